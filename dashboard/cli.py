@@ -1,0 +1,140 @@
+"""`wayside-dashboard`: starts the server and stops it politely.
+
+The socket is bound here, before anything else runs: a taken port is then one clear line instead of a
+log, and `--port 0` can tell which port it got. At SIGTERM or SIGINT open streams are ended first, so
+the server leaves within a moment and with exit code 0.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from rich.console import Console
+
+from dashboard import limits
+from dashboard.app import create_app
+from dashboard.settings import Settings, SettingsError, read_tokens, sqlite_url
+from dashboard.store import StoreError
+
+SERVE_HELP = """Take records from gateways and show what they add up to, until SIGINT or SIGTERM.
+
+The token file has one line `gateway-id token` for each gateway.
+
+Example: wayside-dashboard serve --port 8080 --store street.db --token-file tokens.txt
+"""
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The cloud side of Wayside: collector and pages.")
+
+
+class Server(uvicorn.Server):
+    """A server that says when it can be reached, and that a signal ends with exit code 0."""
+
+    def __init__(self, app: FastAPI, announce: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=limits.SHUTDOWN_S_MAX,
+                limit_concurrency=limits.CONNECTIONS_MAX,
+            )
+        )
+        self._pulse = app.state.pulse
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, then say so."""
+        await super().startup(sockets)
+        self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then let the rest finish."""
+        self._pulse.close()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the shape that uvicorn calls
+        """A signal is an order that is carried out, so it is not raised again afterwards; a second one hurries."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+@cli.callback()
+def _root() -> None:
+    """Keeps `serve` a command of its own while it is the only one."""
+
+
+@cli.command(help=SERVE_HELP)
+def serve(
+    *,
+    store: Annotated[Path, typer.Option(help="SQLite file that holds the records; made when absent.")],
+    token_file: Annotated[Path, typer.Option(help="Lines `gateway-id token`.")],
+    host: Annotated[str, typer.Option(help="Address to listen on. Pages have no login: keep it local, or behind a proxy that has.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one.")] = 8080,
+    time_zone: Annotated[str, typer.Option(help="Time zone of the hours on the pages, e.g. Europe/Berlin.")] = "UTC",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON line.")] = False,
+) -> None:
+    """Bind, announce, serve."""
+    try:
+        settings = Settings(sqlite_url(store), read_tokens(token_file), time_zone=ZoneInfo(time_zone))
+    except SettingsError as fault:
+        _fail(str(fault), 2)
+    except (KeyError, ValueError, OSError):
+        _fail(f"there is no time zone {time_zone!r}: write a name such as Europe/Berlin or UTC", 2)
+    try:
+        listener = _bind(host, port)
+    except OSError as fault:
+        _fail(f"cannot listen on {host} port {port}: {fault.strerror}; choose another with --port, or --port 0 for a free one", 1)
+    with listener:
+        try:
+            app = create_app(settings)
+        except StoreError as fault:
+            _fail(f"{store}: {fault}", 1)
+        Server(app, lambda: _announce(listener, store, as_json=as_json)).run([listener])
+
+
+def main() -> None:
+    """The program's entry."""
+    cli()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _announce(listener: socket.socket, store: Path, *, as_json: bool) -> None:
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    line = {"address": address, "host": host, "port": port, "store": str(store)}
+    sys.stdout.write((json.dumps(line) if as_json else f"Wayside dashboard on {address}") + "\n")
+    sys.stdout.flush()
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"wayside-dashboard: {line}", style="red", markup=False, highlight=False)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    main()

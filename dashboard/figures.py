@@ -1,0 +1,191 @@
+"""What the records add up to: every number of a page or a summary, read in one transaction.
+
+A page shows one period. It ends where the newest window ends, not now: a street that was offline has
+its own last day, and the page names the period it speaks of. Windows are gathered into at most
+`BARS_MAX` columns, so a demonstration with windows of seconds and a mall with windows of an hour
+look alike. Counts were noised before they left the street, so sums are what they are: an answer may
+outnumber its trigger, and nothing here hides it.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, tzinfo
+from typing import Literal, NamedTuple, get_args
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, func, select, true
+
+from dashboard import limits
+from dashboard.schema import cells, health, records
+from gateway.core.records import CellKind
+
+Span = Literal["day", "week", "all"]
+SPANS: tuple[Span, ...] = get_args(Span)
+SPAN_MS: dict[Span, int | None] = {"day": 86_400_000, "week": 7 * 86_400_000, "all": None}
+FUNNEL: tuple[CellKind, ...] = ("trigger", "shown", "opened", "accepted", "redeemed")
+KINDS: tuple[CellKind, ...] = (*FUNNEL, "dismissed")
+
+_SECOND = 1_000
+_STEPS_MS = tuple(
+    _SECOND * step
+    for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 604_800)
+)
+
+
+class View(NamedTuple):
+    """Which records count: those of one gateway or one offer, or of all."""
+
+    span: Span = "day"
+    gateway: str | None = None
+    offer: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One zone or offer with its counts by kind."""
+
+    name: str
+    counts: dict[CellKind, int]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """Triggers of all windows that begin in [start_ms, start_ms + step of the chart)."""
+
+    start_ms: int
+    triggers: int
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Numbers of one view; `from_ms` to `until_ms` is the period in which there are cells, 0 to 0 when there are none."""
+
+    records: int
+    cells: int
+    from_ms: int
+    until_ms: int
+    step_ms: int
+    totals: dict[CellKind, int]
+    zones: list[Row]
+    offers: list[Row]
+    columns: list[Column]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What one gateway said of one of its windows."""
+
+    gateway: str
+    window_start_ms: int
+    window_ms: int
+    messages: int
+    refused: int
+    facts: int
+    decisions: int
+    triggers: int
+    backlog: int
+
+
+def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figures:
+    """All numbers of `view`."""
+    where = _where(view)
+    bounds = select(func.max(cells.c.window_start_ms + cells.c.window_ms)).where(where)
+    until_ms = connection.execute(bounds).scalar_one() or 0
+    length_ms = SPAN_MS[view.span]
+    if length_ms is not None:
+        where = where & (cells.c.window_start_ms >= until_ms - length_ms)
+    held, from_ms, window_ms = connection.execute(
+        select(func.count(), func.min(cells.c.window_start_ms), func.max(cells.c.window_ms)).where(where)
+    ).one()
+    from_ms = from_ms or 0
+    step_ms = step_for(until_ms - from_ms, window_ms or 0)
+    return Figures(
+        records=connection.execute(select(func.count()).select_from(records)).scalar_one(),
+        cells=held,
+        from_ms=from_ms,
+        until_ms=until_ms,
+        step_ms=step_ms,
+        totals=_totals(connection, where),
+        zones=_rows(connection, cells.c.zone, where),
+        offers=_rows(connection, cells.c.offer, where),
+        columns=_columns(connection, where, (from_ms, until_ms), step_ms, time_zone),
+    )
+
+
+def step_for(length_ms: int, window_ms: int) -> int:
+    """The smallest round step that holds a window and fits `length_ms` into the columns of a chart."""
+    needed_ms = max(window_ms, math.ceil(length_ms / (limits.BARS_MAX - 1)))  # one column more when the first begins early
+    for step_ms in _STEPS_MS:
+        if step_ms >= needed_ms:
+            return step_ms
+    return math.ceil(needed_ms / _STEPS_MS[-1]) * _STEPS_MS[-1]
+
+
+def latest_health(connection: Connection) -> dict[str, Health]:
+    """The newest window of each gateway."""
+    newest = select(health.c.gateway, func.max(health.c.window_start_ms).label("start_ms")).group_by(health.c.gateway).subquery()
+    join = health.join(newest, (health.c.gateway == newest.c.gateway) & (health.c.window_start_ms == newest.c.start_ms))
+    return {row.gateway: row for row in _healths(connection, select(*_HEALTH_COLUMNS).select_from(join).order_by(health.c.id))}
+
+
+def health_of(connection: Connection, gateway: str) -> list[Health]:
+    """The last windows of one gateway, newest first."""
+    query = select(*_HEALTH_COLUMNS).where(health.c.gateway == gateway)
+    return _healths(connection, query.order_by(health.c.window_start_ms.desc(), health.c.id).limit(limits.WINDOWS_MAX))
+
+
+def known_offers(connection: Connection) -> list[str]:
+    """Every offer that a record speaks of."""
+    return list(connection.execute(select(cells.c.offer).distinct().order_by(cells.c.offer)).scalars())
+
+
+def cells_by_kind(connection: Connection) -> dict[CellKind, int]:
+    """How many cells of each kind are held, whatever they count."""
+    query = select(cells.c.kind, func.count()).group_by(cells.c.kind)
+    found: dict[CellKind, int] = dict(connection.execute(query).all())
+    return {kind: found.get(kind, 0) for kind in KINDS}
+
+
+_HEALTH_COLUMNS = [health.c[name] for name in Health.__struct_fields__]
+
+
+def _healths(connection: Connection, query: object) -> list[Health]:
+    return [Health(*row) for row in connection.execute(query)]  # type: ignore[call-overload]
+
+
+def _where(view: View) -> ColumnElement[bool]:
+    where: ColumnElement[bool] = true()
+    if view.gateway is not None:
+        where = where & (cells.c.gateway == view.gateway)
+    if view.offer is not None:
+        where = where & (cells.c.offer == view.offer)
+    return where
+
+
+def _totals(connection: Connection, where: ColumnElement[bool]) -> dict[CellKind, int]:
+    query = select(cells.c.kind, func.sum(cells.c.count)).where(where).group_by(cells.c.kind)
+    found = {kind: int(count) for kind, count in connection.execute(query)}
+    return {kind: found.get(kind, 0) for kind in KINDS}
+
+
+def _rows(connection: Connection, name: ColumnElement[str], where: ColumnElement[bool]) -> list[Row]:
+    query = select(name, cells.c.kind, func.sum(cells.c.count)).where(where).group_by(name, cells.c.kind)
+    found: dict[str, dict[CellKind, int]] = {}
+    for key, kind, count in connection.execute(query):
+        found.setdefault(key, dict.fromkeys(KINDS, 0))[kind] = int(count)
+    ordered = sorted(found.items(), key=lambda item: (-item[1]["trigger"], item[0]))
+    return [Row(name=key, counts=counts) for key, counts in ordered]
+
+
+def _columns(
+    connection: Connection, where: ColumnElement[bool], period: tuple[int, int], step_ms: int, time_zone: tzinfo
+) -> list[Column]:
+    from_ms, until_ms = period
+    if from_ms >= until_ms:
+        return []
+    # Days begin at the street's midnight; within one chart the offset of its end is good enough.
+    offset = datetime.fromtimestamp(until_ms / 1000, time_zone).utcoffset()
+    shift_ms = int(offset.total_seconds() * 1000) if offset else 0
+    slot = ((cells.c.window_start_ms + shift_ms) // step_ms).label("slot")
+    query = select(slot, func.sum(cells.c.count)).where(where & (cells.c.kind == "trigger")).group_by("slot")
+    found = {number: int(count) for number, count in connection.execute(query)}
+    first = (from_ms + shift_ms) // step_ms
+    last = (until_ms - 1 + shift_ms) // step_ms
+    return [Column(start_ms=number * step_ms - shift_ms, triggers=found.get(number, 0)) for number in range(first, last + 1)]

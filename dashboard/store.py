@@ -1,0 +1,152 @@
+"""The collector's memory: takes a batch whole or not at all, and any number of times with one effect.
+
+A receipt promises that the records are held, so a commit is on the disk (synchronous=FULL) before it
+is written. All SQL is dialect-free; only `_sqlite` knows that SQLite needs pragmas, and that a
+transaction that will write must say so at its start or it may find itself behind another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dashboard import limits
+from dashboard.refusals import Refused
+from dashboard.schema import VERSION, batches, cells, gateways, health, metadata, records, schema_version
+from gateway.core.records import Batch, CellCount, GatewayHealth, Receipt
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
+
+
+class StoreError(RuntimeError):
+    """The database cannot be used; one line that says why."""
+
+
+def content_digest(value: Batch | CellCount | GatewayHealth) -> bytes:
+    """What tells two contents apart: fields in the schema's order, so spacing and key order do not matter."""
+    return hashlib.sha256(msgspec.json.encode(value)).digest()
+
+
+class Store:
+    """Opens the database at `url` and makes its tables; StoreError when that cannot be."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._engine = create_engine(url, hide_parameters=True)
+            if self._engine.dialect.name == "sqlite":
+                _sqlite(self._engine)
+            with self._engine.begin() as connection:
+                metadata.create_all(connection)
+                _check_version(connection)
+        except (ArgumentError, DBAPIError) as fault:
+            cause = fault.orig if isinstance(fault, DBAPIError) else fault
+            raise StoreError(f"cannot use the store: {cause}") from fault
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One transaction: everything read in it is of the same moment."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def take(self, batch: Batch, now_ms: int) -> Receipt:
+        """Hold all of `batch` and say so; Refused 409 when one of its ids already means something else."""
+        for _ in range(limits.TAKE_TRIES_MAX - 1):
+            try:
+                return self._take(batch, now_ms)
+            except IntegrityError:  # another writer took the same id in between: now we see it
+                continue
+        return self._take(batch, now_ms)
+
+    def _take(self, batch: Batch, now_ms: int) -> Receipt:
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            if not _known_batch(connection, batch):
+                _hold(connection, _new_records(connection, batch), now_ms)
+                _insert(
+                    connection,
+                    batches,
+                    [{"gateway": batch.gateway, "batch": batch.batch, "digest": content_digest(batch), "received_ms": now_ms}],
+                )
+            _sign_of_life(connection, batch.gateway, now_ms)
+        return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
+
+
+def _known_batch(connection: Connection, batch: Batch) -> bool:
+    where = (batches.c.gateway == batch.gateway) & (batches.c.batch == batch.batch)
+    held = connection.execute(select(batches.c.digest).where(where)).scalar_one_or_none()
+    if held is not None and held != content_digest(batch):
+        raise Refused(409, "this batch id was used before with other records: give every batch its own id")
+    return held is not None
+
+
+def _new_records(connection: Connection, batch: Batch) -> dict[str, CellCount | GatewayHealth]:
+    ids = {record.id for record in batch.records}
+    where = (records.c.gateway == batch.gateway) & records.c.id.in_(ids)
+    held = dict(connection.execute(select(records.c.id, records.c.digest).where(where)).all())
+    new: dict[str, CellCount | GatewayHealth] = {}
+    for index, record in enumerate(batch.records):
+        content = content_digest(record)
+        if record.id not in held:
+            held[record.id] = content
+            new[record.id] = record
+        elif held[record.id] != content:
+            raise Refused(409, f"$.records[{index}] has the id of another record with other content: nothing of this batch was stored")
+    return new
+
+
+def _hold(connection: Connection, new: dict[str, CellCount | GatewayHealth], now_ms: int) -> None:
+    known = [
+        {"gateway": record.gateway, "id": record.id, "digest": content_digest(record), "received_ms": now_ms} for record in new.values()
+    ]
+    _insert(connection, records, known)
+    _insert(connection, cells, [msgspec.structs.asdict(record) for record in new.values() if isinstance(record, CellCount)])
+    _insert(connection, health, [msgspec.structs.asdict(record) for record in new.values() if isinstance(record, GatewayHealth)])
+
+
+def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _sign_of_life(connection: Connection, gateway: str, now_ms: int) -> None:
+    where = gateways.c.gateway == gateway
+    last_ms = connection.execute(select(gateways.c.last_seen_ms).where(where)).scalar_one_or_none()
+    if last_ms is None:
+        _insert(connection, gateways, [{"gateway": gateway, "first_seen_ms": now_ms, "last_seen_ms": now_ms}])
+    elif now_ms > last_ms:  # our own clock may step back; a sign of life does not
+        connection.execute(update(gateways).where(where).values(last_seen_ms=now_ms))
+
+
+def _check_version(connection: Connection) -> None:
+    version = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    if version is None:
+        _insert(connection, schema_version, [{"version": VERSION}])
+    elif version != VERSION:
+        raise StoreError(f"the store has schema version {version}, not {VERSION}: use the program that made it, or another file")
+
+
+def _sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The driver's own guessing of transactions off: BEGIN is said below, in our words.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,24 @@
+"""Zigbee2MQTT: one flat JSON object per device, named by the friendly name in the topic.
+
+A temperature and humidity sensor's properties and units follow zigbee2mqtt.io (°C, %, mV, link quality 0..255).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from firmware_sim.message import Message
+
+FORMAT = "zigbee2mqtt"
+
+
+def climate(name: str, temperature_c: float, humidity_pct: float, *, battery_pct: int, link_quality: int) -> Message:
+    """The state of a climate sensor."""
+    fields = {
+        "battery": battery_pct,
+        "humidity": round(humidity_pct, 2),
+        "linkquality": link_quality,
+        "temperature": round(temperature_c, 2),
+        "voltage": 2100 + 9 * battery_pct,
+    }
+    return Message(f"zigbee2mqtt/{name}", msgspec.json.encode(fields), FORMAT, "reading")

@@ -1,0 +1,42 @@
+"""All chance of the simulator, drawn from named generators.
+
+One shared generator would make every draw depend on all draws before it: one more walker, and every
+payload of the street changes. Here each draw has an owner ("walker 7's path", "phone-0007's third
+offer"), and the owner's name together with the seed is the whole state it starts from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from random import Random
+
+
+def generator(seed: int, *owner: str | int) -> Random:
+    """The generator of one owner: same seed and name, same draws, on every machine and Python."""
+    name = "\x1f".join(str(part) for part in (seed, *owner))
+    digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+    return Random(int.from_bytes(digest, "big"))  # noqa: S311 (a simulation has to be repeatable, not secret)
+
+
+def boot(seed: int, *owner: str | int) -> str:
+    """What a device calls the life that began when it was switched on."""
+    return f"{generator(seed, 'boot', *owner).getrandbits(48):012x}"
+
+
+def chosen(number: int, share: float) -> bool:
+    """Whether `number` (1, 2, ...) belongs to a share of everybody.
+
+    A quota, not a draw: of any first n exactly floor(n * share) are chosen, so that "at least 80 % consent"
+    is true of every street and not only of the average one.
+    """
+    return math.floor(number * share + 1e-9) > math.floor((number - 1) * share + 1e-9)
+
+
+def poisson(draws: Random, mean: float) -> int:
+    """A Poisson count by Knuth's product method; exact, and fast enough for the small means used here."""
+    limit, count, product = math.exp(-mean), 0, draws.random()
+    while product > limit:
+        count += 1
+        product *= draws.random()
+    return count

@@ -1,0 +1,37 @@
+"""What happened, counted for the summary at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from firmware_sim.devices.wayside_v1 import FACTS
+from firmware_sim.message import Message
+
+
+class Tally:
+    """Counts of what left the devices and of what became of the offers that came down to them."""
+
+    def __init__(self) -> None:
+        self.formats: Counter[str] = Counter()
+        self.facts: Counter[str] = Counter()
+        self.offers: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
+        self.malformed = 0
+
+    def count(self, message: Message) -> None:
+        """One message has left."""
+        self.formats[message.format] += 1
+        if message.kind in FACTS:
+            self.facts[message.kind] += 1
+
+    def summary(self) -> dict[str, object]:
+        """All counts, ready for JSON."""
+        return {
+            "messages": self.formats.total(),
+            "messages_by_format": dict(sorted(self.formats.items())),
+            "malformed": self.malformed,
+            "facts_by_kind": dict(sorted(self.facts.items())),
+            "purchases": self.facts["purchase"],
+            "offers": {"received": self.offers["received"], **dict(sorted(self.offers.items()))},
+            "answers_by_kind": dict(sorted(self.answers.items())),
+        }

@@ -1,0 +1,74 @@
+"""The road to the cloud: one POST, and every way in which it may end.
+
+A batch is encoded once to the same bytes at every try (JSON, gzip without a time stamp). Redirects are not followed: a
+record goes where the config says or nowhere. Anything but a receipt that names our batch counts as not taken.
+"""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import msgspec
+import urllib3
+
+from gateway.core import limits
+from gateway.core.records import Batch, Receipt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.core.syncing import Reply
+
+CONNECT_S_MAX = 5.0
+ANSWER_S_MAX = 15.0
+BUSY = (429, 503)
+
+
+class CloudReply(msgspec.Struct, frozen=True):
+    """How a try ended; `trouble` says it in words, for the status and the log."""
+
+    kind: Reply
+    taken: tuple[str, ...] = ()
+    retry_after_ms: int | None = None
+    trouble: str = ""
+
+
+class Cloud:
+    """Posts batches to `{url}/v1/batches`."""
+
+    def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
+        """Nothing is sent yet."""
+        self._url = url.rstrip("/") + "/v1/batches"
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Content-Encoding": "gzip"}
+        self._pool = urllib3.PoolManager(
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_S_MAX, read=ANSWER_S_MAX),
+            ca_certs=str(ca_file) if ca_file else None,
+        )
+
+    def post(self, batch: Batch) -> CloudReply:
+        """Send one batch; never raises for what the network or the cloud does."""
+        body = gzip.compress(msgspec.json.encode(batch), mtime=0)
+        try:
+            response = self._pool.request("POST", self._url, body=body, headers=self._headers, redirect=False, preload_content=False)
+            answer = response.read(limits.BATCH_BYTES_MAX)
+            response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return CloudReply("unreachable", trouble=f"{self._url} does not answer ({type(error).__name__})")
+        if response.status in BUSY:
+            return CloudReply("busy", retry_after_ms=_retry_after_ms(response.headers.get("Retry-After")), trouble="the cloud is busy")
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - success in HTTP (RFC 9110 section 15.3)
+            return CloudReply("refused", trouble=f"the cloud answers {response.status}; check cloud.url and the token")
+        try:
+            receipt = msgspec.json.decode(answer, type=Receipt)
+        except msgspec.DecodeError:
+            return CloudReply("refused", trouble="the cloud's answer is no receipt; check cloud.url")
+        if receipt.batch != batch.batch:
+            return CloudReply("refused", trouble="the cloud's receipt is for another batch")
+        return CloudReply("taken", receipt.taken)
+
+
+def _retry_after_ms(value: str | None) -> int | None:
+    """Seconds only; a date would need a clock that both sides believe."""
+    return int(value) * 1000 if value is not None and value.isascii() and value.isdigit() and len(value) < 10 else None  # noqa: PLR2004 - 30 years

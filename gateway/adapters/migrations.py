@@ -1,0 +1,86 @@
+"""Opening the database file: key, pragmas, and the numbered schema files beside this one.
+
+`PRAGMA user_version` says which numbered file was applied last. Each is applied once, in order, in one
+transaction with its number; a file with a higher number than this program knows is refused, not guessed at.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import apsw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY_BYTES = 32
+SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL at its reset
+
+
+def read_key(key_file: Path, *, may_create: bool) -> bytes:
+    """The database key: 64 hex digits from WAYSIDE_STORE_KEY, else from a file (made on first use). Raises ValueError."""
+    text = os.environ.get("WAYSIDE_STORE_KEY")
+    source = "WAYSIDE_STORE_KEY"
+    if text is None:
+        source = str(key_file)
+        if not key_file.exists() and may_create:
+            key_file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        if not key_file.exists():
+            raise ValueError(f"no database key: {source} does not exist; set store.key_file or WAYSIDE_STORE_KEY")
+        text = key_file.read_text()
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"the database key in {source} must be {2 * KEY_BYTES} hex digits (make one with `openssl rand -hex 32`)")
+    return key
+
+
+def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
+    """Open or create the encrypted database at the newest schema; raises `failure` with the way out."""
+    if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) < SQLITE_MIN:
+        raise failure(f"SQLite {apsw.sqlite_lib_version()} can lose data; install apsw-sqlite3mc 3.51.3 or later")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        database = apsw.Connection(str(path))
+        database.pragma("cipher", "chacha20")
+        database.pragma("hexkey", key.hex())
+        version = int(database.pragma("user_version"))
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", "full"), ("secure_delete", "on"), ("mmap_size", 0)):
+            database.pragma(pragma, value)
+        database.pragma("journal_size_limit", 16 * 1024 * 1024)
+        if str(database.pragma("quick_check")) != "ok":
+            raise failure(f"{path} is damaged; move it aside (it is then made anew) and keep it for repair")
+    except apsw.NotADBError:
+        raise failure(f"{path} does not open with this key: it is another gateway's, or damaged; check store.key_file") from None
+    except apsw.CantOpenError:
+        raise failure(f"{path} cannot be opened or created; check that the folder is writable") from None
+    except apsw.FullError:
+        raise failure(f"no space left to open {path}; free some space") from None
+    _migrate(database, version, path, failure)
+    return database
+
+
+def _migrate(database: apsw.Connection, version: int, path: Path, failure: type[Exception]) -> None:
+    scripts = sorted(
+        (int(file.name[:4]), file.read_text())
+        for file in resources.files("gateway.adapters").joinpath("schema").iterdir()
+        if file.name.endswith(".sql")
+    )
+    newest = scripts[-1][0]
+    if version > newest:
+        raise failure(f"{path} has schema {version}, this program knows {newest}: install the newer version again")
+    for number, script in scripts:
+        if number > version:
+            with database:
+                database.execute(script)
+                database.pragma("user_version", number)
+
+

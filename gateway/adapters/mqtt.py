@@ -1,0 +1,233 @@
+"""MQTT through paho: MQTT 5 where the broker speaks it, else 3.1.1; thanks are said by hand, after the commit.
+
+paho's own thread reads the socket and calls `deliver`; when that blocks, nothing is read, the broker
+notices, and the flood waits where it belongs. A message's ticket holds its packet id and the number of the
+connection it came by: packet ids are used again after a reconnect, and thanking for the wrong one loses a message.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from gateway.core import limits
+from gateway.core.bus import Link, Publication
+from gateway.core.types import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+SESSION_EXPIRY_S = 7 * 86_400
+RECONNECT_S_MIN = 0.2
+RECONNECT_S_MAX = 30.0
+CONNECT_S_MAX = 10.0
+UNSUPPORTED_PROTOCOL = (0x01, 0x84)  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
+PACKET_ID_BITS = 16
+
+
+class MqttOptions(msgspec.Struct, frozen=True):
+    """Where and as whom to connect, what to hear, what to leave behind. `subscriptions` are MQTT filters."""
+
+    host: str
+    port: int
+    client_id: str
+    subscriptions: tuple[str, ...]
+    username: str | None = None
+    password: str | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    will: Publication | None = None
+    keepalive_s: int = 30
+
+
+class MqttBus:
+    """See `gateway.core.bus.Bus`."""
+
+    def __init__(self, options: MqttOptions, now_ms: Callable[[], int]) -> None:
+        """Nothing is connected yet; `now_ms` stamps what arrives."""
+        self._options = options
+        self._now_ms = now_ms
+        self._deliver: Callable[[Message], None] = lambda _message: None
+        self._client: paho.Client | None = None
+        self._protocol = MQTTProtocolVersion.MQTTv5
+        self._connection = 0
+        self._lock = threading.Lock()
+        self._answered = threading.Event()
+        self._closing = threading.Event()
+        self._failures = 0
+        self._link = Link(connected=False)
+        self._sent: list[tuple[paho.MQTTMessageInfo, str]] = []
+        self._opener = threading.Thread(target=self._open, name="mqtt-open", daemon=True)
+
+    def start(self, deliver: Callable[[Message], None]) -> None:
+        """Begin connecting, in the background."""
+        self._deliver = deliver
+        self._opener.start()
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """PUBACK what came by the connection that still stands."""
+        with self._lock:
+            client, mask = self._client, (1 << PACKET_ID_BITS) - 1
+            if client is None:
+                return
+            for message in messages:
+                if message.qos and message.ticket >> PACKET_ID_BITS == self._connection:
+                    client.ack(message.ticket & mask, message.qos)
+
+    def publish(self, publication: Publication) -> bool:
+        """Queue for sending if connected."""
+        client = self._client
+        if client is None or not self._link.connected:
+            return False
+        properties = None
+        if self._protocol == MQTTProtocolVersion.MQTTv5 and publication.expiry_s is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = publication.expiry_s
+        info = client.publish(publication.topic, publication.payload, publication.qos, publication.retain, properties)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        if publication.token:
+            self._sent.append((info, publication.token))
+        return True
+
+    def taken(self) -> list[str]:
+        """Tokens whose PUBACK has come."""
+        tokens = [token for info, token in self._sent if info.is_published()]
+        self._sent = [(info, token) for info, token in self._sent if not info.is_published()]
+        return tokens
+
+    def link(self) -> Link:
+        """How the connection is."""
+        return self._link
+
+    def close(self) -> None:
+        """Disconnect in order; safe to call at any moment."""
+        self._closing.set()
+        if self._opener.is_alive():
+            self._opener.join(CONNECT_S_MAX)
+        client = self._client
+        if client is not None:
+            client.disconnect()
+            client.loop_stop()
+        self._link = msgspec.structs.replace(self._link, connected=False)
+
+    # --- connecting ------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        """Find out which protocol the broker speaks, then leave the connection to paho's own thread."""
+        while not self._closing.is_set():
+            client = self._new_client()
+            if self._try_connect(client):
+                self._client = client
+                client.loop_start()
+                return
+            self._closing.wait(self._pause_s())
+
+    def _try_connect(self, client: paho.Client) -> bool:
+        """Connect and wait for the broker's answer; notes the trouble, and the other protocol if that is the trouble."""
+        options = self._options
+        properties = None
+        clean: dict[str, Any] = {}
+        if self._protocol == MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.ReceiveMaximum = limits.UNACKED_MESSAGES_MAX
+            properties.MaximumPacketSize = limits.PAYLOAD_BYTES_MAX + limits.TOPIC_BYTES_MAX + 1024
+            clean = {"clean_start": False}
+        self._answered.clear()
+        self._client = client  # callbacks compare against it
+        try:
+            client.connect(options.host, options.port, options.keepalive_s, properties=properties, **clean)
+        except (OSError, ValueError) as error:
+            self._trouble(f"broker {options.host}:{options.port} does not answer ({error}): start it, or correct mqtt.host and mqtt.port")
+            return False
+        result, until = MQTTErrorCode.MQTT_ERR_SUCCESS, time.monotonic() + CONNECT_S_MAX
+        while result == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._answered.is_set() and time.monotonic() < until:
+            result = client.loop(0.1)
+        if self._link.connected:
+            return True
+        if not self._answered.is_set():
+            self._trouble(f"broker {options.host}:{options.port} closed the connection without an answer")
+            self._other_protocol()  # what a broker that knows only 3.1.1 may do with an MQTT 5 greeting
+        return False
+
+    def _new_client(self) -> paho.Client:
+        options, protocol = self._options, self._protocol
+        clean: dict[str, Any] = {} if protocol == MQTTProtocolVersion.MQTTv5 else {"clean_session": False}
+        client = paho.Client(CallbackAPIVersion.VERSION2, options.client_id, protocol=protocol, manual_ack=True, **clean)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_message = self._on_message
+        if options.username is not None:
+            client.username_pw_set(options.username, options.password)
+        if options.ca_file is not None:
+            context = ssl.create_default_context(cafile=str(options.ca_file))
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if options.certificate_file is not None:
+                context.load_cert_chain(str(options.certificate_file), str(options.key_file) if options.key_file else None)
+            client.tls_set_context(context)
+        if options.will is not None:
+            client.will_set(options.will.topic, options.will.payload, options.will.qos, options.will.retain)
+        return client
+
+    def _on_connect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
+        if reason.is_failure:
+            self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}; check mqtt.username and the password")
+            if reason.value in UNSUPPORTED_PROTOCOL:
+                self._other_protocol()
+            self._answered.set()
+            return
+        self._failures = 0
+        with self._lock:
+            self._connection += 1
+        protocol = "MQTT 5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "MQTT 3.1.1"
+        self._link = Link(connected=True, protocol=protocol, connects=self._link.connects + 1)
+        if self._options.subscriptions:
+            # A shared maximum of QoS 1: a QoS 2 publisher is served at QoS 1, and our envelopes make that exactly once.
+            client.subscribe([(topic, 1) for topic in self._options.subscriptions])
+        self._answered.set()
+
+    def _on_disconnect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
+        with self._lock:
+            self._connection += 1
+        if not self._closing.is_set():
+            self._trouble(f"connection to {self._options.host}:{self._options.port} lost ({reason})")
+        pause_s = self._pause_s()
+        client.reconnect_delay_set(pause_s, pause_s)  # type: ignore[arg-type] # whole seconds are only paho's habit
+
+    def _on_connect_fail(self, client: paho.Client, _userdata: object) -> None:
+        pause_s = self._pause_s()
+        client.reconnect_delay_set(pause_s, pause_s)  # type: ignore[arg-type]
+
+    def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""  # no source matches it: counted as unknown, thanked, and gone
+        ticket = self._connection << PACKET_ID_BITS | message.mid
+        self._deliver(Message(topic, bytes(message.payload), self._now_ms(), message.qos, ticket))
+
+    def _trouble(self, text: str) -> None:
+        self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
+
+    def _other_protocol(self) -> None:
+        five = self._protocol == MQTTProtocolVersion.MQTTv5
+        self._protocol = MQTTProtocolVersion.MQTTv311 if five else MQTTProtocolVersion.MQTTv5
+
+    def _pause_s(self) -> float:
+        """Doubling pauses, spread over their upper half so that a fleet does not come back in one instant."""
+        pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2 ** min(self._failures, 10))
+        self._failures += 1
+        return float(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreading load, not a secret

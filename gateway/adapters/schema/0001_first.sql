@@ -1,0 +1,97 @@
+-- What one gateway remembers. Times are integer milliseconds since 1970 (UTC).
+-- A device is never named outside `contexts` and `identities`, and those rows exist only while a consent stands.
+
+CREATE TABLE meta (
+  name TEXT PRIMARY KEY,
+  value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- subject -> its context (MessagePack of gateway.core.context.SubjectContext, without contacts)
+CREATE TABLE contexts (
+  subject TEXT PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- device or tag of a consenting person -> subject
+CREATE TABLE identities (
+  mover TEXT PRIMARY KEY,
+  subject TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_by_subject ON identities (subject);
+
+-- people who are in a zone now
+CREATE TABLE presences (
+  subject TEXT NOT NULL,
+  zone TEXT NOT NULL,
+  entered_ms INTEGER NOT NULL,
+  dwelled INTEGER NOT NULL,
+  seen_ms INTEGER NOT NULL,
+  due_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (subject, zone)
+) STRICT, WITHOUT ROWID;
+
+-- facts, once each: `envelope` is a keyed hash of (device, boot, seq)
+CREATE TABLE facts (
+  envelope BLOB PRIMARY KEY,
+  kind TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  subject TEXT,
+  zone TEXT,
+  decision TEXT,
+  detail TEXT,
+  amount_minor INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_by_subject ON facts (subject) WHERE subject IS NOT NULL;
+CREATE INDEX facts_by_decision ON facts (decision) WHERE decision IS NOT NULL;
+
+-- the decision log: caps, `wayside why` and answers all read it (body: MessagePack of Decision)
+CREATE TABLE decisions (
+  id TEXT PRIMARY KEY,
+  subject TEXT NOT NULL,
+  zone TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  offer TEXT,
+  answer TEXT,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX decisions_by_subject ON decisions (subject, at_ms);
+CREATE INDEX decisions_by_time ON decisions (at_ms);
+
+-- triggers that are not yet with the broker
+CREATE TABLE triggers (
+  decision TEXT PRIMARY KEY,
+  device TEXT NOT NULL,
+  offer TEXT NOT NULL,
+  zone TEXT NOT NULL,
+  expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- counts of the window that is open now; nothing here has left
+CREATE TABLE cells (
+  zone TEXT NOT NULL,
+  offer TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (zone, offer, kind)
+) STRICT, WITHOUT ROWID;
+
+-- records waiting to leave; `batch` is set when one is cut, and from then on its bytes do not change
+CREATE TABLE outbox (
+  id TEXT PRIMARY KEY,
+  position INTEGER NOT NULL,
+  batch TEXT,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX outbox_by_position ON outbox (position);
+
+-- messages that no decoder accepted, bounded, for the operator; never a person's
+CREATE TABLE dead_letters (
+  id INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  decoder TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  topic_hash BLOB NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,296 @@
+"""The store: one SQLite file, one connection, one thread that writes.
+
+The file is encrypted (SQLite3 Multiple Ciphers, ChaCha20-Poly1305) and runs in WAL mode with
+synchronous=FULL: what `save` has returned from survives a power cut. Only `save` and the small outbox and trigger
+book-keeping write; the engine asks its questions through the `Memory` methods on the same connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import msgspec
+
+from gateway.adapters import migrations
+from gateway.core import limits
+from gateway.core.context import Contact, SubjectContext
+from gateway.core.presence import Presence, PresenceRules
+from gateway.core.privacy import Cell
+from gateway.core.records import Batch, Record
+from gateway.core.world import Outcome, Proposed, Trigger, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from gateway.core.policy.decision import Decision
+    from gateway.core.types import Envelope
+
+CONTACTS_BACK_MS = 2 * 86_400_000  # a local day is at most 25 h; two days hold every "today"
+BUSY_MS = 5_000
+
+_PACK = msgspec.msgpack.Encoder()
+_CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
+
+
+class StoreError(RuntimeError):
+    """The store cannot be opened or used; the text says why and what to do."""
+
+
+class StoreFullError(StoreError):
+    """The disk is full (or failing): nothing of the batch was stored. Keep it, and try again later."""
+
+
+class Store:
+    """Opens (and migrates) the file at `path`. Used by one thread only."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        """Open with a 32-byte key; raises StoreError for a wrong key, a newer schema or a damaged file."""
+        self._db = migrations.open_database(path, key, StoreError)
+        self._db.set_busy_timeout(BUSY_MS)
+        self._contexts: OrderedDict[str, SubjectContext] = OrderedDict()
+        self._envelope_key = self._envelope_secret()
+        self._backlog = int(self._one("SELECT count(*) FROM outbox"))
+        self._position = int(self._one("SELECT coalesce(max(position), 0) FROM outbox"))
+
+    def close(self) -> None:
+        """Checkpoint and close."""
+        self._db.close()
+
+    # --- what the engine asks (gateway.core.world.Memory) ---------------------------------------------
+
+    def context(self, subject: str) -> SubjectContext | None:
+        """The context of a subject with its recent contacts."""
+        cached = self._contexts.get(subject)
+        if cached is not None:
+            self._contexts.move_to_end(subject)
+            return cached
+        row = self._db.execute("SELECT body FROM contexts WHERE subject = ?", (subject,)).fetchone()
+        if row is None:
+            return None
+        stored = _CONTEXT.decode(row[0])
+        contacts = tuple(
+            Contact(*contact)
+            for contact in self._db.execute(
+                "SELECT id, offer, at_ms, answer FROM (SELECT id, offer, at_ms, answer FROM decisions "
+                "WHERE subject = ?1 AND offer IS NOT NULL AND at_ms >= "
+                "(SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 ORDER BY at_ms DESC LIMIT ?3) ORDER BY at_ms",
+                (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX),
+            )
+        )
+        context = msgspec.structs.replace(stored, contacts=contacts)
+        self._cache(context)
+        return context
+
+    def is_known(self, envelope: Envelope) -> bool:
+        """Whether a fact with this envelope was committed."""
+        return self._db.execute("SELECT 1 FROM facts WHERE envelope = ?", (self._hashed(envelope),)).fetchone() is not None
+
+    def proposed(self, decision: str) -> Proposed | None:
+        """The offer that a decision proposed."""
+        row = self._db.execute("SELECT subject, zone, offer FROM decisions WHERE id = ? AND offer IS NOT NULL", (decision,)).fetchone()
+        return Proposed(*row) if row else None
+
+    def backlog(self) -> int:
+        """Records waiting to leave."""
+        return self._backlog
+
+    # --- starting and saving ---------------------------------------------------------------------------
+
+    def world(self, now_ms: int, rules: PresenceRules) -> World:
+        """The world as it was committed last."""
+        window = self._db.execute("SELECT value FROM meta WHERE name = 'window_start_ms'").fetchone()
+        return World(
+            dict(self._rows("SELECT mover, subject FROM identities")),
+            [
+                Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled))
+                for subject, zone, seen_ms, due_at_ms, entered_ms, dwelled in self._rows(
+                    "SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled FROM presences"
+                )
+            ],
+            {Cell(zone, offer, kind): count for zone, offer, kind, count in self._rows("SELECT zone, offer, kind, count FROM cells")},
+            int(window[0]) if window else None,
+            now_ms=now_ms,
+            rules=rules,
+        )
+
+    def save(self, outcome: Outcome) -> None:
+        """Commit everything that an outcome changes, or nothing of it."""
+        with self._transaction():
+            self._save_people(outcome)
+            self._save_decisions(outcome)
+            self._save_counts(outcome)
+        for subject, context in outcome.contexts.items():
+            if context is None:
+                self._contexts.pop(subject, None)
+            else:
+                self._cache(context)
+
+    def _save_people(self, outcome: Outcome) -> None:
+        for subject, context in outcome.contexts.items():
+            if context is None:
+                self._forget(subject)
+            else:
+                body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
+                self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?)", (subject, body))
+        for mover, owner in outcome.identities.items():
+            self._db.execute("DELETE FROM identities WHERE mover = ?", (mover,))
+            if owner is not None:
+                self._db.execute("INSERT INTO identities VALUES (?, ?)", (mover, owner))
+        for transition in outcome.transitions:
+            place = (transition.subject, transition.zone)
+            present = outcome.presences.get(place)
+            self._db.execute("DELETE FROM presences WHERE subject = ? AND zone = ?", place)
+            if present is not None and present.entered_ms is not None:
+                times = (present.entered_ms, int(present.dwelled), present.seen_ms, present.due_at_ms)
+                self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?)", (*place, *times))
+        self._db.executemany(
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (self._hashed(row.envelope), row.kind, row.at_ms, row.subject, row.zone, row.decision, row.detail, row.amount_minor)
+                for row in outcome.facts.values()
+            ],
+        )
+
+    def _save_decisions(self, outcome: Outcome) -> None:
+        gone = {subject for subject, context in outcome.contexts.items() if context is None}
+        self._db.executemany(
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
+            [
+                (decision.id, decision.subject, decision.zone, decision.at_ms, decision.reason, decision.offer, _PACK.encode(decision))
+                for decision in outcome.decisions
+                if decision.subject not in gone
+            ],
+        )
+        self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in outcome.answers.items()])
+        self._db.executemany("INSERT INTO triggers VALUES (?, ?, ?, ?, ?)", [msgspec.structs.astuple(row) for row in outcome.triggers])
+
+    def _save_counts(self, outcome: Outcome) -> None:
+        if outcome.closed_window_ms is not None:
+            self._db.execute("DELETE FROM cells")
+        if outcome.opened_window_ms is not None:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('window_start_ms', ?)", (outcome.opened_window_ms,))
+        self._db.executemany(
+            "INSERT INTO cells VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            [(*cell, count) for cell, count in outcome.cells.items()],
+        )
+        for record in outcome.records:
+            self._position += 1
+            self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, ?)", (record.id, self._position, _PACK.encode(record)))
+        self._backlog += len(outcome.records)
+
+    def _forget(self, subject: str) -> None:
+        """Delete what is kept of a person who withdrew. What the facts say of shops stays, without the person."""
+        for table in ("contexts", "identities", "presences", "decisions"):
+            self._db.execute(f"DELETE FROM {table} WHERE subject = ?", (subject,))  # noqa: S608 - the names stand in the line above
+        self._db.execute("UPDATE facts SET subject = NULL, decision = NULL WHERE subject = ?", (subject,))
+
+    # --- triggers and outbox -----------------------------------------------------------------------------
+
+    def waiting_triggers(self) -> list[Trigger]:
+        """Triggers that were decided but are not known to be with the broker."""
+        return [Trigger(*row) for row in self._rows("SELECT decision, device, offer, zone, expires_at_ms FROM triggers")]
+
+    def triggers_sent(self, decisions: Sequence[str]) -> None:
+        """Forget triggers that the broker has taken (or that expired)."""
+        with self._transaction():
+            self._db.executemany("DELETE FROM triggers WHERE decision = ?", [(decision,) for decision in decisions])
+
+    def next_batch(self, gateway: str) -> Batch | None:
+        """The batch to send: the one already cut if there is one, else a new cut of what waits longest."""
+        cut = self._db.execute("SELECT batch FROM outbox WHERE batch IS NOT NULL LIMIT 1").fetchone()
+        if cut is None:
+            if not self._backlog:
+                return None
+            cut = (f"{gateway}.{secrets.token_hex(8)}",)
+            with self._transaction():
+                self._db.execute(
+                    "UPDATE outbox SET batch = ? WHERE position IN (SELECT position FROM outbox ORDER BY position LIMIT ?)",
+                    (cut[0], limits.RECORDS_PER_BATCH_MAX),
+                )
+        bodies = self._rows("SELECT body FROM outbox WHERE batch = ? ORDER BY position", cut)
+        return Batch(cut[0], gateway, tuple(msgspec.msgpack.decode(body, type=Record) for (body,) in bodies))
+
+    def records_taken(self, batch: Batch, taken: Sequence[str]) -> int:
+        """Delete what the cloud says it holds; returns how many records that were."""
+        mine = {record.id for record in batch.records} & set(taken)
+        with self._transaction():
+            self._db.executemany("DELETE FROM outbox WHERE id = ?", [(record,) for record in sorted(mine)])
+            self._db.execute("UPDATE outbox SET batch = NULL WHERE batch = ?", (batch.batch,))
+        self._backlog -= len(mine)
+        return len(mine)
+
+    def bury(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
+        """Keep refused messages, newest DEAD_LETTERS_MAX: (at_ms, decoder, reason, detail, topic, bytes)."""
+        rows = [(at, decoder, reason, detail, self._keyed(topic), size) for at, decoder, reason, detail, topic, size in letters]
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO dead_letters (at_ms, decoder, reason, detail, topic_hash, bytes) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+            self._db.execute("DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?", (limits.DEAD_LETTERS_MAX,))
+
+    # --- for people --------------------------------------------------------------------------------------
+
+    def decision(self, id_: str) -> tuple[Decision, str | None] | None:
+        """A decision from the log and what was answered to it."""
+        from gateway.core.policy.decision import Decision as Kind  # noqa: PLC0415 - only people ask, never the road
+
+        row = self._db.execute("SELECT body, answer FROM decisions WHERE id = ?", (id_,)).fetchone()
+        return (msgspec.msgpack.decode(row[0], type=Kind), row[1]) if row else None
+
+    def latest_decisions(self, most: int) -> list[tuple[str, str, str, str | None]]:
+        """The newest decisions: (id, zone, reason, offer)."""
+        return list(self._rows("SELECT id, zone, reason, offer FROM decisions ORDER BY at_ms DESC LIMIT ?", (most,)))
+
+    def totals(self) -> dict[str, int]:
+        """How many rows of each kind there are."""
+        tables = ("contexts", "presences", "facts", "decisions", "triggers", "outbox", "dead_letters")
+        return {table: int(self._one(f"SELECT count(*) FROM {table}")) for table in tables}  # noqa: S608 - names from the line above
+
+    # --- inside --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        backlog, position = self._backlog, self._position
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            self._backlog, self._position = backlog, position
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, (apsw.FullError, apsw.IOError)):
+                raise StoreFullError("the disk is full or failing: free some space; nothing is lost, the broker holds what comes") from error
+            raise
+
+    def _cache(self, context: SubjectContext) -> None:
+        self._contexts[context.subject] = context
+        self._contexts.move_to_end(context.subject)
+        if len(self._contexts) > limits.CONTEXTS_CACHED_MAX:
+            self._contexts.popitem(last=False)
+
+    def _envelope_secret(self) -> bytes:
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'envelope_key'").fetchone()
+        if row is not None:
+            return bytes(row[0])
+        key = secrets.token_bytes(32)
+        self._db.execute("INSERT INTO meta VALUES ('envelope_key', ?)", (key,))
+        return key
+
+    def _hashed(self, envelope: Envelope) -> bytes:
+        return self._keyed(f"{envelope.device}\0{envelope.boot}\0{envelope.seq}")
+
+    def _keyed(self, text: str) -> bytes:
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._envelope_key, digest_size=16).digest()
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        return iter(self._db.execute(sql, values).fetchall())
+
+    def _one(self, sql: str) -> Any:
+        return self._db.execute(sql).fetchall()[0][0]

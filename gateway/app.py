@@ -1,0 +1,214 @@
+"""The gateway put together, turning: the walk of a message, one batch at a time.
+
+`turn()` is one round: take what has arrived, decode it, fold it, commit what must not be lost, and only then say
+thank you and tell the phones. It runs on one thread, the writer; MQTT and the uplink have their own and meet it in
+the inbox. `gateway.build` puts an App together from a config.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from gateway.adapters.store import Store, StoreFullError
+from gateway.core import engine, limits
+from gateway.core.bus import Publication
+from gateway.core.types import TimePassed
+from gateway.report import Report, report
+from gateway.triggers import TriggerDesk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.core.bus import Bus
+    from gateway.core.policy.choose import Scorer
+    from gateway.core.street import Street
+    from gateway.core.types import Message, Observation
+    from gateway.core.world import Outcome
+    from gateway.inbox import Inbox
+    from gateway.road import Road
+    from gateway.uplink import UplinkThread
+
+log = logging.getLogger("wayside")
+
+IDLE_S_MAX = 1.0  # how long nothing may happen before the writer looks around
+FULL_DISK_PAUSE_S = 1.0
+TIDY_MS = 1_000  # how often sent triggers and dead letters are written down
+LATENCIES_KEPT = 10_000
+UPLINK_STOP_S = 20.0
+
+
+class Clock(Protocol):
+    """See `gateway.adapters.clock.SystemClock`."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 (UTC)."""
+
+    def take_step(self) -> int:
+        """How far the clock was set since this was asked last."""
+
+
+class App:
+    """One gateway. `run()` until `stop()`; or, in tests, `turn()` by hand."""
+
+    def __init__(self, street: Street, *, clock: Clock, bus: Bus, store: Store, scorer: Scorer, road: Road, inbox: Inbox) -> None:
+        """Takes up what the store remembers; nothing is connected yet."""
+        self.street = street
+        self.clock = clock
+        self.bus = bus
+        self.store = store
+        self.scorer = scorer
+        self.road = road
+        self.inbox = inbox
+        self.uplink: UplinkThread | None = None
+        self.triggers = TriggerDesk(street, bus)
+        self.world = store.world(clock.now_ms(), street.presence)
+        self.counts: Counter[str] = Counter()
+        self.discarded: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.latencies_ms: deque[int] = deque(maxlen=LATENCIES_KEPT)
+        self.started_ms = clock.now_ms()
+        self.observed_at_ms: int | None = None
+        self.trouble = ""
+        self.status_interval_ms = 10_000
+        self._status_at_ms = self._tidy_at_ms = 0
+        self._connects = 0
+        self._stopping = threading.Event()
+        self.latest: Report = report(self, "starting")
+
+    def run(self) -> None:
+        """Serve until `stop()`; then finish what was taken in, and close everything in order."""
+        self.bus.start(self.inbox.deliver)
+        if self.uplink is not None:
+            self.uplink.start()
+        while not self._stopping.is_set():
+            self.turn(self._wait_s())
+        self._close()
+
+    def stop(self) -> None:
+        """Ask `run()` to end; may be called from a signal handler."""
+        self._stopping.set()
+
+    def turn(self, wait_s: float) -> int:
+        """One round of the walk; how many messages it took in."""
+        messages, jobs = self.inbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
+        for job in jobs:
+            job.run(self.store)
+        step_ms = self.clock.take_step()
+        if step_ms:
+            log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
+            self.world.shift(step_ms)
+        now_ms = self.clock.now_ms()
+        observations: list[Observation] = []
+        for message in messages:
+            observations += self.road.decode(message)
+        if observations:
+            self.observed_at_ms = now_ms
+        if self._is_due(now_ms):
+            observations.append(TimePassed())
+        if observations:
+            outcome = engine.advance(self.street, self.world, observations, now_ms, self.store, self.scorer, _draw)
+            if not self._commit(outcome):
+                return 0  # nothing is thanked for: it all comes again
+            self._tell(outcome, messages)
+        self.counts["messages"] += len(messages)
+        self.bus.acknowledge(messages)
+        self._tidy(now_ms)
+        return len(messages)
+
+    def _commit(self, outcome: Outcome) -> bool:
+        """Store an outcome and make it true; waits out a full disk; False if asked to stop meanwhile."""
+        while outcome.is_durable:
+            try:
+                self.store.save(outcome)
+                break
+            except StoreFullError as error:
+                self._hold(str(error))
+                if self._stopping.wait(FULL_DISK_PAUSE_S):
+                    return False
+        self.trouble = ""
+        self.world.accept(outcome)
+        self.counts.update(outcome.counts)
+        self.discarded.update(outcome.discarded)
+        self.reasons.update(decision.reason for decision in outcome.decisions)
+        self.counts["records"] += len(outcome.records)
+        if outcome.records and self.uplink is not None:
+            self.uplink.nudge()
+        return True
+
+    def _tell(self, outcome: Outcome, messages: Sequence[Message]) -> None:
+        """Send what was decided, and note how long it took since the oldest message of the batch."""
+        arrived_ms = min((message.received_at_ms for message in messages), default=None)
+        for trigger in outcome.triggers:
+            if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
+                self.latencies_ms.append(self.clock.now_ms() - arrived_ms)
+
+    def _hold(self, trouble: str) -> None:
+        if not self.trouble:
+            log.error("%s", trouble)
+        self.trouble = trouble
+        self._publish_status("holding")
+
+    def _is_due(self, now_ms: int) -> bool:
+        due_ms = self.world.next_due_ms()
+        return (due_ms is not None and due_ms <= now_ms) or now_ms >= self._window_end_ms()
+
+    def _window_end_ms(self) -> int:
+        start_ms = self.world.window_start_ms
+        return start_ms + self.street.window_ms if start_ms is not None else self.street.clock_floor_ms
+
+    def _wait_s(self) -> float:
+        """How long there is nothing to do unless something arrives."""
+        due_ms = self.world.next_due_ms()
+        next_ms = min(self._window_end_ms(), self._status_at_ms, due_ms if due_ms is not None else self._status_at_ms)
+        return min(IDLE_S_MAX, max(0.001, (next_ms - self.clock.now_ms()) / 1000))
+
+    def _tidy(self, now_ms: int) -> None:
+        """What is done now and then: after a reconnect, each second, and when the status is due."""
+        link = self.bus.link()
+        if link.connects != self._connects:
+            self._connects, self._status_at_ms = link.connects, 0
+            self.triggers.send_waiting(self.store, now_ms)
+        if now_ms >= self._tidy_at_ms:
+            self._tidy_at_ms = now_ms + TIDY_MS
+            self._write_down()
+        if now_ms >= self._status_at_ms:
+            self._status_at_ms = now_ms + self.status_interval_ms
+            self._publish_status("online")
+
+    def _write_down(self) -> None:
+        """Note what the broker has taken and what was refused: nothing that a crash may not lose."""
+        try:
+            self.triggers.write_down(self.store)
+            self.store.bury(self.road.letters)
+            self.road.letters.clear()
+        except StoreFullError as error:
+            self._hold(str(error))
+
+    def _publish_status(self, state: str) -> None:
+        self.latest = report(self, state)
+        topic = f"wayside/v1/{self.street.site}/gateway/{self.street.gateway}/status"
+        self.bus.publish(Publication(topic, msgspec.json.encode(self.latest), qos=1, retain=True))
+
+    def _close(self) -> None:
+        """Serve the uplink's last wishes, then leave: everything else is on the disk or still at the broker."""
+        if self.uplink is not None:
+            stopper = threading.Thread(target=self.uplink.stop, args=(UPLINK_STOP_S,))
+            stopper.start()
+            while stopper.is_alive():
+                for job in self.inbox.take(0, 0.02)[1]:
+                    job.run(self.store)
+        self._write_down()
+        self._publish_status("offline")
+        self.bus.close()
+        self.inbox.close()
+        self.store.close()
+
+
+def _draw() -> str:
+    return secrets.token_hex(8)

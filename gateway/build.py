@@ -1,0 +1,168 @@
+"""From a config to a gateway that can run: the one file that knows the core, the decoders and the adapters.
+
+Whatever cannot work is found here, before anything is connected, and said in one line: `SetupError`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from gateway.adapters.bundle import Bundle, BundleError, open_bundle, read_public_keys
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.cloud import Cloud
+from gateway.adapters.migrations import read_key
+from gateway.adapters.mqtt import MqttBus, MqttOptions
+from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer
+from gateway.adapters.store import Store, StoreError
+from gateway.app import App
+from gateway.core import limits
+from gateway.core.bus import Publication
+from gateway.core.street import Street
+from gateway.decoders.registry import DecoderNotFoundError, load
+from gateway.decoders.topics import is_filter
+from gateway.inbox import Inbox
+from gateway.road import Road
+from gateway.uplink import UplinkThread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gateway.config import Config
+
+log = logging.getLogger("wayside")
+
+
+class SetupError(RuntimeError):
+    """The gateway cannot be put together; the text names the cause and the way out."""
+
+
+FAULTS = (SetupError, StoreError, BundleError, ScorerError, OSError)
+"""What can go wrong in putting a gateway together; each says in one line what to do."""
+
+
+class ModelScorer:
+    """The bundle's model, whose faults end in silence: a model that errs once is not asked again until a restart."""
+
+    def __init__(self, scorer: OnnxScorer, version: str) -> None:
+        """`version` is what decisions remember."""
+        self._scorer: OnnxScorer | None = scorer
+        self.version = version
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """See `gateway.core.policy.choose.Scorer`."""
+        if self._scorer is None:
+            return None
+        try:
+            return self._scorer.score(rows)
+        except ScorerError as error:
+            log.error("%s", error)  # noqa: TRY400 - one line is what the operator needs
+            self._scorer, self.version = None, ""
+            return None
+
+
+def build(config: Config) -> App:
+    """A gateway for this config, not yet connected. Raises SetupError, StoreError, BundleError, ScorerError."""
+    clock = SystemClock()
+    bundle = open_config_bundle(config, clock.now_ms())
+    street = build_street(config, bundle)
+    scorer = ModelScorer(load_scorer(bundle), f"{bundle.manifest.name}-{bundle.manifest.version}")
+    road = build_road(config)
+    options = _mqtt_options(config)
+    cloud = _cloud(config)
+    store = open_store(config, may_create=True)
+    inbox = Inbox(limits.INBOX_MESSAGES_MAX)
+    app = App(street, clock=clock, bus=MqttBus(options, clock.now_ms), store=store, scorer=scorer, road=road, inbox=inbox)
+    app.status_interval_ms = int(config.status_interval_s * 1000)
+    if cloud is not None and config.cloud is not None:
+        app.uplink = UplinkThread(config.gateway, cloud, inbox, clock.now_ms, config.cloud.interval_s)
+    return app
+
+
+def open_config_bundle(config: Config, now_ms: int) -> Bundle:
+    """The verified bundle that a config names."""
+    keys = [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
+    return open_bundle(config.bundle.path, keys, now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None)
+
+
+def build_street(config: Config, bundle: Bundle) -> Street:
+    """The fixed part of the world."""
+    zones = {part.id: part.zone() for part in config.zones}
+    return Street(
+        site=config.site,
+        gateway=config.gateway,
+        timezone=ZoneInfo(config.timezone),
+        zones=zones,
+        anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
+        devices=config.devices,
+        presence=config.presence.rules(),
+        campaign=bundle.campaign,
+        window_ms=config.privacy.window_s * 1000,
+        clock_floor_ms=limits.CLOCK_FLOOR_MS,
+    )
+
+
+def build_road(config: Config) -> Road:
+    """The configured sources with their decoders loaded."""
+    sources = []
+    for source in config.sources:
+        if not is_filter(source.topic):
+            raise SetupError(f"sources: {source.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
+        try:
+            sources.append((source.topic, load(source.decoder)))
+        except DecoderNotFoundError as error:
+            raise SetupError(f"sources: {error}") from None
+    return Road(sources)
+
+
+def open_store(config: Config, *, may_create: bool) -> Store:
+    """The database that a config names."""
+    if not may_create and not config.store.path.exists():
+        raise SetupError(f"{config.store.path} does not exist yet: start the gateway first, or correct store.path")
+    try:
+        key = read_key(config.store.key_file, may_create=may_create)
+    except (ValueError, OSError) as error:
+        raise SetupError(str(error)) from None
+    return Store(config.store.path, key)
+
+
+def _mqtt_options(config: Config) -> MqttOptions:
+    part = config.mqtt
+    topic = f"wayside/v1/{config.site}/gateway/{config.gateway}/status"
+    will = msgspec.json.encode({"v": 1, "gateway": config.gateway, "state": "lost"})
+    for file in (part.ca_file, part.certificate_file, part.key_file):
+        if file is not None and not file.exists():
+            raise SetupError(f"mqtt: {file} does not exist")
+    return MqttOptions(
+        host=part.host,
+        port=part.port,
+        client_id=f"wayside-{config.site}-{config.gateway}",
+        subscriptions=tuple(source.topic for source in config.sources),
+        username=part.username,
+        password=_secret(part.password_file, "mqtt.password_file"),
+        ca_file=part.ca_file,
+        certificate_file=part.certificate_file,
+        key_file=part.key_file,
+        will=Publication(topic, will, qos=1, retain=True),
+    )
+
+
+def _cloud(config: Config) -> Cloud | None:
+    if config.cloud is None:
+        return None
+    return Cloud(config.cloud.url, _secret(config.cloud.token_file, "cloud.token_file") or "", config.cloud.ca_file)
+
+
+def _secret(path: Path | None, name: str) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SetupError(f"{name}: {path} cannot be read ({error.strerror})") from None

@@ -1,0 +1,199 @@
+"""`wayside …`: what an operator types. Each command is thin: it finds the room that does the work and prints the answer.
+
+Exit codes: 0 fine, 1 found faults, 2 wrong use. An error is one line on stderr that names the cause and the way out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.app import App
+    from gateway.config import Config
+
+T = TypeVar("T")
+
+app = typer.Typer(name="wayside", help="The Wayside gateway.", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="the gateway's TOML file")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one setting, such as mqtt.port=1884")]
+JsonOption = Annotated[bool, typer.Option("--json", help="for machines: JSON instead of words")]
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say what is wrong in one line and leave."""
+    errors.print(f"wayside: {message}")
+    raise typer.Exit(code)
+
+
+@app.command()
+def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption = False) -> None:
+    """Run the gateway in the foreground until SIGINT or SIGTERM.
+
+    Example: `wayside run --config wayside.toml`
+    """
+    from gateway.running import serve  # noqa: PLC0415 - onnxruntime takes 100 ms to import
+
+    settings = _load(config, override)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    gateway = _build(settings)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: gateway.stop())
+    trouble = serve(gateway, settings, as_json=as_json)
+    if trouble:
+        fail(trouble)
+
+
+@app.command()
+def check(
+    config: Annotated[Path | None, typer.Option("--config", help="a gateway's TOML file")] = None,
+    campaign: Annotated[Path | None, typer.Option("--campaign", help="a campaign's JSON file")] = None,
+    override: SetOption = None,
+) -> None:
+    """Validate a config or a campaign without starting anything.
+
+    Example: `wayside check --config wayside.toml`
+    """
+    if config is None and campaign is None:
+        fail("nothing to check: name a file with --config or --campaign", 2)
+    if config is not None:
+        from gateway.running import checked  # noqa: PLC0415 - see run
+
+        settings = _load(config, override)
+        facts = _guarded(lambda: checked(settings))
+        typer.echo(f"{config}: fine. {facts}")
+    if campaign is not None:
+        from gateway.adapters.bundle import parse_campaign  # noqa: PLC0415 - numpy and cryptography only where needed
+
+        offers = _guarded(lambda: parse_campaign(campaign.read_bytes())).offers
+        typer.echo(f"{campaign}: fine. {len(offers)} offers")
+
+
+@app.command()
+def decode() -> None:
+    """Decode captured messages: JSON lines in, one JSON line out for each.
+
+    A line is `{"topic", "payload" or "payload_hex", "received_at_ms"?, "decoder"?}`; without `decoder` the topic decides. Out comes
+    `{"decoder", "observations"}` or `{"error": {"reason", "detail"}}`.
+
+    Example: `echo '{"topic": "espresense/rooms/hall/status", "payload": "online"}' | wayside decode`
+    """
+    from gateway.decoding import decode_line  # noqa: PLC0415 - the decoders load only here
+
+    for line in sys.stdin.buffer:
+        if line.strip():
+            sys.stdout.buffer.write(decode_line(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="JSON lines with topic, payload or payload_hex, and at_ms for the pace")],
+    broker: Annotated[str, typer.Option(help="mqtt://host:port")],
+    speed: Annotated[float, typer.Option(min=0.0, help="times faster than recorded; 0 is as fast as the broker takes them")] = 1.0,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish captured messages to a broker, each with QoS 1, and wait until the broker has them all.
+
+    Example: `wayside replay street.jsonl --broker mqtt://127.0.0.1:1883 --speed 10`
+    """
+    from gateway.replaying import ReplayError, replay_file  # noqa: PLC0415 - paho loads only here
+
+    try:
+        summary = replay_file(file, broker, speed, show=not as_json)
+    except ReplayError as error:
+        fail(str(error))
+    typer.echo(json.dumps(summary) if as_json else f"published {summary['published']}, skipped {summary['skipped']}")
+
+
+@app.command()
+def why(
+    decision: Annotated[str | None, typer.Argument(help="the decision's id; without it the newest decisions are listed")] = None,
+    config: ConfigOption = Path("wayside.toml"),
+    override: SetOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a decision: every candidate, its gate or its rank, and the features that mattered.
+
+    Example: `wayside why gw-a.0f3a2b1c4d5e6f70 --config wayside.toml`
+    """
+    from gateway import build, explaining  # noqa: PLC0415 - see run
+
+    settings = _load(config, override)
+    store = _guarded(lambda: build.open_store(settings, may_create=False))
+    if decision is None:
+        explaining.print_latest(store, as_json=as_json)
+        return
+    found = store.decision(decision)
+    if found is None:
+        fail(f"no decision {decision!r} here; `wayside why --config {config}` lists the newest")
+    explaining.print_decision(settings, *found, as_json=as_json)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float | None, typer.Option(min=1, help="end by itself after this long; without it, Ctrl-C ends it")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="the dashboard's port; 0 takes a free one")] = 8080,
+    seed: Annotated[int, typer.Option(help="the street's seed")] = 1,
+    *,
+    headless: Annotated[bool, typer.Option(help="no live summary")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything: broker, simulated street, two gateways, dashboard.
+
+    Example: `wayside demo --seconds 60`
+    """
+    from gateway.demo import DemoError, run_demo  # noqa: PLC0415 - only people who look need it
+
+    try:
+        faults = run_demo(seconds=seconds, port=port, seed=seed, headless=headless, as_json=as_json)
+    except DemoError as error:
+        fail(str(error))
+    raise typer.Exit(1 if faults else 0)
+
+
+def _load(path: Path, overrides: list[str] | None) -> Config:
+    from gateway.config import ConfigError, load_config  # noqa: PLC0415 - pydantic takes 100 ms to import
+
+    try:
+        return load_config(path, overrides or [])
+    except ConfigError as error:
+        fail(str(error), 2)
+
+
+def _build(settings: Config) -> App:
+    from gateway.build import build  # noqa: PLC0415 - see run
+
+    return _guarded(lambda: build(settings))
+
+
+def _guarded(action: Callable[[], T]) -> T:
+    """Run a set-up step; its known faults end the program in one line."""
+    from gateway.build import FAULTS  # noqa: PLC0415 - see run
+
+    try:
+        return action()
+    except FAULTS as error:
+        fail(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""One TOML file and the environment -> one frozen Config.
+
+An unknown key is an error that names the nearest known one: a typo in a privacy setting must never pass
+for the default. Secrets are never written in the file: it names files that hold them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gateway.core import limits
+from gateway.core.presence import PresenceRules
+from gateway.core.street import EVERYWHERE, Zone
+from gateway.core.types import OfferKind
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Filter = Annotated[str, Field(min_length=1, max_length=limits.TOPIC_BYTES_MAX)]
+
+
+class ConfigError(ValueError):
+    """The config cannot be used: one line for each fault, each with the way out."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MqttPart(_Part):
+    """The broker."""
+
+    host: str = Field("127.0.0.1", description="the broker's name or address")
+    port: int = Field(1883, gt=0, lt=65_536, description="the broker's port; 8883 with TLS")
+    username: str | None = Field(None, description="user name, if the broker wants one")
+    password_file: Path | None = Field(None, description="file that holds the password")
+    ca_file: Path | None = Field(None, description="certificate authority; naming one turns TLS on")
+    certificate_file: Path | None = Field(None, description="this gateway's certificate")
+    key_file: Path | None = Field(None, description="this gateway's private key")
+    first_connect_s: float = Field(10.0, ge=0, description="how long to wait for the broker at the start before giving up; 0 waits for ever")
+
+
+class StorePart(_Part):
+    """The database."""
+
+    path: Path = Field(Path("wayside.db"), description="the SQLite file")
+    key_file: Path = Field(Path("wayside.key"), description="64 hex digits; made at the first start; WAYSIDE_STORE_KEY outranks it")
+
+
+class BundlePart(_Part):
+    """Model, offers and policy."""
+
+    path: Path = Field(description="the signed bundle")
+    trusted_keys: tuple[Path, ...] = Field(min_length=1, description="public keys whose signature is accepted")
+
+
+class CloudPart(_Part):
+    """Where records go."""
+
+    url: str = Field(pattern=r"^https?://[^\s/]+/?$", description="the dashboard, such as https://dashboard.example")
+    token_file: Path = Field(description="file that holds this gateway's token")
+    ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
+    interval_s: float = Field(30.0, gt=0, description="how often to look for records when none waited")
+
+
+class PrivacyPart(_Part):
+    """What leaves."""
+
+    window_s: int = Field(3600, gt=0, le=86_400, description="how long counts are gathered before they may leave")
+
+
+class PresencePart(_Part):
+    """When somebody is in a zone."""
+
+    enter_dbm: float = Field(-75.0, ge=-127, le=0, description="heard this clearly (median of three): in")
+    exit_dbm: float = Field(-83.0, ge=-127, le=0, description="heard weaker than this does not keep anybody in")
+    samples_min: int = Field(2, ge=1, le=3, description="clear sightings needed to enter")
+    dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
+    exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
+
+    @model_validator(mode="after")
+    def _hysteresis(self) -> PresencePart:
+        if self.exit_dbm > self.enter_dbm:
+            raise ValueError(f"exit_dbm {self.exit_dbm:g} must not be above enter_dbm {self.enter_dbm:g}, or visits flicker")
+        return self
+
+    def rules(self) -> PresenceRules:
+        """As the core wants them."""
+        return PresenceRules(self.enter_dbm, self.exit_dbm, self.samples_min, int(self.dwell_s * 1000), int(self.exit_after_s * 1000))
+
+
+class ZonePart(_Part):
+    """A place that a person can be in."""
+
+    id: Id = Field(description="its name in offers, records and screens")
+    kind: OfferKind | None = Field(None, description="the kind of place, where visits should count as habit")
+    transit: bool = Field(default=False, description="people here are on their way to work (morning) or home (evening)")
+    x_m: float = Field(0.0, description="metres east on the site's plan")
+    y_m: float = Field(0.0, description="metres north on the site's plan")
+    anchors: tuple[str, ...] = Field((), description="scanners and beacons that stand for this zone, by canonical id")
+    latitude_deg: float | None = Field(None, ge=-90, le=90, description="centre, for position fixes")
+    longitude_deg: float | None = Field(None, ge=-180, le=180, description="centre, for position fixes")
+    radius_m: float = Field(0.0, ge=0, description="radius, for position fixes")
+
+    def zone(self) -> Zone:
+        """As the core wants it."""
+        return Zone(**self.model_dump())
+
+
+class SourcePart(_Part):
+    """What to listen to."""
+
+    topic: Filter = Field(description="MQTT topic filter")
+    decoder: str = Field(description="the wire format's name; see `wayside decode --help`")
+
+
+class Config(_Part):
+    """Everything that may be set."""
+
+    site: Id = Field(description="the site's name in topics")
+    gateway: Id = Field(description="this gateway's name in topics and records")
+    timezone: str = Field(description="the site's time zone, such as Europe/Berlin")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+    status_interval_s: float = Field(10.0, gt=0, description="how often the retained status is renewed")
+    mqtt: MqttPart = Field(default_factory=MqttPart, description="the broker")
+    store: StorePart = Field(default_factory=StorePart, description="the database")
+    bundle: BundlePart = Field(description="model, offers and policy")
+    cloud: CloudPart | None = Field(None, description="where records go; without it they wait")
+    privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="what leaves")
+    presence: PresencePart = Field(default_factory=PresencePart, description="when somebody is in a zone")
+    zones: tuple[ZonePart, ...] = Field(min_length=1, description="the places")
+    sources: tuple[SourcePart, ...] = Field(min_length=1, description="what to listen to")
+    devices: dict[str, str] = Field(default_factory=dict, description="sensor or till -> its zone, or * for the whole site")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"no time zone is called {value!r}; write one such as Europe/Berlin") from None
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        zones = [zone.id for zone in self.zones]
+        anchors = [anchor for zone in self.zones for anchor in zone.anchors]
+        for what, names in (("zone", zones), ("anchor", anchors)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} {twice[0]!r} stands twice; each {what} belongs in one place")
+        for device, zone in self.devices.items():
+            if zone != EVERYWHERE and zone not in zones:
+                raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{_nearest(zone, zones)}")
+        return self
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a config file; relative paths in it are relative to it. Raises ConfigError.
+
+    `overrides` are `name.of.setting=value` with the value in TOML, or as bare text where that is no TOML.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; copy deploy/demo/gw-a.toml and adapt it") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides:
+        _override(table, override)
+    try:
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        raise ConfigError("\n".join(_fault(path, lines, dict(fault)) for fault in error.errors(include_url=False))) from None
+    return _anchored(config, path.resolve().parent)
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    name, equals, value = override.partition("=")
+    *parts, last = name.strip().split(".")
+    if not equals or not last:
+        raise ConfigError(f"--set {override}: write it as name=value, such as mqtt.port=1884")
+    for part in parts:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override}: {part} is not a group of settings")
+    try:
+        table[last] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[last] = value
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    """The same config with its relative paths taken from the config's own folder."""
+
+    def anchored(part: _Part) -> _Part:
+        changes: dict[str, Any] = {}
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            if isinstance(value, Path):
+                changes[name] = folder / value
+            elif isinstance(value, tuple) and value and isinstance(value[0], Path):
+                changes[name] = tuple(folder / item for item in value)
+            elif isinstance(value, _Part):
+                changes[name] = anchored(value)
+        return part.model_copy(update=changes)
+
+    whole = anchored(config)
+    assert isinstance(whole, Config)
+    return whole
+
+
+def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
+    """One line: file, line, field, what is wrong, and the nearest right name."""
+    where = [part for part in fault["loc"] if isinstance(part, str)]
+    name = where[-1] if where else ""
+    numbers = [number for number, line in enumerate(lines, 1) if name and line.split("=")[0].strip().strip('[]"') in {name, ".".join(where)}]
+    place = f"{path}:{numbers[0]}" if numbers else str(path)
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = f"unknown key{_nearest(name, _known_keys(where[:-1]))}"
+    return f"{place}: {'.'.join(str(part) for part in fault['loc']) or 'config'}: {message}"
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for name in where:
+        field = model.model_fields.get(name)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            break
+        model = inner
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}"

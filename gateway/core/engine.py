@@ -1,0 +1,309 @@
+"""advance(): reading it top to bottom is reading the product.
+
+A batch of observations goes in, with the world as it is, the moment, and three things the engine may
+ask: the store (what was committed), the model (how likely), and chance (fresh ids). Out comes one
+`Outcome`: what to commit, and then whom to tell. Nothing is changed on the way.
+
+Every observation ends in exactly one of two ways, `kept` or `discarded` with a reason:
+received == kept + discarded{reason}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gateway.core import context as contexts
+from gateway.core import limits, presence, privacy
+from gateway.core.context import Contact, SubjectContext, ZoneContext
+from gateway.core.policy.choose import Scorer, decide
+from gateway.core.policy.gates import Moment
+from gateway.core.presence import Presence, Step, Transition
+from gateway.core.privacy import Activity, Cell
+from gateway.core.street import EVERYWHERE, Street, distance_m
+from gateway.core.types import (
+    Answer,
+    Consent,
+    Count,
+    Fact,
+    Observation,
+    Position,
+    Purchase,
+    Reading,
+    Sighting,
+    Status,
+    TimePassed,
+)
+from gateway.core.world import FactRow, Memory, Outcome, Place, Trigger, World
+
+Draw = Callable[[], str]
+"""A fresh random id: 16 lower-case hex digits. Tests hand in a seeded one."""
+
+
+def advance(street: Street, world: World, batch: Sequence[Observation], now_ms: int, memory: Memory, scorer: Scorer, draw: Draw) -> Outcome:
+    """Fold a batch of observations at the moment `now_ms`; see the file's head."""
+    turn = _Turn(street, world, now_ms, memory, scorer, draw)
+    for observation in batch:
+        discarded = turn.fold(observation)
+        if discarded is None:
+            turn.out.counts["kept"] += 1
+        else:
+            turn.out.discarded[discarded] += 1
+    return turn.out
+
+
+class _Turn:
+    """One batch's reading and writing: the world below, the outcome above."""
+
+    def __init__(self, street: Street, world: World, now_ms: int, memory: Memory, scorer: Scorer, draw: Draw) -> None:
+        self.street = street
+        self.world = world
+        self.now_ms = now_ms
+        self.memory = memory
+        self.scorer = scorer
+        self.draw = draw
+        self.out = Outcome()
+
+    def fold(self, observation: Observation) -> str | None:
+        """Fold one observation; the reason if it was discarded."""
+        match observation:
+            case Sighting():
+                return self._sighting(observation)
+            case Position():
+                return self._position(observation)
+            case Reading() | Count():
+                return self._measured(observation)
+            case Purchase() | Answer() | Consent():
+                return self._fact(observation)
+            case TimePassed():
+                return self._time_passed()
+            case Status():
+                return None
+
+    # --- the sightings lane: folded in memory, committed only when it changes something -------------
+
+    def _sighting(self, sighting: Sighting) -> str | None:
+        """Either end may be the fixed one: a scanner of ours hears a tag, or a phone hears a beacon of ours."""
+        anchor, mover = sighting.hearer, sighting.heard
+        zone = self.street.anchors.get(anchor)
+        if zone is None:
+            anchor, mover = mover, anchor
+            zone = self.street.anchors.get(anchor)
+            if zone is None:
+                return "unmapped_anchor"
+        if self._is_late(sighting.at_ms):
+            return "late"
+        subject = self._subject_of(mover)
+        if subject is None:
+            return "not_consented"
+        before = self._presence((subject, zone))
+        self._step((subject, zone), before, presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, self.street.presence))
+        return None
+
+    def _position(self, position: Position) -> str | None:
+        """A fix counts for every zone with coordinates; a vague one near an edge says nothing either way."""
+        subject = self._subject_of(position.device)
+        if subject is None:
+            return "not_consented"
+        if self._is_late(position.at_ms):
+            return "late"
+        accuracy_m = position.accuracy_m or 0.0
+        for zone in self.street.zones.values():
+            metres = distance_m(zone, position.latitude_deg, position.longitude_deg)
+            if metres is None or zone.radius_m - accuracy_m < metres <= zone.radius_m + accuracy_m:
+                continue
+            place, before = (subject, zone.id), self._presence((subject, zone.id))
+            self._step(place, before, presence.fixed(before, subject, zone.id, metres <= zone.radius_m, self.now_ms, self.street.presence))
+        return None
+
+    def _measured(self, measured: Reading | Count) -> str | None:
+        zone = self.street.devices.get(measured.device)
+        if zone is None:
+            return "unmapped_device"
+        if isinstance(measured, Reading):
+            quantity, value = measured.quantity, measured.value
+        else:
+            quantity, value = f"count_{measured.what}", float(measured.count)
+        self.out.places[zone] = contexts.reading(self._place_context(zone), quantity, value, self.now_ms)
+        return None
+
+    # --- presence changes, and the moments at which an offer may be chosen --------------------------
+
+    def _step(self, place: Place, before: Presence | None, step: Step) -> None:
+        after, transition = step
+        if transition is not None and not self._transition(transition):
+            self.out.presences[place] = None  # their word does not cover presence: forget that they were heard
+        elif after is not before:
+            self.out.presences[place] = after
+
+    def _transition(self, transition: Transition) -> bool:
+        """Write a change of presence down and ask for an offer; False if the person's consent does not cover it."""
+        subject = self._context(transition.subject)
+        if subject is None or not contexts.allows(subject, "presence", self.now_ms):
+            return False
+        self.out.transitions.append(transition)
+        self.out.counts[transition.kind] += 1
+        if transition.kind != "left":
+            self._decide(subject, transition)
+        kind = self.street.zones[transition.zone].kind
+        if transition.kind == "dwelled" and kind is not None:
+            self.out.contexts[subject.subject] = contexts.visited(self._context(subject.subject) or subject, kind, self.now_ms)
+        return True
+
+    def _decide(self, subject: SubjectContext, transition: Transition) -> None:
+        if transition.kind == "left":
+            return
+        moment = Moment(subject, transition.zone, transition.kind, self.now_ms, self.street)
+        decision = decide(moment, self._here(transition.zone), self.scorer, f"{self.street.gateway}.{self.draw()}")
+        self.out.decisions.append(decision)
+        self.out.counts["decisions"] += 1
+        if decision.offer is None:
+            return
+        self.out.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
+        expires_at_ms = self.now_ms + self.street.campaign.policy.trigger_expiry_s * 1000
+        self.out.triggers.append(Trigger(decision.id, subject.device, decision.offer, transition.zone, expires_at_ms))
+        self.out.counts["triggers"] += 1
+        self._count(subject, Cell(transition.zone, decision.offer, "trigger"))
+
+    # --- the facts lane: once each, and on the disk before anyone is thanked -------------------------
+
+    def _fact(self, fact: Fact) -> str | None:
+        if fact.envelope in self.out.facts or self.memory.is_known(fact.envelope):
+            return "repeated"
+        row, reason = self._fact_row(fact)
+        if row is None:
+            return reason
+        self.out.facts[fact.envelope] = row
+        self.out.counts["facts"] += 1
+        return None
+
+    def _fact_row(self, fact: Fact) -> tuple[FactRow | None, str]:
+        """What is kept of a fact, or why nothing is."""
+        match fact:
+            case Purchase():
+                return self._purchase(fact)
+            case Answer():
+                return self._answer(fact)
+            case Consent():
+                return self._consent(fact)
+
+    def _purchase(self, purchase: Purchase) -> tuple[FactRow | None, str]:
+        zone = self.street.devices.get(purchase.envelope.device)
+        if zone is None:
+            return None, "unmapped_device"
+        return FactRow(
+            purchase.envelope,
+            "purchase",
+            self.now_ms,
+            zone=zone,
+            decision=purchase.decision,
+            detail=purchase.kind,
+            amount_minor=purchase.amount_minor,
+        ), ""
+
+    def _answer(self, answer: Answer) -> tuple[FactRow | None, str]:
+        """An answer counts only from the person to whom the offer went."""
+        if not answer.decision.startswith(f"{self.street.gateway}."):
+            return None, "other_gateway"
+        proposed = self.memory.proposed(answer.decision)
+        subject = self._context(proposed.subject) if proposed else None
+        if proposed is None or subject is None:
+            return None, "unknown_decision"
+        if subject.device != answer.envelope.device:
+            return None, "not_theirs"
+        self.out.contexts[subject.subject] = contexts.answered(subject, answer.decision, answer.kind)
+        self.out.answers[answer.decision] = answer.kind
+        self._count(subject, Cell(proposed.zone, proposed.offer, answer.kind))
+        self.out.counts[answer.kind] += 1
+        row = FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+        return row, ""
+
+    def _consent(self, consent: Consent) -> tuple[FactRow | None, str]:
+        known = self._subject_of(consent.envelope.device)
+        before = self._context(known) if known else None
+        if contexts.is_stale(before, consent):
+            return None, "overtaken"
+        if not consent.purposes:
+            return self._withdrawal(consent, before)
+        if before is None and len(self.world.identities) >= limits.IDENTITIES_MAX:
+            return None, "too_many_subjects"
+        subject = before.subject if before else self.draw()
+        tags = self._own_tags(consent, subject)
+        for mover in (*(before.tags if before else ()), consent.envelope.device):
+            self.out.identities[mover] = None
+        for mover in (*tags, consent.envelope.device):
+            self.out.identities[mover] = subject
+        self.out.contexts[subject] = contexts.consented(before, subject, consent, tags, self.now_ms)
+        return FactRow(consent.envelope, "consent", self.now_ms, subject), ""
+
+    def _withdrawal(self, consent: Consent, before: SubjectContext | None) -> tuple[FactRow | None, str]:
+        """A no outranks everything: the person is forgotten in the same commit."""
+        if before is None:
+            return None, "not_consented"
+        for mover in (*before.tags, before.device):
+            self.out.identities[mover] = None
+        for place in [place for place in (*self.world.presences, *self.out.presences) if place[0] == before.subject]:
+            self.out.presences[place] = None
+        self.out.contexts[before.subject] = None
+        return FactRow(consent.envelope, "withdrawal", self.now_ms), ""
+
+    def _own_tags(self, consent: Consent, subject: str) -> tuple[str, ...]:
+        """The radio ids that a person may claim: not somebody else's, not one of our own anchors."""
+        free = (tag for tag in consent.tags if tag not in self.street.anchors and self._subject_of(tag) in (None, subject))
+        return tuple(free)[: limits.TAGS_PER_SUBJECT_MAX]
+
+    # --- time ----------------------------------------------------------------------------------------
+
+    def _time_passed(self) -> str | None:
+        for present in self.world.due(self.now_ms):
+            place = (present.subject, present.zone)
+            before = self._presence(place)
+            if before is not None and before.due_at_ms <= self.now_ms:
+                self._step(place, before, presence.expire(before, self.now_ms, self.street.presence))
+        self._close_window()
+        return None
+
+    def _close_window(self) -> None:
+        """Counts leave once their window is over; the first window opens when the clock can be right."""
+        start_ms = privacy.window_start_ms(self.now_ms, self.street.window_ms)
+        opened_ms = self.world.window_start_ms
+        if self.now_ms < self.street.clock_floor_ms or (opened_ms is not None and start_ms <= opened_ms):
+            return
+        self.out.opened_window_ms = start_ms
+        if opened_ms is None:
+            return
+        activity = Activity(**{name: self.world.activity[name] for name in Activity._fields})
+        backlog = self.memory.backlog()
+        self.out.records = privacy.close_window(self.street, opened_ms, self.world.cells, activity, backlog)
+        self.out.closed_window_ms = opened_ms
+
+    # --- reading through the outcome to the world ------------------------------------------------------
+
+    def _subject_of(self, mover: str) -> str | None:
+        if mover in self.out.identities:
+            return self.out.identities[mover]
+        return self.world.identities.get(mover)
+
+    def _presence(self, place: Place) -> Presence | None:
+        if place in self.out.presences:
+            return self.out.presences[place]
+        return self.world.presences.get(place)
+
+    def _context(self, subject: str) -> SubjectContext | None:
+        if subject in self.out.contexts:
+            return self.out.contexts[subject]
+        return self.memory.context(subject)
+
+    def _place_context(self, zone: str) -> ZoneContext:
+        return self.out.places.get(zone) or self.world.places.get(zone) or ZoneContext()
+
+    def _here(self, zone: str) -> ZoneContext:
+        """What is known of a zone: its own sensors, and where they are silent those of the whole site."""
+        everywhere, here = self._place_context(EVERYWHERE), self._place_context(zone)
+        return ZoneContext({**everywhere.readings, **here.readings})
+
+    def _is_late(self, at_ms: int | None) -> bool:
+        return at_ms is not None and self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX
+
+    def _count(self, subject: SubjectContext, cell: Cell) -> None:
+        if contexts.allows(subject, "measurement", self.now_ms):
+            self.out.cells[cell] += 1

@@ -1,0 +1,49 @@
+"""Every bound in the house, unit last in the name, the relations between them asserted below.
+
+A queue without a bound is a crash with a date; a bound without a name is a surprise.
+"""
+
+from __future__ import annotations
+
+# --- one message -------------------------------------------------------------------------------
+TOPIC_BYTES_MAX = 1_024
+TOPIC_LEVELS_MAX = 16
+PAYLOAD_BYTES_MAX = 65_536  # MQTT maximum packet size we announce (trust.md: <= 64 kB)
+JSON_DEPTH_MAX = 32  # deepest real format (NGSI-LD) needs 9
+TEXT_CHARS_MAX = 512  # any single id or text that we keep
+OBSERVATIONS_PER_MESSAGE_MAX = 512  # a Minew gateway reports up to 300 tags at once
+INTEGER_MAX = 2**53 - 1  # beyond it JSON readers disagree
+
+# --- arriving ----------------------------------------------------------------------------------
+BATCH_MESSAGES_MAX = 256
+BATCH_WAIT_MS_MAX = 20
+UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
+INBOX_MESSAGES_MAX = 4_096  # taken from the broker, not yet in a batch
+DEAD_LETTERS_MAX = 1_000
+
+# --- people ------------------------------------------------------------------------------------
+IDENTITIES_MAX = 100_000  # devices and tags of consenting people: about 25 MB of memory
+CONTEXTS_CACHED_MAX = 2_000  # of people whose context is read again and again
+TAGS_PER_SUBJECT_MAX = 8
+CONTACTS_KEPT_MAX = 64  # per subject: what caps look back on
+VISITS_MONTH_MAX = 120.0
+
+# --- clocks ------------------------------------------------------------------------------------
+CLOCK_FLOOR_MS = 1_767_225_600_000  # 2026-01-01: earlier means that nobody set the clock
+CLOCK_CEILING_MS = 4_102_444_800_000  # 2100-01-01
+SIGHTING_AGE_MS_MAX = 30_000  # an older sighting says where somebody was, not where they are
+
+# --- deciding ----------------------------------------------------------------------------------
+OFFERS_MAX = 64  # candidates for one decision: one ONNX batch
+TRIGGER_EXPIRY_MS_MAX = 3_600_000
+
+# --- leaving -----------------------------------------------------------------------------------
+RECORDS_PER_BATCH_MAX = 2_000
+BATCH_BYTES_MAX = 1_000_000
+OUTBOX_RECORDS_MAX = 1_000_000
+SYNC_BACKOFF_MS_MIN = 1_000
+SYNC_BACKOFF_MS_MAX = 300_000
+
+assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= INBOX_MESSAGES_MAX
+assert BATCH_BYTES_MAX // RECORDS_PER_BATCH_MAX >= 400  # a record's JSON is under 400 bytes
+assert SYNC_BACKOFF_MS_MIN < SYNC_BACKOFF_MS_MAX

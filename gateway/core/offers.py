@@ -1,0 +1,73 @@
+"""What may be proposed, and how often: the campaign part of a bundle.
+
+Amounts are in minor units of one currency (cents); local times are minutes since midnight in the
+site's time zone. Everything is checked once, when the bundle is opened.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gateway.core import limits
+from gateway.core.types import Occasion, OfferKind
+
+Id = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,63}\Z")]
+MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
+
+
+class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One offer: proposed in any of `zones`, handed in at the zone `shop` within `expiry_hours`.
+
+    `value_minor` is the margin that an accepted offer is expected to bring.
+    `per_person_day_max` caps how often one person is proposed it in one local day.
+    """
+
+    id: Id
+    kind: OfferKind
+    zones: tuple[Id, ...]
+    shop: Id
+    value_minor: Annotated[int, Meta(ge=0, le=10_000_000)]
+    starts_ms: int
+    ends_ms: int
+    expiry_hours: Annotated[float, Meta(gt=0, le=24 * 31)]
+    title: Annotated[str, Meta(min_length=1, max_length=80)]
+    body: Annotated[str, Meta(max_length=240)] = ""
+    occasions: tuple[Occasion, ...] = ("entered",)
+    per_person_day_max: Annotated[int, Meta(ge=0, le=100)] = 1
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for all offers together.
+
+    Silence is worth 0, so an offer has to earn more than `contact_cost_minor` in expectation.
+    Quiet hours wrap around midnight when `quiet_from` is later than `quiet_until`; equal means none.
+    """
+
+    per_person_day_max: Annotated[int, Meta(ge=0, le=1000)] = 4
+    gap_s_min: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    quiet_from: MinuteOfDay = 22 * 60
+    quiet_until: MinuteOfDay = 7 * 60
+    contact_cost_minor: Annotated[float, Meta(ge=0)] = 20.0
+    propensity_min: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    trigger_expiry_s: Annotated[int, Meta(gt=0, le=limits.TRIGGER_EXPIRY_MS_MAX // 1000)] = 120
+
+
+class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Offers and the policy that holds between them."""
+
+    offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
+    policy: Policy = Policy()
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for offer in self.offers:
+            if offer.id in seen:
+                raise ValueError(f"offer {offer.id!r} stands twice")
+            if offer.ends_ms <= offer.starts_ms:
+                raise ValueError(f"offer {offer.id!r} ends before it starts")
+            if not offer.zones:
+                raise ValueError(f"offer {offer.id!r} has no zone to be proposed in")
+            seen.add(offer.id)

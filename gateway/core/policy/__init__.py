@@ -1,0 +1,1 @@
+"""Choosing: gates drop candidates with a reason, worth ranks the rest, silence is one of them."""

@@ -1,0 +1,192 @@
+"""What the gateway holds in memory between batches, and the draft that a batch writes into.
+
+`advance` never changes the world: it reads through to it and writes into an `Outcome`. Only when the
+outcome is safely stored is it accepted. A failed commit therefore leaves memory exactly where the disk is.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.policy.decision import Decision
+from gateway.core.presence import Presence, PresenceRules, Transition, woken
+from gateway.core.privacy import Activity, Cell
+from gateway.core.records import Record
+from gateway.core.types import AnswerKind, Envelope
+
+Place = tuple[str, str]
+"""(subject, zone)"""
+
+
+class Proposed(msgspec.Struct, frozen=True):
+    """What the decision log says of an offer that was proposed earlier."""
+
+    subject: str
+    zone: str
+    offer: str
+
+
+class Memory(Protocol):
+    """The store as the engine sees it: answers questions about what was committed, and changes nothing."""
+
+    def context(self, subject: str) -> SubjectContext | None:
+        """The context of a subject, with the contacts that the decision log tells."""
+
+    def is_known(self, envelope: Envelope) -> bool:
+        """Whether this fact was committed before."""
+
+    def proposed(self, decision: str) -> Proposed | None:
+        """The offer that a decision proposed, if this gateway made it."""
+
+    def backlog(self) -> int:
+        """How many records wait to leave."""
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """A decision on its way to a phone."""
+
+    decision: str
+    device: str
+    offer: str
+    zone: str
+    expires_at_ms: int
+
+
+class FactRow(msgspec.Struct, frozen=True):
+    """A fact as it is kept. The device is not kept, only what its envelope hashes to (see the store)."""
+
+    envelope: Envelope
+    kind: str
+    at_ms: int
+    subject: str | None = None
+    zone: str | None = None
+    decision: str | None = None
+    detail: str | None = None
+    amount_minor: int | None = None
+
+
+class Outcome:
+    """All that one batch changes. `None` in a mapping means: gone."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.contexts: dict[str, SubjectContext | None] = {}
+        self.identities: dict[str, str | None] = {}
+        self.presences: dict[Place, Presence | None] = {}
+        self.places: dict[str, ZoneContext] = {}
+        self.transitions: list[Transition] = []
+        self.facts: dict[Envelope, FactRow] = {}
+        self.decisions: list[Decision] = []
+        self.answers: dict[str, AnswerKind] = {}
+        self.triggers: list[Trigger] = []
+        self.cells: Counter[Cell] = Counter()
+        self.records: tuple[Record, ...] = ()
+        self.closed_window_ms: int | None = None
+        self.opened_window_ms: int | None = None
+        self.counts: Counter[str] = Counter()
+        self.discarded: Counter[str] = Counter()
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether there is anything that must be on the disk before anyone is told."""
+        return bool(
+            self.facts or self.transitions or self.decisions or self.contexts or self.identities or self.cells or self.opened_window_ms
+        )
+
+
+class World:
+    """The memory of the writer thread; see `Outcome` for how it changes."""
+
+    def __init__(
+        self,
+        identities: Mapping[str, str],
+        presences: Iterable[Presence],
+        cells: Mapping[Cell, int],
+        window_ms: int | None,
+        *,
+        now_ms: int,
+        rules: PresenceRules,
+    ) -> None:
+        """Take up what the store remembers; visits still open get a full silence more before they end."""
+        self.identities = dict(identities)
+        self.presences: dict[Place, Presence] = {}
+        self.places: dict[str, ZoneContext] = {}
+        self.cells: Counter[Cell] = Counter(cells)
+        self.window_start_ms = window_ms
+        self.activity: Counter[str] = Counter()
+        self._timers: list[tuple[int, Place]] = []
+        for presence in presences:
+            self._keep((presence.subject, presence.zone), woken(presence, now_ms, rules))
+
+    def accept(self, outcome: Outcome) -> None:
+        """Make a stored outcome true in memory."""
+        for mover, subject in outcome.identities.items():
+            if subject is None:
+                self.identities.pop(mover, None)
+            else:
+                self.identities[mover] = subject
+        for place, presence in outcome.presences.items():
+            if presence is None:
+                self.presences.pop(place, None)
+            else:
+                self._keep(place, presence)
+        self.places.update(outcome.places)
+        if outcome.closed_window_ms is not None:
+            self.cells.clear()
+            self.activity.clear()
+        if outcome.opened_window_ms is not None:
+            self.window_start_ms = outcome.opened_window_ms
+        self.cells.update(outcome.cells)
+        self.activity.update({name: outcome.counts[name] for name in Activity._fields if outcome.counts[name]})
+
+    def due(self, now_ms: int) -> list[Presence]:
+        """Presences whose moment has come, without forgetting them."""
+        next_ms = self.next_due_ms()
+        if next_ms is None or next_ms > now_ms:
+            return []
+        rung: set[Place] = set()
+        branches = [0]  # a child in a heap is never earlier than its parent, so later branches need no look
+        while branches:
+            index = branches.pop()
+            if index < len(self._timers) and self._timers[index][0] <= now_ms:
+                rung.add(self._timers[index][1])
+                branches += (2 * index + 1, 2 * index + 2)
+        present = [self.presences[place] for place in sorted(rung) if place in self.presences]
+        return [presence for presence in present if presence.due_at_ms <= now_ms]
+
+    def next_due_ms(self) -> int | None:
+        """The earliest moment at which time has to be asked, if any."""
+        while self._timers:
+            due_at_ms, place = self._timers[0]
+            presence = self.presences.get(place)
+            if presence is not None and presence.due_at_ms == due_at_ms:
+                return due_at_ms
+            heapq.heappop(self._timers)
+        return None
+
+    def shift(self, step_ms: int) -> None:
+        """Move every open presence with a stepped clock, so that a wrong clock makes nobody come or go."""
+        moved = [
+            msgspec.structs.replace(
+                presence,
+                seen_ms=presence.seen_ms + step_ms,
+                due_at_ms=presence.due_at_ms + step_ms,
+                entered_ms=None if presence.entered_ms is None else presence.entered_ms + step_ms,
+            )
+            for presence in self.presences.values()
+        ]
+        self._timers.clear()
+        for presence in moved:
+            self._keep((presence.subject, presence.zone), presence)
+
+    def _keep(self, place: Place, presence: Presence) -> None:
+        before = self.presences.get(place)
+        self.presences[place] = presence
+        if before is None or before.due_at_ms != presence.due_at_ms:
+            heapq.heappush(self._timers, (presence.due_at_ms, place))

@@ -1,0 +1,94 @@
+"""Minew G1 gateways: a JSON array of everything heard since the last one, on `/gw/{gateway MAC}/status`.
+
+The element of type "Gateway" is the gateway itself; "iBeacon" elements come decoded, "S1" ones carry
+temperature and humidity, and "Unknown" ones the raw advertisement, which is understood here. The hearer
+is the MAC of the topic, else of the Gateway element. One array holds hundreds of strangers' radios, so
+an element without a usable signal strength is passed over and the others are kept; `battery` 0 is what
+the gateway writes when a tag does not tell.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.core.quantities import in_range
+from gateway.core.types import Message, Observation, Reading, Sighting, Status
+from gateway.decoders.advertisement import Advertisement, from_hex
+from gateway.decoders.contract import UNSTATED, Decoder, bounded, mac, measured, optional, parse_json, power, refuse
+from gateway.decoders.ids import ibeacon_id, mac_or_none
+from gateway.decoders.times import iso_ms
+
+_GATEWAY = "Gateway"
+_QUANTITIES = ("temperature", "humidity", "battery")
+_NO_ADVERTISEMENT = Advertisement()
+_FLOAT = (-1e9, 1e9)  # anything measurable; the quantity has the last word
+
+
+class _Element(msgspec.Struct, gc=False, rename="camel"):
+    type: object = None
+    mac: object = None
+    timestamp: object = None
+    rssi: object = None
+    raw_data: object = None
+    ibeacon_uuid: object = None
+    ibeacon_major: object = None
+    ibeacon_minor: object = None
+    ibeacon_tx_power: object = None
+    temperature: object = None
+    humidity: object = None
+    battery: object = None
+
+
+_ELEMENTS = msgspec.json.Decoder(list[_Element])
+
+
+def decode(message: Message) -> list[Observation]:
+    """The gateway's status, a sighting for each heard tag, readings of those that measure."""
+    elements: list[_Element] = parse_json(message.payload, _ELEMENTS)
+    hearer = _hearer(message.topic, elements)
+    observations: list[Observation] = []
+    for element in elements:
+        if element.type == _GATEWAY:
+            observations.append(Status(hearer, at_ms=iso_ms(element.timestamp)))
+        else:
+            observations += _heard(hearer, element)
+    if elements and not observations:
+        refuse("out_of_range", "no element with an id and an rssi in -127..-1")
+    return bounded(observations)
+
+
+def _hearer(topic: str, elements: list[_Element]) -> str:
+    levels = topic.split("/")
+    above = mac_or_none(levels[-2]) if len(levels) > 1 else None
+    if above is not None:
+        return above
+    return next((mac(element.mac, "mac") for element in elements if element.type == _GATEWAY), UNSTATED)
+
+
+def _heard(hearer: str, element: _Element) -> list[Observation]:
+    """Nothing, when the element names no radio or no signal strength was measured."""
+    said = from_hex(element.raw_data) or _NO_ADVERTISEMENT
+    beacon = ibeacon_id(element.ibeacon_uuid, element.ibeacon_major, element.ibeacon_minor) or said.ibeacon
+    device = mac_or_none(element.mac)
+    heard = beacon or device
+    rssi_dbm = measured(element.rssi)
+    if heard is None or rssi_dbm is None:
+        return []
+    at_ms = iso_ms(element.timestamp)
+    tx_power_dbm = power(element.ibeacon_tx_power) if said.tx_power_dbm is None else said.tx_power_dbm
+    observations: list[Observation] = [Sighting(hearer, heard, rssi_dbm, at_ms, tx_power_dbm=tx_power_dbm)]
+    if beacon is None and device is not None:
+        observations += [Reading(device, quantity, value, at_ms) for quantity, value in (*_stated(element), *said.readings)]
+    return observations
+
+
+def _stated(element: _Element) -> list[tuple[str, float]]:
+    rows = ((quantity, optional(getattr(element, quantity), *_FLOAT)) for quantity in _QUANTITIES)
+    return [
+        (quantity, value)
+        for quantity, value in rows
+        if value is not None and in_range(quantity, value) and (quantity, value) != ("battery", 0)
+    ]
+
+
+DECODER = Decoder("minew_gateway_json", ("/gw/+/status",), decode)

@@ -1,0 +1,44 @@
+"""How devices state a time: seconds as a number or as text, or ISO 8601.
+
+A device's time is a claim, and the engine judges it against its own clock. So a time that cannot be
+read is "not stated" and never a reason to lose the rest of the message.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gateway.core import limits
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGITS_MAX = 13
+
+
+def seconds(value: object) -> int | None:
+    """Unix seconds from an integer or a text of digits; `None` for everything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def seconds_ms(value: object) -> int | None:
+    """Unix seconds (integer or digits) as milliseconds, or `None`."""
+    stated = seconds(value)
+    return None if stated is None else _plausible(stated * 1_000)
+
+
+def iso_ms(value: object) -> int | None:
+    """ISO 8601 with a time zone as milliseconds, or `None`."""
+    if not isinstance(value, str) or len(value) > limits.TEXT_CHARS_MAX:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return _plausible(round((moment - _EPOCH).total_seconds() * 1_000))
+
+
+def _plausible(at_ms: int) -> int | None:
+    return at_ms if 0 <= at_ms <= limits.CLOCK_CEILING_MS else None

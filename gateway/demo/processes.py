@@ -1,0 +1,129 @@
+"""The demonstration's processes: each started in a session of its own, watched, and ended in order.
+
+A part that speaks JSON lines on stdout is read by a thread, so that no pipe ever fills; what it says on stderr is kept
+in a file of the demonstration's own folder and looked through at the end: an unhandled error is a traceback there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+END_S_MAX = 25.0
+BROKER_S_MAX = 15.0
+MOSQUITTO_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+
+
+class DemoError(RuntimeError):
+    """The demonstration cannot start; the text says what to do."""
+
+
+class Part:
+    """One process of the demonstration."""
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+        """Start it; `latest` is the last JSON object it wrote to stdout."""
+        self.name = name
+        self.latest: dict[str, Any] = {}
+        self.said = threading.Event()
+        self._stderr = folder / f"{name}.stderr"
+        with self._stderr.open("wb") as stderr:
+            self._process = subprocess.Popen(  # noqa: S603 - our own programs
+                list(command),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self._reader = threading.Thread(target=self._read, name=f"read-{name}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(b"{"):
+                self.latest = json.loads(line)
+                self.said.set()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def last_words(self) -> str:
+        """The last line on stderr."""
+        lines = self._stderr.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "(nothing said)"
+
+    def end(self) -> int:
+        """Ask it to end, insist after a while; how many unhandled errors it had."""
+        if self.is_running:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(END_S_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._reader.join(END_S_MAX)
+        tracebacks = self._stderr.read_text(errors="replace").count("Traceback (most recent call last)")
+        return tracebacks or int(code not in (0, -signal.SIGTERM))
+
+
+def program(name: str) -> str:
+    """The path of one of our own commands, beside the Python that runs this."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        raise DemoError(f"{name} is not installed beside {sys.executable}: run `make setup`, then `make demo`")
+    return str(path)
+
+
+def free_port(wanted: int = 0) -> int:
+    """A loopback port; raises if a wanted one is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            raise DemoError(f"port {wanted} is taken: choose another with --port, or 0 for any free one") from None
+        return int(probe.getsockname()[1])
+
+
+def start_broker(folder: Path) -> tuple[Part, int, str]:
+    """Mosquitto if it is installed, else amqtt; the part, its port and one line that says which."""
+    port = free_port()
+    mosquitto = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), *MOSQUITTO_FOLDERS]))
+    if mosquitto:
+        config = folder / "mosquitto.conf"
+        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n")
+        part, words = Part("broker", [mosquitto, "-c", str(config)], folder), "broker: Mosquitto"
+    else:
+        config = folder / "amqtt.yaml"
+        config.write_text(f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\nplugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n")
+        words = "broker: amqtt (Mosquitto is not installed; amqtt knows only MQTT 3.1.1, so offers do not expire at the broker)"
+        part = Part("broker", [program("amqtt"), "-c", str(config)], folder)
+    _await_port(part, port)
+    return part, port, words
+
+
+def _await_port(part: Part, port: int) -> None:
+    pause = threading.Event()
+    for _ in range(int(BROKER_S_MAX / 0.05)):
+        if not part.is_running:
+            break
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        pause.wait(0.05)
+    raise DemoError(f"the broker did not start: {part.last_words()}")

@@ -1,0 +1,115 @@
+"""The one crossing between threads: what has arrived, and what others ask the writer to do.
+
+Messages are bounded: when the box is full `deliver` blocks the MQTT thread, nothing more is read from the
+socket, and the flood waits at the broker. Jobs (the uplink's looks into the store) go ahead of messages: they
+are few, and a live trigger never waits long behind one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from gateway.adapters.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.adapters.store import Store
+    from gateway.core.types import Message
+
+T = TypeVar("T")
+
+
+class Job(Generic[T]):
+    """Something to do with the store, and where its result is awaited."""
+
+    def __init__(self, task: Callable[[Store], T]) -> None:
+        """Not done yet."""
+        self._task = task
+        self.future: Future[T] = Future()
+
+    def run(self, store: Store) -> None:
+        """Do it; a refusal of the store is the asker's to handle."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self._task(store))
+        except StoreError as error:
+            self.future.set_exception(error)
+
+
+class Inbox:
+    """Filled by any thread, emptied by the writer thread."""
+
+    def __init__(self, messages_max: int) -> None:
+        """Hold at most `messages_max` messages."""
+        self._messages: deque[Message] = deque()
+        self._messages_max = messages_max
+        self._jobs: deque[Job[Any]] = deque()
+        self._ready = threading.Condition()
+        self._waiting = False
+        self._blocked = False
+        self._closed = False
+
+    def deliver(self, message: Message) -> None:
+        """Put a message in; blocks while the box is full. After `close` messages are dropped un-thanked."""
+        if len(self._messages) >= self._messages_max:
+            with self._ready:
+                self._blocked = True
+                self._ready.wait_for(lambda: len(self._messages) < self._messages_max or self._closed)
+                self._blocked = False
+        if self._closed:
+            return
+        self._messages.append(message)
+        if self._waiting:
+            with self._ready:
+                self._ready.notify_all()
+
+    def call(self, task: Callable[[Store], T]) -> Future[T]:
+        """Have the writer thread run `task(store)`; the future is cancelled if the writer stops first."""
+        job = Job(task)
+        with self._ready:
+            if self._closed:
+                job.future.cancel()
+                return job.future
+            self._jobs.append(job)
+            self._ready.notify_all()
+        return job.future
+
+    def wake(self) -> None:
+        """Let a waiting `take` return at once."""
+        with self._ready:
+            self._waiting = False
+            self._ready.notify_all()
+
+    def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Job[Any]]]:
+        """What is there, at most `most` messages; waits up to `wait_s` only when there is nothing."""
+        if not self._messages and not self._jobs and wait_s > 0:
+            with self._ready:
+                self._waiting = True
+                self._ready.wait_for(lambda: self._messages or self._jobs or not self._waiting, wait_s)
+                self._waiting = False
+        messages = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
+        jobs: list[Job[Any]] = []
+        while self._jobs:
+            jobs.append(self._jobs.popleft())
+        if self._blocked:
+            with self._ready:
+                self._ready.notify_all()
+        return messages, jobs
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+        return len(self._messages)
+
+    def close(self) -> None:
+        """Take nothing more in; let go whoever waits."""
+        with self._ready:
+            self._closed = True
+            for job in self._jobs:
+                job.future.cancel()
+            self._jobs.clear()
+            self._ready.notify_all()

@@ -1,0 +1,97 @@
+"""`wayside replay`: captured messages back onto a broker, at their own pace, and not done until the broker has them all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway.decoding import wire_payload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONNECT_S_MAX = 5.0
+TAKEN_S_MAX = 30.0
+IN_FLIGHT_MAX = 500
+
+
+class ReplayError(RuntimeError):
+    """The file or the broker cannot be used; the text says what to do."""
+
+
+def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[str, int]:
+    """Publish every message of a file; lines without a topic are skipped and counted."""
+    messages = _read(file)
+    client = _connect(broker)
+    waiting: list[paho.MQTTMessageInfo] = []
+    published = 0
+    started_s, first_ms = time.monotonic(), next((at for _, _, at in messages if at is not None), 0)
+    try:
+        with Progress(console=Console(stderr=True), disable=not show) as progress:
+            bar = progress.add_task("publishing", total=len(messages))
+            for topic, payload, at_ms in messages:
+                if speed and at_ms is not None:
+                    pause_s = started_s + (at_ms - first_ms) / 1000 / speed - time.monotonic()
+                    threading.Event().wait(max(0.0, pause_s))
+                if topic is not None:
+                    waiting.append(client.publish(topic, payload, qos=1))
+                    published += 1
+                if len(waiting) >= IN_FLIGHT_MAX:
+                    _wait(waiting, broker)
+                progress.advance(bar)
+        _wait(waiting, broker)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return {"published": published, "skipped": len(messages) - published}
+
+
+def _read(file: Path) -> list[tuple[str | None, bytes, int | None]]:
+    """(topic, payload, at_ms) of each line."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise ReplayError(f"{file} cannot be read ({error.strerror})") from None
+    messages = []
+    for number, line in enumerate(lines, 1):
+        try:
+            captured = msgspec.json.decode(line, type=dict[str, Any])
+            messages.append((captured.get("topic"), wire_payload(captured), captured.get("at_ms")))
+        except (msgspec.DecodeError, ValueError) as error:
+            raise ReplayError(f"{file}:{number}: {error}") from None
+    return messages
+
+
+def _connect(broker: str) -> paho.Client:
+    address = urlsplit(broker)
+    if address.scheme != "mqtt" or not address.hostname:
+        raise ReplayError(f"{broker!r} is not a broker's address; write it as mqtt://host:port")
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    try:
+        client.connect(address.hostname, address.port or 1883)
+    except OSError as error:
+        raise ReplayError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
+    until = time.monotonic() + CONNECT_S_MAX
+    while not client.is_connected() and time.monotonic() < until:
+        if client.loop(0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            break
+    if not client.is_connected():
+        raise ReplayError(f"broker {broker} does not let us in")
+    client.loop_start()
+    return client
+
+
+def _wait(waiting: list[paho.MQTTMessageInfo], broker: str) -> None:
+    for info in waiting:
+        info.wait_for_publish(TAKEN_S_MAX)
+        if not info.is_published():
+            raise ReplayError(f"broker {broker} stopped taking messages")
+    waiting.clear()

@@ -1,0 +1,104 @@
+"""What a gateway says of itself: its retained status, the last line of `wayside run --json`, the demo's summary.
+
+Numbers about the machine and its work, with the reasons by which anything was refused or dropped; nothing of anybody's.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.app import App
+
+
+class Report(msgspec.Struct, frozen=True):
+    """See the fields; times in milliseconds, memory in MiB (the process's peak resident set)."""
+
+    v: int
+    gateway: str
+    state: str
+    at_ms: int
+    uptime_s: int
+    protocol: str
+    connects: int
+    messages: int
+    messages_by_decoder: dict[str, int]
+    observations_by_decoder: dict[str, int]
+    refused: dict[str, int]
+    kept: int
+    discarded: dict[str, int]
+    visits: dict[str, int]
+    facts: int
+    decisions: dict[str, int]
+    triggers: int
+    triggers_sent: int
+    triggers_expired: int
+    answers: dict[str, int]
+    records_made: int
+    records_taken: int
+    records_waiting: int
+    record_taken_at_ms: int | None
+    observed_at_ms: int | None
+    trigger_ms_p50: float | None
+    trigger_ms_p99: float | None
+    inbox: int
+    model: str
+    memory_mib: float
+    trouble: str
+
+
+def report(app: App, state: str) -> Report:
+    """The gateway as it is now."""
+    link, uplink, counts = app.bus.link(), app.uplink, app.counts
+    now_ms = app.clock.now_ms()
+    return Report(
+        v=1,
+        gateway=app.street.gateway,
+        state=state,
+        at_ms=now_ms,
+        uptime_s=(now_ms - app.started_ms) // 1000,
+        protocol=link.protocol,
+        connects=link.connects,
+        messages=counts["messages"],
+        messages_by_decoder=dict(app.road.messages),
+        observations_by_decoder=dict(app.road.observations),
+        refused=dict(app.road.refused),
+        kept=counts["kept"],
+        discarded=dict(app.discarded),
+        visits={kind: counts[kind] for kind in ("entered", "dwelled", "left")},
+        facts=counts["facts"],
+        decisions=dict(app.reasons),
+        triggers=counts["triggers"],
+        triggers_sent=app.triggers.sent,
+        triggers_expired=app.triggers.expired,
+        answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
+        records_made=counts["records"],
+        records_taken=uplink.taken if uplink else 0,
+        records_waiting=app.store.backlog(),
+        record_taken_at_ms=uplink.taken_at_ms if uplink else None,
+        observed_at_ms=app.observed_at_ms,
+        trigger_ms_p50=percentile(app.latencies_ms, 0.50),
+        trigger_ms_p99=percentile(app.latencies_ms, 0.99),
+        inbox=len(app.inbox),
+        model=app.scorer.version,
+        memory_mib=peak_memory_mib(),
+        trouble=app.trouble or link.trouble or (uplink.trouble if uplink else ""),
+    )
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """The smallest value that at least `share` of the values do not exceed; None of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def peak_memory_mib() -> float:
+    """Peak resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

@@ -1,0 +1,75 @@
+"""Triggers on their way to phones: sent once the decision is on the disk, until the broker has them or they expire.
+
+A trigger that cannot be sent stays in the store; when the connection is back it goes out if it still means
+anything, and is let go (and counted) if not. Nobody is told of a coffee that they walked past an hour ago.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.core.bus import Bus, Publication
+
+if TYPE_CHECKING:
+    from gateway.adapters.store import Store
+    from gateway.core.street import Street
+    from gateway.core.world import Trigger
+
+
+class TriggerDesk:
+    """Keeps account of which triggers are with the broker. Used by the writer thread."""
+
+    def __init__(self, street: Street, bus: Bus) -> None:
+        """Nothing is under way."""
+        self._offers = {offer.id: offer for offer in street.campaign.offers}
+        self._site = street.site
+        self._bus = bus
+        self._in_flight: set[str] = set()
+        self._done: list[str] = []
+        self.sent = 0
+        self.expired = 0
+
+    def send(self, trigger: Trigger, now_ms: int) -> bool:
+        """Hand a trigger to the broker; False if that was not possible, or is pointless by now."""
+        offer = self._offers.get(trigger.offer)
+        left_ms = trigger.expires_at_ms - now_ms
+        if offer is None or left_ms <= 0:
+            self.expired += 1
+            self._done.append(trigger.decision)
+            return False
+        payload = msgspec.json.encode(
+            {
+                "v": 1,
+                "decision": trigger.decision,
+                "offer": offer.id,
+                "zone": trigger.zone,
+                "shop": offer.shop,
+                "title": offer.title,
+                "body": offer.body,
+                "expires_at_ms": trigger.expires_at_ms,
+            }
+        )
+        topic = f"wayside/v1/{self._site}/down/{trigger.device}/offer"
+        publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.decision)
+        if not self._bus.publish(publication):
+            return False
+        self._in_flight.add(trigger.decision)
+        self.sent += 1
+        return True
+
+    def send_waiting(self, store: Store, now_ms: int) -> None:
+        """After a (re)connect: send what waits in the store and is not under way already."""
+        for trigger in store.waiting_triggers():
+            if trigger.decision not in self._in_flight:
+                self.send(trigger, now_ms)
+
+    def write_down(self, store: Store) -> None:
+        """Forget triggers that the broker has or that have expired. Raises StoreFullError, and then forgets nothing."""
+        taken = self._bus.taken()
+        self._in_flight.difference_update(taken)
+        self._done += taken
+        if self._done:
+            store.triggers_sent(self._done)
+            self._done.clear()

@@ -1,0 +1,186 @@
+"""Keys and bundles on the workstation: make one, and look at one exactly as a gateway will.
+
+`verify` opens the file with the device's own code and lets the device's own scorer answer the parity rows: a bundle
+that passes here is refused there only for what differs there (its clock, its keys, its version).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from rich.console import Console
+from rich.table import Table
+
+from gateway.adapters.bundle import (
+    MODEL,
+    PARITY,
+    Bundle,
+    Draft,
+    Manifest,
+    open_bundle,
+    parse_campaign,
+    public_key_line,
+    read_parity,
+    read_public_keys,
+    write_bundle,
+)
+from gateway.adapters.onnx_scorer import load_scorer
+from gateway.core import features
+from models.report import read_report
+
+app = typer.Typer(no_args_is_help=True, help="Make signed bundles and look at them as a gateway does.")
+
+DAY_MS = 86_400_000
+VALID_DAYS = 365
+
+BundleFile = Annotated[Path, typer.Argument(help="The bundle.", exists=True, dir_okay=False)]
+KeysFile = Annotated[Path, typer.Option("--pub", help="Text file of trusted public keys.", exists=True, dir_okay=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
+
+
+class MakeError(ValueError):
+    """Something that was given cannot become part of a bundle; the text says what to do."""
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What `verify` and `show` print."""
+
+    manifest: Manifest
+    offers: tuple[str, ...]
+    parity_rows: int
+    parity_worst: float
+
+
+def keygen(
+    out: Annotated[Path, typer.Option(help="Path without ending: OUT.key (keep it secret) and OUT.pub (give it away) are written.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a new Ed25519 key pair. Refuses to overwrite."""
+    secret, public = out.with_name(out.name + ".key"), out.with_name(out.name + ".pub")
+    for path in (secret, public):
+        if path.exists():
+            raise MakeError(f"{path} exists already; choose another name, a lost key cannot be drawn again")
+    key = Ed25519PrivateKey.generate()
+    handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    line = public_key_line(key.public_key())
+    public.write_text(line + "\n", encoding="utf-8")
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"key": str(secret), "pub": str(public), "line": line}).decode() + "\n")
+    else:
+        Console().print(
+            f"{secret} signs: keep it off every gateway\n{public} verifies: {line}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+@app.command(
+    epilog="Example: [b]wayside-models bundle make --model build/model --campaign campaign.json --key street.key --out street.bundle[/b]"
+)
+def make(
+    model: Annotated[Path, typer.Option(help="Folder that `train` wrote.", exists=True, file_okay=False)],
+    campaign: Annotated[Path, typer.Option(help="Offers and policy, JSON.", exists=True, dir_okay=False)],
+    key: Annotated[Path, typer.Option(help="Private key, PEM.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="The bundle to write.", dir_okay=False)],
+    *,
+    name: Annotated[str, typer.Option(help="Name of the series that versions count in.")] = "street",
+    version: Annotated[int, typer.Option(min=1, help="Counts up: a gateway refuses an older one.")] = 1,
+    created: Day = None,
+    expires: Day = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign model and campaign into one bundle, then open it as a gateway will."""
+    report = read_report(model)
+    if report.features_hash != features.SCHEMA_HASH:
+        raise MakeError(f"{model} was trained for another feature table; train it anew")
+    created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
+    private = _private_key(key)
+    parity = read_parity((model / PARITY).read_bytes())
+    draft = Draft(
+        name=name,
+        version=version,
+        created_at_ms=created_at_ms,
+        expires_at_ms=_day_ms(expires) if expires else created_at_ms + VALID_DAYS * DAY_MS,
+        model=(model / MODEL).read_bytes(),
+        model_entry=report.model,
+        rows=parity.rows,
+        expected=parity.expected,
+        campaign=parse_campaign(campaign.read_bytes()),
+        metrics=report.metrics(),
+    )
+    write_bundle(out, private, draft)
+    _print(_verified(open_bundle(out, [private.public_key()], None)), as_json=as_json)
+
+
+@app.command(epilog="Example: [b]wayside-models bundle verify street.bundle --pub street.pub[/b]")
+def verify(bundle: BundleFile, pub: KeysFile, *, as_json: AsJson = False) -> None:
+    """Open a bundle as a gateway does: signature, hashes, expiry, feature table, campaign, parity rows."""
+    _print(_verified(open_bundle(bundle, _public_keys(pub), time.time_ns() // 1_000_000)), as_json=as_json)
+
+
+@app.command(epilog="Example: [b]wayside-models bundle show street.bundle --pub street.pub[/b]")
+def show(bundle: BundleFile, pub: KeysFile, *, as_json: AsJson = False) -> None:
+    """Print what a bundle holds. It is opened as by `verify`, only that an expired one is shown too."""
+    _print(_verified(open_bundle(bundle, _public_keys(pub), None)), as_json=as_json)
+
+
+def _verified(bundle: Bundle) -> Verified:
+    return Verified(
+        manifest=bundle.manifest,
+        offers=tuple(offer.id for offer in bundle.campaign.offers),
+        parity_rows=len(bundle.rows),
+        parity_worst=load_scorer(bundle).check_parity(bundle.rows, bundle.expected),
+    )
+
+
+def _print(verified: Verified, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(verified).decode() + "\n")
+        return
+    manifest = verified.manifest
+    table = Table("", "", title=f"{manifest.name} version {manifest.version}: signed, whole and answering as expected", show_header=False)
+    table.add_row("created, expires", f"{_day(manifest.created_at_ms)}, {_day(manifest.expires_at_ms)}")
+    table.add_row("needs Wayside", manifest.app_min)
+    table.add_row("offers", ", ".join(verified.offers))
+    table.add_row("operators", ", ".join(manifest.model.ops))
+    table.add_row("parity", f"{verified.parity_rows} rows, at most {verified.parity_worst:.1g} apart")
+    for name, value in manifest.metrics.items():
+        table.add_row(name, f"{value:g}")
+    Console().print(table)
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise MakeError(f"{path} holds no private key without password in PEM; draw one with `wayside-models keygen`") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise MakeError(f"{path} is not an Ed25519 key; draw one with `wayside-models keygen`")
+    return key
+
+
+def _public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
+    try:
+        return read_public_keys(path)
+    except ValueError as error:
+        raise MakeError(str(error)) from error
+
+
+def _day_ms(day: datetime) -> int:
+    return int(day.replace(tzinfo=UTC).timestamp()) * 1_000
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1_000, tz=UTC).date().isoformat()

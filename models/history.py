@@ -1,0 +1,178 @@
+"""From the coupon table to situations: what was asked of whom, when, and whether they took it.
+
+The table is the UCI "In-Vehicle Coupon Recommendation" set (Wang et al. 2017): every respondent answered some twenty
+imagined situations. Only what a street gateway can know is read: place, time, weather, the coupon, the way to it and
+how often one goes to such places. Gender, age, income and the like are not: they may not steer an offer. (Where the
+column `respondent` is absent, as in the original file, they tell who is who, so that one person never stands on both
+sides of a split; then they are forgotten.) Every row that is not used is counted with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gateway.core.features import Heading, Situation, Weather
+from gateway.core.types import OfferKind
+
+T = TypeVar("T")
+
+TARGET = "Y"
+RESPONDENT = "respondent"
+VISITS: Mapping[OfferKind, str] = {
+    "coffee_house": "CoffeeHouse",
+    "restaurant_cheap": "RestaurantLessThan20",
+    "restaurant_dear": "Restaurant20To50",
+    "carry_away": "CarryAway",
+    "bar": "Bar",
+}
+RAW: tuple[str, ...] = (
+    "destination",
+    "weather",
+    "temperature",
+    "time",
+    "couponType",
+    "expiration",
+    "toCoupon_GEQ15min",
+    "toCoupon_GEQ25min",
+    *VISITS.values(),
+)
+"""The columns that situations are made of: the plain logistic regression gets the same ones, one-hot."""
+
+_PERSONAL = ("gender", "age", "maritalStatus", "education", "occupation", "income", "cartype", *VISITS.values())
+_RENAMED = {"coupon": "couponType", "car": "cartype"}  # as the original file calls them
+
+_HEADINGS: Mapping[str, Heading] = {"No Urgent Place": "nowhere_urgent", "Home": "home", "Work": "work"}
+_WEATHERS: Mapping[str, Weather] = {"Sunny": "sunny", "Rainy": "rainy", "Snowy": "snowy"}
+_HOURS = {"7AM": 7.0, "10AM": 10.0, "2PM": 14.0, "6PM": 18.0, "10PM": 22.0}
+_EXPIRY_HOURS = {"2h": 2.0, "1d": 24.0}
+_KINDS: Mapping[str, OfferKind] = {
+    "Coffee House": "coffee_house",
+    "Restaurant(<20)": "restaurant_cheap",
+    "Restaurant(20-50)": "restaurant_dear",
+    "Carry out & Take away": "carry_away",
+    "Bar": "bar",
+}
+# Visits a month: the middle of each answer's range; "gt8" has no upper end and is read as a little over eight.
+_VISITS_MONTH = {"never": 0.0, "less1": 0.5, "1~3": 2.0, "4~8": 6.0, "gt8": 10.0}
+_YES = {"1": True, "0": False}
+
+
+class HistoryError(ValueError):
+    """The table cannot be read as a history of answers; the text says what is missing."""
+
+
+class _RowError(ValueError):
+    """One row holds a word that the table's description does not know."""
+
+
+class History(NamedTuple):
+    """Situations, whether each was taken (0/1), by whom (group numbers), the same columns as texts, and what was left out."""
+
+    situations: tuple[Situation, ...]
+    taken: NDArray[np.int64]
+    respondents: NDArray[np.int64]
+    raw: NDArray[np.str_]
+    rows_in: int
+    refused: Mapping[str, int]
+
+
+def read_history(path: Path) -> History:
+    """The history in the CSV file at `path` (may be compressed), or `HistoryError`."""
+    table = _table(path)
+    situations: list[Situation] = []
+    used: list[int] = []
+    refused: Counter[str] = Counter()
+    for index, line in enumerate(table.to_dict("records")):
+        row = {str(name): value if isinstance(value, str) else None for name, value in line.items()}
+        try:
+            _word(_YES, row, TARGET)
+            situations.append(_situation(row))
+        except _RowError as reason:
+            refused[str(reason)] += 1
+        else:
+            used.append(index)
+    kept = table.iloc[used]
+    people: NDArray[np.int64] = np.unique(kept[RESPONDENT].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
+    return History(
+        situations=tuple(situations),
+        taken=kept[TARGET].to_numpy(dtype=np.int64),
+        respondents=people,
+        raw=kept[list(RAW)].fillna("missing").to_numpy(dtype=str),
+        rows_in=len(table),
+        refused=dict(refused),
+    )
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """The columns that are needed, as texts; absent values are NaN."""
+    try:
+        table = pd.read_csv(path, dtype=str).rename(columns=_RENAMED)
+    except OSError as error:
+        raise HistoryError(f"{path} cannot be read ({error.strerror or error})") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise HistoryError(f"{path} is not a CSV table ({str(error).strip()[:120]})") from error
+    missing = [name for name in (*RAW, TARGET) if name not in table.columns]
+    if missing:
+        raise HistoryError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))[:300]}")
+    if RESPONDENT not in table.columns:
+        table[RESPONDENT] = _who_is_who(path, table)
+    return table.dropna(subset=[RESPONDENT]).reset_index(drop=True)
+
+
+def _who_is_who(path: Path, table: pd.DataFrame) -> pd.Series[str]:
+    missing = [name for name in _PERSONAL if name not in table.columns]
+    if missing:
+        raise HistoryError(
+            f"{path} lacks the column {RESPONDENT}, and without {', '.join(missing)} nobody can tell which rows are one person's; "
+            f"add a column {RESPONDENT}"
+        )
+    return table[list(_PERSONAL)].fillna("missing").agg("\t".join, axis=1)
+
+
+def _situation(row: Mapping[str, str | None]) -> Situation:
+    weather = row["weather"]
+    return Situation(
+        hour=_word(_HOURS, row, "time"),
+        heading=_word(_HEADINGS, row, "destination"),
+        weather=None if weather is None else _word(_WEATHERS, row, "weather"),
+        temperature_c=_temperature(row),
+        offer_kind=_word(_KINDS, row, "couponType"),
+        expiry_hours=_word(_EXPIRY_HOURS, row, "expiration"),
+        travel_min=_travel_min(row),
+        visits_month={kind: _word(_VISITS_MONTH, row, column) for kind, column in VISITS.items() if row[column] is not None},
+    )
+
+
+def _word(words: Mapping[str, T], row: Mapping[str, str | None], column: str) -> T:
+    try:
+        return words[row[column] or ""]
+    except KeyError:
+        raise _RowError(f"unknown_{column}") from None
+
+
+def _temperature(row: Mapping[str, str | None]) -> float | None:
+    """°C in whole degrees: the table knows three temperatures in °F, and whole degrees keep the splits between them exact in float32."""
+    fahrenheit = row["temperature"]
+    if fahrenheit is None:
+        return None
+    try:
+        celsius = float(round((float(fahrenheit) - 32.0) / 1.8))
+    except (ValueError, OverflowError):
+        raise _RowError("unknown_temperature") from None
+    if not -60.0 <= celsius <= 60.0:
+        raise _RowError("unknown_temperature")
+    return celsius
+
+
+def _travel_min(row: Mapping[str, str | None]) -> float:
+    """Minutes to the coupon's place. The table says "at least 5", "at least 15", "at least 25": read as 5, 15 and 25 minutes."""
+    if _word(_YES, row, "toCoupon_GEQ25min"):
+        return 25.0
+    return 15.0 if _word(_YES, row, "toCoupon_GEQ15min") else 5.0

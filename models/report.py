@@ -1,0 +1,116 @@
+"""What is kept beside a model: where it came from, what it can do, and with which tools it was made.
+
+A figure without its circumstances cannot be checked by anybody. The few that matter travel on in the bundle's manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from gateway.adapters.bundle import ModelEntry
+from gateway.core import features
+from models.export import Exported
+from models.history import History
+from models.training import Champion, Comparison, Recipe
+
+REPORT = "report.json"
+
+
+class ReportError(ValueError):
+    """A folder holds no model that `train` wrote; the text says what to do."""
+
+
+class TableReport(msgspec.Struct, frozen=True):
+    """The table that taught: its name and hash (never its rows), and what became of them."""
+
+    name: str
+    sha256: str
+    rows_in: int
+    rows_used: int
+    refused: Mapping[str, int]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All that `wayside-models train` found out."""
+
+    table: TableReport
+    comparison: Comparison
+    recipe: Recipe
+    model: ModelEntry
+    model_bytes: int
+    parity_rows: int
+    parity_worst: float
+    batch_1_us: float
+    batch_64_us: float
+    features_hash: str
+    tools: Mapping[str, str]
+
+    def metrics(self) -> dict[str, float]:
+        """The figures that a bundle's manifest carries."""
+        of = self.comparison
+        return {
+            "rows": float(of.rows),
+            "respondents": float(of.respondents),
+            "base_rate": round(of.base_rate, 4),
+            "auc": round(of.champion.auc.value, 4),
+            "auc_low": round(of.champion.auc.low, 4),
+            "auc_high": round(of.champion.auc.high, 4),
+            "auc_logistic": round(of.logistic.auc.value, 4),
+            "auc_above_logistic": round(of.difference.value, 4),
+            "auc_above_logistic_low": round(of.difference.low, 4),
+            "auc_above_logistic_high": round(of.difference.high, 4),
+            "auc_blind": round(of.blind_auc, 4),
+            "average_precision": round(of.champion.average_precision, 4),
+            "brier": round(of.champion.brier, 4),
+            "log_loss": round(of.champion.log_loss, 4),
+            "calibration_error": round(of.champion.calibration_error, 4),
+            "parity_worst": self.parity_worst,
+        }
+
+
+def table_report(path: Path, history: History) -> TableReport:
+    """What is said of the table at `path`."""
+    return TableReport(
+        name=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        rows_in=history.rows_in,
+        rows_used=len(history.situations),
+        refused=history.refused,
+    )
+
+
+def report_of(table: TableReport, comparison: Comparison, champion: Champion, exported: Exported) -> Report:
+    """The report of one training."""
+    return Report(
+        table=table,
+        comparison=comparison,
+        recipe=champion.recipe,
+        model=exported.entry,
+        model_bytes=len(exported.model),
+        parity_rows=len(exported.rows),
+        parity_worst=exported.parity_worst,
+        batch_1_us=exported.batch_1_us,
+        batch_64_us=exported.batch_64_us,
+        features_hash=features.SCHEMA_HASH,
+        tools={name: version(name) for name in ("numpy", "onnx", "onnxruntime", "scikit-learn")},
+    )
+
+
+def save_report(report: Report, folder: Path) -> None:
+    """Write the report beside the model."""
+    (folder / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+
+
+def read_report(folder: Path) -> Report:
+    """The report in `folder`, or `ReportError`."""
+    try:
+        return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report)
+    except OSError as error:
+        raise ReportError(f"{folder} holds no {REPORT}; make it with `wayside-models train --out {folder}`") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ReportError(f"{folder / REPORT} is not a report ({str(error)[:160]}); train anew") from error

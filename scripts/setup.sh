@@ -1,0 +1,79 @@
+#!/bin/sh
+# Make the virtual environment from the hash-locked requirements, in few lines.
+#
+# usage: sh scripts/setup.sh VENV        (PYTHON chooses the interpreter; `make setup` calls this)
+#
+# pip's own log would be pages, so it goes to a file and is shown only on failure. Only wheels are taken: a source
+# distribution would want a compiler. The stamp is written last, so that an interrupted run is taken up again.
+set -eu
+
+venv=$1
+python=${PYTHON:-python3}
+log=$venv/setup.log
+began=$(date +%s)
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+seconds() { echo $(($(date +%s) - began)); }
+
+# --- is this Python good enough? --------------------------------------------------------------
+version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null) ||
+  fail "there is no '$python' that runs; install Python 3.11 or newer, or name one: make setup PYTHON=/path/to/python3"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  fail "Wayside needs Python 3.11 or newer and '$python' is $version; name another: make setup PYTHON=python3.12"
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+  fail "'$python' ($version) comes without venv; on Debian and Ubuntu: apt-get install python3-venv"
+
+# --- a long command, quietly ------------------------------------------------------------------
+# pip prints "Collecting" for every distribution it fetches and then works in silence; both are worth a sign of life.
+progress() {
+  fetched=$(grep -c '^Collecting ' "$log" 2>/dev/null) || fetched=0
+  if grep -q '^Installing collected' "$log" 2>/dev/null; then step="unpacking"; else step="fetched $fetched of $1"; fi
+  if [ "$1" -eq 0 ]; then return 0; fi
+  if [ -t 1 ]; then
+    printf '\rsetup:   %s, %ss    ' "$step" "$(seconds)"
+  elif [ $(($(seconds) / 15)) -gt "$told" ]; then
+    told=$(($(seconds) / 15))
+    say "  $step, $(seconds)s"
+  fi
+}
+
+# quietly COUNT COMMAND...: run it with its output in the log; COUNT distributions are expected (0: show no progress).
+quietly() {
+  count=$1
+  told=0
+  shift
+  "$@" >"$log" 2>&1 &
+  child=$!
+  trap 'kill "$child" 2>/dev/null; exit 130' INT TERM
+  while kill -0 "$child" 2>/dev/null; do
+    progress "$count"
+    sleep 1
+  done
+  trap - INT TERM
+  [ ! -t 1 ] || printf '\r%60s\r' ''
+  if ! wait "$child"; then
+    tail -n 25 "$log" >&2
+    fail "'$*' failed; its last lines are above, all of them in $log"
+  fi
+}
+
+# --- the environment --------------------------------------------------------------------------
+if [ -e "$venv" ] && ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+  say "$venv is broken (its Python is gone?); making it anew"
+  rm -rf "$venv"
+fi
+if [ ! -e "$venv" ]; then
+  say "making $venv with Python $version"
+  "$python" -m venv "$venv"
+fi
+
+count=$(grep -c '^[a-z0-9].*==' requirements/dev.txt)
+say "installing the $count locked distributions (first time: about a minute; log in $log)"
+quietly "$count" "$venv/bin/python" -m pip --disable-pip-version-check --no-input install \
+  --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
+quietly 0 "$venv/bin/python" -m pip --disable-pip-version-check --no-input install \
+  --no-deps --no-build-isolation -e .
+
+touch "$venv/setup.done"
+say "done in $(seconds)s"

@@ -1,0 +1,1 @@
+"""Tests, a folder for each room of the house; shared helpers live in `tests/kit`."""

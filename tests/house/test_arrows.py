@@ -1,0 +1,197 @@
+"""Who may import whom: the table of the house, walked over every import of every module.
+
+The arrows are what keeps the core replayable, the decoders exchangeable and the device small, and the simulator honest:
+it shares no line with the decoders, or a wrong format would agree with itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.house import tree
+
+# No clock, no chance, no input or output: the part of the standard library that computes.
+# zoneinfo reads the time zone table, which is data, not time.
+PURE = frozenset(
+    "__future__ abc base64 binascii bisect collections contextlib copy dataclasses datetime decimal difflib enum fractions "
+    "functools hashlib heapq hmac itertools json keyword math operator re statistics string struct textwrap types typing unicodedata "
+    "zlib zoneinfo".split()
+)
+
+DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "pydantic", "pydantic_core", "rich", "typer", "urllib3")
+TRAINING = ("sklearn", "scipy", "skl2onnx", "onnx", "pandas", "joblib")
+SCREEN = ("typer", "rich", "click")
+
+
+class Room(NamedTuple):
+    """Modules below `top` may import `ours` and `third`, the standard library (`stdlib`, or all of it), and their own unit.
+
+    A unit is what shares the first `unit` parts of its dotted name: in `gateway.adapters` each adapter is one.
+    """
+
+    top: str
+    unit: int
+    ours: tuple[str, ...]
+    third: tuple[str, ...]
+    stdlib: frozenset[str] | None = None
+    modules_min: int = 2
+
+
+ROOMS: tuple[Room, ...] = (
+    Room("gateway.core", 2, (), ("numpy", "msgspec"), PURE, modules_min=10),
+    # A decoder may come from another distribution: importlib.metadata finds it.
+    Room("gateway.decoders", 2, ("gateway.core",), ("msgspec",), PURE | {"importlib"}, modules_min=7),
+    Room(
+        "gateway.adapters",
+        3,
+        ("gateway.core",),
+        ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
+        modules_min=5,
+    ),
+    Room("gateway", 1, (), DEVICE),
+    Room(
+        "models",
+        1,
+        (
+            "gateway.core.features",
+            "gateway.core.limits",
+            "gateway.core.offers",
+            "gateway.core.quantities",
+            "gateway.core.types",
+            "gateway.adapters.bundle",
+            "gateway.adapters.onnx_scorer",
+        ),
+        ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
+    ),
+    # msgspec writes its JSON; the shapes that it writes are the simulator's own.
+    Room("firmware_sim", 1, (), ("aiomqtt", "amqtt", "msgspec", "numpy", "paho", *SCREEN)),
+    Room(
+        "dashboard",
+        1,
+        ("gateway.core.records", "gateway.core.types"),
+        ("fastapi", "starlette", "jinja2", "markupsafe", "sqlalchemy", "uvicorn", "msgspec", "pydantic", *SCREEN),
+    ),
+)
+
+# An adapter that fills more than one file says so here.
+SIBLINGS: dict[str, tuple[str, ...]] = {"gateway.adapters.store": ("gateway.adapters.migrations",)}
+
+# The conformance suite for decoders makes test messages, from a seed.
+ALSO_STDLIB: dict[str, frozenset[str]] = {
+    "gateway.decoders.checks": frozenset({"random"}),
+    "gateway.decoders.mutations": frozenset({"random"}),
+}
+
+# One adapter touches one world: replacing what is outside then replaces one file.
+WORLDS: dict[str, tuple[str, ...]] = {
+    "MQTT": ("paho", "aiomqtt", "amqtt"),
+    "SQLite": ("apsw", "sqlite3"),
+    "ONNX Runtime": ("onnxruntime",),
+    "HTTP": ("urllib3", "http", "urllib.request"),
+}
+
+
+def room_of(name: str) -> Room | None:
+    """The room whose prefix fits closest."""
+    fitting = [room for room in ROOMS if tree.below(name, room.top)]
+    return max(fitting, key=lambda room: len(room.top), default=None)
+
+
+def may(room: Room, module: str, target: str) -> bool:
+    """Whether `module` of `room` may import `target`."""
+    top = target.split(".", maxsplit=1)[0]
+    if top in (*tree.OURS, "tests"):
+        unit = ".".join(module.split(".")[: room.unit])
+        return any(tree.below(target, allowed) for allowed in (unit, *room.ours, *SIBLINGS.get(unit, ())))
+    if top in sys.stdlib_module_names:
+        return room.stdlib is None or top in room.stdlib | ALSO_STDLIB.get(module, frozenset())
+    return top in room.third
+
+
+def violations(root: Path) -> tuple[list[str], Counter[str], Counter[str]]:
+    """Forbidden imports as lines for people; modules and allowed imports of ours or of others, counted by room."""
+    wrong: list[str] = []
+    visited: Counter[str] = Counter()
+    allowed: Counter[str] = Counter()
+    for module in tree.modules(root, *tree.OURS):
+        room = room_of(module.name)
+        if room is None:
+            wrong.append(f"{module.path}: no room of the table holds this module")
+            continue
+        visited[room.top] += 1
+        for line, target in tree.imports(module):
+            if not may(room, module.name, target):
+                wrong.append(f"{module.path}:{line}: {room.top} may not import {target}")
+            elif target.split(".", maxsplit=1)[0] not in sys.stdlib_module_names:
+                allowed[room.top] += 1
+    return wrong, visited, allowed
+
+
+def worlds(root: Path) -> list[str]:
+    """Adapters that touch more than one world."""
+    wrong: list[str] = []
+    for module in tree.modules(root, "gateway"):
+        if tree.below(module.name, "gateway.adapters"):
+            targets = [target for _, target in tree.imports(module)]
+            touched = [world for world, names in WORLDS.items() if any(tree.below(t, name) for t in targets for name in names)]
+            if len(touched) > 1:
+                wrong.append(f"{module.path}: touches {' and '.join(touched)}; an adapter touches one world")
+    return wrong
+
+
+def test_arrows_point_the_right_way() -> None:
+    wrong, _, _ = violations(tree.ROOT)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.top)
+def test_every_room_was_visited(room: Room) -> None:
+    _, visited, allowed = violations(tree.ROOT)
+    assert visited[room.top] >= room.modules_min, f"only {visited[room.top]} modules seen in {room.top}: does the walk still find it?"
+    assert allowed[room.top], f"no allowed import seen in {room.top}: does the table still describe it?"
+
+
+def test_an_adapter_touches_one_world() -> None:
+    assert not worlds(tree.ROOT), "\n".join(worlds(tree.ROOT))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("gateway__core__engine", "import time"),
+        ("gateway__core__engine", "import random"),
+        ("gateway__core__engine", "from os import urandom"),
+        ("gateway__core__engine", "from gateway.adapters import store"),
+        ("gateway__core__engine", "from .. import app"),
+        ("gateway__core__engine", "def f():\n    import logging"),
+        ("gateway__core__engine", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import onnxruntime"),
+        ("gateway__decoders__ruuvi", "from gateway.adapters.clock import now"),
+        ("gateway__decoders__ruuvi", "import socket"),
+        ("gateway__adapters__store", "from gateway.decoders import contract"),
+        ("gateway__adapters__store", "from gateway.adapters.mqtt import Mqtt"),
+        ("gateway__adapters__store", "import gateway.app"),
+        ("gateway__app", "import sklearn"),
+        ("gateway__app", "import fastapi"),
+        ("gateway__demo", "from firmware_sim import fleet"),
+        ("gateway__demo", "import dashboard.app"),
+        ("models__train", "from gateway.core import engine"),
+        ("models__train", "from gateway.adapters import store"),
+        ("firmware_sim__fleet", "from gateway.core.types import Message"),
+        ("firmware_sim__fleet", "import onnxruntime"),
+        ("dashboard__web", "from gateway.core import privacy"),
+        ("dashboard__web", "from tests.kit import shared"),
+    ],
+)
+def test_a_wrong_arrow_is_caught(tmp_path: Path, module: str, source: str) -> None:
+    wrong, visited, _ = violations(tree.plant(tmp_path, **{module: source}))
+    assert visited.total() == 1
+    assert len(wrong) == 1, wrong
+
+
+def test_two_worlds_in_one_adapter_are_caught(tmp_path: Path) -> None:
+    assert worlds(tree.plant(tmp_path, gateway__adapters__both="import apsw\nfrom paho.mqtt import client"))

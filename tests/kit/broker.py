@@ -1,0 +1,174 @@
+"""A real Mosquitto for tests: its own port, its own configuration, started, stopped, killed and started again.
+
+The port is chosen once and kept, so that a test may take the broker away from under its clients and give it
+back. Waiting means trying to connect until that works or a deadline passes; nothing here sleeps in hope.
+Where Mosquitto is absent a test is skipped with the reason; under CI=true it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+START_S_MAX = 10.0
+STOP_S_MAX = 10.0
+HOST = "127.0.0.1"
+
+
+class Broker(NamedTuple):
+    """Where a broker listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As command lines want it."""
+        return f"mqtt://{self.host}:{self.port}"
+
+
+def mosquitto_path() -> str:
+    """The program, which Debian keeps outside of an ordinary user's PATH; skips or fails the test without it."""
+    found = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]))
+    if found is not None:
+        return found
+    reason = "mosquitto is not installed (Debian: apt-get install mosquitto)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class MosquittoBroker:
+    """One Mosquitto. With `persistence` it keeps sessions and retained messages in that folder across restarts.
+
+    `lines` are further lines of its configuration, such as `max_queued_messages 0` or `acl_file ...`.
+    """
+
+    def __init__(self, folder: Path, *, persistence: Path | None = None, lines: tuple[str, ...] = ()) -> None:
+        self._program = mosquitto_path()
+        self._folder = folder
+        self._persistence = persistence
+        self._lines = lines
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = Broker(HOST, free_port())
+
+    @property
+    def host(self) -> str:
+        """Always the loopback interface."""
+        return self.address.host
+
+    @property
+    def port(self) -> int:
+        """The same after every restart."""
+        return self.address.port
+
+    @property
+    def url(self) -> str:
+        """mqtt://host:port."""
+        return self.address.url
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """What the broker has said so far, in all its lives."""
+        path = self._folder / "mosquitto.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+    def start(self) -> Broker:
+        """Start and wait until it takes connections. Another program may have taken the port: then say so."""
+        if self.running:
+            raise RuntimeError("this broker is already running")
+        config = self._write_config()
+        with (self._folder / "mosquitto.log").open("ab") as log:
+            self._process = subprocess.Popen([self._program, "-c", str(config)], stdout=log, stderr=log)
+        give_up = time.monotonic() + START_S_MAX
+        while not self._accepts():
+            if not self.running or time.monotonic() > give_up:
+                self.kill()
+                raise RuntimeError(f"mosquitto did not start on port {self.port}:\n{self.log[-2000:]}")
+        return self.address
+
+    def stop(self) -> None:
+        """End it as an operator would: it says goodbye and saves what it persists."""
+        if self._process is not None:
+            self._process.terminate()
+            self._wait()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._wait()
+
+    def restart(self) -> Broker:
+        """Stop and start again on the same port."""
+        self.stop()
+        return self.start()
+
+    def _wait(self) -> None:
+        if self._process is not None:
+            try:
+                self._process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def _accepts(self) -> bool:
+        """Whether somebody listens; the connection attempt itself is the waiting."""
+        with suppress(OSError), socket.create_connection((self.host, self.port), timeout=0.2):
+            return True
+        # A refused connection returns at once: give the processor to the broker instead of asking without end.
+        with suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(0.01)
+        return False
+
+    def _write_config(self) -> Path:
+        lines = [f"listener {self.port} {self.host}", "allow_anonymous true", "log_type error", "log_type warning", "log_type notice"]
+        if self._persistence is not None:
+            self._persistence.mkdir(parents=True, exist_ok=True)
+            lines += ["persistence true", f"persistence_location {self._persistence}/", "autosave_interval 1"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it would drop its rights and could not write here
+        path = self._folder / "mosquitto.conf"
+        path.write_text("\n".join([*lines, *self._lines]) + "\n", "utf-8")
+        return path
+
+
+@contextmanager
+def mosquitto(folder: Path, *, persistence: Path | None = None, lines: tuple[str, ...] = ()) -> Iterator[MosquittoBroker]:
+    """A running broker that is gone afterwards, whatever the test did to it."""
+    broker = MosquittoBroker(folder, persistence=persistence, lines=lines)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[MosquittoBroker]:
+    """A running Mosquitto for one test; import this name in the test module or a conftest."""
+    with mosquitto(tmp_path) as running:
+        yield running

@@ -1,0 +1,34 @@
+"""One recorded minute of the demo street, shared by the tests that only look at it."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware_sim.fleet import Street
+from firmware_sim.message import Message
+from firmware_sim.scenario import Scenario, load
+
+MINUTE_MS = 60_000
+Minute = list[tuple[int, Message]]
+
+
+@pytest.fixture(scope="session")
+def street_plan() -> Scenario:
+    """The demo street as it is shipped."""
+    return load("street")
+
+
+def minute_of(plan: Scenario, *, seed: int = 1, start_ms: int | None = None, until_ms: int = MINUTE_MS) -> Minute:
+    """What the street publishes by itself, with times in published milliseconds."""
+    said: Minute = []
+    street = Street(
+        plan, seed=seed, start_ms=plan.start_ms if start_ms is None else start_ms, publish=lambda m: said.append((street.clockwork.now_ms, m))
+    )
+    street.run_until(until_ms)
+    return said
+
+
+@pytest.fixture(scope="session")
+def minute(street_plan: Scenario) -> Minute:
+    """The first minute of seed 1."""
+    return minute_of(street_plan)

@@ -1,0 +1,1 @@
+"""The dashboard, tested from outside: over HTTP, and in a real browser."""

@@ -1,0 +1,172 @@
+"""The pages in a real Chromium: nothing sticks out, everything can be read, and news arrive by themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dashboard.settings import Settings
+from tests.web.browser import Browser
+from tests.web.seed import batch, bearer, cell, packed, street_batches
+from tests.web.server import LiveServer
+
+PAGES = ("/", "/gateways/gw-a", "/offers/two-for-one-on-everything-that-the-market-has-left-today", "/gateways/nope")
+SCREENS = [(width, height, scheme) for width, height in ((390, 844), (1280, 900)) for scheme in ("light", "dark")]
+
+# What reaches beyond the right edge, unless it can be scrolled to within its own box.
+OVERFLOW = """[...document.querySelectorAll("body *")].filter((element) => !element.closest(".scroll, .skip")
+    && element.getBoundingClientRect().right > WIDTH + 0.5).map((element) => element.outerHTML.slice(0, 80))"""
+
+# WCAG 2.2 contrast of every piece of text against the nearest background that is not transparent.
+CONTRAST = """(() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (color) => channels(color).slice(0, 3).map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+  const ground = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const color = getComputedStyle(each).backgroundColor;
+      if (channels(color)[3] !== 0) return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const faint = [];
+  let seen = 0;
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest("svg")) continue;
+    seen += 1;
+    const [low, high] = [light(getComputedStyle(element).color), light(ground(element))].sort((a, b) => a - b);
+    const ratio = (high + 0.05) / (low + 0.05);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${texts.currentNode.data.trim()}`);
+  }
+  return { seen, faint };
+})()"""
+
+# Resolves as soon as the live part of the page says TEXT.
+ARRIVES = """new Promise((resolve) => {
+  const place = document.getElementById("live");
+  const look = () => place.innerText.includes("TEXT") && resolve(place.innerText);
+  new MutationObserver(look).observe(place, { childList: true, subtree: true });
+  look();
+})"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no Chromium: install it, in CI its tests must run")
+        pytest.skip("no Chromium on this machine")
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def street(settings: Settings) -> Iterator[str]:
+    """The address of a server with a street's records."""
+    with LiveServer(settings) as server:
+        for body in street_batches():
+            assert send(server.address, body) == 200
+        yield server.address
+
+
+def send(address: str, body: dict[str, object]) -> int:
+    headers = bearer(str(body["gateway"]))
+    return httpx.post(f"{address}/v1/batches", content=packed(body), headers=headers).status_code
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_every_page_fits_and_can_be_read(browser: Browser, street: str, width: int, height: int, scheme: str) -> None:
+    browser.screen(width, height, scheme)
+    for path in PAGES:
+        browser.open(street + path)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert browser.evaluate(OVERFLOW.replace("WIDTH", str(width))) == [], path
+        contrast = browser.evaluate(CONTRAST)
+        assert contrast["seen"] > 10
+        assert contrast["faint"] == [], path
+
+
+def test_the_empty_page_fits_and_can_be_read(browser: Browser, settings: Settings) -> None:
+    with LiveServer(settings) as server:
+        for width, height, scheme in SCREENS:
+            browser.screen(width, height, scheme)
+            browser.open(server.address)
+            assert browser.evaluate("document.documentElement.scrollWidth") <= width
+            assert browser.evaluate(CONTRAST)["faint"] == []
+
+
+def test_the_checks_can_fail(browser: Browser, street: str) -> None:
+    browser.screen(390, 844, "light")
+    browser.open(street)
+    browser.evaluate("document.querySelector('.headline').style.width = '500px'")
+    assert browser.evaluate("document.documentElement.scrollWidth") > 390
+    assert len(browser.evaluate(OVERFLOW.replace("WIDTH", "390"))) >= 1
+    browser.evaluate("document.querySelector('.headline').style.color = '#ddd'")
+    assert len(browser.evaluate(CONTRAST)["faint"]) >= 1
+
+
+def test_news_arrive_and_the_reader_keeps_the_place(browser: Browser, street: str) -> None:
+    browser.screen(1280, 900, "light")
+    browser.open(street)
+    browser.evaluate("document.getElementById('when-table').open = true")
+    browser.evaluate("document.querySelector('#live a[href^=\"/offers/lunch-bowl\"]').focus()")
+    before = httpx.get(f"{street}/v1/summary").json()["triggers"]
+    assert send(street, batch("news", [cell("news", count=1_000_000, window=4)])) == 200
+    text = browser.evaluate(ARRIVES.replace("TEXT", f"{before + 1_000_000:,} triggers"))
+    assert "Counts per window, no people" in text
+    assert browser.evaluate("document.getElementById('when-table').open") is True
+    assert browser.evaluate("document.activeElement.textContent") == "lunch-bowl"
+    assert browser.evaluate("document.querySelector('[data-pulse-words]').textContent") == "Live"
+
+
+def test_updates_can_be_paused(browser: Browser, street: str) -> None:
+    browser.screen(1280, 900, "light")
+    browser.open(street)
+    browser.evaluate("document.querySelector('[data-pulse-button]').click()")
+    assert browser.evaluate("document.querySelector('[data-pulse-words]').textContent") == "Paused"
+    browser.evaluate("document.querySelector('[data-pulse-button]').click()")
+    assert send(street, batch("news", [cell("news", count=3_000_000, window=4)])) == 200
+    assert browser.evaluate(ARRIVES.replace("TEXT", "3,00")) is not None
+
+
+def test_nothing_is_blocked_and_nothing_is_asked_of_others(browser: Browser, street: str) -> None:
+    for method in ("Network.requestWillBeSent", "Log.entryAdded", "Runtime.exceptionThrown"):
+        browser.told(method)
+    browser.open(street)
+    browser.evaluate("document.fonts.ready.then(() => true)")
+    asked = [request["request"]["url"] for request in browser.told("Network.requestWillBeSent")]
+    assert len(asked) >= 3  # the page, its style, its script
+    assert [address for address in asked if not address.startswith(street)] == []
+    assert browser.told("Log.entryAdded") == []  # a breach of the content policy would stand here
+    assert browser.told("Runtime.exceptionThrown") == []
+
+
+def test_without_scripts_the_figures_are_there(browser: Browser, street: str) -> None:
+    browser.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(street)
+        text = browser.evaluate("document.body.innerText")
+    finally:
+        browser.send("Emulation.setScriptExecutionDisabled", value=False)
+    assert "Reload for newer figures." in text
+    assert "lunch-bowl" in text
+    assert "Pause" not in text
+
+
+def test_a_picture_of_the_page_has_its_width(browser: Browser, street: str, tmp_path: Path) -> None:
+    for width in (390, 1280):
+        browser.screen(width, 900, "light")
+        browser.open(street)
+        browser.screenshot(tmp_path / "page.png")
+        header = (tmp_path / "page.png").read_bytes()[:24]
+        assert header[:8] == b"\x89PNG\r\n\x1a\n"
+        assert int.from_bytes(header[16:20]) == width
