@@ -1,10 +1,11 @@
 """What the records add up to: every number of a page or a summary, read in one transaction.
 
 A page shows one period. It ends where the newest window ends, not now: a street that was offline has
-its own last day, and the page names the period it speaks of. Windows are gathered into at most
-`BARS_MAX` columns, so a demonstration with windows of seconds and a mall with windows of an hour
-look alike. Counts were noised before they left the street, so sums are what they are: an answer may
-outnumber its trigger, and nothing here hides it.
+its own last day, and the page names the period it speaks of. Health records count for it too, for in
+a quiet hour a gateway may have no cell to send. Windows are gathered into at most `BARS_MAX` columns,
+so a demonstration with windows of seconds and a mall with windows of an hour look alike. Sums are
+what they are: an answer of a later window may outnumber the triggers of this period, and nothing
+here hides it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, true
+from sqlalchemy import ColumnElement, Connection, func, select, true, union_all
 
 from dashboard import limits
 from dashboard.schema import cells, health, records
@@ -28,8 +29,7 @@ KINDS: tuple[CellKind, ...] = (*FUNNEL, "dismissed")
 
 _SECOND = 1_000
 _STEPS_MS = tuple(
-    _SECOND * step
-    for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 604_800)
+    _SECOND * step for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 604_800)
 )
 
 
@@ -55,8 +55,16 @@ class Column(msgspec.Struct, frozen=True):
     triggers: int
 
 
+class Period(NamedTuple):
+    """From the begin of the first window held to the end of the last, 0 to 0 when there is none; the longest window."""
+
+    from_ms: int
+    until_ms: int
+    window_ms: int
+
+
 class Figures(msgspec.Struct, frozen=True):
-    """Numbers of one view; `from_ms` to `until_ms` is the period in which there are cells, 0 to 0 when there are none."""
+    """Numbers of one view; `records` are all that are held, `cells` those that count for this view."""
 
     records: int
     cells: int
@@ -85,27 +93,19 @@ class Health(msgspec.Struct, frozen=True):
 
 def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figures:
     """All numbers of `view`."""
-    where = _where(view)
-    bounds = select(func.max(cells.c.window_start_ms + cells.c.window_ms)).where(where)
-    until_ms = connection.execute(bounds).scalar_one() or 0
-    length_ms = SPAN_MS[view.span]
-    if length_ms is not None:
-        where = where & (cells.c.window_start_ms >= until_ms - length_ms)
-    held, from_ms, window_ms = connection.execute(
-        select(func.count(), func.min(cells.c.window_start_ms), func.max(cells.c.window_ms)).where(where)
-    ).one()
-    from_ms = from_ms or 0
-    step_ms = step_for(until_ms - from_ms, window_ms or 0)
+    period = _period(connection, view)
+    where = _where(view) & (cells.c.window_start_ms >= period.from_ms)
+    step_ms = step_for(period.until_ms - period.from_ms, period.window_ms)
     return Figures(
         records=connection.execute(select(func.count()).select_from(records)).scalar_one(),
-        cells=held,
-        from_ms=from_ms,
-        until_ms=until_ms,
+        cells=connection.execute(select(func.count()).select_from(cells).where(where)).scalar_one(),
+        from_ms=period.from_ms,
+        until_ms=period.until_ms,
         step_ms=step_ms,
         totals=_totals(connection, where),
         zones=_rows(connection, cells.c.zone, where),
         offers=_rows(connection, cells.c.offer, where),
-        columns=_columns(connection, where, (from_ms, until_ms), step_ms, time_zone),
+        columns=_columns(connection, where, period, step_ms, time_zone),
     )
 
 
@@ -174,10 +174,20 @@ def _rows(connection: Connection, name: ColumnElement[str], where: ColumnElement
     return [Row(name=key, counts=counts) for key, counts in ordered]
 
 
-def _columns(
-    connection: Connection, where: ColumnElement[bool], period: tuple[int, int], step_ms: int, time_zone: tzinfo
-) -> list[Column]:
-    from_ms, until_ms = period
+def _period(connection: Connection, view: View) -> Period:
+    windows = [select(table.c.window_start_ms, table.c.window_ms, table.c.gateway) for table in (cells, health)]
+    held = union_all(*windows).subquery()
+    where = true() if view.gateway is None else held.c.gateway == view.gateway
+    until_ms = connection.execute(select(func.max(held.c.window_start_ms + held.c.window_ms)).where(where)).scalar_one() or 0
+    span_ms = SPAN_MS[view.span]
+    if span_ms is not None:
+        where = where & (held.c.window_start_ms >= until_ms - span_ms)
+    from_ms, window_ms = connection.execute(select(func.min(held.c.window_start_ms), func.max(held.c.window_ms)).where(where)).one()
+    return Period(from_ms or 0, until_ms, window_ms or 0)
+
+
+def _columns(connection: Connection, where: ColumnElement[bool], period: Period, step_ms: int, time_zone: tzinfo) -> list[Column]:
+    from_ms, until_ms, _ = period
     if from_ms >= until_ms:
         return []
     # Days begin at the street's midnight; within one chart the offset of its end is good enough.

@@ -24,13 +24,17 @@ def boot(seed: int, *owner: str | int) -> str:
     return f"{generator(seed, 'boot', *owner).getrandbits(48):012x}"
 
 
+def quota(number: int, share: float) -> int:
+    """How many of the first `number` belong to a share of everybody."""
+    return math.floor(number * share + 1e-9)
+
+
 def chosen(number: int, share: float) -> bool:
     """Whether `number` (1, 2, ...) belongs to a share of everybody.
 
-    A quota, not a draw: of any first n exactly floor(n * share) are chosen, so that "at least 80 % consent"
-    is true of every street and not only of the average one.
+    A quota, not a draw: "at least 80 % consent" is then true of every street and not only of the average one.
     """
-    return math.floor(number * share + 1e-9) > math.floor((number - 1) * share + 1e-9)
+    return quota(number, share) > quota(number - 1, share)
 
 
 def poisson(draws: Random, mean: float) -> int:

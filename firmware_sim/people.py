@@ -12,7 +12,7 @@ from bisect import bisect_right
 from random import Random
 from typing import NamedTuple
 
-from firmware_sim.draws import chosen, generator, poisson
+from firmware_sim.draws import chosen, generator, poisson, quota
 from firmware_sim.scenario import Kind, Zone
 from firmware_sim.world import Spot, World
 
@@ -117,7 +117,8 @@ class Walker:
         draws = generator(seed, "person", number)
         self.world = world
         self.number = number
-        self.consents = chosen(number, people.consenting_share)
+        refusing_share = 1 - people.consenting_share
+        self.consents = not chosen(number, refusing_share)
         self.tastes: dict[Kind, float] = {kind: draws.gauss(0.0, 1.0) for kind in world.scenario.tastes}
         self.visits_month: dict[Kind, int] = {
             kind: min(VISITS_MAX, poisson(draws, taste.visits * math.exp(TASTE_IN_VISITS * self.tastes[kind])))
@@ -126,7 +127,7 @@ class Walker:
         optional = [purpose for purpose in OPTIONAL_PURPOSES if draws.random() < OPTIONAL_SHARE]
         self.purposes: tuple[str, ...] = ("presence", "offers", *optional)
         moment_s = draws.uniform(people.withdraw_from_s, people.withdraw_until_s)
-        place_in_row = math.floor(number * people.consenting_share + 1e-9)  # their number among those who consent
+        place_in_row = number - quota(number, refusing_share)  # their number among those who consent
         withdraws = self.consents and chosen(place_in_row, people.withdrawing_share)
         self.withdraws_s: float | None = moment_s if withdraws else None
         self.itinerary = Itinerary(world, generator(seed, "path", number), self.tastes)

@@ -6,7 +6,6 @@ passes bytes on at once, a Minew gateway gathers for a second and tells all.
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 from firmware_sim.clockwork import Clockwork
@@ -82,7 +81,7 @@ class RuuviGateway:
 
     def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
         """Pass it on."""
-        self._publish(ruuvi.relay(self._mac, advert, math.floor(rssi_dbm), self._start_ms + now_ms))
+        self._publish(ruuvi.relay(self._mac, advert, rssi_dbm, self._start_ms + now_ms))
 
 
 def build(scanner: Scanner, start_ms: int, clockwork: Clockwork, publish: Publish) -> Hearing:

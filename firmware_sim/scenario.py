@@ -7,6 +7,7 @@ exist is an error that names the place and the nearest right name, never a defau
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -232,6 +233,20 @@ def _references(scenario: Scenario, source: str) -> None:
     for shop in scenario.zones:
         if shop.kind is not None and shop.kind not in scenario.tastes:
             raise ScenarioError(f"{source}: zone {shop.id!r} is a {shop.kind}, but [tastes.{shop.kind}] is missing")
+    for sensor in scenario.sensors:
+        _sensor(sensor, scenario, source)
     for till in scenario.tills:
         if scenario.zone(till.zone).kind is None:
             raise ScenarioError(f"{source}: till {till.device!r} stands in {till.zone!r}, which is no shop (it has no kind)")
+
+
+def _sensor(sensor: Sensor, scenario: Scenario, source: str) -> None:
+    """What a sensor needs to be heard, and to have something to say."""
+    where = f"{source}: sensor {sensor.device!r}"
+    if sensor.format == "ruuvi_tag":
+        if not re.fullmatch(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", sensor.device):
+            raise ScenarioError(f"{where} is a RuuviTag and needs its MAC address as name, as in E3:75:CF:00:00:01")
+        if sensor.zone not in {scanner.zone for scanner in scenario.scanners}:
+            raise ScenarioError(f"{where} only advertises, and no scanner stands in {sensor.zone!r} to hear it")
+    if "people" in sensor.measures and sensor.zone is None:
+        raise ScenarioError(f"{where} counts people and needs a zone")

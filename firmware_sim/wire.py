@@ -18,6 +18,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 HANDSHAKE_S_MAX = 5.0
+RECONNECT_S_MAX = 2
 DEFAULT_PORT = 1883
 REFUSED_V5 = {"Unsupported protocol version", "Unacceptable protocol version"}
 
@@ -69,6 +70,7 @@ def connect(broker: Broker, name: str) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"wayside-sim-{name}-{os.getpid()}", protocol=protocol)
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password)
+        client.reconnect_delay_set(1, RECONNECT_S_MAX)
         last = _handshake(client, broker)
         if not last:
             return client

@@ -170,6 +170,18 @@ def demo(
     raise typer.Exit(1 if faults else 0)
 
 
+@app.command()
+def bench(config: ConfigOption = Path("deploy/demo/gw-a.toml"), *, as_json: JsonOption = False) -> None:
+    """Measure the road on this machine, part by part and whole, with its method and what it does not cover.
+
+    Example: `wayside bench --config deploy/demo/gw-a.toml`
+    """
+    from gateway.bench import run_bench  # noqa: PLC0415 - see run
+
+    _load(config, None)
+    _guarded(lambda: run_bench(config, as_json=as_json))
+
+
 def _load(path: Path, overrides: list[str] | None) -> Config:
     from gateway.config import ConfigError, load_config  # noqa: PLC0415 - pydantic takes 100 ms to import
 

@@ -42,7 +42,9 @@ class MqttPart(_Part):
     ca_file: Path | None = Field(None, description="certificate authority; naming one turns TLS on")
     certificate_file: Path | None = Field(None, description="this gateway's certificate")
     key_file: Path | None = Field(None, description="this gateway's private key")
-    first_connect_s: float = Field(10.0, ge=0, description="how long to wait for the broker at the start before giving up; 0 waits for ever")
+    first_connect_s: float = Field(
+        10.0, ge=0, description="how long to wait for the broker at the start before giving up; 0 waits for ever"
+    )
 
 
 class StorePart(_Part):
@@ -220,7 +222,9 @@ def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
     """One line: file, line, field, what is wrong, and the nearest right name."""
     where = [part for part in fault["loc"] if isinstance(part, str)]
     name = where[-1] if where else ""
-    numbers = [number for number, line in enumerate(lines, 1) if name and line.split("=")[0].strip().strip('[]"') in {name, ".".join(where)}]
+    numbers = [
+        number for number, line in enumerate(lines, 1) if name and line.split("=")[0].strip().strip('[]"') in {name, ".".join(where)}
+    ]
     place = f"{path}:{numbers[0]}" if numbers else str(path)
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.clock import SystemClock
 from gateway.adapters.onnx_scorer import load_scorer
 from gateway.build import build_road, build_street, open_config_bundle
-from gateway.adapters.clock import SystemClock
 
 if TYPE_CHECKING:
     from gateway.app import App
@@ -42,7 +42,8 @@ def checked(settings: Config) -> str:
     load_scorer(bundle)
     build_road(settings)
     offers = len(street.campaign.offers)
-    return f"{len(street.zones)} zones, {len(settings.sources)} sources, bundle {bundle.manifest.name} {bundle.manifest.version} with {offers} offers"
+    name = f"{bundle.manifest.name} {bundle.manifest.version}"
+    return f"{len(street.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers"
 
 
 def _watch(gateway: App, settings: Config, ended: threading.Event, trouble: list[str], as_json: bool) -> None:  # noqa: FBT001 - a thread's argument

@@ -155,7 +155,8 @@ def _show_comparison(comparison: Comparison) -> None:
     _show_figures({"plain logistic": comparison.logistic, "champion": comparison.champion}, comparison.base_rate)
     _say(
         f"AUC above plain logistic {_text(comparison.difference)}; {comparison.folds} folds grouped by {comparison.respondents} respondents, "
-        f"95 % intervals over respondents; with weather and habits unknown the champion's AUC is {comparison.blind_auc:.4f}"
+        "95 % intervals over respondents; with weather, temperature and habits unknown "
+        f"the champion's AUC is {comparison.blind_auc:.4f}"
     )
 
 

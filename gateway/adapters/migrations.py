@@ -82,5 +82,3 @@ def _migrate(database: apsw.Connection, version: int, path: Path, failure: type[
             with database:
                 database.execute(script)
                 database.pragma("user_version", number)
-
-

@@ -266,7 +266,9 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             if isinstance(error, (apsw.FullError, apsw.IOError)):
-                raise StoreFullError("the disk is full or failing: free some space; nothing is lost, the broker holds what comes") from error
+                raise StoreFullError(
+                    "the disk is full or failing: free some space; nothing is lost, the broker holds what comes"
+                ) from error
             raise
 
     def _cache(self, context: SubjectContext) -> None:

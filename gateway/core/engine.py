@@ -96,7 +96,9 @@ class _Turn:
         if subject is None:
             return "not_consented"
         before = self._presence((subject, zone))
-        self._step((subject, zone), before, presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, self.street.presence))
+        self._step(
+            (subject, zone), before, presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, self.street.presence)
+        )
         return None
 
     def _position(self, position: Position) -> str | None:
@@ -268,11 +270,13 @@ class _Turn:
         opened_ms = self.world.window_start_ms
         if self.now_ms < self.street.clock_floor_ms or (opened_ms is not None and start_ms <= opened_ms):
             return
+        backlog = self.memory.backlog()
+        if backlog >= limits.OUTBOX_RECORDS_MAX:
+            return  # no room to leave: the window goes on gathering, and nothing is lost but its fineness
         self.out.opened_window_ms = start_ms
         if opened_ms is None:
             return
         activity = Activity(**{name: self.world.activity[name] for name in Activity._fields})
-        backlog = self.memory.backlog()
         self.out.records = privacy.close_window(self.street, opened_ms, self.world.cells, activity, backlog)
         self.out.closed_window_ms = opened_ms
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 # --- one message -------------------------------------------------------------------------------
 TOPIC_BYTES_MAX = 1_024
-TOPIC_LEVELS_MAX = 16
 PAYLOAD_BYTES_MAX = 65_536  # MQTT maximum packet size we announce (trust.md: <= 64 kB)
 JSON_DEPTH_MAX = 32  # deepest real format (NGSI-LD) needs 9
 TEXT_CHARS_MAX = 512  # any single id or text that we keep
@@ -16,7 +15,6 @@ INTEGER_MAX = 2**53 - 1  # beyond it JSON readers disagree
 
 # --- arriving ----------------------------------------------------------------------------------
 BATCH_MESSAGES_MAX = 256
-BATCH_WAIT_MS_MAX = 20
 UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
 INBOX_MESSAGES_MAX = 4_096  # taken from the broker, not yet in a batch
 DEAD_LETTERS_MAX = 1_000
@@ -40,7 +38,7 @@ TRIGGER_EXPIRY_MS_MAX = 3_600_000
 # --- leaving -----------------------------------------------------------------------------------
 RECORDS_PER_BATCH_MAX = 2_000
 BATCH_BYTES_MAX = 1_000_000
-OUTBOX_RECORDS_MAX = 1_000_000
+OUTBOX_RECORDS_MAX = 1_000_000  # a year without the cloud at a hundred an hour; then a window stays open until there is room
 SYNC_BACKOFF_MS_MIN = 1_000
 SYNC_BACKOFF_MS_MAX = 300_000
 

@@ -51,7 +51,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str
     topic: str = ""
-    payload: msgspec.Raw | None = None
+    payload: msgspec.Raw = msgspec.Raw()
     payload_text: str | None = None
     payload_hex: str | None = None
     received_at_ms: int = 0
@@ -87,7 +87,7 @@ def _case(number: int, line: str) -> Case:
 
 
 def _payloads(said: _Line) -> Iterator[bytes]:
-    if said.payload is not None:
+    if bytes(said.payload):
         yield bytes(said.payload)
     if said.payload_text is not None:
         yield said.payload_text.encode()

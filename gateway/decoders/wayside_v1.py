@@ -173,6 +173,18 @@ _KINDS: dict[str, _Kind] = {
 }
 
 
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the payload of every kind, as `wayside_v1.schema.json` beside this file holds it."""
+    shapes = [kind.shape.type for kind in _KINDS.values()]
+    references, definitions = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Wayside v1: payloads on wayside/v1/{site}/up/{device}/{kind}, by kind",
+        "properties": dict(zip(_KINDS, references, strict=True)),
+        "$defs": definitions,
+    }
+
+
 def decode(message: Message) -> list[Observation]:
     """Observations of one `up` message; see the module for the format."""
     levels = message.topic.split("/")

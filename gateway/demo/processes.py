@@ -25,6 +25,16 @@ BROKER_S_MAX = 15.0
 MOSQUITTO_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
 
+AMQTT_CONFIG = """listeners:
+  default:
+    type: tcp
+    bind: 127.0.0.1:{port}
+plugins:
+  amqtt.plugins.authentication.AnonymousAuthPlugin:
+    allow_anonymous: true
+"""
+
+
 class DemoError(RuntimeError):
     """The demonstration cannot start; the text says what to do."""
 
@@ -110,7 +120,7 @@ def start_broker(folder: Path) -> tuple[Part, int, str]:
         part, words = Part("broker", [mosquitto, "-c", str(config)], folder), "broker: Mosquitto"
     else:
         config = folder / "amqtt.yaml"
-        config.write_text(f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\nplugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n")
+        config.write_text(AMQTT_CONFIG.format(port=port))
         words = "broker: amqtt (Mosquitto is not installed; amqtt knows only MQTT 3.1.1, so offers do not expire at the broker)"
         part = Part("broker", [program("amqtt"), "-c", str(config)], folder)
     _await_port(part, port)

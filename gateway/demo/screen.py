@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -24,7 +24,7 @@ class Screen:
         self._address = address
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console is not None else None
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         """Begin drawing."""
         if self._live is not None:
             self._live.start()
@@ -48,7 +48,8 @@ class Screen:
         """The last words, for people."""
         answers = ", ".join(f"{count} {kind}" for kind, count in summary["answers"].items()) or "none"
         return (
-            f"{summary['messages']} messages, {summary['visits'].get('entered', 0)} visits, {summary['triggers']} triggers, answers: {answers}.\n"
+            f"{summary['messages']} messages, {summary['visits'].get('entered', 0)} visits, "
+            f"{summary['triggers']} triggers, answers: {answers}.\n"
             f"{summary['records_made']} records made, {summary['records_taken']} taken by the dashboard, which holds "
             f"{summary['records_at_dashboard']}.\n"
             f"From message to trigger: p50 {summary['trigger_ms_p50']} ms, p99 {summary['trigger_ms_p99']} ms. "
@@ -66,7 +67,9 @@ def _figures(totals: Totals) -> Table:
         ("records taken", "records_taken"),
     ):
         table.add_row(words, *(str(report.get(name, 0)) for report in totals.reports), str(totals.number(name)))
-    table.add_row("trigger p50 / p99 ms", *(f"{report.get('trigger_ms_p50')} / {report.get('trigger_ms_p99')}" for report in totals.reports), "")
+    table.add_row(
+        "trigger p50 / p99 ms", *(f"{report.get('trigger_ms_p50')} / {report.get('trigger_ms_p99')}" for report in totals.reports), ""
+    )
     table.add_row("records at the dashboard", *("" for _ in totals.reports), str(totals.dashboard.get("records", 0)))
     return table
 

@@ -49,7 +49,9 @@ class Demo:
         self.parts.append(broker)
         tokens = {gateway: secrets.token_urlsafe(24) for gateway in GATEWAYS}
         (self.folder / "tokens").write_text("".join(f"{gateway} {token}\n" for gateway, token in tokens.items()))
-        self.dashboard = self._part("dashboard", "wayside-dashboard", "serve", "--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json")
+        self.dashboard = self._part(
+            "dashboard", "wayside-dashboard", "serve", "--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"
+        )
         self._await(self.dashboard)
         self.address = str(self.dashboard.latest["address"])
         self.gateways = [self._gateway(gateway, tokens[gateway], broker_port) for gateway in GATEWAYS]
@@ -57,7 +59,9 @@ class Demo:
             self._await(gateway)
         self.setup_s = time.monotonic() - self.began_s
         url = f"mqtt://127.0.0.1:{broker_port}"
-        self.street = self._part("street", "wayside-sim", "run", "street", "--broker", url, "--seed", str(seed), "--speed", str(SPEED), "--json")
+        self.street = self._part(
+            "street", "wayside-sim", "run", "street", "--broker", url, "--seed", str(seed), "--speed", str(SPEED), "--json"
+        )
 
     def _gateway(self, gateway: str, token: str, broker_port: int) -> Part:
         (self.folder / f"{gateway}.token").write_text(token)

@@ -36,9 +36,7 @@ class Totals:
         return self.number("triggers")
 
 
-def summarise(
-    totals: Totals, *, setup_s: float, run_s: float, first_trigger_s: float | None, faults: int, broker: str
-) -> dict[str, Any]:
+def summarise(totals: Totals, *, setup_s: float, run_s: float, first_trigger_s: float | None, faults: int, broker: str) -> dict[str, Any]:
     """The one JSON summary of a demonstration."""
     return {
         "broker": broker.removeprefix("broker: "),

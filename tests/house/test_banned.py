@@ -57,6 +57,8 @@ BANS: tuple[Ban, ...] = (
         {
             "gateway/adapters/clock.py": "the one place that asks the machine for the time",
             "gateway/adapters/mqtt.py": "waits for the broker at the start, but not for ever",
+            "gateway/demo/show.py": "a demonstration takes place in real time",
+            "gateway/replaying.py": "publishes captured messages at the pace at which they once came",
         },
     ),
     Ban(
@@ -74,6 +76,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/adapters/migrations.py": "makes the database's key, once",
             "gateway/adapters/mqtt.py": "reconnects after a while that differs, so that a street of gateways does not return at once",
             "gateway/app.py": "draws for the core, which takes them as arguments",
+            "gateway/demo/show.py": "the dashboard's token, for one demonstration",
             "gateway/uplink.py": "draws for the core's back-off",
             "gateway/adapters/store.py": "ids of batches and the random local ids of subjects are made where they are kept",
         },

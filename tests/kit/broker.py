@@ -100,10 +100,10 @@ class MosquittoBroker:
             raise RuntimeError("this broker is already running")
         config = self._write_config()
         with (self._folder / "mosquitto.log").open("ab") as log:
-            self._process = subprocess.Popen([self._program, "-c", str(config)], stdout=log, stderr=log)
+            self._process = process = subprocess.Popen([self._program, "-c", str(config)], stdout=log, stderr=log)
         give_up = time.monotonic() + START_S_MAX
         while not self._accepts():
-            if not self.running or time.monotonic() > give_up:
+            if process.poll() is not None or time.monotonic() > give_up:
                 self.kill()
                 raise RuntimeError(f"mosquitto did not start on port {self.port}:\n{self.log[-2000:]}")
         return self.address

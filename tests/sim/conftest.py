@@ -22,7 +22,10 @@ def minute_of(plan: Scenario, *, seed: int = 1, start_ms: int | None = None, unt
     """What the street publishes by itself, with times in published milliseconds."""
     said: Minute = []
     street = Street(
-        plan, seed=seed, start_ms=plan.start_ms if start_ms is None else start_ms, publish=lambda m: said.append((street.clockwork.now_ms, m))
+        plan,
+        seed=seed,
+        start_ms=plan.start_ms if start_ms is None else start_ms,
+        publish=lambda m: said.append((street.clockwork.now_ms, m)),
     )
     street.run_until(until_ms)
     return said

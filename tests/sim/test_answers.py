@@ -28,12 +28,14 @@ class Run:
         self.said.append((self.street.clockwork.now_ms, message))
 
     def offer(self, at_ms: int, device: str, decision: str, shop: str = "cafe", *, expires_ms: int = 120_000) -> None:
+        """Hand an offer to a phone at `at_ms` of published time."""
         self.street.run_until(at_ms)
         payload = {"v": 1, "decision": decision, "offer": "o", "zone": "plaza", "shop": shop, "title": "t", "body": ""}
         topic = f"wayside/v1/street/down/{device}/offer"
         self.street.receive(topic, json.dumps({**payload, "expires_at_ms": self.start_ms + expires_ms}).encode())
 
     def answers(self) -> list[tuple[int, str, str, str]]:
+        """Each answer with its time, phone, decision and kind."""
         found = []
         for at_ms, message in self.said:
             if message.kind == "answer":

@@ -106,7 +106,9 @@ def test_minew_has_the_fields_of_captured_messages() -> None:
     theirs: dict[str, set[str]] = {}
     for line in shared_messages("minew_gateway_json"):
         theirs |= {item["type"]: set(item) for item in line["payload"]}
-    report = minew.report("AC233F00A001", 0, [minew.Heard(0, ble.ibeacon(ADDRESS, BEACON), -61.0), minew.Heard(0, ble.Advertisement(ADDRESS, b"\x00"), -1.0)])
+    report = minew.report(
+        "AC233F00A001", 0, [minew.Heard(0, ble.ibeacon(ADDRESS, BEACON), -61.0), minew.Heard(0, ble.Advertisement(ADDRESS, b"\x00"), -1.0)]
+    )
     for item in body(report.payload):
         assert set(item) == theirs[item["type"]]
 

@@ -31,7 +31,7 @@ class Markup(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element begins."""
-        self.tags.append(tag)
+        self.tags.append(f"svg {tag}" if "svg" in self._open else tag)  # a column has a <title> too
         found = dict(attrs)
         self._check_attributes(tag, found)
         self._ids += [value for name, value in attrs if name == "id" and value]

@@ -43,7 +43,7 @@ def test_every_page_keeps_our_promises(path: str, filled: bool, client: TestClie
 
 
 def test_the_promises_can_be_broken() -> None:
-    page = '<title>t</title><main><h1 id=a>x</h1><table><tr><th id=a>y</table>'
+    page = "<title>t</title><main><h1 id=a>x</h1><table><tr><th id=a>y</table>"
     page += '<p style="x" aria-labelledby=b><script>z</script><img src=//e>'
     found = " ".join(Markup(page).faults)
     for fault in ("closes what", "no caption", "is inline", "something is inline", "stands twice", "nothing has", "no scope", "no alt"):
@@ -87,6 +87,22 @@ def test_an_empty_dashboard_says_what_to_do(client: TestClient) -> None:
     assert "wayside doctor" in text
     assert "never heard" in text
     assert client.get("/v1/summary").json()["triggers"] == 0
+
+
+def test_a_gateway_that_sends_but_triggers_nothing_is_not_called_silent(client: TestClient, post: Post) -> None:
+    post(batch("b1", [cell("r1", count=4), health("h1")]))
+    post(batch("b2", [health("h2", window=100)]))
+    text = Markup(client.get("/").text).text
+    assert "No triggers in this period" in text
+    assert "No records yet" not in text
+    assert "4 triggers" in Markup(client.get("/?span=week").text).text
+    assert client.get("/v1/summary?span=day").json()["triggers_by_step"] == [{"start_ms": START_MS + 100 * HOUR_MS, "triggers": 0}]
+
+
+def test_quiet_hours_are_part_of_the_period(client: TestClient, post: Post) -> None:
+    post(batch("b1", [health("h0"), cell("r3", window=3, count=4), health("h5", window=5)]))
+    assert [step["triggers"] for step in client.get("/v1/summary").json()["triggers_by_step"]] == [0, 0, 0, 4, 0, 0]
+    assert Markup(client.get("/").text).faults == []
 
 
 def test_nothing_but_zeros_is_said_in_words(client: TestClient, post: Post) -> None:

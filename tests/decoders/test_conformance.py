@@ -1,0 +1,169 @@
+"""The six decoders pass the conformance suite, and the suite finds decoders that should not.
+
+The negative controls matter as much: a suite that no bad decoder fails would prove nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.core import limits
+from gateway.core.types import Envelope, Message, Observation, Position, Purchase, Reading, Sighting, Status, TimePassed
+from gateway.decoders.checks import Case, NotConformingError, check_decoder
+from gateway.decoders.contract import DecodeError, Decoder, number, parse_json, refuse
+from gateway.decoders.mutations import mutations
+from gateway.decoders.registry import load
+from gateway.decoders.wellformed import fault_of
+from tests.decoders.formats import FORMATS, cases_of
+
+MUTATIONS_PER_CASE_MIN = 100
+
+
+def _draw(seed: int = 1) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+
+
+GOOD = Message("m/door", b'{"up": 3}', 0)
+CASES = [Case("up", GOOD, [Status("door", uptime_s=3)]), Case("no JSON", Message("m/door", b"up", 0), "not_json")]
+
+
+def _plain(message: Message) -> list[Observation]:
+    """A little decoder that is as it should be; each bad one is this one with one thing wrong."""
+    said = parse_json(message.payload)
+    if not isinstance(said, dict):
+        refuse("wrong_shape", "not an object")
+    return [Status("door", uptime_s=int(number(said.get("up"), "up", 0, limits.INTEGER_MAX)))]
+
+
+def _run(decode: Callable[[Message], Any], cases: list[Case] | None = None) -> None:
+    check_decoder(Decoder("bad", (), decode), CASES if cases is None else cases, _draw())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_ours_conform(form: str) -> None:
+    cases = cases_of(form)
+    tally = check_decoder(load(form), cases, _draw())
+    assert tally.cases == len(cases)
+    assert tally.messages >= MUTATIONS_PER_CASE_MIN * len(cases)
+    assert 0 < tally.refused < tally.messages
+
+
+def test_a_good_little_decoder_conforms() -> None:
+    assert check_decoder(Decoder("good", (), _plain), CASES, _draw()).messages > 2 * MUTATIONS_PER_CASE_MIN
+
+
+def test_the_same_seed_makes_the_same_messages() -> None:
+    one, same, other = (list(mutations(GOOD, _draw(seed))) for seed in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+def test_a_key_error_comes_out_with_the_message_that_did_it() -> None:
+    def decode(message: Message) -> list[Observation]:
+        said = parse_json(message.payload)
+        return [Status("door", uptime_s=said["up"])] if isinstance(said, dict) and said else _plain(message)
+
+    with pytest.raises(KeyError) as error:
+        _run(decode)
+    assert "topic   'm/door'" in error.value.__notes__[0]
+
+
+def _sees_nan(message: Message) -> list[Observation]:
+    _plain(message)
+    return [Status("door", uptime_s=3)] if message == GOOD else [Reading("door", "temperature", float("nan"))]
+
+
+def _counts_on(calls: Iterator[int]) -> Callable[[Message], list[Observation]]:
+    def decode(message: Message) -> list[Observation]:
+        _plain(message)
+        return [Status("door", uptime_s=3)] if message == GOOD and next(calls) < 2 else []
+
+    return decode
+
+
+def _changes(message: Message) -> list[Observation]:
+    found = _plain(message)
+    if message != GOOD:
+        msgspec.structs.force_setattr(message, "topic", "mine")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("decode", "said"),
+    [
+        pytest.param(_sees_nan, "NaN|not a possible number|range of its quantity", id="NaN"),
+        pytest.param(_counts_on(count()), "may remember nothing", id="stateful"),
+        pytest.param(lambda message: tuple(_plain(message)), "case 'up'|not a list", id="tuple"),
+        pytest.param(lambda message: _plain(message) if message == GOOD or message.payload == b"up" else None, "not a list", id="None"),
+        pytest.param(lambda message: _plain(message) * (1 if message == GOOD else 600), "600 observations", id="too many"),
+        pytest.param(
+            lambda message: _plain(message) if message == GOOD else [*_plain(message), TimePassed()], "not an observation", id="time"
+        ),
+        pytest.param(_changes, "the message was changed", id="changes the message"),
+        pytest.param(lambda _: [], "case 'up'", id="wrong answer"),
+        pytest.param(lambda message: [Status("door", uptime_s=3)] if message == GOOD else [], "case 'no JSON'", id="accepts everything"),
+    ],
+)
+def test_bad_decoders_fail(decode: Callable[[Message], Any], said: str) -> None:
+    with pytest.raises(NotConformingError, match=said):
+        _run(decode)
+
+
+def test_a_reason_off_the_list_fails() -> None:
+    def decode(message: Message) -> list[Observation]:
+        if message == GOOD or message.payload == b"up":
+            return _plain(message)
+        raise DecodeError("bad_mood", "no")  # type: ignore[arg-type]  # that is the point
+
+    with pytest.raises(NotConformingError, match="not on the list"):
+        _run(decode)
+
+
+@pytest.mark.parametrize(
+    ("cases", "said"),
+    [([], "expects an observation"), (CASES[1:], "expects an observation"), (CASES[:1], "expects a refusal")],
+)
+def test_a_suite_that_checks_nothing_fails(cases: list[Case], said: str) -> None:
+    with pytest.raises(NotConformingError, match=said):
+        _run(_plain, cases)
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [
+        Sighting("", "a", -60.0),
+        Sighting("a" * 513, "a", -60.0),
+        Sighting("a\n", "a", -60.0),
+        Sighting("a\ud800", "a", -60.0),
+        Sighting("a", "b", 0.0),
+        Sighting("a", "b", 127.0),
+        Sighting("a", "b", -60.0, distance_m=float("inf")),
+        Sighting("a", "b", -60.0, at_ms=-1),
+        Sighting("a", "b", -60.0, at_ms=2**53),
+        Sighting("a", "b", "-60"),  # type: ignore[arg-type]  # structs do not check this when they are made
+        Position("a", 91.0, 0.0),
+        Position("a", 0.0, float("nan")),
+        Reading("a", "temperature", 163.835),
+        Reading("a", "mood", 1.0),
+        Purchase(Envelope("a", "", 1), 100),
+        Purchase(Envelope("a", "b", 1), -100),
+        TimePassed(),
+        "a sighting",
+    ],
+    ids=repr,
+)
+def test_malformed_observations_are_found(observation: object) -> None:
+    assert fault_of(observation) is not None
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_expected_observations_are_well_formed(form: str) -> None:
+    expected = [one for case in cases_of(form) if isinstance(case.expected, list) for one in case.expected]
+    assert expected
+    assert [fault_of(one) for one in expected] == [None] * len(expected)

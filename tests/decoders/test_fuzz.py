@@ -1,0 +1,105 @@
+"""Whatever arrives, only observations or a refusal come out (hypothesis finds what the mutations did not think of)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.types import Message
+from gateway.decoders.contract import DecodeError, parse_json
+from gateway.decoders.registry import load
+from gateway.decoders.wellformed import fault_of
+from tests.decoders.formats import FORMATS, cases_of
+
+EXAMPLES = 150
+
+_WORDS = sorted(
+    {
+        word
+        for form in FORMATS
+        for case in cases_of(form)
+        for word in case.message.payload.decode(errors="ignore").split('"')[1::2]
+        if word.isascii() and len(word) < 40
+    }
+)
+_TOPICS = sorted({case.message.topic for form in FORMATS for case in cases_of(form)})
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-130, 10)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(_WORDS)
+)
+_KEYS = st.sampled_from(_WORDS) | st.text(max_size=8)
+_JSON = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(_KEYS, inner, max_size=8), max_leaves=25)
+
+
+def _check(form: str, topic: str, payload: bytes) -> None:
+    try:
+        observations = load(form).decode(Message(topic, payload, 0))
+    except DecodeError:
+        return
+    assert [fault_of(one) for one in observations] == [None] * len(observations)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@settings(max_examples=EXAMPLES)
+@given(topic=st.sampled_from(_TOPICS) | st.text(max_size=40), payload=st.binary(max_size=200))
+def test_any_bytes(form: str, topic: str, payload: bytes) -> None:
+    _check(form, topic, payload)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@settings(max_examples=EXAMPLES)
+@given(topic=st.sampled_from(_TOPICS), document=_JSON)
+def test_any_json_of_known_words(form: str, topic: str, document: Any) -> None:
+    _check(form, topic, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@settings(max_examples=EXAMPLES)
+@given(data=st.data(), value=_JSON)
+def test_a_case_with_fields_replaced(form: str, data: st.DataObject, value: Any) -> None:
+    case = data.draw(st.sampled_from([case for case in cases_of(form) if case.message.payload[:1] in (b"{", b"[")]))
+    try:
+        document = json.loads(case.message.payload)
+    except ValueError:
+        return
+    if isinstance(document, dict) and document:
+        document[data.draw(st.sampled_from(sorted(document)))] = value
+    _check(form, case.message.topic, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"[" * 33 + b"]" * 33, "too_large"),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, "too_large"),
+        (b'"' + b"x" * 70_000 + b'"', "too_large"),
+        (b"[" * 30_000, "too_large"),
+        (b'"' + b'\\"' * 30_000, "not_json"),
+        (b"NaN", "not_json"),
+        (b"1 2", "not_json"),
+        (b'"\\ud800"', "not_json"),
+        (b'"\xff"', "not_text"),
+        (b"1e999", "out_of_range"),
+        (b"9" * 5_000, "out_of_range"),
+    ],
+)
+def test_json_that_is_refused(payload: bytes, reason: str) -> None:
+    with pytest.raises(DecodeError) as refusal:
+        parse_json(payload)
+    assert refusal.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[" * 32 + b"]" * 32, b'["' + b"[" * 100 + b'"]', b'["\\"' + b"{" * 100 + b'"]', b"[" + b"{}," * 99 + b"{}]"]
+)
+def test_json_that_is_not_too_deep(payload: bytes) -> None:
+    assert parse_json(payload) == json.loads(payload)

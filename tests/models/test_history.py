@@ -1,0 +1,124 @@
+"""Reading the table: every word has its number, and every row left out has its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from gateway.core import features
+from gateway.core.features import Situation
+from models.history import HistoryError, read_history
+from tests.kit.shared import shared_path
+from tests.models import tables
+
+ROW = {
+    "respondent": "7",
+    "destination": "Home",
+    "weather": "Rainy",
+    "temperature": "80",
+    "time": "6PM",
+    "couponType": "Restaurant(20-50)",
+    "expiration": "1d",
+    "toCoupon_GEQ15min": "1",
+    "toCoupon_GEQ25min": "0",
+    "CoffeeHouse": "never",
+    "RestaurantLessThan20": "less1",
+    "Restaurant20To50": "1~3",
+    "CarryAway": "4~8",
+    "Bar": "gt8",
+    "gender": "Female",
+    "Y": "1",
+}
+
+
+def test_every_word_becomes_its_number(tmp_path: Path) -> None:
+    history = read_history(tables.write(tmp_path / "table.csv", [ROW]))
+    assert history.situations == (
+        Situation(
+            hour=18.0,
+            heading="home",
+            weather="rainy",
+            temperature_c=27.0,
+            offer_kind="restaurant_dear",
+            expiry_hours=24.0,
+            travel_min=15.0,
+            visits_month={"coffee_house": 0.0, "restaurant_cheap": 0.5, "restaurant_dear": 2.0, "carry_away": 6.0, "bar": 10.0},
+        ),
+    )
+    assert history.taken.tolist() == [1]
+    assert (history.rows_in, history.refused) == (1, {})
+
+
+@pytest.mark.parametrize(("at_15", "at_25", "minutes"), [("0", "0", 5.0), ("1", "0", 15.0), ("1", "1", 25.0)])
+def test_travel_is_the_least_that_the_table_grants(tmp_path: Path, at_15: str, at_25: str, minutes: float) -> None:
+    row = ROW | {"toCoupon_GEQ15min": at_15, "toCoupon_GEQ25min": at_25}
+    assert read_history(tables.write(tmp_path / "table.csv", [row])).situations[0].travel_min == minutes
+
+
+def test_what_is_absent_stays_unknown(tmp_path: Path) -> None:
+    row = ROW | {"weather": "", "temperature": "", "Restaurant20To50": ""}
+    (situation,) = read_history(tables.write(tmp_path / "table.csv", [row])).situations
+    unknown = {name for name, value in zip(features.NAMES, features.row(situation), strict=True) if np.isnan(value)}
+    assert unknown == {"weather_sunny", "weather_rainy", "weather_snowy", "temperature", "visits_restaurant_dear", "visits_this_kind"}
+
+
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [
+        ("destination", "Moon"),
+        ("time", ""),
+        ("couponType", "Zoo"),
+        ("temperature", "warm"),
+        ("temperature", "9e99"),
+        ("Bar", "often"),
+        ("Y", "2"),
+    ],
+)
+def test_a_row_with_an_unknown_word_is_counted_and_left_out(tmp_path: Path, column: str, word: str) -> None:
+    history = read_history(tables.write(tmp_path / "table.csv", [ROW, ROW | {column: word}]))
+    assert history.rows_in == 2
+    assert len(history.situations) == len(history.taken) == len(history.raw) == len(history.respondents) == 1
+    assert history.refused == {f"unknown_{column}": 1}
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    header = tuple(name for name in tables.HEADER if name not in {"expiration", "Bar"})
+    with pytest.raises(HistoryError, match="lacks the columns expiration, Bar"):
+        read_history(tables.write(tmp_path / "table.csv", [ROW], header))
+
+
+def test_without_respondents_the_table_must_tell_people_apart(tmp_path: Path) -> None:
+    header = tuple(name for name in tables.HEADER if name != "respondent")
+    with pytest.raises(HistoryError, match="lacks the column respondent"):
+        read_history(tables.write(tmp_path / "table.csv", [ROW], header))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,b\n"1,2\n3'])
+def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(HistoryError):
+        read_history(path)
+
+
+def test_personal_columns_tell_who_is_who_as_the_respondents_do(tmp_path: Path) -> None:
+    """The original file has no respondents: on the real table both ways give the same groups."""
+    import pandas as pd  # noqa: PLC0415 (only this test looks at the table by itself)
+
+    path = shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz")
+    original = pd.read_csv(path, dtype=str).drop(columns="respondent").rename(columns={"couponType": "coupon", "cartype": "car"})
+    original.to_csv(tmp_path / "original.csv", index=False)
+    with_ids, without = read_history(path), read_history(tmp_path / "original.csv")
+    pairs = set(zip(with_ids.respondents.tolist(), without.respondents.tolist(), strict=True))
+    assert len(pairs) == len(np.unique(with_ids.respondents)) == len(np.unique(without.respondents)) == 397
+    assert with_ids.situations == without.situations
+
+
+def test_the_real_table_is_read_whole() -> None:
+    history = read_history(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
+    assert history.rows_in == len(history.situations) == 8_913
+    assert history.refused == {}
+    assert not {"gender", "age", "income"} & set(msgspec.structs.asdict(history.situations[0]))

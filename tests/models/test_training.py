@@ -1,0 +1,142 @@
+"""Training finds what was planted, finds nothing where there is nothing, and never shows it the people who judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import GroupKFold
+
+from gateway.core import features
+from models import measures, training
+from models.history import History, read_history
+from tests.kit.shared import shared_path
+from tests.models import tables
+
+COUPONS = "data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"
+SMALL = (training.Recipe(rounds=30, rate=0.15, depth=3, leaf_rows_min=20),)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    return read_history(tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(60, 20, seed=1)))
+
+
+def test_a_planted_effect_is_found(history: History) -> None:
+    comparison = training.compare(training.sample_of(history, seed=0), seed=0, recipes=SMALL)
+    assert comparison.champion.auc.low > 0.75
+    assert comparison.champion.auc.low < comparison.champion.auc.value < comparison.champion.auc.high
+    # visits_this_kind joins coupon and habit; one-hot words alone cannot.
+    assert comparison.difference.low > 0
+    # Without the habits only the expiry is left to go by: worse, and still better than nothing.
+    assert 0.5 < comparison.blind_auc < comparison.champion.auc.value - 0.05
+
+
+def test_shuffled_outcomes_teach_nothing(history: History) -> None:
+    shuffled = history._replace(taken=np.random.default_rng(3).permutation(history.taken))
+    comparison = training.compare(training.sample_of(shuffled, seed=0), seed=0, recipes=SMALL)
+    assert abs(comparison.champion.auc.value - 0.5) < 0.05
+    assert abs(comparison.logistic.auc.value - 0.5) < 0.05
+
+
+def test_nobody_stands_on_both_sides(history: History) -> None:
+    sample = training.sample_of(history, seed=0)
+    seen: list[int] = []
+    for train, test in training._folds(sample, training.FOLDS, seed=0):
+        assert not set(sample.respondents[train]) & set(sample.respondents[test])
+        seen += test.tolist()
+    assert sorted(seen) == list(range(len(sample.taken)))
+
+
+def test_a_leak_would_be_seen() -> None:
+    """The control: outcomes that depend on the person alone. Grouped folds cannot forecast them; a split by rows would."""
+    draws = np.random.default_rng(5)
+    people = np.repeat(np.arange(60), 20)
+    rows = np.repeat(draws.random((60, len(features.FEATURES))), 20, axis=0).astype(np.float32)
+    taken = np.repeat(draws.integers(0, 2, 60), 20)
+    sample = training.Sample(rows, rows, np.full((1200, 1), "same"), taken, people)
+    assert training.compare(sample, 0, SMALL).champion.auc.value < 0.65
+    alone = training.compare(sample._replace(respondents=np.arange(1200)), 0, SMALL)
+    assert alone.champion.auc.value > 0.95
+
+
+def test_the_same_seed_gives_the_same_champion(history: History) -> None:
+    first, second = (training.fit_champion(training.sample_of(history, 4), 4, SMALL) for _ in range(2))
+    rows = features.matrix(history.situations[:100])
+    assert first.propensity(rows).tolist() == second.propensity(rows).tolist()
+    assert (first.slope, first.intercept) == (second.slope, second.intercept)
+
+
+def test_constraints_hold_everywhere(history: History) -> None:
+    champion = training.fit_champion(training.sample_of(history, 0), 0, SMALL)
+    rows = features.matrix(history.situations[:200])
+    for name, sign in training._DIRECTIONS.items():
+        steps = np.linspace(0.0, 30.0, 31)
+        moved = np.repeat(rows[:, np.newaxis, :], len(steps), axis=1)
+        moved[:, :, features.NAMES.index(name)] = steps
+        forecast = champion.propensity(moved.reshape(-1, rows.shape[1])).reshape(len(rows), -1)
+        assert np.all(sign * np.diff(forecast, axis=1) >= 0), name
+
+
+def test_withholding_hides_about_as_much_as_it_says(history: History) -> None:
+    rows = features.matrix(training.withhold(history.situations, seed=2))
+    hidden = np.isnan(rows).mean(axis=0)
+    assert abs(hidden[features.NAMES.index("weather_sunny")] - training.WITHHELD) < 0.05
+    assert abs(hidden[features.NAMES.index("visits_bar")] - (1 - (1 - training.WITHHELD) * (1 - training.WITHHELD / 2))) < 0.05
+    assert hidden[features.NAMES.index("hour")] == 0
+
+
+def test_a_few_rows_are_refused(tmp_path: Path) -> None:
+    history = read_history(tables.write(tmp_path / "ten.csv", tables.planted(5, 2, seed=1)))
+    with pytest.raises(training.TrainingError, match="10 usable rows of 5 respondents are too few"):
+        training.sample_of(history, 0)
+
+
+def test_a_single_outcome_is_refused(history: History) -> None:
+    with pytest.raises(training.TrainingError, match="same outcome"):
+        training.sample_of(history._replace(taken=np.ones_like(history.taken)), 0)
+
+
+def test_measures_agree_with_scikit_learn() -> None:
+    draws = np.random.default_rng(0)
+    taken, weights = draws.integers(0, 2, 500), draws.integers(0, 4, 500).astype(np.float64)
+    for forecast in (draws.random(500), draws.integers(0, 5, 500) / 5.0):
+        area = measures.Ranking(taken, forecast).auc(weights)
+        assert area == pytest.approx(roc_auc_score(taken, forecast, sample_weight=weights), abs=1e-12)
+        assert measures.average_precision(taken, forecast) == pytest.approx(average_precision_score(taken, forecast), abs=1e-12)
+
+
+def test_intervals_are_as_wide_as_respondents_are_alike() -> None:
+    """Twenty equal rows of a person are one row's worth: the interval must not shrink by their number."""
+    draws = np.random.default_rng(0)
+    taken, forecast = draws.integers(0, 2, 80), draws.random(80)
+    once = measures.areas(taken, np.arange(80), (forecast,), seed=1).of(0)
+    many = measures.areas(np.repeat(taken, 20), np.repeat(np.arange(80), 20), (np.repeat(forecast, 20),), seed=1).of(0)
+    assert (many.low, many.high) == pytest.approx((once.low, once.high), abs=1e-9)
+
+
+def test_known_answer_plain_logistic_on_the_coupon_table() -> None:
+    """Published for the whole table (12,684 rows, all columns, grouped): .714. On the 8,913 rows shared here: .7157 by this split.
+
+    The tolerance of .006 is a third of the interval over respondents (.709 … .740 on our columns).
+    """
+    table = pd.read_csv(shared_path(COUPONS), dtype=str).fillna("missing")
+    raw = table.drop(columns=["Y", "respondent"]).to_numpy(dtype=str)
+    taken = table["Y"].to_numpy(dtype=np.int64)
+    forecast = np.zeros(len(taken))
+    for train, test in GroupKFold(5).split(raw, groups=table["respondent"]):
+        forecast[test] = training.plain_logistic(raw[train], taken[train]).predict_proba(raw[test])[:, 1]
+    assert roc_auc_score(taken, forecast) == pytest.approx(0.714, abs=0.006)
+
+
+def test_the_champion_is_above_plain_logistic_on_the_coupon_table() -> None:
+    """The board asks for +.02 on the same columns; measured +.053 (.042 … .064). One recipe here, to be quick."""
+    history = read_history(shared_path(COUPONS))
+    comparison = training.compare(training.sample_of(history, 0), 0, (training.Recipe(rounds=80, rate=0.1, depth=4),))
+    assert comparison.logistic.auc.value == pytest.approx(0.7256, abs=0.006)
+    assert comparison.difference.low > 0.02
+    assert comparison.champion.calibration_error < 0.04
+    assert comparison.blind_auc > 0.70
