@@ -217,7 +217,7 @@ def _known_keys(value: object, shape: Any, where: str) -> None:
 
 
 def _references(scenario: Scenario, source: str) -> None:
-    """Every zone that is mentioned exists, names are unique, and every shop's kind has a taste."""
+    """Names are unique, every zone that is mentioned exists, and what stands in it can work there."""
     zones = [zone.id for zone in scenario.zones]
     devices = [*(sensor.device for sensor in scenario.sensors), *(till.device for till in scenario.tills)]
     for names in (zones, devices, [scanner.id for scanner in scenario.scanners]):
@@ -230,11 +230,16 @@ def _references(scenario: Scenario, source: str) -> None:
     for zone in named:
         if zone is not None and zone not in zones:
             raise ScenarioError(f"{source}: no zone {zone!r}; {nearest(zone, zones)}")
+    for sensor in scenario.sensors:
+        _sensor(sensor, scenario, source)
+    _shops(scenario, source)
+
+
+def _shops(scenario: Scenario, source: str) -> None:
+    """Every shop's kind has a taste, every till stands in a shop."""
     for shop in scenario.zones:
         if shop.kind is not None and shop.kind not in scenario.tastes:
             raise ScenarioError(f"{source}: zone {shop.id!r} is a {shop.kind}, but [tastes.{shop.kind}] is missing")
-    for sensor in scenario.sensors:
-        _sensor(sensor, scenario, source)
     for till in scenario.tills:
         if scenario.zone(till.zone).kind is None:
             raise ScenarioError(f"{source}: till {till.device!r} stands in {till.zone!r}, which is no shop (it has no kind)")

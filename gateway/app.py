@@ -41,6 +41,7 @@ FULL_DISK_PAUSE_S = 1.0
 TIDY_MS = 1_000  # how often sent triggers and dead letters are written down
 LATENCIES_KEPT = 10_000
 UPLINK_STOP_S = 20.0
+STOP_LOOK_S = 0.01
 
 
 class Clock(Protocol):
@@ -93,6 +94,7 @@ class App:
     def stop(self) -> None:
         """Ask `run()` to end; may be called from a signal handler."""
         self._stopping.set()
+        self.inbox.wake()
 
     def turn(self, wait_s: float) -> int:
         """One round of the walk; how many messages it took in."""
@@ -201,12 +203,13 @@ class App:
             stopper = threading.Thread(target=self.uplink.stop, args=(UPLINK_STOP_S,))
             stopper.start()
             while stopper.is_alive():
-                for job in self.inbox.take(0, 0.02)[1]:
+                stopper.join(STOP_LOOK_S)
+                for job in self.inbox.take(0, 0.0)[1]:
                     job.run(self.store)
         self._write_down()
         self._publish_status("offline")
+        self.inbox.close()  # first: a bus that is blocked at a full box could not say good-bye
         self.bus.close()
-        self.inbox.close()
         self.store.close()
 
 

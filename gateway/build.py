@@ -22,7 +22,7 @@ from gateway.app import App
 from gateway.core import limits
 from gateway.core.bus import Publication
 from gateway.core.street import Street
-from gateway.decoders.registry import DecoderNotFoundError, load
+from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.inbox import Inbox
 from gateway.road import Road
@@ -87,7 +87,12 @@ def build(config: Config) -> App:
 
 def open_config_bundle(config: Config, now_ms: int) -> Bundle:
     """The verified bundle that a config names."""
-    keys = [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
+    try:
+        keys = [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
+    except OSError as error:
+        raise SetupError(f"bundle.trusted_keys: {error.filename} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise SetupError(f"bundle.trusted_keys: {error}") from None
     return open_bundle(config.bundle.path, keys, now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None)
 
 
@@ -116,7 +121,7 @@ def build_road(config: Config) -> Road:
             raise SetupError(f"sources: {source.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
             sources.append((source.topic, load(source.decoder)))
-        except DecoderNotFoundError as error:
+        except (DecoderNotFoundError, BrokenDecoderError) as error:
             raise SetupError(f"sources: {error}") from None
     return Road(sources)
 

@@ -15,9 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway.adapters.bundle import BundleError
-from gateway.adapters.onnx_scorer import ScorerError, load_scorer
-from gateway.build import open_config_bundle
+from gateway.adapters.onnx_scorer import load_scorer
+from gateway.build import FAULTS, open_config_bundle
 from gateway.core import features
 from gateway.core.policy.decision import REASONS, Candidate, Decision
 
@@ -93,13 +92,12 @@ def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         bundle = open_config_bundle(settings, decision.at_ms)
         if f"{bundle.manifest.name}-{bundle.manifest.version}" != decision.model:
             return []
-        scorer = load_scorer(bundle)
-    except (BundleError, ScorerError, OSError):
+        groups = _groups()
+        row = _row(first)
+        hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
+        told, *untold = load_scorer(bundle).score(hidden.astype(np.float32)).tolist()
+    except FAULTS:
         return []
-    groups = _groups()
-    row = _row(first)
-    hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
-    told, *untold = scorer.score(hidden.astype(np.float32)).tolist()
     changes = [(name, told - score) for name, score in zip(groups, untold, strict=True)]
     return sorted(changes, key=lambda change: -abs(change[1]))[:MATTERED_MOST]
 

@@ -73,7 +73,11 @@ class UplinkThread:
             reply = self._cloud.post(batch)
             self.trouble = reply.trouble
             if reply.kind == "taken":
-                self.taken += self._inbox.call(lambda store: store.records_taken(batch, reply.taken)).result()
+                taken = self._inbox.call(lambda store: store.records_taken(batch, reply.taken)).result()
+                if not taken:  # a cloud that says yes and takes nothing is asked again after a pause, like one that says no
+                    self.trouble = "the cloud's receipt names none of our records"
+                    return after_reply(uplink, "refused", self._now_ms(), random.random())  # noqa: S311 - spreading load
+                self.taken += taken
                 self.taken_at_ms = self._now_ms()
         except StoreFullError as error:
             self.trouble = str(error)

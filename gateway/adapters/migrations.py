@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL at its reset
+BUSY_MS = 5_000  # `wayside why` reads while the gateway writes, and the other way round
+
+WAYS_OUT: dict[type[apsw.Error], str] = {
+    apsw.NotADBError: "does not open with this key: it is another gateway's, or damaged; check store.key_file",
+    apsw.CorruptError: "is damaged; move it aside (it is then made anew) and keep it for repair",
+    apsw.CantOpenError: "cannot be opened or created; check that it is a file and that its folder is writable",
+    apsw.ReadOnlyError: "cannot be written; check its owner and its folder's",
+    apsw.FullError: "cannot be opened for want of space on the disk; free some",
+    apsw.BusyError: "is held by another program; end that first",
+    apsw.IOError: "cannot be read or written; the disk may be failing",
+}
+"""What may be wrong with a database file when it is opened, and what to do about it."""
 
 
 def read_key(key_file: Path, *, may_create: bool) -> bytes:
@@ -50,6 +62,7 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         database = apsw.Connection(str(path))
+        database.set_busy_timeout(BUSY_MS)
         database.pragma("cipher", "chacha20")
         database.pragma("hexkey", key.hex())
         version = int(database.pragma("user_version"))
@@ -57,14 +70,10 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
             database.pragma(pragma, value)
         database.pragma("journal_size_limit", 16 * 1024 * 1024)
         if str(database.pragma("quick_check")) != "ok":
-            raise failure(f"{path} is damaged; move it aside (it is then made anew) and keep it for repair")
-    except apsw.NotADBError:
-        raise failure(f"{path} does not open with this key: it is another gateway's, or damaged; check store.key_file") from None
-    except apsw.CantOpenError:
-        raise failure(f"{path} cannot be opened or created; check that the folder is writable") from None
-    except apsw.FullError:
-        raise failure(f"no space left to open {path}; free some space") from None
-    _migrate(database, version, path, failure)
+            raise failure(f"{path} {WAYS_OUT[apsw.CorruptError]}")
+        _migrate(database, version, path, failure)
+    except tuple(WAYS_OUT) as error:
+        raise failure(f"{path} {next(words for kind, words in WAYS_OUT.items() if isinstance(error, kind))}") from None
     return database
 
 

@@ -55,14 +55,15 @@ class MqttBus:
     """See `gateway.core.bus.Bus`."""
 
     def __init__(self, options: MqttOptions, now_ms: Callable[[], int]) -> None:
-        """Nothing is connected yet; `now_ms` stamps what arrives."""
+        """Nothing is connected yet; `now_ms` stamps what arrives. Raises OSError for certificates that cannot be used."""
         self._options = options
+        self._tls = _tls_context(options)
         self._now_ms = now_ms
         self._deliver: Callable[[Message], None] = lambda _message: None
         self._client: paho.Client | None = None
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._connection = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # paho may call back from within `ack` when that finds the connection broken
         self._answered = threading.Event()
         self._closing = threading.Event()
         self._failures = 0
@@ -97,14 +98,19 @@ class MqttBus:
         info = client.publish(publication.topic, publication.payload, publication.qos, publication.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
-        if publication.token:
+        if publication.token and publication.qos:
             self._sent.append((info, publication.token))
         return True
 
     def taken(self) -> list[str]:
         """Tokens whose PUBACK has come."""
-        tokens = [token for info, token in self._sent if info.is_published()]
-        self._sent = [(info, token) for info, token in self._sent if not info.is_published()]
+        tokens, waiting = [], []
+        for info, token in self._sent:  # asked once each: an answer may come at any moment, also between two looks
+            if info.is_published():
+                tokens.append(token)
+            else:
+                waiting.append((info, token))
+        self._sent = waiting
         return tokens
 
     def link(self) -> Link:
@@ -154,6 +160,8 @@ class MqttBus:
             return False
         result, until = MQTTErrorCode.MQTT_ERR_SUCCESS, time.monotonic() + CONNECT_S_MAX
         while result == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._answered.is_set() and time.monotonic() < until:
+            if self._closing.is_set():
+                return False
             result = client.loop(0.1)
         if self._link.connected:
             return True
@@ -172,21 +180,18 @@ class MqttBus:
         client.on_message = self._on_message
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
-        if options.ca_file is not None:
-            context = ssl.create_default_context(cafile=str(options.ca_file))
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if options.certificate_file is not None:
-                context.load_cert_chain(str(options.certificate_file), str(options.key_file) if options.key_file else None)
-            client.tls_set_context(context)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         if options.will is not None:
             client.will_set(options.will.topic, options.will.payload, options.will.qos, options.will.retain)
         return client
 
     def _on_connect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         if reason.is_failure:
-            self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}; check mqtt.username and the password")
-            if reason.value in UNSUPPORTED_PROTOCOL:
-                self._other_protocol()
+            advice = "" if reason.value in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
+            self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}{advice}")
+            if reason.value in UNSUPPORTED_PROTOCOL and threading.current_thread() is self._opener:
+                self._other_protocol()  # later the protocol is settled: paho's own thread goes on with the one it has
             self._answered.set()
             return
         self._failures = 0
@@ -231,3 +236,14 @@ class MqttBus:
         pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2 ** min(self._failures, 10))
         self._failures += 1
         return float(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreading load, not a secret
+
+
+def _tls_context(options: MqttOptions) -> ssl.SSLContext | None:
+    """TLS as the options want it. Raises OSError for files that are not there or hold no certificate."""
+    if options.ca_file is None:
+        return None
+    context = ssl.create_default_context(cafile=str(options.ca_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if options.certificate_file is not None:
+        context.load_cert_chain(str(options.certificate_file), str(options.key_file) if options.key_file else None)
+    return context

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gateway.core.types import Envelope
 
 CONTACTS_BACK_MS = 2 * 86_400_000  # a local day is at most 25 h; two days hold every "today"
-BUSY_MS = 5_000
 
 _PACK = msgspec.msgpack.Encoder()
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
@@ -52,11 +51,10 @@ class Store:
     def __init__(self, path: Path, key: bytes) -> None:
         """Open with a 32-byte key; raises StoreError for a wrong key, a newer schema or a damaged file."""
         self._db = migrations.open_database(path, key, StoreError)
-        self._db.set_busy_timeout(BUSY_MS)
         self._contexts: OrderedDict[str, SubjectContext] = OrderedDict()
-        self._envelope_key = self._envelope_secret()
         self._backlog = int(self._one("SELECT count(*) FROM outbox"))
         self._position = int(self._one("SELECT coalesce(max(position), 0) FROM outbox"))
+        self._envelope_key = self._envelope_secret()
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -186,6 +184,9 @@ class Store:
 
     def _forget(self, subject: str) -> None:
         """Delete what is kept of a person who withdrew. What the facts say of shops stays, without the person."""
+        theirs = "(SELECT id FROM decisions WHERE subject = ?)"
+        self._db.execute(f"DELETE FROM triggers WHERE decision IN {theirs}", (subject,))  # noqa: S608 - the text of the line above
+        self._db.execute(f"UPDATE facts SET decision = NULL WHERE decision IN {theirs}", (subject,))  # noqa: S608 - as above
         for table in ("contexts", "identities", "presences", "decisions"):
             self._db.execute(f"DELETE FROM {table} WHERE subject = ?", (subject,))  # noqa: S608 - the names stand in the line above
         self._db.execute("UPDATE facts SET subject = NULL, decision = NULL WHERE subject = ?", (subject,))
@@ -228,6 +229,8 @@ class Store:
     def bury(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
         """Keep refused messages, newest DEAD_LETTERS_MAX: (at_ms, decoder, reason, detail, topic, bytes)."""
         rows = [(at, decoder, reason, detail, self._keyed(topic), size) for at, decoder, reason, detail, topic, size in letters]
+        if not rows:
+            return
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO dead_letters (at_ms, decoder, reason, detail, topic_hash, bytes) VALUES (?, ?, ?, ?, ?, ?)", rows
@@ -282,7 +285,8 @@ class Store:
         if row is not None:
             return bytes(row[0])
         key = secrets.token_bytes(32)
-        self._db.execute("INSERT INTO meta VALUES ('envelope_key', ?)", (key,))
+        with self._transaction():
+            self._db.execute("INSERT INTO meta VALUES ('envelope_key', ?)", (key,))
         return key
 
     def _hashed(self, envelope: Envelope) -> bytes:

@@ -57,6 +57,8 @@ BANS: tuple[Ban, ...] = (
         {
             "gateway/adapters/clock.py": "the one place that asks the machine for the time",
             "gateway/adapters/mqtt.py": "waits for the broker at the start, but not for ever",
+            "gateway/bench/parts.py": "measures time",
+            "gateway/bench/whole.py": "measures time",
             "gateway/demo/show.py": "a demonstration takes place in real time",
             "gateway/replaying.py": "publishes captured messages at the pace at which they once came",
         },
