@@ -153,7 +153,7 @@ def _healths(connection: Connection, query: object) -> list[Health]:
 def _where(view: View) -> ColumnElement[bool]:
     where: ColumnElement[bool] = true()
     if view.gateway is not None:
-        pass
+        where = where & (cells.c.gateway == view.gateway)
     if view.offer is not None:
         where = where & (cells.c.offer == view.offer)
     return where

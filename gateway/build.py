@@ -74,14 +74,14 @@ def build(config: Config) -> App:
     street = build_street(config, bundle)
     scorer = ModelScorer(load_scorer(bundle), f"{bundle.manifest.name}-{bundle.manifest.version}")
     road = build_road(config)
-    options = _mqtt_options(config)
-    cloud = _cloud(config)
+    options = mqtt_options(config)
+    far = cloud(config)
     store = open_store(config, may_create=True)
     inbox = Inbox(limits.INBOX_MESSAGES_MAX)
     app = App(street, clock=clock, bus=MqttBus(options, clock.now_ms), store=store, scorer=scorer, road=road, inbox=inbox)
     app.status_interval_ms = int(config.status_interval_s * 1000)
-    if cloud is not None and config.cloud is not None:
-        app.uplink = UplinkThread(config.gateway, cloud, inbox, clock.now_ms, config.cloud.interval_s)
+    if far is not None and config.cloud is not None:
+        app.uplink = UplinkThread(config.gateway, far, inbox, clock.now_ms, config.cloud.interval_s)
     return app
 
 
@@ -137,7 +137,8 @@ def open_store(config: Config, *, may_create: bool) -> Store:
     return Store(config.store.path, key)
 
 
-def _mqtt_options(config: Config) -> MqttOptions:
+def mqtt_options(config: Config) -> MqttOptions:
+    """How to reach the broker, with the secrets read from their files."""
     part = config.mqtt
     topic = f"wayside/v1/{config.site}/gateway/{config.gateway}/status"
     will = msgspec.json.encode({"v": 1, "gateway": config.gateway, "state": "lost"})
@@ -158,9 +159,12 @@ def _mqtt_options(config: Config) -> MqttOptions:
     )
 
 
-def _cloud(config: Config) -> Cloud | None:
+def cloud(config: Config) -> Cloud | None:
+    """The road to the cloud, if the config names one."""
     if config.cloud is None:
         return None
+    if config.cloud.ca_file is not None and not config.cloud.ca_file.exists():
+        raise SetupError(f"cloud.ca_file: {config.cloud.ca_file} does not exist")
     return Cloud(config.cloud.url, _secret(config.cloud.token_file, "cloud.token_file") or "", config.cloud.ca_file)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +30,7 @@ class ConfigError(ValueError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class MqttPart(_Part):
@@ -171,7 +172,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; copy deploy/demo/gw-a.toml and adapt it") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); name the gateway's TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
         _override(table, override)
@@ -222,14 +225,33 @@ def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
     """One line: file, line, field, what is wrong, and the nearest right name."""
     where = [part for part in fault["loc"] if isinstance(part, str)]
     name = where[-1] if where else ""
-    numbers = [
-        number for number, line in enumerate(lines, 1) if name and line.split("=")[0].strip().strip('[]"') in {name, ".".join(where)}
-    ]
-    place = f"{path}:{numbers[0]}" if numbers else str(path)
+    number = _line_of(lines, fault["loc"])
+    place = f"{path}:{number}" if number else str(path)
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = f"unknown key{_nearest(name, _known_keys(where[:-1]))}"
     return f"{place}: {'.'.join(str(part) for part in fault['loc']) or 'config'}: {message}"
+
+
+def _line_of(lines: list[str], loc: tuple[str | int, ...]) -> int | None:
+    """The line of a setting, or of the table that should hold it; None where the file says nothing of it (such as of a `--set`)."""
+    table: tuple[str | int, ...] = ()
+    found: dict[tuple[str | int, ...], int] = {}
+    counts: Counter[str] = Counter()
+    for number, line in enumerate(lines, 1):
+        head, is_setting, _ = line.partition("=")
+        name = head.partition("#")[0].strip()
+        keys = tuple(part.strip().strip("\"'") for part in name.strip("[]").split("."))
+        if name.startswith("[["):
+            table = (*keys, counts[name])
+            counts[name] += 1
+            found.setdefault(table, number)
+        elif name.startswith("["):
+            table = keys
+            found.setdefault(table, number)
+        elif is_setting:
+            found.setdefault((*table, *keys), number)
+    return next((found[loc[:length]] for length in range(len(loc), 0, -1) if loc[:length] in found), None)
 
 
 def _known_keys(where: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from rich.console import Console
 from rich.progress import Progress
 
+from gateway.core import limits
 from gateway.decoding import wire_payload
 
 if TYPE_CHECKING:
@@ -62,22 +63,39 @@ def _read(file: Path) -> list[tuple[str | None, bytes, int | None]]:
         raise ReplayError(f"{file} cannot be read ({error.strerror})") from None
     messages = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
-            captured = msgspec.json.decode(line, type=dict[str, Any])
-            messages.append((captured.get("topic"), wire_payload(captured), captured.get("at_ms")))
-        except (msgspec.DecodeError, ValueError) as error:
+            messages.append(_message(msgspec.json.decode(line, type=dict[str, Any])))
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise ReplayError(f"{file}:{number}: {error}") from None
     return messages
 
 
+def _message(captured: dict[str, Any]) -> tuple[str | None, bytes, int | None]:
+    """What one line says; ValueError for what no broker would take."""
+    topic, at_ms = captured.get("topic"), captured.get("at_ms")
+    if topic is not None and (not isinstance(topic, str) or not topic or set("+#\0") & set(topic)):
+        raise ValueError("topic must be a text without + and #")
+    if topic is not None and len(topic.encode()) > limits.TOPIC_BYTES_MAX:
+        raise ValueError(f"topic is longer than {limits.TOPIC_BYTES_MAX} bytes")
+    if at_ms is not None and (not isinstance(at_ms, int) or not 0 <= at_ms <= limits.INTEGER_MAX):
+        raise ValueError("at_ms must be a whole number of milliseconds")
+    return topic, wire_payload(captured), at_ms
+
+
 def _connect(broker: str) -> paho.Client:
-    address = urlsplit(broker)
-    if address.scheme != "mqtt" or not address.hostname:
+    try:
+        address = urlsplit(broker)
+        host, port = address.hostname or "", address.port or 1883
+    except ValueError:
+        address, host, port = urlsplit(""), "", 0
+    if address.scheme != "mqtt" or not host:
         raise ReplayError(f"{broker!r} is not a broker's address; write it as mqtt://host:port")
     client = paho.Client(CallbackAPIVersion.VERSION2)
     try:
-        client.connect(address.hostname, address.port or 1883)
-    except OSError as error:
+        client.connect(host, port)
+    except (OSError, ValueError) as error:
         raise ReplayError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
     until = time.monotonic() + CONNECT_S_MAX
     while not client.is_connected() and time.monotonic() < until:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.onnx_scorer import load_scorer
-from gateway.build import build_road, build_street, open_config_bundle
+from gateway.build import build_road, build_street, cloud, mqtt_options, open_config_bundle
 
 if TYPE_CHECKING:
     from gateway.app import App
@@ -41,6 +42,8 @@ def checked(settings: Config) -> str:
     street = build_street(settings, bundle)
     load_scorer(bundle)
     build_road(settings)
+    MqttBus(mqtt_options(settings), SystemClock().now_ms)
+    cloud(settings)
     offers = len(street.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return f"{len(street.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers"

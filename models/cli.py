@@ -154,7 +154,7 @@ def _show_table(table: TableReport) -> None:
 def _show_comparison(comparison: Comparison) -> None:
     _show_figures({"plain logistic": comparison.logistic, "champion": comparison.champion}, comparison.base_rate)
     _say(
-        f"AUC above plain logistic {_text(comparison.difference)}; {comparison.folds} folds grouped by {comparison.respondents} respondents, "
+        f"AUC above plain logistic {_text(comparison.difference)}; {comparison.folds} folds by {comparison.respondents} respondents, "
         "95 % intervals over respondents; with weather, temperature and habits unknown "
         f"the champion's AUC is {comparison.blind_auc:.4f}"
     )

@@ -156,13 +156,11 @@ class Store:
         )
 
     def _save_decisions(self, outcome: Outcome) -> None:
-        gone = {subject for subject, context in outcome.contexts.items() if context is None}
         self._db.executemany(
             "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
             [
                 (decision.id, decision.subject, decision.zone, decision.at_ms, decision.reason, decision.offer, _PACK.encode(decision))
                 for decision in outcome.decisions
-                if decision.subject not in gone
             ],
         )
         self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in outcome.answers.items()])

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gateway.core import context as contexts
 from gateway.core import limits, presence, privacy
 from gateway.core.context import Contact, SubjectContext, ZoneContext
@@ -26,6 +28,7 @@ from gateway.core.types import (
     Count,
     Fact,
     Observation,
+    Occasion,
     Position,
     Purchase,
     Reading,
@@ -132,39 +135,39 @@ class _Turn:
 
     def _step(self, place: Place, before: Presence | None, step: Step) -> None:
         after, transition = step
-        if transition is not None and not self._transition(transition):
-            self.out.presences[place] = None  # their word does not cover presence: forget that they were heard
-        elif after is not before:
+        subject = self._context(place[0]) if transition is not None else None
+        if transition is not None and (subject is None or not contexts.allows(subject, "presence", self.now_ms)):
+            # Their word no longer covers presence: the visit ends here, and that they were heard is forgotten.
+            was_in = before is not None and before.entered_ms is not None
+            after, transition = None, msgspec.structs.replace(transition, kind="left") if was_in else None
+        if transition is not None:
+            self._transition(transition, subject)
+        if after is not before:
             self.out.presences[place] = after
 
-    def _transition(self, transition: Transition) -> bool:
-        """Write a change of presence down and ask for an offer; False if the person's consent does not cover it."""
-        subject = self._context(transition.subject)
-        if subject is None or not contexts.allows(subject, "presence", self.now_ms):
-            return False
+    def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
+        """Write a change of presence down, and ask for an offer if somebody came or stayed."""
         self.out.transitions.append(transition)
         self.out.counts[transition.kind] += 1
-        if transition.kind != "left":
-            self._decide(subject, transition)
+        if transition.kind == "left" or subject is None:
+            return
+        self._decide(subject, transition.zone, transition.kind)
         kind = self.street.zones[transition.zone].kind
         if transition.kind == "dwelled" and kind is not None:
             self.out.contexts[subject.subject] = contexts.visited(self._context(subject.subject) or subject, kind, self.now_ms)
-        return True
 
-    def _decide(self, subject: SubjectContext, transition: Transition) -> None:
-        if transition.kind == "left":
-            return
-        moment = Moment(subject, transition.zone, transition.kind, self.now_ms, self.street)
-        decision = decide(moment, self._here(transition.zone), self.scorer, f"{self.street.gateway}.{self.draw()}")
+    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion) -> None:
+        moment = Moment(subject, zone, occasion, self.now_ms, self.street)
+        decision = decide(moment, self._here(zone), self.scorer, f"{self.street.gateway}.{self.draw()}")
         self.out.decisions.append(decision)
         self.out.counts["decisions"] += 1
         if decision.offer is None:
             return
         self.out.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
         expires_at_ms = self.now_ms + self.street.campaign.policy.trigger_expiry_s * 1000
-        self.out.triggers.append(Trigger(decision.id, subject.device, decision.offer, transition.zone, expires_at_ms))
+        self.out.triggers.append(Trigger(decision.id, subject.device, decision.offer, zone, expires_at_ms))
         self.out.counts["triggers"] += 1
-        self._count(subject, Cell(transition.zone, decision.offer, "trigger"))
+        self._count(subject, Cell(zone, decision.offer, "trigger"))
 
     # --- the facts lane: once each, and on the disk before anyone is thanked -------------------------
 
@@ -245,11 +248,19 @@ class _Turn:
             self.out.identities[mover] = None
         for place in [place for place in (*self.world.presences, *self.out.presences) if place[0] == before.subject]:
             self.out.presences[place] = None
+        # What this very batch decided for them is neither kept nor sent.
+        self.out.decisions = [decision for decision in self.out.decisions if decision.subject != before.subject]
+        self.out.triggers = [trigger for trigger in self.out.triggers if trigger.device != before.device]
+        for envelope, row in self.out.facts.items():
+            if row.subject == before.subject:
+                self.out.facts[envelope] = msgspec.structs.replace(row, subject=None, decision=None)
         self.out.contexts[before.subject] = None
         return FactRow(consent.envelope, "withdrawal", self.now_ms), ""
 
     def _own_tags(self, consent: Consent, subject: str) -> tuple[str, ...]:
         """The radio ids that a person may claim: not somebody else's, not one of our own anchors."""
+        if "presence" not in consent.purposes:
+            return ()
         free = (tag for tag in consent.tags if tag not in self.street.anchors and self._subject_of(tag) in (None, subject))
         return tuple(free)[: limits.TAGS_PER_SUBJECT_MAX]
 

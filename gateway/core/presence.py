@@ -43,7 +43,7 @@ class Presence(msgspec.Struct, frozen=True):
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """A change that a visit is made of. `at_ms` of leaving is when they were last heard."""
+    """A change that a visit is made of. `at_ms` of leaving is when they were last heard, yet never before they had dwelled."""
 
     subject: str
     zone: str
@@ -83,7 +83,7 @@ def fixed(presence: Presence | None, subject: str, zone: str, inside: bool, now_
         return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms)), None
     if presence is None or presence.entered_ms is None or set(presence.samples) != {"fix"}:
         return presence, None  # radio put them here; a coarse fix elsewhere does not outweigh it
-    return None, Transition(subject, zone, "left", presence.seen_ms, presence.entered_ms)
+    return None, _left(presence, presence.entered_ms, rules)
 
 
 def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
@@ -94,11 +94,11 @@ def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
             return None, None
         return msgspec.structs.replace(presence, due_at_ms=silent_at_ms), None
     if now_ms >= silent_at_ms:
-        return None, Transition(presence.subject, presence.zone, "left", presence.seen_ms, presence.entered_ms)
+        return None, _left(presence, presence.entered_ms, rules)
     dwelled_at_ms = presence.entered_ms + rules.dwell_ms
     if not presence.dwelled and now_ms >= dwelled_at_ms:
         after = msgspec.structs.replace(presence, dwelled=True, due_at_ms=silent_at_ms)
-        return after, Transition(presence.subject, presence.zone, "dwelled", now_ms, presence.entered_ms)
+        return after, Transition(presence.subject, presence.zone, "dwelled", dwelled_at_ms, presence.entered_ms)
     due_at_ms = silent_at_ms if presence.dwelled else min(silent_at_ms, dwelled_at_ms)
     return msgspec.structs.replace(presence, due_at_ms=due_at_ms), None
 
@@ -111,3 +111,8 @@ def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
 def _enter(subject: str, zone: str, now_ms: int, rules: PresenceRules, samples: Mapping[str, tuple[float, ...]]) -> Step:
     due_at_ms = now_ms + min(rules.exit_after_ms, rules.dwell_ms)
     return Presence(subject, zone, now_ms, due_at_ms, now_ms, samples=samples), Transition(subject, zone, "entered", now_ms, now_ms)
+
+
+def _left(presence: Presence, entered_ms: int, rules: PresenceRules) -> Transition:
+    at_ms = max(presence.seen_ms, entered_ms + rules.dwell_ms) if presence.dwelled else presence.seen_ms
+    return Transition(presence.subject, presence.zone, "left", at_ms, entered_ms)

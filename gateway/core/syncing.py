@@ -32,8 +32,9 @@ class Uplink(NamedTuple):
 
 def plan_sync(pending: int, now_ms: int, uplink: Uplink, idle_ms: int) -> Send | Wait:
     """Send when something waits and the pause is over; otherwise say how long to wait."""
-    if now_ms < uplink.not_before_ms:
-        return Wait(uplink.not_before_ms - now_ms)
+    pause_ms = uplink.not_before_ms - now_ms
+    if 0 < pause_ms <= limits.SYNC_BACKOFF_MS_MAX:  # a longer one was never imposed: the clock was set back since
+        return Wait(pause_ms)
     return Send() if pending else Wait(idle_ms)
 
 

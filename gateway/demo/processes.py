@@ -110,10 +110,14 @@ def free_port(wanted: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def start_broker(folder: Path) -> tuple[Part, int, str]:
-    """Mosquitto if it is installed, else amqtt; the part, its port and one line that says which."""
+def start_broker(folder: Path, search: str | None = None) -> tuple[Part, int, str]:
+    """Mosquitto if it is installed, else amqtt; the part, its port and one line that says which.
+
+    `search` is where to look, written like PATH; by default PATH and where Debian and others keep it.
+    """
     port = free_port()
-    mosquitto = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), *MOSQUITTO_FOLDERS]))
+    folders = os.pathsep.join([os.environ.get("PATH", ""), *MOSQUITTO_FOLDERS]) if search is None else search
+    mosquitto = shutil.which("mosquitto", path=folders)
     if mosquitto:
         config = folder / "mosquitto.conf"
         config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n")

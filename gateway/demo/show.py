@@ -29,23 +29,23 @@ FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 class Demo:
     """The parts of one demonstration, in a folder that goes with it."""
 
-    def __init__(self, port: int, seed: int) -> None:
-        """Start broker, dashboard, gateways and street, in this order."""
+    def __init__(self, port: int, seed: int, search: str | None = None) -> None:
+        """Start broker, dashboard, gateways and street, in this order; `search` is where to look for Mosquitto."""
         self.began_s = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix="wayside-demo-"))
         self.parts: list[Part] = []
         self.faults = 0
         try:
-            self._start(port, seed)
+            self._start(port, seed, search)
         except BaseException:
             self.end()
             raise
 
-    def _start(self, port: int, seed: int) -> None:
+    def _start(self, port: int, seed: int, search: str | None) -> None:
         free_port(port)
         if not (FOLDER / "gw-a.toml").exists():
             raise DemoError("the demonstration's files are missing: run it in a clone of the project (`make demo`)")
-        broker, broker_port, self.broker = start_broker(self.folder)
+        broker, broker_port, self.broker = start_broker(self.folder, search)
         self.parts.append(broker)
         tokens = {gateway: secrets.token_urlsafe(24) for gateway in GATEWAYS}
         (self.folder / "tokens").write_text("".join(f"{gateway} {token}\n" for gateway, token in tokens.items()))
@@ -125,7 +125,7 @@ class Demo:
 def run_demo(*, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool) -> int:
     """Run until the time is over or Ctrl-C; how many unhandled errors there were."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one: the terminal's window was closed
         signal.signal(number, lambda *_: stop.set())
     out = Console(stderr=as_json)
     out.print("starting the street …")

@@ -1,0 +1,225 @@
+"""The scorer believes no model: neither its bytes, nor its answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from gateway.adapters.bundle import ModelEntry, open_bundle, read_public_keys
+from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer, operators
+from gateway.core import features, limits
+
+WIDTH = len(features.FEATURES)
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+
+
+def onnx(nodes: list[Any], constants: dict[str, NDArray[Any]], width: int = WIDTH, kind: int = TensorProto.FLOAT) -> bytes:
+    """A model `rows` -> `propensity` of these nodes."""
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, width])],
+        [helper.make_tensor_value_info("propensity", kind, None)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    return content
+
+
+def linear(weight: float, bias: float) -> bytes:
+    """`bias + weight * hour`, with nothing that keeps it within 0..1."""
+    weights = np.zeros((WIDTH, 1), np.float32)
+    weights[0] = weight
+    node = helper.make_node("Gemm", ["rows", "weights", "bias"], ["propensity"])
+    return onnx([node], {"weights": weights, "bias": np.array([bias], np.float32)})
+
+
+def scorer(model: bytes) -> OnnxScorer:
+    return OnnxScorer(model, ModelEntry(input="rows", output="propensity", opset=17, ops=tuple(sorted(operators(model)))))
+
+
+def rows(hours: list[float]) -> NDArray[np.float32]:
+    made = np.zeros((len(hours), WIDTH), np.float32)
+    made[:, 0] = hours
+    return made
+
+
+def test_scores_are_one_probability_a_row() -> None:
+    scores = scorer(linear(0.01, 0.1)).score(rows([0, 10, 20]))
+    assert scores.tolist() == pytest.approx([0.1, 0.2, 0.3], abs=1e-6)
+    assert (scores.dtype, scores.shape) == (np.float32, (3,))
+
+
+def test_no_candidates_need_no_model() -> None:
+    assert scorer(linear(0.01, 0.1)).score(rows([])).shape == (0,)
+
+
+def test_of_two_columns_the_second_is_read() -> None:
+    both = onnx(
+        [helper.make_node("Gemm", ["rows", "weights", "bias"], ["propensity"])],
+        {"weights": np.zeros((WIDTH, 2), np.float32), "bias": np.array([0.25, 0.75], np.float32)},
+    )
+    assert scorer(both).score(rows([1, 2])).tolist() == [0.75, 0.75]
+
+
+@pytest.mark.parametrize(("weight", "bias"), [(np.nan, 0.0), (np.inf, 0.0), (0.1, 0.0), (-0.1, 0.0)])
+def test_what_is_no_probability_never_leaves_the_scorer(weight: float, bias: float) -> None:
+    model = scorer(linear(weight, bias))
+    with pytest.raises(ScorerError, match="bad_scores: an answer is not a probability"):
+        model.score(rows([1, 2, 15]))
+
+
+def test_one_bad_answer_spoils_the_batch() -> None:
+    """Zero by zero is NaN in the middle row only."""
+    nodes = [
+        helper.make_node("Gather", ["rows", "first"], ["hour"], axis=1),
+        helper.make_node("Div", ["hour", "hour"], ["propensity"]),
+    ]
+    model = scorer(onnx(nodes, {"first": np.array([0], np.int64)}))
+    assert model.score(rows([1, 2])).tolist() == [1, 1]
+    with pytest.raises(ScorerError, match="bad_scores"):
+        model.score(rows([1, 0, 2]))
+
+
+def test_a_model_that_answers_beside_the_question() -> None:
+    wide = scorer(onnx([helper.make_node("Sigmoid", ["rows"], ["propensity"])], {}))
+    with pytest.raises(ScorerError, match="of the shape"):
+        wide.score(rows([1, 2]))
+    cast = scorer(onnx([helper.make_node("Cast", ["rows"], ["propensity"], to=TensorProto.INT64)], {}, kind=TensorProto.INT64))
+    with pytest.raises(ScorerError, match="int64"):
+        cast.score(rows([1, 2]))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [np.zeros((1, WIDTH), np.float64), np.zeros((1, WIDTH + 1), np.float32), np.zeros((limits.OFFERS_MAX + 1, WIDTH), np.float32)],
+)
+def test_a_wrong_question_is_refused(question: NDArray[Any]) -> None:
+    with pytest.raises(ScorerError, match="bad_scores: asked with"):
+        scorer(linear(0.0, 0.5)).score(question)
+
+
+def test_a_model_that_fails_while_running() -> None:
+    broken = scorer(onnx([helper.make_node("Gather", ["rows", "far"], ["propensity"], axis=1)], {"far": np.array([WIDTH + 5], np.int64)}))
+    with pytest.raises(ScorerError, match="bad_scores: the model failed"):
+        broken.score(rows([1]))
+
+
+def test_parity_is_measured_over_all_batches() -> None:
+    model = scorer(linear(0.01, 0.1))
+    asked = rows([float(number % 24) for number in range(3 * limits.OFFERS_MAX + 5)])
+    expected = (0.1 + 0.01 * asked[:, 0]).astype(np.float32)
+    assert model.check_parity(asked, expected) < 1e-6
+    expected[-1] += 2e-5
+    with pytest.raises(ScorerError, match="parity_differs"):
+        model.check_parity(asked, expected)
+    assert model.check_parity(asked, expected, tolerance=1e-4) == pytest.approx(2e-5, abs=1e-6)
+
+
+def loadable(model: bytes, asked: NDArray[np.float32], expected: NDArray[np.float32]) -> Any:
+    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=tuple(sorted(operators(model))))
+    return SimpleNamespace(manifest=SimpleNamespace(model=entry), model=model, rows=asked, expected=expected)
+
+
+def test_a_model_that_says_the_same_to_everybody_is_not_loaded() -> None:
+    same = np.full(3, 0.5, np.float32)
+    with pytest.raises(ScorerError, match="answers every row alike"):
+        load_scorer(loadable(linear(0.0, 0.5), rows([1, 2, 3]), same))
+    asked = rows([1, 2, 3])
+    assert load_scorer(loadable(linear(0.1, 0.0), asked, asked[:, 0] / 10)).score(asked).tolist() == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_operators_off_the_list_are_refused() -> None:
+    looping = onnx([helper.make_node("RandomUniformLike", ["rows"], ["propensity"])], {})
+    with pytest.raises(ScorerError, match="RandomUniformLike, not on the list"):
+        scorer(looping)
+    foreign = onnx([helper.make_node("Sigmoid", ["rows"], ["propensity"], domain="com.example")], {})
+    with pytest.raises(ScorerError, match=r"com\.example\.Sigmoid, not on the list"):
+        scorer(foreign)
+
+
+def test_operators_must_be_those_that_were_signed() -> None:
+    with pytest.raises(ScorerError, match="not those that the manifest names"):
+        OnnxScorer(linear(0.0, 0.5), ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",)))
+
+
+def test_subgraphs_are_refused() -> None:
+    inner = helper.make_graph([helper.make_node("Identity", ["rows"], ["x"])], "inner", [], [helper.make_tensor_value_info("x", 1, None)])
+    with pytest.raises(ScorerError, match="subgraph"):
+        operators(onnx([helper.make_node("If", ["rows"], ["propensity"], then_branch=inner, else_branch=inner)], {}))
+
+
+@pytest.mark.parametrize("part", ["initializer", "attribute"])
+def test_data_outside_the_bundle_is_refused(part: str) -> None:
+    tensor = TensorProto(data_type=TensorProto.FLOAT, dims=[1], name="bias", data_location=TensorProto.EXTERNAL)
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+    node = helper.make_node("Identity", ["rows"], ["propensity"])
+    if part == "attribute":
+        node.attribute.append(helper.make_attribute("value", tensor))
+    graph = helper.make_graph([node], "test", [], [], [tensor] if part == "initializer" else [])
+    with pytest.raises(ScorerError, match="outside the bundle"):
+        operators(helper.make_model(graph).SerializeToString())
+
+
+def test_functions_are_refused() -> None:
+    model = helper.make_model(helper.make_graph([helper.make_node("Identity", ["a"], ["b"])], "test", [], []))
+    model.functions.add(name="Sigmoid", domain="")
+    with pytest.raises(ScorerError, match="functions"):
+        operators(model.SerializeToString())
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", b"\x3a", b"\x3a\xff\xff\xff\xff\x0f", b"\xff" * 64, b"not a model at all", b"\x38\x01"])
+def test_what_is_no_model_is_refused(content: bytes) -> None:
+    with pytest.raises(ScorerError, match="model_broken"):
+        operators(content)
+
+
+@pytest.mark.parametrize("entry", [{"input": "columns"}, {"output": "label"}])
+def test_the_ends_must_be_those_that_were_signed(entry: dict[str, str]) -> None:
+    names = {"input": "rows", "output": "propensity"} | entry
+    with pytest.raises(ScorerError, match="model_broken"):
+        OnnxScorer(linear(0.0, 0.5), ModelEntry(opset=17, ops=("Gemm",), **names))
+
+
+def test_a_model_of_another_width_is_refused() -> None:
+    with pytest.raises(ScorerError, match="float32 rows of"):
+        scorer(onnx([helper.make_node("Sigmoid", ["rows"], ["propensity"])], {}, width=WIDTH + 1))
+
+
+def test_damaged_models_are_refused_or_caught_by_parity() -> None:
+    """300 flipped bits in a model that nothing signs: each ends as a ScorerError or changes no answer."""
+    draws = np.random.default_rng(4)
+    model, asked = linear(0.01, 0.1), rows([float(hour) for hour in range(24)])
+    expected = scorer(model).score(asked)
+    ends = {"refused": 0, "harmless": 0}
+    for _ in range(300):
+        content = bytearray(model)
+        content[int(draws.integers(len(content)))] ^= 1 << int(draws.integers(8))
+        try:
+            OnnxScorer(bytes(content), ModelEntry(input="rows", output="propensity", opset=17, ops=("Gemm",))).check_parity(asked, expected)
+        except ScorerError:
+            ends["refused"] += 1
+        else:
+            ends["harmless"] += 1
+    assert ends["refused"] > 50
+    assert ends["harmless"] > 0  # else the loop would only show that everything is refused
+
+
+def test_the_demo_bundle_opens_and_answers() -> None:
+    opened = open_bundle(DEMO / "street.bundle", read_public_keys(DEMO / "bundle.pub"), 1_798_761_600_000)
+    model = load_scorer(opened)
+    assert len(opened.rows) >= 1_000
+    assert np.isnan(opened.rows).any(axis=0).sum() >= 10  # unknown values are among what is compared
+    assert model.check_parity(opened.rows, opened.expected) <= 1e-5
+    nothing_known = np.full((1, WIDTH), np.nan, np.float32)
+    assert 0 < model.score(nothing_known)[0] < 1
+    assert (DEMO / "street.bundle").stat().st_size < 600_000
+    assert {offer.id for offer in opened.campaign.offers} >= {"flat-white", "noodle-bowl", "first-pint", "market-dinner"}

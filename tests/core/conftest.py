@@ -1,0 +1,18 @@
+"""One gateway on its street, in a fresh folder, closed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.street import Gateway
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway at noon that has heard of nobody."""
+    made = Gateway(tmp_path)
+    yield made
+    made.close()

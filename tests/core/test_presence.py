@@ -1,0 +1,297 @@
+"""Visits are calm where radio is not: what it takes to enter, to stay, to dwell and to leave."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core import presence
+from gateway.core.presence import Presence, PresenceRules, Transition
+
+RULES = PresenceRules()
+CLEAR, BETWEEN, FAINT = -60.0, -79.0, -90.0
+T0 = 1_000_000
+
+
+def fold(samples: list[tuple[int, float]], before: Presence | None = None, anchor: str = "a") -> tuple[Presence | None, list[Transition]]:
+    """Fold (ms after T0, dBm) at one anchor."""
+    transitions = []
+    for at_ms, rssi_dbm in samples:
+        before, transition = presence.heard(before, "s", "z", anchor, rssi_dbm, T0 + at_ms, RULES)
+        transitions += [transition] if transition else []
+    return before, transitions
+
+
+def entered() -> Presence:
+    inside, _ = fold([(0, CLEAR), (0, CLEAR)])
+    assert inside is not None
+    assert inside.entered_ms == T0
+    return inside
+
+
+# --- entering --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("levels", "enters_at"),
+    [
+        ([CLEAR], None),
+        ([CLEAR, CLEAR], 2),
+        ([-75.0, -75.0], 2),  # the threshold itself is clear
+        ([-75.1, -75.1, -75.1, -75.1], None),
+        ([-76.0, CLEAR], 2),  # the median of two is their mean
+        ([BETWEEN, BETWEEN, CLEAR], None),
+        ([BETWEEN, BETWEEN, CLEAR, CLEAR], 4),
+        ([CLEAR, -120.0, CLEAR], 2 + 1),  # one lost sample does not undo a clear one
+        ([FAINT, FAINT, FAINT], None),
+    ],
+)
+def test_entering_needs_a_clear_median(levels: list[float], enters_at: int | None) -> None:
+    found = None
+    for count in range(1, len(levels) + 1):
+        _, transitions = fold([(1000 * index, level) for index, level in enumerate(levels[:count])])
+        if transitions and found is None:
+            found = count
+            assert transitions == [Transition("s", "z", "entered", T0 + 1000 * (count - 1), T0 + 1000 * (count - 1))]
+    assert found == enters_at
+
+
+def test_three_samples_can_be_asked_for() -> None:
+    rules = msgspec.structs.replace(RULES, samples_min=3)
+    before: Presence | None = None
+    seen = []
+    for at_ms in (0, 1000, 2000):
+        before, transition = presence.heard(before, "s", "z", "a", CLEAR, T0 + at_ms, rules)
+        seen.append(transition is not None)
+    assert seen == [False, False, True]
+
+
+def test_a_faint_stranger_is_not_even_awaited() -> None:
+    assert presence.heard(None, "s", "z", "a", FAINT, T0, RULES) == (None, None)
+
+
+def test_the_way_in_is_forgotten_after_silence() -> None:
+    waiting, _ = fold([(0, CLEAR)])
+    assert waiting is not None
+    assert waiting.due_at_ms == T0 + RULES.exit_after_ms
+    assert presence.expire(waiting, waiting.due_at_ms, RULES) == (None, None)
+    later = msgspec.structs.replace(waiting, seen_ms=T0 + 5000)
+    still, transition = presence.expire(later, waiting.due_at_ms, RULES)
+    assert transition is None
+    assert still is not None
+    assert still.due_at_ms == T0 + 5000 + RULES.exit_after_ms
+
+
+# --- staying ---------------------------------------------------------------------------------------------
+
+
+def test_bouncing_between_exit_and_enter_never_splits_a_visit() -> None:
+    before: Presence | None = entered()
+    kinds: list[str] = []
+    for second in range(1, 600):
+        assert before is not None
+        level = (-75.5, -82.9, -83.0)[second % 3]
+        before, transition = presence.heard(before, "s", "z", "a", level, T0 + second * 1000, RULES)
+        assert transition is None
+        assert before is not None
+        if before.due_at_ms <= T0 + second * 1000:
+            before, transition = presence.expire(before, T0 + second * 1000, RULES)
+            kinds += [transition.kind] if transition else []
+    assert kinds == ["dwelled"]
+
+
+def test_being_heard_too_faintly_is_silence() -> None:
+    faint, _ = fold([(second * 1000, FAINT) for second in range(1, 4)], entered())
+    assert faint is not None
+    assert faint.seen_ms == T0 + 1000  # the median of three was still clear at the first of them
+    gone, transition = presence.expire(faint, T0 + 1000 + RULES.exit_after_ms, RULES)
+    assert gone is None
+    assert transition == Transition("s", "z", "left", T0 + 1000, T0)
+
+
+def test_any_anchor_lets_in_and_only_all_let_out() -> None:
+    before: Presence | None = None
+    for second, anchor in enumerate("ab"):
+        before, transition = presence.heard(before, "s", "z", anchor, CLEAR, T0 + second * 1000, RULES)
+        assert transition is None, "one sample at each of two anchors is not a clear median at either"
+    before, transition = presence.heard(before, "s", "z", "b", CLEAR, T0 + 2000, RULES)
+    assert transition is not None
+    # One anchor falls silent for good; the other holds them.
+    for second in range(3, 50):
+        before, transition = presence.heard(before, "s", "z", "a", BETWEEN, T0 + second * 1000, RULES)
+        assert transition is None
+    assert before is not None
+    held, transition = presence.expire(before, T0 + 50_000, RULES)
+    assert held is not None
+    assert transition is None
+    out, transition = presence.expire(held, T0 + 49_000 + RULES.exit_after_ms, RULES)
+    assert (out, transition) == (None, Transition("s", "z", "left", T0 + 49_000, T0 + 2000))
+
+
+# --- time ------------------------------------------------------------------------------------------------
+
+
+def test_expire_waits_for_whichever_comes_first() -> None:
+    short_dwell = msgspec.structs.replace(RULES, dwell_ms=10_000)
+    inside = entered()
+    assert inside.due_at_ms == T0 + RULES.exit_after_ms
+    _, transition = presence.heard(None, "s", "z", "a", CLEAR, T0, msgspec.structs.replace(short_dwell, samples_min=1))
+    assert transition is not None
+    heard_lately = msgspec.structs.replace(inside, seen_ms=T0 + 20_000)
+    still, transition = presence.expire(heard_lately, T0 + 30_000, RULES)
+    assert transition is None
+    assert still is not None
+    assert still.due_at_ms == T0 + 50_000  # silence would come before dwelling
+    heard_later = msgspec.structs.replace(inside, seen_ms=T0 + 40_000)
+    still, _ = presence.expire(heard_later, T0 + 50_000, RULES)
+    assert still is not None
+    assert still.due_at_ms == T0 + 60_000  # dwelling comes before silence
+
+
+def test_dwelling_is_told_once() -> None:
+    long_heard = msgspec.structs.replace(entered(), seen_ms=T0 + 59_000)
+    for early_ms in (59_999,):
+        _, transition = presence.expire(long_heard, T0 + early_ms, RULES)
+        assert transition is None
+    dwelling, transition = presence.expire(long_heard, T0 + 60_000, RULES)
+    assert transition == Transition("s", "z", "dwelled", T0 + 60_000, T0)
+    assert dwelling is not None
+    assert dwelling.dwelled
+    assert dwelling.due_at_ms == T0 + 59_000 + RULES.exit_after_ms
+    again, transition = presence.expire(dwelling, T0 + 70_000, RULES)
+    assert transition is None
+    assert again is not None
+    assert again.due_at_ms == dwelling.due_at_ms
+
+
+def test_leaving_is_never_told_before_what_was_told() -> None:
+    """Heard last at 31 s, so still there at 60 s by the rules; the leaving that follows is not before the dwelling."""
+    before = msgspec.structs.replace(entered(), seen_ms=T0 + 31_000)
+    dwelling, dwelled = presence.expire(before, T0 + 60_500, RULES)  # the timer rang a little late
+    assert dwelling is not None
+    assert dwelled is not None
+    assert dwelled.kind == "dwelled"
+    gone, left = presence.expire(dwelling, T0 + 61_000, RULES)
+    assert gone is None
+    assert left is not None
+    assert left.kind == "left"
+    assert left.at_ms >= dwelled.at_ms
+
+
+def test_one_who_was_silent_long_enough_has_left_and_not_dwelled() -> None:
+    gone, transition = presence.expire(entered(), T0 + 10 * RULES.dwell_ms, RULES)
+    assert gone is None
+    assert transition == Transition("s", "z", "left", T0, T0)
+
+
+def test_a_deaf_gateway_concludes_no_absence() -> None:
+    back = presence.woken(entered(), T0 + 3_600_000, RULES)
+    assert (back.seen_ms, back.due_at_ms, back.entered_ms) == (T0 + 3_600_000, T0 + 3_600_000 + RULES.exit_after_ms, T0)
+    gone, transition = presence.expire(back, back.due_at_ms, RULES)
+    assert gone is None
+    assert transition is not None
+    assert transition.kind == "left"
+    # A clock that was set back meanwhile takes nothing away from what was heard.
+    assert presence.woken(entered(), T0 - 5000, RULES).seen_ms == T0
+
+
+# --- position fixes --------------------------------------------------------------------------------------
+
+
+def test_one_fix_inside_enters_and_one_outside_leaves() -> None:
+    inside, transition = presence.fixed(None, "s", "z", True, T0, RULES)
+    assert transition == Transition("s", "z", "entered", T0, T0)
+    still, transition = presence.fixed(inside, "s", "z", True, T0 + 5000, RULES)
+    assert transition is None
+    assert still is not None
+    assert still.seen_ms == T0 + 5000
+    out, transition = presence.fixed(still, "s", "z", False, T0 + 9000, RULES)
+    assert (out, transition) == (None, Transition("s", "z", "left", T0 + 5000, T0))
+
+
+def test_a_fix_outside_says_nothing_of_somebody_never_in() -> None:
+    assert presence.fixed(None, "s", "z", False, T0, RULES) == (None, None)
+    waiting, _ = fold([(0, CLEAR)])
+    assert presence.fixed(waiting, "s", "z", False, T0, RULES) == (waiting, None)
+
+
+def test_a_fix_outside_does_not_outweigh_radio() -> None:
+    inside = entered()
+    assert presence.fixed(inside, "s", "z", False, T0 + 1000, RULES) == (inside, None)
+    by_fix, _ = presence.fixed(None, "s", "z", True, T0, RULES)
+    by_both, _ = presence.heard(by_fix, "s", "z", "a", CLEAR, T0 + 500, RULES)
+    assert presence.fixed(by_both, "s", "z", False, T0 + 1000, RULES) == (by_both, None)
+
+
+# --- whatever comes --------------------------------------------------------------------------------------
+
+_SUBJECTS, _PLACES, _ANCHORS = ("p", "q"), ("y", "z"), ("a", "b")
+_WAITS = st.sampled_from((1, 1000, 5000, 15_000, 29_999, 30_000, 31_000)) | st.integers(1, 45_000)
+_ACTS = st.one_of(
+    st.tuples(st.just("heard"), st.sampled_from(_SUBJECTS), st.sampled_from(_PLACES), st.sampled_from(_ANCHORS), st.integers(-100, -50)),
+    st.tuples(st.just("fixed"), st.sampled_from(_SUBJECTS), st.sampled_from(_PLACES), st.booleans()),
+    st.tuples(st.just("wait"), _WAITS),
+)
+
+
+class _Street:
+    """The presences of a few people, with time asked exactly when a presence says that it is due."""
+
+    def __init__(self) -> None:
+        self.now_ms = T0
+        self.kept: dict[tuple[str, str], Presence] = {}
+        self.told: dict[tuple[str, str], list[Transition]] = defaultdict(list)
+
+    def step(self, place: tuple[str, str], step: presence.Step) -> None:
+        after, transition = step
+        if after is None:
+            self.kept.pop(place, None)
+        else:
+            self.kept[place] = after
+        if transition is not None:
+            assert (transition.subject, transition.zone) == place
+            self.told[place].append(transition)
+
+    def wait(self, ms: int) -> None:
+        until_ms = self.now_ms + ms
+        while self.kept and min(one.due_at_ms for one in self.kept.values()) <= until_ms:
+            place, due = min(self.kept.items(), key=lambda item: item[1].due_at_ms)
+            self.now_ms = max(self.now_ms, due.due_at_ms)
+            self.step(place, presence.expire(due, self.now_ms, RULES))
+            after = self.kept.get(place)
+            assert after is None or after.due_at_ms > self.now_ms, "a timer that rings at once again never rests"
+            if after is None and self.told[place] and self.told[place][-1].kind == "left":
+                assert self.now_ms == due.seen_ms + RULES.exit_after_ms, "they left exactly when they had been silent long enough"
+        self.now_ms = until_ms
+        for one in self.kept.values():
+            assert self.now_ms < one.seen_ms + RULES.exit_after_ms, "nobody stays who is silent"
+
+
+@settings(max_examples=300)
+@given(st.lists(_ACTS, max_size=60))
+def test_transitions_alternate_in_time_and_leaving_is_silence(acts: list[tuple[object, ...]]) -> None:
+    street = _Street()
+    for act in acts:
+        match act:
+            case ("heard", str(subject), str(zone), str(anchor), int(level)):
+                before = street.kept.get((subject, zone))
+                street.step((subject, zone), presence.heard(before, subject, zone, anchor, float(level), street.now_ms, RULES))
+            case ("fixed", str(subject), str(zone), bool(inside)):
+                before = street.kept.get((subject, zone))
+                street.step((subject, zone), presence.fixed(before, subject, zone, inside, street.now_ms, RULES))
+            case ("wait", int(ms)):
+                street.wait(ms)
+            case _:
+                raise AssertionError(act)
+    street.wait(10 * RULES.exit_after_ms + RULES.dwell_ms)
+    assert not street.kept
+    for transitions in street.told.values():
+        visits = " ".join(transition.kind for transition in transitions).replace("entered dwelled left", "entered left")
+        assert visits == " ".join(["entered left"] * (len(visits.split()) // 2))
+        times = [transition.at_ms for transition in transitions]
+        assert times == sorted(times)
+        assert all(transition.entered_ms <= transition.at_ms for transition in transitions)

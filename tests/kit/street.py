@@ -1,0 +1,313 @@
+"""A small street to test on: three ways to be heard, three offers, a clock that only tests move, and a gateway without MQTT.
+
+`Gateway` runs `engine.advance` against a real store, batch by batch, as the writer thread does: load, advance, save what
+must be durable, accept. Nothing here stands in for the store, so a test sees what a restart or a full disk would see.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.adapters.store import Store
+from gateway.core import engine, features
+from gateway.core.engine import Draw
+from gateway.core.offers import Campaign, Offer, Policy
+from gateway.core.policy.choose import Scorer
+from gateway.core.presence import PresenceRules
+from gateway.core.street import METRES_PER_DEGREE, Street, Zone
+from gateway.core.types import (
+    Answer,
+    AnswerKind,
+    Consent,
+    Envelope,
+    Observation,
+    OfferKind,
+    Position,
+    Purchase,
+    Purpose,
+    Sighting,
+    TimePassed,
+)
+from gateway.core.world import Outcome, World
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+KEY = bytes(range(32))
+EVERYTHING: tuple[Purpose, ...] = ("presence", "offers", "learning", "measurement")
+SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG = 52.52, 13.405
+CLEAR_DBM, FAINT_DBM = -60.0, -95.0
+
+
+def berlin_ms(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0, *, fold: int = 0) -> int:
+    """A moment told by a clock on a wall in Berlin; `fold=1` is the second of two equal times in October."""
+    moment = datetime(year, month, day, hour, minute, second, tzinfo=BERLIN, fold=fold)
+    return int(moment.timestamp()) * 1000 + ms
+
+
+NOON_MS = berlin_ms(2026, 6, 10, 12)
+
+
+# --- the street ------------------------------------------------------------------------------------------
+
+
+ZONES: tuple[Zone, ...] = (
+    Zone("cafe", "coffee_house", anchors=("scan-cafe", "beacon-cafe")),
+    Zone("bar", "bar", x_m=160.0, anchors=("scan-bar",)),
+    Zone("station", transit=True, x_m=400.0, anchors=("scan-station",)),
+    Zone("square", x_m=80.0, latitude_deg=SQUARE_LATITUDE_DEG, longitude_deg=SQUARE_LONGITUDE_DEG, radius_m=50.0),
+)
+
+
+def offer(id_: str = "flat-white", **changes: Any) -> Offer:
+    """An offer of the cafe, proposed at its door; `changes` are fields of Offer."""
+    fields: dict[str, Any] = {
+        "kind": "coffee_house",
+        "zones": ("cafe", "square", "station"),
+        "shop": "cafe",
+        "value_minor": 500,
+        "starts_ms": berlin_ms(2026, 1, 1),
+        "ends_ms": berlin_ms(2028, 1, 1),
+        "expiry_hours": 2.0,
+        "title": "A flat white, one euro off",
+    }
+    return Offer(id=id_, **(fields | changes))
+
+
+OFFERS: tuple[Offer, ...] = (
+    offer(),
+    offer("happy-hour", kind="bar", zones=("bar", "station"), shop="bar", value_minor=800, expiry_hours=24.0, title="Two for one"),
+    offer("second-cup", zones=("cafe",), value_minor=300, occasions=("dwelled",), title="The second cup is ours"),
+)
+
+
+def campaign(*offers: Offer, **policy: Any) -> Campaign:
+    """The three offers (or these), under the default policy with changes."""
+    return Campaign(offers or OFFERS, Policy(**policy))
+
+
+def make_street(**changes: Any) -> Street:
+    """Four zones, one of them with coordinates and one a transit hall; `changes` are fields of Street."""
+    fields: dict[str, Any] = {
+        "site": "street",
+        "gateway": "gw-t",
+        "timezone": BERLIN,
+        "zones": {zone.id: zone for zone in ZONES},
+        "anchors": {anchor: zone.id for zone in ZONES for anchor in zone.anchors},
+        "devices": {"till-cafe": "cafe", "till-bar": "bar", "sensor-cafe": "cafe", "weather-1": "*"},
+        "presence": PresenceRules(),
+        "campaign": campaign(),
+        "window_ms": HOUR_MS,
+        "clock_floor_ms": berlin_ms(2026, 1, 1),
+    }
+    return Street(**(fields | changes))
+
+
+# --- time, chance, and a model that says what the test wants ---------------------------------------------
+
+
+class ManualClock:
+    """Time that stands still until a test moves it. `advance` is time passing; `step` is somebody setting the clock."""
+
+    def __init__(self, now_ms: int = NOON_MS) -> None:
+        self._now_ms = now_ms
+        self._step_ms = 0
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def advance(self, ms: int) -> int:
+        """Let time pass; returns the new time."""
+        if ms < 0:
+            raise ValueError("time does not pass backwards: that is a step")
+        self._now_ms += ms
+        return self._now_ms
+
+    def step(self, ms: int) -> None:
+        """Set the clock forward (or back)."""
+        self._now_ms += ms
+        self._step_ms += ms
+
+    def take_step(self) -> int:
+        step_ms, self._step_ms = self._step_ms, 0
+        return step_ms
+
+
+def seeded_draw(seed: int = 1) -> Draw:
+    """Ids of 16 lower-case hex digits, the same ones each time."""
+    source = random.Random(seed)  # noqa: S311 - ids in a test are to be foreseeable
+    return lambda: f"{source.getrandbits(64):016x}"
+
+
+class TableScorer:
+    """A fixed propensity for all, or by kind of offer; None is a model that is missing. `asked` keeps every matrix."""
+
+    def __init__(self, propensity: float | Mapping[OfferKind, float] | None = 0.5, version: str = "table-1") -> None:
+        self.propensity = propensity
+        self.version = version
+        self.asked: list[NDArray[np.float32]] = []
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        self.asked.append(rows)
+        if self.propensity is None:
+            return None
+        if isinstance(self.propensity, Mapping):
+            scores = [self.propensity.get(_kind(row), 0.0) for row in rows]
+        else:
+            scores = [self.propensity] * len(rows)
+        return np.asarray(scores, dtype=np.float32)
+
+
+def _kind(row: NDArray[np.float32]) -> OfferKind:
+    return next((kind for kind in features.KINDS if row[features.NAMES.index(f"offer_{kind}")] == 1.0), "other")
+
+
+# --- people and tills ------------------------------------------------------------------------------------
+
+
+class Phone:
+    """One person's app: it numbers what it says, and the person carries a tag that scanners hear."""
+
+    def __init__(self, device: str = "phone-0001", tag: str | None = None, boot: str = "b1") -> None:
+        self.device = device
+        self.tag = tag or f"iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-{device[-4:]}"
+        self.boot = boot
+        self.seq = 0
+
+    def envelope(self) -> Envelope:
+        """The next one."""
+        self.seq += 1
+        return Envelope(self.device, self.boot, self.seq)
+
+    def consent(self, purposes: Sequence[Purpose] = EVERYTHING, **changes: Any) -> Consent:
+        """A yes to everything, with the own tag; `changes` are fields of Consent."""
+        fields: dict[str, Any] = {"purposes": tuple(purposes), "version": 1, "tags": (self.tag,)}
+        return Consent(self.envelope(), **(fields | changes))
+
+    def withdrawal(self) -> Consent:
+        """A no to everything."""
+        return Consent(self.envelope(), purposes=(), version=1)
+
+    def answer(self, decision: str, kind: AnswerKind = "accepted") -> Answer:
+        """What the person did with an offer."""
+        return Answer(self.envelope(), decision, kind)
+
+    def near(self, anchor: str, rssi_dbm: float = CLEAR_DBM) -> Sighting:
+        """A scanner hears the person's tag."""
+        return Sighting(hearer=anchor, heard=self.tag, rssi_dbm=rssi_dbm)
+
+    def hears(self, anchor: str, rssi_dbm: float = CLEAR_DBM) -> Sighting:
+        """The phone hears a fixed beacon."""
+        return Sighting(hearer=self.device, heard=anchor, rssi_dbm=rssi_dbm)
+
+    def at(self, east_m: float, north_m: float = 0.0, accuracy_m: float | None = None) -> Position:
+        """A position fix, in metres from the middle of the square."""
+        east_deg = east_m / (METRES_PER_DEGREE * float(np.cos(np.radians(SQUARE_LATITUDE_DEG))))
+        return Position(self.device, SQUARE_LATITUDE_DEG + north_m / METRES_PER_DEGREE, SQUARE_LONGITUDE_DEG + east_deg, accuracy_m)
+
+
+def purchase(till: str, seq: int, amount_minor: int = 450, **changes: Any) -> Purchase:
+    """A till sold something."""
+    return Purchase(Envelope(till, "t1", seq), amount_minor, **changes)
+
+
+# --- the gateway without MQTT ----------------------------------------------------------------------------
+
+
+class Gateway:
+    """The writer thread's loop around a real store in `folder`; time is `clock`'s.
+
+    `synced=False` spares the waiting for the disk where a test makes thousands of commits and cuts no power.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        street: Street | None = None,
+        clock: ManualClock | None = None,
+        scorer: Scorer | None = None,
+        seed: int = 1,
+        synced: bool = True,
+        make_store: Callable[[Path, bytes], Store] = Store,
+    ) -> None:
+        self.street = street or make_street()
+        self.clock = clock or ManualClock()
+        self.scorer = scorer or TableScorer()
+        self.draw = seeded_draw(seed)
+        self._path = folder / "gateway.db"
+        self._synced = synced
+        self._make_store = make_store
+        self.store, self.world = self._open()
+
+    def advance(self, *observations: Observation) -> Outcome:
+        """What this batch would change; nothing is changed yet."""
+        return engine.advance(self.street, self.world, observations, self.clock.now_ms(), self.store, self.scorer, self.draw)
+
+    def commit(self, outcome: Outcome) -> None:
+        """Save what must be durable, then make it true."""
+        if outcome.is_durable:
+            self.store.save(outcome)
+        self.world.accept(outcome)
+
+    def tell(self, *observations: Observation) -> Outcome:
+        """One batch at this moment: advance, save, accept."""
+        outcome = self.advance(*observations)
+        self.commit(outcome)
+        return outcome
+
+    def pass_time(self, ms: int) -> list[Outcome]:
+        """Let time pass, stopping at each moment that has to be asked; the outcomes of those stops."""
+        outcomes: list[Outcome] = []
+        until_ms = self.clock.now_ms() + ms
+        while (next_ms := self.next_ms()) <= until_ms:
+            self.clock.advance(max(0, next_ms - self.clock.now_ms()))
+            outcomes.append(self.tell(TimePassed()))
+            if self.next_ms() <= next_ms <= self.clock.now_ms() and not outcomes[-1].opened_window_ms:
+                raise AssertionError("time was asked, and rings again at once: the gateway would never rest")
+        self.clock.advance(until_ms - self.clock.now_ms())
+        return outcomes
+
+    def next_ms(self) -> int:
+        """When time has to be asked next: a visit's timer, or the end of a window (as `gateway.app` does it)."""
+        start_ms = self.world.window_start_ms
+        window_end_ms = self.street.clock_floor_ms if start_ms is None else start_ms + self.street.window_ms
+        due_ms = self.world.next_due_ms()
+        return window_end_ms if due_ms is None else min(due_ms, window_end_ms)
+
+    def restart(self, off_ms: int = 0) -> None:
+        """Close, let time pass, and open again: only what was committed is left."""
+        self.store.close()
+        self.clock.advance(off_ms)
+        self.store, self.world = self._open()
+
+    def rows(self, table: str) -> list[tuple[Any, ...]]:
+        """All rows of a table."""
+        return list(self.store._db.execute(f"SELECT * FROM {table}"))  # noqa: S608 - a test's own word
+
+    def dump(self) -> str:
+        """Every cell of every table as text, for looking whether somebody left a trace."""
+        tables = [name for (name,) in self.store._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        cells = [f"{table}: {_text(cell)}" for table in tables for row in self.rows(table) for cell in row]
+        return "\n".join([f"{len(tables)} tables", *cells])
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _open(self) -> tuple[Store, World]:
+        store = self._make_store(self._path, KEY)
+        if not self._synced:
+            store._db.pragma("synchronous", "off")
+        return store, store.world(self.clock.now_ms(), self.street.presence)
+
+
+def _text(cell: Any) -> str:
+    return cell.decode("latin-1") if isinstance(cell, bytes) else str(cell)

@@ -1,0 +1,151 @@
+"""The commands from a table to a verified bundle, and what they say when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from models import cli, training
+from tests.models import tables
+
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One small recipe: these tests are about commands, not about quality."""
+    monkeypatch.setattr(cli, "RECIPES", (training.Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """The exit code of `wayside-models` with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["wayside-models", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(40, 10, seed=1))
+
+
+@pytest.fixture
+def model(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    assert run(monkeypatch, "train", "--table", table, "--out", tmp_path / "model", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["table"]["rows_used"] == 400
+    assert report["comparison"]["champion"]["auc"]["value"] > 0.7
+    return tmp_path / "model"
+
+
+def test_from_a_table_to_a_verified_bundle(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "keygen", "--out", tmp_path / "street") == 0
+    key, pub, made = tmp_path / "street.key", tmp_path / "street.pub", tmp_path / "street.bundle"
+    assert key.stat().st_mode & 0o077 == 0
+    command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", key, "--out", made, "--version", 4)
+    assert run(monkeypatch, *command) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "bundle", "verify", made, "--pub", pub, "--json") == 0
+    verified = json.loads(capsys.readouterr().out)
+    assert verified["manifest"]["version"] == 4
+    assert verified["parity_worst"] <= 1e-5
+    assert "flat-white" in verified["offers"]
+    first = made.read_bytes()
+    dated = (*command, "--created", "2026-11-01", "--expires", "2036-01-01")
+    assert [run(monkeypatch, *dated), made.read_bytes() != first] == [0, True]
+    second = made.read_bytes()
+    assert [run(monkeypatch, *dated), made.read_bytes()] == [0, second]
+
+
+def test_an_expired_bundle_is_shown_but_not_verified(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "keygen", "--out", tmp_path / "k")
+    options = ("--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--created", "2026-01-01", "--expires", "2026-01-02")
+    assert run(monkeypatch, "bundle", "make", "--model", model, "--out", tmp_path / "old.bundle", *options) == 0
+    assert run(monkeypatch, "bundle", "show", tmp_path / "old.bundle", "--pub", tmp_path / "k.pub") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "bundle", "verify", tmp_path / "old.bundle", "--pub", tmp_path / "k.pub") == 1
+    assert capsys.readouterr().err.startswith("error: expired: ")
+
+
+def test_measuring_on_its_own_table_is_said_to_flatter(
+    model: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "evaluate", "--table", table, "--model", model, "--json") == 0
+    told = capsys.readouterr()
+    assert "flatter" in told.err
+    fresh = tables.write(tmp_path / "fresh.csv", tables.planted(40, 10, seed=2))
+    assert run(monkeypatch, "evaluate", "--table", fresh, "--model", model, "--json") == 0
+    honest = capsys.readouterr()
+    assert "flatter" not in honest.err
+    figures = json.loads(honest.out)
+    assert figures["respondents"] == 40
+    assert 0.7 < figures["model"]["auc"]["value"] < json.loads(told.out)["model"]["auc"]["value"]
+
+
+def test_comparing_writes_nothing(table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(table.parent.iterdir())
+    assert run(monkeypatch, "evaluate", "--table", table) == 0
+    assert "AUC above plain logistic" in capsys.readouterr().out
+    assert sorted(table.parent.iterdir()) == before
+
+
+def test_faults_are_one_line_and_exit_1(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ten = tables.write(tmp_path / "ten.csv", tables.planted(5, 2, seed=1))
+    lacking = tables.write(tmp_path / "lacking.csv", tables.planted(5, 2, seed=1), tuple(name for name in tables.HEADER if name != "Y"))
+    same = tables.write(tmp_path / "same.csv", [row | {"Y": "1"} for row in tables.planted(40, 10, seed=1)])
+    shutil.copy(DEMO / "campaign.json", tmp_path / "not.pem")
+    run(monkeypatch, "keygen", "--out", tmp_path / "k")
+    capsys.readouterr()
+    bundled = (
+        "bundle",
+        "make",
+        "--model",
+        tmp_path,
+        "--campaign",
+        DEMO / "campaign.json",
+        "--key",
+        tmp_path / "k.key",
+        "--out",
+        tmp_path / "b",
+    )
+    for arguments, why in (
+        (("train", "--table", ten, "--out", tmp_path / "m"), "too few"),
+        (("train", "--table", lacking, "--out", tmp_path / "m"), "lacks the columns Y;"),
+        (("train", "--table", same, "--out", tmp_path / "m"), "same outcome"),
+        (("keygen", "--out", tmp_path / "k"), "exists already"),
+        (bundled, "holds no report.json"),
+        (("bundle", "verify", table, "--pub", tmp_path / "k.pub"), "not_a_bundle"),
+        (("bundle", "verify", DEMO / "street.bundle", "--pub", tmp_path / "k.pub"), "bad_signature"),
+        (("bundle", "verify", DEMO / "street.bundle", "--pub", tmp_path / "not.pem"), "a public key reads"),
+    ):
+        assert run(monkeypatch, *arguments) == 1, arguments
+        told = capsys.readouterr()
+        assert told.err.startswith("error: "), arguments
+        assert why in told.err
+        assert told.err.count("\n") == 1
+        assert told.out == ""
+    assert not (tmp_path / "m").exists()
+
+
+def test_wrong_use_exits_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "train", "--table", tmp_path / "absent.csv", "--out", tmp_path) == 2
+    assert run(monkeypatch, "tarin") == 2
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "keygen", "bundle make", "bundle verify", "bundle show"])
+def test_help_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, *command.split(), "--help") == 0
+    assert f"wayside-models {command}" in capsys.readouterr().out

@@ -1,0 +1,103 @@
+"""What leaves the workstation answers as it did there, and carries nobody's answers with it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
+from gateway.core import features
+from models import export, training
+from models.history import History, read_history
+from tests.models import tables
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    return read_history(tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(60, 20, seed=1)))
+
+
+@pytest.fixture(scope="module")
+def champion(history: History) -> training.Champion:
+    recipe = training.Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10)
+    return training.fit_champion(training.sample_of(history, 0), 0, (recipe,))
+
+
+@pytest.fixture(scope="module")
+def exported(champion: training.Champion) -> export.Exported:
+    return export.export(champion, seed=0)
+
+
+def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
+    assert len(exported.rows) >= 1_000
+    assert exported.parity_worst <= 1e-5
+    assert len(exported.model) <= 1_048_576
+    assert np.ptp(exported.expected) > 0.3  # rows that all get one answer would compare nothing
+
+
+def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: training.Champion, history: History) -> None:
+    """The table's rows, the same with knowledge withheld, and rows that know nothing or lie far outside."""
+    odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(features.FEATURES), np.float32)
+    rows = np.vstack((features.matrix(history.situations), features.matrix(training.withhold(history.situations, 9)), odd))
+    scorer = OnnxScorer(exported.model, exported.entry)
+    assert np.isnan(rows).any()
+    assert scorer.check_parity(rows, champion.propensity(rows).astype(np.float32)) <= 1e-5
+
+
+def test_a_value_exactly_on_a_split_goes_the_same_way(exported: export.Exported, champion: training.Champion) -> None:
+    """Around each split: the float32 below, at and above it. Rounding splits to the nearest float32 fails here."""
+    nodes = np.concatenate([predictors[0].nodes for predictors in champion.trees._predictors])
+    splits = nodes[~nodes["is_leaf"].astype(bool)]
+    nearest = splits["num_threshold"].astype(np.float32)
+    around = np.concatenate([np.nextafter(nearest, np.float32(-np.inf)), nearest, np.nextafter(nearest, np.float32(np.inf))])
+    rows = np.full((len(around), len(features.FEATURES)), np.nan, np.float32)
+    rows[np.arange(len(rows)), np.tile(splits["feature_idx"], 3)] = around
+    rows = rows[np.isfinite(around)]
+    assert len(rows) > 300
+    assert OnnxScorer(exported.model, exported.entry).check_parity(rows, champion.propensity(rows).astype(np.float32)) <= 1e-5
+
+
+def test_splits_are_rounded_down() -> None:
+    splits = np.array([0.1, 0.25, 1 / 3, 5.833333333333333, -0.1, np.inf])
+    rounded = export._rounded_down(splits)
+    assert np.all(rounded.astype(np.float64) <= splits)
+    assert np.all(np.nextafter(rounded, np.float32(np.inf)).astype(np.float64)[:-1] > splits[:-1])
+
+
+def test_no_row_of_the_table_travels(exported: export.Exported, history: History) -> None:
+    told = {row.tobytes() for row in features.matrix(history.situations)}
+    assert not told & {row.tobytes() for row in exported.rows}
+    # They come from the seed alone.
+    assert np.array_equal(exported.rows, features.matrix(export.synthetic(0, export.PARITY_ROWS)), equal_nan=True)
+
+
+def test_everything_that_may_be_unknown_is_unknown_at_times(exported: export.Exported) -> None:
+    unknown = {name for name, hidden in zip(features.NAMES, np.isnan(exported.rows).any(axis=0), strict=True) if hidden}
+    assert unknown == {name for name in features.NAMES if name.startswith(("weather", "temperature", "visits"))}
+
+
+def test_the_same_champion_gives_the_same_bytes(champion: training.Champion, exported: export.Exported) -> None:
+    assert export.to_onnx(champion) == exported.model
+
+
+def test_saved_parity_rows_are_plain_numpy(exported: export.Exported, tmp_path: Path) -> None:
+    exported.save(tmp_path / "model")
+    with np.load(io.BytesIO((tmp_path / "model" / "parity.npz").read_bytes()), allow_pickle=False) as parity:
+        assert np.array_equal(parity["rows"], exported.rows, equal_nan=True)
+        assert parity["expected"].tolist() == exported.expected.tolist()
+
+
+def test_a_slip_in_the_calibration_would_be_found(exported: export.Exported, champion: training.Champion) -> None:
+    slipped = champion._replace(intercept=champion.intercept + 1e-3)
+    with pytest.raises(ScorerError, match="parity_differs"):
+        OnnxScorer(export.to_onnx(slipped), exported.entry).check_parity(exported.rows, exported.expected)
+
+
+def test_a_model_too_large_for_a_bundle_is_not_exported(history: History) -> None:
+    huge = training.Recipe(rounds=1_500, rate=0.01, depth=8, leaf_rows_min=2)
+    champion = training.Champion(training._trees(training.sample_of(history, 0), huge, 0), 1.0, 0.0, huge)
+    with pytest.raises(export.ExportError, match="fewer rounds or less depth"):
+        export.export(champion, seed=0)
