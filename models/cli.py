@@ -59,8 +59,8 @@ def train(
     history = read_history(table)
     sample = sample_of(history, seed)
     with _progress(steps_of(RECIPES, comparing=True) + steps_of(RECIPES, comparing=False) + 1) as step:
-        comparison = compare(sample, seed, step=step)
-        champion = fit_champion(sample, seed, step=step)
+        comparison = compare(sample, seed, RECIPES, step)
+        champion = fit_champion(sample, seed, RECIPES, step)
         exported = export(champion, seed)
         step("exported")
     report = report_of(table_report(table, history), comparison, champion, exported)
@@ -98,7 +98,7 @@ def evaluate(
         return
     sample = sample_of(history, seed)
     with _progress(steps_of(RECIPES, comparing=True)) as step:
-        comparison = compare(sample, seed, step=step)
+        comparison = compare(sample, seed, RECIPES, step)
     if as_json:
         _print_json(comparison)
     else:

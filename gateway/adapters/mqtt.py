@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SESSION_EXPIRY_S = 7 * 86_400
 RECONNECT_S_MIN = 0.2
 RECONNECT_S_MAX = 30.0
+ANSWER_S_MIN = 2.0  # how long the first try waits: a broker that knows only 3.1.1 may wait for the rest of an MQTT 5 greeting
 CONNECT_S_MAX = 10.0
 UNSUPPORTED_PROTOCOL = (0x01, 0x84)  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
 PACKET_ID_BITS = 16
@@ -158,7 +159,8 @@ class MqttBus:
         except (OSError, ValueError) as error:
             self._trouble(f"broker {options.host}:{options.port} does not answer ({error}): start it, or correct mqtt.host and mqtt.port")
             return False
-        result, until = MQTTErrorCode.MQTT_ERR_SUCCESS, time.monotonic() + CONNECT_S_MAX
+        patience_s = min(CONNECT_S_MAX, ANSWER_S_MIN * (1 + self._failures))  # longer each time, for a broker that is merely slow
+        result, until = MQTTErrorCode.MQTT_ERR_SUCCESS, time.monotonic() + patience_s
         while result == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._answered.is_set() and time.monotonic() < until:
             if self._closing.is_set():
                 return False
@@ -166,7 +168,7 @@ class MqttBus:
         if self._link.connected:
             return True
         if not self._answered.is_set():
-            self._trouble(f"broker {options.host}:{options.port} closed the connection without an answer")
+            self._trouble(f"broker {options.host}:{options.port} took the connection and did not answer")
             self._other_protocol()  # what a broker that knows only 3.1.1 may do with an MQTT 5 greeting
         return False
 

@@ -91,7 +91,7 @@ class Store:
 
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed."""
-        row = self._db.execute("SELECT subject, zone, offer FROM decisions WHERE id = ? AND offer IS NOT NULL", (decision,)).fetchone()
+        row = self._db.execute("SELECT subject, zone, offer, answer FROM decisions WHERE id = ? AND offer IS NOT NULL", (decision,)).fetchone()
         return Proposed(*row) if row else None
 
     def backlog(self) -> int:

@@ -21,6 +21,9 @@ READING_MS_MAX = 3 * 3_600_000  # older weather is not the weather
 FREEZING_C = 1.0
 RAIN_MM_H = 0.1
 
+ANSWER_WEIGHTS: dict[AnswerKind, int] = {"shown": 0, "opened": 1, "accepted": 2, "dismissed": 2, "redeemed": 3}
+"""An answer stands until one of at least its weight comes: a "shown" that arrives late must not undo a refusal."""
+
 
 class VisitRate(msgspec.Struct, frozen=True, gc=False):
     """Visits a month as of `at_ms`; decays with a mean life of one month."""
@@ -110,6 +113,11 @@ def contacted(context: SubjectContext, contact: Contact) -> SubjectContext:
     return msgspec.structs.replace(context, contacts=(*context.contacts, contact)[-limits.CONTACTS_KEPT_MAX :])
 
 
+def greater(before: AnswerKind | None, answer: AnswerKind) -> AnswerKind:
+    """The answer that stands after another one has come."""
+    return before if before is not None and ANSWER_WEIGHTS[before] > ANSWER_WEIGHTS[answer] else answer
+
+
 def answered(context: SubjectContext, decision: str, answer: AnswerKind) -> SubjectContext:
     """Remember what they answered to an offer."""
     contacts = tuple(
@@ -121,6 +129,12 @@ def answered(context: SubjectContext, decision: str, answer: AnswerKind) -> Subj
 def reading(context: ZoneContext, quantity: str, value: float, now_ms: int) -> ZoneContext:
     """Keep the latest value of a quantity."""
     return ZoneContext({**context.readings, quantity: (value, now_ms)})
+
+
+def together(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
+    """What is known of a zone: its own fresh readings, and where its sensors are silent those of the whole site."""
+    fresh = {quantity: (value, at_ms) for quantity, (value, at_ms) in zone.readings.items() if now_ms - at_ms <= READING_MS_MAX}
+    return ZoneContext({**site.readings, **fresh})
 
 
 def latest(context: ZoneContext, quantity: str, now_ms: int) -> float | None:

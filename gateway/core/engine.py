@@ -215,8 +215,9 @@ class _Turn:
             return None, "unknown_decision"
         if subject.device != answer.envelope.device:
             return None, "not_theirs"
-        self.out.contexts[subject.subject] = contexts.answered(subject, answer.decision, answer.kind)
-        self.out.answers[answer.decision] = answer.kind
+        standing = contexts.greater(self.out.answers.get(answer.decision, proposed.answer), answer.kind)
+        self.out.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
+        self.out.answers[answer.decision] = standing
         self._count(subject, Cell(proposed.zone, proposed.offer, answer.kind))
         self.out.counts[answer.kind] += 1
         row = FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
@@ -313,8 +314,7 @@ class _Turn:
 
     def _here(self, zone: str) -> ZoneContext:
         """What is known of a zone: its own sensors, and where they are silent those of the whole site."""
-        everywhere, here = self._place_context(EVERYWHERE), self._place_context(zone)
-        return ZoneContext({**everywhere.readings, **here.readings})
+        return contexts.together(self._place_context(EVERYWHERE), self._place_context(zone), self.now_ms)
 
     def _is_late(self, at_ms: int | None) -> bool:
         return at_ms is not None and self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX

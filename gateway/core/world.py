@@ -30,6 +30,7 @@ class Proposed(msgspec.Struct, frozen=True):
     subject: str
     zone: str
     offer: str
+    answer: AnswerKind | None = None
 
 
 class Memory(Protocol):
@@ -96,7 +97,13 @@ class Outcome:
     def is_durable(self) -> bool:
         """Whether there is anything that must be on the disk before anyone is told."""
         return bool(
-            self.facts or self.transitions or self.decisions or self.contexts or self.identities or self.cells or self.opened_window_ms
+            self.facts
+            or self.transitions
+            or self.decisions
+            or self.contexts
+            or self.identities
+            or self.cells
+            or self.opened_window_ms is not None
         )
 
 
@@ -182,6 +189,7 @@ class World:
             for presence in self.presences.values()
         ]
         self._timers.clear()
+        self.presences.clear()
         for presence in moved:
             self._keep((presence.subject, presence.zone), presence)
 

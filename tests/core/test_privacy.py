@@ -1,0 +1,88 @@
+"""The door: what is not in the public catalogue has no way out, and the same window is always the same records."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.core import records
+from gateway.core.privacy import Activity, Cell, close_window, window_start_ms
+from gateway.core.records import CellCount, GatewayHealth, Record
+from gateway.core.types import AnswerKind
+from tests.kit.street import HOUR_MS, NOON_MS, make_street
+
+STREET = make_street()
+KINDS: tuple[records.CellKind, ...] = ("trigger", *get_args(AnswerKind))
+CATALOGUE = {(zone, offer.id) for offer in STREET.campaign.offers for zone in (*offer.zones, offer.shop)}
+_WORDS = st.sampled_from(sorted({word for cell in CATALOGUE for word in cell})) | st.text(max_size=12) | st.just("phone-0001")
+
+
+def cells_of(made: tuple[Record, ...]) -> list[CellCount]:
+    return [record for record in made if isinstance(record, CellCount)]
+
+
+def test_only_what_is_in_the_catalogue_leaves() -> None:
+    counted = {
+        Cell("cafe", "flat-white", "trigger"): 3,
+        Cell("cafe", "phone-0001", "trigger"): 1,
+        Cell("iBeacon:5a1e", "flat-white", "trigger"): 1,
+        Cell("bar", "flat-white", "trigger"): 1,  # both words are public, the pair is not
+        Cell("square", "flat-white", "shown"): 0,
+        Cell("station", "flat-white", "opened"): -2,
+    }
+    made = close_window(STREET, NOON_MS, counted, Activity(), 0)
+    assert [(cell.zone, cell.offer, cell.kind, cell.count) for cell in cells_of(made)] == [("cafe", "flat-white", "trigger", 3)]
+
+
+def test_the_shop_is_in_the_catalogue_too() -> None:
+    made = close_window(STREET, NOON_MS, {Cell("bar", "happy-hour", "redeemed"): 2}, Activity(), 0)
+    assert [cell.count for cell in cells_of(made)] == [2]
+
+
+def test_a_window_without_anything_still_tells_of_the_gateway() -> None:
+    activity = Activity(messages=9, refused=1, facts=3, decisions=2, triggers=1)
+    (health,) = close_window(STREET, NOON_MS, {}, activity, 17)
+    assert health == GatewayHealth(f"gw-t.{NOON_MS}.h", "gw-t", NOON_MS, HOUR_MS, 9, 1, 3, 2, 1, 17)
+
+
+def test_the_order_and_the_ids_follow_from_the_window_alone() -> None:
+    counted = {Cell(zone, offer, kind): 1 for zone, offer in CATALOGUE for kind in KINDS}
+    made = close_window(STREET, NOON_MS, counted, Activity(), 0)
+    assert close_window(STREET, NOON_MS, dict(reversed(counted.items())), Activity(), 0) == made
+    assert [record.id for record in made] == [f"gw-t.{NOON_MS}.h", *(f"gw-t.{NOON_MS}.{index}" for index in range(len(counted)))]
+    keys = [(cell.zone, cell.offer, cell.kind) for cell in cells_of(made)]
+    assert keys == sorted(keys)
+
+
+def test_ids_of_different_windows_and_gateways_differ() -> None:
+    other = make_street(gateway="gw-u")
+    counted = {Cell("cafe", "flat-white", "trigger"): 1}
+    made = [
+        record.id
+        for one, start_ms in ((STREET, NOON_MS), (STREET, NOON_MS + HOUR_MS), (other, NOON_MS))
+        for record in close_window(one, start_ms, counted, Activity(), 0)
+    ]
+    assert len(set(made)) == len(made) == 6
+
+
+@given(st.dictionaries(st.builds(Cell, _WORDS, _WORDS, st.sampled_from(KINDS)), st.integers(-5, 2**40), max_size=30), st.integers(0, 2**40))
+def test_nothing_leaves_but_public_words_and_bounded_numbers(counted: dict[Cell, int], backlog: int) -> None:
+    made = close_window(STREET, NOON_MS, counted, Activity(), backlog)
+    left = {Cell(cell.zone, cell.offer, cell.kind): cell.count for cell in cells_of(made)}
+    assert left == {cell: count for cell, count in counted.items() if (cell.zone, cell.offer) in CATALOGUE and count > 0}
+    # The cloud's own reading of the bytes accepts them: every field is declared, every bound is kept.
+    again = msgspec.json.decode(msgspec.json.encode(made), type=tuple[Record, ...])
+    assert again == made
+    assert len(msgspec.json.encode(made)) <= 400 * len(made)
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "window_ms", "start_ms"),
+    [(0, 1000, 0), (999, 1000, 0), (1000, 1000, 1000), (NOON_MS, HOUR_MS, NOON_MS), (NOON_MS + HOUR_MS - 1, HOUR_MS, NOON_MS)],
+)
+def test_a_moment_belongs_to_the_window_that_holds_it(now_ms: int, window_ms: int, start_ms: int) -> None:
+    assert window_start_ms(now_ms, window_ms) == start_ms
