@@ -57,11 +57,11 @@ class Exported(NamedTuple):
         (folder / PARITY).write_bytes(parity_bytes(self.rows, self.expected))
 
 
-def export(champion: Champion, seed: int) -> Exported:
+def export(champion: Champion, seed: int, bytes_max: int = MODEL_BYTES_MAX) -> Exported:
     """The champion as ONNX, checked on synthetic rows; `ExportError` or `ScorerError` when it may not be shipped."""
     model = to_onnx(champion)
-    if len(model) > MODEL_BYTES_MAX:
-        raise ExportError(f"the model has {len(model)} bytes, a bundle takes {MODEL_BYTES_MAX}: use fewer rounds or less depth")
+    if len(model) > bytes_max:
+        raise ExportError(f"the model has {len(model)} bytes, at most {bytes_max} are allowed: use fewer rounds or less depth")
     entry = entry_of(model)
     rows = features.matrix(synthetic(seed, PARITY_ROWS))
     expected = champion.propensity(rows).astype(np.float32)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import ssl
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -66,6 +65,7 @@ class MqttBus:
         self._connection = 0
         self._lock = threading.RLock()  # paho may call back from within `ack` when that finds the connection broken
         self._answered = threading.Event()
+        self._refusal: int | None = None
         self._closing = threading.Event()
         self._failures = 0
         self._link = Link(connected=False)
@@ -121,6 +121,7 @@ class MqttBus:
     def close(self) -> None:
         """Disconnect in order; safe to call at any moment."""
         self._closing.set()
+        self._answered.set()
         if self._opener.is_alive():
             self._opener.join(CONNECT_S_MAX)
         client = self._client
@@ -134,10 +135,7 @@ class MqttBus:
     def _open(self) -> None:
         """Find out which protocol the broker speaks, then leave the connection to paho's own thread."""
         while not self._closing.is_set():
-            client = self._new_client()
-            if self._try_connect(client):
-                self._client = client
-                client.loop_start()
+            if self._try_connect(self._new_client()):
                 return
             self._closing.wait(self._pause_s())
 
@@ -152,24 +150,25 @@ class MqttBus:
             properties.ReceiveMaximum = limits.UNACKED_MESSAGES_MAX
             properties.MaximumPacketSize = limits.PAYLOAD_BYTES_MAX + limits.TOPIC_BYTES_MAX + 1024
             clean = {"clean_start": False}
+        self._refusal = None
         self._answered.clear()
-        self._client = client  # callbacks compare against it
         try:
             client.connect(options.host, options.port, options.keepalive_s, properties=properties, **clean)
         except (OSError, ValueError) as error:
             self._trouble(f"broker {options.host}:{options.port} does not answer ({error}): start it, or correct mqtt.host and mqtt.port")
             return False
-        patience_s = min(CONNECT_S_MAX, ANSWER_S_MIN * (1 + self._failures))  # longer each time, for a broker that is merely slow
-        result, until = MQTTErrorCode.MQTT_ERR_SUCCESS, time.monotonic() + patience_s
-        while result == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._answered.is_set() and time.monotonic() < until:
-            if self._closing.is_set():
-                return False
-            result = client.loop(0.1)
-        if self._link.connected:
+        self._client = client
+        client.loop_start()
+        if not self._closing.is_set():
+            self._answered.wait(min(CONNECT_S_MAX, ANSWER_S_MIN * (1 + self._failures)))  # longer each time: it may merely be slow
+        if self._link.connected or self._closing.is_set():
             return True
-        if not self._answered.is_set():
+        client.disconnect()
+        client.loop_stop()
+        if self._refusal is None:  # silence or hanging up: what a broker that knows only 3.1.1 may do with an MQTT 5 greeting
             self._trouble(f"broker {options.host}:{options.port} took the connection and did not answer")
-            self._other_protocol()  # what a broker that knows only 3.1.1 may do with an MQTT 5 greeting
+        if self._refusal in {None, *UNSUPPORTED_PROTOCOL}:
+            self._other_protocol()
         return False
 
     def _new_client(self) -> paho.Client:
@@ -192,8 +191,7 @@ class MqttBus:
         if reason.is_failure:
             advice = "" if reason.value in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
             self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}{advice}")
-            if reason.value in UNSUPPORTED_PROTOCOL and threading.current_thread() is self._opener:
-                self._other_protocol()  # later the protocol is settled: paho's own thread goes on with the one it has
+            self._refusal = int(reason.value)
             self._answered.set()
             return
         self._failures = 0
@@ -209,8 +207,9 @@ class MqttBus:
     def _on_disconnect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         with self._lock:
             self._connection += 1
-        if not self._closing.is_set():
+        if self._link.connected and not self._closing.is_set():
             self._trouble(f"connection to {self._options.host}:{self._options.port} lost ({reason})")
+        self._answered.set()
         pause_s = self._pause_s()
         client.reconnect_delay_set(pause_s, pause_s)  # type: ignore[arg-type] # whole seconds are only paho's habit
 

@@ -89,9 +89,16 @@ class Store:
         """Whether a fact with this envelope was committed."""
         return self._db.execute("SELECT 1 FROM facts WHERE envelope = ?", (self._hashed(envelope),)).fetchone() is not None
 
+    def withdrawn_seq(self, envelope: Envelope) -> int | None:
+        """The last no of this start of this device."""
+        key = self._keyed(f"{envelope.device}\0{envelope.boot}")
+        row = self._db.execute("SELECT seq FROM withdrawals WHERE start = ?", (key,)).fetchone()
+        return int(row[0]) if row else None
+
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed."""
-        row = self._db.execute("SELECT subject, zone, offer, answer FROM decisions WHERE id = ? AND offer IS NOT NULL", (decision,)).fetchone()
+        sql = "SELECT subject, zone, offer, answer FROM decisions WHERE id = ? AND offer IS NOT NULL"
+        row = self._db.execute(sql, (decision,)).fetchone()
         return Proposed(*row) if row else None
 
     def backlog(self) -> int:
@@ -123,6 +130,9 @@ class Store:
             self._save_people(outcome)
             self._save_decisions(outcome)
             self._save_counts(outcome)
+            for subject, context in outcome.contexts.items():
+                if context is None:
+                    self._forget(subject)  # last, so that it forgets what this very batch has written too
         for subject, context in outcome.contexts.items():
             if context is None:
                 self._contexts.pop(subject, None)
@@ -131,9 +141,7 @@ class Store:
 
     def _save_people(self, outcome: Outcome) -> None:
         for subject, context in outcome.contexts.items():
-            if context is None:
-                self._forget(subject)
-            else:
+            if context is not None:
                 body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?)", (subject, body))
         for mover, owner in outcome.identities.items():
@@ -153,6 +161,11 @@ class Store:
                 (self._hashed(row.envelope), row.kind, row.at_ms, row.subject, row.zone, row.decision, row.detail, row.amount_minor)
                 for row in outcome.facts.values()
             ],
+        )
+
+        self._db.executemany(
+            "INSERT OR REPLACE INTO withdrawals VALUES (?, ?)",
+            [(self._keyed(f"{device}\0{boot}"), seq) for (device, boot), seq in outcome.withdrawals.items()],
         )
 
     def _save_decisions(self, outcome: Outcome) -> None:

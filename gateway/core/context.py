@@ -65,8 +65,12 @@ class ZoneContext(msgspec.Struct, frozen=True):
 
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
     """Whether this person's word covers `purpose` at this moment."""
-    expires = context.consent_expires_at_ms
-    return purpose in context.purposes and (expires is None or now_ms < expires)
+    return purpose in context.purposes and not has_expired(context.consent_expires_at_ms, now_ms)
+
+
+def has_expired(expires_at_ms: int | None, now_ms: int) -> bool:
+    """Whether a word that holds until then (None: until taken back) has run out."""
+    return expires_at_ms is not None and now_ms >= expires_at_ms
 
 
 def consented(before: SubjectContext | None, subject: str, consent: Consent, tags: tuple[str, ...], now_ms: int) -> SubjectContext:

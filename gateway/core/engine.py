@@ -26,6 +26,7 @@ from gateway.core.types import (
     Answer,
     Consent,
     Count,
+    Envelope,
     Fact,
     Observation,
     Occasion,
@@ -65,6 +66,7 @@ class _Turn:
         self.scorer = scorer
         self.draw = draw
         self.out = Outcome()
+        self.identities = len(world.identities)
 
     def fold(self, observation: Observation) -> str | None:
         """Fold one observation; the reason if it was discarded."""
@@ -165,6 +167,8 @@ class _Turn:
             return
         self.out.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
         expires_at_ms = self.now_ms + self.street.campaign.policy.trigger_expiry_s * 1000
+        if subject.consent_expires_at_ms is not None:
+            expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
         self.out.triggers.append(Trigger(decision.id, subject.device, decision.offer, zone, expires_at_ms))
         self.out.counts["triggers"] += 1
         self._count(subject, Cell(zone, decision.offer, "trigger"))
@@ -215,6 +219,8 @@ class _Turn:
             return None, "unknown_decision"
         if subject.device != answer.envelope.device:
             return None, "not_theirs"
+        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
+            return None, "not_consented"
         standing = contexts.greater(self.out.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
         self.out.answers[answer.decision] = standing
@@ -224,46 +230,88 @@ class _Turn:
         return row, ""
 
     def _consent(self, consent: Consent) -> tuple[FactRow | None, str]:
-        known = self._subject_of(consent.envelope.device)
+        """Take a person's word; a word that has run out already is a no."""
+        device = consent.envelope.device
+        claimed = self._released(device)
+        known = self._subject_of(device)
         before = self._context(known) if known else None
-        if contexts.is_stale(before, consent):
+        if contexts.is_stale(before, consent) or self._said_no_later(consent.envelope):
             return None, "overtaken"
-        if not consent.purposes:
-            return self._withdrawal(consent, before)
-        if before is None and len(self.world.identities) >= limits.IDENTITIES_MAX:
+        if not consent.purposes or contexts.has_expired(consent.expires_at_ms, self.now_ms):
+            return self._withdrawal(consent, before) if before or claimed else (None, "not_consented")
+        room = limits.IDENTITIES_MAX - self.identities - (known is None)
+        if room < 0:
             return None, "too_many_subjects"
         subject = before.subject if before else self.draw()
-        tags = self._own_tags(consent, subject)
-        for mover in (*(before.tags if before else ()), consent.envelope.device):
-            self.out.identities[mover] = None
-        for mover in (*tags, consent.envelope.device):
-            self.out.identities[mover] = subject
+        tags = self._own_tags(consent, subject, room)
+        for tag in before.tags if before else ():
+            self._map(tag, None)
+        for mover in (*tags, device):
+            self._map(mover, subject)
         self.out.contexts[subject] = contexts.consented(before, subject, consent, tags, self.now_ms)
+        if "presence" not in consent.purposes:
+            self._end_visits(subject)
         return FactRow(consent.envelope, "consent", self.now_ms, subject), ""
 
     def _withdrawal(self, consent: Consent, before: SubjectContext | None) -> tuple[FactRow | None, str]:
         """A no outranks everything: the person is forgotten in the same commit."""
-        if before is None:
-            return None, "not_consented"
-        for mover in (*before.tags, before.device):
-            self.out.identities[mover] = None
-        for place in [place for place in (*self.world.presences, *self.out.presences) if place[0] == before.subject]:
-            self.out.presences[place] = None
-        # What this very batch decided for them is neither kept nor sent.
-        self.out.decisions = [decision for decision in self.out.decisions if decision.subject != before.subject]
-        self.out.triggers = [trigger for trigger in self.out.triggers if trigger.device != before.device]
-        for envelope, row in self.out.facts.items():
-            if row.subject == before.subject:
-                self.out.facts[envelope] = msgspec.structs.replace(row, subject=None, decision=None)
-        self.out.contexts[before.subject] = None
+        self.out.withdrawals[consent.envelope.device, consent.envelope.boot] = consent.envelope.seq
+        if before is not None:
+            self._forget(before)
         return FactRow(consent.envelope, "withdrawal", self.now_ms), ""
 
-    def _own_tags(self, consent: Consent, subject: str) -> tuple[str, ...]:
-        """The radio ids that a person may claim: not somebody else's, not one of our own anchors."""
-        if "presence" not in consent.purposes:
-            return ()
-        free = (tag for tag in consent.tags if tag not in self.street.anchors and self._subject_of(tag) in (None, subject))
-        return tuple(free)[: limits.TAGS_PER_SUBJECT_MAX]
+    def _forget(self, person: SubjectContext) -> None:
+        for mover in (*person.tags, person.device):
+            self._map(mover, None)
+        self._end_visits(person.subject)
+        # What this very batch decided for them is neither kept nor sent.
+        self.out.decisions = [decision for decision in self.out.decisions if decision.subject != person.subject]
+        self.out.triggers = [trigger for trigger in self.out.triggers if trigger.device != person.device]
+        self.out.contexts[person.subject] = None
+
+    def _said_no_later(self, envelope: Envelope) -> bool:
+        """Whether a yes was on its way when a later no from the same start of the same device had already arrived."""
+        no_seq = self.out.withdrawals.get((envelope.device, envelope.boot))
+        if no_seq is None:
+            no_seq = self.memory.withdrawn_seq(envelope)
+        return no_seq is not None and envelope.seq < no_seq
+
+    def _released(self, device: str) -> bool:
+        """A device speaks for itself: if somebody else named it as a tag of theirs, that claim ends with its first word."""
+        known = self._subject_of(device)
+        claimer = self._context(known) if known else None
+        if claimer is None or claimer.device == device:
+            return False
+        tags = tuple(tag for tag in claimer.tags if tag != device)
+        self.out.contexts[claimer.subject] = msgspec.structs.replace(claimer, tags=tags)
+        self._map(device, None)
+        return True
+
+    def _own_tags(self, consent: Consent, subject: str, room: int) -> tuple[str, ...]:
+        """The radio ids that a person may claim: not somebody else's, not one of our own anchors, and as many as there is room for."""
+        tags: list[str] = []
+        for tag in dict.fromkeys(consent.tags if "presence" in consent.purposes else ()):
+            owner = self._subject_of(tag)
+            if tag in self.street.anchors or tag == consent.envelope.device or owner not in (None, subject):
+                continue
+            room -= owner is None
+            if room < 0 or len(tags) == limits.TAGS_PER_SUBJECT_MAX:
+                break
+            tags.append(tag)
+        return tuple(tags)
+
+    def _map(self, mover: str, subject: str | None) -> None:
+        self.identities += (subject is not None) - (self._subject_of(mover) is not None)
+        self.out.identities[mover] = subject
+
+    def _end_visits(self, subject: str) -> None:
+        """Nobody is seen any longer who does not want to be."""
+        for zone in self.street.zones:
+            present = self._presence((subject, zone))
+            if present is not None:
+                self.out.presences[subject, zone] = None
+                if present.entered_ms is not None:
+                    self._transition(Transition(subject, zone, "left", present.seen_ms, present.entered_ms), None)
 
     # --- time ----------------------------------------------------------------------------------------
 

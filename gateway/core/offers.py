@@ -36,7 +36,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Annotated[str, Meta(min_length=1, max_length=80)]
     body: Annotated[str, Meta(max_length=240)] = ""
     occasions: tuple[Occasion, ...] = ("entered",)
-    per_person_day_max: Annotated[int, Meta(ge=0, le=100)] = 1
+    per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 1
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,9 +44,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Silence is worth 0, so an offer has to earn more than `contact_cost_minor` in expectation.
     Quiet hours wrap around midnight when `quiet_from` is later than `quiet_until`; equal means none.
+    Caps are counted on the contacts that are kept of a person, so no cap may be above their number.
     """
 
-    per_person_day_max: Annotated[int, Meta(ge=0, le=1000)] = 4
+    per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
     gap_s_min: Annotated[int, Meta(ge=0, le=86_400)] = 600
     quiet_from: MinuteOfDay = 22 * 60
     quiet_until: MinuteOfDay = 7 * 60

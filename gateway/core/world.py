@@ -42,6 +42,9 @@ class Memory(Protocol):
     def is_known(self, envelope: Envelope) -> bool:
         """Whether this fact was committed before."""
 
+    def withdrawn_seq(self, envelope: Envelope) -> int | None:
+        """Which of its sayings the last no was, of the same start of the same device."""
+
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed, if this gateway made it."""
 
@@ -83,6 +86,7 @@ class Outcome:
         self.places: dict[str, ZoneContext] = {}
         self.transitions: list[Transition] = []
         self.facts: dict[Envelope, FactRow] = {}
+        self.withdrawals: dict[tuple[str, str], int] = {}
         self.decisions: list[Decision] = []
         self.answers: dict[str, AnswerKind] = {}
         self.triggers: list[Trigger] = []

@@ -63,10 +63,11 @@ class Part:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith(b"{"):
-                self.latest = json.loads(line)
-                self.said.set()
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.startswith(b"{"):
+                    self.latest = json.loads(line)
+                    self.said.set()
 
     @property
     def is_running(self) -> bool:

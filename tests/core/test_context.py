@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from gateway.core.types import AnswerKind, Consent, Purpose
 from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone
 
 
-def person(**consent: object) -> SubjectContext:
+def person(**consent: Any) -> SubjectContext:
     return contexts.consented(None, "s1", Phone().consent(**consent), ("tag-1",), NOON_MS)
 
 

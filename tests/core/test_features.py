@@ -68,7 +68,7 @@ def test_an_offer_of_no_kind_stands_for_none() -> None:
 
 def test_the_order_is_that_of_the_table() -> None:
     assert features.row(SITUATION) == [feature.read(SITUATION) for feature in FEATURES]
-    assert NAMES == tuple(feature.name for feature in FEATURES)
+    assert tuple(feature.name for feature in FEATURES) == NAMES
     assert NAMES[:4] == ("hour", "travel", "expiry", "temperature")
 
 

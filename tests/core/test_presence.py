@@ -26,6 +26,10 @@ def fold(samples: list[tuple[int, float]], before: Presence | None = None, ancho
     return before, transitions
 
 
+def fix(before: Presence | None, now_ms: int, *, inside: bool) -> presence.Step:
+    return presence.fixed(before, "s", "z", inside, now_ms, RULES)
+
+
 def entered() -> Presence:
     inside, _ = fold([(0, CLEAR), (0, CLEAR)])
     assert inside is not None
@@ -203,28 +207,28 @@ def test_a_deaf_gateway_concludes_no_absence() -> None:
 
 
 def test_one_fix_inside_enters_and_one_outside_leaves() -> None:
-    inside, transition = presence.fixed(None, "s", "z", True, T0, RULES)
+    inside, transition = fix(None, T0, inside=True)
     assert transition == Transition("s", "z", "entered", T0, T0)
-    still, transition = presence.fixed(inside, "s", "z", True, T0 + 5000, RULES)
+    still, transition = fix(inside, T0 + 5000, inside=True)
     assert transition is None
     assert still is not None
     assert still.seen_ms == T0 + 5000
-    out, transition = presence.fixed(still, "s", "z", False, T0 + 9000, RULES)
+    out, transition = fix(still, T0 + 9000, inside=False)
     assert (out, transition) == (None, Transition("s", "z", "left", T0 + 5000, T0))
 
 
 def test_a_fix_outside_says_nothing_of_somebody_never_in() -> None:
-    assert presence.fixed(None, "s", "z", False, T0, RULES) == (None, None)
+    assert fix(None, T0, inside=False) == (None, None)
     waiting, _ = fold([(0, CLEAR)])
-    assert presence.fixed(waiting, "s", "z", False, T0, RULES) == (waiting, None)
+    assert fix(waiting, T0, inside=False) == (waiting, None)
 
 
 def test_a_fix_outside_does_not_outweigh_radio() -> None:
     inside = entered()
-    assert presence.fixed(inside, "s", "z", False, T0 + 1000, RULES) == (inside, None)
-    by_fix, _ = presence.fixed(None, "s", "z", True, T0, RULES)
+    assert fix(inside, T0 + 1000, inside=False) == (inside, None)
+    by_fix, _ = fix(None, T0, inside=True)
     by_both, _ = presence.heard(by_fix, "s", "z", "a", CLEAR, T0 + 500, RULES)
-    assert presence.fixed(by_both, "s", "z", False, T0 + 1000, RULES) == (by_both, None)
+    assert fix(by_both, T0 + 1000, inside=False) == (by_both, None)
 
 
 # --- whatever comes --------------------------------------------------------------------------------------

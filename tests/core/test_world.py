@@ -27,9 +27,9 @@ def world(*presences: Presence) -> World:
     return made
 
 
-def places(*presences: Presence | None) -> Outcome:
+def moved(presence: Presence | None) -> Outcome:
     outcome = Outcome()
-    outcome.presences = {("s", "z"): one for one in presences}
+    outcome.presences["s", "z"] = presence
     return outcome
 
 
@@ -47,12 +47,12 @@ def test_due_is_asked_in_the_very_millisecond() -> None:
 
 def test_a_moved_timer_rings_only_at_its_new_moment() -> None:
     here = world(presence(T0 + 100))
-    here.accept(places(presence(T0 + 500)))
+    here.accept(moved(presence(T0 + 500)))
     assert here.due(T0 + 499) == []
     assert here.next_due_ms() == T0 + 500
-    here.accept(places(presence(T0 + 50)))
+    here.accept(moved(presence(T0 + 50)))
     assert here.due(T0 + 50) == [presence(T0 + 50)]
-    here.accept(places(None))
+    here.accept(moved(None))
     assert here.next_due_ms() is None
     assert here.due(T0 + 10_000) == []
 
@@ -60,10 +60,10 @@ def test_a_moved_timer_rings_only_at_its_new_moment() -> None:
 def test_a_timer_that_goes_away_and_comes_back_still_rings() -> None:
     here = world(presence(T0 + 100))
     for due_at_ms in (T0 + 200, T0 + 100, T0 + 200, T0 + 100):
-        here.accept(places(presence(due_at_ms)))
+        here.accept(moved(presence(due_at_ms)))
     assert here.due(T0 + 100) == [presence(T0 + 100)]
-    here.accept(places(None))
-    here.accept(places(presence(T0 + 100)))
+    here.accept(moved(None))
+    here.accept(moved(presence(T0 + 100)))
     assert here.due(T0 + 100) == [presence(T0 + 100)]
 
 
@@ -97,7 +97,7 @@ def test_lingering_on_the_way_in_fills_no_memory() -> None:
     """Each faint sighting moves a timer; the stale ones go as their time comes."""
     here = world()
     for now_ms in range(T0, T0 + 3_600_000, 1000):
-        here.accept(places(presence(now_ms + RULES.exit_after_ms, entered=False)))
+        here.accept(moved(presence(now_ms + RULES.exit_after_ms, entered=False)))
         here.due(now_ms)
     assert len(here._timers) <= RULES.exit_after_ms // 1000 + 2
 

@@ -24,7 +24,7 @@ PURE = frozenset(
 )
 
 DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "pydantic", "pydantic_core", "rich", "typer", "urllib3")
-TRAINING = ("sklearn", "scipy", "skl2onnx", "onnx", "pandas", "joblib")
+TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib")
 SCREEN = ("typer", "rich", "click")
 
 

@@ -54,7 +54,8 @@ class Ear:
         self.hand_over(topic, payload, qos=qos, retain=retain).wait_for_publish(WAIT_S)
 
     def hand_over(self, topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False) -> paho.MQTTMessageInfo:
-        """Publish without waiting."""
+        """Publish without waiting for the broker's word."""
+        until(self._link.is_connected)
         return self._link.publish(topic, payload, qos, retain)
 
     def payloads(self, topic: str) -> list[bytes]:

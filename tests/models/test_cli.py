@@ -12,13 +12,14 @@ import pytest
 from models import cli, training
 from tests.models import tables
 
+QUICK = (training.Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),)
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """One small recipe: these tests are about commands, not about quality."""
-    monkeypatch.setattr(cli, "RECIPES", (training.Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),))
+    monkeypatch.setattr(cli, "RECIPES", QUICK)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -35,13 +36,21 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(40, 10, seed=1))
 
 
-@pytest.fixture
-def model(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
-    assert run(monkeypatch, "train", "--table", table, "--out", tmp_path / "model", "--json") == 0
-    report = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def model(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(cli, "RECIPES", QUICK)
+        assert run(monkeypatch, "train", "--table", table, "--out", folder) == 0
+    return folder
+
+
+def test_training_reports_what_it_did(model: Path) -> None:
+    report = json.loads((model / "report.json").read_text(encoding="utf-8"))
     assert report["table"]["rows_used"] == 400
     assert report["comparison"]["champion"]["auc"]["value"] > 0.7
-    return tmp_path / "model"
+    assert report["parity_worst"] <= 1e-5
+    assert report["model_bytes"] == (model / "model.onnx").stat().st_size
 
 
 def test_from_a_table_to_a_verified_bundle(

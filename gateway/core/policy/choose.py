@@ -62,7 +62,7 @@ def situation(moment: Moment, here: ZoneContext, offer: Offer) -> Situation:
     clock = local(moment.now_ms, moment.street.timezone)
     zone = moment.street.zones[moment.zone]
     hour = clock.hour + clock.minute / 60
-    shop = moment.street.zones.get(offer.shop, zone)
+    shop = moment.street.zones.get(offer.shop)
     return Situation(
         hour=hour,
         heading=heading(zone, hour),
@@ -70,7 +70,7 @@ def situation(moment: Moment, here: ZoneContext, offer: Offer) -> Situation:
         temperature_c=contexts.latest(here, "temperature", moment.now_ms),
         offer_kind=offer.kind,
         expiry_hours=offer.expiry_hours,
-        travel_min=travel_min(zone, shop),
+        travel_min=math.nan if shop is None else travel_min(zone, shop),
         visits_month=contexts.visits_month(moment.subject, moment.now_ms),
     )
 
@@ -86,6 +86,9 @@ def _judge(moment: Moment, here: ZoneContext, scorer: Scorer, offers: Sequence[O
     policy = moment.street.campaign.policy
     judged = []
     for offer, propensity, row in zip(offers, scores.tolist(), rows.tolist(), strict=True):
+        if not 0.0 <= propensity <= 1.0:  # NaN is neither: what is no probability says nothing
+            judged.append(Candidate(offer.id, "no_model"))
+            continue
         worth = propensity * offer.value_minor - policy.contact_cost_minor
         reason: Reason = "outranked"
         if propensity < policy.propensity_min:

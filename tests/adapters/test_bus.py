@@ -1,0 +1,306 @@
+"""The port's promises, kept by every bus: in memory, on Mosquitto with MQTT 5, on a broker that knows only 3.1.1.
+
+amqtt (the demonstration's fallback) runs the part of the suite that amqtt itself can keep: it throws away what was not
+acknowledged when a connection ends, which is its fault and none of ours to show.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.core.bus import Bus, Link, Publication
+from gateway.core.types import Message
+from tests.kit.broker import free_port
+from tests.kit.rigs import AmqttRig, ElderRig, FakeRig, MosquittoRig, MqttBus, MqttOptions, Rig
+from tests.kit.waiting import until
+
+EVERY: dict[str, Callable[[Path], Rig]] = {
+    "memory": lambda _folder: FakeRig(),
+    "mosquitto": MosquittoRig,
+    "mosquitto-3.1.1": ElderRig,
+    "amqtt": AmqttRig,
+}
+KEEPING = [name for name in EVERY if name != "amqtt"]  # brokers that keep what was not acknowledged
+EXPIRING = ["memory", "mosquitto"]
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    made = EVERY[request.param](tmp_path)
+    yield made
+    made.close()
+
+
+def on(*names: str) -> pytest.MarkDecorator:
+    params = [pytest.param(name, marks=() if name in {"memory", "amqtt"} else pytest.mark.broker) for name in names]
+    return pytest.mark.parametrize("rig", params, indirect=True)
+
+
+@contextmanager
+def connected(bus: Bus, deliver: Callable[[Message], None]) -> Iterator[Bus]:
+    """Started and connected, closed afterwards."""
+    bus.start(deliver)
+    try:
+        until(lambda: bus.link().connected, tell=bus.link)
+        yield bus
+    finally:
+        bus.close()
+
+
+def payloads(messages: list[Message]) -> list[bytes]:
+    return [message.payload for message in messages]
+
+
+@on(*EVERY)
+def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
+    box: list[Message] = []
+    with connected(rig.bus(), box.append) as bus:
+        assert bus.link() == Link(connected=True, protocol=rig.protocol, connects=1)
+        rig.say("in/a", b"one", b"two")
+        rig.say("elsewhere", b"not ours")
+        rig.say("in/b", b"three", qos=0)
+        until(lambda: len(box) == 3)
+    assert payloads(box) == [b"one", b"two", b"three"]
+    assert [message.topic for message in box] == ["in/a", "in/a", "in/b"]
+    if not isinstance(rig, AmqttRig):  # which raises every message to the QoS of the subscription
+        assert [message.qos for message in box] == [1, 1, 0]
+    assert all(message.received_at_ms > 0 for message in box)
+
+
+@on(*KEEPING)
+def test_what_was_not_thanked_for_comes_again_and_what_was_does_not(rig: Rig) -> None:
+    box: list[Message] = []
+    with connected(rig.bus(), box.append) as bus:
+        rig.say("in/a", b"thanked", b"not thanked")
+        until(lambda: len(box) == 2)
+        bus.acknowledge(box[:1])
+        rig.say("in/a", b"after")  # and so the thanks are at the broker: they were sent before
+        until(lambda: len(box) == 3)
+        bus.acknowledge(box[2:])
+        _settle(bus)
+        rig.cut(bus)
+        until(lambda: bus.link().connects == 2)
+        until(lambda: len(box) == 4)
+        rig.say("in/a", b"last")
+        until(lambda: payloads(box)[4:] == [b"last"], tell=lambda: payloads(box))
+    assert payloads(box) == [b"thanked", b"not thanked", b"after", b"not thanked", b"last"]
+
+
+def _settle(bus: Bus) -> None:
+    """Until everything said so far is at the broker: a publication goes the same way, behind it."""
+    assert bus.publish(Publication("settled", b"", qos=1, token="settled"))
+    until(lambda: "settled" in bus.taken())
+
+
+@on(*KEEPING)
+def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
+    with connected(rig.bus(), lambda _message: None):
+        pass
+    rig.say("in/a", b"while", b"away")
+    rig.say("in/a", b"of no weight", qos=0)
+    box: list[Message] = []
+    with connected(rig.bus(), box.append) as bus:
+        until(lambda: len(box) >= 2)
+        bus.acknowledge(box)
+        _settle(bus)
+    assert payloads(box)[:2] == [b"while", b"away"]
+    again: list[Message] = []
+    with connected(rig.bus(), again.append):
+        rig.say("in/a", b"last")
+        until(lambda: len(again) == 1)
+    assert payloads(again) == [b"last"]
+
+
+@on(*EVERY)
+def test_status_is_retained_and_the_will_is_told_when_the_connection_breaks(rig: Rig) -> None:
+    will = Publication("gw/status", b"lost", qos=1, retain=True)
+    with connected(rig.bus(will=will), lambda _message: None) as bus:
+        assert bus.publish(Publication("gw/status", b"online", qos=1, retain=True))
+        until(lambda: rig.kept("gw/status") == [b"online"])
+        rig.cut(bus)
+        until(lambda: b"lost" in [heard.payload for heard in rig.heard("gw/status")])
+        until(lambda: bus.link().connects == 2)
+    assert rig.kept("gw/status") == [b"lost"]
+
+
+@on(*EVERY)
+def test_a_good_bye_does_not_tell_the_will(rig: Rig) -> None:
+    bus = rig.bus(will=Publication("gw/status", b"lost", qos=1, retain=True))
+    with connected(bus, lambda _message: None):
+        assert bus.publish(Publication("gw/status", b"offline", qos=1, retain=True))
+    bus.close()
+    assert not bus.link().connected
+    rig.say("elsewhere", b"later")
+    until(lambda: rig.heard("elsewhere"))
+    assert [heard.payload for heard in rig.heard("gw/status")] == [b"offline"]
+
+
+@on(*EVERY)
+def test_nothing_is_taken_without_a_connection(rig: Rig) -> None:
+    bus = rig.bus()
+    assert not bus.publish(Publication("out/a", b"too early", qos=1, token="early"))
+    with connected(bus, lambda _message: None):
+        rig.stop()
+        until(lambda: not bus.link().connected)
+        assert not bus.publish(Publication("out/a", b"nobody there", qos=1, token="none"))
+        assert bus.taken() == []
+        assert bus.link().trouble
+    assert not bus.publish(Publication("out/a", b"too late", qos=1, token="late"))
+    assert bus.taken() == []
+
+
+@on(*EVERY)
+def test_taken_tells_each_token_once(rig: Rig) -> None:
+    with connected(rig.bus(), lambda _message: None) as bus:
+        for number in range(50):
+            assert bus.publish(Publication("out/a", b"%d" % number, qos=1, token=f"t{number}"))
+        assert bus.publish(Publication("out/a", b"no token", qos=1))
+        assert bus.publish(Publication("out/a", b"no promise", qos=0, token="qos 0"))
+        taken: list[str] = []
+        until(lambda: taken.extend(bus.taken()) or len(taken) >= 50)
+        until(lambda: len(rig.heard("out/a")) == 52)
+        assert bus.taken() == []
+    assert sorted(taken) == sorted(f"t{number}" for number in range(50))
+
+
+@on(*EXPIRING)
+def test_an_expiry_travels_with_the_message(rig: Rig) -> None:
+    with connected(rig.bus(), lambda _message: None) as bus:
+        assert bus.publish(Publication("out/a", b"soon gone", qos=1, retain=True, expiry_s=1))
+        assert bus.publish(Publication("out/b", b"stays", qos=1, retain=True, expiry_s=600))
+        (soon,) = until(lambda: rig.heard("out/a"))
+        assert soon.expiry_s == 1
+        rig.pass_time(1_001)
+        until(lambda: rig.kept("out/a") == [])
+        assert rig.kept("out/b") == [b"stays"]
+
+
+@on("mosquitto-3.1.1", "amqtt")
+def test_an_expiry_is_no_obstacle_where_the_protocol_has_none(rig: Rig) -> None:
+    with connected(rig.bus(), lambda _message: None) as bus:
+        assert bus.publish(Publication("out/a", b"stays", qos=1, expiry_s=1))
+        (heard,) = until(lambda: rig.heard("out/a"))
+    assert (heard.payload, heard.expiry_s) == (b"stays", None)
+
+
+@on(*KEEPING)
+def test_a_blocked_deliver_stops_the_reading_and_loses_nothing(rig: Rig) -> None:
+    said = [b"%d" % number for number in range(400)]
+    gate, asked = threading.Event(), threading.Event()
+    box: list[Message] = []
+    entered: list[int] = []
+
+    def deliver(message: Message) -> None:
+        entered.append(1)
+        asked.set()
+        gate.wait()
+        box.append(message)
+
+    with connected(rig.bus(), deliver) as bus:
+        try:
+            rig.say("in/a", *said)
+            assert asked.wait(20)
+            assert len(entered) == 1, "somebody went on reading"
+        finally:
+            gate.set()
+        done = 0
+        while done < len(said):
+            until(lambda seen=done: len(box) > seen)  # type: ignore[misc]  # mypy knows no default in a lambda
+            fresh = box[done:]
+            bus.acknowledge(fresh)
+            done += len(fresh)
+        _settle(bus)
+    assert payloads(box) == said
+
+
+@on(*KEEPING)
+def test_an_old_ticket_thanks_for_nothing_new(rig: Rig) -> None:
+    """Brokers use packet ids again: thanks for a message of the last connection must not pass for one of this."""
+    box: list[Message] = []
+    with connected(rig.bus(), box.append) as bus:
+        rig.say("in/a", b"fact")
+        until(lambda: len(box) == 1)
+        rig.cut(bus)
+        until(lambda: len(box) == 2)
+        old, new = box
+        assert old.ticket != new.ticket
+        bus.acknowledge([old])
+        _settle(bus)
+        rig.cut(bus)
+        until(lambda: len(box) == 3, tell=lambda: "the message did not come again: an old ticket thanked for it")
+        bus.acknowledge(box[2:])
+        _settle(bus)
+        rig.cut(bus)
+        until(lambda: bus.link().connects == 4)
+        rig.say("in/a", b"last")
+        until(lambda: b"last" in payloads(box))
+    assert payloads(box) == [b"fact", b"fact", b"fact", b"last"]
+
+
+@on(*KEEPING)
+def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
+    box: list[Message] = []
+    with connected(rig.bus(), box.append) as bus:
+        rig.say("in/a", b"before")
+        until(lambda: len(box) == 1)
+        rig.stop()
+        until(lambda: not bus.link().connected)
+        assert bus.link().trouble
+        rig.start()
+        until(lambda: bus.link().connected)
+        until(lambda: len(box) == 2)
+        bus.acknowledge(box)
+        rig.say("in/a", b"after")
+        until(lambda: len(box) == 3)
+        assert bus.link().connects == 2
+        assert bus.link().trouble == ""
+        assert bus.link().protocol == rig.protocol
+    assert payloads(box) == [b"before", b"before", b"after"]
+
+
+@on(*KEEPING)
+def test_a_wrong_password_is_said_in_words(rig: Rig) -> None:
+    bus = rig.wrong_bus()
+    bus.start(lambda _message: None)
+    try:
+        until(lambda: "password" in bus.link().trouble, tell=bus.link)
+        assert not bus.link().connected
+        assert bus.link().connects == 0
+    finally:
+        bus.close()
+
+
+@on(*EVERY)
+def test_closing_twice_is_closing_once(rig: Rig) -> None:
+    never = rig.bus("never-started")
+    never.close()
+    never.close()
+    bus = rig.bus()
+    with connected(bus, lambda _message: None):
+        bus.close()
+    bus.close()
+    assert not bus.link().connected
+
+
+def test_nobody_there_is_said_in_words() -> None:
+    port = free_port()
+    bus = MqttBus(MqttOptions("127.0.0.1", port, "gw", ("in/#",)), lambda: 0)
+    bus.start(lambda _message: None)
+    try:
+        trouble = until(lambda: bus.link().trouble)
+    finally:
+        bus.close()
+    assert trouble.startswith(f"broker 127.0.0.1:{port} does not answer")
+    assert "correct mqtt.host" in trouble
+
+
+def test_certificates_that_are_none_are_refused_before_connecting(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text("no certificate", "utf-8")
+    with pytest.raises(OSError, match=r"(?i)certificate|pem"):
+        MqttBus(MqttOptions("localhost", 8883, "gw", (), ca_file=authority), lambda: 0)

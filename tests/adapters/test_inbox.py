@@ -1,0 +1,110 @@
+"""The one crossing between threads: bounded, in order, jobs first, and nobody left waiting when it closes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.store import Store, StoreFullError
+from gateway.core.types import Message
+from gateway.inbox import Inbox
+from tests.kit.street import KEY
+from tests.kit.waiting import WAIT_S, until
+
+
+def message(number: int) -> Message:
+    return Message("a/b", b"%d" % number, number)
+
+
+def aside(action: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "a.db", KEY)
+
+
+def test_messages_come_out_in_order_and_at_most_so_many() -> None:
+    inbox = Inbox(10)
+    for number in range(5):
+        inbox.deliver(message(number))
+    assert len(inbox) == 5
+    assert inbox.take(3, 0.0) == ([message(0), message(1), message(2)], [])
+    assert inbox.take(3, 60.0) == ([message(3), message(4)], []), "it waited although something was there"
+    assert inbox.take(3, 0.0) == ([], [])
+
+
+def test_a_full_box_blocks_whoever_delivers_and_loses_nothing() -> None:
+    inbox, count = Inbox(4), 100
+    delivering = aside(lambda: [inbox.deliver(message(number)) for number in range(count)])
+    until(lambda: len(inbox) == 4)
+    assert delivering.is_alive()
+    got: list[Message] = []
+    until(lambda: len(inbox) <= 4 and (got.extend(inbox.take(3, 0.1)[0]) or len(got) == count))
+    delivering.join(WAIT_S)
+    assert got == [message(number) for number in range(count)]
+
+
+def test_a_waiting_take_is_woken_by_a_message_by_a_job_and_by_wake(store: Store) -> None:
+    for rouse, expected in (
+        (lambda box: box.deliver(message(1)), (1, 0)),
+        (lambda box: box.call(lambda store: store.backlog()), (0, 1)),
+        (lambda box: box.wake(), (0, 0)),
+    ):
+        inbox = Inbox(4)
+        taken: list[tuple[int, int]] = []
+        waiting = aside(lambda box=inbox, into=taken: into.append(tuple(map(len, box.take(4, 3600.0)))))  # type: ignore[misc]
+        until(lambda box=inbox: box._waiting)  # type: ignore[misc]
+        rouse(inbox)
+        waiting.join(WAIT_S)
+        assert taken == [expected]
+    store.close()
+
+
+def test_jobs_are_done_by_the_writer_and_their_results_awaited(store: Store) -> None:
+    inbox = Inbox(4)
+    fine = inbox.call(lambda store: store.backlog())
+    wrong = inbox.call(_full)
+    for job in inbox.take(0, 0.0)[1]:
+        job.run(store)
+    assert fine.result(0) == 0
+    with pytest.raises(StoreFullError, match="no room"):
+        wrong.result(0)
+    store.close()
+
+
+def _full(_store: Store) -> None:
+    raise StoreFullError("no room")
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_not_done(store: Store) -> None:
+    inbox = Inbox(4)
+    asked = inbox.call(lambda store: store.close())
+    assert asked.cancel()
+    for job in inbox.take(0, 0.0)[1]:
+        job.run(store)
+    assert store.backlog() == 0
+    store.close()
+
+
+def test_closing_lets_everybody_go() -> None:
+    inbox = Inbox(1)
+    inbox.deliver(message(0))
+    blocked = aside(lambda: inbox.deliver(message(1)))
+    until(lambda: inbox._blocked)
+    waiting = inbox.call(lambda store: store.backlog())
+    inbox.close()
+    blocked.join(WAIT_S)
+    assert not blocked.is_alive()
+    inbox.deliver(message(2))
+    assert inbox.take(9, 0.0)[0] == [message(0)], "what came after the end was kept"
+    for future in (waiting, inbox.call(lambda store: store.backlog())):
+        with pytest.raises(CancelledError):
+            future.result(0)

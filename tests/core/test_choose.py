@@ -1,0 +1,203 @@
+"""Silence or the offer that is worth most, one reason for every candidate, and one question to the model."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from gateway.core import context as contexts
+from gateway.core import features
+from gateway.core.context import ZoneContext
+from gateway.core.offers import Campaign
+from gateway.core.policy.choose import Scorer, decide, situation
+from gateway.core.policy.decision import Decision
+from gateway.core.policy.gates import Moment
+from gateway.core.types import Occasion
+from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_street, offer
+
+PERSON = contexts.consented(None, "s1", Phone().consent(visits_month={"bar": 2.0}), (), NOON_MS)
+KINDS = features.KINDS
+
+
+def at(offers: Campaign, zone: str = "cafe", occasion: Occasion = "entered", now_ms: int = NOON_MS) -> Moment:
+    return Moment(PERSON, zone, occasion, now_ms, make_street(campaign=offers))
+
+
+def decided(offers: Campaign, scorer: Scorer | None = None, zone: str = "cafe") -> Decision:
+    return decide(at(offers, zone), ZoneContext(), scorer or TableScorer(), "gw-t.1")
+
+
+def by_kind(**values: int) -> list[Any]:
+    """One offer of each kind, worth so much, all at the cafe's door."""
+    return [offer(kind.replace("_", "-"), kind=kind, value_minor=value, zones=("cafe",)) for kind, value in values.items()]
+
+
+class RowScorer:
+    """These scores, in the order of the rows."""
+
+    version = "rows-1"
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = scores
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        assert len(rows) == len(self.scores)
+        return np.array(self.scores, dtype=np.float32)
+
+
+# --- worth -----------------------------------------------------------------------------------------------
+
+
+def test_worth_ranks_and_not_propensity() -> None:
+    """The arbitration table of the sources in cents: .08 x 1.55 x 20 = 2.48, .05 x 30 x 1.25 = 1.875, .12 x 15 = 1.80.
+
+    Context and lever are part of the value here: the margin an accepted offer brings. The order is theirs.
+    """
+    offers = by_kind(coffee_house=round(1.55 * 2000), bar=1500, carry_away=round(1.25 * 3000))
+    policy = {"contact_cost_minor": 20.0, "propensity_min": 0.01}
+    made = decided(campaign(*offers, **policy), TableScorer({"coffee_house": 0.08, "bar": 0.12, "carry_away": 0.05}))
+    assert [candidate.offer for candidate in made.candidates] == ["coffee-house", "carry-away", "bar"]
+    assert [candidate.worth_minor for candidate in made.candidates] == pytest.approx([228.0, 167.5, 160.0], rel=1e-6)
+    assert [candidate.reason for candidate in made.candidates] == ["chosen", "outranked", "outranked"]
+    assert (made.offer, made.reason, made.p_select) == ("coffee-house", "chosen", 1.0)
+
+
+@pytest.mark.parametrize(("cost", "chosen"), [(249.9, "flat-white"), (250.0, None), (250.1, None)])
+def test_silence_is_worth_nothing_and_beats_what_is_worth_no_more(cost: float, chosen: str | None) -> None:
+    made = decided(campaign(offer(), contact_cost_minor=cost))
+    assert made.offer == chosen
+    assert made.reason == ("chosen" if chosen else "not_worth_it")
+
+
+def test_all_negative_is_silence() -> None:
+    offers = by_kind(coffee_house=100, bar=30, carry_away=5)
+    made = decided(campaign(*offers, contact_cost_minor=1000.0))
+    assert (made.offer, made.reason) == (None, "not_worth_it")
+    assert {candidate.reason for candidate in made.candidates} == {"not_worth_it"}
+    assert [candidate.offer for candidate in made.candidates] == ["coffee-house", "bar", "carry-away"], "best first all the same"
+
+
+def test_the_unlikely_is_not_proposed_however_much_it_would_bring() -> None:
+    made = decided(
+        campaign(*by_kind(coffee_house=10_000_000, bar=100), propensity_min=0.25), TableScorer({"coffee_house": 0.2499, "bar": 0.25})
+    )
+    assert {candidate.offer: candidate.reason for candidate in made.candidates} == {"bar": "chosen", "coffee-house": "propensity_low"}
+    assert made.offer == "bar"
+
+
+def test_equal_worth_keeps_the_campaigns_order() -> None:
+    offers = by_kind(carry_away=400, bar=400, coffee_house=400)
+    assert [candidate.offer for candidate in decided(campaign(*offers)).candidates] == ["carry-away", "bar", "coffee-house"]
+    assert decided(campaign(*reversed(offers))).offer == "coffee-house"
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -math.inf, -0.5, 1.5])
+def test_nonsense_from_a_model_chooses_nothing(nonsense: float) -> None:
+    made = decided(campaign(*by_kind(coffee_house=400, bar=400)), RowScorer(nonsense, nonsense))
+    assert made.offer is None
+    assert decided(campaign(*by_kind(coffee_house=400, bar=400)), RowScorer(nonsense, 0.5)).offer == "bar"
+
+
+# --- the model is asked once -----------------------------------------------------------------------------
+
+
+def test_the_model_is_asked_once_and_only_of_open_offers() -> None:
+    scorer = TableScorer()
+    made = decided(campaign(), scorer, "station")
+    assert [rows.shape for rows in scorer.asked] == [(2, len(features.FEATURES))]
+    asked = [KINDS[int(np.argmax(row[[features.NAMES.index(f"offer_{kind}") for kind in KINDS]]))] for row in scorer.asked[0]]
+    assert asked == ["coffee_house", "bar"]
+    assert {candidate.offer: candidate.reason for candidate in made.candidates}["second-cup"] == "not_here"
+
+
+def test_the_model_is_not_asked_where_all_is_closed() -> None:
+    scorer = TableScorer()
+    for moment in (at(campaign(), now_ms=0), at(campaign(), "elsewhere")):
+        made = decide(moment, ZoneContext(), scorer, "gw-t.1")
+        assert made.offer is None
+        assert all(candidate.propensity is None for candidate in made.candidates)
+    assert scorer.asked == []
+
+
+def test_without_a_model_there_is_silence() -> None:
+    made = decided(campaign(), TableScorer(None, version=""))
+    assert (made.offer, made.reason, made.model) == (None, "no_model", "")
+    assert [candidate.reason for candidate in made.candidates] == ["no_model", "not_here", "not_now"]
+
+
+def test_what_the_model_saw_is_written_down() -> None:
+    scorer = TableScorer()
+    made = decided(campaign(), scorer)
+    (row,) = scorer.asked[0].tolist()
+    assert made.candidates[0].features == tuple(None if math.isnan(value) else value for value in row)
+    assert None in made.candidates[0].features, "the weather is not known on this street"
+    assert made.model == "table-1"
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Decision) == made
+
+
+# --- the situation ---------------------------------------------------------------------------------------
+
+
+def test_the_situation_is_read_off_the_context() -> None:
+    here = ZoneContext({"temperature": (8.5, NOON_MS), "precipitation": (1.0, NOON_MS)})
+    (_, happy_hour, _) = campaign().offers
+    seen = situation(at(campaign(), "station", now_ms=berlin_ms(2026, 6, 10, 17, 30)), here, happy_hour)
+    assert (seen.hour, seen.heading, seen.weather, seen.temperature_c) == (17.5, "home", None, None), "readings of noon are stale"
+    seen = situation(at(campaign(), "station"), here, happy_hour)
+    assert (seen.hour, seen.heading, seen.weather, seen.temperature_c) == (12.0, "nowhere_urgent", "rainy", 8.5)
+    assert seen.travel_min == pytest.approx(3.0), "240 m at 80 m a minute"
+    assert (seen.offer_kind, seen.expiry_hours, seen.visits_month) == ("bar", 24.0, {"bar": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "heading"),
+    [("station", 10, "work"), ("station", 11, "nowhere_urgent"), ("station", 16, "home"), ("cafe", 8, "nowhere_urgent")],
+)
+def test_in_a_transit_hall_people_are_bound_somewhere(zone: str, hour: int, heading: str) -> None:
+    assert situation(at(campaign(), zone, now_ms=berlin_ms(2026, 6, 10, hour)), ZoneContext(), offer()).heading == heading
+
+
+def test_how_far_an_unknown_shop_is_is_unknown() -> None:
+    seen = situation(at(campaign(offer(shop="far-away"))), ZoneContext(), offer(shop="far-away"))
+    assert math.isnan(seen.travel_min)
+
+
+# --- whatever the campaign -------------------------------------------------------------------------------
+
+_OFFERS = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.integers(0, 5000), st.sampled_from(("cafe", "bar", "station")), st.booleans()),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=200)
+@given(_OFFERS, st.dictionaries(st.sampled_from(KINDS), st.floats(0, 1)), st.sampled_from(("cafe", "bar")), st.floats(0, 500))
+def test_every_candidate_has_one_reason_and_the_best_open_one_is_chosen(
+    drawn: list[tuple[Any, int, str, bool]], propensities: dict[Any, float], zone: str, cost: float
+) -> None:
+    offers = [
+        offer(f"o{n}", kind=kind, value_minor=value, zones=(where,), occasions=("entered",) if enters else ("dwelled",))
+        for n, (kind, value, where, enters) in enumerate(drawn)
+    ]
+    scorer = TableScorer(propensities)
+    made = decided(campaign(*offers, contact_cost_minor=cost), scorer, zone)
+    assert sorted(candidate.offer for candidate in made.candidates) == sorted(one.id for one in offers)
+    assert made.p_select == 1.0
+    assert made.reason == next((candidate.reason for candidate in made.candidates if candidate.offer == made.offer), made.reason)
+    chosen = [candidate for candidate in made.candidates if candidate.reason == "chosen"]
+    assert [candidate.offer for candidate in chosen] == ([made.offer] if made.offer else [])
+    fit = [one.worth_minor for one in made.candidates if one.propensity is not None and one.propensity >= 0.1]
+    assert (made.offer is not None) == any(worth is not None and worth > 0 for worth in fit)
+    if made.offer:
+        assert chosen[0].worth_minor == max(worth for worth in fit if worth is not None)
+    open_offers = [one for one in offers if zone in one.zones and "entered" in one.occasions]
+    assert sum(len(rows) for rows in scorer.asked) == len(open_offers)
+    assert len(scorer.asked) == min(1, len(open_offers))

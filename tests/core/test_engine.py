@@ -1,0 +1,349 @@
+"""The walk on a real store: a yes, a visit, a decision, a trigger, an answer, a count, and what leaves in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core import limits
+from gateway.core.context import READING_MS_MAX
+from gateway.core.features import NAMES
+from gateway.core.presence import PresenceRules
+from gateway.core.privacy import Cell
+from gateway.core.records import CellCount, GatewayHealth
+from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
+from gateway.core.world import Outcome
+from tests.kit.street import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_street, offer, purchase
+
+RULES = PresenceRules()
+
+
+def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
+    """They come near: two clear samples a second apart."""
+    gateway.tell(phone.near(anchor))
+    gateway.clock.advance(1000)
+    return gateway.tell(phone.near(anchor))
+
+
+def offered(gateway: Gateway, phone: Phone) -> str:
+    """A consenting person enters the cafe and is proposed something: the decision's code."""
+    gateway.tell(phone.consent())
+    (trigger,) = enter(gateway, phone).triggers
+    return trigger.decision
+
+
+# --- the whole way ---------------------------------------------------------------------------------------
+
+
+def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(TimePassed())
+    yes = gateway.tell(phone.consent(visits_month={"bar": 2.0}))
+    assert yes.counts == {"kept": 1, "facts": 1}
+    arrived = enter(gateway, phone)
+    (transition,), (decision,), (trigger,) = arrived.transitions, arrived.decisions, arrived.triggers
+    assert (transition.kind, transition.zone, transition.at_ms) == ("entered", "cafe", NOON_MS + 1000)
+    assert (decision.offer, decision.reason, decision.occasion, decision.subject) == ("flat-white", "chosen", "entered", transition.subject)
+    assert (trigger.decision, trigger.device, trigger.offer, trigger.zone) == (decision.id, phone.device, "flat-white", "cafe")
+    assert trigger.expires_at_ms == NOON_MS + 1000 + 120_000
+    assert gateway.store.waiting_triggers() == [trigger]
+    assert gateway.store.decision(decision.id) == (decision, None)
+
+    for kind in ("shown", "opened", "accepted"):
+        told = gateway.tell(phone.answer(decision.id, kind))
+        assert told.cells == {Cell("cafe", "flat-white", kind): 1}
+    assert gateway.store.decision(decision.id) == (decision, "accepted")
+    gateway.tell(purchase("till-cafe", 1, kind="coffee_house", decision=decision.id))
+    gateway.tell(phone.answer(decision.id, "redeemed"))
+
+    stops = gateway.pass_time(HOUR_MS)
+    (closing,) = [stop for stop in stops if stop.records]
+    health = closing.records[0]
+    assert isinstance(health, GatewayHealth)
+    assert (health.facts, health.decisions, health.triggers, health.backlog) == (6, 1, 1, 0)
+    cells = [(cell.zone, cell.offer, cell.kind, cell.count) for cell in closing.records if isinstance(cell, CellCount)]
+    assert cells == [("cafe", "flat-white", kind, 1) for kind in ("accepted", "opened", "redeemed", "shown", "trigger")]
+    assert all(record.window_start_ms == NOON_MS for record in closing.records)
+    assert gateway.store.backlog() == 6
+    assert gateway.rows("cells") == []
+    batch = gateway.store.next_batch("gw-t")
+    assert batch is not None
+    assert batch.records == closing.records
+    assert phone.device not in str(batch)
+    assert transition.subject not in str(batch)
+
+
+def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(TimePassed())
+    code = offered(gateway, phone)
+    gateway.pass_time(HOUR_MS)
+    gateway.tell(phone.answer(code, "shown"))
+    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.records]
+    assert [(record.kind, record.window_start_ms) for record in records if isinstance(record, CellCount)] == [("shown", NOON_MS + HOUR_MS)]
+    # Each window leaves once; records are told apart by their ids.
+    ids = [id_ for id_, *_ in gateway.rows("outbox")]
+    assert len(ids) == len(set(ids)) == 4
+
+
+def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, street=make_street(clock_floor_ms=NOON_MS + HOUR_MS))
+    phone = Phone()
+    gateway.tell(phone.consent(), TimePassed())
+    (decision,) = enter(gateway, phone).decisions
+    assert (decision.offer, decision.reason) == (None, "clock_untrusted")
+    assert "window_start_ms" not in gateway.dump()
+    opened = [stop.opened_window_ms for stop in gateway.pass_time(HOUR_MS) if stop.opened_window_ms is not None]
+    assert opened == [NOON_MS + HOUR_MS]
+    assert gateway.rows("outbox") == []
+    gateway.close()
+
+
+def test_a_full_outbox_gathers_on(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway.tell(TimePassed())
+    code = offered(gateway, phone := Phone())
+    monkeypatch.setattr(limits, "OUTBOX_RECORDS_MAX", 0)
+    gateway.clock.advance(HOUR_MS)
+    assert gateway.tell(TimePassed()).records == ()
+    monkeypatch.undo()
+    gateway.tell(phone.answer(code, "shown"))
+    records = gateway.tell(TimePassed()).records
+    assert [record.kind for record in records if isinstance(record, CellCount)] == ["shown", "trigger"], "nothing was lost"
+
+
+# --- time ------------------------------------------------------------------------------------------------
+
+
+def test_time_alone_makes_people_dwell_and_leave(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(TimePassed(), phone.consent())
+    enter(gateway, phone)
+    kinds: list[tuple[str, int]] = []
+    for _ in range(7):
+        for stop in gateway.pass_time(10_000):
+            kinds += [(transition.kind, transition.at_ms) for transition in stop.transitions]
+        gateway.tell(phone.near("scan-cafe"))
+    for stop in gateway.pass_time(5 * 60_000):
+        kinds += [(transition.kind, transition.at_ms) for transition in stop.transitions]
+    entered_ms = NOON_MS + 1000
+    assert kinds == [("dwelled", entered_ms + RULES.dwell_ms), ("left", entered_ms + 70_000)]
+    assert gateway.rows("presences") == []
+    assert gateway.world.next_due_ms() is None
+
+
+def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    subject = gateway.world.identities[phone.device]
+    gateway.pass_time(40_000)
+    context = gateway.store.context(subject)
+    assert context is not None
+    assert context.visits == {}
+    enter(gateway, phone)
+    for _ in range(4):
+        gateway.pass_time(20_000)
+        gateway.tell(phone.near("scan-cafe"))
+    gateway.restart()
+    context = gateway.store.context(subject)
+    assert context is not None
+    assert {kind: rate.per_month for kind, rate in context.visits.items()} == {"coffee_house": 1.0}
+
+
+def test_dwelling_is_an_occasion_of_its_own(tmp_path: Path) -> None:
+    cup = offer("second-cup", zones=("cafe",), occasions=("dwelled",))
+    gateway = Gateway(tmp_path, street=make_street(campaign=campaign(cup)))
+    phone = Phone()
+    gateway.tell(phone.consent())
+    (decision,) = enter(gateway, phone).decisions
+    assert (decision.offer, decision.reason) == (None, "not_now")
+    gateway.pass_time(25_000)
+    gateway.tell(phone.near("scan-cafe"))
+    gateway.pass_time(25_000)
+    gateway.tell(phone.near("scan-cafe"))
+    triggers = [trigger for stop in gateway.pass_time(20_000) for trigger in stop.triggers]
+    assert [trigger.offer for trigger in triggers] == ["second-cup"]
+    gateway.close()
+
+
+def test_a_visit_and_its_timer_move_with_a_set_clock(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    gateway.clock.step(-3 * HOUR_MS)
+    gateway.world.shift(gateway.clock.take_step())
+    assert gateway.tell(TimePassed()).transitions == []
+    kinds = [transition.kind for stop in gateway.pass_time(31_000) for transition in stop.transitions]
+    assert kinds == ["left"]
+
+
+# --- who is heard, and by whom ---------------------------------------------------------------------------
+
+
+def test_either_end_may_be_the_fixed_one(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    gateway.tell(phone.hears("beacon-cafe"))
+    outcome = gateway.tell(phone.hears("beacon-cafe"))
+    assert [transition.zone for transition in outcome.transitions] == ["cafe"]
+    # The scanner in the same zone holds the same visit.
+    assert gateway.tell(phone.near("scan-cafe")).transitions == []
+    assert len(gateway.world.presences) == 1
+
+
+def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    steps: list[tuple[Position, list[str]]] = [
+        (phone.at(200.0), []),
+        (phone.at(49.0, accuracy_m=5.0), []),  # perhaps outside
+        (phone.at(40.0, accuracy_m=5.0), ["entered"]),
+        (phone.at(52.0, accuracy_m=5.0), []),  # perhaps still inside
+        (phone.at(900.0, accuracy_m=2000.0), []),  # a fix from a cell tower
+        (phone.at(60.0, accuracy_m=5.0), ["left"]),
+    ]
+    for position, kinds in steps:
+        gateway.clock.advance(1000)
+        outcome = gateway.tell(position)
+        assert [transition.kind for transition in outcome.transitions] == kinds, position
+        assert all(transition.zone == "square" for transition in outcome.transitions)
+
+
+@pytest.mark.parametrize(
+    ("observation", "reason"),
+    [
+        (Sighting("phone-9999", "tag-x", -50.0), "unmapped_anchor"),
+        (Sighting("scan-cafe", "somebody", -50.0), "not_consented"),
+        (Sighting("scan-cafe", "somebody", -50.0, at_ms=NOON_MS - limits.SIGHTING_AGE_MS_MAX - 1), "late"),
+        (Position("phone-9999", 52.52, 13.405), "not_consented"),
+        (Reading("sensor-9", "temperature", 3.0), "unmapped_device"),
+        (Count("sensor-9", "people", 3), "unmapped_device"),
+        (purchase("till-unknown", 1), "unmapped_device"),
+        (Phone().answer("gw-other.0123456789abcdef"), "other_gateway"),
+        (Phone().answer("gw-t.0123456789abcdef"), "unknown_decision"),
+        (Phone().answer("gw-t"), "other_gateway"),
+        (Phone().withdrawal(), "not_consented"),
+    ],
+)
+def test_what_is_discarded_says_why_and_changes_nothing(gateway: Gateway, observation: Any, reason: str) -> None:
+    before = gateway.dump()
+    outcome = gateway.tell(observation)
+    assert outcome.discarded == {reason: 1}
+    assert not outcome.counts
+    assert not outcome.is_durable
+    assert gateway.dump() == before
+
+
+def test_a_late_sighting_says_where_somebody_was(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    edge_ms = gateway.clock.now_ms() - limits.SIGHTING_AGE_MS_MAX
+    for at_ms, kept in ((edge_ms - 1, False), (edge_ms, True), (gateway.clock.now_ms() + 86_400_000, True), (None, True)):
+        outcome = gateway.tell(Sighting("scan-bar", phone.tag, FAINT_DBM, at_ms=at_ms))
+        assert outcome.discarded == ({} if kept else {"late": 1})
+        outcome = gateway.tell(Position(phone.device, 10.0, 10.0, at_ms=at_ms))
+        assert outcome.discarded == ({} if kept else {"late": 1})
+
+
+def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
+    outcome = gateway.tell(Status("scan-cafe"))
+    assert (outcome.counts, outcome.discarded, outcome.is_durable) == ({"kept": 1}, {}, False)
+
+
+# --- what sensors say ------------------------------------------------------------------------------------
+
+
+def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gateway) -> None:
+    scorer = gateway.scorer
+    assert isinstance(scorer, TableScorer)
+    gateway.tell(Reading("weather-1", "temperature", 9.0), Reading("weather-1", "precipitation", 2.0))
+    gateway.tell(Reading("sensor-cafe", "temperature", 21.0), Count("sensor-cafe", "people", 7))
+    gateway.tell((first := Phone()).consent())
+    (decision,) = enter(gateway, first).decisions
+    features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
+    assert (features["temperature"], features["weather_rainy"]) == (21.0, 1.0)
+
+    gateway.clock.advance(READING_MS_MAX)
+    gateway.tell(Reading("weather-1", "temperature", 5.0))
+    gateway.tell((second := Phone("phone-0002")).consent())
+    (decision,) = enter(gateway, second).decisions
+    features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
+    assert (features["temperature"], features["weather_rainy"]) == (5.0, None), "the cafe's sensor has been silent for too long"
+
+
+# --- facts once ------------------------------------------------------------------------------------------
+
+
+def test_a_repeated_fact_has_no_effect(gateway: Gateway) -> None:
+    phone = Phone()
+    code = offered(gateway, phone)
+    facts: list[Fact] = [purchase("till-cafe", 1), phone.answer(code, "dismissed"), phone.consent(("presence", "offers"))]
+    for fact in facts:
+        gateway.tell(fact)
+    before = gateway.dump()
+    for _ in range(2):
+        for fact in facts:
+            outcome = gateway.tell(fact)
+            assert outcome.discarded == {"repeated": 1}
+            assert not outcome.is_durable
+        gateway.restart()
+    assert gateway.dump() == before
+
+
+def test_a_fact_that_stands_twice_in_a_batch_counts_once(gateway: Gateway) -> None:
+    sold = purchase("till-cafe", 1)
+    outcome = gateway.tell(sold, sold, purchase("till-cafe", 2), sold)
+    assert (outcome.counts["kept"], outcome.discarded) == (2, {"repeated": 2})
+    assert len(gateway.rows("facts")) == 2
+    consent = Phone().consent()
+    outcome = gateway.tell(consent, consent)
+    assert outcome.discarded == {"repeated": 1}
+    assert len(gateway.rows("contexts")) == 1
+
+
+def test_answers_count_only_from_whom_was_asked(gateway: Gateway) -> None:
+    phone, other = Phone(), Phone("phone-0002")
+    code = offered(gateway, phone)
+    gateway.tell(other.consent())
+    for stranger in (other, Phone("phone-0003")):
+        outcome = gateway.tell(stranger.answer(code, "redeemed"))
+        assert outcome.discarded == {"not_theirs": 1}
+    assert gateway.store.decision(code) is not None
+    assert gateway.rows("cells") == [("cafe", "flat-white", "trigger", 1)]
+    assert gateway.tell(phone.answer(code, "redeemed")).discarded == {}
+
+
+def test_an_answer_that_comes_late_undoes_no_refusal(gateway: Gateway) -> None:
+    phone = Phone()
+    code = offered(gateway, phone)
+    gateway.tell(phone.answer(code, "dismissed"))
+    gateway.tell(phone.answer(code, "shown"))
+    gateway.tell(phone.answer(code, "opened"), phone.answer(code, "shown"))
+    found = gateway.store.decision(code)
+    assert found is not None
+    assert found[1] == "dismissed"
+    gateway.restart()
+    gateway.pass_time(10 * 60_000)
+    (decision,) = enter(gateway, phone).decisions
+    reasons = {candidate.offer: candidate.reason for candidate in decision.candidates}
+    assert reasons["flat-white"] == "refused"
+
+
+def test_caps_outlive_a_restart_and_end_with_the_local_day(gateway: Gateway) -> None:
+    phone = Phone()
+    offered(gateway, phone)
+    chosen: list[tuple[str | None, str]] = []
+    for off_ms in (11 * 60_000, berlin_ms(2026, 6, 11, 8) - NOON_MS):
+        gateway.restart(off_ms)
+        gateway.pass_time(60_000)
+        (decision,) = enter(gateway, phone).decisions
+        chosen.append((decision.offer, decision.reason))
+    assert chosen == [(None, "cap_offer_day"), ("flat-white", "chosen")]
+
+
+def test_purchases_are_kept_by_zone(gateway: Gateway) -> None:
+    gateway.tell(purchase("till-bar", 1, 990, kind="bar"))
+    assert [row[1:] for row in gateway.rows("facts")] == [("purchase", NOON_MS, None, "bar", None, "bar", 990)]

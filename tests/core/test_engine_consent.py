@@ -1,0 +1,310 @@
+"""No consent, no trace; a no outranks everything; and nobody speaks for somebody else.
+
+`Gateway.dump` shows every cell of every table: what is not found there is not kept. The control is in the same tests: the
+person who did say yes is found.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.core import limits
+from gateway.core.presence import PresenceRules
+from gateway.core.types import Observation, Purpose, Sighting, TimePassed
+from gateway.core.world import Outcome
+from tests.kit.street import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_street, purchase
+
+RULES = PresenceRules()
+
+
+def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
+    gateway.tell(phone.near(anchor))
+    gateway.clock.advance(1000)
+    return gateway.tell(phone.near(anchor))
+
+
+def traces(gateway: Gateway, *texts: str) -> list[str]:
+    """Which of the texts stand anywhere in the database, or in what the world remembers."""
+    memory = f"{gateway.world.identities} {gateway.world.presences} {gateway.world.places}"
+    everything = f"{gateway.dump()}\n{memory}".lower()
+    return [text for text in texts if text.lower() in everything]
+
+
+# --- no yes, no trace ------------------------------------------------------------------------------------
+
+
+def test_people_who_never_said_yes_leave_no_trace(gateway: Gateway) -> None:
+    known, stranger = Phone("phone-0001"), Phone("phone-0666", tag="c0ffee123456")
+    gateway.tell(TimePassed(), known.consent())
+    for _ in range(3):
+        gateway.tell(
+            stranger.near("scan-cafe"),
+            stranger.hears("beacon-cafe"),
+            stranger.at(0.0),
+            stranger.answer("gw-t.0000000000000000"),
+            stranger.withdrawal(),
+            known.near("scan-cafe"),
+        )
+        gateway.pass_time(1000)
+    gateway.pass_time(2 * HOUR_MS)
+    assert traces(gateway, stranger.device, stranger.tag) == []
+    # The control: looking does find somebody.
+    assert traces(gateway, known.device, known.tag) == [known.device, known.tag]
+    assert len(gateway.rows("contexts")) == len(gateway.rows("decisions")) == 1
+
+
+def test_the_device_of_a_person_stands_in_two_tables_only(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    code = enter(gateway, phone).triggers[0].decision
+    gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
+    gateway.store.triggers_sent([code])
+    places = {line.split(":", 1)[0] for line in gateway.dump().splitlines() if phone.device in line or phone.tag in line}
+    assert places == {"contexts", "identities"}
+
+
+def test_a_yes_to_offers_alone_is_no_yes_to_being_seen(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(("offers", "learning", "measurement")))
+    for anchor in ("scan-cafe", "beacon-cafe"):
+        gateway.tell(Sighting(phone.device, anchor, CLEAR_DBM), phone.near(anchor))
+        gateway.tell(Sighting(phone.device, anchor, CLEAR_DBM), phone.near(anchor), phone.at(0.0))
+    gateway.pass_time(5 * 60_000)
+    assert gateway.rows("presences") == gateway.rows("decisions") == gateway.rows("triggers") == []
+    assert traces(gateway, phone.tag) == [], "a tag is there to be seen by: without that purpose it is not kept"
+
+
+def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(("presence", "offers")))
+    code = enter(gateway, phone).triggers[0].decision
+    gateway.tell(phone.answer(code, "redeemed"))
+    assert gateway.rows("cells") == []
+
+
+# --- a no outranks everything ----------------------------------------------------------------------------
+
+
+def test_a_withdrawal_forgets(gateway: Gateway) -> None:
+    phone, other = Phone(), Phone("phone-0002")
+    gateway.tell(phone.consent(visits_month={"bar": 3.0}), other.consent())
+    subject = gateway.world.identities[phone.device]
+    code = enter(gateway, phone).triggers[0].decision
+    enter(gateway, other, "scan-bar")
+    gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
+    assert traces(gateway, phone.device, phone.tag, subject, code) == [phone.device, phone.tag, subject, code]
+    facts = len(gateway.rows("facts"))
+
+    outcome = gateway.tell(phone.withdrawal())
+    assert outcome.discarded == {}
+    assert traces(gateway, phone.device, phone.tag, subject, code) == []
+    assert gateway.store.waiting_triggers() != [], "the other one's still waits"
+    assert len(gateway.rows("facts")) == facts + 1, "what the till sold stays sold"
+    assert len(gateway.rows("presences")) == len(gateway.rows("contexts")) == 1
+    gateway.restart()
+    assert traces(gateway, phone.device, phone.tag, subject, code) == []
+    assert gateway.tell(phone.near("scan-cafe")).discarded == {"not_consented": 1}
+    assert gateway.tell(phone.answer(code, "redeemed")).discarded == {"unknown_decision": 1}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_withdrawal_in_the_same_batch_unsends_what_the_batch_decided(gateway: Gateway, *, again: bool) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    subject = gateway.world.identities[phone.device]
+    gateway.tell(phone.near("scan-cafe"))
+    batch: list[Observation] = [phone.near("scan-cafe"), phone.consent(("presence", "offers")), phone.withdrawal()]
+    outcome = gateway.tell(*batch, *([phone.consent(), phone.near("scan-cafe")] if again else []))
+    assert (outcome.triggers, outcome.decisions) == ([], [])
+    assert outcome.discarded == {}
+    assert gateway.rows("triggers") == gateway.rows("presences") == gateway.rows("decisions") == []
+    assert traces(gateway, subject) == []
+    assert traces(gateway, phone.device) == ([phone.device] if again else [])
+    if again:
+        assert gateway.world.identities[phone.device] != subject, "who comes back is somebody new"
+
+
+def test_a_purchase_with_their_code_forgets_it_in_the_same_batch(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    code = enter(gateway, phone).triggers[0].decision
+    gateway.tell(purchase("till-cafe", 1, decision=code), phone.answer(code, "redeemed"), phone.withdrawal())
+    assert traces(gateway, code) == []
+    assert len([row for row in gateway.rows("facts") if row[1] == "purchase"]) == 1
+
+
+def test_a_yes_that_arrives_after_the_no_it_came_before_is_no_yes(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    late_yes = phone.consent()
+    gateway.tell(phone.withdrawal())
+    assert gateway.tell(late_yes).discarded == {"overtaken": 1}
+    gateway.restart()
+    assert gateway.tell(late_yes).discarded == {"overtaken": 1}
+    assert traces(gateway, phone.device) == []
+    assert gateway.tell(phone.consent()).discarded == {}, "a later yes is one"
+
+
+def test_a_late_yes_is_overtaken_in_the_same_batch_too(gateway: Gateway) -> None:
+    phone = Phone()
+    first, late_yes, no = phone.consent(), phone.consent(), phone.withdrawal()
+    outcome = gateway.tell(first, no, late_yes)
+    assert outcome.discarded == {"overtaken": 1}
+    assert traces(gateway, phone.device) == []
+
+
+def test_a_stale_word_changes_nothing(gateway: Gateway) -> None:
+    phone = Phone()
+    old, new = phone.consent(), phone.consent(("presence",), tags=())
+    gateway.tell(new)
+    before = gateway.dump()
+    assert gateway.tell(old).discarded == {"overtaken": 1}
+    assert gateway.dump() == before
+    assert traces(gateway, phone.tag) == []
+
+
+# --- less than before, and for so long --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("purposes", [("offers",), ("measurement",)])
+def test_taking_presence_back_ends_the_visit_at_once(gateway: Gateway, purposes: tuple[Purpose, ...]) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    assert len(gateway.rows("presences")) == 1
+    gateway.tell(phone.consent(purposes))
+    assert gateway.rows("presences") == []
+    assert gateway.world.presences == {}
+
+
+def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(tags=("tag-one", "tag-two")))
+    gateway.tell(phone.consent(tags=("tag-two",)))
+    assert traces(gateway, "tag-one", "tag-two") == ["tag-two"]
+    assert gateway.tell(Sighting("scan-cafe", "tag-one", CLEAR_DBM)).discarded == {"not_consented": 1}
+
+
+def test_when_a_yes_runs_out_the_visit_ends_and_nothing_more_is_written(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
+    code = enter(gateway, phone).triggers[0].decision
+    gateway.pass_time(25_000)
+    written = gateway.rows("contexts")
+    outcome = gateway.tell(phone.near("scan-cafe"), phone.answer(code, "opened"))
+    assert outcome.discarded == {"not_consented": 1}
+    gateway.pass_time(2 * RULES.exit_after_ms)
+    assert gateway.rows("presences") == []
+    assert gateway.rows("contexts") == written
+    outcome = enter(gateway, phone)
+    assert (outcome.transitions, outcome.decisions, outcome.triggers) == ([], [], [])
+
+
+def test_a_trigger_does_not_outlive_the_yes(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
+    assert enter(gateway, phone).triggers[0].expires_at_ms == NOON_MS + 20_000
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_yes_that_has_run_out_already_is_a_no(gateway: Gateway, *, before: bool) -> None:
+    phone = Phone()
+    if before:
+        gateway.tell(phone.consent())
+    outcome = gateway.tell(phone.consent(expires_at_ms=NOON_MS))
+    assert outcome.discarded == ({} if before else {"not_consented": 1})
+    assert traces(gateway, phone.device, phone.tag) == []
+
+
+# --- nobody speaks for somebody else ---------------------------------------------------------------------
+
+
+def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
+    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
+    gateway.tell(victim.consent())
+    gateway.tell(thief.consent(tags=(thief.tag, victim.tag, victim.device, "scan-bar", "beacon-cafe")))
+    owner, taker = gateway.world.identities[victim.device], gateway.world.identities[thief.device]
+    assert owner != taker
+    assert gateway.world.identities == {victim.device: owner, victim.tag: owner, thief.device: taker, thief.tag: taker}
+
+
+def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
+    one, two = Phone("phone-0001", tag="shared-tag"), Phone("phone-0002", tag="shared-tag")
+    gateway.tell(one.consent(), two.consent())
+    assert gateway.world.identities["shared-tag"] == gateway.world.identities[one.device]
+    gateway.tell(one.withdrawal(), two.consent())
+    assert gateway.world.identities["shared-tag"] == gateway.world.identities[two.device]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, restart: bool) -> None:
+    """A thief says that somebody's phone is their tag, before that somebody says a word of their own."""
+    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
+    gateway.tell(thief.consent(tags=(thief.tag, victim.device)))
+    gateway.tell(victim.consent())
+    if restart:
+        gateway.restart()
+    owner, taker = gateway.world.identities[victim.device], gateway.world.identities[thief.device]
+    assert owner != taker
+    context = gateway.store.context(taker)
+    assert context is not None
+    assert (context.device, context.tags) == (thief.device, (thief.tag,))
+    gateway.tell(thief.withdrawal())
+    assert traces(gateway, thief.device, thief.tag) == []
+    assert gateway.world.identities == {victim.device: owner, victim.tag: owner}
+
+
+def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> None:
+    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
+    gateway.tell(thief.consent(tags=(thief.tag, victim.device)))
+    assert gateway.tell(victim.withdrawal()).discarded == {}
+    assert traces(gateway, victim.device, thief.device) == [thief.device]
+    assert gateway.tell(victim.at(0.0)).discarded == {"not_consented": 1}
+
+
+# --- bounds ----------------------------------------------------------------------------------------------
+
+
+def test_a_person_may_name_so_many_tags(gateway: Gateway) -> None:
+    gateway.tell(Phone().consent(tags=tuple(f"tag-{number}" for number in range(100))))
+    assert len(gateway.world.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
+
+
+def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "IDENTITIES_MAX", 20)
+    phones = [Phone(f"phone-{number:04d}") for number in range(30)]
+    first = gateway.tell(*(phone.consent() for phone in phones[:15]))
+    assert first.discarded == {"too_many_subjects": 5}
+    assert len(gateway.world.identities) == 20
+    # A standing yes can be renewed and taken back, but takes no more room.
+    many = tuple(f"more-{number}" for number in range(8))
+    assert gateway.tell(phones[0].consent(tags=(phones[0].tag, *many))).discarded == {}
+    assert len(gateway.world.identities) == 20
+    assert gateway.tell(phones[1].withdrawal(), phones[20].consent(tags=many)).discarded == {}
+    assert len(gateway.world.identities) == 20
+    gateway.restart()
+    assert len(gateway.world.identities) == 20
+
+
+# --- a street that changed -------------------------------------------------------------------------------
+
+
+def test_a_visit_in_a_zone_that_is_no_more_is_forgotten(tmp_path: Path) -> None:
+    """An operator takes a zone off the street while somebody is in it: the gateway starts all the same."""
+    gateway = Gateway(tmp_path)
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone, "scan-bar")
+    gateway.tell(phone.near("scan-bar"))
+    gateway.close()
+    whole = make_street()
+    left = {id_: zone for id_, zone in whole.zones.items() if id_ != "bar"}
+    anchors = {anchor: zone for anchor, zone in whole.anchors.items() if zone in left}
+    changed = Gateway(tmp_path, street=msgspec.structs.replace(whole, zones=left, anchors=anchors), clock=gateway.clock)
+    changed.pass_time(5 * 60_000)
+    assert changed.rows("presences") == []
+    assert changed.world.presences == {}
+    changed.close()

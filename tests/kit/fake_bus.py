@@ -1,0 +1,226 @@
+"""The port to the broker in memory: sessions, redelivery, wills, retained messages, expiry; time is the test's.
+
+It passes the suite that the real one passes (tests/adapters/test_bus.py), which is what allows a test to use it instead.
+Each bus delivers on a thread of its own, as paho does, so a `deliver` that blocks blocks that bus and nobody else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.core import limits
+from gateway.core.bus import Link, Publication
+from gateway.core.types import Message
+from gateway.decoders.topics import topic_matches
+from tests.kit.ear import Heard
+
+TICKET_BITS = 16
+
+
+class _Parcel(NamedTuple):
+    topic: str
+    payload: bytes
+    qos: int
+    expires_at_ms: int | None
+
+
+class _Session:
+    """What the broker keeps for one id, connected or not."""
+
+    def __init__(self) -> None:
+        self.filters: tuple[str, ...] = ()
+        self.waiting: deque[_Parcel] = deque()
+        self.unacked: dict[int, _Parcel] = {}
+        self.bus: FakeBus | None = None
+
+    def resume(self) -> None:
+        """A new connection: what was not thanked for comes first."""
+        self.waiting.extendleft(reversed(self.unacked.values()))
+        self.unacked.clear()
+
+
+class FakeBroker:
+    """Routes in memory. `up` False is a broker that is away; what it holds for sessions it holds on a disk."""
+
+    def __init__(self, now_ms: Callable[[], int], password: str | None = None) -> None:
+        self.now_ms = now_ms
+        self.password = password
+        self.up = True
+        self.changed = threading.Condition(threading.RLock())
+        self.sessions: dict[str, _Session] = {}
+        self.retained: dict[str, _Parcel] = {}
+        self.heard: list[tuple[str, Heard]] = []
+
+    def route(self, publication: Publication) -> None:
+        """Give a publication to every session that asked for it, and to whoever reads `heard`."""
+        with self.changed:
+            expires_at_ms = None if publication.expiry_s is None else self.now_ms() + publication.expiry_s * 1000
+            if publication.retain:
+                self.retained[publication.topic] = _Parcel(publication.topic, publication.payload, publication.qos, expires_at_ms)
+            heard = Heard(publication.topic, publication.payload, publication.qos, retain=False, expiry_s=publication.expiry_s)
+            self.heard.append((publication.topic, heard))
+            for session in self.sessions.values():
+                if any(topic_matches(wanted, publication.topic) for wanted in session.filters):
+                    qos = min(1, publication.qos)
+                    if qos or session.bus is not None:
+                        session.waiting.append(_Parcel(publication.topic, publication.payload, qos, expires_at_ms))
+            self.changed.notify_all()
+
+    def kept(self, topic: str) -> list[bytes]:
+        """What a new subscriber would be given at once."""
+        parcel = self.retained.get(topic)
+        fresh = parcel is not None and (parcel.expires_at_ms is None or self.now_ms() < parcel.expires_at_ms)
+        return [parcel.payload] if parcel is not None and fresh else []
+
+    def stop(self) -> None:
+        """Go away; nobody's will is told, as nobody is there to tell it."""
+        with self.changed:
+            self.up = False
+            for session in self.sessions.values():
+                if session.bus is not None:
+                    session.bus.lose("the broker is gone")
+            self.changed.notify_all()
+
+    def start(self) -> None:
+        """Come back."""
+        with self.changed:
+            self.up = True
+            self.changed.notify_all()
+
+
+class FakeBus:
+    """See `gateway.core.bus.Bus`."""
+
+    def __init__(
+        self,
+        broker: FakeBroker,
+        name: str = "gw",
+        topics: Sequence[str] = ("in/#",),
+        will: Publication | None = None,
+        password: str | None = None,
+    ) -> None:
+        self._broker = broker
+        self._name = name
+        self._topics = tuple(topics)
+        self._will = will
+        self._password = password
+        self._deliver: Callable[[Message], None] = lambda _message: None
+        self._connection = 0
+        self._session = _Session()
+        self._taken: list[str] = []
+        self._link = Link(connected=False)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self, deliver: Callable[[Message], None]) -> None:
+        self._deliver = deliver
+        self._thread.start()
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        with self._broker.changed:
+            for message in messages:
+                if message.qos and message.ticket >> TICKET_BITS == self._connection:
+                    self._session.unacked.pop(message.ticket & ((1 << TICKET_BITS) - 1), None)
+            self._broker.changed.notify_all()
+
+    def publish(self, publication: Publication) -> bool:
+        with self._broker.changed:
+            if not self._link.connected:
+                return False
+            self._broker.route(publication)
+            if publication.token and publication.qos:
+                self._taken.append(publication.token)
+            return True
+
+    def taken(self) -> list[str]:
+        with self._broker.changed:
+            taken, self._taken = self._taken, []
+            return taken
+
+    def link(self) -> Link:
+        return self._link
+
+    def close(self) -> None:
+        with self._broker.changed:
+            self._closing = True
+            self._leave("")
+            self._broker.changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def lose(self, trouble: str) -> None:
+        """The connection is gone without a good-bye."""
+        self._leave(trouble)
+
+    def cut(self) -> None:
+        """Lose the connection; the broker tells the will. It comes back by itself."""
+        with self._broker.changed:
+            if self._link.connected:
+                self._leave("connection lost")
+                if self._will is not None:
+                    self._broker.route(self._will)
+                self._broker.changed.notify_all()
+
+    def _leave(self, trouble: str) -> None:
+        self._connection += 1
+        if self._session.bus is self:
+            self._session.bus = None
+        self._link = Link(connected=False, protocol=self._link.protocol, connects=self._link.connects, trouble=trouble)
+
+    def _run(self) -> None:
+        for message in self._messages():
+            self._deliver(message)
+
+    def _messages(self) -> Iterator[Message]:
+        """Connect whenever that is possible, and take what the session holds, one by one."""
+        while True:
+            with self._broker.changed:
+                self._broker.changed.wait_for(self._is_awake)
+                if self._closing:
+                    return
+                if not self._link.connected:
+                    self._connect()
+                    continue
+                message = self._next()
+            if message is not None:
+                yield message
+
+    def _is_awake(self) -> bool:
+        if self._closing:
+            return True
+        if not self._link.connected:
+            return self._may_connect()
+        return bool(self._session.waiting) and len(self._session.unacked) < limits.UNACKED_MESSAGES_MAX
+
+    def _may_connect(self) -> bool:
+        trouble = ""
+        if not self._broker.up:
+            trouble = "the broker does not answer"
+        elif self._broker.password not in {None, self._password}:
+            trouble = "the broker refuses the password"
+        if trouble:
+            self._link = Link(connected=False, connects=self._link.connects, trouble=trouble)
+        return not trouble
+
+    def _connect(self) -> None:
+        self._session = self._broker.sessions.setdefault(self._name, _Session())
+        self._session.filters = self._topics
+        self._session.bus = self
+        self._session.resume()
+        self._connection += 1
+        self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1)
+
+    def _next(self) -> Message | None:
+        parcel = self._session.waiting.popleft()
+        if parcel.expires_at_ms is not None and parcel.expires_at_ms <= self._broker.now_ms():
+            return None
+        ticket = 0
+        if parcel.qos:
+            # Ids are used again after each connection, as a broker does: an old ticket must not be taken for a new one.
+            used = self._session.unacked
+            ticket = next(id_ for id_ in range(1, 1 << TICKET_BITS) if id_ not in used)
+            used[ticket] = parcel
+        return Message(parcel.topic, parcel.payload, self._broker.now_ms(), parcel.qos, self._connection << TICKET_BITS | ticket)
