@@ -114,13 +114,35 @@ def replay(
 
     Example: `wayside replay street.jsonl --broker mqtt://127.0.0.1:1883 --speed 10`
     """
-    from gateway.replaying import ReplayError, replay_file  # noqa: PLC0415 - paho loads only here
+    from gateway.broker import BrokerError  # noqa: PLC0415 - paho loads only here
+    from gateway.replaying import ReplayError, replay_file  # noqa: PLC0415 - as above
 
     try:
         summary = replay_file(file, broker, speed, show=not as_json)
-    except ReplayError as error:
+    except (ReplayError, BrokerError) as error:
         fail(str(error))
     typer.echo(json.dumps(summary) if as_json else f"published {summary['published']}, skipped {summary['skipped']}")
+
+
+@app.command()
+def discover(
+    broker: Annotated[str, typer.Option(help="mqtt://host:port")],
+    seconds: Annotated[float, typer.Option(min=0.25, help="how long to listen")] = 30.0,
+) -> None:
+    """Listen to a broker for a while and print a config that would hear what is there.
+
+    Example: `wayside discover --broker mqtt://127.0.0.1:1883 --seconds 60 > sources.toml`
+    """
+    from gateway.broker import BrokerError  # noqa: PLC0415 - paho loads only here
+    from gateway.discovering import discover as listen  # noqa: PLC0415 - as above
+
+    try:
+        found = listen(broker, seconds, show=True)
+    except BrokerError as error:
+        fail(str(error))
+    if not found.messages and not found.unknown:
+        fail(f"nothing was heard on {broker} in {seconds:g} s: does it carry messages, and may we read them?")
+    typer.echo(found.config(), nl=False)
 
 
 @app.command()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from rich.console import Console
 from rich.progress import Progress
 
+from gateway.broker import connect
 from gateway.core import limits
 from gateway.decoding import wire_payload
 
@@ -31,7 +30,7 @@ class ReplayError(RuntimeError):
 def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[str, int]:
     """Publish every message of a file; lines without a topic are skipped and counted."""
     messages = _read(file)
-    client = _connect(broker)
+    client = connect(broker)
     waiting: list[paho.MQTTMessageInfo] = []
     published = 0
     started_s, first_ms = time.monotonic(), next((at for _, _, at in messages if at is not None), 0)
@@ -82,29 +81,6 @@ def _message(captured: dict[str, Any]) -> tuple[str | None, bytes, int | None]:
     if at_ms is not None and (not isinstance(at_ms, int) or not 0 <= at_ms <= limits.INTEGER_MAX):
         raise ValueError("at_ms must be a whole number of milliseconds")
     return topic, wire_payload(captured), at_ms
-
-
-def _connect(broker: str) -> paho.Client:
-    try:
-        address = urlsplit(broker)
-        host, port = address.hostname or "", address.port or 1883
-    except ValueError:
-        address, host, port = urlsplit(""), "", 0
-    if address.scheme != "mqtt" or not host:
-        raise ReplayError(f"{broker!r} is not a broker's address; write it as mqtt://host:port")
-    client = paho.Client(CallbackAPIVersion.VERSION2)
-    try:
-        client.connect(host, port)
-    except (OSError, ValueError) as error:
-        raise ReplayError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
-    until = time.monotonic() + CONNECT_S_MAX
-    while not client.is_connected() and time.monotonic() < until:
-        if client.loop(0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            break
-    if not client.is_connected():
-        raise ReplayError(f"broker {broker} does not let us in")
-    client.loop_start()
-    return client
 
 
 def _wait(waiting: list[paho.MQTTMessageInfo], broker: str) -> None:

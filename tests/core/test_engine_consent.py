@@ -117,7 +117,7 @@ def test_a_withdrawal_in_the_same_batch_unsends_what_the_batch_decided(gateway: 
     subject = gateway.world.identities[phone.device]
     gateway.tell(phone.near("scan-cafe"))
     batch: list[Observation] = [phone.near("scan-cafe"), phone.consent(("presence", "offers")), phone.withdrawal()]
-    outcome = gateway.tell(*batch, *([phone.consent(), phone.near("scan-cafe")] if again else []))
+    outcome = gateway.tell(*batch, *((phone.consent(), phone.near("scan-cafe")) if again else ()))
     assert (outcome.triggers, outcome.decisions) == ([], [])
     assert outcome.discarded == {}
     assert gateway.rows("triggers") == gateway.rows("presences") == gateway.rows("decisions") == []

