@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.adapters import migrations
 from gateway.core import limits
-from gateway.core.context import Contact, SubjectContext
+from gateway.core.context import Contact, SubjectContext, may_be_offered
 from gateway.core.presence import Presence, PresenceRules
 from gateway.core.privacy import Cell
 from gateway.core.records import Batch, Record
@@ -144,6 +144,8 @@ class Store:
             if context is not None:
                 body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?)", (subject, body))
+                if not may_be_offered(context.purposes):
+                    self._db.execute("DELETE FROM triggers WHERE device = ?", (context.device,))
         for mover, owner in outcome.identities.items():
             self._db.execute("DELETE FROM identities WHERE mover = ?", (mover,))
             if owner is not None:
@@ -232,10 +234,12 @@ class Store:
         """Delete what the cloud says it holds; returns how many records that were."""
         mine = {record.id for record in batch.records} & set(taken)
         with self._transaction():
+            before = self._db.total_changes()
             self._db.executemany("DELETE FROM outbox WHERE id = ?", [(record,) for record in sorted(mine)])
+            gone = self._db.total_changes() - before
             self._db.execute("UPDATE outbox SET batch = NULL WHERE batch = ?", (batch.batch,))
-        self._backlog -= len(mine)
-        return len(mine)
+        self._backlog -= gone
+        return gone
 
     def bury(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
         """Keep refused messages, newest DEAD_LETTERS_MAX: (at_ms, decoder, reason, detail, topic, bytes)."""

@@ -8,7 +8,7 @@ the visits a month, it starts from what the person told, and it needs no history
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -66,6 +66,11 @@ class ZoneContext(msgspec.Struct, frozen=True):
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
     """Whether this person's word covers `purpose` at this moment."""
     return purpose in context.purposes and not has_expired(context.consent_expires_at_ms, now_ms)
+
+
+def may_be_offered(purposes: Sequence[Purpose]) -> bool:
+    """Whether triggers may go to this person: who must not be seen is not to be met where they are, either."""
+    return "presence" in purposes and "offers" in purposes
 
 
 def has_expired(expires_at_ms: int | None, now_ms: int) -> bool:

@@ -138,7 +138,7 @@ class _Turn:
     def _step(self, place: Place, before: Presence | None, step: Step) -> None:
         after, transition = step
         subject = self._context(place[0]) if transition is not None else None
-        if transition is not None and (subject is None or not contexts.allows(subject, "presence", self.now_ms)):
+        if transition is not None and not self._may_see(place[0]):
             # Their word no longer covers presence: the visit ends here, and that they were heard is forgotten.
             was_in = before is not None and before.entered_ms is not None
             after, transition = None, msgspec.structs.replace(transition, kind="left") if was_in else None
@@ -251,6 +251,8 @@ class _Turn:
         self.out.contexts[subject] = contexts.consented(before, subject, consent, tags, self.now_ms)
         if "presence" not in consent.purposes:
             self._end_visits(subject)
+        if not contexts.may_be_offered(consent.purposes):
+            self.out.triggers = [trigger for trigger in self.out.triggers if trigger.device != device]
         return FactRow(consent.envelope, "consent", self.now_ms, subject), ""
 
     def _withdrawal(self, consent: Consent, before: SubjectContext | None) -> tuple[FactRow | None, str]:
@@ -309,9 +311,7 @@ class _Turn:
         for zone in self.street.zones:
             present = self._presence((subject, zone))
             if present is not None:
-                self.out.presences[subject, zone] = None
-                if present.entered_ms is not None:
-                    self._transition(Transition(subject, zone, "left", present.seen_ms, present.entered_ms), None)
+                self._step((subject, zone), present, presence.ended(present, self.street.presence))
 
     # --- time ----------------------------------------------------------------------------------------
 
@@ -320,7 +320,9 @@ class _Turn:
             place = (present.subject, present.zone)
             before = self._presence(place)
             if before is not None and before.due_at_ms <= self.now_ms:
-                self._step(place, before, presence.expire(before, self.now_ms, self.street.presence))
+                # A yes that has run out ends a visit within one silence, even while they are heard.
+                rules, may_see = self.street.presence, self._may_see(present.subject)
+                self._step(place, before, presence.expire(before, self.now_ms, rules) if may_see else presence.ended(before, rules))
         self._close_window()
         return None
 
@@ -363,6 +365,10 @@ class _Turn:
     def _here(self, zone: str) -> ZoneContext:
         """What is known of a zone: its own sensors, and where they are silent those of the whole site."""
         return contexts.together(self._place_context(EVERYWHERE), self._place_context(zone), self.now_ms)
+
+    def _may_see(self, subject: str) -> bool:
+        context = self._context(subject)
+        return context is not None and contexts.allows(context, "presence", self.now_ms)
 
     def _is_late(self, at_ms: int | None) -> bool:
         return at_ms is not None and self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX

@@ -83,24 +83,30 @@ def fixed(presence: Presence | None, subject: str, zone: str, inside: bool, now_
         return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms)), None
     if presence is None or presence.entered_ms is None or set(presence.samples) != {"fix"}:
         return presence, None  # radio put them here; a coarse fix elsewhere does not outweigh it
-    return None, _left(presence, presence.entered_ms, rules)
+    return ended(presence, rules)
 
 
 def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
     """Ask what has become of a presence whose `due_at_ms` has come."""
     silent_at_ms = presence.seen_ms + rules.exit_after_ms
-    if presence.entered_ms is None:
-        if now_ms >= silent_at_ms:
-            return None, None
-        return msgspec.structs.replace(presence, due_at_ms=silent_at_ms), None
     if now_ms >= silent_at_ms:
-        return None, _left(presence, presence.entered_ms, rules)
+        return ended(presence, rules)
+    if presence.entered_ms is None:
+        return msgspec.structs.replace(presence, due_at_ms=silent_at_ms), None
     dwelled_at_ms = presence.entered_ms + rules.dwell_ms
     if not presence.dwelled and now_ms >= dwelled_at_ms:
         after = msgspec.structs.replace(presence, dwelled=True, due_at_ms=silent_at_ms)
         return after, Transition(presence.subject, presence.zone, "dwelled", dwelled_at_ms, presence.entered_ms)
     due_at_ms = silent_at_ms if presence.dwelled else min(silent_at_ms, dwelled_at_ms)
     return msgspec.structs.replace(presence, due_at_ms=due_at_ms), None
+
+
+def ended(presence: Presence, rules: PresenceRules) -> Step:
+    """End a presence, whatever the cause; who was only on the way in goes unnoticed."""
+    if presence.entered_ms is None:
+        return None, None
+    at_ms = max(presence.seen_ms, presence.entered_ms + rules.dwell_ms) if presence.dwelled else presence.seen_ms
+    return None, Transition(presence.subject, presence.zone, "left", at_ms, presence.entered_ms)
 
 
 def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
@@ -111,8 +117,3 @@ def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
 def _enter(subject: str, zone: str, now_ms: int, rules: PresenceRules, samples: Mapping[str, tuple[float, ...]]) -> Step:
     due_at_ms = now_ms + min(rules.exit_after_ms, rules.dwell_ms)
     return Presence(subject, zone, now_ms, due_at_ms, now_ms, samples=samples), Transition(subject, zone, "entered", now_ms, now_ms)
-
-
-def _left(presence: Presence, entered_ms: int, rules: PresenceRules) -> Transition:
-    at_ms = max(presence.seen_ms, entered_ms + rules.dwell_ms) if presence.dwelled else presence.seen_ms
-    return Transition(presence.subject, presence.zone, "left", at_ms, entered_ms)

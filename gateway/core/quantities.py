@@ -39,6 +39,15 @@ QUANTITIES: dict[str, Quantity] = {
     "device_temperature": Quantity("°C", -60.0, 150.0),
     "occupancy": Quantity("1", 0.0, 1.0),
     "contact": Quantity("1", 0.0, 1.0),
+    "rain_total": Quantity("mm", 0.0, 100_000.0),  # since the gauge was reset: only two of them make a rate
+    "wind_direction": Quantity("°", 0.0, 360.0),
+    "solar_radiation": Quantity("W/m²", 0.0, 2_000.0),
+    "no2": Quantity("µg/m³", 0.0, 5_000.0),
+    "o3": Quantity("µg/m³", 0.0, 2_000.0),
+    "so2": Quantity("µg/m³", 0.0, 5_000.0),
+    "rssi": Quantity("dBm", -150.0, -1.0),
+    "snr": Quantity("dB", -40.0, 40.0),
+    "unspecified": Quantity("as its source defines", -1e12, 1e12),  # a number whose meaning stands elsewhere: a SensorThings datastream
     "dew_point": Quantity("°C", -80.0, 60.0),
     "pm1": Quantity("µg/m³", 0.0, 1_000.0),
     "pm10": Quantity("µg/m³", 0.0, 10_000.0),

@@ -180,6 +180,20 @@ def test_taking_presence_back_ends_the_visit_at_once(gateway: Gateway, purposes:
     assert gateway.world.presences == {}
 
 
+@pytest.mark.parametrize("same_batch", [False, True])
+@pytest.mark.parametrize("purposes", [("presence", "learning"), ("offers",)])
+def test_taking_a_purpose_back_unsends_what_waits(gateway: Gateway, purposes: tuple[Purpose, ...], *, same_batch: bool) -> None:
+    phone, other = Phone(), Phone("phone-0002")
+    gateway.tell(phone.consent(), other.consent(), other.near("scan-bar"), other.near("scan-bar"), phone.near("scan-cafe"))
+    no_more = phone.consent(purposes)
+    if same_batch:
+        assert gateway.tell(phone.near("scan-cafe"), no_more).triggers == []
+    else:
+        assert len(gateway.tell(phone.near("scan-cafe")).triggers) == 1
+        gateway.tell(no_more)
+    assert [trigger.device for trigger in gateway.store.waiting_triggers()] == [other.device]
+
+
 def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(tags=("tag-one", "tag-two")))
@@ -189,6 +203,7 @@ def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
 
 
 def test_when_a_yes_runs_out_the_visit_ends_and_nothing_more_is_written(gateway: Gateway) -> None:
+    """Heard or not: a yes that has run out is noticed when the visit's timer rings."""
     phone = Phone()
     gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
     code = enter(gateway, phone).triggers[0].decision
@@ -196,7 +211,9 @@ def test_when_a_yes_runs_out_the_visit_ends_and_nothing_more_is_written(gateway:
     written = gateway.rows("contexts")
     outcome = gateway.tell(phone.near("scan-cafe"), phone.answer(code, "opened"))
     assert outcome.discarded == {"not_consented": 1}
-    gateway.pass_time(2 * RULES.exit_after_ms)
+    for _ in range(20):
+        gateway.tell(phone.near("scan-cafe"))
+        gateway.pass_time(1000)
     assert gateway.rows("presences") == []
     assert gateway.rows("contexts") == written
     outcome = enter(gateway, phone)

@@ -1,4 +1,4 @@
-"""The six formats of the house and where their hand-made cases are."""
+"""The formats of the house: each that has a file of hand-made cases is held to everything that the tests ask."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gateway.decoders.checks import Case, parse_cases
 
-FORMATS = ("espresense", "minew_gateway_json", "owntracks", "ruuvi_gateway", "wayside_v1", "zigbee2mqtt")
 _CASES = Path(__file__).parent / "cases"
+FORMATS = tuple(sorted(path.stem for path in _CASES.glob("*.jsonl")))
 
 
 @cache

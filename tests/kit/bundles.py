@@ -29,7 +29,7 @@ class BundleFiles(NamedTuple):
 
 def tiny_campaign(**policy: object) -> Campaign:
     """One offer, proposed to everybody who enters the plaza, at any hour, as often as a test likes."""
-    rules: dict[str, object] = {"per_person_day_max": 1000, "gap_s_min": 0, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
+    rules: dict[str, object] = {"per_person_day_max": 60, "gap_s_min": 0, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
     offer = Offer(
         id="flat-white",
         kind="coffee_house",
@@ -40,7 +40,7 @@ def tiny_campaign(**policy: object) -> Campaign:
         ends_ms=YEAR_2090_MS,
         expiry_hours=2.0,
         title="A flat white, one euro off",
-        per_person_day_max=100,
+        per_person_day_max=60,
     )
     return Campaign((offer,), Policy(**(rules | policy)))  # type: ignore[arg-type]  # fields of Policy by name
 

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from gateway.config import Config, load_config
 from tests.kit.bundles import BundleFiles, make_bundle
 from tests.kit.waiting import WAIT_S, until
 
 WAYSIDE = [sys.executable, "-m", "gateway.cli"]
-SIM = [sys.executable, "-m", "firmware_sim.cli"]
+SIM = [sys.executable, "-c", "from firmware_sim.cli import main; main()"]
 TAG = "iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-1"
 
 CONFIG = """\
@@ -89,6 +89,12 @@ class GatewayProcess:
         self.latest: dict[str, Any] = {}
         self.reports: list[dict[str, Any]] = []
         self.stderr = config.with_suffix(".stderr")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def start(self) -> None:
         """Start it, and wait until it is connected."""

@@ -1,0 +1,323 @@
+"""What the disk keeps: encrypted, all of a batch or nothing, bounded, and to be told from a stranger's or a broken file."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from gateway.adapters.migrations import KEY_BYTES, WAYS_OUT, read_key
+from gateway.adapters.store import Store, StoreError, StoreFullError
+from gateway.core import limits
+from gateway.core.world import Outcome
+from tests.kit.gateways import WAYSIDE, settings_of, write_config
+from tests.kit.street import HOUR_MS, KEY, Gateway, Phone, purchase
+
+TOPIC = "wayside/v1/street/up/phone-0001/answer"
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    made = Gateway(tmp_path)
+    yield made
+    made.close()
+
+
+def offered(gateway: Gateway, phone: Phone | None = None) -> Outcome:
+    """Somebody says yes to everything, walks into the cafe and is offered something."""
+    phone = phone or Phone()
+    gateway.tell(phone.consent())
+    outcome = gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe"))
+    assert outcome.triggers
+    return outcome
+
+
+def with_records(gateway: Gateway, windows: int = 1) -> None:
+    """Records that wait to leave: one window or more is over, and in the first somebody was offered something."""
+    offered(gateway)
+    for _ in range(windows):
+        gateway.pass_time(HOUR_MS)
+    assert gateway.store.backlog() >= windows
+
+
+def bytes_of(folder: Path) -> bytes:
+    """Everything that a thief of the disk would find."""
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+# --- encryption and keys -----------------------------------------------------------------------------------
+
+
+def test_nobody_reads_a_name_off_the_disk(gateway: Gateway, tmp_path: Path) -> None:
+    phone = Phone("phone-4711-of-ada")
+    outcome = offered(gateway, phone)
+    subject = outcome.decisions[0].subject
+    words = [phone.device, phone.tag, subject, "flat-white", "CREATE TABLE", "SQLite format 3"]
+    text = gateway.dump()
+    assert all(word in text for word in words[:4]), "the store itself does not know them"
+    for when in ("in the log", "at rest"):
+        found = [word for word in words if word.encode() in bytes_of(tmp_path)]
+        assert not found, (when, found)
+        gateway.store.close()
+    gateway.store, gateway.world = gateway._open()
+
+
+def test_without_encryption_they_could_be_read(tmp_path: Path) -> None:
+    """The negative control: SQLite as it comes writes what it is told, and the same look finds it."""
+    database = apsw.Connection(str(tmp_path / "plain.db"))
+    database.execute("CREATE TABLE identities (mover TEXT)")
+    database.execute("INSERT INTO identities VALUES ('phone-4711-of-ada')")
+    database.close()
+    assert all(word in bytes_of(tmp_path) for word in (b"phone-4711-of-ada", b"CREATE TABLE", b"SQLite format 3"))
+
+
+def test_another_key_does_not_open_it(gateway: Gateway, tmp_path: Path) -> None:
+    offered(gateway)
+    gateway.store.close()
+    with pytest.raises(StoreError, match=r"does not open with this key.*store\.key_file"):
+        Store(tmp_path / "gateway.db", bytes(KEY_BYTES))
+    gateway.store, gateway.world = gateway._open()
+    assert gateway.store.totals()["decisions"] == 1
+
+
+def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "keys" / "store.key"
+    with pytest.raises(ValueError, match="no database key"):
+        read_key(file, may_create=False)
+    key = read_key(file, may_create=True)
+    assert len(key) == KEY_BYTES
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert read_key(file, may_create=True) == read_key(file, may_create=False) == key
+    assert read_key(tmp_path / "other.key", may_create=True) != key
+
+
+def test_the_environment_outranks_the_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYSIDE_STORE_KEY", KEY.hex() + "\n")
+    assert read_key(tmp_path / "none.key", may_create=True) == KEY
+    assert not (tmp_path / "none.key").exists()
+    monkeypatch.setenv("WAYSIDE_STORE_KEY", "secret")
+    with pytest.raises(ValueError, match=r"WAYSIDE_STORE_KEY must be 64 hex digits.*openssl rand -hex 32"):
+        read_key(tmp_path / "none.key", may_create=True)
+
+
+@pytest.mark.parametrize("text", ["", "00", "zz" * KEY_BYTES, "00" * (KEY_BYTES + 1)])
+def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "store.key"
+    file.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=r"store\.key must be 64 hex digits"):
+        read_key(file, may_create=True)
+
+
+# --- files that are not to be trusted ------------------------------------------------------------------------
+
+
+def test_a_newer_schema_is_refused_and_not_guessed_at(gateway: Gateway, tmp_path: Path) -> None:
+    version = int(gateway.store._db.pragma("user_version"))
+    gateway.store._db.pragma("user_version", 4_711)
+    gateway.store.close()
+    with pytest.raises(StoreError, match=r"has schema 4711.*install the newer version"):
+        Store(tmp_path / "gateway.db", KEY)
+    database = apsw.Connection(str(tmp_path / "gateway.db"))
+    database.pragma("cipher", "chacha20")
+    database.pragma("hexkey", KEY.hex())
+    assert int(database.pragma("user_version")) == 4_711, "the refused file was changed"
+    database.pragma("user_version", version)
+    database.close()
+    gateway.store, gateway.world = gateway._open()
+
+
+@pytest.mark.parametrize("page", [0, 1, 3, 8])
+def test_a_damaged_file_is_told(tmp_path: Path, page: int) -> None:
+    gateway = Gateway(tmp_path)
+    offered(gateway)
+    gateway.tell(*(purchase("till-cafe", seq) for seq in range(100)))
+    gateway.store.close()
+    path = tmp_path / "gateway.db"
+    content = bytearray(path.read_bytes())
+    assert len(content) > 10 * 4096
+    for at in range(page * 4096 + 100, page * 4096 + 200):
+        content[at] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="damaged") as refused:
+        Store(path, KEY)
+    assert str(path) in str(refused.value)
+
+
+def test_a_file_that_was_cut_off_is_told(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.tell(*(purchase("till-cafe", seq) for seq in range(100)))
+    gateway.store.close()
+    path = tmp_path / "gateway.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2 // 4096 * 4096])
+    with pytest.raises(StoreError, match="damaged"):
+        Store(path, KEY)
+    path.write_bytes(whole)
+    gateway.store, gateway.world = gateway._open()
+
+
+def test_what_is_no_database_is_told(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("dear diary, " * 1_000, "utf-8")
+    with pytest.raises(StoreError, match="does not open with this key"):
+        Store(text, KEY)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened or created"):
+        Store(tmp_path / "folder", KEY)
+
+
+def test_a_file_that_another_program_holds_is_told(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.store.close()
+    holder = apsw.Connection(str(tmp_path / "gateway.db"))
+    holder.pragma("cipher", "chacha20")
+    holder.pragma("hexkey", KEY.hex())
+    holder.pragma("locking_mode", "exclusive")
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="held by another program"):
+        Store(tmp_path / "gateway.db", KEY)
+    holder.close()
+    gateway.store, gateway.world = gateway._open()
+
+
+def test_every_way_out_says_something_else() -> None:
+    assert len(set(WAYS_OUT.values())) == len(WAYS_OUT) >= 6
+
+
+# --- all or nothing --------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_stores_nothing_of_a_batch_and_leaves_all_as_it_was(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    gateway.store._db.pragma("max_page_count", int(gateway.store._db.pragma("page_count")))
+    before, subject = gateway.dump(), gateway.store.world(0, gateway.street.presence).identities[phone.device]
+    context = gateway.store.context(subject)
+    much = [purchase("till-cafe", seq) for seq in range(2_000)]
+    outcome = gateway.advance(phone.near("scan-cafe"), phone.near("scan-cafe"), *much)
+    assert outcome.decisions
+    for _ in range(2):  # trying again while it is full changes nothing either
+        with pytest.raises(StoreFullError, match="free some space"):
+            gateway.store.save(outcome)
+    assert gateway.dump() == before
+    assert gateway.store.context(subject) == context
+    assert gateway.store.backlog() == 0
+    gateway.store._db.pragma("max_page_count", 1_000_000)
+    gateway.commit(outcome)
+    assert gateway.store.totals()["facts"] == 2_001
+    assert gateway.store.totals()["decisions"] == 1
+
+
+def test_a_full_disk_does_not_hurt_the_outbox(gateway: Gateway) -> None:
+    with_records(gateway)
+    waiting = gateway.store.backlog()
+    gateway.store._db.pragma("max_page_count", int(gateway.store._db.pragma("page_count")))
+    gateway.clock.advance(HOUR_MS)
+    outcome = gateway.advance(*(purchase("till-cafe", seq) for seq in range(2_000)))
+    with pytest.raises(StoreFullError):
+        gateway.store.save(outcome)
+    assert gateway.store.backlog() == waiting
+    gateway.store._db.pragma("max_page_count", 1_000_000)
+    batch = gateway.store.next_batch("gw-t")
+    assert batch is not None
+    assert len(batch.records) == waiting
+
+
+def test_a_fact_is_known_after_a_restart(gateway: Gateway) -> None:
+    sold = purchase("till-cafe", 7)
+    gateway.tell(sold)
+    assert gateway.store.is_known(sold.envelope)
+    gateway.restart()
+    assert gateway.store.is_known(sold.envelope)
+    assert not gateway.store.is_known(msgspec.structs.replace(sold.envelope, seq=8))
+    assert not gateway.store.is_known(msgspec.structs.replace(sold.envelope, boot="t2"))
+
+
+# --- triggers and the outbox -------------------------------------------------------------------------------------
+
+
+def test_a_trigger_waits_until_it_is_said_to_be_sent(gateway: Gateway) -> None:
+    (trigger,) = offered(gateway).triggers
+    gateway.restart()
+    assert gateway.store.waiting_triggers() == [trigger]
+    gateway.store.triggers_sent([trigger.decision, "unknown"])
+    assert gateway.store.waiting_triggers() == []
+
+
+def test_a_batch_is_cut_once_and_sent_again_unchanged(gateway: Gateway) -> None:
+    with_records(gateway)
+    first = gateway.store.next_batch("gw-t")
+    assert first is not None
+    gateway.pass_time(HOUR_MS)
+    assert gateway.store.backlog() > len(first.records), "nothing new came that could have slipped in"
+    assert gateway.store.next_batch("gw-t") == first
+    gateway.restart()
+    again = gateway.store.next_batch("gw-t")
+    assert msgspec.json.encode(again) == msgspec.json.encode(first)
+
+
+def test_only_what_was_taken_is_deleted_and_the_rest_is_cut_anew(gateway: Gateway) -> None:
+    with_records(gateway, windows=3)
+    first = gateway.store.next_batch("gw-t")
+    assert first is not None
+    ids = [record.id for record in first.records]
+    assert len(ids) == len(set(ids)) >= 3
+    assert gateway.store.records_taken(first, [ids[1], "somebody-else", ids[1]]) == 1
+    assert gateway.store.backlog() == len(ids) - 1
+    second = gateway.store.next_batch("gw-t")
+    assert second is not None
+    assert [record.id for record in second.records] == [ids[0], *ids[2:]]
+    assert second.batch != first.batch
+    assert gateway.store.records_taken(second, [record.id for record in second.records]) == len(ids) - 1
+    assert gateway.store.next_batch("gw-t") is None
+    assert gateway.store.backlog() == gateway.store.totals()["outbox"] == 0
+
+
+def test_a_late_receipt_for_the_same_batch_deletes_nothing_twice(gateway: Gateway) -> None:
+    with_records(gateway, windows=2)
+    batch = gateway.store.next_batch("gw-t")
+    assert batch is not None
+    ids = [record.id for record in batch.records]
+    assert gateway.store.records_taken(batch, ids) == len(ids)
+    gateway.store.records_taken(batch, ids)
+    assert gateway.store.backlog() == gateway.store.totals()["outbox"] == 0
+
+
+# --- bounds, and people who look -----------------------------------------------------------------------------------
+
+
+def test_dead_letters_are_bounded_and_the_newest_stay(gateway: Gateway, tmp_path: Path) -> None:
+    letters = [(number, "wayside_v1", "not_json", "detail", TOPIC, 3) for number in range(limits.DEAD_LETTERS_MAX + 500)]
+    for start in range(0, len(letters), 250):
+        gateway.store.bury(letters[start : start + 250])
+    assert gateway.store.totals()["dead_letters"] == limits.DEAD_LETTERS_MAX
+    kept = [row[1] for row in gateway.rows("dead_letters")]
+    assert kept == list(range(500, limits.DEAD_LETTERS_MAX + 500))
+    assert TOPIC not in gateway.dump(), "a topic names a device: only its keyed hash is kept"
+
+
+def test_totals_count_the_rows(gateway: Gateway) -> None:
+    assert set(gateway.store.totals().values()) == {0}
+    offered(gateway)
+    gateway.tell(purchase("till-cafe", 1), purchase("till-bar", 1))
+    totals = gateway.store.totals()
+    assert totals == {"contexts": 1, "presences": 1, "facts": 3, "decisions": 1, "triggers": 1, "outbox": 0, "dead_letters": 0}
+
+
+def test_another_process_reads_while_this_one_writes(tmp_path: Path) -> None:
+    settings = settings_of(write_config(tmp_path))
+    store = Store(settings.store.path, read_key(settings.store.key_file, may_create=True))
+    gateway = Gateway(tmp_path, make_store=lambda _path, _key: store)
+    decision = offered(gateway).decisions[0]
+    with store._transaction():
+        store._db.execute("DELETE FROM decisions")
+        done = subprocess.run(
+            [*WAYSIDE, "why", "--config", str(tmp_path / "wayside.toml"), "--json"], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 0, done.stderr
+    assert [row["decision"] for row in json.loads(done.stdout)] == [decision.id], "it saw what was not committed"
+    store.close()

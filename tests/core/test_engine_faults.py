@@ -1,0 +1,266 @@
+"""Restarts, full disks and repetition: memory is never ahead of the disk, and the same inputs are always the same outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.adapters.store import Store, StoreFullError
+from gateway.core.presence import PresenceRules
+from gateway.core.types import Answer, AnswerKind, Consent, Count, Envelope, Observation, Position, Reading, Sighting, Status, TimePassed
+from gateway.core.world import Outcome, World
+from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_street, purchase
+
+RULES = PresenceRules()
+
+
+# --- restarts --------------------------------------------------------------------------------------------
+
+
+def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
+    gateway.tell(phone.near(anchor))
+    gateway.clock.advance(1000)
+    return gateway.tell(phone.near(anchor))
+
+
+def test_a_restart_keeps_visits_open(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    gateway.restart(off_ms=4 * HOUR_MS)
+    back_ms = gateway.clock.now_ms()
+    # They are not entered anew, and a deaf gateway has not heard them leave.
+    assert gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).transitions == []
+    stops = gateway.pass_time(2 * RULES.exit_after_ms)
+    told = [(transition.kind, transition.at_ms) for stop in stops for transition in stop.transitions]
+    assert told == [("left", back_ms)]
+    assert gateway.rows("presences") == []
+
+
+def test_a_visit_that_dwelled_before_the_restart_does_not_dwell_again(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    for _ in range(4):
+        gateway.pass_time(20_000)
+        gateway.tell(phone.near("scan-cafe"))
+    gateway.restart(off_ms=1000)
+    kinds: list[str] = []
+    for _ in range(6):
+        gateway.tell(phone.near("scan-cafe"))
+        kinds += [transition.kind for stop in gateway.pass_time(20_000) for transition in stop.transitions]
+    kinds += [transition.kind for stop in gateway.pass_time(60_000) for transition in stop.transitions]
+    assert kinds == ["left"]
+
+
+def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(TimePassed(), phone.consent())
+    trigger = enter(gateway, phone).triggers[0]
+    before = gateway.dump()
+    cells, window_ms, identities = dict(gateway.world.cells), gateway.world.window_start_ms, gateway.world.identities
+    gateway.restart()
+    assert gateway.dump() == before
+    assert (dict(gateway.world.cells), gateway.world.window_start_ms, gateway.world.identities) == (cells, window_ms, identities)
+    assert gateway.store.waiting_triggers() == [trigger]
+    gateway.tell(phone.answer(trigger.decision, "redeemed"))
+    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.records]
+    assert len(records) == 3, "the gateway's own, the trigger of before and the answer of after"
+
+
+def test_a_context_is_the_same_from_the_cache_and_from_the_disk(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(visits_month={"bar": 2.0}))
+    subject = gateway.world.identities[phone.device]
+    for anchor, answer in (("scan-cafe", "dismissed"), ("scan-bar", "redeemed")):
+        code = enter(gateway, phone, anchor).triggers[0].decision
+        gateway.tell(phone.answer(code, "redeemed" if answer == "redeemed" else "dismissed"))
+        gateway.pass_time(11 * 60_000)
+    cached = gateway.store.context(subject)
+    assert cached is not None
+    assert [(contact.offer, contact.answer) for contact in cached.contacts] == [("flat-white", "dismissed"), ("happy-hour", "redeemed")]
+    gateway.restart()
+    assert gateway.store.context(subject) == cached
+
+
+# --- a full disk -----------------------------------------------------------------------------------------
+
+
+class SmallDisk(Store):
+    """A store on a disk that can be filled up."""
+
+    def fill(self) -> None:
+        """No page more than there are."""
+        self._db.pragma("max_page_count", int(self._db.pragma("page_count")))
+
+    def free(self) -> None:
+        """Space again."""
+        self._db.pragma("max_page_count", 1_000_000)
+
+
+def remembered(gateway: Gateway) -> dict[str, Any]:
+    """All that is held in memory: the world, and what the store keeps beside its file."""
+    world = {name: repr(value) for name, value in vars(gateway.world).items()}
+    return world | {"contexts": list(gateway.store._contexts), "backlog": gateway.store.backlog(), "position": gateway.store._position}
+
+
+def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, make_store=SmallDisk)
+    store = gateway.store
+    assert isinstance(store, SmallDisk)
+    known = Phone("phone-0001")
+    gateway.tell(TimePassed(), known.consent())
+    gateway.tell(known.near("scan-cafe"))
+    gateway.clock.advance(HOUR_MS)
+    crowd = [Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(2, 120)]
+    facts = [purchase("till-cafe", number) for number in range(200)]
+    batch: list[Observation] = [known.near("scan-cafe"), *crowd, *facts, TimePassed()]
+    store.fill()
+    before_memory, before_disk = remembered(gateway), gateway.dump()
+    outcome = gateway.advance(*batch)
+    assert outcome.transitions
+    assert outcome.triggers
+    assert outcome.records
+    for _ in range(2):
+        with pytest.raises(StoreFullError, match="free some space"):
+            gateway.commit(outcome)
+        remaining = remembered(gateway)
+        assert {name: remaining[name] for name in remaining if name != "contexts"} == {
+            name: before_memory[name] for name in before_memory if name != "contexts"
+        }
+        assert gateway.dump() == before_disk
+    store.free()
+    # The same batch, folded anew: but for the ids that are drawn, nothing differs.
+    again = gateway.tell(*batch)
+    assert (again.counts, again.discarded, len(again.triggers)) == (outcome.counts, outcome.discarded, 1)
+    assert len(gateway.rows("contexts")) == 119
+    assert len(gateway.rows("facts")) == 1 + 118 + 200
+    assert gateway.store.backlog() == len(again.records) == 1
+    assert len(gateway.world.identities) == 2 * 119
+    gateway.close()
+
+
+def test_an_outcome_that_failed_can_be_stored_itself_later(tmp_path: Path) -> None:
+    """The writer waits out a full disk with the outcome in hand."""
+    gateway = Gateway(tmp_path, make_store=SmallDisk)
+    store = gateway.store
+    assert isinstance(store, SmallDisk)
+    outcome = gateway.advance(*(Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(150)))
+    store.fill()
+    with pytest.raises(StoreFullError):
+        gateway.commit(outcome)
+    store.free()
+    gateway.commit(outcome)
+    assert len(gateway.rows("contexts")) == 150
+    gateway.close()
+
+
+# --- the same again --------------------------------------------------------------------------------------
+
+
+def day(people: int) -> list[tuple[int, list[Observation]]]:
+    """(ms to wait, batch): people say yes, come, stay, answer what they cannot have seen, and some say no."""
+    phones = [Phone(f"phone-{number:04d}") for number in range(people)]
+    batches: list[tuple[int, list[Observation]]] = [(0, [phone.consent(visits_month={"bar": 1.5}) for phone in phones])]
+    for minute in range(6):
+        for index, phone in enumerate(phones):
+            anchor = ("scan-cafe", "scan-bar", "scan-station")[(index + minute) % 3]
+            batches.append((700, [phone.near(anchor, -55.0 - index), phone.near(anchor), phone.at(10.0 * index)]))
+        batches.append((9_000, [purchase("till-bar", minute, kind="bar"), Reading("weather-1", "precipitation", minute / 4), TimePassed()]))
+    batches.append((40_000, [phones[0].withdrawal(), TimePassed(), *(phone.consent(("presence",)) for phone in phones[1:3])]))
+    batches.append((HOUR_MS, [TimePassed()]))
+    return batches
+
+
+def run(folder: Path, batches: Sequence[tuple[int, list[Observation]]], seed: int) -> tuple[list[dict[str, Any]], str]:
+    folder.mkdir()
+    street = make_street(campaign=campaign(gap_s_min=5))
+    gateway = Gateway(folder, street=street, scorer=TableScorer({"bar": 0.4, "coffee_house": 0.3}), seed=seed, synced=False)
+    outcomes = []
+    for wait_ms, batch in batches:
+        gateway.clock.advance(wait_ms)
+        outcomes.append(vars(gateway.tell(*batch)))
+    shown = gateway.rows("decisions"), gateway.rows("contexts"), gateway.rows("identities"), gateway.rows("cells"), gateway.rows("outbox")
+    gateway.close()
+    return outcomes, str(shown)
+
+
+def test_the_same_inputs_make_the_same_outcomes(tmp_path: Path) -> None:
+    batches = day(6)
+    first, again = run(tmp_path / "a", batches, 7), run(tmp_path / "b", batches, 7)
+    assert sum(len(outcome["triggers"]) for outcome in first[0]) >= 6
+    assert first == again
+    assert run(tmp_path / "c", batches, 8) != first, "the control: ids are drawn, so another seed shows"
+
+
+def test_advance_changes_nothing(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(TimePassed(), phone.consent(), phone.near("scan-cafe"))
+    batch: list[Observation] = [phone.near("scan-cafe"), purchase("till-cafe", 1), Reading("weather-1", "temperature", 3.0)]
+    batch += [phone.withdrawal(), TimePassed()]
+    before, disk = remembered(gateway), gateway.dump()
+    for _ in range(3):
+        gateway.advance(*batch)
+    assert remembered(gateway) == before
+    assert gateway.dump() == disk
+
+
+# --- every observation is accounted for ------------------------------------------------------------------
+
+_DEVICES = st.sampled_from(("phone-0001", "phone-0002", "phone-0003", "till-cafe", "scan-cafe", "nobody"))
+_RADIOS = st.sampled_from(("phone-0001", "phone-0002", "tag-1", "tag-2", "scan-cafe", "scan-bar", "beacon-cafe", "nobody"))
+_TIMES = st.none() | st.integers(NOON_MS - 60_000, NOON_MS + 60_000)
+_LEVELS = st.sampled_from((-50.0, -70.0, -79.0, -95.0))
+_ENVELOPES = st.builds(Envelope, _DEVICES, st.sampled_from(("b1", "b2")), st.integers(0, 6))
+_PURPOSES = st.lists(st.sampled_from(("presence", "offers", "learning", "measurement")), unique=True, max_size=4).map(tuple)
+_ANSWERS: st.SearchStrategy[AnswerKind] = st.sampled_from(("shown", "opened", "accepted", "dismissed", "redeemed"))
+_OBSERVATIONS: st.SearchStrategy[Observation] = st.one_of(
+    st.builds(Sighting, _RADIOS, _RADIOS, _LEVELS, _TIMES),
+    st.builds(Position, _DEVICES, st.sampled_from((52.52, 52.53)), st.just(13.405), st.none() | st.floats(0, 5000), _TIMES),
+    st.builds(Reading, _DEVICES, st.just("temperature"), st.floats(-60, 85)),
+    st.builds(Count, _DEVICES, st.just("people"), st.integers(0, 9)),
+    st.builds(Status, _DEVICES),
+    st.builds(purchase, _DEVICES, st.integers(0, 6)),
+    st.builds(Answer, _ENVELOPES, st.sampled_from(("gw-t.0123456789abcdef", "gw-u.1")), _ANSWERS),
+    st.builds(
+        lambda envelope, purposes, tags, ends: Consent(envelope, purposes, 1, None, ends, tags),
+        _ENVELOPES,
+        _PURPOSES,
+        st.lists(_RADIOS, max_size=3).map(tuple),
+        st.none() | st.integers(NOON_MS - 10, NOON_MS + 300_000),
+    ),
+    st.builds(TimePassed),
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway for many examples, wiped before each."""
+    made = Gateway(tmp_path_factory.mktemp("accounting"), synced=False)
+    yield made
+    made.close()
+
+
+@settings(max_examples=250)
+@given(batches=st.lists(st.tuples(st.integers(0, 40_000), st.lists(_OBSERVATIONS, max_size=12)), max_size=8))
+def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, batches: list[tuple[int, list[Observation]]]) -> None:
+    shared.wipe()
+    for wait_ms, batch in batches:
+        shared.clock.advance(wait_ms)
+        outcome = shared.tell(*batch)
+        assert outcome.counts["kept"] + outcome.discarded.total() == len(batch)
+        assert outcome.counts["facts"] == len(outcome.facts)
+        assert all(number > 0 for number in (outcome.counts + outcome.discarded).values())
+        assert shared.world.next_due_ms() is None or shared.world.presences
+        # Memory and disk tell the same story.
+        fresh: World = shared.store.world(shared.clock.now_ms(), RULES)
+        assert fresh.identities == shared.world.identities
+        assert set(fresh.presences) == {place for place, one in shared.world.presences.items() if one.entered_ms is not None}
+        assert fresh.cells == shared.world.cells
+        assert {subject for subject, _ in shared.rows("contexts")} == set(shared.world.identities.values())
+        assert len(shared.world.identities) <= 4 * len(shared.rows("contexts"))

@@ -1,0 +1,238 @@
+"""Two thousand days that nobody would think of: consent, withdrawal, sightings, answers, time and crashes in any order.
+
+Beside the gateway runs a book that knows only who said what and when. After every batch it is asked: does anybody get an
+offer, or stand in a zone, who has not said yes to it at this moment? Was anybody asked too often? The book shares no code
+with the core, and a gateway that skips a rule is caught: the last tests switch the rules off one by one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pytest
+
+from gateway.core import context as contexts
+from gateway.core.policy import gates
+from gateway.core.types import Consent, Observation, Purpose
+from gateway.core.world import Outcome
+from tests.kit.street import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_street, offer
+
+SCRIPTS, BATCHES = 2_000, 10
+GAP_S, PER_DAY, PER_OFFER = 45, 3, 2
+EXIT_AFTER_MS = 30_000
+STREET = make_street(
+    campaign=campaign(
+        *(
+            offer(
+                f"o-{kind}", kind=kind, zones=("cafe", "bar", "station", "square"), occasions=("entered", "dwelled"), per_person_day_max=2
+            )
+            for kind in ("coffee_house", "bar", "carry_away")
+        ),
+        gap_s_min=GAP_S,
+        per_person_day_max=PER_DAY,
+        quiet_from=0,
+        quiet_until=0,
+    )
+)
+_PURPOSES: tuple[tuple[Purpose, ...], ...] = (
+    ("presence", "offers", "learning", "measurement"),
+    ("presence", "offers"),
+    ("presence",),
+    ("offers",),
+    ("measurement",),
+)
+
+
+class Word(NamedTuple):
+    """What a device last said, and since when that is its first yes after a no."""
+
+    purposes: tuple[Purpose, ...]
+    expires_at_ms: int | None
+    seq: int
+    since: int
+
+
+class Book:
+    """Who said what. Knows nothing of subjects, presences or gates."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, Word] = {}
+        self.no_seqs: dict[str, int] = {}
+        self.yeses = 0
+        self.told: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
+        self.seen: Counter[str] = Counter()
+
+    def hear(self, observation: Observation, now_ms: int) -> None:
+        if not isinstance(observation, Consent):
+            return
+        device, seq = observation.envelope.device, observation.envelope.seq
+        before = self.words.get(device)
+        if (before is not None and seq <= before.seq) or seq <= self.no_seqs.get(device, -1):
+            return
+        ends = observation.expires_at_ms
+        if not observation.purposes or (ends is not None and ends <= now_ms):
+            if self.words.pop(device, None) is not None:
+                self.no_seqs[device] = seq
+            return
+        self.yeses += before is None
+        self.words[device] = Word(observation.purposes, ends, seq, before.since if before else self.yeses)
+
+    def allows(self, device: str, purpose: Purpose, now_ms: int, grace_ms: int = 0) -> bool:
+        word = self.words.get(device)
+        return word is not None and purpose in word.purposes and (word.expires_at_ms is None or now_ms < word.expires_at_ms + grace_ms)
+
+    def check(self, gateway: Gateway, outcome: Outcome) -> None:
+        """Hold a batch that has been committed against what was said."""
+        now_ms = gateway.clock.now_ms()
+        for trigger in outcome.triggers:
+            assert self.allows(trigger.device, "offers", now_ms), "an offer to somebody who did not ask for any"
+            assert self.allows(trigger.device, "presence", now_ms), "an offer to somebody who must not be seen"
+            self.told[trigger.device, self.words[trigger.device].since].append((now_ms, trigger.offer))
+            self._not_too_often(self.told[trigger.device, self.words[trigger.device].since])
+        phones = {subject: mover for mover, subject in gateway.rows("identities") if mover.startswith("phone-")}
+        for subject, zone, *_ in gateway.rows("presences"):
+            # A yes that runs out is noticed when the visit's timer rings: within one silence.
+            assert self.allows(phones[subject], "presence", now_ms, EXIT_AFTER_MS), f"somebody is seen in {zone} who must not be"
+            self.seen["presence"] += 1
+        assert set(phones.values()) == set(self.words), "who is known is who said yes"
+        for _, device, *_ in gateway.rows("triggers"):
+            wanted = self.words[device].purposes
+            assert "offers" in wanted, "an offer waits for somebody who wants none"
+            assert "presence" in wanted, "an offer waits for somebody who must not be seen"
+        self.seen.update(transition.kind for transition in outcome.transitions)
+        self.seen.update(decision.reason for decision in outcome.decisions)
+        self.seen.update(outcome.discarded)
+
+    @staticmethod
+    def _not_too_often(told: list[tuple[int, str]]) -> None:
+        days = Counter(_day(at_ms) for at_ms, _ in told)
+        assert max(days.values()) <= PER_DAY, "asked too often in one day"
+        assert max(Counter((_day(at_ms), offer_id) for at_ms, offer_id in told).values()) <= PER_OFFER, "asked the same too often"
+        if len(told) > 1:
+            assert told[-1][0] - told[-2][0] >= GAP_S * 1000, "asked again too soon"
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(BERLIN).date().isoformat()
+
+
+class Script:
+    """One seeded day for a few people."""
+
+    def __init__(self, seed: int, gateway: Gateway, book: Book) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - a test's own days
+        self.gateway, self.book = gateway, book
+        self.phones = [Phone(f"phone-{number:04d}") for number in range(3)]
+        self.late: list[Observation] = []
+        self.codes: list[tuple[str, str]] = []
+        midnight_ms = berlin_ms(2026, 10, self.random.choice((24, 25, 26)))  # the longest night of the year is among them
+        gateway.clock.advance(midnight_ms - gateway.clock.now_ms() + self.random.randrange(-2 * HOUR_MS, 8 * HOUR_MS))
+
+    def play(self) -> None:
+        for _ in range(BATCHES):
+            batch = [one for _ in range(self.random.randrange(1, 5)) for one in self._some()]
+            self._tell(batch)
+            for stop in self._wait():
+                self.book.check(self.gateway, stop)
+            if self.random.random() < 0.15:
+                self.gateway.crash()
+
+    def _tell(self, batch: list[Observation]) -> None:
+        for observation in batch:
+            self.book.hear(observation, self.gateway.clock.now_ms())
+        outcome = self.gateway.tell(*batch)
+        self.codes += [(trigger.device, trigger.decision) for trigger in outcome.triggers]
+        self.book.check(self.gateway, outcome)
+
+    def _wait(self) -> Iterator[Outcome]:
+        """Stop by stop, so that the book is asked at each."""
+        until_ms = self.gateway.clock.now_ms() + self.random.choice((0, 500, 5000, 20_000, 50_000, 90_000, 4 * HOUR_MS))
+        while (left_ms := until_ms - self.gateway.clock.now_ms()) > 0:
+            next_ms = self.gateway.next_ms() - self.gateway.clock.now_ms()
+            yield from self.gateway.pass_time(min(left_ms, max(1, next_ms)))
+
+    def _some(self) -> list[Observation]:
+        phone = self.random.choice(self.phones)
+        zone = self.random.choice(ZONES)
+        match self.random.randrange(12):
+            case 0 | 1:
+                return self._sent_or_late(phone.consent(self.random.choice(_PURPOSES), expires_at_ms=self._end()))
+            case 2:
+                return self._sent_or_late(phone.withdrawal())
+            case 3 if self.late:
+                return [self.late.pop(self.random.randrange(len(self.late)))]
+            case 4 if self.codes:
+                device, code = self.random.choice(self.codes)
+                answering = next(one for one in self.phones if one.device == device)
+                return [answering.answer(code, self.random.choice(("shown", "accepted", "dismissed", "redeemed")))]
+            case 5:
+                return [phone.at(self.random.choice((0.0, 500.0)))]
+            case _:
+                anchor = self.random.choice(zone.anchors or ("scan-cafe",))
+                return [phone.near(anchor, self.random.choice((-60.0, -60.0, -80.0)))] * self.random.randrange(1, 4)
+
+    def _sent_or_late(self, word: Consent) -> list[Observation]:
+        if self.random.random() < 0.15 and self.book.words.get(word.envelope.device):
+            self.late.append(word)
+            return []
+        return [word]
+
+    def _end(self) -> int | None:
+        return self.gateway.clock.now_ms() + self.random.choice((-1, 1000, 40_000, 120_000)) if self.random.random() < 0.3 else None
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway, wiped before each day."""
+    made = Gateway(
+        tmp_path_factory.mktemp("interleavings"), street=STREET, scorer=TableScorer({"bar": 0.5, "coffee_house": 0.4}), synced=False
+    )
+    yield made
+    made.close()
+
+
+def play(gateway: Gateway, seeds: range) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        gateway.wipe()
+        book = Book()
+        Script(seed, gateway, book).play()
+        seen += book.seen
+    return seen
+
+
+def test_nobody_is_seen_or_asked_without_a_yes_nor_too_often(gateway: Gateway) -> None:
+    seen = play(gateway, range(SCRIPTS))
+    # Not vacuous: all that could go wrong had occasion to.
+    for kind, least in {"entered": 2000, "dwelled": 100, "left": 1000, "presence": 5000, "chosen": 800, "no_consent": 200}.items():
+        assert seen[kind] >= least, f"{kind} came up {seen[kind]} times only"
+    for reason in ("gap", "cap_person_day", "cap_offer_day", "refused", "overtaken", "not_consented", "repeated"):
+        assert seen[reason] or reason == "repeated", f"{reason} never came up"
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken", "caught"),
+    [
+        ((contexts, "allows"), lambda *_: True, "to somebody who|is seen in"),
+        ((contexts, "has_expired"), lambda *_: False, "to somebody who|is seen in|who is known"),
+        ((contexts, "is_stale"), lambda *_: False, "to somebody who|is seen in|who is known|waits"),
+        ((gates, "_today"), lambda *_: 0, "too often"),
+    ],
+    ids=["consent is not asked for", "a yes never ends", "an old word counts", "caps are not counted"],
+)
+def test_a_gateway_without_that_rule_is_caught(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, rule: tuple[object, str], broken: object, caught: str
+) -> None:
+    monkeypatch.setattr(*rule, broken)
+    with pytest.raises(AssertionError, match=caught):
+        play(gateway, range(300))
+
+
+def test_a_gateway_that_does_not_end_visits_is_caught(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.core.engine._Turn._end_visits", lambda *_: None)
+    with pytest.raises(AssertionError, match="is seen in"):
+        play(gateway, range(300))

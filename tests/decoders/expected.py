@@ -1,0 +1,158 @@
+"""What the source of a real message says of it (`expected` in the shared data), found again in our observations.
+
+Each leaf of `expected` is a claim: a number must stand in some observation (in our unit), a text must be a device,
+an id, a state or a quantity. Where that would match by accident, a format has a function of its own in `CLAIMS`.
+What Wayside does not keep stands in `NOT_KEPT` with the reason; a row that explains nothing any more is a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from gateway.core.types import Observation, Position, Reading, Status
+from gateway.decoders.ids import canonical_id
+from tests.kit.shared import shared_messages
+
+SHARE_MIN = 0.98
+
+Claims = Callable[[dict[str, Any]], Iterator[tuple[str, Callable[[list[Observation]], bool]]]]
+"""Of one line of the shared data: the path of each claim below `expected`, and whether observations hold it."""
+
+
+class Tally(NamedTuple):
+    """What was claimed of the messages of a format; `missed` are claims without an explanation."""
+
+    matched: int
+    explained: int
+    missed: list[str]
+
+    @property
+    def share(self) -> float:
+        """The part of the claims that should be matched which is."""
+        return self.matched / max(1, self.matched + len(self.missed))
+
+
+def tally(form: str, decode: Callable[[dict[str, Any]], list[Observation]]) -> Tally:
+    """Compare what is expected of each message with what `decode` makes of it."""
+    matched = explained = 0
+    missed: list[str] = []
+    for line in shared_messages(form):
+        if line.get("negative") or "expected" not in line:
+            continue
+        observations = decode(line)
+        for path, holds in CLAIMS.get(form, leaf_claims)(line):
+            if holds(observations):
+                matched += 1
+            elif reason_for(form, path):
+                explained += 1
+            else:
+                missed.append(f"{line['id']}: {path}")
+    return Tally(matched, explained, missed)
+
+
+def reason_for(form: str, path: str) -> str | None:
+    """Why Wayside does not keep what stands at `path`, if there is a reason."""
+    return next((reason for pattern, reason in NOT_KEPT.get(form, {}).items() if re.fullmatch(pattern, path)), None)
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """The path and value of everything in `value` that is neither object nor array."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from leaves(inner, f"{path}.{place}")
+    else:
+        yield path, value
+
+
+def leaf_claims(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """Each leaf of `expected` on its own: the claim for formats that need no more."""
+    for path, value in leaves(line["expected"]):
+        yield path, lambda observations, value=value: holds_value(observations, value)
+
+
+def holds_value(observations: list[Observation], value: object) -> bool:
+    """Whether some observation holds `value`: the same number, or the same id in the house's spelling."""
+    held = [inner for one in observations for _, inner in leaves(msgspec.to_builtins(one))]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        numbers = [one for one in held if isinstance(one, (int, float)) and not isinstance(one, bool)]
+        return any(one == pytest.approx(value, rel=1e-4, abs=1e-6) for one in numbers)
+    return isinstance(value, str) and (value in held or canonical_id(value) in held)
+
+
+# --- formats of which a number alone would say too little -----------------------------------------
+_SENML_QUANTITIES = {"Cel": "temperature", "%RH": "humidity", "%EL": "battery", "V": "voltage", "A": "current", "/": "level"}
+_SENML_IS_POSITION = {"lat": "latitude_deg", "lon": "longitude_deg"}
+
+
+def _senml(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """A resolved record: its name, quantity and value together, and apart from them its time."""
+    for place, record in enumerate(line["expected"].get("resolved", [])):
+        yield f"{place}.v", lambda observations, record=record: bool(_senml_records(observations, record))
+        path = f"{place}.now" if record["t"] == _RESOLVED_AT_S else f"{place}.t"
+        yield path, lambda observations, record=record: record["t"] * 1_000 in _senml_records(observations, record)
+
+
+_RESOLVED_AT_S = 1_498_780_179.0  # when the RFC's authors resolved records that state no time
+
+
+def _senml_records(observations: list[Observation], record: dict[str, Any]) -> list[int | None]:
+    """The times of what was made of `record`."""
+    field = _SENML_IS_POSITION.get(record["u"])
+    if field is not None:
+        places = [one for one in observations if isinstance(one, Position) and one.device == record["n"]]
+        return [one.at_ms for one in places if getattr(one, field) == pytest.approx(record["v"])]
+    quantity = _SENML_QUANTITIES[record["u"]]
+    readings = [one for one in observations if isinstance(one, Reading) and (one.device, one.quantity) == (record["n"], quantity)]
+    return [one.at_ms for one in readings if one.value == pytest.approx(record["v"])]
+
+
+def _sparkplug(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """A metric: its name, value and time in one reading; the message's own time in any observation."""
+    expected = line["expected"]
+    kind = line["topic"].split("/")[2]
+    for metric in expected.get("metrics", []):
+        what = "bdSeq" if metric["name"] == "bdSeq" else metric["dataType"]
+        yield f"{kind}.{what}", lambda observations, metric=metric: _has_metric(observations, metric)
+    if "timestamp" in expected:
+        yield f"{kind}.timestamp", lambda observations: holds_value(observations, expected["timestamp"])
+    if "seq" in expected:
+        yield f"{kind}.seq", lambda _: False
+    if "online" in expected:
+        state = "online" if expected["online"] else "offline"
+        yield f"{kind}.online", lambda observations: any(isinstance(one, Status) and one.state == state for one in observations)
+
+
+def _has_metric(observations: list[Observation], metric: dict[str, Any]) -> bool:
+    return any(
+        isinstance(one, Reading)
+        and f"{one.device}/{one.quantity}".find("/" + metric["name"]) > 0
+        and one.value == metric["value"]
+        and one.at_ms == metric["timestamp"]
+        for one in observations
+    )
+
+
+CLAIMS: dict[str, Claims] = {"senml_json": _senml, "senml_cbor": _senml, "sparkplug_b": _sparkplug}
+
+# --- what is claimed and not kept: format -> pattern of paths -> why ------------------------------
+NOT_KEPT: dict[str, dict[str, str]] = {
+    "cloudevents": {"id": "names the message, not a device; Wayside keeps no ids of messages that are not facts"},
+    "senml_cbor": {"same_as": "the name of another file"},
+    "senml_json": {r"\d+\.now": "the record states no time; its source resolved it with the clock of that day"},
+    "senml_xml": {"same_as": "the name of another file"},
+    "shelly_gen2_rpc": {"method": "the kind of frame: what it says comes as readings and status"},
+    "sparkplug_b": {
+        r"DCMD\..*": "a command is somebody's wish and not a fact",
+        r".*\.String": "a text is no measurement",
+        r".*\.seq": "numbers messages of one connection; a decoder remembers nothing to compare it with",
+        r".*\.bdSeq": "pairs a death with its birth; likewise",
+    },
+}
