@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from urllib.parse import urlsplit
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 
 CONNECT_S_MAX = 5.0
 
@@ -25,15 +25,17 @@ def connect(broker: str) -> paho.Client:
     if address.scheme != "mqtt" or not host:
         raise BrokerError(f"{broker!r} is not a broker's address; write it as mqtt://host:port")
     client = paho.Client(CallbackAPIVersion.VERSION2)
+    answered = threading.Event()
+    client.on_connect = lambda *_: answered.set()
+    client.on_disconnect = lambda *_: answered.set()
     try:
         client.connect(host, port)
     except (OSError, ValueError) as error:
         raise BrokerError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
-    until = time.monotonic() + CONNECT_S_MAX
-    while not client.is_connected() and time.monotonic() < until:
-        if client.loop(0.1) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            break
-    if not client.is_connected():
-        raise BrokerError(f"broker {broker} does not let us in")
     client.loop_start()
+    answered.wait(CONNECT_S_MAX)
+    if not client.is_connected():
+        client.disconnect()
+        client.loop_stop()
+        raise BrokerError(f"broker {broker} does not let us in")
     return client

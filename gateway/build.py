@@ -6,6 +6,7 @@ Whatever cannot work is found here, before anything is connected, and said in on
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 log = logging.getLogger("wayside")
+
+# ONNX Runtime 1.29 and later keep an id of the machine and report to their makers unless told not to before they are loaded
+# (github.com/microsoft/onnxruntime/pull/27379). From this house nothing leaves but records.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 class SetupError(RuntimeError):

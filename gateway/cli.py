@@ -9,6 +9,7 @@ import json
 import logging
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -160,11 +161,11 @@ def why(
     from gateway import build, explaining  # noqa: PLC0415 - see run
 
     settings = _load(config, override)
-    store = _guarded(lambda: build.open_store(settings, may_create=False))
-    if decision is None:
-        explaining.print_latest(store, as_json=as_json)
-        return
-    found = store.decision(decision)
+    with closing(_guarded(lambda: build.open_store(settings, may_create=False))) as store:
+        if decision is None:
+            explaining.print_latest(store, as_json=as_json)
+            return
+        found = store.decision(decision)
     if found is None:
         fail(f"no decision {decision!r} here; `wayside why --config {config}` lists the newest")
     explaining.print_decision(settings, *found, as_json=as_json)

@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 
 from gateway.core.types import Message
-from gateway.decoders.contract import DecodeError, Decoder
+from gateway.decoders.advertisement_forms import FORMS, Heard, decode_form
+from gateway.decoders.contract import DecodeError, Decoder, measured
+from gateway.decoders.ids import mac_or_none
+from gateway.decoders.keys import Keys, parse_key, parse_keys
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, by_topic, load
 
 
@@ -18,9 +21,14 @@ def decode_line(line: bytes) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _error("not_json", "a line must be a JSON object with topic and payload or payload_hex")
     try:
+        form = captured.get("decoder")
+        if isinstance(form, str) and form in FORMS:
+            return msgspec.json.encode({"decoder": form, "observations": decode_form(form, _heard(captured))})
         message = _message(captured)
         decoder = _decoder(captured, message.topic)
-        return msgspec.json.encode({"decoder": decoder.name, "observations": decoder.decode(message)})
+        keys = _keys(captured)
+        decode = decoder.keyed(keys).decode if keys else decoder.decode
+        return msgspec.json.encode({"decoder": decoder.name, "observations": decode(message)})
     except DecodeError as error:
         return _error(error.reason, error.detail)
     except (DecoderNotFoundError, BrokenDecoderError) as error:
@@ -40,6 +48,24 @@ def _message(captured: dict[str, Any]) -> Message:
     if not isinstance(received_at_ms, int):
         raise ValueError("received_at_ms must be a whole number of milliseconds")
     return Message(topic, wire_payload(captured), received_at_ms)
+
+
+def _heard(captured: dict[str, Any]) -> Heard:
+    """The advertisement that a line stands for, with what a radio or a gateway would tell beside its bytes."""
+    mac = mac_or_none(captured.get("mac"))
+    uuid, name = captured.get("service_uuid") or "", captured.get("local_name") or ""
+    if not isinstance(uuid, str) or not isinstance(name, str):
+        raise ValueError("service_uuid and local_name must be texts")
+    key = captured.get("bindkey") or captured.get("aes_key")
+    return Heard(wire_payload(captured), mac, measured(captured.get("rssi")), uuid, name, None if key is None else parse_key(key))
+
+
+def _keys(captured: dict[str, Any]) -> Keys:
+    """`keys` of a gateway's message: addresses to hex digits."""
+    stated = captured.get("keys") or {}
+    if not isinstance(stated, dict):
+        raise ValueError("keys must map addresses to hex digits")
+    return parse_keys(stated)
 
 
 def wire_payload(captured: dict[str, Any]) -> bytes:

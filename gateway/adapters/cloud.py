@@ -62,7 +62,7 @@ class Cloud:
             return CloudReply("refused", trouble=f"the cloud answers {response.status}; check cloud.url and the token")
         try:
             receipt = msgspec.json.decode(answer, type=Receipt)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return CloudReply("refused", trouble="the cloud's answer is no receipt; check cloud.url")
         if receipt.batch != batch.batch:
             return CloudReply("refused", trouble="the cloud's receipt is for another batch")

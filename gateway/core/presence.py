@@ -1,37 +1,60 @@
-"""From noisy radio to calm visits: one state machine per subject and zone.
+"""From noisy radio to calm visits: one state machine per subject and zone, and a word between zones.
 
-A subject enters a zone when any of its anchors hears them clearly (median of the last three samples),
-stays while any still hears them at all well (hysteresis), and has left once every anchor has been
-silent for `exit_after_ms`. Leaving is an absence: nothing arrives to say it, so each presence names the
-moment `due_at_ms` at which time itself must be asked.
+A subject enters a zone when any of its anchors hears them clearly (mean power of the last samples, see radio.py), stays
+while any still hears them at all well (hysteresis), and has left once every anchor has been silent for `exit_after_ms`.
+Leaving is an absence: nothing arrives to say it, so each presence names the moment `due_at_ms` at which time itself must
+be asked. Zones that hear the same person compete (`arbitrate`): one visit by radio at a time, in the nearest zone, and a
+neighbour takes over only with a margin that lasts. A sighting counts for the moment at which it was heard, so one that
+comes late, twice or out of order tells no more than it knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from statistics import median
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
+from gateway.core.radio import Sample, certainty, mean_dbm, milliwatts, spread_db
+
 TransitionKind = Literal["entered", "dwelled", "left"]
 
-SAMPLES_KEPT = 3  # ESPresense's median; longer windows cost seconds at one advertisement a second
-FIX_DBM = -40.0  # a position fix inside the zone counts as a sample this strong
+SAMPLES_KEPT = 5  # of real traces' filters the best that answers within two samples: see tests/presence/boards.py
+WINDOW_MS = 15_000  # older samples say where somebody was
+FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
+UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
 
 
 class PresenceRules(msgspec.Struct, frozen=True):
-    """Thresholds in dBm and times in milliseconds; `samples_min` clear samples are needed to enter."""
+    """Thresholds in dBm and times in milliseconds; `samples_min` samples are needed to enter.
+
+    `margin_db` for `switch_after_ms` is what it takes to call somebody away from the zone they are in. `offset_db` is added
+    to whatever an anchor hears (or is heard with). `fix_zones` have no anchors: silence there is `fix_exit_after_ms`,
+    because a phone that lies still tells no position.
+    """
 
     enter_dbm: float = -75.0
     exit_dbm: float = -83.0
     samples_min: int = 2
     dwell_ms: int = 60_000
     exit_after_ms: int = 30_000
+    margin_db: float = 6.0
+    switch_after_ms: int = 3_000
+    fix_exit_after_ms: int = 900_000
+    fix_zones: frozenset[str] = frozenset()
+    offset_db: Mapping[str, float] = {}
+
+    def silence_ms(self, zone: str) -> int:
+        """How long silence must last in a zone before it means absence."""
+        return self.fix_exit_after_ms if zone in self.fix_zones else self.exit_after_ms
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """A subject in, or on the way into, a zone. `entered_ms` is None until they are in."""
+    """A subject in, or on the way into, a zone. `entered_ms` is None until they are in.
+
+    `samples` are the last ones by anchor in the order heard; `ahead_ms` is since when this zone, not yet entered, leads the
+    one that they are in.
+    """
 
     subject: str
     zone: str
@@ -39,56 +62,138 @@ class Presence(msgspec.Struct, frozen=True):
     due_at_ms: int
     entered_ms: int | None = None
     dwelled: bool = False
-    samples: Mapping[str, tuple[float, ...]] = {}
+    samples: Mapping[str, tuple[Sample, ...]] = {}
+    confidence: float = UNKNOWN_CONFIDENCE
+    ahead_ms: int | None = None
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """A change that a visit is made of. `at_ms` of leaving is when they were last heard, yet never before they had dwelled."""
+    """A change that a visit is made of. `at_ms` of leaving is when they were last heard, yet never before they had dwelled.
+
+    `confidence` (0 to 1) is how likely they were within the zone's reach, and in no other zone, when the visit began.
+    """
 
     subject: str
     zone: str
     kind: TransitionKind
     at_ms: int
     entered_ms: int
+    confidence: float = UNKNOWN_CONFIDENCE
 
 
 Step = tuple[Presence | None, Transition | None]
 """The next state (None: forget it) and what changed for the outside, if anything."""
 
 
-def heard(presence: Presence | None, subject: str, zone: str, anchor: str, rssi_dbm: float, now_ms: int, rules: PresenceRules) -> Step:
-    """Fold one sighting by `anchor`. A sighting too weak to matter leaves everything as it was."""
+def heard(
+    presence: Presence | None,
+    subject: str,
+    zone: str,
+    anchor: str,
+    rssi_dbm: float,
+    now_ms: int,
+    rules: PresenceRules,
+    heard_ms: int | None = None,
+) -> Step:
+    """Fold one sighting by `anchor`, heard at `heard_ms` where that is stated. A sighting too weak to matter leaves everything as it was.
+
+    Whether they may enter is for `arbitrate` to say, if other zones hear them too.
+    """
     kept = presence.samples if presence is not None else {}
-    window = (*kept.get(anchor, ())[1 - SAMPLES_KEPT :], rssi_dbm)
-    level = median(window)
-    samples = {**kept, anchor: window}
-    if presence is None or presence.entered_ms is None:
-        if level < rules.enter_dbm or len(window) < rules.samples_min:
-            if level < rules.exit_dbm:
-                return presence, None
-            return Presence(subject, zone, now_ms, now_ms + rules.exit_after_ms, samples=samples), None
-        return _enter(subject, zone, now_ms, rules, samples)
+    at_ms = now_ms if heard_ms is None or heard_ms > now_ms else heard_ms
+    sample = (at_ms, milliwatts(rssi_dbm + rules.offset_db.get(anchor, 0.0)))
+    window = kept.get(anchor, ())
+    if heard_ms is not None and sample in window:
+        return presence, None  # a copy
+    window = _with(window, sample, now_ms)
+    level = mean_dbm(window)
     if level < rules.exit_dbm:
-        return msgspec.structs.replace(presence, samples=samples), None
+        if presence is None:
+            return None, None
+        return msgspec.structs.replace(presence, samples={**kept, anchor: window}), None
+    samples = {**kept, anchor: window}
+    if presence is None:
+        presence = Presence(subject, zone, at_ms, now_ms + rules.exit_after_ms)
+    seen_ms = at_ms if at_ms > presence.seen_ms else presence.seen_ms
+    if presence.entered_ms is None and level >= rules.enter_dbm and len(window) >= rules.samples_min:
+        confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
+        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.ahead_ms)
     # The timer in the database is not moved at each sighting: when it rings, `expire` sees how lately they were heard.
-    seen_ms = max(presence.seen_ms, now_ms)
-    return Presence(subject, zone, seen_ms, presence.due_at_ms, presence.entered_ms, presence.dwelled, samples), None
+    return Presence(
+        subject,
+        zone,
+        seen_ms,
+        presence.due_at_ms,
+        presence.entered_ms,
+        presence.dwelled,
+        samples,
+        presence.confidence,
+        presence.ahead_ms if level >= rules.enter_dbm else None,
+    ), None
 
 
-def fixed(presence: Presence | None, subject: str, zone: str, inside: bool, now_ms: int, rules: PresenceRules) -> Step:  # noqa: FBT001 - the fix says exactly this
-    """Fold a position fix: one fix inside is clear enough, one clearly outside ends a visit."""
+def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: PresenceRules) -> tuple[Step, list[Presence]]:
+    """What becomes of a wish to enter, given the subject's presences in other zones; and the visits that it ends.
+
+    Who is heard by nobody else goes in. A zone that hears them better without having let them in yet is waited for; the zone
+    they are in gives way to a lead of `margin_db` that has lasted `switch_after_ms`, or at once when it hears nothing any more.
+    Fixes do not compete: a shop may well lie in a square.
+    """
+    challenger, transition = entering
+    if challenger is None or transition is None:
+        return entering, []
+    mine, count = _loudest(challenger, now_ms)
+    losers, lead_db, is_contested = [], float("inf"), False
+    for other in others:
+        if other.zone in rules.fix_zones or set(other.samples) == {FIX}:
+            continue
+        theirs, _ = _loudest(other, now_ms)
+        if other.entered_ms is not None:
+            losers.append(other)
+        if theirs < rules.exit_dbm:
+            continue
+        lead_db = min(lead_db, mine - theirs)
+        is_contested = is_contested or other.entered_ms is not None
+        if lead_db < (rules.margin_db if other.entered_ms is not None else 0.0):
+            return (_waiting(challenger, None, rules), None), []
+    ahead_ms = now_ms if challenger.ahead_ms is None else challenger.ahead_ms
+    if is_contested and now_ms - ahead_ms < rules.switch_after_ms:
+        return (_waiting(challenger, ahead_ms, rules), None), []
+    confidence = min(transition.confidence, certainty(lead_db, 2**0.5 * spread_db(count)))
+    after = msgspec.structs.replace(challenger, confidence=confidence, ahead_ms=None)
+    return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
+
+
+def fixed(  # noqa: FBT001 - the fix says exactly this
+    presence: Presence | None,
+    subject: str,
+    zone: str,
+    inside: bool,  # noqa: FBT001 - as above
+    now_ms: int,
+    rules: PresenceRules,
+    confidence: float = 1.0,
+    heard_ms: int | None = None,
+) -> Step:
+    """Fold a position fix, or the phone's word that it crossed a zone's edge: one inside is clear enough, one clearly outside ends a visit.
+
+    A fix older than the latest news changes nothing.
+    """
+    at_ms = now_ms if heard_ms is None or heard_ms > now_ms else heard_ms
+    if presence is not None and at_ms < presence.seen_ms:
+        return presence, None
     if inside:
+        samples = presence.samples if presence is not None else {}
         if presence is None or presence.entered_ms is None:
-            return _enter(subject, zone, now_ms, rules, {"fix": (FIX_DBM,) * rules.samples_min})
-        return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms)), None
-    if presence is None or presence.entered_ms is None or set(presence.samples) != {"fix"}:
-        return presence, None  # radio put them here; a coarse fix elsewhere does not outweigh it
+            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, FIX: ()}, confidence)
+        return msgspec.structs.replace(presence, seen_ms=at_ms), None
+    if presence is None or presence.entered_ms is None or _is_held_by_radio(presence, now_ms, rules):
+        return presence, None  # radio put them here (or nobody knows what did); a coarse fix elsewhere does not outweigh it
     return ended(presence, rules)
 
 
 def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
     """Ask what has become of a presence whose `due_at_ms` has come."""
-    silent_at_ms = presence.seen_ms + rules.exit_after_ms
+    silent_at_ms = presence.seen_ms + rules.silence_ms(presence.zone)
     if now_ms >= silent_at_ms:
         return ended(presence, rules)
     if presence.entered_ms is None:
@@ -96,7 +201,7 @@ def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
     dwelled_at_ms = presence.entered_ms + rules.dwell_ms
     if not presence.dwelled and now_ms >= dwelled_at_ms:
         after = msgspec.structs.replace(presence, dwelled=True, due_at_ms=silent_at_ms)
-        return after, Transition(presence.subject, presence.zone, "dwelled", dwelled_at_ms, presence.entered_ms)
+        return after, Transition(presence.subject, presence.zone, "dwelled", dwelled_at_ms, presence.entered_ms, presence.confidence)
     due_at_ms = silent_at_ms if presence.dwelled else min(silent_at_ms, dwelled_at_ms)
     return msgspec.structs.replace(presence, due_at_ms=due_at_ms), None
 
@@ -105,15 +210,58 @@ def ended(presence: Presence, rules: PresenceRules) -> Step:
     """End a presence, whatever the cause; who was only on the way in goes unnoticed."""
     if presence.entered_ms is None:
         return None, None
-    at_ms = max(presence.seen_ms, presence.entered_ms + rules.dwell_ms) if presence.dwelled else presence.seen_ms
-    return None, Transition(presence.subject, presence.zone, "left", at_ms, presence.entered_ms)
+    heard_ms = max(presence.seen_ms, presence.entered_ms)
+    at_ms = max(heard_ms, presence.entered_ms + rules.dwell_ms) if presence.dwelled else heard_ms
+    return None, Transition(presence.subject, presence.zone, "left", at_ms, presence.entered_ms, presence.confidence)
 
 
 def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
     """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more."""
-    return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms), due_at_ms=now_ms + rules.exit_after_ms)
+    due_at_ms = now_ms + rules.silence_ms(presence.zone)
+    return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms), due_at_ms=due_at_ms)
 
 
-def _enter(subject: str, zone: str, now_ms: int, rules: PresenceRules, samples: Mapping[str, tuple[float, ...]]) -> Step:
-    due_at_ms = now_ms + min(rules.exit_after_ms, rules.dwell_ms)
-    return Presence(subject, zone, now_ms, due_at_ms, now_ms, samples=samples), Transition(subject, zone, "entered", now_ms, now_ms)
+def _with(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Sample, ...]:
+    """The window with one more sample: in the order heard, none too old, not too many."""
+    window = (*window, sample)
+    if len(window) > 1 and sample[0] < window[-2][0]:
+        window = tuple(sorted(window))
+    oldest_ms = now_ms - WINDOW_MS
+    if window[0][0] < oldest_ms:
+        window = tuple([kept for kept in window if kept[0] >= oldest_ms]) or (sample,)
+    return window[-SAMPLES_KEPT:]
+
+
+def _loudest(presence: Presence, now_ms: int) -> tuple[float, int]:
+    """The level at the anchor that hears them best, and of how many samples; minus infinity where all samples are old."""
+    best, count = float("-inf"), 1
+    for window in presence.samples.values():
+        fresh = [sample for sample in window if sample[0] >= now_ms - WINDOW_MS]
+        if fresh and (level := mean_dbm(fresh)) > best:
+            best, count = level, len(fresh)
+    return best, count
+
+
+def _enter(
+    subject: str,
+    zone: str,
+    seen_ms: int,
+    now_ms: int,
+    rules: PresenceRules,
+    samples: Mapping[str, tuple[Sample, ...]],
+    confidence: float,
+    ahead_ms: int | None = None,
+) -> Step:
+    due_at_ms = now_ms + min(rules.silence_ms(zone), rules.dwell_ms)
+    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence, ahead_ms=ahead_ms)
+    return inside, Transition(subject, zone, "entered", now_ms, now_ms, confidence)
+
+
+def _waiting(challenger: Presence, ahead_ms: int | None, rules: PresenceRules) -> Presence:
+    due_at_ms = challenger.seen_ms + rules.exit_after_ms
+    return msgspec.structs.replace(challenger, entered_ms=None, due_at_ms=due_at_ms, ahead_ms=ahead_ms)
+
+
+def _is_held_by_radio(presence: Presence, now_ms: int, rules: PresenceRules) -> bool:
+    """Whether an anchor hears them well enough, or, after a restart, nobody knows any more what began the visit."""
+    return not presence.samples or _loudest(presence, now_ms)[0] >= rules.exit_dbm

@@ -2,22 +2,21 @@
 
 Scanners of several makes hand on what they hear, so it is understood here once: a beacon's identity, and what
 a sensor measured. Open formats and the makers whose gateways we read are understood by the house itself; other
-brands by the parsers of the entry points `wayside.advertisements`, among them ours for `bleparser` (the extra
-`ble`), and whatever else somebody installs. An advertisement is a stranger's radio noise: what is not understood
-says nothing, and never spoils the sighting that carried it.
+brands by the parsers of the entry points `wayside.advertisements`, ours for `bleparser` (the extra `ble`) and
+whatever else somebody installs. An advertisement is a stranger's radio noise: what is not understood says
+nothing, and never spoils the sighting that carried it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.decoders import bthome, estimote, gatt, ingics, minew, switchbot
-from gateway.decoders.beacons import Beacon, beacons, telemetry
+from gateway.decoders import bthome, estimote, gatt, ingics, kkm, minew, qingping, switchbot
+from gateway.decoders.beacons import Beacon, Telemetry, beacons, telemetry
 from gateway.decoders.frames import Frame, frame_of
 from gateway.decoders.keys import NO_KEYS, Keys
-from gateway.decoders.measured import Readings, kept
-from gateway.decoders.plugins import Parsed, parsers
+from gateway.decoders.measured import Parsed, Readings, kept
+from gateway.decoders.plugins import Parse, parsers
 from gateway.decoders.ruuvi_formats import COMPANY as RUUVI
 from gateway.decoders.ruuvi_formats import decode_ruuvi
 
@@ -25,8 +24,7 @@ from gateway.decoders.ruuvi_formats import decode_ruuvi
 class Advertisement(NamedTuple):
     """`beacon` is a canonical id; `readings` are in canonical units; `mac` is what the sensor says of itself.
 
-    `understood` tells an advertisement that says nothing which is kept (a packet number, something encrypted)
-    from noise.
+    `understood` tells an advertisement of which nothing is kept (a packet number, something encrypted) from noise.
     """
 
     beacon: str | None = None
@@ -38,3 +36,79 @@ class Advertisement(NamedTuple):
 
 
 NOTHING = Advertisement()
+
+
+def from_hex(text: object, mac: str | None = None, keys: Keys = NO_KEYS) -> Advertisement | None:
+    """The advertisement in hex digits; `None` when `text` is not that."""
+    data = hex_bytes(text)
+    return None if data is None else understand(frame_of(data, mac), keys)
+
+
+def hex_bytes(text: object) -> bytes | None:
+    """The bytes that hex digits stand for, or `None`."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None
+
+
+def understand(frame: Frame, keys: Keys = NO_KEYS) -> Advertisement:
+    """A beacon, measurements, both or nothing.
+
+    What is a beacon and nothing more is not shown to the parsers of other brands: crowds of them pass by.
+    """
+    beacon = next(beacons(frame), None) or _estimote(frame)
+    itself = telemetry(frame)
+    parsed = _first(_OWN, frame, keys)
+    if parsed is None and itself is None and (beacon is None or len(frame.manufacturer) + len(frame.services) > 1):
+        parsed = _first(tuple(parser.parse for parser in parsers()), frame, keys)
+    if beacon is None and itself is None and parsed is None:
+        return NOTHING
+    return _together(beacon, itself, parsed or Parsed())
+
+
+def _estimote(frame: Frame) -> Beacon | None:
+    named = estimote.identity(frame)
+    return None if named is None else Beacon(named)
+
+
+def _together(beacon: Beacon | None, itself: Telemetry | None, parsed: Parsed) -> Advertisement:
+    return Advertisement(
+        None if beacon is None else beacon.id,
+        None if beacon is None else beacon.tx_power_dbm,
+        parsed.readings + (() if itself is None else itself.readings),
+        parsed.mac,
+        None if itself is None else itself.uptime_s,
+        understood=True,
+    )
+
+
+def _first(parse: tuple[Parse, ...], frame: Frame, keys: Keys) -> Parsed | None:
+    return next((parsed for one in parse if (parsed := one(frame, keys)) is not None), None)
+
+
+def _ruuvi(frame: Frame, _keys: Keys) -> Parsed | None:
+    found = (decode_ruuvi(content) for content in frame.of_company(RUUVI))
+    return next((Parsed(kept(ruuvi.readings), ruuvi.mac) for ruuvi in found if ruuvi is not None), None)
+
+
+def _exposure(frame: Frame, _keys: Keys) -> Parsed | None:
+    """Exposure notifications change their identifier so that nobody can be followed: known, and nothing of them is kept."""
+    return Parsed() if any(uuid == _EXPOSURE for uuid, _ in frame.services) else None
+
+
+_EXPOSURE = "fd6f"
+_OWN: tuple[Parse, ...] = (
+    bthome.decode,
+    _ruuvi,
+    minew.decode,
+    ingics.decode,
+    qingping.decode,
+    switchbot.decode,
+    kkm.decode,
+    estimote.decode,
+    gatt.decode,
+    _exposure,
+)

@@ -21,6 +21,7 @@ _IBEACON_BYTES = 25
 # A Tilt hydrometer (a495bb?0-c5b1-4b44-b512-1370f02d74de) sends its measurements as major and minor: no identity.
 _TILT_HEAD, _TILT_TAIL = "a495bb", "c5b14b44b5121370f02d74de"
 _ALTBEACON = bytes.fromhex("beac")
+_RADIUS_NETWORKS = bytes.fromhex("1801")  # they wrote AltBeacon down, and their own beacons use its layout under other codes
 _ALTBEACON_BYTES = 25  # company, code, 20 bytes of identity, power; a last byte of the maker's own may be missing
 EDDYSTONE = "feaa"
 _AT_1M_DB = 41  # Eddystone states the power at 0 m, which is by definition 41 dB above that at 1 m
@@ -28,11 +29,12 @@ _UID, _URL, _TLM, _EID = 0x00, 0x10, 0x20, 0x30
 _SCHEMES = ("http://www.", "https://www.", "http://", "https://")
 _ENDINGS = tuple(f".{domain}{slash}" for slash in ("/", "") for domain in ("com", "org", "edu", "net", "info", "biz", "gov"))
 _TLM_FORMAT = struct.Struct(">HhII")  # voltage in mV, temperature in 1/256 °C, advertisements, tenths of a second
+_SEALED_TLM_BYTES = 18
 _NO_TEMPERATURE = -0x8000
 
 
 class Beacon(NamedTuple):
-    """`id` is canonical; `tx_power_dbm` is the strength at one metre; `at_0m_dbm` what Eddystone states instead."""
+    """`id` is canonical; `tx_power_dbm` is the strength at one metre."""
 
     id: str
     tx_power_dbm: float | None = None
@@ -41,8 +43,8 @@ class Beacon(NamedTuple):
 class Telemetry(NamedTuple):
     """What an Eddystone beacon says of itself."""
 
-    readings: Readings
-    uptime_s: int
+    readings: Readings = ()
+    uptime_s: int | None = None
 
 
 def beacons(frame: Frame) -> Iterator[Beacon]:
@@ -70,7 +72,8 @@ def ibeacon(content: bytes) -> Beacon | None:
 
 def altbeacon(content: bytes) -> Beacon | None:
     """An AltBeacon in manufacturer data of any company: `altbeacon:{uuid}-{major}-{minor}`, split as iBeacon's identity is."""
-    if content[2:4] != _ALTBEACON or len(content) < _ALTBEACON_BYTES:
+    known = content[2:4] == _ALTBEACON or content.startswith(_RADIUS_NETWORKS)
+    if not known or len(content) < _ALTBEACON_BYTES:
         return None
     canonical = ibeacon_id(content[4:20].hex(), _word(content, 20), _word(content, 22))
     return None if canonical is None else Beacon("altbeacon:" + canonical.partition(":")[2], _power(content[24]))
@@ -88,8 +91,10 @@ def eddystone(content: bytes) -> Beacon | None:
 
 
 def telemetry(frame: Frame) -> Telemetry | None:
-    """Unencrypted Eddystone telemetry."""
+    """Eddystone telemetry; encrypted, it tells nothing but that the beacon lives."""
     for content in frame.of_service(EDDYSTONE):
+        if len(content) == _SEALED_TLM_BYTES and content[:2] == bytes((_TLM, 1)):
+            return Telemetry()
         if len(content) == 2 + _TLM_FORMAT.size and content[:2] == bytes((_TLM, 0)):
             millivolt, temperature, _, tenths = _TLM_FORMAT.unpack_from(content, 2)
             degrees = None if temperature == _NO_TEMPERATURE else temperature / 256

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from gateway.decoders.frames import Frame
 from gateway.decoders.keys import Keys
-from gateway.decoders.measured import Readings, kept
+from gateway.decoders.measured import Parsed, kept
 
 V2, V1_PLAIN, V1_ENCRYPTED = "fcd2", "181c", "181e"
 _ENCRYPTED, _WITH_MAC, _VERSION_BITS, _VERSION_2 = 0x01, 0x02, 0xE0, 0x40
@@ -138,14 +138,7 @@ _FLOATS = {2: "<e", 4: "<f", 8: "<d"}
 _UNSIGNED, _SIGNED, _FLOAT = 0, 1, 2
 
 
-class Said(NamedTuple):
-    """`mac` where the device states it."""
-
-    readings: Readings
-    mac: str | None = None
-
-
-def decode(frame: Frame, keys: Keys) -> Said | None:
+def decode(frame: Frame, keys: Keys) -> Parsed | None:
     """What a BTHome device says; nothing measured where it is encrypted and no key opens it; `None` when there is none."""
     for uuid, content in frame.services:
         said = decode_service(uuid, content, frame.mac, keys)
@@ -154,19 +147,19 @@ def decode(frame: Frame, keys: Keys) -> Said | None:
     return None
 
 
-def decode_service(uuid: str, content: bytes, mac: str | None, keys: Keys) -> Said | None:
+def decode_service(uuid: str, content: bytes, mac: str | None, keys: Keys) -> Parsed | None:
     """The service data of one BTHome device; `None` when `uuid` or the version is not BTHome's."""
     if uuid == V2 and content and content[0] & _VERSION_BITS == _VERSION_2:
         return _version_2(content, mac, keys)
     if uuid == V1_PLAIN:
-        return Said(() if mac in keys else kept(_objects_v1(content)))
+        return Parsed(() if mac in keys else kept(_objects_v1(content)))
     if uuid == V1_ENCRYPTED:
         opened = _open(content, mac, b"\x1e\x18", b"\x11", keys)
-        return Said(() if opened is None else kept(_objects_v1(opened)))
+        return Parsed(() if opened is None else kept(_objects_v1(opened)))
     return None
 
 
-def _version_2(content: bytes, mac: str | None, keys: Keys) -> Said | None:
+def _version_2(content: bytes, mac: str | None, keys: Keys) -> Parsed | None:
     information, rest, stated = content[0], content[1:], None
     if information & _WITH_MAC:
         if len(rest) < 6:
@@ -175,13 +168,13 @@ def _version_2(content: bytes, mac: str | None, keys: Keys) -> Said | None:
     device = stated or mac
     if information & _ENCRYPTED:
         opened = _open(rest, device, b"\xd2\xfc" + content[:1], None, keys)
-        return Said(() if opened is None else kept(_objects_v2(opened)), stated)
-    return Said(() if device in keys else kept(_objects_v2(rest)), stated)
+        return Parsed(() if opened is None else kept(_objects_v2(opened)), stated)
+    return Parsed(() if device in keys else kept(_objects_v2(rest)), stated)
 
 
 def _open(content: bytes, mac: str | None, words: bytes, associated: bytes | None, keys: Keys) -> bytes | None:
     """AES-CCM: ciphertext, counter, tag. The nonce is address, `words`, counter."""
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415: 20 ms that only encrypted sensors cost
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - milliseconds that only encrypted sensors cost
     from cryptography.hazmat.primitives.ciphers.aead import AESCCM  # noqa: PLC0415
 
     key = None if mac is None else keys.get(mac)

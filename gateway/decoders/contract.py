@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation
+from gateway.decoders.keys import Keys
 
 Reason = Literal["not_text", "not_json", "too_large", "wrong_shape", "missing_field", "out_of_range", "unknown_kind", "wrong_topic"]
 """Why a message was refused. A closed list: these are the labels of a counter."""
@@ -41,11 +42,20 @@ class Decoder(NamedTuple):
 
     `topics` are the MQTT filters on which products publish it by default: they tell the format of a
     message for which no source was configured. A decoder without a usual topic is only ever named.
+    `decode_with` is there where devices may encrypt what they say, and takes their keys beside the message.
     """
 
     name: str
     topics: tuple[str, ...]
     decode: Callable[[Message], list[Observation]]
+    decode_with: Callable[[Message, Keys], list[Observation]] | None = None
+
+    def keyed(self, keys: Keys) -> Decoder:
+        """This decoder for a source whose devices have `keys`; `ValueError` where the format encrypts nothing."""
+        decode_with = self.decode_with
+        if decode_with is None:
+            raise ValueError(f"{self.name} messages are never encrypted: keys are of no use")
+        return self._replace(decode=lambda message: decode_with(message, keys))
 
 
 def refuse(reason: Reason, detail: str) -> NoReturn:

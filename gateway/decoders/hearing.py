@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.core.types import Observation, Reading, Sighting, Status
 from gateway.decoders.advertisement import Advertisement
+from gateway.decoders.contract import UNSTATED
 
 
 def observed(
@@ -16,7 +17,7 @@ def observed(
     distance_m: float | None = None,
     tx_power_dbm: float | None = None,
 ) -> list[Observation]:
-    """The sighting of a radio and what it measured; nothing, when nobody knows which radio it was.
+    """The sighting of a radio and what it measured; without the sighting, when nobody knows which radio it was.
 
     A beacon's identity outlives its radio address, so the sighting names the beacon, while measurements belong
     to the address. Heard, but not how strongly: that is no sighting, only a sign of life. `tx_power_dbm` is what
@@ -24,15 +25,13 @@ def observed(
     """
     device = device or said.mac
     heard = said.beacon or device
-    if heard is None:
-        return []
     observations: list[Observation] = []
-    if rssi_dbm is None:
+    if heard is not None and rssi_dbm is None:
         observations.append(Status(heard, at_ms=at_ms, uptime_s=said.uptime_s))
-    else:
+    elif heard is not None and rssi_dbm is not None:
         stated = tx_power_dbm if said.tx_power_dbm is None else said.tx_power_dbm
         observations.append(Sighting(hearer, heard, rssi_dbm, at_ms, distance_m, stated))
-    owner = device or heard
+    owner = device or heard or UNSTATED
     observations += [Reading(_part(owner, one.part), one.quantity, one.value, at_ms) for one in said.readings]
     return observations
 

@@ -19,23 +19,23 @@ NO_KEYS: Keys = MappingProxyType({})
 _KEY_BYTES = (12, 16)  # MiBeacon's older devices have 12
 
 
-def parse_keys(stated: Mapping[str, str]) -> Keys:
+def parse_keys(stated: Mapping[str, object]) -> Keys:
     """Keys as people write them (addresses in any spelling, keys in hex digits); `ValueError` names the address that is wrong."""
     keys: dict[str, bytes] = {}
     for address, digits in stated.items():
         mac = mac_or_none(address)
         if mac is None:
             raise ValueError(f"{address!r} is not a MAC address")
-        keys[mac] = _key(address, digits)
+        keys[mac] = parse_key(digits, f"the key of {address}")
     return MappingProxyType(keys)
 
 
-def _key(address: str, digits: str) -> bytes:
-    """The key's digits never show in a message: it is a secret."""
+def parse_key(digits: object, what: str = "the key") -> bytes:
+    """One key; the digits never show in a message: they are a secret."""
     try:
-        key = bytes.fromhex(digits)
+        key = bytes.fromhex(digits) if isinstance(digits, str) else b""
     except ValueError:
         key = b""
     if len(key) not in _KEY_BYTES:
-        raise ValueError(f"the key of {address} must be 24 or 32 hex digits")
+        raise ValueError(f"{what} must be 24 or 32 hex digits")
     return key

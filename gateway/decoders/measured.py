@@ -18,6 +18,15 @@ class Measurement(NamedTuple):
 
 
 Readings = tuple[Measurement, ...]
+
+
+class Parsed(NamedTuple):
+    """What one format found in an advertisement: perhaps nothing that is kept. `mac` is what the sensor says of itself."""
+
+    readings: Readings = ()
+    mac: str | None = None
+
+
 Stated = Iterable[tuple[str, float | None]]
 
 

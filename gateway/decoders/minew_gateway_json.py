@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.core.quantities import in_range
-from gateway.core.types import Message, Observation, Reading, Sighting, Status
-from gateway.decoders.advertisement import Advertisement, from_hex
+from gateway.core.types import Message, Observation, Status
+from gateway.decoders.advertisement import NOTHING, from_hex
 from gateway.decoders.contract import UNSTATED, Decoder, bounded, mac, measured, optional, parse_json, power, refuse
+from gateway.decoders.hearing import observed
 from gateway.decoders.ids import ibeacon_id, mac_or_none
+from gateway.decoders.keys import NO_KEYS, Keys
+from gateway.decoders.measured import Readings, kept
 from gateway.decoders.times import iso_ms
 
 _GATEWAY = "Gateway"
 _QUANTITIES = ("temperature", "humidity", "battery")
-_NO_ADVERTISEMENT = Advertisement()
 _FLOAT = (-1e9, 1e9)  # anything measurable; the quantity has the last word
 
 
@@ -42,7 +43,7 @@ class _Element(msgspec.Struct, gc=False, rename="camel"):
 _ELEMENTS = msgspec.json.Decoder(list[_Element])
 
 
-def decode(message: Message) -> list[Observation]:
+def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     """The gateway's status, a sighting for each heard tag, readings of those that measure."""
     elements: list[_Element] = parse_json(message.payload, _ELEMENTS)
     hearer = _hearer(message.topic, elements)
@@ -51,7 +52,7 @@ def decode(message: Message) -> list[Observation]:
         if element.type == _GATEWAY:
             observations.append(Status(hearer, at_ms=iso_ms(element.timestamp)))
         else:
-            observations += _heard(hearer, element)
+            observations += _heard(hearer, element, keys)
     if elements and not observations:
         refuse("out_of_range", "no element with an id and an rssi in -127..-1")
     return bounded(observations)
@@ -65,30 +66,22 @@ def _hearer(topic: str, elements: list[_Element]) -> str:
     return next((mac(element.mac, "mac") for element in elements if element.type == _GATEWAY), UNSTATED)
 
 
-def _heard(hearer: str, element: _Element) -> list[Observation]:
+def _heard(hearer: str, element: _Element, keys: Keys) -> list[Observation]:
     """Nothing, when the element names no radio or no signal strength was measured."""
-    said = from_hex(element.raw_data) or _NO_ADVERTISEMENT
-    beacon = ibeacon_id(element.ibeacon_uuid, element.ibeacon_major, element.ibeacon_minor) or said.ibeacon
     device = mac_or_none(element.mac)
-    heard = beacon or device
+    said = from_hex(element.raw_data, device, keys) or NOTHING
+    beacon = ibeacon_id(element.ibeacon_uuid, element.ibeacon_major, element.ibeacon_minor) or said.beacon
     rssi_dbm = measured(element.rssi)
-    if heard is None or rssi_dbm is None:
+    if rssi_dbm is None or (beacon or device or said.mac) is None:
         return []
-    at_ms = iso_ms(element.timestamp)
-    tx_power_dbm = power(element.ibeacon_tx_power) if said.tx_power_dbm is None else said.tx_power_dbm
-    observations: list[Observation] = [Sighting(hearer, heard, rssi_dbm, at_ms, tx_power_dbm=tx_power_dbm)]
-    if beacon is None and device is not None:
-        observations += [Reading(device, quantity, value, at_ms) for quantity, value in (*_stated(element), *said.readings)]
-    return observations
+    stated = _stated(element) if beacon is None else ()
+    said = said._replace(beacon=beacon, readings=stated + said.readings)
+    return observed(hearer, device, rssi_dbm, said, iso_ms(element.timestamp), tx_power_dbm=power(element.ibeacon_tx_power))
 
 
-def _stated(element: _Element) -> list[tuple[str, float]]:
+def _stated(element: _Element) -> Readings:
     rows = ((quantity, optional(getattr(element, quantity), *_FLOAT)) for quantity in _QUANTITIES)
-    return [
-        (quantity, value)
-        for quantity, value in rows
-        if value is not None and in_range(quantity, value) and (quantity, value) != ("battery", 0)
-    ]
+    return kept((quantity, value) for quantity, value in rows if (quantity, value) != ("battery", 0))
 
 
-DECODER = Decoder("minew_gateway_json", ("/gw/+/status",), decode)
+DECODER = Decoder("minew_gateway_json", ("/gw/+/status",), decode, decode)

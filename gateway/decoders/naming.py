@@ -14,7 +14,7 @@ from gateway.decoders.known_keys import QUANTITY_OF, spelled
 
 _CHARS_MAX = 60
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", re.ASCII)
-_WHERE = frozenset("air ambient atmospheric barometric indoor inside measured outdoor outside relative room".split())
+_WHERE = frozenset({"air", "ambient", "indoor", "inside", "measured", "outdoor", "outside", "room"})
 
 # Of plugs, meters and contacts: names that stand beside what they belong to, so one word is enough.
 _OF_DEVICES: dict[str, str] = {

@@ -50,7 +50,11 @@ def load(name: str) -> Decoder:
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(decoder_names()) or 'none; is wayside installed?'}"
         message = f"no decoder is called {name!r}; {hint}"
         raise DecoderNotFoundError(message)
-    found = point.load()
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as error:
+        message = f"decoder {name} cannot be loaded ({error}): repair or uninstall the distribution that declares it"
+        raise BrokenDecoderError(message) from error
     if not isinstance(found, Decoder) or found.name != name:
         message = f"{point.value} is not a Decoder named {name!r}"
         raise BrokenDecoderError(message)

@@ -12,11 +12,13 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core import limits
-from gateway.core.quantities import in_range
-from gateway.core.types import Message, Observation, Reading, Sighting, Status
+from gateway.core.types import Message, Observation, Status
 from gateway.decoders.advertisement import Advertisement, from_hex
 from gateway.decoders.contract import UNSTATED, Decoder, bounded, mac, measured, optional, parse_json, refuse, rssi, text
+from gateway.decoders.hearing import observed
 from gateway.decoders.ids import mac_or_none
+from gateway.decoders.keys import NO_KEYS, Keys
+from gateway.decoders.measured import kept
 from gateway.decoders.times import seconds, seconds_ms
 
 _STATUS = "gw_status"
@@ -74,15 +76,15 @@ _DECODED: tuple[tuple[str, str, float], ...] = (
 )
 
 
-def decode(message: Message) -> list[Observation]:
+def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     """Sightings and readings of the tags, or the gateway's status."""
     body = parse_json(message.payload, _BODY)
     levels = message.topic.split("/")
     above = mac_or_none(levels[-2]) if len(levels) > 1 else None
     if isinstance(body.data, _Many):
-        return _many(above or _stated_mac(body.data.gw_mac), body.data)
+        return _many(above or _stated_mac(body.data.gw_mac), body.data, keys)
     if body.rssi is not None or body.data is not None:
-        return _single(above or _stated_mac(body.gw_mac), mac_or_none(levels[-1]), body)
+        return _single(above or _stated_mac(body.gw_mac), mac_or_none(levels[-1]), body, keys)
     if levels[-1] != _STATUS and body.state is None and body.device_addr is None:
         refuse("missing_field", "neither tags, nor a tag's data, nor a state")
     return [_status(above or _stated_mac(body.device_addr), body)]
@@ -92,44 +94,38 @@ def _stated_mac(value: object) -> str:
     return UNSTATED if value is None else mac(value, "gw_mac")
 
 
-def _many(gateway: str, many: _Many) -> list[Observation]:
+def _many(gateway: str, many: _Many, keys: Keys) -> list[Observation]:
     """One tag without a measured signal strength does not take the others with it; none left is a fault."""
     observations: list[Observation] = []
     for stated, tag in many.tags.items():
         if measured(tag.rssi) is not None:
-            observations += _tag(gateway, mac(stated, "tags"), tag, seconds_ms(tag.timestamp))
+            observations += _tag(gateway, mac(stated, "tags"), tag, seconds_ms(tag.timestamp), keys)
     if many.tags and not observations:
         refuse("out_of_range", "rssi of every tag outside -127..-1")
     return bounded(observations) or [Status(gateway)]
 
 
-def _single(gateway: str, tag_mac: str | None, body: _Body) -> list[Observation]:
+def _single(gateway: str, tag_mac: str | None, body: _Body, keys: Keys) -> list[Observation]:
     at_ms = seconds_ms(body.ts) or seconds_ms(body.gwts)
-    return _tag(gateway, tag_mac or mac_or_none(body.id), body, at_ms)
+    return _tag(gateway, tag_mac or mac_or_none(body.id), body, at_ms, keys)
 
 
-def _tag(gateway: str, tag_mac: str | None, tag: _Tag, at_ms: int | None) -> list[Observation]:
-    said = _advertisement(tag)
-    device = tag_mac or said.mac
-    heard = said.ibeacon or device
-    if heard is None:
+def _tag(gateway: str, tag_mac: str | None, tag: _Tag, at_ms: int | None, keys: Keys) -> list[Observation]:
+    said = _advertisement(tag_mac, tag, keys)
+    if (tag_mac or said.beacon or said.mac) is None:
         refuse("missing_field", "the tag's MAC: neither topic nor data name it")
-    observations: list[Observation] = [Sighting(gateway, heard, rssi(tag.rssi), at_ms, tx_power_dbm=said.tx_power_dbm)]
-    if device is not None:
-        observations += [Reading(device, quantity, value, at_ms) for quantity, value in said.readings]
-    return observations
+    return observed(gateway, tag_mac, rssi(tag.rssi), said, at_ms)
 
 
-def _advertisement(tag: _Tag) -> Advertisement:
+def _advertisement(tag_mac: str | None, tag: _Tag, keys: Keys) -> Advertisement:
     """What the raw bytes say; without them, what the gateway read in them."""
     if tag.data is not None:
-        said = from_hex(tag.data)
+        said = from_hex(tag.data, tag_mac, keys)
         if said is None:
             refuse("wrong_shape", "data must be hex digits")
         return said
     stated = ((quantity, optional(getattr(tag, field), *_FLOAT), per) for field, quantity, per in _DECODED)
-    values = ((quantity, value / per) for quantity, value, per in stated if value is not None)
-    return Advertisement(readings=tuple(row for row in values if in_range(*row)))
+    return Advertisement(readings=kept((quantity, None if value is None else value / per) for quantity, value, per in stated))
 
 
 def _status(gateway: str, body: _Body) -> Status:
@@ -141,4 +137,4 @@ def _status(gateway: str, body: _Body) -> Status:
     )
 
 
-DECODER = Decoder("ruuvi_gateway", ("ruuvi/+/+",), decode)
+DECODER = Decoder("ruuvi_gateway", ("ruuvi/+/+",), decode, decode)

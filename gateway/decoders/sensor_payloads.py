@@ -101,7 +101,11 @@ _MILESIGHT: dict[tuple[int, int], _Entry] = {
     **{(3 * line, 0xD2): _counts(f"people_in_total_line_{line}", size=4) for line in range(1, 5)},
     **{(3 * line + 1, 0xD2): _counts(f"people_out_total_line_{line}", size=4) for line in range(1, 5)},
     **{(3 * line + 2, 0xCC): _counts(*(f"{way}_line_{line}" for way in _IN_AND_OUT), size=2) for line in range(2, 5)},
-    **{(0xFF, kind): _Entry(size) for size, kinds in {1: "010b0ffe", 2: "090a18ff", 4: "1f", 6: "08", 8: "16"}.items() for kind in bytes.fromhex(kinds)},
+    **{
+        (0xFF, kind): _Entry(size)
+        for size, kinds in {1: "010b0ffe", 2: "090a18ff", 4: "1f", 6: "08", 8: "16"}.items()
+        for kind in bytes.fromhex(kinds)
+    },
 }
 
 # Elsys: a type tells what follows, big-endian.

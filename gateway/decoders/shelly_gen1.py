@@ -27,7 +27,9 @@ _CHANNELED = frozenset({"relay", "emeter", "light", "color", "white", "roller"})
 _OUTSIDE = {"ext_temperature": "temperature", "ext_humidity": "humidity"}
 _INPUTS = frozenset({"input", "ext_switch"})
 _BRANCHES = frozenset({*_CHANNELED, *_INPUTS, *_OUTSIDE, "input_event", "longpush", "sensor", "thermostat"})
-_DIRECT = frozenset({"temperature", "temperature_f", "temperature_status", "overtemperature", "overpower", "overload", "voltage", "loaderror"})
+_DIRECT = frozenset(
+    {"temperature", "temperature_f", "temperature_status", "overtemperature", "overpower", "overload", "voltage", "loaderror"}
+)
 _JSON_LEAVES = frozenset({"announce", "info", "input_event", "settings"})
 
 # last level of the topic below a branch -> (quantity, unit where it is not ours)
@@ -132,7 +134,7 @@ def _info(device: str, said: _Info) -> list[Observation]:
 
 
 def _channel(device: str, branch: str, channel: str) -> str:
-    return device if channel == "0" else f"{device}/{branch}/{channel}"
+    return device if channel == "0" else text(f"{device}/{branch}/{channel}", "channel")
 
 
 def _value(levels: list[str], said: str) -> list[Observation]:

@@ -23,7 +23,8 @@ from gateway.decoders.units import measured_amount
 
 _BASE = "shellies"  # a prefix from the first generation's days that many owners keep
 _TRUTH = {"true": "online", "false": "offline"}
-_STATUS_METHODS = frozenset({"NotifyStatus", "NotifyFullStatus"})
+_STATUS_METHODS = ("NotifyStatus", "NotifyFullStatus")
+_KNOWN_METHODS = ("NotifyEvent", *_STATUS_METHODS)
 _COMPONENT = re.compile(r"([a-z0-9_]{1,32}):([0-9]{1,4})", re.ASCII)
 _SINCE_S = 86_400  # `ts` below a day since 1970 counts from the start of the device
 
@@ -66,7 +67,6 @@ _COMPONENTS: dict[str, tuple[_Row, ...]] = {
     "smoke": (_Row(("alarm",), "smoke_alarm"),),
     "flood": (_Row(("alarm",), "leak"),),
 }
-_OWN_FIELDS = ("apower", "voltage", "output", "act_power")  # by these a component without a topic is told from a whole status
 
 
 def decode(message: Message) -> list[Observation]:
@@ -108,6 +108,8 @@ def _frame(device: str | None, said: dict[str, Any]) -> list[Observation]:
     stated = text(said.get("src"), "src")
     params = said.get("params")
     method = said.get("method")
+    if method is not None and method not in _KNOWN_METHODS:
+        return []  # somebody calls the device: a wish and not a fact
     if method is not None and not isinstance(params, dict):
         refuse("missing_field", "a notification needs params")
     at_ms = _at_ms(params.get("ts")) if isinstance(params, dict) else None
@@ -144,16 +146,16 @@ def _unplaced(said: dict[str, Any]) -> list[Observation]:
     """A body without a topic: a whole status names its components, a single component only its own number."""
     if any(isinstance(value, dict) and (_COMPONENT.fullmatch(key) or key == "sys") for key, value in said.items()):
         return bounded([Status(UNSTATED, uptime_s=_uptime_s(said)), *_components(UNSTATED, said, None)])
-    if "id" not in said or not any(field in said for field in _OWN_FIELDS):
-        refuse("missing_field", "neither a frame, nor a status, nor a component of one")
+    if isinstance(said.get("id"), str):
+        return [Status(text(said["id"], "id"))]  # who the device is, as it answers to Shelly.GetDeviceInfo
     kind = "cover" if "current_pos" in said else "switch"
-    return bounded(_component(UNSTATED, f"{kind}:{_number(said['id'])}", said, None) or [Status(UNSTATED)])
+    return bounded(_component(UNSTATED, f"{kind}:{_number(said.get('id'))}", said, None) or [Status(UNSTATED)])
 
 
 def _number(stated: object) -> int:
     number = optional(stated, 0, 9_999)
     if number is None:
-        refuse("wrong_shape", "id must be a component's number")
+        refuse("missing_field", "neither a frame, nor a status, nor the id of a component")
     return int(number)
 
 

@@ -43,21 +43,29 @@ def test_messages_come_out_in_order_and_at_most_so_many() -> None:
 
 def test_a_full_box_blocks_whoever_delivers_and_loses_nothing() -> None:
     inbox, count = Inbox(4), 100
-    delivering = aside(lambda: [inbox.deliver(message(number)) for number in range(count)])
+
+    def deliver_all() -> None:
+        for number in range(count):
+            inbox.deliver(message(number))
+
+    delivering = aside(deliver_all)
     until(lambda: len(inbox) == 4)
     assert delivering.is_alive()
     got: list[Message] = []
-    until(lambda: len(inbox) <= 4 and (got.extend(inbox.take(3, 0.1)[0]) or len(got) == count))
+    while len(got) < count:
+        assert len(inbox) <= 4
+        got += until(lambda: inbox.take(3, 0.1)[0])
     delivering.join(WAIT_S)
     assert got == [message(number) for number in range(count)]
 
 
 def test_a_waiting_take_is_woken_by_a_message_by_a_job_and_by_wake(store: Store) -> None:
-    for rouse, expected in (
+    ways: list[tuple[Callable[[Inbox], object], tuple[int, int]]] = [
         (lambda box: box.deliver(message(1)), (1, 0)),
         (lambda box: box.call(lambda store: store.backlog()), (0, 1)),
         (lambda box: box.wake(), (0, 0)),
-    ):
+    ]
+    for rouse, expected in ways:
         inbox = Inbox(4)
         taken: list[tuple[int, int]] = []
         waiting = aside(lambda box=inbox, into=taken: into.append(tuple(map(len, box.take(4, 3600.0)))))  # type: ignore[misc]

@@ -21,7 +21,7 @@ def schema_of(database: apsw.Connection) -> list[tuple[str, str]]:
 
 
 def test_files_are_numbered_without_a_gap() -> None:
-    assert NUMBERS == list(range(1, len(NUMBERS) + 1))
+    assert list(range(1, len(NUMBERS) + 1)) == NUMBERS
 
 
 def test_a_new_file_has_the_newest_schema_and_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -37,10 +37,9 @@ def test_a_new_file_has_the_newest_schema_and_opening_again_changes_nothing(tmp_
 
 def test_every_table_is_strict(tmp_path: Path) -> None:
     database = open_database(tmp_path / "a.db", KEY, StoreError)
-    tables = [(str(name), bool(strict)) for name, strict in database.execute("SELECT name, strict FROM pragma_table_list WHERE schema='main'")]
-    ours = [(name, strict) for name, strict in tables if not name.startswith("sqlite_")]
-    assert len(ours) >= 8
-    assert [name for name, strict in ours if not strict] == []
+    tables = dict(database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"))
+    assert len(tables) >= 8
+    assert [name for name, strict in tables.items() if not strict] == []
     database.close()
 
 

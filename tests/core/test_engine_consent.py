@@ -100,6 +100,7 @@ def test_a_withdrawal_forgets(gateway: Gateway) -> None:
 
     outcome = gateway.tell(phone.withdrawal())
     assert outcome.discarded == {}
+    assert gateway.store.context(subject) is None
     assert traces(gateway, phone.device, phone.tag, subject, code) == []
     assert gateway.store.waiting_triggers() != [], "the other one's still waits"
     assert len(gateway.rows("facts")) == facts + 1, "what the till sold stays sold"

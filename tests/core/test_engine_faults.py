@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.adapters.store import Store, StoreFullError
 from gateway.core.presence import PresenceRules
+from gateway.core.privacy import Activity, Cell, close_window
 from gateway.core.types import Answer, AnswerKind, Consent, Count, Envelope, Observation, Position, Reading, Sighting, Status, TimePassed
 from gateway.core.world import Outcome, World
-from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_street, purchase
+from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_street, offer, purchase
 
 RULES = PresenceRules()
 
@@ -157,6 +158,31 @@ def test_an_outcome_that_failed_can_be_stored_itself_later(tmp_path: Path) -> No
     store.free()
     gateway.commit(outcome)
     assert len(gateway.rows("contexts")) == 150
+    gateway.close()
+
+
+def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: Path) -> None:
+    many = campaign(*(offer(f"offer-{number}", zones=("cafe", "bar", "station")) for number in range(60)))
+    gateway = Gateway(tmp_path, street=make_street(campaign=many), make_store=SmallDisk)
+    store = gateway.store
+    assert isinstance(store, SmallDisk)
+    gateway.tell(TimePassed())
+    counted = {Cell(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
+    outcome = Outcome()
+    outcome.closed_window_ms, outcome.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
+    outcome.records = close_window(gateway.street, NOON_MS, counted, Activity(), 0)
+    store.fill()
+    before = remembered(gateway)
+    with pytest.raises(StoreFullError):
+        gateway.commit(outcome)
+    assert remembered(gateway) == before
+    assert store.next_batch("gw-t") is None
+    store.free()
+    gateway.commit(outcome)
+    batch = store.next_batch("gw-t")
+    assert batch is not None
+    assert batch.records == outcome.records
+    assert store.backlog() == len(outcome.records) == 181
     gateway.close()
 
 

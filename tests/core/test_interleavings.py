@@ -62,7 +62,7 @@ class Book:
     def __init__(self) -> None:
         self.words: dict[str, Word] = {}
         self.no_seqs: dict[str, int] = {}
-        self.yeses = 0
+        self.yeses = self.started_ms = 0
         self.told: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         self.seen: Counter[str] = Counter()
 
@@ -81,9 +81,16 @@ class Book:
         self.yeses += before is None
         self.words[device] = Word(observation.purposes, ends, seq, before.since if before else self.yeses)
 
-    def allows(self, device: str, purpose: Purpose, now_ms: int, grace_ms: int = 0) -> bool:
+    def allows(self, device: str, purpose: Purpose, now_ms: int) -> bool:
         word = self.words.get(device)
-        return word is not None and purpose in word.purposes and (word.expires_at_ms is None or now_ms < word.expires_at_ms + grace_ms)
+        return word is not None and purpose in word.purposes and (word.expires_at_ms is None or now_ms < word.expires_at_ms)
+
+    def may_be_seen(self, device: str, now_ms: int) -> bool:
+        """A yes that runs out is noticed when the visit's timer rings: within one silence, counted anew when the gateway starts."""
+        word = self.words.get(device)
+        if word is None or "presence" not in word.purposes:
+            return False
+        return word.expires_at_ms is None or now_ms < max(word.expires_at_ms, self.started_ms) + EXIT_AFTER_MS
 
     def check(self, gateway: Gateway, outcome: Outcome) -> None:
         """Hold a batch that has been committed against what was said."""
@@ -95,8 +102,7 @@ class Book:
             self._not_too_often(self.told[trigger.device, self.words[trigger.device].since])
         phones = {subject: mover for mover, subject in gateway.rows("identities") if mover.startswith("phone-")}
         for subject, zone, *_ in gateway.rows("presences"):
-            # A yes that runs out is noticed when the visit's timer rings: within one silence.
-            assert self.allows(phones[subject], "presence", now_ms, EXIT_AFTER_MS), f"somebody is seen in {zone} who must not be"
+            assert self.may_be_seen(phones[subject], now_ms), f"somebody is seen in {zone} who must not be"
             self.seen["presence"] += 1
         assert set(phones.values()) == set(self.words), "who is known is who said yes"
         for _, device, *_ in gateway.rows("triggers"):
@@ -133,13 +139,16 @@ class Script:
         gateway.clock.advance(midnight_ms - gateway.clock.now_ms() + self.random.randrange(-2 * HOUR_MS, 8 * HOUR_MS))
 
     def play(self) -> None:
+        self._tell([phone.consent() for phone in self.phones if self.random.random() < 0.6])
         for _ in range(BATCHES):
             batch = [one for _ in range(self.random.randrange(1, 5)) for one in self._some()]
             self._tell(batch)
-            for stop in self._wait():
-                self.book.check(self.gateway, stop)
+            if self.random.random() < 0.4:
+                self._linger()
+            self._wait(self.random.choice((0, 500, 5000, 20_000, 50_000, 90_000, 4 * HOUR_MS)))
             if self.random.random() < 0.15:
                 self.gateway.crash()
+                self.book.started_ms = self.gateway.clock.now_ms()
 
     def _tell(self, batch: list[Observation]) -> None:
         for observation in batch:
@@ -148,12 +157,20 @@ class Script:
         self.codes += [(trigger.device, trigger.decision) for trigger in outcome.triggers]
         self.book.check(self.gateway, outcome)
 
-    def _wait(self) -> Iterator[Outcome]:
+    def _linger(self) -> None:
+        """Somebody stays in one place for a while, and is heard there."""
+        phone, anchor = self.random.choice(self.phones), self.random.choice(("scan-cafe", "scan-bar", "scan-station"))
+        for _ in range(self.random.randrange(2, 12)):
+            self._tell([phone.near(anchor)])
+            self._wait(self.random.choice((1000, 10_000, 25_000)))
+
+    def _wait(self, ms: int) -> None:
         """Stop by stop, so that the book is asked at each."""
-        until_ms = self.gateway.clock.now_ms() + self.random.choice((0, 500, 5000, 20_000, 50_000, 90_000, 4 * HOUR_MS))
+        until_ms = self.gateway.clock.now_ms() + ms
         while (left_ms := until_ms - self.gateway.clock.now_ms()) > 0:
             next_ms = self.gateway.next_ms() - self.gateway.clock.now_ms()
-            yield from self.gateway.pass_time(min(left_ms, max(1, next_ms)))
+            for stop in self.gateway.pass_time(min(left_ms, max(1, next_ms))):
+                self.book.check(self.gateway, stop)
 
     def _some(self) -> list[Observation]:
         phone = self.random.choice(self.phones)
@@ -208,10 +225,10 @@ def play(gateway: Gateway, seeds: range) -> Counter[str]:
 def test_nobody_is_seen_or_asked_without_a_yes_nor_too_often(gateway: Gateway) -> None:
     seen = play(gateway, range(SCRIPTS))
     # Not vacuous: all that could go wrong had occasion to.
-    for kind, least in {"entered": 2000, "dwelled": 100, "left": 1000, "presence": 5000, "chosen": 800, "no_consent": 200}.items():
+    often = ("entered", "dwelled", "left", "presence", "chosen", "no_consent", "not_consented")
+    for kind in (*often, "gap", "cap_person_day", "overtaken"):
+        least = 1000 if kind in often else 50
         assert seen[kind] >= least, f"{kind} came up {seen[kind]} times only"
-    for reason in ("gap", "cap_person_day", "cap_offer_day", "refused", "overtaken", "not_consented", "repeated"):
-        assert seen[reason] or reason == "repeated", f"{reason} never came up"
 
 
 @pytest.mark.parametrize(

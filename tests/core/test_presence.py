@@ -143,8 +143,9 @@ def test_expire_waits_for_whichever_comes_first() -> None:
     short_dwell = msgspec.structs.replace(RULES, dwell_ms=10_000)
     inside = entered()
     assert inside.due_at_ms == T0 + RULES.exit_after_ms
-    _, transition = presence.heard(None, "s", "z", "a", CLEAR, T0, msgspec.structs.replace(short_dwell, samples_min=1))
-    assert transition is not None
+    at_once, _ = presence.heard(None, "s", "z", "a", CLEAR, T0, msgspec.structs.replace(short_dwell, samples_min=1))
+    assert at_once is not None
+    assert at_once.due_at_ms == T0 + 10_000
     heard_lately = msgspec.structs.replace(inside, seen_ms=T0 + 20_000)
     still, transition = presence.expire(heard_lately, T0 + 30_000, RULES)
     assert transition is None
@@ -229,6 +230,17 @@ def test_a_fix_outside_does_not_outweigh_radio() -> None:
     by_fix, _ = fix(None, T0, inside=True)
     by_both, _ = presence.heard(by_fix, "s", "z", "a", CLEAR, T0 + 500, RULES)
     assert fix(by_both, T0 + 1000, inside=False) == (by_both, None)
+    restored = msgspec.structs.replace(inside, samples={})
+    assert fix(restored, T0 + 1000, inside=False) == (restored, None)
+
+
+def test_radio_too_faint_to_matter_holds_nobody_against_a_fix() -> None:
+    by_fix, _ = fix(None, T0, inside=True)
+    passed_by, _ = presence.heard(by_fix, "s", "z", "a", FAINT, T0 + 500, RULES)
+    gone, transition = fix(passed_by, T0 + 1000, inside=False)
+    assert gone is None
+    assert transition is not None
+    assert transition.kind == "left"
 
 
 # --- whatever comes --------------------------------------------------------------------------------------

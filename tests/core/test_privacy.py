@@ -13,11 +13,11 @@ from gateway.core import records
 from gateway.core.privacy import Activity, Cell, close_window, window_start_ms
 from gateway.core.records import CellCount, GatewayHealth, Record
 from gateway.core.types import AnswerKind
-from tests.kit.street import HOUR_MS, NOON_MS, make_street
+from tests.kit.street import HOUR_MS, NOON_MS, campaign, make_street, offer
 
 STREET = make_street()
 KINDS: tuple[records.CellKind, ...] = ("trigger", *get_args(AnswerKind))
-CATALOGUE = {(zone, offer.id) for offer in STREET.campaign.offers for zone in (*offer.zones, offer.shop)}
+CATALOGUE = {(zone, one.id) for one in STREET.campaign.offers for zone in (*one.zones, one.shop)}
 _WORDS = st.sampled_from(sorted({word for cell in CATALOGUE for word in cell})) | st.text(max_size=12) | st.just("phone-0001")
 
 
@@ -39,8 +39,10 @@ def test_only_what_is_in_the_catalogue_leaves() -> None:
 
 
 def test_the_shop_is_in_the_catalogue_too() -> None:
-    made = close_window(STREET, NOON_MS, {Cell("bar", "happy-hour", "redeemed"): 2}, Activity(), 0)
-    assert [cell.count for cell in cells_of(made)] == [2]
+    elsewhere = make_street(campaign=campaign(offer(zones=("square",), shop="cafe")))
+    counted = {Cell("square", "flat-white", "trigger"): 3, Cell("cafe", "flat-white", "redeemed"): 2, Cell("bar", "flat-white", "shown"): 1}
+    made = close_window(elsewhere, NOON_MS, counted, Activity(), 0)
+    assert [(cell.zone, cell.count) for cell in cells_of(made)] == [("cafe", 2), ("square", 3)]
 
 
 def test_a_window_without_anything_still_tells_of_the_gateway() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ import pytest
 
 from gateway.core.types import Observation, Position, Reading, Status
 from gateway.decoders.ids import canonical_id
+from tests.decoders.expected_city import CLAIMS_CITY, NOT_KEPT_CITY
 from tests.kit.shared import shared_messages
 
 SHARE_MIN = 0.98
@@ -75,7 +77,7 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 def leaf_claims(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
     """Each leaf of `expected` on its own: the claim for formats that need no more."""
     for path, value in leaves(line["expected"]):
-        yield path, lambda observations, value=value: holds_value(observations, value)
+        yield path, partial(holds_value, value=value)
 
 
 def holds_value(observations: list[Observation], value: object) -> bool:
@@ -95,12 +97,19 @@ _SENML_IS_POSITION = {"lat": "latitude_deg", "lon": "longitude_deg"}
 def _senml(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
     """A resolved record: its name, quantity and value together, and apart from them its time."""
     for place, record in enumerate(line["expected"].get("resolved", [])):
-        yield f"{place}.v", lambda observations, record=record: bool(_senml_records(observations, record))
-        path = f"{place}.now" if record["t"] == _RESOLVED_AT_S else f"{place}.t"
-        yield path, lambda observations, record=record: record["t"] * 1_000 in _senml_records(observations, record)
+        yield f"{place}.v", partial(_has_record, record=record)
+        yield f"{place}.now" if record["t"] == _RESOLVED_AT_S else f"{place}.t", partial(_has_record_then, record=record)
 
 
 _RESOLVED_AT_S = 1_498_780_179.0  # when the RFC's authors resolved records that state no time
+
+
+def _has_record(observations: list[Observation], record: dict[str, Any]) -> bool:
+    return bool(_senml_records(observations, record))
+
+
+def _has_record_then(observations: list[Observation], record: dict[str, Any]) -> bool:
+    return record["t"] * 1_000 in _senml_records(observations, record)
 
 
 def _senml_records(observations: list[Observation], record: dict[str, Any]) -> list[int | None]:
@@ -120,14 +129,14 @@ def _sparkplug(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Obser
     kind = line["topic"].split("/")[2]
     for metric in expected.get("metrics", []):
         what = "bdSeq" if metric["name"] == "bdSeq" else metric["dataType"]
-        yield f"{kind}.{what}", lambda observations, metric=metric: _has_metric(observations, metric)
+        yield f"{kind}.{what}", partial(_has_metric, metric=metric)
     if "timestamp" in expected:
-        yield f"{kind}.timestamp", lambda observations: holds_value(observations, expected["timestamp"])
+        yield f"{kind}.timestamp", partial(holds_value, value=expected["timestamp"])
     if "seq" in expected:
         yield f"{kind}.seq", lambda _: False
     if "online" in expected:
         state = "online" if expected["online"] else "offline"
-        yield f"{kind}.online", lambda observations: any(isinstance(one, Status) and one.state == state for one in observations)
+        yield f"{kind}.online", partial(_has_state, state=state)
 
 
 def _has_metric(observations: list[Observation], metric: dict[str, Any]) -> bool:
@@ -140,10 +149,15 @@ def _has_metric(observations: list[Observation], metric: dict[str, Any]) -> bool
     )
 
 
-CLAIMS: dict[str, Claims] = {"senml_json": _senml, "senml_cbor": _senml, "sparkplug_b": _sparkplug}
+def _has_state(observations: list[Observation], state: str) -> bool:
+    return any(isinstance(one, Status) and one.state == state for one in observations)
+
+
+CLAIMS: dict[str, Claims] = {**CLAIMS_CITY, "senml_json": _senml, "senml_cbor": _senml, "sparkplug_b": _sparkplug}
 
 # --- what is claimed and not kept: format -> pattern of paths -> why ------------------------------
 NOT_KEPT: dict[str, dict[str, str]] = {
+    **NOT_KEPT_CITY,
     "cloudevents": {"id": "names the message, not a device; Wayside keeps no ids of messages that are not facts"},
     "senml_cbor": {"same_as": "the name of another file"},
     "senml_json": {r"\d+\.now": "the record states no time; its source resolved it with the clock of that day"},

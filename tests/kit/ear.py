@@ -27,9 +27,7 @@ class Ear:
     def __init__(self, host: str, port: int, topics: str = "#", *, five: bool = True) -> None:
         self.heard: list[Heard] = []
         self._ready = threading.Event()
-        self._link = paho.Client(
-            CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311
-        )
+        self._link = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311)
         self._link.max_inflight_messages = 1000
         self._link.on_subscribe = lambda *_: self._ready.set()
         self._link.on_connect = lambda link, *_: link.subscribe(topics, qos=1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from gateway.config import Config, load_config
+from gateway.core.types import Message
 from tests.kit.bundles import BundleFiles, make_bundle
 from tests.kit.waiting import WAIT_S, until
 
@@ -133,3 +134,15 @@ class GatewayProcess:
             for line in lines:
                 if line.endswith(b"\n"):  # a killed process may leave half a line
                     self.latest = json.loads(line)
+
+
+def message(device: str, kind: str, seq: int, **fields: Any) -> Message:
+    """A Wayside v1 message of a device of the street."""
+    payload = json.dumps({"v": 1, "boot": "b", "seq": seq, "at_ms": None, **fields}).encode()
+    return Message(f"wayside/v1/street/up/{device}/{kind}", payload, 0, qos=int(kind in {"purchase", "answer", "consent"}))
+
+
+def walk_in(device: str = "phone-0001", boot: int = 0) -> list[Message]:
+    """Somebody says yes to everything and walks into the plaza, whose scanner hears them twice."""
+    yes = message(device, "consent", boot + 1, purposes=["presence", "offers", "learning", "measurement"], version=1)
+    return [yes, *(message(device, "sighting", boot + seq, heard=[{"id": "plaza", "rssi": -60}]) for seq in (2, 3))]

@@ -1,0 +1,113 @@
+"""One POST and every way in which it may end: only a receipt for our batch counts as taken."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.cloud import Cloud, CloudReply
+from gateway.core import limits, privacy
+from gateway.core.privacy import Activity
+from gateway.core.records import Batch
+from tests.kit.broker import free_port
+from tests.kit.cloud import Says, SmallCloud, receipt
+from tests.kit.street import NOON_MS, make_street
+
+RECORDS = privacy.close_window(make_street(), NOON_MS, {}, Activity(messages=3), 0)
+BATCH = Batch("gw-t.0123", "gw-t", RECORDS)
+
+
+def post(*answers: Says, batch: Batch = BATCH) -> CloudReply:
+    with SmallCloud(*answers) as cloud:
+        return Cloud(cloud.url, "secret-token").post(batch)
+
+
+def test_a_receipt_is_the_only_yes() -> None:
+    assert post() == CloudReply("taken", tuple(record.id for record in RECORDS))
+
+
+def test_the_request_is_what_the_contract_says_and_the_same_bytes_at_each_try() -> None:
+    with SmallCloud(Says(500), Says()) as cloud:
+        road = Cloud(cloud.url + "/", "secret-token")
+        assert road.post(BATCH).kind == "refused"
+        assert road.post(BATCH).kind == "taken"
+        first, second = cloud.asked
+    assert first.path == "/v1/batches"
+    assert first.headers["Authorization"] == "Bearer secret-token"
+    assert (first.headers["Content-Encoding"], first.headers["Content-Type"]) == ("gzip", "application/json")
+    assert first.body == second.body
+    assert first.body[4:8] == bytes(4), "gzip wrote the time into it"
+    assert json.loads(gzip.decompress(first.body))["batch"] == "gw-t.0123"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("said", "expected_ms"), [("7", 7_000), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-3", None), ("9" * 12, None)]
+)
+def test_a_busy_cloud_says_how_long(status: int, said: str, expected_ms: int | None) -> None:
+    reply = post(Says(status, lambda _asked: b"", {"Retry-After": said}))
+    assert (reply.kind, reply.retry_after_ms) == ("busy", expected_ms)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 500, 502])
+def test_any_other_no_is_a_no_that_names_its_number(status: int) -> None:
+    reply = post(Says(status, lambda _asked: b"go away"))
+    assert (reply.kind, reply.taken) == ("refused", ())
+    assert str(status) in reply.trouble
+
+
+def test_records_go_where_the_config_says_or_nowhere() -> None:
+    with SmallCloud() as elsewhere:
+        for status in (301, 302, 307, 308):
+            reply = post(Says(status, lambda _asked: b"", {"Location": elsewhere.url + "/v1/batches"}))
+            assert reply.kind == "refused"
+        assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"OK",
+        b"[]",
+        b"null",
+        b'{"batch": "gw-t.0123"}',
+        b'{"batch": "gw-t.0123", "taken": "all"}',
+        b'{"batch": "another", "taken": []}',
+        b"\xff\xfe",
+        b'{"batch": "gw-t.0123", "taken": ["\xff"]}',
+        b'{"more": ' + b"[" * 100_000,
+        b'{"batch": "gw-t.0123", "taken": [' + b'"x",' * limits.BATCH_BYTES_MAX + b'"x"]}',
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_a_yes_without_our_receipt_is_a_no(body: bytes) -> None:
+    assert post(Says(200, lambda _asked: body)).kind == "refused"
+
+
+def test_part_of_a_batch_may_be_taken() -> None:
+    street = make_street()
+    two = (*privacy.close_window(street, 0, {}, Activity(), 0), *privacy.close_window(street, street.window_ms, {}, Activity(), 0))
+    reply = post(Says(200, lambda asked: receipt(asked, 1)), batch=Batch("b", "gw-t", two))
+    assert reply == CloudReply("taken", (two[0].id,))
+
+
+def test_nobody_there_is_said_in_words() -> None:
+    reply = Cloud(f"http://127.0.0.1:{free_port()}", "secret-token").post(BATCH)
+    assert reply.kind == "unreachable"
+    assert "does not answer" in reply.trouble
+    assert "secret-token" not in reply.trouble
+
+
+def test_an_authority_that_is_no_file_is_no_reason_to_fall_over(tmp_path: Path) -> None:
+    reply = Cloud(f"https://127.0.0.1:{free_port()}", "secret-token", tmp_path / "ca.pem").post(BATCH)
+    assert reply.kind == "unreachable"
+
+
+def test_a_cloud_that_hangs_up_in_the_middle_is_unreachable() -> None:
+    reply = post(Says(200, receipt, {"Transfer-Encoding": "chunked"}))
+    assert reply.kind in {"unreachable", "refused"}
+    assert reply.taken == ()

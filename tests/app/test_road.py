@@ -1,0 +1,61 @@
+"""From message to observations: every message is accounted for, and a bad one never hurts its neighbours."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.core import limits
+from gateway.core.types import Message, Purchase
+from gateway.decoders.contract import Decoder, refuse
+from gateway.decoders.registry import load
+from gateway.road import ROUTES_CACHED_MAX, UNKNOWN, Road
+from tests.kit.gateways import message
+
+STRICT = Decoder("strict", (), lambda _message: refuse("not_json", "it never is"))
+SILENT = Decoder("silent", (), lambda _message: [])
+
+
+@pytest.fixture
+def road() -> Road:
+    return Road([("wayside/v1/+/up/+/+", load("wayside_v1")), ("bad/#", STRICT), ("good/+", SILENT)])
+
+
+def test_neighbours_of_a_bad_message_are_unharmed(road: Road) -> None:
+    said = [message("till-cafe", "purchase", seq, amount_minor=1) for seq in range(3)]
+    found = [road.decode(one) for one in (said[0], Message("bad/x", b"?", 7), said[1], Message("wayside/v1/s/up/t/purchase", b"{", 8), said[2])]
+    assert [len(observations) for observations in found] == [1, 0, 1, 0, 1]
+    assert all(isinstance(observation, Purchase) for observations in found for observation in observations)
+
+
+def test_every_message_is_accounted_for(road: Road) -> None:
+    messages = [
+        *(message("till-cafe", "purchase", seq, amount_minor=1) for seq in range(5)),
+        *(Message("bad/x", b"?", 0) for _ in range(3)),
+        *(Message("good/x", b"?", 0) for _ in range(2)),
+        *(Message(topic, b"?", 0) for topic in ("nobody/knows", "good/x/y", "", "$SYS/broker")),
+    ]
+    observed = sum(len(road.decode(one)) for one in messages)
+    assert road.messages == {"wayside_v1": 5, "strict": 3, "silent": 2, UNKNOWN: 4}
+    assert road.messages.total() == len(messages)
+    assert road.refused == {"strict:not_json": 3}
+    assert road.observations.total() == observed == 5
+
+
+def test_the_first_source_that_matches_decides() -> None:
+    road = Road([("a/+", SILENT), ("a/b", STRICT)])
+    assert road.decode(Message("a/b", b"", 0)) == []
+    assert (road.messages, road.refused) == ({"silent": 1}, {})
+
+
+def test_a_refused_message_is_kept_without_its_content(road: Road) -> None:
+    road.decode(Message("bad/x", b"the name of somebody", 7))
+    (letter,) = road.letters
+    assert tuple(letter) == (7, "strict", "not_json", "it never is", "bad/x", 20)
+
+
+def test_letters_and_routes_are_bounded(road: Road) -> None:
+    for number in range(max(limits.DEAD_LETTERS_MAX, ROUTES_CACHED_MAX) + 10):
+        road.decode(Message(f"bad/{number}", b"?", number))
+    assert len(road.letters) == limits.DEAD_LETTERS_MAX
+    assert road.letters[-1].at_ms == ROUTES_CACHED_MAX + 9
+    assert len(road._routes) <= ROUTES_CACHED_MAX

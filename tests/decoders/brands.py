@@ -1,0 +1,155 @@
+"""How much of what brands of Bluetooth sensors say is understood: `python -m tests.decoders.brands`.
+
+Four collections of the shared data hold advertisements of some hundred brands. A message counts when it is
+decoded or refused as it is marked, and when each of its main values (what is measured, in a unit that the house
+has) stands in an observation; one without a main value (a tracker, something encrypted) needs no more than that.
+Values that the house does not keep (of people's bodies, packet numbers, names of models) are not main values.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from gateway.core.quantities import in_range
+from gateway.decoding import decode_line
+from tests.kit.shared import shared_messages
+
+COLLECTIONS = ("theengs_ble_json", "ble_hci_adv", "ble_mfgdata", "ble_svcdata")
+_TOLERANCE = 2e-3  # some sources round, and some compute in floats of 32 bits
+
+# what a source calls it -> (quantities it may be, how many of its unit make one of ours)
+_MAIN: dict[str, tuple[tuple[str, ...], float]] = {
+    "tempc": (("temperature", "probe_temperature"), 1),
+    "temperature": (("temperature",), 1),
+    "meat temperature": (("probe_temperature",), 1),
+    "hum": (("humidity",), 1),
+    "humidity": (("humidity",), 1),
+    "relativeHumidity": (("humidity",), 1),
+    "pres": (("pressure",), 1),
+    "pressure": (("pressure",), 1),
+    "batt": (("battery",), 1),
+    "battery": (("battery",), 1),
+    "batteryPercentage": (("battery",), 1),
+    "volt": (("voltage",), 1),
+    "voltage": (("voltage",), 1),
+    "batteryVoltage": (("voltage",), 1),
+    "lux": (("illuminance",), 1),
+    "illuminance": (("illuminance",), 1),
+    "moi": (("soil_moisture",), 1),
+    "moisture": (("soil_moisture",), 1),
+    "fer": (("conductivity",), 1),
+    "conductivity": (("conductivity",), 1),
+    "co2": (("co2",), 1),
+    "carbonDioxideConcentration": (("co2",), 1),
+    "pm25": (("pm2_5",), 1),
+    "pm2.5": (("pm2_5",), 1),
+    "pm10": (("pm10",), 1),
+    "tvoc": (("tvoc",), 1),
+    "formaldehyde": (("formaldehyde",), 1),
+    "energy": (("energy",), 1),
+    "power": (("power",), 1),
+    "amperage": (("current",), 1),
+    "lvl_cm": (("distance",), 100),
+    "distance mm": (("distance",), 1_000),
+    "distance": (("distance",), 1),
+    "speed": (("speed",), 1),
+    "count": (("tally",), 1),
+    "elevation": (("elevation",), 1),
+    "angleOfRotation": (("rotation",), 1),
+    "heading": (("direction",), 1),
+    "dewpoint": (("dew_point",), 1),
+    "motion": (("occupancy", "moving"), 1),
+    "button": (("button",), 1),
+    "position": (("level",), 1),
+    "opening percentage": (("level",), 1),
+} | {f"tempc{n}": (("temperature", "probe_temperature"), 1.0) for n in range(1, 7)}
+_MAIN |= {f"temperature probe {n}": (("probe_temperature",), 1.0) for n in range(1, 7)}
+_MAIN |= {f"button{n}": (("button",), 1.0) for n in range(1, 5)}
+_PASCAL_FROM = 2_000
+_STATED = ("topic", "payload", "payload_hex", "mac", "bindkey", "aes_key", "rssi", "service_uuid", "local_name")
+# Sources that took the service or the company away from the data say in another field whose it is; a radio hears it.
+_SERVICES = {"bthome": "fcd2", "minew": "ffe1", "exposurenotification": "fd6f"}
+
+
+class Share(NamedTuple):
+    """Of one brand of one collection."""
+
+    messages: int
+    matched: int
+
+
+def shares(collection: str) -> dict[str, Share]:
+    """The share of each brand."""
+    messages: Counter[str] = Counter()
+    matched: Counter[str] = Counter()
+    for line in shared_messages(collection):
+        brand = brand_of(line)
+        messages[brand] += 1
+        matched[brand] += is_matched(collection, line)
+    return {brand: Share(count, matched[brand]) for brand, count in messages.items()}
+
+
+def brand_of(line: dict[str, Any]) -> str:
+    """Whose advertisement it is, as its source has it."""
+    expected = line["expected"]
+    return str(expected.get("brand") or line.get("service_or_vendor") or expected.get("firmware") or "none")
+
+
+def is_matched(collection: str, line: dict[str, Any]) -> bool:
+    """Whether `wayside decode` makes of the line what its source makes of it."""
+    said = decoded(collection, line)
+    if line.get("negative") or "error" in said:
+        return bool(line.get("negative")) and "error" in said
+    held = [one for one in said["observations"] if one["type"] == "reading"]
+    return all(any(one["quantity"] in names and _is_near(one["value"], value) for one in held) for names, value in main_values(line))
+
+
+def decoded(collection: str, line: dict[str, Any]) -> dict[str, Any]:
+    """The answer of `wayside decode` to the line by its collection's name."""
+    asked = {name: line[name] for name in _STATED if line.get(name) is not None} | {"decoder": collection}
+    if line.get("service_or_vendor") in _SERVICES:
+        asked.setdefault("service_uuid", _SERVICES[line["service_or_vendor"]])
+    answer: dict[str, Any] = msgspec.json.decode(decode_line(msgspec.json.encode(asked)))
+    return answer
+
+
+def main_values(line: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The values that have to be found: what the house would keep if it were said so."""
+    for name, value in line["expected"].items():
+        names, per = _MAIN.get(name, ((), 1))
+        if not names or not isinstance(value, (int, float)):
+            continue
+        ours = value / 100 if names == ("pressure",) and value > _PASCAL_FROM else value / per
+        if any(in_range(one, ours) for one in names):
+            yield names, ours
+
+
+def _is_near(value: float, expected: float) -> bool:
+    return abs(value - expected) <= max(1e-6, _TOLERANCE * abs(expected))
+
+
+def main() -> int:
+    """Print the table; 1 when nothing was measured."""
+    table = Table("collection", "brand", "messages", "matched", "share", title="Advertisements of brands, understood")
+    totals: Counter[str] = Counter()
+    for collection in COLLECTIONS:
+        found = shares(collection)
+        for brand, share in sorted(found.items(), key=lambda row: (-row[1].messages, row[0])):
+            table.add_row(collection, brand, str(share.messages), str(share.matched), f"{share.matched / share.messages:.0%}")
+        messages, matched = (sum(column) for column in zip(*found.values(), strict=True))
+        table.add_row(collection, "all", str(messages), str(matched), f"{matched / messages:.1%}", style="bold", end_section=True)
+        totals.update(messages=messages, matched=matched)
+    table.add_row("all", "all", str(totals["messages"]), str(totals["matched"]), f"{totals['matched'] / totals['messages']:.1%}", style="bold")
+    Console().print(table)
+    return 0 if totals["messages"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

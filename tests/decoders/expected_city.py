@@ -1,0 +1,162 @@
+"""What the sources of city and LoRaWAN messages say of them, as claims for `expected.py`.
+
+LoRaWAN lines hold what ThingsBoard's converters made of them. A converter is written for one model of sensor;
+Wayside reads what the message itself tells, so what only the model's manual knows is not claimed against it but
+listed in `NOT_KEPT_CITY`, each with its reason. NGSI lines state an entity's id and type: the type claims what kind of
+observation the entity must give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from gateway.core.types import Count, Observation, Position, Reading, Status
+
+Claim = tuple[str, Callable[[list[Observation]], bool]]
+
+# A converter's name for a value -> our quantity and what the value is divided by.
+_READINGS: dict[str, tuple[str, float]] = {
+    "temperature": ("temperature", 1),
+    "humidity": ("humidity", 1),
+    "battery": ("battery", 1),
+    "co2": ("co2", 1),
+    "illumination": ("illuminance", 1),
+    "light": ("illuminance", 1),
+    "distance": ("distance", 1_000),
+    "vdd": ("voltage", 1_000),
+    "soundAvg": ("noise", 1),
+    "battery_voltage": ("voltage", 1),
+    "lora_rssi": ("rssi", 1),
+    "lora_snr": ("snr", 1),
+}
+_TEXTS: dict[tuple[str, object], tuple[str, float]] = {("occupancy", "occupied"): ("occupancy", 1)}
+_COUNTS: tuple[tuple[str, str], ...] = (
+    (r"(period)_(in|out)", r"people_\2"),
+    (r"(total)_(in|out)", r"people_\2_total"),
+    (r"region_(\d+)_count", r"people_region_\1"),
+    (r"line_(\d)\.0_total_(in|out)", r"people_\2_total_line_\1"),
+    ("pir", "motions"),
+)
+_EUIS = ("eui", "lora_dev_eui")
+_KINDS: dict[str, type[Observation] | None] = {
+    "up": Reading,
+    "uplink_message": Reading,
+    "integration": Reading,
+    "join": Status,
+    "join_accept": Status,
+    "status": Status,
+    "downlink_ack": Status,
+    "location": Position,
+    "txack": None,
+}
+_MEASURING: dict[str, type[Observation]] = {
+    "CrowdFlowObserved": Count,
+    "ItemFlowObserved": Count,
+    "TrafficFlowObserved": Count,
+    "BikeHireDockingStation": Count,
+    "OffStreetParking": Count,
+    "OnStreetParking": Count,
+    "ParkingGroup": Count,
+    "ParkingSpot": Reading,
+    "AirQualityObserved": Reading,
+    "IndoorEnvironmentObserved": Reading,
+    "NoiseLevelObserved": Reading,
+    "WeatherObserved": Reading,
+    "Device": Reading,
+    "Vehicle": Position,
+}
+
+
+def lorawan_claims(line: dict[str, Any]) -> Iterator[Claim]:
+    """The kind of message, the device, and every value of a converter under the name of the sensor's model."""
+    expected = line["expected"]
+    for field in ("event", "message"):
+        if field in expected:
+            yield field, partial(_is_kind, kind=_KINDS[expected[field]])
+    decoded = expected.get("thingsboard_decode", [])
+    for item in decoded if isinstance(decoded, list) else [decoded]:
+        for name, value in item.get("attributes", {}).items():
+            if name in _EUIS:
+                yield f"{line['device']}/{name}", partial(_is_all_of, device=value.lower())
+        for entry in item.get("telemetry", []):
+            for name, value in entry["values"].items():
+                yield f"{line['device']}/{name}", partial(_is_held, name=name, value=value)
+
+
+def ngsi_claims(line: dict[str, Any]) -> Iterator[Claim]:
+    """The entity's id as the device of everything, and of its type the kind of observation that it measures."""
+    expected = line["expected"]
+    yield "id", partial(_is_all_of, device=expected["id"])
+    kind = _MEASURING.get(expected["type"])
+    if kind is not None:
+        yield "type", partial(_is_kind, kind=kind)
+    elif "outlier" not in line["payload"]:
+        yield "type", _measures_nothing
+
+
+def _is_kind(observations: list[Observation], kind: type[Observation] | None) -> bool:
+    return not observations if kind is None else any(isinstance(one, kind) for one in observations)
+
+
+def _measures_nothing(observations: list[Observation]) -> bool:
+    return all(isinstance(one, (Status, Position)) for one in observations)
+
+
+def _is_all_of(observations: list[Observation], device: str) -> bool:
+    return bool(observations) and {getattr(one, "device", None) for one in observations} == {device}
+
+
+def _is_held(observations: list[Observation], name: str, value: object) -> bool:
+    """Whether a reading of the right quantity or a count of the right name holds `value`."""
+    stated = _TEXTS.get((name, value)) if isinstance(value, str) else None
+    if stated is None and name in _READINGS and isinstance(value, (int, float)):
+        quantity, divisor = _READINGS[name]
+        stated = (quantity, value / divisor)
+    if stated is not None:
+        readings = [one.value for one in observations if isinstance(one, Reading) and one.quantity == stated[0]]
+        return any(found == pytest.approx(stated[1], abs=1e-9) for found in readings)
+    what = next((re.sub(pattern, ours, name) for pattern, ours in _COUNTS if re.fullmatch(pattern, name)), None)
+    return any(isinstance(one, Count) and (one.what, one.count) == (what, value) for one in observations)
+
+
+# --- what is claimed and not kept: pattern of paths -> why -----------------------------------------
+_BY_MODEL = "the bytes say what it is only to who knows the model, and no message names its model"
+_DECENTLAB = {
+    r"DL-.*/(?!battery_voltage$|lora_).*": f"{_BY_MODEL}; with it `test_sensor_payloads` reads the same bytes",
+    r"DL-.*/lora_(frame_counter|frame_port|frequency|spreading_factor)": "how the network sent it, not what it says",
+}
+_MILESIGHT = {
+    r"(EM300-MLD|EM300-SLD-ZLD|WS303)/leakage_status|WS301/.*_status|WS202/(pir|daylight)": _BY_MODEL,
+    r"(VS351|VS360)/.*_alarm|EM320-TILT/threshold_.|EM400-TLD/.*(abnormal|alarming)": "a threshold that somebody set, crossed",
+    r"EM320-TILT/angle_.": "how a thing leans: no quantity of a street",
+    r"EM500-PP/pressure": "the pressure in a pipe is not the air's",
+    r"GS101/(state|valve|relay)": "a gas alarm's switches",
+    r"VS330/calibration": "the sensor of itself",
+}
+_HISTORY = {r"VS360/(period|total)_(in|out)": f"a history: {_BY_MODEL}"}
+_OTHERS = {
+    r"G4_NCC_FM/.*": "three bytes without a mark",
+    r"Aura/.*": "a meter that states no unit of what was consumed",
+}
+_CHIRPSTACK_ONLY = {
+    r"ERS2_Sound/soundPeak": "noise is its average",
+    r"R718DA/.*": _BY_MODEL,
+    r"EM300-SLD-ZLD/(temperature|humidity)": f"a history: {_BY_MODEL}; the converter reads a byte of its clock as humidity",
+}
+
+NOT_KEPT_CITY: dict[str, dict[str, str]] = {
+    "actility_thingpark": _DECENTLAB,
+    "chirpstack_v4": {**_DECENTLAB, **_MILESIGHT, **_HISTORY, **_OTHERS, **_CHIRPSTACK_ONLY},
+    "http_gateway_json": _MILESIGHT,
+    "loriot": {**_DECENTLAB, **_MILESIGHT, **_HISTORY, **_OTHERS},
+    "ttn_v3": {**_DECENTLAB, **_MILESIGHT, **_HISTORY, **_OTHERS},
+}
+CLAIMS_CITY: dict[str, Callable[[dict[str, Any]], Iterator[Claim]]] = {
+    **dict.fromkeys(("actility_thingpark", "chirpstack_v4", "http_gateway_json", "loriot", "ttn_v3"), lorawan_claims),
+    **dict.fromkeys(("ngsi_ld", "ngsi_v2"), ngsi_claims),
+}
