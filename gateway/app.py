@@ -107,6 +107,7 @@ class App:
             self.world.shift(step_ms)
         now_ms = self.clock.now_ms()
         observations: list[Observation] = []
+        refusals = self.road.refusals()
         for message in messages:
             observations += self.road.decode(message)
         if observations:
@@ -119,6 +120,7 @@ class App:
                 return 0  # nothing is thanked for: it all comes again
             self._tell(outcome, messages)
         self.counts["messages"] += len(messages)
+        self.world.activity.update(messages=len(messages), refused=self.road.refusals() - refusals)
         self.bus.acknowledge(messages)
         self._tidy(now_ms)
         return len(messages)
@@ -162,6 +164,8 @@ class App:
 
     def _window_end_ms(self) -> int:
         start_ms = self.world.window_start_ms
+        if self.store.backlog() >= limits.OUTBOX_RECORDS_MAX:
+            return self.clock.now_ms() + TIDY_MS  # no room to leave: look again later
         return start_ms + self.street.window_ms if start_ms is not None else self.street.clock_floor_ms
 
     def _wait_s(self) -> float:

@@ -111,7 +111,7 @@ def build_street(config: Config, bundle: Bundle) -> Street:
         zones=zones,
         anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
         devices=config.devices,
-        presence=config.presence.rules(),
+        presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
         window_ms=config.privacy.window_s * 1000,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,

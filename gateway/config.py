@@ -18,10 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from gateway.core import limits
 from gateway.core.presence import PresenceRules
+from gateway.core.radio import level_dbm
 from gateway.core.street import EVERYWHERE, Zone
 from gateway.core.types import OfferKind
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+CORNERS_MIN = 3
 Filter = Annotated[str, Field(min_length=1, max_length=limits.TOPIC_BYTES_MAX)]
 
 
@@ -80,21 +84,48 @@ class PrivacyPart(_Part):
 class PresencePart(_Part):
     """When somebody is in a zone."""
 
-    enter_dbm: float = Field(-75.0, ge=-127, le=0, description="heard this clearly (median of three): in")
+    enter_dbm: float = Field(-75.0, ge=-127, le=0, description="heard this clearly (mean power of the last five sightings): in")
     exit_dbm: float = Field(-83.0, ge=-127, le=0, description="heard weaker than this does not keep anybody in")
+    enter_m: float | None = Field(None, gt=0, le=100, description="instead of enter_dbm: in within this many metres of an anchor")
+    exit_m: float | None = Field(None, gt=0, le=100, description="instead of exit_dbm: heard from further than this does not keep anybody in")
+    reference_dbm: float = Field(-61.0, ge=-127, le=0, description="level at one metre; `wayside calibrate` measures it")
+    exponent: float = Field(2.3, gt=0, le=8, description="path loss: 10 times this is lost with every tenfold distance")
+    offset_db: dict[str, Annotated[float, Field(ge=-40, le=40)]] = Field(
+        default_factory=dict, description="anchor -> what to add to whatever it hears, or is heard with; `wayside calibrate` measures it"
+    )
     samples_min: int = Field(2, ge=1, le=3, description="clear sightings needed to enter")
     dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
     exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
+    margin_db: float = Field(6.0, ge=0, le=40, description="another zone must be heard this much better to call somebody away")
+    switch_after_s: float = Field(3.0, ge=0, description="and for this long")
+    fix_exit_after_s: float = Field(900.0, gt=0, description="no word for this long: left, in zones without anchors")
 
     @model_validator(mode="after")
     def _hysteresis(self) -> PresencePart:
-        if self.exit_dbm > self.enter_dbm:
-            raise ValueError(f"exit_dbm {self.exit_dbm:g} must not be above enter_dbm {self.enter_dbm:g}, or visits flicker")
+        enter_dbm, exit_dbm = self.thresholds_dbm()
+        if exit_dbm > enter_dbm:
+            raise ValueError(f"exit_dbm {exit_dbm:g} must not be above enter_dbm {enter_dbm:g}, or visits flicker")
         return self
 
-    def rules(self) -> PresenceRules:
+    def thresholds_dbm(self) -> tuple[float, float]:
+        """What is clear enough to enter, and to stay; metres are turned into levels by the path loss."""
+        stated = ((self.enter_m, self.enter_dbm), (self.exit_m, self.exit_dbm))
+        enter_dbm, exit_dbm = (dbm if m is None else round(level_dbm(m, self.reference_dbm, self.exponent), 2) for m, dbm in stated)
+        return enter_dbm, exit_dbm
+
+    def rules(self, zones: Sequence[Zone]) -> PresenceRules:
         """As the core wants them."""
-        return PresenceRules(self.enter_dbm, self.exit_dbm, self.samples_min, int(self.dwell_s * 1000), int(self.exit_after_s * 1000))
+        return PresenceRules(
+            *self.thresholds_dbm(),
+            samples_min=self.samples_min,
+            dwell_ms=int(self.dwell_s * 1000),
+            exit_after_ms=int(self.exit_after_s * 1000),
+            margin_db=self.margin_db,
+            switch_after_ms=int(self.switch_after_s * 1000),
+            fix_exit_after_ms=int(self.fix_exit_after_s * 1000),
+            fix_zones=frozenset(zone.id for zone in zones if not zone.anchors),
+            offset_db=self.offset_db,
+        )
 
 
 class ZonePart(_Part):
@@ -109,6 +140,23 @@ class ZonePart(_Part):
     latitude_deg: float | None = Field(None, ge=-90, le=90, description="centre, for position fixes")
     longitude_deg: float | None = Field(None, ge=-180, le=180, description="centre, for position fixes")
     radius_m: float = Field(0.0, ge=0, description="radius, for position fixes")
+    polygon: tuple[tuple[Latitude, Longitude], ...] = Field((), description="its outline instead, as [[lat, lon], ...]: three corners at least")
+    regions: tuple[str, ...] = Field((), description="what phones call it that tell of entering and leaving regions (OwnTracks waypoints)")
+
+    @field_validator("polygon")
+    @classmethod
+    def _outline(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if value and len(set(value)) < CORNERS_MIN:
+            raise ValueError(f"an outline has {CORNERS_MIN} different corners at least, as [[lat, lon], ...]")
+        return value
+
+    @model_validator(mode="after")
+    def _one_outline(self) -> ZonePart:
+        if (self.latitude_deg is None) != (self.longitude_deg is None):
+            raise ValueError("latitude_deg and longitude_deg go together")
+        if self.polygon and self.latitude_deg is not None:
+            raise ValueError("a zone has a polygon or a centre and radius, not both")
+        return self
 
     def zone(self) -> Zone:
         """As the core wants it."""
@@ -153,10 +201,14 @@ class Config(_Part):
     def _consistent(self) -> Config:
         zones = [zone.id for zone in self.zones]
         anchors = [anchor for zone in self.zones for anchor in zone.anchors]
-        for what, names in (("zone", zones), ("anchor", anchors)):
+        regions = [region for zone in self.zones for region in zone.regions]
+        for what, names in (("zone", zones), ("anchor", anchors), ("region", regions)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} {twice[0]!r} stands twice; each {what} belongs in one place")
+        for anchor in self.presence.offset_db:
+            if anchor not in anchors:
+                raise ValueError(f"presence.offset_db: {anchor!r} is no anchor of any zone{_nearest(anchor, anchors)}")
         for device, zone in self.devices.items():
             if zone != EVERYWHERE and zone not in zones:
                 raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{_nearest(zone, zones)}")

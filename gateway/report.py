@@ -5,6 +5,7 @@ Numbers about the machine and its work, with the reasons by which anything was r
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def report(app: App, state: str) -> Report:
 def percentile(values: Iterable[float], share: float) -> float | None:
     """The smallest value that at least `share` of the values do not exceed; None of none."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
 def peak_memory_mib() -> float:

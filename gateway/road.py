@@ -65,6 +65,10 @@ class Road:
         self.observations[decoder.name] += len(found)
         return found
 
+    def refusals(self) -> int:
+        """How many messages were refused so far."""
+        return sum(self.refused.values())
+
     def _route(self, topic: str) -> Decoder | None:
         decoder = next((decoder for topic_filter, decoder in self._sources if topic_matches(topic_filter, topic)), None)
         if len(self._routes) >= ROUTES_CACHED_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from concurrent.futures import CancelledError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from gateway.adapters.cloud import Cloud
     from gateway.inbox import Inbox
+
+log = logging.getLogger("wayside")
 
 
 class UplinkThread:
@@ -31,6 +34,7 @@ class UplinkThread:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
         self.taken = 0
+        self.aside = 0
         self.taken_at_ms: int | None = None
         self.trouble = ""
 
@@ -72,6 +76,9 @@ class UplinkThread:
                 return uplink
             reply = self._cloud.post(batch)
             self.trouble = reply.trouble
+            if reply.kind == "never":
+                self.aside += self._inbox.call(lambda store: store.set_aside(batch)).result()
+                log.error("%s", reply.trouble)
             if reply.kind == "taken":
                 taken = self._inbox.call(lambda store: store.records_taken(batch, reply.taken)).result()
                 if not taken:  # a cloud that says yes and takes nothing is asked again after a pause, like one that says no

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONNECT_S_MAX = 5.0
 ANSWER_S_MAX = 15.0
 BUSY = (429, 503)
+NEVER = (409, 413, 422)  # what the dashboard says of a batch that it will not take however often it comes
 
 
 class CloudReply(msgspec.Struct, frozen=True):
@@ -56,17 +57,29 @@ class Cloud:
             response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return CloudReply("unreachable", trouble=f"{self._url} does not answer ({type(error).__name__})")
-        if response.status in BUSY:
-            return CloudReply("busy", retry_after_ms=_retry_after_ms(response.headers.get("Retry-After")), trouble="the cloud is busy")
-        if not 200 <= response.status < 300:
-            return CloudReply("refused", trouble=f"the cloud answers {response.status}; check cloud.url and the token")
-        try:
-            receipt = msgspec.json.decode(answer, type=Receipt)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return CloudReply("refused", trouble="the cloud's answer is no receipt; check cloud.url")
-        if receipt.batch != batch.batch:
-            return CloudReply("refused", trouble="the cloud's receipt is for another batch")
-        return CloudReply("taken", receipt.taken)
+        return _refusal(response) or _receipt(answer, batch)
+
+
+def _refusal(response: urllib3.BaseHTTPResponse) -> CloudReply | None:
+    """What any answer but a success means."""
+    if response.status in BUSY:
+        return CloudReply("busy", retry_after_ms=_retry_after_ms(response.headers.get("Retry-After")), trouble="the cloud is busy")
+    if response.status in NEVER:
+        return CloudReply("never", trouble=f"the cloud answers {response.status}: this batch is set aside until the next start")
+    if not 200 <= response.status < 300:
+        return CloudReply("refused", trouble=f"the cloud answers {response.status}; check cloud.url and the token")
+    return None
+
+
+def _receipt(answer: bytes, batch: Batch) -> CloudReply:
+    """What a success says that it took."""
+    try:
+        receipt = msgspec.json.decode(answer, type=Receipt)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return CloudReply("refused", trouble="the cloud's answer is no receipt; check cloud.url")
+    if receipt.batch != batch.batch:
+        return CloudReply("refused", trouble="the cloud's receipt is for another batch")
+    return CloudReply("taken", receipt.taken)
 
 
 def _retry_after_ms(value: str | None) -> int | None:

@@ -52,7 +52,7 @@ class Store:
         """Open with a 32-byte key; raises StoreError for a wrong key, a newer schema or a damaged file."""
         self._db = migrations.open_database(path, key, StoreError)
         self._contexts: OrderedDict[str, SubjectContext] = OrderedDict()
-        self._backlog = int(self._one("SELECT count(*) FROM outbox"))
+        self._backlog = self._count_backlog()
         self._position = int(self._one("SELECT coalesce(max(position), 0) FROM outbox"))
         self._envelope_key = self._envelope_secret()
 
@@ -105,10 +105,18 @@ class Store:
         """Records waiting to leave."""
         return self._backlog
 
+    def expired(self, now_ms: int) -> list[str]:
+        """Subjects whose yes has run out, some at a time."""
+        rows = self._rows("SELECT subject FROM contexts WHERE expires_at_ms <= ? LIMIT ?", (now_ms, limits.EXPIRED_AT_ONCE_MAX))
+        return [subject for (subject,) in rows]
+
     # --- starting and saving ---------------------------------------------------------------------------
 
     def world(self, now_ms: int, rules: PresenceRules) -> World:
-        """The world as it was committed last."""
+        """The world as it was committed last; batches that were set aside get another try."""
+        with self._transaction():
+            self._db.execute("UPDATE outbox SET aside = 0 WHERE aside")
+        self._backlog = self._count_backlog()
         window = self._db.execute("SELECT value FROM meta WHERE name = 'window_start_ms'").fetchone()
         return World(
             dict(self._rows("SELECT mover, subject FROM identities")),
@@ -143,7 +151,7 @@ class Store:
         for subject, context in outcome.contexts.items():
             if context is not None:
                 body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
-                self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?)", (subject, body))
+                self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
                 if not may_be_offered(context.purposes):
                     self._db.execute("DELETE FROM triggers WHERE device = ?", (context.device,))
         for mover, owner in outcome.identities.items():
@@ -192,7 +200,7 @@ class Store:
         )
         for record in outcome.records:
             self._position += 1
-            self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, ?)", (record.id, self._position, _PACK.encode(record)))
+            self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, 0, ?)", (record.id, self._position, _PACK.encode(record)))
         self._backlog += len(outcome.records)
 
     def _forget(self, subject: str) -> None:
@@ -217,14 +225,14 @@ class Store:
 
     def next_batch(self, gateway: str) -> Batch | None:
         """The batch to send: the one already cut if there is one, else a new cut of what waits longest."""
-        cut = self._db.execute("SELECT batch FROM outbox WHERE batch IS NOT NULL LIMIT 1").fetchone()
+        cut = self._db.execute("SELECT batch FROM outbox WHERE batch IS NOT NULL AND NOT aside LIMIT 1").fetchone()
         if cut is None:
             if not self._backlog:
                 return None
             cut = (f"{gateway}.{secrets.token_hex(8)}",)
             with self._transaction():
                 self._db.execute(
-                    "UPDATE outbox SET batch = ? WHERE position IN (SELECT position FROM outbox ORDER BY position LIMIT ?)",
+                    "UPDATE outbox SET batch = ? WHERE position IN (SELECT position FROM outbox WHERE NOT aside ORDER BY position LIMIT ?)",
                     (cut[0], limits.RECORDS_PER_BATCH_MAX),
                 )
         bodies = self._rows("SELECT body FROM outbox WHERE batch = ? ORDER BY position", cut)
@@ -240,6 +248,15 @@ class Store:
             self._db.execute("UPDATE outbox SET batch = NULL WHERE batch = ?", (batch.batch,))
         self._backlog -= gone
         return gone
+
+    def set_aside(self, batch: Batch) -> int:
+        """Keep a batch that the cloud refuses as it is out of the way of the others; how many records that are."""
+        with self._transaction():
+            before = self._db.total_changes()
+            self._db.execute("UPDATE outbox SET aside = 1 WHERE batch = ? AND NOT aside", (batch.batch,))
+            moved = self._db.total_changes() - before
+        self._backlog -= moved
+        return moved
 
     def bury(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
         """Keep refused messages, newest DEAD_LETTERS_MAX: (at_ms, decoder, reason, detail, topic, bytes)."""
@@ -283,7 +300,7 @@ class Store:
             self._backlog, self._position = backlog, position
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            if isinstance(error, (apsw.FullError, apsw.IOError)):
+            if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is mounted anew, to be read only
                 raise StoreFullError(
                     "the disk is full or failing: free some space; nothing is lost, the broker holds what comes"
                 ) from error
@@ -312,6 +329,9 @@ class Store:
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         return iter(self._db.execute(sql, values).fetchall())
+
+    def _count_backlog(self) -> int:
+        return int(self._one("SELECT count(*) FROM outbox WHERE NOT aside"))
 
     def _one(self, sql: str) -> Any:
         return self._db.execute(sql).fetchall()[0][0]

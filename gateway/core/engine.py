@@ -21,7 +21,7 @@ from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.gates import Moment
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import Activity, Cell
-from gateway.core.street import EVERYWHERE, Street, distance_m
+from gateway.core.street import EVERYWHERE, Street, fix_in
 from gateway.core.types import (
     Answer,
     Consent,
@@ -100,26 +100,36 @@ class _Turn:
         subject = self._subject_of(mover)
         if subject is None:
             return "not_consented"
-        before = self._presence((subject, zone))
-        self._step(
-            (subject, zone), before, presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, self.street.presence)
-        )
+        rules, before = self.street.presence, self._presence((subject, zone))
+        step = presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, sighting.at_ms)
+        if step[1] is not None:
+            step, losers = presence.arbitrate(step, self._elsewhere(subject, zone), self.now_ms, rules)
+            for loser in losers:
+                self._step((subject, loser.zone), loser, presence.ended(loser, rules))
+        self._step((subject, zone), before, step)
         return None
 
+    def _elsewhere(self, subject: str, zone: str) -> list[Presence]:
+        found = [self._presence((subject, other)) for other in self.street.zones if other != zone]
+        return [present for present in found if present is not None]
+
     def _position(self, position: Position) -> str | None:
-        """A fix counts for every zone with coordinates; a vague one near an edge says nothing either way."""
+        """A fix counts for every zone with an outline; a vague one near an edge says nothing either way.
+
+        Where the phone says itself that it crossed a zone's edge, that word stands instead.
+        """
         subject = self._subject_of(position.device)
         if subject is None:
             return "not_consented"
         if self._is_late(position.at_ms):
             return "late"
-        accuracy_m = position.accuracy_m or 0.0
-        for zone in self.street.zones.values():
-            metres = distance_m(zone, position.latitude_deg, position.longitude_deg)
-            if metres is None or zone.radius_m - accuracy_m < metres <= zone.radius_m + accuracy_m:
-                continue
-            place, before = (subject, zone.id), self._presence((subject, zone.id))
-            self._step(place, before, presence.fixed(before, subject, zone.id, metres <= zone.radius_m, self.now_ms, self.street.presence))
+        for zone in self.street.fix_zones:
+            known = fix_in(zone, position)
+            if known is not None:
+                place, before = (subject, zone.id), self._presence((subject, zone.id))
+                self._step(
+                    place, before, presence.fixed(before, subject, zone.id, *known, self.now_ms, self.street.presence, position.at_ms)
+                )
         return None
 
     def _measured(self, measured: Reading | Count) -> str | None:
@@ -323,6 +333,10 @@ class _Turn:
                 # A yes that has run out ends a visit within one silence, even while they are heard.
                 rules, may_see = self.street.presence, self._may_see(present.subject)
                 self._step(place, before, presence.expire(before, self.now_ms, rules) if may_see else presence.ended(before, rules))
+        for subject in self.memory.expired(self.now_ms):
+            person = self._context(subject)
+            if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
+                self._forget(person)
         self._close_window()
         return None
 
@@ -339,7 +353,7 @@ class _Turn:
         if opened_ms is None:
             return
         activity = Activity(**{name: self.world.activity[name] for name in Activity._fields})
-        self.out.records = privacy.close_window(self.street, opened_ms, self.world.cells, activity, backlog)
+        self.out.records = privacy.close_window(self.street, opened_ms, self.world.cells, activity, backlog, self.draw())
         self.out.closed_window_ms = opened_ms
 
     # --- reading through the outcome to the world ------------------------------------------------------

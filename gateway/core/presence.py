@@ -114,7 +114,7 @@ def heard(
     samples = {**kept, anchor: window}
     if presence is None:
         presence = Presence(subject, zone, at_ms, now_ms + rules.exit_after_ms)
-    seen_ms = at_ms if at_ms > presence.seen_ms else presence.seen_ms
+    seen_ms = max(presence.seen_ms, at_ms)
     if presence.entered_ms is None and level >= rules.enter_dbm and len(window) >= rules.samples_min:
         confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
         return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.ahead_ms)
@@ -164,14 +164,14 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
 
 
-def fixed(  # noqa: FBT001 - the fix says exactly this
+def fixed(
     presence: Presence | None,
     subject: str,
     zone: str,
-    inside: bool,  # noqa: FBT001 - as above
+    inside: bool,  # noqa: FBT001 - the fix says exactly this
+    confidence: float,
     now_ms: int,
     rules: PresenceRules,
-    confidence: float = 1.0,
     heard_ms: int | None = None,
 ) -> Step:
     """Fold a position fix, or the phone's word that it crossed a zone's edge: one inside is clear enough, one clearly outside ends a visit.
@@ -219,6 +219,18 @@ def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
     """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more."""
     due_at_ms = now_ms + rules.silence_ms(presence.zone)
     return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms), due_at_ms=due_at_ms)
+
+
+def shifted(presence: Presence, step_ms: int) -> Presence:
+    """The presence with all its moments moved, as a set clock moves them."""
+    return msgspec.structs.replace(
+        presence,
+        seen_ms=presence.seen_ms + step_ms,
+        due_at_ms=presence.due_at_ms + step_ms,
+        entered_ms=None if presence.entered_ms is None else presence.entered_ms + step_ms,
+        samples={anchor: tuple([(at_ms + step_ms, power) for at_ms, power in window]) for anchor, window in presence.samples.items()},
+        ahead_ms=None if presence.ahead_ms is None else presence.ahead_ms + step_ms,
+    )
 
 
 def _with(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Sample, ...]:

@@ -37,14 +37,17 @@ def window_start_ms(now_ms: int, window_ms: int) -> int:
     return now_ms - now_ms % window_ms
 
 
-def close_window(street: Street, start_ms: int, cells: Mapping[Cell, int], activity: Activity, backlog: int) -> tuple[Record, ...]:
+def close_window(
+    street: Street, start_ms: int, cells: Mapping[Cell, int], activity: Activity, backlog: int, name: str
+) -> tuple[Record, ...]:
     """Make the records of one closed window, from frozen counts, in a fixed order.
 
-    Record ids follow from gateway, window and position, so the same window makes the same records.
+    `name` is drawn for this window and begins the ids of its records: a gateway whose database was lost must not
+    name different counts alike.
     """
     catalogue = {(zone, offer.id) for offer in street.campaign.offers for zone in (*offer.zones, offer.shop)}
     rows = [(cell, count) for cell, count in sorted(cells.items()) if (cell.zone, cell.offer) in catalogue and count > 0]
-    name = f"{street.gateway}.{start_ms}"
+    name = f"{street.gateway}.{name}"
     health = GatewayHealth(
         id=f"{name}.h",
         gateway=street.gateway,

@@ -13,22 +13,27 @@ import msgspec
 
 from gateway.core.features import Heading
 from gateway.core.offers import Campaign
+from gateway.core.places import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.presence import PresenceRules
-from gateway.core.types import OfferKind
+from gateway.core.types import OfferKind, Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
 WALK_M_PER_MIN = 80.0  # 4.8 km/h, the usual planning figure for pedestrians
-METRES_PER_DEGREE = 111_195.0  # of latitude, on a sphere of 6,371 km
 WORKWARD_UNTIL_H = 11
 HOMEWARD_FROM_H = 16
 EVERYWHERE = "*"  # the zone of sensors that speak for the whole site
+CROSSING_CONFIDENCE = 0.9  # of a phone's word that it entered or left a region: its maker's own debounced judgement
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """A place that a person can be in. `anchors` are the scanners and beacons that stand for it."""
+    """A place that a person can be in.
+
+    `anchors` are the scanners and beacons that stand for it; a fix is in it by `polygon`, or without one by centre and radius;
+    `regions` are the names that phones give it when they tell of crossing its edge.
+    """
 
     id: str
     kind: OfferKind | None = None
@@ -39,6 +44,12 @@ class Zone(msgspec.Struct, frozen=True):
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     radius_m: float = 0.0
+    polygon: tuple[Corner, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    def knows_fixes(self) -> bool:
+        """Whether a phone's own word of where it is can put somebody here."""
+        return bool(self.polygon or self.regions) or self.latitude_deg is not None
 
 
 class Street(msgspec.Struct, frozen=True):
@@ -58,6 +69,11 @@ class Street(msgspec.Struct, frozen=True):
     campaign: Campaign
     window_ms: int = 3_600_000
     clock_floor_ms: int = 0
+
+    @property
+    def fix_zones(self) -> tuple[Zone, ...]:
+        """The zones that a phone's own word of where it is can speak of."""
+        return tuple(zone for zone in self.zones.values() if zone.knows_fixes())
 
 
 def local(now_ms: int, timezone: ZoneInfo) -> datetime:
@@ -80,9 +96,26 @@ def heading(zone: Zone, hour: float) -> Heading:
 
 
 def distance_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:
-    """Metres from the centre of a zone with coordinates (equirectangular: exact to 0.1 % within a city), else None."""
+    """Metres from the centre of a zone with coordinates, else None."""
     if zone.latitude_deg is None or zone.longitude_deg is None:
         return None
-    north = (latitude_deg - zone.latitude_deg) * METRES_PER_DEGREE
-    east = (longitude_deg - zone.longitude_deg) * METRES_PER_DEGREE * math.cos(math.radians(zone.latitude_deg))
-    return math.hypot(north, east)
+    return math.hypot(*offset_m(latitude_deg, longitude_deg, (zone.latitude_deg, zone.longitude_deg)))
+
+
+def depth_in_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:
+    """Metres from a zone's edge, positive inside and negative outside; None for a zone without an outline."""
+    if zone.polygon:
+        return depth_m(latitude_deg, longitude_deg, zone.polygon)
+    metres = distance_m(zone, latitude_deg, longitude_deg)
+    return None if metres is None else zone.radius_m - metres
+
+
+def fix_in(zone: Zone, position: Position) -> tuple[bool, float] | None:
+    """Whether a fix is inside a zone, and how likely; None where it does not tell (too near the edge for its accuracy)."""
+    if position.crossing is not None and position.region in zone.regions:
+        return position.crossing == "entered", CROSSING_CONFIDENCE
+    depth = depth_in_m(zone, position.latitude_deg, position.longitude_deg)
+    accuracy_m = position.accuracy_m or 0.0
+    if depth is None or -accuracy_m <= depth < accuracy_m:
+        return None
+    return depth >= 0.0, fix_confidence(depth, accuracy_m)

@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 
 from gateway.core import limits
 
-Reply = Literal["taken", "refused", "unreachable", "busy"]
+Reply = Literal["taken", "refused", "unreachable", "busy", "never"]
+"""`refused` may be mended on the other side (a token, an address); `never` is about this batch and will not change."""
 
 
 class Send(NamedTuple):
@@ -40,7 +41,7 @@ def plan_sync(pending: int, now_ms: int, uplink: Uplink, idle_ms: int) -> Send |
 
 def after_reply(uplink: Uplink, reply: Reply, now_ms: int, draw: float, retry_after_ms: int | None = None) -> Uplink:
     """What to remember after a try. `draw` in [0, 1) spreads the pause over its upper half."""
-    if reply == "taken":
+    if reply in {"taken", "never"}:
         return Uplink()
     failures = uplink.failures + 1
     pause_ms = min(limits.SYNC_BACKOFF_MS_MAX, limits.SYNC_BACKOFF_MS_MIN * 2 ** min(failures - 1, 16))

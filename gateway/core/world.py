@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.policy.decision import Decision
-from gateway.core.presence import Presence, PresenceRules, Transition, woken
+from gateway.core.presence import Presence, PresenceRules, Transition, shifted, woken
 from gateway.core.privacy import Activity, Cell
 from gateway.core.records import Record
 from gateway.core.types import AnswerKind, Envelope
@@ -47,6 +47,9 @@ class Memory(Protocol):
 
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed, if this gateway made it."""
+
+    def expired(self, now_ms: int) -> list[str]:
+        """Subjects whose yes has run out, some at a time."""
 
     def backlog(self) -> int:
         """How many records wait to leave."""
@@ -183,15 +186,7 @@ class World:
 
     def shift(self, step_ms: int) -> None:
         """Move every open presence with a stepped clock, so that a wrong clock makes nobody come or go."""
-        moved = [
-            msgspec.structs.replace(
-                presence,
-                seen_ms=presence.seen_ms + step_ms,
-                due_at_ms=presence.due_at_ms + step_ms,
-                entered_ms=None if presence.entered_ms is None else presence.entered_ms + step_ms,
-            )
-            for presence in self.presences.values()
-        ]
+        moved = [shifted(presence, step_ms) for presence in self.presences.values()]
         self._timers.clear()
         self.presences.clear()
         for presence in moved:

@@ -65,24 +65,23 @@ def _model(report: dict[str, Any]) -> str | None:
     return model if isinstance(model, str) else None
 
 
-def _location(device: str, report: dict[str, Any]) -> list[Observation]:
+def _place(device: str, report: dict[str, Any]) -> list[Observation]:
     at_ms = iso_ms(report.get("DevLocTime"))
     return [position(device, report.get("DevLAT"), report.get("DevLON"), at_ms, report.get("DevLocRadius"))]
 
 
-def _notification(device: str, report: dict[str, Any]) -> list[Observation]:
+def _notice(device: str, report: dict[str, Any]) -> list[Observation]:
     return [Status(device, at_ms=iso_ms(report.get("Time")))]
 
 
-_KINDS = {"DevEUI_uplink": _uplink, "DevEUI_location": _location, "DevEUI_notification": _notification}
+_KINDS = {"DevEUI_uplink": _uplink, "DevEUI_location": _place, "DevEUI_notification": _notice}
 
 
 def _from_xml(payload: bytes) -> dict[str, Any]:
     """The report as JSON would hold it: texts, objects, and arrays where a name is repeated."""
-    from xml.etree.ElementTree import ParseError  # noqa: PLC0415 - only its name: the parser is the other one
-
-    from defusedxml import DefusedXmlException  # noqa: PLC0415 - only who receives XML needs it
-    from defusedxml.ElementTree import fromstring  # noqa: PLC0415 - as above
+    # Imported on first use: only sources that speak XML pay for it.
+    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
+    from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
 
     if len(payload) > limits.PAYLOAD_BYTES_MAX:
         refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")

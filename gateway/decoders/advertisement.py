@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.decoders import bthome, estimote, gatt, ingics, kkm, minew, qingping, switchbot
-from gateway.decoders.beacons import Beacon, Telemetry, beacons, telemetry
+from gateway.decoders.beacons import Beacon, Health, beacons, health
 from gateway.decoders.frames import Frame, frame_of
 from gateway.decoders.keys import NO_KEYS, Keys
 from gateway.decoders.measured import Parsed, Readings, kept
@@ -60,7 +60,7 @@ def understand(frame: Frame, keys: Keys = NO_KEYS) -> Advertisement:
     What is a beacon and nothing more is not shown to the parsers of other brands: crowds of them pass by.
     """
     beacon = next(beacons(frame), None) or _estimote(frame)
-    itself = telemetry(frame)
+    itself = health(frame)
     parsed = _first(_OWN, frame, keys)
     if parsed is None and itself is None and (beacon is None or len(frame.manufacturer) + len(frame.services) > 1):
         parsed = _first(tuple(parser.parse for parser in parsers()), frame, keys)
@@ -74,7 +74,7 @@ def _estimote(frame: Frame) -> Beacon | None:
     return None if named is None else Beacon(named)
 
 
-def _together(beacon: Beacon | None, itself: Telemetry | None, parsed: Parsed) -> Advertisement:
+def _together(beacon: Beacon | None, itself: Health | None, parsed: Parsed) -> Advertisement:
     return Advertisement(
         None if beacon is None else beacon.id,
         None if beacon is None else beacon.tx_power_dbm,

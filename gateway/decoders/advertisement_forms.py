@@ -61,7 +61,7 @@ def _is_strange(frame: Frame) -> bool:
 
 
 _READ = (bthome.V2, bthome.V1_PLAIN, bthome.V1_ENCRYPTED, EDDYSTONE, minew.SERVICE, qingping.SERVICE)
-_HCI_EVENT = bytes.fromhex("043e")
+_HCI_REPORT = bytes.fromhex("043e")
 _LEGACY, _EXTENDED = 0x02, 0x0D
 _LEGACY_AT = (7, 13, 14)  # address, length, data; the strength stands behind the data
 _EXTENDED_AT = (8, 28, 29)
@@ -70,16 +70,16 @@ _EXTENDED_RSSI_AT = 18
 
 def _hci(heard: Heard) -> tuple[Frame, float | None]:
     """An LE (Extended) Advertising Report event with one report (Bluetooth Core, volume 4, part E, 7.7.65)."""
-    event = heard.payload
-    if not event.startswith(_HCI_EVENT) or len(event) < 15 or event[3] not in (_LEGACY, _EXTENDED):
+    report = heard.payload
+    if not report.startswith(_HCI_REPORT) or len(report) < 15 or report[3] not in (_LEGACY, _EXTENDED):
         refuse("wrong_shape", "not an advertising report of the radio")
-    mac_at, size_at, data_at = _LEGACY_AT if event[3] == _LEGACY else _EXTENDED_AT
-    if len(event) <= data_at or len(event) < data_at + event[size_at]:
+    mac_at, size_at, data_at = _LEGACY_AT if report[3] == _LEGACY else _EXTENDED_AT
+    if len(report) <= data_at or len(report) < data_at + report[size_at]:
         refuse("wrong_shape", "the report is cut off")
-    end = data_at + event[size_at]
-    rssi_at = _EXTENDED_RSSI_AT if event[3] == _EXTENDED else end
-    strength = event[rssi_at] - 256.0 if rssi_at < len(event) and event[rssi_at] > 128 else None
-    return frame_of(event[data_at:end], event[mac_at : mac_at + 6][::-1].hex()), strength
+    end = data_at + report[size_at]
+    rssi_at = _EXTENDED_RSSI_AT if report[3] == _EXTENDED else end
+    strength = report[rssi_at] - 256.0 if rssi_at < len(report) and report[rssi_at] > 128 else None
+    return frame_of(report[data_at:end], report[mac_at : mac_at + 6][::-1].hex()), strength
 
 
 def _structures(heard: Heard) -> tuple[Frame, float | None]:
@@ -128,7 +128,7 @@ FORMS: dict[str, _Form] = {
     "altbeacon_lib_adv": _Form(_structures, _any_beacon),
     "ble_ad_structures": _Form(_structures, _anything),
     "ble_hci_adv": _Form(_hci, _anything),
-    "ble_mfgdata": _Form(_manufacturer(minew.COMPANY, RUUVI, _APPLE), _anything),
+    "ble_mfgdata": _Form(_manufacturer(minew.COMPANY, _APPLE), _anything),
     "ble_svcdata": _Form(_service(bthome.V2, minew.SERVICE), _anything),
     "bthome_v1_hci": _Form(_hci, _anything),
     "bthome_v1_svcdata": _Form(_bthome_v1, _anything),

@@ -40,7 +40,7 @@ class Beacon(NamedTuple):
     tx_power_dbm: float | None = None
 
 
-class Telemetry(NamedTuple):
+class Health(NamedTuple):
     """What an Eddystone beacon says of itself."""
 
     readings: Readings = ()
@@ -90,15 +90,15 @@ def eddystone(content: bytes) -> Beacon | None:
     return Beacon(f"eddystone:{named}", None if stated is None else stated - _AT_1M_DB)
 
 
-def telemetry(frame: Frame) -> Telemetry | None:
+def health(frame: Frame) -> Health | None:
     """Eddystone telemetry; encrypted, it tells nothing but that the beacon lives."""
     for content in frame.of_service(EDDYSTONE):
         if len(content) == _SEALED_TLM_BYTES and content[:2] == bytes((_TLM, 1)):
-            return Telemetry()
+            return Health()
         if len(content) == 2 + _TLM_FORMAT.size and content[:2] == bytes((_TLM, 0)):
             millivolt, temperature, _, tenths = _TLM_FORMAT.unpack_from(content, 2)
             degrees = None if temperature == _NO_TEMPERATURE else temperature / 256
-            return Telemetry(kept((("voltage", millivolt / 1_000 or None), ("temperature", degrees))), tenths // 10)
+            return Health(kept((("voltage", millivolt / 1_000 or None), ("temperature", degrees))), tenths // 10)
     return None
 
 

@@ -12,7 +12,6 @@ street consented to that.
 
 from __future__ import annotations
 
-import logging
 import struct
 from collections.abc import Iterator
 from functools import cache
@@ -28,6 +27,7 @@ _XIAOMI, _QINGPING = "fe95", "fdcd"
 _XIAOMI_WITH_MAC = 0x10
 _NO_MAC = bytes(6)
 _SERVICE, _MANUFACTURER = 0x16, 0xFF
+_NEVER = 100  # above every level of the standard library's logging
 _SOME_RSSI = -60  # handed through by the library, and not looked at
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 
@@ -107,12 +107,12 @@ def _ask(frame: Frame, mac: bytes, keys: Keys) -> dict[str, Any] | None:
 def _library() -> Any:
     """The library's parser, or `None` where the extra is not installed. It must neither log nor print what passers-by send."""
     try:
-        from bleparser import BleParser, hhcc  # noqa: PLC0415 - only who receives brands' advertisements needs it
+        import bleparser  # noqa: PLC0415 - only who receives brands' advertisements needs it
     except ImportError:
         return None
-    logging.getLogger("bleparser").setLevel(logging.CRITICAL + 1)
-    hhcc.print = _silence  # a print that was left in there would end among our answers
-    return BleParser
+    bleparser._LOGGER.setLevel(_NEVER)  # noqa: SLF001 - the logger of the whole package
+    bleparser.hhcc.print = _silence  # a print that was left in there would end among our answers
+    return bleparser.BleParser
 
 
 def _silence(*_words: object) -> None:

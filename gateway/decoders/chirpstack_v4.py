@@ -10,7 +10,6 @@ nor stands on its event topic is a command on its way down, and no observation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -20,15 +19,15 @@ from gateway.decoders.decoded_objects import observations_in
 from gateway.decoders.lorawan import Uplink, eui, from_base64, links_in, observed, port_or_none, position
 from gateway.decoders.times import iso_ms
 
-_EVENT_LEVELS = 4  # device/{devEui}/event/{kind}
+_TOPIC_LEVELS = 4  # device/{devEui}/event/{kind}
 
 
 class _DeviceInfo(msgspec.Struct, gc=False):
     dev_eui: object = msgspec.field(default=None, name="devEui")
-    profile: object = msgspec.field(default=None, name="deviceProfileName")
+    model: object = msgspec.field(default=None, name="deviceProfileName")
 
 
-class _Event(msgspec.Struct, gc=False):
+class _Sent(msgspec.Struct, gc=False):
     """The fields that Wayside reads, of whichever kind of event."""
 
     info: _DeviceInfo | None = msgspec.field(default=None, name="deviceInfo")
@@ -39,7 +38,7 @@ class _Event(msgspec.Struct, gc=False):
     heard_by: object = msgspec.field(default=None, name="rxInfo")
     battery: object = msgspec.field(default=None, name="batteryLevel")
     margin: object = None
-    location: dict[str, object] | None = None
+    place: dict[str, object] | None = msgspec.field(default=None, name="location")
     integration: object = msgspec.field(default=None, name="integrationName")
     device_address: object = msgspec.field(default=None, name="devAddr")
     queue_item: object = msgspec.field(default=None, name="queueItemId")
@@ -47,78 +46,78 @@ class _Event(msgspec.Struct, gc=False):
     level: object = None
 
 
-_EVENT: msgspec.json.Decoder[_Event] = msgspec.json.Decoder(_Event)
+_SENT: msgspec.json.Decoder[_Sent] = msgspec.json.Decoder(_Sent)
 
 
 def decode(message: Message) -> list[Observation]:
     """Readings of an uplink, a position or a sign of life, by the kind of event."""
-    event = parse_json(message.payload, _EVENT)
-    levels = message.topic.split("/")[-_EVENT_LEVELS:]
-    on_topic = len(levels) == _EVENT_LEVELS and levels[0] == "device" and levels[2] == "event"
-    if event.info is None and not on_topic:
+    sent = parse_json(message.payload, _SENT)
+    levels = message.topic.split("/")[-_TOPIC_LEVELS:]
+    on_topic = len(levels) == _TOPIC_LEVELS and levels[0] == "device" and levels[2] == "event"
+    if sent.info is None and not on_topic:
         return []
-    device = eui(levels[1], "topic") if on_topic else eui(event.info.dev_eui, "devEui")
-    kind = levels[3] if on_topic else _kind(event)
+    device = eui(levels[1], "topic") if on_topic else eui(sent.info.dev_eui, "devEui")
+    kind = levels[3] if on_topic else _kind(sent)
     if kind not in _KINDS:
         refuse("unknown_kind", "not one of ChirpStack's events")
-    return _KINDS[kind](device, event)
+    return _KINDS[kind](device, sent)
 
 
-def _kind(event: _Event) -> str:
+def _kind(sent: _Sent) -> str:
     """Of an event that came without its topic."""
     rows = (
-        ("location", event.location),
-        ("integration", event.integration),
-        ("log", event.level),
-        ("ack", event.acknowledged),
-        ("txack", event.queue_item),
-        ("up", event.heard_by),
-        ("status", event.margin if event.battery is None else event.battery),
-        ("join", event.device_address),
+        ("location", sent.place),
+        ("integration", sent.integration),
+        ("log", sent.level),
+        ("ack", sent.acknowledged),
+        ("txack", sent.queue_item),
+        ("up", sent.heard_by),
+        ("status", sent.margin if sent.battery is None else sent.battery),
+        ("join", sent.device_address),
     )
     return next((kind for kind, field in rows if field is not None), "")
 
 
-def _up(device: str, event: _Event) -> list[Observation]:
-    profile = event.info.profile if event.info is not None else None
+def _up(device: str, sent: _Sent) -> list[Observation]:
+    model = sent.info.model if sent.info is not None else None
     return observed(
         Uplink(
             device,
-            iso_ms(event.time),
-            event.decoded,
-            from_base64(event.data, "data"),
-            port_or_none(event.port),
-            links_in(event.heard_by, "rssi", "snr"),
-            profile if isinstance(profile, str) else None,
+            iso_ms(sent.time),
+            sent.decoded,
+            from_base64(sent.data, "data"),
+            port_or_none(sent.port),
+            links_in(sent.heard_by, "rssi", "snr"),
+            model if isinstance(model, str) else None,
         )
     )
 
 
-def _alive(device: str, event: _Event) -> list[Observation]:
-    return [Status(device, at_ms=iso_ms(event.time), battery_pct=optional(event.battery, 0, 100))]
+def _alive(device: str, sent: _Sent) -> list[Observation]:
+    return [Status(device, at_ms=iso_ms(sent.time), battery_pct=optional(sent.battery, 0, 100))]
 
 
-def _location(device: str, event: _Event) -> list[Observation]:
-    if event.location is None:
+def _place(device: str, sent: _Sent) -> list[Observation]:
+    if sent.place is None:
         refuse("missing_field", "location")
-    stated = event.location
-    return [position(device, stated.get("latitude"), stated.get("longitude"), iso_ms(event.time), stated.get("accuracy"))]
+    stated = sent.place
+    return [position(device, stated.get("latitude"), stated.get("longitude"), iso_ms(sent.time), stated.get("accuracy"))]
 
 
-def _integration(device: str, event: _Event) -> list[Observation]:
-    return observations_in(device, event.decoded, iso_ms(event.time)) or _alive(device, event)
+def _integration(device: str, sent: _Sent) -> list[Observation]:
+    return observations_in(device, sent.decoded, iso_ms(sent.time)) or _alive(device, sent)
 
 
-def _silent(_: str, __: _Event) -> list[Observation]:
+def _silent(_: str, __: _Sent) -> list[Observation]:
     return []
 
 
-_KINDS: dict[str, Callable[[str, Any], list[Observation]]] = {
+_KINDS: dict[str, Callable[[str, _Sent], list[Observation]]] = {
     "up": _up,
     "join": _alive,
     "ack": _alive,
     "status": _alive,
-    "location": _location,
+    "location": _place,
     "integration": _integration,
     "txack": _silent,
     "log": _silent,

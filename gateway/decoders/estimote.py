@@ -11,7 +11,7 @@ from gateway.decoders.keys import Keys
 from gateway.decoders.measured import Parsed, Stated, kept
 
 SERVICE = "fe9a"
-_TELEMETRY = 2
+_REPORT = 2
 _BYTES = 20
 _NO_VOLTAGE, _NO_BYTE = 0x3FFF, 0xFF
 _LUX_STEP = 0.72
@@ -19,21 +19,21 @@ _LUX_STEP = 0.72
 
 def identity(frame: Frame) -> str | None:
     """The beacon's short identifier."""
-    content = _telemetry(frame)
+    content = _report(frame)
     return None if content is None else f"estimote:{content[1:9].hex()}"
 
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:
     """The readings of either frame."""
-    content = _telemetry(frame)
+    content = _report(frame)
     if content is None:
         return None
     return Parsed(kept(_motion(content) if content[9] & 3 == 0 else _climate(content)))
 
 
-def _telemetry(frame: Frame) -> bytes | None:
+def _report(frame: Frame) -> bytes | None:
     found = (content for uuid, content in frame.services if uuid == SERVICE and len(content) >= _BYTES)
-    return next((content for content in found if content[0] & 0x0F == _TELEMETRY and content[9] & 3 < 2), None)
+    return next((content for content in found if content[0] & 0x0F == _REPORT and content[9] & 3 < 2), None)
 
 
 def _motion(content: bytes) -> Stated:

@@ -35,14 +35,14 @@ _RANGE, _MILLIVOLT, _MICROAMPERE = _Field("distance", 1_000), _Field("voltage", 
 _PM25, _PM10, _VOC, _NOX = _Field("pm2_5", 10), _Field("pm10", 10), _Field("voc_index", 10), _Field("nox_index", 10)
 _SKIP = _Field("")
 
-# event -> bit; the quantity is 1 while the bit is set
+# signal -> bit; the quantity is 1 while the bit is set
 _BUTTON, _MOVING, _HALL, _FALL = ("button", 0), ("moving", 1), ("contact", 2), ("fall", 3)
 _PIR, _IR, _INPUT, _INPUT_2 = ("occupancy", 4), ("occupancy", 5), ("input", 6), ("input", 3)
 
 
 class _Model(NamedTuple):
     fields: tuple[_Field, ...] = ()
-    events: tuple[tuple[str, int], ...] = ()
+    signals: tuple[tuple[str, int], ...] = ()
 
 
 _IBS01 = {
@@ -130,7 +130,7 @@ def _plain(content: bytes, at: int, models: dict[int, _Model]) -> Iterator[tuple
         raw = _word(content, 5 + 2 * number)
         if field.quantity:
             yield field.quantity, _value(field, raw)
-    for quantity, bit in model.events:
+    for quantity, bit in model.signals:
         yield quantity, float(content[4] >> bit & 1)
 
 

@@ -8,8 +8,10 @@ guessed at. Names that carry a unit or tell where something is measured are read
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from gateway.core import limits
+_CHARS_MAX = 60
+_NAMES_REMEMBERED_MAX = 1_024  # devices say the same few names all day; strangers' names push each other out
 
 _NAMES = {
     "temperature": "temperature temp airtemperature ambienttemperature temperaturesensor tempcsht tempcds",
@@ -46,7 +48,12 @@ _OTHERS = re.compile(r"[^a-z0-9]+")
 
 
 def spelled(name: str) -> str:
-    """`name` in the spelling of the table."""
-    lower = name[: limits.TEXT_CHARS_MAX].lower()
+    """`name` in the spelling of the table; nothing in it is longer than a name that is worth remembering."""
+    return _spelled(name) if len(name) <= _CHARS_MAX else ""
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED_MAX)
+def _spelled(name: str) -> str:
+    lower = name.lower()
     whole = _OTHERS.sub("", lower)
     return whole if whole in _WITH_DIGITS else _OTHERS.sub("", _CHANNEL.sub("", lower))

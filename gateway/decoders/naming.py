@@ -8,11 +8,13 @@ where, behind it a unit. So a `target_temperature` is not read as weather.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.decoders.known_keys import QUANTITY_OF, spelled
 
 _CHARS_MAX = 60
+_REMEMBERED_MAX = 1_024  # a street's sensors say the same few names again and again; strangers' names push each other out
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", re.ASCII)
 _WHERE = frozenset({"air", "ambient", "indoor", "inside", "measured", "outdoor", "outside", "room"})
 
@@ -69,8 +71,11 @@ class Named(NamedTuple):
 
 def named(name: str) -> Named | None:
     """What `name` means, or `None` where one of its words is not understood."""
-    if len(name) > _CHARS_MAX:
-        return None
+    return None if len(name) > _CHARS_MAX else _understood(name)
+
+
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _understood(name: str) -> Named | None:
     whole = _quantity(spelled(name))
     if whole is not None:
         return Named(whole)

@@ -186,13 +186,13 @@ def _time(stated: object) -> int | None:
     return iso_ms(stated.rpartition("/")[2]) if isinstance(stated, str) else None
 
 
-def _position(device: str, location: Attribute | None, at_ms: int | None) -> list[Observation]:
+def _position(device: str, place: Attribute | None, at_ms: int | None) -> list[Observation]:
     """Of a GeoJSON point; lines and areas are no place for a device, nor is what lies beyond the poles."""
-    point: Any = location.value if location is not None else None
+    point: Any = place.value if place is not None else None
     coordinates = point.get("coordinates") if isinstance(point, dict) and point.get("type") == "Point" else None
-    if not isinstance(coordinates, list) or len(coordinates) < 2 or location is None:
+    if not isinstance(coordinates, list) or len(coordinates) < 2 or place is None:
         return []
     longitude, latitude = optional(coordinates[0], -180, 180), optional(coordinates[1], -90, 90)
     if longitude is None or latitude is None:
         return []
-    return [Position(device, latitude, longitude, at_ms=_when(location, at_ms))]
+    return [Position(device, latitude, longitude, at_ms=_when(place, at_ms))]

@@ -36,7 +36,7 @@ class _Receiver(msgspec.Struct, gc=False, rename="camel"):
 class _Raddec(msgspec.Struct, gc=False, rename="camel"):
     transmitter_id: str
     rssi_signature: list[_Receiver]
-    packets: list[str] = []
+    pdus: list[str] = msgspec.field(default_factory=list, name="packets")
     timestamp: object = None
     earliest_decoding_time: object = None
     position: object = None
@@ -66,8 +66,8 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
 
 def _said(raddec: _Raddec, device: str | None, keys: Keys) -> Advertisement:
     """The first packet that is understood."""
-    packets = (hex_bytes(packet) for packet in raddec.packets)
-    understood = (understand(frame_of(packet[_PDU_HEAD:], device), keys) for packet in packets if packet is not None)
+    pdus = (hex_bytes(digits) for digits in raddec.pdus)
+    understood = (understand(frame_of(pdu[_PDU_HEAD:], device), keys) for pdu in pdus if pdu is not None)
     return next((said for said in understood if said.understood), NOTHING)
 
 

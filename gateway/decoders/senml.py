@@ -27,7 +27,9 @@ _VALUE = (-1e300, 1e300)
 _VERSIONS = frozenset({*range(1, 11), 26})  # 26: 10 and the feature "secondary units" (RFC 9100)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*", re.ASCII)
 _LAST_PART = re.compile(r"[:/.]")
-_VALUE_FIELDS = ("v", "vs", "vb", "vd")
+_VALUE_FIELDS = frozenset({"v", "vs", "vb", "vd"})
+_CONTENT_FIELDS = _VALUE_FIELDS | {"s"}
+_BASE_FIELDS = frozenset({"bn", "bt", "bu", "bv"})
 _RATIO = "/"
 _COUNT_MAX = limits.INTEGER_MAX
 
@@ -74,23 +76,24 @@ def _resolved(pack: list[Any], received_at_ms: int) -> list[_Record]:
         if not isinstance(said, dict):
             refuse("wrong_shape", "a record is an object")
         _check_understood(said)
-        base = _Base(
-            _name_part(said, "bn", base.name),
-            _unit(said, "bu", base.unit),
-            _amount(said, "bt", base.time_s, *_TIME_S),
-            _amount(said, "bv", base.value, *_VALUE),
-        )
-        if any(field in said for field in (*_VALUE_FIELDS, "s")):
+        if not _BASE_FIELDS.isdisjoint(said):
+            base = _Base(
+                _name_part(said, "bn", base.name),
+                _unit(said, "bu", base.unit),
+                _amount(said, "bt", base.time_s, *_TIME_S),
+                _amount(said, "bv", base.value, *_VALUE),
+            )
+        if not _CONTENT_FIELDS.isdisjoint(said):
             records.append(_record(said, base, received_at_ms))
     return records
 
 
 def _check_understood(said: dict[str, Any]) -> None:
-    if any(isinstance(field, str) and field.endswith("_") for field in said):
+    if any(field.endswith("_") for field in said):
         refuse("unknown_kind", "a field that must be understood is not")
     if "bver" in said and not _is_known_version(said["bver"]):
         refuse("unknown_kind", "bver is not a version that is known")
-    if sum(field in said for field in _VALUE_FIELDS) > 1:
+    if len(_VALUE_FIELDS.intersection(said)) > 1:
         refuse("wrong_shape", "a record has one value")
 
 

@@ -32,7 +32,7 @@ class _Entity(msgspec.Struct, gc=False):
     phenomenon_time: object = msgspec.field(default=None, name="phenomenonTime")
     result_time: object = msgspec.field(default=None, name="resultTime")
     datastream: dict[str, object] | None = msgspec.field(default=None, name="Datastream")
-    location: object = None
+    place: object = msgspec.field(default=None, name="location")
     things: list[object] | None = msgspec.field(default=None, name="Things")
 
 
@@ -44,8 +44,8 @@ def decode(message: Message) -> list[Observation]:
     entity = parse_json(message.payload, _ENTITY)
     if entity.result is not msgspec.UNSET:
         return _reading(message.topic, entity)
-    if entity.things and entity.location is not None:
-        return bounded([place for thing in entity.things for place in _places(thing, entity.location)])
+    if entity.things and entity.place is not None:
+        return bounded([where for thing in entity.things for where in _places(thing, entity.place)])
     return []
 
 
@@ -106,9 +106,9 @@ def _at_ms(entity: _Entity) -> int | None:
     return None
 
 
-def _places(thing: object, location: Any) -> list[Position]:
+def _places(thing: object, place: Any) -> list[Position]:
     stated = thing.get("@iot.id") if isinstance(thing, dict) else None
-    point = location.get("geometry", location) if isinstance(location, dict) else None  # GeoJSON, with or without a Feature around it
+    point = place.get("geometry", place) if isinstance(place, dict) else None  # GeoJSON, with or without a Feature around it
     coordinates = point.get("coordinates") if isinstance(point, dict) and point.get("type") == "Point" else None
     if stated is None or not isinstance(coordinates, list) or len(coordinates) < 2:
         return []

@@ -17,7 +17,7 @@ from gateway.decoders.frames import frame_of
 from gateway.decoders.hearing import observed
 from gateway.decoders.keys import NO_KEYS, Keys
 
-EVENT = "ble.scan_result"
+KIND = "ble.scan_result"
 _RPC = ["events", "rpc"]
 _ROW = 4  # address, rssi, advertisement, scan response
 
@@ -33,7 +33,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
         refuse("wrong_shape", "neither a scan result nor a notification")
     if hearer == UNSTATED and "src" in said:
         hearer = text(said["src"], "src")
-    return bounded([one for data in _events(said) for one in scan_result(hearer, data, keys)])
+    return bounded([one for data in _scans(said) for one in scan_result(hearer, data, keys)])
 
 
 def scan_result(hearer: str, data: object, keys: Keys = NO_KEYS) -> list[Observation]:
@@ -57,18 +57,21 @@ def _row(hearer: str, row: object, keys: Keys) -> list[Observation]:
 
 
 def _bytes(value: object) -> bytes:
+    if value == "":
+        return b""
+    digits = text(value, "advertisement")
     try:
-        return binascii.a2b_base64(text(value, "advertisement")) if value != "" else b""
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64(digits, strict_mode=True)
+    except ValueError:
         refuse("wrong_shape", "the advertisement must be base64")
 
 
-def _events(said: dict[str, Any]) -> list[object]:
+def _scans(said: dict[str, Any]) -> list[object]:
     params = said.get("params")
-    events = params.get("events") if isinstance(params, dict) else None
-    if not isinstance(events, list):
+    told = params.get("events") if isinstance(params, dict) else None
+    if not isinstance(told, list):
         refuse("missing_field", "params.events")
-    return [event.get("data") for event in events if isinstance(event, dict) and event.get("event") == EVENT]
+    return [one.get("data") for one in told if isinstance(one, dict) and one.get("event") == KIND]
 
 
 DECODER = Decoder("shelly_ble_scan_result", (), decode, decode)

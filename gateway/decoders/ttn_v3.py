@@ -34,7 +34,7 @@ class _Uplink(msgspec.Struct, gc=False):
     normalized: list[object] | None = msgspec.field(default=None, name="normalized_payload")
     heard_by: object = msgspec.field(default=None, name="rx_metadata")
     received_at: object = None
-    locations: dict[str, object] | None = None
+    places: dict[str, object] | None = msgspec.field(default=None, name="locations")
     version: dict[str, object] | None = msgspec.field(default=None, name="version_ids")
 
 
@@ -100,7 +100,7 @@ def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation
             model if isinstance(model, str) else None,
         )
     )
-    places = (_place(device, stated, at_ms) for stated in list((uplink.locations or {}).values())[:1])
+    places = (_place(device, stated, at_ms) for stated in list((uplink.places or {}).values())[:1])
     return bounded([*heard, *places])
 
 

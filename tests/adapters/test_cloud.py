@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.cloud import Cloud, CloudReply
-from gateway.core import limits, privacy
-from gateway.core.privacy import Activity
-from gateway.core.records import Batch
+from gateway.core import limits
+from gateway.core.records import Batch, GatewayHealth
 from tests.kit.broker import free_port
 from tests.kit.cloud import Says, SmallCloud, receipt
-from tests.kit.street import NOON_MS, make_street
 
-RECORDS = privacy.close_window(make_street(), NOON_MS, {}, Activity(messages=3), 0)
+
+def health(id_: str) -> GatewayHealth:
+    """A record as the privacy door makes it."""
+    return GatewayHealth(
+        id=id_, gateway="gw-t", window_start_ms=0, window_ms=5_000, messages=3, refused=0, facts=0, decisions=0, triggers=0, backlog=0
+    )
+
+
+RECORDS = (health("gw-t.0.h"),)
 BATCH = Batch("gw-t.0123", "gw-t", RECORDS)
 
 
@@ -52,10 +58,20 @@ def test_a_busy_cloud_says_how_long(status: int, said: str, expected_ms: int | N
     assert (reply.kind, reply.retry_after_ms) == ("busy", expected_ms)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 500, 502])
-def test_any_other_no_is_a_no_that_names_its_number(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [*((status, "refused") for status in (400, 401, 403, 404, 500, 502)), *((status, "never") for status in (409, 413, 422))],
+)
+def test_any_other_no_is_a_no_that_names_its_number(status: int, kind: str) -> None:
     reply = post(Says(status, lambda _asked: b"go away"))
-    assert (reply.kind, reply.taken) == ("refused", ())
+    assert (reply.kind, reply.taken) == (kind, ())
+    assert str(status) in reply.trouble
+
+
+@pytest.mark.parametrize("status", [409, 413, 422])
+def test_a_batch_that_will_never_be_taken_is_told_apart(status: int) -> None:
+    reply = post(Says(status, lambda _asked: b"never"))
+    assert (reply.kind, reply.taken) == ("never", ())
     assert str(status) in reply.trouble
 
 
@@ -89,8 +105,7 @@ def test_a_yes_without_our_receipt_is_a_no(body: bytes) -> None:
 
 
 def test_part_of_a_batch_may_be_taken() -> None:
-    street = make_street()
-    two = (*privacy.close_window(street, 0, {}, Activity(), 0), *privacy.close_window(street, street.window_ms, {}, Activity(), 0))
+    two = (health("gw-t.0.h"), health("gw-t.1.h"))
     reply = post(Says(200, lambda asked: receipt(asked, 1)), batch=Batch("b", "gw-t", two))
     assert reply == CloudReply("taken", (two[0].id,))
 

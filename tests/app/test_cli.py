@@ -42,7 +42,9 @@ def test_a_broker_that_is_not_there_is_one_line_that_says_what_to_do(config: Pat
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
-    assert re.fullmatch(rf"wayside: broker 127\.0\.0\.1:{port} does not answer \(.*refused\): start it, or correct mqtt\.host and mqtt\.port", line)
+    assert re.fullmatch(
+        rf"wayside: broker 127\.0\.0\.1:{port} does not answer \(.*refused\): start it, or correct mqtt\.host and mqtt\.port", line
+    )
 
 
 def test_a_typo_in_the_config_names_line_and_nearest_key(config: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_broken_file_names_the_line_and_nothing_is_published(tmp_path: Path, l
     path = file_of(tmp_path, '{"topic": "a", "payload": "fine"}\n\n' + line)
     refusal = wayside("replay", path, "--broker", "mqtt://127.0.0.1:1").refusal(1)
     assert refusal.startswith(f"{path}:3: ")
-    assert re.search(expected, refusal)
+    assert expected in refusal
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:1883", "http://127.0.0.1", "mqtt://", "mqtt://host:port", "mqtt://host:99999", "mqtt://[::1"])

@@ -22,7 +22,9 @@ def road() -> Road:
 
 def test_neighbours_of_a_bad_message_are_unharmed(road: Road) -> None:
     said = [message("till-cafe", "purchase", seq, amount_minor=1) for seq in range(3)]
-    found = [road.decode(one) for one in (said[0], Message("bad/x", b"?", 7), said[1], Message("wayside/v1/s/up/t/purchase", b"{", 8), said[2])]
+    found = [
+        road.decode(one) for one in (said[0], Message("bad/x", b"?", 7), said[1], Message("wayside/v1/s/up/t/purchase", b"{", 8), said[2])
+    ]
     assert [len(observations) for observations in found] == [1, 0, 1, 0, 1]
     assert all(isinstance(observation, Purchase) for observations in found for observation in observations)
 

@@ -120,7 +120,7 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     gateway.clock.advance(HOUR_MS)
     crowd = [Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(2, 120)]
     facts = [purchase("till-cafe", number) for number in range(200)]
-    batch: list[Observation] = [known.near("scan-cafe"), *crowd, *facts, TimePassed()]
+    batch: list[Observation] = [known.near("scan-cafe"), known.near("scan-cafe"), *crowd, *facts, TimePassed()]
     store.fill()
     before_memory, before_disk = remembered(gateway), gateway.dump()
     outcome = gateway.advance(*batch)
@@ -170,7 +170,7 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
     counted = {Cell(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
     outcome = Outcome()
     outcome.closed_window_ms, outcome.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
-    outcome.records = close_window(gateway.street, NOON_MS, counted, Activity(), 0)
+    outcome.records = close_window(gateway.street, NOON_MS, counted, Activity(), 0, "w")
     store.fill()
     before = remembered(gateway)
     with pytest.raises(StoreFullError):
@@ -288,5 +288,5 @@ def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, ba
         assert fresh.identities == shared.world.identities
         assert set(fresh.presences) == {place for place, one in shared.world.presences.items() if one.entered_ms is not None}
         assert fresh.cells == shared.world.cells
-        assert {subject for subject, _ in shared.rows("contexts")} == set(shared.world.identities.values())
+        assert {subject for subject, *_ in shared.rows("contexts")} == set(shared.world.identities.values())
         assert len(shared.world.identities) <= 4 * len(shared.rows("contexts"))

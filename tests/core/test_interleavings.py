@@ -104,6 +104,10 @@ class Book:
         for subject, zone, *_ in gateway.rows("presences"):
             assert self.may_be_seen(phones[subject], now_ms), f"somebody is seen in {zone} who must not be"
             self.seen["presence"] += 1
+        # A yes that has run out is forgotten when the gateway next looks at the time, and not a moment before.
+        for device in set(self.words) - set(phones.values()):
+            assert not self.allows(device, self.words[device].purposes[0], now_ms), "who is known is who said yes"
+            del self.words[device]
         assert set(phones.values()) == set(self.words), "who is known is who said yes"
         for _, device, *_ in gateway.rows("triggers"):
             wanted = self.words[device].purposes

@@ -34,28 +34,28 @@ def test_only_what_is_in_the_catalogue_leaves() -> None:
         Cell("square", "flat-white", "shown"): 0,
         Cell("station", "flat-white", "opened"): -2,
     }
-    made = close_window(STREET, NOON_MS, counted, Activity(), 0)
+    made = close_window(STREET, NOON_MS, counted, Activity(), 0, "w")
     assert [(cell.zone, cell.offer, cell.kind, cell.count) for cell in cells_of(made)] == [("cafe", "flat-white", "trigger", 3)]
 
 
 def test_the_shop_is_in_the_catalogue_too() -> None:
     elsewhere = make_street(campaign=campaign(offer(zones=("square",), shop="cafe")))
     counted = {Cell("square", "flat-white", "trigger"): 3, Cell("cafe", "flat-white", "redeemed"): 2, Cell("bar", "flat-white", "shown"): 1}
-    made = close_window(elsewhere, NOON_MS, counted, Activity(), 0)
+    made = close_window(elsewhere, NOON_MS, counted, Activity(), 0, "w")
     assert [(cell.zone, cell.count) for cell in cells_of(made)] == [("cafe", 2), ("square", 3)]
 
 
 def test_a_window_without_anything_still_tells_of_the_gateway() -> None:
     activity = Activity(messages=9, refused=1, facts=3, decisions=2, triggers=1)
-    (health,) = close_window(STREET, NOON_MS, {}, activity, 17)
-    assert health == GatewayHealth(f"gw-t.{NOON_MS}.h", "gw-t", NOON_MS, HOUR_MS, 9, 1, 3, 2, 1, 17)
+    (health,) = close_window(STREET, NOON_MS, {}, activity, 17, "w")
+    assert health == GatewayHealth("gw-t.w.h", "gw-t", NOON_MS, HOUR_MS, 9, 1, 3, 2, 1, 17)
 
 
-def test_the_order_and_the_ids_follow_from_the_window_alone() -> None:
+def test_the_order_and_the_ids_follow_from_counts_and_name_alone() -> None:
     counted = {Cell(zone, offer, kind): 1 for zone, offer in CATALOGUE for kind in KINDS}
-    made = close_window(STREET, NOON_MS, counted, Activity(), 0)
-    assert close_window(STREET, NOON_MS, dict(reversed(counted.items())), Activity(), 0) == made
-    assert [record.id for record in made] == [f"gw-t.{NOON_MS}.h", *(f"gw-t.{NOON_MS}.{index}" for index in range(len(counted)))]
+    made = close_window(STREET, NOON_MS, counted, Activity(), 0, "w")
+    assert close_window(STREET, NOON_MS, dict(reversed(counted.items())), Activity(), 0, "w") == made
+    assert [record.id for record in made] == ["gw-t.w.h", *(f"gw-t.w.{index}" for index in range(len(counted)))]
     keys = [(cell.zone, cell.offer, cell.kind) for cell in cells_of(made)]
     assert keys == sorted(keys)
 
@@ -65,15 +65,15 @@ def test_ids_of_different_windows_and_gateways_differ() -> None:
     counted = {Cell("cafe", "flat-white", "trigger"): 1}
     made = [
         record.id
-        for one, start_ms in ((STREET, NOON_MS), (STREET, NOON_MS + HOUR_MS), (other, NOON_MS))
-        for record in close_window(one, start_ms, counted, Activity(), 0)
+        for one, name in ((STREET, "v"), (STREET, "w"), (other, "w"))
+        for record in close_window(one, NOON_MS, counted, Activity(), 0, name)
     ]
     assert len(set(made)) == len(made) == 6
 
 
 @given(st.dictionaries(st.builds(Cell, _WORDS, _WORDS, st.sampled_from(KINDS)), st.integers(-5, 2**40), max_size=30), st.integers(0, 2**40))
 def test_nothing_leaves_but_public_words_and_bounded_numbers(counted: dict[Cell, int], backlog: int) -> None:
-    made = close_window(STREET, NOON_MS, counted, Activity(), backlog)
+    made = close_window(STREET, NOON_MS, counted, Activity(), backlog, "w")
     left = {Cell(cell.zone, cell.offer, cell.kind): cell.count for cell in cells_of(made)}
     assert left == {cell: count for cell, count in counted.items() if (cell.zone, cell.offer) in CATALOGUE and count > 0}
     # The cloud's own reading of the bytes accepts them: every field is declared, every bound is kept.

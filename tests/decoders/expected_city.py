@@ -74,7 +74,7 @@ _MEASURING: dict[str, type[Observation]] = {
 
 def lorawan_claims(line: dict[str, Any]) -> Iterator[Claim]:
     """The kind of message, the device, and every value of a converter under the name of the sensor's model."""
-    expected = line["expected"]
+    expected = line.get("expected", {})
     for field in ("event", "message"):
         if field in expected:
             yield field, partial(_is_kind, kind=_KINDS[expected[field]])
@@ -136,9 +136,8 @@ _MILESIGHT = {
     r"EM320-TILT/angle_.": "how a thing leans: no quantity of a street",
     r"EM500-PP/pressure": "the pressure in a pipe is not the air's",
     r"GS101/(state|valve|relay)": "a gas alarm's switches",
-    r"VS330/calibration": "the sensor of itself",
 }
-_HISTORY = {r"VS360/(period|total)_(in|out)": f"a history: {_BY_MODEL}"}
+_INDOORS = {r"VS330/calibration": "the sensor of itself", r"VS360/(period|total)_(in|out)": f"a history: {_BY_MODEL}"}
 _OTHERS = {
     r"G4_NCC_FM/.*": "three bytes without a mark",
     r"Aura/.*": "a meter that states no unit of what was consumed",
@@ -151,10 +150,10 @@ _CHIRPSTACK_ONLY = {
 
 NOT_KEPT_CITY: dict[str, dict[str, str]] = {
     "actility_thingpark": _DECENTLAB,
-    "chirpstack_v4": {**_DECENTLAB, **_MILESIGHT, **_HISTORY, **_OTHERS, **_CHIRPSTACK_ONLY},
+    "chirpstack_v4": {**_DECENTLAB, **_MILESIGHT, **_INDOORS, **_OTHERS, **_CHIRPSTACK_ONLY},
     "http_gateway_json": _MILESIGHT,
-    "loriot": {**_DECENTLAB, **_MILESIGHT, **_HISTORY, **_OTHERS},
-    "ttn_v3": {**_DECENTLAB, **_MILESIGHT, **_HISTORY, **_OTHERS},
+    "loriot": {**_DECENTLAB, **_MILESIGHT, **_INDOORS, **_OTHERS},
+    "ttn_v3": {**_DECENTLAB, **_MILESIGHT, **_INDOORS, **_OTHERS},
 }
 CLAIMS_CITY: dict[str, Callable[[dict[str, Any]], Iterator[Claim]]] = {
     **dict.fromkeys(("actility_thingpark", "chirpstack_v4", "http_gateway_json", "loriot", "ttn_v3"), lorawan_claims),

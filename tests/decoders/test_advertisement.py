@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
-from gateway.decoders.advertisement import Advertisement, decode_advertisement, decode_manufacturer, from_hex, structures
+from gateway.decoders.advertisement import NOTHING, Advertisement, from_hex, understand
+from gateway.decoders.beacons import ibeacon
+from gateway.decoders.frames import Frame, frame_of, structures
 from gateway.decoders.ids import canonical_id, ibeacon_id, mac_or_none
 from gateway.decoders.ruuvi_formats import decode_ruuvi
 
 IBEACON = "0201061aff4c0002155a1e00000000400080000000000000ff03e80007c5"
-NOTHING = Advertisement()
 
 
 def test_an_ibeacon() -> None:
-    assert from_hex(IBEACON) == Advertisement("iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-7", -59.0)
+    assert from_hex(IBEACON) == Advertisement("iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-7", -59.0, understood=True)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,6 @@ def test_an_ibeacon() -> None:
         "0201061aff4c000215",  # cut off
         "1aff4c0003155a1e00000000400080000000000000ff03e80007c5",  # another of Apple's types
         "1aff150002155a1e00000000400080000000000000ff03e80007c5",  # another company
-        "1aff4c000215a495bb30c5b14b44b5121370f02d74de004403f8c5",  # a Tilt: 68 F and 1.016, not an identity
         "00" + IBEACON,  # padding ends an advertisement
         "03039904",
         "04ff9904ff",
@@ -49,7 +49,9 @@ def test_structures_stop_where_one_is_cut_off() -> None:
 @pytest.mark.parametrize("tx", [-59, 0, 4])
 def test_measured_power_is_signed(tx: int) -> None:
     content = bytes.fromhex("4c0002155a1e00000000400080000000000000ff03e80007") + tx.to_bytes(1, "big", signed=True)
-    assert decode_manufacturer(content).tx_power_dbm == tx
+    said = ibeacon(content)
+    assert said is not None
+    assert said.tx_power_dbm == tx
 
 
 @pytest.mark.parametrize(
@@ -80,14 +82,14 @@ def test_ruuvi_formats_that_are_not_known(data: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_have_an_answer(data: bytes) -> None:
-    said = decode_advertisement(data)
-    assert all(in_range(quantity, value) for quantity, value in said.readings)
+    said = understand(frame_of(data))
+    assert all(in_range(one.quantity, one.value) for one in said.readings)
 
 
 @given(st.sampled_from([b"\x99\x04\x03", b"\x99\x04\x05", b"\x99\x04\x06", b"\x99\x04\xc5", b"\x99\x04\xe1"]), st.binary(max_size=60))
 def test_any_measurement_is_possible(head: bytes, data: bytes) -> None:
-    said = decode_manufacturer(head + data)
-    assert all(in_range(quantity, value) for quantity, value in said.readings)
+    said = understand(Frame(manufacturer=(head + data,)))
+    assert all(in_range(one.quantity, one.value) for one in said.readings)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Self
 
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from tests.kit.waiting import WAIT_S, until
 
@@ -22,18 +24,26 @@ class Heard(NamedTuple):
 
 
 class Ear:
-    """Subscribed to `topics` from its making until `close`; a `with` block closes it."""
+    """Subscribed to `topics` from its making until `close`; a `with` block closes it.
 
-    def __init__(self, host: str, port: int, topics: str = "#", *, five: bool = True) -> None:
+    With a `name` it has a session: what is said while the broker is restarted, or the ear away, waits for it.
+    """
+
+    def __init__(self, host: str, port: int, topics: str = "#", *, five: bool = True, name: str = "") -> None:
         self.heard: list[Heard] = []
         self._ready = threading.Event()
-        self._link = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311)
-        self._link.max_inflight_messages = 1000
+        protocol = MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311
+        self._link = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=protocol)
         self._link.on_subscribe = lambda *_: self._ready.set()
         self._link.on_connect = lambda link, *_: link.subscribe(topics, qos=1)
         self._link.on_message = self._take
         self._link.reconnect_delay_set(1, 1)
-        self._link.connect(host, port)
+        if name:
+            session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            session.SessionExpiryInterval = 3_600
+            self._link.connect(host, port, clean_start=False, properties=session)
+        else:
+            self._link.connect(host, port)
         self._link.loop_start()
         assert self._ready.wait(WAIT_S), "the broker did not take the subscription"
 

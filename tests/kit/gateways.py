@@ -136,7 +136,7 @@ class GatewayProcess:
                     self.latest = json.loads(line)
 
 
-def message(device: str, kind: str, seq: int, **fields: Any) -> Message:
+def message(device: str, kind: str, seq: int, /, **fields: Any) -> Message:
     """A Wayside v1 message of a device of the street."""
     payload = json.dumps({"v": 1, "boot": "b", "seq": seq, "at_ms": None, **fields}).encode()
     return Message(f"wayside/v1/street/up/{device}/{kind}", payload, 0, qos=int(kind in {"purchase", "answer", "consent"}))

@@ -9,7 +9,16 @@ CREATE TABLE meta (
 -- subject -> its context (MessagePack of gateway.core.context.SubjectContext, without contacts)
 CREATE TABLE contexts (
   subject TEXT PRIMARY KEY,
+  expires_at_ms INTEGER,
   body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX contexts_by_expiry ON contexts (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+
+-- The last no of each start of a device, so that an earlier yes which arrives late does not undo it.
+-- `start` is a keyed hash of (device, boot); `seq` counts what the device has said since that start.
+CREATE TABLE withdrawals (
+  start BLOB PRIMARY KEY,
+  seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- device or tag of a consenting person -> subject
@@ -76,11 +85,13 @@ CREATE TABLE cells (
   PRIMARY KEY (zone, offer, kind)
 ) STRICT, WITHOUT ROWID;
 
--- records waiting to leave; `batch` is set when one is cut, and from then on its bytes do not change
+-- records waiting to leave; `batch` is set when one is cut, and from then on its bytes do not change;
+-- `aside` is 1 for a batch that the cloud will never take as it is: it waits for a restart, not in the way of the others
 CREATE TABLE outbox (
   id TEXT PRIMARY KEY,
   position INTEGER NOT NULL,
   batch TEXT,
+  aside INTEGER NOT NULL DEFAULT 0,
   body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX outbox_by_position ON outbox (position);

@@ -1,0 +1,114 @@
+"""From a config to a gateway: what is put together is what the config says, and a model's faults end in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
+from gateway.app import App
+from gateway.build import ModelScorer, SetupError, build, build_street, mqtt_options, open_config_bundle, open_store
+from gateway.core import features, limits
+from tests.kit.gateways import settings_of, walk_in, write_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+@pytest.fixture
+def gateway(config: Path) -> Iterator[App]:
+    made = build(settings_of(config))
+    yield made
+    made.store.close()
+
+
+class Moody(OnnxScorer):
+    """A model that answers once and then errs for ever; it counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.asked += 1
+        if self.asked > 1:
+            raise ScorerError("bad_scores", "it is tired")
+        return np.full(len(rows), 0.5, dtype=np.float32)
+
+
+def test_a_model_that_errs_is_silent_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
+    moody = Moody()
+    scorer = ModelScorer(moody, "moody-1")
+    rows = np.zeros((2, len(features.FEATURES)), dtype=np.float32)
+    assert scorer.score(rows) is not None
+    assert scorer.version == "moody-1"
+    assert [scorer.score(rows) for _ in range(3)] == [None, None, None]
+    assert (moody.asked, scorer.version) == (2, "")
+    assert [record.getMessage().startswith("bad_scores: it is tired; offers stay silent") for record in caplog.records] == [True]
+
+
+def test_a_gateway_goes_on_without_its_model(gateway: App) -> None:
+    gateway.scorer = ModelScorer(Moody(), "moody-1")
+    for number in (1, 2):
+        for one in walk_in(f"phone-000{number}"):
+            gateway.inbox.deliver(one)
+        gateway.turn(0.0)
+    assert gateway.reasons == {"chosen": 1, "no_model": 1}
+
+
+def test_the_street_is_the_config_s(config: Path) -> None:
+    settings = settings_of(config)
+    bundle = open_config_bundle(settings, settings_now())
+    street = build_street(settings, bundle)
+    assert (street.site, street.gateway, street.window_ms) == ("street", "gw-t", 3_600_000)
+    assert dict(street.anchors) == {"plaza": "plaza"}
+    assert street.devices["till-cafe"] == "cafe"
+    assert street.presence.dwell_ms == 600_000
+    assert street.campaign == bundle.campaign
+
+
+def settings_now() -> int:
+    return limits.CLOCK_FLOOR_MS + 1
+
+
+def test_an_expired_bundle_is_judged_only_by_a_clock_that_can_be_right(config: Path) -> None:
+    settings = settings_of(config)
+    far_ms = 3_900_000_000_000
+    with pytest.raises(ValueError, match="expired"):
+        open_config_bundle(settings, far_ms)
+    assert open_config_bundle(settings, limits.CLOCK_FLOOR_MS - 1).manifest.name == "tiny"
+
+
+def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: Path) -> None:
+    (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
+    options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
+    assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
+    assert options.subscriptions == ("wayside/v1/street/up/+/+", "espresense/#")
+    assert options.will is not None
+    assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"
+    assert (options.will.qos, options.will.retain) == (1, True)
+    assert b'"lost"' in options.will.payload
+
+
+def test_a_cloud_gives_an_uplink_and_none_gives_none(config: Path, gateway: App) -> None:
+    assert gateway.uplink is None
+    (config.parent / "token").write_text("secret", "utf-8")
+    settings = settings_of(config, "cloud.url=http://127.0.0.1:9", "cloud.token_file=token", "store.path=other.db")
+    with_cloud = build(settings)
+    assert with_cloud.uplink is not None
+    with_cloud.store.close()
+
+
+def test_a_store_is_only_made_where_it_may_be(config: Path) -> None:
+    settings = settings_of(config)
+    with pytest.raises(SetupError, match="does not exist yet: start the gateway first"):
+        open_store(settings, may_create=False)
+    assert not settings.store.path.exists()
+    assert not settings.store.key_file.exists()
+    open_store(settings, may_create=True).close()
+    open_store(settings, may_create=False).close()
