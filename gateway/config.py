@@ -88,8 +88,8 @@ class PresencePart(_Part):
     exit_dbm: float = Field(-83.0, ge=-127, le=0, description="heard weaker than this does not keep anybody in")
     enter_m: float | None = Field(None, gt=0, le=100, description="instead of enter_dbm: in within this many metres of an anchor")
     exit_m: float | None = Field(None, gt=0, le=100, description="instead of exit_dbm: heard from further than this does not keep anybody in")
-    reference_dbm: float = Field(-61.0, ge=-127, le=0, description="level at one metre; `wayside calibrate` measures it")
-    exponent: float = Field(2.3, gt=0, le=8, description="path loss: 10 times this is lost with every tenfold distance")
+    reference_dbm: float = Field(-58.5, ge=-127, le=0, description="level at one metre; `wayside calibrate` measures it")
+    exponent: float = Field(2.0, gt=0, le=8, description="path loss: 10 times this is lost with every tenfold distance")
     offset_db: dict[str, Annotated[float, Field(ge=-40, le=40)]] = Field(
         default_factory=dict, description="anchor -> what to add to whatever it hears, or is heard with; `wayside calibrate` measures it"
     )

@@ -44,6 +44,7 @@ class Report(msgspec.Struct, frozen=True):
     records_made: int
     records_taken: int
     records_waiting: int
+    records_aside: int
     record_taken_at_ms: int | None
     observed_at_ms: int | None
     trigger_ms_p50: float | None
@@ -82,6 +83,7 @@ def report(app: App, state: str) -> Report:
         records_made=counts["records"],
         records_taken=uplink.taken if uplink else 0,
         records_waiting=app.store.backlog(),
+        records_aside=uplink.aside if uplink else 0,
         record_taken_at_ms=uplink.taken_at_ms if uplink else None,
         observed_at_ms=app.observed_at_ms,
         trigger_ms_p50=percentile(app.latencies_ms, 0.50),

@@ -1,8 +1,7 @@
 """How near a radio is, from how strongly it is heard.
 
 An advertisement is sent on one of three channels, and indoors each of them arrives by many ways that add up or cancel:
-of real traces (tests/presence/boards.py prints them) one channel in three is 15 to 25 dB weaker than the others, for as
-long as nobody moves. Fades go deep and peaks do not go high, so the mean of the received *power* is steady where a median
+in real traces (`python -m tests.presence.noise`) the weakest channel lies 18 dB under the strongest, for as long as nobody moves. Fades go deep and peaks do not go high, so the mean of the received *power* is steady where a median
 of levels jumps from channel to channel: a weak sample hardly moves it, and one strong sample shows at once that they are near.
 """
 
@@ -11,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-PLACE_SD_DB = 3.0  # how far a place's mean lies from the path-loss line: residual of the fit to real rooms
-FADE_SD_DB = 7.0  # spread of single samples around that mean; falls with the root of how many are averaged
+PLACE_SD_DB = 2.5  # how far a place's mean lies from the path-loss line: residual of the fit to real rooms
+FADE_SD_DB = 5.0  # spread of single samples around that mean; falls with the root of how many are averaged
 _HAIR_DB = 1e-9  # what rounding takes on the way to milliwatts and back: a level that equals a threshold must reach it
 DISTANCE_M_MIN, DISTANCE_M_MAX = 0.1, 100.0
 

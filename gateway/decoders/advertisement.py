@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gateway.decoders import bthome, estimote, gatt, ingics, kkm, minew, qingping, switchbot
+from gateway.decoders import bthome, estimote, gatt, ingics, kkm, makers, minew, qingping, switchbot
 from gateway.decoders.beacons import Beacon, Health, beacons, health
 from gateway.decoders.frames import Frame, frame_of
 from gateway.decoders.keys import NO_KEYS, Keys
@@ -108,6 +108,7 @@ _OWN: tuple[Parse, ...] = (
     qingping.decode,
     switchbot.decode,
     kkm.decode,
+    makers.decode,
     estimote.decode,
     gatt.decode,
     _exposure,

@@ -26,6 +26,8 @@ from gateway.decoders.plugins import Parser
 _XIAOMI, _QINGPING = "fe95", "fdcd"
 _XIAOMI_WITH_MAC = 0x10
 _NO_MAC = bytes(6)
+_SCALES = {"181b": 2, "181d": 3}  # people's scales: service -> where the year stands
+_YEARS = (2000, 2100)
 _SERVICE, _MANUFACTURER = 0x16, 0xFF
 _NEVER = 100  # above every level of the standard library's logging
 _SOME_RSSI = -60  # handed through by the library, and not looked at
@@ -83,9 +85,17 @@ def parse(frame: Frame, keys: Keys) -> Parsed | None:
     """What the library reads in `frame`; `None` where it, or the library itself, is missing."""
     if not frame.services and not frame.manufacturer:
         return None
+    for uuid, content in frame.services:
+        if uuid in _SCALES:
+            return Parsed() if _is_weighing(content[_SCALES[uuid] :]) else None
     stated = frame.mac or _stated_mac(frame)
     said = _ask(frame, bytes.fromhex(stated) if stated else _NO_MAC, keys)
     return None if said is None else Parsed(kept(_readings(said)), stated)
+
+
+def _is_weighing(since: bytes) -> bool:
+    """Whether a scale's date stands where it should; what it weighs is not even read."""
+    return len(since) >= 7 and _YEARS[0] <= int.from_bytes(since[:2], "little") <= _YEARS[1] and 1 <= since[2] <= 12
 
 
 def _ask(frame: Frame, mac: bytes, keys: Keys) -> dict[str, Any] | None:

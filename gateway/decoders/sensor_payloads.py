@@ -54,8 +54,6 @@ _MILESIGHT: dict[tuple[int, int], _Entry] = {
     (0x03, 0x67): _Entry(2, (_TEMPERATURE,)),
     (0x83, 0x67): _Entry(3, (_TEMPERATURE,)),  # with an alarm
     (0x04, 0x68): _Entry(1, (_Part("humidity", 0, 1, 2),)),
-    (0x04, 0x67): _Entry(2, (_TEMPERATURE,)),
-    (0x05, 0x68): _Entry(1, (_Part("humidity", 0, 1, 2),)),
     (0x05, 0x7D): _Entry(2, (_Part("co2", 0, 2),)),
     (0x07, 0x7D): _Entry(2, (_Part("co2", 0, 2),)),
     (0x0B, 0x7D): _Entry(2, (_Part("pm2_5", 0, 2),)),

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.core.types import Observation
-from gateway.decoders.advertisement import NOTHING, Advertisement, hex_bytes, understand
+from gateway.decoders.advertisement import Advertisement, hex_bytes
 from gateway.decoders.contract import measured, optional, power, refuse, text
 from gateway.decoders.frames import Frame, short_uuid
 from gateway.decoders.hearing import observed
 from gateway.decoders.ids import canonical_id, ibeacon_id, mac_or_none
-from gateway.decoders.keys import Keys
 from gateway.decoders.measured import kept
 
 _DISTANCE_M_MAX = 1_000.0
@@ -111,23 +110,14 @@ def observe(hearer: str, device: str | None, body: Body, said: Advertisement) ->
     return observed(hearer, device, measured(_number(body.rssi)), heard, distance_m=distance_m, tx_power_dbm=power(body.txpower))
 
 
-def raw(body: Body, device: str | None, keys: Keys) -> Advertisement:
-    """What the house reads in the raw parts; nothing in digits that are none."""
-    frame = frame_of(body, device)
-    return NOTHING if frame is None else understand(frame, keys)
-
-
-def frame_of(body: Body, device: str | None) -> Frame | None:
-    """The parts of the advertisement, or `None` where one of them is not hex digits."""
-    manufacturer = [hex_bytes(body.manufacturerdata)] if body.manufacturerdata else []
-    services = [hex_bytes(body.servicedata)] if body.servicedata else []
-    if None in manufacturer or None in services:
-        return None
+def frame_of(body: Body, device: str | None) -> Frame:
+    """The parts of the advertisement; what is not hex digits is left out."""
+    manufacturer, service = hex_bytes(body.manufacturerdata), hex_bytes(body.servicedata)
     uuid = short_uuid(body.servicedatauuid) if isinstance(body.servicedatauuid, str) else ""
     return Frame(
         device,
-        tuple(content for content in manufacturer if content is not None),
-        tuple((uuid, content) for content in services if content is not None),
+        (manufacturer,) if manufacturer else (),
+        ((uuid, service),) if service else (),
         (uuid,) if uuid else (),
         body.name if isinstance(body.name, str) else "",
     )

@@ -27,8 +27,6 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     levels = message.topic.split("/")
     device = device_of(body, mac_or_none(levels[-1]))
     frame = frame_of(body, device)
-    if frame is None:
-        refuse("wrong_shape", "servicedata and manufacturerdata must be hex digits")
     said = understand(frame, keys)
     if not said.understood and not _owned(frame):
         refuse("unknown_kind", "an advertisement of nobody known")

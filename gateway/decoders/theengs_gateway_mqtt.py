@@ -9,10 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core.types import Message, Observation
+from gateway.decoders.advertisement import understand
 from gateway.decoders.contract import UNSTATED, Decoder, parse_json, refuse, text
 from gateway.decoders.ids import mac_or_none
 from gateway.decoders.keys import NO_KEYS, Keys
-from gateway.decoders.theengs import Body, check_shape, device_of, observe, raw
+from gateway.decoders.theengs import Body, check_shape, device_of, frame_of, observe
 
 _BRANCH, _PRESENCE, _COMMANDS = "BTtoMQTT", "home_presence", "commands"
 _BODY = msgspec.json.Decoder(Body)
@@ -26,7 +27,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
         return []
     check_shape(body)
     device = device_of(body, mac_or_none(levels[-1]))
-    said = raw(body, device, keys)
+    said = understand(frame_of(body, device), keys)
     if body.id is None and (device or said.beacon or said.mac) is None:
         refuse("missing_field", "the device: neither topic nor id name it")
     return observe(_hearer(levels), device, body, said)

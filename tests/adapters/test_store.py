@@ -287,6 +287,25 @@ def test_a_late_receipt_for_the_same_batch_deletes_nothing_twice(gateway: Gatewa
     assert gateway.store.backlog() == gateway.store.totals()["outbox"] == 0
 
 
+def test_a_batch_set_aside_is_out_of_the_way_until_the_next_start(gateway: Gateway) -> None:
+    with_records(gateway, windows=2)
+    first = gateway.store.next_batch("gw-t")
+    assert first is not None
+    assert gateway.store.set_aside(first) == len(first.records)
+    assert gateway.store.set_aside(first) == 0
+    assert gateway.store.backlog() == 0
+    assert gateway.store.next_batch("gw-t") is None
+    gateway.pass_time(HOUR_MS)
+    second = gateway.store.next_batch("gw-t")
+    assert second is not None
+    assert not {record.id for record in second.records} & {record.id for record in first.records}
+    gateway.restart()
+    assert gateway.store.backlog() == len(first.records) + len(second.records)
+    sent = [gateway.store.next_batch("gw-t"), gateway.store.next_batch("gw-t")]
+    assert sent[0] == sent[1]
+    assert sent[0] in (first, second)
+
+
 # --- bounds, and people who look -----------------------------------------------------------------------------------
 
 

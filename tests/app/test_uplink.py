@@ -94,6 +94,19 @@ def test_a_no_is_followed_by_a_pause_and_the_same_bytes(tmp_path: Path) -> None:
         assert made.uplink.trouble == ""
 
 
+@pytest.mark.parametrize("status", [409, 413, 422])
+def test_a_batch_that_is_never_taken_does_not_stop_the_next(tmp_path: Path, status: int) -> None:
+    with SmallCloud(Says(status), Says()) as cloud, house(tmp_path, cloud.url) as made:
+        until(lambda: made.serve() and made.uplink.aside)
+        assert made.uplink.aside == made.records
+        made.kept.pass_time(HOUR_MS)
+        fresh = made.kept.store.backlog()
+        made.uplink.nudge()
+        made.until_sent(fresh)
+        assert not set(ids(cloud)[0]) & set(ids(cloud)[1])
+        assert made.kept.store.totals()["outbox"] == made.records, "set aside, not lost"
+
+
 def test_part_of_a_batch_may_be_taken_and_the_rest_is_sent_again(tmp_path: Path) -> None:
     with SmallCloud(Says(body=lambda asked: receipt(asked, 1)), Says()) as cloud, house(tmp_path, cloud.url) as made:
         made.until_sent(made.records)

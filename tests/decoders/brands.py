@@ -141,12 +141,13 @@ def main() -> int:
     totals: Counter[str] = Counter()
     for collection in COLLECTIONS:
         found = shares(collection)
-        for brand, share in sorted(found.items(), key=lambda row: (-row[1].messages, row[0])):
-            table.add_row(collection, brand, str(share.messages), str(share.matched), f"{share.matched / share.messages:.0%}")
+        for brand, row in sorted(found.items(), key=lambda pair: (-pair[1].messages, pair[0])):
+            table.add_row(collection, brand, str(row.messages), str(row.matched), f"{row.matched / row.messages:.0%}")
         messages, matched = (sum(column) for column in zip(*found.values(), strict=True))
         table.add_row(collection, "all", str(messages), str(matched), f"{matched / messages:.1%}", style="bold", end_section=True)
         totals.update(messages=messages, matched=matched)
-    table.add_row("all", "all", str(totals["messages"]), str(totals["matched"]), f"{totals['matched'] / totals['messages']:.1%}", style="bold")
+    share = totals["matched"] / totals["messages"]
+    table.add_row("all", "all", str(totals["messages"]), str(totals["matched"]), f"{share:.1%}", style="bold")
     Console().print(table)
     return 0 if totals["messages"] else 1
 

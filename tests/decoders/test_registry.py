@@ -86,7 +86,7 @@ def test_an_unknown_name_gets_the_nearest_one(wrong: str, near: str) -> None:
 
 
 def test_a_name_like_no_other_gets_all_of_them() -> None:
-    with pytest.raises(registry.DecoderNotFoundError, match="there are: .*espresense, "):
+    with pytest.raises(registry.DecoderNotFoundError, match=r"there are: .*espresense, "):
         registry.load("xyz")
 
 
