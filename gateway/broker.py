@@ -16,7 +16,7 @@ class BrokerError(RuntimeError):
 
 
 def connect(broker: str) -> paho.Client:
-    """A connected client whose loop runs, for `mqtt://host:port`. Raises BrokerError."""
+    """A connection whose loop runs, for `mqtt://host:port`. Raises BrokerError."""
     try:
         address = urlsplit(broker)
         host, port = address.hostname or "", address.port or 1883
@@ -24,18 +24,18 @@ def connect(broker: str) -> paho.Client:
         address, host, port = urlsplit(""), "", 0
     if address.scheme != "mqtt" or not host:
         raise BrokerError(f"{broker!r} is not a broker's address; write it as mqtt://host:port")
-    client = paho.Client(CallbackAPIVersion.VERSION2)
+    connection = paho.Client(CallbackAPIVersion.VERSION2)
     answered = threading.Event()
-    client.on_connect = lambda *_: answered.set()
-    client.on_disconnect = lambda *_: answered.set()
+    connection.on_connect = lambda *_: answered.set()
+    connection.on_disconnect = lambda *_: answered.set()
     try:
-        client.connect(host, port)
+        connection.connect(host, port)
     except (OSError, ValueError) as error:
         raise BrokerError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
-    client.loop_start()
+    connection.loop_start()
     answered.wait(CONNECT_S_MAX)
-    if not client.is_connected():
-        client.disconnect()
-        client.loop_stop()
+    if not connection.is_connected():
+        connection.disconnect()
+        connection.loop_stop()
         raise BrokerError(f"broker {broker} does not let us in")
-    return client
+    return connection

@@ -116,10 +116,10 @@ class Findings:
 def discover(broker: str, seconds: float, *, show: bool) -> Findings:
     """Listen to everything on a broker for a while. Raises BrokerError."""
     findings = Findings()
-    client = connect(broker)
+    connection = connect(broker)
     heard: SimpleQueue[Message] = SimpleQueue()
-    client.on_message = lambda _client, _userdata, message: heard.put(Message(message.topic, bytes(message.payload), 0))
-    client.subscribe("#", 0)
+    connection.on_message = lambda _connection, _userdata, message: heard.put(Message(message.topic, bytes(message.payload), 0))
+    connection.subscribe("#", 0)
     try:
         with Progress(console=Console(stderr=True), disable=not show) as progress:
             for _ in progress.track(range(max(1, int(seconds / TICK_S))), description="listening"):
@@ -127,8 +127,8 @@ def discover(broker: str, seconds: float, *, show: bool) -> Findings:
                 while not heard.empty():
                     findings.hear(heard.get())
     finally:
-        client.disconnect()
-        client.loop_stop()
+        connection.disconnect()
+        connection.loop_stop()
     return findings
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from paho.mqtt import client as paho
+from paho.mqtt.enums import MQTTErrorCode
 from rich.console import Console
 from rich.progress import Progress
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAKEN_S_MAX = 30.0
+LOOK_S = 0.2
 IN_FLIGHT_MAX = 500
 
 
@@ -44,9 +46,9 @@ def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[st
                     waiting.append(client.publish(topic, payload, qos=1))
                     published += 1
                 if len(waiting) >= IN_FLIGHT_MAX:
-                    _wait(waiting, broker)
+                    _wait(client, waiting, broker)
                 progress.advance(bar)
-        _wait(waiting, broker)
+        _wait(client, waiting, broker)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -82,13 +84,13 @@ def _message(captured: dict[str, Any]) -> tuple[str | None, bytes, int | None]:
     return topic, wire_payload(captured), at_ms
 
 
-def _wait(waiting: list[paho.MQTTMessageInfo], broker: str) -> None:
-    try:
-        for info in waiting:
-            info.wait_for_publish(TAKEN_S_MAX)
-        is_taken = all(info.is_published() for info in waiting)
-    except RuntimeError:  # paho's word for a connection that is gone
-        is_taken = False
-    if not is_taken:
-        raise ReplayError(f"broker {broker} stopped taking messages")
+def _wait(client: paho.Client, waiting: list[paho.MQTTMessageInfo], broker: str) -> None:
+    """Until the broker has them all, unless it is gone or has not said a word for too long."""
+    for info in waiting:
+        looks = int(TAKEN_S_MAX / LOOK_S)
+        while client.is_connected() and not info.is_published() and looks:
+            info.wait_for_publish(LOOK_S)
+            looks -= 1
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or not info.is_published():
+            raise ReplayError(f"broker {broker} stopped taking messages")
     waiting.clear()

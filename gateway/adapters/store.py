@@ -107,7 +107,7 @@ class Store:
 
     def expired(self, now_ms: int) -> list[str]:
         """Subjects whose yes has run out, some at a time."""
-        rows = self._rows("SELECT subject FROM contexts WHERE expires_at_ms <= ? LIMIT ?", (now_ms, limits.EXPIRED_AT_ONCE_MAX))
+        rows = self._rows("SELECT subject FROM contexts WHERE expires_at_ms <= ? LIMIT ?", (now_ms, limits.EXPIRED_SUBJECTS_MAX))
         return [subject for (subject,) in rows]
 
     # --- starting and saving ---------------------------------------------------------------------------

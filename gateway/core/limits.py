@@ -23,7 +23,7 @@ DEAD_LETTERS_MAX = 1_000
 IDENTITIES_MAX = 100_000  # devices and tags of consenting people: about 25 MB of memory
 CONTEXTS_CACHED_MAX = 2_000  # of people whose context is read again and again
 TAGS_PER_SUBJECT_MAX = 8
-EXPIRED_AT_ONCE_MAX = 100  # people forgotten in one go when their yes has run out
+EXPIRED_SUBJECTS_MAX = 100  # people forgotten in one go when their yes has run out
 CONTACTS_KEPT_MAX = 64  # per subject: what caps look back on
 VISITS_MONTH_MAX = 120.0
 

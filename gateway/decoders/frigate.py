@@ -20,6 +20,7 @@ _SERVICE = "frigate"
 _PICTURES = frozenset({"snapshot", "thumbnail"})
 _COUNT_MAX = 10_000
 _ABOUT_OBJECTS = frozenset({"events", "reviews", "tracked_object_update", "triggers"})
+_OF_CAMERAS = frozenset({"events", "reviews"})  # the others do not always say of which camera they are
 _ABOUT_FRIGATE = frozenset({"stats", "camera_activity", "job_state", "model_state", "birdseye", "profile", "restart", "notifications"})
 _LABELS = {"person": "people", "car": "cars", "bicycle": "bicycles", "motorcycle": "motorcycles", "bus": "buses", "truck": "trucks"}
 _MOTION = {"ON": 1.0, "OFF": 0.0}
@@ -67,7 +68,8 @@ def _service(name: str, payload: bytes) -> list[Observation]:
     if name in _ABOUT_OBJECTS:
         about: _About = parse_json(payload, _ABOUT)
         tracked = about.after
-        camera = text(about.camera if tracked is None else tracked.camera, "camera")
+        stated = about.camera if tracked is None else tracked.camera
+        camera = _SERVICE if stated is None and name not in _OF_CAMERAS else text(stated, "camera")
         at_s = about.timestamp if tracked is None else tracked.frame_time or tracked.start_time
         return [Status(camera, at_ms=_at_ms(at_s))]
     if name == "stats":

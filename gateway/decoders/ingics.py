@@ -107,7 +107,7 @@ _IBS08 = {
     0x54: _Model((), (_BUTTON,)),
 }
 # code -> (where the subtype stands, what each means)
-_LAYOUTS = {_CODE_IBS01: (11, _IBS01), _CODE_IBS: (11, _IBS), _CODE_IBS07: (19, _IBS07), _CODE_IBS08: (19, _IBS08)}
+_LAYOUTS = {_CODE_IBS01: (11, _IBS01), _CODE_IBS: (11, _IBS), _CODE_IBS07: (17, _IBS07), _CODE_IBS08: (19, _IBS08)}
 _ACCELERATED = {0x1000: "moving", 0x2000: "button", 0x4000: "fall"}
 
 

@@ -16,7 +16,7 @@ from gateway.decoders.measured import Parsed, Stated, kept
 
 
 class _Maker(NamedTuple):
-    """`find` gives the bytes of a frame that are of this layout, `stated` what they state, `mac` where the address stands, reversed or not."""
+    """`find` gives the bytes of a frame that are of this layout, `stated` what they state, `mac` the address among them."""
 
     find: Callable[[Frame], bytes | None]
     stated: Callable[[bytes], Stated]

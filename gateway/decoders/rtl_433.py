@@ -47,6 +47,7 @@ _FIELDS: dict[str, tuple[str, str | None]] = {
 }
 _NAMES = ("type", "model", "subtype", "channel", "id")
 _BATTERY = "battery_ok"
+_OLD_WORDS = {"OK": 1, "LOW": 0}  # of the field `battery`, before 2020
 _TYRES = "TPMS"  # their pressure is not the weather's
 _STATES = ("online", "offline")
 _DEVICE_LEVEL = 3  # rtl_433/{host}/devices/...
@@ -98,7 +99,7 @@ def _readings(device: str, said: dict[str, Any]) -> list[Observation]:
         amount = measured_amount(quantity, said[field], unit)
         if amount is not None:
             amounts.setdefault(quantity, amount)
-    status = _battery(device, said.get(_BATTERY), at_ms)
+    status = _battery(device, said.get(_BATTERY, _OLD_WORDS.get(str(said.get("battery"))[:4])), at_ms)
     if stated and not amounts and status is None:
         refuse("out_of_range", "every value outside the range of its quantity")
     readings: list[Observation] = [Reading(device, quantity, amount, at_ms) for quantity, amount in amounts.items()]

@@ -4,7 +4,7 @@ The base fields of a record (`bn`, `bt`, `bu`, `bv`) hold for it and for those b
 order. The resolved name is what the RFC makes unique in the world: it is the device. The unit tells the quantity,
 and where several are measured in one unit (`%`, `ppm`, `m/s`) the last part of the name has to say which. `lat` and
 `lon` of one name and time make a position; the unit `/` is a switch at 0 and 1 and a level between; `count` is a
-count. Texts, raw data and sums are signs of life.
+count. A text is the state of its device, raw data and sums are signs of life.
 
 Times below 2**28 s count from now, which is when the message was received. A version that is not known, or a
 field whose name ends in `_` ("must be understood"), forbids reading the rest: the RFC says so.
@@ -35,12 +35,13 @@ _COUNT_MAX = limits.INTEGER_MAX
 
 
 class _Record(NamedTuple):
-    """A resolved record; `value` is `None` for a text, raw data or a sum."""
+    """A resolved record; `value` is `None` for a text, which is the `state`, and for raw data or a sum."""
 
     name: str
     unit: str | None
     value: float | bool | None
     at_ms: int | None
+    state: str = "online"
 
 
 class _Base(NamedTuple):
@@ -65,7 +66,9 @@ def pack_observations(pack: object, received_at_ms: int) -> list[Observation]:
         impossible |= not found and record.unit in UNITS and record.value is not None
     if not observations and impossible:
         refuse("out_of_range", "every value outside the range of its quantity")
-    return bounded(observations) or bounded([Status(name, at_ms=at_ms) for name, at_ms in {one.name: one.at_ms for one in records}.items()])
+    states = {one.name: Status(one.name, one.state, one.at_ms) for one in records if one.value is None}
+    alive = {one.name: Status(one.name, at_ms=one.at_ms) for one in records if one.value is not None and not observations}
+    return bounded([*observations, *alive.values(), *states.values()])
 
 
 # --- resolving ------------------------------------------------------------------------------------
@@ -113,7 +116,8 @@ def _record(said: dict[str, Any], base: _Base, received_at_ms: int) -> _Record:
         if not isinstance(value, bool):
             refuse("wrong_shape", "vb must be true or false")
     time_s = base.time_s + _amount(said, "t", 0.0, *_TIME_S)
-    return _Record(name, _unit(said, "u", base.unit), value, _at_ms(time_s, received_at_ms))
+    state = text(said["vs"], "vs") if said.get("vs") else "online"
+    return _Record(name, _unit(said, "u", base.unit), value, _at_ms(time_s, received_at_ms), state)
 
 
 def _name_part(said: dict[str, Any], field: str, default: str) -> str:

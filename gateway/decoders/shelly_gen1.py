@@ -26,7 +26,7 @@ _TRUTH = {"1": 1.0, "true": 1.0, "0": 0.0, "false": 0.0}
 _CHANNELED = frozenset({"relay", "emeter", "light", "color", "white", "roller"})
 _OUTSIDE = {"ext_temperature": "temperature", "ext_humidity": "humidity"}
 _INPUTS = frozenset({"input", "ext_switch"})
-_BRANCHES = frozenset({*_CHANNELED, *_INPUTS, *_OUTSIDE, "input_event", "longpush", "sensor", "thermostat"})
+_BRANCHES = frozenset({*_CHANNELED, *_INPUTS, *_OUTSIDE, "adc", "input_event", "longpush", "sensor", "thermostat"})
 _DIRECT = frozenset(
     {"temperature", "temperature_f", "temperature_status", "overtemperature", "overpower", "overload", "voltage", "loaderror"}
 )
@@ -44,6 +44,7 @@ _NUMBERS: dict[tuple[str, str], tuple[str, str | None]] = {
     ("sensor", "lux"): ("illuminance", None),
     ("", "temperature"): ("device_temperature", None),
     ("", "voltage"): ("voltage", None),
+    ("adc", "0"): ("voltage", None),
 }
 _WORDS: dict[tuple[str, str], tuple[str, dict[str, float]]] = {
     ("sensor", "motion"): ("occupancy", _TRUTH),
@@ -74,6 +75,7 @@ class _Meter(msgspec.Struct, gc=False):
 
 class _Relay(msgspec.Struct, gc=False):
     ison: object = None
+    brightness: object = None
 
 
 class _Info(msgspec.Struct, gc=False):
@@ -92,6 +94,7 @@ class _Info(msgspec.Struct, gc=False):
 
 
 _INFO = msgspec.json.Decoder(_Info)
+_RELAY = msgspec.json.Decoder(_Relay)
 
 
 def decode(message: Message) -> list[Observation]:
@@ -99,10 +102,12 @@ def decode(message: Message) -> list[Observation]:
     levels = message.topic.split("/")
     if levels == [_BASE, "announce"]:
         return [Status(text(parse_json(message.payload, _INFO).id, "id"))]
+    if levels[0] == _BASE and _COMMANDS & set(levels[1:]):
+        return []
     if levels[0] != _BASE or len(levels) < 3:
         refuse("wrong_topic", "not shellies/{device}/...")
-    if _COMMANDS & set(levels[2:]):
-        return []
+    if levels[-1] == "status" and levels[-3] in _CHANNELED:
+        return _lamp(levels, message.payload)
     if levels[-1] in _JSON_LEAVES or levels[-2] == "input_event":
         return _document(levels, message.payload)
     return _value(levels, word(message.payload))
@@ -114,6 +119,14 @@ def _document(levels: list[str], payload: bytes) -> list[Observation]:
     uptime_s = optional(said.uptime, 0, limits.INTEGER_MAX)
     status = Status(device, uptime_s=None if uptime_s is None else int(uptime_s))
     return bounded([status, *_info(device, said)] if levels[-1] == "info" else [status])
+
+
+def _lamp(levels: list[str], payload: bytes) -> list[Observation]:
+    """The state of one light in one object."""
+    said: _Relay = parse_json(payload, _RELAY)
+    device = _channel(text("/".join(levels[1:-3]), "device"), levels[-3], levels[-2])
+    found = ((quantity, measured_amount(quantity, value)) for quantity, value in (("switch", said.ison), ("level", said.brightness)))
+    return [Reading(device, quantity, amount) for quantity, amount in found if amount is not None] or [Status(device)]
 
 
 def _info(device: str, said: _Info) -> list[Observation]:

@@ -6,8 +6,9 @@ The prefix is the device's factory name unless its owner chose another one.
 
 Who speaks is the prefix of the topic, which the broker has checked. A frame also states the factory name
 (`src`): it is told as a sign of life and never carries readings where the topic says otherwise. Component 0 is
-the device itself, each further one a device of its own (`plus2pm/switch:1`), or two channels would
-overwrite each other. Answers to somebody's calls (`result`, `error`) show that the device lives, no more.
+the device itself, each further one a device of its own (`plus2pm/switch:1`), or two channels would overwrite
+each other. Answers to somebody's calls (`result`, `error`) show that the device lives, no more; what lies below
+`command` is a wish and not a fact.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def decode(message: Message) -> list[Observation]:
     levels = message.topic.split("/")
     if levels[-1] == "online" and len(levels) > 1:
         return [Status(_prefix(levels[:-1]), _online(message.payload))]
+    if "command" in levels[1:]:
+        return []
     said = parse_json(message.payload)
     if not isinstance(said, dict):
         refuse("wrong_shape", "neither a frame nor a component")
@@ -81,8 +84,8 @@ def decode(message: Message) -> list[Observation]:
         return _frame(_above(levels, "events"), said)
     if "status" in levels[1:]:
         return _status_topic(levels, said)
-    if levels != [""]:
-        refuse("wrong_topic", "not {device}/events/rpc, /status/{component} or /online")
+    if levels != [""] and levels[-1] != "announce":
+        refuse("wrong_topic", "not {device}/events/rpc, /status/{component}, /announce or /online")
     return _unplaced(said)
 
 

@@ -155,7 +155,7 @@ def test_nothing_is_taken_without_a_connection(rig: Rig) -> None:
     assert bus.taken() == []
 
 
-@on(*EVERY)
+@on(*KEEPING)
 def test_taken_tells_each_token_once(rig: Rig) -> None:
     with connected(rig.bus(), lambda _message: None) as bus:
         for number in range(50):

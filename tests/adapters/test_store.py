@@ -171,6 +171,7 @@ def test_what_is_no_database_is_told(tmp_path: Path) -> None:
         Store(tmp_path / "folder", KEY)
 
 
+@pytest.mark.soak  # it waits out BUSY_MS
 def test_a_file_that_another_program_holds_is_told(gateway: Gateway, tmp_path: Path) -> None:
     gateway.store.close()
     holder = apsw.Connection(str(tmp_path / "gateway.db"))

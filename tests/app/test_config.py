@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import Config, ConfigError, _model_in, load_config
-from gateway.core.presence import PresenceRules
 from gateway.core.street import Zone
 from tests.kit.gateways import CONFIG
 
@@ -64,7 +63,7 @@ def test_a_good_file_is_read_and_its_paths_are_relative_to_it(tmp_path: Path) ->
     assert config.bundle.trusted_keys == (tmp_path / "street.pub",)
     assert config.mqtt.password_file is None
     assert config.cloud is None
-    assert config.presence.rules() == PresenceRules(dwell_ms=600_000)
+    assert math.isclose(config.presence.dwell_s, 600.0)
     assert config.zones[1].zone() == Zone("cafe", "coffee_house", x_m=120.0)
 
 

@@ -166,6 +166,7 @@ def test_a_writer_that_is_gone_ends_it(tmp_path: Path) -> None:
         made.inbox.close()
         made.uplink.nudge()
         until(lambda: not made.uplink._thread.is_alive())
+        assert made.kept.store.backlog() + made.uplink.taken == made.records
         made.kept.close()
 
 

@@ -151,6 +151,18 @@ def test_large_payloads_are_refused_unread(form: str) -> None:
     assert refusal.value.reason == "too_large"
 
 
+def test_a_long_pack_of_plain_values_is_read_and_nested_keys_are_not() -> None:
+    """Keys that share one hash cost the square of their number: long payloads may hold plain ones only."""
+    record = bytes.fromhex("a30066613a74656d70016343656c0214")
+    plain = b"\x99\x01\x90" + record * 400
+    assert len(load("senml_cbor").decode(Message("", plain, 0))) == 400
+    keys = [b"\x8c" + bytes(signs) for signs in itertools.islice(itertools.product((0x20, 0x21), repeat=12), 4_000)]
+    nested = b"\x81\xb9\x0f\xa0" + b"".join(key + b"\x00" for key in keys)
+    with pytest.raises(DecodeError) as refusal:
+        load("senml_cbor").decode(Message("", nested, 0))
+    assert refusal.value.reason == "wrong_shape"
+
+
 @pytest.mark.parametrize("form", BINARY)
 @settings(max_examples=300)
 @given(data=st.data())

@@ -56,7 +56,6 @@ BANS: tuple[Ban, ...] = (
         "time arrives as an argument, so that a test or a replay can own it",
         {
             "gateway/adapters/clock.py": "the one place that asks the machine for the time",
-            "gateway/adapters/mqtt.py": "waits for the broker at the start, but not for ever",
             "gateway/bench/parts.py": "measures time",
             "gateway/bench/whole.py": "measures time",
             "gateway/demo/show.py": "a demonstration takes place in real time",

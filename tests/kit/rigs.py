@@ -178,7 +178,7 @@ class MosquittoRig(MqttRig):
 
     def close(self) -> None:
         super().close()
-        self.broker.stop()
+        self.broker.kill()  # stopping in order takes it a second
 
 
 class ElderRig(MosquittoRig):
