@@ -97,7 +97,7 @@ class PresencePart(_Part):
     dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
     exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
     margin_db: float = Field(6.0, ge=0, le=40, description="another zone must be heard this much better to call somebody away")
-    switch_after_s: float = Field(3.0, ge=0, description="and for this long")
+    lead_db_s: float = Field(8.0, ge=0, le=400, description="and this long, times what it leads by beyond: a slight lead must last")
     fix_exit_after_s: float = Field(900.0, gt=0, description="no word for this long: left, in zones without anchors")
 
     @model_validator(mode="after")
@@ -121,7 +121,7 @@ class PresencePart(_Part):
             dwell_ms=int(self.dwell_s * 1000),
             exit_after_ms=int(self.exit_after_s * 1000),
             margin_db=self.margin_db,
-            switch_after_ms=int(self.switch_after_s * 1000),
+            lead_db_s=self.lead_db_s,
             fix_exit_after_ms=int(self.fix_exit_after_s * 1000),
             fix_zones=frozenset(zone.id for zone in zones if not zone.anchors),
             offset_db=self.offset_db,

@@ -20,6 +20,7 @@ from gateway.core.radio import Sample, certainty, mean_dbm, milliwatts, spread_d
 TransitionKind = Literal["entered", "dwelled", "left"]
 
 SAMPLES_KEPT = 5  # of real traces' filters the best that answers within two samples: see tests/presence/boards.py
+SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # where they come faster, these are better known
 WINDOW_MS = 15_000  # older samples say where somebody was
 FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
 UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
@@ -28,7 +29,8 @@ UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
 class PresenceRules(msgspec.Struct, frozen=True):
     """Thresholds in dBm and times in milliseconds; `samples_min` samples are needed to enter.
 
-    `margin_db` for `switch_after_ms` is what it takes to call somebody away from the zone they are in. `offset_db` is added
+    `margin_db` is by how much another zone must hear them better to call them away from the one they are in, and `lead_db_s` how
+    long, times what it leads by beyond that: a clear lead calls soon, a slight one must last. `offset_db` is added
     to whatever an anchor hears (or is heard with). `fix_zones` have no anchors: silence there is `fix_exit_after_ms`,
     because a phone that lies still tells no position.
     """
@@ -39,7 +41,7 @@ class PresenceRules(msgspec.Struct, frozen=True):
     dwell_ms: int = 60_000
     exit_after_ms: int = 30_000
     margin_db: float = 6.0
-    switch_after_ms: int = 3_000
+    lead_db_s: float = 8.0
     fix_exit_after_ms: int = 900_000
     fix_zones: frozenset[str] = frozenset()
     offset_db: Mapping[str, float] = {}
@@ -53,7 +55,7 @@ class Presence(msgspec.Struct, frozen=True):
     """A subject in, or on the way into, a zone. `entered_ms` is None until they are in.
 
     `samples` are the last ones by anchor in the order heard; `ahead_ms` is since when this zone, not yet entered, leads the
-    one that they are in.
+    one that they are in by the margin.
     """
 
     subject: str
@@ -114,7 +116,8 @@ def heard(
     samples = {**kept, anchor: window}
     if presence is None:
         presence = Presence(subject, zone, at_ms, now_ms + rules.exit_after_ms)
-    seen_ms = max(presence.seen_ms, at_ms)
+    # Strong samples of before lift the mean for a while; that they are still there is for this one to say.
+    seen_ms = at_ms if at_ms > presence.seen_ms and sample[1] >= milliwatts(rules.exit_dbm) else presence.seen_ms
     if presence.entered_ms is None and level >= rules.enter_dbm and len(window) >= rules.samples_min:
         confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
         return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.ahead_ms)
@@ -136,7 +139,7 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     """What becomes of a wish to enter, given the subject's presences in other zones; and the visits that it ends.
 
     Who is heard by nobody else goes in. A zone that hears them better without having let them in yet is waited for; the zone
-    they are in gives way to a lead of `margin_db` that has lasted `switch_after_ms`, or at once when it hears nothing any more.
+    they are in gives way to a lead that is large or has lasted, or at once when it hears nothing any more.
     Fixes do not compete: a shop may well lie in a square.
     """
     challenger, transition = entering
@@ -150,15 +153,18 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
         theirs, _ = _loudest(other, now_ms)
         if other.entered_ms is not None:
             losers.append(other)
-        if theirs < rules.exit_dbm:
+        if theirs == float("-inf"):
             continue
         lead_db = min(lead_db, mine - theirs)
         is_contested = is_contested or other.entered_ms is not None
-        if lead_db < (rules.margin_db if other.entered_ms is not None else 0.0):
+        if other.entered_ms is None and lead_db < 0.0:
             return (_waiting(challenger, None, rules), None), []
-    ahead_ms = now_ms if challenger.ahead_ms is None else challenger.ahead_ms
-    if is_contested and now_ms - ahead_ms < rules.switch_after_ms:
-        return (_waiting(challenger, ahead_ms, rules), None), []
+    if is_contested:
+        ahead_ms = now_ms if challenger.ahead_ms is None else challenger.ahead_ms
+        if lead_db < rules.margin_db:
+            return (_waiting(challenger, None, rules), None), []
+        if (now_ms - ahead_ms) * (lead_db - rules.margin_db) ** 2 < 1000 * rules.lead_db_s:
+            return (_waiting(challenger, ahead_ms, rules), None), []
     confidence = min(transition.confidence, certainty(lead_db, 2**0.5 * spread_db(count)))
     after = msgspec.structs.replace(challenger, confidence=confidence, ahead_ms=None)
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
@@ -241,7 +247,12 @@ def _with(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Samp
     oldest_ms = now_ms - WINDOW_MS
     if window[0][0] < oldest_ms:
         window = tuple([kept for kept in window if kept[0] >= oldest_ms]) or (sample,)
-    return window[-SAMPLES_KEPT:]
+    if len(window) <= SAMPLES_KEPT or len(window) <= SAMPLES_KEPT_MAX and window[0][0] > window[-1][0] - SAMPLES_MS:
+        return window
+    latest_ms = window[-1][0] - SAMPLES_MS
+    while len(window) > SAMPLES_KEPT and (window[0][0] <= latest_ms or len(window) > SAMPLES_KEPT_MAX):
+        window = window[1:]
+    return window
 
 
 def _loudest(presence: Presence, now_ms: int) -> tuple[float, int]:

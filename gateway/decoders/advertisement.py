@@ -57,12 +57,15 @@ def hex_bytes(text: object) -> bytes | None:
 def understand(frame: Frame, keys: Keys = NO_KEYS) -> Advertisement:
     """A beacon, measurements, both or nothing.
 
-    What is a beacon and nothing more is not shown to the parsers of other brands: crowds of them pass by.
+    What is a beacon and nothing more is looked at no further: crowds of them pass by.
     """
-    beacon = next(beacons(frame), None) or _estimote(frame)
+    beacon = next(beacons(frame), None)
+    if beacon is not None and len(frame.manufacturer) + len(frame.services) == 1:
+        return Advertisement(beacon.id, beacon.tx_power_dbm, understood=True)
+    beacon = beacon or _estimote(frame)
     itself = health(frame)
     parsed = _first(_OWN, frame, keys)
-    if parsed is None and itself is None and (beacon is None or len(frame.manufacturer) + len(frame.services) > 1):
+    if parsed is None and itself is None:
         parsed = _first(tuple(parser.parse for parser in parsers()), frame, keys)
     if beacon is None and itself is None and parsed is None:
         return NOTHING

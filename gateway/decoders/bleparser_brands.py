@@ -31,7 +31,7 @@ _YEARS = (2000, 2100)
 _SERVICE, _MANUFACTURER = 0x16, 0xFF
 _NEVER = 100  # above every level of the standard library's logging
 _SOME_RSSI = -60  # handed through by the library, and not looked at
-_STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError, struct.error)
 
 # the library's word -> (quantity, how many of its unit make one of ours)
 _WORDS: dict[str, tuple[str, float]] = {

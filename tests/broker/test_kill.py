@@ -86,14 +86,14 @@ def _await_facts(gateway: GatewayProcess, folder: Path, keys: Sequence[Envelope]
 
 @pytest.mark.broker
 def test_no_fact_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
-    result = run_with_kills(tmp_path, count=1_500, kills=3, rate=250, seed=1)
+    result = run_with_kills(tmp_path, count=1_500, kills=3, rate=400, seed=1)
     assert (result.sent, result.stored, result.double, result.lost) == (1_500, 1_500, 0, 0)
 
 
 @pytest.mark.broker
 @pytest.mark.soak
 def test_no_fact_is_lost_or_doubled_by_many_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = run_with_kills(tmp_path, count=10_000, kills=10, rate=400, seed=2)
+    result = run_with_kills(tmp_path, count=10_000, kills=10, rate=900, seed=2)
     with capsys.disabled():
         sys.stdout.write(json.dumps(result._asdict()) + "\n")
     assert (result.sent, result.stored, result.double, result.lost) == (10_000, 10_000, 0, 0)

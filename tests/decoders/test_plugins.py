@@ -16,7 +16,7 @@ from gateway.decoders.frames import Frame
 from gateway.decoders.keys import NO_KEYS
 from gateway.decoders.registry import BrokenDecoderError
 
-MODULE = '''
+MODULE = """
 from gateway.core.types import Status
 from gateway.decoders.contract import Decoder
 from gateway.decoders.measured import Parsed, kept
@@ -31,7 +31,7 @@ def parse(frame, keys):
 
 PARSER = Parser("aaa_outside", parse)
 DECODER = Decoder("outside", ("outside/+",), lambda message: [Status(message.topic.rpartition("/")[2])])
-'''
+"""
 ENTRY_POINTS = """[wayside.advertisements]
 aaa_outside = outside_package:PARSER
 [wayside.decoders]

@@ -1,9 +1,9 @@
 """Simulated walks with the real traces' noise: who was where, and what was heard of it.
 
 A street of four zones, two of them neighbours in one building. People come along the street, stay somewhere, go on to the
-neighbour or away; others pass by on the far side and go in nowhere. A phone is heard about once a second by every scanner it
-reaches, one sighting in ten is lost. Levels are path loss, a place's own luck that changes within metres, and for each
-advertising channel a fade that is drawn anew with every step and stays while nobody moves (`tests.presence.noise`).
+neighbour or away; others pass by on the far side and go in nowhere. A phone is heard up to four times a second by every scanner it
+reaches, three sightings in ten are lost. Levels are path loss, a place's own luck that changes within metres, and for each
+advertising channel a fade that changes with every step and stays while nobody moves (`tests.presence.noise`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
+import numpy as np
+
 from gateway.core import radio
 from gateway.core.presence import PresenceRules
 from tests.presence.noise import Noise
@@ -21,17 +23,17 @@ ANCHORS: dict[str, tuple[float, float]] = {"corner": (0.0, 0.0), "hall": (60.0, 
 """Where each zone's scanner hangs: the last two are neighbours."""
 
 FLOOR_DBM = -100.0
-HEARD_EVERY_MS = 1000
+HEARD_EVERY_MS = 250  # an iBeacon advertises every 100 ms; this one saves its battery
 JITTER_MS = 100
-LOST_SHARE = 0.1
+LOST_SHARE = 0.3  # a scanner listens to one channel at a time
 PACE_M_PER_S = (1.0, 1.5)
 STAY_S = (15.0, 240.0)
 SHIFT_EVERY_S = 15.0  # who stays shifts from one foot to the other
 STEP_M = 0.06  # half a wavelength: here every channel fades differently
-LUCK_M = 2.0  # within so many metres a place's luck is forgotten
+LUCK_M, LUCK_WAVES = 2.0, 8  # a place's luck is a sum of so many waves about so long
 KERB_M, FAR_SIDE_M = 3.0, 22.0
 TICK_MS = 100
-BAND_SDS = 2.0  # within two standard deviations of a place's luck around a threshold either word is right
+BAND_SDS = 2.58  # within what 99 % of a place's luck may do around a threshold either word is right
 
 Spot = tuple[float, float]
 
@@ -53,7 +55,10 @@ class Visit(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """What happened (`inside`: surely in a zone; `near`: perhaps; `reach`: not surely out) and what was heard of it."""
+    """What was heard of somebody, and where they were: surely inside a zone, perhaps inside, and not surely out of its reach.
+
+    Sure is what 99 % of places agree on: the path-loss line clears the threshold, and the margin over every other zone, by so much.
+    """
 
     heard: list[Heard]
     inside: list[Visit]
@@ -61,29 +66,17 @@ class Walk(NamedTuple):
     reach: list[Visit]
 
 
-class Bands(NamedTuple):
-    """Metres from an anchor: surely inside within the first, perhaps inside within the second, surely out beyond the third."""
-
-    inside_m: float
-    near_m: float
-    reach_m: float
-
-
-def bands(rules: PresenceRules, noise: Noise) -> Bands:
-    """What the rules' thresholds mean on the ground, give or take a place's luck."""
-    slack_db = BAND_SDS * noise.place_sd_db
-
-    def metres(level_dbm: float) -> float:
-        return radio.distance_m(level_dbm, noise.reference_dbm, noise.exponent)
-
-    return Bands(metres(rules.enter_dbm + slack_db), metres(rules.enter_dbm - slack_db), metres(rules.exit_dbm - slack_db))
-
-
 def make_walk(draws: Random, noise: Noise, rules: PresenceRules) -> Walk:
     """One person's walk; where they go is drawn."""
     goals = draws.choice((("corner",), ("hall",), ("shop",), ("bar",), ("shop", "bar"), ("bar", "shop"), ("corner", "hall"), ()))
     path = list(_path(goals, draws))
-    return Walk(list(_hear(path, noise, draws)), *(list(_within(path, metres)) for metres in bands(rules, noise)))
+    slack_db = BAND_SDS * noise.place_sd_db
+    bars = (
+        (rules.enter_dbm + slack_db, rules.margin_db + slack_db),
+        (rules.enter_dbm - slack_db, -rules.margin_db - slack_db),
+        (rules.exit_dbm - slack_db, -math.inf),
+    )
+    return Walk(list(_hear(path, noise, draws)), *(list(_within(path, noise, *bar)) for bar in bars))
 
 
 def stand(spot: Spot, seconds: int, draws: Random, noise: Noise) -> list[Heard]:
@@ -129,20 +122,20 @@ class _Link:
 
     def __init__(self, noise: Noise, draws: Random) -> None:
         self._noise, self._draws = noise, draws
-        self._spot: Spot | None = None
-        self._place_db = draws.gauss(0.0, noise.place_sd_db)
-        self._channels_db: tuple[float, ...] = ()
+        self._channels_db: dict[tuple[int, int], tuple[float, ...]] = {}
+        turns = [draws.uniform(0, 2 * math.pi) for _ in range(LUCK_WAVES)]
+        self._waves = [(math.cos(turn) / LUCK_M, math.sin(turn) / LUCK_M, draws.uniform(0, 2 * math.pi)) for turn in turns]
 
     def level_dbm(self, spot: Spot, anchor: Spot) -> float:
         noise, draws = self._noise, self._draws
-        moved_m = math.inf if self._spot is None else math.dist(self._spot, spot)
-        if moved_m >= STEP_M:
-            memory = math.exp(-moved_m / LUCK_M)
-            self._place_db = memory * self._place_db + draws.gauss(0.0, noise.place_sd_db * math.sqrt(1 - memory * memory))
-            self._channels_db = tuple(draws.gauss(*one) for one in zip(noise.channel_db, noise.channel_sd_db, strict=True))
-            self._spot = spot
+        cell = (round(spot[0] / STEP_M), round(spot[1] / STEP_M))
+        if cell not in self._channels_db:
+            fades = [draws.gauss(*one) for one in zip(noise.channel_db, noise.channel_sd_db, strict=True)]
+            self._channels_db[cell] = tuple(draws.sample(fades, len(fades)))
+        waves = sum(math.cos(x * spot[0] + y * spot[1] + phase) for x, y, phase in self._waves)
+        luck_db = noise.place_sd_db * math.sqrt(2 / LUCK_WAVES) * waves
         mean_dbm = radio.level_dbm(math.dist(spot, anchor), noise.reference_dbm, noise.exponent)
-        return mean_dbm + self._place_db + draws.choice(self._channels_db) + draws.gauss(0.0, noise.sample_sd_db)
+        return mean_dbm + luck_db + draws.choice(self._channels_db[cell]) + draws.gauss(0.0, noise.sample_sd_db)
 
 
 def _hear(path: Sequence[Spot], noise: Noise, draws: Random) -> Iterator[Heard]:
@@ -155,16 +148,11 @@ def _hear(path: Sequence[Spot], noise: Noise, draws: Random) -> Iterator[Heard]:
                 yield Heard(at_ms, zone, round(level))
 
 
-def _within(path: Sequence[Spot], metres: float) -> Iterator[Visit]:
-    """The stretches of a path that lie within so many metres of an anchor."""
-    for zone, anchor in ANCHORS.items():
-        since: int | None = None
-        for tick, spot in enumerate(path):
-            is_in = math.dist(spot, anchor) <= metres
-            if is_in and since is None:
-                since = tick
-            elif not is_in and since is not None:
-                yield Visit(zone, since * TICK_MS, tick * TICK_MS)
-                since = None
-        if since is not None:
-            yield Visit(zone, since * TICK_MS, len(path) * TICK_MS)
+def _within(path: Sequence[Spot], noise: Noise, least_dbm: float, lead_db: float) -> Iterator[Visit]:
+    """The stretches of a path where a zone is expected to hear so much, and by so much better than all others."""
+    levels = np.array([[radio.level_dbm(math.dist(spot, at), noise.reference_dbm, noise.exponent) for at in ANCHORS.values()] for spot in path])
+    for index, zone in enumerate(ANCHORS):
+        others = np.delete(levels, index, axis=1).max(axis=1)
+        is_in = (levels[:, index] >= least_dbm) & (levels[:, index] - others >= lead_db)
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], is_in, [False]))))
+        yield from (Visit(zone, int(start) * TICK_MS, int(end) * TICK_MS) for start, end in edges.reshape(-1, 2))
