@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tomllib
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from gateway.app import App
 from gateway.core import limits
 from gateway.core.bus import Publication
 from gateway.core.street import Street
+from gateway.decoders.keys import Keys, parse_keys
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.inbox import Inbox
@@ -125,10 +127,19 @@ def build_road(config: Config) -> Road:
         if not is_filter(source.topic):
             raise SetupError(f"sources: {source.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
-            sources.append((source.topic, load(source.decoder)))
-        except (DecoderNotFoundError, BrokenDecoderError) as error:
+            decoder = load(source.decoder)
+            sources.append((source.topic, decoder.keyed(_keys(source.keys_file)) if source.keys_file else decoder))
+        except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
     return Road(sources)
+
+
+def _keys(path: Path) -> Keys:
+    """The keys of a source's sensors. Raises ValueError."""
+    try:
+        return parse_keys(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def open_store(config: Config, *, may_create: bool) -> Store:

@@ -87,7 +87,9 @@ class PresencePart(_Part):
     enter_dbm: float = Field(-75.0, ge=-127, le=0, description="heard this clearly (mean power of the last five sightings): in")
     exit_dbm: float = Field(-83.0, ge=-127, le=0, description="heard weaker than this does not keep anybody in")
     enter_m: float | None = Field(None, gt=0, le=100, description="instead of enter_dbm: in within this many metres of an anchor")
-    exit_m: float | None = Field(None, gt=0, le=100, description="instead of exit_dbm: heard from further than this does not keep anybody in")
+    exit_m: float | None = Field(
+        None, gt=0, le=100, description="instead of exit_dbm: heard from further than this does not keep anybody in"
+    )
     reference_dbm: float = Field(-58.5, ge=-127, le=0, description="level at one metre; `wayside calibrate` measures it")
     exponent: float = Field(2.0, gt=0, le=8, description="path loss: 10 times this is lost with every tenfold distance")
     offset_db: dict[str, Annotated[float, Field(ge=-40, le=40)]] = Field(
@@ -140,7 +142,9 @@ class ZonePart(_Part):
     latitude_deg: float | None = Field(None, ge=-90, le=90, description="centre, for position fixes")
     longitude_deg: float | None = Field(None, ge=-180, le=180, description="centre, for position fixes")
     radius_m: float = Field(0.0, ge=0, description="radius, for position fixes")
-    polygon: tuple[tuple[Latitude, Longitude], ...] = Field((), description="its outline instead, as [[lat, lon], ...]: three corners at least")
+    polygon: tuple[tuple[Latitude, Longitude], ...] = Field(
+        (), description="its outline instead, as [[lat, lon], ...]: three corners at least"
+    )
     regions: tuple[str, ...] = Field((), description="what phones call it that tell of entering and leaving regions (OwnTracks waypoints)")
 
     @field_validator("polygon")
@@ -168,6 +172,7 @@ class SourcePart(_Part):
 
     topic: Filter = Field(description="MQTT topic filter")
     decoder: str = Field(description="the wire format's name; see `wayside decode --help`")
+    keys_file: Path | None = Field(None, description='TOML file of sensors that encrypt: "MAC address" = "key in hex digits"')
 
 
 class Config(_Part):
@@ -264,6 +269,8 @@ def _anchored(config: Config, folder: Path) -> Config:
                 changes[name] = folder / value
             elif isinstance(value, tuple) and value and isinstance(value[0], Path):
                 changes[name] = tuple(folder / item for item in value)
+            elif isinstance(value, tuple) and value and isinstance(value[0], _Part):
+                changes[name] = tuple(anchored(item) for item in value)
             elif isinstance(value, _Part):
                 changes[name] = anchored(value)
         return part.model_copy(update=changes)

@@ -23,6 +23,7 @@ SAMPLES_KEPT = 5  # of real traces' filters the best that answers within two sam
 SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # where they come faster, these are better known
 WINDOW_MS = 15_000  # older samples say where somebody was
 FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
+UNTIL = False
 UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
 
 
@@ -67,6 +68,7 @@ class Presence(msgspec.Struct, frozen=True):
     samples: Mapping[str, tuple[Sample, ...]] = {}
     confidence: float = UNKNOWN_CONFIDENCE
     ahead_ms: int | None = None
+    called_from: str | None = None
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -132,6 +134,7 @@ def heard(
         samples,
         presence.confidence,
         presence.ahead_ms if level >= rules.enter_dbm else None,
+        presence.called_from,
     ), None
 
 
@@ -146,7 +149,7 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     if challenger is None or transition is None:
         return entering, []
     mine, count = _loudest(challenger, now_ms)
-    losers, lead_db, is_contested = [], float("inf"), False
+    losers, lead_db, is_contested, is_return = [], float("inf"), False, False
     for other in others:
         if other.zone in rules.fix_zones or set(other.samples) == {FIX}:
             continue
@@ -157,16 +160,18 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
             continue
         lead_db = min(lead_db, mine - theirs)
         is_contested = is_contested or other.entered_ms is not None
+        is_return = is_return or other.called_from == challenger.zone and not (UNTIL and other.dwelled)
         if other.entered_ms is None and lead_db < 0.0:
             return (_waiting(challenger, None, rules), None), []
     if is_contested:
+        margin_db = rules.margin_db * (2.0 if is_return else 1.0)
         ahead_ms = now_ms if challenger.ahead_ms is None else challenger.ahead_ms
-        if lead_db < rules.margin_db:
+        if lead_db < margin_db:
             return (_waiting(challenger, None, rules), None), []
-        if (now_ms - ahead_ms) * (lead_db - rules.margin_db) ** 2 < 1000 * rules.lead_db_s:
+        if (now_ms - ahead_ms) * (lead_db - margin_db) < 1000 * rules.lead_db_s:
             return (_waiting(challenger, ahead_ms, rules), None), []
     confidence = min(transition.confidence, certainty(lead_db, 2**0.5 * spread_db(count)))
-    after = msgspec.structs.replace(challenger, confidence=confidence, ahead_ms=None)
+    after = msgspec.structs.replace(challenger, confidence=confidence, ahead_ms=None, called_from=losers[0].zone if losers else None)
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
 
 

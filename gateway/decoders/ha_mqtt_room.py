@@ -2,7 +2,8 @@
 
 Many hearers speak it (https://www.home-assistant.io/integrations/mqtt_room/), and some leave out everything but
 the distance. They computed it from a signal strength, and presence is decided on signal strengths: so without
-`rssi` it is computed back, with the values that the same page's hearers use by default.
+`rssi` it is computed back with an assumed radio: -59 dBm at one metre, path loss exponent 3. That keeps near before
+far; the absolute level is ours, not the hearer's.
 """
 
 from __future__ import annotations

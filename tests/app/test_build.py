@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.app import App
-from gateway.build import ModelScorer, SetupError, build, build_street, mqtt_options, open_config_bundle, open_store
+from gateway.build import ModelScorer, SetupError, build, build_road, build_street, mqtt_options, open_config_bundle, open_store
+from gateway.config import Config
 from gateway.core import features, limits
+from gateway.core.types import Message, Reading
 from tests.kit.gateways import settings_of, walk_in, write_config
 
 
@@ -93,6 +95,42 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"
     assert (options.will.qos, options.will.retain) == (1, True)
     assert b'"lost"' in options.will.payload
+
+
+# The encrypted example of the BTHome v2 specification (bthome.io/encryption): 25.06 °C, 50.55 %.
+BTHOME = b'{"gw_mac": "C8:25:2D:00:CA:FE", "rssi": -52, "data": "1216D2FC41A47266C95F730011223378237214", "coords": ""}'
+KEYS = '"54:48:E6:8F:80:A5" = "231d39c1d7cc1ab1aee224cd096db932"'
+
+
+def with_keys(folder: Path, keys: str, decoder: str = "ruuvi_gateway") -> Config:
+    """A config with one more source, whose sensors' keys stand in a file beside it."""
+    (folder / "keys.toml").write_text(keys)
+    path = write_config(folder)
+    source = f'\n[[sources]]\ntopic = "ruuvi/#"\ndecoder = "{decoder}"\nkeys_file = "keys.toml"\n'
+    path.write_text(path.read_text().replace("\n[devices]", source + "\n[devices]"))
+    return settings_of(path)
+
+
+def test_the_keys_of_a_source_open_what_its_sensors_encrypt(tmp_path: Path) -> None:
+    message = Message("ruuvi/C8:25:2D:00:CA:FE/54:48:E6:8F:80:A5", BTHOME, 0)
+    found = build_road(with_keys(tmp_path, KEYS)).decode(message)
+    readings = {one.quantity: one.value for one in found if isinstance(one, Reading)}
+    assert readings == {"temperature": pytest.approx(25.06), "humidity": pytest.approx(50.55)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "decoder", "said"),
+    [
+        ('"54:48:E6:8F:80:A5" = "23"', "ruuvi_gateway", "24 or 32 hex digits"),
+        ('"door" = "231d39c1d7cc1ab1aee224cd096db932"', "ruuvi_gateway", "'door' is not a MAC address"),
+        (KEYS, "zigbee2mqtt", "never encrypted"),
+        ("= 1", "ruuvi_gateway", "sources:"),
+    ],
+)
+def test_keys_that_cannot_be_used_are_told_without_being_shown(tmp_path: Path, keys: str, decoder: str, said: str) -> None:
+    with pytest.raises(SetupError, match=said) as caught:
+        build_road(with_keys(tmp_path, keys, decoder))
+    assert "231d39c1" not in str(caught.value)
 
 
 def test_a_cloud_gives_an_uplink_and_none_gives_none(config: Path, gateway: App) -> None:

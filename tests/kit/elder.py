@@ -72,12 +72,12 @@ class Elder:
 
     @staticmethod
     def _pump(source: socket.socket, sink: socket.socket) -> None:
+        """One direction, to its end. The other one goes on: a good-bye may still be under way in it."""
         with contextlib.suppress(OSError):
             while piece := source.recv(CHUNK):
                 sink.sendall(piece)
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
 
     @staticmethod
     def _hang_up(near: socket.socket, last_words: bytes) -> None:
