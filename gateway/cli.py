@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.app import App
+    from gateway.calibrating import Mark
     from gateway.config import Config
 
 T = TypeVar("T")
@@ -144,6 +145,42 @@ def discover(
     if not found.messages and not found.unknown:
         fail(f"nothing was heard on {broker} in {seconds:g} s: does it carry messages, and may we read them?")
     typer.echo(found.config(), nl=False)
+
+
+@app.command()
+def calibrate(
+    tag: Annotated[str, typer.Option(help="canonical id of what the walker carries: a tag, or a phone that hears beacons")],
+    config: ConfigOption = Path("wayside.toml"),
+    walk: Annotated[Path | None, typer.Option(help="a recorded walk: messages with at_ms, and marks, as JSON lines")] = None,
+    broker: Annotated[str | None, typer.Option(help="instead: walk now, and listen to mqtt://host:port")] = None,
+    mark: Annotated[list[str] | None, typer.Option(help="where to stand, as anchor=metres; several, at several distances")] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="how long to listen at each mark")] = 20.0,
+) -> None:
+    """Measure the site's path loss and each anchor's offset on a short walk, and print them as config text.
+
+    Example: `wayside calibrate --config wayside.toml --broker mqtt://127.0.0.1:1883 --tag e375cf000001 --mark plaza=1 --mark plaza=4`
+    """
+    from gateway import calibrating  # noqa: PLC0415 - numpy and paho load only here
+    from gateway.broker import BrokerError  # noqa: PLC0415 - as above
+    from gateway.build import build_road  # noqa: PLC0415 - see run
+
+    settings = _load(config, None)
+    if (walk is None) == (broker is None) or bool(broker) != bool(mark):
+        fail("name either --walk FILE, or --broker URL with a --mark for each place to stand", 2)
+    road = _guarded(lambda: build_road(settings))
+    try:
+        if walk is not None:
+            stood = calibrating.read_walk(walk, road)
+        else:
+            marks = [calibrating.parse_mark(text) for text in mark or ()]
+            stood = calibrating.listen(broker or "", road, marks, seconds, _ask)
+        typer.echo(calibrating.calibrate(stood, tag, settings.anchors()).config(), nl=False)
+    except (calibrating.CalibrationError, BrokerError, OSError) as error:
+        fail(str(error))
+
+
+def _ask(mark: Mark) -> None:
+    typer.prompt(f"Stand {mark.distance_m:g} m from {mark.anchor}, stay there, and press Enter", default="", show_default=False, err=True)
 
 
 @app.command()

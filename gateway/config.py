@@ -98,8 +98,7 @@ class PresencePart(_Part):
     samples_min: int = Field(2, ge=1, le=3, description="clear sightings needed to enter")
     dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
     exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
-    margin_db: float = Field(6.0, ge=0, le=40, description="another zone must be heard this much better to call somebody away")
-    lead_db_s: float = Field(8.0, ge=0, le=400, description="and this long, times what it leads by beyond: a slight lead must last")
+    margin_db: float = Field(5.0, ge=0, le=40, description="another zone must be heard this much better to call somebody away; to call them back, twice as much")
     fix_exit_after_s: float = Field(900.0, gt=0, description="no word for this long: left, in zones without anchors")
 
     @model_validator(mode="after")
@@ -123,7 +122,6 @@ class PresencePart(_Part):
             dwell_ms=int(self.dwell_s * 1000),
             exit_after_ms=int(self.exit_after_s * 1000),
             margin_db=self.margin_db,
-            lead_db_s=self.lead_db_s,
             fix_exit_after_ms=int(self.fix_exit_after_s * 1000),
             fix_zones=frozenset(zone.id for zone in zones if not zone.anchors),
             offset_db=self.offset_db,
@@ -205,7 +203,7 @@ class Config(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         zones = [zone.id for zone in self.zones]
-        anchors = [anchor for zone in self.zones for anchor in zone.anchors]
+        anchors = self.anchors()
         regions = [region for zone in self.zones for region in zone.regions]
         for what, names in (("zone", zones), ("anchor", anchors), ("region", regions)):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -218,6 +216,10 @@ class Config(_Part):
             if zone != EVERYWHERE and zone not in zones:
                 raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{_nearest(zone, zones)}")
         return self
+
+    def anchors(self) -> list[str]:
+        """Every scanner and beacon that stands for a zone."""
+        return [anchor for zone in self.zones for anchor in zone.anchors]
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:

@@ -10,6 +10,7 @@ comes late, twice or out of order tells no more than it knows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -23,15 +24,14 @@ SAMPLES_KEPT = 5  # of real traces' filters the best that answers within two sam
 SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # where they come faster, these are better known
 WINDOW_MS = 15_000  # older samples say where somebody was
 FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
-UNTIL = False
 UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
 
 
 class PresenceRules(msgspec.Struct, frozen=True):
     """Thresholds in dBm and times in milliseconds; `samples_min` samples are needed to enter.
 
-    `margin_db` is by how much another zone must hear them better to call them away from the one they are in, and `lead_db_s` how
-    long, times what it leads by beyond that: a clear lead calls soon, a slight one must last. `offset_db` is added
+    `margin_db` is by how much another zone must hear them better to call them away from the one they are in, and twice
+    that to call them back. `offset_db` is added
     to whatever an anchor hears (or is heard with). `fix_zones` have no anchors: silence there is `fix_exit_after_ms`,
     because a phone that lies still tells no position.
     """
@@ -41,8 +41,7 @@ class PresenceRules(msgspec.Struct, frozen=True):
     samples_min: int = 2
     dwell_ms: int = 60_000
     exit_after_ms: int = 30_000
-    margin_db: float = 6.0
-    lead_db_s: float = 8.0
+    margin_db: float = 5.0
     fix_exit_after_ms: int = 900_000
     fix_zones: frozenset[str] = frozenset()
     offset_db: Mapping[str, float] = {}
@@ -55,8 +54,8 @@ class PresenceRules(msgspec.Struct, frozen=True):
 class Presence(msgspec.Struct, frozen=True):
     """A subject in, or on the way into, a zone. `entered_ms` is None until they are in.
 
-    `samples` are the last ones by anchor in the order heard; `ahead_ms` is since when this zone, not yet entered, leads the
-    one that they are in by the margin.
+    `samples` are the last ones by anchor in the order heard; `called_from` is the zone
+    that they left for this one.
     """
 
     subject: str
@@ -67,7 +66,6 @@ class Presence(msgspec.Struct, frozen=True):
     dwelled: bool = False
     samples: Mapping[str, tuple[Sample, ...]] = {}
     confidence: float = UNKNOWN_CONFIDENCE
-    ahead_ms: int | None = None
     called_from: str | None = None
 
 
@@ -122,7 +120,7 @@ def heard(
     seen_ms = at_ms if at_ms > presence.seen_ms and sample[1] >= milliwatts(rules.exit_dbm) else presence.seen_ms
     if presence.entered_ms is None and level >= rules.enter_dbm and len(window) >= rules.samples_min:
         confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
-        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.ahead_ms)
+        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence)
     # The timer in the database is not moved at each sighting: when it rings, `expire` sees how lately they were heard.
     return Presence(
         subject,
@@ -133,7 +131,6 @@ def heard(
         presence.dwelled,
         samples,
         presence.confidence,
-        presence.ahead_ms if level >= rules.enter_dbm else None,
         presence.called_from,
     ), None
 
@@ -142,36 +139,28 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     """What becomes of a wish to enter, given the subject's presences in other zones; and the visits that it ends.
 
     Who is heard by nobody else goes in. A zone that hears them better without having let them in yet is waited for; the zone
-    they are in gives way to a lead that is large or has lasted, or at once when it hears nothing any more.
+    they are in gives way to a clear lead, or at once when it hears nothing any more; calling somebody back takes a lead twice as clear,
+    so that two zones that hear somebody about equally well do not toss them to and fro.
     Fixes do not compete: a shop may well lie in a square.
     """
     challenger, transition = entering
     if challenger is None or transition is None:
         return entering, []
+    zone = challenger.zone
     mine, count = _loudest(challenger, now_ms)
-    losers, lead_db, is_contested, is_return = [], float("inf"), False, False
+    losers: list[Presence] = []
+    lead_db = math.inf
     for other in others:
         if other.zone in rules.fix_zones or set(other.samples) == {FIX}:
             continue
         theirs, _ = _loudest(other, now_ms)
         if other.entered_ms is not None:
             losers.append(other)
-        if theirs == float("-inf"):
-            continue
         lead_db = min(lead_db, mine - theirs)
-        is_contested = is_contested or other.entered_ms is not None
-        is_return = is_return or other.called_from == challenger.zone and not (UNTIL and other.dwelled)
-        if other.entered_ms is None and lead_db < 0.0:
-            return (_waiting(challenger, None, rules), None), []
-    if is_contested:
-        margin_db = rules.margin_db * (2.0 if is_return else 1.0)
-        ahead_ms = now_ms if challenger.ahead_ms is None else challenger.ahead_ms
-        if lead_db < margin_db:
-            return (_waiting(challenger, None, rules), None), []
-        if (now_ms - ahead_ms) * (lead_db - margin_db) < 1000 * rules.lead_db_s:
-            return (_waiting(challenger, ahead_ms, rules), None), []
+        if mine - theirs < _margin_db(other, zone, rules):
+            return (_waiting(challenger, rules), None), []
     confidence = min(transition.confidence, certainty(lead_db, 2**0.5 * spread_db(count)))
-    after = msgspec.structs.replace(challenger, confidence=confidence, ahead_ms=None, called_from=losers[0].zone if losers else None)
+    after = msgspec.structs.replace(challenger, confidence=confidence, called_from=losers[0].zone if losers else None)
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
 
 
@@ -240,7 +229,6 @@ def shifted(presence: Presence, step_ms: int) -> Presence:
         due_at_ms=presence.due_at_ms + step_ms,
         entered_ms=None if presence.entered_ms is None else presence.entered_ms + step_ms,
         samples={anchor: tuple([(at_ms + step_ms, power) for at_ms, power in window]) for anchor, window in presence.samples.items()},
-        ahead_ms=None if presence.ahead_ms is None else presence.ahead_ms + step_ms,
     )
 
 
@@ -278,16 +266,22 @@ def _enter(
     rules: PresenceRules,
     samples: Mapping[str, tuple[Sample, ...]],
     confidence: float,
-    ahead_ms: int | None = None,
 ) -> Step:
     due_at_ms = now_ms + min(rules.silence_ms(zone), rules.dwell_ms)
-    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence, ahead_ms=ahead_ms)
+    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence)
     return inside, Transition(subject, zone, "entered", now_ms, now_ms, confidence)
 
 
-def _waiting(challenger: Presence, ahead_ms: int | None, rules: PresenceRules) -> Presence:
+def _margin_db(other: Presence, zone: str, rules: PresenceRules) -> float:
+    """By how much `zone` must be heard better than another to be entered."""
+    if other.entered_ms is None:
+        return 0.0
+    return rules.margin_db * (2.0 if other.called_from == zone else 1.0)
+
+
+def _waiting(challenger: Presence, rules: PresenceRules) -> Presence:
     due_at_ms = challenger.seen_ms + rules.exit_after_ms
-    return msgspec.structs.replace(challenger, entered_ms=None, due_at_ms=due_at_ms, ahead_ms=ahead_ms)
+    return msgspec.structs.replace(challenger, entered_ms=None, due_at_ms=due_at_ms)
 
 
 def _is_held_by_radio(presence: Presence, now_ms: int, rules: PresenceRules) -> bool:

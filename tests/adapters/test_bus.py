@@ -44,10 +44,11 @@ def on(*names: str) -> pytest.MarkDecorator:
 
 @contextmanager
 def connected(bus: Bus, deliver: Callable[[Message], None]) -> Iterator[Bus]:
-    """Started and connected, closed afterwards."""
+    """Started, connected and subscribed, closed afterwards."""
     bus.start(deliver)
     try:
         until(lambda: bus.link().connected, tell=bus.link)
+        _settle(bus)
         yield bus
     finally:
         bus.close()

@@ -41,11 +41,13 @@ def ear(broker: MosquittoBroker) -> Iterator[Ear]:
 class Running:
     """A gateway on a thread of its own, as `wayside run` has it on its main one."""
 
-    def __init__(self, folder: Path, broker: MosquittoBroker, *overrides: str) -> None:
+    def __init__(self, folder: Path, broker: MosquittoBroker, ear: Ear, *overrides: str) -> None:
+        known = len(ear.payloads(STATUS))
         self.app: App = build(settings_of(write_config(folder / "gateway", broker.port), *overrides))
         self._thread = threading.Thread(target=self.app.run, daemon=True)
         self._thread.start()
-        until(lambda: self.app.bus.link().connected, tell=self.app.bus.link)
+        # The status goes the same way as the subscriptions, behind them: who hears it knows that the gateway hears.
+        until(lambda: len(ear.payloads(STATUS)) > known, tell=self.app.bus.link)
 
     def stop(self) -> None:
         self.app.stop()
@@ -55,8 +57,7 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path: Path, broker: MosquittoBroker, ear: Ear) -> Iterator[Running]:
-    made = Running(tmp_path, broker)
-    until(lambda: ear.payloads(STATUS))
+    made = Running(tmp_path, broker, ear)
     yield made
     made.stop()
 
@@ -95,7 +96,7 @@ def test_bad_neighbours_harm_nobody_and_everything_is_accounted_for(
     assert app.road.refused.total() + app.road.observations.total() >= 3 * len(bad)
     until(lambda: app.store.totals()["dead_letters"] == app.road.refused.total())
     running.stop()
-    again = Running(tmp_path, broker)  # all was thanked for, the bad ones too: nothing comes again
+    again = Running(tmp_path, broker, ear)  # all was thanked for, the bad ones too: nothing comes again
     say(ear, sold(1_000))
     until(lambda: again.app.counts["facts"] == 1)
     assert again.app.counts["messages"] == 1
@@ -211,14 +212,14 @@ def test_a_full_disk_holds_everything_and_loses_nothing(running: Running, ear: E
 
 
 def test_a_gateway_that_holds_can_be_stopped_and_what_it_held_comes_again(tmp_path: Path, broker: MosquittoBroker, ear: Ear) -> None:
-    first = Running(tmp_path, broker)
+    first = Running(tmp_path, broker, ear)
     database = first.app.store._db
     first.app.inbox.call(lambda _store: database.pragma("max_page_count", int(database.pragma("page_count")))).result(WAIT_S)
     say(ear, *(sold(seq) for seq in range(400)))
     until(lambda: first.app.trouble)
     first.stop()
     assert first.app.counts["facts"] < 400
-    second = Running(tmp_path, broker)
+    second = Running(tmp_path, broker, ear)
     until(lambda: second.app.store.totals()["facts"] == 400)
     second.stop()
 
@@ -228,7 +229,7 @@ def test_a_gateway_that_holds_can_be_stopped_and_what_it_held_comes_again(tmp_pa
 
 def test_a_gateway_under_a_flood_can_be_stopped(tmp_path: Path, broker: MosquittoBroker, ear: Ear) -> None:
     """The box is full and the connection's thread waits at it: saying good-bye must not wait for that thread for ever."""
-    gateway = Running(tmp_path, broker)
+    gateway = Running(tmp_path, broker, ear)
     gate, held = threading.Event(), threading.Event()
 
     def hold(_store: object) -> None:
@@ -251,7 +252,7 @@ def test_stopping_sends_the_last_records(tmp_path: Path, broker: MosquittoBroker
     (tmp_path / "gateway" / "token").write_text("secret", "utf-8")
     with SmallCloud() as cloud:
         gateway = Running(
-            tmp_path, broker, "privacy.window_s=1", f"cloud.url={cloud.url}", "cloud.token_file=token", "cloud.interval_s=3600"
+            tmp_path, broker, ear, "privacy.window_s=1", f"cloud.url={cloud.url}", "cloud.token_file=token", "cloud.interval_s=3600"
         )
         say(ear, *walk_in())
         until(lambda: gateway.app.counts["records"] >= 2)

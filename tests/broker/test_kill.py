@@ -32,6 +32,7 @@ from tests.kit.street import KEY, ManualClock, TableScorer, make_street
 from tests.kit.waiting import until
 
 PURCHASES = "wayside/v1/street/up/+/purchase"
+STATUS = "wayside/v1/street/gateway/gw-t/status"
 
 
 class Result(NamedTuple):
@@ -53,7 +54,9 @@ def run_with_kills(folder: Path, *, count: int, kills: int, rate: int, seed: int
         mosquitto(folder, persistence=folder / "kept", lines=("max_queued_messages 0",)) as broker,
         GatewayProcess(write_config(folder / "gateway", broker.port)) as gateway,
     ):
-        gateway.start()
+        with Ear(broker.host, broker.port, STATUS) as ear:
+            gateway.start()
+            ear.wait_for(STATUS)  # said behind the subscriptions: from now on the broker keeps what the gateway must have
         with Ear(broker.host, broker.port, PURCHASES) as ear, _tills(broker.url, count, rate, out) as tills:
             for _ in range(kills):
                 until_sold = min(len(ear.heard) + draws.randrange(count // (4 * kills), count // (2 * kills)), count - 1)

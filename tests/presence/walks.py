@@ -33,7 +33,7 @@ STEP_M = 0.06  # half a wavelength: here every channel fades differently
 LUCK_M, LUCK_WAVES = 2.0, 8  # a place's luck is a sum of so many waves about so long
 KERB_M, FAR_SIDE_M = 3.0, 22.0
 TICK_MS = 100
-BAND_SDS = 2.58  # within what 99 % of a place's luck may do around a threshold either word is right
+BAND_SDS = 3.0  # within what 99.7 % of a place's luck may do around a threshold either word is right
 
 Spot = tuple[float, float]
 
@@ -57,7 +57,7 @@ class Visit(NamedTuple):
 class Walk(NamedTuple):
     """What was heard of somebody, and where they were: surely inside a zone, perhaps inside, and not surely out of its reach.
 
-    Sure is what 99 % of places agree on: the path-loss line clears the threshold, and the margin over every other zone, by so much.
+    Sure is what 99.7 % of places agree on: the path-loss line clears the threshold, and the margin over every other zone, by so much.
     """
 
     heard: list[Heard]
