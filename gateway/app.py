@@ -105,6 +105,8 @@ class App:
         if step_ms:
             log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
             self.world.shift(step_ms)
+            self._status_at_ms += step_ms
+            self._tidy_at_ms += step_ms
         now_ms = self.clock.now_ms()
         observations: list[Observation] = []
         refusals = self.road.refusals()
@@ -133,7 +135,9 @@ class App:
                 break
             except StoreFullError as error:
                 self._hold(str(error))
-                if self._stopping.wait(FULL_DISK_PAUSE_S):
+                for job in self.inbox.take(0, FULL_DISK_PAUSE_S)[1]:
+                    job.run(self.store)  # the uplink goes on emptying the outbox, which may be what makes room
+                if self._stopping.is_set():
                     return False
         self.trouble = ""
         self.world.accept(outcome)
@@ -164,8 +168,10 @@ class App:
 
     def _window_end_ms(self) -> int:
         start_ms = self.world.window_start_ms
-        if self.store.backlog() >= limits.OUTBOX_RECORDS_MAX:
+        if self.store.is_outbox_full():
             return self.clock.now_ms() + TIDY_MS  # no room to leave: look again later
+        if start_ms is not None and start_ms > self.clock.now_ms() + limits.CLOCK_BACK_MS_MAX + self.street.window_ms:
+            return self.clock.now_ms()  # opened by a clock that was years ahead
         return start_ms + self.street.window_ms if start_ms is not None else self.street.clock_floor_ms
 
     def _wait_s(self) -> float:

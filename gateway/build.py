@@ -6,7 +6,6 @@ Whatever cannot work is found here, before anything is connected, and said in on
 from __future__ import annotations
 
 import logging
-import os
 import tomllib
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 log = logging.getLogger("wayside")
-
-# ONNX Runtime 1.29 and later keep an id of the machine and report to their makers unless told not to before they are loaded
-# (github.com/microsoft/onnxruntime/pull/27379). From this house nothing leaves but records.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 class SetupError(RuntimeError):
@@ -150,7 +145,7 @@ def open_store(config: Config, *, may_create: bool) -> Store:
         key = read_key(config.store.key_file, may_create=may_create)
     except (ValueError, OSError) as error:
         raise SetupError(str(error)) from None
-    return Store(config.store.path, key)
+    return Store(config.store.path, key, exclusive=may_create)
 
 
 def mqtt_options(config: Config) -> MqttOptions:
@@ -181,7 +176,10 @@ def cloud(config: Config) -> Cloud | None:
         return None
     if config.cloud.ca_file is not None and not config.cloud.ca_file.exists():
         raise SetupError(f"cloud.ca_file: {config.cloud.ca_file} does not exist")
-    return Cloud(config.cloud.url, _secret(config.cloud.token_file, "cloud.token_file") or "", config.cloud.ca_file)
+    token = _secret(config.cloud.token_file, "cloud.token_file") or ""
+    if not token.isascii() or not token.isprintable() or not token:
+        raise SetupError(f"cloud.token_file: {config.cloud.token_file} must hold one line of printable ASCII")
+    return Cloud(config.cloud.url, token, config.cloud.ca_file)
 
 
 def _secret(path: Path | None, name: str) -> str | None:

@@ -22,7 +22,6 @@ from gateway.decoding import wire_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
     from pathlib import Path
 
     from gateway.road import Road
@@ -89,7 +88,9 @@ def calibrate(stood: Sequence[tuple[Mark, Sequence[Sighting]]], tag: str, anchor
 def fit(stands: Sequence[Stand]) -> Calibration:
     """The line and the offsets that leave least. Raises CalibrationError."""
     if len(stands) < MARKS_MIN or len({stand.distance_m for stand in stands}) < MARKS_MIN:
-        raise CalibrationError(f"{len(stands)} usable marks (heard {SAMPLES_MIN} times or more): stand at {MARKS_MIN} distances at least, such as 1, 3 and 6 metres")
+        raise CalibrationError(
+            f"{len(stands)} usable marks (heard {SAMPLES_MIN} times or more): stand at {MARKS_MIN} distances, such as 1, 3 and 6 m"
+        )
     anchors = sorted({stand.anchor for stand in stands})
     design = np.array([[*(float(stand.anchor == anchor) for anchor in anchors), _slope(stand.distance_m)] for stand in stands])
     if np.linalg.matrix_rank(design) < design.shape[1]:
@@ -138,9 +139,9 @@ def listen(
     broker: str, road: Road, marks: Iterable[Mark], seconds: float, ask: Callable[[Mark], object]
 ) -> list[tuple[Mark, list[Sighting]]]:
     """Listen for so long at each mark, once `ask` has returned: the walker stands there. Raises BrokerError."""
-    client, arrived = connect(broker), SimpleQueue[Message]()
-    client.on_message = lambda _client, _userdata, message: arrived.put(Message(message.topic, bytes(message.payload), 0))
-    client.subscribe("#", 0)
+    connection, arrived = connect(broker), SimpleQueue[Message]()
+    connection.on_message = lambda _connection, _userdata, message: arrived.put(Message(message.topic, bytes(message.payload), 0))
+    connection.subscribe("#", 0)
     found = []
     try:
         for mark in marks:
@@ -149,8 +150,8 @@ def listen(
             threading.Event().wait(seconds)
             found.append((mark, list(_drain(arrived, road))))
     finally:
-        client.disconnect()
-        client.loop_stop()
+        connection.disconnect()
+        connection.loop_stop()
     return found
 
 

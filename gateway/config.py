@@ -72,7 +72,7 @@ class CloudPart(_Part):
     url: str = Field(pattern=r"^https?://[^\s/]+/?$", description="the dashboard, such as https://dashboard.example")
     token_file: Path = Field(description="file that holds this gateway's token")
     ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
-    interval_s: float = Field(30.0, gt=0, description="how often to look for records when none waited")
+    interval_s: float = Field(30.0, ge=0.1, description="how often to look for records when none waited")
 
 
 class PrivacyPart(_Part):
@@ -98,7 +98,9 @@ class PresencePart(_Part):
     samples_min: int = Field(2, ge=1, le=3, description="clear sightings needed to enter")
     dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
     exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
-    margin_db: float = Field(5.0, ge=0, le=40, description="another zone must be heard this much better to call somebody away; to call them back, twice as much")
+    margin_db: float = Field(
+        5.0, ge=0, le=40, description="how much better another zone must hear somebody to call them away; twice that to call them back"
+    )
     fix_exit_after_s: float = Field(900.0, gt=0, description="no word for this long: left, in zones without anchors")
 
     @model_validator(mode="after")
@@ -180,7 +182,7 @@ class Config(_Part):
     gateway: Id = Field(description="this gateway's name in topics and records")
     timezone: str = Field(description="the site's time zone, such as Europe/Berlin")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
-    status_interval_s: float = Field(10.0, gt=0, description="how often the retained status is renewed")
+    status_interval_s: float = Field(10.0, ge=0.1, description="how often the retained status is renewed")
     mqtt: MqttPart = Field(default_factory=MqttPart, description="the broker")
     store: StorePart = Field(default_factory=StorePart, description="the database")
     bundle: BundlePart = Field(description="model, offers and policy")

@@ -86,11 +86,15 @@ class Inbox:
             self._ready.notify_all()
 
     def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Job[Any]]]:
-        """What is there, at most `most` messages; waits up to `wait_s` only when there is nothing."""
-        if not self._messages and not self._jobs and wait_s > 0:
+        """What is there, at most `most` messages; waits up to `wait_s` only when there is nothing that was asked for."""
+
+        def is_something() -> bool:
+            return bool(self._jobs or (most and self._messages))
+
+        if not is_something() and wait_s > 0:
             with self._ready:
                 self._waiting = True
-                self._ready.wait_for(lambda: self._messages or self._jobs or not self._waiting, wait_s)
+                self._ready.wait_for(lambda: is_something() or not self._waiting, wait_s)
                 self._waiting = False
         messages = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
         jobs: list[Job[Any]] = []

@@ -26,7 +26,7 @@ class TriggerDesk:
         self._offers = {offer.id: offer for offer in street.campaign.offers}
         self._site = street.site
         self._bus = bus
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, int] = {}
         self._done: list[str] = []
         self.sent = 0
         self.expired = 0
@@ -53,23 +53,31 @@ class TriggerDesk:
         )
         topic = f"wayside/v1/{self._site}/down/{trigger.device}/offer"
         publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.decision)
+        connects = self._bus.link().connects
         if not self._bus.publish(publication):
             return False
-        self._in_flight.add(trigger.decision)
+        self._in_flight[trigger.decision] = connects
         self.sent += 1
         return True
 
     def send_waiting(self, store: Store, now_ms: int) -> None:
-        """After a (re)connect: send what waits in the store and is not under way already."""
+        """After a (re)connect: send what waits in the store, neither with the broker nor under way by this connection."""
+        self._collect()
+        connects = self._bus.link().connects
         for trigger in store.waiting_triggers():
-            if trigger.decision not in self._in_flight:
+            if trigger.decision not in self._done and self._in_flight.get(trigger.decision) != connects:
                 self.send(trigger, now_ms)
 
     def write_down(self, store: Store) -> None:
         """Forget triggers that the broker has or that have expired. Raises StoreFullError, and then forgets nothing."""
-        taken = self._bus.taken()
-        self._in_flight.difference_update(taken)
-        self._done += taken
+        self._collect()
         if self._done:
             store.triggers_sent(self._done)
             self._done.clear()
+
+    def _collect(self) -> None:
+        """Ask what the broker has taken."""
+        taken = self._bus.taken()
+        for decision in taken:
+            self._in_flight.pop(decision, None)
+        self._done += taken

@@ -6,6 +6,7 @@ transaction with its number; a file with a higher number than this program knows
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from importlib import resources
@@ -40,9 +41,7 @@ def read_key(key_file: Path, *, may_create: bool) -> bytes:
         source = str(key_file)
         if not key_file.exists() and may_create:
             key_file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            _make_key(key_file)
         if not key_file.exists():
             raise ValueError(f"no database key: {source} does not exist; set store.key_file or WAYSIDE_STORE_KEY")
         text = key_file.read_text()
@@ -53,6 +52,33 @@ def read_key(key_file: Path, *, may_create: bool) -> bytes:
     if len(key) != KEY_BYTES:
         raise ValueError(f"the database key in {source} must be {2 * KEY_BYTES} hex digits (make one with `openssl rand -hex 32`)")
     return key
+
+
+def _make_key(key_file: Path) -> None:
+    """Write a new key so that it is whole on the disk before any database depends on it, also across a power cut."""
+    draft = key_file.with_name(f"{key_file.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(key_file)
+    folder = os.open(key_file.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def lock(path: Path, failure: type[Exception]) -> int:
+    """Keep other gateways from this database for as long as the returned descriptor is open; raises `failure` if one has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise failure(f"{path} is in use by another gateway: stop it, or give this one a store.path of its own") from None
+    return descriptor
 
 
 def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:

@@ -3,6 +3,9 @@
 paho's own thread reads the socket and calls `deliver`; when that blocks, nothing is read, the broker
 notices, and the flood waits where it belongs. A message's ticket holds its packet id and the number of the
 connection it came by: packet ids are used again after a reconnect, and thanking for the wrong one loses a message.
+
+Every connection has a paho client of its own. One that reconnects by itself would send again whatever it still held,
+with the full life it was given at first; here what was not taken is forgotten, and the caller decides anew.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ ANSWER_S_MIN = 2.0  # how long the first try waits: a broker that knows only 3.1
 CONNECT_S_MAX = 10.0
 UNSUPPORTED_PROTOCOL = (0x01, 0x84)  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
 PACKET_ID_BITS = 16
+_TOO_LARGE = bytes(limits.PAYLOAD_BYTES_MAX + 1)
+"""Stands for a payload over the limit (MQTT 3.1.1 has no way to forbid one): refused as such, and it fills no memory while it waits."""
 
 
 class MqttOptions(msgspec.Struct, frozen=True):
@@ -69,7 +74,8 @@ class MqttBus:
         self._closing = threading.Event()
         self._failures = 0
         self._link = Link(connected=False)
-        self._sent: list[tuple[paho.MQTTMessageInfo, str]] = []
+        self._over = threading.Event()
+        self._sent: list[tuple[paho.MQTTMessageInfo, str, int]] = []
         self._opener = threading.Thread(target=self._open, name="mqtt-open", daemon=True)
 
     def start(self, deliver: Callable[[Message], None]) -> None:
@@ -89,7 +95,7 @@ class MqttBus:
 
     def publish(self, publication: Publication) -> bool:
         """Queue for sending if connected."""
-        client = self._client
+        client, connection = self._client, self._connection
         if client is None or not self._link.connected:
             return False
         properties = None
@@ -100,17 +106,17 @@ class MqttBus:
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
         if publication.token and publication.qos:
-            self._sent.append((info, publication.token))
+            self._sent.append((info, publication.token, connection))
         return True
 
     def taken(self) -> list[str]:
-        """Tokens whose PUBACK has come."""
+        """Tokens whose PUBACK has come. What went by a connection that is over went nowhere, as far as we know."""
         tokens, waiting = [], []
-        for info, token in self._sent:  # asked once each: an answer may come at any moment, also between two looks
+        for info, token, connection in self._sent:  # asked once each: an answer may come at any moment, also between two looks
             if info.is_published():
                 tokens.append(token)
-            else:
-                waiting.append((info, token))
+            elif connection == self._connection:
+                waiting.append((info, token, connection))
         self._sent = waiting
         return tokens
 
@@ -122,6 +128,7 @@ class MqttBus:
         """Disconnect in order; safe to call at any moment."""
         self._closing.set()
         self._answered.set()
+        self._over.set()
         if self._opener.is_alive():
             self._opener.join(CONNECT_S_MAX)
         client = self._client
@@ -133,10 +140,15 @@ class MqttBus:
     # --- connecting ------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """Find out which protocol the broker speaks, then leave the connection to paho's own thread."""
+        """One connection after another, each with a client of its own: nothing unsent of the last one goes out late."""
         while not self._closing.is_set():
-            if self._try_connect(self._new_client()):
-                return
+            self._over.clear()
+            client = self._new_client()
+            if self._try_connect(client):
+                self._over.wait()
+                if self._closing.is_set():
+                    return
+                client.loop_stop()
             self._closing.wait(self._pause_s())
 
     def _try_connect(self, client: paho.Client) -> bool:
@@ -174,10 +186,12 @@ class MqttBus:
     def _new_client(self) -> paho.Client:
         options, protocol = self._options, self._protocol
         clean: dict[str, Any] = {} if protocol == MQTTProtocolVersion.MQTTv5 else {"clean_session": False}
-        client = paho.Client(CallbackAPIVersion.VERSION2, options.client_id, protocol=protocol, manual_ack=True, **clean)
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, options.client_id, protocol=protocol, manual_ack=True, reconnect_on_failure=False, **clean
+        )
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_connect_fail = self._on_connect_fail
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
@@ -204,18 +218,19 @@ class MqttBus:
             client.subscribe([(topic, 1) for topic in self._options.subscriptions])
         self._answered.set()
 
-    def _on_disconnect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
+    def _on_disconnect(self, _client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         with self._lock:
             self._connection += 1
         if self._link.connected and not self._closing.is_set():
             self._trouble(f"connection to {self._options.host}:{self._options.port} lost ({reason})")
         self._answered.set()
-        pause_s = self._pause_s()
-        client.reconnect_delay_set(pause_s, pause_s)  # type: ignore[arg-type] # whole seconds are only paho's habit
+        self._over.set()
 
-    def _on_connect_fail(self, client: paho.Client, _userdata: object) -> None:
-        pause_s = self._pause_s()
-        client.reconnect_delay_set(pause_s, pause_s)  # type: ignore[arg-type]
+    def _on_subscribe(self, _client: paho.Client, _userdata: object, _mid: int, reasons: Sequence[Any], _properties: object) -> None:
+        denied = [topic for topic, reason in zip(self._options.subscriptions, reasons, strict=False) if reason.is_failure]
+        if denied:
+            trouble = f"the broker does not let us read {', '.join(denied)}: check its access list"
+            self._link = msgspec.structs.replace(self._link, trouble=trouble)
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:
@@ -223,7 +238,8 @@ class MqttBus:
         except UnicodeDecodeError:
             topic = ""  # no source matches it: counted as unknown, thanked, and gone
         ticket = self._connection << PACKET_ID_BITS | message.mid
-        self._deliver(Message(topic, bytes(message.payload), self._now_ms(), message.qos, ticket))
+        payload = bytes(message.payload) if len(message.payload) <= limits.PAYLOAD_BYTES_MAX else _TOO_LARGE
+        self._deliver(Message(topic, payload, self._now_ms(), message.qos, ticket))
 
     def _trouble(self, text: str) -> None:
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)

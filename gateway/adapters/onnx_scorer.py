@@ -9,6 +9,7 @@ One thread and no arena of workers: a row takes microseconds, so a second thread
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
@@ -16,6 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core import features, limits
+
+# ONNX Runtime 1.29 and later keep an id of the machine and report to their makers unless told not to before they are loaded
+# (github.com/microsoft/onnxruntime/pull/27379). From this house nothing leaves but records.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 PARITY_TOLERANCE = 1e-5
 

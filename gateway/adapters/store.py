@@ -8,6 +8,7 @@ book-keeping write; the engine asks its questions through the `Memory` methods o
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections import OrderedDict
 from contextlib import contextmanager
@@ -48,17 +49,24 @@ class StoreFullError(StoreError):
 class Store:
     """Opens (and migrates) the file at `path`. Used by one thread only."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
-        """Open with a 32-byte key; raises StoreError for a wrong key, a newer schema or a damaged file."""
+    def __init__(self, path: Path, key: bytes, *, exclusive: bool = False) -> None:
+        """Open with a 32-byte key; raises StoreError for a wrong key, a newer schema or a damaged file.
+
+        `exclusive` is for the one gateway that writes: a second one is refused, so that no two worlds share a database.
+        """
+        self._lock = migrations.lock(path, StoreError) if exclusive else None
         self._db = migrations.open_database(path, key, StoreError)
         self._contexts: OrderedDict[str, SubjectContext] = OrderedDict()
-        self._backlog = self._count_backlog()
+        self._backlog, self._aside = self._count_outbox()
         self._position = int(self._one("SELECT coalesce(max(position), 0) FROM outbox"))
         self._envelope_key = self._envelope_secret()
 
     def close(self) -> None:
         """Checkpoint and close."""
         self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     # --- what the engine asks (gateway.core.world.Memory) ---------------------------------------------
 
@@ -105,6 +113,10 @@ class Store:
         """Records waiting to leave."""
         return self._backlog
 
+    def is_outbox_full(self) -> bool:
+        """Whether there is no room for more records, those set aside included."""
+        return self._backlog + self._aside >= limits.OUTBOX_RECORDS_MAX
+
     def expired(self, now_ms: int) -> list[str]:
         """Subjects whose yes has run out, some at a time."""
         rows = self._rows("SELECT subject FROM contexts WHERE expires_at_ms <= ? LIMIT ?", (now_ms, limits.EXPIRED_SUBJECTS_MAX))
@@ -116,7 +128,7 @@ class Store:
         """The world as it was committed last; batches that were set aside get another try."""
         with self._transaction():
             self._db.execute("UPDATE outbox SET aside = 0 WHERE aside")
-        self._backlog = self._count_backlog()
+        self._backlog, self._aside = self._count_outbox()
         window = self._db.execute("SELECT value FROM meta WHERE name = 'window_start_ms'").fetchone()
         return World(
             dict(self._rows("SELECT mover, subject FROM identities")),
@@ -256,6 +268,7 @@ class Store:
             self._db.execute("UPDATE outbox SET aside = 1 WHERE batch = ? AND NOT aside", (batch.batch,))
             moved = self._db.total_changes() - before
         self._backlog -= moved
+        self._aside += moved
         return moved
 
     def bury(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
@@ -300,6 +313,10 @@ class Store:
             self._backlog, self._position = backlog, position
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            if isinstance(error, apsw.BusyError):
+                raise StoreFullError(
+                    "another program holds the database: close it; nothing is lost, the broker holds what comes"
+                ) from error
             if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is mounted anew, to be read only
                 raise StoreFullError(
                     "the disk is full or failing: free some space; nothing is lost, the broker holds what comes"
@@ -330,8 +347,10 @@ class Store:
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         return iter(self._db.execute(sql, values).fetchall())
 
-    def _count_backlog(self) -> int:
-        return int(self._one("SELECT count(*) FROM outbox WHERE NOT aside"))
+    def _count_outbox(self) -> tuple[int, int]:
+        """Records that wait to be sent, and records that were set aside."""
+        aside = int(self._one("SELECT count(*) FROM outbox WHERE aside"))
+        return int(self._one("SELECT count(*) FROM outbox")) - aside, aside
 
     def _one(self, sql: str) -> Any:
         return self._db.execute(sql).fetchall()[0][0]

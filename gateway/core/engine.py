@@ -344,10 +344,12 @@ class _Turn:
         """Counts leave once their window is over; the first window opens when the clock can be right."""
         start_ms = privacy.window_start_ms(self.now_ms, self.street.window_ms)
         opened_ms = self.world.window_start_ms
-        if self.now_ms < self.street.clock_floor_ms or (opened_ms is not None and start_ms <= opened_ms):
+        if self.now_ms < self.street.clock_floor_ms:
             return
+        if opened_ms is not None and start_ms <= opened_ms <= start_ms + limits.CLOCK_BACK_MS_MAX:
+            return  # a clock that was set back a little: the window is waited out, so that none is released twice
         backlog = self.memory.backlog()
-        if backlog >= limits.OUTBOX_RECORDS_MAX:
+        if self.memory.is_outbox_full():
             return  # no room to leave: the window goes on gathering, and nothing is lost but its fineness
         self.out.opened_window_ms = start_ms
         if opened_ms is None:

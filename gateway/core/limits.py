@@ -30,6 +30,7 @@ VISITS_MONTH_MAX = 120.0
 # --- clocks ------------------------------------------------------------------------------------
 CLOCK_FLOOR_MS = 1_767_225_600_000  # 2026-01-01: earlier means that nobody set the clock
 CLOCK_CEILING_MS = 4_102_444_800_000  # 2100-01-01
+CLOCK_BACK_MS_MAX = 86_400_000  # a window opened further ahead than this was opened by a wrong clock
 SIGHTING_AGE_MS_MAX = 30_000  # an older sighting says where somebody was, not where they are
 
 # --- deciding ----------------------------------------------------------------------------------

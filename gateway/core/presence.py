@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.core.radio import Sample, certainty, mean_dbm, milliwatts, spread_db
+from gateway.core.radio import HAIR_DB, Sample, certainty, mean_dbm, milliwatts, spread_db
 
 TransitionKind = Literal["entered", "dwelled", "left"]
 
@@ -117,8 +117,10 @@ def heard(
     if presence is None:
         presence = Presence(subject, zone, at_ms, now_ms + rules.exit_after_ms)
     # Strong samples of before lift the mean for a while; that they are still there is for this one to say.
-    seen_ms = at_ms if at_ms > presence.seen_ms and sample[1] >= milliwatts(rules.exit_dbm) else presence.seen_ms
-    if presence.entered_ms is None and level >= rules.enter_dbm and len(window) >= rules.samples_min:
+    is_well = sample[1] >= milliwatts(rules.exit_dbm - HAIR_DB)
+    seen_ms = at_ms if is_well and at_ms > presence.seen_ms else presence.seen_ms
+    is_clear = is_well and level >= rules.enter_dbm and len(window) >= rules.samples_min
+    if presence.entered_ms is None and is_clear and at_ms >= now_ms - WINDOW_MS:
         confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
         return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence)
     # The timer in the database is not moved at each sighting: when it rings, `expire` sees how lately they were heard.
@@ -217,7 +219,7 @@ def ended(presence: Presence, rules: PresenceRules) -> Step:
 
 def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
     """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more."""
-    due_at_ms = now_ms + rules.silence_ms(presence.zone)
+    due_at_ms = now_ms + min(rules.silence_ms(presence.zone), rules.exit_after_ms)  # then `expire` sees what else is due
     return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms), due_at_ms=due_at_ms)
 
 
@@ -240,7 +242,7 @@ def _with(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Samp
     oldest_ms = now_ms - WINDOW_MS
     if window[0][0] < oldest_ms:
         window = tuple([kept for kept in window if kept[0] >= oldest_ms]) or (sample,)
-    if len(window) <= SAMPLES_KEPT or len(window) <= SAMPLES_KEPT_MAX and window[0][0] > window[-1][0] - SAMPLES_MS:
+    if len(window) <= SAMPLES_KEPT or (len(window) <= SAMPLES_KEPT_MAX and window[0][0] > window[-1][0] - SAMPLES_MS):
         return window
     latest_ms = window[-1][0] - SAMPLES_MS
     while len(window) > SAMPLES_KEPT and (window[0][0] <= latest_ms or len(window) > SAMPLES_KEPT_MAX):
@@ -267,7 +269,7 @@ def _enter(
     samples: Mapping[str, tuple[Sample, ...]],
     confidence: float,
 ) -> Step:
-    due_at_ms = now_ms + min(rules.silence_ms(zone), rules.dwell_ms)
+    due_at_ms = min(seen_ms + rules.silence_ms(zone), now_ms + rules.dwell_ms)
     inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence)
     return inside, Transition(subject, zone, "entered", now_ms, now_ms, confidence)
 

@@ -1,8 +1,9 @@
 """How near a radio is, from how strongly it is heard.
 
-An advertisement is sent on one of three channels, and indoors each of them arrives by many ways that add up or cancel:
-in real traces (`python -m tests.presence.noise`) the weakest channel lies 18 dB under the strongest, for as long as nobody moves. Fades go deep and peaks do not go high, so the mean of the received *power* is steady where a median
-of levels jumps from channel to channel: a weak sample hardly moves it, and one strong sample shows at once that they are near.
+An advertisement is sent on one of three channels, and indoors each of them arrives by many ways that add up or cancel: in
+real traces (`python -m tests.presence.noise`) the weakest channel lies 18 dB under the strongest, for as long as nobody moves.
+Fades go deep and peaks do not go high, so the mean of the received *power* is steady where a median of levels jumps from
+channel to channel: a weak sample hardly moves it, and one strong sample shows at once that they are near.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 PLACE_SD_DB = 2.5  # how far a place's mean lies from the path-loss line: residual of the fit to real rooms
 FADE_SD_DB = 5.0  # spread of single samples around that mean; falls with the root of how many are averaged
-_HAIR_DB = 1e-9  # what rounding takes on the way to milliwatts and back: a level that equals a threshold must reach it
+HAIR_DB = 1e-9  # what rounding takes on the way to milliwatts and back: a level that equals a threshold must reach it
 DISTANCE_M_MIN, DISTANCE_M_MAX = 0.1, 100.0
 
 Sample = tuple[int, float]
@@ -27,7 +28,7 @@ def milliwatts(dbm: float) -> float:
 def mean_dbm(window: Sequence[Sample]) -> float:
     """Level of the mean power of some samples; of none, minus infinity."""
     power = sum([milliwatt for _, milliwatt in window])
-    return 10.0 * math.log10(power / len(window)) + _HAIR_DB if power > 0.0 else -math.inf
+    return 10.0 * math.log10(power / len(window)) + HAIR_DB if power > 0.0 else -math.inf
 
 
 def distance_m(level_dbm: float, reference_dbm: float, exponent: float) -> float:

@@ -54,6 +54,9 @@ class Memory(Protocol):
     def backlog(self) -> int:
         """How many records wait to leave."""
 
+    def is_outbox_full(self) -> bool:
+        """Whether there is no room for more records."""
+
 
 class Trigger(msgspec.Struct, frozen=True):
     """A decision on its way to a phone."""

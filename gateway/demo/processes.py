@@ -74,6 +74,11 @@ class Part:
         """Whether the process is still there."""
         return self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended: negative for a signal, None while it runs."""
+        return self._process.poll()
+
     def last_words(self) -> str:
         """The last line on stderr."""
         lines = self._stderr.read_text(errors="replace").strip().splitlines()
@@ -144,4 +149,5 @@ def _await_port(part: Part, port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         pause.wait(0.05)
+    part.end()
     raise DemoError(f"the broker did not start: {part.last_words()}")

@@ -88,8 +88,9 @@ class Demo:
                 raise DemoError(f"{part.name} did not start: {part.last_words()}")
 
     def check(self) -> str | None:
-        """The name of a part that ended by itself, if one did."""
-        return next((part.name for part in self.parts if not part.is_running), None)
+        """What became of a part that ended by itself, if one did."""
+        gone = next((part for part in self.parts if not part.is_running), None)
+        return f"{gone.name} ended by itself (exit code {gone.exit_code}): {gone.last_words()}" if gone else None
 
     def totals(self) -> Totals:
         """What the gateways report now, and what the dashboard holds."""
@@ -157,5 +158,5 @@ def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Consol
             if seconds is not None and passed_s >= seconds:
                 break
             if (gone := demo.check()) is not None:
-                raise DemoError(f"{gone} ended by itself")
+                raise DemoError(gone)
     return first_s

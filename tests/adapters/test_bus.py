@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.core.bus import Bus, Link, Publication
@@ -307,3 +311,10 @@ def test_certificates_that_are_none_are_refused_before_connecting(tmp_path: Path
     authority.write_text("no certificate", "utf-8")
     with pytest.raises(OSError, match=r"(?i)certificate|pem"):
         MqttBus(MqttOptions("localhost", 8883, "gw", (), ca_file=authority), lambda: 0)
+
+
+def test_a_subscription_that_is_denied_is_told() -> None:
+    bus = MqttBus(MqttOptions("127.0.0.1", 1, "gw-t", ("open/#", "closed/#")), lambda: 0)
+    granted, denied = (ReasonCode(PacketTypes.SUBACK, identifier=code) for code in (1, 0x87))
+    bus._on_subscribe(paho.Client(CallbackAPIVersion.VERSION2), None, 1, [granted, denied], None)
+    assert bus.link().trouble == "the broker does not let us read closed/#: check its access list"

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
+from gateway.adapters.store import StoreError
 from gateway.app import App
 from gateway.build import ModelScorer, SetupError, build, build_road, build_street, mqtt_options, open_config_bundle, open_store
 from gateway.config import Config
@@ -150,3 +151,18 @@ def test_a_store_is_only_made_where_it_may_be(config: Path) -> None:
     assert not settings.store.key_file.exists()
     open_store(settings, may_create=True).close()
     open_store(settings, may_create=False).close()
+
+
+def test_a_second_gateway_on_the_same_database_is_refused(config: Path, gateway: App) -> None:
+    with pytest.raises(StoreError, match="in use by another gateway"):
+        build(settings_of(config))
+    gateway.store.close()
+    build(settings_of(config)).store.close()
+
+
+@pytest.mark.parametrize("token", ["one\ntwo", "h\u65e5", ""])
+def test_a_token_that_no_header_can_carry_is_told(config: Path, tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text(token, "utf-8")
+    config.write_text(config.read_text() + '\n[cloud]\nurl = "http://127.0.0.1:9"\ntoken_file = "token"\n')
+    with pytest.raises(SetupError, match="one line of printable ASCII"):
+        build(settings_of(config))

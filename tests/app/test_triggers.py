@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.adapters.store import StoreFullError
+from gateway.core.bus import Link, Publication
 from gateway.core.world import Trigger
 from gateway.triggers import TriggerDesk
 from tests.kit.fake_bus import FakeBroker, FakeBus
@@ -126,3 +128,45 @@ def test_a_failing_disk_forgets_nothing(desk: Desk) -> None:
     desk.kept.store._db.pragma("query_only", 0)
     desk.desk.write_down(desk.kept.store)
     assert desk.waiting() == []
+
+
+def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_time_that_is_left(desk: Desk) -> None:
+    desk.connect()
+    assert desk.desk.send(desk.trigger, desk.clock.now_ms())
+    desk.desk.send_waiting(desk.kept.store, desk.clock.now_ms())
+    assert len(desk.sent()) == 1, "it was under way"
+    forgetful = Forgetful(desk.bus)
+    again = TriggerDesk(make_street(), forgetful)
+    again.send(desk.trigger, desk.clock.now_ms())
+    forgetful.connects += 1
+    desk.clock.advance(100_000)
+    again.send_waiting(desk.kept.store, desk.clock.now_ms())
+    assert [one.expiry_s for one in forgetful.published] == [120, 20]
+    forgetful.connects += 1
+    desk.clock.advance(30_000)
+    again.send_waiting(desk.kept.store, desk.clock.now_ms())
+    assert (len(forgetful.published), again.expired) == (2, 1)
+    again.send_waiting(desk.kept.store, desk.clock.now_ms())
+    assert again.expired == 1, "let go once"
+
+
+class Forgetful:
+    """A bus whose connections end before the broker has thanked for anything."""
+
+    def __init__(self, bus: FakeBus) -> None:
+        self._bus = bus
+        self.connects = 1
+        self.published: list[Publication] = []
+
+    def publish(self, publication: Publication) -> bool:
+        self.published.append(publication)
+        return True
+
+    def taken(self) -> list[str]:
+        return []
+
+    def link(self) -> Link:
+        return Link(connected=True, connects=self.connects)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)

@@ -20,8 +20,8 @@ from gateway.adapters.store import Store
 from gateway.core import engine, features
 from gateway.core.engine import Draw
 from gateway.core.offers import Campaign, Offer, Policy
-from gateway.core.policy.choose import Scorer
 from gateway.core.places import METRES_PER_DEGREE
+from gateway.core.policy.choose import Scorer
 from gateway.core.presence import PresenceRules
 from gateway.core.street import Street, Zone
 from gateway.core.types import (

@@ -55,6 +55,7 @@ class Row(NamedTuple):
     family: str
     choice: str
     distance_m: Figure
+    worse_m: Figure
     rooms: Figure
     library: Figure
     lag_near: int
@@ -100,8 +101,8 @@ def _stay(levels: Levels, draws: np.random.Generator) -> Levels:
     return levels[start : start + STAY_SAMPLES]
 
 
-def distance_board(traces: Sequence[Ranged], family: Mapping[str, Filter]) -> tuple[Figure, dict[str, int]]:
-    """The family's error on either half of each room's distances, its choice made on the other half; and how often each was chosen."""
+def distance_board(traces: Sequence[Ranged], family: Mapping[str, Filter]) -> tuple[Errors, dict[str, int]]:
+    """The family's errors on either half of each room's distances, its choice made on the other half; and how often each was chosen."""
     errors: Errors = {}
     chosen: dict[str, int] = defaultdict(int)
     for room in sorted({trace.room for trace in traces}):
@@ -110,7 +111,7 @@ def distance_board(traces: Sequence[Ranged], family: Mapping[str, Filter]) -> tu
             name = min(family, key=lambda name: figure(distance_errors(fit, fit, family[name])).mean)
             chosen[name] += 1
             errors |= distance_errors(fit, test, family[name])
-    return figure(errors), dict(chosen)
+    return errors, dict(chosen)
 
 
 # --- zones ---------------------------------------------------------------------------------------------------
@@ -225,22 +226,25 @@ def _heard_of_late(memory: dict[str, list[tuple[float, float]]], now_s: float, o
 def board(families: Mapping[str, Mapping[str, Filter]] = FAMILIES) -> list[Row]:
     """Every family measured."""
     traces, points, moments = ranged(), placed(), walked()
+    ours, _ = distance_board(traces, FAMILIES["ours"])
     rows = []
     for name, family in families.items():
-        distance, chosen = distance_board(traces, family)
+        errors, chosen = distance_board(traces, family)
+        worse: Errors = {point: [float(np.mean(values) - np.mean(ours[point]))] for point, values in errors.items()}
         choice = max(chosen, key=lambda one: chosen[one])
         one = family[choice]
         zones = room_board(points, one), library_board(moments, one)
-        rows.append(Row(name, choice, distance, *zones, lag_samples(one, 20.0), lag_samples(one, -20.0)))
+        rows.append(Row(name, choice, figure(errors), figure(worse), *zones, lag_samples(one, 20.0), lag_samples(one, -20.0)))
     return rows
 
 
 def main(write: Callable[[str], object]) -> None:
     """Print the board."""
-    write(f"{'filter':16}{'choice':8}{'distance error, m':22}{'zone: rooms':22}{'zone: library':22}samples to follow 20 dB near / away\n")
+    heads = "filter", "choice", "distance error, m", "worse than ours, m", "zone: rooms", "zone: library"
+    write("{:16}{:8}{:22}{:22}{:22}{:22}samples to follow 20 dB near / away\n".format(*heads))
     for row in board():
         lags = f"{row.lag_near} / {row.lag_away}"
-        write(f"{row.family:16}{row.choice:8}{row.distance_m!s:22}{row.rooms!s:22}{row.library!s:22}{lags}\n")
+        write(f"{row.family:16}{row.choice:8}{row.distance_m!s:22}{row.worse_m!s:22}{row.rooms!s:22}{row.library!s:22}{lags}\n")
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def outcome(step: Step, *others: Presence, now_ms: int = T0) -> tuple[bool, list
         (RULES.margin_db + 0.1, {"called_from": "c"}, (True, ["a"])),
         (-0.1, {"entered_ms": None}, (False, [])),
         (0.1, {"entered_ms": None}, (True, [])),
-        (-20.0, {"samples": {}}, (True, ["a"])),  # taken up after a restart: nobody knows how well it hears them
-        (-20.0, {"samples": {presence.FIX: ()}}, (True, [])),  # a fix put them there: a shop may lie in a square
+        (-10.0, {"samples": {}}, (True, ["a"])),  # taken up after a restart: nobody knows how well it hears them
+        (-10.0, {"samples": {presence.FIX: ()}}, (True, [])),  # a fix put them there: a shop may lie in a square
     ],
 )
 def test_what_it_takes_to_enter(lead_db: float, changes: dict[str, object], expected: tuple[bool, list[str]]) -> None:
@@ -149,8 +149,9 @@ def test_a_set_clock_moves_the_samples_too(tmp_path: Path) -> None:
 
 
 def test_an_older_fix_changes_nothing() -> None:
-    here, _ = presence.fixed(None, "s", "z", True, 0.9, T0, RULES, T0)  # noqa: FBT003 - inside
-    assert presence.fixed(here, "s", "z", False, 0.9, T0 + 1000, RULES, T0 - 1) == (here, None)  # noqa: FBT003 - outside
+    here, _ = presence.fixed(None, "s", "z", inside=True, confidence=0.9, now_ms=T0, rules=RULES, heard_ms=T0)
+    older_ms = T0 - 1
+    assert presence.fixed(here, "s", "z", inside=False, confidence=0.9, now_ms=T0 + 1000, rules=RULES, heard_ms=older_ms) == (here, None)
 
 
 def test_an_offset_belongs_to_its_anchor() -> None:
@@ -160,5 +161,3 @@ def test_an_offset_belongs_to_its_anchor() -> None:
         for _ in range(2):
             step = presence.heard(step[0], "s", "z", anchor, -80.0, T0, rules)
         assert (step[1] is not None) is enters
-
-

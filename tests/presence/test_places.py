@@ -35,8 +35,8 @@ def test_a_zone_may_lie_on_the_date_line() -> None:
     assert depth_m(0.001, 180.0, outline) == pytest.approx(depth_m(0.001, -180.0, outline)) == pytest.approx(111.2, abs=0.1)
 
 
-@given(st.floats(-200, 200), st.floats(-200, 200), st.integers(0, 3), st.booleans())
-def test_neither_the_first_corner_nor_the_turn_matters(east_m: float, north_m: float, first: int, is_turned: bool) -> None:  # noqa: FBT001 - drawn
+@given(east_m=st.floats(-200, 200), north_m=st.floats(-200, 200), first=st.integers(0, 3), is_turned=st.booleans())
+def test_neither_the_first_corner_nor_the_turn_matters(east_m: float, north_m: float, first: int, *, is_turned: bool) -> None:
     turned = (*SQUARE[first:], *SQUARE[:first])[:: -1 if is_turned else 1]
     assert depth_m(north_m / DEGREE_M, east_m / DEGREE_M, turned) == pytest.approx(depth_m(north_m / DEGREE_M, east_m / DEGREE_M, SQUARE))
 
@@ -51,8 +51,10 @@ def test_a_zone_without_an_outline_is_nowhere() -> None:
     assert fix_in(Zone("z"), Position("p", 0.0, 0.0)) is None
 
 
-@pytest.mark.parametrize(("metres", "accuracy_m", "expected"), [(50, 10, True), (5, 10, None), (-5, 10, None), (-50, 10, False), (3, None, True)])
-def test_a_vague_fix_near_the_edge_says_nothing(metres: float, accuracy_m: float | None, expected: bool | None) -> None:  # noqa: FBT001 - the table's word
+@pytest.mark.parametrize(
+    ("metres", "accuracy_m", "expected"), [(50, 10, True), (5, 10, None), (-5, 10, None), (-50, 10, False), (3, None, True)]
+)
+def test_a_vague_fix_near_the_edge_says_nothing(metres: float, accuracy_m: float | None, *, expected: bool | None) -> None:
     known = fix_in(Zone("z", polygon=SQUARE), Position("p", 50 / DEGREE_M, metres / DEGREE_M, accuracy_m))
     assert (known[0] if known else None) is expected
 

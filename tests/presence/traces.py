@@ -53,9 +53,9 @@ class Walked(NamedTuple):
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        return list(csv.DictReader(file))
+    packed = path.read_bytes()
+    text = (gzip.decompress(packed) if path.suffix == ".gz" else packed).decode()
+    return list(csv.DictReader(text.splitlines()))
 
 
 def _raw() -> dict[tuple[str, str, str], dict[str, Levels]]:

@@ -150,7 +150,8 @@ def _hear(path: Sequence[Spot], noise: Noise, draws: Random) -> Iterator[Heard]:
 
 def _within(path: Sequence[Spot], noise: Noise, least_dbm: float, lead_db: float) -> Iterator[Visit]:
     """The stretches of a path where a zone is expected to hear so much, and by so much better than all others."""
-    levels = np.array([[radio.level_dbm(math.dist(spot, at), noise.reference_dbm, noise.exponent) for at in ANCHORS.values()] for spot in path])
+    away_m = np.hypot(*(np.array(path)[:, None, :] - np.array(list(ANCHORS.values()))).transpose(2, 0, 1))
+    levels = noise.reference_dbm - 10.0 * noise.exponent * np.log10(np.maximum(away_m, radio.DISTANCE_M_MIN))
     for index, zone in enumerate(ANCHORS):
         others = np.delete(levels, index, axis=1).max(axis=1)
         is_in = (levels[:, index] >= least_dbm) & (levels[:, index] - others >= lead_db)
