@@ -38,12 +38,12 @@ OFFERS_MAX = 64  # candidates for one decision: one ONNX batch
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
 
 # --- leaving -----------------------------------------------------------------------------------
-RECORDS_PER_BATCH_MAX = 2_000
+RECORDS_PER_BATCH_MAX = 1_500
 BATCH_BYTES_MAX = 1_000_000
 OUTBOX_RECORDS_MAX = 1_000_000  # a year without the cloud at a hundred an hour; then a window stays open until there is room
 SYNC_BACKOFF_MS_MIN = 1_000
 SYNC_BACKOFF_MS_MAX = 300_000
 
 assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= INBOX_MESSAGES_MAX
-assert BATCH_BYTES_MAX // RECORDS_PER_BATCH_MAX >= 400  # a record's JSON is under 400 bytes
+assert BATCH_BYTES_MAX // RECORDS_PER_BATCH_MAX >= 600  # a record whose ids are all as long as they may be is under 600 bytes of JSON
 assert SYNC_BACKOFF_MS_MIN < SYNC_BACKOFF_MS_MAX

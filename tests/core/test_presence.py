@@ -55,7 +55,7 @@ def entered() -> Presence:
         ([-76.0, CLEAR], 2),
         ([BETWEEN, BETWEEN, CLEAR], 3),  # a strong sample is no fade's doing: it counts at once
         ([BETWEEN] * 9, None),
-        ([CLEAR, -120.0], 2),  # a deep fade does not undo a clear one
+        ([CLEAR, -120.0, CLEAR], 3),  # a deep fade lets nobody in, and undoes no clear one
         ([-76.0, -120.0, -76.0, -74.0], None),
         ([FAINT, FAINT, FAINT], None),
     ],
