@@ -23,7 +23,8 @@ ROAD_RUNS = 3
 METHOD = (
     "Parts: 5 runs of 0.25 s each after a warm-up, in one process. Whole road: 3 runs; broker and load generator on the other\n"
     "cores, the gateway (and, in turn, a bare paho receiver that only counts) pinned to one; sightings of 200 consenting people\n"
-    "at QoS 0 as fast as they are taken; facts at QoS 1, each committed before it is acknowledged. Figures: min / median / max."
+    "at QoS 0 as fast as they are taken, half of them in zones of another gateway; facts at QoS 1, each committed before it is\n"
+    "acknowledged. Figures: min / median / max."
 )
 NOT_COVERED = (
     "Not covered: a Raspberry Pi's cores and SD card, TLS, more than one gateway a broker, message-to-trigger time under this\n"
