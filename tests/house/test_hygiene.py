@@ -140,7 +140,7 @@ def test_tests_neither_sleep_nor_patch() -> None:
 @pytest.mark.parametrize("line", ["see https://py" + "pi.org/x", "cd /wo" + "rk/main", "'/tm" + "p/x'", "FROM deb.deb" + "ian.org"])
 def test_a_foreign_line_is_caught(tmp_path: Path, line: str) -> None:
     page = tmp_path / "page.txt"
-    page.write_text(f"fine\n{line}\na framework/thing, $HOME/work/x\n", encoding="utf-8")
+    page.write_text(f"fine\n{line}\na framework/thing, $HOME/homework/x\n", encoding="utf-8")
     assert len(foreign(page)) == 1
 
 
