@@ -145,7 +145,8 @@ class MqttBus:
             self._over.clear()
             client = self._new_client()
             if self._try_connect(client):
-                self._over.wait()
+                if not self._closing.is_set():  # asked after `clear`: a `close` that came before it would not be heard
+                    self._over.wait()
                 if self._closing.is_set():
                     return
                 client.loop_stop()
