@@ -24,9 +24,9 @@ from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import features, limits
 from models import bundles
 from models.export import ExportError, export
-from models.history import History, HistoryError, read_history
 from models.measures import Figures, Interval, areas, figures
 from models.report import Report, ReportError, TableReport, read_report, report_of, save_report, table_report
+from models.tables.coupon import CouponError, Coupons, read_coupons
 from models.training import RECIPES, Comparison, Step, TrainingError, compare, fit_champion, sample_of, steps_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="From a table of answers to a signed bundle.")
@@ -56,7 +56,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Compare the models on respondents they never met, then fit the champion to all and write it as ONNX."""
-    history = read_history(table)
+    history = read_coupons(table)
     sample = sample_of(history, seed)
     with _progress(steps_of(RECIPES, comparing=True) + steps_of(RECIPES, comparing=False) + 1) as step:
         comparison = compare(sample, seed, RECIPES, step)
@@ -87,7 +87,7 @@ def evaluate(
     Without --model both are trained anew inside the folds and nothing is written. With it, the model in that folder is
     measured as it is, which says something only on a table that it has not seen.
     """
-    history = read_history(table)
+    history = read_coupons(table)
     if model is not None:
         evaluation = _measured(model, table_report(table, history), history, seed)
         if as_json:
@@ -110,12 +110,12 @@ def main() -> None:
     """Run the command line; what can go wrong outside ends as one line and an exit code."""
     try:
         app()
-    except (HistoryError, TrainingError, ExportError, ReportError, BundleError, ScorerError, bundles.MakeError, OSError) as error:
+    except (CouponError, TrainingError, ExportError, ReportError, BundleError, ScorerError, bundles.MakeError, OSError) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
-def _measured(model: Path, table: TableReport, history: History, seed: int) -> Evaluation:
+def _measured(model: Path, table: TableReport, history: Coupons, seed: int) -> Evaluation:
     report = read_report(model)
     scorer = OnnxScorer((model / MODEL).read_bytes(), report.model)
     if table.sha256 == report.table.sha256:

@@ -15,7 +15,7 @@ import msgspec
 from gateway.adapters.bundle import ModelEntry
 from gateway.core import features
 from models.export import Exported
-from models.history import History
+from models.tables.coupon import Coupons
 from models.training import Champion, Comparison, Recipe
 
 REPORT = "report.json"
@@ -73,7 +73,7 @@ class Report(msgspec.Struct, frozen=True):
         }
 
 
-def table_report(path: Path, history: History) -> TableReport:
+def table_report(path: Path, history: Coupons) -> TableReport:
     """What is said of the table at `path`."""
     return TableReport(
         name=path.name,

@@ -27,8 +27,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from gateway.core import features
 from gateway.core.features import KINDS, Situation
-from models.history import History
 from models.measures import Figures, Floats, Interval, Ints, areas, figures
+from models.tables.coupon import Coupons
 
 ROWS_MIN = 200  # fewer, and folds hold too few rows of a class to say anything
 RESPONDENTS_MIN = 10
@@ -117,7 +117,7 @@ def no_step(_: str) -> None:
     """For callers that show no progress."""
 
 
-def sample_of(history: History, seed: int) -> Sample:
+def sample_of(history: Coupons, seed: int) -> Sample:
     """The history as numbers; `TrainingError` when it is too small or every row had the same outcome."""
     people = len(np.unique(history.respondents))
     if len(history.situations) < ROWS_MIN or people < RESPONDENTS_MIN:

@@ -25,7 +25,7 @@ PURE = frozenset(
 
 DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "pydantic", "pydantic_core", "rich", "typer", "urllib3")
 FORMATS = ("bleparser", "cbor2", "cryptography", "defusedxml", "google")
-TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib")
+TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "mlxtend", "statsmodels", "matplotlib")
 SCREEN = ("typer", "rich", "click")
 
 
@@ -70,7 +70,7 @@ ROOMS: tuple[Room, ...] = (
         ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
     # msgspec writes its JSON; the shapes that it writes are the simulator's own.
-    Room("firmware_sim", 1, (), ("amqtt", "msgspec", "numpy", "paho", *SCREEN)),
+    Room("firmware_sim", 1, (), ("amqtt", "duckdb", "msgspec", "numpy", "paho", *SCREEN)),
     Room(
         "dashboard",
         1,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models import history
+from models.tables import coupon
 
-HEADER = ("respondent", *history.RAW, "gender", "Y")
+HEADER = ("respondent", *coupon.RAW, "gender", "Y")
 _WORDS = {
     "destination": ("No Urgent Place", "Home", "Work"),
     "weather": ("Sunny", "Rainy", "Snowy"),
@@ -26,10 +26,10 @@ _OFTEN = ("never", "less1", "1~3", "4~8", "gt8")
 def planted(respondents: int, rows_each: int, seed: int) -> list[dict[str, str]]:
     """Rows whose outcome follows from expiry and from how often the respondent goes to that kind of place, plus chance."""
     draws = np.random.default_rng(seed)
-    kind_column = {word: history.VISITS[kind] for word, kind in history._KINDS.items()}
+    kind_column = {word: coupon.VISITS[kind] for word, kind in coupon._KINDS.items()}
     rows: list[dict[str, str]] = []
     for person in range(respondents):
-        habits = {column: int(draws.integers(5)) for column in history.VISITS.values()}
+        habits = {column: int(draws.integers(5)) for column in coupon.VISITS.values()}
         for _ in range(rows_each):
             row = {column: str(draws.choice(words)) for column, words in _WORDS.items()}
             log_odds = 1.2 * (habits[kind_column[row["couponType"]]] - 2) + (1.0 if row["expiration"] == "1d" else -1.0)

@@ -11,17 +11,17 @@ import pytest
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import features
 from models import export, training
-from models.history import History, read_history
+from models.tables.coupon import Coupons, read_coupons
 from tests.models import tables
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return read_history(tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(60, 20, seed=1)))
+def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
+    return read_coupons(tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(60, 20, seed=1)))
 
 
 @pytest.fixture(scope="module")
-def champion(history: History) -> training.Champion:
+def champion(history: Coupons) -> training.Champion:
     recipe = training.Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10)
     return training.fit_champion(training.sample_of(history, 0), 0, (recipe,))
 
@@ -38,7 +38,7 @@ def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
     assert np.ptp(exported.expected) > 0.3  # rows that all get one answer would compare nothing
 
 
-def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: training.Champion, history: History) -> None:
+def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: training.Champion, history: Coupons) -> None:
     """The table's rows, the same with knowledge withheld, and rows that know nothing or lie far outside."""
     odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(features.FEATURES), np.float32)
     rows = np.vstack((features.matrix(history.situations), features.matrix(training.withhold(history.situations, 9)), odd))
@@ -67,7 +67,7 @@ def test_splits_are_rounded_down() -> None:
     assert np.all(np.nextafter(rounded, np.float32(np.inf)).astype(np.float64)[:-1] > splits[:-1])
 
 
-def test_no_row_of_the_table_travels(exported: export.Exported, history: History) -> None:
+def test_no_row_of_the_table_travels(exported: export.Exported, history: Coupons) -> None:
     told = {row.tobytes() for row in features.matrix(history.situations)}
     assert not told & {row.tobytes() for row in exported.rows}
     # They come from the seed alone.

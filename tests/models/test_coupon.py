@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core import features
 from gateway.core.features import Situation
-from models.history import HistoryError, read_history
+from models.tables.coupon import CouponError, read_coupons
 from tests.kit.shared import shared_path
 from tests.models import tables
 
@@ -35,7 +35,7 @@ ROW = {
 
 
 def test_every_word_becomes_its_number(tmp_path: Path) -> None:
-    history = read_history(tables.write(tmp_path / "table.csv", [ROW]))
+    history = read_coupons(tables.write(tmp_path / "table.csv", [ROW]))
     assert history.situations == (
         Situation(
             hour=18.0,
@@ -55,12 +55,12 @@ def test_every_word_becomes_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("at_15", "at_25", "minutes"), [("0", "0", 5.0), ("1", "0", 15.0), ("1", "1", 25.0)])
 def test_travel_is_the_least_that_the_table_grants(tmp_path: Path, at_15: str, at_25: str, minutes: float) -> None:
     row = ROW | {"toCoupon_GEQ15min": at_15, "toCoupon_GEQ25min": at_25}
-    assert read_history(tables.write(tmp_path / "table.csv", [row])).situations[0].travel_min == minutes
+    assert read_coupons(tables.write(tmp_path / "table.csv", [row])).situations[0].travel_min == minutes
 
 
 def test_what_is_absent_stays_unknown(tmp_path: Path) -> None:
     row = ROW | {"weather": "", "temperature": "", "Restaurant20To50": ""}
-    (situation,) = read_history(tables.write(tmp_path / "table.csv", [row])).situations
+    (situation,) = read_coupons(tables.write(tmp_path / "table.csv", [row])).situations
     unknown = {name for name, value in zip(features.NAMES, features.row(situation), strict=True) if np.isnan(value)}
     assert unknown == {"weather_sunny", "weather_rainy", "weather_snowy", "temperature", "visits_restaurant_dear", "visits_this_kind"}
 
@@ -78,7 +78,7 @@ def test_what_is_absent_stays_unknown(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_with_an_unknown_word_is_counted_and_left_out(tmp_path: Path, column: str, word: str) -> None:
-    history = read_history(tables.write(tmp_path / "table.csv", [ROW, ROW | {column: word}]))
+    history = read_coupons(tables.write(tmp_path / "table.csv", [ROW, ROW | {column: word}]))
     assert history.rows_in == 2
     assert len(history.situations) == len(history.taken) == len(history.raw) == len(history.respondents) == 1
     assert history.refused == {f"unknown_{column}": 1}
@@ -86,22 +86,22 @@ def test_a_row_with_an_unknown_word_is_counted_and_left_out(tmp_path: Path, colu
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     header = tuple(name for name in tables.HEADER if name not in {"expiration", "Bar"})
-    with pytest.raises(HistoryError, match="lacks the columns expiration, Bar"):
-        read_history(tables.write(tmp_path / "table.csv", [ROW], header))
+    with pytest.raises(CouponError, match="lacks the columns expiration, Bar"):
+        read_coupons(tables.write(tmp_path / "table.csv", [ROW], header))
 
 
 def test_without_respondents_the_table_must_tell_people_apart(tmp_path: Path) -> None:
     header = tuple(name for name in tables.HEADER if name != "respondent")
-    with pytest.raises(HistoryError, match="lacks the column respondent"):
-        read_history(tables.write(tmp_path / "table.csv", [ROW], header))
+    with pytest.raises(CouponError, match="lacks the column respondent"):
+        read_coupons(tables.write(tmp_path / "table.csv", [ROW], header))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,b\n"1,2\n3'])
 def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(HistoryError):
-        read_history(path)
+    with pytest.raises(CouponError):
+        read_coupons(path)
 
 
 def test_personal_columns_tell_who_is_who_as_the_respondents_do(tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ def test_personal_columns_tell_who_is_who_as_the_respondents_do(tmp_path: Path) 
     path = shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz")
     original = pd.read_csv(path, dtype=str).drop(columns="respondent").rename(columns={"couponType": "coupon", "cartype": "car"})
     original.to_csv(tmp_path / "original.csv", index=False)
-    with_ids, without = read_history(path), read_history(tmp_path / "original.csv")
+    with_ids, without = read_coupons(path), read_coupons(tmp_path / "original.csv")
     pairs = set(zip(with_ids.respondents.tolist(), without.respondents.tolist(), strict=True))
     assert len(pairs) == len(np.unique(with_ids.respondents)) == len(np.unique(without.respondents)) == 397
     assert with_ids.situations == without.situations
 
 
 def test_the_real_table_is_read_whole() -> None:
-    history = read_history(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
+    history = read_coupons(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
     assert history.rows_in == len(history.situations) == 8_913
     assert history.refused == {}
     assert not {"gender", "age", "income"} & set(msgspec.structs.asdict(history.situations[0]))

@@ -64,7 +64,7 @@ _VISITS_MONTH = {"never": 0.0, "less1": 0.5, "1~3": 2.0, "4~8": 6.0, "gt8": 10.0
 _YES = {"1": True, "0": False}
 
 
-class HistoryError(ValueError):
+class CouponError(ValueError):
     """The table cannot be read as a history of answers; the text says what is missing."""
 
 
@@ -72,7 +72,7 @@ class _RowError(ValueError):
     """One row holds a word that the table's description does not know."""
 
 
-class History(NamedTuple):
+class Coupons(NamedTuple):
     """Situations, whether each was taken (0/1), by whom (group numbers), the same columns as texts, and what was left out."""
 
     situations: tuple[Situation, ...]
@@ -83,8 +83,8 @@ class History(NamedTuple):
     refused: Mapping[str, int]
 
 
-def read_history(path: Path) -> History:
-    """The history in the CSV file at `path` (may be compressed), or `HistoryError`."""
+def read_coupons(path: Path) -> Coupons:
+    """The history in the CSV file at `path` (may be compressed), or `CouponError`."""
     table = _table(path)
     situations: list[Situation] = []
     used: list[int] = []
@@ -100,7 +100,7 @@ def read_history(path: Path) -> History:
             used.append(index)
     kept = table.iloc[used]
     people: NDArray[np.int64] = np.unique(kept[RESPONDENT].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
-    return History(
+    return Coupons(
         situations=tuple(situations),
         taken=kept[TARGET].to_numpy(dtype=np.int64),
         respondents=people,
@@ -115,12 +115,12 @@ def _table(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str).rename(columns=_RENAMED)
     except OSError as error:
-        raise HistoryError(f"{path} cannot be read ({error.strerror or error})") from error
+        raise CouponError(f"{path} cannot be read ({error.strerror or error})") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise HistoryError(f"{path} is not a CSV table ({str(error).strip()[:120]})") from error
+        raise CouponError(f"{path} is not a CSV table ({str(error).strip()[:120]})") from error
     missing = [name for name in (*RAW, TARGET) if name not in table.columns]
     if missing:
-        raise HistoryError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))[:300]}")
+        raise CouponError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))[:300]}")
     if RESPONDENT not in table.columns:
         table[RESPONDENT] = _who_is_who(path, table)
     return table.dropna(subset=[RESPONDENT]).reset_index(drop=True)
@@ -129,7 +129,7 @@ def _table(path: Path) -> pd.DataFrame:
 def _who_is_who(path: Path, table: pd.DataFrame) -> pd.Series[str]:
     missing = [name for name in _PERSONAL if name not in table.columns]
     if missing:
-        raise HistoryError(
+        raise CouponError(
             f"{path} lacks the column {RESPONDENT}, and without {', '.join(missing)} nobody can tell which rows are one person's; "
             f"add a column {RESPONDENT}"
         )
