@@ -25,6 +25,7 @@ from gateway.triggers import TriggerDesk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.bundledesk import BundleDesk
     from gateway.core.bus import Bus
     from gateway.core.policy.choose import Scorer
     from gateway.core.street import Street
@@ -67,6 +68,8 @@ class App:
         self.road = road
         self.inbox = inbox
         self.uplink: UplinkThread | None = None
+        self.desk: BundleDesk | None = None
+        self.draw: engine.Draw = _draw
         self.triggers = TriggerDesk(street, bus)
         self.world = store.world(clock.now_ms(), street.presence)
         self.counts: Counter[str] = Counter()
@@ -117,7 +120,7 @@ class App:
         if self._is_due(now_ms):
             observations.append(TimePassed())
         if observations:
-            outcome = engine.advance(self.street, self.world, observations, now_ms, self.store, self.scorer, _draw)
+            outcome = engine.advance(self.street, self.world, observations, now_ms, self.store, self.scorer, self.draw)
             if not self._commit(outcome):
                 return 0  # nothing is thanked for: it all comes again
             self._tell(outcome, messages)
@@ -189,9 +192,17 @@ class App:
         if now_ms >= self._tidy_at_ms:
             self._tidy_at_ms = now_ms + TIDY_MS
             self._write_down()
+            self._take_up(now_ms)
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
+
+    def _take_up(self, now_ms: int) -> None:
+        """Another bundle may have been installed; between two batches it takes the old one's place."""
+        campaign = self.desk.look(now_ms) if self.desk is not None else None
+        if campaign is not None:
+            self.street = msgspec.structs.replace(self.street, campaign=campaign)
+            self.triggers.take_up(campaign)
 
     def _write_down(self) -> None:
         """Note what the broker has taken and what was refused: nothing that a crash may not lose."""

@@ -5,8 +5,8 @@ Whatever cannot work is found here, before anything is connected, and said in on
 
 from __future__ import annotations
 
-import logging
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,11 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.migrations import read_key
 from gateway.adapters.mqtt import MqttBus, MqttOptions
-from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer
+from gateway.adapters.onnx_scorer import ScorerError
+from gateway.adapters.shelf import Shelf, ShelfError
 from gateway.adapters.store import Store, StoreError
 from gateway.app import App
+from gateway.bundledesk import BundleDesk
 from gateway.core import limits
 from gateway.core.bus import Publication
 from gateway.core.street import Street
@@ -28,74 +30,72 @@ from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, 
 from gateway.decoders.topics import is_filter
 from gateway.inbox import Inbox
 from gateway.road import Road
+from gateway.trial import try_model
 from gateway.uplink import UplinkThread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from gateway.config import Config
-
-log = logging.getLogger("wayside")
 
 
 class SetupError(RuntimeError):
     """The gateway cannot be put together; the text names the cause and the way out."""
 
 
-FAULTS = (SetupError, StoreError, BundleError, ScorerError, OSError)
+FAULTS = (SetupError, StoreError, BundleError, ScorerError, ShelfError, OSError)
 """What can go wrong in putting a gateway together; each says in one line what to do."""
-
-
-class ModelScorer:
-    """The bundle's model, whose faults end in silence: a model that errs once is not asked again until a restart."""
-
-    def __init__(self, scorer: OnnxScorer, version: str) -> None:
-        """`version` is what decisions remember."""
-        self._scorer: OnnxScorer | None = scorer
-        self.version = version
-
-    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """See `gateway.core.policy.choose.Scorer`."""
-        if self._scorer is None:
-            return None
-        try:
-            return self._scorer.score(rows)
-        except ScorerError as error:
-            log.error("%s", error)  # noqa: TRY400 - one line is what the operator needs
-            self._scorer, self.version = None, ""
-            return None
 
 
 def build(config: Config) -> App:
     """A gateway for this config, not yet connected. Raises SetupError, StoreError, BundleError, ScorerError."""
     clock = SystemClock()
-    bundle = open_config_bundle(config, clock.now_ms())
+    bundle = sound_bundle(config, clock.now_ms())
     street = build_street(config, bundle)
-    scorer = ModelScorer(load_scorer(bundle), f"{bundle.manifest.name}-{bundle.manifest.version}")
+    desk = bundle_desk(config, bundle)
     road = build_road(config)
     options = mqtt_options(config)
     far = cloud(config)
     store = open_store(config, may_create=True)
     inbox = Inbox(limits.INBOX_MESSAGES_MAX)
-    app = App(street, clock=clock, bus=MqttBus(options, clock.now_ms), store=store, scorer=scorer, road=road, inbox=inbox)
+    app = App(street, clock=clock, bus=MqttBus(options, clock.now_ms), store=store, scorer=desk, road=road, inbox=inbox)
+    app.desk = desk
     app.status_interval_ms = int(config.status_interval_s * 1000)
     if far is not None and config.cloud is not None:
         app.uplink = UplinkThread(config.gateway, far, inbox, clock.now_ms, config.cloud.interval_s)
     return app
 
 
-def open_config_bundle(config: Config, now_ms: int) -> Bundle:
-    """The verified bundle that a config names."""
+def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
+    """The public keys whose signature a config accepts."""
     try:
-        keys = [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
+        return [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
     except OSError as error:
         raise SetupError(f"bundle.trusted_keys: {error.filename} cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise SetupError(f"bundle.trusted_keys: {error}") from None
-    return open_bundle(config.bundle.path, keys, now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None)
+
+
+def open_config_bundle(config: Config, now_ms: int) -> Bundle:
+    """The verified bundle that a config names, not older than any that was installed here."""
+    known_ms = now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None
+    version_min = Shelf(config.bundle.path).version_min()
+    return open_bundle(config.bundle.path, trusted_keys(config), known_ms, version_min=version_min)
+
+
+def sound_bundle(config: Config, now_ms: int) -> Bundle:
+    """The verified bundle that a config names, tried in a process of its own unless that was done when it was installed."""
+    bundle = open_config_bundle(config, now_ms)
+    if not Shelf(config.bundle.path).is_tried():
+        try_model(bundle)
+    return bundle
+
+
+def bundle_desk(config: Config, bundle: Bundle) -> BundleDesk:
+    """The model of an opened bundle, ready to be asked, and the watch for the next one."""
+    return BundleDesk(bundle, Shelf(config.bundle.path), partial(open_config_bundle, config))
 
 
 def build_street(config: Config, bundle: Bundle) -> Street:

@@ -208,6 +208,71 @@ def why(
     explaining.print_decision(settings, *found, as_json=as_json)
 
 
+bundle_app = typer.Typer(no_args_is_help=True, help="Signed bundles: look at one, install one, go back.", rich_markup_mode="markdown")
+app.add_typer(bundle_app, name="bundle")
+BundleArgument = Annotated[Path, typer.Argument(help="the bundle")]
+
+
+@bundle_app.command()
+def verify(bundle: BundleArgument, config: ConfigOption = Path("wayside.toml"), *, as_json: JsonOption = False) -> None:
+    """Open a bundle as this gateway would, its model in a process of its own; nothing is changed.
+
+    Example: `wayside bundle verify new.bundle --config wayside.toml`
+    """
+    from gateway import bundling  # noqa: PLC0415 - see run
+
+    settings = _load(config, None)
+    bundling.print_bundle(_guarded(lambda: bundling.verified(bundle, settings)), "this gateway can run it", as_json=as_json)
+
+
+@bundle_app.command()
+def show(
+    bundle: Annotated[Path | None, typer.Argument(help="the bundle; without it the active one")] = None,
+    config: ConfigOption = Path("wayside.toml"),
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a bundle holds, an expired one too.
+
+    Example: `wayside bundle show --config wayside.toml`
+    """
+    from gateway import bundling  # noqa: PLC0415 - see run
+
+    settings = _load(config, None)
+    path = bundle or settings.bundle.path
+    bundling.print_bundle(_guarded(lambda: bundling.verified(path, settings, judge_expiry=False)), "signed and whole", as_json=as_json)
+
+
+@bundle_app.command()
+def install(
+    bundle: BundleArgument,
+    config: ConfigOption = Path("wayside.toml"),
+    series: Annotated[str | None, typer.Option(help="name of the bundle's series, where it is another than the one that runs")] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a bundle and make it the active one; the one before is kept. A gateway that runs takes it up by itself.
+
+    Example: `wayside bundle install new.bundle --config wayside.toml`
+    """
+    from gateway import bundling  # noqa: PLC0415 - see run
+
+    settings = _load(config, None)
+    bundling.print_bundle(_guarded(lambda: bundling.install(bundle, settings, series=series)), "installed", as_json=as_json)
+
+
+@bundle_app.command()
+def rollback(config: ConfigOption = Path("wayside.toml"), *, as_json: JsonOption = False) -> None:
+    """Go back to the bundle before; once more returns to the newer one. A gateway that runs follows by itself.
+
+    Example: `wayside bundle rollback --config wayside.toml`
+    """
+    from gateway import bundling  # noqa: PLC0415 - see run
+
+    settings = _load(config, None)
+    bundling.print_bundle(_guarded(lambda: bundling.rollback(settings)), "active again", as_json=as_json)
+
+
 @app.command()
 def demo(
     seconds: Annotated[float | None, typer.Option(min=1, help="end by itself after this long; without it, Ctrl-C ends it")] = None,

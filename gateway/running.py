@@ -11,8 +11,7 @@ import msgspec
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.mqtt import MqttBus
-from gateway.adapters.onnx_scorer import load_scorer
-from gateway.build import build_road, build_street, cloud, mqtt_options, open_config_bundle
+from gateway.build import build_road, build_street, cloud, mqtt_options, sound_bundle
 
 if TYPE_CHECKING:
     from gateway.app import App
@@ -38,9 +37,8 @@ def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
 
 def checked(settings: Config) -> str:
     """Everything that `run` would open short of the network and the database; what it found, in words."""
-    bundle = open_config_bundle(settings, SystemClock().now_ms())
+    bundle = sound_bundle(settings, SystemClock().now_ms())
     street = build_street(settings, bundle)
-    load_scorer(bundle)
     build_road(settings)
     MqttBus(mqtt_options(settings), SystemClock().now_ms)
     cloud(settings)

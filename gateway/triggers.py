@@ -14,6 +14,7 @@ from gateway.core.bus import Bus, Publication
 
 if TYPE_CHECKING:
     from gateway.adapters.store import Store
+    from gateway.core.offers import Campaign
     from gateway.core.street import Street
     from gateway.core.world import Trigger
 
@@ -23,13 +24,17 @@ class TriggerDesk:
 
     def __init__(self, street: Street, bus: Bus) -> None:
         """Nothing is under way."""
-        self._offers = {offer.id: offer for offer in street.campaign.offers}
+        self.take_up(street.campaign)
         self._site = street.site
         self._bus = bus
         self._in_flight: dict[str, int] = {}
         self._done: list[str] = []
         self.sent = 0
         self.expired = 0
+
+    def take_up(self, campaign: Campaign) -> None:
+        """From now on only what this campaign offers goes out."""
+        self._offers = {offer.id: offer for offer in campaign.offers}
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
         """Hand a trigger to the broker; False if that was not possible, or is pointless by now."""

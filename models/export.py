@@ -124,7 +124,14 @@ def _drawn(draws: np.random.Generator) -> Situation:
         expiry_hours=float(draws.choice([0.5, 1.0, 2.0, 4.0, 24.0, 168.0])) if round_values else draws.uniform(0.1, 200.0),
         travel_min=float(draws.choice([0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0])) if round_values else draws.uniform(0.0, 45.0),
         visits_month={} if silent[2] else {kind: float(visits[at]) for at, kind in enumerate(KINDS) if not untold[at]},
+        **_around(draws),
     )
+
+
+def _around(draws: np.random.Generator) -> dict[str, float | None]:
+    """What a gateway may know of a zone. A model that was taught without it is thereby shown to be indifferent to it."""
+    tops = {"noise_dba": 110.0, "pm2_5_ug_m3": 150.0, "crowd_per_hour": 5_000.0, "context_age_min": 180.0}
+    return {name: None if draws.random() < UNKNOWN else float(draws.uniform(0.0, top)) for name, top in tops.items()}
 
 
 def _ensemble(champion: Champion) -> dict[str, Any]:

@@ -235,7 +235,10 @@ def _trees(sample: Sample, recipe: Recipe, seed: int) -> HistGradientBoostingCla
         early_stopping=False,  # its validation rows would not respect respondents
         random_state=seed,
     )
-    return trees.fit(np.vstack((sample.rows, sample.withheld)), np.tile(sample.taken, 2))
+    rows = np.vstack((sample.rows, sample.withheld))
+    # scikit-learn cannot bin a column of which no row knows anything; one constant is never split on, whatever a gateway says there.
+    rows[:, np.isnan(rows).all(axis=0)] = 0.0
+    return trees.fit(rows, np.tile(sample.taken, 2))
 
 
 def _blinded(rows: NDArray[np.float32]) -> NDArray[np.float32]:

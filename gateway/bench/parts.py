@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.adapters.onnx_scorer import load_scorer
 from gateway.adapters.store import Store
-from gateway.build import ModelScorer, build_street, open_config_bundle
+from gateway.build import build_street, bundle_desk, open_config_bundle
 from gateway.core import engine
 from gateway.core.context import SubjectContext, VisitRate, ZoneContext
 from gateway.core.policy.choose import decide
@@ -100,7 +99,7 @@ def folding(config: Config) -> dict[str, list[float]]:
     """µs a sighting of somebody who consented and is in a zone, for batches of 1, 64 and 256."""
     bundle = open_config_bundle(config, NOW_MS)
     street = build_street(config, bundle)
-    scorer = ModelScorer(load_scorer(bundle), "bench")
+    scorer = bundle_desk(config, bundle)
     anchor = next(iter(street.anchors))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "bench.db", KEY)
@@ -127,7 +126,7 @@ def deciding(config: Config) -> list[float]:
     """µs a decision: gates, features, one ONNX call for all open offers, ranking."""
     bundle = open_config_bundle(config, NOW_MS)
     street = build_street(config, bundle)
-    scorer = ModelScorer(load_scorer(bundle), "bench")
+    scorer = bundle_desk(config, bundle)
     zone = street.campaign.offers[0].zones[0]
     subject = SubjectContext("s", "d", ("presence", "offers"), "b", 0, 1, NOW_MS, visits={"coffee_house": VisitRate(4.0, NOW_MS)})
     moment = Moment(subject, zone, "entered", NOW_MS, street)
@@ -139,7 +138,7 @@ def committing(config: Config) -> dict[str, list[float]]:
     """Facts a second through fold and commit (WAL, synchronous=FULL) for batches of 1, 10 and 100."""
     bundle = open_config_bundle(config, NOW_MS)
     street = build_street(config, bundle)
-    scorer = ModelScorer(load_scorer(bundle), "bench")
+    scorer = bundle_desk(config, bundle)
     till = next(device for device in street.devices if device.startswith("till"))
     numbers = itertools.count()
     found = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,8 +19,18 @@ from gateway.core.types import AnswerKind, Consent, OfferKind, Purpose
 
 MONTH_MS = 30 * 86_400_000
 READING_MS_MAX = 3 * 3_600_000  # older weather is not the weather
+NOISE_MS_MAX = 30 * 60_000  # a bus comes and goes within a minute; what lasts (a fair, a works) is heard again by every report
+AIR_MS_MAX = 2 * 3_600_000  # fine dust changes within hours; many of its sensors report once an hour
+CROWD_MS_MAX = 3_600_000  # a counter that was silent for longer says nothing of now, nor of when its next count began
+CROWD_MEAN_MS = 10 * 60_000  # how far a crowd looks back; a train's arrival shows within minutes and is over in a quarter of an hour
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 FREEZING_C = 1.0
 RAIN_MM_H = 0.1
+
+FRESH_MS: Mapping[str, int] = {"noise": NOISE_MS_MAX, "pm2_5": AIR_MS_MAX}
+"""How long a quantity says how things are; any other one READING_MS_MAX."""
+SITUATION_QUANTITIES = ("precipitation", "temperature", "noise", "pm2_5")
+"""What a situation is told of a zone, beside the crowd."""
 
 ANSWER_WEIGHTS: dict[AnswerKind, int] = {"shown": 0, "opened": 1, "accepted": 2, "dismissed": 2, "redeemed": 3}
 """An answer stands until one of at least its weight comes: a "shown" that arrives late must not undo a refusal."""
@@ -57,10 +68,37 @@ class SubjectContext(msgspec.Struct, frozen=True):
     contacts: tuple[Contact, ...] = ()
 
 
+class Crowd(msgspec.Struct, frozen=True, gc=False):
+    """The flow that one counter sees: people an hour, as of `at_ms`; None until its second report.
+
+    A counter tells how many people passed *since its last report* (`gateway.core.types.Count`), at whatever pace it reports. So a count
+    means something only over the time that it was gathered in, and the first one only starts that time. The flow is the mean
+    of the past with a mean life of CROWD_MEAN_MS: counters that report every ten seconds and every ten minutes then say the same.
+    """
+
+    per_hour: float | None
+    at_ms: int
+
+
 class ZoneContext(msgspec.Struct, frozen=True):
-    """What sensors last said of a zone: quantity -> (value, at_ms); people counted in the current window."""
+    """What sensors last said of a zone: quantity -> (value, at_ms), and counter -> the flow of people that it sees.
+
+    Both are bounded: by the quantities that have a canonical unit, and by the counters that the config places here.
+    """
 
     readings: Mapping[str, tuple[float, int]] = {}
+    crowds: Mapping[str, Crowd] = {}
+
+
+class Surroundings(NamedTuple):
+    """What a zone's context tells at one moment, None where it is silent or too old; `age_min` is that of the oldest that is told."""
+
+    weather: Weather | None
+    temperature_c: float | None
+    noise_dba: float | None
+    pm2_5_ug_m3: float | None
+    crowd_per_hour: float | None
+    age_min: float | None
 
 
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
@@ -137,19 +175,55 @@ def answered(context: SubjectContext, decision: str, answer: AnswerKind) -> Subj
 
 def reading(context: ZoneContext, quantity: str, value: float, now_ms: int) -> ZoneContext:
     """Keep the latest value of a quantity."""
-    return ZoneContext({**context.readings, quantity: (value, now_ms)})
+    return msgspec.structs.replace(context, readings={**context.readings, quantity: (value, now_ms)})
+
+
+def counted(context: ZoneContext, counter: str, people: int, now_ms: int) -> ZoneContext:
+    """Fold one report of a counter into the flow that it sees."""
+    before = context.crowds.get(counter)
+    if before is None or not 0 <= now_ms - before.at_ms <= CROWD_MS_MAX:
+        return msgspec.structs.replace(context, crowds={**context.crowds, counter: Crowd(None, now_ms)})
+    lives = (now_ms - before.at_ms) / CROWD_MEAN_MS
+    fade = math.exp(-lives)
+    if before.per_hour is None:
+        flow = None if lives == 0.0 else people * HOUR_MS / (now_ms - before.at_ms)
+    else:
+        # The exact mean of a flow that was steady between the two reports; two reports at one moment (of a batch) just add up.
+        share = 1.0 if lives == 0.0 else (1.0 - fade) / lives
+        flow = before.per_hour * fade + people * HOUR_MS / CROWD_MEAN_MS * share
+    return msgspec.structs.replace(context, crowds={**context.crowds, counter: Crowd(flow, now_ms)})
 
 
 def together(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
-    """What is known of a zone: its own fresh readings, and where its sensors are silent those of the whole site."""
-    fresh = {quantity: (value, at_ms) for quantity, (value, at_ms) in zone.readings.items() if now_ms - at_ms <= READING_MS_MAX}
-    return ZoneContext({**site.readings, **fresh})
+    """What is known of a zone: its own fresh readings and counters, and where they are silent those of the whole site."""
+    fresh = {
+        quantity: (value, at_ms)
+        for quantity, (value, at_ms) in zone.readings.items()
+        if now_ms - at_ms <= FRESH_MS.get(quantity, READING_MS_MAX)
+    }
+    crowds = zone.crowds if _flow(zone, now_ms) is not None else site.crowds
+    return ZoneContext({**site.readings, **fresh}, crowds)
 
 
 def latest(context: ZoneContext, quantity: str, now_ms: int) -> float | None:
     """The latest value of a quantity unless it is too old to mean anything."""
-    value, at_ms = context.readings.get(quantity, (0.0, -READING_MS_MAX - 1))
-    return value if now_ms - at_ms <= READING_MS_MAX else None
+    known = _fresh(context, quantity, now_ms)
+    return known[0] if known else None
+
+
+def surroundings(context: ZoneContext, now_ms: int) -> Surroundings:
+    """All that a situation is told of a zone, each as long as it is fresh, and how old the oldest of it is."""
+    told = {name: known for name in SITUATION_QUANTITIES if (known := _fresh(context, name, now_ms)) is not None}
+    flow = _flow(context, now_ms)
+    ages_ms = [now_ms - at_ms for _, at_ms in (*told.values(), *([flow] if flow else []))]
+    return Surroundings(
+        weather=weather(context, now_ms),
+        temperature_c=latest(context, "temperature", now_ms),
+        noise_dba=latest(context, "noise", now_ms),
+        pm2_5_ug_m3=latest(context, "pm2_5", now_ms),
+        crowd_per_hour=flow[0] if flow else None,
+        age_min=max(0, *ages_ms) / MINUTE_MS if ages_ms else None,
+    )
 
 
 def weather(context: ZoneContext, now_ms: int) -> Weather | None:
@@ -161,6 +235,22 @@ def weather(context: ZoneContext, now_ms: int) -> Weather | None:
         return "sunny"
     temperature = latest(context, "temperature", now_ms)
     return "snowy" if temperature is not None and temperature <= FREEZING_C else "rainy"
+
+
+def _fresh(context: ZoneContext, quantity: str, now_ms: int) -> tuple[float, int] | None:
+    """The latest value and its moment, unless that is too long ago."""
+    known = context.readings.get(quantity)
+    return known if known is not None and now_ms - known[1] <= FRESH_MS.get(quantity, READING_MS_MAX) else None
+
+
+def _flow(context: ZoneContext, now_ms: int) -> tuple[float, int] | None:
+    """People an hour past all counters that still speak, and the moment of the one that has been silent longest."""
+    known = [
+        (crowd.per_hour, crowd.at_ms)
+        for crowd in context.crowds.values()
+        if crowd.per_hour is not None and now_ms - crowd.at_ms <= CROWD_MS_MAX
+    ]
+    return (sum(flow for flow, _ in known), min(at_ms for _, at_ms in known)) if known else None
 
 
 def _decayed(rate: VisitRate, now_ms: int) -> float:

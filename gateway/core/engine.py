@@ -136,11 +136,13 @@ class _Turn:
         zone = self.street.devices.get(measured.device)
         if zone is None:
             return "unmapped_device"
+        here = self._place_context(zone)
         if isinstance(measured, Reading):
-            quantity, value = measured.quantity, measured.value
-        else:
-            quantity, value = f"count_{measured.what}", float(measured.count)
-        self.out.places[zone] = contexts.reading(self._place_context(zone), quantity, value, self.now_ms)
+            self.out.places[zone] = contexts.reading(here, measured.quantity, measured.value, self.now_ms)
+            return None
+        if measured.what != "people":
+            return "unused_count"  # nothing reads how many cars or birds passed, and a device may name as many kinds as it likes
+        self.out.places[zone] = contexts.counted(here, measured.device, measured.count, self.now_ms)
         return None
 
     # --- presence changes, and the moments at which an offer may be chosen --------------------------

@@ -23,7 +23,12 @@ Weather = Literal["sunny", "rainy", "snowy"]
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """One subject, one offer, one moment. `visits_month` is visits a month by kind of place."""
+    """One subject, one offer, one moment. `visits_month` is visits a month by kind of place.
+
+    What is known of the zone has a default, because a history of answers seldom knows it: `noise_dba` and `pm2_5_ug_m3` are the
+    latest levels, `crowd_per_hour` is how many people pass the zone's counters (a flow; see `gateway.core.context.Crowd`), and
+    `context_age_min` is how old the oldest of the readings is that this situation was told.
+    """
 
     hour: float
     heading: Heading
@@ -33,6 +38,10 @@ class Situation(msgspec.Struct, frozen=True):
     expiry_hours: float
     travel_min: float
     visits_month: Mapping[OfferKind, float]
+    noise_dba: float | None = None
+    pm2_5_ug_m3: float | None = None
+    crowd_per_hour: float | None = None
+    context_age_min: float | None = None
 
 
 class Feature(NamedTuple):
@@ -75,6 +84,10 @@ FEATURES: tuple[Feature, ...] = (
     *(Feature(f"offer_{kind}", "0/1", _is_offer(kind)) for kind in KINDS),
     *(Feature(f"visits_{kind}", "1/month", _visits(kind)) for kind in KINDS),
     Feature("visits_this_kind", "1/month", lambda situation: _known(situation.visits_month.get(situation.offer_kind))),
+    Feature("noise", "dB(A)", lambda situation: _known(situation.noise_dba)),
+    Feature("air", "µg/m³ PM2.5", lambda situation: _known(situation.pm2_5_ug_m3)),
+    Feature("crowd", "people/h", lambda situation: _known(situation.crowd_per_hour)),
+    Feature("context_age", "min", lambda situation: _known(situation.context_age_min)),
 )
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

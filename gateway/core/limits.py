@@ -36,6 +36,8 @@ SIGHTING_AGE_MS_MAX = 30_000  # an older sighting says where somebody was, not w
 # --- deciding ----------------------------------------------------------------------------------
 OFFERS_MAX = 64  # candidates for one decision: one ONNX batch
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
+TRIAL_S_MAX = 30  # processor time, and waiting, for the first load of a new model: importing the runtime takes a Pi three of them
+TRIAL_BYTES_MAX = 1_073_741_824  # address space, not memory: the runtime itself reserves most of it
 
 # --- leaving -----------------------------------------------------------------------------------
 RECORDS_PER_BATCH_MAX = 1_500

@@ -96,6 +96,7 @@ QUANTITIES: dict[str, Quantity] = {
     "plugged": Quantity("1", 0.0, 1.0),
     "switch": Quantity("1", 0.0, 1.0),
     "input": Quantity("1", 0.0, 1.0),
+    "gauge_pressure": Quantity("kPa", -100.0, 60_000.0),  # of a pipe or a tyre, above that of the air
 }
 
 

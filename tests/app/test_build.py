@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.adapters.store import StoreError
 from gateway.app import App
-from gateway.build import ModelScorer, SetupError, build, build_road, build_street, mqtt_options, open_config_bundle, open_store
+from gateway.build import SetupError, build, build_road, build_street, mqtt_options, open_config_bundle, open_store
 from gateway.config import Config
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.core.types import Message, Reading
-from tests.kit.gateways import settings_of, walk_in, write_config
+from tests.kit.gateways import settings_of, write_config
 
 
 @pytest.fixture
@@ -29,39 +26,6 @@ def gateway(config: Path) -> Iterator[App]:
     made = build(settings_of(config))
     yield made
     made.store.close()
-
-
-class Moody(OnnxScorer):
-    """A model that answers once and then errs for ever; it counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        self.asked += 1
-        if self.asked > 1:
-            raise ScorerError("bad_scores", "it is tired")
-        return np.full(len(rows), 0.5, dtype=np.float32)
-
-
-def test_a_model_that_errs_is_silent_from_then_on(caplog: pytest.LogCaptureFixture) -> None:
-    moody = Moody()
-    scorer = ModelScorer(moody, "moody-1")
-    rows = np.zeros((2, len(features.FEATURES)), dtype=np.float32)
-    assert scorer.score(rows) is not None
-    assert scorer.version == "moody-1"
-    assert [scorer.score(rows) for _ in range(3)] == [None, None, None]
-    assert (moody.asked, scorer.version) == (2, "")
-    assert [record.getMessage().startswith("bad_scores: it is tired; offers stay silent") for record in caplog.records] == [True]
-
-
-def test_a_gateway_goes_on_without_its_model(gateway: App) -> None:
-    gateway.scorer = ModelScorer(Moody(), "moody-1")
-    for number in (1, 2):
-        for one in walk_in(f"phone-000{number}"):
-            gateway.inbox.deliver(one)
-        gateway.turn(0.0)
-    assert gateway.reasons == {"chosen": 1, "no_model": 1}
 
 
 def test_the_street_is_the_config_s(config: Path) -> None:

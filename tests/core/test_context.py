@@ -10,7 +10,17 @@ import pytest
 
 from gateway.core import context as contexts
 from gateway.core import limits
-from gateway.core.context import MONTH_MS, READING_MS_MAX, Contact, SubjectContext, ZoneContext
+from gateway.core.context import (
+    AIR_MS_MAX,
+    CROWD_MEAN_MS,
+    CROWD_MS_MAX,
+    MONTH_MS,
+    NOISE_MS_MAX,
+    READING_MS_MAX,
+    Contact,
+    SubjectContext,
+    ZoneContext,
+)
 from gateway.core.types import AnswerKind, Consent, Purpose
 from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone
 
@@ -180,3 +190,89 @@ def test_where_a_zone_is_silent_the_site_speaks() -> None:
     assert contexts.latest(contexts.together(site, fresh, NOON_MS), "temperature", NOON_MS) == 24.0
     assert contexts.latest(contexts.together(site, dead, NOON_MS), "temperature", NOON_MS) == 12.0
     assert contexts.latest(contexts.together(site, dead, NOON_MS), "precipitation", NOON_MS) == 1.0
+
+
+def test_each_quantity_says_how_things_are_for_as_long_as_it_can() -> None:
+    """A noise is over before a temperature is; what is too old is unknown, and no longer makes the rest look old."""
+    here = zone(noise=70.0, pm2_5=12.0, temperature=9.0)
+    known = [
+        (around.noise_dba, around.pm2_5_ug_m3, around.temperature_c, around.age_min)
+        for ms in (0, NOISE_MS_MAX, NOISE_MS_MAX + 1, AIR_MS_MAX + 1, READING_MS_MAX + 1)
+        for around in [contexts.surroundings(here, NOON_MS + ms)]
+    ]
+    assert known == [
+        (70.0, 12.0, 9.0, 0.0),
+        (70.0, 12.0, 9.0, 30.0),
+        (None, 12.0, 9.0, pytest.approx(30.0, abs=0.001)),
+        (None, None, 9.0, pytest.approx(120.0, abs=0.001)),
+        (None, None, None, None),
+    ]
+
+
+def test_the_age_is_that_of_the_oldest_that_is_told() -> None:
+    here = contexts.reading(zone(noise=70.0, humidity=40.0), "temperature", 9.0, NOON_MS + 4 * 60_000)
+    assert contexts.surroundings(here, NOON_MS + 5 * 60_000).age_min == 5.0
+    only_temperature = contexts.reading(zone(humidity=40.0), "temperature", 9.0, NOON_MS + 4 * 60_000)
+    assert contexts.surroundings(only_temperature, NOON_MS + 5 * 60_000).age_min == 1.0, "no situation is told the humidity"
+
+
+@pytest.mark.parametrize("step_s", [10, 60, 600])
+def test_a_crowd_is_a_flow_whatever_the_pace_of_the_counter(step_s: int) -> None:
+    """Twelve people a minute, told every ten seconds, every minute or every ten minutes: 720 an hour."""
+    here = ZoneContext()
+    for report in range(7_200 // step_s + 1):
+        here = contexts.counted(here, "footfall-1", 12 * step_s // 60, NOON_MS + report * step_s * 1000)
+        if not report:
+            assert contexts.surroundings(here, NOON_MS).crowd_per_hour is None, "since when these were counted, nobody knows"
+    assert contexts.surroundings(here, NOON_MS + 7_200_000).crowd_per_hour == pytest.approx(720.0, rel=1e-9)
+
+
+def test_a_crowd_that_has_gone_fades() -> None:
+    here = contexts.counted(contexts.counted(ZoneContext(), "f", 0, NOON_MS), "f", 100, NOON_MS + 60_000)
+    assert contexts.surroundings(here, NOON_MS + 60_000).crowd_per_hour == 6_000.0
+    later_ms = NOON_MS + 60_000 + CROWD_MEAN_MS
+    assert contexts.surroundings(contexts.counted(here, "f", 0, later_ms), later_ms).crowd_per_hour == pytest.approx(6_000.0 / math.e)
+
+
+def test_two_reports_at_one_moment_are_added() -> None:
+    """After an outage a counter's reports come in one batch, at one moment of ours."""
+    start = contexts.counted(contexts.counted(ZoneContext(), "f", 0, NOON_MS), "f", 60, NOON_MS + 60_000)
+    at_ms = NOON_MS + 120_000
+    once = contexts.counted(start, "f", 60, at_ms)
+    both = contexts.counted(contexts.counted(start, "f", 30, at_ms), "f", 30, at_ms)
+    told, expected = (contexts.surroundings(here, at_ms).crowd_per_hour for here in (both, once))
+    assert told == pytest.approx(expected, rel=0.05)
+    unknown = contexts.counted(contexts.counted(ZoneContext(), "f", 5, NOON_MS), "f", 5, NOON_MS)
+    assert contexts.surroundings(unknown, NOON_MS).crowd_per_hour is None
+
+
+def test_doors_add_up_and_a_dead_counter_is_left_out() -> None:
+    here = ZoneContext()
+    for minute, counters in enumerate((("a", "b"), ("a", "b"), ("a",))):
+        for counter in counters:
+            here = contexts.counted(here, counter, 10, NOON_MS + minute * 60_000)
+    around = contexts.surroundings(here, NOON_MS + 120_000)
+    assert (around.crowd_per_hour, around.age_min) == (pytest.approx(1_200.0), 1.0)
+    dead_ms = NOON_MS + 60_000 + CROWD_MS_MAX + 1
+    assert contexts.surroundings(contexts.counted(here, "a", 590, dead_ms), dead_ms).crowd_per_hour == pytest.approx(600.0)
+
+
+def test_after_a_long_silence_a_counter_begins_anew() -> None:
+    here = contexts.counted(contexts.counted(ZoneContext(), "f", 0, NOON_MS), "f", 100, NOON_MS + 60_000)
+    late_ms = NOON_MS + 60_000 + CROWD_MS_MAX + 1
+    assert contexts.surroundings(contexts.counted(here, "f", 9_000, late_ms), late_ms).crowd_per_hour is None
+
+
+def test_a_zones_own_counter_wins_over_the_sites() -> None:
+    def crowd(people: int) -> ZoneContext:
+        return contexts.counted(contexts.counted(ZoneContext(), "f", 0, NOON_MS), "f", people, NOON_MS + 60_000)
+
+    now_ms = NOON_MS + 60_000
+    both = contexts.together(crowd(10), crowd(1), now_ms)
+    assert contexts.surroundings(both, now_ms).crowd_per_hour == pytest.approx(60.0)
+    assert contexts.surroundings(contexts.together(crowd(10), ZoneContext(), now_ms), now_ms).crowd_per_hour == pytest.approx(600.0)
+    loud = contexts.together(zone(noise=50.0), zone(noise=80.0), NOON_MS)
+    assert contexts.surroundings(loud, NOON_MS).noise_dba == 80.0
+    late_ms = NOON_MS + NOISE_MS_MAX + 1
+    again = contexts.together(contexts.reading(ZoneContext(), "noise", 50.0, late_ms), zone(noise=80.0), late_ms)
+    assert contexts.surroundings(again, late_ms).noise_dba == 50.0, "a microphone that died does not hide the site's"

@@ -220,6 +220,7 @@ def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> Non
         (Position("phone-9999", 52.52, 13.405), "not_consented"),
         (Reading("sensor-9", "temperature", 3.0), "unmapped_device"),
         (Count("sensor-9", "people", 3), "unmapped_device"),
+        (Count("sensor-cafe", "pigeon", 3), "unused_count"),
         (purchase("till-unknown", 1), "unmapped_device"),
         (Phone().answer("gw-other.0123456789abcdef"), "other_gateway"),
         (Phone().answer("gw-t.0123456789abcdef"), "unknown_decision"),
@@ -272,6 +273,21 @@ def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gate
     (decision,) = enter(gateway, second).decisions
     features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (5.0, None), "the cafe's sensor has been silent for too long"
+
+
+def test_the_model_hears_of_noise_air_and_crowd(gateway: Gateway) -> None:
+    """A counter that says every minute that twelve passed sees 720 an hour; the oldest word here is a minute old."""
+    gateway.tell(Count("sensor-cafe", "people", 3), Reading("weather-1", "noise", 55.0))
+    for _ in range(3):
+        gateway.clock.advance(60_000)
+        gateway.tell(Count("sensor-cafe", "people", 12), Reading("sensor-cafe", "noise", 71.0), Reading("weather-1", "pm2_5", 8.0))
+    gateway.clock.advance(60_000)
+    gateway.tell((phone := Phone()).consent())
+    (decision,) = enter(gateway, phone).decisions
+    features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
+    assert (features["noise"], features["air"]) == (71.0, 8.0)
+    assert features["crowd"] == pytest.approx(720.0)
+    assert features["context_age"] == pytest.approx(1.0, abs=0.1)
 
 
 # --- facts once ------------------------------------------------------------------------------------------

@@ -23,6 +23,10 @@ SITUATION = Situation(
     expiry_hours=2.0,
     travel_min=3.5,
     visits_month={"bar": 4.0, "coffee_house": 0.0},
+    noise_dba=64.5,
+    pm2_5_ug_m3=0.0,
+    crowd_per_hour=420.0,
+    context_age_min=2.5,
 )
 
 
@@ -36,7 +40,7 @@ def hash_of(table: tuple[Feature, ...]) -> str:
 
 
 def test_names_are_unique_and_complete() -> None:
-    assert len(NAMES) == len(set(NAMES)) == len(FEATURES) == 21
+    assert len(NAMES) == len(set(NAMES)) == len(FEATURES) == 25
     assert {name.removeprefix("offer_") for name in NAMES if name.startswith("offer_")} == set(get_args(OfferKind)) - {"other"}
 
 
@@ -47,13 +51,23 @@ def test_a_row_says_what_the_situation_says() -> None:
     assert [row[f"heading_{kind}"] for kind in ("nowhere_urgent", "home", "work")] == [0.0, 1.0, 0.0]
     assert [row[f"offer_{kind}"] for kind in features.KINDS] == [float(kind == "bar") for kind in features.KINDS]
     assert (row["visits_bar"], row["visits_coffee_house"], row["visits_this_kind"]) == (4.0, 0.0, 4.0)
+    assert (row["noise"], row["air"], row["crowd"], row["context_age"]) == (64.5, 0.0, 420.0, 2.5)
 
 
 def test_unknown_is_nan_and_nothing_else_is() -> None:
-    row = told(msgspec.structs.replace(SITUATION, weather=None, temperature_c=None, visits_month={}))
+    of_zone: dict[str, None] = dict.fromkeys(("noise_dba", "pm2_5_ug_m3", "crowd_per_hour", "context_age_min"))
+    row = told(msgspec.structs.replace(SITUATION, weather=None, temperature_c=None, visits_month={}, **of_zone))
     unknown = {name for name, value in row.items() if math.isnan(value)}
-    assert unknown == {name for name in NAMES if name == "temperature" or name.startswith(("weather_", "visits_"))}
+    told_of_zone = {"temperature", "noise", "air", "crowd", "context_age"}
+    assert unknown == {name for name in NAMES if name in told_of_zone or name.startswith(("weather_", "visits_"))}
     assert not any(math.isnan(row[name]) for name in NAMES if name not in unknown)
+
+
+def test_a_history_that_knows_nothing_of_the_zone_need_not_say_so() -> None:
+    """Tables of answers seldom know noise or crowds: what they leave out is unknown, not zero."""
+    bare = Situation(12.0, "home", None, None, "bar", 2.0, 3.0, {})
+    row = told(bare)
+    assert all(math.isnan(row[name]) for name in ("noise", "air", "crowd", "context_age"))
 
 
 def test_a_zero_is_not_unknown() -> None:

@@ -79,19 +79,29 @@ def tiny_model() -> tuple[bytes, ModelEntry]:
     return model, entry
 
 
-def make_bundle(folder: Path, campaign: Campaign | None = None, *, signed_by: Ed25519PrivateKey = KEY, version: int = 1) -> BundleFiles:
-    """A bundle that opens (if it is signed by KEY) beside the file of the one trusted key."""
+def make_bundle(
+    folder: Path,
+    campaign: Campaign | None = None,
+    *,
+    signed_by: Ed25519PrivateKey = KEY,
+    version: int = 1,
+    name: str = "tiny",
+    expires_at_ms: int = YEAR_2090_MS,
+    expected: float | None = None,
+) -> BundleFiles:
+    """A bundle that opens (if it is signed by KEY) beside the file of the one trusted key; `expected` makes the model's answers wrong."""
     model, entry = tiny_model()
     rows = np.random.default_rng(0).uniform(0.0, 2 * NEAR_MIN, (16, len(features.FEATURES))).astype(np.float32)
+    answers = OnnxScorer(model, entry).score(rows)
     draft = Draft(
-        name="tiny",
+        name=name,
         version=version,
         created_at_ms=YEAR_2026_MS,
-        expires_at_ms=YEAR_2090_MS,
+        expires_at_ms=expires_at_ms,
         model=model,
         model_entry=entry,
         rows=rows,
-        expected=OnnxScorer(model, entry).score(rows),
+        expected=answers if expected is None else (answers * np.float32(expected)).astype(np.float32),
         campaign=campaign or tiny_campaign(),
         metrics={},
     )

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
+from gateway.adapters.shelf import Shelf
 from gateway.config import Config, load_config
 from gateway.core.types import Message
 from tests.kit.bundles import BundleFiles, make_bundle
@@ -67,9 +68,10 @@ decoder = "espresense"
 
 
 def write_config(folder: Path, port: int = 1883, files: BundleFiles | None = None, more: str = "") -> Path:
-    """A config in `folder` that `wayside run` takes, with a bundle beside it; `more` is further TOML."""
+    """A config in `folder` that `wayside run` takes, with a bundle installed beside it; `more` is further TOML."""
     folder.mkdir(parents=True, exist_ok=True)
     files = files or make_bundle(folder)
+    Shelf(files.bundle).install(files.bundle.read_bytes(), "tiny", 1)  # else every start would try the model anew
     path = folder / "wayside.toml"
     path.write_text(CONFIG.format(port=port, bundle=files.bundle, keys=files.keys) + more, "utf-8")
     return path

@@ -14,6 +14,8 @@ from models import export, training
 from models.tables.coupon import Coupons, read_coupons
 from tests.models import tables
 
+ZONE = ("noise", "air", "crowd", "context_age")
+
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
@@ -76,7 +78,16 @@ def test_no_row_of_the_table_travels(exported: export.Exported, history: Coupons
 
 def test_everything_that_may_be_unknown_is_unknown_at_times(exported: export.Exported) -> None:
     unknown = {name for name, column in zip(features.NAMES, exported.rows.T, strict=True) if np.isnan(column).any()}
-    assert unknown == {name for name in features.NAMES if name.startswith(("weather", "temperature", "visits"))}
+    assert unknown == {name for name in features.NAMES if name.startswith(("weather", "temperature", "visits", *ZONE))}
+
+
+def test_a_model_that_was_taught_without_the_zone_is_indifferent_to_it(exported: export.Exported) -> None:
+    """The coupon table knows no noise, no air, no crowd: the parity rows do, and the answers are those of rows that do not."""
+    silent = exported.rows.copy()
+    of_zone = [name in ZONE for name in features.NAMES]
+    assert np.isfinite(silent[:, of_zone]).mean() > 0.7
+    silent[:, of_zone] = np.nan
+    assert OnnxScorer(exported.model, exported.entry).check_parity(silent, exported.expected) <= 1e-6
 
 
 def test_the_same_champion_gives_the_same_bytes(champion: training.Champion, exported: export.Exported) -> None:

@@ -63,15 +63,20 @@ def situation(moment: Moment, here: ZoneContext, offer: Offer) -> Situation:
     zone = moment.street.zones[moment.zone]
     hour = clock.hour + clock.minute / 60
     shop = moment.street.zones.get(offer.shop)
+    around = contexts.surroundings(here, moment.now_ms)
     return Situation(
         hour=hour,
         heading=heading(zone, hour),
-        weather=contexts.weather(here, moment.now_ms),
-        temperature_c=contexts.latest(here, "temperature", moment.now_ms),
+        weather=around.weather,
+        temperature_c=around.temperature_c,
         offer_kind=offer.kind,
         expiry_hours=offer.expiry_hours,
         travel_min=math.nan if shop is None else travel_min(zone, shop),
         visits_month=contexts.visits_month(moment.subject, moment.now_ms),
+        noise_dba=around.noise_dba,
+        pm2_5_ug_m3=around.pm2_5_ug_m3,
+        crowd_per_hour=around.crowd_per_hour,
+        context_age_min=around.age_min,
     )
 
 

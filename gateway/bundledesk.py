@@ -1,0 +1,99 @@
+"""The bundle at work: the model that is asked now, and when another takes its place.
+
+A model that errs is not asked again; if there is a bundle before it, the desk goes back to that one by itself. What `wayside
+bundle install` or `rollback` put on the shelf is taken up within a second, between two batches. A bundle that has expired
+falls silent, unless nobody vouches for the clock. Whatever goes wrong here costs offers, never observations.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from gateway.adapters.bundle import Bundle, BundleError
+from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer
+from gateway.adapters.shelf import Shelf, ShelfError
+from gateway.core import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from gateway.core.offers import Campaign
+
+log = logging.getLogger("wayside")
+
+
+class BundleDesk:
+    """The scorer of a gateway (see `gateway.core.policy.choose.Scorer`), and the keeper of its bundle. Used by the writer thread."""
+
+    def __init__(self, bundle: Bundle, shelf: Shelf, reopen: Callable[[int], Bundle]) -> None:
+        """`reopen` gives the verified active bundle at a moment. Raises ScorerError when the model cannot be used."""
+        self.version = ""
+        self._shelf = shelf
+        self._reopen = reopen
+        self._seen_ns = shelf.changed_at_ns()
+        self._scorer: OnnxScorer | None = None
+        self._expires_at_ms = 0
+        self._number = 0
+        self._failed = False
+        self._take(bundle)
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Propensities, or None while there is no sound model."""
+        if self._scorer is None:
+            return None
+        try:
+            return self._scorer.score(rows)
+        except ScorerError as error:
+            log.error("%s", error)  # noqa: TRY400 - one line is what the operator needs
+            self._fall_silent()
+            self._failed = True
+            return None
+
+    def look(self, now_ms: int) -> Campaign | None:
+        """Asked every second: the campaign of another bundle that has become active, if one has."""
+        if self._failed:
+            self._failed = False
+            self._go_back()
+        changed_ns = self._shelf.changed_at_ns()
+        if changed_ns != self._seen_ns:
+            self._seen_ns = changed_ns
+            return self._reload(now_ms)
+        if self._scorer is not None and now_ms >= max(self._expires_at_ms, limits.CLOCK_FLOOR_MS):
+            log.error("bundle %s has expired; offers stay silent until a newer one is installed", self.version)
+            self._fall_silent()
+        return None
+
+    def _reload(self, now_ms: int) -> Campaign | None:
+        try:
+            if not self._shelf.is_tried():
+                log.error("%s is not what was installed last; it is taken up at the next start", self._shelf.active)
+                return None
+            bundle = self._reopen(now_ms)
+            self._take(bundle)
+        except (BundleError, ScorerError, ShelfError, OSError) as error:
+            log.error("the bundle that was installed is not taken up: %s", error)  # noqa: TRY400 - as above
+            return None
+        log.info("bundle %s is at work", self.version)
+        return bundle.campaign
+
+    def _take(self, bundle: Bundle) -> None:
+        self._scorer = load_scorer(bundle)
+        self._expires_at_ms = bundle.manifest.expires_at_ms
+        self._number = bundle.manifest.version
+        self.version = f"{bundle.manifest.name}-{bundle.manifest.version}"
+
+    def _fall_silent(self) -> None:
+        self._scorer, self.version = None, ""
+
+    def _go_back(self) -> None:
+        """From the newest bundle to the one before, never further: two broken ones must not take turns."""
+        try:
+            notes = self._shelf.notes()
+            if notes is not None and self._number == notes.version_max:
+                self._shelf.go_back()
+        except (ShelfError, OSError) as error:
+            log.error("no way back: %s", error)  # noqa: TRY400 - as above
