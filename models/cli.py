@@ -23,14 +23,17 @@ from gateway.adapters.bundle import MODEL, BundleError
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import features, limits
 from models import bundles
+from models.errors import ModelsError
 from models.export import ExportError, export
 from models.measures import Figures, Interval, areas, figures
+from models.planning import commands as planning
 from models.report import Report, ReportError, TableReport, read_report, report_of, save_report, table_report
 from models.tables.coupon import CouponError, Coupons, read_coupons
 from models.training import RECIPES, Comparison, Step, TrainingError, compare, fit_champion, sample_of, steps_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="From a table of answers to a signed bundle.")
 app.add_typer(bundles.app, name="bundle")
+planning.register(app)
 app.command(epilog="Example: [b]wayside-models keygen --out street[/b]")(bundles.keygen)
 
 TableFile = Annotated[Path, typer.Option("--table", help="Coupon table, CSV, may be compressed.", exists=True, dir_okay=False)]
@@ -110,7 +113,17 @@ def main() -> None:
     """Run the command line; what can go wrong outside ends as one line and an exit code."""
     try:
         app()
-    except (CouponError, TrainingError, ExportError, ReportError, BundleError, ScorerError, bundles.MakeError, OSError) as error:
+    except (
+        ModelsError,
+        CouponError,
+        TrainingError,
+        ExportError,
+        ReportError,
+        BundleError,
+        ScorerError,
+        bundles.MakeError,
+        OSError,
+    ) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 

@@ -1,0 +1,229 @@
+"""`wayside-models ahp | vikor | segments | survey | sample-size`: CSV in, a table, a CSV and a picture out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.planning import ahp, drawings, segments, survey, vikor
+from models.planning.sheets import PlanningError, read_sheet, write_sheet
+
+Csv = Annotated[Path, typer.Option("--out", help="Write the table here, CSV.", dir_okay=False)]
+Picture = Annotated[Path, typer.Option(help="Draw it here, SVG.", dir_okay=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same table: same figures.")]
+_SCREEN = Console()
+
+
+def weigh_criteria(
+    matrices: Annotated[list[Path], typer.Argument(help="One CSV a judge: criteria in the same order; the upper triangle counts.")],
+    *,
+    out: Csv | None = None,
+    picture: Picture | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """Weights of criteria from pairwise comparisons (AHP), and whether the judges agree with themselves.
+
+    Exit code 1 when the group's matrix is not consistent: its weights should not be used.
+    """
+    sheets = [read_sheet(path, blanks=True) for path in matrices]
+    for path, sheet in zip(matrices, sheets, strict=True):
+        if sheet.rows != sheets[0].rows:
+            raise PlanningError(f"{path} compares other criteria than {matrices[0]}, or in another order")
+    group = ahp.weigh_group([ahp.reciprocal(sheet) for sheet in sheets], sheets[0].rows)
+    weights = group.group
+    rows = list(zip(weights.criteria, weights.eigenvector, weights.row_geometric_mean, weights.column_mean, strict=True))
+    header = ("criterion", "eigenvector", "row geometric mean", "column mean")
+    if out is not None:
+        write_sheet(out, header, rows)
+    if picture is not None:
+        drawings.draw_weights(weights, picture)
+    if as_json:
+        _json(group)
+    else:
+        _table("Weights" if len(sheets) == 1 else f"Weights of {len(sheets)} judges", header, rows)
+        for path, judge in zip(matrices, group.judges, strict=True):
+            _say(f"{path.name}: {_verdict(judge)}")
+        if len(sheets) > 1:
+            _say(f"group: {_verdict(weights)}")
+    if not weights.is_consistent:
+        raise typer.Exit(1)
+
+
+def rank_alternatives(
+    table: Annotated[Path, typer.Argument(help="CSV: alternatives in rows, criteria in columns.", exists=True, dir_okay=False)],
+    *,
+    weight: Annotated[list[str] | None, typer.Option(help="criterion=weight, for every criterion; without it, entropy weights")] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="A criterion of which less is better.")] = None,
+    out: Csv | None = None,
+    picture: Picture | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """A set of alternatives that a group can live with (VIKOR), for every view of majority and regret."""
+    sheet = read_sheet(table)
+    notes = [] if weight else [vikor.ENTROPY_WARNING]
+    weights = _weights(weight, sheet.columns) if weight else list(vikor.entropy_weights(sheet.cells, sheet.columns).weights)
+    ranking = vikor.rank(sheet, weights, costs=cost or ())
+    rows = [
+        (name, s, r, *(compromise.q[place] for compromise in ranking.sweep))
+        for place, (name, s, r) in enumerate(zip(ranking.alternatives, ranking.s, ranking.r, strict=True))
+    ]
+    header = ("alternative", "S", "R", *(f"Q at v={compromise.v:g}" for compromise in ranking.sweep))
+    if out is not None:
+        write_sheet(out, header, rows)
+    if picture is not None:
+        drawings.draw_compromises(ranking, picture)
+    if as_json:
+        _json({"ranking": ranking, "warnings": notes})
+        return
+    _table("Criteria", ("criterion", "weight"), list(zip(ranking.criteria, ranking.weights, strict=True)))
+    _table("Proposed, best first", ("v", "alternatives"), [(one.v, ", ".join(one.proposed)) for one in ranking.sweep])
+    for note in notes:
+        _say(f"warning: {note}")
+
+
+class _SegmentsReport(NamedTuple):
+    counts: dict[str, int]
+    clusters: int
+    stability: float
+
+
+def find_segments(
+    table: Annotated[Path, typer.Argument(help=f"CSV: people in rows; columns among {', '.join(segments.BEHAVIOUR)}.", exists=True)],
+    *,
+    seed: Seed = 0,
+    out: Csv | None = None,
+    picture: Picture | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give everybody one of the four segments by behaviour, and say whether the table has clusters of its own."""
+    sheet = read_sheet(table, blanks=True)
+    assigned = segments.assign(sheet)
+    whole = sheet.cells[~np.isnan(sheet.cells).any(axis=1)]
+    clusters = segments.cluster(whole, seed)
+    if out is not None:
+        rows = [
+            (who, segment or "", *row)
+            for who, segment, row in zip(assigned.people, assigned.segments, assigned.indices.tolist(), strict=True)
+        ]
+        write_sheet(out, ("subject", "segment", *segments.SEGMENTS), rows)
+    if picture is not None:
+        drawings.draw_segments(assigned, picture)
+    counts = assigned.counts()
+    if as_json:
+        _json(_SegmentsReport(counts, clusters.parts if clusters.has_structure else 0, clusters.stability)._asdict())
+        return
+    rows = [(name, counts[name], ", ".join(way.tags), way.treat) for name, way in segments.STRATEGIES.items()]
+    _table("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", counts["unknown"], "", "")])
+    if clusters.has_structure:
+        _say(f"{clusters.parts} clusters, found again with agreement {clusters.stability:.2f} when people are drawn anew")
+    else:
+        _say("no cluster structure: any grouping found in this table would be another one tomorrow")
+
+
+def examine_survey(
+    table: Annotated[Path, typer.Argument(help="CSV: respondents in rows, items in columns.", exists=True, dir_okay=False)],
+    *,
+    scale: Annotated[list[str], typer.Option(help="name=item,item,… for every scale")],
+    seed: Seed = 0,
+    out: Csv | None = None,
+    picture: Picture | None = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether scales hold: alpha, AVE, composite reliability, Fornell and Larcker, exploratory factors."""
+    report = survey.examine(read_sheet(table, blanks=True), dict(_scale(text) for text in scale), seed)
+    factors = report.factors
+    pattern = [(item, *row) for item, row in zip(factors.items, factors.loadings, strict=True)]
+    header = ("item", *(f"factor {number + 1}" for number in range(factors.count)))
+    if out is not None:
+        write_sheet(out, header, pattern)
+    if picture is not None:
+        drawings.draw_survey(report, picture)
+    if as_json:
+        _json(report)
+        return
+    rows = [(s.name, s.alpha, f"{s.alpha_low:.3f} … {s.alpha_high:.3f}", s.ave, s.composite_reliability) for s in report.scales]
+    _table(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
+    _table("Pattern loadings (promax)", header, pattern)
+    for first, second in report.confused:
+        _say(f"{first} and {second} are not told apart (Fornell and Larcker)")
+    for note in report.warnings:
+        _say(f"warning: {note}")
+
+
+def needed_respondents(
+    error: Annotated[float, typer.Argument(help="Half the width of the 95 % interval of a share, such as 0.05.")],
+    population: Annotated[int | None, typer.Option(min=1, help="How many people there are in all, if few.")] = None,
+) -> None:
+    """How many people to ask."""
+    typer.echo(survey.sample_size(error, population))
+
+
+def register(app: typer.Typer) -> None:
+    """Put the planning tools on the command line."""
+    for name, command, example in (
+        ("ahp", weigh_criteria, "ahp judge-1.csv judge-2.csv --picture weights.svg"),
+        ("vikor", rank_alternatives, "vikor alternatives.csv --cost price --picture compromise.svg"),
+        ("segments", find_segments, "segments behaviour.csv --out segments.csv"),
+        ("survey", examine_survey, "survey answers.csv --scale trust=t1,t2,t3 --scale use=u1,u2,u3"),
+        ("sample-size", needed_respondents, "sample-size 0.05 --population 2000"),
+    ):
+        app.command(name, epilog=f"Example: [b]wayside-models {example}[/b]")(command)
+
+
+def _verdict(weighing: ahp.Weighing) -> str:
+    if weighing.is_consistent:
+        return f"consistent (CR {weighing.consistency_ratio:.3f})"
+    text = f"NOT consistent (CR {weighing.consistency_ratio:.3f}, should be below {ahp.CONSISTENT_BELOW:g})"
+    worst = weighing.worst
+    if worst is None:
+        return text
+    return (
+        f"{text}; ask again about {worst.first} against {worst.third}: {worst.stated:.2g} was said, by way of {worst.second} it is "
+        f"{worst.implied:.2g}"
+    )
+
+
+def _weights(texts: list[str], criteria: tuple[str, ...]) -> list[float]:
+    stated: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            stated[name] = float(number)
+        except ValueError:
+            raise PlanningError(f"--weight {text!r} does not read criterion=number") from None
+    if missing := [name for name in criteria if name not in stated]:
+        raise PlanningError(f"criterion {missing[0]!r} has no --weight")
+    if unknown := sorted(set(stated) - set(criteria)):
+        raise PlanningError(f"no criterion is called {unknown[0]!r}; there are {', '.join(criteria)}")
+    return [stated[name] for name in criteria]
+
+
+def _scale(text: str) -> tuple[str, tuple[str, ...]]:
+    name, equals, items = text.partition("=")
+    if not equals or not name:
+        raise PlanningError(f"--scale {text!r} does not read name=item,item")
+    return name, tuple(item.strip() for item in items.split(",") if item.strip())
+
+
+def _json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def _say(text: str) -> None:
+    _SCREEN.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(title: str, header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+    table = Table(*header, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
+    _SCREEN.print(table)

@@ -1,0 +1,115 @@
+"""VIKOR (Opricovic and Tzeng 2004) with entropy weights (Shannon): a set of alternatives that a group can live with.
+
+The result is a *set*: naming one winner where two are nearly as good is the commonest misuse. And the answer depends on
+`v`, how much the majority counts against the one who regrets most, so the sweep over v is part of the answer.
+
+Entropy gives a criterion weight for *spreading* the alternatives, not for mattering: a column of almost equal cells gets almost no
+weight, however important it is. It is offered because published work uses it, with a warning, and stated weights outrank it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.planning.sheets import PlanningError, Sheet
+
+Floats = NDArray[np.float64]
+
+SWEEP = tuple(round(1.0 - step / 10, 1) for step in range(11))
+ENTROPY_WARNING = "entropy weighs how far a criterion spreads the alternatives, not how much it matters: state weights if you know them"
+
+
+class Entropy(msgspec.Struct, frozen=True):
+    """Entropy, divergence 1 - E and weight of each criterion."""
+
+    entropy: tuple[float, ...]
+    divergence: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+class Compromise(msgspec.Struct, frozen=True):
+    """One v: Q of every alternative in the order of the sheet (0 best), and the set that is proposed, best first.
+
+    `has_advantage`: the best is ahead by at least 1/(m-1). `is_stable`: it is also best by the sum, or by the worst regret.
+    """
+
+    v: float
+    q: tuple[float, ...]
+    proposed: tuple[str, ...]
+    has_advantage: bool
+    is_stable: bool
+
+
+class Ranking(msgspec.Struct, frozen=True):
+    """Group utility S, individual regret R (0 best each), and the compromises of the sweep."""
+
+    alternatives: tuple[str, ...]
+    criteria: tuple[str, ...]
+    weights: tuple[float, ...]
+    s: tuple[float, ...]
+    r: tuple[float, ...]
+    sweep: tuple[Compromise, ...]
+
+
+def entropy_weights(cells: Floats, criteria: Sequence[str]) -> Entropy:
+    """From positive cells (alternatives, criteria). Raises PlanningError."""
+    if (cells <= 0).any():
+        raise PlanningError(f"entropy needs positive figures, {_name_of(cells <= 0, criteria)!r} has others; state weights instead")
+    if len(cells) < 2:
+        raise PlanningError("one alternative alone needs no choice")
+    shares = cells / cells.sum(axis=0)
+    entropy = -(shares * np.log(shares)).sum(axis=0) / np.log(len(cells))
+    divergence = 1.0 - entropy
+    if divergence.sum() < 1e-12:
+        raise PlanningError("all alternatives are alike in every criterion: entropy weights nothing")
+    return Entropy(tuple(entropy.tolist()), tuple(divergence.tolist()), tuple((divergence / divergence.sum()).tolist()))
+
+
+def rank(sheet: Sheet, weights: Sequence[float], *, costs: Sequence[str] = (), sweep: Sequence[float] = SWEEP) -> Ranking:
+    """VIKOR of alternatives (rows) by criteria (columns). `costs` names criteria of which less is better. Raises PlanningError."""
+    if len(sheet.rows) < 2:
+        raise PlanningError("one alternative alone needs no choice")
+    if len(weights) != len(sheet.columns) or min(weights) < 0 or sum(weights) <= 0:
+        raise PlanningError(f"{len(sheet.columns)} criteria need as many weights, none negative, not all zero; {len(weights)} were given")
+    if unknown := sorted(set(costs) - set(sheet.columns)):
+        raise PlanningError(f"no criterion is called {unknown[0]!r}; there are {', '.join(sheet.columns)}")
+    better = np.where(np.isin(sheet.columns, costs), -1.0, 1.0) * sheet.cells
+    span = better.max(axis=0) - better.min(axis=0)
+    if not span.any():
+        raise PlanningError("all alternatives are alike in every criterion: there is nothing to choose by")
+    share = np.asarray(weights, dtype=np.float64) / sum(weights)
+    missed = share * np.divide(better.max(axis=0) - better, span, out=np.zeros_like(better), where=span > 0)
+    s, r = missed.sum(axis=1), missed.max(axis=1)
+    return Ranking(
+        alternatives=sheet.rows,
+        criteria=sheet.columns,
+        weights=tuple(share.tolist()),
+        s=tuple(s.tolist()),
+        r=tuple(r.tolist()),
+        sweep=tuple(_compromise(sheet.rows, s, r, v) for v in sweep),
+    )
+
+
+def _compromise(names: Sequence[str], s: Floats, r: Floats, v: float) -> Compromise:
+    q = v * _scaled(s) + (1 - v) * _scaled(r)
+    order = np.argsort(q, kind="stable")
+    first, second = order[0], order[1]
+    advantage = 1 / (len(names) - 1)
+    ahead = bool(q[second] - q[first] >= advantage)
+    stable = bool(s[first] == s.min() or r[first] == r.min())
+    near = order[q[order] - q[first] < advantage]
+    chosen = order[: 1 if stable else 2] if ahead else near
+    return Compromise(v, tuple(q.tolist()), tuple(names[place] for place in chosen), ahead, stable)
+
+
+def _scaled(values: Floats) -> Floats:
+    span = np.ptp(values)
+    return (values - values.min()) / span if span else np.zeros_like(values)
+
+
+def _name_of(wrong: NDArray[np.bool_], criteria: Sequence[str]) -> str:
+    return criteria[int(np.flatnonzero(wrong.any(axis=0))[0])]

@@ -1,0 +1,123 @@
+"""The planning tools as they are typed: tables, CSV, a picture, JSON, and one line where something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from models import cli
+from models.planning.segments import BEHAVIOUR
+from models.planning.sheets import PlanningError
+
+JUDGE = ",a,b,c\na,1,{ab},4\nb,,1,2\nc,,,1\n"
+
+
+def models(*words: object) -> Result:
+    return CliRunner().invoke(cli.app, [str(word) for word in words], catch_exceptions=False)
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Path:
+    path = tmp_path / "judge.csv"
+    path.write_text(JUDGE.format(ab=2))
+    return path
+
+
+def test_ahp(judge: Path, tmp_path: Path) -> None:
+    out, picture = tmp_path / "weights.csv", tmp_path / "weights.svg"
+    result = models("ahp", judge, "--out", out, "--picture", picture, "--json")
+    assert result.exit_code == 0
+    group = json.loads(result.stdout)["group"]
+    assert group["eigenvector"] == pytest.approx([4 / 7, 2 / 7, 1 / 7])
+    assert next(csv.reader(out.read_text().splitlines())) == ["criterion", "eigenvector", "row geometric mean", "column mean"]
+    assert "CR 0.000 (limit 0.1): consistent" in picture.read_text()
+    before = picture.read_bytes()
+    models("ahp", judge, "--picture", picture)
+    assert picture.read_bytes() == before  # the same figures, the same bytes
+
+
+def test_ahp_leaves_with_1_where_judges_contradict_themselves(judge: Path) -> None:
+    judge.write_text(JUDGE.format(ab="1/9"))
+    result = models("ahp", judge)
+    assert result.exit_code == 1
+    assert "NOT consistent" in result.stdout
+    assert "ask again about a against c" in result.stdout
+
+
+def test_ahp_judges_must_judge_the_same(judge: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(JUDGE.format(ab=2).replace("c", "d"))
+    with pytest.raises(PlanningError, match="compares other criteria"):
+        models("ahp", judge, other)
+
+
+def test_vikor(tmp_path: Path) -> None:
+    table, picture, out = tmp_path / "table.csv", tmp_path / "table.svg", tmp_path / "q.csv"
+    table.write_text("name,price,taste\nx,3,9\ny,2,2\nz,9,3\n")
+    result = models("vikor", table, "--cost", "price", "--picture", picture, "--out", out)
+    assert result.exit_code == 0
+    assert "entropy weighs how far" in result.stdout
+    assert ">x</text>" in picture.read_text()
+    stated = models("vikor", table, "--cost", "price", "--weight", "price=1", "--weight", "taste=0", "--json")
+    assert json.loads(stated.stdout)["warnings"] == []
+    assert json.loads(stated.stdout)["ranking"]["sweep"][0]["proposed"][0] == "y"
+    for words, complaint in ((("--weight", "price=1"), "'taste' has no"), (("--weight", "price"), "does not read")):
+        with pytest.raises(PlanningError, match=complaint):
+            models("vikor", table, *words)
+
+
+def test_segments(tmp_path: Path) -> None:
+    table, out, picture = tmp_path / "people.csv", tmp_path / "segments.csv", tmp_path / "segments.svg"
+    cells = np.random.default_rng(8).uniform(size=(120, 3))
+    lines = [",".join(("subject", *BEHAVIOUR[:3]))] + [
+        f"s{number}," + ",".join(f"{x:.3f}" for x in row) for number, row in enumerate(cells)
+    ]
+    table.write_text("\n".join(lines))
+    result = models("segments", table, "--out", out, "--picture", picture)
+    assert result.exit_code == 0
+    assert "no cluster structure" in result.stdout
+    assert len(out.read_text().splitlines()) == 121
+    assert "Segments by behaviour" in picture.read_text()
+
+
+def test_survey(tmp_path: Path) -> None:
+    draws = np.random.default_rng(9)
+    table, picture = tmp_path / "answers.csv", tmp_path / "answers.svg"
+    common = draws.normal(size=(80, 1))
+    answers = np.round(3 + common + draws.normal(0, 0.7, (80, 4)), 2)
+    table.write_text("who,a,b,c,d\n" + "\n".join(f"r{number}," + ",".join(map(str, row)) for number, row in enumerate(answers.tolist())))
+    result = models("survey", table, "--scale", "x=a,b,c,d", "--picture", picture, "--json")
+    assert json.loads(result.stdout)["scales"][0]["alpha"] > 0.8
+    assert "eigenvalue" in picture.read_text()
+    with pytest.raises(PlanningError, match="does not read name=item"):
+        models("survey", table, "--scale", "a,b")
+
+
+def test_sample_size() -> None:
+    assert models("sample-size", "0.05").stdout == "385\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "needs a header line"),
+        ("a,b\n", "needs a header line"),
+        ("n,a,b\nx,1\n", "line 2 has 2 cells, the header 3"),
+        ("n,a,b\nx,1,two\n", "line 2, column 'b' holds 'two', which is no number"),
+        ("n,a,b\nx,1,1/0\n", "column 'b' holds '1/0'"),
+        ("n,a,b\nx,1,inf\n", "no finite number"),
+        ("n,a,b\nx,1,\n", "column 'b' is empty"),
+        ("n,a,a\nx,1,2\n", "the column 'a' stands twice"),
+        ("n,a,b\nx,1,2\nx,3,4\n", "the row 'x' stands twice"),
+    ],
+)
+def test_a_table_with_a_fault_is_refused_by_its_place(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(PlanningError, match=complaint):
+        models("vikor", path)
