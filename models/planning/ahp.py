@@ -89,14 +89,14 @@ def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
     place = int(np.argmax(values.real))
     lambda_max = float(values[place].real)
     index = max(0.0, (lambda_max - size) / (size - 1))
-    random = RANDOM_INDEX[size - 1]
+    by_chance = RANDOM_INDEX[size - 1]
     return Weighing(
         criteria=tuple(criteria),
         eigenvector=_shares(np.abs(vectors[:, place].real)),
         row_geometric_mean=_shares(np.exp(np.log(matrix).mean(axis=1))),
         column_mean=_shares((matrix / matrix.sum(axis=0)).mean(axis=1)),
         lambda_max=lambda_max,
-        consistency_ratio=index / random if random else 0.0,
+        consistency_ratio=index / by_chance if by_chance else 0.0,
         worst=_worst_triad(matrix, criteria),
     )
 

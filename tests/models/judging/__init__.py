@@ -1,0 +1,1 @@
+"""Judging forecasts: known answers, fairness, and the page."""
