@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gateway.bundledesk import BundleDesk
     from gateway.core.bus import Bus
+    from gateway.core.draft import Draw
     from gateway.core.policy.choose import Scorer
     from gateway.core.street import Street
     from gateway.core.types import Message, Observation
@@ -69,7 +70,7 @@ class App:
         self.inbox = inbox
         self.uplink: UplinkThread | None = None
         self.desk: BundleDesk | None = None
-        self.draw: engine.Draw = _draw
+        self.draw: Draw = _draw
         self.triggers = TriggerDesk(street, bus)
         self.world = store.world(clock.now_ms(), street.presence)
         self.counts: Counter[str] = Counter()
@@ -106,10 +107,7 @@ class App:
             job.run(self.store)
         step_ms = self.clock.take_step()
         if step_ms:
-            log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
-            self.world.shift(step_ms)
-            self._status_at_ms += step_ms
-            self._tidy_at_ms += step_ms
+            self._shift(step_ms)
         now_ms = self.clock.now_ms()
         observations: list[Observation] = []
         refusals = self.road.refusals()
@@ -129,6 +127,17 @@ class App:
         self.bus.acknowledge(messages)
         self._tidy(now_ms)
         return len(messages)
+
+    def _shift(self, step_ms: int) -> None:
+        """Open visits move with a clock that was set, on the disk too: after a restart nobody would know of it."""
+        log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
+        self.world.shift(step_ms)
+        self._status_at_ms += step_ms
+        self._tidy_at_ms += step_ms
+        try:
+            self.store.move_visits(self.world.presences.values())
+        except StoreFullError as error:
+            self._hold(str(error))
 
     def _commit(self, outcome: Outcome) -> bool:
         """Store an outcome and make it true; waits out a full disk; False if asked to stop meanwhile."""
@@ -167,7 +176,7 @@ class App:
 
     def _is_due(self, now_ms: int) -> bool:
         due_ms = self.world.next_due_ms()
-        return (due_ms is not None and due_ms <= now_ms) or now_ms >= self._window_end_ms()
+        return (due_ms is not None and due_ms <= now_ms) or now_ms >= min(self._window_end_ms(), self._purge_ms())
 
     def _window_end_ms(self) -> int:
         start_ms = self.world.window_start_ms
@@ -176,6 +185,10 @@ class App:
         if start_ms is not None and start_ms > self.clock.now_ms() + limits.CLOCK_BACK_MS_MAX + self.street.window_ms:
             return self.clock.now_ms()  # opened by a clock that was years ahead
         return start_ms + self.street.window_ms if start_ms is not None else self.street.clock_floor_ms
+
+    def _purge_ms(self) -> int:
+        """When to look for what has been kept for long enough."""
+        return max(self.world.purge_at_ms, self.street.clock_floor_ms)
 
     def _wait_s(self) -> float:
         """How long there is nothing to do unless something arrives."""

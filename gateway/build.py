@@ -12,19 +12,21 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from gateway.adapters.aes import Aes
 from gateway.adapters.bundle import Bundle, BundleError, open_bundle, read_public_keys
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.migrations import read_key
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.adapters.onnx_scorer import ScorerError
+from gateway.adapters.reader import Reader
 from gateway.adapters.shelf import Shelf, ShelfError
 from gateway.adapters.store import Store, StoreError
 from gateway.app import App
 from gateway.bundledesk import BundleDesk
 from gateway.core import limits
 from gateway.core.bus import Publication
-from gateway.core.street import Street
+from gateway.core.street import Retention, Street
 from gateway.decoders.keys import Keys, parse_keys
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
@@ -58,7 +60,7 @@ def build(config: Config) -> App:
     road = build_road(config)
     options = mqtt_options(config)
     far = cloud(config)
-    store = open_store(config, may_create=True)
+    store = open_store(config)
     inbox = Inbox(limits.INBOX_MESSAGES_MAX)
     app = App(street, clock=clock, bus=MqttBus(options, clock.now_ms), store=store, scorer=desk, road=road, inbox=inbox)
     app.desk = desk
@@ -112,6 +114,7 @@ def build_street(config: Config, bundle: Bundle) -> Street:
         campaign=bundle.campaign,
         window_ms=config.privacy.window_s * 1000,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
+        retention=Retention(**config.retention.model_dump()),
     )
 
 
@@ -137,15 +140,23 @@ def _keys(path: Path) -> Keys:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def open_store(config: Config, *, may_create: bool) -> Store:
-    """The database that a config names."""
-    if not may_create and not config.store.path.exists():
+def open_store(config: Config) -> Store:
+    """The database that a config names, for the one gateway that writes into it; made at the first start."""
+    return Store(config.store.path, _store_key(config, may_create=True), exclusive=True, cipher=Aes())
+
+
+def open_reader(config: Config) -> Reader:
+    """The same database to look into, whether its gateway runs or not."""
+    if not config.store.path.exists():
         raise SetupError(f"{config.store.path} does not exist yet: start the gateway first, or correct store.path")
+    return Reader(config.store.path, _store_key(config, may_create=False))
+
+
+def _store_key(config: Config, *, may_create: bool) -> bytes:
     try:
-        key = read_key(config.store.key_file, may_create=may_create)
+        return read_key(config.store.key_file, may_create=may_create)
     except (ValueError, OSError) as error:
         raise SetupError(str(error)) from None
-    return Store(config.store.path, key, exclusive=may_create)
 
 
 def mqtt_options(config: Config) -> MqttOptions:

@@ -198,7 +198,7 @@ def why(
     from gateway import build, explaining  # noqa: PLC0415 - see run
 
     settings = _load(config, override)
-    with closing(_guarded(lambda: build.open_store(settings, may_create=False))) as store:
+    with closing(_guarded(lambda: build.open_reader(settings))) as store:
         if decision is None:
             explaining.print_latest(store, as_json=as_json)
             return
@@ -271,6 +271,27 @@ def rollback(config: ConfigOption = Path("wayside.toml"), *, as_json: JsonOption
 
     settings = _load(config, None)
     bundling.print_bundle(_guarded(lambda: bundling.rollback(settings)), "active again", as_json=as_json)
+
+
+history_app = typer.Typer(no_args_is_help=True, help="What the gateway remembers, to learn from.", rich_markup_mode="markdown")
+app.add_typer(history_app, name="history")
+
+
+@history_app.command("export")
+def history_export(
+    out: Annotated[Path, typer.Option("--out", help="folder for interactions.csv and baskets.csv")],
+    config: ConfigOption = Path("wayside.toml"),
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what is remembered of people who said yes to learning, under pseudonyms of this export only; the gateway may be running.
+
+    Example: `wayside history export --config wayside.toml --out history`
+    """
+    from gateway.exporting import export_history  # noqa: PLC0415 - see run
+
+    settings = _load(config, None)
+    _guarded(lambda: export_history(settings, out, as_json=as_json))
 
 
 @app.command()

@@ -21,6 +21,7 @@ from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.street import EVERYWHERE, Zone
 from gateway.core.types import OfferKind
+from gateway.decoders.contract import UNSTATED
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -81,6 +82,18 @@ class PrivacyPart(_Part):
     window_s: int = Field(3600, gt=0, le=86_400, description="how long counts are gathered before they may leave")
 
 
+Days = Annotated[int, Field(ge=limits.RETENTION_DAYS_MIN, le=limits.RETENTION_DAYS_MAX)]
+
+
+class RetentionPart(_Part):
+    """For how long things are kept."""
+
+    visits_days: Days = Field(90, description="ended visits of people who may be learned from, in days; then they are deleted")
+    decisions_days: Days = Field(180, description="the decision log, in days")
+    facts_days: Days = Field(400, description="purchases, answers and consents, in days; a repetition is known for as long")
+    withdrawals_days: Days = Field(400, description="that somebody said no (a keyed hash), in days, so that no older yes undoes it")
+
+
 class PresencePart(_Part):
     """When somebody is in a zone."""
 
@@ -99,7 +112,7 @@ class PresencePart(_Part):
     dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
     exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
     margin_db: float = Field(
-        5.0, ge=0, le=40, description="how much better another zone must hear somebody to call them away; twice that to call them back"
+        5.0, ge=0, le=40, description="how much better another zone must hear somebody to call them away; at least twice that to call back"
     )
     fix_exit_after_s: float = Field(900.0, gt=0, description="no word for this long: left, in zones without anchors")
 
@@ -188,6 +201,7 @@ class Config(_Part):
     bundle: BundlePart = Field(description="model, offers and policy")
     cloud: CloudPart | None = Field(None, description="where records go; without it they wait")
     privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="what leaves")
+    retention: RetentionPart = Field(default_factory=RetentionPart, description="for how long things are kept")
     presence: PresencePart = Field(default_factory=PresencePart, description="when somebody is in a zone")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the places")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="what to listen to")
@@ -211,6 +225,12 @@ class Config(_Part):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} {twice[0]!r} stands twice; each {what} belongs in one place")
+        unstated = UNSTATED in self.devices or UNSTATED in anchors
+        if unstated:
+            raise ValueError(
+                f"{UNSTATED!r} stands for every device that does not say who it is, so it is in no one place: have the device name itself "
+                "(or give its format a topic with its name)"
+            )
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
                 raise ValueError(f"presence.offset_db: {anchor!r} is no anchor of any zone{_nearest(anchor, anchors)}")

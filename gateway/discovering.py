@@ -1,7 +1,8 @@
 """`wayside discover`: listen for a while, and propose the sources and ids for what is heard, as config text.
 
-Topics choose their decoder first. What no topic knows is shown to every decoder, and one that finds observations in it
-is proposed with a note, for a person to judge: the running gateway never guesses. Ids that may be somebody's (the tags
+Topics choose their decoder first, then usual topics below a prefix (`site7/espresense/...`). What no topic knows is shown
+to every decoder, and one that finds observations in it is proposed, on its usual topics with the base renamed where
+that fits. Both are proposed with a note, for a person to judge: the running gateway never guesses. Ids that may be somebody's (the tags
 and phones that scanners hear) are counted, not written down; only what stands still is named.
 """
 
@@ -32,6 +33,7 @@ TOPICS_MAX = 5_000
 PARTNERS_MAX = 20_000
 IDS_MAX = 200
 LEVELS_KEPT_MIN = 3
+PREFIX_LEVELS_MAX = 2
 
 
 class Route(NamedTuple):
@@ -133,21 +135,50 @@ def discover(broker: str, seconds: float, *, show: bool) -> Findings:
 
 
 def _route(message: Message) -> Route | None:
-    """The source that a topic would belong to: known by its topic, else proposed by whatever can read the payload."""
+    """The source that a topic would belong to: known by its topic, else proposed by whatever can read the message."""
     known = by_topic(message.topic)
     if known is not None:
-        return Route(next(one for one in known.topics if topic_matches(one, message.topic)), known, guessed=False)
-    found: list[tuple[int, Decoder]] = []
-    for decoder in map(load, decoder_names()):
-        try:
-            observations = decoder.decode(message)
-        except DecodeError:
-            continue
-        if any(not isinstance(observation, Status) for observation in observations):  # a sign of life is too easily seen
-            found.append((len(observations), decoder))
+        return Route(_filter_of(known, message.topic), known, guessed=False)
+    return _below_prefix(message) or _by_payload(message)
+
+
+def _filter_of(decoder: Decoder, topic: str) -> str:
+    return next(one for one in decoder.topics if topic_matches(one, topic))
+
+
+def _below_prefix(message: Message) -> Route | None:
+    """A usual topic below levels of the owner's own: a bridge to another broker puts them there."""
+    levels = message.topic.split("/")
+    for own in range(1, min(PREFIX_LEVELS_MAX, len(levels) - 1) + 1):
+        prefix, rest = "/".join(levels[:own]), "/".join(levels[own:])
+        decoder = by_topic(rest)
+        if decoder is not None and _read(decoder, message):
+            return Route(f"{prefix}/{_filter_of(decoder, rest)}", decoder, guessed=True)
+    return None
+
+
+def _by_payload(message: Message) -> Route | None:
+    """The decoder that finds most in the payload; a sign of life is too easily seen."""
+    heard = ((decoder, _read(decoder, message)) for decoder in map(load, decoder_names()))
+    found = [(len(said), decoder) for decoder, said in heard if any(not isinstance(one, Status) for one in said)]
     if not found:
         return None
-    return Route(_shape(message.topic), max(found, key=lambda one: one[0])[1], guessed=True)
+    decoder = max(found, key=lambda one: one[0])[1]
+    return Route(_renamed(decoder, message.topic) or _shape(message.topic), decoder, guessed=True)
+
+
+def _read(decoder: Decoder, message: Message) -> list[Observation]:
+    try:
+        return decoder.decode(message)
+    except DecodeError:
+        return []
+
+
+def _renamed(decoder: Decoder, topic: str) -> str | None:
+    """The usual filter with another base, where that is all that the owner changed: `zigbee/#` for `zigbee2mqtt/#`."""
+    base = topic.partition("/")[0]
+    candidates = (f"{base}/{rest}" for _, _, rest in (one.partition("/") for one in decoder.topics))
+    return next((one for one in candidates if topic_matches(one, topic)), None)
 
 
 def _shape(topic: str) -> str:

@@ -21,14 +21,14 @@ from gateway.core import features
 from gateway.core.policy.decision import REASONS, Candidate, Decision
 
 if TYPE_CHECKING:
-    from gateway.adapters.store import Store
+    from gateway.adapters.reader import Reader
     from gateway.config import Config
 
 MATTERED_MOST = 5
 LATEST_MOST = 20
 
 
-def print_latest(store: Store, *, as_json: bool) -> None:
+def print_latest(store: Reader, *, as_json: bool) -> None:
     """The newest decisions."""
     rows = store.latest_decisions(LATEST_MOST)
     if as_json:

@@ -72,7 +72,7 @@ def report(app: App, state: str) -> Report:
         observations_by_decoder=dict(app.road.observations),
         refused=dict(app.road.refused),
         kept=counts["kept"],
-        discarded=dict(app.discarded),
+        discarded=dict(app.discarded + app.road.discarded),
         visits={kind: counts[kind] for kind in ("entered", "dwelled", "left")},
         facts=counts["facts"],
         decisions=dict(app.reasons),

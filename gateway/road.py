@@ -10,6 +10,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.core import limits
+from gateway.core.types import Count, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError, Decoder
 from gateway.decoders.topics import topic_matches
 
@@ -43,6 +44,7 @@ class Road:
         self.messages: Counter[str] = Counter()
         self.observations: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.discarded: Counter[str] = Counter()
         self.letters: deque[Letter] = deque(maxlen=limits.DEAD_LETTERS_MAX)
 
     def decode(self, message: Message) -> list[Observation]:
@@ -63,7 +65,17 @@ class Road:
             self.letters.append(letter)
             return []
         self.observations[decoder.name] += len(found)
-        return found
+        return self._fresh(found) if message.retained else found
+
+    def _fresh(self, found: list[Observation]) -> list[Observation]:
+        """What still holds of a message that the broker had kept: it comes again at every reconnect, from whenever it was.
+
+        Where somebody was, and what was counted since the last report, are over. A reading that states its time is as old as that, and
+        facts know themselves again.
+        """
+        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading) or _is_dated(one)]
+        self.discarded["retained"] += len(found) - len(kept)
+        return kept
 
     def refusals(self) -> int:
         """How many messages were refused so far."""
@@ -75,3 +87,7 @@ class Road:
             self._routes.clear()
         self._routes[topic] = decoder
         return decoder
+
+
+def _is_dated(observation: Observation) -> bool:
+    return isinstance(observation, Reading) and observation.at_ms is not None

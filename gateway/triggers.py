@@ -42,6 +42,7 @@ class TriggerDesk:
         left_ms = trigger.expires_at_ms - now_ms
         if offer is None or left_ms <= 0:
             self.expired += 1
+            self._in_flight.pop(trigger.decision, None)
             self._done.append(trigger.decision)
             return False
         payload = msgspec.json.encode(

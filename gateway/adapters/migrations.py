@@ -103,12 +103,36 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
     return database
 
 
-def _migrate(database: apsw.Connection, version: int, path: Path, failure: type[Exception]) -> None:
-    scripts = sorted(
+def open_reader(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
+    """Open the encrypted database to look into it, also while its gateway runs: nothing is locked, written or migrated.
+
+    WAL mode lets a reader see the last commit without holding up the writer. Raises `failure` with the way out.
+    """
+    try:
+        database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        database.set_busy_timeout(BUSY_MS)
+        database.pragma("cipher", "chacha20")
+        database.pragma("hexkey", key.hex())
+        version, newest = int(database.pragma("user_version")), _scripts()[-1][0]
+    except tuple(WAYS_OUT) as error:
+        raise failure(f"{path} {next(words for kind, words in WAYS_OUT.items() if isinstance(error, kind))}") from None
+    if version != newest:
+        database.close()
+        raise failure(f"{path} has schema {version}, this program reads {newest}: use the gateway's own version of it")
+    return database
+
+
+def _scripts() -> list[tuple[int, str]]:
+    """The numbered schema files, oldest first."""
+    return sorted(
         (int(file.name[:4]), file.read_text())
         for file in resources.files("gateway.adapters").joinpath("schema").iterdir()
         if file.name.endswith(".sql")
     )
+
+
+def _migrate(database: apsw.Connection, version: int, path: Path, failure: type[Exception]) -> None:
+    scripts = _scripts()
     newest = scripts[-1][0]
     if version > newest:
         raise failure(f"{path} has schema {version}, this program knows {newest}: install the newer version again")

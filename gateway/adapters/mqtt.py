@@ -240,7 +240,7 @@ class MqttBus:
             topic = ""  # no source matches it: counted as unknown, thanked, and gone
         ticket = self._connection << PACKET_ID_BITS | message.mid
         payload = bytes(message.payload) if len(message.payload) <= limits.PAYLOAD_BYTES_MAX else _TOO_LARGE
-        self._deliver(Message(topic, payload, self._now_ms(), message.qos, ticket))
+        self._deliver(Message(topic, payload, self._now_ms(), message.qos, ticket, message.retain))
 
     def _trouble(self, text: str) -> None:
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)

@@ -30,6 +30,7 @@ OPS_ALLOWED = frozenset(
     {
         "Add",
         "Cast",
+        "Clip",
         "Div",
         "Exp",
         "Gather",

@@ -19,18 +19,27 @@ import msgspec
 
 from gateway.adapters import migrations
 from gateway.core import limits
-from gateway.core.context import Contact, SubjectContext, may_be_offered
+from gateway.core.context import Contact, SubjectContext, may_be_offered, may_be_remembered
 from gateway.core.presence import Presence, PresenceRules
 from gateway.core.privacy import Cell
 from gateway.core.records import Batch, Record
 from gateway.core.world import Outcome, Proposed, Trigger, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from gateway.core.policy.decision import Decision
+    from gateway.core.addresses import Cipher
+    from gateway.core.street import Cuts
     from gateway.core.types import Envelope
+
+OUTDATED: dict[str, tuple[str, str]] = {
+    "visits": ("left_ms", "subject, entered_ms, zone"),
+    "decisions": ("at_ms", "id"),
+    "facts": ("at_ms", "envelope"),
+    "withdrawals": ("at_ms", "start"),
+}
+"""What is kept for so many days only: table -> what its age is counted from, and its key. In the order of `Cuts`."""
 
 CONTACTS_BACK_MS = 2 * 86_400_000  # a local day is at most 25 h; two days hold every "today"
 
@@ -49,11 +58,13 @@ class StoreFullError(StoreError):
 class Store:
     """Opens (and migrates) the file at `path`. Used by one thread only."""
 
-    def __init__(self, path: Path, key: bytes, *, exclusive: bool = False) -> None:
+    def __init__(self, path: Path, key: bytes, *, exclusive: bool = False, cipher: Cipher | None = None) -> None:
         """Open with a 32-byte key; raises StoreError for a wrong key, a newer schema or a damaged file.
 
-        `exclusive` is for the one gateway that writes: a second one is refused, so that no two worlds share a database.
+        `exclusive` is for the one gateway that writes: a second one is refused, so that no two worlds share a database. `cipher` is
+        what a world that is read from here looks private addresses up with.
         """
+        self._cipher = cipher
         self._lock = migrations.lock(path, StoreError) if exclusive else None
         self._db = migrations.open_database(path, key, StoreError)
         self._contexts: OrderedDict[str, SubjectContext] = OrderedDict()
@@ -109,6 +120,13 @@ class Store:
         row = self._db.execute(sql, (decision,)).fetchone()
         return Proposed(*row) if row else None
 
+    def is_outdated(self, cuts: Cuts) -> bool:
+        """Whether any table holds what is older than it may become."""
+        return any(
+            self._db.execute(f"SELECT 1 FROM {table} WHERE {time} < ? LIMIT 1", (cut_ms,)).fetchone()  # noqa: S608 - names from OUTDATED
+            for (table, (time, _)), cut_ms in zip(OUTDATED.items(), cuts, strict=True)
+        )
+
     def backlog(self) -> int:
         """Records waiting to leave."""
         return self._backlog
@@ -133,16 +151,27 @@ class Store:
         return World(
             dict(self._rows("SELECT mover, subject FROM identities")),
             [
-                Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled))
-                for subject, zone, seen_ms, due_at_ms, entered_ms, dwelled in self._rows(
-                    "SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled FROM presences"
+                Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled), confidence=confidence, heard=heard)
+                for subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard in self._rows(
+                    "SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard FROM presences"
                 )
             ],
             {Cell(zone, offer, kind): count for zone, offer, kind, count in self._rows("SELECT zone, offer, kind, count FROM cells")},
             int(window[0]) if window else None,
             now_ms=now_ms,
             rules=rules,
+            keys=dict(self._rows("SELECT key, subject FROM keys")),
+            cipher=self._cipher,
         )
+
+    def move_visits(self, presences: Iterable[Presence]) -> None:
+        """Write the moments of open visits anew: the clock was set."""
+        rows = [(present.entered_ms, present.seen_ms, present.due_at_ms, present.subject, present.zone) for present in presences]
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE presences SET entered_ms = ?, seen_ms = ?, due_at_ms = ? WHERE subject = ? AND zone = ?",
+                [row for row in rows if row[0] is not None],
+            )
 
     def save(self, outcome: Outcome) -> None:
         """Commit everything that an outcome changes, or nothing of it."""
@@ -153,6 +182,8 @@ class Store:
             for subject, context in outcome.contexts.items():
                 if context is None:
                     self._forget(subject)  # last, so that it forgets what this very batch has written too
+            if outcome.purge is not None:
+                self._purge(outcome.purge, outcome.purge_at_ms or 0)
         for subject, context in outcome.contexts.items():
             if context is None:
                 self._contexts.pop(subject, None)
@@ -166,17 +197,31 @@ class Store:
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
                 if not may_be_offered(context.purposes):
                     self._db.execute("DELETE FROM triggers WHERE device = ?", (context.device,))
-        for mover, owner in outcome.identities.items():
-            self._db.execute("DELETE FROM identities WHERE mover = ?", (mover,))
-            if owner is not None:
-                self._db.execute("INSERT INTO identities VALUES (?, ?)", (mover, owner))
+                if not may_be_remembered(context.purposes):
+                    self._db.execute("DELETE FROM visits WHERE subject = ?", (subject,))
+        for table, name, owners in (("identities", "mover", outcome.identities), ("keys", "key", outcome.keys)):
+            for theirs, owner in owners.items():
+                self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (theirs,))  # noqa: S608 - names from the line above
+                if owner is not None:
+                    self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (theirs, owner))  # noqa: S608 - as above
+        self._save_visits(outcome)
+        self._save_facts(outcome)
+
+    def _save_visits(self, outcome: Outcome) -> None:
         for transition in outcome.transitions:
             place = (transition.subject, transition.zone)
             present = outcome.presences.get(place)
             self._db.execute("DELETE FROM presences WHERE subject = ? AND zone = ?", place)
             if present is not None and present.entered_ms is not None:
                 times = (present.entered_ms, int(present.dwelled), present.seen_ms, present.due_at_ms)
-                self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?)", (*place, *times))
+                row = (*place, *times, present.confidence, present.heard)
+                self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?)",
+            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.heard) for visit in outcome.visits],
+        )
+
+    def _save_facts(self, outcome: Outcome) -> None:
         self._db.executemany(
             "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -184,10 +229,9 @@ class Store:
                 for row in outcome.facts.values()
             ],
         )
-
         self._db.executemany(
-            "INSERT OR REPLACE INTO withdrawals VALUES (?, ?)",
-            [(self._keyed(f"{device}\0{boot}"), seq) for (device, boot), seq in outcome.withdrawals.items()],
+            "INSERT OR REPLACE INTO withdrawals VALUES (?, ?, ?)",
+            [(self._keyed(f"{device}\0{boot}"), *said) for (device, boot), said in outcome.withdrawals.items()],
         )
 
     def _save_decisions(self, outcome: Outcome) -> None:
@@ -220,9 +264,20 @@ class Store:
         theirs = "(SELECT id FROM decisions WHERE subject = ?)"
         self._db.execute(f"DELETE FROM triggers WHERE decision IN {theirs}", (subject,))  # noqa: S608 - the text of the line above
         self._db.execute(f"UPDATE facts SET decision = NULL WHERE decision IN {theirs}", (subject,))  # noqa: S608 - as above
-        for table in ("contexts", "identities", "presences", "decisions"):
+        for table in ("contexts", "identities", "keys", "presences", "visits", "decisions"):
             self._db.execute(f"DELETE FROM {table} WHERE subject = ?", (subject,))  # noqa: S608 - the names stand in the line above
         self._db.execute("UPDATE facts SET subject = NULL, decision = NULL WHERE subject = ?", (subject,))
+
+    def _purge(self, cuts: Cuts, again_at_ms: int) -> None:
+        """Delete a slice of what has been kept for long enough: a whole summer at once would hold up the street.
+
+        What was written before anybody had set the clock looks old and is not: its days are counted from now on.
+        """
+        for (table, (time, key)), cut_ms in zip(OUTDATED.items(), cuts, strict=True):
+            unset = f"UPDATE {table} SET {time} = ? WHERE {time} < ?"  # noqa: S608 - names from OUTDATED
+            self._db.execute(unset, (again_at_ms, limits.CLOCK_FLOOR_MS))
+            oldest = f"SELECT {key} FROM {table} WHERE {time} < ? ORDER BY {time} LIMIT ?"  # noqa: S608 - names from OUTDATED
+            self._db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({oldest})", (cut_ms, limits.PURGE_ROWS_MAX))  # noqa: S608 - as above
 
     # --- triggers and outbox -----------------------------------------------------------------------------
 
@@ -284,20 +339,9 @@ class Store:
 
     # --- for people --------------------------------------------------------------------------------------
 
-    def decision(self, id_: str) -> tuple[Decision, str | None] | None:
-        """A decision from the log and what was answered to it."""
-        from gateway.core.policy.decision import Decision as Kind  # noqa: PLC0415 - only people ask, never the road
-
-        row = self._db.execute("SELECT body, answer FROM decisions WHERE id = ?", (id_,)).fetchone()
-        return (msgspec.msgpack.decode(row[0], type=Kind), row[1]) if row else None
-
-    def latest_decisions(self, most: int) -> list[tuple[str, str, str, str | None]]:
-        """The newest decisions: (id, zone, reason, offer)."""
-        return list(self._rows("SELECT id, zone, reason, offer FROM decisions ORDER BY at_ms DESC LIMIT ?", (most,)))
-
     def totals(self) -> dict[str, int]:
         """How many rows of each kind there are."""
-        tables = ("contexts", "presences", "facts", "decisions", "triggers", "outbox", "dead_letters")
+        tables = ("contexts", "keys", "presences", "visits", "facts", "decisions", "withdrawals", "triggers", "outbox", "dead_letters")
         return {table: int(self._one(f"SELECT count(*) FROM {table}")) for table in tables}  # noqa: S608 - names from the line above
 
     # --- inside --------------------------------------------------------------------------------------------

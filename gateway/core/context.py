@@ -64,6 +64,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     consented_at_ms: int
     consent_expires_at_ms: int | None = None
     tags: tuple[str, ...] = ()
+    irks: tuple[str, ...] = ()
     visits: Mapping[OfferKind, VisitRate] = {}
     contacts: tuple[Contact, ...] = ()
 
@@ -111,12 +112,19 @@ def may_be_offered(purposes: Sequence[Purpose]) -> bool:
     return "presence" in purposes and "offers" in purposes
 
 
+def may_be_remembered(purposes: Sequence[Purpose]) -> bool:
+    """Whether their ended visits are kept: a history of places is there to learn from, and only of who may be seen at all."""
+    return "presence" in purposes and "learning" in purposes
+
+
 def has_expired(expires_at_ms: int | None, now_ms: int) -> bool:
     """Whether a word that holds until then (None: until taken back) has run out."""
     return expires_at_ms is not None and now_ms >= expires_at_ms
 
 
-def consented(before: SubjectContext | None, subject: str, consent: Consent, tags: tuple[str, ...], now_ms: int) -> SubjectContext:
+def consented(
+    before: SubjectContext | None, subject: str, consent: Consent, tags: tuple[str, ...], now_ms: int, irks: tuple[str, ...] = ()
+) -> SubjectContext:
     """The context after a (renewed) yes. What they tell of their habits replaces what was told or seen before for those kinds."""
     told = {
         kind: VisitRate(min(max(rate, 0.0), limits.VISITS_MONTH_MAX), now_ms)
@@ -133,6 +141,7 @@ def consented(before: SubjectContext | None, subject: str, consent: Consent, tag
         consented_at_ms=now_ms,
         consent_expires_at_ms=consent.expires_at_ms,
         tags=tags,
+        irks=irks,
         visits={**(before.visits if before else {}), **told},
         contacts=before.contacts if before else (),
     )
@@ -173,9 +182,12 @@ def answered(context: SubjectContext, decision: str, answer: AnswerKind) -> Subj
     return msgspec.structs.replace(context, contacts=contacts)
 
 
-def reading(context: ZoneContext, quantity: str, value: float, now_ms: int) -> ZoneContext:
-    """Keep the latest value of a quantity."""
-    return msgspec.structs.replace(context, readings={**context.readings, quantity: (value, now_ms)})
+def reading(context: ZoneContext, quantity: str, value: float, at_ms: int) -> ZoneContext:
+    """Keep the latest value of a quantity; one from before it changes nothing."""
+    before = context.readings.get(quantity)
+    if before is not None and at_ms < before[1]:
+        return context
+    return msgspec.structs.replace(context, readings={**context.readings, quantity: (value, at_ms)})
 
 
 def counted(context: ZoneContext, counter: str, people: int, now_ms: int) -> ZoneContext:
@@ -196,13 +208,22 @@ def counted(context: ZoneContext, counter: str, people: int, now_ms: int) -> Zon
 
 def together(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
     """What is known of a zone: its own fresh readings and counters, and where they are silent those of the whole site."""
-    fresh = {
-        quantity: (value, at_ms)
-        for quantity, (value, at_ms) in zone.readings.items()
-        if now_ms - at_ms <= FRESH_MS.get(quantity, READING_MS_MAX)
-    }
+    fresh = {quantity: (value, at_ms) for quantity, (value, at_ms) in zone.readings.items() if not is_outdated(quantity, at_ms, now_ms)}
     crowds = zone.crowds if _flow(zone, now_ms) is not None else site.crowds
     return ZoneContext({**site.readings, **fresh}, crowds)
+
+
+def moved(context: ZoneContext, step_ms: int) -> ZoneContext:
+    """The context with all its moments moved, as a set clock moves them."""
+    return ZoneContext(
+        {quantity: (value, at_ms + step_ms) for quantity, (value, at_ms) in context.readings.items()},
+        {counter: Crowd(crowd.per_hour, crowd.at_ms + step_ms) for counter, crowd in context.crowds.items()},
+    )
+
+
+def is_outdated(quantity: str, at_ms: int, now_ms: int) -> bool:
+    """Whether a reading of that moment no longer says how things are."""
+    return now_ms - at_ms > FRESH_MS.get(quantity, READING_MS_MAX)
 
 
 def latest(context: ZoneContext, quantity: str, now_ms: int) -> float | None:
@@ -240,7 +261,7 @@ def weather(context: ZoneContext, now_ms: int) -> Weather | None:
 def _fresh(context: ZoneContext, quantity: str, now_ms: int) -> tuple[float, int] | None:
     """The latest value and its moment, unless that is too long ago."""
     known = context.readings.get(quantity)
-    return known if known is not None and now_ms - known[1] <= FRESH_MS.get(quantity, READING_MS_MAX) else None
+    return None if known is None or is_outdated(quantity, known[1], now_ms) else known
 
 
 def _flow(context: ZoneContext, now_ms: int) -> tuple[float, int] | None:

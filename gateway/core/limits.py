@@ -24,6 +24,11 @@ IDENTITIES_MAX = 100_000  # devices and tags of consenting people: about 25 MB o
 CONTEXTS_CACHED_MAX = 2_000  # of people whose context is read again and again
 TAGS_PER_SUBJECT_MAX = 8
 EXPIRED_SUBJECTS_MAX = 100  # people forgotten in one go when their yes has run out
+KEYS_PER_SUBJECT_MAX = 2  # a phone and a watch
+KEYS_MAX = 2_000  # identity resolving keys: a stranger's address answers to one of so many once in 8,400
+ADDRESSES_CACHED_MAX = 65_536  # private addresses whose owner (mostly nobody) was looked up: about 16 MB
+ADDRESSES_TRIED_MAX = 4_096  # new ones in one batch: half a second with all keys
+ADDRESS_LIFE_MS_MAX = 1_200_000  # they change every 15 minutes, most of them (Bluetooth Core Vol 3 Part C App. A: T_GAP)
 CONTACTS_KEPT_MAX = 64  # per subject: what caps look back on
 VISITS_MONTH_MAX = 120.0
 
@@ -32,6 +37,16 @@ CLOCK_FLOOR_MS = 1_767_225_600_000  # 2026-01-01: earlier means that nobody set 
 CLOCK_CEILING_MS = 4_102_444_800_000  # 2100-01-01
 CLOCK_BACK_MS_MAX = 86_400_000  # a window opened further ahead than this was opened by a wrong clock
 SIGHTING_AGE_MS_MAX = 30_000  # an older sighting says where somebody was, not where they are
+CLOCK_DEVICES_MAX = 10_000  # whose clock's error is estimated
+
+# --- remembering -------------------------------------------------------------------------------
+RETENTION_DAYS_MIN = 3  # caps look back on two days
+RETENTION_DAYS_MAX = 800  # two years and a little, so that two summers can be compared; nothing personal is kept longer
+PURGE_ROWS_MAX = 500  # of a table, in one commit: under 50 ms on an SD card
+PURGE_EVERY_MS = 3_600_000
+PURGE_AGAIN_MS = 1_000  # while there is more to delete
+PURGE_FIRST_MS = 600_000  # after a start: by then the network has set a clock that was wrong
+TIMERS_SPARE_MAX = 10_000  # outdated timers that may wait to be passed over
 
 # --- deciding ----------------------------------------------------------------------------------
 OFFERS_MAX = 64  # candidates for one decision: one ONNX batch

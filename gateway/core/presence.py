@@ -25,13 +25,15 @@ SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # where they come faster, these are be
 WINDOW_MS = 15_000  # older samples say where somebody was
 FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
 UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
+TOSS_MS = 300_000  # who is called back so soon after being called away may be standing between two zones
+TOSSES_MAX = 2  # then the margin grows no more: who really goes to and fro is heard some 19 dB better where they are
 
 
 class PresenceRules(msgspec.Struct, frozen=True):
     """Thresholds in dBm and times in milliseconds; `samples_min` samples are needed to enter.
 
     `margin_db` is by how much another zone must hear them better to call them away from the one they are in, and twice
-    that to call them back. `offset_db` is added
+    that (up to three times, if they were tossed to and fro) to call them back. `offset_db` is added
     to whatever an anchor hears (or is heard with). `fix_zones` have no anchors: silence there is `fix_exit_after_ms`,
     because a phone that lies still tells no position.
     """
@@ -55,7 +57,8 @@ class Presence(msgspec.Struct, frozen=True):
     """A subject in, or on the way into, a zone. `entered_ms` is None until they are in.
 
     `samples` are the last ones by anchor in the order heard; `called_from` is the zone
-    that they left for this one.
+    that they left for this one, `tosses` how often in a row they were soon called back; `heard` is how many sightings and
+    fixes spoke for it.
     """
 
     subject: str
@@ -67,12 +70,15 @@ class Presence(msgspec.Struct, frozen=True):
     samples: Mapping[str, tuple[Sample, ...]] = {}
     confidence: float = UNKNOWN_CONFIDENCE
     called_from: str | None = None
+    heard: int = 0
+    tosses: int = 0
 
 
 class Transition(msgspec.Struct, frozen=True):
     """A change that a visit is made of. `at_ms` of leaving is when they were last heard, yet never before they had dwelled.
 
-    `confidence` (0 to 1) is how likely they were within the zone's reach, and in no other zone, when the visit began.
+    `confidence` (0 to 1) is how likely they were within the zone's reach, and in no other zone, when the visit began; `heard` is
+    by how many sightings and fixes the zone knows of them so far.
     """
 
     subject: str
@@ -81,6 +87,7 @@ class Transition(msgspec.Struct, frozen=True):
     at_ms: int
     entered_ms: int
     confidence: float = UNKNOWN_CONFIDENCE
+    heard: int = 0
 
 
 Step = tuple[Presence | None, Transition | None]
@@ -122,7 +129,7 @@ def heard(
     is_clear = is_well and level >= rules.enter_dbm and len(window) >= rules.samples_min
     if presence.entered_ms is None and is_clear and at_ms >= now_ms - WINDOW_MS:
         confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
-        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence)
+        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.heard + 1)
     # The timer in the database is not moved at each sighting: when it rings, `expire` sees how lately they were heard.
     return Presence(
         subject,
@@ -134,6 +141,8 @@ def heard(
         samples,
         presence.confidence,
         presence.called_from,
+        presence.heard + 1,
+        presence.tosses,
     ), None
 
 
@@ -142,7 +151,7 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
 
     Who is heard by nobody else goes in. A zone that hears them better without having let them in yet is waited for; the zone
     they are in gives way to a clear lead, or at once when it hears nothing any more; calling somebody back takes a lead twice as clear,
-    so that two zones that hear somebody about equally well do not toss them to and fro.
+    and a clearer one each time, so that two zones that hear somebody about equally well do not toss them to and fro.
     Fixes do not compete: a shop may well lie in a square.
     """
     challenger, transition = entering
@@ -162,7 +171,12 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
         if mine - theirs < _margin_db(other, zone, rules):
             return (_waiting(challenger, rules), None), []
     confidence = min(transition.confidence, certainty(lead_db, 2**0.5 * spread_db(count)))
-    after = msgspec.structs.replace(challenger, confidence=confidence, called_from=losers[0].zone if losers else None)
+    after = msgspec.structs.replace(challenger, confidence=confidence)
+    if losers:
+        before = losers[0]
+        is_soon = before.entered_ms is not None and now_ms - before.entered_ms < TOSS_MS
+        tosses = min(TOSSES_MAX, before.tosses + (before.called_from == zone)) if is_soon else 0
+        after = msgspec.structs.replace(after, called_from=before.zone, tosses=tosses)
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
 
 
@@ -186,8 +200,9 @@ def fixed(
     if inside:
         samples = presence.samples if presence is not None else {}
         if presence is None or presence.entered_ms is None:
-            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, FIX: ()}, confidence)
-        return msgspec.structs.replace(presence, seen_ms=at_ms), None
+            heard_before = 0 if presence is None else presence.heard
+            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, FIX: ()}, confidence, heard_before + 1)
+        return msgspec.structs.replace(presence, seen_ms=at_ms, heard=presence.heard + 1), None
     if presence is None or presence.entered_ms is None or _is_held_by_radio(presence, now_ms, rules):
         return presence, None  # radio put them here (or nobody knows what did); a coarse fix elsewhere does not outweigh it
     return ended(presence, rules)
@@ -203,7 +218,7 @@ def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
     dwelled_at_ms = presence.entered_ms + rules.dwell_ms
     if not presence.dwelled and now_ms >= dwelled_at_ms:
         after = msgspec.structs.replace(presence, dwelled=True, due_at_ms=silent_at_ms)
-        return after, Transition(presence.subject, presence.zone, "dwelled", dwelled_at_ms, presence.entered_ms, presence.confidence)
+        return after, _transition(presence, "dwelled", dwelled_at_ms, presence.entered_ms)
     due_at_ms = silent_at_ms if presence.dwelled else min(silent_at_ms, dwelled_at_ms)
     return msgspec.structs.replace(presence, due_at_ms=due_at_ms), None
 
@@ -214,13 +229,17 @@ def ended(presence: Presence, rules: PresenceRules) -> Step:
         return None, None
     heard_ms = max(presence.seen_ms, presence.entered_ms)
     at_ms = max(heard_ms, presence.entered_ms + rules.dwell_ms) if presence.dwelled else heard_ms
-    return None, Transition(presence.subject, presence.zone, "left", at_ms, presence.entered_ms, presence.confidence)
+    return None, _transition(presence, "left", at_ms, presence.entered_ms)
 
 
 def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
-    """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more."""
+    """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more.
+
+    Whoever entered in the future did so before a clock woke up in the past; when it is set, they must not stay until that day.
+    """
     due_at_ms = now_ms + min(rules.silence_ms(presence.zone), rules.exit_after_ms)  # then `expire` sees what else is due
-    return msgspec.structs.replace(presence, seen_ms=max(presence.seen_ms, now_ms), due_at_ms=due_at_ms)
+    entered_ms = None if presence.entered_ms is None else min(presence.entered_ms, now_ms)
+    return msgspec.structs.replace(presence, seen_ms=now_ms, due_at_ms=due_at_ms, entered_ms=entered_ms)
 
 
 def shifted(presence: Presence, step_ms: int) -> Presence:
@@ -268,17 +287,22 @@ def _enter(
     rules: PresenceRules,
     samples: Mapping[str, tuple[Sample, ...]],
     confidence: float,
+    heard_so_far: int,
 ) -> Step:
     due_at_ms = min(seen_ms + rules.silence_ms(zone), now_ms + rules.dwell_ms)
-    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence)
-    return inside, Transition(subject, zone, "entered", now_ms, now_ms, confidence)
+    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence, heard=heard_so_far)
+    return inside, _transition(inside, "entered", now_ms, now_ms)
+
+
+def _transition(presence: Presence, kind: TransitionKind, at_ms: int, entered_ms: int) -> Transition:
+    return Transition(presence.subject, presence.zone, kind, at_ms, entered_ms, presence.confidence, presence.heard)
 
 
 def _margin_db(other: Presence, zone: str, rules: PresenceRules) -> float:
     """By how much `zone` must be heard better than another to be entered."""
     if other.entered_ms is None:
         return 0.0
-    return rules.margin_db * (2.0 if other.called_from == zone else 1.0)
+    return rules.margin_db * (2.0 + 0.5 * other.tosses if other.called_from == zone else 1.0)
 
 
 def _waiting(challenger: Presence, rules: PresenceRules) -> Presence:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
+DAY_MS = 86_400_000
 WALK_M_PER_MIN = 80.0  # 4.8 km/h, the usual planning figure for pedestrians
 WORKWARD_UNTIL_H = 11
 HOMEWARD_FROM_H = 16
@@ -52,6 +53,29 @@ class Zone(msgspec.Struct, frozen=True):
         return bool(self.polygon or self.regions) or self.latitude_deg is not None
 
 
+class Cuts(NamedTuple):
+    """What is older than these moments has been kept for long enough: milliseconds, by table."""
+
+    visits_ms: int
+    decisions_ms: int
+    facts_ms: int
+    withdrawals_ms: int
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """For how many days each thing is kept; then it is deleted."""
+
+    visits_days: int = 90
+    decisions_days: int = 180
+    facts_days: int = 400
+    withdrawals_days: int = 400
+
+    def cuts(self, now_ms: int) -> Cuts:
+        """The moments before which things are too old."""
+        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days)
+        return Cuts(*[now_ms - count * DAY_MS for count in days])
+
+
 class Street(msgspec.Struct, frozen=True):
     """Everything that the engine needs to know and never changes.
 
@@ -69,6 +93,7 @@ class Street(msgspec.Struct, frozen=True):
     campaign: Campaign
     window_ms: int = 3_600_000
     clock_floor_ms: int = 0
+    retention: Retention = Retention()
 
     @property
     def fix_zones(self) -> tuple[Zone, ...]:

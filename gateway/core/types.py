@@ -28,6 +28,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """Bytes on a topic, nothing interpreted.
 
     `ticket` belongs to the adapter that delivered the message: handing it back is the acknowledgement.
+    `retained` says that the broker kept it from before we asked: it may be from any time.
     """
 
     topic: str
@@ -35,6 +36,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     received_at_ms: int
     qos: int = 0
     ticket: int = 0
+    retained: bool = False
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +128,8 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     """A person's word. Empty `purposes` withdraws all of them and erases what was kept.
 
     `tags` are radio ids that the person says are theirs; `visits_month` is what they tell of their
-    habits: visits a month by kind of place.
+    habits: visits a month by kind of place. `irks` are the identity resolving keys of their devices, 32 lower-case
+    hex digits each: with them the gateway knows their changing private addresses.
     """
 
     envelope: Envelope
@@ -136,6 +139,7 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     expires_at_ms: int | None = None
     tags: tuple[str, ...] = ()
     visits_month: dict[OfferKind, float] = {}
+    irks: tuple[str, ...] = ()
 
 
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):

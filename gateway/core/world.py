@@ -9,19 +9,26 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core import limits
+from gateway.core.addresses import Cipher, Resolved
+from gateway.core.clocks import DeviceClock
+from gateway.core.context import SubjectContext, ZoneContext, moved
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import Presence, PresenceRules, Transition, shifted, woken
 from gateway.core.privacy import Activity, Cell
 from gateway.core.records import Record
+from gateway.core.street import Cuts
 from gateway.core.types import AnswerKind, Envelope
 
 Place = tuple[str, str]
 """(subject, zone)"""
+
+T = TypeVar("T")
 
 
 class Proposed(msgspec.Struct, frozen=True):
@@ -31,6 +38,17 @@ class Proposed(msgspec.Struct, frozen=True):
     zone: str
     offer: str
     answer: AnswerKind | None = None
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """One visit that has ended; `heard` is by how many sightings and fixes the zone knew of it (at least: a crash forgets some)."""
+
+    subject: str
+    zone: str
+    entered_ms: int
+    left_ms: int
+    confidence: float
+    heard: int
 
 
 class Memory(Protocol):
@@ -50,6 +68,9 @@ class Memory(Protocol):
 
     def expired(self, now_ms: int) -> list[str]:
         """Subjects whose yes has run out, some at a time."""
+
+    def is_outdated(self, cuts: Cuts) -> bool:
+        """Whether there is anything older than it may become."""
 
     def backlog(self) -> int:
         """How many records wait to leave."""
@@ -88,11 +109,15 @@ class Outcome:
         """Start empty."""
         self.contexts: dict[str, SubjectContext | None] = {}
         self.identities: dict[str, str | None] = {}
+        self.keys: dict[str, str | None] = {}
+        self.addresses: dict[str, Resolved] = {}
+        self.clocks: dict[str, DeviceClock] = {}
         self.presences: dict[Place, Presence | None] = {}
         self.places: dict[str, ZoneContext] = {}
         self.transitions: list[Transition] = []
+        self.visits: list[Visit] = []
         self.facts: dict[Envelope, FactRow] = {}
-        self.withdrawals: dict[tuple[str, str], int] = {}
+        self.withdrawals: dict[tuple[str, str], tuple[int, int]] = {}
         self.decisions: list[Decision] = []
         self.answers: dict[str, AnswerKind] = {}
         self.triggers: list[Trigger] = []
@@ -100,6 +125,8 @@ class Outcome:
         self.records: tuple[Record, ...] = ()
         self.closed_window_ms: int | None = None
         self.opened_window_ms: int | None = None
+        self.purge: Cuts | None = None
+        self.purge_at_ms: int | None = None
         self.counts: Counter[str] = Counter()
         self.discarded: Counter[str] = Counter()
 
@@ -114,6 +141,7 @@ class Outcome:
             or self.identities
             or self.cells
             or self.opened_window_ms is not None
+            or self.purge is not None
         )
 
 
@@ -129,9 +157,19 @@ class World:
         *,
         now_ms: int,
         rules: PresenceRules,
+        keys: Mapping[str, str] | None = None,
+        cipher: Cipher | None = None,
     ) -> None:
-        """Take up what the store remembers; visits still open get a full silence more before they end."""
+        """Take up what the store remembers; visits still open get a full silence more before they end.
+
+        `keys` (identity resolving keys -> subject) need a `cipher` to be of use.
+        """
         self.identities = dict(identities)
+        self.keys = dict(keys or {})
+        self.cipher = cipher
+        self.addresses: dict[str, Resolved] = {}
+        self.clocks: dict[str, DeviceClock] = {}
+        self.purge_at_ms = now_ms + limits.PURGE_FIRST_MS
         self.presences: dict[Place, Presence] = {}
         self.places: dict[str, ZoneContext] = {}
         self.cells: Counter[Cell] = Counter(cells)
@@ -146,8 +184,10 @@ class World:
         for mover, subject in outcome.identities.items():
             if subject is None:
                 self.identities.pop(mover, None)
+                self.clocks.pop(mover, None)
             else:
                 self.identities[mover] = subject
+        self._accept_addresses(outcome)
         for place, presence in outcome.presences.items():
             if presence is None:
                 self.presences.pop(place, None)
@@ -159,6 +199,8 @@ class World:
             self.activity.clear()
         if outcome.opened_window_ms is not None:
             self.window_start_ms = outcome.opened_window_ms
+        if outcome.purge_at_ms is not None:
+            self.purge_at_ms = outcome.purge_at_ms
         self.cells.update(outcome.cells)
         self.activity.update({name: outcome.counts[name] for name in Activity._fields if outcome.counts[name]})
 
@@ -189,14 +231,48 @@ class World:
 
     def shift(self, step_ms: int) -> None:
         """Move every open presence with a stepped clock, so that a wrong clock makes nobody come or go."""
-        moved = [shifted(presence, step_ms) for presence in self.presences.values()]
+        presences = [shifted(presence, step_ms) for presence in self.presences.values()]
         self._timers.clear()
         self.presences.clear()
-        for presence in moved:
+        for presence in presences:
             self._keep((presence.subject, presence.zone), presence)
+        self.places = {zone: moved(context, step_ms) for zone, context in self.places.items()}
+        self.addresses.clear()
+        self.clocks.clear()  # they were measured against the clock as it was
+        self.purge_at_ms += step_ms
+
+    def _accept_addresses(self, outcome: Outcome) -> None:
+        """Tables of strangers' making: the oldest entries go when there are too many, and are found out anew if need be."""
+        for key, subject in outcome.keys.items():
+            if subject is None:
+                self.keys.pop(key, None)
+            else:
+                self.keys[key] = subject
+        if outcome.keys:
+            self.addresses.clear()  # who was nobody may be somebody now; and a key that was taken back is kept nowhere
+            if self.cipher is not None:
+                self.cipher.encrypted(tuple(self.keys), b"")
+        else:
+            for address, resolved in outcome.addresses.items():
+                self.addresses.pop(address, None)
+                self.addresses[address] = resolved
+        for device, clock in outcome.clocks.items():
+            self.clocks.pop(device, None)
+            self.clocks[device] = clock
+        _trim(self.addresses, limits.ADDRESSES_CACHED_MAX)
+        _trim(self.clocks, limits.CLOCK_DEVICES_MAX)
 
     def _keep(self, place: Place, presence: Presence) -> None:
         before = self.presences.get(place)
         self.presences[place] = presence
         if before is None or before.due_at_ms != presence.due_at_ms:
             heapq.heappush(self._timers, (presence.due_at_ms, place))
+        if len(self._timers) > limits.TIMERS_SPARE_MAX + 2 * len(self.presences):
+            self._timers = [(presence.due_at_ms, place) for place, presence in self.presences.items()]
+            heapq.heapify(self._timers)
+
+
+def _trim(table: dict[str, T], most: int) -> None:
+    """Drop what was written longest ago."""
+    for key in list(islice(table, max(0, len(table) - most))):
+        del table[key]

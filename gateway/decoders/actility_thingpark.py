@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core import limits
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import Decoder, parse_json, refuse
 from gateway.decoders.lorawan import Link, Uplink, eui, from_hex, link, links_in, observed, port_or_none, position
 from gateway.decoders.times import iso_ms
+from gateway.decoders.xml_guard import local_name, root_of
 
 _SILENT = frozenset({"DevEUI_downlink", "DevEUI_downlink_Sent", "DevEUI_downlink_Rejected", "DevEUI_multicast_summary"})
-_XML_DEPTH_MAX = limits.JSON_DEPTH_MAX
 
 
 def decode(message: Message) -> list[Observation]:
     """Readings of an uplink, a position or a sign of life."""
     is_xml = message.payload.lstrip()[:1] == b"<"
-    said = _from_xml(message.payload) if is_xml else parse_json(message.payload)
+    said = _xml(root_of(message.payload)) if is_xml else parse_json(message.payload)
     if not isinstance(said, dict):
         refuse("wrong_shape", "not an object")
     if not _SILENT.isdisjoint(said):
@@ -77,30 +76,18 @@ def _notice(device: str, report: dict[str, Any]) -> list[Observation]:
 _KINDS = {"DevEUI_uplink": _uplink, "DevEUI_location": _place, "DevEUI_notification": _notice}
 
 
-def _from_xml(payload: bytes) -> dict[str, Any]:
-    """The report as JSON would hold it: texts, objects, and arrays where a name is repeated."""
-    # Imported on first use: only sources that speak XML pay for it.
-    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
-    from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
-
-    if len(payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
-    try:
-        root = fromstring(payload, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        refuse("wrong_shape", "neither JSON nor well-formed XML without a document type")
-    return {_local(root.tag): _element(root, 0)}
+def _xml(root: Any) -> dict[str, object]:
+    return {local_name(root.tag): _element(root)}
 
 
-def _element(element: Any, depth: int) -> object:
-    if depth > _XML_DEPTH_MAX:
-        refuse("too_large", f"nested over {_XML_DEPTH_MAX} deep")
+def _element(element: Any) -> object:
+    """An element as JSON would hold it: texts, objects, and arrays where a name is repeated."""
     children = list(element)
     if not children:
         return element.text
     found: dict[str, Any] = {}
     for child in children:
-        name, value = _local(child.tag), _element(child, depth + 1)
+        name, value = local_name(child.tag), _element(child)
         if name not in found:
             found[name] = value
         elif isinstance(found[name], list):
@@ -108,10 +95,6 @@ def _element(element: Any, depth: int) -> object:
         else:
             found[name] = [found[name], value]
     return found
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
 
 
 DECODER = Decoder("actility_thingpark", ("mqtt/things/+/uplink",), decode)

@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.decoders import bthome, estimote, gatt, ingics, kkm, makers, minew, qingping, switchbot
-from gateway.decoders.beacons import Beacon, Health, beacons, health
+from gateway.decoders.beacons import Beacon, Health, beacon_of, health
 from gateway.decoders.frames import Frame, frame_of
 from gateway.decoders.keys import NO_KEYS, Keys
-from gateway.decoders.measured import Parsed, Readings, kept
+from gateway.decoders.measured import Parsed, Readings
 from gateway.decoders.plugins import Parse, parsers
 from gateway.decoders.ruuvi_formats import COMPANY as RUUVI
 from gateway.decoders.ruuvi_formats import decode_ruuvi
@@ -57,18 +57,26 @@ def hex_bytes(text: object) -> bytes | None:
 def understand(frame: Frame, keys: Keys = NO_KEYS) -> Advertisement:
     """A beacon, measurements, both or nothing.
 
-    What is a beacon and nothing more is looked at no further: crowds of them pass by.
+    What is a beacon and nothing more is looked at no further, and neither is what phones say to each other: crowds
+    of them pass by.
     """
-    beacon = next(beacons(frame), None)
+    if not frame.manufacturer and not frame.services:
+        return NOTHING
+    beacon = beacon_of(frame)
     if beacon is not None and len(frame.manufacturer) + len(frame.services) == 1:
         return Advertisement(beacon.id, beacon.tx_power_dbm, understood=True)
-    beacon = beacon or _estimote(frame)
-    itself = health(frame)
-    parsed = _first(_OWN, frame, keys)
+    if beacon is None and _is_chatter(frame):
+        return NOTHING
+    itself: Health | None = None
+    parse = _OF_MAKERS
+    if frame.services:
+        beacon, itself = beacon or _estimote(frame), health(frame)
+        parse = _OF_BOTH if frame.manufacturer else _OF_SERVICES
+    parsed = _first(parse, frame, keys)
     if parsed is None and itself is None:
         parsed = _first(tuple(parser.parse for parser in parsers()), frame, keys)
-    if beacon is None and itself is None and parsed is None:
-        return NOTHING
+    if beacon is None and itself is None:  # sensors are the rule, and their readings all that there is
+        return NOTHING if parsed is None else Advertisement(None, None, parsed.readings, parsed.mac, understood=True)
     return _together(beacon, itself, parsed or Parsed())
 
 
@@ -89,12 +97,19 @@ def _together(beacon: Beacon | None, itself: Health | None, parsed: Parsed) -> A
 
 
 def _first(parse: tuple[Parse, ...], frame: Frame, keys: Keys) -> Parsed | None:
-    return next((parsed for one in parse if (parsed := one(frame, keys)) is not None), None)
+    for one in parse:
+        parsed = one(frame, keys)
+        if parsed is not None:
+            return parsed
+    return None
 
 
 def _ruuvi(frame: Frame, _keys: Keys) -> Parsed | None:
-    found = (decode_ruuvi(content) for content in frame.of_company(RUUVI))
-    return next((Parsed(kept(ruuvi.readings), ruuvi.mac) for ruuvi in found if ruuvi is not None), None)
+    for content in frame.of_company(RUUVI):
+        ruuvi = decode_ruuvi(content)
+        if ruuvi is not None:
+            return Parsed(ruuvi.readings, ruuvi.mac)
+    return None
 
 
 def _exposure(frame: Frame, _keys: Keys) -> Parsed | None:
@@ -102,8 +117,29 @@ def _exposure(frame: Frame, _keys: Keys) -> Parsed | None:
     return Parsed() if any(uuid == _EXPOSURE for uuid, _ in frame.services) else None
 
 
+def _is_chatter(frame: Frame) -> bool:
+    """Whether it is of phones, laptops and televisions alone, of which no maker sells sensors under the same number."""
+    if frame.services or frame.name or frame.manufacturer[0][:2] not in _CHATTERING:
+        return False
+    return all(content[:2] in _CHATTERING and not content.startswith(_APPLE_BEACON) for content in frame.manufacturer)
+
+
+_CHATTERING = frozenset(company.to_bytes(2, "little") for company in (0x004C, 0x0006, 0x0075, 0x00E0))  # Apple, Microsoft, Samsung, Google
+_APPLE_BEACON = bytes.fromhex("4c0002")  # behind which some sensors hide, Tilt's for one
 _EXPOSURE = "fd6f"
-_OWN: tuple[Parse, ...] = (
+_OF_SERVICES: tuple[Parse, ...] = (
+    bthome.decode,
+    minew.decode,
+    qingping.decode,
+    switchbot.decode,
+    kkm.decode,
+    makers.decode,
+    estimote.decode,
+    gatt.decode,
+    _exposure,
+)
+_OF_MAKERS: tuple[Parse, ...] = (_ruuvi, minew.decode, ingics.decode, switchbot.decode, makers.decode)
+_OF_BOTH: tuple[Parse, ...] = (
     bthome.decode,
     _ruuvi,
     minew.decode,

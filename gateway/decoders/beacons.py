@@ -9,7 +9,6 @@ few minutes and only its owner can resolve it, but until then it is the one name
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway.decoders.frames import Frame
@@ -47,16 +46,15 @@ class Health(NamedTuple):
     uptime_s: int | None = None
 
 
-def beacons(frame: Frame) -> Iterator[Beacon]:
-    """The identities in `frame`, in the order of what is most telling."""
+def beacon_of(frame: Frame) -> Beacon | None:
+    """The identity in `frame`; of several the most telling."""
     for content in frame.manufacturer:
         found = ibeacon(content) or altbeacon(content)
         if found is not None:
-            yield found
-    for content in frame.of_service(EDDYSTONE):
-        found = eddystone(content)
-        if found is not None:
-            yield found
+            return found
+    if frame.services:
+        return next((found for content in frame.of_service(EDDYSTONE) if (found := eddystone(content)) is not None), None)
+    return None
 
 
 def ibeacon(content: bytes) -> Beacon | None:

@@ -133,7 +133,7 @@ def _check_case(decoder: Decoder, case: Case) -> None:
 
 def _outcome(decoder: Decoder, message: Message) -> list[Observation] | Reason:
     """What `decoder` makes of `message`, once it is known to be one of the two things that it may be."""
-    before = Message(message.topic, message.payload, message.received_at_ms, message.qos, message.ticket)
+    before = msgspec.structs.replace(message)
     try:
         observations = decoder.decode(message)
     except DecodeError as error:

@@ -4,8 +4,9 @@ LoRaWAN network servers hand it on as it is: flat or nested, `temperature`, `Tem
 `temperatureSensor: {"3": 27.2}`. Names are read as `naming.named` reads them; lists (histories, logs) are not.
 
 Three quantities need a rule, because scripts differ and state no unit:
-- `battery`: per cent; above 100 it can only be millivolts and is a voltage;
-- `voltage`: volts, from 100 on millivolts (these are batteries, not the mains);
+- `battery`: per cent; above 100 it can only be millivolts and is a voltage, and a broken number such as 3.05 that a
+  battery's volts could be is neither;
+- `voltage`: volts, from 1000 on millivolts (230 are the mains);
 - `pressure`: hPa, below 200 kPa, above 2000 Pa.
 """
 
@@ -35,6 +36,8 @@ _YES_OR_NO = frozenset({"occupancy", "contact"})
 _WORDS = {"occupied": 1, "free": 0, "vacant": 0}  # what parking and seat sensors say instead of yes and no
 _FLOAT = (-1e12, 1e12)
 _MILLIVOLT = (101, 10_000)
+_MILLIVOLT_FROM = 1_000
+_VOLTS = (1.5, 5.0)  # of a battery: per cent or volts, when the number is broken
 _VALUE_KEYS = ("value", "val")
 
 
@@ -52,7 +55,7 @@ def amount(quantity: str, value: object, unit: str | None = None) -> float | Non
     stated = optional(value, *_FLOAT)
     if stated is None:
         return None
-    if quantity == "voltage" and stated >= 100:
+    if quantity == "voltage" and stated >= _MILLIVOLT_FROM:
         stated /= 1_000
     elif quantity == "pressure":
         stated = _hectopascal(stated)
@@ -84,11 +87,24 @@ def _observed(device: str, name: str, value: object, at_ms: int | None) -> Itera
     meant = named(name)
     if meant is None:
         return
-    in_millivolts = meant.quantity == "battery" and optional(value, *_MILLIVOLT) is not None
-    quantity = "voltage" if in_millivolts else meant.quantity
-    found = amount(quantity, value, meant.unit)
-    if found is not None:
-        yield Reading(device, quantity, found, at_ms)
+    if meant.quantity == "battery" and meant.unit is None:
+        found = _battery(device, value, at_ms)
+        if found is not None:
+            yield found
+        return
+    value_of_ours = amount(meant.quantity, value, meant.unit)
+    if value_of_ours is not None:
+        yield Reading(device, meant.quantity, value_of_ours, at_ms)
+
+
+def _battery(device: str, value: object, at_ms: int | None) -> Reading | None:
+    """Per cent, or millivolts; `None` where it may as well be volts."""
+    millivolt = optional(value, *_MILLIVOLT)
+    if millivolt is not None:
+        return Reading(device, "voltage", millivolt / 1_000, at_ms)
+    stated = optional(value, 0, 100)
+    is_told = stated is not None and (stated.is_integer() or not _VOLTS[0] < stated < _VOLTS[1])
+    return Reading(device, "battery", stated, at_ms) if stated is not None and is_told else None
 
 
 def _hectopascal(stated: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_FLAGS = 0x01
 _LISTED_16 = (0x02, 0x03)
 _LISTED_128 = (0x06, 0x07)
 _NAMES = (0x08, 0x09)
@@ -28,35 +29,29 @@ class Frame(NamedTuple):
     listed: tuple[str, ...] = ()
     name: str = ""
 
-    def of_company(self, company: int) -> Iterator[bytes]:
+    def of_company(self, company: int) -> list[bytes]:
         """What `company` says of itself, without its id."""
         head = company.to_bytes(2, "little")
-        return (content[2:] for content in self.manufacturer if content.startswith(head))
+        return [content[2:] for content in self.manufacturer if content.startswith(head)]
 
     def of_service(self, uuid: str) -> Iterator[bytes]:
         """The data of service `uuid`, and data whose service is untold: whoever asks must look at what it holds."""
         return (content for stated, content in self.services if stated in (uuid, UNTOLD))
 
 
-def structures(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The AD structures in order, up to padding (length 0) or to one that is cut off."""
-    position = 0
-    while position < len(data) and (size := data[position]):
-        end = position + 1 + size
-        if end > len(data):
-            return
-        yield data[position + 1], data[position + 2 : end]
-        position = end
-
-
 def frame_of(data: bytes, mac: str | None = None) -> Frame:
-    """The parts of a raw advertisement; what is cut off is left out."""
+    """The parts of a raw advertisement, up to padding (length 0); what is cut off is left out."""
     manufacturer: list[bytes] = []
     services: list[tuple[str, bytes]] = []
     listed: list[str] = []
     name = ""
-    for kind, content in structures(data):
-        if kind == _MANUFACTURER and len(content) > 1:
+    position, total = 0, len(data)
+    while position < total and (size := data[position]) and (end := position + 1 + size) <= total:
+        kind, content = data[position + 1], data[position + 2 : end]
+        position = end
+        if kind == _FLAGS:
+            continue  # the usual first one
+        if kind == _MANUFACTURER and size > 2:
             manufacturer.append(content)
         elif kind in (_SERVICE_16, _SERVICE_128):
             services += _service(content, 2 if kind == _SERVICE_16 else 16)

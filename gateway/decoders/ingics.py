@@ -14,7 +14,7 @@ from gateway.decoders.frames import Frame
 from gateway.decoders.keys import Keys
 from gateway.decoders.measured import Parsed, kept
 
-_COMPANIES = (0x0059, 0x000D, 0x082C)  # Nordic, Texas Instruments, Ingics: whose radio is in it
+_COMPANIES = frozenset(company.to_bytes(2, "little") for company in (0x0059, 0x000D, 0x082C))  # Nordic, Texas Instruments, Ingics
 _CODE_IBS01, _CODE_IBS, _CODE_IBS07, _CODE_IBS08 = 0xBC80, 0xBC83, 0xBC87, 0xBC88
 _MOVING_CODES = (0xBC81, 0xBC85, 0xBC86)
 _CODE_BAROMETER = 0xBC85
@@ -113,13 +113,12 @@ _ACCELERATED = {0x1000: "moving", 0x2000: "button", 0x4000: "fall"}
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:
     """The readings of an iBS beacon; `None` when `frame` is from none of them."""
-    for company in _COMPANIES:
-        for content in frame.of_company(company):
-            code = int.from_bytes(content[:2], "little")
-            if code in _MOVING_CODES and len(content) >= 4:
-                return Parsed(kept(_with_accelerometer(code, content)))
-            if code in _LAYOUTS and len(content) > _LAYOUTS[code][0]:
-                return Parsed(kept(_plain(content, *_LAYOUTS[code])))
+    for content in (whole[2:] for whole in frame.manufacturer if whole[:2] in _COMPANIES):
+        code = int.from_bytes(content[:2], "little")
+        if code in _MOVING_CODES and len(content) >= 4:
+            return Parsed(kept(_with_accelerometer(code, content)))
+        if code in _LAYOUTS and len(content) > _LAYOUTS[code][0]:
+            return Parsed(kept(_plain(content, *_LAYOUTS[code])))
     return None
 
 

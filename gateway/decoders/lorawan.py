@@ -118,11 +118,16 @@ def observed(uplink: Uplink) -> list[Observation]:
 
 def _heard(device: str, links: Iterable[Link], at_ms: int | None) -> list[Observation]:
     """The link over which the device was heard best: by signal to noise, then by strength."""
-    best = max(links, key=lambda one: (one.snr_db or -100.0, one.rssi_dbm or -200.0), default=None)
+    best = max(links, key=_how_well, default=None)
     if best is None:
         return []
     stated = (("rssi", best.rssi_dbm), ("snr", best.snr_db))
     return [Reading(device, quantity, value, at_ms) for quantity, value in stated if value is not None and in_range(quantity, value)]
+
+
+def _how_well(one: Link) -> tuple[float, float]:
+    """What was not measured is worse than anything that was; a ratio of 0 dB is a measurement."""
+    return -100.0 if one.snr_db is None else one.snr_db, -200.0 if one.rssi_dbm is None else one.rssi_dbm
 
 
 def position(device: str, latitude: object, longitude: object, at_ms: int | None, accuracy: object = None) -> Position:

@@ -24,7 +24,12 @@ class _Maker(NamedTuple):
 
 
 def _company(size: int, *companies: int) -> Callable[[Frame], bytes | None]:
-    return lambda frame: next((said for one in companies for said in frame.of_company(one) if len(said) == size), None)
+    heads = frozenset(company.to_bytes(2, "little") for company in companies)
+
+    def find(frame: Frame) -> bytes | None:
+        return next((content[2:] for content in frame.manufacturer if len(content) == size + 2 and content[:2] in heads), None)
+
+    return find
 
 
 def _named(*names: str, sizes: tuple[int, ...]) -> Callable[[Frame], bytes | None]:

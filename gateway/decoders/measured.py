@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -35,10 +34,10 @@ def kept(stated: Stated) -> Readings:
 
     `None` is "not measured"; it still counts as a part, so that the third probe stays the third when the second is pulled out.
     """
-    parts: Counter[str] = Counter()
+    parts: dict[str, int] = {}
     readings: list[Measurement] = []
     for quantity, value in stated:
-        parts[quantity] += 1
+        part = parts[quantity] = parts.get(quantity, 0) + 1
         if value is not None and in_range(quantity, value):
-            readings.append(Measurement(quantity, float(value), parts[quantity]))
+            readings.append(Measurement(quantity, float(value), part))
     return tuple(readings)

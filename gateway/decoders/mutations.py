@@ -13,6 +13,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from gateway.core import limits
 from gateway.core.types import Message
 
@@ -70,14 +72,8 @@ def mutations(message: Message, draw: random.Random) -> Iterator[Message]:
         yield _with(message, topic=topic, payload=b"")
 
 
-def _with(message: Message, *, topic: str | None = None, payload: bytes | None = None) -> Message:
-    return Message(
-        message.topic if topic is None else topic,
-        message.payload if payload is None else payload,
-        message.received_at_ms,
-        message.qos,
-        message.ticket,
-    )
+def _with(message: Message, **changed: Any) -> Message:
+    return msgspec.structs.replace(message, **changed)
 
 
 def _payloads(payload: bytes, draw: random.Random) -> Iterator[bytes]:

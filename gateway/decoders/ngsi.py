@@ -11,7 +11,8 @@ forecast, a measurement marked as an outlier) is a sign of life, one in which ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.core.quantities import in_range
@@ -23,6 +24,8 @@ from gateway.decoders.times import iso_ms
 from gateway.decoders.units import measured_amount
 
 _FLOAT = (-1e12, 1e12)
+_NAME_CHARS_MAX = 60
+_NAMES_REMEMBERED_MAX = 1_024  # the models' names come again and again; strangers' push each other out
 
 
 class Attribute(NamedTuple):
@@ -34,11 +37,21 @@ class Attribute(NamedTuple):
 
 
 class Entity(NamedTuple):
-    """One entity; of attributes, those with a value."""
+    """One entity; its attributes as they are wrapped, and what unwraps one: of the many that there are, few are asked for."""
 
     id: object
     type: object
-    attributes: dict[str, Attribute]
+    attributes: dict[str, Any]
+    unwrap: Callable[[Any], Attribute]
+
+    def get(self, name: str) -> Attribute | None:
+        """The attribute called `name`."""
+        return self.unwrap(self.attributes[name]) if name in self.attributes else None
+
+    def value(self, name: str) -> object:
+        """The value of the attribute called `name`, or `None`."""
+        attribute = self.get(name)
+        return None if attribute is None else attribute.value
 
 
 # How the models name what is not in the table of all formats.
@@ -64,6 +77,8 @@ _UNITS: dict[str, str] = {
     "GQ": "µg/m³",
     "GP": "mg/m³",
     "LUX": "lx",
+    "LX": "lx",  # what some write instead
+    "P1": "%",
     "2N": "dB",
     "59": "ppm",
     "VLT": "V",
@@ -73,6 +88,7 @@ _UNITS: dict[str, str] = {
     "KWT": "kW",
     "KWH": "kWh",
 }
+_NO_UNITS = frozenset({"", "C62"})  # "one": what the models prescribe
 _COUNTS: dict[str, str] = {
     "peopleCount": "people",
     "numberOfPeople": "people",
@@ -102,53 +118,67 @@ def observed(entities: list[Entity]) -> list[Observation]:
 def _observed(entity: Entity) -> list[Observation]:
     device = text(entity.id, "id")
     kind = text(entity.type, "type")
-    at_ms = _at_ms(entity.attributes)
-    where = _position(device, entity.attributes.get("location"), at_ms)
-    if kind in _NOT_OBSERVED or _is_outlier(entity.attributes):
+    at_ms = _at_ms(entity)
+    where = _position(device, entity.get("location"), at_ms)
+    if kind in _NOT_OBSERVED or entity.value("outlier") is True:
         return where or [Status(device, at_ms=at_ms)]
-    said = [*_counts(device, kind, entity.attributes, at_ms), *_readings(device, entity.attributes, at_ms)]
-    if not said and _impossible(entity.attributes):
+    measured = [*_measured(entity)]
+    said = [*_counts(device, kind, entity, at_ms), *_readings(device, measured, at_ms)]
+    if not said and _impossible(measured):
         refuse("out_of_range", "every value outside the range of its quantity")
     return [*said, *where] or [Status(device, at_ms=at_ms)]
 
 
-def _counts(device: str, kind: str, attributes: dict[str, Attribute], at_ms: int | None) -> Iterator[Observation]:
-    rows = [(what, attributes[name]) for name, what in _COUNTS.items() if name in attributes]
-    if kind in _INTENSITY and "intensity" in attributes:
-        rows.append((_INTENSITY[kind], attributes["intensity"]))
-    for what, attribute in rows:
-        yield from counted(device, what, attribute.value, _when(attribute, at_ms))
+def _counts(device: str, kind: str, entity: Entity, at_ms: int | None) -> Iterator[Observation]:
+    names = [(_COUNTS[name], name) for name in _COUNTS if name in entity.attributes]
+    if kind in _INTENSITY:
+        names.append((_INTENSITY[kind], "intensity"))
+    for what, name in names:
+        attribute = entity.get(name)
+        if attribute is not None:
+            yield from counted(device, what, attribute.value, _when(attribute, at_ms))
 
 
-def _readings(device: str, attributes: dict[str, Attribute], at_ms: int | None) -> Iterator[Observation]:
-    for quantity, attribute in _measured(attributes):
+def _readings(device: str, measured: list[tuple[str, Attribute]], at_ms: int | None) -> Iterator[Observation]:
+    for quantity, attribute in measured:
         amount = _amount(quantity, attribute)
         if amount is not None:
             yield Reading(device, quantity, amount, _when(attribute, at_ms))
 
 
-def _measured(attributes: dict[str, Attribute]) -> Iterator[tuple[str, Attribute]]:
+def _measured(entity: Entity) -> Iterator[tuple[str, Attribute]]:
     """The attributes that are measured quantities, also those that name their quantity beside them."""
-    for name, attribute in attributes.items():
-        quantity = _OWN.get(name.lower()) or QUANTITY_OF.get(spelled(name))
+    for name, wrapped in entity.attributes.items():
+        quantity = _quantity(name)
         if quantity is not None:
-            yield quantity, attribute
-    status = attributes.get("status")
+            yield quantity, entity.unwrap(wrapped)
+    status = entity.get("status")
     if status is not None and isinstance(status.value, str) and status.value in _TAKEN:
         yield "occupancy", status._replace(value=_TAKEN[status.value])
-    measurement, measures = attributes.get("numValue"), attributes.get("controlledProperty")
-    if measurement is not None and measures is not None and isinstance(measures.value, str):
-        quantity = QUANTITY_OF.get(spelled(measures.value))
+    measurement, measures = entity.get("numValue"), entity.value("controlledProperty")
+    if measurement is not None and isinstance(measures, str):
+        quantity = _quantity(measures)
         if quantity is not None:
             yield quantity, measurement
 
 
+def _quantity(name: str) -> str | None:
+    """The quantity that an attribute of such a name measures."""
+    return _named(name) if len(name) <= _NAME_CHARS_MAX else None
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED_MAX)
+def _named(name: str) -> str | None:
+    return _OWN.get(name.lower()) or QUANTITY_OF.get(spelled(name))
+
+
 def _amount(quantity: str, attribute: Attribute) -> float | None:
-    """The attribute's value in our unit, or `None` where it cannot be one."""
+    """The attribute's value in our unit, or `None` where it cannot be one, or is in a unit that nobody here knows."""
     value = optional(attribute.value, *_FLOAT)
-    if value is None:
+    code = attribute.unit_code
+    unit = _UNITS.get(code) if isinstance(code, str) else None
+    if value is None or (unit is None and isinstance(code, str) and code not in _NO_UNITS):
         return None
-    unit = _UNITS.get(attribute.unit_code) if isinstance(attribute.unit_code, str) else None
     if unit is not None:
         converted = measured_amount(quantity, value, unit)
     else:
@@ -156,20 +186,15 @@ def _amount(quantity: str, attribute: Attribute) -> float | None:
     return converted if converted is not None and in_range(quantity, converted) else None
 
 
-def _impossible(attributes: dict[str, Attribute]) -> bool:
+def _impossible(measured: list[tuple[str, Attribute]]) -> bool:
     """Whether numbers were stated, of which then none is possible."""
-    return any(optional(attribute.value, *_FLOAT) is not None for _, attribute in _measured(attributes))
+    return any(optional(attribute.value, *_FLOAT) is not None for _, attribute in measured)
 
 
-def _is_outlier(attributes: dict[str, Attribute]) -> bool:
-    outlier = attributes.get("outlier")
-    return outlier is not None and outlier.value is True
-
-
-def _at_ms(attributes: dict[str, Attribute]) -> int | None:
+def _at_ms(entity: Entity) -> int | None:
     """The first of the models' times that can be read; of an interval, its end."""
     for name in _TIMES:
-        at_ms = _time(attributes[name].value) if name in attributes else None
+        at_ms = _time(entity.value(name)) if name in entity.attributes else None
         if at_ms is not None:
             return at_ms
     return None

@@ -27,8 +27,7 @@ def decode(message: Message) -> list[Observation]:
 def _entity(said: Any) -> Entity:
     if not isinstance(said, dict):
         refuse("wrong_shape", "an entity must be an object")
-    attributes = {name: _attribute(stated) for name, stated in said.items() if name not in ("id", "type")}
-    return Entity(said.get("id"), said.get("type"), attributes)
+    return Entity(said.get("id"), said.get("type"), said, _attribute)
 
 
 def _attribute(stated: Any) -> Attribute:

@@ -5,6 +5,7 @@ each value apart on `rtl_433/{host}/devices/{device}/{field}`. A device is named
 subtype, channel and id as far as they are stated (`Acurite-Tower/B/9884`). Fields are `{what}_{unit}`; the rows
 below name those that Wayside keeps. Rain is stated as the total since the gauge was reset, which is no rate and
 read as such. A battery is usually only fine or low: low is a state, and only a level between is per cent.
+The sensors in the tyres of passing cars are not kept: their numbers tell cars, and so people, apart.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _FIELDS: dict[str, tuple[str, str | None]] = {
 _NAMES = ("type", "model", "subtype", "channel", "id")
 _BATTERY = "battery_ok"
 _OLD_WORDS = {"OK": 1, "LOW": 0}  # of the field `battery`, before 2020
-_TYRES = "TPMS"  # their pressure is not the weather's
+_TYRES = "TPMS"
 _STATES = ("online", "offline")
 _DEVICE_LEVEL = 3  # rtl_433/{host}/devices/...
 
@@ -57,13 +58,15 @@ def decode(message: Message) -> list[Observation]:
     """Readings and the state of the battery of one device."""
     levels = message.topic.split("/")
     if "devices" in levels[2:3]:
-        return _field(text("/".join(levels[_DEVICE_LEVEL:-1]), "device"), levels[-1], word(message.payload))
+        return [] if _TYRES in levels else _field(text("/".join(levels[_DEVICE_LEVEL:-1]), "device"), levels[-1], word(message.payload))
     if levels[-1] == "availability":
         return _availability(text("/".join(levels[:-1]), "host"), word(message.payload))
     said = parse_json(message.payload)
     if not isinstance(said, dict):
         refuse("wrong_shape", "not an object")
     text(said.get("model"), "model")
+    if said.get("type") == _TYRES:
+        return []
     device = text("/".join(str(said[name])[:64] for name in _NAMES if _is_name(said.get(name))), "id")
     return _readings(device, said)
 
@@ -93,7 +96,7 @@ def _readings(device: str, said: dict[str, Any]) -> list[Observation]:
     amounts: dict[str, float] = {}
     stated = False
     for field, (quantity, unit) in _FIELDS.items():
-        if field not in said or (quantity == "pressure" and said.get("type") == _TYRES):
+        if field not in said:
             continue
         stated = True
         amount = measured_amount(quantity, said[field], unit)
@@ -122,4 +125,9 @@ def _at_ms(stated: object) -> int | None:
     return iso_ms(stated)
 
 
-DECODER = Decoder("rtl_433", ("rtl_433/+/events", "rtl_433/+/states", "rtl_433/+/availability", "rtl_433/+/devices/#"), decode)
+_TOPICS = (
+    *(f"rtl_433/+/{branch}" for branch in ("events", "states", "availability", "devices/#")),
+    "home/+/RTL_433toMQTT/#",  # OpenMQTTGateway, which has the same receiver inside
+)
+
+DECODER = Decoder("rtl_433", _TOPICS, decode)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.core.quantities import in_range
+from gateway.decoders.measured import Measurement, Readings
 
 COMPANY = 0x0499
 _NO_INT16 = -0x8000
@@ -30,12 +31,11 @@ _FORMAT_C5 = struct.Struct(">xhHHH3x6s")
 _FORMAT_6 = struct.Struct(">xhHHHHBBBxxB")
 _FORMAT_E1 = struct.Struct(">xhHH2xH4xHBB3s6xB5x6s")
 
-Readings = tuple[tuple[str, float], ...]
 _Stated = tuple[tuple[str, float | None], ...]
 
 
 class RuuviData(NamedTuple):
-    """`readings` by quantity in canonical units; `mac` when the format carries the whole address."""
+    """`readings` in canonical units, one of each quantity; `mac` when the format carries the whole address."""
 
     readings: Readings
     mac: str | None
@@ -47,8 +47,8 @@ def decode_ruuvi(data: bytes) -> RuuviData | None:
     if row is None or len(data) < row[0].size:
         return None
     stated, address = row[1](row[0].unpack_from(data))
-    readings = tuple((quantity, value) for quantity, value in stated if value is not None and in_range(quantity, value))
-    return RuuviData(readings, None if address in (b"", b"\xff" * 6) else address.hex())
+    readings = [Measurement(quantity, value) for quantity, value in stated if value is not None and in_range(quantity, value)]
+    return RuuviData(tuple(readings), None if address in (b"", b"\xff" * 6) else address.hex())
 
 
 def _climate(temperature: int, humidity: int, pressure: int) -> _Stated:

@@ -13,12 +13,13 @@ field whose name ends in `_` ("must be understood"), forbids reading the rest: t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.core import limits
 from gateway.core.types import Count, Observation, Position, Reading, Status
 from gateway.decoders.contract import bounded, number, optional, refuse, text
-from gateway.decoders.naming import named
+from gateway.decoders.naming import Named, named
 from gateway.decoders.units import BY_UNIT, UNITS, measured_amount
 
 _RELATIVE_BELOW_S = 1 << 28
@@ -30,6 +31,8 @@ _LAST_PART = re.compile(r"[:/.]")
 _VALUE_FIELDS = frozenset({"v", "vs", "vb", "vd"})
 _CONTENT_FIELDS = _VALUE_FIELDS | {"s"}
 _BASE_FIELDS = frozenset({"bn", "bt", "bu", "bv"})
+_FIELDS = frozenset({"bver", "bs", "n", "u", "t", "ut", "l", *_BASE_FIELDS, *_CONTENT_FIELDS})
+_NAMES_REMEMBERED_MAX = 1_024  # a device's names come with every pack; strangers' push each other out
 _RATIO = "/"
 _COUNT_MAX = limits.INTEGER_MAX
 
@@ -92,7 +95,7 @@ def _resolved(pack: list[Any], received_at_ms: int) -> list[_Record]:
 
 
 def _check_understood(said: dict[str, Any]) -> None:
-    if any(field.endswith("_") for field in said):
+    if not _FIELDS.issuperset(said) and any(field.endswith("_") for field in said):
         refuse("unknown_kind", "a field that must be understood is not")
     if "bver" in said and not _is_known_version(said["bver"]):
         refuse("unknown_kind", "bver is not a version that is known")
@@ -145,11 +148,10 @@ def _at_ms(time_s: float, received_at_ms: int) -> int | None:
 def _measurement(record: _Record) -> list[Observation]:
     if record.value is None:
         return []
-    part = _LAST_PART.split(record.name)[-1] or record.name
+    part, meant = _meant(record.name)
     if record.unit == "count":
         whole = optional(record.value, 0, _COUNT_MAX)
         return [] if whole is None or not whole.is_integer() else [Count(record.name, part, int(whole), record.at_ms)]
-    meant = named(part)
     quantities = [] if meant is None else [meant.quantity]
     if record.unit is not None:
         quantities.append(_of_unit(record.unit, record.value))
@@ -161,6 +163,13 @@ def _measurement(record: _Record) -> list[Observation]:
         if amount is not None:
             return [Reading(record.name, quantity, amount, record.at_ms)]
     return []
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED_MAX)
+def _meant(name: str) -> tuple[str, Named | None]:
+    """The last part of a name, and the quantity that it means."""
+    part = _LAST_PART.split(name)[-1] or name
+    return part, named(part)
 
 
 def _of_unit(unit: str, value: float) -> str:

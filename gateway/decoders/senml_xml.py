@@ -1,16 +1,15 @@
 """SenML in XML (`application/senml+xml`, RFC 8428 section 7); `senml.py` knows what a pack means.
 
-A `sensml` element holds `senml` elements whose attributes are the fields. A document type, and with it every kind
-of entity, is refused before it is read: nothing that SenML says needs one, and a bomb does.
+A `sensml` element holds `senml` elements whose attributes are the fields.
 """
 
 from __future__ import annotations
 
-from gateway.core import limits
 from gateway.core.types import Message, Observation
 from gateway.decoders.contract import Decoder, refuse
 from gateway.decoders.plain import number_in
 from gateway.decoders.senml import pack_observations
+from gateway.decoders.xml_guard import root_of
 
 _NAMESPACE = "{urn:ietf:params:xml:ns:senml}"
 _NUMBERS = frozenset({"bt", "bv", "bs", "v", "s", "t", "ut"})
@@ -19,20 +18,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 def decode(message: Message) -> list[Observation]:
     """The measurements of one pack."""
-    # Imported on first use: only sources that speak XML pay for it.
-    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
-    from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
-
-    if len(message.payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
-    try:
-        root = fromstring(message.payload.decode(), forbid_dtd=True)
-    except UnicodeDecodeError:
-        refuse("not_text", "payload is not UTF-8")
-    except DefusedXmlException:
-        refuse("wrong_shape", "a document type or an entity: SenML has none")
-    except (ParseError, LookupError, ValueError):
-        refuse("wrong_shape", "payload is not well-formed XML")
+    root = root_of(message.payload)
     if root.tag != _NAMESPACE + "sensml":
         refuse("wrong_shape", "the outermost element is not sensml")
     if any(record.tag != _NAMESPACE + "senml" for record in root):

@@ -2,14 +2,16 @@
 
 Nothing in a LoRaWAN message tells how its sensor writes. Two makers' formats tell it themselves: Milesight's
 and Elsys' are lists of entries whose kinds and sizes are published. A payload counts as theirs only on a port
-on which they send and when it is used up to its last byte by known entries. Decentlab's frames count their
-parts, but what the parts are stands in the manual of each model: only the battery at the end is common to all
-(https://www.decentlab.com/support), the rest needs a model that the network server names. Everything else is
-tried as Cayenne LPP. What none of them is gives no reading: a wrong guess would look like weather.
+on which they send and when it is used up to its last byte by known entries. Decentlab's frames are read in
+`decentlab.py`. Everything else is tried as Cayenne LPP. What none of them is gives no reading: a wrong guess
+would look like weather.
 
-Sources: the makers' user guides (Milesight "Uplink Data" pages, Elsys "LoRa payload", Decentlab "payload"). Checked
-against real messages are the entries that the cases hold; Milesight's particulate matter and people counting by line and
-region, and Elsys' CO2, pressure, distance and probe, follow the guides alone.
+An entry that is a contact, a movement or a leak by the model of the sensor is an `input`: 1 is what its model
+reports (a door that is open, water, somebody who moves).
+
+Sources: the makers' user guides (Milesight "Uplink Data" pages, Elsys "LoRa payload"). Checked against real
+messages are the entries that the cases hold; Milesight's particulate matter and people counting by line and
+region, and Elsys' CO2, pressure, distance, pulses and probes, follow the guides alone.
 """
 
 from __future__ import annotations
@@ -20,18 +22,25 @@ from typing import Literal, NamedTuple
 from gateway.core.quantities import in_range
 from gateway.core.types import Count, Observation, Reading
 from gateway.decoders.cayenne_lpp import PAYLOAD_BYTES_MAX, decode_cayenne_lpp
+from gateway.decoders.contract import text
+from gateway.decoders.decentlab import decode_decentlab
 
 _PEOPLE = "people"
 
 
 class _Part(NamedTuple):
-    """One number in an entry: what it is, where it stands, what it is divided by; `divisor` 0 marks a count."""
+    """One number in an entry: what it is, where it stands, what it is divided by; `divisor` 0 marks a count.
+
+    The lowest `flags` bits are not of the number; `sub` tells several of one kind on one device apart, from 1.
+    """
 
     what: str
     offset: int
     size: int
     divisor: int = 1
     signed: bool = False
+    flags: int = 0
+    sub: int = 1
 
 
 class _Entry(NamedTuple):
@@ -47,6 +56,7 @@ def _counts(*names: str, size: int, extra: int = 0) -> _Entry:
 
 
 _TEMPERATURE = _Part("temperature", 0, 2, 10, signed=True)
+_INPUT = _Entry(1, (_Part("input", 0, 1),))  # a contact, a movement or a leak, by model
 _IN_AND_OUT = ("people_in", "people_out")
 _IN_AND_OUT_TOTAL = ("people_in_total", "people_out_total")
 
@@ -67,21 +77,21 @@ _MILESIGHT: dict[tuple[int, int], _Entry] = {
     (0x06, 0x65): _Entry(6, (_Part("illuminance", 0, 2),)),  # and two infrared channels
     (0x06, 0xCB): _Entry(1),  # a light level, 0 to 5
     (0x05, 0x6A): _Entry(2),  # an activity level
-    (0x03, 0x7B): _Entry(2),  # the pressure in a pipe
+    (0x03, 0x7B): _Entry(2, (_Part("gauge_pressure", 0, 2),)),  # in a pipe, in kPa
     (0x02, 0x82): _Entry(2, (_Part("distance", 0, 2, 1_000),)),
     (0x03, 0x82): _Entry(2, (_Part("distance", 0, 2, 1_000),)),
     (0x04, 0x82): _Entry(2, (_Part("distance", 0, 2, 1_000),)),
     (0x84, 0x82): _Entry(3, (_Part("distance", 0, 2, 1_000),)),
-    (0x03, 0xD4): _Entry(6),  # three angles
-    (0x03, 0x00): _Entry(1),  # a contact, a movement or a leak, by model
-    (0x04, 0x00): _Entry(1),
-    (0x05, 0x00): _Entry(1),
-    (0x06, 0x00): _Entry(1),
+    (0x03, 0xD4): _Entry(6, tuple(_Part("rotation", 2 * axis, 2, 100, signed=True, flags=1, sub=axis + 1) for axis in range(3))),
+    (0x03, 0x00): _INPUT,
+    (0x04, 0x00): _Entry(1, (_Part("input", 0, 1, sub=2),)),  # a second one: the light, or the lid
+    (0x05, 0x00): _INPUT,
+    (0x06, 0x00): _INPUT,
     (0x03, 0x8E): _Entry(1, (_Part("occupancy", 0, 1),)),  # of a toilet or a parking space
     (0x04, 0x8E): _Entry(1),
-    (0x05, 0x8E): _Entry(1),
-    (0x06, 0x01): _Entry(1),
-    (0x07, 0x01): _Entry(1),
+    (0x05, 0x8E): _Entry(1, (_Part("gas_alarm", 0, 1),)),
+    (0x06, 0x01): _Entry(1, (_Part("switch", 0, 1),)),  # a gas alarm's valve: open
+    (0x07, 0x01): _Entry(1, (_Part("switch", 0, 1, sub=2),)),  # and its relay: closed
     (0x04, 0xC9): _Entry(4, (_Part(_PEOPLE, 0, 1, 0),)),
     (0x06, 0xCD): _Entry(1),  # the most people at once
     (0x07, 0xD5): _counts(*(f"people_region_{region}" for region in range(1, 9)), size=1),
@@ -119,35 +129,25 @@ _ELSYS: dict[int, _Entry] = {
     0x07: _Entry(2, (_Part("voltage", 0, 2, 1_000),)),
     0x08: _Entry(2),  # analog input
     0x09: _Entry(6),  # GPS
-    0x0A: _Entry(2),  # pulses
-    0x0B: _Entry(4),
+    0x0A: _Entry(2, (_Part("pulses", 0, 2, 0),)),  # since the last one
+    0x0B: _Entry(4, (_Part("tally", 0, 4),)),  # of all pulses
     0x0C: _Entry(2, (_Part("probe_temperature", 0, 2, 10, signed=True),)),
-    0x0D: _Entry(1),  # digital input
+    0x0D: _Entry(1, (_Part("input", 0, 1),)),
     0x0E: _Entry(2, (_Part("distance", 0, 2, 1_000),)),
     0x0F: _Entry(1),  # movement
     0x10: _Entry(4),  # infrared temperatures
     0x11: _Entry(1),  # 0 nobody, 1 perhaps, 2 somebody
-    0x12: _Entry(1),  # water
+    0x12: _Entry(1, (_Part("leak", 0, 1),)),
     0x14: _Entry(4, (_Part("pressure", 0, 4, 1_000),)),
     0x15: _Entry(2, (_Part("noise", 1, 1),)),  # behind its peak
+    0x16: _Entry(2, (_Part("pulses", 0, 2, 0, sub=2),)),
+    0x17: _Entry(4, (_Part("tally", 0, 4, sub=2),)),
+    0x18: _Entry(2),  # a second analog input
+    0x19: _Entry(2, (_Part("probe_temperature", 0, 2, 10, signed=True, sub=2),)),
+    0x1A: _Entry(1, (_Part("input", 0, 1, sub=2),)),
+    0x1B: _Entry(4),  # a third analog input, in microvolts
+    0x1C: _Entry(2),  # organic compounds in ppb
 }
-
-# Decentlab: model -> word, quantity, what is subtracted and divided by. Words are unsigned, big-endian.
-_DECENTLAB: dict[str, tuple[tuple[int, str, int, float], ...]] = {
-    "dl-rhc": ((2, "humidity", 0, 100), (3, "temperature", 32_768, 100)),
-    "dl-ds18": ((0, "temperature", 32_768, 16),),
-    "dl-atm22": ((0, "wind_speed", 32_768, 100), (1, "wind_direction", 32_768, 10), (3, "temperature", 32_768, 10)),
-    "dl-atm41": (
-        (0, "solar_radiation", 32_768, 1),
-        (4, "wind_speed", 32_768, 100),
-        (5, "wind_direction", 32_768, 10),
-        (7, "temperature", 32_768, 10),
-        (9, "pressure", 32_768, 10),  # in hundredths of a kilopascal
-        (10, "humidity", 32_768, 10),
-    ),
-}
-_DECENTLAB_HEAD_BYTES = 5  # version, device id, flags
-_BATTERY_V = (1.5, 4.5)  # two alkaline cells or one lithium cell, from empty to fresh
 
 _Codec = Callable[[bytes, str, int | None, str | None], list[Observation] | None]
 
@@ -190,24 +190,12 @@ def _elsys(payload: bytes, device: str, at_ms: int | None, _: str | None) -> lis
 def _read(entry: _Entry, value: bytes, order: Literal["little", "big"], device: str, at_ms: int | None) -> Iterator[Observation]:
     """The parts of one entry; an impossible one (a sensor that is not there says 0xFFFF) is passed over."""
     for part in entry.parts:
-        number = int.from_bytes(value[part.offset : part.offset + part.size], order, signed=part.signed)
+        number = int.from_bytes(value[part.offset : part.offset + part.size], order, signed=part.signed) >> part.flags
+        whole = device if part.sub == 1 else text(f"{device}/{part.sub}", "device")
         if part.divisor == 0:
-            yield Count(device, part.what, number, at_ms)
+            yield Count(whole, part.what, number, at_ms)
         elif in_range(part.what, number / part.divisor):
-            yield Reading(device, part.what, number / part.divisor, at_ms)
-
-
-def _decentlab(payload: bytes, device: str, at_ms: int | None, model: str | None) -> list[Observation] | None:
-    words = [int.from_bytes(payload[at : at + 2], "big") for at in range(_DECENTLAB_HEAD_BYTES, len(payload), 2)]
-    if payload[0] != 2 or len(payload) % 2 == 0 or not words:
-        return None
-    flags = int.from_bytes(payload[3:5], "big")
-    battery_v = words[-1] / 1_000
-    if not 0 < flags.bit_count() <= len(words) or not _BATTERY_V[0] <= battery_v <= _BATTERY_V[1]:
-        return None
-    rows = _DECENTLAB.get((model or "").lower(), ())
-    stated = [(quantity, (words[at] - zero) / divisor) for at, quantity, zero, divisor in rows if at < len(words) - 1]
-    return [Reading(device, quantity, value, at_ms) for quantity, value in (*stated, ("voltage", battery_v)) if in_range(quantity, value)]
+            yield Reading(whole, part.what, number / part.divisor, at_ms)
 
 
 def _cayenne(payload: bytes, device: str, at_ms: int | None, _: str | None) -> list[Observation] | None:
@@ -215,7 +203,7 @@ def _cayenne(payload: bytes, device: str, at_ms: int | None, _: str | None) -> l
 
 
 _BY_PORT: dict[int | None, tuple[_Codec, ...]] = {
-    1: (_decentlab, _cayenne),
+    1: (decode_decentlab, _cayenne),
     5: (_elsys, _cayenne),
     85: (_milesight, _elsys),  # Elsys' port can be set
 }

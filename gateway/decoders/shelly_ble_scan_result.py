@@ -16,6 +16,7 @@ from gateway.decoders.contract import UNSTATED, Decoder, bounded, mac, parse_jso
 from gateway.decoders.frames import frame_of
 from gateway.decoders.hearing import observed
 from gateway.decoders.keys import NO_KEYS, Keys
+from gateway.decoders.shelly_topics import device_of
 
 KIND = "ble.scan_result"
 _RPC = ["events", "rpc"]
@@ -26,7 +27,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     """The sightings of one scan result, or of all in a notification."""
     said = parse_json(message.payload)
     levels = message.topic.split("/")
-    hearer = text("/".join(levels[:-2]), "device") if levels[-2:] == _RPC and len(levels) > 2 else UNSTATED
+    hearer = device_of(levels[:-2]) if levels[-2:] == _RPC and len(levels) > 2 else UNSTATED
     if isinstance(said, list):
         return scan_result(hearer, said, keys)
     if not isinstance(said, dict):

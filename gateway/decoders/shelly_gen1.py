@@ -16,9 +16,9 @@ from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Status
 from gateway.decoders.contract import Decoder, bounded, optional, parse_json, refuse, text
 from gateway.decoders.plain import number_in, word
+from gateway.decoders.shelly_topics import BASE
 from gateway.decoders.units import measured_amount
 
-_BASE = "shellies"
 _COMMANDS = frozenset({"command", "set"})
 _SWITCHED = {"on": 1.0, "off": 0.0}
 _OPEN = {"close": 1.0, "open": 0.0}
@@ -42,6 +42,7 @@ _NUMBERS: dict[tuple[str, str], tuple[str, str | None]] = {
     ("sensor", "humidity"): ("humidity", None),
     ("sensor", "battery"): ("battery", None),
     ("sensor", "lux"): ("illuminance", None),
+    ("roller", "pos"): ("level", None),
     ("", "temperature"): ("device_temperature", None),
     ("", "voltage"): ("voltage", None),
     ("adc", "0"): ("voltage", None),
@@ -49,6 +50,9 @@ _NUMBERS: dict[tuple[str, str], tuple[str, str | None]] = {
 _WORDS: dict[tuple[str, str], tuple[str, dict[str, float]]] = {
     ("sensor", "motion"): ("occupancy", _TRUTH),
     ("sensor", "state"): ("contact", _OPEN),
+    ("sensor", "flood"): ("leak", _TRUTH),
+    ("sensor", "smoke"): ("smoke_alarm", _TRUTH),
+    ("sensor", "charger"): ("plugged", _TRUTH),
 }
 
 
@@ -100,11 +104,11 @@ _RELAY = msgspec.json.Decoder(_Relay)
 def decode(message: Message) -> list[Observation]:
     """Readings and signs of life of one topic."""
     levels = message.topic.split("/")
-    if levels == [_BASE, "announce"]:
+    if levels == [BASE, "announce"]:
         return [Status(text(parse_json(message.payload, _INFO).id, "id"))]
-    if levels[0] == _BASE and _COMMANDS & set(levels[1:]):
+    if levels[0] == BASE and _COMMANDS & set(levels[1:]):
         return []
-    if levels[0] != _BASE or len(levels) < 3:
+    if levels[0] != BASE or len(levels) < 3:
         refuse("wrong_topic", "not shellies/{device}/...")
     if levels[-1] == "status" and levels[-3] in _CHANNELED:
         return _lamp(levels, message.payload)

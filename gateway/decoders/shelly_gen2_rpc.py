@@ -8,24 +8,39 @@ Who speaks is the prefix of the topic, which the broker has checked. A frame als
 (`src`): it is told as a sign of life and never carries readings where the topic says otherwise. Component 0 is
 the device itself, each further one a device of its own (`plus2pm/switch:1`), or two channels would overwrite
 each other. Answers to somebody's calls (`result`, `error`) show that the device lives, no more; what lies below
-`command` is a wish and not a fact.
+`command` is a wish and not a fact. Events are the pushes of a button, in BTHome's codes, and what a device that
+listens to Bluetooth heard.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Status
 from gateway.decoders.contract import UNSTATED, Decoder, bounded, optional, parse_json, refuse, text
+from gateway.decoders.keys import NO_KEYS, Keys
 from gateway.decoders.plain import word
+from gateway.decoders.shelly_ble_scan_result import KIND as SCAN_RESULT
+from gateway.decoders.shelly_ble_scan_result import scan_result
+from gateway.decoders.shelly_topics import BASE, device_above, device_of
 from gateway.decoders.units import measured_amount
 
-_BASE = "shellies"  # a prefix from the first generation's days that many owners keep
 _TRUTH = {"true": "online", "false": "offline"}
 _STATUS_METHODS = ("NotifyStatus", "NotifyFullStatus")
-_KNOWN_METHODS = ("NotifyEvent", *_STATUS_METHODS)
+_HAPPENED = "NotifyEvent"
+_KNOWN_METHODS = (_HAPPENED, *_STATUS_METHODS)
+_WIFI = "wifi"  # of it only how well it is heard: its name is its owner's
+_PUSHES: dict[object, tuple[str, float]] = {
+    "single_push": ("button", 1.0),
+    "double_push": ("button", 2.0),
+    "triple_push": ("button", 3.0),
+    "long_push": ("button", 4.0),
+    "btn_down": ("input", 1.0),
+    "btn_up": ("input", 0.0),
+}
 _COMPONENT = re.compile(r"([a-z0-9_]{1,32}):([0-9]{1,4})", re.ASCII)
 _SINCE_S = 86_400  # `ts` below a day since 1970 counts from the start of the device
 
@@ -44,6 +59,7 @@ _ELECTRIC = (
     _Row(("aenergy", "total"), "energy", "Wh"),
     _Row(("temperature", "tC"), "device_temperature"),
 )
+_RADIO = (_Row(("rssi",), "rssi"),)
 _PHASES = ("a", "b", "c")
 
 # type of component -> what is read of it
@@ -70,33 +86,23 @@ _COMPONENTS: dict[str, tuple[_Row, ...]] = {
 }
 
 
-def decode(message: Message) -> list[Observation]:
-    """Readings and signs of life of one notification, one component or a whole status."""
+def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
+    """Readings, signs of life and sightings of one notification, one component or a whole status."""
     levels = message.topic.split("/")
     if levels[-1] == "online" and len(levels) > 1:
-        return [Status(_prefix(levels[:-1]), _online(message.payload))]
+        return [Status(device_of(levels[:-1]), _online(message.payload))]
     if "command" in levels[1:]:
         return []
     said = parse_json(message.payload)
     if not isinstance(said, dict):
         refuse("wrong_shape", "neither a frame nor a component")
     if "src" in said or "method" in said:
-        return _frame(_above(levels, "events"), said)
+        return _frame(device_above(levels, "events"), said, keys)
     if "status" in levels[1:]:
         return _status_topic(levels, said)
     if levels != [""] and levels[-1] != "announce":
         refuse("wrong_topic", "not {device}/events/rpc, /status/{component}, /announce or /online")
     return _unplaced(said)
-
-
-def _prefix(levels: list[str]) -> str:
-    """The device that the topic names, spelled as the first generation's decoder does."""
-    return text("/".join(levels[1:] if levels[0] == _BASE and len(levels) > 1 else levels), "device")
-
-
-def _above(levels: list[str], branch: str) -> str | None:
-    at = levels.index(branch) if branch in levels[1:] else 0
-    return _prefix(levels[:at]) if at else None
 
 
 def _online(payload: bytes) -> str:
@@ -107,7 +113,7 @@ def _online(payload: bytes) -> str:
 
 
 # --- frames ---------------------------------------------------------------------------------------
-def _frame(device: str | None, said: dict[str, Any]) -> list[Observation]:
+def _frame(device: str | None, said: dict[str, Any], keys: Keys) -> list[Observation]:
     stated = text(said.get("src"), "src")
     params = said.get("params")
     method = said.get("method")
@@ -119,7 +125,22 @@ def _frame(device: str | None, said: dict[str, Any]) -> list[Observation]:
     observations: list[Observation] = [Status(stated, at_ms=at_ms, uptime_s=_uptime_s(params))]
     if method in _STATUS_METHODS and isinstance(params, dict):
         observations += _components(device or stated, params, at_ms)
+    elif method == _HAPPENED and isinstance(params, dict):
+        observations += _happened(device or stated, params.get("events"), at_ms, keys)
     return bounded(observations)
+
+
+def _happened(device: str, told: object, at_ms: int | None, keys: Keys) -> Iterator[Observation]:
+    """The pushes of buttons and the scan results among what happened; other things say nothing that is kept."""
+    for one in told if isinstance(told, list) else []:
+        kind = one.get("event") if isinstance(one, dict) else None
+        if kind == SCAN_RESULT:
+            yield from scan_result(device, one.get("data"), keys)
+        elif isinstance(kind, str) and kind in _PUSHES:
+            component = one.get("component")
+            match = _COMPONENT.fullmatch(component) if isinstance(component, str) else None
+            if match is not None:
+                yield Reading(_named(device, match), *_PUSHES[kind], at_ms)
 
 
 def _at_ms(ts: object) -> int | None:
@@ -138,9 +159,9 @@ def _uptime_s(params: object) -> int | None:
 # --- components -----------------------------------------------------------------------------------
 def _status_topic(levels: list[str], said: dict[str, Any]) -> list[Observation]:
     at = len(levels) - 1 - levels[::-1].index("status")
-    device, component = _prefix(levels[:at]), "/".join(levels[at + 1 :])
+    device, component = device_of(levels[:at]), "/".join(levels[at + 1 :])
     if component and not _COMPONENT.fullmatch(component):
-        return [Status(device, uptime_s=_uptime_s(said))]
+        return [Status(device, uptime_s=_uptime_s(said)), *_component(device, component, said, None)]
     readings = _component(device, component, said, None) if component else _components(device, said, None)
     return bounded([Status(device, uptime_s=_uptime_s(said)), *readings] if not component else readings or [Status(device)])
 
@@ -167,17 +188,22 @@ def _components(device: str, said: dict[str, Any], at_ms: int | None) -> list[Ob
 
 
 def _component(device: str, key: str, said: dict[str, Any], at_ms: int | None) -> list[Observation]:
+    if key == _WIFI:
+        return _readings(device, _RADIO, said, at_ms)
     match = _COMPONENT.fullmatch(key)
     if match is None:
         return []
-    kind, number = match.groups()
-    name = text(device if int(number) == 0 else f"{device}/{key}", "component")
+    kind, name = match[1], _named(device, match)
     observations = _readings(name, _COMPONENTS.get(kind, ()), said, at_ms)
     if kind == "em":  # three phases in one component
         for phase in _PHASES:
             values = {field.removeprefix(f"{phase}_"): value for field, value in said.items() if field.startswith(f"{phase}_")}
             observations += _readings(text(f"{name}/{phase}", "phase"), _ELECTRIC, values, at_ms)
     return observations
+
+
+def _named(device: str, component: re.Match[str]) -> str:
+    return text(device if int(component[2]) == 0 else f"{device}/{component[0]}", "component")
 
 
 def _readings(device: str, rows: tuple[_Row, ...], said: dict[str, Any], at_ms: int | None) -> list[Observation]:
@@ -209,6 +235,6 @@ _NUMBERED = tuple(
     for number in range(numbers)
 )
 # The factory prefix is the first level and cannot be told from other products' by a filter: the component has to.
-_TOPICS = ("+/events/rpc", "shellies/+/events/rpc", "shellies/+/status/#", *(f"+/status/{name}" for name in (*_PLACES, *_NUMBERED)))
+_TOPICS = ("+/events/rpc", f"{BASE}/+/events/rpc", f"{BASE}/+/status/#", *(f"+/status/{name}" for name in (*_PLACES, *_NUMBERED)))
 
-DECODER = Decoder("shelly_gen2_rpc", _TOPICS, decode)
+DECODER = Decoder("shelly_gen2_rpc", _TOPICS, decode, decode)

@@ -34,6 +34,7 @@ _CLOCK_KEYS = frozenset({"Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit
 _ANSWERS = ("StatusSNS", "StatusSTS")  # answers to `Status 8`, `10` and `11` hold what SENSOR and STATE hold
 _TEMPERATURE_UNITS = {"C": "°C", "F": "°F"}
 _METER = "ENERGY"
+_RADIO = "Wifi"  # of it only how well it is heard: its name is its owner's
 _BRIDGED = ("ZbReceived", "LwReceived")
 
 # key -> (quantity, unit; None is ours, a text in braces the unit that the message states)
@@ -62,7 +63,7 @@ _RADIO_KEYS: dict[str, tuple[str, str | None]] = {
     "BatteryVoltage": ("voltage", None),
     "LinkQuality": ("link_quality", None),
     "Occupancy": ("occupancy", None),
-    "Contact": ("contact", None),
+    "Contact": ("contact", "open"),  # the alarm of Zigbee's contact switches: 1 is an open door
     "DoorOpen": ("contact", "open"),
 }
 _RAIN_GAUGE = "RG-15"  # the one chip whose FlowRate is rain, in mm/h; others count litres
@@ -149,6 +150,9 @@ def _part(device: str, key: str, value: object, at_ms: int | None, units: dict[s
         return [*_switch(device, key, value)]
     if key == _METER:
         return _meter(device, value, at_ms)
+    if key == _RADIO:
+        signal = measured_amount("rssi", value.get("Signal"))
+        return [] if signal is None else [Reading(device, "rssi", signal, at_ms)]
     if key == "IBEACON":
         return _tag(device, value, at_ms)
     if key in _BRIDGED:
@@ -205,4 +209,4 @@ def _truth(quantity: str, stated: object) -> object:
     return {"true": 1, "false": 0}.get(stated, stated) if quantity == "occupancy" and isinstance(stated, str) else stated
 
 
-DECODER = Decoder("tasmota", ("tele/#", "stat/#"), decode)
+DECODER = Decoder("tasmota", ("tele/#", "stat/#", "+/tele/+", "+/stat/+"), decode)

@@ -42,7 +42,7 @@ _PROPERTIES: tuple[tuple[str, str, float], ...] = (
     ("co2", "co2", 1),
     ("pm25", "pm2_5", 1),
     ("pm10", "pm10", 1),
-    ("for", "formaldehyde", 1),
+    ("formaldehyde", "formaldehyde", 1),
     ("power", "power", 1),
     ("energy", "energy", 1),
     ("current", "current", 1),
@@ -130,7 +130,8 @@ def _named(body: Body) -> str | None:
 
 def _stated(body: Body) -> Iterator[tuple[str, float | None]]:
     for name, quantity, per in _PROPERTIES:
-        value = _number(getattr(body, "formaldehyde" if name == "for" else name))
+        stated = getattr(body, name)
+        value = None if stated is None else _number(stated)
         yield quantity, None if value is None else value / per
     opened = _number(body.open)
     if opened in (0, 1):

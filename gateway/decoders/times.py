@@ -6,11 +6,12 @@ read is "not stated" and never a reason to lose the rest of the message.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gateway.core import limits
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _DIGITS_MAX = 13
 
 
@@ -28,7 +29,7 @@ def seconds_ms(value: object) -> int | None:
 
 
 def iso_ms(value: object) -> int | None:
-    """ISO 8601 with a time zone as milliseconds, or `None`."""
+    """ISO 8601 with a time zone as milliseconds, or `None`; a moment belongs to the millisecond that it lies in."""
     if not isinstance(value, str) or len(value) > limits.TEXT_CHARS_MAX:
         return None
     try:
@@ -37,7 +38,7 @@ def iso_ms(value: object) -> int | None:
         return None
     if moment.tzinfo is None:
         return None
-    return _plausible(round((moment - _EPOCH).total_seconds() * 1_000))
+    return _plausible((moment - _EPOCH) // _MILLISECOND)
 
 
 def _plausible(at_ms: int) -> int | None:

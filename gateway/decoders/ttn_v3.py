@@ -20,6 +20,7 @@ from gateway.decoders.lorawan import Uplink, eui_or_none, from_base64, links_in,
 from gateway.decoders.times import iso_ms
 
 _DEVICE_LEVEL = 3  # v3/{application}/devices/{device}/...
+_WRITTEN_DOWN = "user"
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -87,7 +88,8 @@ def _device(topic: str, ids: _Ids) -> str:
 
 
 def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation]:
-    at_ms = iso_ms(uplink.received_at) if at_ms is None else at_ms
+    heard_ms = iso_ms(uplink.received_at)  # by the network; the application's own time is some hops later
+    at_ms = at_ms if heard_ms is None else heard_ms
     model = (uplink.version or {}).get("model_id")
     heard = observed(
         Uplink(
@@ -100,8 +102,7 @@ def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation
             model if isinstance(model, str) else None,
         )
     )
-    places = (_place(device, stated, at_ms) for stated in list((uplink.places or {}).values())[:1])
-    return bounded([*heard, *places])
+    return bounded([*heard, *_places(device, uplink.places or {}, at_ms)])
 
 
 def _decoded(device: str, uplink: _Uplink) -> object:
@@ -111,9 +112,17 @@ def _decoded(device: str, uplink: _Uplink) -> object:
     return uplink.normalized[0]
 
 
+def _places(device: str, stated: dict[str, object], at_ms: int | None) -> list[Observation]:
+    """One place of several: a measured one (by GPS, by the network) before that which its owner wrote down (`user`)."""
+    source = min(stated, key=lambda name: name == _WRITTEN_DOWN, default=None)
+    return [] if source is None else [_place(device, stated[source], at_ms)]
+
+
 def _place(device: str, stated: Any, at_ms: int | None) -> Observation:
     if not isinstance(stated, dict):
         refuse("wrong_shape", "location must be an object")
+    if "latitude" not in stated and "longitude" not in stated:
+        refuse("missing_field", "latitude and longitude")  # one alone is left out where it is 0
     return position(device, stated.get("latitude", 0), stated.get("longitude", 0), at_ms, stated.get("accuracy"))
 
 

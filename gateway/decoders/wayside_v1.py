@@ -38,6 +38,7 @@ _WORDS_MAX = 64  # a code, a region, a kind of thing: longer ones are no names
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=limits.INTEGER_MAX)]
 _Word = Annotated[str, msgspec.Meta(min_length=1, max_length=_WORDS_MAX)]
+_Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{32}$", max_length=32)]  # `$` alone lets a line end pass
 _Share = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
 
@@ -94,6 +95,7 @@ class _Consented(_Sent, kw_only=True, gc=False):
     expires_at_ms: _Whole | None = None
     tags: Annotated[list[str], msgspec.Meta(max_length=limits.TAGS_PER_SUBJECT_MAX)] = []
     visits_month: dict[OfferKind, Annotated[float, msgspec.Meta(ge=0, le=limits.VISITS_MONTH_MAX)]] = {}
+    irks: Annotated[list[_Key], msgspec.Meta(max_length=limits.KEYS_PER_SUBJECT_MAX)] = []
 
 
 class _Alive(_Sent, kw_only=True, gc=False):
@@ -144,7 +146,8 @@ def _answer(device: str, sent: _Answered) -> list[Observation]:
 def _consent(device: str, sent: _Consented) -> list[Observation]:
     tags = tuple(dict.fromkeys(canonical_id(text(tag, "tags")) for tag in sent.tags))
     purposes = tuple(dict.fromkeys(sent.purposes))
-    said = Consent(_envelope(device, sent), purposes, sent.version, sent.at_ms, sent.expires_at_ms, tags, sent.visits_month)
+    keys = tuple(dict.fromkeys(key.lower() for key in sent.irks))
+    said = Consent(_envelope(device, sent), purposes, sent.version, sent.at_ms, sent.expires_at_ms, tags, sent.visits_month, keys)
     return [said]
 
 

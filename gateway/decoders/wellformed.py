@@ -7,6 +7,7 @@ are checked here, in the suite that a decoder must pass, and not once a message 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import get_args
 
@@ -22,6 +23,7 @@ from gateway.core.types import (
     TimePassed,
 )
 
+_KEY = re.compile("[0-9a-f]{32}", re.ASCII)
 _KINDS = tuple(kind for kind in get_args(Observation) if kind is not TimePassed)
 _BATTERY_PCT = (0.0, 100.0)
 _RANGES: dict[str, tuple[float, float]] = {
@@ -85,5 +87,7 @@ def _consent_faults(consent: Consent) -> Iterator[str]:
         yield f"over {limits.TAGS_PER_SUBJECT_MAX} tags"
     for tag in consent.tags:
         yield from _text_faults("tags", tag)
+    if any(not _KEY.fullmatch(key) for key in consent.irks):
+        yield "irks that are not 32 lower-case hex digits"
     if any(not 0 <= visits <= limits.VISITS_MONTH_MAX for visits in consent.visits_month.values()):
         yield f"visits_month outside 0..{limits.VISITS_MONTH_MAX:g}"

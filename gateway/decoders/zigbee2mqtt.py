@@ -51,8 +51,22 @@ _KEYS: dict[str, str] = {
     "occupancy": "occupancy",
     "presence": "occupancy",
     "contact": "contact",
+    "position": "level",
+    "pm10": "pm10",
+    "soil_moisture": "soil_moisture",
+    "formaldehyd": "formaldehyde",
+    "battery_low": "battery_low",
+    "carbon_monoxide": "carbon_monoxide_alarm",
+    "gas": "gas_alarm",
+    "smoke": "smoke_alarm",
+    "tamper": "tamper",
+    "vibration": "vibration",
+    "water_leak": "leak",
 }
-_YES_OR_NO = frozenset({"occupancy", "contact"})
+_YES_OR_NO = frozenset(
+    {"occupancy", "contact", "battery_low", "carbon_monoxide_alarm", "gas_alarm", "smoke_alarm", "tamper", "vibration", "leak"}
+)
+_SWITCHED = {"ON": 1.0, "OFF": 0.0}
 
 
 def decode(message: Message) -> list[Observation]:
@@ -102,9 +116,13 @@ def _readings(device: str, said: dict[str, Any]) -> list[Observation]:
             impossible += 1
         else:
             observations.append(Reading(device, quantity, amount, at_ms))
+    state = said.get("state")
+    switched = _SWITCHED.get(state) if isinstance(state, str) else None
+    if switched is not None:
+        observations.append(Reading(device, "switch", switched, at_ms))
     if impossible and not observations and not others:
         refuse("out_of_range", "every value outside the range of its quantity")
-    return bounded(observations) or [Status(device, _state(said.get("state")), at_ms)]
+    return bounded(observations) or [Status(device, _state(state), at_ms)]
 
 
 def _amount(quantity: str, value: object) -> float | None:
@@ -120,7 +138,7 @@ def _amount(quantity: str, value: object) -> float | None:
 
 
 def _state(stated: object) -> str:
-    """Of availability and of the bridge; a lamp that is "OFF" is online."""
+    """Of availability and of the bridge; a blind that is "OPEN" is online."""
     return stated if isinstance(stated, str) and stated in _STATES else "online"
 
 

@@ -122,6 +122,22 @@ def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
     assert payloads(again) == [b"last"]
 
 
+@on(*KEEPING)
+def test_what_the_broker_kept_is_told_from_what_is_said_now(rig: Rig) -> None:
+    """At every (re)connect it comes again; who takes it for news puts people where they were."""
+    box: list[Message] = []
+    with connected(rig.bus(), box.append) as bus:
+        assert bus.publish(Publication("in/kept", b"of then", qos=1, retain=True))
+        until(lambda: len(box) == 1)
+        bus.acknowledge(box)
+        _settle(bus)
+        rig.cut(bus)
+        until(lambda: len(box) == 2)
+        rig.say("in/a", b"of now")
+        until(lambda: len(box) == 3)
+    assert [(message.payload, message.retained) for message in box] == [(b"of then", False), (b"of then", True), (b"of now", False)]
+
+
 @on(*EVERY)
 def test_status_is_retained_and_the_will_is_told_when_the_connection_breaks(rig: Rig) -> None:
     will = Publication("gw/status", b"lost", qos=1, retain=True)

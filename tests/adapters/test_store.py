@@ -325,7 +325,8 @@ def test_totals_count_the_rows(gateway: Gateway) -> None:
     offered(gateway)
     gateway.tell(purchase("till-cafe", 1), purchase("till-bar", 1))
     totals = gateway.store.totals()
-    assert totals == {"contexts": 1, "presences": 1, "facts": 3, "decisions": 1, "triggers": 1, "outbox": 0, "dead_letters": 0}
+    found = {table: count for table, count in totals.items() if count}
+    assert found == {"contexts": 1, "presences": 1, "facts": 3, "decisions": 1, "triggers": 1}
 
 
 def test_another_process_reads_while_this_one_writes(tmp_path: Path) -> None:

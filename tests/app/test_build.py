@@ -9,11 +9,11 @@ import pytest
 
 from gateway.adapters.store import StoreError
 from gateway.app import App
-from gateway.build import SetupError, build, build_road, build_street, mqtt_options, open_config_bundle, open_store
+from gateway.build import SetupError, build, build_road, build_street, mqtt_options, open_config_bundle, open_reader, open_store
 from gateway.config import Config
 from gateway.core import limits
 from gateway.core.types import Message, Reading
-from tests.kit.gateways import settings_of, write_config
+from tests.kit.gateways import message, settings_of, write_config
 
 
 @pytest.fixture
@@ -110,11 +110,11 @@ def test_a_cloud_gives_an_uplink_and_none_gives_none(config: Path, gateway: App)
 def test_a_store_is_only_made_where_it_may_be(config: Path) -> None:
     settings = settings_of(config)
     with pytest.raises(SetupError, match="does not exist yet: start the gateway first"):
-        open_store(settings, may_create=False)
+        open_reader(settings)
     assert not settings.store.path.exists()
     assert not settings.store.key_file.exists()
-    open_store(settings, may_create=True).close()
-    open_store(settings, may_create=False).close()
+    open_store(settings).close()
+    open_reader(settings).close()
 
 
 def test_a_second_gateway_on_the_same_database_is_refused(config: Path, gateway: App) -> None:
@@ -130,3 +130,20 @@ def test_a_token_that_no_header_can_carry_is_told(config: Path, tmp_path: Path, 
     config.write_text(config.read_text() + '\n[cloud]\nurl = "http://127.0.0.1:9"\ntoken_file = "token"\n')
     with pytest.raises(SetupError, match="one line of printable ASCII"):
         build(settings_of(config))
+
+
+def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
+    """Nothing arrives and nobody is there: time alone has to do it."""
+    gateway = build(settings_of(config, "retention.facts_days=30"))
+    old, new = (message("till-cafe", "purchase", seq, amount_minor=450) for seq in (1, 2))
+    gateway.inbox.deliver(old)
+    gateway.turn(0.0)
+    gateway.store._db.execute("UPDATE facts SET at_ms = at_ms - 31 * 86400000")
+    gateway.inbox.deliver(new)
+    gateway.turn(0.0)
+    assert gateway.store.totals()["facts"] == 2, "not so soon after a start"
+    asked_ms = gateway.world.purge_at_ms = gateway.clock.now_ms()
+    gateway.turn(0.0)
+    assert gateway.store.totals()["facts"] == 1
+    assert gateway.world.purge_at_ms > asked_ms
+    gateway.store.close()

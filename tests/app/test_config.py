@@ -118,6 +118,10 @@ def test_an_unknown_key_never_passes(where: tuple[str, ...], key: str, value: ob
         ('id = "cafe"', 'id = "plaza"', ": config: zone 'plaza' stands twice"),
         ('id = "cafe"', 'id = "cafe"\nanchors = ["plaza"]', ": config: anchor 'plaza' stands twice"),
         ('"till-cafe" = "cafe"', '"till-cafe" = "cafee"', "'till-cafe' is in zone 'cafee', which is not defined; did you mean 'cafe'?"),
+        ('"till-cafe" = "cafe"', '"unstated" = "cafe"', "'unstated' stands for every device that does not say who it is"),
+        ('anchors = ["plaza"]', 'anchors = ["unstated"]', "have the device name itself (or give its format a topic with its name)"),
+        ("[presence]", "[retention]\nfacts_days = 2\n[presence]", ":19: retention.facts_days: Input should be greater than or equal to 3"),
+        ("[presence]", "[retention]\nvisits_days = 801\n[presence]", "retention.visits_days: Input should be less than or equal to 800"),
         ('decoder = "espresense"', "", ":34: sources.1.decoder: Field required"),
     ],
 )

@@ -75,6 +75,33 @@ def test_an_unusual_topic_is_proposed_by_its_payload_and_marked() -> None:
     assert "guessed" in findings.config()
 
 
+@pytest.mark.parametrize(
+    ("topic", "said", "source"),
+    [
+        pytest.param(
+            "site7/espresense/devices/iBeacon:5a1e0000-0000-4000-8000-000000000001-1-4/plaza",
+            {"rssi": -61, "distance": 1.9},
+            {"topic": "site7/espresense/#", "decoder": "espresense"},
+            id="below a prefix",
+        ),
+        pytest.param(
+            "zigbee/arcade", {"temperature": 21.5, "linkquality": 90}, {"topic": "zigbee/#", "decoder": "zigbee2mqtt"}, id="base renamed"
+        ),
+        pytest.param(
+            "radio/roof/events",
+            {"model": "Acurite-Tower", "id": 9884, "channel": "B", "temperature_C": 8.1, "wind_avg_m_s": 3.0, "rain_mm": 12.5},
+            {"topic": "radio/+/events", "decoder": "rtl_433"},
+            id="base renamed, levels kept",
+        ),
+        pytest.param("plug-7/tele/SENSOR", {"ENERGY": {"Power": 61.5}}, {"topic": "+/tele/+", "decoder": "tasmota"}, id="as some order it"),
+    ],
+)
+def test_usual_topics_are_found_with_a_prefix_and_with_another_base(topic: str, said: dict[str, Any], source: dict[str, str]) -> None:
+    findings = Findings()
+    findings.hear(Message(topic, json.dumps(said).encode(), 0))
+    assert tomllib.loads(findings.config())["sources"] == [source]
+
+
 def test_what_nobody_can_read_is_said() -> None:
     findings = Findings()
     findings.hear(Message("lamps/3/state", b"\x00\x01", 0))

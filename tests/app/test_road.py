@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from gateway.core import limits
@@ -61,3 +64,23 @@ def test_letters_and_routes_are_bounded(road: Road) -> None:
     assert len(road.letters) == limits.DEAD_LETTERS_MAX
     assert road.letters[-1].at_ms == ROUTES_CACHED_MAX + 9
     assert len(road._routes) <= ROUTES_CACHED_MAX
+
+
+def test_what_the_broker_kept_puts_nobody_anywhere(road: Road) -> None:
+    """It comes again at every reconnect, from whenever it was; facts know themselves again, dated readings know their age."""
+    heard: dict[str, Any] = {"heard": [{"id": "iBeacon:5a1e0000-0000-4000-8000-000000000001-1-4", "rssi": -60}]}
+    said = [
+        message("phone-1", "sighting", 1, **heard),
+        message("phone-1", "position", 2, lat=52.5, lon=13.4),
+        message("footfall", "count", 3, what="people", count=9),
+        message("sensor", "reading", 4, readings={"temperature": 20.0}),
+        message("sensor", "reading", 5, at_ms=1_780_000_000_000, readings={"temperature": 20.0, "noise": 50.0}),
+        message("till-cafe", "purchase", 6, amount_minor=1),
+        message("sensor", "status", 7),
+    ]
+    kept = [len(road.decode(msgspec.structs.replace(one, retained=True))) for one in said]
+    assert kept == [0, 0, 0, 0, 2, 1, 1]
+    assert road.discarded == {"retained": 4}
+    assert road.observations.total() == sum(kept) + road.discarded.total()
+    assert [len(road.decode(one)) for one in said] == [1, 1, 1, 1, 2, 1, 1]
+    assert road.discarded.total() == 4

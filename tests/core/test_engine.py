@@ -49,12 +49,12 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
     assert (trigger.decision, trigger.device, trigger.offer, trigger.zone) == (decision.id, phone.device, "flat-white", "cafe")
     assert trigger.expires_at_ms == NOON_MS + 1000 + 120_000
     assert gateway.store.waiting_triggers() == [trigger]
-    assert gateway.store.decision(decision.id) == (decision, None)
+    assert gateway.decision(decision.id) == (decision, None)
 
     for kind in ("shown", "opened", "accepted"):
         told = gateway.tell(phone.answer(decision.id, kind))
         assert told.cells == {Cell("cafe", "flat-white", kind): 1}
-    assert gateway.store.decision(decision.id) == (decision, "accepted")
+    assert gateway.decision(decision.id) == (decision, "accepted")
     gateway.tell(purchase("till-cafe", 1, kind="coffee_house", decision=decision.id))
     gateway.tell(phone.answer(decision.id, "redeemed"))
 
@@ -327,7 +327,7 @@ def test_answers_count_only_from_whom_was_asked(gateway: Gateway) -> None:
     for stranger in (other, Phone("phone-0003")):
         outcome = gateway.tell(stranger.answer(code, "redeemed"))
         assert outcome.discarded == {"not_theirs": 1}
-    assert gateway.store.decision(code) is not None
+    assert gateway.decision(code) is not None
     assert gateway.rows("cells") == [("cafe", "flat-white", "trigger", 1)]
     assert gateway.tell(phone.answer(code, "redeemed")).discarded == {}
 
@@ -338,7 +338,7 @@ def test_an_answer_that_comes_late_undoes_no_refusal(gateway: Gateway) -> None:
     gateway.tell(phone.answer(code, "dismissed"))
     gateway.tell(phone.answer(code, "shown"))
     gateway.tell(phone.answer(code, "opened"), phone.answer(code, "shown"))
-    found = gateway.store.decision(code)
+    found = gateway.decision(code)
     assert found is not None
     assert found[1] == "dismissed"
     gateway.restart()

@@ -254,6 +254,6 @@ def test_a_gateway_without_that_rule_is_caught(
 
 
 def test_a_gateway_that_does_not_end_visits_is_caught(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.core.engine._Turn._end_visits", lambda *_: None)
+    monkeypatch.setattr("gateway.core.draft.Draft.end_visits", lambda *_: None)
     with pytest.raises(AssertionError, match="is seen in"):
         play(gateway, range(300))

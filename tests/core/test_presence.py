@@ -32,7 +32,8 @@ def fix(before: Presence | None, now_ms: int, *, inside: bool) -> presence.Step:
 
 def told(kind: TransitionKind, at_ms: int, transition: Transition | None) -> bool:
     """Whether this was told, of the visit that began at T0."""
-    return transition == Transition("s", "z", kind, at_ms, T0, transition.confidence if transition else 0.0)
+    known = (transition.confidence, transition.heard) if transition else (0.0, 0)
+    return transition == Transition("s", "z", kind, at_ms, T0, *known)
 
 
 def entered() -> Presence:
@@ -211,8 +212,9 @@ def test_a_deaf_gateway_concludes_no_absence() -> None:
     assert gone is None
     assert transition is not None
     assert transition.kind == "left"
-    # A clock that was set back meanwhile takes nothing away from what was heard.
-    assert presence.woken(entered(), T0 - 5000, RULES).seen_ms == T0
+    # A clock that was set back meanwhile (or has none to keep it) puts nobody into the future.
+    past = presence.woken(entered(), T0 - 5000, RULES)
+    assert (past.seen_ms, past.entered_ms) == (T0 - 5000, T0 - 5000)
 
 
 # --- position fixes --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from gateway.core.types import Message, Observation, Position, Reading, Status
+from gateway.core.types import Message, Observation, Position, Reading, Sighting, Status
 from gateway.decoders.ids import canonical_id
 from gateway.decoding import wire_payload
 from tests.decoders.expected_ble import CLAIMS_BLE, CUT_OFF, NOT_KEPT_BLE
@@ -164,7 +164,64 @@ def _has_state(observations: list[Observation], state: str) -> bool:
     return any(isinstance(one, Status) and one.state == state for one in observations)
 
 
-CLAIMS: dict[str, Claims] = {**CLAIMS_BLE, **CLAIMS_CITY, "senml_json": _senml, "senml_cbor": _senml, "sparkplug_b": _sparkplug}
+def _owntracks(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """The kind of message: a position, a crossing, a sign of life, or nothing that is kept."""
+    yield "_type", partial(_is_of_type, kind=line["expected"]["_type"], has_place="lat" in line["payload"])
+
+
+def _is_of_type(observations: list[Observation], kind: str, *, has_place: bool) -> bool:
+    if kind in ("location", "transition") and has_place:
+        return any(isinstance(one, Position) and bool(one.crossing) == (kind == "transition") for one in observations)
+    if kind in ("lwt", "status"):
+        return _has_state(observations, "offline" if kind == "lwt" else "online")
+    return not observations
+
+
+def _shelly_gen2(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """Who speaks, and of a notification that it shows the device alive, at its time."""
+    expected = line["expected"]
+    yield "src", partial(holds_value, value=expected["src"])
+    yield "method", partial(_is_alive_at, at_ms=round(line["payload"]["params"]["ts"] * 1_000))
+
+
+def _is_alive_at(observations: list[Observation], at_ms: int) -> bool:
+    return any(isinstance(one, Status) and one.at_ms == at_ms for one in observations)
+
+
+def _senml_xml(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """The name of the same pack in JSON: what its records hold stands in their attributes as well."""
+    records = re.findall(r'n="([a-z]+)"[^>]* v="([0-9.]+)"', line["payload"])
+    yield "same_as", partial(_has_values, records=[(name, float(value)) for name, value in records])
+
+
+def _has_values(observations: list[Observation], records: list[tuple[str, float]]) -> bool:
+    found = [(one.device.rpartition(":")[2], one.value) for one in observations if isinstance(one, Reading)]
+    return bool(records) and found == records
+
+
+def _minew_json(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """How many iBeacons were heard, and who heard them."""
+    expected = line["expected"]
+    yield "n_beacons", partial(_hears_beacons, count=expected["n_beacons"])
+    if "gateway_mac" in expected:
+        yield "gateway_mac", partial(holds_value, value=expected["gateway_mac"])
+
+
+def _hears_beacons(observations: list[Observation], count: int) -> bool:
+    return sum(isinstance(one, Sighting) and one.heard.startswith("iBeacon:") for one in observations) == count
+
+
+CLAIMS: dict[str, Claims] = {
+    **CLAIMS_BLE,
+    **CLAIMS_CITY,
+    "minew_gateway_json": _minew_json,
+    "owntracks": _owntracks,
+    "senml_cbor": _senml,
+    "senml_json": _senml,
+    "senml_xml": _senml_xml,
+    "shelly_gen2_rpc": _shelly_gen2,
+    "sparkplug_b": _sparkplug,
+}
 
 # --- what is claimed and not kept: format -> pattern of paths -> why ------------------------------
 NOT_KEPT: dict[str, dict[str, str]] = {
@@ -172,11 +229,7 @@ NOT_KEPT: dict[str, dict[str, str]] = {
     **NOT_KEPT_CITY,
     "cloudevents": {"id": "names the message, not a device; Wayside keeps no ids of messages that are not facts"},
     "espresense": {"rssi_var": "the spread of a signal that was smoothed already"},
-    "minew_gateway_json": {"n_beacons": "how many there are is no value; test_real_messages.py counts their sightings"},
-    "owntracks": {"_type": "the kind of message: what it says comes as position or status"},
     "senml_json": {r"\d+\.now": "the record states no time; its source resolved it with the clock of that day"},
-    "senml_xml": {"same_as": "the name of another file"},
-    "shelly_gen2_rpc": {"method": "the kind of frame: what it says comes as readings and status"},
     "sparkplug_b": {
         r"DCMD\..*": "a command is somebody's wish and not a fact",
         r".*\.String": "a text is no measurement",

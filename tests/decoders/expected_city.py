@@ -33,8 +33,22 @@ _READINGS: dict[str, tuple[str, float]] = {
     "battery_voltage": ("voltage", 1),
     "lora_rssi": ("rssi", 1),
     "lora_snr": ("snr", 1),
+    "angle_x": ("rotation", 1),
+    "angle_y": ("rotation", 1),
+    "angle_z": ("rotation", 1),
+    "pressure": ("gauge_pressure", 1),
 }
-_TEXTS: dict[tuple[str, object], tuple[str, float]] = {("occupancy", "occupied"): ("occupancy", 1)}
+_TEXTS: dict[tuple[str, object], tuple[str, float]] = {
+    ("occupancy", "occupied"): ("occupancy", 1),
+    ("leakage_status", "normal"): ("input", 0),
+    ("magnet_status", "open"): ("input", 1),
+    ("tamper_status", "uninstalled"): ("input", 1),
+    ("pir", "trigger"): ("input", 1),
+    ("daylight", "dark"): ("input", 0),
+    ("state", "normal"): ("gas_alarm", 0),
+    ("valve", "open"): ("switch", 1),
+    ("relay", "close"): ("switch", 0),
+}
 _COUNTS: tuple[tuple[str, str], ...] = (
     (r"(period)_(in|out)", r"people_\2"),
     (r"(total)_(in|out)", r"people_\2_total"),
@@ -83,7 +97,8 @@ def lorawan_claims(line: dict[str, Any]) -> Iterator[Claim]:
         for name, value in item.get("attributes", {}).items():
             if name in _EUIS:
                 yield f"{line['device']}/{name}", partial(_is_all_of, device=value.lower())
-        for entry in item.get("telemetry", []):
+        for place, entry in enumerate(item.get("telemetry", [])):
+            yield f"{line['device']}/{'history_' if place else ''}ts", partial(_is_then, at_ms=entry["ts"])
             for name, value in entry["values"].items():
                 yield f"{line['device']}/{name}", partial(_is_held, name=name, value=value)
 
@@ -108,7 +123,13 @@ def _measures_nothing(observations: list[Observation]) -> bool:
 
 
 def _is_all_of(observations: list[Observation], device: str) -> bool:
-    return bool(observations) and {getattr(one, "device", None) for one in observations} == {device}
+    """Whether all are of `device`, or of a part of it."""
+    devices = {getattr(one, "device", "") for one in observations}
+    return device in devices and all(one == device or one.startswith(f"{device}/") for one in devices)
+
+
+def _is_then(observations: list[Observation], at_ms: int) -> bool:
+    return any(getattr(one, "at_ms", None) == at_ms for one in observations)
 
 
 def _is_held(observations: list[Observation], name: str, value: object) -> bool:
@@ -131,13 +152,9 @@ _DECENTLAB = {
     r"DL-.*/lora_(frame_counter|frame_port|frequency|spreading_factor)": "how the network sent it, not what it says",
 }
 _MILESIGHT = {
-    r"(EM300-MLD|EM300-SLD-ZLD|WS303)/leakage_status|WS301/.*_status|WS202/(pir|daylight)": _BY_MODEL,
     r"(VS351|VS360)/.*_alarm|EM320-TILT/threshold_.|EM400-TLD/.*(abnormal|alarming)": "a threshold that somebody set, crossed",
-    r"EM320-TILT/angle_.": "how a thing leans: no quantity of a street",
-    r"EM500-PP/pressure": "the pressure in a pipe is not the air's",
-    r"GS101/(state|valve|relay)": "a gas alarm's switches",
 }
-_INDOORS = {r"VS330/calibration": "the sensor of itself", r"VS360/(period|total)_(in|out)": f"a history: {_BY_MODEL}"}
+_INDOORS = {r"VS330/calibration": "the sensor of itself", r"VS360/((period|total)_(in|out)|history_ts)": f"a history: {_BY_MODEL}"}
 _OTHERS = {
     r"G4_NCC_FM/.*": "three bytes without a mark",
     r"Aura/.*": "a meter that states no unit of what was consumed",
@@ -145,7 +162,9 @@ _OTHERS = {
 _CHIRPSTACK_ONLY = {
     r"ERS2_Sound/soundPeak": "noise is its average",
     r"R718DA/.*": _BY_MODEL,
-    r"EM300-SLD-ZLD/(temperature|humidity)": f"a history: {_BY_MODEL}; the converter reads a byte of its clock as humidity",
+    r"EM300-SLD-ZLD/(temperature|humidity|leakage_status|history_ts|ts)": (
+        f"a history: {_BY_MODEL}; the converter reads a byte of its clock as humidity"
+    ),
 }
 
 NOT_KEPT_CITY: dict[str, dict[str, str]] = {

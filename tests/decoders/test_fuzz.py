@@ -14,7 +14,9 @@ from gateway.decoders.contract import DecodeError, parse_json
 from gateway.decoders.registry import load
 from gateway.decoders.wellformed import fault_of
 from tests.decoders.formats import FORMATS, cases_of
+from tests.decoders.fuzz import MUTATIONS_MIN, fuzzed
 
+SLICE_MIN = 100
 EXAMPLES = 150
 
 _WORDS = sorted(
@@ -103,3 +105,20 @@ def test_json_that_is_refused(payload: bytes, reason: str) -> None:
 )
 def test_json_that_is_not_too_deep(payload: bytes) -> None:
     assert parse_json(payload) == json.loads(payload)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_slice_of_the_messages_that_nobody_sent(form: str) -> None:
+    """All of them are the soak test's, and `python -m tests.decoders.fuzz` prints their counts."""
+    found = fuzzed(form, messages_max=8, every=7)
+    assert found.faults == []
+    assert found.truncations + found.mutated >= SLICE_MIN
+    assert 0 < found.refused < found.truncations + found.mutated
+
+
+@pytest.mark.soak
+def test_a_hundred_thousand_messages_that_nobody_sent() -> None:
+    found = [fuzzed(form) for form in FORMATS]
+    assert [fault for one in found for fault in one.faults] == []
+    assert all(one.truncations >= one.messages for one in found)
+    assert sum(one.truncations + one.mutated for one in found) >= MUTATIONS_MIN

@@ -143,7 +143,7 @@ def test_ruuvi_measurements() -> None:
         ruuvi = decode_ruuvi(bytes.fromhex(line["payload_hex"]))
         if ruuvi is None:
             continue  # a documented vector of format C5 that begins with 5: too short for what it claims to be
-        readings = dict(ruuvi.readings)
+        readings = {one.quantity: one.value for one in ruuvi.readings}
         for quantity, (names, convert) in _STATED.items():
             stated = next((_first_number(line["expected"][name]) for name in names if name in line["expected"]), None)
             if stated is not None and in_range(quantity, convert(stated)):

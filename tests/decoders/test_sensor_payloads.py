@@ -29,6 +29,37 @@ _NAMES: dict[str, tuple[str, float]] = {
     "battery_voltage": ("voltage", 1),
 }
 _MODELS = ("DL-RHC", "DL-DS18", "DL-ATM22", "DL-ATM41")
+# The makers' own example frames of further models (their decoders print the same values).
+_EXAMPLES: dict[str, tuple[str, dict[str, float]]] = {
+    "dl-sht35": ("02030e000364a079b10c60", {"temperature": 23.788, "humidity": 47.536, "voltage": 3.168}),
+    "DL-PM": (
+        "021b50000f0c25002500270027002701f50107012c012d012d012d67bd618dbd10",
+        {"voltage": 3.109, "pm1": 3.7, "pm2_5": 3.9, "pm10": 3.9, "temperature": 24.357, "humidity": 41.633, "pressure": 968},
+    ),
+    "DL-IAM": (
+        "020bbd007f0b926a515d48bc4e0262006981c7000093d4000b0111",
+        {"voltage": 2.962, "temperature": 27.678, "humidity": 36.438, "pressure": 964.12, "co2": 455},
+    ),
+    "DL-IAM without its carbon dioxide": (
+        "020bbd006f0b926a515d48bc4e02620069000b0111",
+        {"voltage": 2.962, "temperature": 27.678, "humidity": 36.438, "pressure": 964.12},
+    ),
+    "DL-LP8P": (
+        "020578000f67bd618d1cedbd1081d981f4895b0bd80bb50000959895390c25",
+        {"temperature": 24.357, "humidity": 41.633, "pressure": 968, "co2": 473, "voltage": 3.109},
+    ),
+    "DL-ATM41G2": (
+        "025ef80003805c000080008000803484b3803680e78086a60181d680ed81c9809f8000117000010adc",
+        {"solar_radiation": 9.2, "rain_total": 70, "wind_speed": 0.52, "wind_direction": 120.3, "temperature": 23.1}
+        | {"pressure": 972.9, "humidity": 47, "voltage": 2.78},
+    ),
+    "DL-MBX": ("02012f000304d200010bb1", {"distance": 1.234, "voltage": 2.993}),
+    "DL-LID": ("0211c90003119b117611bc119e118a119411a811a81194006401990abd", {"distance": 4.507, "voltage": 2.749}),
+    "DL-5TM": ("02023b0003003702710c60", {"probe_temperature": 22.5, "voltage": 3.168}),
+    "DL-PR26": ("02016700033e8060170c7f", {"probe_temperature": 25.671875, "voltage": 3.199}),
+    "DL-RHC of another length": ("02023b0003003702710c60", {"voltage": 3.168}),
+    "nobody's, and a battery that is not the last": ("020bbd007f0b926a515d48bc4e0262006981c7000093d4000b0bb8", {}),
+}
 
 
 def _decentlab(form: str) -> list[dict[str, Any]]:
@@ -48,6 +79,33 @@ def test_real_decentlab_frames_with_their_model_named(form: str) -> None:
         assert found == pytest.approx(expected), line["id"]
 
 
+@pytest.mark.parametrize("name", _EXAMPLES)
+def test_decentlabs_own_examples(name: str) -> None:
+    frame, expected = _EXAMPLES[name]
+    found = decode_payload(bytes.fromhex(frame), 1, DEVICE, None, name.partition(" ")[0])
+    assert {one.quantity: one.value for one in found if isinstance(one, Reading)} == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_channels_and_depths_of_one_device_are_its_parts() -> None:
+    pulses = decode_payload(bytes.fromhex("02198f0007000402580bf0000100000258dece00000c33"), 1, DEVICE, None, "DL-DLR2-010")
+    assert pulses == [
+        Count(DEVICE, "pulses", 4),
+        Reading(DEVICE, "tally", 68_592),
+        Count(f"{DEVICE}/2", "pulses", 0),
+        Reading(f"{DEVICE}/2", "tally", 57_038),
+        Reading(DEVICE, "voltage", 3.123),
+    ]
+    frame = "020b50000309018a8c09438a9809278a920b3c8aa50c9c8a8c11e08aa500000000000000000b3b"
+    soil = decode_payload(bytes.fromhex(frame), 1, DEVICE, None, "DL-SMTP")
+    assert [one.device for one in soil if isinstance(one, Reading)] == [DEVICE, *(f"{DEVICE}/{depth}" for depth in range(2, 7)), DEVICE]
+    leaning = decode_payload(bytes.fromhex("03d4000001005046"), 85, DEVICE, None)
+    assert [(one.device, one.value) for one in leaning if isinstance(one, Reading)] == [
+        (DEVICE, 0),
+        (f"{DEVICE}/2", 0),
+        (f"{DEVICE}/3", 90),
+    ]
+
+
 @pytest.mark.parametrize(
     ("port", "payload", "quantities"),
     [
@@ -56,6 +114,8 @@ def test_real_decentlab_frames_with_their_model_named(form: str) -> None:
         pytest.param(None, "03673401046865", [], id="Milesight without a port: as Cayenne 1331 degrees"),
         pytest.param(5, "0100e20229", ["temperature", "humidity"], id="Elsys"),
         pytest.param(85, "0100e20229", ["temperature", "humidity"], id="Elsys on a port that was set"),
+        pytest.param(5, "0d0112000b000001001900ff", ["input", "leak", "tally", "probe_temperature"], id="Elsys' inputs, pulses and probes"),
+        pytest.param(85, "037b0a00058e00060101070100", ["gauge_pressure", "gas_alarm", "switch", "switch"], id="Milesight's pipes and gas"),
         pytest.param(5, "046700c8", ["temperature"], id="Cayenne where Elsys speaks"),
         pytest.param(1, "02023d0003815e0c15", ["voltage"], id="Decentlab without its model"),
         pytest.param(1, "02023d0003815e3c15", [], id="Decentlab with a battery of 15 V"),

@@ -80,7 +80,10 @@ ROOMS: tuple[Room, ...] = (
 )
 
 # An adapter that fills more than one file says so here.
-SIBLINGS: dict[str, tuple[str, ...]] = {"gateway.adapters.store": ("gateway.adapters.migrations",)}
+SIBLINGS: dict[str, tuple[str, ...]] = {
+    "gateway.adapters.store": ("gateway.adapters.migrations",),
+    "gateway.adapters.reader": ("gateway.adapters.migrations", "gateway.adapters.store"),
+}
 
 # The conformance suite for decoders makes test messages, from a seed.
 ALSO_STDLIB: dict[str, frozenset[str]] = {

@@ -78,6 +78,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/adapters/mqtt.py": "reconnects after a while that differs, so that a street of gateways does not return at once",
             "gateway/app.py": "draws for the core, which takes them as arguments",
             "gateway/demo/show.py": "the dashboard's token, for one demonstration",
+            "gateway/exporting.py": "pseudonyms under a key that is drawn for one export and then forgotten",
             "gateway/uplink.py": "draws for the core's back-off",
             "gateway/adapters/store.py": "ids of batches and the random local ids of subjects are made where they are kept",
         },

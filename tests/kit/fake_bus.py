@@ -25,6 +25,7 @@ class _Parcel(NamedTuple):
     payload: bytes
     qos: int
     expires_at_ms: int | None
+    retained: bool = False
 
 
 class _Session:
@@ -210,6 +211,9 @@ class FakeBus:
         self._session.filters = self._topics
         self._session.bus = self
         self._session.resume()
+        for parcel in self._broker.retained.values():  # subscribing anew brings them anew, each time
+            if any(topic_matches(wanted, parcel.topic) for wanted in self._topics):
+                self._session.waiting.append(parcel._replace(retained=True, qos=min(1, parcel.qos)))
         self._connection += 1
         self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1)
 
@@ -223,4 +227,5 @@ class FakeBus:
             used = self._session.unacked
             ticket = next(id_ for id_ in range(1, 1 << TICKET_BITS) if id_ not in used)
             used[ticket] = parcel
-        return Message(parcel.topic, parcel.payload, self._broker.now_ms(), parcel.qos, self._connection << TICKET_BITS | ticket)
+        ticket |= self._connection << TICKET_BITS
+        return Message(parcel.topic, parcel.payload, self._broker.now_ms(), parcel.qos, ticket, parcel.retained)

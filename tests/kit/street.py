@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.adapters.aes import Aes
+from gateway.adapters.reader import Reader
 from gateway.adapters.store import Store
 from gateway.core import engine, features
-from gateway.core.engine import Draw
+from gateway.core.draft import Draw
 from gateway.core.offers import Campaign, Offer, Policy
 from gateway.core.places import METRES_PER_DEGREE
 from gateway.core.policy.choose import Scorer
+from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
 from gateway.core.street import Street, Zone
 from gateway.core.types import (
@@ -223,6 +227,11 @@ def purchase(till: str, seq: int, amount_minor: int = 450, **changes: Any) -> Pu
 # --- the gateway without MQTT ----------------------------------------------------------------------------
 
 
+def open_store(path: Path, key: bytes) -> Store:
+    """As `gateway.build` opens it, without the lock."""
+    return Store(path, key, cipher=Aes())
+
+
 class Gateway:
     """The writer thread's loop around a real store in `folder`; time is `clock`'s.
 
@@ -238,7 +247,7 @@ class Gateway:
         scorer: Scorer | None = None,
         seed: int = 1,
         synced: bool = True,
-        make_store: Callable[[Path, bytes], Store] = Store,
+        make_store: Callable[[Path, bytes], Store] = open_store,
     ) -> None:
         self.street = street or make_street()
         self.clock = clock or ManualClock()
@@ -311,6 +320,15 @@ class Gateway:
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table."""
         return list(self.store._db.execute(f"SELECT * FROM {table}"))  # noqa: S608 - a test's own word
+
+    def reader(self) -> closing[Reader]:
+        """The same file as another process looks into it, while this gateway writes."""
+        return closing(Reader(self._path, KEY))
+
+    def decision(self, id_: str) -> tuple[Decision, str | None] | None:
+        """A decision from the log, as `wayside why` finds it."""
+        with self.reader() as reader:
+            return reader.decision(id_)
 
     def dump(self) -> str:
         """Every cell of every table as text, for looking whether somebody left a trace."""

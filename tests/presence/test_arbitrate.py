@@ -45,6 +45,11 @@ def outcome(step: Step, *others: Presence, now_ms: int = T0) -> tuple[bool, list
         (RULES.margin_db + 0.1, {}, (True, ["a"])),
         (RULES.margin_db + 0.1, {"called_from": "b"}, (False, [])),
         (2 * RULES.margin_db + 0.1, {"called_from": "b"}, (True, ["a"])),
+        (2 * RULES.margin_db + 0.1, {"called_from": "b", "tosses": 1}, (False, [])),
+        (2.5 * RULES.margin_db + 0.1, {"called_from": "b", "tosses": 1}, (True, ["a"])),
+        (3 * RULES.margin_db - 0.1, {"called_from": "b", "tosses": presence.TOSSES_MAX}, (False, [])),
+        (3 * RULES.margin_db + 0.1, {"called_from": "b", "tosses": presence.TOSSES_MAX}, (True, ["a"])),
+        (RULES.margin_db + 0.1, {"called_from": "c", "tosses": presence.TOSSES_MAX}, (True, ["a"])),
         (RULES.margin_db + 0.1, {"called_from": "c"}, (True, ["a"])),
         (-0.1, {"entered_ms": None}, (False, [])),
         (0.1, {"entered_ms": None}, (True, [])),
@@ -54,6 +59,27 @@ def outcome(step: Step, *others: Presence, now_ms: int = T0) -> tuple[bool, list
 )
 def test_what_it_takes_to_enter(lead_db: float, changes: dict[str, object], expected: tuple[bool, list[str]]) -> None:
     assert outcome(hear("b", -60.0 + lead_db), inside("a", -60.0, **changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("called_from", "stayed_ms", "tosses", "then"),
+    [
+        ("b", presence.TOSS_MS - 1, 0, 1),
+        ("b", presence.TOSS_MS - 1, 1, 2),
+        ("b", presence.TOSS_MS - 1, presence.TOSSES_MAX, presence.TOSSES_MAX),
+        ("c", presence.TOSS_MS - 1, 1, 1),  # on to a third zone
+        (None, presence.TOSS_MS - 1, 0, 0),  # who goes on, and who comes back once, is not tossed
+        ("b", presence.TOSS_MS, presence.TOSSES_MAX, 0),  # a stay, and then a way
+    ],
+)
+def test_who_is_called_back_soon_after_being_called_is_tossed(called_from: str | None, stayed_ms: int, tosses: int, then: int) -> None:
+    tossed = inside("a", -76.0, entered_ms=T0 - stayed_ms, tosses=tosses, called_from=called_from)
+    (after, _), losers = presence.arbitrate(hear("b", -60.0), [tossed], T0, RULES)
+    assert after is not None
+    assert (after.called_from, after.tosses, [loser.zone for loser in losers]) == ("a", then, ["a"])
+    kept, _ = presence.heard(after, "s", "b", "scan-b", -60.0, T0 + 1000, RULES)
+    assert kept is not None
+    assert kept.tosses == then, "that they are heard again changes nothing about it"
 
 
 def test_a_zone_that_hears_nothing_any_more_lets_go_at_once() -> None:

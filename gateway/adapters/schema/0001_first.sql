@@ -1,5 +1,6 @@
 -- What one gateway remembers. Times are integer milliseconds since 1970 (UTC).
 -- A device is never named outside `contexts` and `identities`, and those rows exist only while a consent stands.
+-- Visits, decisions, facts and withdrawals are kept for the days that the config's [retention] says, and then purged.
 
 CREATE TABLE meta (
   name TEXT PRIMARY KEY,
@@ -18,8 +19,10 @@ CREATE INDEX contexts_by_expiry ON contexts (expires_at_ms) WHERE expires_at_ms 
 -- `start` is a keyed hash of (device, boot); `seq` counts what the device has said since that start.
 CREATE TABLE withdrawals (
   start BLOB PRIMARY KEY,
-  seq INTEGER NOT NULL
+  seq INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX withdrawals_by_time ON withdrawals (at_ms);
 
 -- device or tag of a consenting person -> subject
 CREATE TABLE identities (
@@ -27,6 +30,13 @@ CREATE TABLE identities (
   subject TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX identities_by_subject ON identities (subject);
+
+-- identity resolving key (32 hex digits) of a consenting person's device -> subject
+CREATE TABLE keys (
+  key TEXT PRIMARY KEY,
+  subject TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_by_subject ON keys (subject);
 
 -- people who are in a zone now
 CREATE TABLE presences (
@@ -36,8 +46,22 @@ CREATE TABLE presences (
   dwelled INTEGER NOT NULL,
   seen_ms INTEGER NOT NULL,
   due_at_ms INTEGER NOT NULL,
+  confidence REAL NOT NULL,
+  heard INTEGER NOT NULL,
   PRIMARY KEY (subject, zone)
 ) STRICT, WITHOUT ROWID;
+
+-- visits that have ended, of people who said yes to being learned from
+CREATE TABLE visits (
+  subject TEXT NOT NULL,
+  entered_ms INTEGER NOT NULL,
+  zone TEXT NOT NULL,
+  left_ms INTEGER NOT NULL,
+  confidence REAL NOT NULL,
+  heard INTEGER NOT NULL,
+  PRIMARY KEY (subject, entered_ms, zone)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX visits_by_time ON visits (left_ms);
 
 -- facts, once each: `envelope` is a keyed hash of (device, boot, seq)
 CREATE TABLE facts (
@@ -52,6 +76,7 @@ CREATE TABLE facts (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX facts_by_subject ON facts (subject) WHERE subject IS NOT NULL;
 CREATE INDEX facts_by_decision ON facts (decision) WHERE decision IS NOT NULL;
+CREATE INDEX facts_by_time ON facts (at_ms);
 
 -- the decision log: caps, `wayside why` and answers all read it (body: MessagePack of Decision)
 CREATE TABLE decisions (

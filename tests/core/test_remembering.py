@@ -1,0 +1,195 @@
+"""Ended visits are kept of whom it may be, and nothing is kept for longer than it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.core import limits
+from gateway.core.street import Retention
+from gateway.core.types import Purpose, TimePassed
+from gateway.core.world import World
+from tests.core.test_engine import enter
+from tests.kit.street import DAY_MS, EVERYTHING, FAINT_DBM, HOUR_MS, Gateway, Phone, make_street, purchase
+
+AGED = ("visits", "decisions", "facts", "withdrawals")
+
+
+def visit(gateway: Gateway, phone: Phone, stay_s: int = 20) -> None:
+    """Come to the cafe, stay, and go."""
+    enter(gateway, phone)
+    for _ in range(stay_s // 10):
+        gateway.pass_time(10_000)
+        gateway.tell(phone.near("scan-cafe"))
+    gateway.pass_time(gateway.street.presence.exit_after_ms + 1)
+
+
+def ages_days(gateway: Gateway) -> dict[str, float]:
+    """How old the oldest row of each table is."""
+    now_ms, oldest = gateway.clock.now_ms(), {}
+    for table in AGED:
+        time = "left_ms" if table == "visits" else "at_ms"
+        ((at_ms,),) = gateway.store._db.execute(f"SELECT coalesce(min({time}), {now_ms}) FROM {table}")  # noqa: S608 - names from above
+        oldest[table] = (now_ms - at_ms) / DAY_MS
+    return oldest
+
+
+# --- visits ----------------------------------------------------------------------------------------------
+
+
+def test_an_ended_visit_is_kept_with_what_is_known_of_it(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    came_ms = gateway.clock.now_ms() + 1000
+    visit(gateway, phone, stay_s=90)
+    ((subject, entered_ms, zone, left_ms, confidence, heard),) = gateway.rows("visits")
+    assert (subject, zone) == (gateway.world.identities[phone.device], "cafe")
+    assert (entered_ms, left_ms) == (came_ms, came_ms + 90_000)
+    assert confidence == pytest.approx(1.0, abs=0.01)
+    assert heard == 11
+
+
+@pytest.mark.parametrize(
+    ("purposes", "kept"),
+    [(EVERYTHING, 1), (("presence", "learning"), 1), (("presence", "offers", "measurement"), 0), (("learning",), 0)],
+)
+def test_visits_are_kept_of_who_may_be_learned_from(gateway: Gateway, purposes: Sequence[Purpose], kept: int) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(purposes))
+    visit(gateway, phone)
+    assert len(gateway.rows("visits")) == kept
+
+
+def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    gateway.clock.advance(gateway.street.presence.exit_after_ms)
+    left = gateway.advance(TimePassed())
+    assert [transition.kind for transition in left.transitions] == ["left"]
+    gateway.crash()
+    assert gateway.rows("visits") == []
+    gateway.commit(left)
+    assert (len(gateway.rows("visits")), gateway.rows("presences")) == (1, [])
+
+
+def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    before = gateway.world.presences[gateway.world.identities[phone.device], "cafe"]
+    gateway.restart(5_000)
+    after = gateway.world.presences[before.subject, "cafe"]
+    assert (after.confidence, after.heard, after.entered_ms) == (before.confidence, before.heard, before.entered_ms)
+    assert after.confidence > 0.9
+
+
+def test_a_no_takes_the_visits_with_it(gateway: Gateway) -> None:
+    phone, other = Phone(), Phone("phone-0002")
+    gateway.tell(phone.consent(), other.consent())
+    visit(gateway, phone)
+    visit(gateway, other)
+    enter(gateway, phone)
+    subject = gateway.world.identities[phone.device]
+    gateway.tell(phone.withdrawal())
+    assert [row[0] for row in gateway.rows("visits")] == [gateway.world.identities[other.device]]
+    assert subject not in gateway.dump()
+
+
+def test_a_yes_without_learning_takes_the_visits_back(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    visit(gateway, phone)
+    gateway.tell(phone.consent(("presence", "offers")))
+    assert gateway.rows("visits") == []
+
+
+def test_a_visit_that_the_end_of_a_yes_ends_is_not_kept(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent(expires_at_ms=gateway.clock.now_ms() + 20_000))
+    enter(gateway, phone)
+    gateway.pass_time(HOUR_MS)
+    assert (gateway.rows("visits"), gateway.rows("presences"), gateway.rows("contexts")) == ([], [], [])
+
+
+# --- for how long ----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_kept_for_longer_than_it_may_be(tmp_path: Path) -> None:
+    """Half a year of a small street, a check every day: a visit, an offer, a purchase and a no each day."""
+    keep = Retention(visits_days=9, decisions_days=20, facts_days=40, withdrawals_days=60)
+    gateway = Gateway(tmp_path, street=make_street(retention=keep, window_ms=DAY_MS), synced=False)
+    phone = Phone()
+    gateway.tell(phone.consent())
+    most = dict.fromkeys(AGED, 0.0)
+    for day in range(180):
+        visit(gateway, phone)
+        fickle = Phone(f"phone-{1000 + day}")
+        gateway.tell(purchase("till-cafe", day + 1), fickle.consent())
+        gateway.tell(fickle.withdrawal())
+        gateway.clock.advance(DAY_MS - 60_000)
+        gateway.tell(TimePassed())
+        most = {table: max(age, most[table]) for table, age in ages_days(gateway).items()}
+    expected = {"visits": 9, "decisions": 20, "facts": 40, "withdrawals": 60}
+    assert {table: round(age) for table, age in most.items()} == expected
+    assert all(age <= expected[table] for table, age in most.items())
+    assert len(gateway.rows("contexts")) == 1, "a yes that stands is not a matter of days"
+    gateway.close()
+
+
+def test_much_is_purged_in_slices_and_the_rest_soon_after(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PURGE_ROWS_MAX", 10)
+    gateway.tell(*(purchase("till-cafe", number) for number in range(25)))
+    gateway.clock.advance(401 * DAY_MS)
+    left = []
+    for _ in range(4):
+        gateway.tell(TimePassed())
+        left.append((len(gateway.rows("facts")), gateway.world.purge_at_ms - gateway.clock.now_ms()))
+        gateway.clock.advance(limits.PURGE_AGAIN_MS)
+    again, later = limits.PURGE_AGAIN_MS, limits.PURGE_EVERY_MS
+    assert left == [(15, again), (5, again), (0, again), (0, later)]
+
+
+def test_nothing_is_purged_by_a_clock_that_nobody_has_set(gateway: Gateway) -> None:
+    gateway.tell(purchase("till-cafe", 1))
+    gateway.restart(500 * DAY_MS)
+    gateway.tell(TimePassed())
+    assert len(gateway.rows("facts")) == 1, "a clock may be wrong at the start; the network sets it soon"
+    gateway.clock.advance(limits.PURGE_FIRST_MS)
+    gateway.clock.step(-501 * DAY_MS)
+    gateway.world.shift(gateway.clock.take_step())
+    gateway.tell(TimePassed())
+    assert len(gateway.rows("facts")) == 1, "it was a wrong clock"
+    gateway.clock.step(501 * DAY_MS)
+    gateway.world.shift(gateway.clock.take_step())
+    gateway.clock.advance(limits.PURGE_EVERY_MS)
+    gateway.tell(TimePassed())
+    assert gateway.rows("facts") == []
+
+
+def test_a_no_is_remembered_while_an_older_yes_may_be_on_its_way(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.tell(phone.consent())
+    late_yes = phone.consent()
+    gateway.tell(phone.withdrawal())
+    gateway.clock.advance(100 * DAY_MS)
+    gateway.tell(TimePassed())
+    assert gateway.tell(late_yes).discarded == {"overtaken": 1}
+
+
+def test_timers_that_are_outdated_do_not_pile_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody on the threshold begins again and again: each beginning has a timer, and none of them is asked for long."""
+    monkeypatch.setattr(limits, "TIMERS_SPARE_MAX", 50)
+    phone = Phone()
+    gateway.tell(phone.consent())
+    enter(gateway, phone)
+    for _ in range(1000):
+        gateway.clock.advance(20)
+        gateway.tell(phone.near("scan-bar", CLEAR_ENOUGH_DBM), phone.near("scan-cafe", FAINT_DBM + 20))
+    assert isinstance(gateway.world, World)
+    assert len(gateway.world._timers) <= 50 + 2 * len(gateway.world.presences) + 1
+
+
+CLEAR_ENOUGH_DBM = -74.0

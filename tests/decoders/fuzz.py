@@ -1,0 +1,142 @@
+"""Messages that nobody sent, by the hundred thousand: `python -m tests.decoders.fuzz [format ...]`.
+
+Of every real message and every case of a format: each truncation; each byte changed in four ways; the first half of one
+message with the second half of another; and of some of them everything that `gateway.decoders.mutations` makes (JSON bent
+in every place, hostile topics, noise, nesting to the ceiling). Whatever goes in, only well-formed observations or
+`DecodeError` may come out. What is drawn is seeded, so a fault comes back until it is mended. Printed beside the counts
+are the refusals and the slowest single message (of this thread's own time): a payload that costs more than its bytes
+would show there.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.core.types import Message
+from gateway.decoders.contract import DecodeError
+from gateway.decoders.mutations import mutations
+from gateway.decoders.registry import load
+from gateway.decoders.wellformed import fault_of
+from tests.decoders.expected import message_of
+from tests.decoders.formats import FORMATS, cases_of
+from tests.kit.shared import shared_messages
+
+MUTATIONS_MIN = 100_000
+BENT_MESSAGES = 6  # of a format: bending one in every place makes some thousands
+BYTES_CHANGED_MAX = 400
+SEED = 20_261_122
+_OURS_ALONE = "wayside_v1"
+_CHANGES = (0x01, 0x20, 0x80, 0xFF)  # the bits of a byte that are turned over
+
+
+class Fuzzed(NamedTuple):
+    """What came of one format; `faults` name the message and what was wrong."""
+
+    messages: int
+    truncations: int
+    mutated: int
+    refused: int
+    slowest_ms: float
+    faults: list[str]
+
+
+def fuzzed(form: str, *, messages_max: int | None = None, every: int = 1) -> Fuzzed:
+    """Fuzz one format; `messages_max` and `every` (of so many, one is tried) make a slice of it."""
+    draw = random.Random(SEED)  # noqa: S311 - to be repeated, not to be secret
+    known = _known(form)
+    messages = known if messages_max is None else draw.sample(known, min(messages_max, len(known)))
+    run = _Run(form)
+    for message in messages:
+        run.try_all(islice(_truncations(message), None, None, every), is_truncation=True)
+        run.try_all(islice(_changed(message), None, None, every))
+        run.try_all(islice(_crossed(message, draw.choice(known)), None, None, every))
+    for message in messages[: BENT_MESSAGES if every == 1 else 1]:
+        run.try_all(islice(mutations(message, draw), None, None, every))
+    return Fuzzed(len(messages), run.truncations, run.mutated, run.refused, run.slowest_ns / 1e6, run.faults)
+
+
+class _Run:
+    """Counts what is tried on one format."""
+
+    def __init__(self, form: str) -> None:
+        self.truncations = self.mutated = self.refused = self.slowest_ns = 0
+        self.faults: list[str] = []
+        self._form = form
+        self._decode = load(form).decode
+
+    def try_all(self, messages: Iterable[Message], *, is_truncation: bool = False) -> None:
+        for message in messages:
+            self.truncations += is_truncation
+            self.mutated += not is_truncation
+            begin = time.thread_time_ns()
+            self._try(message)
+            self.slowest_ns = max(self.slowest_ns, time.thread_time_ns() - begin)
+
+    def _try(self, message: Message) -> None:
+        try:
+            observations = self._decode(message)
+        except DecodeError:
+            self.refused += 1
+            return
+        except Exception as error:  # noqa: BLE001 - any other exception is what is looked for
+            self.faults.append(f"{self._form}: {error!r:.200} of {message!r:.600}")
+            return
+        self.faults += [f"{self._form}: {fault} of {message!r:.600}" for one in observations if (fault := fault_of(one))]
+
+
+def _known(form: str) -> list[Message]:
+    real = [] if form == _OURS_ALONE else [message_of(line) for line in shared_messages(form)]
+    return real + [case.message for case in cases_of(form)]
+
+
+def _truncations(message: Message) -> Iterator[Message]:
+    return (_with(message, message.payload[:end]) for end in range(len(message.payload)))
+
+
+def _changed(message: Message) -> Iterator[Message]:
+    payload = message.payload
+    step = max(1, len(payload) // BYTES_CHANGED_MAX)
+    for at in range(0, len(payload), step):
+        for change in _CHANGES:
+            yield _with(message, payload[:at] + bytes((payload[at] ^ change,)) + payload[at + 1 :])
+
+
+def _crossed(message: Message, other: Message) -> Iterator[Message]:
+    half, rest = message.payload[: len(message.payload) // 2], other.payload[len(other.payload) // 2 :]
+    yield _with(message, half + rest)
+    yield _with(other, half + rest)
+    yield _with(other, message.payload)
+
+
+def _with(message: Message, payload: bytes) -> Message:
+    return Message(message.topic, payload, message.received_at_ms)
+
+
+def main() -> int:
+    """Print the table; 1 where a fault was found, or too little was tried to find one."""
+    forms = sys.argv[1:] or FORMATS
+    table = Table("format", "messages", "truncations", "mutations", "refused", "slowest ms", "faults", title="Messages that nobody sent")
+    found = {form: fuzzed(form) for form in forms}
+    for form, one in found.items():
+        counts = (one.messages, one.truncations, one.mutated, one.refused)
+        table.add_row(form, *(f"{count:,}" for count in counts), f"{one.slowest_ms:.1f}", str(len(one.faults)))
+    tried = sum(one.truncations + one.mutated for one in found.values())
+    faults = [fault for one in found.values() for fault in one.faults]
+    console = Console(width=100)
+    console.print(table)
+    console.print(f"{tried:,} messages, {len(faults)} faults")
+    for fault in faults[:20]:
+        console.print(fault, markup=False, style="red")
+    return 1 if faults or (not sys.argv[1:] and tried < MUTATIONS_MIN) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

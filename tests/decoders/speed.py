@@ -1,0 +1,128 @@
+"""How long each decoder takes: `python -m tests.decoders.speed [format ...]`.
+
+Method: every real message of a format (shared data; its hand-made cases where there are none) that is decoded and not
+refused is decoded once to load what is imported on first use. Then one batch at a time: all messages of the format in
+turn, each decoded once (batch of 1), and 64 messages drawn round the format's messages, decoded one after the other in one
+go (batch of 64: what a busy inbox hands over; caches and branches are warm). Each repeat times whole rounds with
+`time.thread_time_ns` (of this thread's own time: neighbours on a machine that is shared cost it caches, but no turns; the
+clock itself is a third of a microsecond of each batch of 1) and the garbage collector as it is on the road; a repeat's
+figure is its time by its messages.
+The least of the repeats is what the code costs, the median what this machine, with its other work, made of it.
+`gives` is how many observations a message gives: bodies that hold many radios cost more. The ceiling of common JSON
+formats (`COMMON`) at batches of 64 is 15 µs for a message of up to five observations and 3 µs for each further one; 1
+is returned where the least of one is above it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from itertools import cycle, islice
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.core.types import Message
+from gateway.decoders.contract import DecodeError, Decoder
+from gateway.decoders.registry import load
+from tests.decoders.expected import message_of
+from tests.decoders.formats import FORMATS, cases_of
+from tests.kit.shared import shared_messages
+
+REPEATS = 15
+BATCH = 64
+ROUND_MESSAGES_MIN = 256  # a repeat shorter than a scheduler's tick would time the scheduler
+CEILING_US = 15.0
+CEILING_FOR = 5
+CEILING_FURTHER_US = 3.0
+COMMON = ("espresense", "owntracks", "ruuvi_gateway", "shelly_gen2_rpc", "tasmota", "theengs_gateway_mqtt", "wayside_v1", "zigbee2mqtt")
+OURS_ALONE = "wayside_v1"
+
+
+class Timing(NamedTuple):
+    """Microseconds a message, of the fastest and of the middle repeat."""
+
+    messages: int
+    bytes_mean: float
+    gives_mean: float
+    single_us: float
+    single_median_us: float
+    batch_us: float
+    batch_median_us: float
+
+    @property
+    def ceiling_us(self) -> float:
+        """What such messages may cost at most."""
+        return CEILING_US + CEILING_FURTHER_US * max(0.0, self.gives_mean - CEILING_FOR)
+
+
+def decodable(form: str) -> list[Message]:
+    """The messages of a format that its decoder takes."""
+    decoder = load(form)
+    cases = [case.message for case in cases_of(form)]
+    messages = cases if form == OURS_ALONE else [message_of(line) for line in shared_messages(form)]
+    return [message for message in messages if _is_taken(decoder, message)]
+
+
+def _is_taken(decoder: Decoder, message: Message) -> bool:
+    try:
+        decoder.decode(message)
+    except DecodeError:
+        return False
+    return True
+
+
+def timing(form: str, repeats: int = REPEATS) -> Timing:
+    """Time one format."""
+    messages = decodable(form)
+    batch = [*islice(cycle(messages), BATCH)]
+    single = [_single_us(form, messages) for _ in range(repeats)]
+    many = [_batch_us(form, batch) for _ in range(repeats)]
+    size = statistics.fmean(len(message.payload) for message in messages)
+    gives = statistics.fmean(len(load(form).decode(message)) for message in messages)
+    return Timing(len(messages), size, gives, min(single), statistics.median(single), min(many), statistics.median(many))
+
+
+def _single_us(form: str, messages: list[Message]) -> float:
+    """Each message on its own: the clock is read around every one."""
+    decode = load(form).decode
+    rounds = -(-ROUND_MESSAGES_MIN // len(messages))
+    spent = 0
+    for _ in range(rounds):
+        for message in messages:
+            begin = time.thread_time_ns()
+            decode(message)
+            spent += time.thread_time_ns() - begin
+    return spent / rounds / len(messages) / 1_000
+
+
+def _batch_us(form: str, batch: list[Message]) -> float:
+    decode = load(form).decode
+    rounds = ROUND_MESSAGES_MIN // BATCH
+    begin = time.thread_time_ns()
+    for _ in range(rounds):
+        for message in batch:
+            decode(message)
+    return (time.thread_time_ns() - begin) / rounds / BATCH / 1_000
+
+
+def main() -> int:
+    """Print the table; 1 where a common format is above its ceiling."""
+    table = Table("format", "messages", "bytes", "gives", "1: min", "1: median", "64: min", "64: median", title="µs per message")
+    slow: list[str] = []
+    for form in sys.argv[1:] or FORMATS:
+        found = timing(form)
+        figures = (found.single_us, found.single_median_us, found.batch_us, found.batch_median_us)
+        table.add_row(form, str(found.messages), f"{found.bytes_mean:.0f}", f"{found.gives_mean:.1f}", *(f"{one:.1f}" for one in figures))
+        if form in COMMON and found.batch_us > found.ceiling_us:
+            slow.append(form)
+    console = Console(width=100)
+    console.print(table)
+    console.print(f"above the ceiling: {', '.join(slow) or 'no common format'}")
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
