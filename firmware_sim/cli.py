@@ -6,36 +6,42 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from firmware_sim import describe as description
 from firmware_sim import flood as load
+from firmware_sim.console import BrokerOpt, FasterOpt, FaultsOpt, JsonOpt, SeedOpt, fail, one_line_errors, show
+from firmware_sim.fault_rules import parse_options
+from firmware_sim.fit.command import fit
 from firmware_sim.fleet import Street
+from firmware_sim.fleet_commands import count, fleet, replay
 from firmware_sim.live import Live
+from firmware_sim.picture import svg
 from firmware_sim.record import record as record_file
-from firmware_sim.scenario import ScenarioError
 from firmware_sim.scenario import load as load_scenario
-from firmware_sim.wire import BrokerError, UsageError, parse_broker
+from firmware_sim.score.command import score
+from firmware_sim.wire import UsageError, parse_broker
 
 PROGRESS_EVERY_S = 0.5
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A simulated street that speaks the formats of real devices.")
 
-ScenarioArg = Annotated[str, typer.Argument(metavar="SCENARIO", help="A built-in name (street) or a TOML file.")]
-BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="mqtt://[user:password@]host[:port]")]
-SeedOpt = Annotated[int, typer.Option(help="Same seed, same street.")]
+app.command(epilog="Example: wayside-sim fleet --devices 10000 --rate 5000 --seconds 60")(fleet)
+app.command(epilog="Example: wayside-sim replay street.jsonl --broker mqtt://127.0.0.1:1883 --faster 10")(replay)
+app.command(epilog="Example: wayside-sim count --broker mqtt://127.0.0.1:1883 --expect 5000")(count)
+app.command(epilog="Example: wayside-sim fit --data tables")(fit)
+app.command(epilog="Example: wayside-sim score --truth truth --history export-a --history export-b")(score)
+
+ScenarioArg = Annotated[str, typer.Argument(metavar="SCENARIO", help="A built-in name (street, mall, station) or a TOML file.")]
 SpeedOpt = Annotated[float | None, typer.Option(min=0.01, max=10_000, help="Street seconds per published second; default: the scenario's.")]
 WalkersOpt = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many people; default: the scenario's.")]
-JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
+TruthOpt = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write what really happened: Parquet tables in this folder.")]
 
 
 class FloodKind(StrEnum):
@@ -45,38 +51,18 @@ class FloodKind(StrEnum):
     fact = "fact"
 
 
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Every expected error is one line on standard error and an exit code, never a traceback."""
-    try:
-        yield
-    except (ScenarioError, UsageError) as error:
-        _fail(str(error), 2)
-    except (BrokerError, OSError) as error:
-        _fail(str(error), 1)
-
-
-def _fail(text: str, code: int) -> None:
-    sys.stderr.write(f"wayside-sim: {' '.join(text.split())}\n")
-    raise typer.Exit(code)
-
-
-def _show(summary: dict[str, Any], title: str, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(summary) + "\n")
-        return
-    table = Table(title=title, title_justify="left", show_header=False)
-    for name, value in summary.items():
-        text = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name.replace("_", " "), text)
-    Console().print(table)
-
-
-@app.command(epilog="Example: wayside-sim describe street")
-def describe(scenario: ScenarioArg, *, as_json: JsonOpt = False) -> None:
+@app.command(epilog="Example: wayside-sim describe mall --picture mall.svg")
+def describe(
+    scenario: ScenarioArg,
+    *,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw a map of it, as SVG.")] = None,
+    as_json: JsonOpt = False,
+) -> None:
     """Show what stands on the street and how people are heard there."""
-    with _one_line_errors():
+    with one_line_errors():
         plan = load_scenario(scenario)
+        if picture is not None:
+            picture.write_text(svg(plan), "utf-8")
         if as_json:
             sys.stdout.write(json.dumps(description.facts(plan)) + "\n")
             return
@@ -93,12 +79,15 @@ def record(
     seconds: Annotated[float, typer.Option(min=0.0, max=10_000_000, help="How much published time.")] = 60.0,
     speed: SpeedOpt = None,
     walkers: WalkersOpt = None,
+    truth: TruthOpt = None,
+    fault: FaultsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Write down what the street says when nobody answers it, as fast as it can be computed."""
-    with _one_line_errors():
-        summary = record_file(load_scenario(scenario), file, seed=seed, seconds=seconds, speed=speed, walkers=walkers)
-        _show({"file": str(file), **summary}, f"recorded {seconds:g} s", as_json=as_json)
+    with one_line_errors():
+        plan, rules = load_scenario(scenario), parse_options(fault or ())
+        summary = record_file(plan, file, seed=seed, seconds=seconds, speed=speed, walkers=walkers, truth=truth, faults=rules)
+        show({"file": str(file), **summary}, f"recorded {seconds:g} s", as_json=as_json)
 
 
 @app.command(epilog="Example: wayside-sim run street --broker mqtt://127.0.0.1:1883 --seed 1 --seconds 60")
@@ -110,16 +99,20 @@ def run(
     seconds: Annotated[float | None, typer.Option(min=0.0, help="How long; default: until interrupted.")] = None,
     speed: SpeedOpt = None,
     walkers: WalkersOpt = None,
+    truth: TruthOpt = None,
+    fault: FaultsOpt = None,
+    faster: FasterOpt = 1.0,
     as_json: JsonOpt = False,
 ) -> None:
     """Live on a broker: publish in real time, answer the offers that come down, sum up at the end."""
-    with _one_line_errors():
+    with one_line_errors():
         plan, address = load_scenario(scenario), parse_broker(broker)
-        live = Live(plan, address, seed=seed, speed=speed, walkers=walkers)
+        rules = parse_options(fault or ())
+        live = Live(plan, address, seed=seed, speed=speed, walkers=walkers, truth=truth, faults=rules, faster=faster)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda _number, _frame: live.stop())
         summary = _run(live, seconds, quiet=as_json)
-        _show({"scenario": scenario, "seed": seed, **summary}, f"{scenario} on {address.url}", as_json=as_json)
+        show({"scenario": scenario, "seed": seed, **summary}, f"{scenario} on {address.url}", as_json=as_json)
 
 
 def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]:
@@ -158,7 +151,7 @@ def flood(
     as_json: JsonOpt = False,
 ) -> None:
     """Load a gateway: many sightings, or an exact number of facts whose keys are known."""
-    with _one_line_errors():
+    with one_line_errors():
         if (rate is None) != maximum and kind is FloodKind.sighting:
             raise UsageError("sightings need either --rate R or --max")
         plan, address, life = load_scenario(scenario), parse_broker(broker), boot or load.new_boot()
@@ -168,7 +161,7 @@ def flood(
             result = load.facts(plan, address, count=count, rate=rate, seconds=seconds, boot=life)
         _report(result, kind, out, as_json=as_json)
         if kind is FloodKind.fact and result.acked < count:
-            _fail(f"only {result.acked} of {count} facts were acknowledged within {seconds:g} s; is the broker up?", 1)
+            fail(f"only {result.acked} of {count} facts were acknowledged within {seconds:g} s; is the broker up?", 1)
 
 
 def _report(result: load.Result, kind: FloodKind, out: Path | None, *, as_json: bool) -> None:
@@ -182,7 +175,7 @@ def _report(result: load.Result, kind: FloodKind, out: Path | None, *, as_json: 
         "seconds": round(result.seconds, 3),
         "per_second": round(result.published / result.seconds, 1) if result.seconds else 0.0,
     }
-    _show(figures, "flood", as_json=as_json)
+    show(figures, "flood", as_json=as_json)
 
 
 def main() -> None:

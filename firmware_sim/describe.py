@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from firmware_sim.fault_rules import NAMES
 from firmware_sim.radio import mean_dbm, reach_m
 from firmware_sim.scenario import Scenario
 
@@ -25,6 +26,8 @@ def facts(scenario: Scenario) -> dict[str, object]:
         ],
         "sensors": [{"device": item.device, "format": item.format, "zone": item.zone} for item in scenario.sensors],
         "tills": [{"device": item.device, "zone": item.zone} for item in scenario.tills],
+        "devices": [{"product": group.product, "count": group.count, "zone": group.zone} for group in scenario.devices],
+        "faults": [NAMES[type(rule)] for rule in scenario.faults],
     }
 
 
@@ -34,7 +37,8 @@ def tables(scenario: Scenario) -> list[Table]:
     for column in ("zone", "x m", "y m", "kind of place", "people are heard by", "sensors", "till"):
         zones.add_column(column, overflow="fold")
     for zone in scenario.zones:
-        sensors = ", ".join(item.device for item in scenario.sensors if item.zone == zone.id)
+        installed = [f"{group.count} {group.product}" for group in scenario.devices if group.zone == zone.id]
+        sensors = ", ".join([*(item.device for item in scenario.sensors if item.zone == zone.id), *installed])
         tills = ", ".join(item.device for item in scenario.tills if item.zone == zone.id)
         heard = ", ".join(_heard_by(scenario, zone.id))
         zones.add_row(zone.id, f"{zone.x_m:g}", f"{zone.y_m:g}", zone.kind or "open", heard, sensors, tills)
@@ -45,6 +49,8 @@ def tables(scenario: Scenario) -> list[Table]:
     figures.add_row("radio, mean", ", ".join(f"{mean_dbm(radio, metres):.0f} dBm at {metres} m" for metres in (1, 6, 30, 60)))
     figures.add_row("radio, reach", f"{reach_m(radio):.0f} m")
     figures.add_row("everywhere", ", ".join(item.device for item in scenario.sensors if item.zone is None))
+    if scenario.faults:
+        figures.add_row("faults", ", ".join(NAMES[type(rule)] for rule in scenario.faults))
     return [zones, figures]
 
 

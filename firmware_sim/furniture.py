@@ -10,6 +10,7 @@ from firmware_sim import draws
 from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ruuvi, zigbee2mqtt
 from firmware_sim.devices.wayside_v1 import Speaker
+from firmware_sim.hookup import Hookup, Restart
 from firmware_sim.message import Publish
 from firmware_sim.scanners import Hearing
 from firmware_sim.scenario import Sensor, Till
@@ -34,59 +35,71 @@ def speaker(world: World, device: str, lane: str = "own") -> Speaker:
 class WaysideSensor:
     """A sensor that speaks Wayside v1: weather, or people counted."""
 
-    def __init__(self, world: World, sensor: Sensor, count: Count, clockwork: Clockwork, publish: Publish) -> None:
-        self._world, self._sensor, self._count, self._publish = world, sensor, count, publish
+    def __init__(self, world: World, sensor: Sensor, count: Count, clockwork: Clockwork, hookup: Hookup) -> None:
+        self._world, self._sensor, self._count, self._hookup = world, sensor, count, hookup
         self._voice = speaker(world, sensor.device)
+        self._restart = Restart(world.seed, world.start_ms, sensor.device, {"own": self._voice})
+        hookup.attach(self._restart)
         clockwork.at(0, self._status)
         clockwork.every(sensor.every_ms, sensor.every_ms, self._measure)
         clockwork.every(STATUS_MS, STATUS_MS, self._status)
 
     def _claim(self, now_ms: int) -> int | None:
-        return self._world.start_ms + now_ms if self._sensor.clock else None
+        return self._hookup.clock_ms(now_ms) if self._sensor.clock else None
 
     def _measure(self, now_ms: int) -> None:
-        weather = self._world.weather(self._world.street_s(now_ms))
+        hookup = self._hookup
+        weather = hookup.sense("weather", now_ms, lambda: self._world.weather(self._world.street_s(now_ms)))
         readings: dict[str, float] = {name: getattr(weather, name) for name in self._sensor.measures if name != "people"}
         if readings:
-            self._publish(self._voice.reading(self._claim(now_ms), readings))
+            hookup.publish(self._voice.reading(self._claim(now_ms), readings))
         if "people" in self._sensor.measures:
-            self._publish(self._voice.count(self._claim(now_ms), "people", self._count()))
+            hookup.publish(self._voice.count(self._claim(now_ms), "people", hookup.sense("people", now_ms, self._count)))
 
     def _status(self, now_ms: int) -> None:
-        self._publish(self._voice.status(self._claim(now_ms), uptime_s=now_ms // 1000))
+        self._hookup.publish(self._voice.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))
 
 
 class ZigbeeClimate:
     """A battery-driven climate sensor behind Zigbee2MQTT."""
 
-    def __init__(self, world: World, sensor: Sensor, clockwork: Clockwork, publish: Publish) -> None:
-        self._world, self._sensor, self._publish = world, sensor, publish
+    def __init__(self, world: World, sensor: Sensor, clockwork: Clockwork, hookup: Hookup) -> None:
+        self._world, self._sensor, self._hookup = world, sensor, hookup
         self._draws = draws.generator(world.seed, "zigbee", sensor.device)
         clockwork.every(sensor.every_ms // 2, sensor.every_ms, self._measure)
 
     def _measure(self, now_ms: int) -> None:
-        indoors = self._world.indoors(self._world.street_s(now_ms))
-        temperature = indoors.temperature + self._draws.gauss(0.0, 0.05)
-        humidity = indoors.humidity + self._draws.gauss(0.0, 0.3)
+        temperature, humidity = self._hookup.sense("air", now_ms, lambda: self._air(now_ms))
         link = self._draws.randint(90, 160)
-        self._publish(zigbee2mqtt.climate(self._sensor.device, temperature, humidity, battery_pct=97, link_quality=link))
+        self._hookup.publish(zigbee2mqtt.climate(self._sensor.device, temperature, humidity, battery_pct=97, link_quality=link))
+
+    def _air(self, now_ms: int) -> tuple[float, float]:
+        indoors = self._world.indoors(self._world.street_s(now_ms))
+        return indoors.temperature + self._draws.gauss(0.0, 0.05), indoors.humidity + self._draws.gauss(0.0, 0.3)
 
 
 class RuuviTag:
     """A room sensor that only advertises; the Ruuvi Gateway of its zone hears it."""
 
-    def __init__(self, world: World, sensor: Sensor, hearer: Hearing, clockwork: Clockwork) -> None:
-        self._world, self._hearer = world, hearer
+    def __init__(self, world: World, sensor: Sensor, hearer: Hearing, clockwork: Clockwork, hookup: Hookup) -> None:
+        self._world, self._hearer, self._hookup = world, hearer, hookup
         self._address = bytes.fromhex(sensor.device.replace(":", ""))
         self._draws = draws.generator(world.seed, "ruuvi", sensor.device)
         self._sequence = 0
         clockwork.every(sensor.every_ms // 2, sensor.every_ms, self._advertise)
 
     def _advertise(self, now_ms: int) -> None:
+        state = self._hookup.sense("state", now_ms, lambda: self._state(now_ms))._replace(sequence=self._sequence)
+        self._sequence += 1
+        advert, rssi_dbm = ruuvi.tag(self._address, state), self._draws.gauss(*TAG_NEAR_DBM)
+        if not self._hookup.is_flat(now_ms):
+            self._hearer.hear(now_ms, advert, rssi_dbm)
+
+    def _state(self, now_ms: int) -> ruuvi.TagState:
         street_s = self._world.street_s(now_ms)
         indoors = self._world.indoors(street_s)
         gauss = self._draws.gauss
-        state = ruuvi.TagState(
+        return ruuvi.TagState(
             temperature_c=indoors.temperature + gauss(0.0, 0.02),
             humidity_pct=indoors.humidity + gauss(0.0, 0.1),
             pressure_pa=round(101_325 + 300 * math.sin(street_s / 40_000) + gauss(0.0, 3.0)),
@@ -95,38 +108,43 @@ class RuuviTag:
             movements=66,
             sequence=self._sequence,
         )
-        self._sequence += 1
-        self._hearer.hear(now_ms, ruuvi.tag(self._address, state), gauss(*TAG_NEAR_DBM))
 
 
 class CashTill:
     """A till. What it sells on offers is told in a second life, for the reason given at `speaker`."""
 
-    def __init__(self, world: World, till: Till, clockwork: Clockwork, publish: Publish) -> None:
-        self._world, self._till, self._publish = world, till, publish
+    def __init__(self, world: World, till: Till, clockwork: Clockwork, hookup: Hookup) -> None:
+        self.device = till.device
+        self._world, self._till, self._hookup, self._publish = world, till, hookup, hookup.publish
         kind = world.zones[till.zone].kind
         if kind is None:
             raise ValueError(f"till {till.device} stands in no shop")
         self._kind = kind
         self._voice = speaker(world, till.device)
         self._offers_voice = speaker(world, till.device, "offers")
+        self._restart = Restart(world.seed, world.start_ms, till.device, {"own": self._voice, "offers": self._offers_voice})
+        hookup.attach(self._restart)
         clockwork.at(0, self._status)
         clockwork.every(STATUS_MS, STATUS_MS, self._status)
 
-    def sell(self, now_ms: int, chance: Random) -> None:
-        """A sale to somebody who came by themselves."""
-        self._publish(self._voice.purchase(self._claim(now_ms), self._amount(chance), self._kind, None))
+    def sell(self, now_ms: int, chance: Random) -> int:
+        """A sale to somebody who came by themselves; its amount in minor units."""
+        amount_minor = self._amount(chance)
+        self._publish(self._voice.purchase(self._claim(now_ms), amount_minor, self._kind, None))
+        return amount_minor
 
-    def redeem(self, now_ms: int, chance: Random, decision: str, publish: Publish) -> None:
-        """A sale on an offer."""
-        publish(self._offers_voice.purchase(self._claim(now_ms), self._amount(chance), self._kind, decision))
+    def redeem(self, now_ms: int, chance: Random, decision: str, publish: Publish) -> int:
+        """A sale on an offer; its amount in minor units."""
+        amount_minor = self._amount(chance)
+        publish(self._offers_voice.purchase(self._claim(now_ms), amount_minor, self._kind, decision))
+        return amount_minor
 
     def _amount(self, chance: Random) -> int:
         usual = self._world.scenario.tastes[self._kind].amount_minor
         return max(10, round(usual * math.exp(chance.gauss(0.0, AMOUNT_SPREAD)) / 10) * 10)
 
     def _claim(self, now_ms: int) -> int | None:
-        return self._world.start_ms + now_ms if self._till.clock else None
+        return self._hookup.clock_ms(now_ms) if self._till.clock else None
 
     def _status(self, now_ms: int) -> None:
-        self._publish(self._voice.status(self._claim(now_ms), uptime_s=now_ms // 1000))
+        self._publish(self._voice.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))

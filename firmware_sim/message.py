@@ -17,5 +17,8 @@ class Message(NamedTuple):
     retain: bool = False
 
 
+Say = Callable[[str, Message], None]
+"""Given a message together with the device that says it."""
+
 Publish = Callable[[Message], None]
 """Where a device hands its messages to."""

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
+from firmware_sim.fault_rules import Rule
 from firmware_sim.fleet import Street
+from firmware_sim.lines import Writer
 from firmware_sim.message import Message
 from firmware_sim.scenario import Scenario
+from firmware_sim.truth import Witness
 
 
 def record(
-    scenario: Scenario, file: Path, *, seed: int, seconds: float, speed: float | None = None, walkers: int | None = None
+    scenario: Scenario,
+    file: Path,
+    *,
+    seed: int,
+    seconds: float,
+    speed: float | None = None,
+    walkers: int | None = None,
+    truth: Path | None = None,
+    faults: Sequence[Rule] = (),
 ) -> dict[str, object]:
-    """Write `seconds` of published time and return the summary.
+    """Write `seconds` of published time (and, into the folder `truth`, what really happened) and return the summary.
 
-    Each line is {"at_ms" since the start, "topic", "payload" or "payload_hex", "qos", "retain"}: text where
-    the bytes are UTF-8, hex where they are not.
+    What a line is, and the digest: `firmware_sim.lines`.
     """
+    witness = Witness(keep=truth is not None)
     with file.open("wb") as lines:
+        writer = Writer(lines)
 
         def write(message: Message) -> None:
-            lines.write(msgspec.json.encode(_line(street.clockwork.now_ms, message)) + b"\n")
+            writer.write(street.clockwork.now_ms, message)
 
-        street = Street(scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers)
+        street = Street(
+            scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers, witness=witness, faults=faults
+        )
         street.run_until(round(seconds * 1000))
-    return street.summary()
-
-
-def _line(at_ms: int, message: Message) -> dict[str, object]:
-    try:
-        body = {"payload": message.payload.decode()}
-    except UnicodeDecodeError:
-        body = {"payload_hex": message.payload.hex()}
-    return {"at_ms": at_ms, "topic": message.topic, **body, "qos": message.qos, "retain": message.retain}
+    if truth is not None:
+        street.truth().write(truth)
+    return {"digest": writer.digest, **street.summary()}

@@ -11,6 +11,7 @@ from typing import Protocol
 from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import espresense, minew, ruuvi
 from firmware_sim.devices.ble import Advertisement
+from firmware_sim.hookup import Hookup
 from firmware_sim.message import Publish
 from firmware_sim.scenario import Scanner
 
@@ -55,39 +56,39 @@ class EspresenseNode:
 class MinewGateway:
     """Everything of the last period in one array; an empty report still tells that the gateway lives."""
 
-    def __init__(self, scanner: Scanner, start_ms: int, clockwork: Clockwork, publish: Publish) -> None:
+    def __init__(self, scanner: Scanner, clockwork: Clockwork, hookup: Hookup) -> None:
         self._mac = scanner.id
-        self._start_ms = start_ms
-        self._publish = publish
+        self._clock_ms = hookup.clock_ms
+        self._publish = hookup.publish
         self._heard: list[minew.Heard] = []
         clockwork.every(scanner.report_ms, scanner.report_ms, self._report)
 
     def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
         """Keep it for the next report."""
-        self._heard.append(minew.Heard(self._start_ms + now_ms, advert, rssi_dbm))
+        self._heard.append(minew.Heard(self._clock_ms(now_ms), advert, rssi_dbm))
 
     def _report(self, now_ms: int) -> None:
         heard, self._heard = self._heard, []
-        self._publish(minew.report(self._mac, self._start_ms + now_ms, heard))
+        self._publish(minew.report(self._mac, self._clock_ms(now_ms), heard))
 
 
 class RuuviGateway:
     """One message per advertisement, bytes as they came."""
 
-    def __init__(self, mac: str, start_ms: int, publish: Publish) -> None:
+    def __init__(self, mac: str, hookup: Hookup) -> None:
         self._mac = mac
-        self._start_ms = start_ms
-        self._publish = publish
+        self._clock_ms = hookup.clock_ms
+        self._publish = hookup.publish
 
     def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
         """Pass it on."""
-        self._publish(ruuvi.relay(self._mac, advert, rssi_dbm, self._start_ms + now_ms))
+        self._publish(ruuvi.relay(self._mac, advert, rssi_dbm, self._clock_ms(now_ms)))
 
 
-def build(scanner: Scanner, start_ms: int, clockwork: Clockwork, publish: Publish) -> Hearing:
+def build(scanner: Scanner, clockwork: Clockwork, hookup: Hookup) -> Hearing:
     """The scanner that the scenario asks for."""
     if scanner.format == "espresense":
-        return EspresenseNode(scanner.id, clockwork, publish)
+        return EspresenseNode(scanner.id, clockwork, hookup.publish)
     if scanner.format == "minew_gateway_json":
-        return MinewGateway(scanner, start_ms, clockwork, publish)
-    return RuuviGateway(scanner.id, start_ms, publish)
+        return MinewGateway(scanner, clockwork, hookup)
+    return RuuviGateway(scanner.id, hookup)

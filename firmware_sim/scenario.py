@@ -6,16 +6,37 @@ exist is an error that names the place and the nearest right name, never a defau
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+
+from firmware_sim import hours, keys
+from firmware_sim.behaviour import (
+    SEGMENTS,
+    Choices,
+    Climate,
+    Company,
+    Curve,
+    Happening,
+    Incident,
+    OfferEffect,
+    Rhythm,
+    Segment,
+    SegmentName,
+    Sleep,
+    Trains,
+)
+from firmware_sim.fault_rules import FaultError, Rule, parse_faults
+from firmware_sim.groups import Group
+from firmware_sim.nearest import nearest
+from firmware_sim.places import Wall, Waypoint
+from firmware_sim.products.catalogue import CATALOGUE
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -49,10 +70,37 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     redeeming_share: Share = 0.8
     clockless_share: Share = 0.25
     mac_rotation_s: Positive = 900.0
+    joining_share: Share = 0.0  # of those who consent, only somewhere before `join_until_s`
+    join_until_s: float = 1800.0
+    returning_share: Share = 0.0  # of those who withdraw: yes again, up to `return_within_s` later
+    return_within_s: Positive = 1800.0
+
+
+class Fading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Radio as measured (`wayside-sim fit` prints these): what `shadowing_db` and `fading_db` only summarise.
+
+    A place's luck is a field that changes over `place_m`. At each place the three advertising channels lie `channels_db` above
+    and below the line, give or take `channel_db`, and stay so while nobody moves; a sample comes on one of them (the same as
+    before only in `same_share`) and scatters by `sample_db`. A body, a wall and a ceiling take their share.
+    """
+
+    place_db: Annotated[float, Meta(ge=0)] = 2.6
+    place_m: Positive = 2.0
+    channels_db: tuple[float, float, float] = (8.1, 1.4, -9.8)
+    channel_db: Annotated[float, Meta(ge=0)] = 1.3
+    sample_db: Annotated[float, Meta(ge=0)] = 2.5
+    same_share: Share = 0.16
+    body_db: Annotated[float, Meta(ge=0)] = 6.0
+    ceiling_db: Annotated[float, Meta(ge=0)] = 16.0
+    phone_db: Annotated[float, Meta(ge=0)] = 2.0  # phones differ in how loud they are
+    airtime_us: Positive = 376.0  # of one advertisement on one channel: 47 bytes at 1 Mbit/s
 
 
 class RadioRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Log-distance path loss: rssi_1m - 10 * exponent * log10(d) + shadowing + fading, unheard below the floor."""
+    """Log-distance path loss: rssi_1m - 10 * exponent * log10(d) + shadowing + fading, unheard below the floor.
+
+    With a `fading` table shadowing and fading follow it instead.
+    """
 
     rssi_1m_dbm: float = -52.0
     exponent: Positive = 2.2
@@ -61,18 +109,28 @@ class RadioRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     floor_dbm: float = -94.0
     advertise_ms: Period = 1000
     lost_share: Share = 0.05
+    fading: Fading | None = None
 
 
 class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A place to be. `attraction` is how often it is chosen compared with others, `dwell_s` the mean stay."""
+    """A place to be. `attraction` is how often it is chosen compared with others, `dwell_s` the mean stay.
+
+    It is a circle of `radius_m`, or a rectangle around its middle when `width_m` (east) and `depth_m` (north) are given.
+    Without `hours` it is always open.
+    """
 
     id: str
     x_m: float
     y_m: float
+    floor: int = 0
     kind: Kind | None = None
     radius_m: Positive = 6.0
+    width_m: Positive | None = None
+    depth_m: Positive | None = None
     dwell_s: Positive = 240.0
     attraction: Positive = 1.0
+    hours: tuple[str, ...] = ()
+    outdoors: bool = False
 
 
 class Scanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -128,6 +186,7 @@ class Taste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     True acceptance is 1 / (1 + exp(-(bias + pull * taste - per_minute * minutes to walk))), with the
     person's hidden taste for the kind drawn from N(0, 1); visits a month are Poisson(visits * exp(0.8 * taste)).
+    Segments, weariness and what the offer gives add to it (`tastes.accept`). Of what is spent, `margin_share` stays.
     """
 
     bias: float
@@ -135,6 +194,7 @@ class Taste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     per_minute: float
     visits: Annotated[float, Meta(ge=0, le=20)]
     amount_minor: Annotated[int, Meta(gt=0)]
+    margin_share: Share = 0.6
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -154,17 +214,27 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     sensors: tuple[Sensor, ...] = ()
     tills: tuple[Till, ...] = ()
     malformed_share: Share = 0.0
+    devices: tuple[Group, ...] = ()
+    faults: tuple[Rule, ...] = ()
+    walls: tuple[Wall, ...] = ()
+    waypoints: tuple[Waypoint, ...] = ()
+    segments: Mapping[SegmentName, Segment] = msgspec.field(default_factory=lambda: dict(SEGMENTS))
+    offers: tuple[OfferEffect, ...] = ()
+    choices: Choices = Choices()
+    curves: Mapping[Kind | Literal["open"], Curve] = msgspec.field(default_factory=dict)
+    rhythm: Rhythm | None = None
+    trains: tuple[Trains, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    company: Company = Company()
+    sleep: Sleep = Sleep()
+    climate: Climate = Climate()
+    clock: str | None = None  # what the site's clock shows at the start ("sat 14:00"); unset: what the start says
+    clock_offset_min: Annotated[int, Meta(ge=-720, le=840)] = 60  # of the site's clock from UTC
 
     def zone(self, zone_id: str) -> Zone:
         """The zone of that name, which must exist."""
         return next(zone for zone in self.zones if zone.id == zone_id)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error text: which right name was probably meant."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
 
 
 def built_in() -> list[str]:
@@ -191,29 +261,27 @@ def parse(text: str, source: str) -> Scenario:
     """A checked scenario from TOML text; `source` names it in errors."""
     try:
         table = tomllib.loads(text)
-        _known_keys(table, Scenario, source)
-        scenario = msgspec.convert(table, Scenario)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{source}: not TOML: {error}") from error
+    return parsed(table, source)
+
+
+def parsed(table: dict[str, Any], source: str) -> Scenario:
+    """A checked scenario from tables and lists, however they were written down."""
+    if not isinstance(table, dict):
+        raise ScenarioError(f"{source}: a scenario is a table of tables")
+    rest = {key: value for key, value in table.items() if key != "faults"}
+    try:
+        faults = parse_faults(table.get("faults", []), source)
+        for wrong in keys.unknown(rest, Scenario, source):
+            raise ScenarioError(wrong)
+        scenario = msgspec.structs.replace(msgspec.convert(rest, Scenario), faults=faults)
     except msgspec.ValidationError as error:
         raise ScenarioError(f"{source}: {error}") from error
+    except FaultError as error:
+        raise ScenarioError(str(error)) from error
     _references(scenario, source)
     return scenario
-
-
-def _known_keys(value: object, shape: Any, where: str) -> None:
-    """Find an unknown key anywhere in `value`; the parser itself would not tell the nearest right one."""
-    if get_origin(shape) is Annotated:
-        _known_keys(value, get_args(shape)[0], where)
-    elif get_origin(shape) is tuple and isinstance(value, list):
-        for index, item in enumerate(value):
-            _known_keys(item, get_args(shape)[0], f"{where}[{index}]")
-    elif isinstance(shape, type) and issubclass(shape, msgspec.Struct) and isinstance(value, dict):
-        fields = {field.name: field.type for field in msgspec.structs.fields(shape)}
-        for key, item in value.items():
-            if key not in fields:
-                raise ScenarioError(f"{where}: unknown key {key!r}; {nearest(key, fields)}")
-            _known_keys(item, fields[key], f"{where}: {key}")
 
 
 def _references(scenario: Scenario, source: str) -> None:
@@ -225,14 +293,19 @@ def _references(scenario: Scenario, source: str) -> None:
         if twice:
             raise ScenarioError(f"{source}: {min(twice)!r} stands twice")
     named: list[str | None] = [scenario.phones.fine_zone]
-    for group in (scenario.scanners, scenario.beacons, scenario.tills, scenario.sensors):
+    for group in (scenario.scanners, scenario.beacons, scenario.tills, scenario.sensors, scenario.devices, scenario.trains):
         named += [item.zone for item in group]
     for zone in named:
         if zone is not None and zone not in zones:
             raise ScenarioError(f"{source}: no zone {zone!r}; {nearest(zone, zones)}")
     for sensor in scenario.sensors:
         _sensor(sensor, scenario, source)
+    for put_up in scenario.devices:
+        if put_up.product not in CATALOGUE:
+            raise ScenarioError(f"{source}: devices: no product {put_up.product!r}; {nearest(put_up.product, CATALOGUE)}")
     _shops(scenario, source)
+    _mentions(scenario, zones, source)
+    _times(scenario, source)
 
 
 def _shops(scenario: Scenario, source: str) -> None:
@@ -243,6 +316,42 @@ def _shops(scenario: Scenario, source: str) -> None:
     for till in scenario.tills:
         if scenario.zone(till.zone).kind is None:
             raise ScenarioError(f"{source}: till {till.device!r} stands in {till.zone!r}, which is no shop (it has no kind)")
+
+
+def _mentions(scenario: Scenario, zones: list[str], source: str) -> None:
+    """Zones and waypoints that walls, ways, offers, happenings and people's rhythm speak of exist."""
+    points = [point.id for point in scenario.waypoints]
+    named = [(f"offer {offer.id!r}", offer.shop) for offer in scenario.offers]
+    named += [(f"happening {item.id!r}", item.zone) for item in scenario.happenings]
+    named += [(f"incident {item.id!r}", item.zone) for item in scenario.incidents]
+    named += [(f"waypoint {point.id!r}", zone) for point in scenario.waypoints for zone in point.zones]
+    named += [("rhythm.entrances", zone) for zone in (scenario.rhythm.entrances if scenario.rhythm else ())]
+    for who, zone in named:
+        if zone not in zones:
+            raise ScenarioError(f"{source}: {who}: no zone {zone!r}; {nearest(zone, zones)}")
+    for point in scenario.waypoints:
+        for other in point.leads_to:
+            if other not in points:
+                raise ScenarioError(f"{source}: waypoint {point.id!r} leads to {other!r}; {nearest(other, points)}")
+    for offer in scenario.offers:
+        if scenario.zone(offer.shop).kind is None:
+            raise ScenarioError(f"{source}: offer {offer.id!r} is handed in at {offer.shop!r}, which is no shop (it has no kind)")
+    absent = [name for name in SEGMENTS if name not in scenario.segments]
+    if absent:
+        raise ScenarioError(f"{source}: [segments.{absent[0]}] is missing: state all four segments, or none")
+
+
+def _times(scenario: Scenario, source: str) -> None:
+    """Hours are written as hours."""
+    groups = (scenario.zones, scenario.trains, scenario.happenings, scenario.incidents)
+    try:
+        for group in groups:
+            for item in group:
+                hours.Weekly(item.hours)
+        if scenario.clock is not None:
+            hours.moment_min(scenario.clock)
+    except ValueError as error:
+        raise ScenarioError(f"{source}: {error}") from error
 
 
 def _sensor(sensor: Sensor, scenario: Scenario, source: str) -> None:

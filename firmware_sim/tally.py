@@ -16,6 +16,7 @@ class Tally:
         self.facts: Counter[str] = Counter()
         self.offers: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
         self.malformed = 0
 
     def count(self, message: Message) -> None:
@@ -30,6 +31,7 @@ class Tally:
             "messages": self.formats.total(),
             "messages_by_format": dict(sorted(self.formats.items())),
             "malformed": self.malformed,
+            "faults": dict(sorted(self.faults.items())),
             "facts_by_kind": dict(sorted(self.facts.items())),
             "purchases": self.facts["purchase"],
             "offers": {"received": self.offers["received"], **dict(sorted(self.offers.items()))},

@@ -69,3 +69,8 @@ def telemetry(node: str, state: Telemetry) -> Message:
         "maxHeap": 63_476,
     }
     return Message(f"espresense/rooms/{node}/telemetry", msgspec.json.encode(fields), FORMAT, "status")
+
+
+def room_status(node: str, *, lives: bool) -> Message:
+    """Birth of the node, or its will; retained."""
+    return Message(f"espresense/rooms/{node}/status", b"online" if lives else b"offline", FORMAT, "status", retain=True)

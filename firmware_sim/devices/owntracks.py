@@ -32,3 +32,8 @@ def location(user: str, device: str, latitude: float, longitude: float, *, accur
         "vel": 0,
     }
     return Message(f"owntracks/{user}/{device}", msgspec.json.encode(fields), FORMAT, "position")
+
+
+def last_will(user: str, device: str, at_ms: int) -> Message:
+    """What the broker publishes when the phone falls silent; the time is that of its connecting."""
+    return Message(f"owntracks/{user}/{device}", msgspec.json.encode({"_type": "lwt", "tst": at_ms // 1000}), FORMAT, "status", qos=1)

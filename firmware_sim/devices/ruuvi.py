@@ -61,3 +61,9 @@ def tag(address: bytes, state: TagState) -> Advertisement:
         state.sequence % 65_535,
     )
     return Advertisement(address, FLAGS + manufacturer(RUUVI, body + address))
+
+
+def gateway_status(gateway_mac: str, *, lives: bool) -> Message:
+    """Birth of the gateway, or its will; retained."""
+    state = {"state": "online" if lives else "offline"}
+    return Message(f"ruuvi/{gateway_mac}/gw_status", msgspec.json.encode(state), FORMAT, "status", retain=True)

@@ -31,6 +31,10 @@ class Speaker:
         payload = msgspec.json.encode({**envelope, **fields})
         return Message(f"{self._prefix}/{kind}", payload, FORMAT, kind, qos=1 if kind in FACTS else 0)
 
+    def restart(self, boot: str) -> None:
+        """Another life."""
+        self._boot, self._seq = boot, 0
+
     def sighting(self, at_ms: int | None, heard: Iterable[tuple[str, float, int]]) -> Message:
         """The device heard these ids, each with RSSI and the power that it claims at one metre."""
         return self.say("sighting", at_ms, {"heard": [{"id": name, "rssi": round(rssi, 1), "tx": tx} for name, rssi, tx in heard]})
@@ -72,6 +76,8 @@ class Offer(msgspec.Struct, frozen=True):
     decision: str
     shop: str
     expires_at_ms: int
+    offer: str = ""
+    zone: str = ""
 
 
 def read_offer(payload: bytes) -> Offer | None:

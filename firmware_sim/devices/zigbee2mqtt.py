@@ -22,3 +22,15 @@ def climate(name: str, temperature_c: float, humidity_pct: float, *, battery_pct
         "voltage": 2100 + 9 * battery_pct,
     }
     return Message(f"zigbee2mqtt/{name}", msgspec.json.encode(fields), FORMAT, "reading")
+
+
+def availability(name: str, *, lives: bool) -> Message:
+    """Whether the bridge still hears the device; retained."""
+    state = {"state": "online" if lives else "offline"}
+    return Message(f"zigbee2mqtt/{name}/availability", msgspec.json.encode(state), FORMAT, "status", retain=True)
+
+
+def update(name: str, percent: int, remaining_s: int) -> Message:
+    """New firmware on its way to the device; the bridge tells it as part of the device's state."""
+    state = {"update": {"installed_version": 1, "latest_version": 2, "progress": percent, "remaining": remaining_s, "state": "updating"}}
+    return Message(f"zigbee2mqtt/{name}", msgspec.json.encode(state), FORMAT, "status")

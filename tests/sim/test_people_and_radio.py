@@ -13,9 +13,10 @@ import pytest
 from firmware_sim.clockwork import Clockwork
 from firmware_sim.draws import chosen, generator, poisson
 from firmware_sim.people import Walker
+from firmware_sim.places import Spot
 from firmware_sim.radio import Ether, mean_dbm, reach_m
 from firmware_sim.scenario import RadioRules, Scenario
-from firmware_sim.world import Spot, World, degrees
+from firmware_sim.world import World, degrees
 from tests.sim.conftest import Minute
 
 HOUR_S = 3600.0
@@ -29,7 +30,7 @@ def world(street_plan: Scenario) -> World:
 def test_nobody_walks_faster_than_people_do(world: World) -> None:
     for number in range(1, 21):
         walker = Walker(world, number)
-        places = [walker.itinerary.place(float(second)) for second in range(1200)]
+        places = [walker.place(float(second)) for second in range(1200)]
         steps = [a.spot.metres_to(b.spot) for a, b in pairwise(places) if a is not None and b is not None]
         assert max(steps) <= world.scenario.people.walk_m_per_s + 1e-6
         assert sum(steps) > 20
@@ -56,8 +57,8 @@ def test_visits_are_within_their_zone_and_last_as_long_as_it_says(world: World) 
 def test_a_minute_of_the_demo_takes_people_through_several_zones(world: World) -> None:
     visited = []
     for number in range(1, 81):
-        itinerary = Walker(world, number).itinerary
-        visited.append(len({place.zone for second in range(0, 1200, 5) if (place := itinerary.place(second)) and place.zone}))
+        walker = Walker(world, number)
+        visited.append(len({place.zone for second in range(0, 1200, 5) if (place := walker.place(second)) and place.zone}))
     assert statistics.fmean(visited) >= 3
     assert min(visited) >= 1
 

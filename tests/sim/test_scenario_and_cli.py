@@ -48,6 +48,35 @@ def test_a_faulty_scenario_names_the_place_and_the_right_name(right: str, wrong:
         parse(STREET.replace(right, wrong, 1), "x.toml")
 
 
+MALL = (resources.files("firmware_sim") / "scenarios" / "mall.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ('{ id = "hall",', '{ id = "hal",', "waypoint 'north-door' leads to 'hall'; did you mean 'hal'?"),
+        ('zones = ["supermarket"]', 'zones = ["supermarkt"]', "waypoint 'west-door': no zone 'supermarkt'; did you mean 'supermarket'?"),
+        ('shop = "tea-room", quality', 'shop = "tearoom", quality', "offer 'afternoon-tea': no zone 'tearoom'; did you mean 'tea-room'?"),
+        ('shop = "sky-bar", discount', 'shop = "gallery", discount', "offer 'first-drink' is handed in at 'gallery', which is no shop"),
+        ('zone = "cinema", hours', 'zone = "kinema", hours', "happening 'premiere': no zone 'kinema'; did you mean 'cinema'?"),
+        ('zone = "gallery", hours', 'zone = "galery", hours', "incident 'smell-of-smoke': no zone 'galery'; did you mean 'gallery'?"),
+        ('entrances = ["forecourt"', 'entrances = ["forcourt"', "rhythm.entrances: no zone 'forcourt'; did you mean 'forecourt'?"),
+        ('"mon-sat 07:30-20:00"', '"mon-sat 7-20"', "'mon-sat 7-20' are no hours; write them as in 'mon-fri 07:00-19:00'"),
+        ('clock = "sat 13:40"', 'clock = "sat"', "'sat' is no moment of the week"),
+        ("outings_day = 1.6", "outing_day = 1.6", "rhythm: unknown key 'outing_day'; did you mean 'outings_day'?"),
+        ("place_db = 2.57", "places_db = 2.57", "radio: fading: unknown key 'places_db'; did you mean 'place_db'?"),
+        ("loss_db = 12 }", "los_db = 12 }", "walls[0]: unknown key 'los_db'; did you mean 'loss_db'?"),
+        ("[tastes.bar]\nbias", "[tastes.bar]\nbiass", "tastes.bar: unknown key 'biass'; did you mean 'bias'?"),
+        ("[curves.bar]\nhours = [0.3,", "[curves.bar]\nhours = [", "Expected `array` of length >= 24"),
+        ("[company]", "[segments.economic]\nshare = 1.0\n\n[company]", "[segments.communication] is missing"),
+    ],
+)
+def test_a_faulty_mall_names_the_place_and_the_right_name(right: str, wrong: str, told: str) -> None:
+    assert right in MALL
+    with pytest.raises(ScenarioError, match=re.escape(told)):
+        parse(MALL.replace(right, wrong, 1), "x.toml")
+
+
 def test_the_shipped_scenario_is_the_one_that_is_loaded(street_plan: Scenario) -> None:
     assert parse(STREET, "street") == street_plan
 

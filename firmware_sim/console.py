@@ -1,0 +1,56 @@
+"""What every command of `wayside-sim` does with errors and figures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from firmware_sim.fault_rules import FaultError
+from firmware_sim.lines import LineError
+from firmware_sim.products.catalogue import MixError
+from firmware_sim.scenario import ScenarioError
+from firmware_sim.wire import BrokerError, UsageError
+
+BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="mqtt://[user:password@]host[:port]")]
+SeedOpt = Annotated[int, typer.Option(help="Same seed, same bytes.")]
+FaultsOpt = Annotated[
+    list[str] | None, typer.Option("--fault", metavar="RULE", help="As in loss:share=0.1,devices=phone-*; may be repeated.")
+]
+FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="So many times as fast as real time.")]
+JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Every expected error is one line on standard error and an exit code, never a traceback."""
+    try:
+        yield
+    except (ScenarioError, UsageError, FaultError, MixError, LineError) as error:
+        fail(str(error), 2)
+    except (BrokerError, OSError) as error:
+        fail(str(error), 1)
+
+
+def fail(text: str, code: int) -> None:
+    """Say it in one line, and end."""
+    sys.stderr.write(f"wayside-sim: {' '.join(text.split())}\n")
+    raise typer.Exit(code)
+
+
+def show(summary: dict[str, Any], title: str, *, as_json: bool) -> None:
+    """Figures for people, or for machines."""
+    if as_json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in summary.items():
+        text = ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name.replace("_", " "), text)
+    Console().print(table)

@@ -1,0 +1,64 @@
+"""Theengs Gateway and OpenMQTTGateway: a scanner that knows a hundred brands and tells what it understood.
+
+One message per advertisement on `home/{gateway}/BTtoMQTT/{MAC}` in Theengs' names (decoder.theengs.io): `tempc` and
+`tempf`, `hum`, `batt`. What it does not know is passed on as it came, in hex. A gateway says on `LWT` that it lives.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from firmware_sim.devices.ble import Advertisement, colons
+from firmware_sim.message import Message
+
+FORMAT = "theengs_gateway_mqtt"
+_MAC_RANDOM = 1
+
+
+def sighting(gateway: str, advert: Advertisement, rssi_dbm: float) -> Message:
+    """An iBeacon as the decoder names it, or an advertisement that it does not know."""
+    fields: dict[str, object] = {"id": colons(advert.address), "mac_type": _MAC_RANDOM, "rssi": round(rssi_dbm)}
+    beacon = advert.ibeacon
+    if beacon is not None:
+        fields |= {
+            "brand": "GENERIC",
+            "model": "iBeacon",
+            "model_id": "IBEACON",
+            "mfid": "4c00",
+            "uuid": beacon.uuid.replace("-", ""),
+            "major": beacon.major,
+            "minor": beacon.minor,
+            "txpower": beacon.power_dbm,
+        }
+    return _message(gateway, advert.address, fields, "sighting")
+
+
+def alive(gateway: str, *, lives: bool) -> Message:
+    """Birth of the gateway, or its will; retained."""
+    return Message(f"home/{gateway}/LWT", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+
+
+def climate(
+    gateway: str, address: bytes, rssi_dbm: float, packet: int, battery_pct: int, temperature_c: float, humidity_pct: float
+) -> Message:
+    """A BTHome climate sensor (April Brother's N07), understood by the gateway."""
+    fields = {
+        "id": colons(address),
+        "rssi": round(rssi_dbm),
+        "brand": "April Brother",
+        "model": "N07",
+        "model_id": "ABN07",
+        "type": "THB",
+        "acts": True,
+        "track": True,
+        "batt": battery_pct,
+        "tempc": round(temperature_c, 2),
+        "tempf": round(temperature_c * 9 / 5 + 32, 3),
+        "hum": round(humidity_pct, 2),
+        "packet": packet % 256,
+    }
+    return _message(gateway, address, fields, "reading")
+
+
+def _message(gateway: str, address: bytes, fields: dict[str, object], kind: str) -> Message:
+    return Message(f"home/{gateway}/BTtoMQTT/{address.hex().upper()}", msgspec.json.encode(fields), FORMAT, kind)

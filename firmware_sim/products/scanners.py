@@ -1,0 +1,111 @@
+"""Scanners: what they hear comes from their surroundings, each tells it in the bytes of its maker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from firmware_sim.devices import espresense, minew, ruuvi, theengs
+from firmware_sim.firmware import Life, Quiet, Traits
+from firmware_sim.message import Message
+from firmware_sim.products.surroundings import Surroundings
+
+YEAR_2000_MS = 946_684_800_000
+SENSOR_EVERY = 8  # every so many reports a scanner also hears a climate sensor
+
+
+class _Scanner(Quiet):
+    """What all of them have: a name and surroundings."""
+
+    reported = 1
+
+    def __init__(self, device: str, around: Surroundings) -> None:
+        self.device, self._around = device, around
+
+
+class RuuviGateway(_Scanner):
+    """Bytes as they came, with the seconds that it believes it to be."""
+
+    traits = Traits(every_ms=1_000, boot_ms=2_500, join_ms=800, sync_ms=4_000)
+
+    def __init__(self, number: int, around: Surroundings) -> None:
+        super().__init__(f"C8:25:2D:{number >> 16 & 255:02X}:{number >> 8 & 255:02X}:{number & 255:02X}", around)
+
+    def born(self, _life: Life, /) -> Iterable[Message]:
+        """Online."""
+        return (ruuvi.gateway_status(self.device, lives=True),)
+
+    def report(self, life: Life, /) -> Iterable[Message]:
+        """One message per advertisement."""
+        return [ruuvi.relay(self.device, advert, rssi, life.clock_ms) for advert, rssi in self._around.heard(life.now_ms)]
+
+    def gone(self, _life: Life, /) -> Iterable[Message]:
+        """The broker publishes its will."""
+        return (ruuvi.gateway_status(self.device, lives=False),)
+
+
+class MinewGateway(_Scanner):
+    """An array a report. Without the time it lives in the year 2000."""
+
+    traits = Traits(every_ms=1_000, boot_ms=4_000, join_ms=1_000, epoch_ms=YEAR_2000_MS, sync_ms=6_000)
+
+    def __init__(self, number: int, around: Surroundings) -> None:
+        super().__init__(f"AC233F{number:06X}", around)
+
+    def report(self, life: Life, /) -> Iterable[Message]:
+        """Everything that was heard since the last time."""
+        heard = [minew.Heard(life.clock_ms, advert, rssi) for advert, rssi in self._around.heard(life.now_ms)]
+        return (minew.report(self.device, life.clock_ms, heard),)
+
+
+class TheengsScanner(_Scanner):
+    """OpenMQTTGateway on an ESP32: no time in its messages, and now and then a climate sensor among the beacons."""
+
+    traits = Traits(every_ms=1_000, boot_ms=3_000, join_ms=900, sync_ms=None, hangs_per_hour=0.02)
+
+    def __init__(self, number: int, around: Surroundings) -> None:
+        super().__init__(f"OMG-{number:05d}", around)
+        self._sensor = bytes.fromhex(f"A4C138{number:06X}")
+        self._reports = 0
+
+    def born(self, _life: Life, /) -> Iterable[Message]:
+        """Online."""
+        return (theengs.alive(self.device, lives=True),)
+
+    def report(self, life: Life, /) -> Iterable[Message]:
+        """A sensor every so often, else what passes by."""
+        self._reports += 1
+        if self._reports % SENSOR_EVERY:
+            return [theengs.sighting(self.device, advert, rssi) for advert, rssi in self._around.heard(life.now_ms)]
+        air = life.sense("air", lambda: self._around.air(life.now_ms))
+        packet, battery_pct = self._reports // SENSOR_EVERY, 97
+        return (theengs.climate(self.device, self._sensor, -71.0, packet, battery_pct, air.temperature_c, air.humidity_pct),)
+
+    def gone(self, _life: Life, /) -> Iterable[Message]:
+        """The broker publishes its will."""
+        return (theengs.alive(self.device, lives=False),)
+
+
+class EspresenseNode(_Scanner):
+    """One message per advertisement, and none of them says when."""
+
+    traits = Traits(every_ms=1_000, boot_ms=2_000, join_ms=700, sync_ms=None, crashes_per_hour=0.02)
+
+    def __init__(self, number: int, around: Surroundings) -> None:
+        super().__init__(f"room-{number:05d}", around)
+        self._adverts = 0
+
+    def born(self, life: Life, /) -> Iterable[Message]:
+        """Online, and what it has seen: nothing yet."""
+        self._adverts = 0
+        state = espresense.Telemetry(life.uptime_ms // 1000, 0, 0, 0)
+        return (espresense.room_status(self.device, lives=True), espresense.telemetry(self.device, state))
+
+    def report(self, life: Life, /) -> Iterable[Message]:
+        """Who is near."""
+        heard = self._around.heard(life.now_ms)
+        self._adverts += len(heard)
+        return [espresense.sighting(self.device, advert, rssi, self.traits.every_ms, 2.5) for advert, rssi in heard]
+
+    def gone(self, _life: Life, /) -> Iterable[Message]:
+        """The broker publishes its will."""
+        return (espresense.room_status(self.device, lives=False),)

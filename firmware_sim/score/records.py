@@ -1,0 +1,51 @@
+"""What left the gateway, beside the truth: counts of triggers by zone, and whether anything in it names a person."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from firmware_sim.score.history import HistoryError
+from firmware_sim.truth import Known
+
+
+class Records(NamedTuple):
+    """Triggers told by zone beside those that phones received; `leaks` are lines that hold a name, a tag or a decision's code."""
+
+    lines: int
+    told: dict[str, int]
+    received: dict[str, int]
+    leaks: int
+
+
+def score(file: Path, known: Known) -> Records:
+    """Read records, one JSON object a line: single records, or batches with a list of them."""
+    told_of = _names(known)
+    told: Counter[str] = Counter()
+    lines = leaks = 0
+    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+        lines += 1
+        leaks += any(name in line for name in told_of)
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise HistoryError(f"{file}:{number}: not JSON: {error}") from error
+        for item in _each(record):
+            if item.get("kind") == "trigger":
+                told[str(item.get("zone"))] += int(item.get("count", 0))
+    received = Counter(row["zone"] for row in known.tables["offers"])
+    return Records(lines, dict(sorted(told.items())), dict(sorted(received.items())), leaks)
+
+
+def _each(record: Any) -> list[dict[str, Any]]:
+    items = record.get("records", [record]) if isinstance(record, dict) else []
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _names(known: Known) -> list[str]:
+    """Whatever would tell who somebody is: phones' names, the ids that they advertise, decisions' codes."""
+    app = known.world.scenario.phones.app_uuid
+    codes = {row["decision"] for row in known.tables["offers"] if row["decision"]}
+    return [app, *known.walkers, *sorted(codes)]

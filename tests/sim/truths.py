@@ -1,0 +1,72 @@
+"""A street with offers whose truth is known, and histories made of it: what a gateway would have exported, on purpose right or wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.draws import generator
+from firmware_sim.fleet import Street
+from firmware_sim.people import Walker
+from firmware_sim.scenario import Scenario
+from firmware_sim.truth import Known, Witness, read
+
+COLUMNS = ("subject", "at_ms", "what", "zone", "offer", "decision", "dwell_s", "propensity")
+SHOPS = {"cafe": "flat-white", "bistro": "bistro-lunch", "noodle-bar": "noodle-bowl", "pub": "first-pint", "market": "market-dinner"}
+
+
+class Offering:
+    """A run to which somebody sends offers: `pick` of the consenting walkers there are gives who gets which shop's offer."""
+
+    def __init__(self, plan: Scenario, *, seed: int = 3, speed: float | None = None) -> None:
+        self.witness = Witness()
+        self.street = Street(plan, seed=seed, start_ms=plan.start_ms, publish=lambda _: None, witness=self.witness, speed=speed)
+        self.plan, self.sent = plan, 0
+        self.chance = generator(seed, "test offers")
+
+    def send(self, walker: Walker, shop: str, *, offer: str | None = None, zone: str = "plaza") -> None:
+        self.sent += 1
+        body = {"decision": f"d{self.sent}", "offer": offer or SHOPS[shop], "zone": zone, "shop": shop, "expires_at_ms": 2**52}
+        self.street.receive(f"wayside/v1/{self.plan.site}/down/phone-{walker.number:04d}/offer", json.dumps(body).encode())
+
+    def there(self) -> list[Walker]:
+        """Everybody who is there now and says yes."""
+        world = self.street.truth().world
+        street_s = world.street_s(self.street.clockwork.now_ms)
+        return [w for w in self.street.walkers if w.says_yes(street_s) and w.place(street_s) is not None]
+
+    def at_random(self, *, until_ms: int, every_ms: int, each: int) -> None:
+        """Offers to people picked blindly."""
+        for now_ms in range(5_000, until_ms, every_ms):
+            self.street.run_until(now_ms)
+            for walker in self.chance.sample(self.there(), each):
+                self.send(walker, self.chance.choice(sorted(SHOPS)))
+
+    def known(self, folder: Path) -> Known:
+        self.street.truth().write(folder)
+        return read(folder)
+
+
+def learning(known: Known) -> dict[str, str]:
+    """Pseudonyms of those of whom a gateway may tell: learning, and never withdrawn."""
+    gone = {row["person"] for row in known.tables["consents"] if row["what"] == "withdrawn"}
+    people = sorted(row["person"] for row in known.tables["people"] if "learning" in row["purposes"].split() and row["person"] not in gone)
+    chance = generator(7, "pseudonyms")
+    return {person: f"s{chance.getrandbits(40):010x}" for person in people}
+
+
+def visit(subject: str, zone: str, at_ms: int, until_ms: int) -> dict[str, Any]:
+    return {"subject": subject, "at_ms": at_ms, "what": "visit", "zone": zone, "dwell_s": (until_ms - at_ms) / 1000}
+
+
+def write_history(folder: Path, rows: Iterable[dict[str, Any]]) -> Path:
+    """An export's `interactions.csv`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "interactions.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS, restval="")
+        table.writeheader()
+        table.writerows(rows)
+    return folder
