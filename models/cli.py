@@ -23,20 +23,38 @@ from gateway.adapters.bundle import MODEL, BundleError
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import features, limits
 from models import bundles
+from models.boards import commands as boards
 from models.errors import ModelsError
 from models.export import ExportError, export
+from models.history import commands as history_commands
+from models.judging import commands as judging
 from models.measures import Figures, Interval, areas, figures
+from models.patterns import commands as patterns
 from models.planning import commands as planning
+from models.propensity import commands as propensity
+from models.propensity.boosting import RECIPES
+from models.propensity.families import Step
+from models.propensity.lessons import Taught, taught_by_coupons, taught_by_history
+from models.propensity.sample import TrainingError
 from models.report import Report, ReportError, TableReport, read_report, report_of, save_report, table_report
 from models.tables.coupon import CouponError, Coupons, read_coupons
-from models.training import RECIPES, Comparison, Step, TrainingError, compare, fit_champion, sample_of, steps_of
+from models.training import Comparison, compare, contestants, fit_champion, steps_in
+from models.value import commands as value
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="From a table of answers to a signed bundle.")
 app.add_typer(bundles.app, name="bundle")
+judging.register(app)
 planning.register(app)
+history_commands.register(app)
+patterns.register(app)
+value.register(app)
+propensity.register(app)
+boards.register(app)
 app.command(epilog="Example: [b]wayside-models keygen --out street[/b]")(bundles.keygen)
 
 TableFile = Annotated[Path, typer.Option("--table", help="Coupon table, CSV, may be compressed.", exists=True, dir_okay=False)]
+MaybeTable = Annotated[Path | None, typer.Option("--table", help="Coupon table, CSV, may be compressed.", exists=True, dir_okay=False)]
+MaybeHistory = Annotated[Path | None, typer.Option("--history", help="Folder of a gateway's history.", exists=True, file_okay=False)]
 Seed = Annotated[int, typer.Option(help="Same seed, same table, same tools: same model.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 
@@ -52,21 +70,28 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 @app.command(epilog="Example: [b]wayside-models train --table coupons.csv.gz --out build/model[/b]")
 def train(
-    table: TableFile,
     out: Annotated[Path, typer.Option(help="Folder for the model, its parity rows and its report.", file_okay=False)],
+    table: MaybeTable = None,
+    history: MaybeHistory = None,
     *,
+    which: propensity.Families = propensity.ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the models on respondents they never met, then fit the champion to all and write it as ONNX."""
-    history = read_coupons(table)
-    sample = sample_of(history, seed)
-    with _progress(steps_of(RECIPES, comparing=True) + steps_of(RECIPES, comparing=False) + 1) as step:
-        comparison = compare(sample, seed, RECIPES, step)
-        champion = fit_champion(sample, seed, RECIPES, step)
-        exported = export(champion, seed)
+    """Compare all families on people they never met, then fit the best to all rows and write it as ONNX.
+
+    Learns from a coupon table (--table) or from the proposals of a gateway's history (--history). The best is the family
+    of least log-loss; Brier score and error break ties.
+    """
+    compete = contestants(propensity.named(which), RECIPES, seed)
+    taught = _taught(table, history, seed)
+    with _progress(steps_in(compete, then_fit=True) + 1) as step:
+        comparison = compare(taught.sample, seed, compete, step, taught.raw)
+        (winner,) = (family for family in compete if family.name == comparison.family)
+        fitted = fit_champion(taught.sample, seed, winner, step)
+        exported = export(fitted, seed)
         step("exported")
-    report = report_of(table_report(table, history), comparison, champion, exported)
+    report = report_of(taught.table, comparison, fitted, exported)
     exported.save(out)
     save_report(report, out)
     if as_json:
@@ -82,6 +107,7 @@ def evaluate(
     table: TableFile,
     model: Annotated[Path | None, typer.Option(help="Folder of a trained model, measured as it is.", exists=True, file_okay=False)] = None,
     *,
+    which: propensity.Families = propensity.ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -90,8 +116,8 @@ def evaluate(
     Without --model both are trained anew inside the folds and nothing is written. With it, the model in that folder is
     measured as it is, which says something only on a table that it has not seen.
     """
-    history = read_coupons(table)
     if model is not None:
+        history = read_coupons(table)
         evaluation = _measured(model, table_report(table, history), history, seed)
         if as_json:
             _print_json(evaluation)
@@ -99,13 +125,14 @@ def evaluate(
             _show_table(evaluation.table)
             _show_figures({"model": evaluation.model}, evaluation.base_rate)
         return
-    sample = sample_of(history, seed)
-    with _progress(steps_of(RECIPES, comparing=True)) as step:
-        comparison = compare(sample, seed, RECIPES, step)
+    compete = contestants(propensity.named(which), RECIPES, seed)
+    taught = taught_by_coupons(table, seed)
+    with _progress(steps_in(compete, then_fit=False)) as step:
+        comparison = compare(taught.sample, seed, compete, step, taught.raw)
     if as_json:
         _print_json(comparison)
     else:
-        _show_table(table_report(table, history))
+        _show_table(taught.table)
         _show_comparison(comparison)
 
 
@@ -116,7 +143,6 @@ def main() -> None:
     except (
         ModelsError,
         CouponError,
-        TrainingError,
         ExportError,
         ReportError,
         BundleError,
@@ -126,6 +152,14 @@ def main() -> None:
     ) as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+def _taught(table: Path | None, history: Path | None, seed: int) -> Taught:
+    if table is not None and history is None:
+        return taught_by_coupons(table, seed)
+    if history is not None and table is None:
+        return taught_by_history(history, seed)
+    raise typer.BadParameter("give either --table or --history")
 
 
 def _measured(model: Path, table: TableReport, history: Coupons, seed: int) -> Evaluation:
@@ -165,11 +199,16 @@ def _show_table(table: TableReport) -> None:
 
 
 def _show_comparison(comparison: Comparison) -> None:
-    _show_figures({"plain logistic": comparison.logistic, "champion": comparison.champion}, comparison.base_rate)
+    _show_figures({"plain logistic": comparison.logistic, **{of.family: of.figures for of in comparison.families}}, comparison.base_rate)
+    errors = ", ".join(f"{of.family} {of.error:.4f} ({of.hybrid_loss})" for of in comparison.families)
+    _say(f"share on the wrong side of one half (rows, the hybrid loss): {errors}")
+    for remark in comparison.remarks:
+        _say(f"remark: {remark}")
     _say(
+        f"best by log-loss: {comparison.family}; "
         f"AUC above plain logistic {_text(comparison.difference)}; {comparison.folds} folds by {comparison.respondents} respondents, "
         "95 % intervals over respondents; with weather, temperature and habits unknown "
-        f"the champion's AUC is {comparison.blind_auc:.4f}"
+        f"the best one's AUC is {comparison.blind_auc:.4f}"
     )
 
 
@@ -183,8 +222,9 @@ def _show_figures(rows: dict[str, Figures], base_rate: float) -> None:
 
 def _show_model(report: Report, out: Path) -> None:
     _say(
-        f"model in {out}: {report.model_bytes} bytes, {', '.join(report.model.ops)}; ONNX differs by at most {report.parity_worst:.1g} "
-        f"on {report.parity_rows} synthetic rows; {report.batch_1_us} µs for 1 row, {report.batch_64_us} µs for 64"
+        f"model in {out}: {report.family} ({report.setting}, {report.calibration}), {report.model_bytes} bytes, "
+        f"{', '.join(report.model.ops)}; ONNX differs by at most {report.parity_worst:.1g} on {report.parity_rows} synthetic and as many "
+        f"wild rows; {report.batch_1_us} µs for 1 row, {report.batch_64_us} µs for 64"
     )
 
 

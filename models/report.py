@@ -15,8 +15,9 @@ import msgspec
 from gateway.adapters.bundle import ModelEntry
 from gateway.core import features
 from models.export import Exported
+from models.propensity.families import Fitted
 from models.tables.coupon import Coupons
-from models.training import Champion, Comparison, Recipe
+from models.training import Comparison
 
 REPORT = "report.json"
 
@@ -40,7 +41,9 @@ class Report(msgspec.Struct, frozen=True):
 
     table: TableReport
     comparison: Comparison
-    recipe: Recipe
+    family: str
+    setting: str
+    calibration: str
     model: ModelEntry
     model_bytes: int
     parity_rows: int
@@ -56,6 +59,7 @@ class Report(msgspec.Struct, frozen=True):
         return {
             "rows": float(of.rows),
             "respondents": float(of.respondents),
+            "judged": float(of.judged),
             "base_rate": round(of.base_rate, 4),
             "auc": round(of.champion.auc.value, 4),
             "auc_low": round(of.champion.auc.low, 4),
@@ -69,6 +73,8 @@ class Report(msgspec.Struct, frozen=True):
             "brier": round(of.champion.brier, 4),
             "log_loss": round(of.champion.log_loss, 4),
             "calibration_error": round(of.champion.calibration_error, 4),
+            "error": round(of.families[0].error, 4),
+            "families_compared": float(len(of.families)),
             "parity_worst": self.parity_worst,
         }
 
@@ -84,12 +90,14 @@ def table_report(path: Path, history: Coupons) -> TableReport:
     )
 
 
-def report_of(table: TableReport, comparison: Comparison, champion: Champion, exported: Exported) -> Report:
+def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, exported: Exported) -> Report:
     """The report of one training."""
     return Report(
         table=table,
         comparison=comparison,
-        recipe=champion.recipe,
+        family=fitted.family,
+        setting=fitted.setting,
+        calibration=fitted.calibration.name,
         model=exported.entry,
         model_bytes=len(exported.model),
         parity_rows=len(exported.rows),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from gateway.core.features import Heading, Situation, Weather
 from gateway.core.types import OfferKind
+from models.tables.reading import TableError
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ _VISITS_MONTH = {"never": 0.0, "less1": 0.5, "1~3": 2.0, "4~8": 6.0, "gt8": 10.0
 _YES = {"1": True, "0": False}
 
 
-class CouponError(ValueError):
+class CouponError(TableError):
     """The table cannot be read as a history of answers; the text says what is missing."""
 
 

@@ -11,6 +11,11 @@ import pytest
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import features
 from models import export, training
+from models.propensity.boosting import Boosting, Recipe
+from models.propensity.calibration import Sigmoid
+from models.propensity.families import Fitted
+from models.propensity.graph import rounded_down
+from models.propensity.withholding import withhold
 from models.tables.coupon import Coupons, read_coupons
 from tests.models import tables
 
@@ -23,13 +28,13 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
 
 
 @pytest.fixture(scope="module")
-def champion(history: Coupons) -> training.Champion:
-    recipe = training.Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10)
-    return training.fit_champion(training.sample_of(history, 0), 0, (recipe,))
+def champion(history: Coupons) -> Fitted:
+    (family,) = training.contestants(["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
+    return training.fit_champion(training.sample_of(history, 0), 0, family)
 
 
 @pytest.fixture(scope="module")
-def exported(champion: training.Champion) -> export.Exported:
+def exported(champion: Fitted) -> export.Exported:
     return export.export(champion, seed=0)
 
 
@@ -40,23 +45,24 @@ def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
     assert np.ptp(exported.expected) > 0.3  # rows that all get one answer would compare nothing
 
 
-def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: training.Champion, history: Coupons) -> None:
+def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: Fitted, history: Coupons) -> None:
     """The table's rows, the same with knowledge withheld, and rows that know nothing or lie far outside."""
     odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(features.FEATURES), np.float32)
-    rows = np.vstack((features.matrix(history.situations), features.matrix(training.withhold(history.situations, 9)), odd))
+    rows = np.vstack((features.matrix(history.situations), withhold(features.matrix(history.situations), 9), odd))
     scorer = OnnxScorer(exported.model, exported.entry)
     assert np.isnan(rows).any()
     assert scorer.check_parity(rows, champion.propensity(rows).astype(np.float32)) <= 1e-5
 
 
-def test_a_value_exactly_on_a_split_goes_the_same_way(exported: export.Exported, champion: training.Champion) -> None:
+def test_a_value_exactly_on_a_split_goes_the_same_way(exported: export.Exported, champion: Fitted) -> None:
     """Around each split: the float32 below, at and above it. Rounding splits to the nearest float32 fails here."""
-    nodes = np.concatenate([predictors[0].nodes for predictors in champion.trees._predictors])
-    splits = nodes[~nodes["is_leaf"].astype(bool)]
-    nearest = splits["num_threshold"].astype(np.float32)
+    assert isinstance(champion.model, Boosting)
+    ensemble = champion.model.ensemble()
+    splits = np.concatenate([predictors[0].nodes["num_threshold"] for predictors in champion.model._trees._predictors])
+    nearest, at = splits[~ensemble.leaf].astype(np.float32), ensemble.column[~ensemble.leaf]
     around = np.concatenate([np.nextafter(nearest, np.float32(-np.inf)), nearest, np.nextafter(nearest, np.float32(np.inf))])
     rows = np.full((len(around), len(features.FEATURES)), np.nan, np.float32)
-    rows[np.arange(len(rows)), np.tile(splits["feature_idx"], 3)] = around
+    rows[np.arange(len(rows)), np.tile(at, 3)] = around
     rows = rows[np.isfinite(around)]
     assert len(rows) > 300
     assert OnnxScorer(exported.model, exported.entry).check_parity(rows, champion.propensity(rows).astype(np.float32)) <= 1e-5
@@ -64,7 +70,7 @@ def test_a_value_exactly_on_a_split_goes_the_same_way(exported: export.Exported,
 
 def test_splits_are_rounded_down() -> None:
     splits = np.array([0.1, 0.25, 1 / 3, 5.833333333333333, -0.1, np.inf])
-    rounded = export._rounded_down(splits)
+    rounded = rounded_down(splits)
     assert np.all(rounded.astype(np.float64) <= splits)
     assert np.all(np.nextafter(rounded, np.float32(np.inf)).astype(np.float64)[:-1] > splits[:-1])
 
@@ -90,8 +96,8 @@ def test_a_model_that_was_taught_without_the_zone_is_indifferent_to_it(exported:
     assert OnnxScorer(exported.model, exported.entry).check_parity(silent, exported.expected) <= 1e-6
 
 
-def test_the_same_champion_gives_the_same_bytes(champion: training.Champion, exported: export.Exported) -> None:
-    assert export.to_onnx(champion) == exported.model
+def test_the_same_champion_gives_the_same_bytes(champion: Fitted, exported: export.Exported) -> None:
+    assert champion.to_onnx(len(features.FEATURES)) == exported.model
 
 
 def test_saved_parity_rows_are_plain_numpy(exported: export.Exported, tmp_path: Path) -> None:
@@ -101,12 +107,13 @@ def test_saved_parity_rows_are_plain_numpy(exported: export.Exported, tmp_path: 
         assert parity["expected"].tolist() == exported.expected.tolist()
 
 
-def test_a_slip_in_the_calibration_would_be_found(exported: export.Exported, champion: training.Champion) -> None:
-    slipped = champion._replace(intercept=champion.intercept + 1e-3)
+def test_a_slip_in_the_calibration_would_be_found(exported: export.Exported, champion: Fitted) -> None:
+    assert isinstance(champion.calibration, Sigmoid)
+    slipped = champion._replace(calibration=champion.calibration._replace(intercept=champion.calibration.intercept + 1e-3))
     with pytest.raises(ScorerError, match="parity_differs"):
-        OnnxScorer(export.to_onnx(slipped), exported.entry).check_parity(exported.rows, exported.expected)
+        OnnxScorer(slipped.to_onnx(len(features.FEATURES)), exported.entry).check_parity(exported.rows, exported.expected)
 
 
-def test_a_model_too_large_for_a_bundle_is_not_exported(champion: training.Champion, exported: export.Exported) -> None:
+def test_a_model_too_large_for_a_bundle_is_not_exported(champion: Fitted, exported: export.Exported) -> None:
     with pytest.raises(export.ExportError, match="fewer rounds or less depth"):
         export.export(champion, seed=0, bytes_max=len(exported.model) - 1)

@@ -1,0 +1,81 @@
+"""The one history format, as a table: what each column is, whether it must be there, and what its values may be.
+
+A row is refused for the first of its faults, in the order of the columns; the reason is `no_<column>` where a value that
+must be stated is not, `bad_<column>` where it is no value of that column. Empty means "not stated", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+from gateway.core import features, limits
+from gateway.core.types import AnswerKind, OfferKind
+
+What = Literal["visit", "proposed", "silent", "shown", "opened", "accepted", "dismissed", "redeemed", "purchase"]
+TableName = Literal["interactions", "baskets"]
+
+FEATURE_PREFIX = "f_"
+FEATURE_COLUMNS: tuple[str, ...] = tuple(FEATURE_PREFIX + name for name in features.NAMES)
+
+
+class Column(NamedTuple):
+    """One column. `fits` is an SQL condition on the value, written `{v}`; `note` says what the column holds."""
+
+    name: str
+    type: Literal["VARCHAR", "BIGINT", "DOUBLE"]
+    note: str
+    required: bool = False
+    fits: str = "true"
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    return f"{{v}} IN ({', '.join(repr(word) for word in words)})"
+
+
+_SHORT = f"length({{v}}) <= {limits.TEXT_CHARS_MAX}"
+_TIME = f"{{v}} > 0 AND {{v}} < {limits.CLOCK_CEILING_MS}"
+_SHARE = "{v} >= 0 AND {v} <= 1"
+_MONEY = "abs({v}) <= 1000000000000"
+
+_INTERACTIONS = (
+    Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),
+    Column("at_ms", "BIGINT", "milliseconds since 1970-01-01 UTC", required=True, fits=_TIME),
+    Column("what", "VARCHAR", "what happened", required=True, fits=_one_of(get_args(What))),
+    Column("zone", "VARCHAR", "where", fits=_SHORT),
+    Column("kind", "VARCHAR", "kind of place", fits=_one_of(get_args(OfferKind))),
+    Column("offer", "VARCHAR", "which offer", fits=_SHORT),
+    Column("decision", "VARCHAR", "code that a proposal and its answers share", fits=_SHORT),
+    Column("amount_minor", "BIGINT", "money in minor units", fits=_MONEY),
+    Column("dwell_s", "DOUBLE", "length of a visit", fits="{v} >= 0"),
+    Column("confidence", "DOUBLE", "how sure the presence was", fits=_SHARE),
+    Column("propensity", "DOUBLE", "the model's probability when it was proposed", fits=_SHARE),
+    Column("p_select", "DOUBLE", "the policy's probability of choosing it", fits="{v} > 0 AND {v} <= 1"),
+    *(Column(name, "DOUBLE", "a feature as the gateway scored it") for name in FEATURE_COLUMNS),
+)
+_BASKETS = (
+    Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),
+    Column("at_ms", "BIGINT", "milliseconds since 1970-01-01 UTC", required=True, fits=_TIME),
+    Column("basket", "VARCHAR", "code of one purchase", required=True, fits=_SHORT),
+    Column("item", "VARCHAR", "what was bought", required=True, fits=_SHORT),
+    Column("quantity", "DOUBLE", "how many", fits=_MONEY),
+    Column("amount_minor", "BIGINT", "money of the row in minor units", fits=_MONEY),
+)
+
+COLUMNS: Mapping[TableName, tuple[Column, ...]] = {"interactions": _INTERACTIONS, "baskets": _BASKETS}
+
+ALTERNATIVES: Mapping[str, str] = {
+    "at": "date and time as text, UTC, instead of at_ms",
+    "amount": "money in major units, instead of amount_minor",
+    "price": "money in major units for one piece; with quantity it stands for amount_minor",
+}
+"""What a foreign table may have in place of a column of ours."""
+
+ANSWERS: tuple[str, ...] = get_args(AnswerKind)
+_NEED_DECISION = ("proposed", *ANSWERS)
+
+ROW_RULES: Mapping[TableName, tuple[tuple[str, str], ...]] = {
+    "interactions": (("no_decision", f"decision IS NULL AND what IN ({', '.join(map(repr, _NEED_DECISION))})"),),
+    "baskets": (("returned", "quantity <= 0"), ("negative_amount", "amount_minor < 0")),
+}
+"""Faults that only the whole row shows: reason, SQL condition."""

@@ -1,0 +1,136 @@
+"""What the history says, by SQL: baskets, sequences of visits, summaries of subjects, monthly panels.
+
+Each function is one query over the checked views, so the work is DuckDB's and what comes back is as small as the
+answer. Days are UTC days. Amounts stay in minor units.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.history.mapping import HistoryError
+from models.history.reading import History
+
+DAY_MS = 86_400_000
+VISIT_GAP_MS = 4 * 3_600_000  # who does not show for so long has left the street: what follows is another sequence
+
+_RFM = """
+    WITH days AS (
+        SELECT subject, at_ms // 86400000 AS day, sum(amount_minor) AS spent FROM purchases
+        WHERE at_ms < $until_ms AND subject IS NOT NULL GROUP BY ALL
+    )
+    SELECT subject, count(*) - 1 AS frequency, (max(day) - min(day)) / $unit_days AS recency,
+        ($until_ms // 86400000 - 1 - min(day)) / $unit_days AS age,
+        COALESCE((sum(spent) - arg_min(spent, day)) / NULLIF(count(*) - 1, 0), 0)::DOUBLE AS monetary_minor
+    FROM days GROUP BY subject ORDER BY subject
+"""
+_SPAN = "SELECT min(at_ms), max(at_ms), count(*), count(DISTINCT subject) FROM purchases"
+_ITEMS = "SELECT item, count(DISTINCT basket) AS baskets FROM baskets GROUP BY item HAVING count(DISTINCT basket) >= ? ORDER BY item"
+_LINES = """
+    WITH kept AS (SELECT unnest($items::VARCHAR[]) AS item, unnest(range(len($items::VARCHAR[]))) AS column_number),
+    lines AS (SELECT DISTINCT basket, column_number FROM baskets JOIN kept USING (item))
+    SELECT dense_rank() OVER (ORDER BY basket) - 1 AS row_number, column_number FROM lines
+"""
+_MARGINS = (
+    "SELECT item, sum(amount_minor)::DOUBLE / count(DISTINCT basket) AS amount FROM baskets WHERE amount_minor IS NOT NULL GROUP BY item"
+)
+_SEQUENCES = """
+    WITH visits AS (
+        SELECT subject, at_ms, CASE WHEN $by = 'zone' THEN zone ELSE kind END AS step FROM interactions WHERE what = 'visit'
+    ),
+    stepped AS (
+        SELECT *, COALESCE(at_ms - lag(at_ms) OVER (PARTITION BY subject ORDER BY at_ms) > $gap_ms, false)::INTEGER AS opens
+        FROM visits WHERE step IS NOT NULL
+    ),
+    numbered AS (SELECT *, sum(opens) OVER (PARTITION BY subject ORDER BY at_ms) AS number FROM stepped)
+    SELECT subject, min(at_ms) AS at_ms, list(step ORDER BY at_ms) AS steps FROM numbered
+    GROUP BY subject, number HAVING count(*) >= 2 ORDER BY subject, at_ms
+"""
+_PANEL = """
+    SELECT subject, date_diff('month', to_timestamp($from_ms / 1000)::TIMESTAMP, to_timestamp(at_ms / 1000)::TIMESTAMP) + 1 AS month,
+        count(*) AS purchases, COALESCE(sum(amount_minor), 0)::DOUBLE AS amount_minor
+    FROM purchases WHERE at_ms >= $from_ms GROUP BY ALL ORDER BY subject, month
+"""
+_DAYS = """
+    SELECT subject, at_ms // 86400000 AS day, sum(amount_minor)::DOUBLE AS spent FROM purchases
+    WHERE subject IS NOT NULL GROUP BY ALL ORDER BY subject, day
+"""
+_KINDS = """
+    SELECT subject, kind, at_ms FROM interactions
+    WHERE what IN ('visit', 'purchase') AND kind IS NOT NULL ORDER BY subject, at_ms
+"""
+
+
+class Span(NamedTuple):
+    """When purchases happened (milliseconds, both ends included), how many, and of how many subjects."""
+
+    from_ms: int
+    until_ms: int
+    purchases: int
+    subjects: int
+
+
+class Baskets(NamedTuple):
+    """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`. `total` baskets in all, also those with rare items only."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    items: tuple[str, ...]
+    total: int
+
+
+def span(history: History) -> Span:
+    """When the purchases happened; `HistoryError` where there are none."""
+    ((first, last, purchases, subjects),) = history.sql(_SPAN).fetchall()
+    if not purchases:
+        raise HistoryError("the history holds no purchase: give baskets, or interactions with what=purchase")
+    return Span(first, last, purchases, subjects)
+
+
+def rfm(history: History, until_ms: int, unit_days: float = 7.0) -> pd.DataFrame:
+    """Recency, frequency, age and mean spend of each subject before `until_ms`.
+
+    Columns subject, frequency (days with a purchase after the first one), recency (first to last) and age (first to the
+    last day observed), both in units of `unit_days`, monetary_minor (mean of the days after the first; 0 where none).
+    """
+    return history.sql_named(_RFM, until_ms=until_ms, unit_days=unit_days).df()
+
+
+def baskets(history: History, support: float) -> Baskets:
+    """Baskets over the items that stand in at least the share `support` of them."""
+    ((total,),) = history.sql("SELECT count(DISTINCT basket) FROM baskets").fetchall()
+    if not total:
+        raise HistoryError("the history holds no basket that can be used")
+    items = [item for item, _ in history.sql(_ITEMS, support * total - 1e-9).fetchall()]
+    lines = history.sql_named(_LINES, items=items).fetchnumpy()
+    rows, columns = (np.asarray(lines[name], dtype=np.int64) for name in ("row_number", "column_number"))
+    return Baskets(rows, columns, tuple(items), total)
+
+
+def amounts(history: History) -> dict[str, float]:
+    """What an item brings in a basket that holds it, on average, in minor units; only items whose amounts are stated."""
+    return dict(history.sql(_MARGINS).fetchall())
+
+
+def sequences(history: History, by: Literal["zone", "kind"] = "zone", gap_ms: int = VISIT_GAP_MS) -> pd.DataFrame:
+    """Sequences of visits: columns subject, at_ms (of the first visit), steps (list of two or more zones or kinds)."""
+    return history.sql_named(_SEQUENCES, by=by, gap_ms=gap_ms).df()
+
+
+def panel(history: History, from_ms: int) -> pd.DataFrame:
+    """Purchases by subject and calendar month: columns subject, month (1 is the month of `from_ms`), purchases, amount_minor."""
+    return history.sql_named(_PANEL, from_ms=from_ms).df()
+
+
+def days(history: History) -> pd.DataFrame:
+    """Days with a purchase: columns subject, day (since 1970-01-01 UTC), spent (minor units, NaN where not stated)."""
+    return history.sql(_DAYS).df()
+
+
+def choices(history: History) -> pd.DataFrame:
+    """Which kind of place was chosen when: columns subject, kind, at_ms."""
+    return history.sql(_KINDS).df()

@@ -1,0 +1,125 @@
+"""Files of rows as DuckDB sees them: CSV plain or packed, Parquet, one file or a folder of parts.
+
+A CSV is never guessed at: the header says the columns, every value is read as text, and a line with too few or too many
+fields is counted as malformed instead of shifting its neighbours. What DuckDB cannot unpack is unpacked beside it first.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, cast
+
+import duckdb
+
+from models.history.mapping import HistoryError
+
+_PACKED = (".gz", ".xz", ".bz2")
+_DELIMITERS = ",;\t|"
+_HEADER_BYTES_MAX = 1_000_000
+_UNREADABLE = (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error)
+
+
+def open_packed(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked as its ending says."""
+    match path.suffix.lower():
+        case ".gz":
+            return cast("IO[bytes]", gzip.open(path, "rb"))
+        case ".xz":
+            return lzma.open(path, "rb")
+        case ".bz2":
+            return bz2.open(path, "rb")
+    return path.open("rb")
+
+
+def parts(path: Path) -> list[Path]:
+    """The files that hold a table: the file itself, or every CSV or Parquet file in a folder."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise HistoryError(f"{path} does not exist")
+    found = sorted(part for part in path.iterdir() if _form(part) is not None)
+    if not found:
+        raise HistoryError(f"{path} holds no CSV or Parquet file")
+    return found
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spare: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
+    """The rows of all files as texts, lazily, and how many files of them are CSV. `spare` is a folder to unpack into."""
+    forms = {_form(path) for path in files}
+    if forms == {"parquet"}:
+        relation = connection.read_parquet([str(path) for path in files], union_by_name=True)
+        return relation.project(", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in relation.columns)), 0
+    if forms != {"csv"}:
+        raise HistoryError(
+            f"{files[0]} is neither CSV (.csv, also .gz, .xz, .bz2) nor Parquet (.parquet), or stands beside files of another form"
+        )
+    heads = [_header(path) for path in files]
+    if any(head != heads[0] for head in heads):
+        raise HistoryError(f"the parts of {files[0].parent} have different headers")
+    names, delimiter = heads[0]
+    relation = connection.read_csv(
+        cast("str", [_readable(path, spare) for path in files]),  # a list is welcome, though DuckDB's stubs do not say so
+        header=True,
+        sep=delimiter,
+        quotechar='"',
+        escapechar='"',
+        columns=dict.fromkeys(names, "VARCHAR"),
+        auto_detect=False,
+        store_rejects=True,
+    )
+    return relation, len(files)
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier, whatever stands in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal, whatever stands in it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _form(path: Path) -> str | None:
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings and endings[-1] in _PACKED:
+        endings.pop()
+    if not endings or endings[-1] not in {".csv", ".parquet", ".tsv", ".txt"}:
+        return None
+    return "parquet" if endings[-1] == ".parquet" else "csv"
+
+
+def _header(path: Path) -> tuple[tuple[str, ...], str]:
+    """The names in a CSV's first line and the delimiter between them."""
+    try:
+        with open_packed(path) as file:
+            line = file.readline(_HEADER_BYTES_MAX).decode("utf-8-sig")
+        delimiter = max(_DELIMITERS, key=line.count)
+        names = tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter), []))
+    except _UNREADABLE as error:
+        raise HistoryError(f"{path} cannot be read as CSV ({str(error)[:120]})") from error
+    if not names or not all(names):
+        raise HistoryError(f"{path} has no header: its first line must name every column")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise HistoryError(f"{path} names the column {doubled[0]!r} twice")
+    return names, delimiter
+
+
+def _readable(path: Path, spare: Path) -> str:
+    if path.suffix.lower() not in {".xz", ".bz2"}:
+        return str(path)
+    target = spare / f"{sum(1 for _ in spare.iterdir())}-{path.with_suffix('').name}"
+    try:
+        with open_packed(path) as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain, 1_048_576)
+    except _UNREADABLE as error:
+        raise HistoryError(f"{path} cannot be unpacked ({str(error)[:120]})") from error
+    return str(target)

@@ -1,0 +1,130 @@
+"""What the commands that read a history have in common: their options, how they open it, how they show that they work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from models.history.columns import TableName
+from models.history.mapping import HistoryError, Mapped, parse_mapping, read_mapping
+from models.history.reading import MEMORY_MB, Counted, History, find_tables, open_history
+
+Folder = Annotated[Path | None, typer.Option("--dir", help="Folder of an export: interactions and baskets.", exists=True, file_okay=False)]
+InteractionsFile = Annotated[
+    Path | None, typer.Option("--interactions", help="Interactions: CSV, Parquet, or a folder of parts.", exists=True)
+]
+BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Baskets: CSV, Parquet, or a folder of parts.", exists=True)]
+MapText = Annotated[str, typer.Option("--map", help="Columns of the one table given: subject=CustomerID,at=Date,…")]
+MappingFile = Annotated[Path | None, typer.Option("--mapping", help="The same for both tables, TOML.", exists=True, dir_okay=False)]
+MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="What DuckDB may hold in memory; the rest goes to disk.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The tables that a command line asked for."""
+
+    folder: Path | None = None
+    interactions: Path | None = None
+    baskets: Path | None = None
+    map_text: str = ""
+    mapping: Path | None = None
+    memory_mb: int = MEMORY_MB
+
+    def tables(self) -> dict[TableName, Path]:
+        """Which file is which table; `HistoryError` when none is given."""
+        found = find_tables(self.folder) if self.folder else {}
+        if self.interactions:
+            found["interactions"] = self.interactions
+        if self.baskets:
+            found["baskets"] = self.baskets
+        if not found:
+            raise HistoryError("no history is given: use --dir, --interactions or --baskets")
+        return found
+
+    def mapped(self, tables: Collection[TableName]) -> Mapped:
+        """The mapping of the file, or that of --map, which speaks of the only table given."""
+        if self.mapping and self.map_text:
+            raise HistoryError("give --map or --mapping, not both")
+        if self.mapping:
+            return read_mapping(self.mapping)
+        if not self.map_text:
+            return Mapped()
+        if len(tables) != 1:
+            raise HistoryError("--map speaks of one table and two are given: write both mappings to a file and use --mapping")
+        (table,) = tables
+        return Mapped(**{table: parse_mapping(table, self.map_text)})
+
+
+@contextmanager
+def opened(asked: Asked, optional: Collection[str] = ()) -> Iterator[History]:
+    """The history asked for, with a sign of life on the standard error while it is read."""
+    tables = asked.tables()
+    mapped = asked.mapped(tables)
+    with ExitStack() as stack:
+        with working("reading and checking the history"):
+            history = stack.enter_context(
+                open_history(
+                    interactions=tables.get("interactions"),
+                    baskets=tables.get("baskets"),
+                    mapped=mapped,
+                    optional=optional,
+                    memory_mb=asked.memory_mb,
+                )
+            )
+        yield history
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A sign of life on the standard error, gone when done."""
+    with Console(stderr=True).status(what):
+        yield
+
+
+def print_json(value: object) -> None:
+    """One JSON object on the standard output."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people: texts to the left, numbers to the right."""
+    listed = [[_cell(value) for value in row] for row in rows]
+    table = Table(title=title, title_justify="left")
+    for place, name in enumerate(header):
+        numeric = bool(listed) and all(row[place][:1] in "-0123456789" for row in listed)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(escape(cell) for cell in row))
+    Console().print(table)
+
+
+def show_counted(counted: Iterable[Counted]) -> None:
+    """What became of the rows, table by table."""
+    for of in counted:
+        refused = ", ".join(f"{reason} {rows:,}" for reason, rows in of.refused.items()) or "none"
+        say(f"{of.table}: {of.rows_in:,} rows in, {of.used:,} used; refused: {refused}")
+
+
+def say(text: str) -> None:
+    """One line for people."""
+    Console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    match value:
+        case bool() | str():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
+    return str(value)

@@ -1,0 +1,289 @@
+"""Reading a history: every row checked, every refused row counted, nothing held in memory that fits on disk.
+
+DuckDB does the work in a database file of its own, in a temporary folder, under a memory limit: 10^7 rows need no more
+memory than 10^5. Each row is cast and checked once, on the way in; what is refused stays in the staged table beside its
+reason, so that `rows in == used + refused` can be counted and not only hoped. Everything later reads the views
+`interactions`, `baskets` and `purchases`, which hold used rows only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from gateway.core import features
+from models.history import files
+from models.history.columns import COLUMNS, FEATURE_COLUMNS, FEATURE_PREFIX, ROW_RULES, Column, TableName
+from models.history.mapping import HistoryError, Mapped, TableMapping, nearest
+
+TextOf = Callable[[str], str | None]
+
+MEMORY_MB = 1_024
+THREADS = 2
+SIDECAR = "history.json"
+
+_EMPTY = {
+    "interactions": "CREATE TABLE interactions_staged AS SELECT {columns}, NULL::VARCHAR AS refused_for WHERE false",
+    "baskets": "CREATE TABLE baskets_staged AS SELECT {columns}, NULL::VARCHAR AS refused_for WHERE false",
+}
+_USED = {
+    "interactions": "CREATE VIEW interactions AS SELECT * EXCLUDE refused_for FROM interactions_staged WHERE refused_for IS NULL",
+    "baskets": "CREATE VIEW baskets AS SELECT * EXCLUDE refused_for FROM baskets_staged WHERE refused_for IS NULL",
+}
+_REASONS = {
+    "interactions": "SELECT refused_for, count(*) FROM interactions_staged GROUP BY refused_for",
+    "baskets": "SELECT refused_for, count(*) FROM baskets_staged GROUP BY refused_for",
+}
+_MALFORMED = "SELECT count(*) FROM (SELECT DISTINCT scan_id, file_id, line FROM reject_errors)"
+_PURCHASES = """
+    CREATE VIEW purchases AS
+    SELECT subject, min(at_ms) AS at_ms, sum(amount_minor) AS amount_minor FROM baskets GROUP BY subject, basket
+    UNION ALL
+    SELECT subject, at_ms, amount_minor FROM interactions WHERE what = 'purchase' AND NOT EXISTS (FROM baskets)
+"""
+"""Baskets where there are any; otherwise what tills reported as one amount."""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What became of the rows of one table: `rows_in == used + sum(refused.values())`."""
+
+    table: TableName
+    rows_in: int
+    used: int
+    refused: Mapping[str, int]
+
+
+class Sidecar(msgspec.Struct, frozen=True):
+    """What a gateway writes beside its export: by which table of features the `f_` columns were made."""
+
+    features_hash: str
+
+
+class History:
+    """A checked history in a database of its own; `sql` runs on the views interactions, baskets and purchases."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[Counted, ...], feature_columns: tuple[str, ...]) -> None:
+        self.connection = connection
+        self.counted = counted
+        self.feature_columns = feature_columns
+
+    def of(self, table: TableName) -> Counted:
+        """What became of one table's rows; zeros where it was not given."""
+        found = [counted for counted in self.counted if counted.table == table]
+        return found[0] if found else Counted(table, 0, 0, {})
+
+    def sql(self, query: str, *arguments: object) -> duckdb.DuckDBPyConnection:
+        """The answer to one query, not fetched yet; `?` stand for the arguments."""
+        return self.connection.execute(query, list(arguments))
+
+    def sql_named(self, query: str, **arguments: object) -> duckdb.DuckDBPyConnection:
+        """As `sql`; `$name` stand for the arguments."""
+        return self.connection.execute(query, arguments)
+
+
+@contextmanager
+def open_history(
+    *,
+    interactions: Path | None = None,
+    baskets: Path | None = None,
+    mapped: Mapped = Mapped(),  # noqa: B008 - frozen
+    optional: Collection[str] = (),
+    memory_mb: int = MEMORY_MB,
+    threads: int = THREADS,
+) -> Iterator[History]:
+    """The history in these files, or `HistoryError`. Columns named in `optional` may be absent though the format asks for them."""
+    if interactions is None and baskets is None:
+        raise HistoryError("a history needs a table of interactions or a table of baskets")
+    given: dict[TableName, Path | None] = {"interactions": interactions, "baskets": baskets}
+    with tempfile.TemporaryDirectory(prefix="wayside-history-") as folder:
+        spare = Path(folder)
+        connection = _connect(spare, memory_mb, threads)
+        try:
+            counted, feature_columns = _load(connection, given, mapped, optional, spare)
+            yield History(connection, counted, feature_columns)
+        except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            raise HistoryError(_in_one_line(error, memory_mb)) from error
+        finally:
+            connection.close()
+
+
+def find_tables(folder: Path) -> dict[TableName, Path]:
+    """The tables of an export: `interactions` and `baskets` in `folder`, each a CSV or Parquet file or a folder of parts."""
+    endings = ("", ".parquet", ".csv", ".csv.gz", ".csv.xz")
+    names: tuple[TableName, ...] = ("interactions", "baskets")
+    found = {name: path for name in names for ending in reversed(endings) if (path := folder / f"{name}{ending}").exists()}
+    if not found:
+        raise HistoryError(f"{folder} holds neither interactions nor baskets (.parquet, .csv, .csv.gz, .csv.xz or a folder of parts)")
+    return found
+
+
+def _connect(spare: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+    if memory_mb < 128:
+        raise HistoryError(f"{memory_mb} MB of memory are too few; give at least 128")
+    (spare / "unpacked").mkdir()
+    connection = duckdb.connect(
+        str(spare / "history.duckdb"),
+        config={
+            "memory_limit": f"{memory_mb}MB",
+            "threads": threads,
+            "temp_directory": str(spare / "spilled"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    given: Mapping[TableName, Path | None],
+    mapped: Mapped,
+    optional: Collection[str],
+    spare: Path,
+) -> tuple[tuple[Counted, ...], tuple[str, ...]]:
+    counted: list[Counted] = []
+    feature_columns: tuple[str, ...] = ()
+    for table, path in given.items():
+        if path is None:
+            columns = ", ".join(f"NULL::{column.type} AS {column.name}" for column in COLUMNS[table])
+            connection.execute(_EMPTY[table].replace("{columns}", columns))
+        else:
+            names, csv_files = _stage(connection, table, path, mapped.of(table), optional, spare / "unpacked")
+            feature_columns = feature_columns or tuple(name for name in names if name.startswith(FEATURE_PREFIX))
+            counted.append(_count(connection, table, csv_files))
+            if table == "interactions":
+                _check_features(path, feature_columns)
+        connection.execute(_USED[table])
+    connection.execute(_PURCHASES)
+    return tuple(counted), feature_columns
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection, table: TableName, path: Path, mapping: TableMapping, optional: Collection[str], unpacked: Path
+) -> tuple[list[str], int]:
+    rows, csv_files = files.rows_of(connection, files.parts(path), unpacked)
+    raw = _raw_columns(path, table, mapping, rows.columns, optional)
+    texts = rows.project(", ".join(f"{expression} AS raw_{name}" for name, expression in raw.items()))
+    typed = texts.project(", ".join((*(f"raw_{name}" for name in raw), *(_cast(column, raw) for column in COLUMNS[table]))))
+    typed.project(f"{', '.join(column.name for column in COLUMNS[table])}, {_verdict(table, mapping, raw)} AS refused_for").create(
+        f"{table}_staged"
+    )
+    return list(rows.columns), csv_files
+
+
+def _raw_columns(path: Path, table: TableName, mapping: TableMapping, present: list[str], optional: Collection[str]) -> dict[str, str]:
+    """For each column of ours an expression that gives its text, NULL where the table has none or the value is empty."""
+    for ours, theirs in mapping.columns.items():
+        if theirs not in present:
+            raise HistoryError(f"{path} lacks the column {theirs!r} that {ours} is mapped to{nearest(theirs, present)}")
+
+    def text(name: str) -> str | None:
+        theirs = mapping.columns.get(name, name)
+        return f"NULLIF(trim({files.quoted(theirs)}), '')" if theirs in present else None
+
+    expressions: dict[str, str] = {}
+    for column in COLUMNS[table]:
+        expression = text(column.name) or _alternative(column.name, text, mapping)
+        if expression is None and column.required and column.name not in optional:
+            raise HistoryError(
+                f"{path} lacks the column {column.name}{nearest(column.name, present)}; map it with {column.name}=THEIR_COLUMN"
+            )
+        expressions[column.name] = expression or "NULL"
+    return expressions
+
+
+def _alternative(name: str, text: TextOf, mapping: TableMapping) -> str | None:
+    """What stands for a column of ours that is absent: a written date for milliseconds, major units for minor ones."""
+    if name == "at_ms" and (at := text("at")):
+        written = f"TRY_STRPTIME({at}, {files.literal(mapping.at_format)})" if mapping.at_format else f"TRY_CAST({at} AS TIMESTAMP)"
+        return f"CASE WHEN {at} IS NOT NULL THEN COALESCE(CAST(epoch_ms({written}) AS VARCHAR), 'no date') END"
+    if name != "amount_minor":
+        return None
+    amount, price, quantity = text("amount"), text("price"), text("quantity")
+    major = f"TRY_CAST({amount} AS DOUBLE)" if amount else f"TRY_CAST({price} AS DOUBLE) * TRY_CAST({quantity} AS DOUBLE)"
+    if not amount and not (price and quantity):
+        return None
+    stated = amount or f"CASE WHEN {quantity} IS NOT NULL THEN {price} END"
+    minor = f"CAST(TRY_CAST(round({major} * {mapping.minor_per_major}) AS BIGINT) AS VARCHAR)"
+    return f"CASE WHEN {stated} IS NOT NULL THEN COALESCE({minor}, 'no sum') END"
+
+
+def _cast(column: Column, raw: Mapping[str, str]) -> str:
+    text = f"raw_{column.name}"
+    if raw[column.name] == "NULL":
+        return f"NULL::{column.type} AS {column.name}"
+    if column.type == "VARCHAR":
+        return f"{text} AS {column.name}"
+    if column.type == "BIGINT":  # a whole number, though a spreadsheet may have put .0 behind it
+        return f"CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+([.]0*)?') THEN TRY_CAST({text} AS BIGINT) END AS {column.name}"
+    return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END AS {column.name}"
+
+
+def _verdict(table: TableName, mapping: TableMapping, raw: Mapping[str, str]) -> str:
+    """An SQL expression: why a row is refused, or NULL."""
+    cases: list[tuple[str, str]] = []
+    if mapping.cancelled_prefix and table == "baskets":
+        cases.append(("cancelled", f"starts_with(basket, {files.literal(mapping.cancelled_prefix)})"))
+    for column in COLUMNS[table]:
+        if raw[column.name] == "NULL":
+            continue
+        if column.required:
+            cases.append((f"no_{column.name}", f"raw_{column.name} IS NULL"))
+        fits = column.fits.replace("{v}", column.name)
+        cases.append((f"bad_{column.name}", f"raw_{column.name} IS NOT NULL AND NOT COALESCE({column.name} IS NOT NULL AND {fits}, false)"))
+    cases += ROW_RULES[table]
+    return f"CASE {' '.join(f'WHEN {when} THEN {files.literal(reason)}' for reason, when in cases)} END"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: int) -> Counted:
+    refused: Counter[str] = Counter()
+    used = 0
+    for reason, rows in connection.execute(_REASONS[table]).fetchall():
+        if reason is None:
+            used = rows
+        else:
+            refused[reason] = rows
+    if csv_files:
+        ((malformed,),) = connection.execute(_MALFORMED).fetchall()
+        if malformed:
+            refused["malformed"] = malformed
+            connection.execute("DELETE FROM reject_errors")
+    return Counted(table, used + refused.total(), used, dict(sorted(refused.items())))
+
+
+def _check_features(path: Path, present: tuple[str, ...]) -> None:
+    """Feature columns are all there and no other, and made by the very table that serves; or there are none."""
+    if not present:
+        return
+    missing = [name for name in FEATURE_COLUMNS if name not in present]
+    unknown = [name for name in present if name not in FEATURE_COLUMNS]
+    if missing or unknown:
+        told = f"lacks {', '.join(missing[:5])}" if missing else f"has {', '.join(unknown[:5])}, which no gateway of this version scores"
+        raise HistoryError(f"the features of {path} are not those of this version: it {told}")
+    sidecar = (path if path.is_dir() else path.parent) / SIDECAR
+    if not sidecar.exists():
+        return
+    try:
+        stated = msgspec.json.decode(sidecar.read_bytes(), type=Sidecar).features_hash
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+        raise HistoryError(f"{sidecar} cannot be read ({str(error)[:120]})") from error
+    if stated != features.SCHEMA_HASH:
+        raise HistoryError(f"{sidecar} says that another table of features made these rows ({stated[:16]}…); export them anew")
+
+
+def _in_one_line(error: duckdb.Error, memory_mb: int) -> str:
+    """What DuckDB has to say without its settings, and what to do about the two faults that people meet."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return f"the history needs more than the {memory_mb} MB of memory that it may use: allow more, or make room for temporary files"
+    first = " ".join(str(error).split())
+    if isinstance(error, duckdb.InvalidInputException) and "CSV" in first:
+        return "a CSV of the history is broken: its lines end in different ways, or a quote is never closed; write it anew"
+    return f"the history cannot be read: {first[:200]}"

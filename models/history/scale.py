@@ -1,0 +1,95 @@
+"""How long a history of a given size takes, and how much memory: made from a seed, then read, checked and summarised.
+
+The rows are made in a process of their own, so that their making does not count. Memory is the resident peak of the
+process that works, growing from stage to stage; it holds DuckDB's share (bounded by the limit given) and whatever Python
+holds of the answers.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from models.history import derived
+from models.history.mapping import HistoryError
+from models.history.reading import History, open_history
+from models.patterns.itemsets import frequent
+from models.patterns.rules import prune, rules_of
+
+Step = Callable[[str], None]
+
+SUPPORT = 0.005
+CONFIDENCE = 0.05
+STAGES = ("make", "read and check", "summaries", "sequences", "baskets", "rules")
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One stage: what came out, how long it took, and the process's peak until its end."""
+
+    name: str
+    out: int
+    seconds: float
+    peak_mb: int
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A measurement of the whole road."""
+
+    rows: int
+    seed: int
+    memory_limit_mb: int
+    threads: int
+    stages: tuple[Stage, ...]
+
+
+def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> Measured:
+    """Make `rows` rows in a temporary folder, then take every stage once."""
+    with tempfile.TemporaryDirectory(prefix="wayside-scale-") as folder:
+        stages: list[Stage] = []
+        started = time.perf_counter()
+
+        def done(name: str, out: int) -> None:
+            nonlocal started
+            now = time.perf_counter()
+            stages.append(Stage(name, out, round(now - started, 2), _peak_mb()))
+            step(name)
+            started = time.perf_counter()
+
+        tables = Path(folder) / "made"
+        _make(tables, rows, seed)
+        done("make", rows)
+        with open_history(
+            interactions=tables / "interactions", baskets=tables / "baskets", memory_mb=memory_mb, threads=threads
+        ) as history:
+            used = sum(counted.used for counted in history.counted)
+            done("read and check", used)
+            _derive(history, done)
+    return Measured(used, seed, memory_mb, threads, tuple(stages))
+
+
+def _derive(history: History, done: Callable[[str, int], None]) -> None:
+    done("summaries", len(derived.rfm(history, derived.span(history).until_ms + 1)))
+    done("sequences", len(derived.sequences(history)))
+    baskets = derived.baskets(history, SUPPORT)
+    done("baskets", baskets.total)
+    found = rules_of(frequent(baskets, SUPPORT), CONFIDENCE)
+    done("rules", len(prune(found).kept))
+
+
+def _make(folder: Path, rows: int, seed: int) -> None:
+    code = "import sys, pathlib; from models.history import made; made.make(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+    ended = subprocess.run([sys.executable, "-c", code, str(folder), str(rows), str(seed)], check=False, capture_output=True, text=True)  # noqa: S603
+    if ended.returncode:
+        raise HistoryError(f"the rows could not be made: {ended.stderr.strip().splitlines()[-1][:200]}")
+
+
+def _peak_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1_048_576 if sys.platform == "darwin" else 1_024)

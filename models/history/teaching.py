@@ -1,0 +1,90 @@
+"""What a model learns from: the row that the gateway scored, and what came back within a horizon.
+
+The features are not made again here: `f_` columns are what the gateway saw, so training and serving cannot differ. A
+proposal whose horizon is not over yet when the history ends has no outcome; counting it as refused would teach that new
+offers are disliked, so it is left out and counted. Answers before the proposal, or after the horizon, count for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.history.columns import ANSWERS, FEATURE_COLUMNS
+from models.history.mapping import HistoryError, nearest
+from models.history.reading import History
+
+HORIZON_MS = 24 * 3_600_000
+TAKEN = ("accepted", "redeemed")
+
+_LABELLED = """
+    WITH proposals AS (
+        SELECT decision, min_by(rowid, at_ms) AS first, count(*) AS times FROM interactions_staged
+        WHERE refused_for IS NULL AND what = 'proposed' GROUP BY decision
+    ),
+    answered AS (
+        SELECT decision, subject, at_ms FROM interactions WHERE list_contains($outcomes::VARCHAR[], what)
+    ),
+    ends AS (SELECT max(at_ms) AS end_ms FROM interactions)
+    SELECT p.subject, p.decision, p.at_ms, p.offer, p.propensity, p.p_select,
+        p.at_ms + $horizon_ms > (SELECT end_ms FROM ends) AS too_recent,
+        EXISTS (
+            SELECT 1 FROM answered
+            WHERE answered.decision = p.decision AND answered.subject = p.subject
+                AND answered.at_ms BETWEEN p.at_ms AND p.at_ms + $horizon_ms
+        ) AS taken,
+        {features}
+    FROM interactions_staged AS p JOIN proposals ON p.rowid = proposals.first
+    ORDER BY p.at_ms, p.decision
+""".replace("{features}", ", ".join(f"p.{name}" for name in FEATURE_COLUMNS))
+_PROPOSED = "SELECT count(*), count(DISTINCT decision) FROM interactions WHERE what = 'proposed'"
+
+
+class Lessons(NamedTuple):
+    """Rows that go together, oldest first.
+
+    `rows` float32 (n, len(FEATURES)), NaN where unknown; `taken` 0 or 1; `subjects` group numbers from 0; `propensity` and
+    `p_select` NaN where not stated; `left_out` counts the proposals that are no lesson, by reason.
+    """
+
+    rows: NDArray[np.float32]
+    taken: NDArray[np.int64]
+    subjects: NDArray[np.int64]
+    at_ms: NDArray[np.int64]
+    offers: NDArray[np.str_]
+    propensity: NDArray[np.float64]
+    p_select: NDArray[np.float64]
+    left_out: Mapping[str, int]
+
+
+def lessons(history: History, outcomes: Collection[str] = TAKEN, horizon_ms: int = HORIZON_MS) -> Lessons:
+    """A row for every proposal whose horizon is over, labelled 1 where one of `outcomes` came back within it."""
+    for word in outcomes:
+        if word not in ANSWERS:
+            raise HistoryError(f"{word!r} is no answer{nearest(word, ANSWERS)}")
+    if not history.feature_columns:
+        raise HistoryError("the interactions have no f_ columns: only a gateway's export tells what was scored")
+    ((proposed, decisions),) = history.sql(_PROPOSED).fetchall()
+    if not proposed:
+        raise HistoryError("the interactions hold no proposal that can be used")
+    table = history.sql_named(_LABELLED, outcomes=list(outcomes), horizon_ms=horizon_ms).df()
+    kept = table[~table["too_recent"]]
+    if kept.empty:
+        raise HistoryError(f"no proposal is older than the horizon of {horizon_ms // 1000} s: wait, or shorten it")
+    return Lessons(
+        rows=kept[list(FEATURE_COLUMNS)].to_numpy(dtype=np.float32),
+        taken=kept["taken"].to_numpy(dtype=np.int64),
+        subjects=np.unique(kept["subject"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
+        at_ms=kept["at_ms"].to_numpy(dtype=np.int64),
+        offers=kept["offer"].fillna("").to_numpy(dtype=str),
+        propensity=kept["propensity"].to_numpy(dtype=np.float64),
+        p_select=kept["p_select"].to_numpy(dtype=np.float64),
+        left_out={
+            reason: count
+            for reason, count in (("too_recent", len(table) - len(kept)), ("repeated_decision", proposed - decisions))
+            if count
+        },
+    )

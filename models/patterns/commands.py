@@ -1,0 +1,252 @@
+"""`wayside-models rules` and `journeys`: which patterns are real, which are worth something, and how many were dropped why."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from models.history import derived
+from models.history.derived import Baskets
+from models.history.mapping import HistoryError
+from models.history.options import (
+    AsJson,
+    Asked,
+    BasketsFile,
+    Folder,
+    InteractionsFile,
+    MappingFile,
+    MapText,
+    MemoryMb,
+    opened,
+    print_json,
+    say,
+    show,
+    show_counted,
+    working,
+)
+from models.history.reading import MEMORY_MB, Counted
+from models.patterns import journeys as walked
+from models.patterns.cohorts import K, cohorts_of
+from models.patterns.itemsets import frequent, portion
+from models.patterns.listed import read_lines
+from models.patterns.rules import ALPHA, IMPROVEMENT_MIN, LEVERAGE_MIN, LIFT_MIN, prune, rules_of
+from models.patterns.worth import Gated, Valued, published, value_journeys, value_rules
+from models.value.effort import rows_for
+
+MarginsFile = Annotated[Path | None, typer.Option("--margins", help="CSV with item and margin_minor.", exists=True, dir_okay=False)]
+MarginMinor = Annotated[float | None, typer.Option(help="Margin of one more sale of anything that has none of its own, minor units.")]
+ContactCost = Annotated[float, typer.Option(min=0, help="What one proposal costs, minor units.")]
+Out = Annotated[Path | None, typer.Option(help="Pattern file to write; only patterns with a value go in.", dir_okay=False)]
+Top = Annotated[int, typer.Option(min=0, help="How many to show.")]
+
+
+class RulesReport(msgspec.Struct, frozen=True):
+    """What `rules` found: every rule that was tried is either kept or counted where it fell."""
+
+    tables: tuple[Counted, ...]
+    baskets: int
+    items: int
+    sets: int
+    rules: int
+    redundant: dict[str, int]
+    worthless: dict[str, int]
+    kept: int
+    top: tuple[Valued, ...]
+
+
+class JourneyLine(msgspec.Struct, frozen=True):
+    """One pattern of visits as it is told: no subject in it."""
+
+    steps: tuple[str, ...]
+    state: str
+    why: str
+    windows: int
+    share_before: float
+    share_later: float
+
+
+class JourneysReport(msgspec.Struct, frozen=True):
+    """What `journeys` found."""
+
+    tables: tuple[Counted, ...]
+    walks: int
+    journeys: int
+    candidates: int
+    cohorts: dict[str, int]
+    cohorts_too_small: int
+    worthless: dict[str, int]
+    kept: int
+    top: tuple[JourneyLine, ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the commands of this room into the command line."""
+    app.command(epilog="Example: [b]wayside-models rules --baskets groceries_baskets.txt --lines ';' --margin-minor 100[/b]")(rules)
+    app.command(epilog="Example: [b]wayside-models journeys --dir export --margin-minor 100 --out patterns.json[/b]")(journeys)
+
+
+def rules(
+    folder: Folder = None,
+    baskets: BasketsFile = None,
+    map_text: MapText = "",
+    mapping: MappingFile = None,
+    lines: Annotated[str, typer.Option(help="The baskets stand one to a line, items between this character.")] = "",
+    support: Annotated[float, typer.Option(min=0, max=1, help="Least share of baskets.")] = 0.001,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence.")] = 0.1,
+    lift: Annotated[float, typer.Option(min=0, help="Least lift.")] = LIFT_MIN,
+    leverage: Annotated[float, typer.Option(help="Least leverage.")] = LEVERAGE_MIN,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="Share of false rules that is borne (Benjamini-Hochberg).")] = ALPHA,
+    improvement: Annotated[float, typer.Option(help="Least gain in confidence over every shorter rule.")] = IMPROVEMENT_MIN,
+    margins: MarginsFile = None,
+    margin_minor: MarginMinor = None,
+    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Share of an item's amount that is margin.")] = 0.3,
+    contact_cost: ContactCost = 0.0,
+    mdv: Annotated[float | None, typer.Option(help="Value of the decision, minor units: rows read are in proportion, 0 skips.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the baskets that are read when --mdv allows fewer than all.")] = 0,
+    out: Out = None,
+    top: Top = 20,
+    *,
+    memory_mb: MemoryMb = MEMORY_MB,
+    as_json: AsJson = False,
+) -> None:
+    """Association rules with one item on the right: found, pruned of what says nothing, valued; the worthless dropped and counted."""
+    asked = Asked(folder, None, baskets, map_text, mapping, memory_mb)
+    found, amounts, counted = _baskets_of(asked, lines, support)
+    with working("mining"):
+        part = found if mdv is None else portion(found, rows_for(mdv), seed)
+        if part is None:
+            raise HistoryError("the decision is worth nothing (--mdv), so nothing is mined")
+        sets = frequent(part, support)
+        tried = rules_of(sets, confidence)
+        pruned = prune(tried, lift_min=lift, leverage_min=leverage, alpha=alpha, improvement_min=improvement)
+        own = {item: amount * margin_share for item, amount in amounts.items()} | _read_margins(margins)
+        gated = value_rules(pruned.kept, _with_default(own, part.items, margin_minor), contact_cost)
+    _write(gated, out)
+    report = RulesReport(
+        counted,
+        part.total,
+        len(part.items),
+        len(sets.counts),
+        len(tried),
+        pruned.dropped,
+        _counts(gated),
+        len(gated.kept),
+        gated.kept[:top],
+    )
+    if as_json:
+        print_json(report)
+    else:
+        _show_rules(report, out)
+
+
+def journeys(
+    folder: Folder = None,
+    interactions: InteractionsFile = None,
+    map_text: MapText = "",
+    mapping: MappingFile = None,
+    by: Annotated[str, typer.Option(help="Steps are zones (zone) or kinds of place (kind).")] = "zone",
+    window_days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = walked.WINDOW_DAYS,
+    windows: Annotated[int, typer.Option(min=1, help="A journey recurs in so many windows.")] = walked.WINDOWS_MIN,
+    subjects: Annotated[int, typer.Option(min=2, help="Least number of subjects in a window.")] = walked.SUBJECTS_MIN,
+    k: Annotated[int, typer.Option(min=2, help="Least number of subjects in a cohort.")] = K,
+    margins: MarginsFile = None,
+    margin_minor: MarginMinor = None,
+    contact_cost: ContactCost = 0.0,
+    out: Out = None,
+    top: Top = 20,
+    *,
+    memory_mb: MemoryMb = MEMORY_MB,
+    as_json: AsJson = False,
+) -> None:
+    """Sequences of visits: those repeated in several windows that hold on later days are journeys, the others candidates."""
+    if by not in {"zone", "kind"}:
+        raise HistoryError(f"steps are taken by zone or by kind, not by {by!r}")
+    with opened(Asked(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
+        walks, _ = walked.walks_of(derived.sequences(history, "kind" if by == "kind" else "zone"))
+        found = walked.journeys_of(walks, window_days=window_days, windows_min=windows, subjects_min=subjects)
+        counted = history.counted
+    cohorts = cohorts_of(found, k)
+    steps = sorted({step for journey in found for step in journey.steps})
+    gated = value_journeys(found, _with_default(_read_margins(margins), steps, margin_minor), contact_cost)
+    _write(gated, out)
+    report = JourneysReport(
+        tables=counted,
+        walks=len(walks),
+        journeys=sum(journey.state == "journey" for journey in found),
+        candidates=sum(journey.state == "candidate" for journey in found),
+        cohorts={" > ".join(cohort.steps): len(cohort.subjects) for cohort in cohorts.cohorts},
+        cohorts_too_small=cohorts.too_small,
+        worthless=_counts(gated),
+        kept=len(gated.kept),
+        top=tuple(JourneyLine(of.steps, of.state, of.why, of.windows, of.share_before, of.share_later) for of in found[:top]),
+    )
+    if as_json:
+        print_json(report)
+    else:
+        _show_journeys(report, out)
+
+
+def _baskets_of(asked: Asked, lines: str, support: float) -> tuple[Baskets, dict[str, float], tuple[Counted, ...]]:
+    if not 0 < support <= 1:
+        raise HistoryError("a support of 0 would count every set there is; give a share above 0")
+    if lines:
+        if asked.baskets is None:
+            raise HistoryError("--lines says how the file of --baskets is written; give that file")
+        return read_lines(asked.baskets, lines, support), {}, ()
+    with opened(asked, optional=("subject", "at_ms")) as history:
+        return derived.baskets(history, support), derived.amounts(history), history.counted
+
+
+def _read_margins(path: Path | None) -> dict[str, float]:
+    if path is None:
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["item"]: float(row["margin_minor"]) for row in csv.DictReader(file)}
+    except (KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        raise HistoryError(
+            f"{path} is no table of margins: it has the columns item and margin_minor, a number ({str(error)[:80]})"
+        ) from error
+
+
+def _with_default(margins: dict[str, float], items: Sequence[str], default: float | None) -> dict[str, float]:
+    return margins if default is None else dict.fromkeys(items, default) | margins
+
+
+def _counts(gated: Gated) -> dict[str, int]:
+    return {str(reason): count for reason, count in gated.discarded.items()}
+
+
+def _write(gated: Gated, out: Path | None) -> None:
+    if out is not None:
+        out.write_bytes(published(gated.kept))
+
+
+def _show_rules(report: RulesReport, out: Path | None) -> None:
+    show_counted(report.tables)
+    say(f"{report.baskets:,} baskets of {report.items:,} items: {report.sets:,} frequent sets, {report.rules:,} rules")
+    _show_dropped(report.redundant, report.worthless, report.kept, out)
+    header = ("in the basket", "then", "confidence", "lift", "may be proposed to", "worth (minor)")
+    rows = [(", ".join(of.left), of.right, of.confidence, of.lift, of.reach, of.worth_minor) for of in report.top]
+    show("rules by expected margin", header, rows)
+
+
+def _show_journeys(report: JourneysReport, out: Path | None) -> None:
+    show_counted(report.tables)
+    say(
+        f"{report.walks:,} walks: {report.journeys} journeys, {report.candidates} candidates; "
+        f"cohorts: {len(report.cohorts)}, too small for one: {report.cohorts_too_small}"
+    )
+    _show_dropped({}, report.worthless, report.kept, out)
+    header = ("steps", "state", "why", "windows", "share before", "share later")
+    show("journeys", header, [(" > ".join(of.steps), of.state, of.why, of.windows, of.share_before, of.share_later) for of in report.top])
+
+
+def _show_dropped(redundant: dict[str, int], worthless: dict[str, int], kept: int, out: Path | None) -> None:
+    told = [f"{reason} {count:,}" for reason, count in (*redundant.items(), *worthless.items()) if count]
+    say(f"{kept:,} with a value are kept{f' in {out}' if out else ''}; dropped: {', '.join(told) or 'none'}")

@@ -1,0 +1,224 @@
+"""Naive Bayes that learns in real time: counts in bins, one model an offer, small enough to travel and to learn on a gateway.
+
+Every predictor keeps how often each of its bins was taken and refused. Its contribution is the log of how much commoner the
+bin is among the taken; the contributions and the prior are added up. New answers add to the counts, old ones fade with a
+half-life, so the model follows the season without being trained anew: the workstation only lends it a start.
+
+Three things make the plain sum believable. Predictors that say the same are put in one group, and only the best of a group
+is heard. Predictors that tell hardly more than a coin are not heard. And the sum, which is too sure of itself, is calibrated
+by what became of answers with such a sum.
+
+The smoothing is that of adaptive decision managers: a bin starts with 1/bins of a row, so no bin is ever impossible and an
+empty model says one half. State goes in, state comes out: the same answers in the same order give the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.isotonic import isotonic_regression
+
+from models.propensity.binning import Bins, binned, cut_all, tables
+from models.propensity.graph import Floats, Ints, Rows
+from models.propensity.sample import probability
+
+DAY_MS = 86_400_000
+HALF_LIFE_DAYS = 90.0
+AUC_MIN = 0.52  # a predictor below this is not heard
+ALIKE = 0.8  # correlation of contributions from which on two predictors are one group
+BELIEF = 20.0  # rows' worth of belief in the sum, against what became of such sums
+_SCORE_EDGES = tuple(float(edge) for edge in np.linspace(-3.0, 3.0, 13))
+
+
+class Predictor(msgspec.Struct, frozen=True):
+    """One column: `edges` of its bins, and how often each bin was taken and refused; the unknown stand after the last bin."""
+
+    name: str
+    edges: tuple[float, ...]
+    taken: tuple[float, ...]
+    refused: tuple[float, ...]
+    group: int = 0
+
+
+class OfferBayes(msgspec.Struct, frozen=True):
+    """The model of one offer. `score_taken` and `score_refused` count what became of answers by the sum that they had."""
+
+    offer: str
+    predictors: tuple[Predictor, ...]
+    taken: float = 0.0
+    refused: float = 0.0
+    score_taken: tuple[float, ...] = (0.0,) * (len(_SCORE_EDGES) + 1)
+    score_refused: tuple[float, ...] = (0.0,) * (len(_SCORE_EDGES) + 1)
+    half_life_days: float = HALF_LIFE_DAYS
+    at_ms: int = 0
+
+    def heard(self) -> tuple[int, ...]:
+        """Which predictors count: the best of each group, if it tells more than a coin."""
+        best: dict[int, tuple[float, int]] = {}
+        for index, predictor in enumerate(self.predictors):
+            power = auc(predictor.taken, predictor.refused)
+            if power >= AUC_MIN and power > best.get(predictor.group, (0.0, 0))[0]:
+                best[predictor.group] = (power, index)
+        return tuple(sorted(index for _, index in best.values()))
+
+    def score(self, row: Mapping[str, float]) -> float:
+        """The plain sum in log-odds for the values in `row`, by predictor name; what is absent or NaN is unknown."""
+        return prior(self.taken, self.refused) + sum(
+            float(contributions(predictor.taken, predictor.refused)[_bin(predictor, row)])
+            for predictor in (self.predictors[index] for index in self.heard())
+        )
+
+    def propensity(self, row: Mapping[str, float]) -> float:
+        """The calibrated probability."""
+        score = self.score(row)
+        counts = np.array(self.score_taken), np.array(self.score_refused)
+        at = int(np.searchsorted(_SCORE_EDGES, score, side="left"))
+        rows = counts[0] + counts[1]
+        if rows[at] == 0.0:
+            return float(probability(np.array([score]))[0])
+        seen = np.flatnonzero(rows)
+        rising = isotonic_regression(counts[0][seen] / rows[seen], sample_weight=rows[seen])
+        share = float(rising[np.searchsorted(seen, at)])
+        return float((share * rows[at] + BELIEF * float(probability(np.array([score]))[0])) / (rows[at] + BELIEF))
+
+    def learn(self, row: Mapping[str, float], *, taken: bool, at_ms: int) -> OfferBayes:
+        """The model after one more answer. Time never runs backwards here: an older answer counts as one of now."""
+        now = max(at_ms, self.at_ms)
+        faded = self._faded(now)
+        at = int(np.searchsorted(_SCORE_EDGES, self.score(row), side="left"))
+        return msgspec.structs.replace(
+            faded,
+            predictors=tuple(_counted(predictor, _bin(predictor, row), taken=taken) for predictor in faded.predictors),
+            taken=faded.taken + taken,
+            refused=faded.refused + (not taken),
+            score_taken=_plus(faded.score_taken, at, float(taken)),
+            score_refused=_plus(faded.score_refused, at, float(not taken)),
+            at_ms=now,
+        )
+
+    def _faded(self, now: int) -> OfferBayes:
+        if not self.at_ms:
+            return self
+        keep = 0.5 ** ((now - self.at_ms) / DAY_MS / self.half_life_days)
+        return msgspec.structs.replace(
+            self,
+            predictors=tuple(
+                msgspec.structs.replace(predictor, taken=_times(predictor.taken, keep), refused=_times(predictor.refused, keep))
+                for predictor in self.predictors
+            ),
+            taken=self.taken * keep,
+            refused=self.refused * keep,
+            score_taken=_times(self.score_taken, keep),
+            score_refused=_times(self.score_refused, keep),
+        )
+
+
+def prior(taken: float, refused: float) -> float:
+    """Log-odds before anything is known of the row."""
+    return float(np.log((taken + 1.0) / (refused + 1.0)))
+
+
+def contributions(taken: ArrayLike, refused: ArrayLike) -> Floats:
+    """Log of how much commoner each bin is among the taken, (bins,). A last bin for the unknown counts only once somebody was in it."""
+    right, wrong = np.asarray(taken, np.float64), np.asarray(refused, np.float64)
+    rows = right + wrong
+    bins = len(rows) - (len(rows) > 2 and rows[-1] == 0.0)
+    of_right = (right + 1.0 / bins) / (right.sum() + 1.0)
+    of_wrong = (wrong + 1.0 / bins) / (wrong.sum() + 1.0)
+    told: Floats = np.log(of_right / of_wrong)
+    if bins < len(rows):
+        told[-1] = 0.0
+    return told
+
+
+def lifts(taken: ArrayLike, refused: ArrayLike) -> Floats:
+    """The share taken in each bin over everybody's share, (bins,); NaN for an empty bin."""
+    right, rows = np.asarray(taken, np.float64), np.asarray(taken, np.float64) + np.asarray(refused, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        of_bins: Floats = (right / rows) / (right.sum() / rows.sum())
+    return of_bins
+
+
+def auc(taken: ArrayLike, refused: ArrayLike) -> float:
+    """How well the bins tell taken from refused, best bin first; .5 where one of them was never seen."""
+    right, wrong = np.asarray(taken, np.float64), np.asarray(refused, np.float64)
+    pairs = float(right.sum() * wrong.sum())
+    if pairs == 0.0:
+        return 0.5
+    order = np.argsort(contributions(right, wrong), kind="stable")
+    below = np.cumsum(wrong[order]) - wrong[order]
+    return float((right[order] * (below + wrong[order] / 2)).sum()) / pairs
+
+
+def lent(
+    offer: str, names: Sequence[str], rows: Rows, taken: Ints, *, at_ms: int = 0, half_life_days: float = HALF_LIFE_DAYS, bins_max: int = 6
+) -> OfferBayes:
+    """A start for the device from the history of one offer: edges, counts, groups. No row of anybody is in it."""
+    bins = cut_all(rows, bins_max)
+    codes = binned(rows, bins)
+    counts = tables(codes, taken, max(of.size for of in bins) + 1)
+    groups = redundant(codes, counts, bins)
+    model = OfferBayes(
+        offer=offer,
+        predictors=tuple(
+            Predictor(
+                name, tuple(of.edges.tolist()), tuple(table[: of.size + 1, 1].tolist()), tuple(table[: of.size + 1, 0].tolist()), group
+            )
+            for name, of, table, group in zip(names, bins, counts, groups, strict=True)
+        ),
+        taken=float(taken.sum()),
+        refused=float(len(taken) - taken.sum()),
+        half_life_days=half_life_days,
+        at_ms=at_ms,
+    )
+    at = np.searchsorted(_SCORE_EDGES, scores(model, codes), side="left")
+    by_score = np.bincount(at * 2 + taken, minlength=2 * (len(_SCORE_EDGES) + 1)).reshape(-1, 2).astype(np.float64)
+    return msgspec.structs.replace(model, score_taken=tuple(by_score[:, 1].tolist()), score_refused=tuple(by_score[:, 0].tolist()))
+
+
+def scores(model: OfferBayes, codes: Ints) -> Floats:
+    """The plain sums for bins (n, predictors)."""
+    total = np.full(len(codes), prior(model.taken, model.refused))
+    for index in model.heard():
+        predictor = model.predictors[index]
+        total += contributions(predictor.taken, predictor.refused)[codes[:, index]]
+    return total
+
+
+def redundant(codes: Ints, counts: Floats, bins: Sequence[Bins]) -> list[int]:
+    """The group of each predictor: whose contributions correlate strongly with those of a group's member joins it."""
+    worth = [contributions(table[: of.size + 1, 1], table[: of.size + 1, 0]) for of, table in zip(bins, counts, strict=True)]
+    told = np.stack([bin_worth[codes[:, column]] for column, bin_worth in enumerate(worth)])
+    centred = told - told.mean(axis=1, keepdims=True)
+    length = np.sqrt((centred**2).sum(axis=1))
+    unit = centred / np.where(length > 0, length, 1.0)[:, np.newaxis]
+    close = np.abs(unit @ unit.T) >= ALIKE
+    group = np.arange(len(told))
+    for index in range(len(told)):
+        for other in np.flatnonzero(close[index, :index]):
+            group[group == group[index]] = group[other]
+    return [int(number) for number in np.unique(group, return_inverse=True)[1]]
+
+
+def _bin(predictor: Predictor, row: Mapping[str, float]) -> int:
+    value = row.get(predictor.name, float("nan"))
+    if np.isnan(value):
+        return len(predictor.taken) - 1
+    return int(np.searchsorted(predictor.edges, value, side="left"))
+
+
+def _counted(predictor: Predictor, at: int, *, taken: bool) -> Predictor:
+    if taken:
+        return msgspec.structs.replace(predictor, taken=_plus(predictor.taken, at, 1.0))
+    return msgspec.structs.replace(predictor, refused=_plus(predictor.refused, at, 1.0))
+
+
+def _plus(counts: tuple[float, ...], at: int, amount: float) -> tuple[float, ...]:
+    return (*counts[:at], counts[at] + amount, *counts[at + 1 :])
+
+
+def _times(counts: tuple[float, ...], factor: float) -> tuple[float, ...]:
+    return tuple(count * factor for count in counts)

@@ -1,0 +1,50 @@
+"""The real-time model of `bayes` as a family: judged beside the others, and written as ONNX.
+
+On a gateway the counts go on learning; here they are what a history gave them, so that everybody can see what the
+simplest learner is worth before it is let near a street.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from models.propensity import bayes
+from models.propensity.base import Classifier
+from models.propensity.binning import Bins, binned, sums
+from models.propensity.graph import Floats, Graph, Ints, Rows
+
+
+class NaiveBayes(Classifier):
+    """`bins_max` bins a column; groups and the choice within them are made by `bayes`."""
+
+    def __init__(self, bins_max: int = 6) -> None:
+        self._bins_max = bins_max
+        self._model: bayes.OfferBayes
+        self._bins: tuple[Bins, ...]
+
+    @property
+    def heard(self) -> tuple[int, ...]:
+        """The columns that count."""
+        return self._model.heard()
+
+    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
+        """Learn from `rows`."""
+        names = tuple(f"column_{column}" for column in range(rows.shape[1]))
+        self._model = bayes.lent("any", names, rows, taken, bins_max=self._bins_max)
+        self._bins = tuple(Bins(np.array(predictor.edges, np.float32), nominal=False) for predictor in self._model.predictors)
+        return self
+
+    def decision_function(self, rows: Rows) -> Floats:
+        """Log-odds, (n,)."""
+        return bayes.scores(self._model, binned(rows, self._bins))
+
+    def emit(self, graph: Graph, rows: str) -> str:
+        """The same log-odds as nodes, (n, 1)."""
+        heard = set(self.heard)
+        worth = [
+            bayes.contributions(predictor.taken, predictor.refused) if column in heard else np.zeros(len(predictor.taken))
+            for column, predictor in enumerate(self._model.predictors)
+        ]
+        return graph.trees(rows, sums(self._bins, worth), bayes.prior(self._model.taken, self._model.refused))

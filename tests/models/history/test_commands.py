@@ -1,0 +1,64 @@
+"""`wayside-models history`: counts for people, JSON for machines, one line for every fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.models.history import tables
+from tests.models.history.tables import happened, line, run
+
+
+def test_check_counts_and_leaves_with_1_when_rows_were_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = tables.baskets(tmp_path / "good.csv", [line("a", 1)])
+    bad = tables.baskets(tmp_path / "bad.csv", [line("a", 1), line("", 1)])
+    assert run(monkeypatch, "history", "check", "--baskets", good) == 0
+    assert "1 rows in, 1 used; refused: none" in capsys.readouterr().out
+    assert run(monkeypatch, "history", "check", "--baskets", bad) == 1
+    assert "refused: no_subject 1" in capsys.readouterr().out
+    assert run(monkeypatch, "history", "check", "--baskets", bad, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["tables"][0]["refused"] == {"no_subject": 1}
+
+
+def test_summary_tells_what_is_in_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    tables.baskets(tmp_path / "baskets.csv", [line("a", 0), line("a", 31, "[red]milk")])
+    tables.interactions(tmp_path / "interactions.csv", [happened("b", 5, "visit", zone="cafe"), happened("b", 9, "visit", zone="pub")])
+    assert run(monkeypatch, "history", "summary", "--dir", tmp_path, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["first_day"], told["last_day"], told["subjects"], told["baskets"], told["items"]) == ("2026-01-01", "2026-02-01", 2, 2, 2)
+    assert told["whats"] == [{"what": "visit", "rows": 2, "subjects": 1, "zones": 2}]
+    assert told["figures"][1]["most"] == 31.0
+    assert run(monkeypatch, "history", "summary", "--dir", tmp_path) == 0
+    assert "2026-01-01 to 2026-02-01, 2 subjects" in capsys.readouterr().out
+
+
+def test_scale_measures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "history", "scale", "--rows", 2_000, "--memory-mb", 256, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["memory_limit_mb"] == 256
+
+
+def test_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = tables.baskets(tmp_path / "empty.csv", [])
+    for arguments, why in (
+        (("check",), "no history is given"),
+        (("check", "--dir", tmp_path), "holds neither"),
+        (("check", "--baskets", empty, "--map", "subject=Nobody"), "lacks the column 'Nobody'"),
+        (("summary", "--baskets", empty), "no row of the history can be used"),
+    ):
+        assert run(monkeypatch, "history", *arguments) == 1, arguments
+        told = capsys.readouterr()
+        assert told.err.startswith("error: "), arguments
+        assert why in told.err
+        assert told.err.count("\n") == 1
+        assert told.out == ""
+
+
+@pytest.mark.parametrize("command", ["history check", "history summary", "history scale", "rules", "journeys", "value"])
+def test_help_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, *command.split(), "--help") == 0
+    assert f"Example: wayside-models {command}" in capsys.readouterr().out

@@ -1,0 +1,32 @@
+"""The Groceries baskets, mined once for all tests of this room."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from models.history.derived import Baskets
+from models.patterns.itemsets import Itemsets, frequent
+from models.patterns.listed import read_lines
+from models.patterns.rules import Rule, rules_of
+from tests.kit.shared import shared_path
+
+SUPPORT = 0.001
+
+
+class Groceries(NamedTuple):
+    """All baskets, those over frequent items, the frequent sets, and every rule whose confidence is at least one half."""
+
+    everything: Baskets
+    baskets: Baskets
+    sets: Itemsets
+    rules: tuple[Rule, ...]
+
+
+@pytest.fixture(scope="session")
+def groceries() -> Groceries:
+    path = shared_path("data/tables/groceries/groceries_baskets.txt.gz")
+    baskets = read_lines(path, ";", SUPPORT)
+    sets = frequent(baskets, SUPPORT)
+    return Groceries(read_lines(path, ";", 0.0), baskets, sets, rules_of(sets, 0.5))

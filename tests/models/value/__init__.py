@@ -1,0 +1,1 @@
+"""Value: the published parameters found again, and effort in proportion."""

@@ -1,0 +1,51 @@
+"""`wayside-models value`: a table of subjects, and the parameters behind it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.models.history import tables
+from tests.models.history.tables import line, run
+from tests.models.value import cdnow
+
+
+def test_cdnow_from_transactions_to_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = cdnow.as_baskets(tmp_path / "baskets.csv"), tmp_path / "clv.csv"
+    command = ("value", "--baskets", path, "--until", "1997-10-01", "--out", out)
+    assert run(monkeypatch, *command, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    # Some of the people were put aside, so the parameters are near the published ones and not the same.
+    for name, published, error in zip(("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["purchases"]["errors"], strict=True):
+        assert abs(told["purchases"][name] - published) < 3 * error
+    assert sum(told["tiers"][1:]) == told["subjects"] > 1_000
+    assert told["tiers"][0] == 0
+    rows = pd.read_csv(out)
+    assert len(rows) == told["subjects"]
+    assert rows["clv_minor"].sum() == pytest.approx(told["total_minor"])
+    assert rows["active"].between(0, 1).all()
+
+
+def test_people_read_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        line(f"s{number}", day, amount=100 + 3 * number + day) for number in range(120) for day in range(number % 7, 100, 11 + number % 13)
+    ]
+    assert run(monkeypatch, "value", "--baskets", tables.baskets(tmp_path / "b.csv", rows)) == 0
+    told = capsys.readouterr().out
+    assert "BG/NBD" in told
+    assert "everybody else: tier 0" in told
+
+
+def test_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ten = tables.baskets(tmp_path / "ten.csv", [line(f"s{number}", number) for number in range(10)])
+    refused = tables.baskets(tmp_path / "refused.csv", [line("", 1)])
+    for path, why in ((ten, "10 subjects of whom 0 came again are too few"), (refused, "no purchase")):
+        assert run(monkeypatch, "value", "--baskets", path) == 1
+        told = capsys.readouterr()
+        assert why in told.err
+        assert told.err.startswith("error: ")
+        assert told.err.count("\n") == 1
+    assert run(monkeypatch, "value", "--baskets", ten, "--months", 0) == 2
