@@ -31,6 +31,8 @@ from gateway.adapters.bundle import (
     parse_campaign,
     public_key_line,
     read_parity,
+    read_patterns,
+    read_priors,
     read_public_keys,
     write_bundle,
 )
@@ -45,6 +47,8 @@ VALID_DAYS = 365
 
 BundleFile = Annotated[Path, typer.Argument(help="The bundle.", exists=True, dir_okay=False)]
 KeysFile = Annotated[Path, typer.Option("--pub", help="Text file of trusted public keys.", exists=True, dir_okay=False)]
+PatternsFile = Annotated[Path | None, typer.Option(help="Patterns with a value, of `rules` or `journeys`.", exists=True, dir_okay=False)]
+PriorsFile = Annotated[Path | None, typer.Option(help="Starts of the real-time model, of `priors`.", exists=True, dir_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
 
@@ -54,12 +58,14 @@ class MakeError(ValueError):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What `verify` and `show` print."""
+    """What `verify` and `show` print: of the patterns how many, of the priors for which offers, None where none came along."""
 
     manifest: Manifest
     offers: tuple[str, ...]
     parity_rows: int
     parity_worst: float
+    patterns: int | None
+    priors: tuple[str, ...] | None
 
 
 def keygen(
@@ -94,6 +100,8 @@ def make(
     campaign: Annotated[Path, typer.Option(help="Offers and policy, JSON.", exists=True, dir_okay=False)],
     key: Annotated[Path, typer.Option(help="Private key, PEM.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="The bundle to write.", dir_okay=False)],
+    patterns: PatternsFile = None,
+    priors: PriorsFile = None,
     *,
     name: Annotated[str, typer.Option(help="Name of the series that versions count in.")] = "street",
     version: Annotated[int, typer.Option(min=1, help="Counts up: a gateway refuses an older one.")] = 1,
@@ -101,24 +109,27 @@ def make(
     expires: Day = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign model and campaign into one bundle, then open it as a gateway will."""
+    """Sign model, campaign and what else history taught into one bundle, then open it as a gateway will."""
     report = read_report(model)
     if report.features_hash != features.SCHEMA_HASH:
         raise MakeError(f"{model} was trained for another feature table; train it anew")
     created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
     private = _private_key(key)
     parity = read_parity((model / PARITY).read_bytes())
+    offered = parse_campaign(campaign.read_bytes())
     draft = Draft(
         name=name,
         version=version,
         created_at_ms=created_at_ms,
         expires_at_ms=_day_ms(expires) if expires else created_at_ms + VALID_DAYS * DAY_MS,
         model=(model / MODEL).read_bytes(),
-        model_entry=report.model,
+        model_entry=msgspec.structs.replace(report.model, calibration=report.calibration),
         rows=parity.rows,
         expected=parity.expected,
-        campaign=parse_campaign(campaign.read_bytes()),
+        campaign=offered,
         metrics=report.metrics(),
+        patterns=read_patterns(patterns.read_bytes()) if patterns else None,
+        priors=read_priors(priors.read_bytes(), offered) if priors else None,
     )
     write_bundle(out, private, draft)
     _print(_verified(open_bundle(out, [private.public_key()], None)), as_json=as_json)
@@ -142,6 +153,8 @@ def _verified(bundle: Bundle) -> Verified:
         offers=tuple(offer.id for offer in bundle.campaign.offers),
         parity_rows=len(bundle.rows),
         parity_worst=load_scorer(bundle).check_parity(bundle.rows, bundle.expected),
+        patterns=None if bundle.patterns is None else len(bundle.patterns),
+        priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
     )
 
 
@@ -155,7 +168,10 @@ def _print(verified: Verified, *, as_json: bool) -> None:
     table.add_row("needs Wayside", manifest.app_min)
     table.add_row("offers", ", ".join(verified.offers))
     table.add_row("operators", ", ".join(manifest.model.ops))
+    table.add_row("calibration", manifest.model.calibration or "not stated")
     table.add_row("parity", f"{verified.parity_rows} rows, at most {verified.parity_worst:.1g} apart")
+    table.add_row("patterns", "none" if verified.patterns is None else f"{verified.patterns}, each with a value")
+    table.add_row("priors", "none" if verified.priors is None else f"for {', '.join(verified.priors) or 'no offer'}")
     for name, value in manifest.metrics.items():
         table.add_row(name, f"{value:g}")
     Console().print(table)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.adapters.bundle import ModelEntry
+from gateway.adapters.bundle import CalibrationName, ModelEntry
 from gateway.core import features
 from models.export import Exported
 from models.propensity.families import Fitted
@@ -43,7 +43,7 @@ class Report(msgspec.Struct, frozen=True):
     comparison: Comparison
     family: str
     setting: str
-    calibration: str
+    calibration: CalibrationName
     model: ModelEntry
     model_bytes: int
     parity_rows: int

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.core.learnt import Pattern
 from models.history import derived
 from models.history.derived import Baskets
 from models.history.mapping import HistoryError
@@ -35,7 +36,7 @@ from models.patterns.cohorts import K, cohorts_of
 from models.patterns.itemsets import frequent, portion
 from models.patterns.listed import read_lines
 from models.patterns.rules import ALPHA, IMPROVEMENT_MIN, LEVERAGE_MIN, LIFT_MIN, prune, rules_of
-from models.patterns.worth import Gated, Valued, published, value_journeys, value_rules
+from models.patterns.worth import Gated, published, value_journeys, value_rules
 from models.value.effort import rows_for
 
 MarginsFile = Annotated[Path | None, typer.Option("--margins", help="CSV with item and margin_minor.", exists=True, dir_okay=False)]
@@ -56,7 +57,7 @@ class RulesReport(msgspec.Struct, frozen=True):
     redundant: dict[str, int]
     worthless: dict[str, int]
     kept: int
-    top: tuple[Valued, ...]
+    top: tuple[Pattern, ...]
 
 
 class JourneyLine(msgspec.Struct, frozen=True):

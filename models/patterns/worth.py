@@ -15,39 +15,18 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from gateway.core.learnt import PATTERNS_FORMAT, PATTERNS_MAX, Pattern, PatternFile
 from models.patterns.journeys import Journey
 from models.patterns.rules import Rule
 
-FORMAT = 1
-PATTERNS_MAX = 10_000
-
 Discard = Literal["no_margin", "no_reach", "not_worth_it", "candidate"]
-
-
-class Valued(msgspec.Struct, frozen=True):
-    """A pattern and the money it is expected to bring in the span that it was mined on, in minor units."""
-
-    left: tuple[str, ...]
-    right: str
-    confidence: float
-    lift: float
-    reach: int
-    margin_minor: float
-    worth_minor: float
 
 
 class Gated(NamedTuple):
     """What passed, most valuable first, and how many patterns did not, by reason."""
 
-    kept: tuple[Valued, ...]
+    kept: tuple[Pattern, ...]
     discarded: dict[Discard, int]
-
-
-class PatternFile(msgspec.Struct, frozen=True):
-    """What travels: patterns with a value, and nothing else."""
-
-    format: int
-    patterns: tuple[Valued, ...]
 
 
 def value_rules(rules: Iterable[Rule], margins_minor: Mapping[str, float], contact_cost_minor: float = 0.0) -> Gated:
@@ -69,14 +48,14 @@ def value_journeys(journeys: Iterable[Journey], margins_minor: Mapping[str, floa
     return gate.result()
 
 
-def published(patterns: Sequence[Valued]) -> bytes:
+def published(patterns: Sequence[Pattern]) -> bytes:
     """The pattern file as JSON. `ValueError` for a pattern without value: the gate was gone around."""
     for pattern in patterns:
         if not pattern.worth_minor > 0:  # also catches NaN
             raise ValueError(f"a pattern without value does not travel: {pattern!r}")
     if len(patterns) > PATTERNS_MAX:
         raise ValueError(f"{len(patterns)} patterns are more than the {PATTERNS_MAX} that travel; raise the support or the lift")
-    return msgspec.json.format(msgspec.json.encode(PatternFile(FORMAT, tuple(patterns))), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(PatternFile(PATTERNS_FORMAT, tuple(patterns))), indent=1) + b"\n"
 
 
 class _Gate:
@@ -85,7 +64,7 @@ class _Gate:
     def __init__(self, margins_minor: Mapping[str, float], contact_cost_minor: float) -> None:
         self._margins = margins_minor
         self._cost = contact_cost_minor
-        self._kept: list[Valued] = []
+        self._kept: list[Pattern] = []
         self.discarded: Counter[Discard] = Counter()
 
     def judge(self, left: tuple[str, ...], right: str, reach: int, chance: float, base: float) -> None:
@@ -100,7 +79,7 @@ class _Gate:
         elif worth <= 0:
             self.discarded["not_worth_it"] += 1
         else:
-            self._kept.append(Valued(left, right, chance, chance / base if base else 1.0, reach, margin, worth))
+            self._kept.append(Pattern(left, right, chance, chance / base if base else 1.0, reach, margin, worth))
 
     def result(self) -> Gated:
         """What passed and what did not."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.isotonic import isotonic_regression
 
+from gateway.core.learnt import SCORE_BINS, SCORE_EDGES, OfferPriors, Predictor
 from models.propensity.binning import Bins, binned, cut_all, tables
 from models.propensity.graph import Floats, Ints, Rows
 from models.propensity.sample import probability
@@ -30,30 +31,10 @@ HALF_LIFE_DAYS = 90.0
 AUC_MIN = 0.52  # a predictor below this is not heard
 ALIKE = 0.8  # correlation of contributions from which on two predictors are one group
 BELIEF = 20.0  # rows' worth of belief in the sum, against what became of such sums
-_SCORE_EDGES = tuple(float(edge) for edge in np.linspace(-3.0, 3.0, 13))
 
 
-class Predictor(msgspec.Struct, frozen=True):
-    """One column: `edges` of its bins, and how often each bin was taken and refused; the unknown stand after the last bin."""
-
-    name: str
-    edges: tuple[float, ...]
-    taken: tuple[float, ...]
-    refused: tuple[float, ...]
-    group: int = 0
-
-
-class OfferBayes(msgspec.Struct, frozen=True):
-    """The model of one offer. `score_taken` and `score_refused` count what became of answers by the sum that they had."""
-
-    offer: str
-    predictors: tuple[Predictor, ...]
-    taken: float = 0.0
-    refused: float = 0.0
-    score_taken: tuple[float, ...] = (0.0,) * (len(_SCORE_EDGES) + 1)
-    score_refused: tuple[float, ...] = (0.0,) * (len(_SCORE_EDGES) + 1)
-    half_life_days: float = HALF_LIFE_DAYS
-    at_ms: int = 0
+class OfferBayes(OfferPriors, frozen=True):
+    """The model of one offer: the counts that travel, asked and added to."""
 
     def heard(self) -> tuple[int, ...]:
         """Which predictors count: the best of each group, if it tells more than a coin."""
@@ -75,7 +56,7 @@ class OfferBayes(msgspec.Struct, frozen=True):
         """The calibrated probability."""
         score = self.score(row)
         counts = np.array(self.score_taken), np.array(self.score_refused)
-        at = int(np.searchsorted(_SCORE_EDGES, score, side="left"))
+        at = int(np.searchsorted(SCORE_EDGES, score, side="left"))
         rows = counts[0] + counts[1]
         if rows[at] == 0.0:
             return float(probability(np.array([score]))[0])
@@ -88,7 +69,7 @@ class OfferBayes(msgspec.Struct, frozen=True):
         """The model after one more answer. Time never runs backwards here: an older answer counts as one of now."""
         now = max(at_ms, self.at_ms)
         faded = self._faded(now)
-        at = int(np.searchsorted(_SCORE_EDGES, self.score(row), side="left"))
+        at = int(np.searchsorted(SCORE_EDGES, self.score(row), side="left"))
         return msgspec.structs.replace(
             faded,
             predictors=tuple(_counted(predictor, _bin(predictor, row), taken=taken) for predictor in faded.predictors),
@@ -174,8 +155,8 @@ def lent(
         half_life_days=half_life_days,
         at_ms=at_ms,
     )
-    at = np.searchsorted(_SCORE_EDGES, scores(model, codes), side="left")
-    by_score = np.bincount(at * 2 + taken, minlength=2 * (len(_SCORE_EDGES) + 1)).reshape(-1, 2).astype(np.float64)
+    at = np.searchsorted(SCORE_EDGES, scores(model, codes), side="left")
+    by_score = np.bincount(at * 2 + taken, minlength=2 * SCORE_BINS).reshape(-1, 2).astype(np.float64)
     return msgspec.structs.replace(model, score_taken=tuple(by_score[:, 1].tolist()), score_refused=tuple(by_score[:, 0].tolist()))
 
 

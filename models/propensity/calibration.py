@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
+from gateway.adapters.bundle import CalibrationName
 from models.propensity.graph import Floats, Graph, Ints
 
 BINS = 20
@@ -30,7 +31,7 @@ class Calibration(Protocol):
     """What turns a model's log-odds into honest ones."""
 
     @property
-    def name(self) -> str:
+    def name(self) -> CalibrationName:
         """For reports."""
 
     def apply(self, log_odds: Floats) -> Floats:
@@ -47,7 +48,7 @@ class Sigmoid(NamedTuple):
     intercept: float
 
     @property
-    def name(self) -> str:
+    def name(self) -> CalibrationName:
         """For reports."""
         return "sigmoid"
 
@@ -67,7 +68,7 @@ class Isotonic(NamedTuple):
     honest: Floats
 
     @property
-    def name(self) -> str:
+    def name(self) -> CalibrationName:
         """For reports."""
         return "isotonic"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from gateway.core.learnt import Pattern, PatternFile
 from models.patterns.journeys import Journey
-from models.patterns.worth import PatternFile, Valued, published, value_journeys, value_rules
+from models.patterns.worth import published, value_journeys, value_rules
 from tests.models.patterns.toy import rule
 
 
@@ -46,12 +47,12 @@ def test_a_pattern_without_value_never_reaches_the_bundle() -> None:
 @pytest.mark.parametrize("worth", [0.0, -1.0, float("nan")])
 def test_the_pattern_file_refuses_what_has_no_value(worth: float) -> None:
     with pytest.raises(ValueError, match="without value"):
-        published([Valued(("a",), "b", 0.5, 2.0, 10, 100.0, worth)])
+        published([Pattern(("a",), "b", 0.5, 2.0, 10, 100.0, worth)])
 
 
 def test_patterns_travel_in_bounds() -> None:
     with pytest.raises(ValueError, match="more than the"):
-        published([Valued(("a",), "b", 0.5, 2.0, 10, 100.0, 1.0)] * 10_001)
+        published([Pattern(("a",), "b", 0.5, 2.0, 10, 100.0, 1.0)] * 10_001)
 
 
 def test_a_candidate_has_no_value_yet() -> None:

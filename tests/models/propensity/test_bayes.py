@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from models.propensity import bayes
-from models.propensity.bayes import DAY_MS, OfferBayes, Predictor
+from gateway.core.learnt import Predictor
+from models.propensity.bayes import DAY_MS, OfferBayes
 from tests.models.propensity import samples
 
 TAKEN, REFUSED = (10.0, 40.0), (90.0, 60.0)
