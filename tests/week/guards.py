@@ -1,0 +1,187 @@
+"""The gateway with one guard switched off, twelve times: a promise that nobody would notice to be broken is not watched.
+
+Each guard is a part of the gateway that the rig takes from outside (a store, a road, a broker, a clock, a campaign), made worse,
+or, where the core offers no such place, one of its rules put out of force by the test's monkeypatch.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
+
+from gateway.adapters.store import StoreFullError
+from gateway.core import consenting, presence, privacy
+from gateway.core.offers import Campaign
+from gateway.core.records import Batch, CellCount, Record
+from gateway.core.street import Street
+from gateway.road import Road
+from gateway.triggers import TriggerDesk
+from tests.kit.street import ManualClock
+from tests.week import scene
+from tests.week.line import Line
+from tests.week.machine import Parts, WeekStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.core.types import Envelope, Message, Observation
+    from gateway.core.world import Outcome
+    from gateway.decoders.contract import Decoder
+
+
+class Rule(NamedTuple):
+    """A rule of the core and what stands in its place: the object, the attribute, the stand-in."""
+
+    where: object
+    name: str
+    instead: object
+
+
+class Guard(NamedTuple):
+    """What is switched off, the fault that it guards against, and which invariants must notice."""
+
+    name: str
+    faults: tuple[str, ...]
+    noticed: frozenset[str]
+    parts: Parts = Parts()
+    rules: tuple[Rule, ...] = ()
+    cadence_s: int = scene.CADENCE_S
+    haste: float = 6.0
+
+
+class ForgetfulStore(WeekStore):
+    """Knows no fact again: each is another one."""
+
+    def _hashed(self, _: Envelope) -> bytes:
+        return secrets.token_bytes(16)
+
+
+class BoastfulStore(WeekStore):
+    """Says that all is well when the disk is full."""
+
+    def save(self, outcome: Outcome) -> None:
+        try:
+            super().save(outcome)
+        except StoreFullError:
+            return
+
+
+class RenamingStore(WeekStore):
+    """Gives a record another name at every try."""
+
+    def next_batch(self, gateway: str) -> Batch | None:
+        batch = super().next_batch(gateway)
+        if batch is None:
+            return None
+        fresh = replace(batch, batch=f"{gateway}.{secrets.token_hex(8)}")
+        records = tuple(replace(record, id=f"{record.id}.{secrets.token_hex(4)}") for record in batch.records)
+        return replace(fresh, records=records)
+
+    def records_taken(self, batch: Batch, taken: Sequence[str]) -> int:
+        whole = replace(batch, records=tuple(replace(record, id=record.id.rpartition(".")[0]) for record in batch.records))
+        return super().records_taken(whole, [name.rpartition(".")[0] for name in taken])
+
+
+class EagerLine(Line):
+    """Takes the thanks as given when it hands a message over."""
+
+    def pump(self) -> bool:
+        handed = super().pump()
+        self._unthanked.clear()
+        return handed
+
+
+class ForgivingRoad(Road):
+    """Lets a payload pass that no decoder takes, and says nothing of it."""
+
+    def decode(self, message: Message) -> list[Observation]:
+        before = self.refused.copy()
+        found = super().decode(message)
+        self.refused = before
+        return found
+
+
+class EndlessDict(dict[str, "Decoder | None"]):
+    """Is never emptied."""
+
+    def clear(self) -> None:
+        """Not this one."""
+
+
+class EndlessRoad(Road):
+    """Remembers every topic that was ever made up."""
+
+    def __init__(self, sources: Sequence[tuple[str, Decoder]]) -> None:
+        super().__init__(sources)
+        self._routes = EndlessDict()
+
+
+class SilentClock(ManualClock):
+    """Is set without a word."""
+
+    def take_step(self) -> int:
+        super().take_step()
+        return 0
+
+
+def _with_policy(**changes: Any) -> Callable[[Street], Street]:
+    """The gateway is given another policy than the one that was signed off."""
+    return lambda street: replace(street, campaign=replace(street.campaign, policy=replace(street.campaign.policy, **changes)))
+
+
+def _without_caps(street: Street) -> Street:
+    offers = tuple(replace(offer, per_person_day_max=60) for offer in street.campaign.offers)
+    return replace(street, campaign=Campaign(offers, replace(street.campaign.policy, per_person_day_max=60)))
+
+
+def _since_ever(street: Street) -> Street:
+    """No year is too early, for the gateway and for the campaign."""
+    offers = tuple(replace(offer, starts_ms=0) for offer in street.campaign.offers)
+    return replace(street, clock_floor_ms=0, campaign=replace(street.campaign, offers=offers))
+
+
+def _leaking(
+    street: Street, start_ms: int, cells: Mapping[privacy.Cell, int], activity: privacy.Activity, backlog: int, name: str
+) -> tuple[Record, ...]:
+    """A door that writes a phone's name where an offer's belongs."""
+    records = _honest_door(street, start_ms, cells, activity, backlog, name)
+    return tuple(replace(record, offer="phone-0001") if isinstance(record, CellCount) else record for record in records)
+
+
+_honest_door = privacy.close_window
+
+
+def _first_come(entering: presence.Step, *_: object) -> tuple[presence.Step, list[presence.Presence]]:
+    """Whoever hears somebody has them, whatever others hear."""
+    return entering, []
+
+
+def _noticed(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+GUARDS: tuple[Guard, ...] = (
+    Guard("facts are known again", ("duplicate", "replay"), _noticed("facts"), Parts(store=ForgetfulStore)),
+    Guard("thanks come after the commit", ("crash",), _noticed("facts", "people", "visits"), Parts(line=EagerLine)),
+    Guard("a full disk is told", ("disk",), _noticed("facts", "people", "visits", "gap", "cap_offer"), Parts(store=BoastfulStore)),
+    Guard("caps", (), _noticed("cap_day", "cap_offer"), Parts(street=_without_caps)),
+    Guard("the gap", (), _noticed("gap"), Parts(street=_with_policy(gap_s_min=0))),
+    Guard("quiet hours", (), _noticed("quiet"), Parts(street=_with_policy(quiet_from=0, quiet_until=0))),
+    Guard("the clock's floor", ("clock",), _noticed("trusted_clock"), Parts(street=_since_ever)),
+    Guard("a set clock is told", ("clock",), _noticed("visits"), Parts(clock=SilentClock), cadence_s=30),
+    Guard("a refusal is counted", ("corrupt",), _noticed("accounts"), Parts(road=ForgivingRoad)),
+    Guard("routes are bounded", ("flood",), _noticed("bounds"), Parts(road=EndlessRoad)),
+    Guard("a record keeps its name", ("cloud",), _noticed("records"), Parts(store=RenamingStore)),
+    Guard(
+        "a no forgets the person",
+        ("replay",),
+        _noticed("consent", "people"),
+        rules=(Rule(consenting, "forget", lambda *_: None),),
+    ),
+    Guard("what waits is sent", ("crash",), _noticed("told"), rules=(Rule(TriggerDesk, "send_waiting", lambda *_: None),), haste=1.5),
+    Guard("zones compete", (), _noticed("visits"), rules=(Rule(presence, "arbitrate", _first_come),)),
+    Guard("the privacy door", (), _noticed("leaks"), rules=(Rule(privacy, "close_window", _leaking),)),
+)

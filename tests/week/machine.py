@@ -1,0 +1,238 @@
+"""One gateway without threads: the App with its box, its store and its uplink, that can be killed between any two steps.
+
+Where the gateway would wait for another thread there is a port, and the port is answered at once: the box does jobs when they
+are asked for, and a pause for a full disk is time that the rig lets pass. The uplink's own loop is replaced by its two
+halves, `plan_sync` and one sending, called when their time has come.
+
+Death is a power cut: the database's files are copied as they lie there, and the next life opens the copies. Nothing is closed
+in order, and what was in memory is gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from gateway.adapters.store import Store
+from gateway.app import App
+from gateway.core import limits
+from gateway.core.syncing import Send, Uplink, plan_sync
+from gateway.inbox import Inbox, Job
+from gateway.road import Road
+from gateway.uplink import UplinkThread
+from tests.kit.street import KEY, ManualClock, seeded_draw
+from tests.week import scene
+from tests.week.line import Line, PowerCutError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from gateway.core.street import Street
+    from gateway.core.types import Message
+    from gateway.core.world import Outcome
+    from tests.week.collector import MemoryCloud
+
+T = TypeVar("T")
+CutAt = Literal["before_commit", "after_commit", "before_thanks", "after_thanks", "before_telling"]
+CUTS: tuple[CutAt, ...] = ("before_commit", "after_commit", "before_thanks", "after_thanks")
+"""Where a turn can be cut whatever is in it; `before_telling` waits for one that has an offer to send."""
+IDLE_MS = 600_000
+STATUS_MS = 600_000
+
+
+class Taken(NamedTuple):
+    """What one turn took in, and when by the gateway's clock; enough to play it again."""
+
+    now_ms: int
+    step_ms: int
+    messages: tuple[Message, ...]
+
+
+class WeekInbox(Inbox):
+    """A box that never waits. `held` is called when the gateway waits out a full disk; `taken` with what it takes."""
+
+    def __init__(self, taken: Callable[[Sequence[Message]], None], held: Callable[[float], None]) -> None:
+        super().__init__(limits.INBOX_MESSAGES_MAX)
+        self._on_taken, self._on_held = taken, held
+        self.store: Store | None = None
+
+    def call(self, task: Callable[[Store], T]) -> Future[T]:
+        """The writer is whoever asks: do it now."""
+        job = Job(task)
+        assert self.store is not None
+        job.run(self.store)
+        return job.future
+
+    def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Job[Any]]]:
+        """What is there."""
+        if not most:
+            self._on_held(wait_s)
+        messages, jobs = super().take(most, 0.0)
+        if messages:
+            self._on_taken(messages)
+        return messages, jobs
+
+
+class WeekStore(Store):
+    """The real store, that tells what it has committed, can be killed around a commit, and can find the disk full."""
+
+    saved: Callable[[Outcome], None] | None = None
+    cut_at: CutAt | None = None
+
+    def save(self, outcome: Outcome) -> None:
+        """Commit, unless the power fails first."""
+        if self.cut_at == "before_commit":
+            raise PowerCutError(self.cut_at)
+        super().save(outcome)
+        if self.saved is not None:
+            self.saved(outcome)
+        if self.cut_at == "after_commit" or (self.cut_at == "before_telling" and outcome.triggers):
+            raise PowerCutError(self.cut_at)
+
+    def fill_disk(self) -> None:
+        """Not a page more."""
+        self._db.pragma("max_page_count", self._db.pragma("page_count"))
+
+    def free_disk(self) -> None:
+        """Room again."""
+        self._db.pragma("max_page_count", 2**31 - 1)
+
+    def sound(self) -> str:
+        """What SQLite says of its own pages."""
+        return str(self._db.pragma("quick_check"))
+
+    def tables(self, column: str) -> list[str]:
+        """The tables that have such a column, and nothing hidden in them."""
+        names = [name for (name,) in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+        return [name for name in names if column in self.columns(name)]
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table."""
+        return [row[1] for row in self.rows(f"PRAGMA table_info({table})")]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Whatever an invariant wants to know."""
+        return list(self._db.execute(sql))
+
+
+class Parts(NamedTuple):
+    """What a gateway is made of; a negative control hands in a part whose guard is off."""
+
+    store: type[WeekStore] = WeekStore
+    road: Callable[..., Road] = Road
+    line: type[Line] | None = None
+    clock: type[ManualClock] = ManualClock
+    street: Callable[[Street], Street] = lambda street: street
+
+
+class Machine:
+    """A gateway with its database in `folder`; `turns` are those of this life, `log` is what every turn of all lives took in."""
+
+    def __init__(
+        self, folder: Path, street: Street, line: Line, clock: ManualClock, cloud: MemoryCloud, *, seed: int, parts: Parts | None = None
+    ) -> None:
+        self._folder, self._line, self._clock, self._cloud = folder, line, clock, cloud
+        self._parts = parts or Parts()
+        self.street = self._parts.street(street)
+        self._draw = seeded_draw(seed)
+        self._lives = 0
+        self._uplink = Uplink()
+        self.taken: Callable[[Sequence[Message]], None] = lambda _: None
+        self.held: Callable[[float], None] = lambda _: None
+        self.saved: Callable[[Outcome], None] = lambda _: None
+        self.log: list[Taken] = []
+        self._batch: tuple[Message, ...] = ()
+        self.deaths = self.turns = 0
+        self.buried: Counter[str] = Counter()  # what lives that have ended had counted
+        self.store, self.app, self.inbox, self.uplink = self._begin()
+
+    @property
+    def path(self) -> Path:
+        """This life's database."""
+        return self._folder / f"life-{self._lives}.db"
+
+    def turn(self, cut_at: CutAt | None = None) -> None:
+        """Take in and work through all that the line holds; raises PowerCutError at `cut_at` of the first batch."""
+        self.store.cut_at, self._line.dies_at_thanks = cut_at, cut_at == "before_thanks"
+        self._line.pump()
+        while True:
+            self._batch = ()
+            now_ms, step_ms = self._clock.now_ms(), self._clock._step_ms
+            self.turns += 1
+            self.app.turn(0.0)
+            self.log.append(Taken(now_ms, step_ms, self._batch))
+            if cut_at is not None and cut_at != "before_telling":
+                raise PowerCutError(cut_at)
+            if not self._line.pump() and not len(self.inbox):
+                return
+
+    def send(self) -> None:
+        """What the uplink's thread would have done by now."""
+        while isinstance(plan_sync(self.store.backlog(), self._clock.now_ms(), self._uplink, IDLE_MS), Send):
+            self._uplink = self.uplink._send(self._uplink)
+
+    def die(self) -> None:
+        """The power is cut; the next life begins with what lies on the disk."""
+        self.deaths += 1
+        self.turns = 0
+        self.buried.update(self.totals())
+        before = self.path
+        self._lives += 1
+        for ending in ("", "-wal"):
+            lying = before.with_name(before.name + ending)
+            if lying.exists():
+                shutil.copyfile(lying, self.path.with_name(self.path.name + ending))
+        self.store.close()
+        before.unlink()
+        self._uplink = Uplink()
+        self.store, self.app, self.inbox, self.uplink = self._begin()
+
+    def totals(self) -> Counter[str]:
+        """What this life has counted: messages, refusals, observations, what was kept and dropped, and triggers that came too late."""
+        app, road = self.app, self.app.road
+        return Counter(
+            {
+                "messages": app.counts["messages"],
+                "decoded": sum(road.messages.values()),
+                "refused": road.refusals(),
+                "unknown": road.messages["unknown_topic"],
+                "observations": sum(road.observations.values()),
+                "kept": app.counts["kept"],
+                "discarded": sum(app.discarded.values()),
+                "expired": app.triggers.expired,
+                "facts": app.counts["facts"],
+            }
+        )
+
+    def close(self) -> None:
+        """End in order."""
+        self.store.close()
+
+    def _begin(self) -> tuple[WeekStore, App, WeekInbox, UplinkThread]:
+        store = self._parts.store(self.path, KEY)
+        store.saved = self._save
+        inbox = WeekInbox(self._take, self._hold)
+        inbox.store = store
+        road = scene.road(self._parts.road)
+        app = App(self.street, clock=self._clock, bus=self._line, store=store, scorer=scene.HabitScorer(), road=road, inbox=inbox)
+        app.draw = self._draw
+        app.status_interval_ms = STATUS_MS
+        uplink = UplinkThread(self.street.gateway, self._cloud, inbox, self._clock.now_ms, IDLE_MS / 1000)
+        app.uplink = uplink
+        self._line.connect(inbox)
+        return store, app, inbox, uplink
+
+    # What to tell may be set after a life has begun, so each life asks here.
+
+    def _save(self, outcome: Outcome) -> None:
+        self.saved(outcome)
+
+    def _hold(self, wait_s: float) -> None:
+        self.held(wait_s)
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        self._batch = tuple(messages)
+        self.taken(messages)

@@ -1,0 +1,124 @@
+"""What weeks have found, each as the few messages that it takes: so that it is found in a second from now on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.core.presence import Transition
+from tests.kit.street import HOUR_MS, ManualClock, berlin_ms
+from tests.week import scene
+from tests.week.collector import Collector, MemoryCloud
+from tests.week.line import Line, Parcel
+from tests.week.machine import Machine
+from tests.week.rig import folder
+
+NOON_MS = scene.START_MS + 12 * HOUR_MS
+TAG = "iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-1"
+MINUTE_MS = 60_000
+EXIT_MIN = 2
+
+
+class Street:
+    """One gateway, one phone; `changes` is all that was told of comings and goings, with the minutes since the start."""
+
+    def __init__(self, machine: Machine, line: Line, clock: ManualClock) -> None:
+        self.machine, self._line, self.clock = machine, line, clock
+        self._seq = 0
+        self._passed_ms = 0
+        self.changes: list[tuple[int, str]] = []
+        machine.saved = lambda outcome: self.changes.extend(map(self._told, outcome.transitions))
+
+    def say(self, device: str, kind: str, /, **fields: Any) -> None:
+        """A device speaks."""
+        self._seq += 1
+        payload = json.dumps({"v": 1, "boot": "b", "seq": self._seq, "at_ms": None, **fields}).encode()
+        self._line.say(Parcel(f"wayside/v1/street/up/{device}/{kind}", payload, int(kind in {"consent", "answer", "purchase"})))
+
+    def yes(self) -> None:
+        """The phone's owner says yes to everything."""
+        self.say("phone-0001", "consent", purposes=["presence", "offers", "learning", "measurement"], version=1, tags=[TAG])
+
+    def heard(self, times: int = 1) -> None:
+        """The plaza's scanner hears the phone."""
+        told = json.dumps({"id": TAG, "rssi": -55.0, "mac": "aabbccddee01"}).encode()
+        for _ in range(times):
+            self._line.say(Parcel(f"espresense/devices/{TAG}/plaza", told))
+
+    def wait(self, minutes: int) -> None:
+        """Time passes, in which the gateway looks around and the phone is heard once a minute."""
+        for _ in range(minutes):
+            self.clock.advance(MINUTE_MS)
+            self._passed_ms += MINUTE_MS
+            self.heard()
+            self.machine.turn()
+
+    def _told(self, change: Transition) -> tuple[int, str]:
+        return self._passed_ms // MINUTE_MS, change.kind
+
+
+@pytest.fixture
+def street() -> Iterator[Street]:
+    with folder() as where:
+        clock = ManualClock(NOON_MS)
+        line = Line(clock.now_ms, lambda _: None)
+        whole = scene.street(scene.scenario(1, 1.0))
+        quick = replace(whole, presence=replace(whole.presence, exit_after_ms=EXIT_MIN * MINUTE_MS))
+        machine = Machine(where, quick, line, clock, MemoryCloud(Collector(lambda _: None)), seed=1)
+        yield Street(machine, line, clock)
+        machine.close()
+
+
+def test_an_offer_that_a_no_in_the_same_batch_stops_is_not_counted(street: Street) -> None:
+    street.yes()
+    street.heard(2)
+    street.say("phone-0001", "consent", purposes=[], version=1)
+    street.machine.turn()
+    assert street.machine.app.counts["decisions"] == 1
+    assert street.machine.app.counts["triggers"] == 0
+    assert not street.machine.app.world.cells
+
+
+@pytest.mark.parametrize("step_ms", [HOUR_MS, -HOUR_MS, 24 * HOUR_MS])
+def test_a_visit_keeps_its_length_when_the_clock_is_set_and_the_power_fails(street: Street, step_ms: int) -> None:
+    street.yes()
+    street.heard(2)
+    street.machine.turn()
+    street.clock.step(step_ms)
+    street.wait(1)
+    street.machine.die()
+    street.wait(20)
+    (_, entered), (dwelled_min, dwelled) = street.changes
+    assert (entered, dwelled) == ("entered", "dwelled")
+    assert 10 <= dwelled_min <= 10 + EXIT_MIN, "a timer is asked at the latest one silence after the restart"
+
+
+def test_a_visit_ends_although_the_gateway_woke_up_in_1970(street: Street) -> None:
+    street.yes()
+    street.heard(2)
+    street.machine.turn()
+    here_ms = street.clock.now_ms()
+    street.clock._now_ms = berlin_ms(1970, 1, 1, 12)  # no battery: nobody is told of this step
+    street.machine.die()
+    street.wait(1)
+    street.clock.step(here_ms - berlin_ms(1970, 1, 1, 12))
+    street.machine.turn()
+    street.clock.advance(2 * HOUR_MS)
+    street.machine.turn()
+    assert [kind for _, kind in street.changes][-1] == "left"
+    assert not street.machine.store.rows("SELECT * FROM presences")
+
+
+def test_a_sale_of_which_nobody_knew_the_time_is_kept(street: Street) -> None:
+    street.clock.step(berlin_ms(1970, 1, 1, 12) - street.clock.now_ms())
+    street.say("till-cafe", "purchase", amount_minor=450, kind="coffee_house", decision=None)
+    street.machine.turn()
+    street.clock.step(NOON_MS - street.clock.now_ms())
+    for _ in range(3):
+        street.clock.advance(24 * HOUR_MS)
+        street.machine.turn()
+    assert len(street.machine.store.rows("SELECT * FROM facts")) == 1
