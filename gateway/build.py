@@ -82,9 +82,15 @@ def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
 
 def open_config_bundle(config: Config, now_ms: int) -> Bundle:
     """The verified bundle that a config names, not older than any that was installed here."""
+    return _open_on_shelf(config, config.bundle.path, now_ms)
+
+
+def _open_on_shelf(config: Config, path: Path, now_ms: int) -> Bundle:
+    """The active bundle, or the one before it, which may be older than the newest that was installed."""
+    shelf = Shelf(config.bundle.path)
     known_ms = now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None
-    version_min = Shelf(config.bundle.path).version_min()
-    return open_bundle(config.bundle.path, trusted_keys(config), known_ms, version_min=version_min)
+    version_min = shelf.version_min() if path == shelf.active else 1
+    return open_bundle(path, trusted_keys(config), known_ms, version_min=version_min)
 
 
 def sound_bundle(config: Config, now_ms: int) -> Bundle:
@@ -97,7 +103,15 @@ def sound_bundle(config: Config, now_ms: int) -> Bundle:
 
 def bundle_desk(config: Config, bundle: Bundle) -> BundleDesk:
     """The model of an opened bundle, ready to be asked, and the watch for the next one."""
-    return BundleDesk(bundle, Shelf(config.bundle.path), partial(open_config_bundle, config))
+    return BundleDesk(bundle, Shelf(config.bundle.path), partial(_reopened, config))
+
+
+def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
+    """A bundle for a gateway that runs: what is wrong with its keys is no reason to end."""
+    try:
+        return _open_on_shelf(config, path, now_ms)
+    except SetupError as error:
+        raise ShelfError(str(error)) from None
 
 
 def build_street(config: Config, bundle: Bundle) -> Street:

@@ -17,6 +17,7 @@ from gateway.core import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,12 +30,12 @@ log = logging.getLogger("wayside")
 class BundleDesk:
     """The scorer of a gateway (see `gateway.core.policy.choose.Scorer`), and the keeper of its bundle. Used by the writer thread."""
 
-    def __init__(self, bundle: Bundle, shelf: Shelf, reopen: Callable[[int], Bundle]) -> None:
-        """`reopen` gives the verified active bundle at a moment. Raises ScorerError when the model cannot be used."""
+    def __init__(self, bundle: Bundle, shelf: Shelf, reopen: Callable[[Path, int], Bundle]) -> None:
+        """`reopen` verifies a bundle of the shelf at a moment. Raises ScorerError when the model cannot be used."""
         self.version = ""
         self._shelf = shelf
         self._reopen = reopen
-        self._seen_ns = shelf.changed_at_ns()
+        self._seen_ns = self._doubted_ns = shelf.changed_at_ns()
         self._scorer: OnnxScorer | None = None
         self._expires_at_ms = 0
         self._number = 0
@@ -57,28 +58,34 @@ class BundleDesk:
         """Asked every second: the campaign of another bundle that has become active, if one has."""
         if self._failed:
             self._failed = False
-            self._go_back()
+            self._go_back(now_ms)
         changed_ns = self._shelf.changed_at_ns()
         if changed_ns != self._seen_ns:
-            self._seen_ns = changed_ns
-            return self._reload(now_ms)
+            return self._reload(now_ms, changed_ns)
         if self._scorer is not None and now_ms >= max(self._expires_at_ms, limits.CLOCK_FLOOR_MS):
             log.error("bundle %s has expired; offers stay silent until a newer one is installed", self.version)
             self._fall_silent()
         return None
 
-    def _reload(self, now_ms: int) -> Campaign | None:
+    def _reload(self, now_ms: int, changed_ns: int) -> Campaign | None:
         try:
             if not self._shelf.is_tried():
-                log.error("%s is not what was installed last; it is taken up at the next start", self._shelf.active)
+                self._doubt(changed_ns)
                 return None
-            bundle = self._reopen(now_ms)
+            self._seen_ns = changed_ns
+            bundle = self._reopen(self._shelf.active, now_ms)
             self._take(bundle)
         except (BundleError, ScorerError, ShelfError, OSError) as error:
             log.error("the bundle that was installed is not taken up: %s", error)  # noqa: TRY400 - as above
             return None
         log.info("bundle %s is at work", self.version)
         return bundle.campaign
+
+    def _doubt(self, changed_ns: int) -> None:
+        """A rollback writes its note first, so the next look may find it done: until then it is asked again, and told once."""
+        if changed_ns != self._doubted_ns:
+            self._doubted_ns = changed_ns
+            log.warning("%s is not (yet) what was installed last: install it, or start anew to have it tried", self._shelf.active)
 
     def _take(self, bundle: Bundle) -> None:
         self._scorer = load_scorer(bundle)
@@ -89,11 +96,16 @@ class BundleDesk:
     def _fall_silent(self) -> None:
         self._scorer, self.version = None, ""
 
-    def _go_back(self) -> None:
-        """From the newest bundle to the one before, never further: two broken ones must not take turns."""
+    def _go_back(self, now_ms: int) -> None:
+        """From the newest bundle to the one before, never further: two broken ones must not take turns.
+
+        Nor to one that has expired meanwhile: a gateway starts with a broken one, and observes, but not with that.
+        """
         try:
             notes = self._shelf.notes()
             if notes is not None and self._number == notes.version_max:
+                if self._shelf.previous.exists():
+                    self._reopen(self._shelf.previous, now_ms)
                 self._shelf.go_back()
-        except (ShelfError, OSError) as error:
+        except (BundleError, ShelfError, OSError) as error:
             log.error("no way back: %s", error)  # noqa: TRY400 - as above

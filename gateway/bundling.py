@@ -16,7 +16,7 @@ from rich.table import Table
 
 from gateway.adapters.bundle import Bundle, BundleError, Manifest, open_bundle
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.shelf import Shelf
+from gateway.adapters.shelf import Shelf, digest
 from gateway.build import trusted_keys
 from gateway.core import limits
 from gateway.trial import try_model
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What the commands print of a bundle."""
+    """What the commands print of a bundle: of the patterns how many, of the priors for which offers, None where none came along."""
 
     manifest: Manifest
     offers: tuple[str, ...]
     parity_rows: int
+    patterns: int | None
+    priors: tuple[str, ...] | None
 
 
 def verified(path: Path, config: Config, *, judge_expiry: bool = True) -> Bundle:
@@ -46,7 +48,9 @@ def install(path: Path, config: Config, *, series: str | None) -> Bundle:
     """Make the bundle at `path` the active one. Raises as `verified`, and ShelfError, OSError."""
     shelf = Shelf(config.bundle.path)
     bundle = verified(path, config)
-    _check_follows(bundle.manifest, shelf, config, series)
+    lies_unnoted = shelf.notes() is None and digest(path) == digest(shelf.active)  # put there by hand, or a power cut came before the note
+    if not lies_unnoted:
+        _check_follows(bundle.manifest, shelf, config, series)
     shelf.install(path.read_bytes(), bundle.manifest.name, bundle.manifest.version)
     return bundle
 
@@ -79,16 +83,25 @@ def _check_follows(manifest: Manifest, shelf: Shelf, config: Config, series: str
 
 def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
     """One bundle for people, or as one JSON object."""
-    offers = tuple(offer.id for offer in bundle.campaign.offers)
+    shown = Shown(
+        manifest=bundle.manifest,
+        offers=tuple(offer.id for offer in bundle.campaign.offers),
+        parity_rows=len(bundle.rows),
+        patterns=None if bundle.patterns is None else len(bundle.patterns),
+        priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
+    )
     if as_json:
-        Console().out(msgspec.json.encode(Shown(bundle.manifest, offers, len(bundle.rows))).decode(), highlight=False)
+        Console().out(msgspec.json.encode(shown).decode(), highlight=False)
         return
-    manifest = bundle.manifest
+    manifest = shown.manifest
     table = Table("", "", title=f"{manifest.name} version {manifest.version}: {title}", show_header=False)
     table.add_row("expires", datetime.fromtimestamp(manifest.expires_at_ms / 1000, tz=UTC).date().isoformat())
-    table.add_row("offers", ", ".join(offers))
+    table.add_row("offers", ", ".join(shown.offers))
     table.add_row("operators", ", ".join(manifest.model.ops))
-    table.add_row("answers compared", str(len(bundle.rows)))
+    table.add_row("calibration", manifest.model.calibration or "not stated")
+    table.add_row("answers compared", str(shown.parity_rows))
+    table.add_row("patterns", "none" if shown.patterns is None else f"{shown.patterns}, each with a value")
+    table.add_row("priors", "none" if shown.priors is None else f"for {', '.join(shown.priors) or 'no offer'}")
     for name, value in manifest.metrics.items():
         table.add_row(name, f"{value:g}")
     Console().print(table)

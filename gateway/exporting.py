@@ -1,8 +1,9 @@
 """`wayside history export`: what the gateway remembers of people who said yes to being learned from, as two CSV tables.
 
-The workstation reads them as they are (`wayside-models history`). Nobody's local id goes into a file: subjects and decisions get pseudonyms
-under a key that is drawn for this export and forgotten with it, so neither can be found again in the database or in an earlier
-export by name. (Moments can: two exports of the same days hold the same times. Keep no more of them than you need.)
+The workstation reads them as they are (`wayside-models history`); beside them `history.json` says by which table of features
+the `f_` columns were made, so that no model learns from rows that mean something else. Nobody's local id goes into a file: subjects and
+decisions get pseudonyms under a key that is drawn for this export and forgotten with it, so neither can be found again in the database
+or in an earlier export by name. (Moments can: two exports of the same days hold the same times. Keep no more of them than you need.)
 
 People are written one after the other in the order of their pseudonyms, each in the order of time. Files are complete or not there, and
 readable by their owner only.
@@ -16,7 +17,7 @@ import os
 import secrets
 from collections import Counter
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 import typer
@@ -68,7 +69,10 @@ def export_history(settings: Config, folder: Path, *, as_json: bool) -> None:
 
 
 def write(reader: Reader, kinds: dict[str, str], folder: Path, now_ms: int) -> Exported:
-    """Both tables of one moment into `folder`; `kinds` is the kind of place of each zone, where it has one."""
+    """Both tables of one moment into `folder`; `kinds` is the kind of place of each zone, where it has one.
+
+    `history.json` comes last: new rows beside an old claim are refused, old rows beside a new one would be believed.
+    """
     pseudonyms = _Pseudonyms()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = folder / "interactions.csv", folder / "baskets.csv"
@@ -84,6 +88,8 @@ def write(reader: Reader, kinds: dict[str, str], folder: Path, now_ms: int) -> E
             for row in person.baskets():
                 baskets.writerow({"subject": name, **row})
                 bought += 1
+    with _whole(folder / "history.json") as file:
+        file.write(msgspec.json.encode({"features_hash": features.SCHEMA_HASH}).decode() + "\n")
     return Exported(len(people), dict(told), bought, str(files[0]), str(files[1]))
 
 
@@ -184,14 +190,21 @@ def _kind(chosen: Candidate) -> str:
 @contextmanager
 def _table(path: Path, columns: tuple[str, ...]) -> Iterator[csv.DictWriter[str]]:
     """A CSV file that is there once it is whole."""
+    with _whole(path) as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        yield writer
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[TextIO]:
+    """A file of its owner's that is there once it is whole."""
     draft = path.with_name(f"{path.name}.part")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            yield writer
+            yield file
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

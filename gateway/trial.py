@@ -50,19 +50,26 @@ def try_model(bundle: Bundle) -> None:
     question = Question(bundle.model, _Manifest(bundle.manifest.model), bundle.rows.tobytes(), bundle.expected.tobytes())
     try:
         ended = subprocess.run(
-            [sys.executable, "-m", "gateway.trial"],
+            [sys.executable, "-P", "-m", "gateway.trial"],  # -P: nothing is imported from the folder that somebody happens to stand in
             input=msgspec.msgpack.encode(question),
             capture_output=True,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # its threads would each reserve address space
+            env=_environment(),
             timeout=limits.TRIAL_S_MAX,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise ScorerError("model_broken", f"it did not answer within {limits.TRIAL_S_MAX} s when it was tried") from None
-    if ended.returncode == 1:
-        raise ScorerError("model_broken", f"its trial failed: {ended.stdout.decode(errors='replace')[:300]}")
+    if ended.returncode == 1:  # it has said why, or Python has, in its last line
+        said = ended.stdout or ended.stderr.strip().rpartition(b"\n")[2]
+        raise ScorerError("model_broken", f"its trial failed: {said.decode(errors='replace')[:300]}")
     if ended.returncode != 0:
         raise ScorerError("model_broken", f"the process that tried it died (status {ended.returncode})")
+
+
+def _environment() -> dict[str, str]:
+    """None of the gateway's secrets, and one thread: each would reserve address space."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("WAYSIDE_")}
+    return ours | {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def main() -> int:

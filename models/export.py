@@ -21,6 +21,7 @@ from gateway.adapters.bundle import MODEL, MODEL_BYTES_MAX, PARITY, ModelEntry, 
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features, limits
 from gateway.core.features import KINDS, Heading, Situation, Weather
+from models.errors import ModelsError
 from models.propensity.families import Fitted
 from models.propensity.graph import entry_of
 
@@ -30,7 +31,7 @@ _TIMED_CALLS = 2_000
 _WILD = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-30, -1.0, 0.5, 77.0], np.float32)
 
 
-class ExportError(RuntimeError):
+class ExportError(ModelsError):
     """The model cannot be shipped; the text says why."""
 
 

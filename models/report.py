@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.adapters.bundle import CalibrationName, ModelEntry
 from gateway.core import features
+from models.errors import ModelsError
 from models.export import Exported
 from models.propensity.families import Fitted
 from models.tables.coupon import Coupons
@@ -22,7 +23,7 @@ from models.training import Comparison
 REPORT = "report.json"
 
 
-class ReportError(ValueError):
+class ReportError(ModelsError):
     """A folder holds no model that `train` wrote; the text says what to do."""
 
 

@@ -2,9 +2,11 @@
 
 A gateway that does what a file tells it must know who wrote the file. So one Ed25519 signature covers the
 manifest, the manifest holds a SHA-256 of every other member, and nothing is parsed before both were checked.
-Nothing in a bundle is compressed: sizes are what they say they are, and one content has exactly one sequence of
-bytes. `open_bundle` writes the file anew from what it read and compares, so a flipped bit in a place that no
-signature reaches (a date of the zip, a comment, bytes before or after) is refused like any other.
+The file around them is the one of `stored_zip`: nothing is compressed and one content has exactly one sequence of
+bytes, so a flipped bit in a place that no signature reaches is refused like any other.
+
+Model, parity rows and campaign are always there. What else history taught may come along: patterns with a value, and a start for the
+model that learns from answers (`gateway.core.learnt`).
 """
 
 from __future__ import annotations
@@ -13,11 +15,9 @@ import base64
 import binascii
 import hashlib
 import io
-import struct
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, NoReturn
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,28 +26,31 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from gateway.adapters import stored_zip
 from gateway.core import features
+from gateway.core.learnt import PATTERNS_FORMAT, OfferPriors, Pattern, PatternFile, parse_patterns, parse_priors
 from gateway.core.offers import Campaign, Id
 
 APP_VERSION = "0.1.0"  # the `app_min` that this code fulfils; a test compares it with pyproject.toml
 FORMAT = 1
 MODEL_BYTES_MAX = 1_048_576  # trees of a few hundred splits need a third of it
 PARITY_ROWS_MAX = 4_096
-BUNDLE_BYTES_MAX = 3_145_728  # the members' bounds together, and the zip's own few hundred bytes
+BUNDLE_BYTES_MAX = 8_388_608  # the members' bounds together, and the zip's own few hundred bytes
 KEY_MARK = "wayside-ed25519"
 
 MANIFEST, SIGNATURE, MODEL, PARITY, CAMPAIGN = "manifest.json", "manifest.sig", "model.onnx", "parity.npz", "campaign.json"
+PATTERNS, PRIORS = "patterns.json", "priors.json"
 _MEMBER_BYTES_MAX: Mapping[str, int] = {
     MANIFEST: 65_536,
     SIGNATURE: 64,
     MODEL: MODEL_BYTES_MAX,
     PARITY: 1_048_576,
     CAMPAIGN: 262_144,
+    PATTERNS: 4_194_304,  # 400 bytes for each of as many patterns as there may be; ordinary ones take half
+    PRIORS: 1_572_864,  # 24 KiB for each of as many offers as there may be
 }
+_OPTIONAL = (PATTERNS, PRIORS)
 _PARITY_BYTES_MAX: Mapping[str, int] = {"rows.npy": 1_000_000, "expected.npy": 40_000}
-# What zipfile raises on bytes that are no zip: beside its own error also what its offsets lead to (seeks before the start, names in
-# no encoding, methods and versions it does not know).
-_ZIP_FAULTS = (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
 assert sum(_MEMBER_BYTES_MAX.values()) < BUNDLE_BYTES_MAX
 
 Reason = Literal[
@@ -60,6 +63,8 @@ Reason = Literal[
     "too_new_for_app",
     "features_differ",
     "bad_campaign",
+    "bad_patterns",
+    "bad_priors",
     "model_broken",
 ]
 """Why a bundle was refused. Closed: these are the labels of a counter."""
@@ -74,6 +79,8 @@ _ADVICE: Mapping[Reason, str] = {
     "too_new_for_app": "update Wayside on this gateway first",
     "features_differ": "train the model anew with this version of Wayside",
     "bad_campaign": "mend the campaign file and make the bundle anew",
+    "bad_patterns": "write the pattern file anew with `wayside-models rules` or `journeys`, which let nothing without a value pass",
+    "bad_priors": "write the priors anew with `wayside-models priors`, from a history of this campaign",
     "model_broken": "export the model and make the bundle anew",
 }
 
@@ -94,13 +101,20 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bytes: Annotated[int, Meta(ge=0)]
 
 
+CalibrationName = Literal["none", "sigmoid", "isotonic"]
+
+
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the signer says of the ONNX model: the names at its ends and the operators between."""
+    """What the signer says of the ONNX model: the names at its ends, the operators between, and how its answers became probabilities.
+
+    `calibration` is None where a manifest does not say.
+    """
 
     input: Annotated[str, Meta(min_length=1, max_length=64)]
     output: Annotated[str, Meta(min_length=1, max_length=64)]
     opset: Annotated[int, Meta(ge=1)]
     ops: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
+    calibration: CalibrationName | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,12 +150,15 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     campaign: Campaign
     metrics: Mapping[str, float]
     app_min: str = APP_VERSION
+    patterns: tuple[Pattern, ...] | None = None
+    priors: tuple[OfferPriors, ...] | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, eq=False):
     """An opened bundle: signed by somebody trusted, whole, current and made for this feature table.
 
     `rows` float32 (n, len(FEATURES)) and `expected` float32 (n,): what the model must answer here as it did where it was made.
+    `patterns` and `priors` are None where none came along.
     """
 
     manifest: Manifest
@@ -149,6 +166,8 @@ class Bundle(msgspec.Struct, frozen=True, eq=False):
     rows: NDArray[np.float32]
     expected: NDArray[np.float32]
     campaign: Campaign
+    patterns: tuple[Pattern, ...] | None
+    priors: tuple[OfferPriors, ...] | None
 
 
 class Parity(NamedTuple):
@@ -171,20 +190,28 @@ def open_bundle(
     `now_ms` is None while nobody vouches for the clock; expiry is then not judged. `version_min` refuses what is
     older than a bundle that was already installed.
     """
-    members = _members(_content(path), _MEMBER_BYTES_MAX)
+    members = _members(_content(path), _MEMBER_BYTES_MAX, _OPTIONAL)
     _check_signature(members, trusted_keys)
     manifest = _manifest(members[MANIFEST])
     _check_hashes(members, manifest)
     _check_current(manifest, now_ms, version_min, app_version)
     parity = read_parity(members[PARITY])
+    campaign = parse_campaign(members[CAMPAIGN])
     return Bundle(
-        manifest=manifest, model=members[MODEL], rows=parity.rows, expected=parity.expected, campaign=parse_campaign(members[CAMPAIGN])
+        manifest=manifest,
+        model=members[MODEL],
+        rows=parity.rows,
+        expected=parity.expected,
+        campaign=campaign,
+        patterns=read_patterns(members[PATTERNS]) if PATTERNS in members else None,
+        priors=read_priors(members[PRIORS], campaign) if PRIORS in members else None,
     )
 
 
 def write_bundle(path: Path, private_key: Ed25519PrivateKey, draft: Draft) -> Manifest:
     """Sign `draft` and write it to `path` in one step: nobody ever finds half a bundle there. The same draft gives the same bytes."""
     members = {MODEL: draft.model, PARITY: parity_bytes(draft.rows, draft.expected), CAMPAIGN: campaign_bytes(draft.campaign)}
+    members |= _learnt(draft)
     manifest = Manifest(
         format=FORMAT,
         name=draft.name,
@@ -199,8 +226,8 @@ def write_bundle(path: Path, private_key: Ed25519PrivateKey, draft: Draft) -> Ma
     )
     signed = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     _manifest(signed)  # a signer must not be able to write what no gateway can read
-    content = _zip({MANIFEST: signed, SIGNATURE: private_key.sign(signed), **members})
-    _members(content, _MEMBER_BYTES_MAX)
+    content = stored_zip.write({MANIFEST: signed, SIGNATURE: private_key.sign(signed), **members})
+    _members(content, _MEMBER_BYTES_MAX, _OPTIONAL)
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_bytes(content)
     unfinished.replace(path)
@@ -220,6 +247,22 @@ def campaign_bytes(campaign: Campaign) -> bytes:
     return msgspec.json.format(msgspec.json.encode(campaign), indent=2)
 
 
+def read_patterns(content: bytes) -> tuple[Pattern, ...]:
+    """The patterns in `content` (JSON), or `BundleError`: each has a value."""
+    try:
+        return parse_patterns(content)
+    except ValueError as error:
+        raise BundleError("bad_patterns", str(error)) from error
+
+
+def read_priors(content: bytes, campaign: Campaign) -> tuple[OfferPriors, ...]:
+    """The starts of the real-time model in `content` (JSON), each for an offer of `campaign`; or `BundleError`."""
+    try:
+        return parse_priors(content, {offer.id for offer in campaign.offers})
+    except ValueError as error:
+        raise BundleError("bad_priors", str(error)) from error
+
+
 def parity_bytes(rows: NDArray[np.float32], expected: NDArray[np.float32]) -> bytes:
     """`parity.npz`, readable by `numpy.load` too, and the same bytes for the same arrays (numpy's own writer stamps no promise on that)."""
     members: dict[str, bytes] = {}
@@ -227,7 +270,7 @@ def parity_bytes(rows: NDArray[np.float32], expected: NDArray[np.float32]) -> by
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, np.ascontiguousarray(array, dtype="<f4"), version=(1, 0), allow_pickle=False)
         members[name] = buffer.getvalue()
-    return _zip(members)
+    return stored_zip.write(members)
 
 
 def read_parity(content: bytes) -> Parity:
@@ -273,44 +316,27 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise BundleError("not_a_bundle", f"{path} cannot be read ({error.strerror})") from error
     if len(content) > BUNDLE_BYTES_MAX:
-        _not_a_bundle(f"the file is over {BUNDLE_BYTES_MAX} bytes")
+        raise BundleError("not_a_bundle", f"the file is over {BUNDLE_BYTES_MAX} bytes")
     return content
 
 
-def _not_a_bundle(detail: str) -> NoReturn:
-    raise BundleError("not_a_bundle", detail)
-
-
-def _members(content: bytes, bytes_max: Mapping[str, int]) -> dict[str, bytes]:
-    """The members of an uncompressed zip, each within its bound, and nothing else in the file."""
+def _members(content: bytes, bytes_max: Mapping[str, int], optional: Sequence[str] = ()) -> dict[str, bytes]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            infos = archive.infolist()
-            if sorted(info.filename for info in infos) != sorted(bytes_max):
-                _not_a_bundle(f"it must hold {', '.join(bytes_max)}, each once, and nothing else")
-            for info in infos:
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > bytes_max[info.filename]:
-                    _not_a_bundle(f"{info.filename} is compressed or over {bytes_max[info.filename]} bytes")
-            members = {info.filename: archive.read(info) for info in infos}
-    except BundleError:
-        raise
-    except _ZIP_FAULTS as error:
-        raise BundleError("not_a_bundle", f"not a whole zip file ({str(error)[:120]})") from error
-    if _zip({name: members[name] for name in bytes_max}) != content:
-        _not_a_bundle("bytes stand in the zip that a bundle does not have")
+        return stored_zip.read(content, bytes_max, optional)
+    except stored_zip.StoredZipError as error:
+        raise BundleError("not_a_bundle", str(error)) from error
+
+
+def _learnt(draft: Draft) -> dict[str, bytes]:
+    """The members that need not be there, read once as a gateway will: a signer must not be able to write what is refused."""
+    members: dict[str, bytes] = {}
+    if draft.patterns is not None:
+        members[PATTERNS] = msgspec.json.encode(PatternFile(PATTERNS_FORMAT, draft.patterns))
+        read_patterns(members[PATTERNS])
+    if draft.priors is not None:
+        members[PRIORS] = msgspec.json.encode(draft.priors)
+        read_priors(members[PRIORS], draft.campaign)
     return members
-
-
-def _zip(members: Mapping[str, bytes]) -> bytes:
-    """A zip without compression, dates or attributes of the machine: the same members, the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in members.items():
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.create_system = 3
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, content)
-    return buffer.getvalue()
 
 
 def _check_signature(members: Mapping[str, bytes], trusted_keys: Sequence[Ed25519PublicKey]) -> None:
@@ -334,7 +360,7 @@ def _manifest(content: bytes) -> Manifest:
 
 
 def _check_hashes(members: Mapping[str, bytes], manifest: Manifest) -> None:
-    if sorted(manifest.files) != sorted((MODEL, PARITY, CAMPAIGN)):
+    if set(manifest.files) != set(members) - {MANIFEST, SIGNATURE}:
         raise BundleError("wrong_hash", "the manifest does not vouch for every member")
     for name, entry in manifest.files.items():
         if len(members[name]) != entry.bytes or hashlib.sha256(members[name]).hexdigest() != entry.sha256:

@@ -22,6 +22,7 @@ READING_MS_MAX = 3 * 3_600_000  # older weather is not the weather
 NOISE_MS_MAX = 30 * 60_000  # a bus comes and goes within a minute; what lasts (a fair, a works) is heard again by every report
 AIR_MS_MAX = 2 * 3_600_000  # fine dust changes within hours; many of its sensors report once an hour
 CROWD_MS_MAX = 3_600_000  # a counter that was silent for longer says nothing of now, nor of when its next count began
+CROWD_FIRST_MS = 10_000  # reports closer than this waited somewhere together: what they tell was gathered in longer than that
 CROWD_MEAN_MS = 10 * 60_000  # how far a crowd looks back; a train's arrival shows within minutes and is over in a quarter of an hour
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 FREEZING_C = 1.0
@@ -198,7 +199,7 @@ def counted(context: ZoneContext, counter: str, people: int, now_ms: int) -> Zon
     lives = (now_ms - before.at_ms) / CROWD_MEAN_MS
     fade = math.exp(-lives)
     if before.per_hour is None:
-        flow = None if lives == 0.0 else people * HOUR_MS / (now_ms - before.at_ms)
+        flow = None if lives == 0.0 else people * HOUR_MS / max(now_ms - before.at_ms, CROWD_FIRST_MS)
     else:
         # The exact mean of a flow that was steady between the two reports; two reports at one moment (of a batch) just add up.
         share = 1.0 if lives == 0.0 else (1.0 - fade) / lives
@@ -275,4 +276,6 @@ def _flow(context: ZoneContext, now_ms: int) -> tuple[float, int] | None:
 
 
 def _decayed(rate: VisitRate, now_ms: int) -> float:
+    if rate.at_ms < limits.CLOCK_FLOOR_MS <= now_ms:  # told before the clock was set: nobody knows how long ago, but not since 1970
+        return rate.per_month
     return rate.per_month * math.exp(-max(0, now_ms - rate.at_ms) / MONTH_MS)

@@ -129,11 +129,12 @@ class Draft:
     # --- visits --------------------------------------------------------------------------------------------
 
     def tell(self, transition: Transition) -> None:
-        """Write a change of presence down; a visit that has ended is kept if its person's word covers that."""
+        """Write a change of presence down; a visit that has ended is kept if its person's word covers that, and if its day is known."""
         self.out.transitions.append(transition)
         self.out.counts[transition.kind] += 1
         person = self.context(transition.subject) if transition.kind == "left" else None
-        if person is None or contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
+        is_dated = transition.entered_ms >= self.street.clock_floor_ms
+        if person is None or not is_dated or contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
             return
         if contexts.may_be_remembered(person.purposes):
             times_ms = transition.entered_ms, transition.at_ms

@@ -181,13 +181,13 @@ class World:
 
     def accept(self, outcome: Outcome) -> None:
         """Make a stored outcome true in memory."""
+        self._accept_addresses(outcome)
         for mover, subject in outcome.identities.items():
             if subject is None:
                 self.identities.pop(mover, None)
-                self.clocks.pop(mover, None)
+                self.clocks.pop(mover, None)  # after the clocks of this batch, which may hold theirs
             else:
                 self.identities[mover] = subject
-        self._accept_addresses(outcome)
         for place, presence in outcome.presences.items():
             if presence is None:
                 self.presences.pop(place, None)

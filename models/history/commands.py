@@ -23,11 +23,9 @@ from models.history.options import (
     MapText,
     MemoryMb,
     opened,
-    print_json,
-    say,
-    show,
     show_counted,
 )
+from models.screen import print_json, say, show
 from models.history.reading import MEMORY_MB, THREADS, Counted, History
 
 app = typer.Typer(no_args_is_help=True, help="Look at a history of visits, proposals, answers and purchases.")

@@ -1,22 +1,19 @@
-"""What the commands that read a history have in common: their options, how they open it, how they show that they work."""
+"""What the commands that read a history have in common: their options, how they open it, how they say what became of its rows."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from models.history.columns import TableName
 from models.history.mapping import HistoryError, Mapped, parse_mapping, read_mapping
 from models.history.reading import MEMORY_MB, Counted, History, find_tables, open_history
+from models.screen import counts_text, say, working
 
 Folder = Annotated[Path | None, typer.Option("--dir", help="Folder of an export: interactions and baskets.", exists=True, file_okay=False)]
 InteractionsFile = Annotated[
@@ -83,48 +80,7 @@ def opened(asked: Asked, optional: Collection[str] = ()) -> Iterator[History]:
         yield history
 
 
-@contextmanager
-def working(what: str) -> Iterator[None]:
-    """A sign of life on the standard error, gone when done."""
-    with Console(stderr=True).status(what):
-        yield
-
-
-def print_json(value: object) -> None:
-    """One JSON object on the standard output."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-
-
-def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people: texts to the left, numbers to the right."""
-    listed = [[_cell(value) for value in row] for row in rows]
-    table = Table(title=title, title_justify="left")
-    for place, name in enumerate(header):
-        numeric = bool(listed) and all(row[place][:1] in "-0123456789" for row in listed)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in listed:
-        table.add_row(*(escape(cell) for cell in row))
-    Console().print(table)
-
-
 def show_counted(counted: Iterable[Counted]) -> None:
     """What became of the rows, table by table."""
     for of in counted:
-        refused = ", ".join(f"{reason} {rows:,}" for reason, rows in of.refused.items()) or "none"
-        say(f"{of.table}: {of.rows_in:,} rows in, {of.used:,} used; refused: {refused}")
-
-
-def say(text: str) -> None:
-    """One line for people."""
-    Console().print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _cell(value: object) -> str:
-    match value:
-        case bool() | str():
-            return str(value)
-        case int():
-            return f"{value:,}"
-        case float():
-            return f"{value:,.4g}" if abs(value) < 1_000 else f"{value:,.0f}"
-    return str(value)
+        say(f"{of.table}: {of.rows_in:,} rows in, {of.used:,} used; refused: {counts_text(of.refused)}")

@@ -24,12 +24,9 @@ from models.history.options import (
     MapText,
     MemoryMb,
     opened,
-    print_json,
-    say,
-    show,
     show_counted,
-    working,
 )
+from models.screen import print_json, say, show, working
 from models.history.reading import MEMORY_MB, Counted
 from models.patterns import journeys as walked
 from models.patterns.cohorts import K, cohorts_of

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import msgspec
 import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from models.planning import ahp, drawings, segments, survey, vikor
 from models.planning.sheets import PlanningError, read_sheet, write_sheet
+from models.screen import print_json, say, show
 
 Csv = Annotated[Path, typer.Option("--out", help="Write the table here, CSV.", dir_okay=False)]
 Picture = Annotated[Path, typer.Option(help="Draw it here, SVG.", dir_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same table: same figures.")]
-_SCREEN = Console()
 
 
 def weigh_criteria(
@@ -47,13 +42,13 @@ def weigh_criteria(
     if picture is not None:
         drawings.draw_weights(weights, picture)
     if as_json:
-        _json(group)
+        print_json(group)
     else:
-        _table("Weights" if len(sheets) == 1 else f"Weights of {len(sheets)} judges", header, rows)
+        show("Weights" if len(sheets) == 1 else f"Weights of {len(sheets)} judges", header, rows)
         for path, judge in zip(matrices, group.judges, strict=True):
-            _say(f"{path.name}: {_verdict(judge)}")
+            say(f"{path.name}: {_verdict(judge)}")
         if len(sheets) > 1:
-            _say(f"group: {_verdict(weights)}")
+            say(f"group: {_verdict(weights)}")
     if not weights.is_consistent:
         raise typer.Exit(1)
 
@@ -82,12 +77,12 @@ def rank_alternatives(
     if picture is not None:
         drawings.draw_compromises(ranking, picture)
     if as_json:
-        _json({"ranking": ranking, "warnings": notes})
+        print_json({"ranking": ranking, "warnings": notes})
         return
-    _table("Criteria", ("criterion", "weight"), list(zip(ranking.criteria, ranking.weights, strict=True)))
-    _table("Proposed, best first", ("v", "alternatives"), [(one.v, ", ".join(one.proposed)) for one in ranking.sweep])
+    show("Criteria", ("criterion", "weight"), list(zip(ranking.criteria, ranking.weights, strict=True)))
+    show("Proposed, best first", ("v", "alternatives"), [(one.v, ", ".join(one.proposed)) for one in ranking.sweep])
     for note in notes:
-        _say(f"warning: {note}")
+        say(f"warning: {note}")
 
 
 class _SegmentsReport(NamedTuple):
@@ -119,14 +114,14 @@ def find_segments(
         drawings.draw_segments(assigned, picture)
     counts = assigned.counts()
     if as_json:
-        _json(_SegmentsReport(counts, clusters.parts if clusters.has_structure else 0, clusters.stability)._asdict())
+        print_json(_SegmentsReport(counts, clusters.parts if clusters.has_structure else 0, clusters.stability)._asdict())
         return
     rows = [(name, counts[name], ", ".join(way.tags), way.treat) for name, way in segments.STRATEGIES.items()]
-    _table("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", counts["unknown"], "", "")])
+    show("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", counts["unknown"], "", "")])
     if clusters.has_structure:
-        _say(f"{clusters.parts} clusters, found again with agreement {clusters.stability:.2f} when people are drawn anew")
+        say(f"{clusters.parts} clusters, found again with agreement {clusters.stability:.2f} when people are drawn anew")
     else:
-        _say("no cluster structure: any grouping found in this table would be another one tomorrow")
+        say("no cluster structure: any grouping found in this table would be another one tomorrow")
 
 
 def examine_survey(
@@ -148,15 +143,15 @@ def examine_survey(
     if picture is not None:
         drawings.draw_survey(report, picture)
     if as_json:
-        _json(report)
+        print_json(report)
         return
     rows = [(s.name, s.alpha, f"{s.alpha_low:.3f} … {s.alpha_high:.3f}", s.ave, s.composite_reliability) for s in report.scales]
-    _table(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
-    _table("Pattern loadings (promax)", header, pattern)
+    show(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
+    show("Pattern loadings (promax)", header, pattern)
     for first, second in report.confused:
-        _say(f"{first} and {second} are not told apart (Fornell and Larcker)")
+        say(f"{first} and {second} are not told apart (Fornell and Larcker)")
     for note in report.warnings:
-        _say(f"warning: {note}")
+        say(f"warning: {note}")
 
 
 def needed_respondents(
@@ -212,18 +207,3 @@ def _scale(text: str) -> tuple[str, tuple[str, ...]]:
     if not equals or not name:
         raise PlanningError(f"--scale {text!r} does not read name=item,item")
     return name, tuple(item.strip() for item in items.split(",") if item.strip())
-
-
-def _json(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-
-
-def _say(text: str) -> None:
-    _SCREEN.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _table(title: str, header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
-    table = Table(*header, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
-    _SCREEN.print(table)

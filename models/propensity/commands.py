@@ -13,20 +13,8 @@ import typer
 
 from models.errors import ModelsError
 from models.history.mapping import HistoryError
-from models.history.options import (
-    AsJson,
-    Asked,
-    BasketsFile,
-    Folder,
-    MappingFile,
-    MapText,
-    opened,
-    print_json,
-    say,
-    show,
-    show_counted,
-    working,
-)
+from models.history.options import AsJson, Asked, BasketsFile, Folder, MappingFile, MapText, opened, show_counted
+from models.screen import print_json, say, show, working
 from models.history.reading import Counted
 from models.measures import Interval
 from models.propensity.families import NAMES, families

@@ -22,12 +22,9 @@ from models.history.options import (
     MapText,
     MemoryMb,
     opened,
-    print_json,
-    say,
-    show,
     show_counted,
-    working,
 )
+from models.screen import print_json, say, show, working
 from models.history.reading import MEMORY_MB, Counted
 from models.value.effort import TIERS, clv_edges, tier_of
 from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, value_subjects

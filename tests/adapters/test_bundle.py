@@ -6,93 +6,26 @@ import hashlib
 import io
 import tomllib
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
-from gateway.adapters import bundle
-from gateway.adapters.bundle import BundleError, Draft, ModelEntry, open_bundle, read_public_keys, write_bundle
+from gateway.adapters import bundle, stored_zip
+from gateway.adapters.bundle import BundleError, open_bundle, read_public_keys, write_bundle
 from gateway.core import features
-from gateway.core.offers import Campaign, Offer
+from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, reason, resign, same, write_whole
 
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-NOW_MS = 1_800_000_000_000
-CAMPAIGN = Campaign(
-    offers=(
-        Offer(
-            id="flat-white",
-            kind="coffee_house",
-            zones=("plaza",),
-            shop="cafe",
-            value_minor=90,
-            starts_ms=0,
-            ends_ms=1,
-            expiry_hours=2.0,
-            title="x",
-        ),
-    )
-)
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
-
-
-def draft(**changes: Any) -> Draft:
-    draws = np.random.default_rng(0)
-    made = Draft(
-        name="street",
-        version=3,
-        created_at_ms=NOW_MS - 1_000,
-        expires_at_ms=NOW_MS + 1_000,
-        model=bytes(draws.integers(0, 256, 4_000, dtype=np.uint8)),
-        model_entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",)),
-        rows=draws.random((8, len(features.FEATURES))).astype(np.float32),
-        expected=draws.random(8).astype(np.float32),
-        campaign=CAMPAIGN,
-        metrics={"auc": 0.77},
-    )
-    return msgspec.structs.replace(made, **changes)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    made = tmp_path / "street.bundle"
-    write_bundle(made, KEY, draft())
-    return made
-
-
-def reason(path: Path, **options: Any) -> str:
-    with pytest.raises(BundleError) as refused:
-        open_bundle(path, options.pop("keys", [KEY.public_key()]), options.pop("now_ms", NOW_MS), **options)
-    assert str(refused.value).startswith(f"{refused.value.reason}: ")
-    assert bundle._ADVICE[refused.value.reason] in str(refused.value)
-    return refused.value.reason
-
-
-def members(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def resign(path: Path, change: Callable[[dict[str, Any]], None], swapped: Mapping[str, bytes] = {}) -> None:
-    """What a trusted signer with a fault in their tools could write: the signature is right, the content is not."""
-    content = members(path) | dict(swapped)
-    manifest = msgspec.json.decode(content[bundle.MANIFEST])
-    for name, entry in manifest["files"].items():
-        entry |= {"bytes": len(content[name]), "sha256": hashlib.sha256(content[name]).hexdigest()}
-    change(manifest)
-    content[bundle.MANIFEST] = msgspec.json.encode(manifest)
-    content[bundle.SIGNATURE] = KEY.sign(content[bundle.MANIFEST])
-    path.write_bytes(bundle._zip(content))
-
-
-def same(_: dict[str, Any]) -> None:
-    """Change nothing in the manifest."""
+    return write_whole(tmp_path)
 
 
 def test_what_was_written_is_read(path: Path) -> None:
@@ -101,54 +34,91 @@ def test_what_was_written_is_read(path: Path) -> None:
     assert opened.rows.tolist() == made.rows.tolist()
     assert opened.expected.tolist() == made.expected.tolist()
     assert opened.manifest.features_hash == features.SCHEMA_HASH
+    assert (opened.patterns, opened.priors) == (PATTERNS, PRIORS)
     assert not path.with_name("street.bundle.part").exists()
 
 
 def test_the_same_draft_gives_the_same_bytes_everywhere(path: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.bundle"
-    write_bundle(again, KEY, draft())
+    write_bundle(again, KEY, draft(patterns=PATTERNS, priors=PRIORS))
     assert again.read_bytes() == path.read_bytes()
     # A gateway writes the file anew to compare it, so the zip's form may not move with the Python that runs here.
-    empty = bundle._zip(dict.fromkeys(bundle._MEMBER_BYTES_MAX, b""))
+    empty = stored_zip.write(dict.fromkeys(("manifest.json", "manifest.sig", "model.onnx", "parity.npz", "campaign.json"), b""))
     assert hashlib.sha256(empty).hexdigest() == "bb04ec60d1f52987734be7c499a664ffd7304c3f0f921e913bbbfc66462f0d4b"
 
 
+@pytest.mark.parametrize("parts", [{}, {"patterns": PATTERNS}, {"priors": PRIORS}, {"patterns": (), "priors": ()}])
+def test_what_history_taught_need_not_come_along(tmp_path: Path, parts: dict[str, Any]) -> None:
+    made = tmp_path / "street.bundle"
+    manifest = write_bundle(made, KEY, draft(**parts))
+    assert set(manifest.files) == {bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN} | {f"{name}.json" for name in parts}
+    opened = open_bundle(made, [KEY.public_key()], NOW_MS)
+    assert (opened.patterns, opened.priors) == (parts.get("patterns"), parts.get("priors"))
+
+
+def damage(whole: bytes, number: int, draws: np.random.Generator) -> bytes:
+    """Flips, cuts, doublings, splices: one of six kinds by turns, at a place that `draws` tells."""
+    content = bytearray(whole)
+    at, to = sorted(int(place) for place in draws.integers(0, len(whole), 2))
+    match number % 6:
+        case 0 | 1:
+            content[at] ^= 1 << int(draws.integers(8))
+        case 2:
+            del content[at:]
+        case 3:
+            del content[at : to + 1]
+        case 4:
+            content[at:at] = whole[at : to + 1]
+        case _:
+            content[at : at + 8] = bytes(draws.integers(0, 256, 8, dtype=np.uint8))
+    assert bytes(content) != whole
+    return bytes(content)
+
+
+def damage_carefully(whole: Mapping[str, bytes], number: int, draws: np.random.Generator) -> tuple[str, bytes]:
+    """One bit of one member, members by turns, in a zip that is right again; and which member."""
+    name = list(whole)[number % len(whole)]
+    content = bytearray(whole[name])
+    content[int(draws.integers(len(content)))] ^= 1 << int(draws.integers(8))
+    return name, stored_zip.write({**whole, name: bytes(content)})
+
+
 def test_random_damage_is_never_accepted(path: Path, tmp_path: Path) -> None:
-    """Flips, cuts, doublings, splices: 600 seeded mutations of the file's bytes. The zip's own checksums already find all of these."""
+    """600 seeded mutations of the file's bytes. The zip's own checksums already find all of these."""
     draws = np.random.default_rng(11)
     whole = path.read_bytes()
     damaged = tmp_path / "damaged.bundle"
     for number in range(600):
-        content = bytearray(whole)
-        at, to = sorted(int(place) for place in draws.integers(0, len(whole), 2))
-        match number % 6:
-            case 0 | 1:
-                content[at] ^= 1 << int(draws.integers(8))
-            case 2:
-                del content[at:]
-            case 3:
-                del content[at : to + 1]
-            case 4:
-                content[at:at] = whole[at : to + 1]
-            case _:
-                content[at : at + 8] = bytes(draws.integers(0, 256, 8, dtype=np.uint8))
-        assert bytes(content) != whole
-        damaged.write_bytes(content)
+        damaged.write_bytes(damage(whole, number, draws))
         assert reason(damaged) == "not_a_bundle"
 
 
 def test_careful_damage_is_never_accepted(path: Path, tmp_path: Path) -> None:
-    """One bit of one member is flipped and the zip made right again: only signature and hashes stand in the way of these 600."""
+    """The zip is made right again: only signature and hashes stand in the way of these 600, and in every member."""
     draws = np.random.default_rng(12)
     whole = members(path)
+    assert set(whole) == set(bundle._MEMBER_BYTES_MAX)
     damaged = tmp_path / "damaged.bundle"
-    why = {bundle.MANIFEST: "bad_signature", bundle.SIGNATURE: "bad_signature"}
     for number in range(600):
-        name = list(whole)[number % len(whole)]
-        content = bytearray(whole[name])
-        content[int(draws.integers(len(content)))] ^= 1 << int(draws.integers(8))
-        damaged.write_bytes(bundle._zip(whole | {name: bytes(content)}))
-        assert reason(damaged) == why.get(name, "wrong_hash")
+        name, content = damage_carefully(whole, number, draws)
+        damaged.write_bytes(content)
+        assert reason(damaged) == ("bad_signature" if name in {bundle.MANIFEST, bundle.SIGNATURE} else "wrong_hash")
+
+
+@pytest.mark.soak
+def test_ten_thousand_mutated_bundles_none_accepted(path: Path, tmp_path: Path) -> None:
+    """Half of them blind, half with a zip made right again, from other seeds than above."""
+    draws = np.random.default_rng(13)
+    whole, parts = path.read_bytes(), members(path)
+    damaged = tmp_path / "damaged.bundle"
+    why: Counter[str] = Counter()
+    for number in range(5_000):
+        for content in (damage(whole, number, draws), damage_carefully(parts, number, draws)[1]):
+            damaged.write_bytes(content)
+            why[reason(damaged)] += 1
+    assert why.total() == 10_000
+    assert why["not_a_bundle"] == 5_000
+    assert set(why) == {"not_a_bundle", "bad_signature", "wrong_hash"}
 
 
 def test_every_bit_of_the_frame_counts(path: Path, tmp_path: Path) -> None:
@@ -167,13 +137,13 @@ def test_every_bit_of_the_frame_counts(path: Path, tmp_path: Path) -> None:
 
 def test_a_swapped_member_is_refused(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.bundle"
-    write_bundle(other, KEY, draft(version=2, model=b"older"))
-    for name in (bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN):
+    write_bundle(other, KEY, draft(version=2, model=b"older", patterns=(), priors=()))
+    for name in (bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN, bundle.PATTERNS, bundle.PRIORS):
         content = members(path) | {name: members(other)[name] + b" "}
-        (tmp_path / "mixed.bundle").write_bytes(bundle._zip(content))
+        (tmp_path / "mixed.bundle").write_bytes(stored_zip.write(content))
         assert reason(tmp_path / "mixed.bundle") == "wrong_hash"
     content = members(path) | {bundle.MANIFEST: members(other)[bundle.MANIFEST]}
-    (tmp_path / "mixed.bundle").write_bytes(bundle._zip(content))
+    (tmp_path / "mixed.bundle").write_bytes(stored_zip.write(content))
     assert reason(tmp_path / "mixed.bundle") == "bad_signature"
 
 
@@ -221,9 +191,30 @@ def test_a_signed_manifest_of_the_wrong_shape_is_refused(path: Path, change: Cal
     assert reason(path) == "not_a_bundle"
 
 
-def test_the_manifest_must_vouch_for_every_member(path: Path) -> None:
-    resign(path, lambda manifest: manifest["files"].pop(bundle.CAMPAIGN))
+@pytest.mark.parametrize("name", [bundle.CAMPAIGN, bundle.PATTERNS, bundle.PRIORS])
+def test_the_manifest_must_vouch_for_every_member(path: Path, name: str) -> None:
+    resign(path, lambda manifest: manifest["files"].pop(name))
     assert reason(path) == "wrong_hash"
+
+
+@pytest.mark.parametrize("name", [bundle.PATTERNS, bundle.PRIORS])
+def test_what_the_manifest_vouches_for_must_be_there(path: Path, name: str) -> None:
+    content = {of: member for of, member in members(path).items() if of != name}
+    path.write_bytes(stored_zip.write(content))
+    assert reason(path) == "wrong_hash"
+
+
+def test_members_stand_in_one_order(path: Path) -> None:
+    path.write_bytes(stored_zip.write(dict(reversed(members(path).items()))))
+    assert reason(path) == "not_a_bundle"
+
+
+def test_a_manifest_that_does_not_tell_the_calibration_is_read(path: Path) -> None:
+    assert open_bundle(path, [KEY.public_key()], NOW_MS).manifest.model.calibration == "isotonic"
+    resign(path, lambda manifest: manifest["model"].pop("calibration"))
+    assert open_bundle(path, [KEY.public_key()], NOW_MS).manifest.model.calibration is None
+    resign(path, lambda manifest: manifest["model"].update(calibration="by eye"))
+    assert reason(path) == "not_a_bundle"
 
 
 def test_a_campaign_with_a_fault_is_refused(path: Path) -> None:
@@ -251,7 +242,7 @@ def test_parity_rows_must_fit(path: Path, rows: NDArray[np.float32], expected: N
 def test_parity_rows_are_never_unpickled(path: Path) -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.array([print], dtype=object), allow_pickle=True)
-    resign(path, same, {bundle.PARITY: bundle._zip({"rows.npy": buffer.getvalue(), "expected.npy": buffer.getvalue()})})
+    resign(path, same, {bundle.PARITY: stored_zip.write({"rows.npy": buffer.getvalue(), "expected.npy": buffer.getvalue()})})
     assert reason(path) == "model_broken"
     resign(path, same, {bundle.PARITY: b"no zip"})
     assert reason(path) == "not_a_bundle"
@@ -291,7 +282,7 @@ def test_extra_missing_doubled_and_foreign_members_are_refused(path: Path) -> No
         {name: member for name, member in content.items() if name != bundle.PARITY},
         {},
     ):
-        path.write_bytes(bundle._zip(changed))
+        path.write_bytes(stored_zip.write(changed))
         assert reason(path) == "not_a_bundle"
     with zipfile.ZipFile(path, "w") as archive:
         for name, member in content.items():

@@ -109,6 +109,25 @@ def test_a_model_that_needs_too_much_is_stopped(config: Path, monkeypatch: pytes
         trial.try_model(bundle)
 
 
+def test_a_trial_without_memory_says_what_it_lacked(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked from a folder of strangers, and with the gateway's secrets in the environment: it meets neither."""
+    settings = settings_of(config)
+    keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
+    bundle = open_bundle(settings.bundle.path, keys, None)
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "trial.py").write_text("raise SystemExit(9)")
+    (tmp_path / "gateway" / "__init__.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WAYSIDE_STORE_KEY", "secret")
+    asked: list[dict[str, str]] = []
+    run = trial.subprocess.run
+    monkeypatch.setattr(trial.subprocess, "run", lambda *words, **options: asked.append(options["env"]) or run(*words, **options))
+    trial.try_model(bundle)
+    assert ["WAYSIDE_STORE_KEY" in env for env in asked] == [False]
+    with pytest.raises(ScorerError, match="its trial failed: .*(?:Decode|Validation)Error"):
+        trial.try_model(msgspec.structs.replace(bundle, rows=bundle.rows, model="no bytes"))
+
+
 def test_damaged_models_end_in_their_own_process(config: Path) -> None:
     """Signed by nobody, looked at by nothing before: whatever the runtime does with them, it does it there."""
     settings = settings_of(config)
@@ -208,6 +227,65 @@ def test_a_file_swapped_behind_its_back_is_not_taken_up(config: Path, tmp_path: 
     assert desk.look(YEAR_2026_MS) is None
     assert desk.version == "tiny-1"
     app.store.close()
+
+
+def test_a_rollback_that_is_seen_half_done_is_taken_up_when_it_is_done(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going back writes the note first; the gateway may look between that and the renaming."""
+    wayside("bundle", "install", newer(tmp_path), "--config", config)
+    app = build(settings_of(config))
+    desk = desk_of(app)
+    replace = Path.replace
+
+    def looked(path: Path, target: Path) -> Path:
+        if path.name.endswith(".previous"):
+            for _ in range(2):
+                assert desk.look(YEAR_2026_MS) is None
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", looked)
+    Shelf(settings_of(config).bundle.path).go_back()
+    assert desk.look(YEAR_2026_MS) is not None
+    assert desk.version == "tiny-1"
+    app.store.close()
+
+
+def test_no_way_back_to_a_bundle_that_would_not_start(config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The broken one still starts, and observes; one that has expired meanwhile would not."""
+    settings = settings_of(config)
+    shelf = Shelf(settings.bundle.path)
+    shelf.active.write_bytes(newer(tmp_path, 1, expires_at_ms=YEAR_2026_MS + 1).read_bytes())
+    shelf.install(newer(tmp_path).read_bytes(), "tiny", 2)
+    app = build(settings)
+    desk = desk_of(app)
+    desk._scorer = Tired()
+    desk.score(ROWS)
+    desk.look(YEAR_2090_MS - 1)
+    assert active(config) == 2
+    assert any(line.startswith("no way back: expired") for line in caplog.messages)
+    app.store.close()
+
+
+def test_keys_that_cannot_be_read_cost_no_observations(config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_of(config)
+    app = build(settings)
+    desk = desk_of(app)
+    Shelf(settings.bundle.path).install(newer(tmp_path).read_bytes(), "tiny", 2)
+    settings.bundle.trusted_keys[0].write_text("no key")
+    assert desk.look(YEAR_2026_MS) is None
+    assert desk.version == "tiny-1"
+    assert any("bundle.trusted_keys" in line for line in caplog.messages)
+    app.store.close()
+
+
+def test_a_first_install_that_a_power_cut_ended_can_be_repeated(config: Path, tmp_path: Path) -> None:
+    """The new bundle is active, and nothing is noted yet."""
+    new = newer(tmp_path)
+    shelf = Shelf(settings_of(config).bundle.path)
+    shelf.active.write_bytes(new.read_bytes())
+    shelf.active.with_name(shelf.active.name + ".notes").unlink()
+    assert wayside("bundle", "install", new, "--config", config).code == 0
+    assert shelf.is_tried()
+    assert wayside("bundle", "install", new, "--config", config).refusal(1).startswith("older_version: version 2 is not newer")
 
 
 def test_time_ends_a_bundle_that_is_at_work(config: Path) -> None:

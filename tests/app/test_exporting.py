@@ -13,6 +13,8 @@ from gateway.build import build
 from gateway.core import features
 from gateway.core.types import Purpose
 from gateway.exporting import BASKETS, INTERACTIONS, write
+from models.history.mapping import HistoryError
+from models.history.reading import open_history
 from tests.app.terminal import wayside
 from tests.core.test_engine import enter
 from tests.kit.bundles import make_bundle, tiny_campaign
@@ -82,6 +84,18 @@ def test_a_proposal_carries_the_row_that_was_scored(gateway: Gateway, tmp_path: 
     assert not any(value for other in interactions if other["what"] != "proposed" for name, value in other.items() if name.startswith("f_"))
 
 
+def test_the_table_of_features_is_named_beside_the_rows(gateway: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "history.json").write_text('{"features_hash": "of yesterday"}', encoding="utf-8")
+    export(gateway, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "history.json").read_text("utf-8")) == {"features_hash": features.SCHEMA_HASH}
+    with open_history(interactions=tmp_path / "out" / "interactions.csv") as history:  # as the workstation reads it
+        assert history.of("interactions").refused == {}
+    (tmp_path / "out" / "history.json").write_text('{"features_hash": "of yesterday"}', encoding="utf-8")
+    with pytest.raises(HistoryError, match="another table of features"), open_history(interactions=tmp_path / "out" / "interactions.csv"):
+        pass
+
+
 def test_no_name_of_anybody_leads_back_or_to_an_earlier_export(gateway: Gateway, tmp_path: Path) -> None:
     first, second = export(gateway, tmp_path / "a"), export(gateway, tmp_path / "b")
     named = ("subject", "decision", "basket")
@@ -107,7 +121,7 @@ def test_who_takes_it_back_is_in_no_later_export(gateway: Gateway, tmp_path: Pat
 
 def test_files_are_their_owners_and_whole(gateway: Gateway, tmp_path: Path) -> None:
     export(gateway, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["baskets.csv", "interactions.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["baskets.csv", "history.json", "interactions.csv"]
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()} == {0o600}
 

@@ -60,6 +60,7 @@ ROOMS: tuple[Room, ...] = (
         1,
         (
             "gateway.core.features",
+            "gateway.core.learnt",
             "gateway.core.limits",
             "gateway.core.offers",
             "gateway.core.quantities",
@@ -81,6 +82,7 @@ ROOMS: tuple[Room, ...] = (
 
 # An adapter that fills more than one file says so here.
 SIBLINGS: dict[str, tuple[str, ...]] = {
+    "gateway.adapters.bundle": ("gateway.adapters.stored_zip",),
     "gateway.adapters.store": ("gateway.adapters.migrations",),
     "gateway.adapters.reader": ("gateway.adapters.migrations", "gateway.adapters.store"),
 }

@@ -88,7 +88,7 @@ BANS: tuple[Ban, ...] = (
         ("models", "firmware_sim"),
         ("random", "numpy.random", "os.urandom", "secrets", "uuid.uuid4"),
         "a street or a training that cannot be repeated cannot be compared: make a generator from a seed",
-        {"firmware_sim/flood.py": "a new life of the flood, or the gateway would know its messages from the last one"},
+        {"firmware_sim/wire/flood.py": "a new life of the flood, or the gateway would know its messages from the last one"},
         counts=_unseeded,
     ),
     Ban(

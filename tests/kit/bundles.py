@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from gateway.adapters.bundle import Draft, ModelEntry, public_key_line, write_bundle
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features
+from gateway.core.learnt import OfferPriors, Pattern
 from gateway.core.offers import Campaign, Offer, Policy
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -75,7 +76,8 @@ def tiny_model() -> tuple[bytes, ModelEntry]:
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
-    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid", "ai.onnx.ml.TreeEnsembleRegressor"))
+    ops = ("Sigmoid", "ai.onnx.ml.TreeEnsembleRegressor")
+    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=ops, calibration="none")
     return model, entry
 
 
@@ -88,6 +90,8 @@ def make_bundle(
     name: str = "tiny",
     expires_at_ms: int = YEAR_2090_MS,
     expected: float | None = None,
+    patterns: tuple[Pattern, ...] | None = None,
+    priors: tuple[OfferPriors, ...] | None = None,
 ) -> BundleFiles:
     """A bundle that opens (if it is signed by KEY) beside the file of the one trusted key; `expected` makes the model's answers wrong."""
     model, entry = tiny_model()
@@ -104,6 +108,8 @@ def make_bundle(
         expected=answers if expected is None else (answers * np.float32(expected)).astype(np.float32),
         campaign=campaign or tiny_campaign(),
         metrics={},
+        patterns=patterns,
+        priors=priors,
     )
     files = BundleFiles(folder / "tiny.bundle", folder / "tiny.pub")
     write_bundle(files.bundle, signed_by, draft)

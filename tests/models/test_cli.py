@@ -7,11 +7,18 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
+from gateway.adapters.bundle import open_bundle, read_public_keys
+from gateway.core import features
 from models import cli
+from models.patterns.worth import published, value_rules
 from models.propensity import boosting
+from models.propensity.bayes import lent
 from tests.models import tables
+from tests.models.patterns.toy import rule
 
 QUICK = (boosting.Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),)
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
@@ -73,6 +80,41 @@ def test_from_a_table_to_a_verified_bundle(
     assert [run(monkeypatch, *dated), made.read_bytes() != first] == [0, True]
     second = made.read_bytes()
     assert [run(monkeypatch, *dated), made.read_bytes()] == [0, second]
+
+
+def test_what_history_taught_comes_along(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The files that `rules` and `priors` write, byte for byte; one of another campaign or without a value is refused."""
+    patterns, priors, made, pub = (tmp_path / name for name in ("patterns.json", "priors.json", "street.bundle", "k.pub"))
+    patterns.write_bytes(published(value_rules([rule()], {"b": 500.0}).kept))
+    draws = np.random.default_rng(3)
+    rows = draws.random((60, len(features.NAMES))).astype(np.float32)
+    rows[::4, 2] = np.nan
+    start = lent("flat-white", features.NAMES, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
+    priors.write_bytes(msgspec.json.encode((start,)))
+    run(monkeypatch, "keygen", "--out", tmp_path / "k")
+    command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--out", made)
+    assert run(monkeypatch, *command, "--patterns", patterns, "--priors", priors) == 0
+    opened = open_bundle(made, read_public_keys(pub), None)
+    assert opened.patterns == value_rules([rule()], {"b": 500.0}).kept
+    assert msgspec.json.encode(opened.priors) == priors.read_bytes()
+    capsys.readouterr()
+    assert run(monkeypatch, "bundle", "show", made, "--pub", pub, "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    calibration = json.loads((model / "report.json").read_text("utf-8"))["calibration"]
+    assert (shown["patterns"], shown["priors"], shown["manifest"]["model"]["calibration"]) == (1, ["flat-white"], calibration)
+    assert run(monkeypatch, "bundle", "show", made, "--pub", pub) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1, each with a value" in told
+    assert "for flat-white" in told
+    assert calibration in told
+    priors.write_bytes(msgspec.json.encode((msgspec.structs.replace(start, offer="of-yesterday"),)))
+    assert run(monkeypatch, *command, "--priors", priors) == 1
+    assert "bad_priors: 'of-yesterday' is not an offer of the campaign" in capsys.readouterr().err
+    patterns.write_bytes(patterns.read_bytes().replace(b'"worth_minor": ', b'"worth_minor": -'))
+    assert run(monkeypatch, *command, "--patterns", patterns) == 1
+    assert "bad_patterns: Expected `float` > 0" in capsys.readouterr().err
 
 
 def test_an_expired_bundle_is_shown_but_not_verified(

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.propensity import bayes
 from gateway.core.learnt import Predictor
+from models.propensity import bayes
 from models.propensity.bayes import DAY_MS, OfferBayes
 from tests.models.propensity import samples
 

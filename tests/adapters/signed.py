@@ -1,0 +1,98 @@
+"""Bundles that hold everything, and what a trusted signer with faulty tools could make of them."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.adapters import bundle, stored_zip
+from gateway.adapters.bundle import BundleError, Draft, ModelEntry, open_bundle, write_bundle
+from gateway.core import features
+from gateway.core.learnt import OfferPriors, Pattern, PatternFile, Predictor
+from gateway.core.offers import Campaign, Offer
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+NOW_MS = 1_800_000_000_000
+CAMPAIGN = Campaign(
+    offers=(
+        Offer(
+            id="flat-white",
+            kind="coffee_house",
+            zones=("plaza",),
+            shop="cafe",
+            value_minor=90,
+            starts_ms=0,
+            ends_ms=1,
+            expiry_hours=2.0,
+            title="x",
+        ),
+    )
+)
+PATTERNS = (Pattern(("plaza", "arcade"), "cafe", 0.5, 2.5, 40, 192.0, 2_304.0),)
+PATTERN_FILE = PatternFile(1, PATTERNS)
+PRIORS = (OfferPriors("flat-white", (Predictor("hour", (9.5, 17.0), (3.0, 4.0, 5.0, 0.0), (9.0, 2.0, 1.0, 1.5)),), 12.0, 13.5),)
+
+
+def draft(**changes: Any) -> Draft:
+    """What a signer puts together, with `changes`; neither patterns nor priors unless asked for."""
+    draws = np.random.default_rng(0)
+    made = Draft(
+        name="street",
+        version=3,
+        created_at_ms=NOW_MS - 1_000,
+        expires_at_ms=NOW_MS + 1_000,
+        model=bytes(draws.integers(0, 256, 4_000, dtype=np.uint8)),
+        model_entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), calibration="isotonic"),
+        rows=draws.random((8, len(features.FEATURES))).astype(np.float32),
+        expected=draws.random(8).astype(np.float32),
+        campaign=CAMPAIGN,
+        metrics={"auc": 0.77},
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def write_whole(folder: Path) -> Path:
+    """A bundle with all that a bundle may hold."""
+    made = folder / "street.bundle"
+    write_bundle(made, KEY, draft(patterns=PATTERNS, priors=PRIORS))
+    return made
+
+
+def reason(path: Path, **options: Any) -> str:
+    """Why the bundle is refused, in the closed set; the text tells what to do."""
+    with pytest.raises(BundleError) as refused:
+        open_bundle(path, options.pop("keys", [KEY.public_key()]), options.pop("now_ms", NOW_MS), **options)
+    assert str(refused.value).startswith(f"{refused.value.reason}: ")
+    assert bundle._ADVICE[refused.value.reason] in str(refused.value)
+    return refused.value.reason
+
+
+def members(path: Path) -> dict[str, bytes]:
+    """What is in the zip."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def resign(path: Path, change: Callable[[dict[str, Any]], None], swapped: Mapping[str, bytes] = {}) -> None:
+    """What a trusted signer with a fault in their tools could write: the signature is right, the content is not."""
+    content = members(path) | dict(swapped)
+    manifest = msgspec.json.decode(content[bundle.MANIFEST])
+    for name, entry in manifest["files"].items():
+        entry |= {"bytes": len(content[name]), "sha256": hashlib.sha256(content[name]).hexdigest()}
+    change(manifest)
+    content[bundle.MANIFEST] = msgspec.json.encode(manifest)
+    content[bundle.SIGNATURE] = KEY.sign(content[bundle.MANIFEST])
+    path.write_bytes(stored_zip.write(content))
+
+
+def same(_: dict[str, Any]) -> None:
+    """Change nothing in the manifest."""
