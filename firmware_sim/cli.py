@@ -14,19 +14,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from firmware_sim import describe as description
-from firmware_sim import flood as load
 from firmware_sim.console import BrokerOpt, FasterOpt, FaultsOpt, JsonOpt, SeedOpt, fail, one_line_errors, show
-from firmware_sim.fault_rules import parse_options
-from firmware_sim.fit.command import fit
-from firmware_sim.fleet import Street
-from firmware_sim.fleet_commands import count, fleet, replay
-from firmware_sim.live import Live
-from firmware_sim.picture import svg
-from firmware_sim.record import record as record_file
+from firmware_sim.faults.rules import parse_options
+from firmware_sim.fleet.commands import count, fleet, replay
+from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
 from firmware_sim.score.command import score
-from firmware_sim.wire import UsageError, parse_broker
+from firmware_sim.street import describe as description
+from firmware_sim.street.live import Live
+from firmware_sim.street.picture import svg
+from firmware_sim.street.record import record as record_file
+from firmware_sim.street.street import Street
+from firmware_sim.wire import flood as load
+from firmware_sim.wire.broker import UsageError, parse_broker
 
 PROGRESS_EVERY_S = 0.5
 

@@ -12,11 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from firmware_sim.fault_rules import FaultError
-from firmware_sim.lines import LineError
+from firmware_sim.faults.rules import FaultError
+from firmware_sim.people.truth import TruthError
 from firmware_sim.products.catalogue import MixError
+from firmware_sim.radio.fit.traces import TraceError
 from firmware_sim.scenario import ScenarioError
-from firmware_sim.wire import BrokerError, UsageError
+from firmware_sim.score.history import HistoryError
+from firmware_sim.wire.broker import BrokerError, UsageError
+from firmware_sim.wire.lines import LineError
 
 BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="mqtt://[user:password@]host[:port]")]
 SeedOpt = Annotated[int, typer.Option(help="Same seed, same bytes.")]
@@ -32,7 +35,7 @@ def one_line_errors() -> Iterator[None]:
     """Every expected error is one line on standard error and an exit code, never a traceback."""
     try:
         yield
-    except (ScenarioError, UsageError, FaultError, MixError, LineError) as error:
+    except (ScenarioError, UsageError, FaultError, MixError, LineError, HistoryError, TruthError, TraceError) as error:
         fail(str(error), 2)
     except (BrokerError, OSError) as error:
         fail(str(error), 1)

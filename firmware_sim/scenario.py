@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from firmware_sim import hours, keys
-from firmware_sim.behaviour import (
+from firmware_sim import keys
+from firmware_sim.faults.rules import FaultError, Rule, parse_faults
+from firmware_sim.nearest import nearest
+from firmware_sim.people.behaviour import (
     SEGMENTS,
     Choices,
     Climate,
@@ -32,11 +34,10 @@ from firmware_sim.behaviour import (
     Sleep,
     Trains,
 )
-from firmware_sim.fault_rules import FaultError, Rule, parse_faults
-from firmware_sim.groups import Group
-from firmware_sim.nearest import nearest
-from firmware_sim.places import Wall, Waypoint
 from firmware_sim.products.catalogue import CATALOGUE
+from firmware_sim.products.groups import Group
+from firmware_sim.world import hours
+from firmware_sim.world.places import Wall, Waypoint
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from firmware_sim.firmware import Product
 from firmware_sim.nearest import nearest
 from firmware_sim.products import city, phones, scanners, things
+from firmware_sim.products.firmware import Product
 from firmware_sim.products.surroundings import Surroundings
 
 Make = Callable[[int, Surroundings], Product]

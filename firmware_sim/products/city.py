@@ -6,8 +6,8 @@ import base64
 from collections.abc import Iterable
 
 from firmware_sim.devices import cayenne_lpp, frigate, ngsi_ld, sparkplug_b, ttn_v3
-from firmware_sim.firmware import Life, Quiet, Traits
 from firmware_sim.message import Message
+from firmware_sim.products.firmware import Life, Quiet, Traits
 from firmware_sim.products.surroundings import Surroundings
 
 APPLICATION, TENANT = "wayside-weather", "ttn"

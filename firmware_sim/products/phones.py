@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from firmware_sim.devices import owntracks
 from firmware_sim.devices.wayside_v1 import Speaker
-from firmware_sim.firmware import Life, Quiet, Traits
 from firmware_sim.message import Message
+from firmware_sim.products.firmware import Life, Quiet, Traits
 from firmware_sim.products.surroundings import APP_UUID, Surroundings
 
 PURPOSES = ("presence", "offers", "learning", "measurement")

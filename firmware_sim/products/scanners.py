@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from firmware_sim.devices import espresense, minew, ruuvi, theengs
-from firmware_sim.firmware import Life, Quiet, Traits
 from firmware_sim.message import Message
+from firmware_sim.products.firmware import Life, Quiet, Traits
 from firmware_sim.products.surroundings import Surroundings
 
 YEAR_2000_MS = 946_684_800_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from firmware_sim.devices import shelly_gen1, shelly_gen2, zigbee2mqtt
-from firmware_sim.firmware import HOUR_MS, Life, Quiet, Traits
 from firmware_sim.message import Message
+from firmware_sim.products.firmware import HOUR_MS, Life, Quiet, Traits
 from firmware_sim.products.surroundings import Surroundings
 
 VOLTAGE_V = 230.0

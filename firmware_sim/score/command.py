@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from firmware_sim.scenario import ScenarioError
+from firmware_sim.console import one_line_errors
 from firmware_sim.score import report
-from firmware_sim.score.history import HistoryError
 
 PEOPLE_COLUMNS = 130  # as wide as the widest table, wherever the output goes
 
@@ -32,11 +31,8 @@ def score(
 ) -> None:
     """Hold a gateway's exported history against what really happened."""
     named = tuple(zone for zone in zones.replace(",", " ").split() if zone)
-    try:
+    with one_line_errors():
         result = report.score(truth, history, records_file=records, zones=named, grace_s=grace_s, stay_s_min=stay_s_min, draws=draws)
-    except (HistoryError, ScenarioError, OSError) as error:
-        sys.stderr.write(f"wayside-sim: {' '.join(str(error).split())}\n")
-        raise typer.Exit(2) from error
     if as_json:
         sys.stdout.write(json.dumps(report.facts(result)) + "\n")
         return

@@ -44,10 +44,15 @@ class Matching(NamedTuple):
 
 def load(base: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
     """Make the table `interactions` of all exports; `export` tells them apart."""
+    import duckdb  # noqa: PLC0415 (see `people/truth.py`)
+
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     base.execute(f"create table interactions (export integer, {columns})")
     for number, folder in enumerate(folders):
-        base.execute(f"insert into interactions select {number}, {_picked(base, folder)}", [str(_file(folder))])
+        try:
+            base.execute(f"insert into interactions select {number}, {_picked(base, folder)}", [str(_file(folder))])
+        except duckdb.Error as error:
+            raise HistoryError(f"{_file(folder)} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _file(folder: Path) -> Path:

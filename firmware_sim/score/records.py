@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from firmware_sim.people.truth import Known
 from firmware_sim.score.history import HistoryError
-from firmware_sim.truth import Known
 
 
 class Records(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from firmware_sim import truth
 from firmware_sim.nearest import nearest
+from firmware_sim.people import truth
 from firmware_sim.score import history, records, visits
 from firmware_sim.score.history import HistoryError, Matching
 from firmware_sim.score.records import Records
@@ -40,8 +40,8 @@ def score(
     stay_s_min: float = 0.0,
     draws: int = 300,
 ) -> Score:
-    """Hold histories against a folder of truth; `HistoryError` or `OSError` when that is impossible."""
-    import duckdb  # noqa: PLC0415 (see `truth.py`)
+    """Hold histories against a folder of truth; `HistoryError`, `TruthError` or `OSError` when that is impossible."""
+    import duckdb  # noqa: PLC0415 (see `people/truth.py`)
 
     known = truth.read(truth_folder)
     for zone in zones:

@@ -1,6 +1,6 @@
 """Triggers: what they were worth beside chance, and what each decision left on the table.
 
-The worth of an offer that reached a phone is its true gain (see `anyway.py`): the margin that would not have come anyway. It is
+The worth of an offer that reached a phone is its true gain (see `people/anyway.py`): the margin that would not have come anyway. It is
 compared with sending as many offers at the same moments to people drawn from those who were there and had said yes, each a
 random offer. Regret is the gain of the best offer for that person at that moment, silence (0) among the choices, less the gain
 of the one that was sent. All probabilities come from the world itself; only futures and picks are drawn, from a seed.
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_sim.anyway import FUTURES, anyway, worth
-from firmware_sim.behaviour import OfferEffect
 from firmware_sim.draws import generator
-from firmware_sim.people import Walker
-from firmware_sim.tastes import accept
-from firmware_sim.truth import Known
+from firmware_sim.people.anyway import FUTURES, anyway, worth
+from firmware_sim.people.behaviour import OfferEffect
+from firmware_sim.people.tastes import accept
+from firmware_sim.people.truth import Known
+from firmware_sim.people.walker import Walker
 
 BOOTSTRAPS = 2000
 JUDGED_MAX = 400  # decisions whose regret is worked out; more say the same

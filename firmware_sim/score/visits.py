@@ -1,9 +1,10 @@
 """Visits: how many that the gateway tells of were real, how many real ones it tells of, and how late it is.
 
-A told visit is right when its person was in that zone at some moment of it, if only on the way through (with a grace, because
-smoothing takes its time). A real stay counts against recall only if the gateway may tell of it: the person said yes to presence
-and to learning before, never took it back, the zone is one that the gateway serves, and the stay was over in good time before
-the end (a visit that is still open is not yet told).
+A told visit is right when its person was in that zone for half of it or more, if only on the way through (but for a grace at
+either end, because smoothing takes its time): whoever says "everybody, everywhere, always" is wrong, and only what is right finds
+a real stay. A real stay counts against recall only if the gateway may tell of it: the person said yes to presence and to learning
+before, never took it back, the zone is one that the gateway serves, and the stay was over in good time before the end (a visit
+that is still open is not yet told).
 """
 
 from __future__ import annotations
@@ -80,16 +81,19 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
     base.execute(
         """
         create table right_ones as
-        select distinct t.told from told t join visits v
-          on v.person = t.person and v.zone = t.zone and v.from_ms <= t.until_ms + ? and t.at_ms <= v.until_ms + ?
+        select t.told from told t join visits v
+          on v.person = t.person and v.zone = t.zone and v.from_ms <= t.until_ms + $grace and t.at_ms <= v.until_ms + $grace
+        group by t.told, t.at_ms, t.until_ms
+        having 2 * sum(greatest(least(t.until_ms, v.until_ms) - greatest(t.at_ms, v.from_ms), 0)) >= t.until_ms - t.at_ms - 2 * $grace
         """,
-        [grace_ms, grace_ms],
+        {"grace": grace_ms},
     )
     base.execute(
         """
         create table found as
         select r.real, r.zone, min(t.at_ms) - r.from_ms as entered_ms, max(t.until_ms) - r.until_ms as left_ms, count(*) as pieces
-        from real r join told t on t.person = r.person and t.zone = r.zone and t.at_ms <= r.until_ms and r.from_ms <= t.until_ms
+        from real r join (from told semi join right_ones using (told)) t
+          on t.person = r.person and t.zone = r.zone and t.at_ms <= r.until_ms and r.from_ms <= t.until_ms
         group by r.real, r.zone, r.from_ms, r.until_ms
         """
     )

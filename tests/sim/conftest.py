@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_sim.fleet import Street
 from firmware_sim.message import Message
 from firmware_sim.scenario import Scenario, load
+from firmware_sim.street.street import Street
 
 MINUTE_MS = 60_000
 Minute = list[tuple[int, Message]]

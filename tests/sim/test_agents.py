@@ -10,12 +10,14 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from firmware_sim import tastes
-from firmware_sim.behaviour import OfferEffect
-from firmware_sim.itinerary import Stay
-from firmware_sim.people import Walker
+from firmware_sim.people import tastes
+from firmware_sim.people.behaviour import OfferEffect
+from firmware_sim.people.itinerary import Stay
+from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario, load
-from firmware_sim.world import World
+from firmware_sim.world.places import Spot, Wall, Waypoint, walls_db
+from firmware_sim.world.routes import Routes
+from firmware_sim.world.world import World
 
 DAY_S = 86_400.0
 CALM = tastes.Moment(minutes=1.0, is_open=True, raining=False, weariness=0.0, offered_before=False)
@@ -206,3 +208,21 @@ def test_some_phones_sleep_about_as_long_as_stated(mall: Scenario) -> None:
     assert 0.15 < len(sleepy) / len(shares) < 0.35
     habit = mall.sleep
     assert statistics.fmean(sleepy) == pytest.approx(habit.asleep_s / (habit.awake_s + habit.asleep_s), abs=0.04)
+
+
+def test_the_way_does_not_depend_on_who_asked_before() -> None:
+    doors = (
+        Waypoint(id="west", x_m=0, y_m=0, zones=("hall",), leads_to=("stand",)),
+        Waypoint(id="east", x_m=40, y_m=0, zones=("hall",), leads_to=("stand",)),
+        Waypoint(id="stand", x_m=20, y_m=30, zones=("shop",)),
+    )
+    here, there, end = Spot(1, -5), Spot(39, -5), Spot(20, 35)
+    alone, after = Routes(doors), Routes(doors)
+    after.way(here, "hall", end, "shop")
+    assert after.way(there, "hall", end, "shop") == alone.way(there, "hall", end, "shop")
+    assert alone.way(there, "hall", end, "shop")[1] == Spot(40, 0)
+
+
+def test_a_joint_of_a_wall_is_crossed_once() -> None:
+    wall = Wall(points=((0, -5), (0, 0), (0, 5)), loss_db=4.0)
+    assert walls_db((wall,), Spot(-3, 0), Spot(3, 0)) == 4.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.fleet import Street
 from firmware_sim.message import Message
 from firmware_sim.scenario import Scenario
+from firmware_sim.street.street import Street
 from tests.sim.conftest import Minute
 
 OFFERED_MS = 10_000

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from firmware_sim import fault_rules as rules
-from firmware_sim.fault_rules import FaultError, Rule, parse_option
+from firmware_sim.faults import rules
+from firmware_sim.faults.rules import FaultError, Rule, parse_option
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from firmware_sim import fault_rules as rules
 from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices.wayside_v1 import FACTS
-from firmware_sim.fault_rules import FaultError, parse_option
-from firmware_sim.faults import Stage
-from firmware_sim.firmware import Cause, Firmware, State
-from firmware_sim.fleet import Street
+from firmware_sim.faults import rules
+from firmware_sim.faults.rules import FaultError, parse_option
+from firmware_sim.faults.stage import Stage
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE
+from firmware_sim.products.firmware import Cause, Firmware, State
 from firmware_sim.products.surroundings import Alone
 from firmware_sim.scenario import Scenario, ScenarioError, parsed
+from firmware_sim.street.street import Street
 from tests.sim.conftest import Minute, minute_of
+from tests.sim.truths import Offering
 
 COUNT = 4_000
 EVERY_MS = 100
@@ -376,3 +377,25 @@ def test_a_scenario_with_devices_and_faults(street_plan: Scenario) -> None:
         parsed({**table, "devices": [{"product": "ttn_v3", "zone": "caffe"}]}, "x.toml")
     with pytest.raises(ScenarioError, match="no fault 'rebot'; did you mean 'reboot'"):
         parsed({**table, "faults": [{"kind": "rebot"}]}, "x.toml")
+
+
+def test_two_thieves_do_not_change_each_others_addresses(street_plan: Scenario) -> None:
+    whole = msgspec.structs.replace(street_plan, malformed_share=0.0)
+    clone = "clone:beacon=iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-1,every_ms=20"
+    said = [
+        [m.payload for _, m in minute_of(with_faults(whole, *clones), until_ms=30_000) if m.topic.endswith("/plaza")]
+        for clones in ([f"{clone},devices=plaza"], [f"{clone},devices=plaza", f"{clone},devices=noodle-bar"])
+    ]
+    assert said[0] == said[1]
+
+
+def test_a_phone_whose_battery_is_flat_gets_no_offer_and_is_not_on_the_air(street_plan: Scenario) -> None:
+    run = Offering(with_faults(street_plan, "battery:from_s=7,devices=phone-*"))
+    run.at_random(until_ms=20_000, every_ms=1_000, each=2)
+    run.street.run_until(30_000)
+    assert run.street.tally.offers == {"received": 4, "phone_off": 26}
+    heard = [
+        at_ms for at_ms, m in minute_of(run.plan, until_ms=30_000) if b"iBeacon:5a1e0000-0000-4000-8000-0000000000ff" in m.topic.encode()
+    ]
+    assert heard
+    assert max(heard) < 7_000

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from firmware_sim.clockwork import Clockwork
-from firmware_sim.firmware import TABLE, Cause, Fine, Firmware, Life, Machine, Quiet, State, Traits
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX, MixError, draft, parse_mix
+from firmware_sim.products.firmware import TABLE, Cause, Fine, Firmware, Life, Machine, Quiet, State, Traits
 from firmware_sim.products.surroundings import Alone
 
 START_MS = 1_793_617_200_000

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from firmware_sim.hours import Weekly, moment_min
+from firmware_sim.world.hours import Weekly, moment_min
 
 FRI, SUN = 4 * 1440, 6 * 1440
 

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
-from firmware_sim.ether_measured import MeasuredEther, build
-from firmware_sim.fit import model
-from firmware_sim.fit.traces import Trace
-from firmware_sim.places import Spot, Wall, walls_db
-from firmware_sim.radio import Ether, mean_dbm
+from firmware_sim.radio.ether import Ether, mean_dbm
+from firmware_sim.radio.fit import model
+from firmware_sim.radio.fit.traces import Trace
+from firmware_sim.radio.measured import MeasuredEther, build
 from firmware_sim.scenario import Fading, Scenario, load
+from firmware_sim.world.places import Spot, Wall, walls_db
 from tests.kit.shared import shared_path
 
 QUIET = {"body_db": 0.0, "phone_db": 0.0}

@@ -12,11 +12,11 @@ import pytest
 
 from firmware_sim.clockwork import Clockwork
 from firmware_sim.draws import chosen, generator, poisson
-from firmware_sim.people import Walker
-from firmware_sim.places import Spot
-from firmware_sim.radio import Ether, mean_dbm, reach_m
+from firmware_sim.people.walker import Walker
+from firmware_sim.radio.ether import Ether, mean_dbm, reach_m
 from firmware_sim.scenario import RadioRules, Scenario
-from firmware_sim.world import World, degrees
+from firmware_sim.world.places import Spot
+from firmware_sim.world.world import World, degrees
 from tests.sim.conftest import Minute
 
 HOUR_S = 3600.0

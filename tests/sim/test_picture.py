@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from firmware_sim.cli import app
-from firmware_sim.picture import LETTER, WIDE, svg
 from firmware_sim.scenario import built_in, load
+from firmware_sim.street.picture import LETTER, WIDE, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

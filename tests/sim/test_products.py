@@ -14,9 +14,9 @@ from bleparser import BleParser
 from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import bthome, cayenne_lpp, frigate, ngsi_ld, ruuvi, shelly_gen2, sparkplug_b, theengs, ttn_v3
 from firmware_sim.devices.ble import Advertisement, IBeacon, ibeacon
-from firmware_sim.firmware import Cause, Fine, Firmware
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE
+from firmware_sim.products.firmware import Cause, Fine, Firmware
 from firmware_sim.products.surroundings import Alone
 from gateway.core import types
 from gateway.core.types import Observation

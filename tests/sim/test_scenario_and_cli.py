@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 
 from firmware_sim.cli import app
 from firmware_sim.devices.wayside_v1 import Speaker
-from firmware_sim.flood import new_boot, template
 from firmware_sim.scenario import Scenario, ScenarioError, parse
-from firmware_sim.wire import UsageError, parse_broker
+from firmware_sim.wire.broker import UsageError, parse_broker
+from firmware_sim.wire.flood import new_boot, template
 from tests.kit.broker import free_port
 
 STREET = (resources.files("firmware_sim") / "scenarios" / "street.toml").read_text("utf-8")

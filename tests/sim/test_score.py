@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from firmware_sim.anyway import anyway
 from firmware_sim.cli import app
+from firmware_sim.people.anyway import anyway
+from firmware_sim.people.truth import Known
 from firmware_sim.scenario import Scenario
 from firmware_sim.score import report
 from firmware_sim.score.value import effects, gain
 from firmware_sim.score.visits import rate
-from firmware_sim.truth import Known
 from tests.sim.truths import Offering, learning, visit, write_history
 
 
@@ -69,16 +69,26 @@ def test_lateness_omissions_and_inventions_are_measured(scored: Scored, tmp_path
         if index % 5:  # every fifth is not told
             rows.append(visit(scored.names[row["person"]], row["zone"], row["from_ms"] + 700, row["until_ms"] + 2000))
     told = len(rows)
-    for row in scored.stays()[:30]:  # in the middle of a stay they were nowhere else
+    long = [row for row in scored.stays() if row["until_ms"] - row["from_ms"] > 8_000]
+    for row in long[:30]:  # in the middle of a long stay they were nowhere else
         middle_ms = (row["from_ms"] + row["until_ms"]) // 2
         rows.append(visit(scored.names[row["person"]], "pub" if row["zone"] == "market" else "market", middle_ms, middle_ms + 1))
-    result = report.score(scored.truth, [write_history(tmp_path, [*rows, *scored.proposals()])], grace_s=0.0, draws=0)
+    result = report.score(scored.truth, [write_history(tmp_path, [*rows, *scored.proposals()])], grace_s=2.0, draws=0)
     every = all_zones(result)
     assert every.recall.share == pytest.approx(0.8, abs=0.02)  # next visits that run late may touch a stay that was left out
     assert every.entered_p50_s == pytest.approx(0.7)
     assert every.left_p50_s == pytest.approx(2.0)
     assert every.precision.share == pytest.approx(told / (told + 30), abs=1e-9)
     assert every.precision.low < every.precision.share < every.precision.high
+
+
+def test_whoever_says_that_everybody_is_always_everywhere_is_neither_right_nor_complete(scored: Scored, tmp_path: Path) -> None:
+    (run,) = scored.known.tables["run"]
+    zones = [zone.id for zone in scored.known.world.scenario.zones]
+    rows = [visit(name, zone, run["start_ms"], run["until_ms"]) for name in scored.names.values() for zone in zones]
+    every = all_zones(report.score(scored.truth, [write_history(tmp_path, [*rows, *scored.proposals()])], draws=0))
+    assert every.precision.share < 0.1
+    assert every.recall.share < 0.2
 
 
 def test_subjects_without_decisions_are_known_by_whom_they_were_with(scored: Scored, tmp_path: Path) -> None:
@@ -127,6 +137,16 @@ def test_whoever_knows_the_truth_beats_chance_and_regrets_nothing(street_plan: S
     assert value.regret.mean < 15.0
 
 
+def test_an_offer_of_a_shop_that_there_is_not_is_worth_nothing(street_plan: Scenario, tmp_path: Path) -> None:
+    run = Offering(street_plan)
+    run.street.run_until(5_000)
+    run.send(run.there()[0], "cinema", offer="film")
+    run.street.truth().write(tmp_path / "truth")
+    value = report.score(tmp_path / "truth", [write_history(tmp_path, [])], draws=5).value
+    assert value is not None
+    assert (value.gain.mean, value.uplift.mean) == (0.0, 0.0)
+
+
 def test_machines_and_people_read_the_same(scored: Scored, tmp_path: Path) -> None:
     rows = [visit(scored.names[row["person"]], row["zone"], row["from_ms"], row["until_ms"]) for row in scored.stays()]
     history = write_history(tmp_path / "export", [*rows, *scored.proposals()])
@@ -152,9 +172,15 @@ def test_machines_and_people_read_the_same(scored: Scored, tmp_path: Path) -> No
         (["--zones", "plazza"], "did you mean 'plaza'?"),
         (["--history", "nowhere"], "wayside history export"),
         (["--truth", "nowhere"], "--truth"),
+        (["--history", "broken"], "interactions.csv"),
     ],
 )
-def test_what_cannot_be_scored_is_one_line(scored: Scored, tmp_path: Path, change: list[str], told: str) -> None:
+def test_what_cannot_be_scored_is_one_line(
+    scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "interactions.csv").write_text("subject,at_ms,what\ns1,yesterday,visit\n", "utf-8")
     history = write_history(tmp_path, [])
     done = CliRunner().invoke(app, ["score", "--truth", str(scored.truth), "--history", str(history), *change])
     assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)

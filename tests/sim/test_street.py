@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.fleet import Street
 from firmware_sim.message import Message
-from firmware_sim.record import record
 from firmware_sim.scenario import Scenario
+from firmware_sim.street.record import record
+from firmware_sim.street.street import Street
 from tests.sim.conftest import Minute, minute_of
 
 ZONES = ["plaza", "arcade", "cafe", "bistro", "noodle-bar", "pub", "station", "market"]

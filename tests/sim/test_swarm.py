@@ -13,16 +13,16 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from firmware_sim.cli import app
-from firmware_sim.fault_rules import FaultError, parse_options
-from firmware_sim.lines import LineError, read
+from firmware_sim.faults.rules import FaultError, parse_options
+from firmware_sim.fleet.playback import Playback
+from firmware_sim.fleet.procstat import Meter
+from firmware_sim.fleet.run import Lags
+from firmware_sim.fleet.swarm import Swarm
 from firmware_sim.message import Message
-from firmware_sim.playback import Playback
-from firmware_sim.procstat import Meter
 from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX
-from firmware_sim.publisher import PUBLISH, packet
-from firmware_sim.swarm import Swarm
-from firmware_sim.swarm_run import Lags
-from firmware_sim.wire import UsageError
+from firmware_sim.wire.broker import UsageError
+from firmware_sim.wire.lines import LineError, read
+from firmware_sim.wire.publisher import PUBLISH, packet
 from tests.kit.broker import free_port
 
 START_MS = 1_793_617_200_000

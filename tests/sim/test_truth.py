@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from firmware_sim.anyway import Worth, anyway, worth
-from firmware_sim.behaviour import OfferEffect
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
-from firmware_sim.people import Walker
+from firmware_sim.people.anyway import Worth, anyway, worth
+from firmware_sim.people.behaviour import OfferEffect
+from firmware_sim.people.truth import TABLES, Known, Offered, Sale, Truth, Witness, read
+from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario, load
-from firmware_sim.truth import TABLES, Known, Truth, read
-from firmware_sim.world import World
+from firmware_sim.world.world import World
 from tests.sim.truths import Offering
 
 
@@ -183,3 +183,30 @@ def test_a_live_run_tells_the_truth_of_what_it_published(tmp_path: Path, street_
     rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     amounts = sorted(json.loads(row["payload"])["amount_minor"] for row in rows if row["topic"].endswith("/purchase"))
     assert amounts == sorted(row["amount_minor"] for row in read(folder).tables["purchases"])
+
+
+def test_a_redeemed_offer_replaces_one_purchase_and_looks_from_the_offer_on(tmp_path: Path, street_plan: Scenario) -> None:
+    witness = Witness()
+    witness.offered(Offered(1, 2_000, "d1", "flat-white", "plaza", "cafe", "received", 0.5))
+    for at_ms, decision in ((1_000, None), (3_000, None), (5_000, "d1"), (9_000, None)):
+        witness.sold(Sale(1, at_ms, "cafe", 450, decision))
+    world = World(street_plan, seed=1, start_ms=0, speed=20.0)
+    Truth(world, [Walker(world, 1)], witness, 10_000).write(tmp_path)
+    assert [row["cause"] for row in read(tmp_path).tables["purchases"]] == ["anyway", "replaced", "offer", "anyway"]
+
+
+def test_no_incident_is_torn_by_the_clocks_rounding() -> None:
+    plan = msgspec.structs.replace(load("mall"), clock=None)
+    for start_ms in range(1_793_617_200_000, 1_793_857_200_000, 1_000_003):
+        world = World(plan, seed=1, start_ms=start_ms, speed=20.0)
+        told = [row[2:] for row in Truth(world, [], Witness(), 7 * 86_400_000 // 20)._rows("incidents")]
+        assert sum(until_ms - from_ms for from_ms, until_ms in told) == pytest.approx(30_000, abs=3)  # ten minutes a week
+        assert all(until_ms > from_ms for from_ms, until_ms in told)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
+    (tmp_path / "truth").write_text("a file")
+    file = tmp_path / "s.jsonl"
+    done = CliRunner().invoke(app, ["record", "street", str(file), "--seconds", "1", "--truth", str(tmp_path / "truth")])
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert not file.exists()

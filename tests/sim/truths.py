@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.draws import generator
-from firmware_sim.fleet import Street
-from firmware_sim.people import Walker
+from firmware_sim.people.truth import Known, Witness, read
+from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario
-from firmware_sim.truth import Known, Witness, read
+from firmware_sim.street.street import Street
 
 COLUMNS = ("subject", "at_ms", "what", "zone", "offer", "decision", "dwell_s", "propensity")
 SHOPS = {"cafe": "flat-white", "bistro": "bistro-lunch", "noodle-bar": "noodle-bowl", "pub": "first-pint", "market": "market-dinner"}

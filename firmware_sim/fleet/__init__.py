@@ -1,0 +1,1 @@
+"""Thousands of devices without a street: made, run at a pace, measured, said again."""

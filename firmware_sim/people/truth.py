@@ -1,0 +1,301 @@
+"""What really happened: the tables beside which everything that a gateway believes can be held.
+
+A `Witness` takes down, while a run goes on, what cannot be computed afterwards: offers that reached phones, answers, purchases
+and consents. Everything else (who was where, what they like, who would have bought anyway) is a function of scenario and seed
+and is worked out when the tables are written. They are Parquet, one file a table, rows in a fixed order: the same run leaves the
+same content. `run` holds scenario and seed, so that whoever reads the folder can ask the world further questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from firmware_sim.draws import generator
+from firmware_sim.message import Message
+from firmware_sim.people.anyway import anyway, worth
+from firmware_sim.people.itinerary import Stay
+from firmware_sim.people.walker import Walker
+from firmware_sim.scenario import Scenario, parsed
+from firmware_sim.world.routes import along, metres
+from firmware_sim.world.world import World
+
+ROUNDING_S = 0.001  # the clock on the wall is a sum of floats: at the very minute it may still show the one before
+PASSING_STEP_M = 2.0  # how finely a way is searched for zones that it leads through
+
+Row = tuple[Any, ...]
+
+TABLES: dict[str, str] = {
+    "run": "site text, seed bigint, start_ms bigint, speed double, walkers integer, until_ms bigint, scenario text",
+    "people": (
+        "person text, segment text, leader text, price double, consents boolean, purposes text, "
+        "taste_coffee_house double, taste_restaurant_cheap double, taste_restaurant_dear double, taste_carry_away double, taste_bar double"
+    ),
+    "visits": "person text, zone text, from_ms bigint, until_ms bigint, what text",
+    "offers": (
+        "person text, at_ms bigint, decision text, offer text, zone text, shop text, fate text, "
+        "acceptance double, anyway double, uplift double, gain_minor double"
+    ),
+    "answers": "person text, at_ms bigint, decision text, answer text",
+    "purchases": "person text, at_ms bigint, shop text, amount_minor bigint, cause text, decision text",
+    "consents": "person text, at_ms bigint, what text, purposes text",
+    "incidents": "incident text, zone text, from_ms bigint, until_ms bigint",
+}
+"""Columns of every table. Times are UTC milliseconds of published time, amounts minor units, people their phones' names."""
+
+
+class Offered(NamedTuple):
+    """An offer that came down to a phone."""
+
+    number: int
+    at_ms: int
+    decision: str
+    offer: str
+    zone: str
+    shop: str
+    fate: str
+    acceptance: float | None
+
+
+class Sale(NamedTuple):
+    """A purchase: who, where, and on which offer, if on any."""
+
+    number: int
+    at_ms: int
+    shop: str
+    amount_minor: int
+    decision: str | None
+
+
+class Said(msgspec.Struct):
+    """What a phone told of its owner."""
+
+    decision: str = ""
+    answer: str = ""
+    purposes: tuple[str, ...] = ()
+
+
+class Witness:
+    """Takes down what happens, in published milliseconds since the start. With `keep=False` it forgets at once."""
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
+        self.offers: list[Offered] = []
+        self.sales: list[Sale] = []
+        self.answers: list[Row] = []
+        self.consents: list[Row] = []
+
+    def offered(self, offered: Offered) -> None:
+        """An offer reached a phone, whatever became of it there."""
+        if self._keep:
+            self.offers.append(offered)
+
+    def sold(self, sale: Sale) -> None:
+        """A till took money."""
+        if self._keep:
+            self.sales.append(sale)
+
+    def heard(self, at_ms: int, message: Message) -> None:
+        """A message left a device: answers and consents are known by it."""
+        if self._keep and message.kind in {"answer", "consent"}:
+            said, person = msgspec.json.decode(message.payload, type=Said), message.topic.split("/")[-2]
+            if message.kind == "answer":
+                self.answers.append((person, at_ms, said.decision, said.answer))
+            else:
+                self.consents.append((person, at_ms, "given" if said.purposes else "withdrawn", " ".join(said.purposes)))
+
+
+class Truth:
+    """A run as tables: `walkers` in `world`, what `witness` saw, until `until_ms` of published time."""
+
+    def __init__(self, world: World, walkers: Sequence[Walker], witness: Witness, until_ms: int) -> None:
+        self.world = world
+        self._walkers, self._witness, self._until_ms = walkers, witness, until_ms
+
+    def write(self, folder: Path) -> dict[str, int]:
+        """One Parquet file a table; returns how many rows each has."""
+        import duckdb  # noqa: PLC0415 (a hundred megabytes of memory that only who asks for the truth has to pay)
+
+        folder.mkdir(parents=True, exist_ok=True)
+        counts = {}
+        with duckdb.connect() as base:
+            for name, columns in TABLES.items():
+                rows = list(self._rows(name))
+                base.execute(f"create table {name} ({columns})")
+                kinds = [column.rsplit(" ", 1)[1] for column in columns.split(", ")]
+                lists = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)  # whole columns: a thousand times as fast as row by row
+                if rows:
+                    base.execute(f"insert into {name} select {lists}", [list(column) for column in zip(*rows, strict=True)])
+                base.table(name).write_parquet(str(folder / f"{name}.parquet"))
+                counts[name] = len(rows)
+        return counts
+
+    def known(self) -> Known:
+        """The same as it would be read, without writing it and without tables."""
+        return Known(self.world, {name(walker.number): walker for walker in self._walkers}, {table: [] for table in TABLES})
+
+    def _rows(self, table: str) -> Iterable[Row]:
+        """The rows of a table, in the order in which they are written."""
+        makers: dict[str, Callable[[], Iterable[Row]]] = {
+            "run": self._run,
+            "people": self._people,
+            "visits": self._visits,
+            "offers": self._offers,
+            "answers": self._answers,
+            "purchases": self._purchases,
+            "consents": self._consents,
+            "incidents": self._incidents,
+        }
+        return makers[table]()
+
+    def _run(self) -> Iterable[Row]:
+        world = self.world
+        plan = msgspec.json.encode(msgspec.structs.replace(world.scenario, faults=())).decode()  # faults change what is said, not what is
+        yield world.scenario.site, world.seed, world.start_ms, world.speed, len(self._walkers), self._at(self._until_ms), plan
+
+    def _people(self) -> Iterator[Row]:
+        for walker in self._walkers:
+            likes = [walker.tastes.get(kind) for kind in ("coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar")]
+            purposes = " ".join(walker.purposes) if walker.consents else ""
+            yield name(walker.number), walker.person.segment, name(walker.leader), walker.person.price, walker.consents, purposes, *likes
+
+    def _visits(self) -> Iterator[Row]:
+        for walker in self._walkers:
+            for zone, from_s, until_s, what in presences(walker, self.world.street_s(self._until_ms)):
+                yield name(walker.number), zone, self._shown(from_s), self._shown(until_s), what
+
+    def _offers(self) -> Iterator[Row]:
+        walkers, world = {walker.number: walker for walker in self._walkers}, self.world
+        for item in self._witness.offers:
+            walker, street_s = walkers[item.number], world.street_s(item.at_ms)
+            acceptance, would, value = item.acceptance, None, None
+            if acceptance is not None:  # of a shop that there is not, nobody would buy, and no offer is worth anything
+                futures = generator(world.seed, "anyway", item.number, item.at_ms)
+                would = anyway(walker, street_s, futures).get(item.shop, 0.0)
+                value = worth(world, walker.effect(item.offer, item.shop), acceptance, would)
+            row = (item.decision, item.offer, item.zone, item.shop, item.fate)
+            yield name(item.number), self._at(item.at_ms), *row, acceptance, would, *(value or (None, None))
+
+    def _answers(self) -> Iterator[Row]:
+        for person, at_ms, *rest in self._witness.answers:
+            yield person, self._at(at_ms), *rest
+
+    def _consents(self) -> Iterator[Row]:
+        for person, at_ms, *rest in self._witness.consents:
+            yield person, self._at(at_ms), *rest
+
+    def _purchases(self) -> Iterator[Row]:
+        replaced = self._replaced()
+        for index, sale in enumerate(self._witness.sales):
+            cause = "offer" if sale.decision is not None else "replaced" if index in replaced else "anyway"
+            yield name(sale.number), self._at(sale.at_ms), sale.shop, sale.amount_minor, cause, sale.decision
+
+    def _replaced(self) -> set[int]:
+        """Which sales redeemed offers stand for: of each offer the first one within `anyway_s` of its coming, as `anyway` counts them."""
+        ahead_ms = self.world.scenario.choices.anyway_s * 1000 / self.world.speed
+        came_ms = {item.decision: item.at_ms for item in self._witness.offers if item.fate == "received"}
+        sales, found = self._witness.sales, set[int]()
+        for sale in sales:
+            if sale.decision is None:
+                continue
+            since_ms = came_ms.get(sale.decision, sale.at_ms)
+            for index, other in enumerate(sales):
+                same = other.decision is None and (other.number, other.shop) == (sale.number, sale.shop)
+                if same and index not in found and 0 <= other.at_ms - since_ms <= ahead_ms:
+                    found.add(index)
+                    break
+        return found
+
+    def _incidents(self) -> Iterator[Row]:
+        world, end_s = self.world, self.world.street_s(self._until_ms)
+        for incident, hours in world.incidents:
+            now_s = 0.0
+            while (begin_s := now_s + 60 * hours.begins_in_min(world.minute(now_s))) < end_s:
+                within_s = begin_s + ROUNDING_S
+                now_s = min(within_s + 60 * hours.ends_in_min(world.minute(within_s)), end_s)
+                yield incident.id, incident.zone, self._shown(begin_s), self._shown(now_s)
+                now_s += ROUNDING_S
+
+    def _at(self, published_ms: int) -> int:
+        return self.world.start_ms + published_ms
+
+    def _shown(self, street_s: float) -> int:
+        """A moment of street time, in UTC milliseconds of published time; what goes on at the end is cut there."""
+        return self._at(min(self.world.published_ms(street_s), self._until_ms))
+
+
+def name(number: int) -> str:
+    """What a person is called in the tables: like their phone."""
+    return f"phone-{number:04d}"
+
+
+def presences(walker: Walker, until_s: float) -> Iterator[tuple[str, float, float, str]]:
+    """Zone, from and until in street seconds, and whether it was a stay or only the way through."""
+    index, world = 0, walker.world
+    stay = walker.itinerary.stay(0)
+    while stay.from_s < until_s:
+        yield stay.zone, stay.from_s, stay.until_s, "stay"
+        after = walker.itinerary.stay(index + 1)
+        if not stay.leaves:
+            for zone, from_s, to_s in _passed(world, stay, after):
+                if from_s < until_s:
+                    yield zone, from_s, to_s, "passing"
+        index, stay = index + 1, after
+
+
+def _passed(world: World, stay: Stay, after: Stay) -> Iterator[tuple[str, float, float]]:
+    """Zones that the way from one stay to the next leads through, with when."""
+    way = world.routes.way(stay.spot, stay.zone, after.spot, after.zone)
+    steps = max(1, round(metres(way) / PASSING_STEP_M))
+    took_s = after.from_s - stay.until_s
+    inside: dict[str, tuple[float, float]] = {}
+    for step in range(steps + 1):
+        spot, now_s = along(way, step / steps), stay.until_s + took_s * step / steps
+        for zone in world.scenario.zones:
+            if zone.id not in {stay.zone, after.zone} and world.contains(zone, spot):
+                inside[zone.id] = (inside.get(zone.id, (now_s, now_s))[0], now_s)
+    for zone_id, (from_s, until_s) in sorted(inside.items(), key=lambda item: item[1]):
+        yield zone_id, from_s, until_s
+
+
+class TruthError(ValueError):
+    """A folder that holds no truth; the text names the file."""
+
+
+class Known(NamedTuple):
+    """A folder of truth, opened: the world as it was, its people with what they were offered, and every table as rows of dicts."""
+
+    world: World
+    walkers: dict[str, Walker]
+    tables: dict[str, list[dict[str, Any]]]
+
+
+def read(folder: Path) -> Known:
+    """Open a folder that `Truth.write` has written; `TruthError` when it is none."""
+    import duckdb  # noqa: PLC0415 (as above)
+
+    tables = {}
+    with duckdb.connect() as base:
+        for table in TABLES:
+            file = folder / f"{table}.parquet"
+            if not file.is_file():
+                raise TruthError(f"no {table}.parquet in {folder}; write the truth of a run with --truth {folder}")
+            try:
+                found = base.read_parquet(str(file))
+                tables[table] = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+            except duckdb.Error as error:
+                raise TruthError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+    (run,) = tables["run"]
+    world = World(_plan(run["scenario"]), run["seed"], run["start_ms"], run["speed"])
+    walkers = {name(number): Walker(world, number) for number in range(1, run["walkers"] + 1)}
+    for offer in sorted(tables["offers"], key=lambda row: int(row["at_ms"])):
+        if offer["fate"] == "received":
+            walkers[offer["person"]].remember(world.street_s(offer["at_ms"] - world.start_ms), offer["offer"])
+    return Known(world, walkers, tables)
+
+
+def _plan(text: str) -> Scenario:
+    return parsed(msgspec.json.decode(text), "truth")

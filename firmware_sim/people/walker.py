@@ -1,0 +1,173 @@
+"""People: what they like, whom they walk with, when they say yes and when no, when their phones sleep.
+
+A walker is known completely by their number and the seed. Tastes and segments are hidden: the gateway is told only
+visits a month, which follow from them, so a model that learns from visits can find out, with error, what
+the simulator knows exactly. Only weariness of offers comes from outside: `remember` tells of each offer.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from functools import cached_property
+from random import Random
+
+from firmware_sim.draws import chosen, generator, poisson, quota
+from firmware_sim.people import tastes
+from firmware_sim.people.behaviour import OfferEffect, Sleep
+from firmware_sim.people.itinerary import Course, Following, Itinerary, Place, Ways, place
+from firmware_sim.scenario import Kind, Zone
+from firmware_sim.world.routes import metres
+from firmware_sim.world.world import World
+
+TASTE_IN_VISITS = 0.8  # how far taste decides how often one comes
+VISITS_MAX = 30
+OPTIONAL_PURPOSES = ("learning", "measurement")
+OPTIONAL_SHARE = 0.8
+GROUP_MAX = 4
+WEARY_HALVES = 12  # offers further back than so many half-lives weigh nothing
+
+
+class Walker:
+    """One person. `joins_s`, `withdraws_s` and `returns_s` are the moments of street time at which consent changes."""
+
+    def __init__(self, world: World, number: int) -> None:
+        people, seed = world.scenario.people, world.seed
+        draws = generator(seed, "person", number)
+        self.world = world
+        self.number = number
+        refusing_share = 1 - people.consenting_share
+        self.consents = not chosen(number, refusing_share)
+        self.tastes: dict[Kind, float] = {kind: draws.gauss(0.0, 1.0) for kind in world.scenario.tastes}
+        self.leader = leader_of(world, number)
+        segment, price = tastes.drawn_segment(world.scenario, seed, number), tastes.drawn_price(world.scenario, seed, number)
+        self.person = tastes.Person(segment, self.tastes, price, self.leader != number or leads(world, number))
+        often: float = world.scenario.segments[segment].visits ** world.scenario.choices.character
+        self.visits_month: dict[Kind, int] = {
+            kind: min(VISITS_MAX, poisson(draws, taste.visits * often * math.exp(TASTE_IN_VISITS * self.tastes[kind])))
+            for kind, taste in world.scenario.tastes.items()
+        }
+        optional = [purpose for purpose in OPTIONAL_PURPOSES if draws.random() < OPTIONAL_SHARE]
+        self.purposes: tuple[str, ...] = ("presence", "offers", *optional)
+        moment_s = draws.uniform(people.withdraw_from_s, people.withdraw_until_s)
+        place_in_row = number - quota(number, refusing_share)  # their number among those who consent
+        withdraws = self.consents and chosen(place_in_row, people.withdrawing_share)
+        self.withdraws_s: float | None = moment_s if withdraws else None
+        self.joins_s, self.returns_s = self._changes_of_mind()
+        self._naps = Naps(world.scenario.sleep, generator(seed, "sleep", number))
+        self._offered: list[tuple[float, str]] = []
+
+    @cached_property
+    def itinerary(self) -> Ways:
+        """Their stays, made up as far as somebody asks."""
+        if self.leader != self.number:
+            return Following(Walker(self.world, self.leader).itinerary, self.world, self.number, self.buys)
+        return Itinerary(self.course, generator(self.world.seed, "path", self.number))
+
+    @cached_property
+    def course(self) -> Course:
+        """The law of their ways; who follows somebody else goes by the other's."""
+        if self.leader != self.number:
+            return Walker(self.world, self.leader).course
+        return Course(self.world, self.number, self.person, self.buys)
+
+    def place(self, street_s: float) -> Place | None:
+        """Where they are at a moment of street time, or None when they are not on the site."""
+        return place(self.itinerary, self.world, street_s)
+
+    def buys(self, zone: Zone) -> float:
+        """The true probability that they buy during a stay in a zone, unasked."""
+        return tastes.buying(self.world.scenario, self.person, zone)
+
+    def says_yes(self, street_s: float) -> bool:
+        """Whether their consent holds at a moment."""
+        if not self.consents or street_s < self.joins_s:
+            return False
+        if self.withdraws_s is None or street_s < self.withdraws_s:
+            return True
+        return self.returns_s is not None and street_s >= self.returns_s
+
+    def asleep(self, published_ms: int) -> bool:
+        """Whether their phone's app is paused and its radio silent."""
+        return self._naps.holds(published_ms / 1000)
+
+    def walk_s(self, street_s: float, zone_id: str) -> float:
+        """Street seconds of walking from where they are to the middle of a zone."""
+        world, here = self.world, self.place(street_s)
+        stay = self.itinerary.stay(max(0, self.itinerary.at(street_s)))
+        spot = here.spot if here is not None else stay.spot
+        way = world.routes.way(spot, stay.zone, world.spot(zone_id), zone_id)
+        return metres(way) / world.scenario.people.walk_m_per_s
+
+    def acceptance(self, street_s: float, zone_id: str, offer: str = "") -> float:
+        """The true probability that they accept an offer of the shop in that zone, here and now."""
+        if zone_id not in self.world.zones:
+            return 0.0
+        return tastes.accept(self.world.scenario, self.person, self.effect(offer, zone_id), self.moment(street_s, zone_id, offer))
+
+    def effect(self, offer: str, shop: str) -> OfferEffect:
+        """What an offer truly is; one that the scenario does not know is plain."""
+        known = next((item for item in self.world.scenario.offers if item.id == offer), None)
+        return known if known is not None and known.shop == shop else OfferEffect(id=offer, shop=shop)
+
+    def moment(self, street_s: float, zone_id: str, offer: str) -> tastes.Moment:
+        """The circumstances of an offer that reaches them at a moment."""
+        return tastes.Moment(
+            minutes=self.walk_s(street_s, zone_id) / 60,
+            is_open=self.world.is_open(zone_id, street_s),
+            raining=self.world.raining(street_s),
+            weariness=tastes.weariness(self.world.scenario.choices, [then for then, _ in self._offered], street_s),
+            offered_before=any(name == offer and then < street_s for then, name in self._offered),
+        )
+
+    def remember(self, street_s: float, offer: str) -> None:
+        """They have been offered something: it wears them out, and it is new no more."""
+        forgotten_s = street_s - WEARY_HALVES * self.world.scenario.choices.fatigue_half_s
+        self._offered = [(then, name) for then, name in self._offered if then > forgotten_s] + [(street_s, offer)]
+
+    def _changes_of_mind(self) -> tuple[float, float | None]:
+        """When consent is first given (0 for most), and when it is given again after a withdrawal, if ever."""
+        people, draws = self.world.scenario.people, generator(self.world.seed, "consent", self.number)
+        joins_s = draws.uniform(0.0, people.join_until_s) if draws.random() < people.joining_share else 0.0
+        if self.withdraws_s is None:
+            return joins_s, None
+        returns = draws.random() < people.returning_share
+        return min(joins_s, self.withdraws_s / 2), self.withdraws_s + draws.uniform(0.1, 1.0) * people.return_within_s if returns else None
+
+
+class Naps:
+    """Awake and asleep by turns, each as long as an exponential draw; most phones never sleep."""
+
+    def __init__(self, habit: Sleep, draws: Random) -> None:
+        self._habit, self._draws = habit, draws
+        self._never = draws.random() >= habit.share
+        self._turns = [0.0]  # awake from the first, asleep from the second, and so on
+
+    def holds(self, now_s: float) -> bool:
+        """Whether it sleeps now."""
+        if self._never:
+            return False
+        while self._turns[-1] <= now_s:
+            mean_s = self._habit.awake_s if len(self._turns) % 2 else self._habit.asleep_s
+            self._turns.append(self._turns[-1] + self._draws.expovariate(1 / mean_s))
+        return bisect_right(self._turns, now_s) % 2 == 0
+
+
+def leader_of(world: World, number: int) -> int:
+    """Whom a person walks with: the first of their group, or they themselves.
+
+    People are grouped within fours that stand together by number, so that who walks with whom does not depend on how many there are.
+    """
+    if not world.scenario.company.share:
+        return number
+    first = number - (number - 1) % GROUP_MAX
+    draws = generator(world.seed, "company", first)
+    if draws.random() >= world.scenario.company.share:
+        return number
+    size = draws.choice((2, 2, 3, 4))
+    return first if number - first < size else number
+
+
+def leads(world: World, number: int) -> bool:
+    """Whether somebody walks with this person as their leader."""
+    return number % GROUP_MAX == 1 and leader_of(world, number + 1) == number

@@ -1,0 +1,65 @@
+"""`wayside-sim fit`: the parameters to paste into a scenario, and the board that says whether to believe them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from firmware_sim.console import one_line_errors
+from firmware_sim.radio.fit.judge import Fit, Row
+from firmware_sim.radio.fit.judge import fit as fitted
+
+WIDE = 130
+
+
+def fit(
+    *,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds ble_rssi_spachos and ble_rssi_library.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
+) -> None:
+    """Fit the radio to real traces, and show on held-back ones how it fares beside a plain model."""
+    with one_line_errors():
+        found = fitted(data)
+    if as_json:
+        sys.stdout.write(json.dumps(_facts(found)) + "\n")
+        return
+    console = Console()
+    console.print(_toml(found), highlight=False, markup=False)
+    (console if console.is_terminal else Console(width=WIDE)).print(_board(found.board))
+
+
+def _facts(found: Fit) -> dict[str, object]:
+    return {
+        "lines": {room: {"rssi_1m_dbm": line[0], "exponent": line[1]} for room, line in found.lines.items()},
+        "fading": {name: getattr(found.fading, name) for name in ("place_db", "channels_db", "channel_db", "sample_db", "same_share")},
+        "library": found.library._asdict(),
+        "board": [row._asdict() for row in found.board],
+    }
+
+
+def _toml(found: Fit) -> str:
+    """What goes into a scenario; a site's line is as different as its rooms are."""
+    fading, lines = found.fading, found.lines
+    rooms = "".join(f"# room {room}: rssi_1m_dbm = {line[0]:.1f}, exponent = {line[1]:.2f}\n" for room, line in lines.items())
+    reference, exponent = (sum(line[part] for line in lines.values()) / len(lines) for part in (0, 1))
+    return (
+        f"{rooms}[radio]\nrssi_1m_dbm = {reference:.1f}\nexponent = {exponent:.2f}\n\n[radio.fading]\n"
+        f"place_db = {fading.place_db}\nchannels_db = {list(fading.channels_db)}\nchannel_db = {fading.channel_db}\n"
+        f"sample_db = {fading.sample_db}\nsame_share = {fading.same_share}\n"
+    )
+
+
+def _board(rows: list[Row]) -> Table:
+    table = Table(title="on held-back traces, lower is better", title_justify="left")
+    for column in ("data", "measure", "plain", "ours", "ours less plain", "traces"):
+        table.add_column(column, justify="left" if column in {"data", "measure"} else "right")
+    for row in rows:
+        difference = f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"
+        table.add_row(row.data, row.measure, f"{row.plain:.3f}", f"{row.ours:.3f}", difference, str(row.of))
+    return table

@@ -1,0 +1,150 @@
+"""Street furniture: sensors that measure, counters that count, tills that sell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+from firmware_sim import draws
+from firmware_sim.clockwork import Clockwork
+from firmware_sim.devices import ruuvi, zigbee2mqtt
+from firmware_sim.devices.wayside_v1 import Speaker
+from firmware_sim.message import Publish
+from firmware_sim.scenario import Sensor, Till
+from firmware_sim.street.hookup import Hookup, Restart
+from firmware_sim.street.scanners import Hearing
+from firmware_sim.world.world import World
+
+STATUS_MS = 30_000
+AMOUNT_SPREAD = 0.3
+TAG_NEAR_DBM = (-58.0, 2.0)  # a room sensor hangs a few metres from its gateway and does not walk
+
+Count = Callable[[], int]
+"""How many people came into a counter's zone since it was last asked."""
+
+
+def speaker(world: World, device: str, lane: str = "own") -> Speaker:
+    """The Wayside v1 voice of a device. Answers to offers have a life of their own.
+
+    So the numbers that a device gives to what it says by itself do not depend on what the gateway does.
+    """
+    return Speaker(world.scenario.site, device, draws.boot(world.seed, world.start_ms, device, lane))
+
+
+class WaysideSensor:
+    """A sensor that speaks Wayside v1: weather, or people counted."""
+
+    def __init__(self, world: World, sensor: Sensor, count: Count, clockwork: Clockwork, hookup: Hookup) -> None:
+        self._world, self._sensor, self._count, self._hookup = world, sensor, count, hookup
+        self._voice = speaker(world, sensor.device)
+        self._restart = Restart(world.seed, world.start_ms, sensor.device, {"own": self._voice})
+        hookup.attach(self._restart)
+        clockwork.at(0, self._status)
+        clockwork.every(sensor.every_ms, sensor.every_ms, self._measure)
+        clockwork.every(STATUS_MS, STATUS_MS, self._status)
+
+    def _claim(self, now_ms: int) -> int | None:
+        return self._hookup.clock_ms(now_ms) if self._sensor.clock else None
+
+    def _measure(self, now_ms: int) -> None:
+        hookup = self._hookup
+        weather = hookup.sense("weather", now_ms, lambda: self._world.weather(self._world.street_s(now_ms)))
+        readings: dict[str, float] = {name: getattr(weather, name) for name in self._sensor.measures if name != "people"}
+        if readings:
+            hookup.publish(self._voice.reading(self._claim(now_ms), readings))
+        if "people" in self._sensor.measures:
+            hookup.publish(self._voice.count(self._claim(now_ms), "people", hookup.sense("people", now_ms, self._count)))
+
+    def _status(self, now_ms: int) -> None:
+        self._hookup.publish(self._voice.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))
+
+
+class ZigbeeClimate:
+    """A battery-driven climate sensor behind Zigbee2MQTT."""
+
+    def __init__(self, world: World, sensor: Sensor, clockwork: Clockwork, hookup: Hookup) -> None:
+        self._world, self._sensor, self._hookup = world, sensor, hookup
+        self._draws = draws.generator(world.seed, "zigbee", sensor.device)
+        clockwork.every(sensor.every_ms // 2, sensor.every_ms, self._measure)
+
+    def _measure(self, now_ms: int) -> None:
+        temperature, humidity = self._hookup.sense("air", now_ms, lambda: self._air(now_ms))
+        link = self._draws.randint(90, 160)
+        self._hookup.publish(zigbee2mqtt.climate(self._sensor.device, temperature, humidity, battery_pct=97, link_quality=link))
+
+    def _air(self, now_ms: int) -> tuple[float, float]:
+        indoors = self._world.indoors(self._world.street_s(now_ms))
+        return indoors.temperature + self._draws.gauss(0.0, 0.05), indoors.humidity + self._draws.gauss(0.0, 0.3)
+
+
+class RuuviTag:
+    """A room sensor that only advertises; the Ruuvi Gateway of its zone hears it."""
+
+    def __init__(self, world: World, sensor: Sensor, hearer: Hearing, clockwork: Clockwork, hookup: Hookup) -> None:
+        self._world, self._hearer, self._hookup = world, hearer, hookup
+        self._address = bytes.fromhex(sensor.device.replace(":", ""))
+        self._draws = draws.generator(world.seed, "ruuvi", sensor.device)
+        self._sequence = 0
+        clockwork.every(sensor.every_ms // 2, sensor.every_ms, self._advertise)
+
+    def _advertise(self, now_ms: int) -> None:
+        state = self._hookup.sense("state", now_ms, lambda: self._state(now_ms))._replace(sequence=self._sequence)
+        self._sequence += 1
+        advert, rssi_dbm = ruuvi.tag(self._address, state), self._draws.gauss(*TAG_NEAR_DBM)
+        if not self._hookup.is_flat(now_ms):
+            self._hearer.hear(now_ms, advert, rssi_dbm)
+
+    def _state(self, now_ms: int) -> ruuvi.TagState:
+        street_s = self._world.street_s(now_ms)
+        indoors = self._world.indoors(street_s)
+        gauss = self._draws.gauss
+        return ruuvi.TagState(
+            temperature_c=indoors.temperature + gauss(0.0, 0.02),
+            humidity_pct=indoors.humidity + gauss(0.0, 0.1),
+            pressure_pa=round(101_325 + 300 * math.sin(street_s / 40_000) + gauss(0.0, 3.0)),
+            acceleration_mg=(round(gauss(4, 2)), round(gauss(-8, 2)), round(gauss(1012, 2))),
+            battery_mv=2977,
+            movements=66,
+            sequence=self._sequence,
+        )
+
+
+class CashTill:
+    """A till. What it sells on offers is told in a second life, for the reason given at `speaker`."""
+
+    def __init__(self, world: World, till: Till, clockwork: Clockwork, hookup: Hookup) -> None:
+        self.device = till.device
+        self._world, self._till, self._hookup, self._publish = world, till, hookup, hookup.publish
+        kind = world.zones[till.zone].kind
+        if kind is None:
+            raise ValueError(f"till {till.device} stands in no shop")
+        self._kind = kind
+        self._voice = speaker(world, till.device)
+        self._offers_voice = speaker(world, till.device, "offers")
+        self._restart = Restart(world.seed, world.start_ms, till.device, {"own": self._voice, "offers": self._offers_voice})
+        hookup.attach(self._restart)
+        clockwork.at(0, self._status)
+        clockwork.every(STATUS_MS, STATUS_MS, self._status)
+
+    def sell(self, now_ms: int, chance: Random) -> int:
+        """A sale to somebody who came by themselves; its amount in minor units."""
+        amount_minor = self._amount(chance)
+        self._publish(self._voice.purchase(self._claim(now_ms), amount_minor, self._kind, None))
+        return amount_minor
+
+    def redeem(self, now_ms: int, chance: Random, decision: str, publish: Publish) -> int:
+        """A sale on an offer; its amount in minor units."""
+        amount_minor = self._amount(chance)
+        publish(self._offers_voice.purchase(self._claim(now_ms), amount_minor, self._kind, decision))
+        return amount_minor
+
+    def _amount(self, chance: Random) -> int:
+        usual = self._world.scenario.tastes[self._kind].amount_minor
+        return max(10, round(usual * math.exp(chance.gauss(0.0, AMOUNT_SPREAD)) / 10) * 10)
+
+    def _claim(self, now_ms: int) -> int | None:
+        return self._hookup.clock_ms(now_ms) if self._till.clock else None
+
+    def _status(self, now_ms: int) -> None:
+        self._publish(self._voice.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))

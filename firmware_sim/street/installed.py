@@ -1,0 +1,92 @@
+"""Devices with firmware, put up on a street: what they perceive is the simulated world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from firmware_sim.clockwork import Clockwork
+from firmware_sim.devices import ble
+from firmware_sim.faults.stage import Stage
+from firmware_sim.message import Publish
+from firmware_sim.products.catalogue import CATALOGUE
+from firmware_sim.products.firmware import Cause, Firmware
+from firmware_sim.products.groups import Group
+from firmware_sim.products.surroundings import Air
+from firmware_sim.world.world import World, degrees
+
+HEARD_MAX = 1_000
+PRESSURE_HPA = 1013.25
+
+Count = Callable[[str], int]
+"""How many people are in a zone now."""
+
+
+class InZone:
+    """The surroundings of a device in a zone; also the radio that gathers what it hears."""
+
+    def __init__(self, world: World, zone: str, count: Count) -> None:
+        self.site, self.zone = world.scenario.site, zone
+        self._world, self._count = world, count
+        self._heard: list[tuple[ble.Advertisement, float]] = []
+
+    def hear(self, _now_ms: int, advert: ble.Advertisement, rssi_dbm: float) -> None:
+        """Something advertises nearby; nobody listens for ever."""
+        if len(self._heard) < HEARD_MAX:
+            self._heard.append((advert, rssi_dbm))
+
+    def heard(self, _now_ms: int, /) -> list[tuple[ble.Advertisement, float]]:
+        """What was heard since this was last asked."""
+        heard, self._heard = self._heard, []
+        return heard
+
+    def air(self, now_ms: int, /) -> Air:
+        """Outdoors."""
+        weather = self._world.weather(self._world.street_s(now_ms))
+        return Air(weather.temperature, weather.humidity, PRESSURE_HPA, 8_000.0, weather.precipitation)
+
+    def people(self, _now_ms: int, /) -> int:
+        """In the zone."""
+        return self._count(self.zone)
+
+    def spot(self, _now_ms: int, /) -> tuple[float, float]:
+        """The middle of the zone."""
+        return degrees(self._world.spot(self.zone), self._world.scenario.origin)
+
+
+class Installation:
+    """All devices of a scenario's `[[devices]]`. `ears` are the radios of those that can hear, by device."""
+
+    def __init__(self, world: World, stage: Stage, clockwork: Clockwork, count: Count, voice: Callable[[str], Publish]) -> None:
+        self.ears: dict[str, InZone] = {}
+        self.devices: dict[str, Firmware] = {}
+        self._world, self._stage, self._clockwork, self._count, self._voice = world, stage, clockwork, count, voice
+        for group in world.scenario.devices:
+            for number in range(group.first, group.first + group.count):
+                self._install(group, number)
+
+    def _install(self, group: Group, number: int) -> None:
+        around = InZone(self._world, group.zone, self._count)
+        product = CATALOGUE[group.product](number, around)
+        firmware = Firmware(
+            product,
+            self._clockwork,
+            self._voice(product.device),
+            seed=self._world.seed,
+            start_ms=self._world.start_ms,
+            conditions=self._stage,
+            changes={
+                name: value for name in ("every_ms", "crashes_per_hour", "hangs_per_hour") if (value := getattr(group, name)) is not None
+            },
+        )
+        self.ears[product.device] = around
+        self.devices[product.device] = firmware
+        self._stage.attach(product.device, firmware, falls_silent=True)
+        self._stage.haunt(product.device, around.hear)
+        # Not all at once: a power cut is a fault, not the normal start of a street.
+        self._clockwork.at(number * 37 % firmware.traits.every_ms, partial(self._tell, firmware, Cause.POWER))
+        if group.update_at_s is not None:
+            self._clockwork.at(round(group.update_at_s * 1000), partial(self._tell, firmware, Cause.UPDATE))
+
+    def _tell(self, firmware: Firmware, cause: Cause, now_ms: int) -> None:
+        firmware.tell(cause, now_ms)

@@ -1,0 +1,46 @@
+"""The open loop of a scenario as a file of JSON lines: what a street says when nobody answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from firmware_sim.faults.rules import Rule
+from firmware_sim.message import Message
+from firmware_sim.people.truth import Witness
+from firmware_sim.scenario import Scenario
+from firmware_sim.street.street import Street
+from firmware_sim.wire.lines import Writer
+
+
+def record(
+    scenario: Scenario,
+    file: Path,
+    *,
+    seed: int,
+    seconds: float,
+    speed: float | None = None,
+    walkers: int | None = None,
+    truth: Path | None = None,
+    faults: Sequence[Rule] = (),
+) -> dict[str, object]:
+    """Write `seconds` of published time (and, into the folder `truth`, what really happened) and return the summary.
+
+    What a line is, and the digest: `firmware_sim.wire.lines`.
+    """
+    witness = Witness(keep=truth is not None)
+    if truth is not None:
+        truth.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before the run
+    with file.open("wb") as lines:
+        writer = Writer(lines)
+
+        def write(message: Message) -> None:
+            writer.write(street.clockwork.now_ms, message)
+
+        street = Street(
+            scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers, witness=witness, faults=faults
+        )
+        street.run_until(round(seconds * 1000))
+    if truth is not None:
+        street.truth().write(truth)
+    return {"digest": writer.digest, **street.summary()}
