@@ -58,7 +58,7 @@ class Reader:
         return [
             (id_, zone, reason, offer)
             for id_, zone, reason, offer in self._rows(
-                "SELECT id, zone, reason, offer FROM decisions ORDER BY at_ms DESC, id LIMIT ?", (most,)
+                "SELECT id, zone, reason, offer FROM decisions ORDER BY at_ms DESC, id DESC LIMIT ?", (most,)
             )
         ]
 

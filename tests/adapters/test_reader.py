@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from gateway.adapters.reader import Reader
@@ -33,6 +34,19 @@ def test_a_reader_sees_the_last_commit_of_a_gateway_that_runs(tmp_path: Path, pa
         assert reader.decision(decision.id) == (decision, "accepted")
         assert reader.latest_decisions(5) == [(decision.id, "cafe", "chosen", "flat-white")]
     gateway.close()
+
+
+def test_the_newest_decisions_are_found_without_reading_all(tmp_path: Path, path: Path) -> None:
+    """Half a year of decisions is far more than a Pi reads in a second."""
+    Gateway(tmp_path).close()
+    reader = Reader(path, KEY)
+    asked: list[str] = []
+    reader._db.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: asked.append(event["sql"]))
+    assert reader.latest_decisions(5) == []
+    reader._db.trace_v2(0, None)
+    (sql,) = asked
+    assert [row[3] for row in reader._db.execute(f"EXPLAIN QUERY PLAN {sql}", (5,))] == ["SCAN decisions USING INDEX decisions_by_time"]
+    reader.close()
 
 
 def test_a_reader_needs_no_gateway(tmp_path: Path, path: Path) -> None:

@@ -21,7 +21,7 @@ from gateway.core.context import (
     SubjectContext,
     ZoneContext,
 )
-from gateway.core.types import AnswerKind, Consent, Purpose
+from gateway.core.types import AnswerKind, Consent, Envelope, Purpose
 from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone
 
 
@@ -244,6 +244,26 @@ def test_two_reports_at_one_moment_are_added() -> None:
     assert told == pytest.approx(expected, rel=0.05)
     unknown = contexts.counted(contexts.counted(ZoneContext(), "f", 5, NOON_MS), "f", 5, NOON_MS)
     assert contexts.surroundings(unknown, NOON_MS).crowd_per_hour is None
+
+
+def test_a_burst_after_an_outage_is_no_stampede() -> None:
+    """Reports that were waiting at the broker come milliseconds apart: they were not gathered in that time."""
+    here = ZoneContext()
+    for report in range(3):
+        here = contexts.counted(here, "f", 10, NOON_MS + report)
+    flow = contexts.surroundings(here, NOON_MS + 3).crowd_per_hour
+    assert flow is not None
+    assert flow < 4_000.0, "ten people a report are some thousands an hour at most, not millions"
+
+
+def test_what_was_told_before_the_clock_was_set_has_not_faded() -> None:
+    """A machine without a battery clock wakes in 1970; habits told then are not half a century old."""
+    told = Consent(Envelope("phone-1", "a", 1), ("presence",), 1, visits_month={"bar": 4.0})
+    person = contexts.consented(None, "s", told, (), 60_000)
+    assert contexts.visits_month(person, NOON_MS) == {"bar": 4.0}
+    again = contexts.visited(person, "bar", NOON_MS)
+    assert contexts.visits_month(again, NOON_MS) == {"bar": 5.0}
+    assert contexts.visits_month(again, NOON_MS + MONTH_MS)["bar"] == pytest.approx(5.0 / math.e)
 
 
 def test_doors_add_up_and_a_dead_counter_is_left_out() -> None:

@@ -9,10 +9,22 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.street import Retention
-from gateway.core.types import Purpose, TimePassed
+from gateway.core.types import Position, Purpose, TimePassed
 from gateway.core.world import World
 from tests.core.test_engine import enter
-from tests.kit.street import DAY_MS, EVERYTHING, FAINT_DBM, HOUR_MS, Gateway, Phone, make_street, purchase
+from tests.kit.street import (
+    DAY_MS,
+    EVERYTHING,
+    FAINT_DBM,
+    HOUR_MS,
+    NOON_MS,
+    SQUARE_LATITUDE_DEG,
+    SQUARE_LONGITUDE_DEG,
+    Gateway,
+    Phone,
+    make_street,
+    purchase,
+)
 
 AGED = ("visits", "decisions", "facts", "withdrawals")
 
@@ -73,6 +85,28 @@ def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
     assert gateway.rows("visits") == []
     gateway.commit(left)
     assert (len(gateway.rows("visits")), gateway.rows("presences")) == (1, [])
+
+
+def test_a_visit_of_which_nobody_knows_the_day_is_not_kept(tmp_path: Path) -> None:
+    """In 1970, or begun then: told with the days of its table it would seem to have lasted for half a century."""
+    gateway = Gateway(tmp_path, street=make_street(clock_floor_ms=NOON_MS + HOUR_MS))
+    phone = Phone()
+    gateway.tell(phone.consent())
+    visit(gateway, phone)
+    assert gateway.rows("visits") == []
+    gateway.clock.advance(HOUR_MS)
+    visit(gateway, phone)
+    assert len(gateway.rows("visits")) == 1
+    gateway.close()
+
+
+def test_a_no_takes_the_estimate_of_their_clock_with_it(gateway: Gateway) -> None:
+    """Also when the same batch holds something that the phone told of before."""
+    phone = Phone()
+    gateway.tell(phone.consent())
+    here = Position(phone.device, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, at_ms=gateway.clock.now_ms())
+    gateway.tell(here, phone.withdrawal())
+    assert phone.device not in gateway.world.clocks
 
 
 def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> None:
