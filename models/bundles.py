@@ -38,6 +38,7 @@ from gateway.adapters.bundle import (
 )
 from gateway.adapters.onnx_scorer import load_scorer
 from gateway.core import features
+from models.errors import ModelsError
 from models.report import read_report
 
 app = typer.Typer(no_args_is_help=True, help="Make signed bundles and look at them as a gateway does.")
@@ -53,7 +54,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machin
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
 
 
-class MakeError(ValueError):
+class MakeError(ModelsError):
     """Something that was given cannot become part of a bundle; the text says what to do."""
 
 

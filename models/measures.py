@@ -7,7 +7,7 @@ computed with weights. Both models are measured on the same draws, so their diff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -40,20 +40,45 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Ranking:
-    """Forecasts sorted once, so that the area under the curve costs little for each of many weightings."""
+    """Forecasts sorted once, best first and ties together, so that a figure costs little for each of many weightings."""
 
     def __init__(self, taken: Ints, forecast: Floats) -> None:
-        values, self._level = np.unique(forecast, return_inverse=True)
+        values, self._level = np.unique(-forecast, return_inverse=True)
         self._levels = len(values)
         self._taken = taken.astype(np.float64)
 
     def auc(self, weights: Floats) -> float:
         """Weighted share of (taken, not taken) pairs in the right order, ties half; NaN when one class has no weight."""
-        right = np.bincount(self._level, weights * self._taken, self._levels)
-        wrong = np.bincount(self._level, weights * (1.0 - self._taken), self._levels)
+        right, wrong = self._sums(weights)
         pairs = float(right.sum() * wrong.sum())
-        below = np.cumsum(wrong) - wrong
-        return float((right * (below + wrong / 2)).sum()) / pairs if pairs else float("nan")
+        before = np.cumsum(right) - right / 2
+        return float((wrong * before).sum()) / pairs if pairs else float("nan")
+
+    def captured(self, share: float) -> Callable[[Floats], float]:
+        """Share of all the taken that stand in the best `share` of the rows."""
+
+        def measure(weights: Floats) -> float:
+            seen, found = self._gains(weights)
+            return float(np.interp(share, seen, found))
+
+        return measure
+
+    def lift(self, share: float) -> Callable[[Floats], float]:
+        """How many times more often the best `share` of the rows is taken than all of them."""
+        captured = self.captured(share)
+        return lambda weights: captured(weights) / share
+
+    def _sums(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Weight of the taken and of the others, level by level."""
+        right = np.bincount(self._level, weights * self._taken, self._levels).astype(np.float64)
+        wrong = np.bincount(self._level, weights * (1.0 - self._taken), self._levels).astype(np.float64)
+        return right, wrong
+
+    def _gains(self, weights: Floats) -> tuple[Floats, Floats]:
+        taken, others = self._sums(weights)
+        seen = np.concatenate(([0.0], np.cumsum(taken + others)))
+        found = np.concatenate(([0.0], np.cumsum(taken)))
+        return seen / seen[-1], found / (found[-1] or np.nan)
 
 
 class Areas(NamedTuple):
@@ -73,27 +98,35 @@ class Areas(NamedTuple):
 
 def areas(taken: Ints, respondents: Ints, forecasts: Sequence[Floats], seed: int) -> Areas:
     """The AUC of every forecast over the same draws of respondents. `respondents` are group numbers from 0."""
-    draws = np.random.default_rng(seed)
     rankings = [Ranking(taken, forecast) for forecast in forecasts]
-    people = int(respondents.max()) + 1
-    drawn: list[list[float]] = []
-    for _ in range(BOOTSTRAPS):
-        weights = np.bincount(draws.integers(people, size=people), minlength=people).astype(np.float64)[respondents]
-        drawn.append([ranking.auc(weights) for ranking in rankings])
+    drawn = [[ranking.auc(weights) for ranking in rankings] for weights in draw_units(respondents, seed, BOOTSTRAPS)]
     ones = np.ones(len(taken))
     return Areas(whole=np.array([ranking.auc(ones) for ranking in rankings]), drawn=np.array(drawn))
 
 
+def draw_units(units: Ints, seed: int, draws: int) -> Iterator[Floats]:
+    """Weights of the rows, (n,), for each draw: how often the row's unit (numbered from 0) was drawn, with replacement."""
+    chance = np.random.default_rng(seed)
+    count = int(units.max()) + 1
+    for _ in range(draws):
+        yield np.bincount(chance.integers(count, size=count), minlength=count).astype(np.float64)[units]
+
+
 def figures(taken: Ints, forecast: Floats, auc: Interval) -> Figures:
     """The other figures beside an AUC that is already known."""
-    sure = np.clip(forecast, 1e-12, 1 - 1e-12)
     return Figures(
         auc=auc,
         average_precision=average_precision(taken, forecast),
         brier=float(np.mean((forecast - taken) ** 2)),
-        log_loss=float(-np.mean(np.where(taken == 1, np.log(sure), np.log(1 - sure)))),
+        log_loss=log_loss(taken, forecast),
         calibration_error=_calibration_error(taken, forecast),
     )
+
+
+def log_loss(taken: Ints, forecast: Floats) -> float:
+    """Mean surprise of the outcomes; a forecast that is quite sure is taken for nearly sure."""
+    sure = np.clip(forecast, 1e-12, 1 - 1e-12)
+    return float(-np.mean(np.where(taken == 1, np.log(sure), np.log(1 - sure))))
 
 
 def average_precision(taken: Ints, forecast: Floats) -> float:

@@ -11,7 +11,7 @@ seven, on thousands of rows, flatters the winner by less than the width of its i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.comparing import AS_IS, FamilyFigures, Judged, comparison_steps
 from models.propensity.comparing import compare as compare_families
 from models.propensity.families import NAMES, Family, Fitted, Step, families, fit_family, no_step, steps_of
-from models.propensity.graph import Floats, Ints
+from models.propensity.graph import Floats, Ints, Rows
 from models.propensity.sample import FOLDS, Sample, TrainingError, checked, folds
 from models.propensity.withholding import blinded, columns, withhold
 from models.tables.coupon import Coupons
@@ -56,6 +56,14 @@ class Comparison(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...]
 
 
+class Compared(NamedTuple):
+    """A comparison and what it rests on: the numbers of the judged rows and the champion's forecasts of them."""
+
+    comparison: Comparison
+    rows: Ints
+    forecast: Floats
+
+
 def sample_of(history: Coupons, seed: int) -> Sample:
     """The coupon history as numbers; `TrainingError` when it cannot teach anything."""
     rows = features.matrix(history.situations)
@@ -79,8 +87,18 @@ def fit_champion(sample: Sample, seed: int, family: Family, step: Step = no_step
     return fit_family(family, sample, seed, step)
 
 
-def compare(sample: Sample, seed: int, compete: Sequence[Family], step: Step = no_step, raw: NDArray[np.str_] | None = None) -> Comparison:
+def offer_kinds(rows: Rows) -> list[str]:
+    """The kind of offer that each feature row speaks of; `other` where it says none of those."""
+    of = columns("offer_")
+    names = np.array([features.NAMES[column].removeprefix("offer_") for column in of.tolist()] + ["other"])
+    stated = np.nan_to_num(rows[:, of]) > 0.5
+    return [str(name) for name in names[np.where(stated.any(axis=1), stated.argmax(axis=1), len(of))]]
+
+
+def compare(sample: Sample, seed: int, compete: Sequence[Family], step: Step = no_step, raw: NDArray[np.str_] | None = None) -> Compared:
     """Every family, each forecast made by a model that never met the respondent; `raw` are the table's own words for plain logistic."""
+    if raw is None and "logistic" not in {family.name for family in compete}:
+        raise TrainingError("a comparison needs the family logistic: it is what the others have to beat; add it to --families")
     finite, remarks = checked(sample)
     judged = compare_families(finite, compete, seed, step, {_BLIND: blinded(finite.rows)})
     best = judged.best.family
@@ -88,7 +106,7 @@ def compare(sample: Sample, seed: int, compete: Sequence[Family], step: Step = n
     plain = _plain(sample, raw, judged, seed)
     champion = judged.forecasts[best, AS_IS]
     area = areas(taken, people, (plain, champion, judged.forecasts[best, _BLIND]), seed)
-    return Comparison(
+    comparison = Comparison(
         rows=len(sample.taken),
         respondents=sample.people,
         judged=len(taken),
@@ -103,6 +121,7 @@ def compare(sample: Sample, seed: int, compete: Sequence[Family], step: Step = n
         blind_auc=area.of(2).value,
         remarks=remarks,
     )
+    return Compared(comparison, judged.rows, champion)
 
 
 def steps_in(compete: Sequence[Family], *, then_fit: bool) -> int:
@@ -113,9 +132,7 @@ def steps_in(compete: Sequence[Family], *, then_fit: bool) -> int:
 def _plain(sample: Sample, raw: NDArray[np.str_] | None, judged: Judged, seed: int) -> Floats:
     """Forecasts of plain logistic regression for the judged rows: on words where there are any, else on the columns."""
     if raw is None:
-        if ("logistic", AS_IS) in judged.forecasts:
-            return judged.forecasts["logistic", AS_IS]
-        raise TrainingError("a comparison needs the family logistic: it is what the others have to beat")
+        return judged.forecasts["logistic", AS_IS]
     forecast = np.zeros(len(sample.taken))
     for train, test in folds(sample, FOLDS, seed):
         forecast[test] = plain_logistic(raw[train], sample.taken[train]).predict_proba(raw[test])[:, 1]

@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-from models.measures import Floats, Ints
+from models.measures import Floats, Ints, log_loss
 
 FOLDS_INSIDE = 3
 
@@ -89,12 +89,6 @@ def log_odds(probability: Floats) -> Floats:
 def from_log_odds(odds: Floats) -> Floats:
     """Probabilities of log-odds."""
     return 1.0 / (1.0 + np.exp(-odds))
-
-
-def log_loss(taken: Ints, forecast: Floats) -> float:
-    """Mean surprise of the outcomes."""
-    sure = np.clip(forecast, 1e-12, 1 - 1e-12)
-    return float(-np.mean(np.where(taken == 1, np.log(sure), np.log(1 - sure))))
 
 
 def _fit(kind: Kind, rows: pd.DataFrame, taken: Ints, seed: int) -> tuple[Any, ...]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from models.boards import runner
 from models.boards.board import Board, Line
 from models.measures import Interval
-
-_WIDTH = 200
+from models.screen import counts_text, print_json, progressing, say, show
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,18 +36,14 @@ def boards(
     target that is not reached is printed with its gap.
     """
     names = runner.chosen(data, only or ())
-    screen = Console(stderr=True)
     done: list[Board] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as progress:
-        task = progress.add_task("boards", total=runner.steps_of(names))
-        for board in runner.run(data, names, seed, lambda what: progress.update(task, advance=1, description=what)):
+    with progressing("boards", runner.steps_of(names)) as step:
+        for board in runner.run(data, names, seed, step):
             done.append(board)
             if as_json:
-                sys.stdout.write(msgspec.json.encode(_told(board)).decode() + "\n")
-                sys.stdout.flush()
+                print_json(_told(board))
             else:
-                show(board, _screen())
+                show_board(board)
     missed = [f"{board.name}: {line.figure}" for board in done for line in board.lines if line.reached is False]
     if not as_json:
         _summary(done, missed)
@@ -65,27 +56,23 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: [b]wayside-models boards --data ../shared/data --only hillstrom[/b]")(boards)
 
 
-def show(board: Board, screen: Console) -> None:
+def show_board(board: Board) -> None:
     """One board as a table, with what is to be known of it."""
-    refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(board.counts.refused.items())) or "none"
     columns = {name: texts for name, texts in _columns(board).items() if any(texts)}
-    table = Table(*columns, title=board.title, title_justify="left")
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
-    screen.print(table)
+    show(board.title, tuple(columns), zip(*columns.values(), strict=True))
     rate = "" if board.base_rate is None else f"; base rate {board.base_rate:.4f}"
-    used = f"{board.counts.rows_in:,} rows in, {board.counts.rows_used:,} used; refused: {refused}{rate}"
+    used = f"{board.counts.rows_in:,} rows in, {board.counts.rows_used:,} used; refused: {counts_text(board.counts.refused)}{rate}"
     cost = f"{board.seconds:.0f} s, peak {board.megabytes_peak:.0f} MB"
     for text in (used, f"{board.protocol}; unit of the intervals: {board.unit}", *board.notes, cost):
-        screen.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
-    screen.print()
+        say(f"  {text}")
+    say("")
 
 
 def _summary(done: list[Board], missed: list[str]) -> None:
     targets = sum(line.target is not None for board in done for line in board.lines)
     cost = f"{sum(board.seconds for board in done):.0f} s, peak {max(board.megabytes_peak for board in done):.0f} MB"
     text = f"{len(done)} boards, {targets - len(missed)} of {targets} targets reached, {cost}"
-    Console().print(text + (f"; missed: {'; '.join(missed)}" if missed else ""), markup=False, highlight=False, soft_wrap=True)
+    say(text + (f"; missed: {'; '.join(missed)}" if missed else ""))
 
 
 def _told(board: Board) -> _Told:
@@ -108,12 +95,6 @@ def _columns(board: Board) -> dict[str, list[str]]:
         **{name: [_text(line.others.get(name)) for line in board.lines] for name in others},
         "target": [_verdict(line) for line in board.lines],
     }
-
-
-def _screen() -> Console:
-    """Where the tables go; a file or a pipe gets them in full width."""
-    screen = Console()
-    return screen if screen.is_terminal else Console(width=_WIDTH)
 
 
 def _published(line: Line) -> str:

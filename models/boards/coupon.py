@@ -18,6 +18,7 @@ from models.boards.board import Board, Line, Spec, Step
 from models.boards.weighing import DRAWS, Drawn, Measure, Weighed
 from models.measures import Floats, Ints
 from models.propensity.boosting import RECIPES, Recipe
+from models.propensity.comparing import prefixed
 from models.propensity.families import steps_of
 from models.propensity.sample import FOLDS, Sample
 from models.tables.coupon import Coupons, read_coupons
@@ -74,7 +75,7 @@ def _drawn(sample: Sample, raw: NDArray[np.str_], seed: int, step: Step, recipes
     (family,) = contestants((FAMILY,), recipes, seed)
     for number, (train, test) in enumerate(folds(sample.taken, sample.groups, FOLDS, seed), start=1):
         known, unseen = sample.take(train), sample.take(test)
-        say = partial(_say, step, f"in_vehicle_coupon fold {number} of {FOLDS}: ")
+        say = partial(prefixed, step, f"in_vehicle_coupon fold {number} of {FOLDS}: ")
         forecasts["ours"][test] = fit_champion(known, seed, family, say).propensity(unseen.rows)
         forecasts["untuned"][test] = _untuned(sample, train, test, seed)
         forecasts["logistic"][test] = plain_logistic(raw[train], known.taken).predict_proba(raw[test])[:, 1]
@@ -98,10 +99,6 @@ def _leak(sample: Sample, seed: int) -> float:
     for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(sample.rows):
         forecast[test] = _untuned(sample, train, test, seed)
     return Weighed(sample.taken, forecast).auc(np.ones(len(forecast)))
-
-
-def _say(step: Step, prefix: str, what: str) -> None:
-    step(prefix + what)
 
 
 def _run(folder: Path, seed: int, step: Step) -> Board:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from models.history import derived, scale
 from models.history.columns import ALTERNATIVES, COLUMNS, FEATURE_PREFIX
@@ -25,8 +23,8 @@ from models.history.options import (
     opened,
     show_counted,
 )
-from models.screen import print_json, say, show
 from models.history.reading import MEMORY_MB, THREADS, Counted, History
+from models.screen import print_json, progressing, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at a history of visits, proposals, answers and purchases.")
 
@@ -138,10 +136,8 @@ def measure_scale(
     as_json: AsJson = False,
 ) -> None:
     """Make a history of any size, then time every stage of reading it and the memory that it takes."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("making rows", total=len(scale.STAGES))
-        measured = scale.measure(rows, seed, memory_mb, threads, lambda name: progress.update(task, advance=1, description=f"{name} done"))
+    with progressing("making rows", len(scale.STAGES)) as step:
+        measured = scale.measure(rows, seed, memory_mb, threads, lambda name: step(f"{name} done"))
     if as_json:
         print_json(measured)
         return

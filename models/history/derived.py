@@ -22,11 +22,12 @@ _RFM = """
     WITH days AS (
         SELECT subject, at_ms // 86400000 AS day, sum(amount_minor) AS spent FROM purchases
         WHERE at_ms < $until_ms AND subject IS NOT NULL GROUP BY ALL
-    )
+    ),
+    numbered AS (SELECT *, min(day) OVER (PARTITION BY subject) AS first FROM days)
     SELECT subject, count(*) - 1 AS frequency, (max(day) - min(day)) / $unit_days AS recency,
         ($until_ms // 86400000 - 1 - min(day)) / $unit_days AS age,
-        COALESCE((sum(spent) - arg_min(spent, day)) / NULLIF(count(*) - 1, 0), 0)::DOUBLE AS monetary_minor
-    FROM days GROUP BY subject ORDER BY subject
+        COALESCE(avg(spent) FILTER (day > first), 0)::DOUBLE AS monetary_minor
+    FROM numbered GROUP BY subject ORDER BY subject
 """
 _SPAN = "SELECT min(at_ms), max(at_ms), count(*), count(DISTINCT subject) FROM purchases"
 _ITEMS = "SELECT item, count(DISTINCT basket) AS baskets FROM baskets GROUP BY item HAVING count(DISTINCT basket) >= ? ORDER BY item"
@@ -95,7 +96,8 @@ def rfm(history: History, until_ms: int, unit_days: float = 7.0) -> pd.DataFrame
     """Recency, frequency, age and mean spend of each subject before `until_ms`.
 
     Columns subject, frequency (days with a purchase after the first one), recency (first to last) and age (first to the
-    last day observed), both in units of `unit_days`, monetary_minor (mean of the days after the first; 0 where none).
+    last day observed), both in units of `unit_days`, monetary_minor (mean of the days after the first whose amount is
+    stated; 0 where none).
     """
     return history.sql_named(_RFM, until_ms=until_ms, unit_days=unit_days).df()
 

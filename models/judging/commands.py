@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import msgspec
 import numpy as np
 import pandas as pd
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from models.judging.judgement import Judgement, judge
 from models.judging.lift import JudgingError
 from models.judging.page import page
+from models.screen import counts_text, interval_text, print_json, say, show
+from models.tables.reading import read_all, require
 
-_SCREEN = Console()
 _OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 
 
@@ -48,33 +45,35 @@ def judge_forecasts(
     if page_file is not None:
         page_file.write_text(page(judgement), encoding="utf-8")
     if as_json:
-        sys.stdout.write(msgspec.json.encode({"judgement": judgement, "refused": given.refused}).decode() + "\n")
+        print_json({"judgement": judgement, "refused": given.refused})
         return
     _show(judgement)
-    refused = ", ".join(f"{reason} {count}" for reason, count in given.refused.items()) or "none"
-    _SCREEN.print(f"{judgement.rows} rows used; refused: {refused}", markup=False, highlight=False)
+    rows_in = judgement.rows + sum(given.refused.values())
+    say(f"{table.name}: {rows_in:,} rows in, {judgement.rows:,} used; refused: {counts_text(given.refused)}")
 
 
 def read_forecasts(path: Path) -> Forecasts:
-    """Raises JudgingError naming the column that is missing; rows without a usable outcome or forecast are counted."""
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise JudgingError(f"{path} cannot be read as CSV ({str(error)[:120]})") from error
-    for column in ("taken", "forecast"):
-        if column not in frame:
-            raise JudgingError(f"{path} has no column {column!r}; it has {', '.join(frame.columns[:12])}")
+    """Raises TableError naming the column that is missing, JudgingError where no row is left; rows that cannot be used are counted."""
+    frame = read_all(path)
+    require(path, frame, ("taken", "forecast"))
     taken = frame["taken"].str.strip().str.lower().map(_OUTCOMES)
     forecast = pd.to_numeric(frame["forecast"], errors="coerce")
     no_outcome, no_forecast = taken.isna(), ~forecast.between(0, 1)
-    good = ~(no_outcome | no_forecast)
-    refused = {"unknown_outcome": int(no_outcome.sum()), "no_probability": int((no_forecast & ~no_outcome).sum())}
+    nobody = frame["person"].isna() if "person" in frame else no_outcome & False
+    good = ~(no_outcome | no_forecast | nobody)
+    refused = {
+        "unknown_outcome": int(no_outcome.sum()),
+        "no_probability": int((no_forecast & ~no_outcome).sum()),
+        "no_person": int((nobody & ~no_outcome & ~no_forecast).sum()),
+    }
+    if not good.any():
+        raise JudgingError(f"{path}: none of {len(frame):,} rows can be used; refused: {counts_text(refused)}")
     kept = frame[good]
     return Forecasts(
         taken=np.asarray(taken[good], dtype=np.int64),
         forecast=forecast[good].to_numpy(dtype=np.float64),
         people=pd.factorize(kept["person"])[0].astype(np.int64) if "person" in kept else None,
-        segments=list(kept["segment"]) if "segment" in kept else None,
+        segments=list(kept["segment"].fillna("not stated")) if "segment" in kept else None,
         refused={reason: count for reason, count in refused.items() if count},
     )
 
@@ -86,15 +85,15 @@ def register(app: typer.Typer) -> None:
 
 def _show(judgement: Judgement) -> None:
     figures = judgement.figures
-    table = Table("tenth", "forecast", "took it", "lift", "takers found", title=f"{judgement.name}: share taken {judgement.base_rate:.4f}")
-    for one in judgement.lift.tenths:
-        table.add_row(str(one.number), f"{one.forecast_mean:.4f}", f"{one.taken_share:.4f}", f"{one.lift:.2f}", f"{one.capture_so_far:.2%}")
-    _SCREEN.print(table)
-    auc = f"{figures.auc.value:.4f} ({figures.auc.low:.4f} … {figures.auc.high:.4f})"
+    rows = [
+        (one.number, f"{one.forecast_mean:.4f}", f"{one.taken_share:.4f}", f"{one.lift:.2f}", f"{one.capture_so_far:.2%}")
+        for one in judgement.lift.tenths
+    ]
+    title = f"{judgement.name}: share taken {judgement.base_rate:.4f}"
+    show(title, ("tenth", "forecast", "took it", "lift", "takers found"), rows)
     rest = f"AP {figures.average_precision:.4f}, Brier {figures.brier:.4f}, log-loss {figures.log_loss:.4f}"
-    _SCREEN.print(f"AUC {auc}, {rest}, calibration error {figures.calibration_error:.4f}", markup=False, highlight=False)
+    say(f"AUC {interval_text(figures.auc)}, {rest}, calibration error {figures.calibration_error:.4f}")
     for part in judgement.fairness.segments if judgement.fairness else ():
-        remarks = "; ".join(part.remarks) or "nothing to look at"
-        _SCREEN.print(f"{part.name}: {part.rows} rows, {part.addressed:.1%} addressed; {remarks}", markup=False, highlight=False)
+        say(f"{part.name}: {part.rows:,} rows, {part.addressed:.1%} addressed; {'; '.join(part.remarks) or 'nothing to look at'}")
     for remark in judgement.remarks:
-        _SCREEN.print(f"note: {remark}", markup=False, highlight=False)
+        say(f"note: {remark}")

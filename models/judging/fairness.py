@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.judging.lift import JudgingError, check
-from models.measures import BOOTSTRAPS, Interval, Ranking, interval
+from models.measures import BOOTSTRAPS, Interval, Ranking, draw_units, interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,13 +78,10 @@ def _segment(name: str, own: NDArray[np.bool_], taken: Ints, forecast: Floats, p
 
 
 def _intervals(taken: Ints, forecast: Floats, people: Ints, seed: int) -> tuple[Interval, Interval | None]:
-    draws = np.random.default_rng(seed)
     _, who = np.unique(people, return_inverse=True)
-    number = int(who.max()) + 1
     ranking = Ranking(taken, forecast)
     gaps, aucs = np.empty(BOOTSTRAPS), np.empty(BOOTSTRAPS)
-    for place in range(BOOTSTRAPS):
-        weights = np.bincount(draws.integers(number, size=number), minlength=number).astype(np.float64)[who]
+    for place, weights in enumerate(draw_units(who.astype(np.int64), seed, BOOTSTRAPS)):
         gaps[place] = float((weights * (forecast - taken)).sum() / weights.sum())
         aucs[place] = ranking.auc(weights)
     gap = interval(float((forecast - taken).mean()), gaps)

@@ -26,7 +26,6 @@ from models.history.options import (
     opened,
     show_counted,
 )
-from models.screen import print_json, say, show, working
 from models.history.reading import MEMORY_MB, Counted
 from models.patterns import journeys as walked
 from models.patterns.cohorts import K, cohorts_of
@@ -34,6 +33,7 @@ from models.patterns.itemsets import frequent, portion
 from models.patterns.listed import read_lines
 from models.patterns.rules import ALPHA, IMPROVEMENT_MIN, LEVERAGE_MIN, LIFT_MIN, prune, rules_of
 from models.patterns.worth import Gated, published, value_journeys, value_rules
+from models.screen import print_json, say, show, working
 from models.value.effort import rows_for
 
 MarginsFile = Annotated[Path | None, typer.Option("--margins", help="CSV with item and margin_minor.", exists=True, dir_okay=False)]
@@ -205,11 +205,14 @@ def _read_margins(path: Path | None) -> dict[str, float]:
         return {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return {row["item"]: float(row["margin_minor"]) for row in csv.DictReader(file)}
+            margins = {row["item"]: float(row["margin_minor"]) for row in csv.DictReader(file)}
     except (KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
         raise HistoryError(
             f"{path} is no table of margins: it has the columns item and margin_minor, a number ({str(error)[:80]})"
         ) from error
+    if not margins:
+        raise HistoryError(f"{path} holds no margin: give lines of item and margin_minor, or leave --margins out")
+    return margins
 
 
 def _with_default(margins: dict[str, float], items: Sequence[str], default: float | None) -> dict[str, float]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import numpy as np
 import typer
 
+from models.history.options import show_counted
 from models.planning import ahp, drawings, segments, survey, vikor
-from models.planning.sheets import PlanningError, read_sheet, write_sheet
+from models.planning.behaviour import behaviour_of
+from models.planning.sheets import PlanningError, Sheet, read_sheet, write_sheet
 from models.screen import print_json, say, show
 
 Csv = Annotated[Path, typer.Option("--out", help="Write the table here, CSV.", dir_okay=False)]
@@ -85,25 +87,35 @@ def rank_alternatives(
         say(f"warning: {note}")
 
 
-class _SegmentsReport(NamedTuple):
+class SegmentsReport(NamedTuple):
+    """What `segments` found. `ignored` are columns that tell of no behaviour; `clusters` is 0 where there are none, `unsought` why not."""
+
     counts: dict[str, int]
+    ignored: tuple[str, ...]
     clusters: int
     stability: float
+    left_out: int
+    unsought: str
 
 
 def find_segments(
-    table: Annotated[Path, typer.Argument(help=f"CSV: people in rows; columns among {', '.join(segments.BEHAVIOUR)}.", exists=True)],
+    table: Annotated[
+        Path | None,
+        typer.Argument(help=f"CSV: people in rows; columns among {', '.join(segments.BEHAVIOUR)}.", exists=True, dir_okay=False),
+    ] = None,
     *,
+    history: Annotated[Path | None, typer.Option(help="Instead: folder of a gateway's history.", exists=True, file_okay=False)] = None,
     seed: Seed = 0,
     out: Csv | None = None,
     picture: Picture | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Give everybody one of the four segments by behaviour, and say whether the table has clusters of its own."""
-    sheet = read_sheet(table, blanks=True)
+    if (table is None) == (history is None):
+        raise typer.BadParameter("give either a table or --history")
+    sheet, counted = (read_sheet(table, blanks=True), ()) if table is not None else behaviour_of(cast("Path", history))
     assigned = segments.assign(sheet)
-    whole = sheet.cells[~np.isnan(sheet.cells).any(axis=1)]
-    clusters = segments.cluster(whole, seed)
+    report = _segments_report(sheet, assigned, seed)
     if out is not None:
         rows = [
             (who, segment or "", *row)
@@ -112,14 +124,38 @@ def find_segments(
         write_sheet(out, ("subject", "segment", *segments.SEGMENTS), rows)
     if picture is not None:
         drawings.draw_segments(assigned, picture)
-    counts = assigned.counts()
     if as_json:
-        print_json(_SegmentsReport(counts, clusters.parts if clusters.has_structure else 0, clusters.stability)._asdict())
+        print_json({"tables": counted, **report._asdict()})
         return
-    rows = [(name, counts[name], ", ".join(way.tags), way.treat) for name, way in segments.STRATEGIES.items()]
-    show("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", counts["unknown"], "", "")])
-    if clusters.has_structure:
-        say(f"{clusters.parts} clusters, found again with agreement {clusters.stability:.2f} when people are drawn anew")
+    show_counted(counted)
+    _show_segments(report)
+
+
+def _segments_report(sheet: Sheet, assigned: segments.Assigned, seed: int) -> SegmentsReport:
+    """Clusters are sought in behaviour only, among people of whom all of it is known; that there are none to seek is no fault."""
+    place = [number for number, name in enumerate(sheet.columns) if name in segments.BEHAVIOUR]
+    ignored = tuple(name for name in sheet.columns if name not in segments.BEHAVIOUR)
+    known = sheet.cells[:, place]
+    whole = known[~np.isnan(known).any(axis=1)]
+    left_out = len(known) - len(whole)
+    try:
+        clusters = segments.cluster(whole, seed)
+    except PlanningError as reason:
+        return SegmentsReport(assigned.counts(), ignored, 0, 0.0, left_out, str(reason))
+    return SegmentsReport(assigned.counts(), ignored, clusters.parts if clusters.has_structure else 0, clusters.stability, left_out, "")
+
+
+def _show_segments(report: SegmentsReport) -> None:
+    rows = [(name, report.counts[name], ", ".join(way.tags), way.treat) for name, way in segments.STRATEGIES.items()]
+    show("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", report.counts["unknown"], "", "")])
+    if report.ignored:
+        say(f"not looked at, for they tell of no behaviour: {', '.join(report.ignored)}")
+    if report.left_out:
+        say(f"{report.left_out:,} people with an empty cell are left out of the search for clusters")
+    if report.unsought:
+        say(f"clusters were not sought: {report.unsought}")
+    elif report.clusters:
+        say(f"{report.clusters} clusters, found again with agreement {report.stability:.2f} when people are drawn anew")
     else:
         say("no cluster structure: any grouping found in this table would be another one tomorrow")
 

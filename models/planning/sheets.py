@@ -30,10 +30,14 @@ def read_sheet(path: Path, *, blanks: bool = False) -> Sheet:
     """The sheet in a CSV file. Raises PlanningError naming line and column; empty cells only where `blanks` allows them."""
     try:
         lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(cell.strip() for cell in line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise PlanningError(f"{path} is not a CSV table in UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
         raise PlanningError(f"{path} cannot be read as CSV ({error})") from error
     if len(lines) < 2 or len(lines[0]) < 2:
-        raise PlanningError(f"{path} needs a header line and at least one line of figures, the first column being names")
+        between = [sign for sign in ";\t|" if lines and len(lines[0]) == 1 and sign in lines[0][0]]
+        hint = f"; {between[0]!r} seems to separate its columns, and a comma should" if between else ""
+        raise PlanningError(f"{path} needs a header line and at least one line of figures, the first column being names{hint}")
     columns = tuple(cell.strip() for cell in lines[0][1:])
     rows: list[str] = []
     cells: list[list[float]] = []

@@ -14,14 +14,14 @@ import typer
 from models.errors import ModelsError
 from models.history.mapping import HistoryError
 from models.history.options import AsJson, Asked, BasketsFile, Folder, MappingFile, MapText, opened, show_counted
-from models.screen import print_json, say, show, working
 from models.history.reading import Counted
-from models.measures import Interval
 from models.propensity.families import NAMES, families
 from models.propensity.items import Hits, hit_rate
 from models.propensity.lessons import lent_by_history, taught_by_coupons
 from models.propensity.speed import made_sample, measure
 from models.propensity.waves import HOLDOUT, WAVES, plan_waves
+from models.screen import interval_text, print_json, say, show, working
+from models.tables.reading import read_texts
 from models.training import contestants
 
 Families = Annotated[str, typer.Option("--families", help=f"Which compete, separated by commas: {', '.join(NAMES)}.")]
@@ -105,7 +105,7 @@ def items(
     show_counted(counted)
     header = ("later taken", "subjects", "by items", "by popularity", "difference")
     rows = [
-        (what, hits.subjects, _text(hits.by_items), _text(hits.by_popularity), _text(hits.difference))
+        (what, hits.subjects, interval_text(hits.by_items, 3), interval_text(hits.by_popularity, 3), interval_text(hits.difference, 3))
         for what, hits in (("anything", anything), ("never had before", new_only))
     ]
     show("Share of subjects who later took one of the first ten", header, rows)
@@ -165,15 +165,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _scores(path: Path) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    try:
-        table = pd.read_csv(path, dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ModelsError(f"{path} is not a CSV table ({str(error).strip()[:120]})") from error
-    if missing := [name for name in ("subject", "propensity") if name not in table.columns]:
-        raise ModelsError(f"{path} lacks {len(missing)} of the 2 columns that are needed: {', '.join(missing)}")
-    likely = pd.to_numeric(table["propensity"], errors="coerce").to_numpy(dtype=np.float64)
-    return table["subject"].fillna("").tolist(), likely
-
-
-def _text(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f} … {interval.high:.3f})"
+    table = read_texts(path, ("subject", "propensity"))
+    likely = pd.to_numeric(table["propensity"], errors="coerce")
+    if faulty := int((table["subject"].isna() | ~likely.between(0, 1)).sum()):
+        raise ModelsError(f"{path}: {faulty} of {len(table)} rows have no subject or no propensity from 0 to 1; leave them out")
+    return table["subject"].tolist(), likely.to_numpy(dtype=np.float64)

@@ -68,7 +68,7 @@ def compare(sample: Sample, compete: Sequence[Family], seed: int, step: Step = n
         if len(np.unique(known.taken)) < 2:
             raise TrainingError(f"fold {number}: every one of {len(train)} rows to learn from has the same outcome")
         for family in compete:
-            fitted = fit_family(family, known, seed, partial(_say, step, f"fold {number} of {FOLDS}: {family.name}: "))
+            fitted = fit_family(family, known, seed, partial(prefixed, step, f"fold {number} of {FOLDS}: {family.name}: "))
             won[family.name].append(fitted)
             for view, rows in shown.items():
                 forecasts[family.name, view][test] = fitted.propensity(rows[test])
@@ -107,5 +107,6 @@ def _order(of: FamilyFigures) -> tuple[float, float, float]:
     return round(of.figures.log_loss, _PLACES), round(of.figures.brier, _PLACES), round(of.error, _PLACES)
 
 
-def _say(step: Step, prefix: str, what: str) -> None:
+def prefixed(step: Step, prefix: str, what: str) -> None:
+    """Tell `step` what happens, and where."""
     step(prefix + what)

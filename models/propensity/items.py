@@ -25,6 +25,7 @@ from models.propensity.sample import TrainingError
 SHRINKAGE = 20.0
 NEIGHBOURS_MAX = 400
 FIRST = 10
+SUBJECTS_MIN = 20
 DRAWS = 1_000
 
 
@@ -82,6 +83,8 @@ def hit_rate(
     what the `first` should hold; with `new_only` things they had before neither are proposed nor count.
     """
     people, count = int(subjects.max()) + 1, int(items.max()) + 1
+    if people < SUBJECTS_MIN:
+        raise TrainingError(f"{people} subjects are too few to learn from some and ask others: at least {SUBJECTS_MIN} are needed")
     early = times <= np.quantile(times, past)
     has = taken_by(subjects[early], items[early], people, count)
     later = taken_by(subjects[~early], items[~early], people, count).toarray() > 0

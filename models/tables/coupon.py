@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gateway.core.features import Heading, Situation, Weather
 from gateway.core.types import OfferKind
-from models.tables.reading import TableError
+from models.tables.reading import TableError, read_all, require
 
 T = TypeVar("T")
 
@@ -113,15 +113,8 @@ def read_coupons(path: Path) -> Coupons:
 
 def _table(path: Path) -> pd.DataFrame:
     """The columns that are needed, as texts; absent values are NaN."""
-    try:
-        table = pd.read_csv(path, dtype=str).rename(columns=_RENAMED)
-    except OSError as error:
-        raise CouponError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise CouponError(f"{path} is not a CSV table ({str(error).strip()[:120]})") from error
-    missing = [name for name in (*RAW, TARGET) if name not in table.columns]
-    if missing:
-        raise CouponError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))[:300]}")
+    table = read_all(path).rename(columns=_RENAMED)
+    require(path, table, (*RAW, TARGET))
     if RESPONDENT not in table.columns:
         table[RESPONDENT] = _who_is_who(path, table)
     return table.dropna(subset=[RESPONDENT]).reset_index(drop=True)

@@ -7,6 +7,8 @@ rule it broke. A table that lacks a column is refused whole, with the columns na
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -83,12 +85,21 @@ class Sieve:
 def read_texts(path: Path, columns: Sequence[str], separator: str = ",") -> pd.DataFrame:
     """The named columns of the CSV file at `path` (may be compressed) as texts, absent values NaN; or `TableError`."""
     table = read_all(path, separator)
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise TableError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(map(str, table.columns))[:300]}")
+    require(path, table, columns)
     if table.empty:
         raise TableError(f"{path} holds no rows")
     return table[list(columns)]
+
+
+def require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """`TableError` when a column is missing; where the whole header is one cell, it tells what seems to stand between them."""
+    missing = [name for name in columns if name not in table.columns]
+    if not missing:
+        return
+    present = ", ".join(map(str, table.columns))[:300]
+    between = [sign for sign in ";\t|" if len(table.columns) == 1 and sign in present]
+    hint = f"; {between[0]!r} seems to separate its columns, and a comma should" if between else ""
+    raise TableError(f"{path} lacks the columns {', '.join(missing)}; it has {present}{hint}")
 
 
 def read_all(path: Path, separator: str = ",") -> pd.DataFrame:
@@ -97,5 +108,7 @@ def read_all(path: Path, separator: str = ",") -> pd.DataFrame:
         return pd.read_csv(path, dtype=str, sep=separator)
     except OSError as error:
         raise TableError(f"{path} cannot be read ({error.strerror or error})") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, EOFError) as error:
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path} is not a CSV table in UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise TableError(f"{path} is not a CSV table ({str(error).strip()[:120]})") from error

@@ -24,8 +24,8 @@ from models.history.options import (
     opened,
     show_counted,
 )
-from models.screen import print_json, say, show, working
 from models.history.reading import MEMORY_MB, Counted
+from models.screen import print_json, say, show, working
 from models.value.effort import TIERS, clv_edges, tier_of
 from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, value_subjects
 from models.value.purchases import Purchases

@@ -27,7 +27,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from models.history import derived
 from models.history.mapping import Mapped, TableMapping
 from models.history.reading import Counted, open_history
-from models.measures import BOOTSTRAPS, Figures, Interval, areas, figures, interval
+from models.measures import BOOTSTRAPS, Figures, Interval, Ranking, areas, draw_units, figures, interval, log_loss
 from models.value.purchases import Purchases, ValuationError, fit_purchases
 from models.value.subject_features import NAMES, Known, known_before, rfm_edges, rfm_score
 
@@ -177,7 +177,7 @@ def _champion(columns: Floats, bought: Ints, whose: Ints, seed: int) -> tuple[Ki
         for row, make in enumerate((_logistic, _boosting)):
             inside[row, test] = make(seed).fit(columns[train], bought[train]).predict_proba(columns[test])[:, 1]
     candidates: dict[Kind, Floats] = {"logistic": inside[0], "boosting": inside[1], "mean": inside.mean(axis=0)}
-    kind = min(candidates, key=lambda name: _log_loss(bought, candidates[name]))
+    kind = min(candidates, key=lambda name: log_loss(bought, candidates[name]))
     makers = {"logistic": (_logistic,), "boosting": (_boosting,), "mean": (_logistic, _boosting)}[kind]
     return kind, tuple(make(seed).fit(columns, bought) for make in makers)
 
@@ -201,11 +201,6 @@ def _logs(columns: Floats) -> Floats:
 def _mean(models: tuple[Any, ...], columns: Floats) -> Floats:
     forecast: Floats = np.mean([model.predict_proba(columns)[:, 1] for model in models], axis=0)
     return forecast
-
-
-def _log_loss(bought: Ints, forecast: Floats) -> float:
-    sure = np.clip(np.where(bought == 1, forecast, 1.0 - forecast), 1e-12, 1.0)
-    return float(-np.log(sure).mean())
 
 
 def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> Month:
@@ -234,19 +229,8 @@ def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> Mon
 
 def top_lift(bought: Ints, subjects: Ints, forecast: Floats, seed: int, share: float = TOP_SHARE) -> Interval:
     """Buyers among the likeliest `share`, relative to buyers among all; who ties at the border counts in part. 95 % by subject."""
-    values, level = np.unique(-forecast, return_inverse=True)
-    people = int(subjects.max()) + 1
-    draws = np.random.default_rng(seed)
-
-    def lift(weights: Floats) -> float:
-        among = np.cumsum(np.bincount(level, weights, len(values)))
-        buyers = np.cumsum(np.bincount(level, weights * bought, len(values)))
-        found = np.interp(share * among[-1], np.append(0.0, among), np.append(0.0, buyers))
-        return float(found / (share * buyers[-1])) if buyers[-1] else float("nan")
-
-    drawn = [
-        lift(np.bincount(draws.integers(people, size=people), minlength=people).astype(np.float64)[subjects]) for _ in range(BOOTSTRAPS)
-    ]
+    lift = Ranking(bought, forecast).lift(share)
+    drawn = [lift(weights) for weights in draw_units(subjects, seed, BOOTSTRAPS)]
     return interval(lift(np.ones(len(bought))), np.array(drawn))
 
 

@@ -151,6 +151,22 @@ def test_comparing_writes_nothing(table: Path, monkeypatch: pytest.MonkeyPatch, 
     assert sorted(table.parent.iterdir()) == before
 
 
+def test_the_page_judges_forecasts_of_people_never_met(
+    table: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its AUC is the champion's of the comparison, not that of a model which knows these people; every kind of offer has a line."""
+    report, flattering = tmp_path / "report.html", tmp_path / "flattering.html"
+    assert run(monkeypatch, "evaluate", "--table", table, "--families", "logistic", "--page", report, "--json") == 0
+    auc = json.loads(capsys.readouterr().out)["champion"]["auc"]["value"]
+    text = report.read_text("utf-8")
+    assert f"{auc:.3f}" in text
+    assert "planted.csv (logistic)" in text
+    assert "coffee_house" in text
+    assert run(monkeypatch, "evaluate", "--table", table, "--model", model, "--page", flattering) == 0
+    assert "these figures flatter it" in " ".join(capsys.readouterr().err.split())
+    assert f"{auc:.3f}" not in flattering.read_text("utf-8")
+
+
 def test_faults_are_one_line_and_exit_1(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.core import features
 from gateway.core.features import Situation
-from models.tables.coupon import CouponError, read_coupons
+from models.tables.coupon import read_coupons
+from models.tables.reading import TableError
 from tests.kit.shared import shared_path
 from tests.models import tables
 
@@ -87,13 +88,13 @@ def test_a_row_with_an_unknown_word_is_counted_and_left_out(tmp_path: Path, colu
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     header = tuple(name for name in tables.HEADER if name not in {"expiration", "Bar"})
-    with pytest.raises(CouponError, match="lacks the columns expiration, Bar"):
+    with pytest.raises(TableError, match="lacks the columns expiration, Bar"):
         read_coupons(tables.write(tmp_path / "table.csv", [ROW], header))
 
 
 def test_without_respondents_the_table_must_tell_people_apart(tmp_path: Path) -> None:
     header = tuple(name for name in tables.HEADER if name != "respondent")
-    with pytest.raises(CouponError, match="lacks the column respondent"):
+    with pytest.raises(TableError, match="lacks the column respondent"):
         read_coupons(tables.write(tmp_path / "table.csv", [ROW], header))
 
 
@@ -101,7 +102,7 @@ def test_without_respondents_the_table_must_tell_people_apart(tmp_path: Path) ->
 def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(content)
-    with pytest.raises(CouponError):
+    with pytest.raises(TableError):
         read_coupons(path)
 
 

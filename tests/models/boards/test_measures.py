@@ -10,7 +10,8 @@ from models.boards import off_policy
 from models.boards.hillstrom import quadrants
 from models.boards.off_policy import OffPolicyError
 from models.boards.uplift import Ranked
-from models.boards.weighing import Drawn, Weighed, draw_units
+from models.boards.weighing import Drawn, Weighed
+from models.measures import draw_units
 
 TEN = np.array([1, 1, 1, 0, 0, 1, 0, 0, 0, 0])
 BY_SCORE = np.linspace(1.0, 0.1, 10)

@@ -24,6 +24,15 @@ def test_recency_frequency_age_and_spend_by_hand(tmp_path: Path) -> None:
     assert once == ["once", 0, 0.0, pytest.approx(25 / 7), 0.0]
 
 
+def test_a_day_without_a_stated_amount_does_not_pull_the_mean(tmp_path: Path) -> None:
+    """The first day is left out even where it states nothing, and a later silent day is no day of 0."""
+    amounts = {1: None, 2: 300, 3: None, 4: 500}
+    rows = [happened("a", day * 24 * 60, "purchase", amount_minor="" if of is None else of) for day, of in amounts.items()]
+    with open_history(interactions=tables.interactions(tmp_path / "i.csv", rows)) as history:
+        ((_, frequency, *_, monetary),) = derived.rfm(history, START_MS + 29 * DAY_MS).to_numpy().tolist()
+    assert (frequency, monetary) == (3, 400.0)
+
+
 def test_purchases_are_those_of_tills_where_there_are_no_baskets(tmp_path: Path) -> None:
     path = tables.interactions(tmp_path / "i.csv", [happened("a", 1, "purchase", amount_minor=450), happened("a", 2, "visit", zone="cafe")])
     with open_history(interactions=path) as history:

@@ -16,6 +16,7 @@ from models.judging.commands import read_forecasts
 from models.judging.judgement import judge
 from models.judging.lift import JudgingError
 from models.judging.page import page
+from models.tables.reading import TableError
 
 DRAWS = np.random.default_rng(2)
 FORECAST = DRAWS.beta(2, 5, 800)
@@ -108,14 +109,23 @@ def test_the_command(tmp_path: Path) -> None:
     assert said["refused"] == {"unknown_outcome": 1, "no_probability": 1}
     assert "How good are the forecasts of forecasts?" in report.read_text()
     shown = CliRunner().invoke(cli.app, ["judge", str(table)], catch_exceptions=False)
-    assert "800 rows used; refused: unknown_outcome 1, no_probability 1" in shown.stdout
+    assert "802 rows in, 800 used; refused: no_probability 1, unknown_outcome 1" in shown.stdout
 
 
 def test_a_table_without_its_columns(tmp_path: Path) -> None:
     table = tmp_path / "forecasts.csv"
     table.write_text("taken,score\n1,0.5\n")
-    with pytest.raises(JudgingError, match="no column 'forecast'; it has taken, score"):
+    with pytest.raises(TableError, match="lacks the columns forecast; it has taken, score"):
         read_forecasts(table)
     table.write_text("")
-    with pytest.raises(JudgingError, match="cannot be read"):
+    with pytest.raises(TableError, match="is not a CSV table"):
+        read_forecasts(table)
+    table.write_text("taken;forecast\n1;0.5\n")
+    with pytest.raises(TableError, match="';' seems to separate its columns, and a comma should"):
+        read_forecasts(table)
+    table.write_bytes(b"taken,forecast,segment\n1,0.5,caf\xe9\n")
+    with pytest.raises(TableError, match="save it as UTF-8"):
+        read_forecasts(table)
+    table.write_text("taken,forecast,person\n1,0.5,\n0,0.1,\n")
+    with pytest.raises(JudgingError, match="none of 2 rows can be used; refused: no_person 2"):
         read_forecasts(table)

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models import cli
+from models.planning.behaviour import behaviour_of
 from models.planning.segments import BEHAVIOUR
 from models.planning.sheets import PlanningError
 
@@ -121,3 +122,41 @@ def test_a_table_with_a_fault_is_refused_by_its_place(tmp_path: Path, text: str,
     path.write_text(text)
     with pytest.raises(PlanningError, match=complaint):
         models("vikor", path)
+
+
+def test_segments_look_at_behaviour_only_and_say_what_they_leave_out(tmp_path: Path) -> None:
+    """An age in the table, an empty cell and a constant column: nothing of it ends the command, nothing is passed over in silence."""
+    table = tmp_path / "people.csv"
+    lines = [f"s{number},{number},{'' if number == 7 else 1},{20 + number}" for number in range(40)]
+    table.write_text("\n".join(("subject,visits_month,variety,age", *lines)))
+    told = json.loads(models("segments", table, "--json").stdout)
+    assert (told["ignored"], told["left_out"], told["clusters"]) == (["age"], 1, 0)
+    assert "the same for everybody" in told["unsought"]
+    shown = " ".join(models("segments", table).stdout.split())
+    assert "they tell of no behaviour: age" in shown
+    assert "1 people with an empty cell" in shown
+
+
+def test_segments_of_a_history(tmp_path: Path) -> None:
+    """Known answers: who redeems what is shown is economic, who comes back to many places without offers is communication."""
+    day, rows = 86_400_000, ["subject,at_ms,what,zone,kind,offer,decision,amount_minor"]
+    for number in range(30):
+        keen, at = number % 2 == 0, 1_700_000_000_000 + number
+        rows += [f"s{number},{at + visit * day},visit,z{visit % 2},bar,,," for visit in range(10 if keen else 3)]
+        rows.append(f"s{number},{at + day},shown,z0,bar,o,d{number},")
+        rows.append(f"s{number},{at + day + 1},{'dismissed' if keen else 'redeemed'},z0,bar,o,d{number},")
+        rows.append(f"s{number},{at + day + 2},purchase,z0,bar,{'' if keen else 'o'},{'' if keen else f'd{number}'},{900 if keen else 300}")
+    (tmp_path / "interactions.csv").write_text("\n".join([*rows, "s1,no time,visit,z0,bar,,,"]))
+    out = tmp_path / "segments.csv"
+    told = json.loads(models("segments", "--history", tmp_path, "--out", out, "--json").stdout)
+    assert told["tables"][0]["refused"] == {"bad_at_ms": 1}
+    assert told["ignored"] == []
+    segment = dict(line.split(",")[:2] for line in out.read_text().splitlines()[1:])
+    assert {segment[f"s{number}"] for number in range(1, 30, 2)} == {"economic"}
+    assert "economic" not in {segment[f"s{number}"] for number in range(0, 30, 2)}
+    sheet, _ = behaviour_of(tmp_path)
+    behaviour = dict(zip(sheet.columns, sheet.cells[sheet.rows.index("s0")], strict=True))
+    assert behaviour == {
+        "visits_month": 10.0, "revisit_share": 0.8, "answered_share": 1.0, "purchases_month": 1.0, "amount_ratio": 1.5,
+        "full_price_share": 1.0, "opened_share": 0.0, "variety": 1.0, "redeemed_share": 0.0,
+    }  # fmt: skip

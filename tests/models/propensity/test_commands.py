@@ -106,7 +106,7 @@ def test_waves_are_written_and_counted(tmp_path: Path, monkeypatch: pytest.Monke
     assert np.diff(np.unique(written["starts_ms"])).tolist() == [30 * 60_000] * 9
     scores.write_text("subject,likely\na,1\n", encoding="utf-8")
     assert run(monkeypatch, *command) == 1
-    assert "lacks 1 of the 2 columns that are needed: propensity" in capsys.readouterr().err
+    assert "lacks the columns propensity; it has subject, likely" in capsys.readouterr().err
 
 
 def test_items_are_compared_with_popularity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
