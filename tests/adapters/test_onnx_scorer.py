@@ -189,7 +189,7 @@ def test_what_is_no_model_is_refused(content: bytes) -> None:
 def test_the_ends_must_be_those_that_were_signed(entry: dict[str, str]) -> None:
     names = {"input": "rows", "output": "propensity"} | entry
     with pytest.raises(ScorerError, match="model_broken"):
-        OnnxScorer(linear(0.0, 0.5), ModelEntry(opset=17, ops=("Gemm",), **names))
+        OnnxScorer(linear(0.0, 0.5), ModelEntry(input=names["input"], output=names["output"], opset=17, ops=("Gemm",)))
 
 
 def test_a_model_of_another_width_is_refused() -> None:
