@@ -99,7 +99,7 @@ class BundleDesk:
     def _go_back(self, now_ms: int) -> None:
         """From the newest bundle to the one before, never further: two broken ones must not take turns.
 
-        Nor to one that has expired meanwhile: a gateway starts with a broken one, and observes, but not with that.
+        Nor to one that has expired meanwhile: it would be as silent, and hide which bundle has to be replaced.
         """
         try:
             notes = self._shelf.notes()

@@ -291,3 +291,15 @@ def test_time_ends_a_bundle_that_is_at_work(config: Path) -> None:
     assert desk.look(YEAR_2090_MS) is None
     assert (desk.score(ROWS), desk.version) == (None, "")
     app.store.close()
+
+
+def test_a_gateway_whose_bundle_has_expired_starts_and_is_silent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Consents and withdrawals are served all the same; `wayside check` is where the expiry is a fault."""
+    (tmp_path / "old").mkdir()
+    config = write_config(tmp_path, files=make_bundle(tmp_path / "old", expires_at_ms=YEAR_2026_MS + 1))
+    assert wayside("check", "--config", config).refusal(1).startswith("expired: ")
+    app = build(settings_of(config))
+    assert "bundle tiny-1 has expired" in caplog.text
+    assert enter(app, 1) == "no_model"
+    assert app.store.totals()["facts"] == 1
+    app.store.close()
