@@ -6,6 +6,7 @@ and a model that answers in a process of its own. So the active file is always o
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from gateway.adapters.bundle import Bundle, BundleError, Manifest, open_bundle
+from gateway.adapters.bundle import Bundle, BundleError, Manifest, open_bundle, read_content
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.shelf import Shelf, digest
 from gateway.build import trusted_keys
@@ -35,11 +36,11 @@ class Shown(msgspec.Struct, frozen=True):
     priors: tuple[str, ...] | None
 
 
-def verified(path: Path, config: Config, *, judge_expiry: bool = True) -> Bundle:
+def verified(source: Path | bytes, config: Config, *, judge_expiry: bool = True) -> Bundle:
     """A bundle that this gateway could run. Raises BundleError, ScorerError, SetupError."""
     now_ms = SystemClock().now_ms()
     known = judge_expiry and now_ms >= limits.CLOCK_FLOOR_MS
-    bundle = open_bundle(path, trusted_keys(config), now_ms if known else None)
+    bundle = open_bundle(source, trusted_keys(config), now_ms if known else None)
     try_model(bundle)
     return bundle
 
@@ -47,11 +48,13 @@ def verified(path: Path, config: Config, *, judge_expiry: bool = True) -> Bundle
 def install(path: Path, config: Config, *, series: str | None) -> Bundle:
     """Make the bundle at `path` the active one. Raises as `verified`, and ShelfError, OSError."""
     shelf = Shelf(config.bundle.path)
-    bundle = verified(path, config)
-    lies_unnoted = shelf.notes() is None and digest(path) == digest(shelf.active)  # put there by hand, or a power cut came before the note
+    content = read_content(path)  # once: what is installed is what was verified, whoever swaps the file meanwhile
+    bundle = verified(content, config)
+    # Put there by hand, or a power cut came before the note.
+    lies_unnoted = shelf.notes() is None and hashlib.sha256(content).hexdigest() == digest(shelf.active)
     if not lies_unnoted:
         _check_follows(bundle.manifest, shelf, config, series)
-    shelf.install(path.read_bytes(), bundle.manifest.name, bundle.manifest.version)
+    shelf.install(content, bundle.manifest.name, bundle.manifest.version)
     return bundle
 
 

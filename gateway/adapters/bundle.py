@@ -178,19 +178,20 @@ class Parity(NamedTuple):
 
 
 def open_bundle(
-    path: Path,
+    source: Path | bytes,
     trusted_keys: Sequence[Ed25519PublicKey],
     now_ms: int | None,
     *,
     version_min: int = 1,
     app_version: str = APP_VERSION,
 ) -> Bundle:
-    """The bundle at `path`, or `BundleError`.
+    """The bundle in a file, or in the bytes that were read from one, or `BundleError`.
 
     `now_ms` is None while nobody vouches for the clock; expiry is then not judged. `version_min` refuses what is
     older than a bundle that was already installed.
     """
-    members = _members(_content(path), _MEMBER_BYTES_MAX, _OPTIONAL)
+    content = source if isinstance(source, bytes) else read_content(source)
+    members = _members(content, _MEMBER_BYTES_MAX, _OPTIONAL)
     _check_signature(members, trusted_keys)
     manifest = _manifest(members[MANIFEST])
     _check_hashes(members, manifest)
@@ -309,7 +310,8 @@ def public_key_line(key: Ed25519PublicKey) -> str:
     return f"{KEY_MARK} {base64.b64encode(key.public_bytes_raw()).decode()}"
 
 
-def _content(path: Path) -> bytes:
+def read_content(path: Path) -> bytes:
+    """A file that may be a bundle: no more of it than a bundle can be. Raises BundleError."""
     try:
         with path.open("rb") as file:
             content = file.read(BUNDLE_BYTES_MAX + 1)

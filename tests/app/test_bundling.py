@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway import trial
+from gateway import bundling, trial
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.adapters.shelf import Shelf
@@ -73,6 +74,22 @@ def test_another_series_only_by_name(config: Path, tmp_path: Path) -> None:
     assert wayside("bundle", "install", other, "--config", config).refusal(1).startswith("other_series: it is of the series 'mall'")
     assert wayside("bundle", "install", other, "--config", config, "--series", "mall").code == 0
     assert wayside("check", "--config", config).code == 0
+
+
+class Fickle(PosixPath):
+    """A file that is another one each time it is opened."""
+
+    contents: list[bytes]
+
+    def open(self, *_: object, **__: object) -> io.BytesIO:  # type: ignore[override]  # only ever read as bytes
+        return io.BytesIO(self.contents.pop(0))
+
+
+def test_what_is_installed_is_what_was_verified(config: Path, tmp_path: Path) -> None:
+    path = Fickle(tmp_path / "fickle.bundle")
+    path.contents = [newer(tmp_path, version).read_bytes() for version in (2, 3)]
+    bundling.install(path, settings_of(config), series=None)
+    assert (active(config), len(path.contents)) == (2, 1)
 
 
 def test_what_is_refused_changes_nothing(config: Path, tmp_path: Path) -> None:
