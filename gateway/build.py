@@ -14,26 +14,27 @@ import msgspec
 
 from gateway.adapters.aes import Aes
 from gateway.adapters.bundle import Bundle, BundleError, open_bundle, read_public_keys
+from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.migrations import read_key
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.reader import Reader
-from gateway.adapters.shelf import Shelf, ShelfError
-from gateway.adapters.store import Store, StoreError
-from gateway.app import App
-from gateway.bundledesk import BundleDesk
+from gateway.adapters.store import Store
 from gateway.core import limits
 from gateway.core.bus import Publication
-from gateway.core.street import Retention, Street
+from gateway.core.ports import StoreError
+from gateway.core.site import Retention, Site
 from gateway.decoders.keys import Keys, parse_keys
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
-from gateway.inbox import Inbox
-from gateway.road import Road
-from gateway.trial import try_model
-from gateway.uplink import UplinkThread
+from gateway.runtime.app import App
+from gateway.runtime.mailbox import Mailbox
+from gateway.runtime.model_check import check_model
+from gateway.runtime.model_slot import ModelSlot
+from gateway.runtime.router import Router
+from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +48,7 @@ class SetupError(RuntimeError):
     """The gateway cannot be put together; the text names the cause and the way out."""
 
 
-FAULTS = (SetupError, StoreError, BundleError, ScorerError, ShelfError, OSError)
+FAULTS = (SetupError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
 """What can go wrong in putting a gateway together; each says in one line what to do."""
 
 
@@ -55,20 +56,27 @@ def build(config: Config) -> App:
     """A gateway for this config, not yet connected. Raises SetupError, StoreError, BundleError, ScorerError."""
     clock = SystemClock()
     bundle = sound_bundle(config, NOT_JUDGED)  # an expired one costs offers; consents and sightings still have to be served
-    street = build_street(config, bundle)
-    desk = bundle_desk(config, bundle)
-    desk.look(clock.now_ms())
-    road = build_road(config)
+    site = build_site(config, bundle)
+    slot = model_slot(config, bundle)
+    slot.look(clock.now_ms())
+    router = build_router(config)
     options = mqtt_options(config)
     far = cloud(config)
     store = open_store(config)
-    inbox = Inbox(limits.INBOX_MESSAGES_MAX)
-    app = App(street, clock=clock, bus=MqttBus(options, clock.now_ms), store=store, scorer=desk, road=road, inbox=inbox)
-    app.desk = desk
-    app.status_interval_ms = int(config.status_interval_s * 1000)
-    if far is not None and config.cloud is not None:
-        app.uplink = UplinkThread(config.gateway, far, inbox, clock.now_ms, config.cloud.interval_s)
-    return app
+    mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
+    uplink = UplinkThread(config.gateway, far, mailbox, clock.now_ms, config.cloud.interval_s) if far and config.cloud else None
+    return App(
+        site,
+        clock=clock,
+        bus=MqttBus(options, clock.now_ms),
+        store=store,
+        scorer=slot,
+        router=router,
+        mailbox=mailbox,
+        uplink=uplink,
+        model_slot=slot,
+        status_interval_ms=int(config.status_interval_s * 1000),
+    )
 
 
 NOT_JUDGED = 0
@@ -92,23 +100,23 @@ def open_config_bundle(config: Config, now_ms: int) -> Bundle:
 
 def _open_on_shelf(config: Config, path: Path, now_ms: int) -> Bundle:
     """The active bundle, or the one before it, which may be older than the newest that was installed."""
-    shelf = Shelf(config.bundle.path)
+    bundle_store = BundleStore(config.bundle.path)
     known_ms = now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None
-    version_min = shelf.version_min() if path == shelf.active else 1
+    version_min = bundle_store.version_min() if path == bundle_store.active else 1
     return open_bundle(path, trusted_keys(config), known_ms, version_min=version_min)
 
 
 def sound_bundle(config: Config, now_ms: int) -> Bundle:
     """The verified bundle that a config names, tried in a process of its own unless that was done when it was installed."""
     bundle = open_config_bundle(config, now_ms)
-    if not Shelf(config.bundle.path).is_tried():
-        try_model(bundle)
+    if not BundleStore(config.bundle.path).is_tried():
+        check_model(bundle)
     return bundle
 
 
-def bundle_desk(config: Config, bundle: Bundle) -> BundleDesk:
+def model_slot(config: Config, bundle: Bundle) -> ModelSlot:
     """The model of an opened bundle, ready to be asked, and the watch for the next one."""
-    return BundleDesk(bundle, Shelf(config.bundle.path), partial(_reopened, config))
+    return ModelSlot(bundle, BundleStore(config.bundle.path), partial(_reopened, config))
 
 
 def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
@@ -116,14 +124,14 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
     try:
         return _open_on_shelf(config, path, now_ms)
     except SetupError as error:
-        raise ShelfError(str(error)) from None
+        raise BundleStoreError(str(error)) from None
 
 
-def build_street(config: Config, bundle: Bundle) -> Street:
+def build_site(config: Config, bundle: Bundle) -> Site:
     """The fixed part of the world."""
     zones = {part.id: part.zone() for part in config.zones}
-    return Street(
-        site=config.site,
+    return Site(
+        name=config.site,
         gateway=config.gateway,
         timezone=ZoneInfo(config.timezone),
         zones=zones,
@@ -137,7 +145,7 @@ def build_street(config: Config, bundle: Bundle) -> Street:
     )
 
 
-def build_road(config: Config) -> Road:
+def build_router(config: Config) -> Router:
     """The configured sources with their decoders loaded."""
     sources = []
     for source in config.sources:
@@ -148,7 +156,7 @@ def build_road(config: Config) -> Road:
             sources.append((source.topic, decoder.keyed(_keys(source.keys_file)) if source.keys_file else decoder))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
-    return Road(sources)
+    return Router(sources)
 
 
 def _keys(path: Path) -> Keys:

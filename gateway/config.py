@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gateway.core import limits
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
-from gateway.core.street import EVERYWHERE, Zone
+from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.types import OfferKind
 from gateway.decoders.contract import UNSTATED
 

@@ -6,7 +6,7 @@ The file around them is the one of `stored_zip`: nothing is compressed and one c
 bytes, so a flipped bit in a place that no signature reaches is refused like any other.
 
 Model, parity rows and campaign are always there. What else history taught may come along: patterns with a value, and a start for the
-model that learns from answers (`gateway.core.learnt`).
+model that learns from answers (`gateway.core.learned`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from gateway.adapters import stored_zip
 from gateway.core import features
-from gateway.core.learnt import PATTERNS_FORMAT, OfferPriors, Pattern, PatternFile, parse_patterns, parse_priors
+from gateway.core.learned import PATTERNS_FORMAT, OfferPriors, Pattern, PatternFile, parse_patterns, parse_priors
 from gateway.core.offers import Campaign, Id
 
 APP_VERSION = "0.1.0"  # the `app_min` that this code fulfils; a test compares it with pyproject.toml

@@ -13,26 +13,17 @@ import msgspec
 import urllib3
 
 from gateway.core import limits
+from gateway.core.ports import CloudReply
 from gateway.core.records import Batch, Receipt
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.core.syncing import Reply
 
 CONNECT_S_MAX = 5.0
 ANSWER_S_MAX = 15.0
 BUSY = (429, 503)
 NEVER = (409, 413, 422)  # what the dashboard says of a batch that it will not take however often it comes
-
-
-class CloudReply(msgspec.Struct, frozen=True):
-    """How a try ended; `trouble` says it in words, for the status and the log."""
-
-    kind: Reply
-    taken: tuple[str, ...] = ()
-    retry_after_ms: int | None = None
-    trouble: str = ""
 
 
 class Cloud:

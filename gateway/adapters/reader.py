@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from gateway.adapters import migrations
-from gateway.adapters.store import StoreError
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
+from gateway.core.ports import StoreError
 from gateway.core.world import Visit
 
 if TYPE_CHECKING:

@@ -20,17 +20,18 @@ import msgspec
 from gateway.adapters import migrations
 from gateway.core import limits
 from gateway.core.context import Contact, SubjectContext, may_be_offered, may_be_remembered
+from gateway.core.ports import StoreError, StoreFullError
 from gateway.core.presence import Presence, PresenceRules
-from gateway.core.privacy import Cell
+from gateway.core.privacy import CounterKey
 from gateway.core.records import Batch, Record
-from gateway.core.world import Outcome, Proposed, Trigger, World
+from gateway.core.world import Changes, Proposed, State, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gateway.core.addresses import Cipher
-    from gateway.core.street import Cuts
+    from gateway.core.site import Cuts
     from gateway.core.types import Envelope
 
 OUTDATED: dict[str, tuple[str, str]] = {
@@ -45,14 +46,6 @@ CONTACTS_BACK_MS = 2 * 86_400_000  # a local day is at most 25 h; two days hold 
 
 _PACK = msgspec.msgpack.Encoder()
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
-
-
-class StoreError(RuntimeError):
-    """The store cannot be opened or used; the text says why and what to do."""
-
-
-class StoreFullError(StoreError):
-    """The disk is full (or failing): nothing of the batch was stored. Keep it, and try again later."""
 
 
 class Store:
@@ -142,13 +135,13 @@ class Store:
 
     # --- starting and saving ---------------------------------------------------------------------------
 
-    def world(self, now_ms: int, rules: PresenceRules) -> World:
+    def state(self, now_ms: int, rules: PresenceRules) -> State:
         """The world as it was committed last; batches that were set aside get another try."""
         with self._transaction():
             self._db.execute("UPDATE outbox SET aside = 0 WHERE aside")
         self._backlog, self._aside = self._count_outbox()
         window = self._db.execute("SELECT value FROM meta WHERE name = 'window_start_ms'").fetchone()
-        return World(
+        return State(
             dict(self._rows("SELECT mover, subject FROM identities")),
             [
                 Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled), confidence=confidence, heard=heard)
@@ -156,7 +149,7 @@ class Store:
                     "SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard FROM presences"
                 )
             ],
-            {Cell(zone, offer, kind): count for zone, offer, kind, count in self._rows("SELECT zone, offer, kind, count FROM cells")},
+            {CounterKey(zone, offer, kind): count for zone, offer, kind, count in self._rows("SELECT zone, offer, kind, count FROM cells")},
             int(window[0]) if window else None,
             now_ms=now_ms,
             rules=rules,
@@ -173,25 +166,25 @@ class Store:
                 [row for row in rows if row[0] is not None],
             )
 
-    def save(self, outcome: Outcome) -> None:
+    def save(self, changes: Changes) -> None:
         """Commit everything that an outcome changes, or nothing of it."""
         with self._transaction():
-            self._save_people(outcome)
-            self._save_decisions(outcome)
-            self._save_counts(outcome)
-            for subject, context in outcome.contexts.items():
+            self._save_people(changes)
+            self._save_decisions(changes)
+            self._save_counts(changes)
+            for subject, context in changes.contexts.items():
                 if context is None:
                     self._forget(subject)  # last, so that it forgets what this very batch has written too
-            if outcome.purge is not None:
-                self._purge(outcome.purge, outcome.purge_at_ms or 0)
-        for subject, context in outcome.contexts.items():
+            if changes.purge is not None:
+                self._purge(changes.purge, changes.purge_at_ms or 0)
+        for subject, context in changes.contexts.items():
             if context is None:
                 self._contexts.pop(subject, None)
             else:
                 self._cache(context)
 
-    def _save_people(self, outcome: Outcome) -> None:
-        for subject, context in outcome.contexts.items():
+    def _save_people(self, changes: Changes) -> None:
+        for subject, context in changes.contexts.items():
             if context is not None:
                 body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
@@ -199,18 +192,18 @@ class Store:
                     self._db.execute("DELETE FROM triggers WHERE device = ?", (context.device,))
                 if not may_be_remembered(context.purposes):
                     self._db.execute("DELETE FROM visits WHERE subject = ?", (subject,))
-        for table, name, owners in (("identities", "mover", outcome.identities), ("keys", "key", outcome.keys)):
+        for table, name, owners in (("identities", "mover", changes.identities), ("keys", "key", changes.keys)):
             for theirs, owner in owners.items():
                 self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (theirs,))  # noqa: S608 - names from the line above
                 if owner is not None:
                     self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (theirs, owner))  # noqa: S608 - as above
-        self._save_visits(outcome)
-        self._save_facts(outcome)
+        self._save_visits(changes)
+        self._save_facts(changes)
 
-    def _save_visits(self, outcome: Outcome) -> None:
-        for transition in outcome.transitions:
+    def _save_visits(self, changes: Changes) -> None:
+        for transition in changes.transitions:
             place = (transition.subject, transition.zone)
-            present = outcome.presences.get(place)
+            present = changes.presences.get(place)
             self._db.execute("DELETE FROM presences WHERE subject = ? AND zone = ?", place)
             if present is not None and present.entered_ms is not None:
                 times = (present.entered_ms, int(present.dwelled), present.seen_ms, present.due_at_ms)
@@ -218,46 +211,46 @@ class Store:
                 self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._db.executemany(
             "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?)",
-            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.heard) for visit in outcome.visits],
+            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.heard) for visit in changes.visits],
         )
 
-    def _save_facts(self, outcome: Outcome) -> None:
+    def _save_facts(self, changes: Changes) -> None:
         self._db.executemany(
             "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (self._hashed(row.envelope), row.kind, row.at_ms, row.subject, row.zone, row.decision, row.detail, row.amount_minor)
-                for row in outcome.facts.values()
+                for row in changes.facts.values()
             ],
         )
         self._db.executemany(
             "INSERT OR REPLACE INTO withdrawals VALUES (?, ?, ?)",
-            [(self._keyed(f"{device}\0{boot}"), *said) for (device, boot), said in outcome.withdrawals.items()],
+            [(self._keyed(f"{device}\0{boot}"), *said) for (device, boot), said in changes.withdrawals.items()],
         )
 
-    def _save_decisions(self, outcome: Outcome) -> None:
+    def _save_decisions(self, changes: Changes) -> None:
         self._db.executemany(
             "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
             [
                 (decision.id, decision.subject, decision.zone, decision.at_ms, decision.reason, decision.offer, _PACK.encode(decision))
-                for decision in outcome.decisions
+                for decision in changes.decisions
             ],
         )
-        self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in outcome.answers.items()])
-        self._db.executemany("INSERT INTO triggers VALUES (?, ?, ?, ?, ?)", [msgspec.structs.astuple(row) for row in outcome.triggers])
+        self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in changes.answers.items()])
+        self._db.executemany("INSERT INTO triggers VALUES (?, ?, ?, ?, ?)", [msgspec.structs.astuple(row) for row in changes.triggers])
 
-    def _save_counts(self, outcome: Outcome) -> None:
-        if outcome.closed_window_ms is not None:
+    def _save_counts(self, changes: Changes) -> None:
+        if changes.closed_window_ms is not None:
             self._db.execute("DELETE FROM cells")
-        if outcome.opened_window_ms is not None:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('window_start_ms', ?)", (outcome.opened_window_ms,))
+        if changes.opened_window_ms is not None:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('window_start_ms', ?)", (changes.opened_window_ms,))
         self._db.executemany(
             "INSERT INTO cells VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            [(*cell, count) for cell, count in outcome.cells.items()],
+            [(*cell, count) for cell, count in changes.cells.items()],
         )
-        for record in outcome.records:
+        for record in changes.records:
             self._position += 1
             self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, 0, ?)", (record.id, self._position, _PACK.encode(record)))
-        self._backlog += len(outcome.records)
+        self._backlog += len(changes.records)
 
     def _forget(self, subject: str) -> None:
         """Delete what is kept of a person who withdrew. What the facts say of shops stays, without the person."""
@@ -316,7 +309,7 @@ class Store:
         self._backlog -= gone
         return gone
 
-    def set_aside(self, batch: Batch) -> int:
+    def quarantine(self, batch: Batch) -> int:
         """Keep a batch that the cloud refuses as it is out of the way of the others; how many records that are."""
         with self._transaction():
             before = self._db.total_changes()
@@ -326,9 +319,9 @@ class Store:
         self._aside += moved
         return moved
 
-    def bury(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
+    def store_dead_letters(self, dead_letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
         """Keep refused messages, newest DEAD_LETTERS_MAX: (at_ms, decoder, reason, detail, topic, bytes)."""
-        rows = [(at, decoder, reason, detail, self._keyed(topic), size) for at, decoder, reason, detail, topic, size in letters]
+        rows = [(at, decoder, reason, detail, self._keyed(topic), size) for at, decoder, reason, detail, topic, size in dead_letters]
         if not rows:
             return
         with self._transaction():

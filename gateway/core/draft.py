@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from gateway.core import addresses, clocks, limits, presence
 from gateway.core import context as contexts
 from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Transition
-from gateway.core.street import EVERYWHERE, Street
+from gateway.core.site import EVERYWHERE, Site
 from gateway.core.types import Observation, Sighting
-from gateway.core.world import Memory, Outcome, Place, Visit, World
+from gateway.core.world import Changes, Place, State, Visit
 
 Draw = Callable[[], str]
 """A fresh random id: 16 lower-case hex digits. Tests hand in a seeded one."""
@@ -23,16 +24,16 @@ Draw = Callable[[], str]
 class Draft:
     """See the file's head. `identities` and `keys` count what there will be of them, so that their limits hold within a batch."""
 
-    def __init__(self, street: Street, world: World, now_ms: int, memory: Memory, draw: Draw) -> None:
+    def __init__(self, site: Site, state: State, now_ms: int, repository: Repository, draw: Draw) -> None:
         """Nothing is written yet."""
-        self.street = street
-        self.world = world
+        self.site = site
+        self.state = state
         self.now_ms = now_ms
-        self.memory = memory
+        self.repository = repository
         self.draw = draw
-        self.out = Outcome()
-        self.identities = len(world.identities)
-        self.keys = len(world.keys)
+        self.out = Changes()
+        self.identities = len(state.identities)
+        self.keys = len(state.keys)
 
     # --- who ---------------------------------------------------------------------------------------------
 
@@ -40,7 +41,7 @@ class Draft:
         """Whose device or tag this is; None for everybody who has not said yes."""
         if mover in self.out.identities:
             return self.out.identities[mover]
-        return self.world.identities.get(mover)
+        return self.state.identities.get(mover)
 
     def subject_heard(self, mover: str) -> str | None:
         """Whose device, tag or private address a scanner of ours has heard.
@@ -48,14 +49,14 @@ class Draft:
         Addresses tell who is in the air and nothing else: a device that merely calls itself by somebody's address is not theirs.
         """
         subject = self.subject_of(mover)
-        if subject is None and self.world.keys:
-            known = self.out.addresses.get(mover) or self.world.addresses.get(mover)
+        if subject is None and self.state.keys:
+            known = self.out.addresses.get(mover) or self.state.addresses.get(mover)
             return self.owner(known.key) if known is not None and known.key is not None else None
         return subject
 
     def owner(self, key: str) -> str | None:
         """Whose identity resolving key this is."""
-        return self.out.keys[key] if key in self.out.keys else self.world.keys.get(key)
+        return self.out.keys[key] if key in self.out.keys else self.state.keys.get(key)
 
     def map(self, mover: str, subject: str | None) -> None:
         """From now on this device or tag is theirs (None: nobody's)."""
@@ -69,18 +70,18 @@ class Draft:
 
     def resolve(self, batch: Sequence[Observation]) -> None:
         """Find out whose the private addresses of a whole batch are, all at once: that is what makes it cheap."""
-        world = self.world
-        if not world.keys or world.cipher is None:
+        state = self.state
+        if not state.keys or state.cipher is None:
             return
         unknown: dict[str, None] = {}
         for observation in batch:
-            if isinstance(observation, Sighting) and observation.hearer in self.street.anchors:
-                known = world.addresses.get(observation.heard)
+            if isinstance(observation, Sighting) and observation.hearer in self.site.anchors:
+                known = state.addresses.get(observation.heard)
                 if (known is None or known.until_ms <= self.now_ms) and addresses.is_resolvable(observation.heard):
                     unknown[observation.heard] = None
-        tried = [mover for mover in unknown if mover not in world.identities]
+        tried = [mover for mover in unknown if mover not in state.identities]
         tried = tried[: limits.ADDRESSES_TRIED_MAX]  # whoever is left over is tried when next heard
-        self.out.addresses.update(addresses.resolve(tried, tuple(world.keys), world.cipher, self.now_ms))
+        self.out.addresses.update(addresses.resolve(tried, tuple(state.keys), state.cipher, self.now_ms))
 
     # --- what is known of them, and of places ------------------------------------------------------------
 
@@ -88,7 +89,7 @@ class Draft:
         """What is kept of a person."""
         if subject in self.out.contexts:
             return self.out.contexts[subject]
-        return self.memory.context(subject)
+        return self.repository.context(subject)
 
     def may_see(self, subject: str) -> bool:
         """Whether their word covers being seen at this moment."""
@@ -99,16 +100,16 @@ class Draft:
         """Where somebody stands with a zone."""
         if place in self.out.presences:
             return self.out.presences[place]
-        return self.world.presences.get(place)
+        return self.state.presences.get(place)
 
     def elsewhere(self, subject: str, zone: str) -> list[Presence]:
         """Where the same person stands with every other zone."""
-        found = [self.presence((subject, other)) for other in self.street.zones if other != zone]
+        found = [self.presence((subject, other)) for other in self.site.zones if other != zone]
         return [present for present in found if present is not None]
 
     def place(self, zone: str) -> ZoneContext:
         """What a zone's own sensors have said."""
-        return self.out.places.get(zone) or self.world.places.get(zone) or ZoneContext()
+        return self.out.places.get(zone) or self.state.places.get(zone) or ZoneContext()
 
     def here(self, zone: str) -> ZoneContext:
         """What is known of a zone: its own sensors, and where they are silent those of the whole site."""
@@ -118,9 +119,9 @@ class Draft:
 
     def moment(self, device: str, at_ms: int | None) -> int:
         """When something that a device tells of was, by our clock: what it claims, less its clock's error, and never in the future."""
-        if at_ms is None or at_ms < self.street.clock_floor_ms:  # nobody has set that clock
+        if at_ms is None or at_ms < self.site.clock_floor_ms:  # nobody has set that clock
             return self.now_ms
-        before = self.out.clocks.get(device) or self.world.clocks.get(device)
+        before = self.out.clocks.get(device) or self.state.clocks.get(device)
         after = clocks.heard(before, self.now_ms - at_ms, self.now_ms)
         if after is not before:
             self.out.clocks[device] = after
@@ -133,7 +134,7 @@ class Draft:
         self.out.transitions.append(transition)
         self.out.counts[transition.kind] += 1
         person = self.context(transition.subject) if transition.kind == "left" else None
-        is_dated = transition.entered_ms >= self.street.clock_floor_ms
+        is_dated = transition.entered_ms >= self.site.clock_floor_ms
         if person is None or not is_dated or contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
             return
         if contexts.may_be_remembered(person.purposes):
@@ -142,9 +143,9 @@ class Draft:
 
     def end_visits(self, subject: str) -> None:
         """Nobody is seen any longer who does not want to be."""
-        for zone in self.street.zones:
+        for zone in self.site.zones:
             present = self.presence((subject, zone))
             if present is not None:
-                self.out.presences[subject, zone], left = presence.ended(present, self.street.presence)
+                self.out.presences[subject, zone], left = presence.ended(present, self.site.presence)
                 if left is not None:
                     self.tell(left)

@@ -2,7 +2,7 @@
 
 A batch of observations goes in, with the world as it is, the moment, and three things the engine may
 ask: the store (what was committed), the model (how likely), and chance (fresh ids). Out comes one
-`Outcome`: what to commit, and then whom to tell. Nothing is changed on the way.
+`Changes`: what to commit, and then whom to tell. Nothing is changed on the way.
 
 Every observation ends in exactly one of two ways, `kept` or `discarded` with a reason:
 received == kept + discarded{reason}.
@@ -16,14 +16,15 @@ import msgspec
 
 from gateway.core import context as contexts
 from gateway.core import limits, presence, privacy
-from gateway.core.consenting import consented, forget
+from gateway.core.consent import consented, forget
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.draft import Draft, Draw
 from gateway.core.policy.choose import Scorer, decide
-from gateway.core.policy.gates import Moment
+from gateway.core.policy.gates import DecisionRequest
+from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
-from gateway.core.privacy import Activity, Cell
-from gateway.core.street import Street, fix_in
+from gateway.core.privacy import CounterKey, GatewayCounters
+from gateway.core.site import Site, fix_in
 from gateway.core.types import (
     Answer,
     Consent,
@@ -38,12 +39,14 @@ from gateway.core.types import (
     Status,
     TimePassed,
 )
-from gateway.core.world import FactRow, Memory, Outcome, Place, Trigger, World
+from gateway.core.world import Changes, FactRow, Place, State, Trigger
 
 
-def advance(street: Street, world: World, batch: Sequence[Observation], now_ms: int, memory: Memory, scorer: Scorer, draw: Draw) -> Outcome:
+def advance(
+    site: Site, state: State, batch: Sequence[Observation], now_ms: int, repository: Repository, scorer: Scorer, draw: Draw
+) -> Changes:
     """Fold a batch of observations at the moment `now_ms`; see the file's head."""
-    turn = _Turn(street, world, now_ms, memory, scorer, draw)
+    turn = _Batch(site, state, now_ms, repository, scorer, draw)
     turn.resolve(batch)
     for observation in batch:
         discarded = turn.fold(observation)
@@ -55,11 +58,11 @@ def advance(street: Street, world: World, batch: Sequence[Observation], now_ms: 
     return turn.out
 
 
-class _Turn(Draft):
+class _Batch(Draft):
     """One batch, observation by observation."""
 
-    def __init__(self, street: Street, world: World, now_ms: int, memory: Memory, scorer: Scorer, draw: Draw) -> None:
-        super().__init__(street, world, now_ms, memory, draw)
+    def __init__(self, site: Site, state: State, now_ms: int, repository: Repository, scorer: Scorer, draw: Draw) -> None:
+        super().__init__(site, state, now_ms, repository, draw)
         self.scorer = scorer
 
     def fold(self, observation: Observation) -> str | None:
@@ -83,12 +86,12 @@ class _Turn(Draft):
     def _sighting(self, sighting: Sighting) -> str | None:
         """Either end may be the fixed one: a scanner of ours hears a tag, or a phone hears a beacon of ours."""
         heard_ms = None
-        zone = self.street.anchors.get(sighting.hearer)
+        zone = self.site.anchors.get(sighting.hearer)
         if zone is not None:
             anchor, subject = sighting.hearer, self.subject_heard(sighting.heard)
         else:
             anchor = sighting.heard
-            zone = self.street.anchors.get(anchor)
+            zone = self.site.anchors.get(anchor)
             if zone is None:
                 return "unmapped_anchor"
             subject = self.subject_of(sighting.hearer)
@@ -98,7 +101,7 @@ class _Turn(Draft):
                 return "late"
         if subject is None:
             return "not_consented"
-        rules, before = self.street.presence, self.presence((subject, zone))
+        rules, before = self.site.presence, self.presence((subject, zone))
         step = presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, heard_ms)
         if step[1] is not None:
             step, losers = presence.arbitrate(step, self.elsewhere(subject, zone), self.now_ms, rules)
@@ -118,16 +121,16 @@ class _Turn(Draft):
         at_ms = self.moment(position.device, position.at_ms)
         if self._is_late(at_ms):
             return "late"
-        for zone in self.street.fix_zones:
+        for zone in self.site.fix_zones:
             known = fix_in(zone, position)
             if known is not None:
                 place, before = (subject, zone.id), self.presence((subject, zone.id))
-                self._step(place, before, presence.fixed(before, subject, zone.id, *known, self.now_ms, self.street.presence, at_ms))
+                self._step(place, before, presence.fixed(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
         return None
 
     def _measured(self, measured: Reading | Count) -> str | None:
         """What a sensor told counts from when it was measured; a counter's report from when it came, with all since the last one."""
-        zone = self.street.devices.get(measured.device)
+        zone = self.site.devices.get(measured.device)
         if zone is None:
             return "unmapped_device"
         here = self.place(zone)
@@ -162,19 +165,19 @@ class _Turn(Draft):
         if transition.kind == "left" or subject is None:
             return
         self._decide(subject, transition.zone, transition.kind)
-        kind = self.street.zones[transition.zone].kind
+        kind = self.site.zones[transition.zone].kind
         if transition.kind == "dwelled" and kind is not None:
             self.out.contexts[subject.subject] = contexts.visited(self.context(subject.subject) or subject, kind, self.now_ms)
 
     def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion) -> None:
-        moment = Moment(subject, zone, occasion, self.now_ms, self.street)
-        decision = decide(moment, self.here(zone), self.scorer, f"{self.street.gateway}.{self.draw()}")
+        moment = DecisionRequest(subject, zone, occasion, self.now_ms, self.site)
+        decision = decide(moment, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
         self.out.decisions.append(decision)
         self.out.counts["decisions"] += 1
         if decision.offer is None:
             return
         self.out.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
-        expires_at_ms = self.now_ms + self.street.campaign.policy.trigger_expiry_s * 1000
+        expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
         if subject.consent_expires_at_ms is not None:
             expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
         self.out.triggers.append(Trigger(decision.id, subject.device, decision.offer, zone, expires_at_ms))
@@ -186,12 +189,12 @@ class _Turn(Draft):
             owner = self.subject_of(trigger.device)
             subject = self.context(owner) if owner is not None else None
             if subject is not None:
-                self._count(subject, Cell(trigger.zone, trigger.offer, "trigger"))
+                self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
 
     # --- the facts lane: once each, and on the disk before anyone is thanked -------------------------
 
     def _fact(self, fact: Fact) -> str | None:
-        if fact.envelope in self.out.facts or self.memory.is_known(fact.envelope):
+        if fact.envelope in self.out.facts or self.repository.is_known(fact.envelope):
             return "repeated"
         row, reason = self._fact_row(fact)
         if row is None:
@@ -211,7 +214,7 @@ class _Turn(Draft):
                 return consented(self, fact)
 
     def _purchase(self, purchase: Purchase) -> tuple[FactRow | None, str]:
-        zone = self.street.devices.get(purchase.envelope.device)
+        zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
             return None, "unmapped_device"
         return FactRow(
@@ -226,9 +229,9 @@ class _Turn(Draft):
 
     def _answer(self, answer: Answer) -> tuple[FactRow | None, str]:
         """An answer counts only from the person to whom the offer went."""
-        if not answer.decision.startswith(f"{self.street.gateway}."):
+        if not answer.decision.startswith(f"{self.site.gateway}."):
             return None, "other_gateway"
-        proposed = self.memory.proposed(answer.decision)
+        proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
             return None, "unknown_decision"
@@ -239,7 +242,7 @@ class _Turn(Draft):
         standing = contexts.greater(self.out.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
         self.out.answers[answer.decision] = standing
-        self._count(subject, Cell(proposed.zone, proposed.offer, answer.kind))
+        self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.counts[answer.kind] += 1
         row = FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
         return row, ""
@@ -247,14 +250,14 @@ class _Turn(Draft):
     # --- time ----------------------------------------------------------------------------------------
 
     def _time_passed(self) -> str | None:
-        for present in self.world.due(self.now_ms):
+        for present in self.state.due(self.now_ms):
             place = (present.subject, present.zone)
             before = self.presence(place)
             if before is not None and before.due_at_ms <= self.now_ms:
                 # A yes that has run out ends a visit within one silence, even while they are heard.
-                rules, may_see = self.street.presence, self.may_see(present.subject)
+                rules, may_see = self.site.presence, self.may_see(present.subject)
                 self._step(place, before, presence.expire(before, self.now_ms, rules) if may_see else presence.ended(before, rules))
-        for subject in self.memory.expired(self.now_ms):
+        for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
                 forget(self, person)
@@ -264,34 +267,34 @@ class _Turn(Draft):
 
     def _purge(self) -> None:
         """What has been kept for long enough goes, a slice at a time; never by a clock that cannot be right."""
-        if self.now_ms < max(self.world.purge_at_ms, self.street.clock_floor_ms):
+        if self.now_ms < max(self.state.purge_at_ms, self.site.clock_floor_ms):
             return
-        cuts = self.street.retention.cuts(self.now_ms)
-        if self.memory.is_outdated(cuts):
+        cuts = self.site.retention.cuts(self.now_ms)
+        if self.repository.is_outdated(cuts):
             self.out.purge = cuts
         self.out.purge_at_ms = self.now_ms + (limits.PURGE_AGAIN_MS if self.out.purge else limits.PURGE_EVERY_MS)
 
     def _close_window(self) -> None:
         """Counts leave once their window is over; the first window opens when the clock can be right."""
-        start_ms = privacy.window_start_ms(self.now_ms, self.street.window_ms)
-        opened_ms = self.world.window_start_ms
-        if self.now_ms < self.street.clock_floor_ms:
+        start_ms = privacy.window_start_ms(self.now_ms, self.site.window_ms)
+        opened_ms = self.state.window_start_ms
+        if self.now_ms < self.site.clock_floor_ms:
             return
         if opened_ms is not None and start_ms <= opened_ms <= start_ms + limits.CLOCK_BACK_MS_MAX:
             return  # a clock that was set back a little: the window is waited out, so that none is released twice
-        backlog = self.memory.backlog()
-        if self.memory.is_outbox_full():
+        backlog = self.repository.backlog()
+        if self.repository.is_outbox_full():
             return  # no room to leave: the window goes on gathering, and nothing is lost but its fineness
         self.out.opened_window_ms = start_ms
         if opened_ms is None:
             return
-        activity = Activity(**{name: self.world.activity[name] for name in Activity._fields})
-        self.out.records = privacy.close_window(self.street, opened_ms, self.world.cells, activity, backlog, self.draw())
+        activity = GatewayCounters(**{name: self.state.activity[name] for name in GatewayCounters._fields})
+        self.out.records = privacy.close_window(self.site, opened_ms, self.state.cells, activity, backlog, self.draw())
         self.out.closed_window_ms = opened_ms
 
     def _is_late(self, at_ms: int) -> bool:
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX
 
-    def _count(self, subject: SubjectContext, cell: Cell) -> None:
+    def _count(self, subject: SubjectContext, cell: CounterKey) -> None:
         if contexts.allows(subject, "measurement", self.now_ms):
             self.out.cells[cell] += 1

@@ -16,7 +16,7 @@ INTEGER_MAX = 2**53 - 1  # beyond it JSON readers disagree
 # --- arriving ----------------------------------------------------------------------------------
 BATCH_MESSAGES_MAX = 256
 UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
-INBOX_MESSAGES_MAX = 4_096  # taken from the broker, not yet in a batch
+MAILBOX_MESSAGES_MAX = 4_096  # taken from the broker, not yet in a batch
 DEAD_LETTERS_MAX = 1_000
 
 # --- people ------------------------------------------------------------------------------------
@@ -51,8 +51,8 @@ TIMERS_SPARE_MAX = 10_000  # outdated timers that may wait to be passed over
 # --- deciding ----------------------------------------------------------------------------------
 OFFERS_MAX = 64  # candidates for one decision: one ONNX batch
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
-TRIAL_S_MAX = 30  # processor time, and waiting, for the first load of a new model: importing the runtime takes a Pi three of them
-TRIAL_BYTES_MAX = 1_073_741_824  # address space, not memory: the runtime itself reserves most of it
+MODEL_CHECK_S_MAX = 30  # processor time, and waiting, for the first load of a new model: importing the runtime takes a Pi three of them
+MODEL_CHECK_BYTES_MAX = 1_073_741_824  # address space, not memory: the runtime itself reserves most of it
 
 # --- leaving -----------------------------------------------------------------------------------
 RECORDS_PER_BATCH_MAX = 1_500
@@ -61,6 +61,6 @@ OUTBOX_RECORDS_MAX = 1_000_000  # a year without the cloud at a hundred an hour;
 SYNC_BACKOFF_MS_MIN = 1_000
 SYNC_BACKOFF_MS_MAX = 300_000
 
-assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= INBOX_MESSAGES_MAX
+assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= MAILBOX_MESSAGES_MAX
 assert BATCH_BYTES_MAX // RECORDS_PER_BATCH_MAX >= 600  # a record whose ids are all as long as they may be is under 600 bytes of JSON
 assert SYNC_BACKOFF_MS_MIN < SYNC_BACKOFF_MS_MAX

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.core.records import CellCount, CellKind, GatewayHealth, Record
-from gateway.core.street import Street
+from gateway.core.site import Site
 
 
-class Cell(NamedTuple):
+class CounterKey(NamedTuple):
     """One counter: what happened to which offer in which zone."""
 
     zone: str
@@ -22,7 +22,7 @@ class Cell(NamedTuple):
     kind: CellKind
 
 
-class Activity(NamedTuple):
+class GatewayCounters(NamedTuple):
     """What the gateway did within one window; numbers about the machine, not about anybody."""
 
     messages: int = 0
@@ -38,30 +38,30 @@ def window_start_ms(now_ms: int, window_ms: int) -> int:
 
 
 def close_window(
-    street: Street, start_ms: int, cells: Mapping[Cell, int], activity: Activity, backlog: int, name: str
+    site: Site, start_ms: int, cells: Mapping[CounterKey, int], activity: GatewayCounters, backlog: int, name: str
 ) -> tuple[Record, ...]:
     """Make the records of one closed window, from frozen counts, in a fixed order.
 
     `name` is drawn for this window and begins the ids of its records: a gateway whose database was lost must not
     name different counts alike.
     """
-    catalogue = {(zone, offer.id) for offer in street.campaign.offers for zone in (*offer.zones, offer.shop)}
+    catalogue = {(zone, offer.id) for offer in site.campaign.offers for zone in (*offer.zones, offer.shop)}
     rows = [(cell, count) for cell, count in sorted(cells.items()) if (cell.zone, cell.offer) in catalogue and count > 0]
-    name = f"{street.gateway}.{name}"
+    name = f"{site.gateway}.{name}"
     health = GatewayHealth(
         id=f"{name}.h",
-        gateway=street.gateway,
+        gateway=site.gateway,
         window_start_ms=start_ms,
-        window_ms=street.window_ms,
+        window_ms=site.window_ms,
         backlog=backlog,
         **activity._asdict(),
     )
     counts = (
         CellCount(
             id=f"{name}.{index}",
-            gateway=street.gateway,
+            gateway=site.gateway,
             window_start_ms=start_ms,
-            window_ms=street.window_ms,
+            window_ms=site.window_ms,
             zone=cell.zone,
             offer=cell.offer,
             kind=cell.kind,

@@ -6,12 +6,10 @@ repeat from news. After a failure the pause doubles up to a bound; the draw spre
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from gateway.core import limits
-
-Reply = Literal["taken", "refused", "unreachable", "busy", "never"]
-"""`refused` may be mended on the other side (a token, an address); `never` is about this batch and will not change."""
+from gateway.core.ports import Reply
 
 
 class Send(NamedTuple):

@@ -1,6 +1,6 @@
 """What the gateway holds in memory between batches, and the draft that a batch writes into.
 
-`advance` never changes the world: it reads through to it and writes into an `Outcome`. Only when the
+`advance` never changes the world: it reads through to it and writes into an `Changes`. Only when the
 outcome is safely stored is it accepted. A failed commit therefore leaves memory exactly where the disk is.
 """
 
@@ -10,7 +10,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -20,9 +20,9 @@ from gateway.core.clocks import DeviceClock
 from gateway.core.context import SubjectContext, ZoneContext, moved
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import Presence, PresenceRules, Transition, shifted, woken
-from gateway.core.privacy import Activity, Cell
+from gateway.core.privacy import CounterKey, GatewayCounters
 from gateway.core.records import Record
-from gateway.core.street import Cuts
+from gateway.core.site import Cuts
 from gateway.core.types import AnswerKind, Envelope
 
 Place = tuple[str, str]
@@ -51,34 +51,6 @@ class Visit(msgspec.Struct, frozen=True):
     heard: int
 
 
-class Memory(Protocol):
-    """The store as the engine sees it: answers questions about what was committed, and changes nothing."""
-
-    def context(self, subject: str) -> SubjectContext | None:
-        """The context of a subject, with the contacts that the decision log tells."""
-
-    def is_known(self, envelope: Envelope) -> bool:
-        """Whether this fact was committed before."""
-
-    def withdrawn_seq(self, envelope: Envelope) -> int | None:
-        """Which of its sayings the last no was, of the same start of the same device."""
-
-    def proposed(self, decision: str) -> Proposed | None:
-        """The offer that a decision proposed, if this gateway made it."""
-
-    def expired(self, now_ms: int) -> list[str]:
-        """Subjects whose yes has run out, some at a time."""
-
-    def is_outdated(self, cuts: Cuts) -> bool:
-        """Whether there is anything older than it may become."""
-
-    def backlog(self) -> int:
-        """How many records wait to leave."""
-
-    def is_outbox_full(self) -> bool:
-        """Whether there is no room for more records."""
-
-
 class Trigger(msgspec.Struct, frozen=True):
     """A decision on its way to a phone."""
 
@@ -102,7 +74,7 @@ class FactRow(msgspec.Struct, frozen=True):
     amount_minor: int | None = None
 
 
-class Outcome:
+class Changes:
     """All that one batch changes. `None` in a mapping means: gone."""
 
     def __init__(self) -> None:
@@ -121,7 +93,7 @@ class Outcome:
         self.decisions: list[Decision] = []
         self.answers: dict[str, AnswerKind] = {}
         self.triggers: list[Trigger] = []
-        self.cells: Counter[Cell] = Counter()
+        self.cells: Counter[CounterKey] = Counter()
         self.records: tuple[Record, ...] = ()
         self.closed_window_ms: int | None = None
         self.opened_window_ms: int | None = None
@@ -145,14 +117,14 @@ class Outcome:
         )
 
 
-class World:
-    """The memory of the writer thread; see `Outcome` for how it changes."""
+class State:
+    """The memory of the writer thread; see `Changes` for how it changes."""
 
     def __init__(
         self,
         identities: Mapping[str, str],
         presences: Iterable[Presence],
-        cells: Mapping[Cell, int],
+        cells: Mapping[CounterKey, int],
         window_ms: int | None,
         *,
         now_ms: int,
@@ -172,37 +144,37 @@ class World:
         self.purge_at_ms = now_ms + limits.PURGE_FIRST_MS
         self.presences: dict[Place, Presence] = {}
         self.places: dict[str, ZoneContext] = {}
-        self.cells: Counter[Cell] = Counter(cells)
+        self.cells: Counter[CounterKey] = Counter(cells)
         self.window_start_ms = window_ms
         self.activity: Counter[str] = Counter()
         self._timers: list[tuple[int, Place]] = []
         for presence in presences:
             self._keep((presence.subject, presence.zone), woken(presence, now_ms, rules))
 
-    def accept(self, outcome: Outcome) -> None:
+    def accept(self, changes: Changes) -> None:
         """Make a stored outcome true in memory."""
-        self._accept_addresses(outcome)
-        for mover, subject in outcome.identities.items():
+        self._accept_addresses(changes)
+        for mover, subject in changes.identities.items():
             if subject is None:
                 self.identities.pop(mover, None)
                 self.clocks.pop(mover, None)  # after the clocks of this batch, which may hold theirs
             else:
                 self.identities[mover] = subject
-        for place, presence in outcome.presences.items():
+        for place, presence in changes.presences.items():
             if presence is None:
                 self.presences.pop(place, None)
             else:
                 self._keep(place, presence)
-        self.places.update(outcome.places)
-        if outcome.closed_window_ms is not None:
+        self.places.update(changes.places)
+        if changes.closed_window_ms is not None:
             self.cells.clear()
             self.activity.clear()
-        if outcome.opened_window_ms is not None:
-            self.window_start_ms = outcome.opened_window_ms
-        if outcome.purge_at_ms is not None:
-            self.purge_at_ms = outcome.purge_at_ms
-        self.cells.update(outcome.cells)
-        self.activity.update({name: outcome.counts[name] for name in Activity._fields if outcome.counts[name]})
+        if changes.opened_window_ms is not None:
+            self.window_start_ms = changes.opened_window_ms
+        if changes.purge_at_ms is not None:
+            self.purge_at_ms = changes.purge_at_ms
+        self.cells.update(changes.cells)
+        self.activity.update({name: changes.counts[name] for name in GatewayCounters._fields if changes.counts[name]})
 
     def due(self, now_ms: int) -> list[Presence]:
         """Presences whose moment has come, without forgetting them."""
@@ -241,22 +213,22 @@ class World:
         self.clocks.clear()  # they were measured against the clock as it was
         self.purge_at_ms += step_ms
 
-    def _accept_addresses(self, outcome: Outcome) -> None:
+    def _accept_addresses(self, changes: Changes) -> None:
         """Tables of strangers' making: the oldest entries go when there are too many, and are found out anew if need be."""
-        for key, subject in outcome.keys.items():
+        for key, subject in changes.keys.items():
             if subject is None:
                 self.keys.pop(key, None)
             else:
                 self.keys[key] = subject
-        if outcome.keys:
+        if changes.keys:
             self.addresses.clear()  # who was nobody may be somebody now; and a key that was taken back is kept nowhere
             if self.cipher is not None:
                 self.cipher.encrypted(tuple(self.keys), b"")
         else:
-            for address, resolved in outcome.addresses.items():
+            for address, resolved in changes.addresses.items():
                 self.addresses.pop(address, None)
                 self.addresses[address] = resolved
-        for device, clock in outcome.clocks.items():
+        for device, clock in changes.clocks.items():
             self.clocks.pop(device, None)
             self.clocks[device] = clock
         _trim(self.addresses, limits.ADDRESSES_CACHED_MAX)

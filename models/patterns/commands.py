@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.core.learnt import Pattern
+from gateway.core.learned import Pattern
 from models.history import derived
 from models.history.derived import Baskets
 from models.history.mapping import HistoryError

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from gateway.core.learnt import PATTERNS_FORMAT, PATTERNS_MAX, Pattern, PatternFile
+from gateway.core.learned import PATTERNS_FORMAT, PATTERNS_MAX, Pattern, PatternFile
 from models.patterns.journeys import Journey
 from models.patterns.rules import Rule
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.isotonic import isotonic_regression
 
-from gateway.core.learnt import SCORE_BINS, SCORE_EDGES, OfferPriors, Predictor
+from gateway.core.learned import SCORE_BINS, SCORE_EDGES, OfferPriors, Predictor
 from models.propensity.binning import Bins, binned, cut_all, tables
 from models.propensity.graph import Floats, Ints, Rows
 from models.propensity.sample import probability

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.adapters import bundle, stored_zip
 from gateway.adapters.bundle import BundleError, Draft, ModelEntry, open_bundle, write_bundle
 from gateway.core import features
-from gateway.core.learnt import OfferPriors, Pattern, PatternFile, Predictor
+from gateway.core.learned import OfferPriors, Pattern, PatternFile, Predictor
 from gateway.core.offers import Campaign, Offer
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.cloud import Cloud, CloudReply
+from gateway.adapters.cloud import Cloud
 from gateway.core import limits
+from gateway.core.ports import CloudReply
 from gateway.core.records import Batch, GatewayHealth
 from tests.kit.broker import free_port
 from tests.kit.cloud import Says, SmallCloud, receipt
@@ -37,9 +38,9 @@ def test_a_receipt_is_the_only_yes() -> None:
 
 def test_the_request_is_what_the_contract_says_and_the_same_bytes_at_each_try() -> None:
     with SmallCloud(Says(500), Says()) as cloud:
-        road = Cloud(cloud.url + "/", "secret-token")
-        assert road.post(BATCH).kind == "refused"
-        assert road.post(BATCH).kind == "taken"
+        router = Cloud(cloud.url + "/", "secret-token")
+        assert router.post(BATCH).kind == "refused"
+        assert router.post(BATCH).kind == "taken"
         first, second = cloud.asked
     assert first.path == "/v1/batches"
     assert first.headers["Authorization"] == "Bearer secret-token"

@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 
 from gateway.adapters.migrations import open_database
-from gateway.adapters.store import StoreError
+from gateway.core.ports import StoreError
 from tests.kit.street import KEY
 
 NUMBERS = sorted(

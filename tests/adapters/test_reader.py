@@ -8,7 +8,8 @@ import apsw
 import pytest
 
 from gateway.adapters.reader import Reader
-from gateway.adapters.store import Store, StoreError
+from gateway.adapters.store import Store
+from gateway.core.ports import StoreError
 from tests.core.test_engine import enter
 from tests.kit.street import KEY, Gateway, Phone, purchase
 
@@ -25,7 +26,7 @@ def test_a_reader_sees_the_last_commit_of_a_gateway_that_runs(tmp_path: Path, pa
     with gateway.reader() as reader, reader.moment():
         before = reader.learnable(gateway.clock.now_ms())
         (decision,) = enter(gateway, phone).decisions
-        assert before == [gateway.world.identities[phone.device]]
+        assert before == [gateway.state.identities[phone.device]]
         assert list(reader.decisions(before[0])) == [], "what is read is of one moment"
         gateway.tell(phone.answer(decision.id))
     with gateway.reader() as reader:
@@ -96,7 +97,7 @@ def test_who_did_not_say_yes_to_learning_is_not_in_it(tmp_path: Path) -> None:
     )
     with gateway.reader() as reader:
         assert len(reader.learnable(now_ms)) == 2
-        assert reader.learnable(now_ms + 1000) == [gateway.world.identities[phones[2].device]]
+        assert reader.learnable(now_ms + 1000) == [gateway.state.identities[phones[2].device]]
     gateway.close()
 
 

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from gateway.adapters.migrations import KEY_BYTES, WAYS_OUT, read_key
-from gateway.adapters.store import Store, StoreError, StoreFullError
+from gateway.adapters.store import Store
 from gateway.core import limits
-from gateway.core.world import Outcome
+from gateway.core.ports import StoreError, StoreFullError
+from gateway.core.world import Changes
 from tests.kit.gateways import WAYSIDE, settings_of, write_config
 from tests.kit.street import HOUR_MS, KEY, Gateway, Phone, purchase
 
@@ -29,13 +30,13 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
     made.close()
 
 
-def offered(gateway: Gateway, phone: Phone | None = None) -> Outcome:
+def offered(gateway: Gateway, phone: Phone | None = None) -> Changes:
     """Somebody says yes to everything, walks into the cafe and is offered something."""
     phone = phone or Phone()
     gateway.tell(phone.consent())
-    outcome = gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe"))
-    assert outcome.triggers
-    return outcome
+    changes = gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe"))
+    assert changes.triggers
+    return changes
 
 
 def with_records(gateway: Gateway, windows: int = 1) -> None:
@@ -56,8 +57,8 @@ def bytes_of(folder: Path) -> bytes:
 
 def test_nobody_reads_a_name_off_the_disk(gateway: Gateway, tmp_path: Path) -> None:
     phone = Phone("phone-4711-of-ada")
-    outcome = offered(gateway, phone)
-    subject = outcome.decisions[0].subject
+    changes = offered(gateway, phone)
+    subject = changes.decisions[0].subject
     words = [phone.device, phone.tag, subject, "flat-white", "CREATE TABLE", "SQLite format 3"]
     text = gateway.dump()
     assert all(word in text for word in words[:4]), "the store itself does not know them"
@@ -65,7 +66,7 @@ def test_nobody_reads_a_name_off_the_disk(gateway: Gateway, tmp_path: Path) -> N
         found = [word for word in words if word.encode() in bytes_of(tmp_path)]
         assert not found, (when, found)
         gateway.store.close()
-    gateway.store, gateway.world = gateway._open()
+    gateway.store, gateway.state = gateway._open()
 
 
 def test_without_encryption_they_could_be_read(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_another_key_does_not_open_it(gateway: Gateway, tmp_path: Path) -> None:
     gateway.store.close()
     with pytest.raises(StoreError, match=r"does not open with this key.*store\.key_file"):
         Store(tmp_path / "gateway.db", bytes(KEY_BYTES))
-    gateway.store, gateway.world = gateway._open()
+    gateway.store, gateway.state = gateway._open()
     assert gateway.store.totals()["decisions"] == 1
 
 
@@ -129,7 +130,7 @@ def test_a_newer_schema_is_refused_and_not_guessed_at(gateway: Gateway, tmp_path
     assert int(database.pragma("user_version")) == 4_711, "the refused file was changed"
     database.pragma("user_version", version)
     database.close()
-    gateway.store, gateway.world = gateway._open()
+    gateway.store, gateway.state = gateway._open()
 
 
 @pytest.mark.parametrize("page", [0, 1, 3, 8])
@@ -158,7 +159,7 @@ def test_a_file_that_was_cut_off_is_told(gateway: Gateway, tmp_path: Path) -> No
     with pytest.raises(StoreError, match="damaged"):
         Store(path, KEY)
     path.write_bytes(whole)
-    gateway.store, gateway.world = gateway._open()
+    gateway.store, gateway.state = gateway._open()
 
 
 def test_what_is_no_database_is_told(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_file_that_another_program_holds_is_told(gateway: Gateway, tmp_path: P
     with pytest.raises(StoreError, match="held by another program"):
         Store(tmp_path / "gateway.db", KEY)
     holder.close()
-    gateway.store, gateway.world = gateway._open()
+    gateway.store, gateway.state = gateway._open()
 
 
 def test_every_way_out_says_something_else() -> None:
@@ -196,19 +197,19 @@ def test_a_full_disk_stores_nothing_of_a_batch_and_leaves_all_as_it_was(gateway:
     phone = Phone()
     gateway.tell(phone.consent())
     gateway.store._db.pragma("max_page_count", int(gateway.store._db.pragma("page_count")))
-    before, subject = gateway.dump(), gateway.store.world(0, gateway.street.presence).identities[phone.device]
+    before, subject = gateway.dump(), gateway.store.state(0, gateway.site.presence).identities[phone.device]
     context = gateway.store.context(subject)
     much = [purchase("till-cafe", seq) for seq in range(2_000)]
-    outcome = gateway.advance(phone.near("scan-cafe"), phone.near("scan-cafe"), *much)
-    assert outcome.decisions
+    changes = gateway.advance(phone.near("scan-cafe"), phone.near("scan-cafe"), *much)
+    assert changes.decisions
     for _ in range(2):  # trying again while it is full changes nothing either
         with pytest.raises(StoreFullError, match="free some space"):
-            gateway.store.save(outcome)
+            gateway.store.save(changes)
     assert gateway.dump() == before
     assert gateway.store.context(subject) == context
     assert gateway.store.backlog() == 0
     gateway.store._db.pragma("max_page_count", 1_000_000)
-    gateway.commit(outcome)
+    gateway.commit(changes)
     assert gateway.store.totals()["facts"] == 2_001
     assert gateway.store.totals()["decisions"] == 1
 
@@ -218,9 +219,9 @@ def test_a_full_disk_does_not_hurt_the_outbox(gateway: Gateway) -> None:
     waiting = gateway.store.backlog()
     gateway.store._db.pragma("max_page_count", int(gateway.store._db.pragma("page_count")))
     gateway.clock.advance(HOUR_MS)
-    outcome = gateway.advance(*(purchase("till-cafe", seq) for seq in range(2_000)))
+    changes = gateway.advance(*(purchase("till-cafe", seq) for seq in range(2_000)))
     with pytest.raises(StoreFullError):
-        gateway.store.save(outcome)
+        gateway.store.save(changes)
     assert gateway.store.backlog() == waiting
     gateway.store._db.pragma("max_page_count", 1_000_000)
     batch = gateway.store.next_batch("gw-t")
@@ -288,12 +289,12 @@ def test_a_late_receipt_for_the_same_batch_deletes_nothing_twice(gateway: Gatewa
     assert gateway.store.backlog() == gateway.store.totals()["outbox"] == 0
 
 
-def test_a_batch_set_aside_is_out_of_the_way_until_the_next_start(gateway: Gateway) -> None:
+def test_a_batch_quarantine_is_out_of_the_way_until_the_next_start(gateway: Gateway) -> None:
     with_records(gateway, windows=2)
     first = gateway.store.next_batch("gw-t")
     assert first is not None
-    assert gateway.store.set_aside(first) == len(first.records)
-    assert gateway.store.set_aside(first) == 0
+    assert gateway.store.quarantine(first) == len(first.records)
+    assert gateway.store.quarantine(first) == 0
     assert gateway.store.backlog() == 0
     assert gateway.store.next_batch("gw-t") is None
     gateway.pass_time(HOUR_MS)
@@ -311,9 +312,9 @@ def test_a_batch_set_aside_is_out_of_the_way_until_the_next_start(gateway: Gatew
 
 
 def test_dead_letters_are_bounded_and_the_newest_stay(gateway: Gateway, tmp_path: Path) -> None:
-    letters = [(number, "wayside_v1", "not_json", "detail", TOPIC, 3) for number in range(limits.DEAD_LETTERS_MAX + 500)]
-    for start in range(0, len(letters), 250):
-        gateway.store.bury(letters[start : start + 250])
+    dead_letters = [(number, "wayside_v1", "not_json", "detail", TOPIC, 3) for number in range(limits.DEAD_LETTERS_MAX + 500)]
+    for start in range(0, len(dead_letters), 250):
+        gateway.store.store_dead_letters(dead_letters[start : start + 250])
     assert gateway.store.totals()["dead_letters"] == limits.DEAD_LETTERS_MAX
     kept = [row[1] for row in gateway.rows("dead_letters")]
     assert kept == list(range(500, limits.DEAD_LETTERS_MAX + 500))

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.show import Demo
-from gateway.demo.summary import summarise
+from gateway.commands.demo.show import Demo
+from gateway.commands.demo.summary import summarise
 from tests.kit.broker import mosquitto_path
 from tests.kit.gateways import WAYSIDE
 from tests.kit.waiting import until

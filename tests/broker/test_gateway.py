@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from gateway.adapters.mqtt import MqttBus
-from gateway.app import App
 from gateway.build import build
 from gateway.core.types import Message
+from gateway.runtime.app import App
 from tests.kit.broker import MosquittoBroker, mosquitto
 from tests.kit.cloud import SmallCloud
 from tests.kit.ear import Ear
-from tests.kit.gateways import GatewayProcess, message, settings_of, walk_in, write_config
+from tests.kit.gateways import GatewayProcess, message, settings_of, store_of, walk_in, write_config
 from tests.kit.waiting import WAIT_S, until
 
 pytestmark = pytest.mark.broker
@@ -87,27 +87,27 @@ def test_bad_neighbours_harm_nobody_and_everything_is_accounted_for(
         ear.say("wayside/v1/street/up/till-cafe/purchase", payload)
         ear.say("wayside/v1/street/up/till-cafe/gossip", payload)
         ear.say("espresense/devices/a/b/c/d", payload, qos=0)
-    counts = running.app.counts
+    counts = running.app.counters.counts
     until(lambda: counts["messages"] == 4 * len(bad), tell=lambda: counts)
     app = running.app
-    assert app.store.totals()["facts"] == counts["facts"] == len(bad)
-    assert app.road.messages.total() == counts["messages"]
-    assert app.road.refused.total() >= 2 * len(bad)
-    assert app.road.refused.total() + app.road.observations.total() >= 3 * len(bad)
-    until(lambda: app.store.totals()["dead_letters"] == app.road.refused.total())
+    assert store_of(app).totals()["facts"] == counts["facts"] == len(bad)
+    assert app.router.messages.total() == counts["messages"]
+    assert app.router.refused.total() >= 2 * len(bad)
+    assert app.router.refused.total() + app.router.observations.total() >= 3 * len(bad)
+    until(lambda: store_of(app).totals()["dead_letters"] == app.router.refused.total())
     running.stop()
     again = Running(tmp_path, broker, ear)  # all was thanked for, the bad ones too: nothing comes again
     say(ear, sold(1_000))
-    until(lambda: again.app.counts["facts"] == 1)
-    assert again.app.counts["messages"] == 1
+    until(lambda: again.app.counters.counts["facts"] == 1)
+    assert again.app.counters.counts["messages"] == 1
     again.stop()
 
 
 def test_a_message_of_another_site_is_not_ours(running: Running, ear: Ear) -> None:
     ear.say("wayside/v1/elsewhere/up/till-cafe/purchase", sold(1).payload)
     say(ear, sold(2))
-    until(lambda: running.app.counts["messages"] == 1)
-    assert running.app.store.totals()["facts"] == 1
+    until(lambda: running.app.counters.counts["messages"] == 1)
+    assert store_of(running.app).totals()["facts"] == 1
 
 
 # --- triggers and status -------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_a_trigger_reaches_the_phone_with_its_expiry_and_the_answer_comes_home(r
     assert 100 < heard.expiry_s <= 120
     until(lambda: not running.app.store.waiting_triggers())
     say(ear, message("phone-0007", "answer", 9, decision=offer["decision"], answer="accepted"))
-    until(lambda: running.app.counts["accepted"] == 1)
+    until(lambda: running.app.counters.counts["accepted"] == 1)
     until(lambda: status(ear)["triggers_sent"] == 1 and status(ear)["answers"]["accepted"] == 1)
     assert status(ear)["trigger_ms_p50"] is not None
 
@@ -161,8 +161,8 @@ def test_a_second_gateway_of_the_same_name_does_not_make_it_go_deaf(running: Run
     other.close()
     until(lambda: running.app.bus.link().connected)
     say(ear, sold(1))
-    until(lambda: running.app.counts["messages"] == 1)
-    assert running.app.store.totals()["facts"] == 1
+    until(lambda: running.app.counters.counts["messages"] == 1)
+    assert store_of(running.app).totals()["facts"] == 1
 
 
 # --- the broker goes and comes back ------------------------------------------------------------------------------
@@ -173,17 +173,17 @@ def test_a_broker_that_restarts_costs_nothing(running: Running, ear: Ear, broker
     broker.restart()
     until(lambda: running.app.bus.link().connects == 2)
     say(ear, *(sold(seq) for seq in range(20, 40)))
-    until(lambda: running.app.store.totals()["facts"] == 40, tell=running.app.store.totals)
+    until(lambda: store_of(running.app).totals()["facts"] == 40, tell=store_of(running.app).totals)
     until(lambda: status(ear)["connects"] == 2 and status(ear)["state"] == "online")
-    assert running.app.counts["facts"] == 40
+    assert running.app.counters.counts["facts"] == 40
 
 
 def test_a_trigger_that_could_not_be_sent_goes_out_at_the_next_connection(running: Running, ear: Ear, broker: MosquittoBroker) -> None:
     broker.stop()
     until(lambda: not running.app.bus.link().connected)
     for one in walk_in("phone-0007"):
-        running.app.inbox.deliver(one)  # as if it had come just before the connection broke
-    until(lambda: running.app.counts["triggers"] == 1)
+        running.app.mailbox.deliver(one)  # as if it had come just before the connection broke
+    until(lambda: running.app.counters.counts["triggers"] == 1)
     assert running.app.triggers.sent == 0
     broker.start()
     ear.wait_for("wayside/v1/street/down/phone-0007/offer")
@@ -196,31 +196,31 @@ def test_a_trigger_that_could_not_be_sent_goes_out_at_the_next_connection(runnin
 
 def test_a_full_disk_holds_everything_and_loses_nothing(running: Running, ear: Ear) -> None:
     app = running.app
-    database = app.store._db
-    app.inbox.call(lambda _store: database.pragma("max_page_count", int(database.pragma("page_count")))).result(WAIT_S)
+    database = store_of(app)._db
+    app.mailbox.call(lambda _store: database.pragma("max_page_count", int(database.pragma("page_count")))).result(WAIT_S)
     for seq in range(2_000):
         one = sold(seq)
         ear.hand_over(one.topic, one.payload)
     until(lambda: status(ear)["state"] == "holding")
     assert "free some space" in status(ear)["trouble"]
-    stored = app.counts["facts"]
+    stored = app.counters.counts["facts"]
     assert stored < 2_000
     database.pragma("max_page_count", 1_000_000)  # somebody has made room
-    until(lambda: app.counts["facts"] == 2_000, tell=lambda: app.counts)
+    until(lambda: app.counters.counts["facts"] == 2_000, tell=lambda: app.counters.counts)
     until(lambda: status(ear)["state"] == "online" and not status(ear)["trouble"])
-    assert app.store.totals()["facts"] == 2_000
+    assert store_of(app).totals()["facts"] == 2_000
 
 
 def test_a_gateway_that_holds_can_be_stopped_and_what_it_held_comes_again(tmp_path: Path, broker: MosquittoBroker, ear: Ear) -> None:
     first = Running(tmp_path, broker, ear)
-    database = first.app.store._db
-    first.app.inbox.call(lambda _store: database.pragma("max_page_count", int(database.pragma("page_count")))).result(WAIT_S)
+    database = store_of(first.app)._db
+    first.app.mailbox.call(lambda _store: database.pragma("max_page_count", int(database.pragma("page_count")))).result(WAIT_S)
     say(ear, *(sold(seq) for seq in range(400)))
-    until(lambda: first.app.trouble)
+    until(lambda: first.app.counters.trouble)
     first.stop()
-    assert first.app.counts["facts"] < 400
+    assert first.app.counters.counts["facts"] < 400
     second = Running(tmp_path, broker, ear)
-    until(lambda: second.app.store.totals()["facts"] == 400)
+    until(lambda: store_of(second.app).totals()["facts"] == 400)
     second.stop()
 
 
@@ -236,12 +236,12 @@ def test_a_gateway_under_a_flood_can_be_stopped(tmp_path: Path, broker: Mosquitt
         held.set()
         gate.wait(WAIT_S)
 
-    gateway.app.inbox.call(hold)  # the writer is busy
+    gateway.app.mailbox.call(hold)  # the writer is busy
     assert held.wait(WAIT_S)
     status_of = message("phone-0001", "status", 1)
     infos = [ear.hand_over(status_of.topic, status_of.payload, qos=0) for _ in range(8_000)]
     infos[-1].wait_for_publish(WAIT_S)
-    until(lambda: gateway.app.inbox._blocked)
+    until(lambda: gateway.app.mailbox._blocked)
     gateway.app.stop()
     gate.set()
     gateway.stop()
@@ -255,10 +255,10 @@ def test_stopping_sends_the_last_records(tmp_path: Path, broker: MosquittoBroker
             tmp_path, broker, ear, "privacy.window_s=1", f"cloud.url={cloud.url}", "cloud.token_file=token", "cloud.interval_s=3600"
         )
         say(ear, *walk_in())
-        until(lambda: gateway.app.counts["records"] >= 2)
+        until(lambda: gateway.app.counters.counts["records"] >= 2)
         gateway.stop()
         assert gateway.app.uplink is not None
-        made = gateway.app.counts["records"]
+        made = gateway.app.counters.counts["records"]
         assert gateway.app.uplink.taken == made == sum(len(asked.batch["records"]) for asked in cloud.asked)
         assert gateway.app.latest.state == "offline"
         assert (gateway.app.latest.records_taken, gateway.app.latest.records_waiting) == (made, 0)

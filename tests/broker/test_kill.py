@@ -18,17 +18,17 @@ import pytest
 
 from gateway.adapters.migrations import read_key
 from gateway.adapters.store import Store
-from gateway.app import App
 from gateway.core.bus import Publication
 from gateway.core.types import Envelope, Message
 from gateway.decoders.registry import load
-from gateway.inbox import Inbox
-from gateway.road import Road
+from gateway.runtime.app import App
+from gateway.runtime.mailbox import Mailbox
+from gateway.runtime.router import Router
 from tests.kit.broker import mosquitto
 from tests.kit.ear import Ear
 from tests.kit.fake_bus import FakeBroker, FakeBus
-from tests.kit.gateways import SIM, GatewayProcess, write_config
-from tests.kit.street import KEY, ManualClock, TableScorer, make_street
+from tests.kit.gateways import SIM, GatewayProcess, store_of, write_config
+from tests.kit.street import KEY, ManualClock, TableScorer, make_site
 from tests.kit.waiting import until
 
 PURCHASES = "wayside/v1/street/up/+/purchase"
@@ -118,9 +118,9 @@ class EagerBus(FakeBus):
 
 def _life(folder: Path, clock: ManualClock, bus: FakeBus) -> App:
     """A gateway that remembers what is in `folder`, and nothing else."""
-    road = Road([("wayside/v1/+/up/+/+", load("wayside_v1"))])
+    router = Router([("wayside/v1/+/up/+/+", load("wayside_v1"))])
     store = Store(folder / "gateway.db", KEY)
-    return App(make_street(), clock=clock, bus=bus, store=store, scorer=TableScorer(), road=road, inbox=Inbox(1_000))
+    return App(make_site(), clock=clock, bus=bus, store=store, scorer=TableScorer(), router=router, mailbox=Mailbox(1_000))
 
 
 @pytest.mark.parametrize(("kind", "stored"), [(FakeBus, 600), (EagerBus, 256)])
@@ -129,21 +129,21 @@ def test_thanks_before_the_commit_would_lose_facts(tmp_path: Path, kind: type[Fa
     clock = ManualClock()
     broker = FakeBroker(clock.now_ms)
     first = _life(tmp_path, clock, kind(broker, topics=("wayside/#",)))
-    first.bus.start(first.inbox.deliver)
+    first.bus.start(first.mailbox.deliver)
     until(lambda: first.bus.link().connected)
     for seq in range(600):
         fact = {"v": 1, "boot": "b", "seq": seq, "amount_minor": 450, "kind": "coffee_house"}
         broker.route(Publication("wayside/v1/street/up/till-cafe/purchase", json.dumps(fact).encode(), qos=1))
-    until(lambda: len(first.inbox) == 600)
+    until(lambda: len(first.mailbox) == 600)
     assert first.turn(0.0) == 256
     first.bus.close()  # the power is cut: of this life only the disk remains
     first.store.close()
     second = _life(tmp_path, clock, kind(broker, topics=("wayside/#",)))
-    second.bus.start(second.inbox.deliver)
+    second.bus.start(second.mailbox.deliver)
     until(lambda: second.bus.link().connected)
     broker.route(Publication("wayside/v1/street/up/till-cafe/status", b'{"v":1,"boot":"b","seq":1}', qos=1))  # the last to come
-    until(lambda: second.turn(0.01) or second.road.messages["wayside_v1"])
-    until(lambda: not second.turn(0.1) and not len(second.inbox))
-    assert second.store.totals()["facts"] == stored
+    until(lambda: second.turn(0.01) or second.router.messages["wayside_v1"])
+    until(lambda: not second.turn(0.1) and not len(second.mailbox))
+    assert store_of(second).totals()["facts"] == stored
     second.bus.close()
     second.store.close()

@@ -11,12 +11,12 @@ from gateway.adapters.aes import Aes
 from gateway.core import addresses, limits
 from gateway.core.addresses import NO_KEY, is_resolvable, resolve
 from gateway.core.types import Consent, Message, Observation, Sighting
-from gateway.core.world import Outcome
+from gateway.core.world import Changes
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
 from tests.core.resolving import address_of, seeded
 from tests.kit.gateways import message
-from tests.kit.street import CLEAR_DBM, NOON_MS, Gateway, Phone, make_street
+from tests.kit.street import CLEAR_DBM, NOON_MS, Gateway, Phone, make_site
 
 # Bluetooth Core Specification, Vol 3 Part H, Appendix D.7: IRK, prand and the hash that `ah` makes of them.
 KEY, PRAND, HASH = "ec0234a357c8ad05341010a60a397d9b", "708194", "0dfbaa"
@@ -31,7 +31,7 @@ def heard(address: str, anchor: str = "scan-cafe") -> Sighting:
     return Sighting(anchor, address, CLEAR_DBM)
 
 
-def enter_by(gateway: Gateway, address: str, anchor: str = "scan-cafe") -> Outcome:
+def enter_by(gateway: Gateway, address: str, anchor: str = "scan-cafe") -> Changes:
     """Be heard twice within a second, which is enough to be in."""
     gateway.tell(heard(address, anchor))
     gateway.clock.advance(1000)
@@ -108,7 +108,7 @@ def test_who_gives_their_key_is_found_behind_changing_addresses(gateway: Gateway
         for _ in range(20):
             gateway.clock.advance(10_000)
             assert gateway.tell(heard(address)).discarded == {}
-    gateway.pass_time(gateway.street.presence.exit_after_ms + 1)
+    gateway.pass_time(gateway.site.presence.exit_after_ms + 1)
     ((_, entered_ms, zone, left_ms, _, count),) = gateway.rows("visits")
     assert (zone, entered_ms, left_ms - entered_ms, count) == ("cafe", entered.entered_ms, 600_000, 62)
 
@@ -120,10 +120,10 @@ def test_strangers_stay_strangers(gateway: Gateway) -> None:
     others = [address_of(draws.randbytes(16).hex(), draws.randbytes(3)) for _ in range(300)]
     mine = address_of(KEY, bytes.fromhex(PRAND))
     others += [f"{int(mine[0], 16) & 3 | top << 2:x}{mine[1:]}" for top in (0, 2, 3)]
-    outcome = gateway.tell(*(heard(address) for address in others))
-    assert outcome.discarded == {"not_consented": 303}
-    assert sum(resolved.key is not None for resolved in gateway.world.addresses.values()) == 0
-    assert len(gateway.world.addresses) == 300, "only what can be resolved was tried"
+    changes = gateway.tell(*(heard(address) for address in others))
+    assert changes.discarded == {"not_consented": 303}
+    assert sum(resolved.key is not None for resolved in gateway.state.addresses.values()) == 0
+    assert len(gateway.state.addresses) == 300, "only what can be resolved was tried"
 
 
 def test_a_stranger_is_tried_once_and_forgotten_when_their_address_has_changed(gateway: Gateway) -> None:
@@ -135,7 +135,7 @@ def test_a_stranger_is_tried_once_and_forgotten_when_their_address_has_changed(g
             return super().encrypted(keys, blocks)  # type: ignore[arg-type]
 
     gateway.tell(keyed(Phone(), KEY))
-    gateway.world.cipher = Counting()
+    gateway.state.cipher = Counting()
     stranger = heard(address_of(OTHER_KEY, b"\1\2\3"))
     for _ in range(5):
         gateway.tell(stranger, stranger)
@@ -157,13 +157,13 @@ def test_a_key_given_now_knows_who_was_nobody_before(gateway: Gateway) -> None:
 def test_a_copied_key_is_refused_to_the_second(gateway: Gateway) -> None:
     first, second = Phone(), Phone("phone-0002")
     gateway.tell(keyed(first, KEY))
-    outcome = gateway.tell(keyed(second, KEY, OTHER_KEY, NO_KEY))
-    assert (outcome.counts["facts"], outcome.counts["keys_refused"]) == (1, 2)
-    subjects = {gateway.world.identities[phone.device]: phone for phone in (first, second)}
-    assert {key: subjects[owner].device for key, owner in gateway.world.keys.items()} == {KEY: first.device, OTHER_KEY: second.device}
+    changes = gateway.tell(keyed(second, KEY, OTHER_KEY, NO_KEY))
+    assert (changes.counts["facts"], changes.counts["keys_refused"]) == (1, 2)
+    subjects = {gateway.state.identities[phone.device]: phone for phone in (first, second)}
+    assert {key: subjects[owner].device for key, owner in gateway.state.keys.items()} == {KEY: first.device, OTHER_KEY: second.device}
     gateway.tell(first.withdrawal())
     gateway.tell(keyed(second, KEY))
-    assert gateway.world.keys == {KEY: gateway.world.identities[second.device]}, "what was given back may be given again"
+    assert gateway.state.keys == {KEY: gateway.state.identities[second.device]}, "what was given back may be given again"
 
 
 def test_a_key_lives_as_long_as_the_yes(gateway: Gateway) -> None:
@@ -179,9 +179,9 @@ def test_a_key_lives_as_long_as_the_yes(gateway: Gateway) -> None:
     assert gateway.tell(heard(address_of(KEY, b"\1\2\3"))).discarded == {"not_consented": 1}
     gateway.tell(phone.withdrawal())
     assert OTHER_KEY not in gateway.dump()
-    assert (gateway.world.keys, gateway.world.addresses) == ({}, {})
-    assert isinstance(gateway.world.cipher, Aes)
-    assert not gateway.world.cipher._started, "not even in the cipher"
+    assert (gateway.state.keys, gateway.state.addresses) == ({}, {})
+    assert isinstance(gateway.state.cipher, Aes)
+    assert not gateway.state.cipher._started, "not even in the cipher"
     assert gateway.tell(heard(address_of(OTHER_KEY, b"\1\2\3"))).discarded == {"not_consented": 1}
 
 
@@ -189,7 +189,7 @@ def test_a_key_needs_a_yes_to_presence(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(("offers", "learning"), tags=(), irks=(KEY,)))
     assert KEY not in gateway.dump()
-    assert gateway.world.keys == {}
+    assert gateway.state.keys == {}
 
 
 def test_a_key_ends_with_a_yes_that_runs_out(gateway: Gateway) -> None:
@@ -197,7 +197,7 @@ def test_a_key_ends_with_a_yes_that_runs_out(gateway: Gateway) -> None:
     gateway.tell(phone.consent(tags=(), irks=(KEY,), expires_at_ms=gateway.clock.now_ms() + 60_000))
     gateway.pass_time(3_600_000)
     assert KEY not in gateway.dump()
-    assert gateway.world.keys == {}
+    assert gateway.state.keys == {}
 
 
 def test_who_calls_itself_by_somebodys_address_is_not_them(gateway: Gateway) -> None:
@@ -211,20 +211,20 @@ def test_who_calls_itself_by_somebodys_address_is_not_them(gateway: Gateway) -> 
     assert gateway.tell(*says).discarded == {"not_consented": 2}
     assert gateway.tell(thief.withdrawal()).discarded == {"not_consented": 1}
     gateway.tell(msgspec.structs.replace(Phone("phone-0002").consent(), tags=(address,)))
-    assert gateway.world.identities.get(address) is None, "nor can it be claimed as a tag while it is theirs"
-    assert gateway.world.identities[phone.device] in gateway.world.keys.values()
+    assert gateway.state.identities.get(address) is None, "nor can it be claimed as a tag while it is theirs"
+    assert gateway.state.identities[phone.device] in gateway.state.keys.values()
 
 
 def test_there_is_room_for_so_many_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "KEYS_MAX", 3)
-    gateway = Gateway(tmp_path, street=make_street(), synced=False)
+    gateway = Gateway(tmp_path, site=make_site(), synced=False)
     draws = seeded(3)
     consents = [keyed(Phone(f"phone-{number:04}"), draws.randbytes(16).hex(), draws.randbytes(16).hex()) for number in range(3)]
-    outcome = gateway.tell(*consents)
-    assert len(gateway.world.keys) == len(gateway.rows("keys")) == 3
-    assert outcome.counts["keys_refused"] == 3
+    changes = gateway.tell(*consents)
+    assert len(gateway.state.keys) == len(gateway.rows("keys")) == 3
+    assert changes.counts["keys_refused"] == 3
     gateway.tell(msgspec.structs.replace(consents[0], envelope=Phone("phone-0000", boot="b2").envelope()))
-    assert len(gateway.world.keys) == 3, "a renewed yes needs no second room"
+    assert len(gateway.state.keys) == 3, "a renewed yes needs no second room"
     gateway.close()
 
 
@@ -236,7 +236,7 @@ def test_a_flood_of_new_addresses_is_tried_a_part_at_a_time(gateway: Gateway, mo
     mine = heard(address_of(KEY, b"\1\2\3"))
     for expected in (26, 26, 25):
         assert gateway.tell(*crowd, mine).discarded == {"not_consented": expected}
-    assert len(gateway.world.addresses) == 26
+    assert len(gateway.state.addresses) == 26
 
 
 def said(**fields: object) -> Message:

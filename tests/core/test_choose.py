@@ -18,16 +18,16 @@ from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
 from gateway.core.policy.choose import Scorer, decide, situation
 from gateway.core.policy.decision import Decision
-from gateway.core.policy.gates import Moment
+from gateway.core.policy.gates import DecisionRequest
 from gateway.core.types import Occasion
-from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_street, offer
+from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 PERSON = contexts.consented(None, "s1", Phone().consent(visits_month={"bar": 2.0}), (), NOON_MS)
 KINDS = features.KINDS
 
 
-def at(offers: Campaign, zone: str = "cafe", occasion: Occasion = "entered", now_ms: int = NOON_MS) -> Moment:
-    return Moment(PERSON, zone, occasion, now_ms, make_street(campaign=offers))
+def at(offers: Campaign, zone: str = "cafe", occasion: Occasion = "entered", now_ms: int = NOON_MS) -> DecisionRequest:
+    return DecisionRequest(PERSON, zone, occasion, now_ms, make_site(campaign=offers))
 
 
 def decided(offers: Campaign, scorer: Scorer | None = None, zone: str = "cafe") -> Decision:

@@ -11,16 +11,16 @@ from gateway.core import limits
 from gateway.core.context import READING_MS_MAX
 from gateway.core.features import NAMES
 from gateway.core.presence import PresenceRules
-from gateway.core.privacy import Cell
+from gateway.core.privacy import CounterKey
 from gateway.core.records import CellCount, GatewayHealth
 from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
-from gateway.core.world import Outcome
-from tests.kit.street import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_street, offer, purchase
+from gateway.core.world import Changes
+from tests.kit.street import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
 
 
-def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
+def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
     """They come near: two clear samples a second apart."""
     gateway.tell(phone.near(anchor))
     gateway.clock.advance(1000)
@@ -53,7 +53,7 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
 
     for kind in ("shown", "opened", "accepted"):
         told = gateway.tell(phone.answer(decision.id, kind))
-        assert told.cells == {Cell("cafe", "flat-white", kind): 1}
+        assert told.cells == {CounterKey("cafe", "flat-white", kind): 1}
     assert gateway.decision(decision.id) == (decision, "accepted")
     gateway.tell(purchase("till-cafe", 1, kind="coffee_house", decision=decision.id))
     gateway.tell(phone.answer(decision.id, "redeemed"))
@@ -89,7 +89,7 @@ def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
 
 
 def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path, street=make_street(clock_floor_ms=NOON_MS + HOUR_MS))
+    gateway = Gateway(tmp_path, site=make_site(clock_floor_ms=NOON_MS + HOUR_MS))
     phone = Phone()
     gateway.tell(phone.consent(), TimePassed())
     (decision,) = enter(gateway, phone).decisions
@@ -130,14 +130,14 @@ def test_time_alone_makes_people_dwell_and_leave(gateway: Gateway) -> None:
     entered_ms = NOON_MS + 1000
     assert kinds == [("dwelled", entered_ms + RULES.dwell_ms), ("left", entered_ms + 70_000)]
     assert gateway.rows("presences") == []
-    assert gateway.world.next_due_ms() is None
+    assert gateway.state.next_due_ms() is None
 
 
 def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
     enter(gateway, phone)
-    subject = gateway.world.identities[phone.device]
+    subject = gateway.state.identities[phone.device]
     gateway.pass_time(40_000)
     context = gateway.store.context(subject)
     assert context is not None
@@ -154,7 +154,7 @@ def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> 
 
 def test_dwelling_is_an_occasion_of_its_own(tmp_path: Path) -> None:
     cup = offer("second-cup", zones=("cafe",), occasions=("dwelled",))
-    gateway = Gateway(tmp_path, street=make_street(campaign=campaign(cup)))
+    gateway = Gateway(tmp_path, site=make_site(campaign=campaign(cup)))
     phone = Phone()
     gateway.tell(phone.consent())
     (decision,) = enter(gateway, phone).decisions
@@ -173,7 +173,7 @@ def test_a_visit_and_its_timer_move_with_a_set_clock(gateway: Gateway) -> None:
     gateway.tell(phone.consent())
     enter(gateway, phone)
     gateway.clock.step(-3 * HOUR_MS)
-    gateway.world.shift(gateway.clock.take_step())
+    gateway.state.shift(gateway.clock.take_step())
     assert gateway.tell(TimePassed()).transitions == []
     kinds = [transition.kind for stop in gateway.pass_time(31_000) for transition in stop.transitions]
     assert kinds == ["left"]
@@ -186,11 +186,11 @@ def test_either_end_may_be_the_fixed_one(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
     gateway.tell(phone.hears("beacon-cafe"))
-    outcome = gateway.tell(phone.hears("beacon-cafe"))
-    assert [transition.zone for transition in outcome.transitions] == ["cafe"]
+    changes = gateway.tell(phone.hears("beacon-cafe"))
+    assert [transition.zone for transition in changes.transitions] == ["cafe"]
     # The scanner in the same zone holds the same visit.
     assert gateway.tell(phone.near("scan-cafe")).transitions == []
-    assert len(gateway.world.presences) == 1
+    assert len(gateway.state.presences) == 1
 
 
 def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> None:
@@ -206,9 +206,9 @@ def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> Non
     ]
     for position, kinds in steps:
         gateway.clock.advance(1000)
-        outcome = gateway.tell(position)
-        assert [transition.kind for transition in outcome.transitions] == kinds, position
-        assert all(transition.zone == "square" for transition in outcome.transitions)
+        changes = gateway.tell(position)
+        assert [transition.kind for transition in changes.transitions] == kinds, position
+        assert all(transition.zone == "square" for transition in changes.transitions)
 
 
 @pytest.mark.parametrize(
@@ -230,10 +230,10 @@ def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> Non
 )
 def test_what_is_discarded_says_why_and_changes_nothing(gateway: Gateway, observation: Any, reason: str) -> None:
     before = gateway.dump()
-    outcome = gateway.tell(observation)
-    assert outcome.discarded == {reason: 1}
-    assert not outcome.counts
-    assert not outcome.is_durable
+    changes = gateway.tell(observation)
+    assert changes.discarded == {reason: 1}
+    assert not changes.counts
+    assert not changes.is_durable
     assert gateway.dump() == before
 
 
@@ -243,15 +243,15 @@ def test_a_late_sighting_says_where_somebody_was(gateway: Gateway) -> None:
     enter(gateway, phone)
     edge_ms = gateway.clock.now_ms() - limits.SIGHTING_AGE_MS_MAX
     for at_ms, kept in ((edge_ms - 1, False), (edge_ms, True), (gateway.clock.now_ms() + 86_400_000, True), (None, True)):
-        outcome = gateway.tell(Sighting("scan-bar", phone.tag, FAINT_DBM, at_ms=at_ms))
-        assert outcome.discarded == ({} if kept else {"late": 1})
-        outcome = gateway.tell(Position(phone.device, 10.0, 10.0, at_ms=at_ms))
-        assert outcome.discarded == ({} if kept else {"late": 1})
+        changes = gateway.tell(Sighting("scan-bar", phone.tag, FAINT_DBM, at_ms=at_ms))
+        assert changes.discarded == ({} if kept else {"late": 1})
+        changes = gateway.tell(Position(phone.device, 10.0, 10.0, at_ms=at_ms))
+        assert changes.discarded == ({} if kept else {"late": 1})
 
 
 def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
-    outcome = gateway.tell(Status("scan-cafe"))
-    assert (outcome.counts, outcome.discarded, outcome.is_durable) == ({"kept": 1}, {}, False)
+    changes = gateway.tell(Status("scan-cafe"))
+    assert (changes.counts, changes.discarded, changes.is_durable) == ({"kept": 1}, {}, False)
 
 
 # --- what sensors say ------------------------------------------------------------------------------------
@@ -302,21 +302,21 @@ def test_a_repeated_fact_has_no_effect(gateway: Gateway) -> None:
     before = gateway.dump()
     for _ in range(2):
         for fact in facts:
-            outcome = gateway.tell(fact)
-            assert outcome.discarded == {"repeated": 1}
-            assert not outcome.is_durable
+            changes = gateway.tell(fact)
+            assert changes.discarded == {"repeated": 1}
+            assert not changes.is_durable
         gateway.restart()
     assert gateway.dump() == before
 
 
 def test_a_fact_that_stands_twice_in_a_batch_counts_once(gateway: Gateway) -> None:
     sold = purchase("till-cafe", 1)
-    outcome = gateway.tell(sold, sold, purchase("till-cafe", 2), sold)
-    assert (outcome.counts["kept"], outcome.discarded) == (2, {"repeated": 2})
+    changes = gateway.tell(sold, sold, purchase("till-cafe", 2), sold)
+    assert (changes.counts["kept"], changes.discarded) == (2, {"repeated": 2})
     assert len(gateway.rows("facts")) == 2
     consent = Phone().consent()
-    outcome = gateway.tell(consent, consent)
-    assert outcome.discarded == {"repeated": 1}
+    changes = gateway.tell(consent, consent)
+    assert changes.discarded == {"repeated": 1}
     assert len(gateway.rows("contexts")) == 1
 
 
@@ -325,8 +325,8 @@ def test_answers_count_only_from_whom_was_asked(gateway: Gateway) -> None:
     code = offered(gateway, phone)
     gateway.tell(other.consent())
     for stranger in (other, Phone("phone-0003")):
-        outcome = gateway.tell(stranger.answer(code, "redeemed"))
-        assert outcome.discarded == {"not_theirs": 1}
+        changes = gateway.tell(stranger.answer(code, "redeemed"))
+        assert changes.discarded == {"not_theirs": 1}
     assert gateway.decision(code) is not None
     assert gateway.rows("cells") == [("cafe", "flat-white", "trigger", 1)]
     assert gateway.tell(phone.answer(code, "redeemed")).discarded == {}

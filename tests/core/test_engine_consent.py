@@ -14,13 +14,13 @@ import pytest
 from gateway.core import limits
 from gateway.core.presence import PresenceRules
 from gateway.core.types import Observation, Purpose, Sighting, TimePassed
-from gateway.core.world import Outcome
-from tests.kit.street import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_street, purchase
+from gateway.core.world import Changes
+from tests.kit.street import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
 
 RULES = PresenceRules()
 
 
-def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
+def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
     gateway.tell(phone.near(anchor))
     gateway.clock.advance(1000)
     return gateway.tell(phone.near(anchor))
@@ -28,7 +28,7 @@ def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
 
 def traces(gateway: Gateway, *texts: str) -> list[str]:
     """Which of the texts stand anywhere in the database, or in what the world remembers."""
-    memory = f"{gateway.world.identities} {gateway.world.presences} {gateway.world.places}"
+    memory = f"{gateway.state.identities} {gateway.state.presences} {gateway.state.places}"
     everything = f"{gateway.dump()}\n{memory}".lower()
     return [text for text in texts if text.lower() in everything]
 
@@ -91,15 +91,15 @@ def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
 def test_a_withdrawal_forgets(gateway: Gateway) -> None:
     phone, other = Phone(), Phone("phone-0002")
     gateway.tell(phone.consent(visits_month={"bar": 3.0}), other.consent())
-    subject = gateway.world.identities[phone.device]
+    subject = gateway.state.identities[phone.device]
     code = enter(gateway, phone).triggers[0].decision
     enter(gateway, other, "scan-bar")
     gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
     assert traces(gateway, phone.device, phone.tag, subject, code) == [phone.device, phone.tag, subject, code]
     facts = len(gateway.rows("facts"))
 
-    outcome = gateway.tell(phone.withdrawal())
-    assert outcome.discarded == {}
+    changes = gateway.tell(phone.withdrawal())
+    assert changes.discarded == {}
     assert gateway.store.context(subject) is None
     assert traces(gateway, phone.device, phone.tag, subject, code) == []
     assert gateway.store.waiting_triggers() != [], "the other one's still waits"
@@ -115,17 +115,17 @@ def test_a_withdrawal_forgets(gateway: Gateway) -> None:
 def test_a_withdrawal_in_the_same_batch_unsends_what_the_batch_decided(gateway: Gateway, *, again: bool) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
-    subject = gateway.world.identities[phone.device]
+    subject = gateway.state.identities[phone.device]
     gateway.tell(phone.near("scan-cafe"))
     batch: list[Observation] = [phone.near("scan-cafe"), phone.consent(("presence", "offers")), phone.withdrawal()]
-    outcome = gateway.tell(*batch, *((phone.consent(), phone.near("scan-cafe")) if again else ()))
-    assert (outcome.triggers, outcome.decisions) == ([], [])
-    assert outcome.discarded == {}
+    changes = gateway.tell(*batch, *((phone.consent(), phone.near("scan-cafe")) if again else ()))
+    assert (changes.triggers, changes.decisions) == ([], [])
+    assert changes.discarded == {}
     assert gateway.rows("triggers") == gateway.rows("presences") == gateway.rows("decisions") == []
     assert traces(gateway, subject) == []
     assert traces(gateway, phone.device) == ([phone.device] if again else [])
     if again:
-        assert gateway.world.identities[phone.device] != subject, "who comes back is somebody new"
+        assert gateway.state.identities[phone.device] != subject, "who comes back is somebody new"
 
 
 def test_a_purchase_with_their_code_forgets_it_in_the_same_batch(gateway: Gateway) -> None:
@@ -152,8 +152,8 @@ def test_a_yes_that_arrives_after_the_no_it_came_before_is_no_yes(gateway: Gatew
 def test_a_late_yes_is_overtaken_in_the_same_batch_too(gateway: Gateway) -> None:
     phone = Phone()
     first, late_yes, no = phone.consent(), phone.consent(), phone.withdrawal()
-    outcome = gateway.tell(first, no, late_yes)
-    assert outcome.discarded == {"overtaken": 1}
+    changes = gateway.tell(first, no, late_yes)
+    assert changes.discarded == {"overtaken": 1}
     assert traces(gateway, phone.device) == []
 
 
@@ -178,7 +178,7 @@ def test_taking_presence_back_ends_the_visit_at_once(gateway: Gateway, purposes:
     assert len(gateway.rows("presences")) == 1
     gateway.tell(phone.consent(purposes))
     assert gateway.rows("presences") == []
-    assert gateway.world.presences == {}
+    assert gateway.state.presences == {}
 
 
 @pytest.mark.parametrize("same_batch", [False, True])
@@ -209,8 +209,8 @@ def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway:
     gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
     code = enter(gateway, phone).triggers[0].decision
     gateway.clock.advance(25_000)
-    outcome = gateway.tell(phone.answer(code, "opened"))
-    assert outcome.discarded == {"not_consented": 1}
+    changes = gateway.tell(phone.answer(code, "opened"))
+    assert changes.discarded == {"not_consented": 1}
     gateway.pass_time(0)
     assert traces(gateway, phone.device) == []
     for _ in range(20):
@@ -218,8 +218,8 @@ def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway:
         gateway.pass_time(1000)
     assert gateway.rows("presences") == []
     assert gateway.rows("contexts") == []
-    outcome = enter(gateway, phone)
-    assert (outcome.transitions, outcome.decisions, outcome.triggers) == ([], [], [])
+    changes = enter(gateway, phone)
+    assert (changes.transitions, changes.decisions, changes.triggers) == ([], [], [])
 
 
 def test_a_trigger_does_not_outlive_the_yes(gateway: Gateway) -> None:
@@ -233,8 +233,8 @@ def test_a_yes_that_has_run_out_already_is_a_no(gateway: Gateway, *, before: boo
     phone = Phone()
     if before:
         gateway.tell(phone.consent())
-    outcome = gateway.tell(phone.consent(expires_at_ms=NOON_MS))
-    assert outcome.discarded == ({} if before else {"not_consented": 1})
+    changes = gateway.tell(phone.consent(expires_at_ms=NOON_MS))
+    assert changes.discarded == ({} if before else {"not_consented": 1})
     assert traces(gateway, phone.device, phone.tag) == []
 
 
@@ -245,17 +245,17 @@ def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
     victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
     gateway.tell(victim.consent())
     gateway.tell(thief.consent(tags=(thief.tag, victim.tag, victim.device, "scan-bar", "beacon-cafe")))
-    owner, taker = gateway.world.identities[victim.device], gateway.world.identities[thief.device]
+    owner, taker = gateway.state.identities[victim.device], gateway.state.identities[thief.device]
     assert owner != taker
-    assert gateway.world.identities == {victim.device: owner, victim.tag: owner, thief.device: taker, thief.tag: taker}
+    assert gateway.state.identities == {victim.device: owner, victim.tag: owner, thief.device: taker, thief.tag: taker}
 
 
 def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
     one, two = Phone("phone-0001", tag="shared-tag"), Phone("phone-0002", tag="shared-tag")
     gateway.tell(one.consent(), two.consent())
-    assert gateway.world.identities["shared-tag"] == gateway.world.identities[one.device]
+    assert gateway.state.identities["shared-tag"] == gateway.state.identities[one.device]
     gateway.tell(one.withdrawal(), two.consent())
-    assert gateway.world.identities["shared-tag"] == gateway.world.identities[two.device]
+    assert gateway.state.identities["shared-tag"] == gateway.state.identities[two.device]
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -266,14 +266,14 @@ def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, 
     gateway.tell(victim.consent())
     if restart:
         gateway.restart()
-    owner, taker = gateway.world.identities[victim.device], gateway.world.identities[thief.device]
+    owner, taker = gateway.state.identities[victim.device], gateway.state.identities[thief.device]
     assert owner != taker
     context = gateway.store.context(taker)
     assert context is not None
     assert (context.device, context.tags) == (thief.device, (thief.tag,))
     gateway.tell(thief.withdrawal())
     assert traces(gateway, thief.device, thief.tag) == []
-    assert gateway.world.identities == {victim.device: owner, victim.tag: owner}
+    assert gateway.state.identities == {victim.device: owner, victim.tag: owner}
 
 
 def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> None:
@@ -289,7 +289,7 @@ def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> N
 
 def test_a_person_may_name_so_many_tags(gateway: Gateway) -> None:
     gateway.tell(Phone().consent(tags=tuple(f"tag-{number}" for number in range(100))))
-    assert len(gateway.world.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
+    assert len(gateway.state.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
 
 
 def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,15 +297,15 @@ def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pyte
     phones = [Phone(f"phone-{number:04d}") for number in range(30)]
     first = gateway.tell(*(phone.consent() for phone in phones[:15]))
     assert first.discarded == {"too_many_subjects": 5}
-    assert len(gateway.world.identities) == 20
+    assert len(gateway.state.identities) == 20
     # A standing yes can be renewed and taken back, but takes no more room.
     many = tuple(f"more-{number}" for number in range(8))
     assert gateway.tell(phones[0].consent(tags=(phones[0].tag, *many))).discarded == {}
-    assert len(gateway.world.identities) == 20
+    assert len(gateway.state.identities) == 20
     assert gateway.tell(phones[1].withdrawal(), phones[20].consent(tags=many)).discarded == {}
-    assert len(gateway.world.identities) == 20
+    assert len(gateway.state.identities) == 20
     gateway.restart()
-    assert len(gateway.world.identities) == 20
+    assert len(gateway.state.identities) == 20
 
 
 # --- a street that changed -------------------------------------------------------------------------------
@@ -319,11 +319,11 @@ def test_a_visit_in_a_zone_that_is_no_more_is_forgotten(tmp_path: Path) -> None:
     enter(gateway, phone, "scan-bar")
     gateway.tell(phone.near("scan-bar"))
     gateway.close()
-    whole = make_street()
+    whole = make_site()
     left = {id_: zone for id_, zone in whole.zones.items() if id_ != "bar"}
     anchors = {anchor: zone for anchor, zone in whole.anchors.items() if zone in left}
-    changed = Gateway(tmp_path, street=msgspec.structs.replace(whole, zones=left, anchors=anchors), clock=gateway.clock)
+    changed = Gateway(tmp_path, site=msgspec.structs.replace(whole, zones=left, anchors=anchors), clock=gateway.clock)
     changed.pass_time(5 * 60_000)
     assert changed.rows("presences") == []
-    assert changed.world.presences == {}
+    assert changed.state.presences == {}
     changed.close()

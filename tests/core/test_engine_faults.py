@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.adapters.store import Store, StoreFullError
+from gateway.adapters.store import Store
+from gateway.core.ports import StoreFullError
 from gateway.core.presence import PresenceRules
-from gateway.core.privacy import Activity, Cell, close_window
+from gateway.core.privacy import CounterKey, GatewayCounters, close_window
 from gateway.core.types import Answer, AnswerKind, Consent, Count, Envelope, Observation, Position, Reading, Sighting, Status, TimePassed
-from gateway.core.world import Outcome, World
-from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_street, offer, purchase
+from gateway.core.world import Changes, State
+from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
 
@@ -23,7 +24,7 @@ RULES = PresenceRules()
 # --- restarts --------------------------------------------------------------------------------------------
 
 
-def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Outcome:
+def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
     gateway.tell(phone.near(anchor))
     gateway.clock.advance(1000)
     return gateway.tell(phone.near(anchor))
@@ -64,10 +65,10 @@ def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway
     gateway.tell(TimePassed(), phone.consent())
     trigger = enter(gateway, phone).triggers[0]
     before = gateway.dump()
-    cells, window_ms, identities = dict(gateway.world.cells), gateway.world.window_start_ms, gateway.world.identities
+    cells, window_ms, identities = dict(gateway.state.cells), gateway.state.window_start_ms, gateway.state.identities
     gateway.restart()
     assert gateway.dump() == before
-    assert (dict(gateway.world.cells), gateway.world.window_start_ms, gateway.world.identities) == (cells, window_ms, identities)
+    assert (dict(gateway.state.cells), gateway.state.window_start_ms, gateway.state.identities) == (cells, window_ms, identities)
     assert gateway.store.waiting_triggers() == [trigger]
     gateway.tell(phone.answer(trigger.decision, "redeemed"))
     records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.records]
@@ -77,7 +78,7 @@ def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway
 def test_a_context_is_the_same_from_the_cache_and_from_the_disk(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(visits_month={"bar": 2.0}))
-    subject = gateway.world.identities[phone.device]
+    subject = gateway.state.identities[phone.device]
     for anchor, answer in (("scan-cafe", "dismissed"), ("scan-bar", "redeemed")):
         code = enter(gateway, phone, anchor).triggers[0].decision
         gateway.tell(phone.answer(code, "redeemed" if answer == "redeemed" else "dismissed"))
@@ -106,8 +107,8 @@ class SmallDisk(Store):
 
 def remembered(gateway: Gateway) -> dict[str, Any]:
     """All that is held in memory: the world, and what the store keeps beside its file."""
-    world = {name: repr(value) for name, value in vars(gateway.world).items()}
-    return world | {"contexts": list(gateway.store._contexts), "backlog": gateway.store.backlog(), "position": gateway.store._position}
+    state = {name: repr(value) for name, value in vars(gateway.state).items()}
+    return state | {"contexts": list(gateway.store._contexts), "backlog": gateway.store.backlog(), "position": gateway.store._position}
 
 
 def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_path: Path) -> None:
@@ -123,13 +124,13 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     batch: list[Observation] = [known.near("scan-cafe"), known.near("scan-cafe"), *crowd, *facts, TimePassed()]
     store.fill()
     before_memory, before_disk = remembered(gateway), gateway.dump()
-    outcome = gateway.advance(*batch)
-    assert outcome.transitions
-    assert outcome.triggers
-    assert outcome.records
+    changes = gateway.advance(*batch)
+    assert changes.transitions
+    assert changes.triggers
+    assert changes.records
     for _ in range(2):
         with pytest.raises(StoreFullError, match="free some space"):
-            gateway.commit(outcome)
+            gateway.commit(changes)
         remaining = remembered(gateway)
         assert {name: remaining[name] for name in remaining if name != "contexts"} == {
             name: before_memory[name] for name in before_memory if name != "contexts"
@@ -138,11 +139,11 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     store.free()
     # The same batch, folded anew: but for the ids that are drawn, nothing differs.
     again = gateway.tell(*batch)
-    assert (again.counts, again.discarded, len(again.triggers)) == (outcome.counts, outcome.discarded, 1)
+    assert (again.counts, again.discarded, len(again.triggers)) == (changes.counts, changes.discarded, 1)
     assert len(gateway.rows("contexts")) == 119
     assert len(gateway.rows("facts")) == 1 + 118 + 200
     assert gateway.store.backlog() == len(again.records) == 1
-    assert len(gateway.world.identities) == 2 * 119
+    assert len(gateway.state.identities) == 2 * 119
     gateway.close()
 
 
@@ -151,38 +152,38 @@ def test_an_outcome_that_failed_can_be_stored_itself_later(tmp_path: Path) -> No
     gateway = Gateway(tmp_path, make_store=SmallDisk)
     store = gateway.store
     assert isinstance(store, SmallDisk)
-    outcome = gateway.advance(*(Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(150)))
+    changes = gateway.advance(*(Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(150)))
     store.fill()
     with pytest.raises(StoreFullError):
-        gateway.commit(outcome)
+        gateway.commit(changes)
     store.free()
-    gateway.commit(outcome)
+    gateway.commit(changes)
     assert len(gateway.rows("contexts")) == 150
     gateway.close()
 
 
 def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: Path) -> None:
     many = campaign(*(offer(f"offer-{number}", zones=("cafe", "bar", "station")) for number in range(60)))
-    gateway = Gateway(tmp_path, street=make_street(campaign=many), make_store=SmallDisk)
+    gateway = Gateway(tmp_path, site=make_site(campaign=many), make_store=SmallDisk)
     store = gateway.store
     assert isinstance(store, SmallDisk)
     gateway.tell(TimePassed())
-    counted = {Cell(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
-    outcome = Outcome()
-    outcome.closed_window_ms, outcome.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
-    outcome.records = close_window(gateway.street, NOON_MS, counted, Activity(), 0, "w")
+    counted = {CounterKey(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
+    changes = Changes()
+    changes.closed_window_ms, changes.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
+    changes.records = close_window(gateway.site, NOON_MS, counted, GatewayCounters(), 0, "w")
     store.fill()
     before = remembered(gateway)
     with pytest.raises(StoreFullError):
-        gateway.commit(outcome)
+        gateway.commit(changes)
     assert remembered(gateway) == before
     assert store.next_batch("gw-t") is None
     store.free()
-    gateway.commit(outcome)
+    gateway.commit(changes)
     batch = store.next_batch("gw-t")
     assert batch is not None
-    assert batch.records == outcome.records
-    assert store.backlog() == len(outcome.records) == 181
+    assert batch.records == changes.records
+    assert store.backlog() == len(changes.records) == 181
     gateway.close()
 
 
@@ -205,21 +206,21 @@ def day(people: int) -> list[tuple[int, list[Observation]]]:
 
 def run(folder: Path, batches: Sequence[tuple[int, list[Observation]]], seed: int) -> tuple[list[dict[str, Any]], str]:
     folder.mkdir()
-    street = make_street(campaign=campaign(gap_s_min=5))
-    gateway = Gateway(folder, street=street, scorer=TableScorer({"bar": 0.4, "coffee_house": 0.3}), seed=seed, synced=False)
-    outcomes = []
+    site = make_site(campaign=campaign(gap_s_min=5))
+    gateway = Gateway(folder, site=site, scorer=TableScorer({"bar": 0.4, "coffee_house": 0.3}), seed=seed, synced=False)
+    changes_list = []
     for wait_ms, batch in batches:
         gateway.clock.advance(wait_ms)
-        outcomes.append(vars(gateway.tell(*batch)))
+        changes_list.append(vars(gateway.tell(*batch)))
     shown = gateway.rows("decisions"), gateway.rows("contexts"), gateway.rows("identities"), gateway.rows("cells"), gateway.rows("outbox")
     gateway.close()
-    return outcomes, str(shown)
+    return changes_list, str(shown)
 
 
 def test_the_same_inputs_make_the_same_outcomes(tmp_path: Path) -> None:
     batches = day(6)
     first, again = run(tmp_path / "a", batches, 7), run(tmp_path / "b", batches, 7)
-    assert sum(len(outcome["triggers"]) for outcome in first[0]) >= 6
+    assert sum(len(changes["triggers"]) for changes in first[0]) >= 6
     assert first == again
     assert run(tmp_path / "c", batches, 8) != first, "the control: ids are drawn, so another seed shows"
 
@@ -278,15 +279,15 @@ def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, ba
     shared.wipe()
     for wait_ms, batch in batches:
         shared.clock.advance(wait_ms)
-        outcome = shared.tell(*batch)
-        assert outcome.counts["kept"] + outcome.discarded.total() == len(batch)
-        assert outcome.counts["facts"] == len(outcome.facts)
-        assert all(number > 0 for number in (outcome.counts + outcome.discarded).values())
-        assert shared.world.next_due_ms() is None or shared.world.presences
+        changes = shared.tell(*batch)
+        assert changes.counts["kept"] + changes.discarded.total() == len(batch)
+        assert changes.counts["facts"] == len(changes.facts)
+        assert all(number > 0 for number in (changes.counts + changes.discarded).values())
+        assert shared.state.next_due_ms() is None or shared.state.presences
         # Memory and disk tell the same story.
-        fresh: World = shared.store.world(shared.clock.now_ms(), RULES)
-        assert fresh.identities == shared.world.identities
-        assert set(fresh.presences) == {place for place, one in shared.world.presences.items() if one.entered_ms is not None}
-        assert fresh.cells == shared.world.cells
-        assert {subject for subject, *_ in shared.rows("contexts")} == set(shared.world.identities.values())
-        assert len(shared.world.identities) <= 4 * len(shared.rows("contexts"))
+        fresh: State = shared.store.state(shared.clock.now_ms(), RULES)
+        assert fresh.identities == shared.state.identities
+        assert set(fresh.presences) == {place for place, one in shared.state.presences.items() if one.entered_ms is not None}
+        assert fresh.cells == shared.state.cells
+        assert {subject for subject, *_ in shared.rows("contexts")} == set(shared.state.identities.values())
+        assert len(shared.state.identities) <= 4 * len(shared.rows("contexts"))

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.types import Observation, Sighting
-from gateway.core.world import World
+from gateway.core.world import State
 from tests.core.resolving import address_of, seeded
-from tests.kit.street import CLEAR_DBM, Gateway, Phone, make_street
+from tests.kit.street import CLEAR_DBM, Gateway, Phone, make_site
 
 MINUTES, NEW_A_MINUTE, BATCHES_A_MINUTE = 10, 10_000, 30
 CACHED_MAX = 8_000  # less than the limit, so that the flood reaches it soon
@@ -19,14 +19,14 @@ KEY = "ec0234a357c8ad05341010a60a397d9b"
 MEGABYTE = 1_000_000
 
 
-def sizes(world: World) -> dict[str, int]:
+def sizes(state: State) -> dict[str, int]:
     """How many entries every table of the world has."""
-    return {name: len(table) for name, table in vars(world).items() if hasattr(table, "__len__")}
+    return {name: len(table) for name, table in vars(state).items() if hasattr(table, "__len__")}
 
 
 def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ADDRESSES_CACHED_MAX", CACHED_MAX)
-    gateway = Gateway(tmp_path, street=make_street(), synced=False)
+    gateway = Gateway(tmp_path, site=make_site(), synced=False)
     tagged, keyed, draws = Phone(), Phone("phone-0002"), seeded(1)
     gateway.tell(tagged.consent(), keyed.consent(tags=(), irks=(KEY,)))
     rows = {table: len(gateway.rows(table)) for table in gateway.tables()}
@@ -41,21 +41,21 @@ def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest
                 Sighting("scan-cafe", draws.randbytes(6).hex(), CLEAR_DBM, at_ms=gateway.clock.now_ms())
                 for _ in range(NEW_A_MINUTE // BATCHES_A_MINUTE)
             ]
-            outcome = gateway.tell(*crowd, tagged.near("scan-cafe"), Sighting("scan-bar", address, CLEAR_DBM))
-            assert outcome.discarded.total() + outcome.counts["kept"] == len(crowd) + 2
-            for reason, count in outcome.discarded.items():
+            changes = gateway.tell(*crowd, tagged.near("scan-cafe"), Sighting("scan-bar", address, CLEAR_DBM))
+            assert changes.discarded.total() + changes.counts["kept"] == len(crowd) + 2
+            for reason, count in changes.discarded.items():
                 discarded[reason] = discarded.get(reason, 0) + count
-            assert max(sizes(gateway.world).values()) <= CACHED_MAX
+            assert max(sizes(gateway.state).values()) <= CACHED_MAX
         if minute >= MINUTES // 2:
             grown.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert discarded == {"not_consented": MINUTES * BATCHES_A_MINUTE * (NEW_A_MINUTE // BATCHES_A_MINUTE)}
-    found = sizes(gateway.world)
+    found = sizes(gateway.state)
     assert found.pop("addresses") == CACHED_MAX, "the flood reached the limit"
     assert max(found.values()) <= 10
     assert max(grown) - min(grown) < MEGABYTE, "memory stands still once the tables are full"
-    present = {(place, presence.entered_ms is not None) for place, presence in gateway.world.presences.items()}
-    mine = {(gateway.world.identities[phone.device], zone) for phone, zone in ((tagged, "cafe"), (keyed, "bar"))}
+    present = {(place, presence.entered_ms is not None) for place, presence in gateway.state.presences.items()}
+    mine = {(gateway.state.identities[phone.device], zone) for phone, zone in ((tagged, "cafe"), (keyed, "bar"))}
     assert present == {(place, True) for place in mine}
     after = {table: len(gateway.rows(table)) for table in gateway.tables()}
     added = {table: after[table] - rows[table] for table in after if after[table] != rows[table]}

@@ -13,9 +13,9 @@ from gateway.core.offers import Campaign, Policy
 from gateway.core.policy import decision as decisions
 from gateway.core.policy.choose import decide
 from gateway.core.policy.decision import REASONS, Decision, Reason
-from gateway.core.policy.gates import Moment, closed_to, closed_to_all, is_quiet
+from gateway.core.policy.gates import DecisionRequest, closed_to, closed_to_all, is_quiet
 from gateway.core.types import AnswerKind, Occasion, Purpose
-from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_street, offer
+from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 MINUTE_MS = 60_000
 NO_LIMITS: dict[str, Any] = {"quiet_from": 0, "quiet_until": 0, "gap_s_min": 0, "per_person_day_max": 60}
@@ -34,10 +34,10 @@ def moment(
     occasion: Occasion = "entered",
     offers: Campaign | None = None,
     **policy: Any,
-) -> Moment:
+) -> DecisionRequest:
     """Somebody enters the cafe at noon under a policy without limits, but for the changes."""
     made = offers or campaign(offer(per_person_day_max=60), **(NO_LIMITS | policy))
-    return Moment(subject or person(), zone, occasion, now_ms, make_street(campaign=made))
+    return DecisionRequest(subject or person(), zone, occasion, now_ms, make_site(campaign=made))
 
 
 def had(count: int, at_ms: int = NOON_MS - HOUR_MS, offer_id: str = "flat-white") -> SubjectContext:
@@ -53,7 +53,7 @@ def test_an_open_moment_is_open() -> None:
 
 
 def test_a_clock_that_cannot_be_right_closes_all() -> None:
-    floor_ms = make_street().clock_floor_ms
+    floor_ms = make_site().clock_floor_ms
     assert closed_to_all(moment(now_ms=floor_ms)) is None
     assert closed_to_all(moment(now_ms=floor_ms - 1)) == "clock_untrusted"
     assert closed_to_all(moment(now_ms=0)) == "clock_untrusted"
@@ -260,8 +260,8 @@ def test_reasons_stand_in_the_order_in_which_the_gates_ask() -> None:
     bad = offer(zones=("bar",), starts_ms=0, ends_ms=1, occasions=("dwelled",), per_person_day_max=0)
     refused_now = person(("flat-white", NOON_MS, "dismissed"), purposes=("presence",))
     closed: dict[str, Any] = {"quiet_from": 0, "quiet_until": 1439, "gap_s_min": 600, "per_person_day_max": 1}
-    trusted = make_street(clock_floor_ms=NOON_MS + 1, campaign=campaign(bad, **closed))
-    asked: list[Reason | None] = [closed_to_all(Moment(refused_now, "cafe", "entered", NOON_MS, trusted))]
+    trusted = make_site(clock_floor_ms=NOON_MS + 1, campaign=campaign(bad, **closed))
+    asked: list[Reason | None] = [closed_to_all(DecisionRequest(refused_now, "cafe", "entered", NOON_MS, trusted))]
     asked.append(closed_to_all(moment(refused_now, **closed)))
     yes = msgspec.structs.replace(refused_now, purposes=("offers",))
     asked.append(closed_to_all(moment(yes, **closed)))

@@ -18,13 +18,13 @@ import pytest
 from gateway.core import context as contexts
 from gateway.core.policy import gates
 from gateway.core.types import Consent, Observation, Purpose
-from gateway.core.world import Outcome
-from tests.kit.street import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_street, offer
+from gateway.core.world import Changes
+from tests.kit.street import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 SCRIPTS, BATCHES = 2_000, 10
 GAP_S, PER_DAY, PER_OFFER = 45, 3, 2
 EXIT_AFTER_MS = 30_000
-STREET = make_street(
+STREET = make_site(
     campaign=campaign(
         *(
             offer(
@@ -92,10 +92,10 @@ class Book:
             return False
         return word.expires_at_ms is None or now_ms < max(word.expires_at_ms, self.started_ms) + EXIT_AFTER_MS
 
-    def check(self, gateway: Gateway, outcome: Outcome) -> None:
+    def check(self, gateway: Gateway, changes: Changes) -> None:
         """Hold a batch that has been committed against what was said."""
         now_ms = gateway.clock.now_ms()
-        for trigger in outcome.triggers:
+        for trigger in changes.triggers:
             assert self.allows(trigger.device, "offers", now_ms), "an offer to somebody who did not ask for any"
             assert self.allows(trigger.device, "presence", now_ms), "an offer to somebody who must not be seen"
             self.told[trigger.device, self.words[trigger.device].since].append((now_ms, trigger.offer))
@@ -113,9 +113,9 @@ class Book:
             wanted = self.words[device].purposes
             assert "offers" in wanted, "an offer waits for somebody who wants none"
             assert "presence" in wanted, "an offer waits for somebody who must not be seen"
-        self.seen.update(transition.kind for transition in outcome.transitions)
-        self.seen.update(decision.reason for decision in outcome.decisions)
-        self.seen.update(outcome.discarded)
+        self.seen.update(transition.kind for transition in changes.transitions)
+        self.seen.update(decision.reason for decision in changes.decisions)
+        self.seen.update(changes.discarded)
 
     @staticmethod
     def _not_too_often(told: list[tuple[int, str]]) -> None:
@@ -157,9 +157,9 @@ class Script:
     def _tell(self, batch: list[Observation]) -> None:
         for observation in batch:
             self.book.hear(observation, self.gateway.clock.now_ms())
-        outcome = self.gateway.tell(*batch)
-        self.codes += [(trigger.device, trigger.decision) for trigger in outcome.triggers]
-        self.book.check(self.gateway, outcome)
+        changes = self.gateway.tell(*batch)
+        self.codes += [(trigger.device, trigger.decision) for trigger in changes.triggers]
+        self.book.check(self.gateway, changes)
 
     def _linger(self) -> None:
         """Somebody stays in one place for a while, and is heard there."""
@@ -210,7 +210,7 @@ class Script:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway, wiped before each day."""
     made = Gateway(
-        tmp_path_factory.mktemp("interleavings"), street=STREET, scorer=TableScorer({"bar": 0.5, "coffee_house": 0.4}), synced=False
+        tmp_path_factory.mktemp("interleavings"), site=STREET, scorer=TableScorer({"bar": 0.5, "coffee_house": 0.4}), synced=False
     )
     yield made
     made.close()

@@ -304,22 +304,22 @@ class _Street:
 @settings(max_examples=300)
 @given(st.lists(_ACTS, max_size=60))
 def test_transitions_alternate_in_time_and_leaving_is_silence(acts: list[tuple[object, ...]]) -> None:
-    street = _Street()
+    site = _Street()
     for act in acts:
         match act:
             case ("heard", str(subject), str(zone), str(anchor), int(level)):
-                before = street.kept.get((subject, zone))
-                street.step((subject, zone), presence.heard(before, subject, zone, anchor, float(level), street.now_ms, RULES))
+                before = site.kept.get((subject, zone))
+                site.step((subject, zone), presence.heard(before, subject, zone, anchor, float(level), site.now_ms, RULES))
             case ("fixed", str(subject), str(zone), bool(inside)):
-                before = street.kept.get((subject, zone))
-                street.step((subject, zone), presence.fixed(before, subject, zone, inside, 0.9, street.now_ms, RULES))
+                before = site.kept.get((subject, zone))
+                site.step((subject, zone), presence.fixed(before, subject, zone, inside, 0.9, site.now_ms, RULES))
             case ("wait", int(ms)):
-                street.wait(ms)
+                site.wait(ms)
             case _:
                 raise AssertionError(act)
-    street.wait(10 * RULES.exit_after_ms + RULES.dwell_ms)
-    assert not street.kept
-    for transitions in street.told.values():
+    site.wait(10 * RULES.exit_after_ms + RULES.dwell_ms)
+    assert not site.kept
+    for transitions in site.told.values():
         visits = " ".join(transition.kind for transition in transitions).replace("entered dwelled left", "entered left")
         assert visits == " ".join(["entered left"] * (len(visits.split()) // 2))
         times = [transition.at_ms for transition in transitions]

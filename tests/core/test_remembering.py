@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.core import limits
-from gateway.core.street import Retention
+from gateway.core.site import Retention
 from gateway.core.types import Position, Purpose, TimePassed
-from gateway.core.world import World
+from gateway.core.world import State
 from tests.core.test_engine import enter
 from tests.kit.street import (
     DAY_MS,
@@ -22,7 +22,7 @@ from tests.kit.street import (
     SQUARE_LONGITUDE_DEG,
     Gateway,
     Phone,
-    make_street,
+    make_site,
     purchase,
 )
 
@@ -35,7 +35,7 @@ def visit(gateway: Gateway, phone: Phone, stay_s: int = 20) -> None:
     for _ in range(stay_s // 10):
         gateway.pass_time(10_000)
         gateway.tell(phone.near("scan-cafe"))
-    gateway.pass_time(gateway.street.presence.exit_after_ms + 1)
+    gateway.pass_time(gateway.site.presence.exit_after_ms + 1)
 
 
 def ages_days(gateway: Gateway) -> dict[str, float]:
@@ -57,7 +57,7 @@ def test_an_ended_visit_is_kept_with_what_is_known_of_it(gateway: Gateway) -> No
     came_ms = gateway.clock.now_ms() + 1000
     visit(gateway, phone, stay_s=90)
     ((subject, entered_ms, zone, left_ms, confidence, heard),) = gateway.rows("visits")
-    assert (subject, zone) == (gateway.world.identities[phone.device], "cafe")
+    assert (subject, zone) == (gateway.state.identities[phone.device], "cafe")
     assert (entered_ms, left_ms) == (came_ms, came_ms + 90_000)
     assert confidence == pytest.approx(1.0, abs=0.01)
     assert heard == 11
@@ -78,7 +78,7 @@ def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
     enter(gateway, phone)
-    gateway.clock.advance(gateway.street.presence.exit_after_ms)
+    gateway.clock.advance(gateway.site.presence.exit_after_ms)
     left = gateway.advance(TimePassed())
     assert [transition.kind for transition in left.transitions] == ["left"]
     gateway.crash()
@@ -89,7 +89,7 @@ def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
 
 def test_a_visit_of_which_nobody_knows_the_day_is_not_kept(tmp_path: Path) -> None:
     """In 1970, or begun then: told with the days of its table it would seem to have lasted for half a century."""
-    gateway = Gateway(tmp_path, street=make_street(clock_floor_ms=NOON_MS + HOUR_MS))
+    gateway = Gateway(tmp_path, site=make_site(clock_floor_ms=NOON_MS + HOUR_MS))
     phone = Phone()
     gateway.tell(phone.consent())
     visit(gateway, phone)
@@ -106,16 +106,16 @@ def test_a_no_takes_the_estimate_of_their_clock_with_it(gateway: Gateway) -> Non
     gateway.tell(phone.consent())
     here = Position(phone.device, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, at_ms=gateway.clock.now_ms())
     gateway.tell(here, phone.withdrawal())
-    assert phone.device not in gateway.world.clocks
+    assert phone.device not in gateway.state.clocks
 
 
 def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
     enter(gateway, phone)
-    before = gateway.world.presences[gateway.world.identities[phone.device], "cafe"]
+    before = gateway.state.presences[gateway.state.identities[phone.device], "cafe"]
     gateway.restart(5_000)
-    after = gateway.world.presences[before.subject, "cafe"]
+    after = gateway.state.presences[before.subject, "cafe"]
     assert (after.confidence, after.heard, after.entered_ms) == (before.confidence, before.heard, before.entered_ms)
     assert after.confidence > 0.9
 
@@ -126,9 +126,9 @@ def test_a_no_takes_the_visits_with_it(gateway: Gateway) -> None:
     visit(gateway, phone)
     visit(gateway, other)
     enter(gateway, phone)
-    subject = gateway.world.identities[phone.device]
+    subject = gateway.state.identities[phone.device]
     gateway.tell(phone.withdrawal())
-    assert [row[0] for row in gateway.rows("visits")] == [gateway.world.identities[other.device]]
+    assert [row[0] for row in gateway.rows("visits")] == [gateway.state.identities[other.device]]
     assert subject not in gateway.dump()
 
 
@@ -154,7 +154,7 @@ def test_a_visit_that_the_end_of_a_yes_ends_is_not_kept(gateway: Gateway) -> Non
 def test_nothing_is_kept_for_longer_than_it_may_be(tmp_path: Path) -> None:
     """Half a year of a small street, a check every day: a visit, an offer, a purchase and a no each day."""
     keep = Retention(visits_days=9, decisions_days=20, facts_days=40, withdrawals_days=60)
-    gateway = Gateway(tmp_path, street=make_street(retention=keep, window_ms=DAY_MS), synced=False)
+    gateway = Gateway(tmp_path, site=make_site(retention=keep, window_ms=DAY_MS), synced=False)
     phone = Phone()
     gateway.tell(phone.consent())
     most = dict.fromkeys(AGED, 0.0)
@@ -180,7 +180,7 @@ def test_much_is_purged_in_slices_and_the_rest_soon_after(gateway: Gateway, monk
     left = []
     for _ in range(4):
         gateway.tell(TimePassed())
-        left.append((len(gateway.rows("facts")), gateway.world.purge_at_ms - gateway.clock.now_ms()))
+        left.append((len(gateway.rows("facts")), gateway.state.purge_at_ms - gateway.clock.now_ms()))
         gateway.clock.advance(limits.PURGE_AGAIN_MS)
     again, later = limits.PURGE_AGAIN_MS, limits.PURGE_EVERY_MS
     assert left == [(15, again), (5, again), (0, again), (0, later)]
@@ -193,11 +193,11 @@ def test_nothing_is_purged_by_a_clock_that_nobody_has_set(gateway: Gateway) -> N
     assert len(gateway.rows("facts")) == 1, "a clock may be wrong at the start; the network sets it soon"
     gateway.clock.advance(limits.PURGE_FIRST_MS)
     gateway.clock.step(-501 * DAY_MS)
-    gateway.world.shift(gateway.clock.take_step())
+    gateway.state.shift(gateway.clock.take_step())
     gateway.tell(TimePassed())
     assert len(gateway.rows("facts")) == 1, "it was a wrong clock"
     gateway.clock.step(501 * DAY_MS)
-    gateway.world.shift(gateway.clock.take_step())
+    gateway.state.shift(gateway.clock.take_step())
     gateway.clock.advance(limits.PURGE_EVERY_MS)
     gateway.tell(TimePassed())
     assert gateway.rows("facts") == []
@@ -222,8 +222,8 @@ def test_timers_that_are_outdated_do_not_pile_up(gateway: Gateway, monkeypatch: 
     for _ in range(1000):
         gateway.clock.advance(20)
         gateway.tell(phone.near("scan-bar", CLEAR_ENOUGH_DBM), phone.near("scan-cafe", FAINT_DBM + 20))
-    assert isinstance(gateway.world, World)
-    assert len(gateway.world._timers) <= 50 + 2 * len(gateway.world.presences) + 1
+    assert isinstance(gateway.state, State)
+    assert len(gateway.state._timers) <= 50 + 2 * len(gateway.state.presences) + 1
 
 
 CLEAR_ENOUGH_DBM = -74.0

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import limits
-from gateway.core.syncing import Reply, Send, Uplink, Wait, after_reply, plan_sync
+from gateway.core.ports import Reply
+from gateway.core.syncing import Send, Uplink, Wait, after_reply, plan_sync
 
 NOW = 1_800_000_000_000
 YEAR_MS = 365 * 86_400_000

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from gateway.core.context import ZoneContext
 from gateway.core.presence import Presence, PresenceRules, Transition
-from gateway.core.privacy import Cell
+from gateway.core.privacy import CounterKey
 from gateway.core.types import Envelope
-from gateway.core.world import FactRow, Outcome, World
+from gateway.core.world import Changes, FactRow, State
 
 RULES = PresenceRules()
 T0 = 1_000_000
@@ -19,25 +19,25 @@ def presence(due_at_ms: int, subject: str = "s", zone: str = "z", *, entered: bo
     return Presence(subject, zone, T0, due_at_ms, T0 if entered else None)
 
 
-def world(*presences: Presence) -> World:
-    made = World({}, [], {}, None, now_ms=T0, rules=RULES)
-    outcome = Outcome()
-    outcome.presences = {(one.subject, one.zone): one for one in presences}
-    made.accept(outcome)
+def state(*presences: Presence) -> State:
+    made = State({}, [], {}, None, now_ms=T0, rules=RULES)
+    changes = Changes()
+    changes.presences = {(one.subject, one.zone): one for one in presences}
+    made.accept(changes)
     return made
 
 
-def moved(presence: Presence | None) -> Outcome:
-    outcome = Outcome()
-    outcome.presences["s", "z"] = presence
-    return outcome
+def moved(presence: Presence | None) -> Changes:
+    changes = Changes()
+    changes.presences["s", "z"] = presence
+    return changes
 
 
 # --- timers ----------------------------------------------------------------------------------------------
 
 
 def test_due_is_asked_in_the_very_millisecond() -> None:
-    here = world(presence(T0 + 100), presence(T0 + 101, "t"))
+    here = state(presence(T0 + 100), presence(T0 + 101, "t"))
     assert here.next_due_ms() == T0 + 100
     assert here.due(T0 + 99) == []
     assert here.due(T0 + 100) == [presence(T0 + 100)]
@@ -46,7 +46,7 @@ def test_due_is_asked_in_the_very_millisecond() -> None:
 
 
 def test_a_moved_timer_rings_only_at_its_new_moment() -> None:
-    here = world(presence(T0 + 100))
+    here = state(presence(T0 + 100))
     here.accept(moved(presence(T0 + 500)))
     assert here.due(T0 + 499) == []
     assert here.next_due_ms() == T0 + 500
@@ -58,7 +58,7 @@ def test_a_moved_timer_rings_only_at_its_new_moment() -> None:
 
 
 def test_a_timer_that_goes_away_and_comes_back_still_rings() -> None:
-    here = world(presence(T0 + 100))
+    here = state(presence(T0 + 100))
     for due_at_ms in (T0 + 200, T0 + 100, T0 + 200, T0 + 100):
         here.accept(moved(presence(due_at_ms)))
     assert here.due(T0 + 100) == [presence(T0 + 100)]
@@ -74,7 +74,7 @@ _MOVES = st.lists(st.one_of(st.tuples(_PLACES, st.none() | st.integers(0, 40)), 
 @settings(max_examples=300)
 @given(_MOVES)
 def test_the_heap_agrees_with_looking_at_everybody(moves: list[tuple[tuple[str, str], int | None] | int | str]) -> None:
-    here, plain = World({}, [], {}, None, now_ms=T0, rules=RULES), dict[tuple[str, str], Presence]()
+    here, plain = State({}, [], {}, None, now_ms=T0, rules=RULES), dict[tuple[str, str], Presence]()
     for move in moves:
         if isinstance(move, str):
             assert here.next_due_ms() == min((one.due_at_ms for one in plain.values()), default=None)
@@ -83,9 +83,9 @@ def test_the_heap_agrees_with_looking_at_everybody(moves: list[tuple[tuple[str, 
             assert here.due(move) == expected
         else:
             place, due_at_ms = move
-            outcome = Outcome()
-            outcome.presences[place] = None if due_at_ms is None else presence(due_at_ms, *place)
-            here.accept(outcome)
+            changes = Changes()
+            changes.presences[place] = None if due_at_ms is None else presence(due_at_ms, *place)
+            here.accept(changes)
             plain.pop(place, None)
             if due_at_ms is not None:
                 plain[place] = presence(due_at_ms, *place)
@@ -95,7 +95,7 @@ def test_the_heap_agrees_with_looking_at_everybody(moves: list[tuple[tuple[str, 
 
 def test_lingering_on_the_way_in_fills_no_memory() -> None:
     """Each faint sighting moves a timer; the stale ones go as their time comes."""
-    here = world()
+    here = state()
     for now_ms in range(T0, T0 + 3_600_000, 1000):
         here.accept(moved(presence(now_ms + RULES.exit_after_ms, entered=False)))
         here.due(now_ms)
@@ -106,7 +106,7 @@ def test_lingering_on_the_way_in_fills_no_memory() -> None:
 
 
 def test_a_set_clock_moves_open_visits_along() -> None:
-    here = world(presence(T0 + 100), presence(T0 + 200, "t", entered=False))
+    here = state(presence(T0 + 100), presence(T0 + 200, "t", entered=False))
     here.shift(-T0)
     assert here.next_due_ms() == 100
     assert here.due(100) == [Presence("s", "z", 0, 100, 0)]
@@ -115,7 +115,7 @@ def test_a_set_clock_moves_open_visits_along() -> None:
 
 
 def test_a_step_of_nothing_loses_no_timer() -> None:
-    here = world(presence(T0 + 100))
+    here = state(presence(T0 + 100))
     here.shift(0)
     assert here.next_due_ms() == T0 + 100
 
@@ -125,41 +125,41 @@ def test_a_step_of_nothing_loses_no_timer() -> None:
 
 def test_open_visits_are_taken_up_with_a_full_silence_more() -> None:
     stored = Presence("s", "z", T0, T0 + 5, T0 - 50, dwelled=True)
-    here = World({"tag": "s"}, [stored], {Cell("z", "o", "trigger"): 4}, 7, now_ms=T0 + 9_000_000, rules=RULES)
+    here = State({"tag": "s"}, [stored], {CounterKey("z", "o", "trigger"): 4}, 7, now_ms=T0 + 9_000_000, rules=RULES)
     assert here.presences["s", "z"].seen_ms == T0 + 9_000_000
     assert here.next_due_ms() == T0 + 9_000_000 + RULES.exit_after_ms
-    assert (here.identities, dict(here.cells), here.window_start_ms) == ({"tag": "s"}, {Cell("z", "o", "trigger"): 4}, 7)
+    assert (here.identities, dict(here.cells), here.window_start_ms) == ({"tag": "s"}, {CounterKey("z", "o", "trigger"): 4}, 7)
 
 
 def test_an_outcome_becomes_true_as_a_whole() -> None:
-    here = World({"old": "s", "kept": "t"}, [], {Cell("z", "o", "trigger"): 4}, 0, now_ms=T0, rules=RULES)
-    outcome = Outcome()
-    outcome.identities = {"old": None, "new": "s", "never": None}
-    outcome.places["z"] = ZoneContext({"temperature": (1.0, T0)})
-    outcome.cells[Cell("z", "o", "shown")] = 1
-    outcome.counts.update({"facts": 2, "decisions": 3, "kept": 9})
-    here.accept(outcome)
+    here = State({"old": "s", "kept": "t"}, [], {CounterKey("z", "o", "trigger"): 4}, 0, now_ms=T0, rules=RULES)
+    changes = Changes()
+    changes.identities = {"old": None, "new": "s", "never": None}
+    changes.places["z"] = ZoneContext({"temperature": (1.0, T0)})
+    changes.cells[CounterKey("z", "o", "shown")] = 1
+    changes.counts.update({"facts": 2, "decisions": 3, "kept": 9})
+    here.accept(changes)
     assert here.identities == {"kept": "t", "new": "s"}
-    assert here.cells == {Cell("z", "o", "trigger"): 4, Cell("z", "o", "shown"): 1}
+    assert here.cells == {CounterKey("z", "o", "trigger"): 4, CounterKey("z", "o", "shown"): 1}
     assert here.activity == {"facts": 2, "decisions": 3}
     assert here.places["z"].readings == {"temperature": (1.0, T0)}
     assert here.window_start_ms == 0
 
 
 def test_what_a_closing_batch_counts_belongs_to_the_new_window() -> None:
-    here = World({}, [], {Cell("z", "o", "trigger"): 4}, 0, now_ms=T0, rules=RULES)
+    here = State({}, [], {CounterKey("z", "o", "trigger"): 4}, 0, now_ms=T0, rules=RULES)
     here.activity["facts"] = 8
-    outcome = Outcome()
-    outcome.closed_window_ms, outcome.opened_window_ms = 0, 3_600_000
-    outcome.cells[Cell("z", "o", "shown")] = 1
-    outcome.counts["facts"] = 1
-    here.accept(outcome)
-    assert (dict(here.cells), dict(here.activity)) == ({Cell("z", "o", "shown"): 1}, {"facts": 1})
+    changes = Changes()
+    changes.closed_window_ms, changes.opened_window_ms = 0, 3_600_000
+    changes.cells[CounterKey("z", "o", "shown")] = 1
+    changes.counts["facts"] = 1
+    here.accept(changes)
+    assert (dict(here.cells), dict(here.activity)) == ({CounterKey("z", "o", "shown"): 1}, {"facts": 1})
     assert here.window_start_ms == 3_600_000
 
 
 def test_what_must_be_on_the_disk() -> None:
-    silent = Outcome()
+    silent = Changes()
     silent.presences["s", "z"] = presence(T0)  # only heard again: a crash may forget that
     silent.places["z"] = ZoneContext()
     silent.counts["kept"] = 1
@@ -169,10 +169,10 @@ def test_what_must_be_on_the_disk() -> None:
         ("transitions", [Transition("s", "z", "left", T0, T0)]),
         ("identities", {"tag": None}),
         ("contexts", {"s": None}),
-        ("cells", {Cell("z", "o", "trigger"): 1}),
+        ("cells", {CounterKey("z", "o", "trigger"): 1}),
         ("opened_window_ms", 0),
         ("decisions", ["any"]),
     ):
-        outcome = Outcome()
-        setattr(outcome, name, value)
-        assert outcome.is_durable, name
+        changes = Changes()
+        setattr(changes, name, value)
+        assert changes.is_durable, name

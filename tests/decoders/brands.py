@@ -17,8 +17,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from gateway.commands.decode import decode_line
 from gateway.core.quantities import in_range
-from gateway.decoding import decode_line
 from tests.kit.shared import shared_messages
 
 COLLECTIONS = ("theengs_ble_json", "ble_hci_adv", "ble_mfgdata", "ble_svcdata")

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from gateway.commands.decode import wire_payload
 from gateway.core.types import Message, Observation, Position, Reading, Sighting, Status
 from gateway.decoders.ids import canonical_id
-from gateway.decoding import wire_payload
 from tests.decoders.expected_ble import CLAIMS_BLE, CUT_OFF, NOT_KEPT_BLE
 from tests.decoders.expected_city import CLAIMS_CITY, NOT_KEPT_CITY
 from tests.kit.shared import shared_messages

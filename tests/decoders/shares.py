@@ -17,11 +17,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from gateway.commands.decode import decode_line
 from gateway.core.types import Observation
 from gateway.decoders.advertisement_forms import FORMS
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
-from gateway.decoding import decode_line
 from tests.decoders.brands import COLLECTIONS, shares
 from tests.decoders.expected import CLAIMS, Claims, leaf_claims, message_of, reason_for
 from tests.decoders.expected_ble import CUT_OFF, SILENT, ble_claims

@@ -39,7 +39,7 @@ outside = outside_package:DECODER
 """
 PROGRAM = """
 import sys
-from gateway.decoding import decode_line
+from gateway.commands.decode import decode_line
 for line in sys.stdin.buffer:
     print(decode_line(line).decode())
 """

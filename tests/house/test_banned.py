@@ -56,10 +56,10 @@ BANS: tuple[Ban, ...] = (
         "time arrives as an argument, so that a test or a replay can own it",
         {
             "gateway/adapters/clock.py": "the one place that asks the machine for the time",
-            "gateway/bench/parts.py": "measures time",
-            "gateway/bench/whole.py": "measures time",
-            "gateway/demo/show.py": "a demonstration takes place in real time",
-            "gateway/replaying.py": "publishes captured messages at the pace at which they once came",
+            "gateway/commands/bench/parts.py": "measures time",
+            "gateway/commands/bench/whole.py": "measures time",
+            "gateway/commands/demo/show.py": "a demonstration takes place in real time",
+            "gateway/commands/replay.py": "publishes captured messages at the pace at which they once came",
         },
     ),
     Ban(
@@ -76,10 +76,10 @@ BANS: tuple[Ban, ...] = (
         {
             "gateway/adapters/migrations.py": "makes the database's key, once",
             "gateway/adapters/mqtt.py": "reconnects after a while that differs, so that a street of gateways does not return at once",
-            "gateway/app.py": "draws for the core, which takes them as arguments",
-            "gateway/demo/show.py": "the dashboard's token, for one demonstration",
-            "gateway/exporting.py": "pseudonyms under a key that is drawn for one export and then forgotten",
-            "gateway/uplink.py": "draws for the core's back-off",
+            "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
+            "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",
+            "gateway/commands/history.py": "pseudonyms under a key that is drawn for one export and then forgotten",
+            "gateway/runtime/uplink.py": "draws for the core's back-off",
             "gateway/adapters/store.py": "ids of batches and the random local ids of subjects are made where they are kept",
         },
     ),
@@ -96,6 +96,7 @@ BANS: tuple[Ban, ...] = (
         tree.OURS,
         ("eval", "exec", "__import__", "importlib.import_module", "pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib.load"),
         "bytes from outside never become code",
+        {"gateway/cli.py": "imports the module of a command, by a name of its own table"},
     ),
     Ban(
         "outside",

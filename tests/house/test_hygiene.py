@@ -165,7 +165,7 @@ def test_a_test_that_asserts_passes(tmp_path: Path, source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["import time\ntime.sleep(1)", "from asyncio import sleep\nawait sleep(0.1)", "from unittest.mock import patch\npatch('gateway.app')"],
+    ["import time\ntime.sleep(1)", "from asyncio import sleep\nawait sleep(0.1)", "from unittest.mock import patch\npatch('gateway.x')"],
 )
 def test_a_lazy_test_is_caught(tmp_path: Path, source: str) -> None:
     assert len(lazy_tests(tree.plant(tmp_path, tests__x=source))) == 1

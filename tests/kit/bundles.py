@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from gateway.adapters.bundle import Draft, ModelEntry, public_key_line, write_bundle
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features
-from gateway.core.learnt import OfferPriors, Pattern
+from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign, Offer, Policy
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -10,9 +10,11 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from gateway.adapters.shelf import Shelf
+from gateway.adapters.bundle_store import BundleStore
+from gateway.adapters.store import Store
 from gateway.config import Config, load_config
 from gateway.core.types import Message
+from gateway.runtime.app import App
 from tests.kit.bundles import BundleFiles, make_bundle
 from tests.kit.waiting import WAIT_S, until
 
@@ -67,11 +69,17 @@ decoder = "espresense"
 """
 
 
+def store_of(gateway: App) -> Store:
+    """The SQLite store of a gateway, which the agent itself only knows as a port."""
+    assert isinstance(gateway.store, Store)
+    return gateway.store
+
+
 def write_config(folder: Path, port: int = 1883, files: BundleFiles | None = None, more: str = "") -> Path:
     """A config in `folder` that `wayside run` takes, with a bundle installed beside it; `more` is further TOML."""
     folder.mkdir(parents=True, exist_ok=True)
     files = files or make_bundle(folder)
-    Shelf(files.bundle).install(files.bundle.read_bytes(), "tiny", 1)  # else every start would try the model anew
+    BundleStore(files.bundle).install(files.bundle.read_bytes(), "tiny", 1)  # else every start would try the model anew
     path = folder / "wayside.toml"
     path.write_text(CONFIG.format(port=port, bundle=files.bundle, keys=files.keys) + more, "utf-8")
     return path

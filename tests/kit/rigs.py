@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.adapters.mqtt import MqttBus, MqttOptions
+from gateway.commands.demo.processes import Part, start_broker
 from gateway.core.bus import Bus, Publication
-from gateway.demo.processes import Part, start_broker
 from tests.kit.broker import HOST, MosquittoBroker
 from tests.kit.ear import Ear, Heard
 from tests.kit.elder import Elder

@@ -27,7 +27,7 @@ from gateway.core.places import METRES_PER_DEGREE
 from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
-from gateway.core.street import Street, Zone
+from gateway.core.site import Site, Zone
 from gateway.core.types import (
     Answer,
     AnswerKind,
@@ -41,7 +41,7 @@ from gateway.core.types import (
     Sighting,
     TimePassed,
 )
-from gateway.core.world import Outcome, World
+from gateway.core.world import Changes, State
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_MS = 3_600_000
@@ -99,10 +99,10 @@ def campaign(*offers: Offer, **policy: Any) -> Campaign:
     return Campaign(offers or OFFERS, Policy(**policy))
 
 
-def make_street(**changes: Any) -> Street:
+def make_site(**changes: Any) -> Site:
     """Four zones, one of them with coordinates and one a transit hall; `changes` are fields of Street."""
     fields: dict[str, Any] = {
-        "site": "street",
+        "name": "street",
         "gateway": "gw-t",
         "timezone": BERLIN,
         "zones": {zone.id: zone for zone in ZONES},
@@ -113,7 +113,7 @@ def make_street(**changes: Any) -> Street:
         "window_ms": HOUR_MS,
         "clock_floor_ms": berlin_ms(2026, 1, 1),
     }
-    return Street(**(fields | changes))
+    return Site(**(fields | changes))
 
 
 # --- time, chance, and a model that says what the test wants ---------------------------------------------
@@ -242,67 +242,67 @@ class Gateway:
         self,
         folder: Path,
         *,
-        street: Street | None = None,
+        site: Site | None = None,
         clock: ManualClock | None = None,
         scorer: Scorer | None = None,
         seed: int = 1,
         synced: bool = True,
         make_store: Callable[[Path, bytes], Store] = open_store,
     ) -> None:
-        self.street = street or make_street()
+        self.site = site or make_site()
         self.clock = clock or ManualClock()
         self.scorer = scorer or TableScorer()
         self.draw = seeded_draw(seed)
         self._path = folder / "gateway.db"
         self._synced = synced
         self._make_store = make_store
-        self.store, self.world = self._open()
+        self.store, self.state = self._open()
 
-    def advance(self, *observations: Observation) -> Outcome:
+    def advance(self, *observations: Observation) -> Changes:
         """What this batch would change; nothing is changed yet."""
-        return engine.advance(self.street, self.world, observations, self.clock.now_ms(), self.store, self.scorer, self.draw)
+        return engine.advance(self.site, self.state, observations, self.clock.now_ms(), self.store, self.scorer, self.draw)
 
-    def commit(self, outcome: Outcome) -> None:
+    def commit(self, changes: Changes) -> None:
         """Save what must be durable, then make it true."""
-        if outcome.is_durable:
-            self.store.save(outcome)
-        self.world.accept(outcome)
+        if changes.is_durable:
+            self.store.save(changes)
+        self.state.accept(changes)
 
-    def tell(self, *observations: Observation) -> Outcome:
+    def tell(self, *observations: Observation) -> Changes:
         """One batch at this moment: advance, save, accept."""
-        outcome = self.advance(*observations)
-        self.commit(outcome)
-        return outcome
+        changes = self.advance(*observations)
+        self.commit(changes)
+        return changes
 
-    def pass_time(self, ms: int) -> list[Outcome]:
+    def pass_time(self, ms: int) -> list[Changes]:
         """Let time pass, stopping at each moment that has to be asked; the outcomes of those stops."""
-        outcomes: list[Outcome] = []
+        changes_list: list[Changes] = []
         until_ms = self.clock.now_ms() + ms
         while (next_ms := self.next_ms()) <= until_ms:
             self.clock.advance(max(0, next_ms - self.clock.now_ms()))
-            outcomes.append(self.tell(TimePassed()))
-            if self.next_ms() <= next_ms <= self.clock.now_ms() and not outcomes[-1].opened_window_ms:
+            changes_list.append(self.tell(TimePassed()))
+            if self.next_ms() <= next_ms <= self.clock.now_ms() and not changes_list[-1].opened_window_ms:
                 raise AssertionError("time was asked, and rings again at once: the gateway would never rest")
         self.clock.advance(until_ms - self.clock.now_ms())
-        return outcomes
+        return changes_list
 
     def next_ms(self) -> int:
-        """When time has to be asked next: a visit's timer, or the end of a window (as `gateway.app` does it)."""
-        start_ms = self.world.window_start_ms
-        window_end_ms = self.street.clock_floor_ms if start_ms is None else start_ms + self.street.window_ms
-        due_ms = self.world.next_due_ms()
+        """When time has to be asked next: a visit's timer, or the end of a window (as `gateway.runtime.app` does it)."""
+        start_ms = self.state.window_start_ms
+        window_end_ms = self.site.clock_floor_ms if start_ms is None else start_ms + self.site.window_ms
+        due_ms = self.state.next_due_ms()
         return window_end_ms if due_ms is None else min(due_ms, window_end_ms)
 
     def restart(self, off_ms: int = 0) -> None:
         """Close, let time pass, and open again: only what was committed is left."""
         self.store.close()
         self.clock.advance(off_ms)
-        self.store, self.world = self._open()
+        self.store, self.state = self._open()
 
     def crash(self) -> None:
         """Forget what a crash forgets, without the cost of opening the file again."""
         self.store._contexts.clear()
-        self.world = self.store.world(self.clock.now_ms(), self.street.presence)
+        self.state = self.store.state(self.clock.now_ms(), self.site.presence)
 
     def wipe(self) -> None:
         """An empty gateway again, in the same file: for tests that need thousands of them."""
@@ -337,11 +337,11 @@ class Gateway:
     def close(self) -> None:
         self.store.close()
 
-    def _open(self) -> tuple[Store, World]:
+    def _open(self) -> tuple[Store, State]:
         store = self._make_store(self._path, KEY)
         if not self._synced:
             store._db.pragma("synchronous", "off")
-        return store, store.world(self.clock.now_ms(), self.street.presence)
+        return store, store.state(self.clock.now_ms(), self.site.presence)
 
 
 def _text(cell: Any) -> str:

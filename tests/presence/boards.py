@@ -199,21 +199,21 @@ def library_board(moments: Sequence[Walked], one: Filter) -> Figure:
     for half in (0, 1):
         tested = set(cells[half::2])
         spots = library_spots(moment for moment in moments if moment.cell not in tested)
-        memory: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        repository: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for moment in moments:
             for beacon, level in moment.heard.items():
-                memory[beacon].append((moment.at_s, level))
+                repository[beacon].append((moment.at_s, level))
             right = nearest(*moment.cell, spots, CLEARLY_NEARER_M)
             if moment.cell in tested and right is not None and moment.heard:
-                levels = _heard_of_late(memory, moment.at_s, one)
+                levels = _heard_of_late(repository, moment.at_s, one)
                 hits[moment.cell].append(float(max(levels, key=lambda beacon: levels[beacon]) == right))
     return figure(hits)
 
 
-def _heard_of_late(memory: dict[str, list[tuple[float, float]]], now_s: float, one: Filter) -> dict[str, float]:
+def _heard_of_late(repository: dict[str, list[tuple[float, float]]], now_s: float, one: Filter) -> dict[str, float]:
     """The filter's estimate of every beacon heard lately; what was heard before a silence is forgotten."""
     found = {}
-    for beacon, samples in memory.items():
+    for beacon, samples in repository.items():
         samples[:] = [sample for sample in samples if now_s - sample[0] <= RESTART_S]
         if samples:
             found[beacon] = float(one(np.array([level for _, level in samples]))[-1])

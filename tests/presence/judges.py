@@ -9,9 +9,9 @@ from random import Random
 from typing import NamedTuple
 
 from gateway.core.presence import PresenceRules, Transition
-from gateway.core.street import Zone
+from gateway.core.site import Zone
 from gateway.core.types import Observation, Sighting, TimePassed
-from tests.kit.street import Gateway, Phone, make_street
+from tests.kit.street import Gateway, Phone, make_site
 from tests.presence.noise import Noise
 from tests.presence.walks import ANCHORS, Heard, Visit, Walk, make_walk
 
@@ -28,10 +28,8 @@ class GatewayJudge:
 
     def __init__(self, folder: Path, rules: PresenceRules) -> None:
         zones = [Zone(zone, x_m=spot[0], y_m=spot[1], anchors=(f"scan-{zone}",)) for zone, spot in ANCHORS.items()]
-        street = make_street(
-            zones={zone.id: zone for zone in zones}, anchors={f"scan-{zone.id}": zone.id for zone in zones}, presence=rules
-        )
-        self.gateway = Gateway(folder, street=street, synced=False)
+        site = make_site(zones={zone.id: zone for zone in zones}, anchors={f"scan-{zone.id}": zone.id for zone in zones}, presence=rules)
+        self.gateway = Gateway(folder, site=site, synced=False)
         self._people = 0
 
     def __call__(self, heard: Sequence[Heard]) -> list[Visit]:
@@ -44,7 +42,7 @@ class GatewayJudge:
         for one in heard:
             told += self._pass(start_ms + one.at_ms)
             told += self._tell(Sighting(f"scan-{one.zone}", phone.tag, one.rssi_dbm))
-        told += self._pass(self.gateway.clock.now_ms() + 10 * self.gateway.street.presence.exit_after_ms)
+        told += self._pass(self.gateway.clock.now_ms() + 10 * self.gateway.site.presence.exit_after_ms)
         return _visits([(at_ms - start_ms, transition) for at_ms, transition in told])
 
     def _pass(self, until_ms: int) -> list[tuple[int, Transition]]:

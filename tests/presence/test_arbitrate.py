@@ -164,9 +164,9 @@ def test_what_was_heard_long_ago_makes_nobody_enter_or_stay() -> None:
 def test_a_set_clock_moves_the_samples_too(tmp_path: Path) -> None:
     gateway, phone = Gateway(tmp_path), Phone()
     gateway.tell(phone.consent(), phone.near("scan-cafe"), phone.near("scan-cafe"))
-    (before,) = gateway.world.presences.values()
-    gateway.world.shift(-3_600_000)
-    (after,) = gateway.world.presences.values()
+    (before,) = gateway.state.presences.values()
+    gateway.state.shift(-3_600_000)
+    (after,) = gateway.state.presences.values()
     assert [at_ms for at_ms, _ in after.samples["scan-cafe"]] == [at_ms - 3_600_000 for at_ms, _ in before.samples["scan-cafe"]]
     gateway.close()
 

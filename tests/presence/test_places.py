@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.core.places import depth_m, fix_confidence
 from gateway.core.presence import PresenceRules
-from gateway.core.street import Zone, depth_in_m, fix_in
+from gateway.core.site import Zone, depth_in_m, fix_in
 from gateway.core.types import Position
-from tests.kit.street import Gateway, Phone, make_street
+from tests.kit.street import Gateway, Phone, make_site
 
 DEGREE_M = 111_195.0
 SQUARE = ((0.0, 0.0), (0.0, 100 / DEGREE_M), (100 / DEGREE_M, 100 / DEGREE_M), (100 / DEGREE_M, 0.0))
@@ -63,7 +63,7 @@ def test_a_phone_says_which_region_it_entered(tmp_path: Path) -> None:
     """The region's word outranks the fix beside it, holds without further fixes, and survives a restart."""
     zone = Zone("park", polygon=SQUARE, regions=("Stadtpark",))
     rules = PresenceRules(fix_zones=frozenset({"park"}))
-    gateway, phone = Gateway(tmp_path, street=make_street(zones={"park": zone}, anchors={}, presence=rules)), Phone()
+    gateway, phone = Gateway(tmp_path, site=make_site(zones={"park": zone}, anchors={}, presence=rules)), Phone()
     gateway.tell(phone.consent())
     far = Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "entered")
     assert [one.kind for one in gateway.tell(far).transitions] == ["entered"]

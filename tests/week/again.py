@@ -24,8 +24,8 @@ from tests.week.line import Line, Parcel, PowerCutError
 from tests.week.machine import CutAt, Machine, Taken, WeekStore
 
 if TYPE_CHECKING:
-    from gateway.core.street import Street
-    from gateway.core.world import Outcome, Trigger
+    from gateway.core.site import Site
+    from gateway.core.world import Changes, Trigger
     from tests.week.rig import Rig
 
 Rows = list[tuple[Any, ...]]
@@ -44,16 +44,16 @@ def occasion(trigger: Trigger) -> Occasion:
     return Occasion(trigger.device, trigger.offer, trigger.expires_at_ms)
 
 
-class World:
+class State:
     """A gateway that is told a log. `caught` are the devices that some death has met in a zone, or with their words in hand."""
 
-    def __init__(self, folder: Path, street: Street, log: Sequence[Taken], seed: int, codes: Mapping[str, Occasion]) -> None:
+    def __init__(self, folder: Path, site: Site, log: Sequence[Taken], seed: int, codes: Mapping[str, Occasion]) -> None:
         """`codes` are those of the log's own world."""
         self._log, self._codes = log, codes
         self._here: dict[Occasion, str] = {}
         self._clock = ManualClock(log[0].now_ms - log[0].step_ms)
         self._line = Line(self._clock.now_ms, lambda _: None)
-        self.machine = Machine(folder, street, self._line, self._clock, MemoryCloud(Collector(lambda _: None)), seed=seed)
+        self.machine = Machine(folder, site, self._line, self._clock, MemoryCloud(Collector(lambda _: None)), seed=seed)
         self.machine.saved = self._saved
         self.caught: set[str] = set()
         self.answers = 0
@@ -85,20 +85,20 @@ class World:
             payload = payload.replace(there.encode(), (here or "gw-w.lost").encode())
         return Parcel(message.topic, payload, message.qos)
 
-    def _saved(self, outcome: Outcome) -> None:
-        self._here.update({occasion(trigger): trigger.decision for trigger in outcome.triggers})
+    def _saved(self, changes: Changes) -> None:
+        self._here.update({occasion(trigger): trigger.decision for trigger in changes.triggers})
 
     def _in_hand(self, taken: Taken) -> set[str]:
         """Whom a death at this moment concerns: all who are in a zone, or on the way into one, or spoken of in the batch."""
-        world, road = self.machine.app.world, scene.road()
-        subjects = {subject for subject, _ in world.presences}
+        state, router = self.machine.app.state, scene.router()
+        subjects = {subject for subject, _ in state.presences}
         devices = set()
         for message in taken.messages:
-            for seen in road.decode(message):
+            for seen in router.decode(message):
                 named = [getattr(seen, name, "") for name in ("hearer", "heard", "device")]
-                subjects |= {world.identities[mover] for mover in named if mover in world.identities}
+                subjects |= {state.identities[mover] for mover in named if mover in state.identities}
                 devices |= {seen.envelope.device} if hasattr(seen, "envelope") else set()
-        return devices | {mover for mover, subject in world.identities.items() if subject in subjects}
+        return devices | {mover for mover, subject in state.identities.items() if subject in subjects}
 
 
 def _code(message: Message) -> str | None:
@@ -130,12 +130,12 @@ def records(store: WeekStore, sent: Mapping[str, Mapping[str, Any]]) -> list[str
 
 def differences(rig: Rig, folder: Path) -> Iterator[str]:
     """What another gateway makes of the same log, in words where it is not the same."""
-    street = scene.street(scene.scenario(rig.plan.people, rig.plan.days, rig.plan.cadence_s), rig.plan.cadence_s)
-    world = World(folder, street, rig.machine.log, rig.plan.seed, rig.codes)
-    world.play()
+    site = scene.site(scene.scenario(rig.plan.people, rig.plan.days, rig.plan.cadence_s), rig.plan.cadence_s)
+    state = State(folder, site, rig.machine.log, rig.plan.seed, rig.codes)
+    state.play()
     ours = tables(rig.machine.store) | {"records": records(rig.machine.store, rig.collector.records)}
-    theirs = tables(world.machine.store) | {"records": records(world.machine.store, {})}
-    world.machine.close()
+    theirs = tables(state.machine.store) | {"records": records(state.machine.store, {})}
+    state.machine.close()
     for name, mine in ours.items():
         other = theirs[name]
         if mine != other:

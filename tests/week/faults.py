@@ -75,7 +75,7 @@ class Fault:
 class RoadFault(Fault):
     """Lies in wait between the devices and the broker."""
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         """What becomes of a message on the road, and when."""
         raise NotImplementedError
 
@@ -85,7 +85,7 @@ class Duplicate(RoadFault):
 
     name = "duplicate"
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         yield due
         if self.strikes(0.2):
             yield due._replace(at_ms=due.at_ms + self.random.choice((0, 0, 5_000, 15 * MINUTE_MS)))
@@ -96,7 +96,7 @@ class Reorder(RoadFault):
 
     name = "reorder"
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         yield due._replace(at_ms=due.at_ms + self.random.randrange(30_000)) if self.strikes(0.3) else due
 
 
@@ -105,7 +105,7 @@ class Delay(RoadFault):
 
     name = "delay"
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         yield due._replace(at_ms=due.at_ms + self.random.randrange(MINUTE_MS, 30 * MINUTE_MS)) if self.strikes(0.1) else due
 
 
@@ -114,7 +114,7 @@ class Loss(RoadFault):
 
     name = "loss"
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         if due.parcel.qos or not self.strikes(0.33):
             yield due
 
@@ -124,7 +124,7 @@ class Replay(RoadFault):
 
     name = "replay"
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         yield due
         if self.strikes(0.5 if due.parcel.qos else 0.05):
             for _ in range(self.random.randrange(1, 3)):
@@ -137,7 +137,7 @@ class Corrupt(RoadFault):
     name = "corrupt"
     WORDS = re.compile(r"/consent\Z")
 
-    def road(self, due: Due) -> Iterator[Due]:
+    def router(self, due: Due) -> Iterator[Due]:
         if self.WORDS.search(due.parcel.topic) or not self.strikes(0.05):
             yield due
             return
@@ -298,7 +298,7 @@ class Link(Fault):
         if self._until_ms is not None:
             self._until_ms = None
             if not rig.line.link().connected:
-                rig.line.connect(rig.machine.inbox)
+                rig.line.connect(rig.machine.mailbox)
 
 
 FAULTS: dict[str, type[Fault]] = {

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from gateway.adapters.store import StoreFullError
-from gateway.core import consenting, presence, privacy
+from gateway.core import consent, presence, privacy
 from gateway.core.offers import Campaign
+from gateway.core.ports import StoreFullError
 from gateway.core.records import Batch, CellCount, Record
-from gateway.core.street import Street
-from gateway.road import Road
-from gateway.triggers import TriggerDesk
+from gateway.core.site import Site
+from gateway.runtime.router import Router
+from gateway.runtime.trigger_sender import TriggerSender
 from tests.kit.street import ManualClock
 from tests.week import scene
 from tests.week.line import Line
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.core.types import Envelope, Message, Observation
-    from gateway.core.world import Outcome
+    from gateway.core.world import Changes
     from gateway.decoders.contract import Decoder
 
 
@@ -62,9 +62,9 @@ class ForgetfulStore(WeekStore):
 class BoastfulStore(WeekStore):
     """Says that all is well when the disk is full."""
 
-    def save(self, outcome: Outcome) -> None:
+    def save(self, changes: Changes) -> None:
         try:
-            super().save(outcome)
+            super().save(changes)
         except StoreFullError:
             return
 
@@ -94,7 +94,7 @@ class EagerLine(Line):
         return handed
 
 
-class ForgivingRoad(Road):
+class ForgivingRoad(Router):
     """Lets a payload pass that no decoder takes, and says nothing of it."""
 
     def decode(self, message: Message) -> list[Observation]:
@@ -111,7 +111,7 @@ class EndlessDict(dict[str, "Decoder | None"]):
         """Not this one."""
 
 
-class EndlessRoad(Road):
+class EndlessRoad(Router):
     """Remembers every topic that was ever made up."""
 
     def __init__(self, sources: Sequence[tuple[str, Decoder]]) -> None:
@@ -127,27 +127,27 @@ class SilentClock(ManualClock):
         return 0
 
 
-def _with_policy(**changes: Any) -> Callable[[Street], Street]:
+def _with_policy(**changes: Any) -> Callable[[Site], Site]:
     """The gateway is given another policy than the one that was signed off."""
-    return lambda street: replace(street, campaign=replace(street.campaign, policy=replace(street.campaign.policy, **changes)))
+    return lambda site: replace(site, campaign=replace(site.campaign, policy=replace(site.campaign.policy, **changes)))
 
 
-def _without_caps(street: Street) -> Street:
-    offers = tuple(replace(offer, per_person_day_max=60) for offer in street.campaign.offers)
-    return replace(street, campaign=Campaign(offers, replace(street.campaign.policy, per_person_day_max=60)))
+def _without_caps(site: Site) -> Site:
+    offers = tuple(replace(offer, per_person_day_max=60) for offer in site.campaign.offers)
+    return replace(site, campaign=Campaign(offers, replace(site.campaign.policy, per_person_day_max=60)))
 
 
-def _since_ever(street: Street) -> Street:
+def _since_ever(site: Site) -> Site:
     """No year is too early, for the gateway and for the campaign."""
-    offers = tuple(replace(offer, starts_ms=0) for offer in street.campaign.offers)
-    return replace(street, clock_floor_ms=0, campaign=replace(street.campaign, offers=offers))
+    offers = tuple(replace(offer, starts_ms=0) for offer in site.campaign.offers)
+    return replace(site, clock_floor_ms=0, campaign=replace(site.campaign, offers=offers))
 
 
 def _leaking(
-    street: Street, start_ms: int, cells: Mapping[privacy.Cell, int], activity: privacy.Activity, backlog: int, name: str
+    site: Site, start_ms: int, cells: Mapping[privacy.CounterKey, int], activity: privacy.GatewayCounters, backlog: int, name: str
 ) -> tuple[Record, ...]:
     """A door that writes a phone's name where an offer's belongs."""
-    records = _honest_door(street, start_ms, cells, activity, backlog, name)
+    records = _honest_door(site, start_ms, cells, activity, backlog, name)
     return tuple(replace(record, offer="phone-0001") if isinstance(record, CellCount) else record for record in records)
 
 
@@ -167,21 +167,21 @@ GUARDS: tuple[Guard, ...] = (
     Guard("facts are known again", ("duplicate", "replay"), _noticed("facts"), Parts(store=ForgetfulStore)),
     Guard("thanks come after the commit", ("crash",), _noticed("facts", "people", "visits"), Parts(line=EagerLine)),
     Guard("a full disk is told", ("disk",), _noticed("facts", "people", "visits", "gap", "cap_offer"), Parts(store=BoastfulStore)),
-    Guard("caps", (), _noticed("cap_day", "cap_offer"), Parts(street=_without_caps)),
-    Guard("the gap", (), _noticed("gap"), Parts(street=_with_policy(gap_s_min=0))),
-    Guard("quiet hours", (), _noticed("quiet"), Parts(street=_with_policy(quiet_from=0, quiet_until=0))),
-    Guard("the clock's floor", ("clock",), _noticed("trusted_clock"), Parts(street=_since_ever)),
+    Guard("caps", (), _noticed("cap_day", "cap_offer"), Parts(site=_without_caps)),
+    Guard("the gap", (), _noticed("gap"), Parts(site=_with_policy(gap_s_min=0))),
+    Guard("quiet hours", (), _noticed("quiet"), Parts(site=_with_policy(quiet_from=0, quiet_until=0))),
+    Guard("the clock's floor", ("clock",), _noticed("trusted_clock"), Parts(site=_since_ever)),
     Guard("a set clock is told", ("clock",), _noticed("visits"), Parts(clock=SilentClock), cadence_s=30),
-    Guard("a refusal is counted", ("corrupt",), _noticed("accounts"), Parts(road=ForgivingRoad)),
-    Guard("routes are bounded", ("flood",), _noticed("bounds"), Parts(road=EndlessRoad)),
+    Guard("a refusal is counted", ("corrupt",), _noticed("accounts"), Parts(router=ForgivingRoad)),
+    Guard("routes are bounded", ("flood",), _noticed("bounds"), Parts(router=EndlessRoad)),
     Guard("a record keeps its name", ("cloud",), _noticed("records"), Parts(store=RenamingStore)),
     Guard(
         "a no forgets the person",
         ("replay",),
         _noticed("consent", "people"),
-        rules=(Rule(consenting, "forget", lambda *_: None),),
+        rules=(Rule(consent, "forget", lambda *_: None),),
     ),
-    Guard("what waits is sent", ("crash",), _noticed("told"), rules=(Rule(TriggerDesk, "send_waiting", lambda *_: None),), haste=1.5),
+    Guard("what waits is sent", ("crash",), _noticed("told"), rules=(Rule(TriggerSender, "send_waiting", lambda *_: None),), haste=1.5),
     Guard("zones compete", (), _noticed("visits"), rules=(Rule(presence, "arbitrate", _first_come),)),
     Guard("the privacy door", (), _noticed("leaks"), rules=(Rule(privacy, "close_window", _leaking),)),
 )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gateway.core import limits
+from tests.kit.gateways import store_of
 from tests.week.book import totals
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _accounts(rig: Rig) -> Iterator[str]:
         yield f"{observed} observations came in, {ended} were kept or discarded with a reason, in {rig.machine.turns} turns"
     if now["refused"] < rig.rubbish_in_this_life:
         yield f"{rig.rubbish_in_this_life} payloads were no messages, {now['refused']} were refused"
-    if any(not reason for reason in (*rig.machine.app.discarded, *rig.machine.app.road.refused)):
+    if any(not reason for reason in (*rig.machine.app.counters.discarded, *rig.machine.app.router.refused)):
         yield "something was dropped without a reason"
 
 
@@ -67,12 +68,12 @@ def _line(rig: Rig) -> Iterator[str]:
 def _bounds(rig: Rig) -> Iterator[str]:
     app = rig.machine.app
     for what, size, most in (
-        ("messages in the box", len(app.inbox), limits.INBOX_MESSAGES_MAX),
-        ("routes kept", len(app.road._routes), ROUTES_MAX),
-        ("dead letters in memory", len(app.road.letters), limits.DEAD_LETTERS_MAX),
-        ("people in memory", len(app.store._contexts), limits.CONTEXTS_CACHED_MAX),
-        ("names of people", len(app.world.identities), limits.IDENTITIES_MAX),
-        ("visits under way", len(app.world.presences), 2 * len(rig.book.words) * len(app.street.zones)),
+        ("messages in the box", len(app.mailbox), limits.MAILBOX_MESSAGES_MAX),
+        ("routes kept", len(app.router._routes), ROUTES_MAX),
+        ("dead letters in memory", len(app.router.dead_letters), limits.DEAD_LETTERS_MAX),
+        ("people in memory", len(store_of(app)._contexts), limits.CONTEXTS_CACHED_MAX),
+        ("names of people", len(app.state.identities), limits.IDENTITIES_MAX),
+        ("visits under way", len(app.state.presences), 2 * len(rig.book.words) * len(app.site.zones)),
     ):
         if size > most:
             yield f"{size} {what}, at most {most}"
@@ -159,7 +160,7 @@ def _told(rig: Rig) -> Iterator[str]:
 
 
 def _closed_set(rig: Rig) -> Iterator[str]:
-    zones, offers = set(rig.machine.street.zones), {offer.id for offer in rig.campaign.offers}
+    zones, offers = set(rig.machine.site.zones), {offer.id for offer in rig.campaign.offers}
     for record in rig.collector.records.values():
         if record["type"] == "cell" and not (record["zone"] in zones and record["offer"] in offers):
             yield f"a record outside of the catalogue: {json.dumps(record)}"

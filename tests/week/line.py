@@ -15,7 +15,7 @@ from gateway.core.bus import Link, Publication
 from gateway.core.types import Message
 
 if TYPE_CHECKING:
-    from gateway.inbox import Inbox
+    from gateway.runtime.mailbox import Mailbox
 
 
 class PowerCutError(RuntimeError):
@@ -37,7 +37,7 @@ class Line:
         """`leave` is told of everything that the gateway says."""
         self._now_ms = now_ms
         self._leave = leave
-        self._inbox: Inbox | None = None
+        self._inbox: Mailbox | None = None
         self._waiting: deque[Parcel] = deque()
         self._unthanked: dict[int, Parcel] = {}
         self._tickets = 0
@@ -58,8 +58,8 @@ class Line:
 
     def pump(self) -> bool:
         """Hand over what there is room for; whether anything was handed over."""
-        inbox, handed = self._inbox, False
-        while inbox is not None and self._waiting and self._link.connected and len(inbox) < limits.INBOX_MESSAGES_MAX:
+        mailbox, handed = self._inbox, False
+        while mailbox is not None and self._waiting and self._link.connected and len(mailbox) < limits.MAILBOX_MESSAGES_MAX:
             if self._waiting[0].qos and len(self._unthanked) >= limits.UNACKED_MESSAGES_MAX:
                 break
             parcel = self._waiting.popleft()
@@ -68,15 +68,15 @@ class Line:
                 self._tickets += 1
                 ticket = self._tickets
                 self._unthanked[ticket] = parcel
-            inbox.deliver(Message(parcel.topic, parcel.payload, self._now_ms(), parcel.qos, ticket))
+            mailbox.deliver(Message(parcel.topic, parcel.payload, self._now_ms(), parcel.qos, ticket))
             self.counts["delivered"] += 1
             handed = True
         return handed
 
-    def connect(self, inbox: Inbox) -> None:
+    def connect(self, mailbox: Mailbox) -> None:
         """A gateway begins (or is back): what was not thanked for comes first."""
         self.cut()
-        self._inbox, self.dies_at_thanks = inbox, False
+        self._inbox, self.dies_at_thanks = mailbox, False
         self._waiting.extendleft(reversed(self._unthanked.values()))
         self.counts["redelivered"] += len(self._unthanked)
         self._unthanked.clear()

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from gateway.adapters.store import Store
-from gateway.app import App
-from gateway.core import limits
+from gateway.core import limits, ports
 from gateway.core.syncing import Send, Uplink, plan_sync
-from gateway.inbox import Inbox, Job
-from gateway.road import Road
-from gateway.uplink import UplinkThread
+from gateway.runtime.app import App
+from gateway.runtime.mailbox import Call, Mailbox
+from gateway.runtime.router import Router
+from gateway.runtime.uplink import UplinkThread
 from tests.kit.street import KEY, ManualClock, seeded_draw
 from tests.week import scene
 from tests.week.line import Line, PowerCutError
@@ -30,9 +30,9 @@ from tests.week.line import Line, PowerCutError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from gateway.core.street import Street
+    from gateway.core.site import Site
     from gateway.core.types import Message
-    from gateway.core.world import Outcome
+    from gateway.core.world import Changes
     from tests.week.collector import MemoryCloud
 
 T = TypeVar("T")
@@ -51,45 +51,45 @@ class Taken(NamedTuple):
     messages: tuple[Message, ...]
 
 
-class WeekInbox(Inbox):
+class WeekInbox(Mailbox):
     """A box that never waits. `held` is called when the gateway waits out a full disk; `taken` with what it takes."""
 
     def __init__(self, taken: Callable[[Sequence[Message]], None], held: Callable[[float], None]) -> None:
-        super().__init__(limits.INBOX_MESSAGES_MAX)
+        super().__init__(limits.MAILBOX_MESSAGES_MAX)
         self._on_taken, self._on_held = taken, held
-        self.store: Store | None = None
+        self.store: ports.Store | None = None
 
-    def call(self, task: Callable[[Store], T]) -> Future[T]:
+    def call(self, task: Callable[[ports.Store], T]) -> Future[T]:
         """The writer is whoever asks: do it now."""
-        job = Job(task)
+        call = Call(task)
         assert self.store is not None
-        job.run(self.store)
-        return job.future
+        call.run(self.store)
+        return call.future
 
-    def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Job[Any]]]:
+    def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Call[Any]]]:
         """What is there."""
         if not most:
             self._on_held(wait_s)
-        messages, jobs = super().take(most, 0.0)
+        messages, calls = super().take(most, 0.0)
         if messages:
             self._on_taken(messages)
-        return messages, jobs
+        return messages, calls
 
 
 class WeekStore(Store):
     """The real store, that tells what it has committed, can be killed around a commit, and can find the disk full."""
 
-    saved: Callable[[Outcome], None] | None = None
+    saved: Callable[[Changes], None] | None = None
     cut_at: CutAt | None = None
 
-    def save(self, outcome: Outcome) -> None:
+    def save(self, changes: Changes) -> None:
         """Commit, unless the power fails first."""
         if self.cut_at == "before_commit":
             raise PowerCutError(self.cut_at)
-        super().save(outcome)
+        super().save(changes)
         if self.saved is not None:
-            self.saved(outcome)
-        if self.cut_at == "after_commit" or (self.cut_at == "before_telling" and outcome.triggers):
+            self.saved(changes)
+        if self.cut_at == "after_commit" or (self.cut_at == "before_telling" and changes.triggers):
             raise PowerCutError(self.cut_at)
 
     def fill_disk(self) -> None:
@@ -122,32 +122,32 @@ class Parts(NamedTuple):
     """What a gateway is made of; a negative control hands in a part whose guard is off."""
 
     store: type[WeekStore] = WeekStore
-    road: Callable[..., Road] = Road
+    router: Callable[..., Router] = Router
     line: type[Line] | None = None
     clock: type[ManualClock] = ManualClock
-    street: Callable[[Street], Street] = lambda street: street
+    site: Callable[[Site], Site] = lambda site: site
 
 
 class Machine:
     """A gateway with its database in `folder`; `turns` are those of this life, `log` is what every turn of all lives took in."""
 
     def __init__(
-        self, folder: Path, street: Street, line: Line, clock: ManualClock, cloud: MemoryCloud, *, seed: int, parts: Parts | None = None
+        self, folder: Path, site: Site, line: Line, clock: ManualClock, cloud: MemoryCloud, *, seed: int, parts: Parts | None = None
     ) -> None:
         self._folder, self._line, self._clock, self._cloud = folder, line, clock, cloud
         self._parts = parts or Parts()
-        self.street = self._parts.street(street)
+        self.site = self._parts.site(site)
         self._draw = seeded_draw(seed)
         self._lives = 0
         self._uplink = Uplink()
         self.taken: Callable[[Sequence[Message]], None] = lambda _: None
         self.held: Callable[[float], None] = lambda _: None
-        self.saved: Callable[[Outcome], None] = lambda _: None
+        self.saved: Callable[[Changes], None] = lambda _: None
         self.log: list[Taken] = []
         self._batch: tuple[Message, ...] = ()
         self.deaths = self.turns = 0
         self.buried: Counter[str] = Counter()  # what lives that have ended had counted
-        self.store, self.app, self.inbox, self.uplink = self._begin()
+        self.store, self.app, self.mailbox, self.uplink = self._begin()
 
     @property
     def path(self) -> Path:
@@ -166,7 +166,7 @@ class Machine:
             self.log.append(Taken(now_ms, step_ms, self._batch))
             if cut_at is not None and cut_at != "before_telling":
                 raise PowerCutError(cut_at)
-            if not self._line.pump() and not len(self.inbox):
+            if not self._line.pump() and not len(self.mailbox):
                 return
 
     def send(self) -> None:
@@ -188,22 +188,22 @@ class Machine:
         self.store.close()
         before.unlink()
         self._uplink = Uplink()
-        self.store, self.app, self.inbox, self.uplink = self._begin()
+        self.store, self.app, self.mailbox, self.uplink = self._begin()
 
     def totals(self) -> Counter[str]:
         """What this life has counted: messages, refusals, observations, what was kept and dropped, and triggers that came too late."""
-        app, road = self.app, self.app.road
+        app, router = self.app, self.app.router
         return Counter(
             {
-                "messages": app.counts["messages"],
-                "decoded": sum(road.messages.values()),
-                "refused": road.refusals(),
-                "unknown": road.messages["unknown_topic"],
-                "observations": sum(road.observations.values()),
-                "kept": app.counts["kept"],
-                "discarded": sum(app.discarded.values()),
+                "messages": app.counters.counts["messages"],
+                "decoded": sum(router.messages.values()),
+                "refused": router.refusals(),
+                "unknown": router.messages["unknown_topic"],
+                "observations": sum(router.observations.values()),
+                "kept": app.counters.counts["kept"],
+                "discarded": sum(app.counters.discarded.values()),
                 "expired": app.triggers.expired,
-                "facts": app.counts["facts"],
+                "facts": app.counters.counts["facts"],
             }
         )
 
@@ -214,21 +214,29 @@ class Machine:
     def _begin(self) -> tuple[WeekStore, App, WeekInbox, UplinkThread]:
         store = self._parts.store(self.path, KEY)
         store.saved = self._save
-        inbox = WeekInbox(self._take, self._hold)
-        inbox.store = store
-        road = scene.road(self._parts.road)
-        app = App(self.street, clock=self._clock, bus=self._line, store=store, scorer=scene.HabitScorer(), road=road, inbox=inbox)
-        app.draw = self._draw
-        app.status_interval_ms = STATUS_MS
-        uplink = UplinkThread(self.street.gateway, self._cloud, inbox, self._clock.now_ms, IDLE_MS / 1000)
-        app.uplink = uplink
-        self._line.connect(inbox)
-        return store, app, inbox, uplink
+        mailbox = WeekInbox(self._take, self._hold)
+        mailbox.store = store
+        router = scene.router(self._parts.router)
+        uplink = UplinkThread(self.site.gateway, self._cloud, mailbox, self._clock.now_ms, IDLE_MS / 1000)
+        app = App(
+            self.site,
+            clock=self._clock,
+            bus=self._line,
+            store=store,
+            scorer=scene.HabitScorer(),
+            router=router,
+            mailbox=mailbox,
+            uplink=uplink,
+            draw=self._draw,
+            status_interval_ms=STATUS_MS,
+        )
+        self._line.connect(mailbox)
+        return store, app, mailbox, uplink
 
     # What to tell may be set after a life has begun, so each life asks here.
 
-    def _save(self, outcome: Outcome) -> None:
-        self.saved(outcome)
+    def _save(self, changes: Changes) -> None:
+        self.saved(changes)
 
     def _hold(self, wait_s: float) -> None:
         self.held(wait_s)

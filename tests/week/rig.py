@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from firmware_sim.message import Message as SimulatedMessage
     from gateway.core.bus import Publication
     from gateway.core.types import Message
-    from gateway.core.world import Outcome
+    from gateway.core.world import Changes
 
 HOLD_S_MAX = 120.0
 ADDRESS_DIGITS = 12
@@ -78,19 +78,19 @@ class Rig:
         self.plan, self.campaign = plan, scene.CAMPAIGN
         parts = parts or Parts()
         scenario = scene.scenario(plan.people, plan.days, plan.cadence_s)
-        street = scene.street(scenario, plan.cadence_s)
+        site = scene.site(scenario, plan.cadence_s)
         self.true_ms = scene.START_MS
         self.clock = parts.clock(scene.START_MS)
         self.faults: list[Fault] = faults.build(plan.faults, plan.seed, plan.haste)
         self._awake: list[Fault] = []
         self.leaks = Leaks()
         tills = frozenset(till.device for till in scenario.tills)
-        rules = street.presence
+        rules = site.presence
         self.book = Book(self.campaign, tills, rules.fix_zones, dwell_ms=rules.dwell_ms, window_ms=scene.WINDOW_MS)
         self.leaks.names = self.book.secrets
         self.collector = Collector(self._left)
         self.line = (parts.line or Line)(self.clock.now_ms, self._publish)
-        self.machine = Machine(folder, street, self.line, self.clock, MemoryCloud(self.collector), seed=plan.seed, parts=parts)
+        self.machine = Machine(folder, site, self.line, self.clock, MemoryCloud(self.collector), seed=plan.seed, parts=parts)
         self.machine.taken, self.machine.held, self.machine.saved = self._taken, self._held, self._saved
         self.simulated = SimulatedStreet(scenario, seed=plan.seed, start_ms=scene.START_MS, publish=self._say)
         self.cut_at: CutAt | None = None
@@ -167,7 +167,7 @@ class Rig:
         dues = [Due(self.true_ms, parcel)]
         for fault in self._awake:
             if isinstance(fault, RoadFault):
-                dues = [after for due in dues for after in fault.road(due)]
+                dues = [after for due in dues for after in fault.router(due)]
         for due in dues:
             heapq.heappush(self._travelling, (due.at_ms, next(self._order), due.parcel))
 
@@ -212,11 +212,11 @@ class Rig:
             if isinstance(fault, Disk):
                 fault.held(self, self._hold_s)
 
-    def _saved(self, outcome: Outcome) -> None:
-        self.book.saved(outcome, self._turn_ms)
-        self.leaks.digits.update(outcome.contexts)
-        self.leaks.digits.update(decision.id.rpartition(".")[2] for decision in outcome.decisions)
-        self.codes.update({trigger.decision: occasion(trigger) for trigger in outcome.triggers})
+    def _saved(self, changes: Changes) -> None:
+        self.book.saved(changes, self._turn_ms)
+        self.leaks.digits.update(changes.contexts)
+        self.leaks.digits.update(decision.id.rpartition(".")[2] for decision in changes.decisions)
+        self.codes.update({trigger.decision: occasion(trigger) for trigger in changes.triggers})
         self.counts["commits"] += 1
 
     def _publish(self, publication: Publication) -> None:

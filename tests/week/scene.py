@@ -17,9 +17,9 @@ from firmware_sim.scenario import Scenario
 from gateway.core import features, limits
 from gateway.core.offers import Campaign, Policy
 from gateway.core.presence import PresenceRules
-from gateway.core.street import Street, Zone
+from gateway.core.site import Site, Zone
 from gateway.decoders.registry import load
-from gateway.road import Road
+from gateway.runtime.router import Router
 from tests.kit.street import BERLIN, HOUR_MS, berlin_ms, offer
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def zones(scene: Scenario) -> tuple[Zone, ...]:
     )
 
 
-def street(scene: Scenario, cadence_s: int = CADENCE_S) -> Street:
+def site(scene: Scenario, cadence_s: int = CADENCE_S) -> Site:
     """The gateway's fixed part of the world."""
     places = zones(scene)
     silence_ms = round(2.5 * cadence_s * 1000)
@@ -128,8 +128,8 @@ def street(scene: Scenario, cadence_s: int = CADENCE_S) -> Street:
         fix_exit_after_ms=3 * silence_ms,
         fix_zones=frozenset(place.id for place in places if not place.anchors),
     )
-    return Street(
-        site=SITE,
+    return Site(
+        name=SITE,
         gateway=GATEWAY,
         timezone=BERLIN,
         zones={place.id: place for place in places},
@@ -142,7 +142,7 @@ def street(scene: Scenario, cadence_s: int = CADENCE_S) -> Street:
     )
 
 
-def road(make: Callable[[list[tuple[str, Decoder]]], Road] = Road) -> Road:
+def router(make: Callable[[list[tuple[str, Decoder]]], Router] = Router) -> Router:
     """The formats that this street speaks."""
     return make([(topic, load(name)) for topic, name in SOURCES])
 

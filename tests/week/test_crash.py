@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.week import again, scene
-from tests.week.again import Occasion, World
+from tests.week.again import Occasion, State
 from tests.week.guards import EagerLine
 from tests.week.machine import CUTS, CutAt, Taken
 from tests.week.rig import Plan, Rig, folder, play
@@ -32,7 +32,7 @@ class Logged(NamedTuple):
 
     log: list[Taken]
     codes: dict[str, Occasion]
-    whole: World
+    whole: State
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def logged(where: Path) -> Iterator[Logged]:
     whole.machine.close()
 
 
-def _world(where: Path, name: str, log: list[Taken], codes: dict[str, Occasion]) -> World:
+def _world(where: Path, name: str, log: list[Taken], codes: dict[str, Occasion]) -> State:
     (where / name).mkdir()
-    street = scene.street(scene.scenario(PLAN.people, PLAN.days, PLAN.cadence_s), PLAN.cadence_s)
-    return World(where / name, street, log, PLAN.seed, codes)
+    site = scene.site(scene.scenario(PLAN.people, PLAN.days, PLAN.cadence_s), PLAN.cadence_s)
+    return State(where / name, site, log, PLAN.seed, codes)
 
 
 def _turns(logged: Logged) -> list[int]:
@@ -63,7 +63,7 @@ def _turns(logged: Logged) -> list[int]:
     return [number for number, taken in enumerate(logged.log) if taken.messages]
 
 
-def _check_facts(whole: World, crashed: World) -> None:
+def _check_facts(whole: State, crashed: State) -> None:
     before, after = whole.machine.store, crashed.machine.store
     assert again.facts(after) == again.facts(before)
     assert again.people(after) == again.people(before)
@@ -105,7 +105,7 @@ def test_a_gateway_that_thanks_too_early_is_caught(where: Path, logged: Logged) 
     with_facts = [number for number in _turns(logged) if any(message.qos for message in logged.log[number].messages)]
     crashed = _world(where, "eager", logged.log, logged.codes)
     eager = EagerLine(crashed._clock.now_ms, lambda _: None)
-    eager.connect(crashed.machine.inbox)
+    eager.connect(crashed.machine.mailbox)
     crashed._line = crashed.machine._line = crashed.machine.app.bus = eager
     crashed.play(dict.fromkeys(with_facts[::3], "before_commit"))
     assert again.facts(crashed.machine.store) != again.facts(logged.whole.machine.store)

@@ -23,7 +23,7 @@ MINUTE_MS = 60_000
 EXIT_MIN = 2
 
 
-class Street:
+class Site:
     """One gateway, one phone; `changes` is all that was told of comings and goings, with the minutes since the start."""
 
     def __init__(self, machine: Machine, line: Line, clock: ManualClock) -> None:
@@ -31,7 +31,7 @@ class Street:
         self._seq = 0
         self._passed_ms = 0
         self.changes: list[tuple[int, str]] = []
-        machine.saved = lambda outcome: self.changes.extend(map(self._told, outcome.transitions))
+        machine.saved = lambda changes: self.changes.extend(map(self._told, changes.transitions))
 
     def say(self, device: str, kind: str, /, **fields: Any) -> None:
         """A device speaks."""
@@ -62,63 +62,63 @@ class Street:
 
 
 @pytest.fixture
-def street() -> Iterator[Street]:
+def site() -> Iterator[Site]:
     with folder() as where:
         clock = ManualClock(NOON_MS)
         line = Line(clock.now_ms, lambda _: None)
-        whole = scene.street(scene.scenario(1, 1.0))
+        whole = scene.site(scene.scenario(1, 1.0))
         quick = replace(whole, presence=replace(whole.presence, exit_after_ms=EXIT_MIN * MINUTE_MS))
         machine = Machine(where, quick, line, clock, MemoryCloud(Collector(lambda _: None)), seed=1)
-        yield Street(machine, line, clock)
+        yield Site(machine, line, clock)
         machine.close()
 
 
-def test_an_offer_that_a_no_in_the_same_batch_stops_is_not_counted(street: Street) -> None:
-    street.yes()
-    street.heard(2)
-    street.say("phone-0001", "consent", purposes=[], version=1)
-    street.machine.turn()
-    assert street.machine.app.counts["decisions"] == 1
-    assert street.machine.app.counts["triggers"] == 0
-    assert not street.machine.app.world.cells
+def test_an_offer_that_a_no_in_the_same_batch_stops_is_not_counted(site: Site) -> None:
+    site.yes()
+    site.heard(2)
+    site.say("phone-0001", "consent", purposes=[], version=1)
+    site.machine.turn()
+    assert site.machine.app.counters.counts["decisions"] == 1
+    assert site.machine.app.counters.counts["triggers"] == 0
+    assert not site.machine.app.state.cells
 
 
 @pytest.mark.parametrize("step_ms", [HOUR_MS, -HOUR_MS, 24 * HOUR_MS])
-def test_a_visit_keeps_its_length_when_the_clock_is_set_and_the_power_fails(street: Street, step_ms: int) -> None:
-    street.yes()
-    street.heard(2)
-    street.machine.turn()
-    street.clock.step(step_ms)
-    street.wait(1)
-    street.machine.die()
-    street.wait(20)
-    (_, entered), (dwelled_min, dwelled) = street.changes
+def test_a_visit_keeps_its_length_when_the_clock_is_set_and_the_power_fails(site: Site, step_ms: int) -> None:
+    site.yes()
+    site.heard(2)
+    site.machine.turn()
+    site.clock.step(step_ms)
+    site.wait(1)
+    site.machine.die()
+    site.wait(20)
+    (_, entered), (dwelled_min, dwelled) = site.changes
     assert (entered, dwelled) == ("entered", "dwelled")
     assert 10 <= dwelled_min <= 10 + EXIT_MIN, "a timer is asked at the latest one silence after the restart"
 
 
-def test_a_visit_ends_although_the_gateway_woke_up_in_1970(street: Street) -> None:
-    street.yes()
-    street.heard(2)
-    street.machine.turn()
-    here_ms = street.clock.now_ms()
-    street.clock._now_ms = berlin_ms(1970, 1, 1, 12)  # no battery: nobody is told of this step
-    street.machine.die()
-    street.wait(1)
-    street.clock.step(here_ms - berlin_ms(1970, 1, 1, 12))
-    street.machine.turn()
-    street.clock.advance(2 * HOUR_MS)
-    street.machine.turn()
-    assert [kind for _, kind in street.changes][-1] == "left"
-    assert not street.machine.store.rows("SELECT * FROM presences")
+def test_a_visit_ends_although_the_gateway_woke_up_in_1970(site: Site) -> None:
+    site.yes()
+    site.heard(2)
+    site.machine.turn()
+    here_ms = site.clock.now_ms()
+    site.clock._now_ms = berlin_ms(1970, 1, 1, 12)  # no battery: nobody is told of this step
+    site.machine.die()
+    site.wait(1)
+    site.clock.step(here_ms - berlin_ms(1970, 1, 1, 12))
+    site.machine.turn()
+    site.clock.advance(2 * HOUR_MS)
+    site.machine.turn()
+    assert [kind for _, kind in site.changes][-1] == "left"
+    assert not site.machine.store.rows("SELECT * FROM presences")
 
 
-def test_a_sale_of_which_nobody_knew_the_time_is_kept(street: Street) -> None:
-    street.clock.step(berlin_ms(1970, 1, 1, 12) - street.clock.now_ms())
-    street.say("till-cafe", "purchase", amount_minor=450, kind="coffee_house", decision=None)
-    street.machine.turn()
-    street.clock.step(NOON_MS - street.clock.now_ms())
+def test_a_sale_of_which_nobody_knew_the_time_is_kept(site: Site) -> None:
+    site.clock.step(berlin_ms(1970, 1, 1, 12) - site.clock.now_ms())
+    site.say("till-cafe", "purchase", amount_minor=450, kind="coffee_house", decision=None)
+    site.machine.turn()
+    site.clock.step(NOON_MS - site.clock.now_ms())
     for _ in range(3):
-        street.clock.advance(24 * HOUR_MS)
-        street.machine.turn()
-    assert len(street.machine.store.rows("SELECT * FROM facts")) == 1
+        site.clock.advance(24 * HOUR_MS)
+        site.machine.turn()
+    assert len(site.machine.store.rows("SELECT * FROM facts")) == 1

@@ -13,8 +13,8 @@ from gateway.core import context as contexts
 from gateway.core import features
 from gateway.core.features import Situation
 from gateway.core.policy.decision import Candidate, Decision, Reason
-from gateway.core.policy.gates import Moment, closed_to, closed_to_all
-from gateway.core.street import heading, local, travel_min
+from gateway.core.policy.gates import DecisionRequest, closed_to, closed_to_all
+from gateway.core.site import heading, local, travel_min
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,9 @@ class Scorer(Protocol):
         """Probabilities in [0, 1], shape (n,), for rows of shape (n, len(FEATURES)); None without a usable model."""
 
 
-def decide(moment: Moment, here: ZoneContext, scorer: Scorer, decision_id: str) -> Decision:
+def decide(moment: DecisionRequest, here: ZoneContext, scorer: Scorer, decision_id: str) -> Decision:
     """Choose an offer for this moment, or silence; every candidate dropped has its reason."""
-    offers = moment.street.campaign.offers
+    offers = moment.site.campaign.offers
     closed = closed_to_all(moment)
     if closed is not None:
         return _written(moment, decision_id, None, closed, [Candidate(offer.id, closed) for offer in offers], scorer)
@@ -57,12 +57,12 @@ def decide(moment: Moment, here: ZoneContext, scorer: Scorer, decision_id: str) 
     return _written(moment, decision_id, best, _reason(candidates), candidates, scorer)
 
 
-def situation(moment: Moment, here: ZoneContext, offer: Offer) -> Situation:
+def situation(moment: DecisionRequest, here: ZoneContext, offer: Offer) -> Situation:
     """What the model is asked about: this person, this offer, this moment, read off the context."""
-    clock = local(moment.now_ms, moment.street.timezone)
-    zone = moment.street.zones[moment.zone]
+    clock = local(moment.now_ms, moment.site.timezone)
+    zone = moment.site.zones[moment.zone]
     hour = clock.hour + clock.minute / 60
-    shop = moment.street.zones.get(offer.shop)
+    shop = moment.site.zones.get(offer.shop)
     around = contexts.surroundings(here, moment.now_ms)
     return Situation(
         hour=hour,
@@ -80,7 +80,7 @@ def situation(moment: Moment, here: ZoneContext, offer: Offer) -> Situation:
     )
 
 
-def _judge(moment: Moment, here: ZoneContext, scorer: Scorer, offers: Sequence[Offer]) -> list[Candidate]:
+def _judge(moment: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: Sequence[Offer]) -> list[Candidate]:
     """Score the open offers and rank them by worth, best first; equal worth keeps the campaign's order."""
     if not offers:
         return []
@@ -88,7 +88,7 @@ def _judge(moment: Moment, here: ZoneContext, scorer: Scorer, offers: Sequence[O
     scores = scorer.score(rows)
     if scores is None:
         return [Candidate(offer.id, "no_model") for offer in offers]
-    policy = moment.street.campaign.policy
+    policy = moment.site.campaign.policy
     judged = []
     for offer, propensity, row in zip(offers, scores.tolist(), rows.tolist(), strict=True):
         if not 0.0 <= propensity <= 1.0:  # NaN is neither: what is no probability says nothing
@@ -116,7 +116,7 @@ def _reason(candidates: Sequence[Candidate]) -> Reason:
 
 
 def _written(
-    moment: Moment, decision_id: str, best: Candidate | None, reason: Reason, candidates: Sequence[Candidate], scorer: Scorer
+    moment: DecisionRequest, decision_id: str, best: Candidate | None, reason: Reason, candidates: Sequence[Candidate], scorer: Scorer
 ) -> Decision:
     return Decision(
         id=decision_id,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core import context as contexts
-from gateway.core.street import Street, local
+from gateway.core.site import Site, local
 
 if TYPE_CHECKING:
     from gateway.core.context import SubjectContext
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from gateway.core.types import Occasion
 
 
-class Moment(msgspec.Struct, frozen=True):
+class DecisionRequest(msgspec.Struct, frozen=True):
     """Who is where, when, and what brought it up."""
 
     subject: SubjectContext
     zone: str
     occasion: Occasion
     now_ms: int
-    street: Street
+    site: Site
 
 
-def closed_to_all(moment: Moment) -> Reason | None:
+def closed_to_all(moment: DecisionRequest) -> Reason | None:
     """Why no offer at all may be proposed at this moment, or None."""
-    policy, subject = moment.street.campaign.policy, moment.subject
-    if moment.now_ms < moment.street.clock_floor_ms:
+    policy, subject = moment.site.campaign.policy, moment.subject
+    if moment.now_ms < moment.site.clock_floor_ms:
         return "clock_untrusted"
     if not contexts.allows(subject, "offers", moment.now_ms):
         return "no_consent"
-    clock = local(moment.now_ms, moment.street.timezone)
+    clock = local(moment.now_ms, moment.site.timezone)
     if is_quiet(policy, clock.hour * 60 + clock.minute):
         return "quiet_hours"
     if any(moment.now_ms - contact.at_ms < policy.gap_s_min * 1000 for contact in subject.contacts):
@@ -47,7 +47,7 @@ def closed_to_all(moment: Moment) -> Reason | None:
     return None
 
 
-def closed_to(offer: Offer, moment: Moment) -> Reason | None:
+def closed_to(offer: Offer, moment: DecisionRequest) -> Reason | None:
     """Why this offer may not be proposed at this moment, or None."""
     if moment.zone not in offer.zones:
         return "not_here"
@@ -55,11 +55,11 @@ def closed_to(offer: Offer, moment: Moment) -> Reason | None:
         return "not_now"
     if not offer.starts_ms <= moment.now_ms < offer.ends_ms:
         return "not_live"
-    day = local(moment.now_ms, moment.street.timezone).date()
+    day = local(moment.now_ms, moment.site.timezone).date()
     for contact in moment.subject.contacts:
         if contact.offer != offer.id or contact.answer != "dismissed":
             continue
-        if local(contact.at_ms, moment.street.timezone).date() == day:
+        if local(contact.at_ms, moment.site.timezone).date() == day:
             return "refused"
     if _today(moment, offer.id) >= offer.per_person_day_max:
         return "cap_offer_day"
@@ -74,11 +74,11 @@ def is_quiet(policy: Policy, minute: int) -> bool:
     return minute >= start or minute < end
 
 
-def _today(moment: Moment, offer: str | None = None) -> int:
+def _today(moment: DecisionRequest, offer: str | None = None) -> int:
     """How many offers (or how often this one) the person has been proposed on this local day."""
-    day = local(moment.now_ms, moment.street.timezone).date()
+    day = local(moment.now_ms, moment.site.timezone).date()
     return sum(
         1
         for contact in moment.subject.contacts
-        if (offer is None or contact.offer == offer) and local(contact.at_ms, moment.street.timezone).date() == day
+        if (offer is None or contact.offer == offer) and local(contact.at_ms, moment.site.timezone).date() == day
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gateway.core.learnt import Pattern, PatternFile
+from gateway.core.learned import Pattern, PatternFile
 from models.patterns.journeys import Journey
 from models.patterns.worth import published, value_journeys, value_rules
 from tests.models.patterns.toy import rule

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from gateway.core.learnt import Predictor
+from gateway.core.learned import Predictor
 from models.propensity import bayes
 from models.propensity.bayes import DAY_MS, OfferBayes
 from tests.models.propensity import samples

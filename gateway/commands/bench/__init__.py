@@ -1,0 +1,20 @@
+"""`wayside bench`: throughput and latency on this machine, in parts and as a whole, with method and limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.commands.bench.report import run_bench
+from gateway.commands.options import ConfigOption, JsonOption, command_app, guarded, load
+
+command = command_app()
+
+
+@command.command()
+def bench(config: ConfigOption = Path("deploy/demo/gw-a.toml"), *, as_json: JsonOption = False) -> None:
+    """Measure throughput and latency on this machine, in parts and as a whole.
+
+    Example: `wayside bench --config deploy/demo/gw-a.toml`
+    """
+    load(config)
+    guarded(lambda: run_bench(config, as_json=as_json))

@@ -1,0 +1,168 @@
+"""`wayside bundle …`: what is on the shelf, what may come on it, and the way back.
+
+A bundle is installed only after everything that a start would ask of it: signature, hashes, expiry, version, feature table, campaign,
+and a model that answers in a process of its own. So the active file is always one that starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gateway.adapters.bundle import Bundle, BundleError, Manifest, open_bundle, read_content
+from gateway.adapters.bundle_store import BundleStore, digest
+from gateway.adapters.clock import SystemClock
+from gateway.build import trusted_keys
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, guarded, load
+from gateway.core import limits
+from gateway.runtime.model_check import check_model
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+
+command = command_app("Signed bundles: verify, show, install, roll back.")
+BundleArgument = Annotated[Path, typer.Argument(help="the bundle")]
+
+
+@command.command()
+def verify(bundle: BundleArgument, config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False) -> None:
+    """Open a bundle as this gateway would, its model in a process of its own; nothing is changed.
+
+    Example: `wayside bundle verify new.bundle --config wayside.toml`
+    """
+    settings = load(config)
+    print_bundle(guarded(lambda: verified(bundle, settings)), "this gateway can run it", as_json=as_json)
+
+
+@command.command()
+def show(
+    bundle: Annotated[Path | None, typer.Argument(help="the bundle; without it the active one")] = None,
+    config: ConfigOption = CONFIG_FILE,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a bundle's content, also of an expired one.
+
+    Example: `wayside bundle show --config wayside.toml`
+    """
+    settings = load(config)
+    path = bundle or settings.bundle.path
+    print_bundle(guarded(lambda: verified(path, settings, judge_expiry=False)), "signed and whole", as_json=as_json)
+
+
+@command.command()
+def install(
+    bundle: BundleArgument,
+    config: ConfigOption = CONFIG_FILE,
+    series: Annotated[str | None, typer.Option(help="name of the bundle's series, if it differs from the active bundle's series")] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a bundle and make it the active one; the previous bundle is kept. A running gateway loads it within a second.
+
+    Example: `wayside bundle install new.bundle --config wayside.toml`
+    """
+    settings = load(config)
+    print_bundle(guarded(lambda: install_bundle(bundle, settings, series=series)), "installed", as_json=as_json)
+
+
+@command.command()
+def rollback(config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False) -> None:
+    """Make the previous bundle active again; a second rollback returns to the newer one. A running gateway follows within a second.
+
+    Example: `wayside bundle rollback --config wayside.toml`
+    """
+    settings = load(config)
+    print_bundle(guarded(lambda: roll_back_bundle(settings)), "active again", as_json=as_json)
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What the commands print of a bundle: of the patterns how many, of the priors for which offers, None where none came along."""
+
+    manifest: Manifest
+    offers: tuple[str, ...]
+    parity_rows: int
+    patterns: int | None
+    priors: tuple[str, ...] | None
+
+
+def verified(source: Path | bytes, config: Config, *, judge_expiry: bool = True) -> Bundle:
+    """A bundle that this gateway could run. Raises BundleError, ScorerError, SetupError."""
+    now_ms = SystemClock().now_ms()
+    known = judge_expiry and now_ms >= limits.CLOCK_FLOOR_MS
+    bundle = open_bundle(source, trusted_keys(config), now_ms if known else None)
+    check_model(bundle)
+    return bundle
+
+
+def install_bundle(path: Path, config: Config, *, series: str | None) -> Bundle:
+    """Make the bundle at `path` the active one. Raises as `verified`, and BundleStoreError, OSError."""
+    bundle_store = BundleStore(config.bundle.path)
+    content = read_content(path)  # once: what is installed is what was verified, whoever swaps the file meanwhile
+    bundle = verified(content, config)
+    # Put there by hand, or a power cut came before the note.
+    lies_unnoted = bundle_store.notes() is None and hashlib.sha256(content).hexdigest() == digest(bundle_store.active)
+    if not lies_unnoted:
+        _check_follows(bundle.manifest, bundle_store, config, series)
+    bundle_store.install(content, bundle.manifest.name, bundle.manifest.version)
+    return bundle
+
+
+def roll_back_bundle(config: Config) -> Bundle:
+    """Go back to the previous bundle, if that still runs. Raises as `install`."""
+    bundle_store = BundleStore(config.bundle.path)
+    if bundle_store.previous.exists():
+        verified(bundle_store.previous, config)
+    bundle_store.roll_back()
+    return verified(bundle_store.active, config)
+
+
+def _check_follows(manifest: Manifest, bundle_store: BundleStore, config: Config, series: str | None) -> None:
+    """A series counts up; another series begins only where it is asked for by name."""
+    notes = bundle_store.notes()
+    if notes is not None:
+        name, version_max = notes.name, notes.version_max
+    elif bundle_store.active.exists():
+        active = open_bundle(bundle_store.active, trusted_keys(config), None).manifest
+        name, version_max = active.name, active.version
+    else:
+        return
+    if manifest.name != name:
+        if series != manifest.name:
+            raise BundleError("other_series", f"it is of the series {manifest.name!r}, this gateway runs {name!r}")
+    elif manifest.version <= version_max:
+        raise BundleError("older_version", f"version {manifest.version} is not newer than {version_max}, which was installed here")
+
+
+def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
+    """One bundle for people, or as one JSON object."""
+    shown = Shown(
+        manifest=bundle.manifest,
+        offers=tuple(offer.id for offer in bundle.campaign.offers),
+        parity_rows=len(bundle.rows),
+        patterns=None if bundle.patterns is None else len(bundle.patterns),
+        priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
+    )
+    if as_json:
+        Console().out(msgspec.json.encode(shown).decode(), highlight=False)
+        return
+    manifest = shown.manifest
+    table = Table("", "", title=f"{manifest.name} version {manifest.version}: {title}", show_header=False)
+    table.add_row("expires", datetime.fromtimestamp(manifest.expires_at_ms / 1000, tz=UTC).date().isoformat())
+    table.add_row("offers", ", ".join(shown.offers))
+    table.add_row("operators", ", ".join(manifest.model.ops))
+    table.add_row("calibration", manifest.model.calibration or "not stated")
+    table.add_row("answers compared", str(shown.parity_rows))
+    table.add_row("patterns", "none" if shown.patterns is None else f"{shown.patterns}, each with a value")
+    table.add_row("priors", "none" if shown.priors is None else f"for {', '.join(shown.priors) or 'no offer'}")
+    for name, value in manifest.metrics.items():
+        table.add_row(name, f"{value:g}")
+    Console().print(table)

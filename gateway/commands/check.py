@@ -1,0 +1,51 @@
+"""`wayside check`: validate a config or a campaign; the network and the database are not opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.adapters.bundle import parse_campaign
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.mqtt import MqttBus
+from gateway.build import build_router, build_site, cloud, mqtt_options, sound_bundle
+from gateway.commands.options import SetOption, command_app, fail, guarded, load
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+command = command_app()
+
+
+@command.command()
+def check(
+    config: Annotated[Path | None, typer.Option("--config", help="a gateway's TOML file")] = None,
+    campaign: Annotated[Path | None, typer.Option("--campaign", help="a campaign's JSON file")] = None,
+    override: SetOption = None,
+) -> None:
+    """Validate a config or a campaign without starting anything.
+
+    Example: `wayside check --config wayside.toml`
+    """
+    if config is None and campaign is None:
+        fail("nothing to check: name a file with --config or --campaign", 2)
+    if config is not None:
+        settings = load(config, override)
+        typer.echo(f"{config}: fine. {guarded(lambda: checked(settings))}")
+    if campaign is not None:
+        offers = guarded(lambda: parse_campaign(campaign.read_bytes())).offers
+        typer.echo(f"{campaign}: fine. {len(offers)} offers")
+
+
+def checked(settings: Config) -> str:
+    """Open what `run` opens except the network and the database; a summary of it in one line. Raises one of `gateway.build.FAULTS`."""
+    bundle = sound_bundle(settings, SystemClock().now_ms())
+    site = build_site(settings, bundle)
+    build_router(settings)
+    MqttBus(mqtt_options(settings), SystemClock().now_ms)
+    cloud(settings)
+    offers = len(site.campaign.offers)
+    name = f"{bundle.manifest.name} {bundle.manifest.version}"
+    return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers"

@@ -1,0 +1,114 @@
+"""`wayside decode`: one captured message in, its observations out; the same decoders as on the road."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+
+from gateway.commands.options import command_app
+from gateway.core.types import Message
+from gateway.decoders.advertisement_forms import FORMS, Heard, decode_form
+from gateway.decoders.contract import DecodeError, Decoder, measured
+from gateway.decoders.ids import mac_or_none
+from gateway.decoders.keys import Keys, parse_key, parse_keys
+from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, by_topic, load
+
+command = command_app()
+
+
+@command.command()
+def decode() -> None:
+    """Decode captured messages: JSON lines in, one JSON line out for each.
+
+    A line is `{"topic", "payload" or "payload_hex", "received_at_ms"?, "decoder"?}`; without `decoder` the topic decides. Out comes
+    `{"decoder", "observations"}` or `{"error": {"reason", "detail"}}`.
+
+    Example: `echo '{"topic": "espresense/rooms/hall/status", "payload": "online"}' | wayside decode`
+    """
+    for line in sys.stdin.buffer:
+        if line.strip():
+            sys.stdout.buffer.write(decode_line(line) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def decode_line(line: bytes) -> bytes:
+    """The JSON answer to one JSON line; a line that is no message is an error like any other."""
+    try:
+        captured = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _error("not_json", "a line must be a JSON object with topic and payload or payload_hex")
+    try:
+        form = captured.get("decoder")
+        if isinstance(form, str) and form in FORMS:
+            return msgspec.json.encode({"decoder": form, "observations": decode_form(form, _heard(captured))})
+        message = _message(captured)
+        decoder = _decoder(captured, message.topic)
+        keys = _keys(captured)
+        decode = decoder.keyed(keys).decode if keys else decoder.decode
+        return msgspec.json.encode({"decoder": decoder.name, "observations": decode(message)})
+    except DecodeError as error:
+        return _error(error.reason, error.detail)
+    except (DecoderNotFoundError, BrokenDecoderError) as error:
+        return _error("unknown_decoder", str(error))
+    except ValueError as error:
+        return _error("wrong_line", str(error))
+
+
+def _message(captured: dict[str, Any]) -> Message:
+    """The message that a line stands for."""
+    topic = captured.get("topic")
+    if topic is None:
+        topic = ""
+    if not isinstance(topic, str):
+        raise ValueError("topic must be a text")
+    received_at_ms = captured.get("received_at_ms", 0)
+    if not isinstance(received_at_ms, int):
+        raise ValueError("received_at_ms must be a whole number of milliseconds")
+    return Message(topic, wire_payload(captured), received_at_ms)
+
+
+def _heard(captured: dict[str, Any]) -> Heard:
+    """The advertisement that a line stands for, with what a radio or a gateway would tell beside its bytes."""
+    mac = mac_or_none(captured.get("mac"))
+    uuid, name = captured.get("service_uuid") or "", captured.get("local_name") or ""
+    if not isinstance(uuid, str) or not isinstance(name, str):
+        raise ValueError("service_uuid and local_name must be texts")
+    key = captured.get("bindkey") or captured.get("aes_key")
+    return Heard(wire_payload(captured), mac, measured(captured.get("rssi")), uuid, name, None if key is None else parse_key(key))
+
+
+def _keys(captured: dict[str, Any]) -> Keys:
+    """`keys` of a gateway's message: addresses to hex digits."""
+    stated = captured.get("keys") or {}
+    if not isinstance(stated, dict):
+        raise ValueError("keys must map addresses to hex digits")
+    return parse_keys(stated)
+
+
+def wire_payload(captured: dict[str, Any]) -> bytes:
+    """The bytes that were on the wire: a payload that is not text is JSON. Raises ValueError."""
+    if "payload_hex" in captured:
+        try:
+            return bytes.fromhex(captured["payload_hex"])
+        except (TypeError, ValueError):
+            raise ValueError("payload_hex must be hex digits") from None
+    if "payload" not in captured:
+        raise ValueError("payload or payload_hex is missing")
+    value = captured["payload"]
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else msgspec.json.encode(value)
+
+
+def _decoder(captured: dict[str, Any], topic: str) -> Decoder:
+    name = captured.get("decoder")
+    if name is not None:
+        return load(str(name))
+    decoder = by_topic(topic)
+    if decoder is None:
+        raise ValueError('no decoder knows this topic; name one with "decoder"')
+    return decoder
+
+
+def _error(reason: str, detail: str) -> bytes:
+    return msgspec.json.encode({"error": {"reason": reason, "detail": detail}})

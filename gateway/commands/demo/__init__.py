@@ -1,0 +1,33 @@
+"""`wayside demo`: broker, simulated street, two gateways and dashboard as real processes, removed without a trace at the end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.commands.demo.processes import DemoError
+from gateway.commands.demo.show import run_demo
+from gateway.commands.options import JsonOption, command_app, fail
+
+command = command_app()
+
+
+@command.command()
+def demo(
+    seconds: Annotated[float | None, typer.Option(min=1, help="end after this long; without it, Ctrl-C ends the demo")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="the dashboard's port; 0 takes a free one")] = 8080,
+    seed: Annotated[int, typer.Option(help="the street's seed")] = 1,
+    *,
+    headless: Annotated[bool, typer.Option(help="no live summary")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run everything: broker, simulated street, two gateways, dashboard.
+
+    Example: `wayside demo --seconds 60`
+    """
+    try:
+        faults = run_demo(seconds=seconds, port=port, seed=seed, headless=headless, as_json=as_json)
+    except DemoError as error:
+        fail(str(error))
+    raise typer.Exit(1 if faults else 0)

@@ -1,0 +1,87 @@
+"""What a person sees while the demonstration runs: one table that fits a terminal, renewed four times a second."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from gateway.commands.demo.summary import Totals
+
+ROWS_SHOWN = 6
+
+
+class Screen:
+    """A live summary on `console`; None shows nothing."""
+
+    def __init__(self, console: Console | None, address: str) -> None:
+        """Nothing is drawn before `with`."""
+        self._address = address
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console is not None else None
+
+    def __enter__(self) -> Self:
+        """Begin drawing."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop drawing."""
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, totals: Totals, passed_s: float, seconds: float | None) -> None:
+        """Draw the figures as they are now."""
+        if self._live is None:
+            return
+        of = f" of {seconds:.0f}" if seconds is not None else ""
+        head = Text.assemble((f"{passed_s:.0f}{of} s", "bold"), f"   {self._address}")
+        self._live.update(Group(head, _figures(totals), _reasons(totals)))
+
+    @staticmethod
+    def closing(summary: dict[str, Any]) -> str:
+        """The last words, for people."""
+        answers = ", ".join(f"{count} {kind}" for kind, count in summary["answers"].items()) or "none"
+        return (
+            f"{summary['messages']} messages, {summary['visits'].get('entered', 0)} visits, "
+            f"{summary['triggers']} triggers, answers: {answers}.\n"
+            f"{summary['records_made']} records made, {summary['records_taken']} taken by the dashboard, which holds "
+            f"{summary['records_at_dashboard']}.\n"
+            f"From message to trigger: p50 {summary['trigger_ms_p50']} ms, p99 {summary['trigger_ms_p99']} ms. "
+            f"Unhandled errors: {summary['unhandled_errors']}."
+        )
+
+
+def _figures(totals: Totals) -> Table:
+    table = Table("", *(str(report.get("gateway", "")) for report in totals.reports), "both", box=None)
+    for words, name in (
+        ("messages", "messages"),
+        ("facts", "facts"),
+        ("triggers", "triggers"),
+        ("records made", "records_made"),
+        ("records taken", "records_taken"),
+    ):
+        table.add_row(words, *(str(report.get(name, 0)) for report in totals.reports), str(totals.number(name)))
+    table.add_row(
+        "trigger p50 / p99 ms", *(f"{report.get('trigger_ms_p50')} / {report.get('trigger_ms_p99')}" for report in totals.reports), ""
+    )
+    table.add_row("records at the dashboard", *("" for _ in totals.reports), str(totals.dashboard.get("records", 0)))
+    return table
+
+
+def _reasons(totals: Totals) -> Table:
+    """Side by side: what was heard, what was decided, what came back."""
+    columns = [list(totals.table(name).items())[:ROWS_SHOWN] for name in ("messages_by_decoder", "decisions", "answers")]
+    table = Table("messages", "", "decisions", "", "answers", "", box=None)
+    for index in range(max(map(len, columns), default=0)):
+        cells: list[str] = []
+        for column in columns:
+            name, count = column[index] if index < len(column) else ("", "")
+            cells += [name, str(count)]
+        table.add_row(*cells)
+    return table

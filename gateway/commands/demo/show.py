@@ -1,0 +1,162 @@
+"""The demonstration from start to end: put the parts together, show what happens, add it all up."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from gateway.commands.demo.processes import DemoError, Part, free_port, program, start_broker
+from gateway.commands.demo.screen import Screen
+from gateway.commands.demo.summary import Totals, summarise
+
+GATEWAYS = ("gw-a", "gw-b")
+SPEED = 20
+LOOK_S = 0.25
+FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "demo"
+
+
+class Demo:
+    """The parts of one demonstration, in a folder that goes with it."""
+
+    def __init__(self, port: int, seed: int, search: str | None = None) -> None:
+        """Start broker, dashboard, gateways and street, in this order; `search` is where to look for Mosquitto."""
+        self.began_s = time.monotonic()
+        self.folder = Path(tempfile.mkdtemp(prefix="wayside-demo-"))
+        self.parts: list[Part] = []
+        self.faults = 0
+        try:
+            self._start(port, seed, search)
+        except BaseException:
+            self.end()
+            raise
+
+    def _start(self, port: int, seed: int, search: str | None) -> None:
+        free_port(port)
+        if not (FOLDER / "gw-a.toml").exists():
+            raise DemoError("the demonstration's files are missing: run it in a clone of the project (`make demo`)")
+        broker, broker_port, self.broker = start_broker(self.folder, search)
+        self.parts.append(broker)
+        tokens = {gateway: secrets.token_urlsafe(24) for gateway in GATEWAYS}
+        (self.folder / "tokens").write_text("".join(f"{gateway} {token}\n" for gateway, token in tokens.items()))
+        self.dashboard = self._part(
+            "dashboard", "wayside-dashboard", "serve", "--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"
+        )
+        self._await(self.dashboard)
+        self.address = str(self.dashboard.latest["address"])
+        self.gateways = [self._gateway(gateway, tokens[gateway], broker_port) for gateway in GATEWAYS]
+        for gateway in self.gateways:
+            self._await(gateway)
+        self.setup_s = time.monotonic() - self.began_s
+        url = f"mqtt://127.0.0.1:{broker_port}"
+        self.street = self._part(
+            "street", "wayside-sim", "run", "street", "--broker", url, "--seed", str(seed), "--speed", str(SPEED), "--json"
+        )
+
+    def _gateway(self, gateway: str, token: str, broker_port: int) -> Part:
+        (self.folder / f"{gateway}.token").write_text(token)
+        settings = {
+            "mqtt.port": broker_port,
+            "store.path": self.folder / f"{gateway}.db",
+            "store.key_file": self.folder / f"{gateway}.key",
+            "cloud.url": self.address,
+            "cloud.token_file": self.folder / f"{gateway}.token",
+            "cloud.interval_s": 1.0,
+        }
+        overrides = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        return self._part(gateway, "wayside", "run", "--config", str(FOLDER / f"{gateway}.toml"), "--json", *overrides)
+
+    def _part(self, name: str, command: str, *arguments: str) -> Part:
+        part = Part(name, [program(command), *arguments], self.folder)
+        self.parts.append(part)
+        return part
+
+    def _await(self, part: Part) -> None:
+        """Until the part has said its first word."""
+        while not part.said.wait(LOOK_S):
+            if not part.is_running:
+                raise DemoError(f"{part.name} did not start: {part.last_words()}")
+
+    def check(self) -> str | None:
+        """What became of a part that ended by itself, if one did."""
+        gone = next((part for part in self.parts if not part.is_running), None)
+        return f"{gone.name} ended by itself (exit code {gone.exit_code}): {gone.last_words()}" if gone else None
+
+    def totals(self) -> Totals:
+        """What the gateways report now, and what the dashboard holds."""
+        return Totals([gateway.latest for gateway in self.gateways], self._dashboard())
+
+    def _dashboard(self) -> dict[str, Any]:
+        try:
+            with urllib.request.urlopen(f"{self.address}/v1/summary", timeout=5) as answer:  # noqa: S310 - our own loopback address
+                found = json.load(answer)
+        except OSError:
+            return {}
+        return dict(found)
+
+    def finish(self) -> Totals:
+        """End street and gateways in order, so that everything decided is at the dashboard; then add up."""
+        self._end(self.street)
+        for gateway in self.gateways:
+            self._end(gateway)
+        return self.totals()
+
+    def end(self) -> None:
+        """End what still runs, last started first, and take the folder away."""
+        for part in reversed(self.parts):
+            self._end(part)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self, part: Part) -> None:
+        if part in self.parts:
+            self.parts.remove(part)
+            self.faults += part.end()
+
+
+def run_demo(*, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool) -> int:
+    """Run until the time is over or Ctrl-C; how many unhandled errors there were."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one: the terminal's window was closed
+        signal.signal(number, lambda *_: stop.set())
+    out = Console(stderr=as_json)
+    out.print("starting the street …")
+    demo = Demo(port, seed)
+    try:
+        out.print(demo.broker)
+        out.print(f"[bold]dashboard: {demo.address}[/bold]   (Ctrl-C ends)")
+        began_s = time.monotonic()
+        first_s = _watch(demo, stop, seconds, None if headless or as_json else out)
+        run_s = time.monotonic() - began_s
+        totals = demo.finish()
+    finally:
+        demo.end()
+    summary = summarise(totals, setup_s=demo.setup_s, run_s=run_s, first_trigger_s=first_s, faults=demo.faults, broker=demo.broker)
+    typer.echo(json.dumps(summary) if as_json else Screen.closing(summary))
+    return demo.faults
+
+
+def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None) -> float | None:
+    """Show the live summary until it is time to end; seconds from the street's start to the first trigger."""
+    began_s, first_s = time.monotonic(), None
+    with Screen(out, demo.address) as screen:
+        while not stop.wait(LOOK_S):
+            passed_s = time.monotonic() - began_s
+            totals = demo.totals()
+            if first_s is None and totals.triggers:
+                first_s = passed_s
+            screen.update(totals, passed_s, seconds)
+            if seconds is not None and passed_s >= seconds:
+                break
+            if (gone := demo.check()) is not None:
+                raise DemoError(gone)
+    return first_s

@@ -1,0 +1,215 @@
+"""`wayside discover`: listen for a while, and propose the sources and ids for what is heard, as config text.
+
+Topics choose their decoder first, then usual topics below a prefix (`site7/espresense/...`). What no topic knows is shown
+to every decoder, and one that finds observations in it is proposed, on its usual topics with the base renamed where
+that fits. Both are proposed with a note, for a person to judge: the running gateway never guesses. Ids that may be somebody's (the tags
+and phones that scanners hear) are counted, not written down; only what stands still is named.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway.commands.broker import BrokerError, connect
+from gateway.commands.options import command_app, fail
+from gateway.core.types import Count, Message, Purchase, Reading, Sighting, Status
+from gateway.decoders.contract import DecodeError, Decoder
+from gateway.decoders.registry import by_topic, decoder_names, load
+from gateway.decoders.topics import topic_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.core.types import Observation
+
+TICK_S = 0.25
+TOPICS_MAX = 5_000
+PARTNERS_MAX = 20_000
+IDS_MAX = 200
+LEVELS_KEPT_MIN = 3
+PREFIX_LEVELS_MAX = 2
+
+
+command = command_app()
+
+
+@command.command()
+def discover(
+    broker: Annotated[str, typer.Option(help="mqtt://host:port")],
+    seconds: Annotated[float, typer.Option(min=0.25, help="how long to listen")] = 30.0,
+) -> None:
+    """Listen to a broker for a while and print a config for the devices heard.
+
+    Example: `wayside discover --broker mqtt://127.0.0.1:1883 --seconds 60 > sources.toml`
+    """
+    try:
+        found = listen(broker, seconds, show=True)
+    except BrokerError as error:
+        fail(str(error))
+    if not found.messages and not found.unknown:
+        fail(f"nothing was heard on {broker} in {seconds:g} s: does it carry messages, and may we read them?")
+    typer.echo(found.config(), nl=False)
+
+
+class Route(NamedTuple):
+    """Where messages on a topic go, and whether only their payload said so."""
+
+    topic_filter: str
+    decoder: Decoder
+    guessed: bool
+
+
+class Findings:
+    """What was heard, by source."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.messages: Counter[tuple[str, str]] = Counter()
+        self.guessed: set[tuple[str, str]] = set()
+        self.unknown: Counter[str] = Counter()
+        self.partners: dict[str, set[str]] = defaultdict(set)
+        self.hearers: set[str] = set()
+        self.devices: dict[str, set[str]] = defaultdict(set)
+        self._routes: dict[str, Route | None] = {}
+
+    def hear(self, message: Message) -> None:
+        """Take one message in."""
+        if message.topic not in self._routes and len(self._routes) < TOPICS_MAX:
+            self._routes[message.topic] = _route(message)
+        route = self._routes.get(message.topic)
+        if route is None:
+            self.unknown[_shape(message.topic)] += 1
+            return
+        source = (route.topic_filter, route.decoder.name)
+        self.messages[source] += 1
+        if route.guessed:
+            self.guessed.add(source)
+        try:
+            self._note(route.decoder.decode(message))
+        except DecodeError:
+            return  # a bad message among good ones; the running gateway counts it
+
+    def fixed(self) -> list[str]:
+        """What stands still: of two radios that hear each other, the one that meets more others; of equals, the hearer."""
+
+        def outranks(one: str, other: str) -> bool:
+            mine, theirs = len(self.partners[one]), len(self.partners[other])
+            return mine > theirs or (mine == theirs and one in self.hearers)
+
+        return sorted(one for one, others in self.partners.items() if all(outranks(one, other) for other in others))
+
+    def config(self) -> str:
+        """The proposal, as TOML to be adapted: which zone an id belongs to is for a person to say."""
+        lines = ["# Proposed by `wayside discover`. Say which zone each id belongs to, and delete what you do not want.", ""]
+        for source, count in self.messages.most_common():
+            note = " (guessed from the payload: check it)" if source in self.guessed else ""
+            lines += [f"# {count} messages{note}", "[[sources]]", f"topic = {_quoted(source[0])}", f"decoder = {_quoted(source[1])}", ""]
+        if fixed := self.fixed():
+            moving = len(self.partners) - len(fixed)
+            lines += [f"# Scanners and beacons that may stand for a zone; {moving} other ids came and went, and are not written down."]
+            lines += ["[[zones]]", 'id = "somewhere"', f"anchors = [{', '.join(map(_quoted, fixed[:IDS_MAX]))}]", ""]
+        if self.devices:
+            lines += ["# Sensors and tills: the zone of each, or * for the whole site.", "[devices]"]
+            lines += [f'{_quoted(device)} = "*" # {", ".join(sorted(what))}' for device, what in sorted(self.devices.items())[:IDS_MAX]]
+            lines += [""]
+        lines += [f"# No decoder knows {shape} ({count} messages)." for shape, count in self.unknown.most_common(IDS_MAX)]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _note(self, observations: Iterable[Observation]) -> None:
+        for observation in observations:
+            match observation:
+                case Sighting(hearer=hearer, heard=heard) if len(self.partners) < PARTNERS_MAX:
+                    self.partners[hearer].add(heard)
+                    self.partners[heard].add(hearer)
+                    self.hearers.add(hearer)
+                case Reading(device=device, quantity=what) | Count(device=device, what=what):
+                    self.devices[device].add(what)
+                case Purchase(envelope=envelope):
+                    self.devices[envelope.device].add("purchase")
+                case _:
+                    pass
+
+
+def listen(broker: str, seconds: float, *, show: bool) -> Findings:
+    """Listen to everything on a broker for a while. Raises BrokerError."""
+    findings = Findings()
+    connection = connect(broker)
+    heard: SimpleQueue[Message] = SimpleQueue()
+    connection.on_message = lambda _connection, _userdata, message: heard.put(Message(message.topic, bytes(message.payload), 0))
+    connection.subscribe("#", 0)
+    try:
+        with Progress(console=Console(stderr=True), disable=not show) as progress:
+            for _ in progress.track(range(max(1, int(seconds / TICK_S))), description="listening"):
+                threading.Event().wait(TICK_S)
+                while not heard.empty():
+                    findings.hear(heard.get())
+    finally:
+        connection.disconnect()
+        connection.loop_stop()
+    return findings
+
+
+def _route(message: Message) -> Route | None:
+    """The source that a topic would belong to: known by its topic, else proposed by whatever can read the message."""
+    known = by_topic(message.topic)
+    if known is not None:
+        return Route(_filter_of(known, message.topic), known, guessed=False)
+    return _below_prefix(message) or _by_payload(message)
+
+
+def _filter_of(decoder: Decoder, topic: str) -> str:
+    return next(one for one in decoder.topics if topic_matches(one, topic))
+
+
+def _below_prefix(message: Message) -> Route | None:
+    """A usual topic below levels of the owner's own: a bridge to another broker puts them there."""
+    levels = message.topic.split("/")
+    for own in range(1, min(PREFIX_LEVELS_MAX, len(levels) - 1) + 1):
+        prefix, rest = "/".join(levels[:own]), "/".join(levels[own:])
+        decoder = by_topic(rest)
+        if decoder is not None and _read(decoder, message):
+            return Route(f"{prefix}/{_filter_of(decoder, rest)}", decoder, guessed=True)
+    return None
+
+
+def _by_payload(message: Message) -> Route | None:
+    """The decoder that finds most in the payload; a sign of life is too easily seen."""
+    heard = ((decoder, _read(decoder, message)) for decoder in map(load, decoder_names()))
+    found = [(len(said), decoder) for decoder, said in heard if any(not isinstance(one, Status) for one in said)]
+    if not found:
+        return None
+    decoder = max(found, key=lambda one: one[0])[1]
+    return Route(_renamed(decoder, message.topic) or _shape(message.topic), decoder, guessed=True)
+
+
+def _read(decoder: Decoder, message: Message) -> list[Observation]:
+    try:
+        return decoder.decode(message)
+    except DecodeError:
+        return []
+
+
+def _renamed(decoder: Decoder, topic: str) -> str | None:
+    """The usual filter with another base, where that is all that the owner changed: `zigbee/#` for `zigbee2mqtt/#`."""
+    base = topic.partition("/")[0]
+    candidates = (f"{base}/{rest}" for _, _, rest in (one.partition("/") for one in decoder.topics))
+    return next((one for one in candidates if topic_matches(one, topic)), None)
+
+
+def _shape(topic: str) -> str:
+    """The topic with its middle levels as wildcards: `site/+/+/state` of `site/7/door/state`."""
+    levels = topic.split("/")
+    return topic if len(levels) < LEVELS_KEPT_MIN else "/".join([levels[0], *("+" for _ in levels[1:-1]), levels[-1]])
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are TOML's."""
+    return msgspec.json.encode(text).decode()

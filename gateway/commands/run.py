@@ -1,0 +1,75 @@
+"""`wayside run`: start a gateway, give up if its broker never answers, and print status reports for machines."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.build import build
+from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.runtime.app import App
+
+log = logging.getLogger("wayside")
+LOOK_S = 0.2
+command = command_app()
+
+
+@command.command()
+def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption = False) -> None:
+    """Run the gateway in the foreground until SIGINT or SIGTERM.
+
+    Example: `wayside run --config wayside.toml`
+    """
+    settings = load(config, override)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    gateway = guarded(lambda: build(settings))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: gateway.stop())
+    trouble = serve(gateway, settings, as_json=as_json)
+    if trouble:
+        fail(trouble)
+
+
+def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
+    """Run until stopped; the trouble in words if the broker was never there, else nothing."""
+    trouble: list[str] = []
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(gateway, settings, ended, trouble, as_json), name="watch", daemon=True)
+    watcher.start()
+    gateway.run()
+    ended.set()
+    watcher.join(1.0)
+    if as_json:
+        _print(gateway)
+    return trouble[0] if trouble else ""
+
+
+def _watch(gateway: App, settings: Config, ended: threading.Event, trouble: list[str], as_json: bool) -> None:  # noqa: FBT001 - a thread's argument
+    """Give up on a broker that never was there; say when the connection changes; print reports for machines."""
+    waited_s, connected = 0.0, False
+    while not ended.wait(LOOK_S):
+        link = gateway.bus.link()
+        if link.connected != connected:
+            connected = link.connected
+            log.info("connected with %s" if connected else "%s", link.protocol if connected else link.trouble)
+        waited_s += LOOK_S
+        limit_s = settings.mqtt.first_connect_s
+        if link.connects == 0 and limit_s and waited_s >= limit_s:
+            trouble.append(link.trouble or "the broker does not answer")
+            gateway.stop()
+            return
+        if as_json and int(waited_s / LOOK_S) % max(1, int(settings.status_interval_s / LOOK_S)) == 0:
+            _print(gateway)
+
+
+def _print(gateway: App) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(gateway.latest) + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,112 @@
+"""The ports to the database and to the cloud: what the engine and the running agent may ask of them.
+
+The real ones are `gateway.adapters.store` and `gateway.adapters.cloud`; tests run their own behind the same signatures.
+The port to the broker is `gateway.core.bus`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.core.context import SubjectContext
+    from gateway.core.presence import Presence, PresenceRules
+    from gateway.core.records import Batch
+    from gateway.core.site import Cuts
+    from gateway.core.types import Envelope
+    from gateway.core.world import Changes, Proposed, State, Trigger
+
+
+class StoreError(RuntimeError):
+    """The store cannot be opened or used; the text names the cause and the way out."""
+
+
+class StoreFullError(StoreError):
+    """The disk is full or failing: nothing of the batch was stored. Keep it, and try again later."""
+
+
+class Repository(Protocol):
+    """The store as the engine sees it: it answers questions about committed rows, and changes nothing."""
+
+    def context(self, subject: str) -> SubjectContext | None:
+        """The context of a subject, with the contacts from the decision log."""
+
+    def is_known(self, envelope: Envelope) -> bool:
+        """Whether the fact of this envelope was committed before."""
+
+    def withdrawn_seq(self, envelope: Envelope) -> int | None:
+        """Sequence number of the last withdrawal in this boot of the device, or None."""
+
+    def proposed(self, decision: str) -> Proposed | None:
+        """The offer that a decision of this gateway proposed, or None."""
+
+    def expired(self, now_ms: int) -> list[str]:
+        """Subjects whose consent has expired, at most EXPIRED_SUBJECTS_MAX at a time."""
+
+    def is_outdated(self, cuts: Cuts) -> bool:
+        """Whether any table holds rows older than `cuts`."""
+
+    def backlog(self) -> int:
+        """Number of records waiting to leave."""
+
+    def is_outbox_full(self) -> bool:
+        """Whether the outbox has no room for more records."""
+
+
+class Store(Repository, Protocol):
+    """The store as the running agent sees it. Used by the writer thread only; every write raises StoreFullError on a full disk."""
+
+    def state(self, now_ms: int, rules: PresenceRules) -> State:
+        """The state as of the last commit."""
+
+    def save(self, changes: Changes) -> None:
+        """Commit all of `changes` or nothing."""
+
+    def move_visits(self, presences: Iterable[Presence]) -> None:
+        """Store the moments of open visits again after the clock was set."""
+
+    def waiting_triggers(self) -> list[Trigger]:
+        """Triggers that the broker has not acknowledged."""
+
+    def triggers_sent(self, decisions: Sequence[str]) -> None:
+        """Delete triggers that the broker acknowledged or that expired."""
+
+    def store_dead_letters(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
+        """Keep refused messages: (at_ms, decoder, reason, detail, topic, bytes)."""
+
+    def next_batch(self, gateway: str) -> Batch | None:
+        """The batch to send next, the same one until it was taken or set aside; None if nothing waits."""
+
+    def records_taken(self, batch: Batch, taken: Sequence[str]) -> int:
+        """Delete the records that the cloud acknowledged; returns their number."""
+
+    def quarantine(self, batch: Batch) -> int:
+        """Quarantine a batch that the cloud refuses; returns the number of its records."""
+
+    def close(self) -> None:
+        """Checkpoint and close."""
+
+
+Reply = Literal["taken", "refused", "unreachable", "busy", "never"]
+"""`refused` may be mended on the other side (a token, an address); `never` is about this batch and will not change."""
+
+
+class CloudReply(msgspec.Struct, frozen=True):
+    """Result of one POST. `taken` are the acknowledged record ids; `trouble` describes a failure for status and log."""
+
+    kind: Reply
+    taken: tuple[str, ...] = ()
+    retry_after_ms: int | None = None
+    trouble: str = ""
+
+
+class Cloud(Protocol):
+    """The uplink's other end."""
+
+    def post(self, batch: Batch) -> CloudReply:
+        """Send one batch; failures of the network or the cloud are part of the reply, not exceptions."""

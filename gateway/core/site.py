@@ -1,0 +1,146 @@
+"""The fixed part of the world: zones, what hears people in them, and the rules of this gateway.
+
+Built once from the config and the bundle; nothing here changes while the gateway runs.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from gateway.core.features import Heading
+from gateway.core.offers import Campaign
+from gateway.core.places import Corner, depth_m, fix_confidence, offset_m
+from gateway.core.presence import PresenceRules
+from gateway.core.types import OfferKind, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+DAY_MS = 86_400_000
+WALK_M_PER_MIN = 80.0  # 4.8 km/h, the usual planning figure for pedestrians
+WORKWARD_UNTIL_H = 11
+HOMEWARD_FROM_H = 16
+EVERYWHERE = "*"  # the zone of sensors that speak for the whole site
+CROSSING_CONFIDENCE = 0.9  # of a phone's word that it entered or left a region: its maker's own debounced judgement
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """A place that a person can be in.
+
+    `anchors` are the scanners and beacons that stand for it; a fix is in it by `polygon`, or without one by centre and radius;
+    `regions` are the names that phones give it when they tell of crossing its edge.
+    """
+
+    id: str
+    kind: OfferKind | None = None
+    transit: bool = False
+    x_m: float = 0.0
+    y_m: float = 0.0
+    anchors: tuple[str, ...] = ()
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
+    radius_m: float = 0.0
+    polygon: tuple[Corner, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    def knows_fixes(self) -> bool:
+        """Whether a phone's own word of where it is can put somebody here."""
+        return bool(self.polygon or self.regions) or self.latitude_deg is not None
+
+
+class Cuts(NamedTuple):
+    """What is older than these moments has been kept for long enough: milliseconds, by table."""
+
+    visits_ms: int
+    decisions_ms: int
+    facts_ms: int
+    withdrawals_ms: int
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """For how many days each thing is kept; then it is deleted."""
+
+    visits_days: int = 90
+    decisions_days: int = 180
+    facts_days: int = 400
+    withdrawals_days: int = 400
+
+    def cuts(self, now_ms: int) -> Cuts:
+        """The moments before which things are too old."""
+        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days)
+        return Cuts(*[now_ms - count * DAY_MS for count in days])
+
+
+class Site(msgspec.Struct, frozen=True):
+    """Everything that the engine needs to know and never changes.
+
+    `devices` maps sensors and tills to their zone (or to EVERYWHERE), `window_ms` is how long counts are
+    gathered before they may leave, `clock_floor_ms` is the moment before which the clock cannot be right.
+    """
+
+    name: str
+    gateway: str
+    timezone: ZoneInfo
+    zones: Mapping[str, Zone]
+    anchors: Mapping[str, str]
+    devices: Mapping[str, str]
+    presence: PresenceRules
+    campaign: Campaign
+    window_ms: int = 3_600_000
+    clock_floor_ms: int = 0
+    retention: Retention = Retention()
+
+    @property
+    def fix_zones(self) -> tuple[Zone, ...]:
+        """The zones that a phone's own word of where it is can speak of."""
+        return tuple(zone for zone in self.zones.values() if zone.knows_fixes())
+
+
+def local(now_ms: int, timezone: ZoneInfo) -> datetime:
+    """The site's wall clock."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(timezone)
+
+
+def travel_min(here: Zone, there: Zone) -> float:
+    """Minutes to walk between two zones, as the crow flies."""
+    return math.hypot(here.x_m - there.x_m, here.y_m - there.y_m) / WALK_M_PER_MIN
+
+
+def heading(zone: Zone, hour: float) -> Heading:
+    """Where a person in this zone is likely bound: in a transit hall to work in the morning, home later on."""
+    if not zone.transit:
+        return "nowhere_urgent"
+    if hour < WORKWARD_UNTIL_H:
+        return "work"
+    return "home" if hour >= HOMEWARD_FROM_H else "nowhere_urgent"
+
+
+def distance_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:
+    """Metres from the centre of a zone with coordinates, else None."""
+    if zone.latitude_deg is None or zone.longitude_deg is None:
+        return None
+    return math.hypot(*offset_m(latitude_deg, longitude_deg, (zone.latitude_deg, zone.longitude_deg)))
+
+
+def depth_in_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:
+    """Metres from a zone's edge, positive inside and negative outside; None for a zone without an outline."""
+    if zone.polygon:
+        return depth_m(latitude_deg, longitude_deg, zone.polygon)
+    metres = distance_m(zone, latitude_deg, longitude_deg)
+    return None if metres is None else zone.radius_m - metres
+
+
+def fix_in(zone: Zone, position: Position) -> tuple[bool, float] | None:
+    """Whether a fix is inside a zone, and how likely; None where it does not tell (too near the edge for its accuracy)."""
+    if position.crossing is not None and position.region in zone.regions:
+        return position.crossing == "entered", CROSSING_CONFIDENCE
+    depth = depth_in_m(zone, position.latitude_deg, position.longitude_deg)
+    accuracy_m = position.accuracy_m or 0.0
+    if depth is None or -accuracy_m <= depth < accuracy_m:
+        return None
+    return depth >= 0.0, fix_confidence(depth, accuracy_m)

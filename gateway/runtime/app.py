@@ -1,0 +1,271 @@
+"""The gateway put together, turning: the walk of a message, one batch at a time.
+
+`turn()` is one round: take what has arrived, decode it, fold it, commit what must not be lost, and only then say
+thank you and tell the phones. It runs on one thread, the writer; MQTT and the uplink have their own and meet it in
+the mailbox. `gateway.build` puts an App together from a config.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from gateway.core import engine, limits
+from gateway.core.bus import Publication
+from gateway.core.ports import StoreFullError
+from gateway.core.types import TimePassed
+from gateway.runtime.counters import Counters
+from gateway.runtime.status import GatewayStatus, gateway_status
+from gateway.runtime.trigger_sender import TriggerSender
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.core.bus import Bus
+    from gateway.core.draft import Draw
+    from gateway.core.policy.choose import Scorer
+    from gateway.core.ports import Store
+    from gateway.core.site import Site
+    from gateway.core.types import Message, Observation
+    from gateway.core.world import Changes
+    from gateway.runtime.mailbox import Mailbox
+    from gateway.runtime.model_slot import ModelSlot
+    from gateway.runtime.router import Router
+    from gateway.runtime.uplink import UplinkThread
+
+log = logging.getLogger("wayside")
+
+IDLE_S_MAX = 1.0  # how long nothing may happen before the writer looks around
+FULL_DISK_PAUSE_S = 1.0
+TIDY_MS = 1_000  # how often sent triggers and dead letters are written down
+UPLINK_STOP_S = 20.0
+STOP_LOOK_S = 0.01
+
+
+class Clock(Protocol):
+    """See `gateway.adapters.clock.SystemClock`."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 (UTC)."""
+
+    def take_step(self) -> int:
+        """How far the clock was set since this was asked last."""
+
+
+def _draw() -> str:
+    return secrets.token_hex(8)
+
+
+class App:
+    """One gateway. `run()` until `stop()`; or, in tests, `turn()` by hand."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        clock: Clock,
+        bus: Bus,
+        store: Store,
+        scorer: Scorer,
+        router: Router,
+        mailbox: Mailbox,
+        uplink: UplinkThread | None = None,
+        model_slot: ModelSlot | None = None,
+        draw: Draw = _draw,
+        status_interval_ms: int = 10_000,
+    ) -> None:
+        """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox."""
+        self.site = site
+        self.clock = clock
+        self.bus = bus
+        self.store = store
+        self.scorer = scorer
+        self.router = router
+        self.mailbox = mailbox
+        self.uplink = uplink
+        self.model_slot = model_slot
+        self.draw = draw
+        self.triggers = TriggerSender(site, bus)
+        self.state = store.state(clock.now_ms(), site.presence)
+        self.counters = Counters(clock.now_ms())
+        self.status_interval_ms = status_interval_ms
+        self._status_at_ms = self._tidy_at_ms = 0
+        self._connects = 0
+        self._stopping = threading.Event()
+        self.latest = self._status("starting")
+
+    def run(self) -> None:
+        """Serve until `stop()`; then finish what was taken in, and close everything in order."""
+        self.bus.start(self.mailbox.deliver)
+        if self.uplink is not None:
+            self.uplink.start()
+        while not self._stopping.is_set():
+            self.turn(self._wait_s())
+        self._close()
+
+    def stop(self) -> None:
+        """Ask `run()` to end; may be called from a signal handler."""
+        self._stopping.set()
+        self.mailbox.wake()
+
+    def turn(self, wait_s: float) -> int:
+        """One round of the walk; how many messages it took in."""
+        messages, calls = self.mailbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
+        for call in calls:
+            call.run(self.store)
+        step_ms = self.clock.take_step()
+        if step_ms:
+            self._shift(step_ms)
+        now_ms = self.clock.now_ms()
+        observations: list[Observation] = []
+        refusals = self.router.refusals()
+        for message in messages:
+            observations += self.router.decode(message)
+        if observations:
+            self.counters.observed_at_ms = now_ms
+        if self._is_due(now_ms):
+            observations.append(TimePassed())
+        if observations:
+            changes = engine.advance(self.site, self.state, observations, now_ms, self.store, self.scorer, self.draw)
+            if not self._commit(changes):
+                return 0  # nothing is thanked for: it all comes again
+            self._tell(changes, messages)
+        self.counters.counts["messages"] += len(messages)
+        self.state.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
+        self.bus.acknowledge(messages)
+        self._tidy(now_ms)
+        return len(messages)
+
+    def _shift(self, step_ms: int) -> None:
+        """Open visits move with a clock that was set, on the disk too: after a restart nobody would know of it."""
+        log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
+        self.state.shift(step_ms)
+        self._status_at_ms += step_ms
+        self._tidy_at_ms += step_ms
+        try:
+            self.store.move_visits(self.state.presences.values())
+        except StoreFullError as error:
+            self._hold(str(error))
+
+    def _commit(self, changes: Changes) -> bool:
+        """Store an outcome and make it true; waits out a full disk; False if asked to stop meanwhile."""
+        while changes.is_durable:
+            try:
+                self.store.save(changes)
+                break
+            except StoreFullError as error:
+                self._hold(str(error))
+                for call in self.mailbox.take(0, FULL_DISK_PAUSE_S)[1]:
+                    call.run(self.store)  # the uplink goes on emptying the outbox, which may be what makes room
+                if self._stopping.is_set():
+                    return False
+        self.counters.trouble = ""
+        self.state.accept(changes)
+        self.counters.add(changes)
+        if changes.records and self.uplink is not None:
+            self.uplink.nudge()
+        return True
+
+    def _tell(self, changes: Changes, messages: Sequence[Message]) -> None:
+        """Send what was decided, and note how long it took since the oldest message of the batch."""
+        arrived_ms = min((message.received_at_ms for message in messages), default=None)
+        for trigger in changes.triggers:
+            if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
+                self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
+
+    def _hold(self, trouble: str) -> None:
+        if not self.counters.trouble:
+            log.error("%s", trouble)
+        self.counters.trouble = trouble
+        self._publish_status("holding")
+
+    def _is_due(self, now_ms: int) -> bool:
+        due_ms = self.state.next_due_ms()
+        return (due_ms is not None and due_ms <= now_ms) or now_ms >= min(self._window_end_ms(), self._purge_ms())
+
+    def _window_end_ms(self) -> int:
+        start_ms = self.state.window_start_ms
+        if self.store.is_outbox_full():
+            return self.clock.now_ms() + TIDY_MS  # no room to leave: look again later
+        if start_ms is not None and start_ms > self.clock.now_ms() + limits.CLOCK_BACK_MS_MAX + self.site.window_ms:
+            return self.clock.now_ms()  # opened by a clock that was years ahead
+        return start_ms + self.site.window_ms if start_ms is not None else self.site.clock_floor_ms
+
+    def _purge_ms(self) -> int:
+        """When to look for what has been kept for long enough."""
+        return max(self.state.purge_at_ms, self.site.clock_floor_ms)
+
+    def _wait_s(self) -> float:
+        """How long there is nothing to do unless something arrives."""
+        due_ms = self.state.next_due_ms()
+        next_ms = min(self._window_end_ms(), self._status_at_ms, due_ms if due_ms is not None else self._status_at_ms)
+        return min(IDLE_S_MAX, max(0.001, (next_ms - self.clock.now_ms()) / 1000))
+
+    def _tidy(self, now_ms: int) -> None:
+        """What is done now and then: after a reconnect, each second, and when the status is due."""
+        link = self.bus.link()
+        if link.connects != self._connects:
+            self._connects, self._status_at_ms = link.connects, 0
+            self.triggers.send_waiting(self.store, now_ms)
+        if now_ms >= self._tidy_at_ms:
+            self._tidy_at_ms = now_ms + TIDY_MS
+            self._write_down()
+            self._take_up(now_ms)
+        if now_ms >= self._status_at_ms:
+            self._status_at_ms = now_ms + self.status_interval_ms
+            self._publish_status("online")
+
+    def _take_up(self, now_ms: int) -> None:
+        """Another bundle may have been installed; between two batches it takes the old one's place."""
+        campaign = self.model_slot.look(now_ms) if self.model_slot is not None else None
+        if campaign is not None:
+            self.site = msgspec.structs.replace(self.site, campaign=campaign)
+            self.triggers.take_up(campaign)
+
+    def _write_down(self) -> None:
+        """Note what the broker has taken and what was refused: nothing that a crash may not lose."""
+        try:
+            self.triggers.write_down(self.store)
+            self.store.store_dead_letters(self.router.dead_letters)
+            self.router.dead_letters.clear()
+        except StoreFullError as error:
+            self._hold(str(error))
+
+    def _publish_status(self, state: str) -> None:
+        self.latest = self._status(state)
+        topic = f"wayside/v1/{self.site.name}/gateway/{self.site.gateway}/status"
+        self.bus.publish(Publication(topic, msgspec.json.encode(self.latest), qos=1, retain=True))
+
+    def _status(self, state: str) -> GatewayStatus:
+        return gateway_status(
+            state,
+            self.clock.now_ms(),
+            self.counters,
+            gateway=self.site.gateway,
+            link=self.bus.link(),
+            router=self.router,
+            triggers=self.triggers,
+            uplink=self.uplink,
+            records_waiting=self.store.backlog(),
+            mailbox=len(self.mailbox),
+            model=self.scorer.version,
+        )
+
+    def _close(self) -> None:
+        """Serve the uplink's last wishes, then leave: everything else is on the disk or still at the broker."""
+        if self.uplink is not None:
+            stopper = threading.Thread(target=self.uplink.stop, args=(UPLINK_STOP_S,))
+            stopper.start()
+            while stopper.is_alive():
+                stopper.join(STOP_LOOK_S)
+                for call in self.mailbox.take(0, 0.0)[1]:
+                    call.run(self.store)
+        self._write_down()
+        self._publish_status("offline")
+        self.mailbox.close()  # first: a bus that is blocked at a full box could not say good-bye
+        self.bus.close()
+        self.store.close()

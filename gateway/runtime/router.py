@@ -1,0 +1,93 @@
+"""From message to observations: which source a topic belongs to, and what became of each message.
+
+Unknown topics are counted, never guessed at. A payload that its decoder refuses is counted by reason and kept as a
+dead letter without its content (it may hold anything, a person's name included); its neighbours never notice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.core import limits
+from gateway.core.types import Count, Position, Reading, Sighting
+from gateway.decoders.contract import DecodeError, Decoder
+from gateway.decoders.topics import topic_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.core.types import Message, Observation
+
+UNKNOWN = "unknown_topic"
+ROUTES_CACHED_MAX = 10_000  # a phone has one topic a kind; a flood of made-up topics must not fill the memory
+
+
+class DeadLetter(NamedTuple):
+    """A message that was refused, without its content."""
+
+    at_ms: int
+    decoder: str
+    reason: str
+    detail: str
+    topic: str
+    payload_bytes: int
+
+
+class Router:
+    """Decodes messages by the configured sources. Used by one thread."""
+
+    def __init__(self, sources: Sequence[tuple[str, Decoder]]) -> None:
+        """`sources` are (MQTT topic filter, decoder); the first match decides."""
+        self._sources = tuple(sources)
+        self._routes: dict[str, Decoder | None] = {}
+        self.messages: Counter[str] = Counter()
+        self.observations: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.discarded: Counter[str] = Counter()
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=limits.DEAD_LETTERS_MAX)
+
+    def decode(self, message: Message) -> list[Observation]:
+        """The observations of one message; none if it was refused or nobody knows its topic."""
+        try:
+            decoder = self._routes[message.topic]
+        except KeyError:
+            decoder = self._route(message.topic)
+        if decoder is None:
+            self.messages[UNKNOWN] += 1
+            return []
+        self.messages[decoder.name] += 1
+        try:
+            found = decoder.decode(message)
+        except DecodeError as error:
+            self.refused[f"{decoder.name}:{error.reason}"] += 1
+            letter = DeadLetter(message.received_at_ms, decoder.name, error.reason, error.detail, message.topic, len(message.payload))
+            self.dead_letters.append(letter)
+            return []
+        self.observations[decoder.name] += len(found)
+        return self._fresh(found) if message.retained else found
+
+    def _fresh(self, found: list[Observation]) -> list[Observation]:
+        """What still holds of a message that the broker had kept: it comes again at every reconnect, from whenever it was.
+
+        Where somebody was, and what was counted since the last report, are over. A reading that states its time is as old as that, and
+        facts know themselves again.
+        """
+        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading) or _is_dated(one)]
+        self.discarded["retained"] += len(found) - len(kept)
+        return kept
+
+    def refusals(self) -> int:
+        """How many messages were refused so far."""
+        return sum(self.refused.values())
+
+    def _route(self, topic: str) -> Decoder | None:
+        decoder = next((decoder for topic_filter, decoder in self._sources if topic_matches(topic_filter, topic)), None)
+        if len(self._routes) >= ROUTES_CACHED_MAX:
+            self._routes.clear()
+        self._routes[topic] = decoder
+        return decoder
+
+
+def _is_dated(observation: Observation) -> bool:
+    return isinstance(observation, Reading) and observation.at_ms is not None

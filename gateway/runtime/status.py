@@ -1,0 +1,123 @@
+"""What a gateway says of itself: its retained status, the last line of `wayside run --json`, the demo's summary.
+
+Numbers about the machine and its work, with the reasons by which anything was refused or dropped; nothing of anybody's.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.core.bus import Link
+    from gateway.runtime.counters import Counters
+    from gateway.runtime.router import Router
+    from gateway.runtime.trigger_sender import TriggerSender
+    from gateway.runtime.uplink import UplinkThread
+
+
+class GatewayStatus(msgspec.Struct, frozen=True):
+    """See the fields; times in milliseconds, memory in MiB (the process's peak resident set)."""
+
+    v: int
+    gateway: str
+    state: str
+    at_ms: int
+    uptime_s: int
+    protocol: str
+    connects: int
+    messages: int
+    messages_by_decoder: dict[str, int]
+    observations_by_decoder: dict[str, int]
+    refused: dict[str, int]
+    kept: int
+    discarded: dict[str, int]
+    visits: dict[str, int]
+    facts: int
+    decisions: dict[str, int]
+    triggers: int
+    triggers_sent: int
+    triggers_expired: int
+    answers: dict[str, int]
+    records_made: int
+    records_taken: int
+    records_waiting: int
+    records_quarantined: int
+    record_taken_at_ms: int | None
+    observed_at_ms: int | None
+    trigger_ms_p50: float | None
+    trigger_ms_p99: float | None
+    mailbox: int
+    model: str
+    memory_mib: float
+    trouble: str
+
+
+def gateway_status(
+    state: str,
+    now_ms: int,
+    counters: Counters,
+    *,
+    gateway: str,
+    link: Link,
+    router: Router,
+    triggers: TriggerSender,
+    uplink: UplinkThread | None,
+    records_waiting: int,
+    mailbox: int,
+    model: str,
+) -> GatewayStatus:
+    """The status at `now_ms`; `mailbox` is the number of messages taken from the broker and not yet processed."""
+    counts = counters.counts
+    return GatewayStatus(
+        v=1,
+        gateway=gateway,
+        state=state,
+        at_ms=now_ms,
+        uptime_s=(now_ms - counters.started_ms) // 1000,
+        protocol=link.protocol,
+        connects=link.connects,
+        messages=counts["messages"],
+        messages_by_decoder=dict(router.messages),
+        observations_by_decoder=dict(router.observations),
+        refused=dict(router.refused),
+        kept=counts["kept"],
+        discarded=dict(counters.discarded + router.discarded),
+        visits={kind: counts[kind] for kind in ("entered", "dwelled", "left")},
+        facts=counts["facts"],
+        decisions=dict(counters.reasons),
+        triggers=counts["triggers"],
+        triggers_sent=triggers.sent,
+        triggers_expired=triggers.expired,
+        answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
+        records_made=counts["records"],
+        records_taken=uplink.taken if uplink else 0,
+        records_waiting=records_waiting,
+        records_quarantined=uplink.quarantined if uplink else 0,
+        record_taken_at_ms=uplink.taken_at_ms if uplink else None,
+        observed_at_ms=counters.observed_at_ms,
+        trigger_ms_p50=percentile(counters.latencies_ms, 0.50),
+        trigger_ms_p99=percentile(counters.latencies_ms, 0.99),
+        mailbox=mailbox,
+        model=model,
+        memory_mib=peak_memory_mib(),
+        trouble=counters.trouble or link.trouble or (uplink.trouble if uplink else ""),
+    )
+
+
+def percentile(values: Iterable[float], share: float) -> float | None:
+    """The smallest value that at least `share` of the values do not exceed; None of none."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def peak_memory_mib() -> float:
+    """Peak resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

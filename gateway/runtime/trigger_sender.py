@@ -1,0 +1,89 @@
+"""Triggers on their way to phones: sent once the decision is on the disk, until the broker has them or they expire.
+
+A trigger that cannot be sent stays in the store; when the connection is back it goes out if it still means
+anything, and is let go (and counted) if not. Nobody is told of a coffee that they walked past an hour ago.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.core.bus import Bus, Publication
+
+if TYPE_CHECKING:
+    from gateway.core.offers import Campaign
+    from gateway.core.ports import Store
+    from gateway.core.site import Site
+    from gateway.core.world import Trigger
+
+
+class TriggerSender:
+    """Keeps account of which triggers are with the broker. Used by the writer thread."""
+
+    def __init__(self, site: Site, bus: Bus) -> None:
+        """Nothing is under way."""
+        self.take_up(site.campaign)
+        self._site = site.name
+        self._bus = bus
+        self._in_flight: dict[str, int] = {}
+        self._done: list[str] = []
+        self.sent = 0
+        self.expired = 0
+
+    def take_up(self, campaign: Campaign) -> None:
+        """From now on only what this campaign offers goes out."""
+        self._offers = {offer.id: offer for offer in campaign.offers}
+
+    def send(self, trigger: Trigger, now_ms: int) -> bool:
+        """Hand a trigger to the broker; False if that was not possible, or is pointless by now."""
+        offer = self._offers.get(trigger.offer)
+        left_ms = trigger.expires_at_ms - now_ms
+        if offer is None or left_ms <= 0:
+            self.expired += 1
+            self._in_flight.pop(trigger.decision, None)
+            self._done.append(trigger.decision)
+            return False
+        payload = msgspec.json.encode(
+            {
+                "v": 1,
+                "decision": trigger.decision,
+                "offer": offer.id,
+                "zone": trigger.zone,
+                "shop": offer.shop,
+                "title": offer.title,
+                "body": offer.body,
+                "expires_at_ms": trigger.expires_at_ms,
+            }
+        )
+        topic = f"wayside/v1/{self._site}/down/{trigger.device}/offer"
+        publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.decision)
+        connects = self._bus.link().connects
+        if not self._bus.publish(publication):
+            return False
+        self._in_flight[trigger.decision] = connects
+        self.sent += 1
+        return True
+
+    def send_waiting(self, store: Store, now_ms: int) -> None:
+        """After a (re)connect: send what waits in the store, neither with the broker nor under way by this connection."""
+        self._collect()
+        connects = self._bus.link().connects
+        for trigger in store.waiting_triggers():
+            if trigger.decision not in self._done and self._in_flight.get(trigger.decision) != connects:
+                self.send(trigger, now_ms)
+
+    def write_down(self, store: Store) -> None:
+        """Forget triggers that the broker has or that have expired. Raises StoreFullError, and then forgets nothing."""
+        self._collect()
+        if self._done:
+            store.triggers_sent(self._done)
+            self._done.clear()
+
+    def _collect(self) -> None:
+        """Ask what the broker has taken."""
+        taken = self._bus.taken()
+        for decision in taken:
+            self._in_flight.pop(decision, None)
+        self._done += taken

@@ -1,0 +1,55 @@
+"""`wayside bundle show` and `verify` say what came along with the model, and refuse what has no value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.adapters import bundle
+from gateway.core.learned import OfferPriors, Pattern
+from tests.commands.terminal import wayside
+from tests.kit.bundles import make_bundle
+from tests.kit.gateways import write_config
+
+PATTERN = Pattern(("plaza",), "cafe", 0.5, 2.5, 40, 192.0, 2_304.0)
+PRIORS = OfferPriors("flat-white", (), 12.0, 13.5)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+def made(folder: Path, patterns: tuple[Pattern, ...]) -> Path:
+    folder.mkdir()
+    return make_bundle(folder, version=2, patterns=patterns, priors=(PRIORS,)).bundle
+
+
+def test_what_came_along_is_told(config: Path, tmp_path: Path) -> None:
+    full = made(tmp_path / "full", (PATTERN,))
+    assert wayside("bundle", "install", full, "--config", config).code == 0
+    shown = json.loads(wayside("bundle", "show", "--config", config, "--json").out)
+    assert (shown["patterns"], shown["priors"], shown["manifest"]["model"]["calibration"]) == (1, ["flat-white"], "none")
+    assert {"patterns.json", "priors.json"} < set(shown["manifest"]["files"])
+    told = " ".join(wayside("bundle", "verify", full, "--config", config).out.split())
+    assert "1, each with a value" in told
+    assert "for flat-white" in told
+
+
+def test_what_did_not_come_along_is_told_too(config: Path) -> None:
+    shown = json.loads(wayside("bundle", "show", "--config", config, "--json").out)
+    assert (shown["patterns"], shown["priors"]) == (None, None)
+    assert "none" in wayside("bundle", "show", "--config", config).out
+
+
+def test_a_signed_pattern_without_a_value_is_not_installed(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a signer whose tools let it pass."""
+    with monkeypatch.context() as faulty:
+        faulty.setattr(bundle, "read_patterns", lambda _: ())
+        worthless = made(tmp_path / "worthless", (msgspec.structs.replace(PATTERN, worth_minor=0.0),))
+    said = wayside("bundle", "install", worthless, "--config", config).refusal(1)
+    assert said.startswith("bad_patterns: Expected `float` > 0.0 - at `$.patterns[0].worth_minor`")
+    assert json.loads(wayside("bundle", "show", "--config", config, "--json").out)["manifest"]["version"] == 1

@@ -1,0 +1,178 @@
+"""What an operator does wrong, and the one line that tells them so: exit 2 for wrong use, 1 for what was found wrong."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import commands
+from gateway.cli import COMMANDS, load
+from tests.commands.terminal import wayside
+from tests.kit.broker import free_port
+from tests.kit.bundles import STRANGER, make_bundle
+from tests.kit.gateways import WAYSIDE, write_config
+from tests.kit.street import KEY
+
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+def changed(config: Path, old: str, new: str) -> Path:
+    text = config.read_text("utf-8")
+    assert old in text
+    config.write_text(text.replace(old, new, 1), "utf-8")
+    return config
+
+
+def test_a_file_a_command() -> None:
+    folder = Path(commands.__file__).parent
+    found = {path.stem for path in folder.iterdir() if not path.name.startswith("_")} - {"options", "broker"}
+    assert found == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_summary_and_an_example(name: str) -> None:
+    command = load(name)
+    assert (command.help or "").splitlines()[0] == COMMANDS[name]
+    for leaf in getattr(command, "commands", {name: command}).values():
+        assert f"Example: `wayside {name}" in leaf.help or "| wayside" in leaf.help, leaf.name
+
+
+def test_help_imports_no_command() -> None:
+    code = "import sys; from gateway.cli import app; app(['--help'], standalone_mode=False)"
+    code += "; print([m for m in sys.modules if 'gateway.' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert all(summary[:20] in done.stdout for summary in COMMANDS.values())
+    assert done.stdout.splitlines()[-1] == "['gateway.cli']"
+
+
+def test_a_broker_that_is_not_there_is_one_line_that_says_what_to_do(config: Path) -> None:
+    port = free_port()
+    command = [*WAYSIDE, "run", "--config", str(config), "--set", f"mqtt.port={port}", "--set", "mqtt.first_connect_s=0.5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert re.fullmatch(
+        rf"wayside: broker 127\.0\.0\.1:{port} does not answer \(.*refused\): start it, or correct mqtt\.host and mqtt\.port", line
+    )
+
+
+def test_a_typo_in_the_config_names_line_and_nearest_key(config: Path) -> None:
+    line = wayside("run", "--config", changed(config, "dwell_s", "dwel_s")).refusal(2)
+    assert line == f"{config}:19: presence.dwel_s: unknown key; did you mean 'dwell_s'?"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [("mqtt.prot=1", "did you mean 'port'?"), ("mqtt", "write it as name=value"), ("gateway.x=1", "gateway is not a group of settings")],
+)
+def test_a_wrong_override_is_wrong_use(config: Path, override: str, expected: str) -> None:
+    assert expected in wayside("check", "--config", config, "--set", override).refusal(2)
+
+
+def test_a_bundle_signed_by_a_stranger_is_refused(tmp_path: Path) -> None:
+    config = write_config(tmp_path, files=make_bundle(tmp_path, signed_by=STRANGER))
+    for command in ("check", "run"):
+        assert "bad_signature: none of 1 trusted keys signed it" in wayside(command, "--config", config).refusal(1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("tiny.bundle", "none.bundle", r"not_a_bundle: .*none\.bundle cannot be read \(No such file"),
+        ("tiny.pub", "none.pub", r"bundle\.trusted_keys: .*none\.pub cannot be read \(No such file"),
+        ("tiny.pub", "tiny.bundle", r"bundle\.trusted_keys: "),
+        ("[store]", '[cloud]\nurl = "http://localhost:1"\ntoken_file = "none.token"\n[store]', r"cloud\.token_file: .* cannot be read"),
+        ("port = 1883", 'port = 1883\npassword_file = "none.txt"', r"mqtt\.password_file: .*none\.txt cannot be read"),
+        ("port = 1883", 'port = 1883\nca_file = "none.pem"', r"mqtt: .*none\.pem does not exist"),
+        ("port = 1883", 'port = 1883\nca_file = "tiny.pub"', r"(?i)certificate|pem"),
+        ('decoder = "wayside_v1"', 'decoder = "wayside_v2"', r"no decoder is called 'wayside_v2'; did you mean wayside_v1\?"),
+        ('topic = "espresense/#"', 'topic = "espresense/#/x"', r"'espresense/#/x' is not an MQTT topic filter"),
+    ],
+)
+def test_what_is_missing_or_unusable_is_named_before_anything_is_connected(config: Path, old: str, new: str, expected: str) -> None:
+    for command in ("check", "run"):
+        said = wayside(command, "--config", config if command == "run" else changed(config, old, new))
+        assert re.search(expected, said.refusal(1)), said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('id = "cafe"', 'id = "plaza"', "zone 'plaza' stands twice"),
+        ('id = "cafe"', 'id = "cafe"\nanchors = ["plaza"]', "anchor 'plaza' stands twice"),
+        ("dwell_s = 600", "enter_dbm = -90\nexit_dbm = -80", "exit_dbm -80 must not be above enter_dbm -90"),
+    ],
+)
+def test_what_contradicts_itself_is_wrong_use(config: Path, old: str, new: str, expected: str) -> None:
+    assert expected in wayside("check", "--config", changed(config, old, new)).refusal(2)
+
+
+def test_a_store_of_another_key_is_told(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYSIDE_STORE_KEY", KEY.hex())
+    assert wayside("why", "--config", config, "--json").refusal(1).endswith("start the gateway first, or correct store.path")
+    (config.parent / "gw-t.db").write_bytes(b"something else " * 1_000)
+    assert "does not open with this key" in wayside("why", "--config", config).refusal(1)
+    assert "does not open with this key" in wayside("run", "--config", config).refusal(1)
+    monkeypatch.setenv("WAYSIDE_STORE_KEY", "secret")
+    line = wayside("run", "--config", config).refusal(1)
+    assert "WAYSIDE_STORE_KEY must be 64 hex digits" in line
+    assert "secret" not in line
+
+
+def test_a_missing_file_is_told_by_every_command(tmp_path: Path) -> None:
+    none = tmp_path / "none"
+    for words, code in (
+        (("run", "--config", none), 2),
+        (("check", "--config", none), 2),
+        (("check", "--campaign", none), 1),
+        (("why", "--config", none), 2),
+        (("replay", none, "--broker", "mqtt://127.0.0.1:1"), 1),
+        (("check",), 2),
+    ):
+        assert wayside(*words).refusal(code)
+
+
+def test_check_tells_what_it_found(config: Path) -> None:
+    said = wayside("check", "--config", config)
+    assert said == (0, f"{config}: fine. 2 zones, 2 sources, bundle tiny 1 with 1 offers\n", "")
+    assert not (config.parent / "gw-t.db").exists(), "checking made a database"
+
+
+@pytest.mark.parametrize("name", ["gw-a.toml", "gw-b.toml"])
+def test_the_demonstration_is_fine(name: str) -> None:
+    said = wayside("check", "--config", DEMO / name)
+    assert (said.code, said.err) == (0, "")
+    assert "fine" in said.out
+
+
+def test_a_campaign_is_checked_by_itself(tmp_path: Path) -> None:
+    said = wayside("check", "--campaign", DEMO / "campaign.json")
+    assert (said.code, said.err) == (0, "")
+    broken = tmp_path / "campaign.json"
+    broken.write_text((DEMO / "campaign.json").read_text("utf-8").replace('"value_minor"', '"value_minr"', 1), "utf-8")
+    assert "bad_campaign" in wayside("check", "--campaign", broken).refusal(1)
+
+
+def test_checking_leaves_no_trace_outside_of_its_folder(config: Path, tmp_path: Path) -> None:
+    """ONNX Runtime keeps an id of the machine for its makers unless it is told not to: here it is told."""
+    home = tmp_path / "home"
+    home.mkdir()
+    done = subprocess.run(
+        [*WAYSIDE, "check", "--config", str(config)],
+        env={"HOME": str(home), "TMPDIR": str(home), "PYTHONPATH": str(DEMO.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(home.rglob("*")) == []

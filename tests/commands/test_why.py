@@ -1,0 +1,80 @@
+"""`wayside why`: a decision of a real gateway, explained to people and to machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.build import build
+from tests.commands.terminal import wayside
+from tests.kit.bundles import make_bundle, tiny_campaign
+from tests.kit.gateways import settings_of, walk_in, write_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A gateway that has offered something to one person, and to a second one nothing."""
+    path = write_config(tmp_path, files=make_bundle(tmp_path, tiny_campaign(gap_s_min=600)))
+    gateway = build(settings_of(path))
+    for message in (*walk_in("phone-0001"), *walk_in("phone-0002")):
+        gateway.mailbox.deliver(message)
+    assert gateway.turn(0.0) == 6
+    gateway.store.close()
+    return path
+
+
+def decisions(config: Path) -> list[dict[str, str]]:
+    said = wayside("why", "--config", config, "--json")
+    assert (said.code, said.err) == (0, "")
+    return list(json.loads(said.out))
+
+
+def test_the_newest_decisions_are_listed(config: Path) -> None:
+    found = decisions(config)
+    assert [(row["zone"], row["reason"], row["offer"]) for row in found] == [("plaza", "chosen", "flat-white")] * 2
+    said = wayside("why", "--config", config)
+    assert said.code == 0
+    assert all(row["decision"] in said.out for row in found)
+
+
+def test_a_decision_is_explained_to_machines(config: Path) -> None:
+    id_ = decisions(config)[0]["decision"]
+    said = wayside("why", id_, "--config", config, "--json")
+    assert (said.code, said.err) == (0, "")
+    told = json.loads(said.out)
+    assert (told["decision"], told["zone"], told["occasion"], told["offer"]) == (id_, "plaza", "entered", "flat-white")
+    assert (told["reason"], told["model"], told["p_select"], told["answer"]) == ("chosen", "tiny-1", 1.0, None)
+    (candidate,) = told["candidates"]
+    assert candidate["propensity"] == pytest.approx(0.8)
+    assert candidate["worth_minor"] == pytest.approx(400.0)
+    assert told["mattered"], "nothing is told of what mattered"
+    changes = [abs(row["change"]) for row in told["mattered"]]
+    assert changes == sorted(changes, reverse=True)
+
+
+def test_a_decision_is_explained_to_people(config: Path) -> None:
+    id_ = decisions(config)[0]["decision"]
+    said = wayside("why", id_, "--config", config)
+    assert (said.code, said.err) == (0, "")
+    assert id_ in said.out
+    assert "offer flat-white in plaza on entered" in " ".join(said.out.split())
+    assert "0.800" in said.out
+    assert "silence" in said.out
+
+
+def test_an_unknown_decision_is_one_line(config: Path) -> None:
+    assert "no decision 'gw-t.0' here" in wayside("why", "gw-t.0", "--config", config).refusal(1)
+
+
+def test_a_decision_outlives_its_model_and_its_bundle(config: Path) -> None:
+    """What was decided is in the log; only what mattered to the model needs the model."""
+    id_ = decisions(config)[0]["decision"]
+    make_bundle(config.parent, version=2)
+    newer = json.loads(wayside("why", id_, "--config", config, "--json").out)
+    assert (newer["offer"], newer["model"], newer["mattered"]) == ("flat-white", "tiny-1", [])
+    for name in ("tiny.bundle", "tiny.pub"):
+        (config.parent / name).unlink()
+        gone = wayside("why", id_, "--config", config, "--json")
+        assert (gone.code, json.loads(gone.out)["mattered"]) == (0, [])

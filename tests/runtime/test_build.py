@@ -1,0 +1,149 @@
+"""From a config to a gateway: what is put together is what the config says, and a model's faults end in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.build import SetupError, build, build_router, build_site, mqtt_options, open_config_bundle, open_reader, open_store
+from gateway.config import Config
+from gateway.core import limits
+from gateway.core.ports import StoreError
+from gateway.core.types import Message, Reading
+from gateway.runtime.app import App
+from tests.kit.gateways import message, settings_of, store_of, write_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+@pytest.fixture
+def gateway(config: Path) -> Iterator[App]:
+    made = build(settings_of(config))
+    yield made
+    made.store.close()
+
+
+def test_the_street_is_the_config_s(config: Path) -> None:
+    settings = settings_of(config)
+    bundle = open_config_bundle(settings, settings_now())
+    site = build_site(settings, bundle)
+    assert (site.name, site.gateway, site.window_ms) == ("street", "gw-t", 3_600_000)
+    assert dict(site.anchors) == {"plaza": "plaza"}
+    assert site.devices["till-cafe"] == "cafe"
+    assert site.presence.dwell_ms == 600_000
+    assert site.campaign == bundle.campaign
+
+
+def settings_now() -> int:
+    return limits.CLOCK_FLOOR_MS + 1
+
+
+def test_an_expired_bundle_is_judged_only_by_a_clock_that_can_be_right(config: Path) -> None:
+    settings = settings_of(config)
+    far_ms = 3_900_000_000_000
+    with pytest.raises(ValueError, match="expired"):
+        open_config_bundle(settings, far_ms)
+    assert open_config_bundle(settings, limits.CLOCK_FLOOR_MS - 1).manifest.name == "tiny"
+
+
+def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: Path) -> None:
+    (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
+    options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
+    assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
+    assert options.subscriptions == ("wayside/v1/street/up/+/+", "espresense/#")
+    assert options.will is not None
+    assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"
+    assert (options.will.qos, options.will.retain) == (1, True)
+    assert b'"lost"' in options.will.payload
+
+
+# The encrypted example of the BTHome v2 specification (bthome.io/encryption): 25.06 °C, 50.55 %.
+BTHOME = b'{"gw_mac": "C8:25:2D:00:CA:FE", "rssi": -52, "data": "1216D2FC41A47266C95F730011223378237214", "coords": ""}'
+KEYS = '"54:48:E6:8F:80:A5" = "231d39c1d7cc1ab1aee224cd096db932"'
+
+
+def with_keys(folder: Path, keys: str, decoder: str = "ruuvi_gateway") -> Config:
+    """A config with one more source, whose sensors' keys stand in a file beside it."""
+    (folder / "keys.toml").write_text(keys)
+    path = write_config(folder)
+    source = f'\n[[sources]]\ntopic = "ruuvi/#"\ndecoder = "{decoder}"\nkeys_file = "keys.toml"\n'
+    path.write_text(path.read_text().replace("\n[devices]", source + "\n[devices]"))
+    return settings_of(path)
+
+
+def test_the_keys_of_a_source_open_what_its_sensors_encrypt(tmp_path: Path) -> None:
+    message = Message("ruuvi/C8:25:2D:00:CA:FE/54:48:E6:8F:80:A5", BTHOME, 0)
+    found = build_router(with_keys(tmp_path, KEYS)).decode(message)
+    readings = {one.quantity: one.value for one in found if isinstance(one, Reading)}
+    assert readings == {"temperature": pytest.approx(25.06), "humidity": pytest.approx(50.55)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "decoder", "said"),
+    [
+        ('"54:48:E6:8F:80:A5" = "23"', "ruuvi_gateway", "24 or 32 hex digits"),
+        ('"door" = "231d39c1d7cc1ab1aee224cd096db932"', "ruuvi_gateway", "'door' is not a MAC address"),
+        (KEYS, "zigbee2mqtt", "never encrypted"),
+        ("= 1", "ruuvi_gateway", "sources:"),
+    ],
+)
+def test_keys_that_cannot_be_used_are_told_without_being_shown(tmp_path: Path, keys: str, decoder: str, said: str) -> None:
+    with pytest.raises(SetupError, match=said) as caught:
+        build_router(with_keys(tmp_path, keys, decoder))
+    assert "231d39c1" not in str(caught.value)
+
+
+def test_a_cloud_gives_an_uplink_and_none_gives_none(config: Path, gateway: App) -> None:
+    assert gateway.uplink is None
+    (config.parent / "token").write_text("secret", "utf-8")
+    settings = settings_of(config, "cloud.url=http://127.0.0.1:9", "cloud.token_file=token", "store.path=other.db")
+    with_cloud = build(settings)
+    assert with_cloud.uplink is not None
+    with_cloud.store.close()
+
+
+def test_a_store_is_only_made_where_it_may_be(config: Path) -> None:
+    settings = settings_of(config)
+    with pytest.raises(SetupError, match="does not exist yet: start the gateway first"):
+        open_reader(settings)
+    assert not settings.store.path.exists()
+    assert not settings.store.key_file.exists()
+    open_store(settings).close()
+    open_reader(settings).close()
+
+
+def test_a_second_gateway_on_the_same_database_is_refused(config: Path, gateway: App) -> None:
+    with pytest.raises(StoreError, match="in use by another gateway"):
+        build(settings_of(config))
+    gateway.store.close()
+    build(settings_of(config)).store.close()
+
+
+@pytest.mark.parametrize("token", ["one\ntwo", "h\u65e5", ""])
+def test_a_token_that_no_header_can_carry_is_told(config: Path, tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text(token, "utf-8")
+    config.write_text(config.read_text() + '\n[cloud]\nurl = "http://127.0.0.1:9"\ntoken_file = "token"\n')
+    with pytest.raises(SetupError, match="one line of printable ASCII"):
+        build(settings_of(config))
+
+
+def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
+    """Nothing arrives and nobody is there: time alone has to do it."""
+    gateway = build(settings_of(config, "retention.facts_days=30"))
+    old, new = (message("till-cafe", "purchase", seq, amount_minor=450) for seq in (1, 2))
+    gateway.mailbox.deliver(old)
+    gateway.turn(0.0)
+    store_of(gateway)._db.execute("UPDATE facts SET at_ms = at_ms - 31 * 86400000")
+    gateway.mailbox.deliver(new)
+    gateway.turn(0.0)
+    assert store_of(gateway).totals()["facts"] == 2, "not so soon after a start"
+    asked_ms = gateway.state.purge_at_ms = gateway.clock.now_ms() - 1_000  # the machine's clock may be slewed back by a millisecond
+    gateway.turn(0.0)
+    assert store_of(gateway).totals()["facts"] == 1
+    assert gateway.state.purge_at_ms > asked_ms
+    gateway.store.close()

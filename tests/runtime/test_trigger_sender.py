@@ -1,0 +1,172 @@
+"""Triggers reach the broker or wait for it, and are let go when they no longer mean anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.core.bus import Link, Publication
+from gateway.core.ports import StoreFullError
+from gateway.core.world import Trigger
+from gateway.runtime.trigger_sender import TriggerSender
+from tests.kit.fake_bus import FakeBroker, FakeBus
+from tests.kit.street import Gateway as Kept
+from tests.kit.street import ManualClock, Phone, make_site
+from tests.kit.waiting import until
+
+TOPIC = "wayside/v1/street/down/phone-0001/offer"
+
+
+class Desk:
+    """A desk between a store with one decided trigger and a broker in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.kept = Kept(folder, clock=self.clock)
+        phone = Phone()
+        self.kept.tell(phone.consent())
+        (self.trigger,) = self.kept.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).triggers
+        self.broker = FakeBroker(self.clock.now_ms)
+        self.bus = FakeBus(self.broker)
+        self.model_slot = TriggerSender(make_site(), self.bus)
+
+    def connect(self) -> None:
+        self.bus.start(lambda _message: None)
+        until(lambda: self.bus.link().connected)
+
+    def waiting(self) -> list[Trigger]:
+        return self.kept.store.waiting_triggers()
+
+    def sent(self) -> list[bytes]:
+        return [heard.payload for topic, heard in self.broker.heard if topic == TOPIC]
+
+
+@pytest.fixture
+def model_slot(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.bus.close()
+    made.kept.close()
+
+
+def test_a_trigger_is_what_the_contract_says(model_slot: Desk) -> None:
+    model_slot.connect()
+    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
+    ((_, heard),) = model_slot.broker.heard
+    assert (heard.topic, heard.qos, heard.retain, heard.expiry_s) == (TOPIC, 1, False, 120)
+    assert json.loads(heard.payload) == {
+        "v": 1,
+        "decision": model_slot.trigger.decision,
+        "offer": "flat-white",
+        "zone": "cafe",
+        "shop": "cafe",
+        "title": "A flat white, one euro off",
+        "body": "",
+        "expires_at_ms": model_slot.trigger.expires_at_ms,
+    }
+
+
+def test_it_waits_for_the_broker_and_is_forgotten_when_that_has_it(model_slot: Desk) -> None:
+    assert not model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
+    model_slot.model_slot.write_down(model_slot.kept.store)
+    assert model_slot.waiting() == [model_slot.trigger]
+    model_slot.connect()
+    model_slot.clock.advance(60_000)
+    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert len(model_slot.sent()) == 1
+    assert model_slot.broker.heard[0][1].expiry_s == 60, "the time that it waited has to come off"
+    model_slot.model_slot.write_down(model_slot.kept.store)
+    assert model_slot.waiting() == []
+    assert (model_slot.model_slot.sent, model_slot.model_slot.expired) == (1, 0)
+
+
+def test_what_is_under_way_is_not_sent_twice(model_slot: Desk) -> None:
+    model_slot.connect()
+    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
+    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert len(model_slot.sent()) == 1
+
+
+@pytest.mark.parametrize("late_ms", [120_000, 3_600_000])
+def test_nobody_is_told_of_what_they_walked_past(model_slot: Desk, late_ms: int) -> None:
+    model_slot.clock.advance(late_ms)
+    model_slot.connect()
+    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert model_slot.sent() == []
+    model_slot.model_slot.write_down(model_slot.kept.store)
+    assert model_slot.waiting() == []
+    assert (model_slot.model_slot.sent, model_slot.model_slot.expired) == (0, 1)
+
+
+def test_the_last_second_still_counts_as_one(model_slot: Desk) -> None:
+    model_slot.connect()
+    model_slot.clock.advance(119_999)
+    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
+    assert model_slot.broker.heard[0][1].expiry_s == 1
+
+
+def test_an_offer_that_the_bundle_no_longer_has_is_let_go(model_slot: Desk) -> None:
+    model_slot.connect()
+    gone = Trigger(model_slot.trigger.decision, "phone-0001", "last-summer", "cafe", model_slot.trigger.expires_at_ms)
+    assert not model_slot.model_slot.send(gone, model_slot.clock.now_ms())
+    model_slot.model_slot.write_down(model_slot.kept.store)
+    assert (model_slot.sent(), model_slot.waiting(), model_slot.model_slot.expired) == ([], [], 1)
+
+
+def test_a_failing_disk_forgets_nothing(model_slot: Desk) -> None:
+    model_slot.connect()
+    model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
+    model_slot.kept.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
+    for _ in range(2):
+        with pytest.raises(StoreFullError):
+            model_slot.model_slot.write_down(model_slot.kept.store)
+    assert model_slot.waiting() == [model_slot.trigger]
+    model_slot.kept.store._db.pragma("query_only", 0)
+    model_slot.model_slot.write_down(model_slot.kept.store)
+    assert model_slot.waiting() == []
+
+
+def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_time_that_is_left(model_slot: Desk) -> None:
+    model_slot.connect()
+    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
+    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert len(model_slot.sent()) == 1, "it was under way"
+    forgetful = Forgetful(model_slot.bus)
+    again = TriggerSender(make_site(), forgetful)
+    again.send(model_slot.trigger, model_slot.clock.now_ms())
+    forgetful.connects += 1
+    model_slot.clock.advance(100_000)
+    again.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert [one.expiry_s for one in forgetful.published] == [120, 20]
+    forgetful.connects += 1
+    model_slot.clock.advance(30_000)
+    again.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert (len(forgetful.published), again.expired) == (2, 1)
+    again.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    assert again.expired == 1, "let go once"
+
+
+class Forgetful:
+    """A bus whose connections end before the broker has thanked for anything."""
+
+    def __init__(self, bus: FakeBus) -> None:
+        self._bus = bus
+        self.connects = 1
+        self.published: list[Publication] = []
+
+    def publish(self, publication: Publication) -> bool:
+        self.published.append(publication)
+        return True
+
+    def taken(self) -> list[str]:
+        return []
+
+    def link(self) -> Link:
+        return Link(connected=True, connects=self.connects)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bus, name)
