@@ -17,11 +17,11 @@ from gateway.adapters.bundle import Bundle, BundleError, open_bundle, read_publi
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
-from gateway.adapters.migrations import read_key
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.adapters.onnx_scorer import ScorerError
-from gateway.adapters.reader import Reader
 from gateway.adapters.store import Store
+from gateway.adapters.store.database import read_key
+from gateway.adapters.store.reader import Reader
 from gateway.core import limits
 from gateway.core.bus import Publication
 from gateway.core.ports import StoreError

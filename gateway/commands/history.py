@@ -31,10 +31,10 @@ from gateway.core import features
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.adapters.reader import Reader, Said
+    from gateway.adapters.store.reader import Reader, Said
     from gateway.config import Config
     from gateway.core.policy.decision import Candidate, Decision
-    from gateway.core.world import Visit
+    from gateway.core.state import Visit
 
 command = command_app("Export the gateway's history as training data.")
 

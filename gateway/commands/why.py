@@ -23,7 +23,7 @@ from gateway.core import features
 from gateway.core.policy.decision import REASONS, Candidate, Decision
 
 if TYPE_CHECKING:
-    from gateway.adapters.reader import Reader
+    from gateway.adapters.store.reader import Reader
     from gateway.config import Config
 
 MATTERED_MOST = 5

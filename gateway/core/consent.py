@@ -1,7 +1,7 @@
-"""A person's word: a yes, another yes, a no, and what each does to everything that is kept of them.
+"""Consent and withdrawal: what each changes in everything that is kept of a person.
 
-A no outranks everything, arrives in any order, and is as good as its commit. A yes names radio ids and keys that the person says
-are theirs. What somebody else has claimed before them, they do not get, but a device speaks for itself.
+A withdrawal outranks everything, is accepted in any order, and takes effect with its commit. A consent names radio ids and keys that the
+person claims. An id that another person claimed before is not assigned, but a device always speaks for itself.
 """
 
 from __future__ import annotations
@@ -11,91 +11,87 @@ import msgspec
 from gateway.core import addresses, limits
 from gateway.core import context as contexts
 from gateway.core.context import SubjectContext
-from gateway.core.draft import Draft
+from gateway.core.state import FactRow
 from gateway.core.types import Consent, Envelope
-from gateway.core.world import FactRow
+from gateway.core.unit_of_work import UnitOfWork
 
 Kept = tuple[FactRow | None, str]
-"""What is kept of a fact, or None and why nothing is."""
+"""The row to store, or None and the reason why the fact is discarded."""
 
 
-def consented(draft: Draft, consent: Consent) -> Kept:
-    """Take a person's word; a word that has run out already is a no."""
+def consented(work: UnitOfWork, consent: Consent) -> Kept:
+    """Apply a consent; one without purposes, or already expired, is a withdrawal."""
     device = consent.envelope.device
-    claimed = _released(draft, device)
-    known = draft.subject_of(device)
-    before = draft.context(known) if known else None
-    if contexts.is_stale(before, consent) or _said_no_later(draft, consent.envelope):
+    claimed = _released(work, device)
+    known = work.subject_of(device)
+    before = work.context(known) if known else None
+    if contexts.is_stale(before, consent) or _withdrew_later(work, consent.envelope):
         return None, "overtaken"
-    if not consent.purposes or contexts.has_expired(consent.expires_at_ms, draft.now_ms):
-        return _withdrawn(draft, consent, before) if before or claimed else (None, "not_consented")
-    room = limits.IDENTITIES_MAX - draft.identities - (known is None)
+    if not consent.purposes or contexts.has_expired(consent.expires_at_ms, work.now_ms):
+        return _withdrawn(work, consent, before) if before or claimed else (None, "not_consented")
+    room = limits.IDENTITIES_MAX - work.identity_count - (known is None)
     if room < 0:
         return None, "too_many_subjects"
-    subject = before.subject if before else draft.draw()
-    tags = _own_tags(draft, consent, subject, room)
-    keys = _own_keys(draft, consent, subject)
+    subject = before.subject if before else work.draw()
+    tags = _own_tags(work, consent, subject, room)
+    keys = _own_keys(work, consent, subject)
     for tag in before.tags if before else ():
-        draft.map(tag, None)
-    for mover in (*tags, device):
-        draft.map(mover, subject)
+        work.assign_identifier(tag, None)
+    for identifier in (*tags, device):
+        work.assign_identifier(identifier, subject)
     for key in (*(before.irks if before else ()), *keys):
-        draft.hand(key, subject if key in keys else None)
-    draft.out.contexts[subject] = contexts.consented(before, subject, consent, tags, draft.now_ms, keys)
+        work.assign_key(key, subject if key in keys else None)
+    work.out.people.contexts[subject] = contexts.consented(before, subject, consent, tags, work.now_ms, keys)
     if "presence" not in consent.purposes:
-        draft.end_visits(subject)
+        work.end_visits(subject)
     if not contexts.may_be_offered(consent.purposes):
-        draft.out.triggers = [trigger for trigger in draft.out.triggers if trigger.device != device]
-    return FactRow(consent.envelope, "consent", draft.now_ms, subject), ""
+        work.out.decisions.withhold(subject)
+    return FactRow(consent.envelope, "consent", work.now_ms, subject), ""
 
 
-def forget(draft: Draft, person: SubjectContext) -> None:
-    """Nothing is kept of a person any more, nor sent to them."""
-    draft.out.contexts[person.subject] = None
-    for mover in (*person.tags, person.device):
-        draft.map(mover, None)
+def forget(work: UnitOfWork, person: SubjectContext) -> None:
+    """Delete everything that is kept of a person, this batch's own changes included, and send nothing more."""
+    for identifier in (*person.tags, person.device):
+        work.assign_identifier(identifier, None)
     for key in person.irks:
-        draft.hand(key, None)
-    draft.end_visits(person.subject)
-    # What this very batch decided for them is neither kept nor sent.
-    draft.out.decisions = [decision for decision in draft.out.decisions if decision.subject != person.subject]
-    draft.out.triggers = [trigger for trigger in draft.out.triggers if trigger.device != person.device]
-    draft.out.visits = [visit for visit in draft.out.visits if visit.subject != person.subject]
+        work.assign_key(key, None)
+    work.out.forget(person)
+    work.end_visits(person.subject)
 
 
-def _withdrawn(draft: Draft, consent: Consent, before: SubjectContext | None) -> Kept:
-    """A no outranks everything: the person is forgotten in the same commit."""
-    draft.out.withdrawals[consent.envelope.device, consent.envelope.boot] = consent.envelope.seq, draft.now_ms
+def _withdrawn(work: UnitOfWork, consent: Consent, before: SubjectContext | None) -> Kept:
+    """Note the withdrawal and forget the person in the same commit."""
+    work.out.facts.withdrawals[consent.envelope.device, consent.envelope.boot] = consent.envelope.seq, work.now_ms
     if before is not None:
-        forget(draft, before)
-    return FactRow(consent.envelope, "withdrawal", draft.now_ms), ""
+        forget(work, before)
+    return FactRow(consent.envelope, "withdrawal", work.now_ms), ""
 
 
-def _said_no_later(draft: Draft, envelope: Envelope) -> bool:
-    """Whether a yes was on its way when a later no from the same start of the same device had already arrived."""
-    said_no = draft.out.withdrawals.get((envelope.device, envelope.boot))
-    no_seq = draft.repository.withdrawn_seq(envelope) if said_no is None else said_no[0]
-    return no_seq is not None and envelope.seq < no_seq
+def _withdrew_later(work: UnitOfWork, envelope: Envelope) -> bool:
+    """Whether a withdrawal with a higher sequence number, of the same boot of the device, arrived before this consent."""
+    in_batch = work.out.facts.withdrawals.get((envelope.device, envelope.boot))
+    withdrawn_seq = work.repository.withdrawn_seq(envelope) if in_batch is None else in_batch[0]
+    return withdrawn_seq is not None and envelope.seq < withdrawn_seq
 
 
-def _released(draft: Draft, device: str) -> bool:
-    """A device speaks for itself: if somebody else named it as a tag of theirs, that claim ends with its first word."""
-    known = draft.subject_of(device)
-    claimer = draft.context(known) if known else None
+def _released(work: UnitOfWork, device: str) -> bool:
+    """Take a device from a person who claimed it as a tag; a device that sends a consent of its own speaks for itself."""
+    known = work.subject_of(device)
+    claimer = work.context(known) if known else None
     if claimer is None or claimer.device == device:
         return False
     tags = tuple(tag for tag in claimer.tags if tag != device)
-    draft.out.contexts[claimer.subject] = msgspec.structs.replace(claimer, tags=tags)
-    draft.map(device, None)
+    work.out.people.contexts[claimer.subject] = msgspec.structs.replace(claimer, tags=tags)
+    work.assign_identifier(device, None)
     return True
 
 
-def _own_tags(draft: Draft, consent: Consent, subject: str, room: int) -> tuple[str, ...]:
-    """The radio ids that a person may claim: not somebody else's, not one of our own anchors, and as many as there is room for."""
+def _own_tags(work: UnitOfWork, consent: Consent, subject: str, room: int) -> tuple[str, ...]:
+    """The claimed radio ids that are assigned: not another person's, not an anchor of this site, and at most `room` new ones."""
     tags: list[str] = []
     for tag in dict.fromkeys(consent.tags if "presence" in consent.purposes else ()):
-        owner = draft.subject_heard(tag)
-        if tag in draft.site.anchors or tag == consent.envelope.device or owner not in (None, subject):
+        owner = work.subject_heard(tag)
+        if tag in work.site.anchors or tag == consent.envelope.device or owner not in (None, subject):
             continue
         room -= owner is None
         if room < 0 or len(tags) == limits.TAGS_PER_SUBJECT_MAX:
@@ -104,18 +100,18 @@ def _own_tags(draft: Draft, consent: Consent, subject: str, room: int) -> tuple[
     return tuple(tags)
 
 
-def _own_keys(draft: Draft, consent: Consent, subject: str) -> tuple[str, ...]:
-    """The identity resolving keys that a person may give.
+def _own_keys(work: UnitOfWork, consent: Consent, subject: str) -> tuple[str, ...]:
+    """The identity resolving keys that are assigned.
 
-    A key that somebody gave before is a copy, and everything that it opened would be two people's: the first one keeps it. One
-    that is all zeros is what devices state that have no key at all.
+    A key that another person gave before stays with that person, because two owners would share every address. The all-zero key is
+    stated by devices without a key and is refused.
     """
     keys: list[str] = []
-    room = limits.KEYS_MAX - draft.keys
+    room = limits.KEYS_MAX - work.key_count
     for key in dict.fromkeys(consent.irks if "presence" in consent.purposes else ()):
-        owner = draft.owner(key)
+        owner = work.owner_of_key(key)
         if owner not in (None, subject) or key == addresses.NO_KEY or len(keys) == limits.KEYS_PER_SUBJECT_MAX or room < (owner is None):
-            draft.out.counts["keys_refused"] += 1
+            work.out.totals["keys_refused"] += 1
             continue
         room -= owner is None
         keys.append(key)

@@ -1,11 +1,9 @@
-"""advance(): reading it top to bottom is reading the product.
+"""advance(): read from top to bottom, it is the whole product.
 
-A batch of observations goes in, with the world as it is, the moment, and three things the engine may
-ask: the store (what was committed), the model (how likely), and chance (fresh ids). Out comes one
-`Changes`: what to commit, and then whom to tell. Nothing is changed on the way.
+Input: a batch of observations, the state, the time, and three ports: the repository (committed rows), the scorer (propensities)
+and a source of fresh ids. Output: `Changes`, to be committed first and acted upon afterwards. The input is not changed.
 
-Every observation ends in exactly one of two ways, `kept` or `discarded` with a reason:
-received == kept + discarded{reason}.
+Every observation ends in exactly one of two ways, `kept` or `discarded` with a reason: received == kept + discarded{reason}.
 """
 
 from __future__ import annotations
@@ -15,16 +13,17 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.core import context as contexts
-from gateway.core import limits, presence, privacy
+from gateway.core import limits, presence, privacy, schedule
+from gateway.core.channels import CREATIVE
 from gateway.core.consent import consented, forget
 from gateway.core.context import Contact, SubjectContext
-from gateway.core.draft import Draft, Draw
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.gates import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
-from gateway.core.privacy import CounterKey, GatewayCounters
+from gateway.core.privacy import CounterKey
 from gateway.core.site import Site, fix_in
+from gateway.core.state import Changes, FactRow, Place, State, Trigger
 from gateway.core.types import (
     Answer,
     Consent,
@@ -39,34 +38,36 @@ from gateway.core.types import (
     Status,
     TimePassed,
 )
-from gateway.core.world import Changes, FactRow, Place, State, Trigger
+from gateway.core.unit_of_work import Draw, UnitOfWork
 
 
 def advance(
     site: Site, state: State, batch: Sequence[Observation], now_ms: int, repository: Repository, scorer: Scorer, draw: Draw
 ) -> Changes:
-    """Fold a batch of observations at the moment `now_ms`; see the file's head."""
-    turn = _Batch(site, state, now_ms, repository, scorer, draw)
-    turn.resolve(batch)
+    """The changes of a batch of observations at `now_ms`; see the head of this file."""
+    work = _Batch(site, state, now_ms, repository, scorer, draw)
+    work.resolve(batch)
     for observation in batch:
-        discarded = turn.fold(observation)
+        discarded = work.fold(observation)
         if discarded is None:
-            turn.out.counts["kept"] += 1
+            work.out.totals["kept"] += 1
         else:
-            turn.out.discarded[discarded] += 1
-    turn.count_triggers()
-    return turn.out
+            work.out.discarded[discarded] += 1
+    work.count_triggers()
+    if state.counts.unsaved and work.out.is_durable:
+        work.out.counts.unsaved = state.counts.unsaved
+    return work.out
 
 
-class _Batch(Draft):
-    """One batch, observation by observation."""
+class _Batch(UnitOfWork):
+    """One batch, observation by observation. The fold functions return the reason if they discard the observation."""
 
     def __init__(self, site: Site, state: State, now_ms: int, repository: Repository, scorer: Scorer, draw: Draw) -> None:
         super().__init__(site, state, now_ms, repository, draw)
         self.scorer = scorer
 
     def fold(self, observation: Observation) -> str | None:
-        """Fold one observation; the reason if it was discarded."""
+        """Fold one observation into the changes."""
         match observation:
             case Sighting():
                 return self._sighting(observation)
@@ -81,10 +82,10 @@ class _Batch(Draft):
             case Status():
                 return None
 
-    # --- the sightings lane: folded in memory, committed only when it changes something -------------
+    # --- sightings: folded in memory, committed only when a visit changes -----------------------------------
 
     def _sighting(self, sighting: Sighting) -> str | None:
-        """Either end may be the fixed one: a scanner of ours hears a tag, or a phone hears a beacon of ours."""
+        """Fold a sighting; either an anchor scanner heard a tag, or a phone heard an anchor beacon."""
         heard_ms = None
         zone = self.site.anchors.get(sighting.hearer)
         if zone is not None:
@@ -111,9 +112,9 @@ class _Batch(Draft):
         return None
 
     def _position(self, position: Position) -> str | None:
-        """A fix counts for every zone with an outline; a vague one near an edge says nothing either way.
+        """Fold a fix into every zone with an outline. A fix that is too vague near an edge changes nothing.
 
-        Where the phone says itself that it crossed a zone's edge, that word stands instead.
+        A region crossing that the phone states itself takes precedence over its coordinates.
         """
         subject = self.subject_of(position.device)
         if subject is None:
@@ -129,7 +130,7 @@ class _Batch(Draft):
         return None
 
     def _measured(self, measured: Reading | Count) -> str | None:
-        """What a sensor told counts from when it was measured; a counter's report from when it came, with all since the last one."""
+        """Fold a reading at its stated time, or a counter's report at the time of its arrival."""
         zone = self.site.devices.get(measured.device)
         if zone is None:
             return "unmapped_device"
@@ -138,73 +139,78 @@ class _Batch(Draft):
             at_ms = self.moment(measured.device, measured.at_ms)
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
                 return "late"
-            self.out.places[zone] = contexts.reading(here, measured.quantity, measured.value, at_ms)
+            self.out.sensors.places[zone] = contexts.reading(here, measured.quantity, measured.value, at_ms)
             return None
         if measured.what != "people":
-            return "unused_count"  # nothing reads how many cars or birds passed, and a device may name as many kinds as it likes
-        self.out.places[zone] = contexts.counted(here, measured.device, measured.count, self.now_ms)
+            return "unused_count"  # no feature reads other counts, and a device may report any number of kinds
+        self.out.sensors.places[zone] = contexts.counted(here, measured.device, measured.count, self.now_ms)
         return None
 
-    # --- presence changes, and the moments at which an offer may be chosen --------------------------
+    # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
 
     def _step(self, place: Place, before: Presence | None, step: Step) -> None:
         after, transition = step
         subject = self.context(place[0]) if transition is not None else None
         if transition is not None and not self.may_see(place[0]):
-            # Their word no longer covers presence: the visit ends here, and that they were heard is forgotten.
+            # The consent no longer covers presence: the visit ends here, and an approach leaves no trace.
             was_in = before is not None and before.entered_ms is not None
             after, transition = None, msgspec.structs.replace(transition, kind="left") if was_in else None
         if transition is not None:
             self._transition(transition, subject)
         if after is not before:
-            self.out.presences[place] = after
+            self.out.visits.presences[place] = after
 
     def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
-        """Write a change of presence down, and ask for an offer if somebody came or stayed."""
-        self.tell(transition)
+        """Record a transition, and decide on an offer when somebody entered or dwelled."""
+        self.record(transition)
         if transition.kind == "left" or subject is None:
             return
         self._decide(subject, transition.zone, transition.kind)
         kind = self.site.zones[transition.zone].kind
         if transition.kind == "dwelled" and kind is not None:
-            self.out.contexts[subject.subject] = contexts.visited(self.context(subject.subject) or subject, kind, self.now_ms)
+            self.out.people.contexts[subject.subject] = contexts.visited(self.context(subject.subject) or subject, kind, self.now_ms)
 
     def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion) -> None:
-        moment = DecisionRequest(subject, zone, occasion, self.now_ms, self.site)
-        decision = decide(moment, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
-        self.out.decisions.append(decision)
-        self.out.counts["decisions"] += 1
+        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site)
+        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
+        self.out.decisions.made.append(decision)
+        self.out.totals["decisions"] += 1
+        self.out.counts.count("decisions")
         if decision.offer is None:
             return
-        self.out.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
+        self.out.people.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
         expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
         if subject.consent_expires_at_ms is not None:
             expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
-        self.out.triggers.append(Trigger(decision.id, subject.device, decision.offer, zone, expires_at_ms))
+        trigger = Trigger(decision.id, subject.subject, "phone", subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
+        self.out.decisions.triggers.append(trigger)
 
     def count_triggers(self) -> None:
-        """Count the offers of this batch that go out: one for somebody who said no in the same batch does not."""
-        for trigger in self.out.triggers:
-            self.out.counts["triggers"] += 1
-            owner = self.subject_of(trigger.device)
-            subject = self.context(owner) if owner is not None else None
+        """Count the triggers of this batch that will be sent: one that a withdrawal in the same batch stopped does not count."""
+        if not self.out.totals["decisions"]:
+            return
+        for trigger in self.out.decisions.triggers:
+            self.out.totals["triggers"] += 1
+            self.out.counts.count("triggers")
+            subject = self.context(trigger.subject)
             if subject is not None:
                 self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
 
-    # --- the facts lane: once each, and on the disk before anyone is thanked -------------------------
+    # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
     def _fact(self, fact: Fact) -> str | None:
-        if fact.envelope in self.out.facts or self.repository.is_known(fact.envelope):
+        if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             return "repeated"
         row, reason = self._fact_row(fact)
         if row is None:
             return reason
-        self.out.facts[fact.envelope] = row
-        self.out.counts["facts"] += 1
+        self.out.facts.rows[fact.envelope] = row
+        self.out.totals["facts"] += 1
+        self.out.counts.count("facts")
         return None
 
     def _fact_row(self, fact: Fact) -> tuple[FactRow | None, str]:
-        """What is kept of a fact, or why nothing is."""
+        """The row to store, or None and the reason why the fact is discarded."""
         match fact:
             case Purchase():
                 return self._purchase(fact)
@@ -228,7 +234,7 @@ class _Batch(Draft):
         ), ""
 
     def _answer(self, answer: Answer) -> tuple[FactRow | None, str]:
-        """An answer counts only from the person to whom the offer went."""
+        """An answer counts only from the device of the person to whom the offer was sent."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return None, "other_gateway"
         proposed = self.repository.proposed(answer.decision)
@@ -239,22 +245,22 @@ class _Batch(Draft):
             return None, "not_theirs"
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return None, "not_consented"
-        standing = contexts.greater(self.out.answers.get(answer.decision, proposed.answer), answer.kind)
-        self.out.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
-        self.out.answers[answer.decision] = standing
+        standing = contexts.greater(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
+        self.out.people.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
+        self.out.decisions.answers[answer.decision] = standing
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
-        self.out.counts[answer.kind] += 1
+        self.out.totals[answer.kind] += 1
         row = FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
         return row, ""
 
-    # --- time ----------------------------------------------------------------------------------------
+    # --- time --------------------------------------------------------------------------------------------------
 
     def _time_passed(self) -> str | None:
-        for present in self.state.due(self.now_ms):
+        for present in self.state.visits.due(self.now_ms):
             place = (present.subject, present.zone)
             before = self.presence(place)
             if before is not None and before.due_at_ms <= self.now_ms:
-                # A yes that has run out ends a visit within one silence, even while they are heard.
+                # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 self._step(place, before, presence.expire(before, self.now_ms, rules) if may_see else presence.ended(before, rules))
         for subject in self.repository.expired(self.now_ms):
@@ -266,35 +272,31 @@ class _Batch(Draft):
         return None
 
     def _purge(self) -> None:
-        """What has been kept for long enough goes, a slice at a time; never by a clock that cannot be right."""
-        if self.now_ms < max(self.state.purge_at_ms, self.site.clock_floor_ms):
+        """Delete rows older than their retention, a bounded number at a time."""
+        if self.now_ms < schedule.purge_due_ms(self.site, self.state):
             return
         cuts = self.site.retention.cuts(self.now_ms)
         if self.repository.is_outdated(cuts):
-            self.out.purge = cuts
-        self.out.purge_at_ms = self.now_ms + (limits.PURGE_AGAIN_MS if self.out.purge else limits.PURGE_EVERY_MS)
+            self.out.retention.cuts = cuts
+        pause_ms = limits.PURGE_AGAIN_MS if self.out.retention.cuts else limits.PURGE_EVERY_MS
+        self.out.retention.next_ms = self.now_ms + pause_ms
 
     def _close_window(self) -> None:
-        """Counts leave once their window is over; the first window opens when the clock can be right."""
-        start_ms = privacy.window_start_ms(self.now_ms, self.site.window_ms)
-        opened_ms = self.state.window_start_ms
-        if self.now_ms < self.site.clock_floor_ms:
+        """Open the first window, or make the records of a window that is over and open the next."""
+        outbox_full = self.repository.is_outbox_full()
+        if self.now_ms < schedule.window_due_ms(self.site, self.state, self.now_ms, outbox_full=outbox_full):
             return
-        if opened_ms is not None and start_ms <= opened_ms <= start_ms + limits.CLOCK_BACK_MS_MAX:
-            return  # a clock that was set back a little: the window is waited out, so that none is released twice
-        backlog = self.repository.backlog()
-        if self.repository.is_outbox_full():
-            return  # no room to leave: the window goes on gathering, and nothing is lost but its fineness
-        self.out.opened_window_ms = start_ms
+        counts, opened_ms = self.state.counts, self.state.counts.window_start_ms
+        self.out.counts.opened_window_ms = privacy.window_start_ms(self.now_ms, self.site.window_ms)
         if opened_ms is None:
             return
-        activity = GatewayCounters(**{name: self.state.activity[name] for name in GatewayCounters._fields})
-        self.out.records = privacy.close_window(self.site, opened_ms, self.state.cells, activity, backlog, self.draw())
-        self.out.closed_window_ms = opened_ms
+        backlog = self.repository.backlog()
+        self.out.counts.records = privacy.close_window(self.site, opened_ms, counts.cells, counts.totals(), backlog, self.draw())
+        self.out.counts.closed_window_ms = opened_ms
 
     def _is_late(self, at_ms: int) -> bool:
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX
 
-    def _count(self, subject: SubjectContext, cell: CounterKey) -> None:
+    def _count(self, subject: SubjectContext, key: CounterKey) -> None:
         if contexts.allows(subject, "measurement", self.now_ms):
-            self.out.cells[cell] += 1
+            self.out.counts.cells[key] += 1

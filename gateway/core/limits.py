@@ -58,6 +58,7 @@ MODEL_CHECK_BYTES_MAX = 1_073_741_824  # address space, not memory: the runtime 
 RECORDS_PER_BATCH_MAX = 1_500
 BATCH_BYTES_MAX = 1_000_000
 OUTBOX_RECORDS_MAX = 1_000_000  # a year without the cloud at a hundred an hour; then a window stays open until there is room
+OUTBOX_RETRY_MS = 1_000  # between two looks whether a full outbox has room again
 SYNC_BACKOFF_MS_MIN = 1_000
 SYNC_BACKOFF_MS_MAX = 300_000
 

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gateway.core.context import SubjectContext
-    from gateway.core.presence import Presence, PresenceRules
+    from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
+    from gateway.core.state import Changes, Proposed, State, Trigger
     from gateway.core.types import Envelope
-    from gateway.core.world import Changes, Proposed, State, Trigger
 
 
 class StoreError(RuntimeError):
@@ -67,13 +65,13 @@ class Store(Repository, Protocol):
     def save(self, changes: Changes) -> None:
         """Commit all of `changes` or nothing."""
 
-    def move_visits(self, presences: Iterable[Presence]) -> None:
-        """Store the moments of open visits again after the clock was set."""
+    def rebase(self, state: State) -> None:
+        """Store the moments of the state again after the clock was set."""
 
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
 
-    def triggers_sent(self, decisions: Sequence[str]) -> None:
+    def triggers_sent(self, ids: Sequence[str]) -> None:
         """Delete triggers that the broker acknowledged or that expired."""
 
     def store_dead_letters(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:

@@ -25,8 +25,8 @@ SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # where they come faster, these are be
 WINDOW_MS = 15_000  # older samples say where somebody was
 FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
 UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
-TOSS_MS = 300_000  # who is called back so soon after being called away may be standing between two zones
-TOSSES_MAX = 2  # then the margin grows no more: who really goes to and fro is heard some 19 dB better where they are
+HANDOFF_MS = 300_000  # who is called back so soon after being called away may be standing between two zones
+HANDOFFS_MAX = 2  # then the margin grows no more: who really goes to and fro is heard some 19 dB better where they are
 
 
 class PresenceRules(msgspec.Struct, frozen=True):
@@ -56,8 +56,8 @@ class PresenceRules(msgspec.Struct, frozen=True):
 class Presence(msgspec.Struct, frozen=True):
     """A subject in, or on the way into, a zone. `entered_ms` is None until they are in.
 
-    `samples` are the last ones by anchor in the order heard; `called_from` is the zone
-    that they left for this one, `tosses` how often in a row they were soon called back; `heard` is how many sightings and
+    `samples` are the last ones by anchor in the order heard; `previous_zone` is the zone
+    that they left for this one, `handoffs` how often in a row they were soon called back; `heard` is how many sightings and
     fixes spoke for it.
     """
 
@@ -69,9 +69,9 @@ class Presence(msgspec.Struct, frozen=True):
     dwelled: bool = False
     samples: Mapping[str, tuple[Sample, ...]] = {}
     confidence: float = UNKNOWN_CONFIDENCE
-    called_from: str | None = None
+    previous_zone: str | None = None
     heard: int = 0
-    tosses: int = 0
+    handoffs: int = 0
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -140,9 +140,9 @@ def heard(
         presence.dwelled,
         samples,
         presence.confidence,
-        presence.called_from,
+        presence.previous_zone,
         presence.heard + 1,
-        presence.tosses,
+        presence.handoffs,
     ), None
 
 
@@ -174,9 +174,9 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     after = msgspec.structs.replace(challenger, confidence=confidence)
     if losers:
         before = losers[0]
-        is_soon = before.entered_ms is not None and now_ms - before.entered_ms < TOSS_MS
-        tosses = min(TOSSES_MAX, before.tosses + (before.called_from == zone)) if is_soon else 0
-        after = msgspec.structs.replace(after, called_from=before.zone, tosses=tosses)
+        is_soon = before.entered_ms is not None and now_ms - before.entered_ms < HANDOFF_MS
+        handoffs = min(HANDOFFS_MAX, before.handoffs + (before.previous_zone == zone)) if is_soon else 0
+        after = msgspec.structs.replace(after, previous_zone=before.zone, handoffs=handoffs)
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
 
 
@@ -232,7 +232,7 @@ def ended(presence: Presence, rules: PresenceRules) -> Step:
     return None, _transition(presence, "left", at_ms, presence.entered_ms)
 
 
-def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
+def restored(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
     """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more.
 
     Whoever entered in the future did so before a clock woke up in the past; when it is set, they must not stay until that day.
@@ -242,7 +242,7 @@ def woken(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
     return msgspec.structs.replace(presence, seen_ms=now_ms, due_at_ms=due_at_ms, entered_ms=entered_ms)
 
 
-def shifted(presence: Presence, step_ms: int) -> Presence:
+def rebased(presence: Presence, step_ms: int) -> Presence:
     """The presence with all its moments moved, as a set clock moves them."""
     return msgspec.structs.replace(
         presence,
@@ -302,7 +302,7 @@ def _margin_db(other: Presence, zone: str, rules: PresenceRules) -> float:
     """By how much `zone` must be heard better than another to be entered."""
     if other.entered_ms is None:
         return 0.0
-    return rules.margin_db * (2.0 + 0.5 * other.tosses if other.called_from == zone else 1.0)
+    return rules.margin_db * (2.0 + 0.5 * other.handoffs if other.previous_zone == zone else 1.0)
 
 
 def _waiting(challenger: Presence, rules: PresenceRules) -> Presence:

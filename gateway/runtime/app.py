@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from gateway.core import engine, limits
+from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
 from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.core.bus import Bus
-    from gateway.core.draft import Draw
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
     from gateway.core.site import Site
+    from gateway.core.state import Changes
     from gateway.core.types import Message, Observation
-    from gateway.core.world import Changes
+    from gateway.core.unit_of_work import Draw
     from gateway.runtime.mailbox import Mailbox
     from gateway.runtime.model_slot import ModelSlot
     from gateway.runtime.router import Router
@@ -127,7 +127,7 @@ class App:
             observations += self.router.decode(message)
         if observations:
             self.counters.observed_at_ms = now_ms
-        if self._is_due(now_ms):
+        if self._next_due_ms(now_ms) <= now_ms:
             observations.append(TimePassed())
         if observations:
             changes = engine.advance(self.site, self.state, observations, now_ms, self.store, self.scorer, self.draw)
@@ -135,7 +135,7 @@ class App:
                 return 0  # nothing is thanked for: it all comes again
             self._tell(changes, messages)
         self.counters.counts["messages"] += len(messages)
-        self.state.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
+        self.state.counts.count(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
         self._tidy(now_ms)
         return len(messages)
@@ -143,11 +143,11 @@ class App:
     def _shift(self, step_ms: int) -> None:
         """Open visits move with a clock that was set, on the disk too: after a restart nobody would know of it."""
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
-        self.state.shift(step_ms)
+        self.state.rebase(step_ms)
         self._status_at_ms += step_ms
         self._tidy_at_ms += step_ms
         try:
-            self.store.move_visits(self.state.presences.values())
+            self.store.rebase(self.state)
         except StoreFullError as error:
             self._hold(str(error))
 
@@ -166,14 +166,14 @@ class App:
         self.counters.trouble = ""
         self.state.accept(changes)
         self.counters.add(changes)
-        if changes.records and self.uplink is not None:
+        if changes.counts.records and self.uplink is not None:
             self.uplink.nudge()
         return True
 
     def _tell(self, changes: Changes, messages: Sequence[Message]) -> None:
         """Send what was decided, and note how long it took since the oldest message of the batch."""
         arrived_ms = min((message.received_at_ms for message in messages), default=None)
-        for trigger in changes.triggers:
+        for trigger in changes.decisions.triggers:
             if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
 
@@ -183,27 +183,14 @@ class App:
         self.counters.trouble = trouble
         self._publish_status("holding")
 
-    def _is_due(self, now_ms: int) -> bool:
-        due_ms = self.state.next_due_ms()
-        return (due_ms is not None and due_ms <= now_ms) or now_ms >= min(self._window_end_ms(), self._purge_ms())
-
-    def _window_end_ms(self) -> int:
-        start_ms = self.state.window_start_ms
-        if self.store.is_outbox_full():
-            return self.clock.now_ms() + TIDY_MS  # no room to leave: look again later
-        if start_ms is not None and start_ms > self.clock.now_ms() + limits.CLOCK_BACK_MS_MAX + self.site.window_ms:
-            return self.clock.now_ms()  # opened by a clock that was years ahead
-        return start_ms + self.site.window_ms if start_ms is not None else self.site.clock_floor_ms
-
-    def _purge_ms(self) -> int:
-        """When to look for what has been kept for long enough."""
-        return max(self.state.purge_at_ms, self.site.clock_floor_ms)
+    def _next_due_ms(self, now_ms: int) -> int:
+        return schedule.next_due_ms(self.site, self.state, now_ms, outbox_full=self.store.is_outbox_full())
 
     def _wait_s(self) -> float:
-        """How long there is nothing to do unless something arrives."""
-        due_ms = self.state.next_due_ms()
-        next_ms = min(self._window_end_ms(), self._status_at_ms, due_ms if due_ms is not None else self._status_at_ms)
-        return min(IDLE_S_MAX, max(0.001, (next_ms - self.clock.now_ms()) / 1000))
+        """Seconds until something is due, unless a message arrives before."""
+        now_ms = self.clock.now_ms()
+        next_ms = min(self._next_due_ms(now_ms), self._status_at_ms)
+        return min(IDLE_S_MAX, max(0.001, (next_ms - now_ms) / 1000))
 
     def _tidy(self, now_ms: int) -> None:
         """What is done now and then: after a reconnect, each second, and when the status is due."""

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.core.world import Changes
+    from gateway.core.state import Changes
 
 LATENCIES_KEPT = 10_000
 
@@ -26,7 +26,7 @@ class Counters:
 
     def add(self, changes: Changes) -> None:
         """Count the changes of a committed batch."""
-        self.counts.update(changes.counts)
+        self.counts.update(changes.totals)
         self.discarded.update(changes.discarded)
-        self.reasons.update(decision.reason for decision in changes.decisions)
-        self.counts["records"] += len(changes.records)
+        self.reasons.update(decision.reason for decision in changes.decisions.made)
+        self.counts["records"] += len(changes.counts.records)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.bus import Bus, Publication
+from gateway.core.channels import CHANNELS
 
 if TYPE_CHECKING:
     from gateway.core.offers import Campaign
     from gateway.core.ports import Store
     from gateway.core.site import Site
-    from gateway.core.world import Trigger
+    from gateway.core.state import Trigger
 
 
 class TriggerSender:
@@ -42,13 +43,13 @@ class TriggerSender:
         left_ms = trigger.expires_at_ms - now_ms
         if offer is None or left_ms <= 0:
             self.expired += 1
-            self._in_flight.pop(trigger.decision, None)
-            self._done.append(trigger.decision)
+            self._in_flight.pop(trigger.id, None)
+            self._done.append(trigger.id)
             return False
         payload = msgspec.json.encode(
             {
                 "v": 1,
-                "decision": trigger.decision,
+                "decision": trigger.id,
                 "offer": offer.id,
                 "zone": trigger.zone,
                 "shop": offer.shop,
@@ -57,12 +58,12 @@ class TriggerSender:
                 "expires_at_ms": trigger.expires_at_ms,
             }
         )
-        topic = f"wayside/v1/{self._site}/down/{trigger.device}/offer"
-        publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.decision)
+        topic = CHANNELS[trigger.channel].topic(self._site, trigger.target)
+        publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
         connects = self._bus.link().connects
         if not self._bus.publish(publication):
             return False
-        self._in_flight[trigger.decision] = connects
+        self._in_flight[trigger.id] = connects
         self.sent += 1
         return True
 
@@ -71,7 +72,7 @@ class TriggerSender:
         self._collect()
         connects = self._bus.link().connects
         for trigger in store.waiting_triggers():
-            if trigger.decision not in self._done and self._in_flight.get(trigger.decision) != connects:
+            if trigger.id not in self._done and self._in_flight.get(trigger.id) != connects:
                 self.send(trigger, now_ms)
 
     def write_down(self, store: Store) -> None:

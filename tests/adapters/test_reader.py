@@ -7,8 +7,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from gateway.adapters.reader import Reader
 from gateway.adapters.store import Store
+from gateway.adapters.store.reader import Reader
 from gateway.core.ports import StoreError
 from tests.core.test_engine import enter
 from tests.kit.street import KEY, Gateway, Phone, purchase
@@ -25,8 +25,8 @@ def test_a_reader_sees_the_last_commit_of_a_gateway_that_runs(tmp_path: Path, pa
     gateway.tell(phone.consent())
     with gateway.reader() as reader, reader.moment():
         before = reader.learnable(gateway.clock.now_ms())
-        (decision,) = enter(gateway, phone).decisions
-        assert before == [gateway.state.identities[phone.device]]
+        (decision,) = enter(gateway, phone).decisions.made
+        assert before == [gateway.state.people.identities[phone.device]]
         assert list(reader.decisions(before[0])) == [], "what is read is of one moment"
         gateway.tell(phone.answer(decision.id))
     with gateway.reader() as reader:
@@ -72,9 +72,9 @@ def test_a_reader_writes_nothing(tmp_path: Path, path: Path) -> None:
 
 def test_a_reader_does_not_migrate(tmp_path: Path, path: Path) -> None:
     gateway = Gateway(tmp_path)
-    gateway.store._db.pragma("user_version", 7)
+    gateway.store._db.pragma("user_version", 99)
     gateway.close()
-    with pytest.raises(StoreError, match="has schema 7, this program reads 1: use the gateway's own version of it"):
+    with pytest.raises(StoreError, match="has schema 99, this program reads 7: use the gateway's own version of it"):
         Reader(path, KEY)
 
 
@@ -97,7 +97,7 @@ def test_who_did_not_say_yes_to_learning_is_not_in_it(tmp_path: Path) -> None:
     )
     with gateway.reader() as reader:
         assert len(reader.learnable(now_ms)) == 2
-        assert reader.learnable(now_ms + 1000) == [gateway.state.identities[phones[2].device]]
+        assert reader.learnable(now_ms + 1000) == [gateway.state.people.identities[phones[2].device]]
     gateway.close()
 
 
@@ -105,7 +105,7 @@ def test_a_purchase_belongs_to_whose_offer_was_handed_in(tmp_path: Path) -> None
     gateway = Gateway(tmp_path)
     phone = Phone()
     gateway.tell(phone.consent())
-    (decision,) = enter(gateway, phone).decisions
+    (decision,) = enter(gateway, phone).decisions.made
     gateway.tell(purchase("till-cafe", 1, 380, kind="coffee_house", decision=decision.id), purchase("till-cafe", 2))
     with gateway.reader() as reader:
         (said,) = reader.said(decision.subject)

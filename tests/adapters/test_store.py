@@ -12,11 +12,11 @@ import apsw
 import msgspec
 import pytest
 
-from gateway.adapters.migrations import KEY_BYTES, WAYS_OUT, read_key
 from gateway.adapters.store import Store
+from gateway.adapters.store.database import KEY_BYTES, WAYS_OUT, read_key
 from gateway.core import limits
 from gateway.core.ports import StoreError, StoreFullError
-from gateway.core.world import Changes
+from gateway.core.state import Changes
 from tests.kit.gateways import WAYSIDE, settings_of, write_config
 from tests.kit.street import HOUR_MS, KEY, Gateway, Phone, purchase
 
@@ -35,7 +35,7 @@ def offered(gateway: Gateway, phone: Phone | None = None) -> Changes:
     phone = phone or Phone()
     gateway.tell(phone.consent())
     changes = gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe"))
-    assert changes.triggers
+    assert changes.decisions.triggers
     return changes
 
 
@@ -58,7 +58,7 @@ def bytes_of(folder: Path) -> bytes:
 def test_nobody_reads_a_name_off_the_disk(gateway: Gateway, tmp_path: Path) -> None:
     phone = Phone("phone-4711-of-ada")
     changes = offered(gateway, phone)
-    subject = changes.decisions[0].subject
+    subject = changes.decisions.made[0].subject
     words = [phone.device, phone.tag, subject, "flat-white", "CREATE TABLE", "SQLite format 3"]
     text = gateway.dump()
     assert all(word in text for word in words[:4]), "the store itself does not know them"
@@ -197,11 +197,11 @@ def test_a_full_disk_stores_nothing_of_a_batch_and_leaves_all_as_it_was(gateway:
     phone = Phone()
     gateway.tell(phone.consent())
     gateway.store._db.pragma("max_page_count", int(gateway.store._db.pragma("page_count")))
-    before, subject = gateway.dump(), gateway.store.state(0, gateway.site.presence).identities[phone.device]
+    before, subject = gateway.dump(), gateway.store.state(0, gateway.site.presence).people.identities[phone.device]
     context = gateway.store.context(subject)
     much = [purchase("till-cafe", seq) for seq in range(2_000)]
     changes = gateway.advance(phone.near("scan-cafe"), phone.near("scan-cafe"), *much)
-    assert changes.decisions
+    assert changes.decisions.made
     for _ in range(2):  # trying again while it is full changes nothing either
         with pytest.raises(StoreFullError, match="free some space"):
             gateway.store.save(changes)
@@ -243,10 +243,10 @@ def test_a_fact_is_known_after_a_restart(gateway: Gateway) -> None:
 
 
 def test_a_trigger_waits_until_it_is_said_to_be_sent(gateway: Gateway) -> None:
-    (trigger,) = offered(gateway).triggers
+    (trigger,) = offered(gateway).decisions.triggers
     gateway.restart()
     assert gateway.store.waiting_triggers() == [trigger]
-    gateway.store.triggers_sent([trigger.decision, "unknown"])
+    gateway.store.triggers_sent([trigger.id, "unknown"])
     assert gateway.store.waiting_triggers() == []
 
 
@@ -334,7 +334,7 @@ def test_another_process_reads_while_this_one_writes(tmp_path: Path) -> None:
     settings = settings_of(write_config(tmp_path))
     store = Store(settings.store.path, read_key(settings.store.key_file, may_create=True))
     gateway = Gateway(tmp_path, make_store=lambda _path, _key: store)
-    decision = offered(gateway).decisions[0]
+    decision = offered(gateway).decisions.made[0]
     with store._transaction():
         store._db.execute("DELETE FROM decisions")
         done = subprocess.run(

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.adapters.migrations import read_key
 from gateway.adapters.store import Store
+from gateway.adapters.store.database import read_key
 from gateway.core.bus import Publication
 from gateway.core.types import Envelope, Message
 from gateway.decoders.registry import load

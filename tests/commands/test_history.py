@@ -32,7 +32,7 @@ def gateway(tmp_path: Path) -> Gateway:
     for number, purposes in enumerate((learner, learner[:2], learner)):
         phone = Phone(f"phone-{number:04}")
         made.tell(phone.consent(purposes))
-        (decision,) = enter(made, phone).decisions
+        (decision,) = enter(made, phone).decisions.made
         made.clock.advance(4_000)
         made.tell(phone.answer(decision.id, "shown"))
         made.clock.advance(4_000)
@@ -103,7 +103,11 @@ def test_no_name_of_anybody_leads_back_or_to_an_earlier_export(gateway: Gateway,
     assert len(both[0]) == len(both[1]) > 4
     assert not both[0] & both[1]
     text = "".join((tmp_path / folder / name).read_text("utf-8") for folder in "ab" for name in ("interactions.csv", "baskets.csv"))
-    for trace in (*gateway.state.identities, *gateway.state.identities.values(), *(row[0] for row in gateway.rows("decisions"))):
+    for trace in (
+        *gateway.state.people.identities,
+        *gateway.state.people.identities.values(),
+        *(row[0] for row in gateway.rows("decisions")),
+    ):
         assert trace not in text
     moments = [[row["at_ms"] for row in rows] for rows in (*first, *second)]
     assert sorted(moments[0]) == sorted(moments[2])

@@ -10,8 +10,8 @@ import pytest
 from gateway.adapters.aes import Aes
 from gateway.core import addresses, limits
 from gateway.core.addresses import NO_KEY, is_resolvable, resolve
+from gateway.core.state import Changes
 from gateway.core.types import Consent, Message, Observation, Sighting
-from gateway.core.world import Changes
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
 from tests.core.resolving import address_of, seeded
@@ -102,7 +102,7 @@ def test_who_gives_their_key_is_found_behind_changing_addresses(gateway: Gateway
     """Three addresses in a row, one visit: the change of an address is no absence."""
     phone, draws = Phone(), seeded(1)
     gateway.tell(keyed(phone, KEY))
-    (entered,) = enter_by(gateway, address_of(KEY, draws.randbytes(3))).transitions
+    (entered,) = enter_by(gateway, address_of(KEY, draws.randbytes(3))).visits.transitions
     for _ in range(3):
         address = address_of(KEY, draws.randbytes(3))
         for _ in range(20):
@@ -122,8 +122,8 @@ def test_strangers_stay_strangers(gateway: Gateway) -> None:
     others += [f"{int(mine[0], 16) & 3 | top << 2:x}{mine[1:]}" for top in (0, 2, 3)]
     changes = gateway.tell(*(heard(address) for address in others))
     assert changes.discarded == {"not_consented": 303}
-    assert sum(resolved.key is not None for resolved in gateway.state.addresses.values()) == 0
-    assert len(gateway.state.addresses) == 300, "only what can be resolved was tried"
+    assert sum(resolved.key is not None for resolved in gateway.state.people.addresses.values()) == 0
+    assert len(gateway.state.people.addresses) == 300, "only what can be resolved was tried"
 
 
 def test_a_stranger_is_tried_once_and_forgotten_when_their_address_has_changed(gateway: Gateway) -> None:
@@ -135,7 +135,7 @@ def test_a_stranger_is_tried_once_and_forgotten_when_their_address_has_changed(g
             return super().encrypted(keys, blocks)  # type: ignore[arg-type]
 
     gateway.tell(keyed(Phone(), KEY))
-    gateway.state.cipher = Counting()
+    gateway.state.people.cipher = Counting()
     stranger = heard(address_of(OTHER_KEY, b"\1\2\3"))
     for _ in range(5):
         gateway.tell(stranger, stranger)
@@ -158,12 +158,15 @@ def test_a_copied_key_is_refused_to_the_second(gateway: Gateway) -> None:
     first, second = Phone(), Phone("phone-0002")
     gateway.tell(keyed(first, KEY))
     changes = gateway.tell(keyed(second, KEY, OTHER_KEY, NO_KEY))
-    assert (changes.counts["facts"], changes.counts["keys_refused"]) == (1, 2)
-    subjects = {gateway.state.identities[phone.device]: phone for phone in (first, second)}
-    assert {key: subjects[owner].device for key, owner in gateway.state.keys.items()} == {KEY: first.device, OTHER_KEY: second.device}
+    assert (changes.totals["facts"], changes.totals["keys_refused"]) == (1, 2)
+    subjects = {gateway.state.people.identities[phone.device]: phone for phone in (first, second)}
+    assert {key: subjects[owner].device for key, owner in gateway.state.people.keys.items()} == {
+        KEY: first.device,
+        OTHER_KEY: second.device,
+    }
     gateway.tell(first.withdrawal())
     gateway.tell(keyed(second, KEY))
-    assert gateway.state.keys == {KEY: gateway.state.identities[second.device]}, "what was given back may be given again"
+    assert gateway.state.people.keys == {KEY: gateway.state.people.identities[second.device]}, "what was given back may be given again"
 
 
 def test_a_key_lives_as_long_as_the_yes(gateway: Gateway) -> None:
@@ -171,7 +174,7 @@ def test_a_key_lives_as_long_as_the_yes(gateway: Gateway) -> None:
     gateway.tell(keyed(phone, KEY, OTHER_KEY))
     assert KEY in gateway.dump()
     gateway.restart()
-    assert (transition := enter_by(gateway, address_of(KEY, b"\1\2\3")).transitions)
+    assert (transition := enter_by(gateway, address_of(KEY, b"\1\2\3")).visits.transitions)
     assert transition[0].zone == "cafe"
     gateway.tell(keyed(phone, OTHER_KEY))
     assert KEY not in gateway.dump(), "a renewed yes names the keys anew"
@@ -179,9 +182,9 @@ def test_a_key_lives_as_long_as_the_yes(gateway: Gateway) -> None:
     assert gateway.tell(heard(address_of(KEY, b"\1\2\3"))).discarded == {"not_consented": 1}
     gateway.tell(phone.withdrawal())
     assert OTHER_KEY not in gateway.dump()
-    assert (gateway.state.keys, gateway.state.addresses) == ({}, {})
-    assert isinstance(gateway.state.cipher, Aes)
-    assert not gateway.state.cipher._started, "not even in the cipher"
+    assert (gateway.state.people.keys, gateway.state.people.addresses) == ({}, {})
+    assert isinstance(gateway.state.people.cipher, Aes)
+    assert not gateway.state.people.cipher._started, "not even in the cipher"
     assert gateway.tell(heard(address_of(OTHER_KEY, b"\1\2\3"))).discarded == {"not_consented": 1}
 
 
@@ -189,7 +192,7 @@ def test_a_key_needs_a_yes_to_presence(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(("offers", "learning"), tags=(), irks=(KEY,)))
     assert KEY not in gateway.dump()
-    assert gateway.state.keys == {}
+    assert gateway.state.people.keys == {}
 
 
 def test_a_key_ends_with_a_yes_that_runs_out(gateway: Gateway) -> None:
@@ -197,7 +200,7 @@ def test_a_key_ends_with_a_yes_that_runs_out(gateway: Gateway) -> None:
     gateway.tell(phone.consent(tags=(), irks=(KEY,), expires_at_ms=gateway.clock.now_ms() + 60_000))
     gateway.pass_time(3_600_000)
     assert KEY not in gateway.dump()
-    assert gateway.state.keys == {}
+    assert gateway.state.people.keys == {}
 
 
 def test_who_calls_itself_by_somebodys_address_is_not_them(gateway: Gateway) -> None:
@@ -211,8 +214,8 @@ def test_who_calls_itself_by_somebodys_address_is_not_them(gateway: Gateway) -> 
     assert gateway.tell(*says).discarded == {"not_consented": 2}
     assert gateway.tell(thief.withdrawal()).discarded == {"not_consented": 1}
     gateway.tell(msgspec.structs.replace(Phone("phone-0002").consent(), tags=(address,)))
-    assert gateway.state.identities.get(address) is None, "nor can it be claimed as a tag while it is theirs"
-    assert gateway.state.identities[phone.device] in gateway.state.keys.values()
+    assert gateway.state.people.identities.get(address) is None, "nor can it be claimed as a tag while it is theirs"
+    assert gateway.state.people.identities[phone.device] in gateway.state.people.keys.values()
 
 
 def test_there_is_room_for_so_many_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,10 +224,10 @@ def test_there_is_room_for_so_many_keys(tmp_path: Path, monkeypatch: pytest.Monk
     draws = seeded(3)
     consents = [keyed(Phone(f"phone-{number:04}"), draws.randbytes(16).hex(), draws.randbytes(16).hex()) for number in range(3)]
     changes = gateway.tell(*consents)
-    assert len(gateway.state.keys) == len(gateway.rows("keys")) == 3
-    assert changes.counts["keys_refused"] == 3
+    assert len(gateway.state.people.keys) == len(gateway.rows("keys")) == 3
+    assert changes.totals["keys_refused"] == 3
     gateway.tell(msgspec.structs.replace(consents[0], envelope=Phone("phone-0000", boot="b2").envelope()))
-    assert len(gateway.state.keys) == 3, "a renewed yes needs no second room"
+    assert len(gateway.state.people.keys) == 3, "a renewed yes needs no second room"
     gateway.close()
 
 
@@ -236,7 +239,7 @@ def test_a_flood_of_new_addresses_is_tried_a_part_at_a_time(gateway: Gateway, mo
     mine = heard(address_of(KEY, b"\1\2\3"))
     for expected in (26, 26, 25):
         assert gateway.tell(*crowd, mine).discarded == {"not_consented": expected}
-    assert len(gateway.state.addresses) == 26
+    assert len(gateway.state.people.addresses) == 26
 
 
 def said(**fields: object) -> Message:

@@ -54,7 +54,7 @@ def test_a_scanner_with_a_slow_clock_is_heard_once_that_is_certain(gateway: Gate
     for _ in range(LOWS_KEPT + 2):
         gateway.clock.advance(PERIOD_MS)
         changes = gateway.tell(Sighting("scan-cafe", phone.tag, CLEAR_DBM, at_ms=gateway.clock.now_ms() - SLOW_MS))
-        told.append((dict(changes.discarded), [transition.kind for transition in changes.transitions]))
+        told.append((dict(changes.discarded), [transition.kind for transition in changes.visits.transitions]))
     late: tuple[dict[str, int], list[str]] = ({"late": 1}, [])
     assert told == [late] * (LOWS_KEPT - 1) + [({}, []), ({}, ["entered"]), ({}, [])]
     # It was cut off for two minutes and now tells what it kept: that is late, by its own clock too.
@@ -95,10 +95,10 @@ def test_a_phone_with_a_slow_clock_is_placed(gateway: Gateway) -> None:
     for _ in range(LOWS_KEPT):
         gateway.clock.advance(60_000)
         claimed = Position(fix.device, fix.latitude_deg, fix.longitude_deg, fix.accuracy_m, gateway.clock.now_ms() - SLOW_MS)
-        kinds += [transition.kind for transition in gateway.tell(claimed).transitions]
+        kinds += [transition.kind for transition in gateway.tell(claimed).visits.transitions]
     assert kinds == ["entered"]
     gateway.tell(phone.withdrawal())
-    assert phone.device not in gateway.state.clocks, "not even their clock is remembered"
+    assert phone.device not in gateway.state.sensors.clocks, "not even their clock is remembered"
 
 
 def test_a_reading_is_as_old_as_it_says(gateway: Gateway) -> None:
@@ -108,22 +108,22 @@ def test_a_reading_is_as_old_as_it_says(gateway: Gateway) -> None:
         return next(iter(gateway.tell(Reading("sensor-cafe", "temperature", value, at_ms=at_ms)).discarded), None)
 
     assert told(20.0, now_ms - 3_600_000) is None
-    assert gateway.state.places["cafe"].readings["temperature"] == (20.0, now_ms - 3_600_000)
+    assert gateway.state.sensors.places["cafe"].readings["temperature"] == (20.0, now_ms - 3_600_000)
     assert told(10.0, now_ms - READING_MS_MAX - 1) == "late"
     assert told(19.0, now_ms - 7_200_000) is None
-    assert gateway.state.places["cafe"].readings["temperature"][0] == 20.0, "one from before changes nothing"
+    assert gateway.state.sensors.places["cafe"].readings["temperature"][0] == 20.0, "one from before changes nothing"
     assert told(21.0, 1_000) is None, "a clock that nobody has set says nothing: it counts as of now"
-    assert gateway.state.places["cafe"].readings["temperature"] == (21.0, now_ms)
+    assert gateway.state.sensors.places["cafe"].readings["temperature"] == (21.0, now_ms)
 
 
 def test_a_set_clock_takes_what_is_known_with_it(gateway: Gateway) -> None:
     gateway.tell(Reading("sensor-cafe", "temperature", 20.0))
     step_ms = -86_400_000
     gateway.clock.step(step_ms)
-    gateway.state.shift(gateway.clock.take_step())
-    assert gateway.state.places["cafe"].readings["temperature"] == (20.0, gateway.clock.now_ms())
+    gateway.state.rebase(gateway.clock.take_step())
+    assert gateway.state.sensors.places["cafe"].readings["temperature"] == (20.0, gateway.clock.now_ms())
     gateway.tell(Reading("sensor-cafe", "temperature", 22.0))
-    assert gateway.state.places["cafe"].readings["temperature"][0] == 22.0
+    assert gateway.state.sensors.places["cafe"].readings["temperature"][0] == 22.0
 
 
 def test_only_so_many_clocks_are_kept(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_only_so_many_clocks_are_kept(gateway: Gateway, monkeypatch: pytest.Monk
     gateway.tell(*(phone.consent() for phone in phones))
     for phone in phones:
         gateway.tell(Sighting(phone.device, "beacon-cafe", CLEAR_DBM, at_ms=gateway.clock.now_ms()))
-    assert list(gateway.state.clocks) == ["phone-0002", "phone-0003", "phone-0004"]
+    assert list(gateway.state.sensors.clocks) == ["phone-0002", "phone-0003", "phone-0004"]
     for number in range(50):
         gateway.tell(Sighting(f"stranger-{number}", "beacon-cafe", CLEAR_DBM, at_ms=gateway.clock.now_ms()))
-    assert len(gateway.state.clocks) == 3, "strangers' clocks are nobody's business"
+    assert len(gateway.state.sensors.clocks) == 3, "strangers' clocks are nobody's business"

@@ -13,8 +13,8 @@ from gateway.core.features import NAMES
 from gateway.core.presence import PresenceRules
 from gateway.core.privacy import CounterKey
 from gateway.core.records import CellCount, GatewayHealth
+from gateway.core.state import Changes
 from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
-from gateway.core.world import Changes
 from tests.kit.street import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
@@ -30,8 +30,8 @@ def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
 def offered(gateway: Gateway, phone: Phone) -> str:
     """A consenting person enters the cafe and is proposed something: the decision's code."""
     gateway.tell(phone.consent())
-    (trigger,) = enter(gateway, phone).triggers
-    return trigger.decision
+    (trigger,) = enter(gateway, phone).decisions.triggers
+    return trigger.id
 
 
 # --- the whole way ---------------------------------------------------------------------------------------
@@ -41,36 +41,36 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(TimePassed())
     yes = gateway.tell(phone.consent(visits_month={"bar": 2.0}))
-    assert yes.counts == {"kept": 1, "facts": 1}
+    assert yes.totals == {"kept": 1, "facts": 1}
     arrived = enter(gateway, phone)
-    (transition,), (decision,), (trigger,) = arrived.transitions, arrived.decisions, arrived.triggers
+    (transition,), (decision,), (trigger,) = arrived.visits.transitions, arrived.decisions.made, arrived.decisions.triggers
     assert (transition.kind, transition.zone, transition.at_ms) == ("entered", "cafe", NOON_MS + 1000)
     assert (decision.offer, decision.reason, decision.occasion, decision.subject) == ("flat-white", "chosen", "entered", transition.subject)
-    assert (trigger.decision, trigger.device, trigger.offer, trigger.zone) == (decision.id, phone.device, "flat-white", "cafe")
+    assert (trigger.id, trigger.target, trigger.offer, trigger.zone) == (decision.id, phone.device, "flat-white", "cafe")
     assert trigger.expires_at_ms == NOON_MS + 1000 + 120_000
     assert gateway.store.waiting_triggers() == [trigger]
     assert gateway.decision(decision.id) == (decision, None)
 
     for kind in ("shown", "opened", "accepted"):
         told = gateway.tell(phone.answer(decision.id, kind))
-        assert told.cells == {CounterKey("cafe", "flat-white", kind): 1}
+        assert told.counts.cells == {CounterKey("cafe", "flat-white", kind): 1}
     assert gateway.decision(decision.id) == (decision, "accepted")
     gateway.tell(purchase("till-cafe", 1, kind="coffee_house", decision=decision.id))
     gateway.tell(phone.answer(decision.id, "redeemed"))
 
     stops = gateway.pass_time(HOUR_MS)
-    (closing,) = [stop for stop in stops if stop.records]
-    health = closing.records[0]
+    (closing,) = [stop for stop in stops if stop.counts.records]
+    health = closing.counts.records[0]
     assert isinstance(health, GatewayHealth)
     assert (health.facts, health.decisions, health.triggers, health.backlog) == (6, 1, 1, 0)
-    cells = [(cell.zone, cell.offer, cell.kind, cell.count) for cell in closing.records if isinstance(cell, CellCount)]
+    cells = [(cell.zone, cell.offer, cell.kind, cell.count) for cell in closing.counts.records if isinstance(cell, CellCount)]
     assert cells == [("cafe", "flat-white", kind, 1) for kind in ("accepted", "opened", "redeemed", "shown", "trigger")]
-    assert all(record.window_start_ms == NOON_MS for record in closing.records)
+    assert all(record.window_start_ms == NOON_MS for record in closing.counts.records)
     assert gateway.store.backlog() == 6
     assert gateway.rows("cells") == []
     batch = gateway.store.next_batch("gw-t")
     assert batch is not None
-    assert batch.records == closing.records
+    assert batch.records == closing.counts.records
     assert phone.device not in str(batch)
     assert transition.subject not in str(batch)
 
@@ -81,21 +81,32 @@ def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
     code = offered(gateway, phone)
     gateway.pass_time(HOUR_MS)
     gateway.tell(phone.answer(code, "shown"))
-    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.records]
+    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
     assert [(record.kind, record.window_start_ms) for record in records if isinstance(record, CellCount)] == [("shown", NOON_MS + HOUR_MS)]
     # Each window leaves once; records are told apart by their ids.
     ids = [id_ for id_, *_ in gateway.rows("outbox")]
     assert len(ids) == len(set(ids)) == 4
 
 
+def test_a_restart_keeps_the_gateways_own_counts(gateway: Gateway) -> None:
+    gateway.tell(TimePassed())
+    gateway.state.counts.count(messages=3)
+    offered(gateway, Phone())
+    gateway.restart()
+    (health, *cells) = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
+    assert [(cell.kind, cell.count) for cell in cells if isinstance(cell, CellCount)] == [("trigger", 1)]
+    assert isinstance(health, GatewayHealth)
+    assert (health.messages, health.facts, health.decisions, health.triggers) == (3, 1, 1, 1)
+
+
 def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, site=make_site(clock_floor_ms=NOON_MS + HOUR_MS))
     phone = Phone()
     gateway.tell(phone.consent(), TimePassed())
-    (decision,) = enter(gateway, phone).decisions
+    (decision,) = enter(gateway, phone).decisions.made
     assert (decision.offer, decision.reason) == (None, "clock_untrusted")
     assert "window_start_ms" not in gateway.dump()
-    opened = [stop.opened_window_ms for stop in gateway.pass_time(HOUR_MS) if stop.opened_window_ms is not None]
+    opened = [stop.counts.opened_window_ms for stop in gateway.pass_time(HOUR_MS) if stop.counts.opened_window_ms is not None]
     assert opened == [NOON_MS + HOUR_MS]
     assert gateway.rows("outbox") == []
     gateway.close()
@@ -106,10 +117,10 @@ def test_a_full_outbox_gathers_on(gateway: Gateway, monkeypatch: pytest.MonkeyPa
     code = offered(gateway, phone := Phone())
     monkeypatch.setattr(limits, "OUTBOX_RECORDS_MAX", 0)
     gateway.clock.advance(HOUR_MS)
-    assert gateway.tell(TimePassed()).records == ()
+    assert gateway.tell(TimePassed()).counts.records == ()
     monkeypatch.undo()
     gateway.tell(phone.answer(code, "shown"))
-    records = gateway.tell(TimePassed()).records
+    records = gateway.tell(TimePassed()).counts.records
     assert [record.kind for record in records if isinstance(record, CellCount)] == ["shown", "trigger"], "nothing was lost"
 
 
@@ -123,21 +134,21 @@ def test_time_alone_makes_people_dwell_and_leave(gateway: Gateway) -> None:
     kinds: list[tuple[str, int]] = []
     for _ in range(7):
         for stop in gateway.pass_time(10_000):
-            kinds += [(transition.kind, transition.at_ms) for transition in stop.transitions]
+            kinds += [(transition.kind, transition.at_ms) for transition in stop.visits.transitions]
         gateway.tell(phone.near("scan-cafe"))
     for stop in gateway.pass_time(5 * 60_000):
-        kinds += [(transition.kind, transition.at_ms) for transition in stop.transitions]
+        kinds += [(transition.kind, transition.at_ms) for transition in stop.visits.transitions]
     entered_ms = NOON_MS + 1000
     assert kinds == [("dwelled", entered_ms + RULES.dwell_ms), ("left", entered_ms + 70_000)]
     assert gateway.rows("presences") == []
-    assert gateway.state.next_due_ms() is None
+    assert gateway.state.visits.next_due_ms() is None
 
 
 def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
     enter(gateway, phone)
-    subject = gateway.state.identities[phone.device]
+    subject = gateway.state.people.identities[phone.device]
     gateway.pass_time(40_000)
     context = gateway.store.context(subject)
     assert context is not None
@@ -157,13 +168,13 @@ def test_dwelling_is_an_occasion_of_its_own(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, site=make_site(campaign=campaign(cup)))
     phone = Phone()
     gateway.tell(phone.consent())
-    (decision,) = enter(gateway, phone).decisions
+    (decision,) = enter(gateway, phone).decisions.made
     assert (decision.offer, decision.reason) == (None, "not_now")
     gateway.pass_time(25_000)
     gateway.tell(phone.near("scan-cafe"))
     gateway.pass_time(25_000)
     gateway.tell(phone.near("scan-cafe"))
-    triggers = [trigger for stop in gateway.pass_time(20_000) for trigger in stop.triggers]
+    triggers = [trigger for stop in gateway.pass_time(20_000) for trigger in stop.decisions.triggers]
     assert [trigger.offer for trigger in triggers] == ["second-cup"]
     gateway.close()
 
@@ -173,9 +184,9 @@ def test_a_visit_and_its_timer_move_with_a_set_clock(gateway: Gateway) -> None:
     gateway.tell(phone.consent())
     enter(gateway, phone)
     gateway.clock.step(-3 * HOUR_MS)
-    gateway.state.shift(gateway.clock.take_step())
-    assert gateway.tell(TimePassed()).transitions == []
-    kinds = [transition.kind for stop in gateway.pass_time(31_000) for transition in stop.transitions]
+    gateway.state.rebase(gateway.clock.take_step())
+    assert gateway.tell(TimePassed()).visits.transitions == []
+    kinds = [transition.kind for stop in gateway.pass_time(31_000) for transition in stop.visits.transitions]
     assert kinds == ["left"]
 
 
@@ -187,10 +198,10 @@ def test_either_end_may_be_the_fixed_one(gateway: Gateway) -> None:
     gateway.tell(phone.consent())
     gateway.tell(phone.hears("beacon-cafe"))
     changes = gateway.tell(phone.hears("beacon-cafe"))
-    assert [transition.zone for transition in changes.transitions] == ["cafe"]
+    assert [transition.zone for transition in changes.visits.transitions] == ["cafe"]
     # The scanner in the same zone holds the same visit.
-    assert gateway.tell(phone.near("scan-cafe")).transitions == []
-    assert len(gateway.state.presences) == 1
+    assert gateway.tell(phone.near("scan-cafe")).visits.transitions == []
+    assert len(gateway.state.visits.presences) == 1
 
 
 def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> None:
@@ -207,8 +218,8 @@ def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> Non
     for position, kinds in steps:
         gateway.clock.advance(1000)
         changes = gateway.tell(position)
-        assert [transition.kind for transition in changes.transitions] == kinds, position
-        assert all(transition.zone == "square" for transition in changes.transitions)
+        assert [transition.kind for transition in changes.visits.transitions] == kinds, position
+        assert all(transition.zone == "square" for transition in changes.visits.transitions)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +243,7 @@ def test_what_is_discarded_says_why_and_changes_nothing(gateway: Gateway, observ
     before = gateway.dump()
     changes = gateway.tell(observation)
     assert changes.discarded == {reason: 1}
-    assert not changes.counts
+    assert not changes.totals
     assert not changes.is_durable
     assert gateway.dump() == before
 
@@ -251,7 +262,7 @@ def test_a_late_sighting_says_where_somebody_was(gateway: Gateway) -> None:
 
 def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
     changes = gateway.tell(Status("scan-cafe"))
-    assert (changes.counts, changes.discarded, changes.is_durable) == ({"kept": 1}, {}, False)
+    assert (changes.totals, changes.discarded, changes.is_durable) == ({"kept": 1}, {}, False)
 
 
 # --- what sensors say ------------------------------------------------------------------------------------
@@ -263,14 +274,14 @@ def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gate
     gateway.tell(Reading("weather-1", "temperature", 9.0), Reading("weather-1", "precipitation", 2.0))
     gateway.tell(Reading("sensor-cafe", "temperature", 21.0), Count("sensor-cafe", "people", 7))
     gateway.tell((first := Phone()).consent())
-    (decision,) = enter(gateway, first).decisions
+    (decision,) = enter(gateway, first).decisions.made
     features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (21.0, 1.0)
 
     gateway.clock.advance(READING_MS_MAX)
     gateway.tell(Reading("weather-1", "temperature", 5.0))
     gateway.tell((second := Phone("phone-0002")).consent())
-    (decision,) = enter(gateway, second).decisions
+    (decision,) = enter(gateway, second).decisions.made
     features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (5.0, None), "the cafe's sensor has been silent for too long"
 
@@ -283,7 +294,7 @@ def test_the_model_hears_of_noise_air_and_crowd(gateway: Gateway) -> None:
         gateway.tell(Count("sensor-cafe", "people", 12), Reading("sensor-cafe", "noise", 71.0), Reading("weather-1", "pm2_5", 8.0))
     gateway.clock.advance(60_000)
     gateway.tell((phone := Phone()).consent())
-    (decision,) = enter(gateway, phone).decisions
+    (decision,) = enter(gateway, phone).decisions.made
     features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
     assert (features["noise"], features["air"]) == (71.0, 8.0)
     assert features["crowd"] == pytest.approx(720.0)
@@ -312,7 +323,7 @@ def test_a_repeated_fact_has_no_effect(gateway: Gateway) -> None:
 def test_a_fact_that_stands_twice_in_a_batch_counts_once(gateway: Gateway) -> None:
     sold = purchase("till-cafe", 1)
     changes = gateway.tell(sold, sold, purchase("till-cafe", 2), sold)
-    assert (changes.counts["kept"], changes.discarded) == (2, {"repeated": 2})
+    assert (changes.totals["kept"], changes.discarded) == (2, {"repeated": 2})
     assert len(gateway.rows("facts")) == 2
     consent = Phone().consent()
     changes = gateway.tell(consent, consent)
@@ -343,7 +354,7 @@ def test_an_answer_that_comes_late_undoes_no_refusal(gateway: Gateway) -> None:
     assert found[1] == "dismissed"
     gateway.restart()
     gateway.pass_time(10 * 60_000)
-    (decision,) = enter(gateway, phone).decisions
+    (decision,) = enter(gateway, phone).decisions.made
     reasons = {candidate.offer: candidate.reason for candidate in decision.candidates}
     assert reasons["flat-white"] == "refused"
 
@@ -355,7 +366,7 @@ def test_caps_outlive_a_restart_and_end_with_the_local_day(gateway: Gateway) -> 
     for off_ms in (11 * 60_000, berlin_ms(2026, 6, 11, 8) - NOON_MS):
         gateway.restart(off_ms)
         gateway.pass_time(60_000)
-        (decision,) = enter(gateway, phone).decisions
+        (decision,) = enter(gateway, phone).decisions.made
         chosen.append((decision.offer, decision.reason))
     assert chosen == [(None, "cap_offer_day"), ("flat-white", "chosen")]
 

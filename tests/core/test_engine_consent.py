@@ -13,8 +13,8 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.presence import PresenceRules
+from gateway.core.state import Changes
 from gateway.core.types import Observation, Purpose, Sighting, TimePassed
-from gateway.core.world import Changes
 from tests.kit.street import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
 
 RULES = PresenceRules()
@@ -28,7 +28,7 @@ def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
 
 def traces(gateway: Gateway, *texts: str) -> list[str]:
     """Which of the texts stand anywhere in the database, or in what the world remembers."""
-    memory = f"{gateway.state.identities} {gateway.state.presences} {gateway.state.places}"
+    memory = f"{gateway.state.people.identities} {gateway.state.visits.presences} {gateway.state.sensors.places}"
     everything = f"{gateway.dump()}\n{memory}".lower()
     return [text for text in texts if text.lower() in everything]
 
@@ -59,7 +59,7 @@ def test_people_who_never_said_yes_leave_no_trace(gateway: Gateway) -> None:
 def test_the_device_of_a_person_stands_in_two_tables_only(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
-    code = enter(gateway, phone).triggers[0].decision
+    code = enter(gateway, phone).decisions.triggers[0].id
     gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
     gateway.store.triggers_sent([code])
     places = {line.split(":", 1)[0] for line in gateway.dump().splitlines() if phone.device in line or phone.tag in line}
@@ -80,7 +80,7 @@ def test_a_yes_to_offers_alone_is_no_yes_to_being_seen(gateway: Gateway) -> None
 def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(("presence", "offers")))
-    code = enter(gateway, phone).triggers[0].decision
+    code = enter(gateway, phone).decisions.triggers[0].id
     gateway.tell(phone.answer(code, "redeemed"))
     assert gateway.rows("cells") == []
 
@@ -91,8 +91,8 @@ def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
 def test_a_withdrawal_forgets(gateway: Gateway) -> None:
     phone, other = Phone(), Phone("phone-0002")
     gateway.tell(phone.consent(visits_month={"bar": 3.0}), other.consent())
-    subject = gateway.state.identities[phone.device]
-    code = enter(gateway, phone).triggers[0].decision
+    subject = gateway.state.people.identities[phone.device]
+    code = enter(gateway, phone).decisions.triggers[0].id
     enter(gateway, other, "scan-bar")
     gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
     assert traces(gateway, phone.device, phone.tag, subject, code) == [phone.device, phone.tag, subject, code]
@@ -115,23 +115,23 @@ def test_a_withdrawal_forgets(gateway: Gateway) -> None:
 def test_a_withdrawal_in_the_same_batch_unsends_what_the_batch_decided(gateway: Gateway, *, again: bool) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
-    subject = gateway.state.identities[phone.device]
+    subject = gateway.state.people.identities[phone.device]
     gateway.tell(phone.near("scan-cafe"))
     batch: list[Observation] = [phone.near("scan-cafe"), phone.consent(("presence", "offers")), phone.withdrawal()]
     changes = gateway.tell(*batch, *((phone.consent(), phone.near("scan-cafe")) if again else ()))
-    assert (changes.triggers, changes.decisions) == ([], [])
+    assert (changes.decisions.triggers, changes.decisions.made) == ([], [])
     assert changes.discarded == {}
     assert gateway.rows("triggers") == gateway.rows("presences") == gateway.rows("decisions") == []
     assert traces(gateway, subject) == []
     assert traces(gateway, phone.device) == ([phone.device] if again else [])
     if again:
-        assert gateway.state.identities[phone.device] != subject, "who comes back is somebody new"
+        assert gateway.state.people.identities[phone.device] != subject, "who comes back is somebody new"
 
 
 def test_a_purchase_with_their_code_forgets_it_in_the_same_batch(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
-    code = enter(gateway, phone).triggers[0].decision
+    code = enter(gateway, phone).decisions.triggers[0].id
     gateway.tell(purchase("till-cafe", 1, decision=code), phone.answer(code, "redeemed"), phone.withdrawal())
     assert traces(gateway, code) == []
     assert len([row for row in gateway.rows("facts") if row[1] == "purchase"]) == 1
@@ -178,7 +178,7 @@ def test_taking_presence_back_ends_the_visit_at_once(gateway: Gateway, purposes:
     assert len(gateway.rows("presences")) == 1
     gateway.tell(phone.consent(purposes))
     assert gateway.rows("presences") == []
-    assert gateway.state.presences == {}
+    assert gateway.state.visits.presences == {}
 
 
 @pytest.mark.parametrize("same_batch", [False, True])
@@ -188,11 +188,11 @@ def test_taking_a_purpose_back_unsends_what_waits(gateway: Gateway, purposes: tu
     gateway.tell(phone.consent(), other.consent(), other.near("scan-bar"), other.near("scan-bar"), phone.near("scan-cafe"))
     no_more = phone.consent(purposes)
     if same_batch:
-        assert gateway.tell(phone.near("scan-cafe"), no_more).triggers == []
+        assert gateway.tell(phone.near("scan-cafe"), no_more).decisions.triggers == []
     else:
-        assert len(gateway.tell(phone.near("scan-cafe")).triggers) == 1
+        assert len(gateway.tell(phone.near("scan-cafe")).decisions.triggers) == 1
         gateway.tell(no_more)
-    assert [trigger.device for trigger in gateway.store.waiting_triggers()] == [other.device]
+    assert [trigger.target for trigger in gateway.store.waiting_triggers()] == [other.device]
 
 
 def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
@@ -207,7 +207,7 @@ def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway:
     """Heard or not: a yes that has run out is noticed when the gateway looks at the time."""
     phone = Phone()
     gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
-    code = enter(gateway, phone).triggers[0].decision
+    code = enter(gateway, phone).decisions.triggers[0].id
     gateway.clock.advance(25_000)
     changes = gateway.tell(phone.answer(code, "opened"))
     assert changes.discarded == {"not_consented": 1}
@@ -219,13 +219,13 @@ def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway:
     assert gateway.rows("presences") == []
     assert gateway.rows("contexts") == []
     changes = enter(gateway, phone)
-    assert (changes.transitions, changes.decisions, changes.triggers) == ([], [], [])
+    assert (changes.visits.transitions, changes.decisions.made, changes.decisions.triggers) == ([], [], [])
 
 
 def test_a_trigger_does_not_outlive_the_yes(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
-    assert enter(gateway, phone).triggers[0].expires_at_ms == NOON_MS + 20_000
+    assert enter(gateway, phone).decisions.triggers[0].expires_at_ms == NOON_MS + 20_000
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -245,17 +245,17 @@ def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
     victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
     gateway.tell(victim.consent())
     gateway.tell(thief.consent(tags=(thief.tag, victim.tag, victim.device, "scan-bar", "beacon-cafe")))
-    owner, taker = gateway.state.identities[victim.device], gateway.state.identities[thief.device]
+    owner, taker = gateway.state.people.identities[victim.device], gateway.state.people.identities[thief.device]
     assert owner != taker
-    assert gateway.state.identities == {victim.device: owner, victim.tag: owner, thief.device: taker, thief.tag: taker}
+    assert gateway.state.people.identities == {victim.device: owner, victim.tag: owner, thief.device: taker, thief.tag: taker}
 
 
 def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
     one, two = Phone("phone-0001", tag="shared-tag"), Phone("phone-0002", tag="shared-tag")
     gateway.tell(one.consent(), two.consent())
-    assert gateway.state.identities["shared-tag"] == gateway.state.identities[one.device]
+    assert gateway.state.people.identities["shared-tag"] == gateway.state.people.identities[one.device]
     gateway.tell(one.withdrawal(), two.consent())
-    assert gateway.state.identities["shared-tag"] == gateway.state.identities[two.device]
+    assert gateway.state.people.identities["shared-tag"] == gateway.state.people.identities[two.device]
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -266,14 +266,14 @@ def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, 
     gateway.tell(victim.consent())
     if restart:
         gateway.restart()
-    owner, taker = gateway.state.identities[victim.device], gateway.state.identities[thief.device]
+    owner, taker = gateway.state.people.identities[victim.device], gateway.state.people.identities[thief.device]
     assert owner != taker
     context = gateway.store.context(taker)
     assert context is not None
     assert (context.device, context.tags) == (thief.device, (thief.tag,))
     gateway.tell(thief.withdrawal())
     assert traces(gateway, thief.device, thief.tag) == []
-    assert gateway.state.identities == {victim.device: owner, victim.tag: owner}
+    assert gateway.state.people.identities == {victim.device: owner, victim.tag: owner}
 
 
 def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> None:
@@ -289,7 +289,7 @@ def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> N
 
 def test_a_person_may_name_so_many_tags(gateway: Gateway) -> None:
     gateway.tell(Phone().consent(tags=tuple(f"tag-{number}" for number in range(100))))
-    assert len(gateway.state.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
+    assert len(gateway.state.people.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
 
 
 def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,15 +297,15 @@ def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pyte
     phones = [Phone(f"phone-{number:04d}") for number in range(30)]
     first = gateway.tell(*(phone.consent() for phone in phones[:15]))
     assert first.discarded == {"too_many_subjects": 5}
-    assert len(gateway.state.identities) == 20
+    assert len(gateway.state.people.identities) == 20
     # A standing yes can be renewed and taken back, but takes no more room.
     many = tuple(f"more-{number}" for number in range(8))
     assert gateway.tell(phones[0].consent(tags=(phones[0].tag, *many))).discarded == {}
-    assert len(gateway.state.identities) == 20
+    assert len(gateway.state.people.identities) == 20
     assert gateway.tell(phones[1].withdrawal(), phones[20].consent(tags=many)).discarded == {}
-    assert len(gateway.state.identities) == 20
+    assert len(gateway.state.people.identities) == 20
     gateway.restart()
-    assert len(gateway.state.identities) == 20
+    assert len(gateway.state.people.identities) == 20
 
 
 # --- a street that changed -------------------------------------------------------------------------------
@@ -325,5 +325,5 @@ def test_a_visit_in_a_zone_that_is_no_more_is_forgotten(tmp_path: Path) -> None:
     changed = Gateway(tmp_path, site=msgspec.structs.replace(whole, zones=left, anchors=anchors), clock=gateway.clock)
     changed.pass_time(5 * 60_000)
     assert changed.rows("presences") == []
-    assert changed.state.presences == {}
+    assert changed.state.visits.presences == {}
     changed.close()

@@ -14,8 +14,8 @@ from gateway.adapters.store import Store
 from gateway.core.ports import StoreFullError
 from gateway.core.presence import PresenceRules
 from gateway.core.privacy import CounterKey, GatewayCounters, close_window
+from gateway.core.state import Changes, State
 from gateway.core.types import Answer, AnswerKind, Consent, Count, Envelope, Observation, Position, Reading, Sighting, Status, TimePassed
-from gateway.core.world import Changes, State
 from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
@@ -37,9 +37,9 @@ def test_a_restart_keeps_visits_open(gateway: Gateway) -> None:
     gateway.restart(off_ms=4 * HOUR_MS)
     back_ms = gateway.clock.now_ms()
     # They are not entered anew, and a deaf gateway has not heard them leave.
-    assert gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).transitions == []
+    assert gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).visits.transitions == []
     stops = gateway.pass_time(2 * RULES.exit_after_ms)
-    told = [(transition.kind, transition.at_ms) for stop in stops for transition in stop.transitions]
+    told = [(transition.kind, transition.at_ms) for stop in stops for transition in stop.visits.transitions]
     assert told == [("left", back_ms)]
     assert gateway.rows("presences") == []
 
@@ -55,32 +55,36 @@ def test_a_visit_that_dwelled_before_the_restart_does_not_dwell_again(gateway: G
     kinds: list[str] = []
     for _ in range(6):
         gateway.tell(phone.near("scan-cafe"))
-        kinds += [transition.kind for stop in gateway.pass_time(20_000) for transition in stop.transitions]
-    kinds += [transition.kind for stop in gateway.pass_time(60_000) for transition in stop.transitions]
+        kinds += [transition.kind for stop in gateway.pass_time(20_000) for transition in stop.visits.transitions]
+    kinds += [transition.kind for stop in gateway.pass_time(60_000) for transition in stop.visits.transitions]
     assert kinds == ["left"]
 
 
 def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(TimePassed(), phone.consent())
-    trigger = enter(gateway, phone).triggers[0]
+    trigger = enter(gateway, phone).decisions.triggers[0]
     before = gateway.dump()
-    cells, window_ms, identities = dict(gateway.state.cells), gateway.state.window_start_ms, gateway.state.identities
+    cells, window_ms, identities = dict(gateway.state.counts.cells), gateway.state.counts.window_start_ms, gateway.state.people.identities
     gateway.restart()
     assert gateway.dump() == before
-    assert (dict(gateway.state.cells), gateway.state.window_start_ms, gateway.state.identities) == (cells, window_ms, identities)
+    assert (dict(gateway.state.counts.cells), gateway.state.counts.window_start_ms, gateway.state.people.identities) == (
+        cells,
+        window_ms,
+        identities,
+    )
     assert gateway.store.waiting_triggers() == [trigger]
-    gateway.tell(phone.answer(trigger.decision, "redeemed"))
-    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.records]
+    gateway.tell(phone.answer(trigger.id, "redeemed"))
+    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
     assert len(records) == 3, "the gateway's own, the trigger of before and the answer of after"
 
 
 def test_a_context_is_the_same_from_the_cache_and_from_the_disk(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent(visits_month={"bar": 2.0}))
-    subject = gateway.state.identities[phone.device]
+    subject = gateway.state.people.identities[phone.device]
     for anchor, answer in (("scan-cafe", "dismissed"), ("scan-bar", "redeemed")):
-        code = enter(gateway, phone, anchor).triggers[0].decision
+        code = enter(gateway, phone, anchor).decisions.triggers[0].id
         gateway.tell(phone.answer(code, "redeemed" if answer == "redeemed" else "dismissed"))
         gateway.pass_time(11 * 60_000)
     cached = gateway.store.context(subject)
@@ -107,8 +111,12 @@ class SmallDisk(Store):
 
 def remembered(gateway: Gateway) -> dict[str, Any]:
     """All that is held in memory: the world, and what the store keeps beside its file."""
-    state = {name: repr(value) for name, value in vars(gateway.state).items()}
-    return state | {"contexts": list(gateway.store._contexts), "backlog": gateway.store.backlog(), "position": gateway.store._position}
+    state = {name: repr(vars(getattr(gateway.state, name))) for name in gateway.state.__struct_fields__}
+    return state | {
+        "contexts": list(gateway.store.people.cache),
+        "backlog": gateway.store.backlog(),
+        "position": gateway.store.counts._position,
+    }
 
 
 def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_path: Path) -> None:
@@ -125,9 +133,9 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     store.fill()
     before_memory, before_disk = remembered(gateway), gateway.dump()
     changes = gateway.advance(*batch)
-    assert changes.transitions
-    assert changes.triggers
-    assert changes.records
+    assert changes.visits.transitions
+    assert changes.decisions.triggers
+    assert changes.counts.records
     for _ in range(2):
         with pytest.raises(StoreFullError, match="free some space"):
             gateway.commit(changes)
@@ -139,11 +147,11 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     store.free()
     # The same batch, folded anew: but for the ids that are drawn, nothing differs.
     again = gateway.tell(*batch)
-    assert (again.counts, again.discarded, len(again.triggers)) == (changes.counts, changes.discarded, 1)
+    assert (again.totals, again.discarded, len(again.decisions.triggers)) == (changes.totals, changes.discarded, 1)
     assert len(gateway.rows("contexts")) == 119
     assert len(gateway.rows("facts")) == 1 + 118 + 200
-    assert gateway.store.backlog() == len(again.records) == 1
-    assert len(gateway.state.identities) == 2 * 119
+    assert gateway.store.backlog() == len(again.counts.records) == 1
+    assert len(gateway.state.people.identities) == 2 * 119
     gateway.close()
 
 
@@ -170,8 +178,8 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
     gateway.tell(TimePassed())
     counted = {CounterKey(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
     changes = Changes()
-    changes.closed_window_ms, changes.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
-    changes.records = close_window(gateway.site, NOON_MS, counted, GatewayCounters(), 0, "w")
+    changes.counts.closed_window_ms, changes.counts.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
+    changes.counts.records = close_window(gateway.site, NOON_MS, counted, GatewayCounters(), 0, "w")
     store.fill()
     before = remembered(gateway)
     with pytest.raises(StoreFullError):
@@ -182,8 +190,8 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
     gateway.commit(changes)
     batch = store.next_batch("gw-t")
     assert batch is not None
-    assert batch.records == changes.records
-    assert store.backlog() == len(changes.records) == 181
+    assert batch.records == changes.counts.records
+    assert store.backlog() == len(changes.counts.records) == 181
     gateway.close()
 
 
@@ -220,7 +228,7 @@ def run(folder: Path, batches: Sequence[tuple[int, list[Observation]]], seed: in
 def test_the_same_inputs_make_the_same_outcomes(tmp_path: Path) -> None:
     batches = day(6)
     first, again = run(tmp_path / "a", batches, 7), run(tmp_path / "b", batches, 7)
-    assert sum(len(changes["triggers"]) for changes in first[0]) >= 6
+    assert sum(len(changes["decisions"].triggers) for changes in first[0] if "decisions" in changes) >= 6
     assert first == again
     assert run(tmp_path / "c", batches, 8) != first, "the control: ids are drawn, so another seed shows"
 
@@ -280,14 +288,14 @@ def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, ba
     for wait_ms, batch in batches:
         shared.clock.advance(wait_ms)
         changes = shared.tell(*batch)
-        assert changes.counts["kept"] + changes.discarded.total() == len(batch)
-        assert changes.counts["facts"] == len(changes.facts)
-        assert all(number > 0 for number in (changes.counts + changes.discarded).values())
-        assert shared.state.next_due_ms() is None or shared.state.presences
+        assert changes.totals["kept"] + changes.discarded.total() == len(batch)
+        assert changes.totals["facts"] == len(changes.facts.rows)
+        assert all(number > 0 for number in (changes.totals + changes.discarded).values())
+        assert shared.state.visits.next_due_ms() is None or shared.state.visits.presences
         # Memory and disk tell the same story.
         fresh: State = shared.store.state(shared.clock.now_ms(), RULES)
-        assert fresh.identities == shared.state.identities
-        assert set(fresh.presences) == {place for place, one in shared.state.presences.items() if one.entered_ms is not None}
-        assert fresh.cells == shared.state.cells
-        assert {subject for subject, *_ in shared.rows("contexts")} == set(shared.state.identities.values())
-        assert len(shared.state.identities) <= 4 * len(shared.rows("contexts"))
+        assert fresh.people.identities == shared.state.people.identities
+        assert set(fresh.visits.presences) == {place for place, one in shared.state.visits.presences.items() if one.entered_ms is not None}
+        assert fresh.counts.cells == shared.state.counts.cells
+        assert {subject for subject, *_ in shared.rows("contexts")} == set(shared.state.people.identities.values())
+        assert len(shared.state.people.identities) <= 4 * len(shared.rows("contexts"))

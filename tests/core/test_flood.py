@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core import limits
+from gateway.core.state import State
 from gateway.core.types import Observation, Sighting
-from gateway.core.world import State
 from tests.core.resolving import address_of, seeded
 from tests.kit.street import CLEAR_DBM, Gateway, Phone, make_site
 
@@ -21,7 +21,12 @@ MEGABYTE = 1_000_000
 
 def sizes(state: State) -> dict[str, int]:
     """How many entries every table of the world has."""
-    return {name: len(table) for name, table in vars(state).items() if hasattr(table, "__len__")}
+    return {
+        f"{name}.{table}": len(rows)
+        for name in state.__struct_fields__
+        for table, rows in vars(getattr(state, name)).items()
+        if hasattr(rows, "__len__")
+    }
 
 
 def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +47,7 @@ def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest
                 for _ in range(NEW_A_MINUTE // BATCHES_A_MINUTE)
             ]
             changes = gateway.tell(*crowd, tagged.near("scan-cafe"), Sighting("scan-bar", address, CLEAR_DBM))
-            assert changes.discarded.total() + changes.counts["kept"] == len(crowd) + 2
+            assert changes.discarded.total() + changes.totals["kept"] == len(crowd) + 2
             for reason, count in changes.discarded.items():
                 discarded[reason] = discarded.get(reason, 0) + count
             assert max(sizes(gateway.state).values()) <= CACHED_MAX
@@ -51,15 +56,15 @@ def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest
     tracemalloc.stop()
     assert discarded == {"not_consented": MINUTES * BATCHES_A_MINUTE * (NEW_A_MINUTE // BATCHES_A_MINUTE)}
     found = sizes(gateway.state)
-    assert found.pop("addresses") == CACHED_MAX, "the flood reached the limit"
+    assert found.pop("people.addresses") == CACHED_MAX, "the flood reached the limit"
     assert max(found.values()) <= 10
     assert max(grown) - min(grown) < MEGABYTE, "memory stands still once the tables are full"
-    present = {(place, presence.entered_ms is not None) for place, presence in gateway.state.presences.items()}
-    mine = {(gateway.state.identities[phone.device], zone) for phone, zone in ((tagged, "cafe"), (keyed, "bar"))}
+    present = {(place, presence.entered_ms is not None) for place, presence in gateway.state.visits.presences.items()}
+    mine = {(gateway.state.people.identities[phone.device], zone) for phone, zone in ((tagged, "cafe"), (keyed, "bar"))}
     assert present == {(place, True) for place in mine}
     after = {table: len(gateway.rows(table)) for table in gateway.tables()}
     added = {table: after[table] - rows[table] for table in after if after[table] != rows[table]}
-    assert set(added) <= {"presences", "decisions", "triggers", "cells", "contexts", "meta"}
+    assert set(added) <= {"presences", "decisions", "triggers", "cells", "activity", "contexts", "meta"}
     assert max(added.values()) <= 4
     gateway.close()
 

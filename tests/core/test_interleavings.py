@@ -17,8 +17,8 @@ import pytest
 
 from gateway.core import context as contexts
 from gateway.core.policy import gates
+from gateway.core.state import Changes
 from gateway.core.types import Consent, Observation, Purpose
-from gateway.core.world import Changes
 from tests.kit.street import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 SCRIPTS, BATCHES = 2_000, 10
@@ -95,11 +95,11 @@ class Book:
     def check(self, gateway: Gateway, changes: Changes) -> None:
         """Hold a batch that has been committed against what was said."""
         now_ms = gateway.clock.now_ms()
-        for trigger in changes.triggers:
-            assert self.allows(trigger.device, "offers", now_ms), "an offer to somebody who did not ask for any"
-            assert self.allows(trigger.device, "presence", now_ms), "an offer to somebody who must not be seen"
-            self.told[trigger.device, self.words[trigger.device].since].append((now_ms, trigger.offer))
-            self._not_too_often(self.told[trigger.device, self.words[trigger.device].since])
+        for trigger in changes.decisions.triggers:
+            assert self.allows(trigger.target, "offers", now_ms), "an offer to somebody who did not ask for any"
+            assert self.allows(trigger.target, "presence", now_ms), "an offer to somebody who must not be seen"
+            self.told[trigger.target, self.words[trigger.target].since].append((now_ms, trigger.offer))
+            self._not_too_often(self.told[trigger.target, self.words[trigger.target].since])
         phones = {subject: mover for mover, subject in gateway.rows("identities") if mover.startswith("phone-")}
         for subject, zone, *_ in gateway.rows("presences"):
             assert self.may_be_seen(phones[subject], now_ms), f"somebody is seen in {zone} who must not be"
@@ -109,12 +109,12 @@ class Book:
             assert not self.allows(device, self.words[device].purposes[0], now_ms), "who is known is who said yes"
             del self.words[device]
         assert set(phones.values()) == set(self.words), "who is known is who said yes"
-        for _, device, *_ in gateway.rows("triggers"):
+        for _, _, _, device, *_ in gateway.rows("triggers"):
             wanted = self.words[device].purposes
             assert "offers" in wanted, "an offer waits for somebody who wants none"
             assert "presence" in wanted, "an offer waits for somebody who must not be seen"
-        self.seen.update(transition.kind for transition in changes.transitions)
-        self.seen.update(decision.reason for decision in changes.decisions)
+        self.seen.update(transition.kind for transition in changes.visits.transitions)
+        self.seen.update(decision.reason for decision in changes.decisions.made)
         self.seen.update(changes.discarded)
 
     @staticmethod
@@ -158,7 +158,7 @@ class Script:
         for observation in batch:
             self.book.hear(observation, self.gateway.clock.now_ms())
         changes = self.gateway.tell(*batch)
-        self.codes += [(trigger.device, trigger.decision) for trigger in changes.triggers]
+        self.codes += [(trigger.target, trigger.id) for trigger in changes.decisions.triggers]
         self.book.check(self.gateway, changes)
 
     def _linger(self) -> None:
@@ -254,6 +254,6 @@ def test_a_gateway_without_that_rule_is_caught(
 
 
 def test_a_gateway_that_does_not_end_visits_is_caught(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.core.draft.Draft.end_visits", lambda *_: None)
+    monkeypatch.setattr("gateway.core.unit_of_work.UnitOfWork.end_visits", lambda *_: None)
     with pytest.raises(AssertionError, match="is seen in"):
         play(gateway, range(300))

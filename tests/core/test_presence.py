@@ -206,14 +206,14 @@ def test_one_who_was_silent_long_enough_has_left_and_not_dwelled() -> None:
 
 
 def test_a_deaf_gateway_concludes_no_absence() -> None:
-    back = presence.woken(entered(), T0 + 3_600_000, RULES)
+    back = presence.restored(entered(), T0 + 3_600_000, RULES)
     assert (back.seen_ms, back.due_at_ms, back.entered_ms) == (T0 + 3_600_000, T0 + 3_600_000 + RULES.exit_after_ms, T0)
     gone, transition = presence.expire(back, back.due_at_ms, RULES)
     assert gone is None
     assert transition is not None
     assert transition.kind == "left"
     # A clock that was set back meanwhile (or has none to keep it) puts nobody into the future.
-    past = presence.woken(entered(), T0 - 5000, RULES)
+    past = presence.restored(entered(), T0 - 5000, RULES)
     assert (past.seen_ms, past.entered_ms) == (T0 - 5000, T0 - 5000)
 
 

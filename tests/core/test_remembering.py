@@ -9,8 +9,8 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.site import Retention
+from gateway.core.state import State
 from gateway.core.types import Position, Purpose, TimePassed
-from gateway.core.world import State
 from tests.core.test_engine import enter
 from tests.kit.street import (
     DAY_MS,
@@ -57,7 +57,7 @@ def test_an_ended_visit_is_kept_with_what_is_known_of_it(gateway: Gateway) -> No
     came_ms = gateway.clock.now_ms() + 1000
     visit(gateway, phone, stay_s=90)
     ((subject, entered_ms, zone, left_ms, confidence, heard),) = gateway.rows("visits")
-    assert (subject, zone) == (gateway.state.identities[phone.device], "cafe")
+    assert (subject, zone) == (gateway.state.people.identities[phone.device], "cafe")
     assert (entered_ms, left_ms) == (came_ms, came_ms + 90_000)
     assert confidence == pytest.approx(1.0, abs=0.01)
     assert heard == 11
@@ -80,7 +80,7 @@ def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
     enter(gateway, phone)
     gateway.clock.advance(gateway.site.presence.exit_after_ms)
     left = gateway.advance(TimePassed())
-    assert [transition.kind for transition in left.transitions] == ["left"]
+    assert [transition.kind for transition in left.visits.transitions] == ["left"]
     gateway.crash()
     assert gateway.rows("visits") == []
     gateway.commit(left)
@@ -106,16 +106,16 @@ def test_a_no_takes_the_estimate_of_their_clock_with_it(gateway: Gateway) -> Non
     gateway.tell(phone.consent())
     here = Position(phone.device, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, at_ms=gateway.clock.now_ms())
     gateway.tell(here, phone.withdrawal())
-    assert phone.device not in gateway.state.clocks
+    assert phone.device not in gateway.state.sensors.clocks
 
 
 def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(phone.consent())
     enter(gateway, phone)
-    before = gateway.state.presences[gateway.state.identities[phone.device], "cafe"]
+    before = gateway.state.visits.presences[gateway.state.people.identities[phone.device], "cafe"]
     gateway.restart(5_000)
-    after = gateway.state.presences[before.subject, "cafe"]
+    after = gateway.state.visits.presences[before.subject, "cafe"]
     assert (after.confidence, after.heard, after.entered_ms) == (before.confidence, before.heard, before.entered_ms)
     assert after.confidence > 0.9
 
@@ -126,9 +126,9 @@ def test_a_no_takes_the_visits_with_it(gateway: Gateway) -> None:
     visit(gateway, phone)
     visit(gateway, other)
     enter(gateway, phone)
-    subject = gateway.state.identities[phone.device]
+    subject = gateway.state.people.identities[phone.device]
     gateway.tell(phone.withdrawal())
-    assert [row[0] for row in gateway.rows("visits")] == [gateway.state.identities[other.device]]
+    assert [row[0] for row in gateway.rows("visits")] == [gateway.state.people.identities[other.device]]
     assert subject not in gateway.dump()
 
 
@@ -180,7 +180,7 @@ def test_much_is_purged_in_slices_and_the_rest_soon_after(gateway: Gateway, monk
     left = []
     for _ in range(4):
         gateway.tell(TimePassed())
-        left.append((len(gateway.rows("facts")), gateway.state.purge_at_ms - gateway.clock.now_ms()))
+        left.append((len(gateway.rows("facts")), gateway.state.retention.next_ms - gateway.clock.now_ms()))
         gateway.clock.advance(limits.PURGE_AGAIN_MS)
     again, later = limits.PURGE_AGAIN_MS, limits.PURGE_EVERY_MS
     assert left == [(15, again), (5, again), (0, again), (0, later)]
@@ -193,11 +193,11 @@ def test_nothing_is_purged_by_a_clock_that_nobody_has_set(gateway: Gateway) -> N
     assert len(gateway.rows("facts")) == 1, "a clock may be wrong at the start; the network sets it soon"
     gateway.clock.advance(limits.PURGE_FIRST_MS)
     gateway.clock.step(-501 * DAY_MS)
-    gateway.state.shift(gateway.clock.take_step())
+    gateway.state.rebase(gateway.clock.take_step())
     gateway.tell(TimePassed())
     assert len(gateway.rows("facts")) == 1, "it was a wrong clock"
     gateway.clock.step(501 * DAY_MS)
-    gateway.state.shift(gateway.clock.take_step())
+    gateway.state.rebase(gateway.clock.take_step())
     gateway.clock.advance(limits.PURGE_EVERY_MS)
     gateway.tell(TimePassed())
     assert gateway.rows("facts") == []
@@ -223,7 +223,7 @@ def test_timers_that_are_outdated_do_not_pile_up(gateway: Gateway, monkeypatch: 
         gateway.clock.advance(20)
         gateway.tell(phone.near("scan-bar", CLEAR_ENOUGH_DBM), phone.near("scan-cafe", FAINT_DBM + 20))
     assert isinstance(gateway.state, State)
-    assert len(gateway.state._timers) <= 50 + 2 * len(gateway.state.presences) + 1
+    assert len(gateway.state.visits._timers) <= 50 + 2 * len(gateway.state.visits.presences) + 1
 
 
 CLEAR_ENOUGH_DBM = -74.0

@@ -93,8 +93,8 @@ ROOMS: tuple[Room, ...] = (
 # An adapter that fills more than one file says so here.
 SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip",),
-    "gateway.adapters.store": ("gateway.adapters.migrations",),
-    "gateway.adapters.reader": ("gateway.adapters.migrations", "gateway.adapters.store"),
+    "gateway.adapters.store": ("gateway.adapters.store.database",),
+    "gateway.adapters.store.reader": ("gateway.adapters.store.database", "gateway.adapters.store"),
 }
 
 # The conformance suite for decoders makes test messages, from a seed.

@@ -74,13 +74,14 @@ BANS: tuple[Ban, ...] = (
         ("random", "secrets", "os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "numpy.random"),
         "draws arrive as arguments, so that a decision can be replayed and noise comes from one audited place",
         {
-            "gateway/adapters/migrations.py": "makes the database's key, once",
+            "gateway/adapters/store/database.py": "makes the database's key, once",
             "gateway/adapters/mqtt.py": "reconnects after a while that differs, so that a street of gateways does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
             "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",
             "gateway/commands/history.py": "pseudonyms under a key that is drawn for one export and then forgotten",
             "gateway/runtime/uplink.py": "draws for the core's back-off",
-            "gateway/adapters/store.py": "ids of batches and the random local ids of subjects are made where they are kept",
+            "gateway/adapters/store/counts.py": "ids of batches are made where the batches are cut",
+            "gateway/adapters/store/table.py": "the key of the keyed hashes, once per database",
         },
     ),
     Ban(

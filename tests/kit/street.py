@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.adapters.aes import Aes
-from gateway.adapters.reader import Reader
 from gateway.adapters.store import Store
+from gateway.adapters.store.reader import Reader
 from gateway.core import engine, features
-from gateway.core.draft import Draw
 from gateway.core.offers import Campaign, Offer, Policy
 from gateway.core.places import METRES_PER_DEGREE
 from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
 from gateway.core.site import Site, Zone
+from gateway.core.state import Changes, State
 from gateway.core.types import (
     Answer,
     AnswerKind,
@@ -41,7 +41,7 @@ from gateway.core.types import (
     Sighting,
     TimePassed,
 )
-from gateway.core.world import Changes, State
+from gateway.core.unit_of_work import Draw
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_MS = 3_600_000
@@ -281,16 +281,16 @@ class Gateway:
         while (next_ms := self.next_ms()) <= until_ms:
             self.clock.advance(max(0, next_ms - self.clock.now_ms()))
             changes_list.append(self.tell(TimePassed()))
-            if self.next_ms() <= next_ms <= self.clock.now_ms() and not changes_list[-1].opened_window_ms:
+            if self.next_ms() <= next_ms <= self.clock.now_ms() and not changes_list[-1].counts.opened_window_ms:
                 raise AssertionError("time was asked, and rings again at once: the gateway would never rest")
         self.clock.advance(until_ms - self.clock.now_ms())
         return changes_list
 
     def next_ms(self) -> int:
         """When time has to be asked next: a visit's timer, or the end of a window (as `gateway.runtime.app` does it)."""
-        start_ms = self.state.window_start_ms
+        start_ms = self.state.counts.window_start_ms
         window_end_ms = self.site.clock_floor_ms if start_ms is None else start_ms + self.site.window_ms
-        due_ms = self.state.next_due_ms()
+        due_ms = self.state.visits.next_due_ms()
         return window_end_ms if due_ms is None else min(due_ms, window_end_ms)
 
     def restart(self, off_ms: int = 0) -> None:
@@ -301,7 +301,7 @@ class Gateway:
 
     def crash(self) -> None:
         """Forget what a crash forgets, without the cost of opening the file again."""
-        self.store._contexts.clear()
+        self.store.people.cache.clear()
         self.state = self.store.state(self.clock.now_ms(), self.site.presence)
 
     def wipe(self) -> None:
@@ -309,7 +309,7 @@ class Gateway:
         for table in self.tables():
             where = " WHERE name <> 'envelope_key'" if table == "meta" else ""
             self.store._db.execute(f"DELETE FROM {table}{where}")  # noqa: S608 - a name from the schema
-        self.store._backlog = self.store._position = 0
+        self.store.counts.waiting = self.store.counts._position = 0
         self.clock, self.draw = ManualClock(), seeded_draw()
         self.crash()
 

@@ -54,7 +54,7 @@ class GatewayJudge:
         return told
 
     def _tell(self, observation: Observation) -> list[tuple[int, Transition]]:
-        return [(self.gateway.clock.now_ms(), transition) for transition in self.gateway.tell(observation).transitions]
+        return [(self.gateway.clock.now_ms(), transition) for transition in self.gateway.tell(observation).visits.transitions]
 
 
 def _visits(told: Sequence[tuple[int, Transition]]) -> list[Visit]:

@@ -43,14 +43,14 @@ def outcome(step: Step, *others: Presence, now_ms: int = T0) -> tuple[bool, list
     [
         (RULES.margin_db - 0.1, {}, (False, [])),
         (RULES.margin_db + 0.1, {}, (True, ["a"])),
-        (RULES.margin_db + 0.1, {"called_from": "b"}, (False, [])),
-        (2 * RULES.margin_db + 0.1, {"called_from": "b"}, (True, ["a"])),
-        (2 * RULES.margin_db + 0.1, {"called_from": "b", "tosses": 1}, (False, [])),
-        (2.5 * RULES.margin_db + 0.1, {"called_from": "b", "tosses": 1}, (True, ["a"])),
-        (3 * RULES.margin_db - 0.1, {"called_from": "b", "tosses": presence.TOSSES_MAX}, (False, [])),
-        (3 * RULES.margin_db + 0.1, {"called_from": "b", "tosses": presence.TOSSES_MAX}, (True, ["a"])),
-        (RULES.margin_db + 0.1, {"called_from": "c", "tosses": presence.TOSSES_MAX}, (True, ["a"])),
-        (RULES.margin_db + 0.1, {"called_from": "c"}, (True, ["a"])),
+        (RULES.margin_db + 0.1, {"previous_zone": "b"}, (False, [])),
+        (2 * RULES.margin_db + 0.1, {"previous_zone": "b"}, (True, ["a"])),
+        (2 * RULES.margin_db + 0.1, {"previous_zone": "b", "handoffs": 1}, (False, [])),
+        (2.5 * RULES.margin_db + 0.1, {"previous_zone": "b", "handoffs": 1}, (True, ["a"])),
+        (3 * RULES.margin_db - 0.1, {"previous_zone": "b", "handoffs": presence.HANDOFFS_MAX}, (False, [])),
+        (3 * RULES.margin_db + 0.1, {"previous_zone": "b", "handoffs": presence.HANDOFFS_MAX}, (True, ["a"])),
+        (RULES.margin_db + 0.1, {"previous_zone": "c", "handoffs": presence.HANDOFFS_MAX}, (True, ["a"])),
+        (RULES.margin_db + 0.1, {"previous_zone": "c"}, (True, ["a"])),
         (-0.1, {"entered_ms": None}, (False, [])),
         (0.1, {"entered_ms": None}, (True, [])),
         (-10.0, {"samples": {}}, (True, ["a"])),  # taken up after a restart: nobody knows how well it hears them
@@ -62,24 +62,24 @@ def test_what_it_takes_to_enter(lead_db: float, changes: dict[str, object], expe
 
 
 @pytest.mark.parametrize(
-    ("called_from", "stayed_ms", "tosses", "then"),
+    ("previous_zone", "stayed_ms", "handoffs", "then"),
     [
-        ("b", presence.TOSS_MS - 1, 0, 1),
-        ("b", presence.TOSS_MS - 1, 1, 2),
-        ("b", presence.TOSS_MS - 1, presence.TOSSES_MAX, presence.TOSSES_MAX),
-        ("c", presence.TOSS_MS - 1, 1, 1),  # on to a third zone
-        (None, presence.TOSS_MS - 1, 0, 0),  # who goes on, and who comes back once, is not tossed
-        ("b", presence.TOSS_MS, presence.TOSSES_MAX, 0),  # a stay, and then a way
+        ("b", presence.HANDOFF_MS - 1, 0, 1),
+        ("b", presence.HANDOFF_MS - 1, 1, 2),
+        ("b", presence.HANDOFF_MS - 1, presence.HANDOFFS_MAX, presence.HANDOFFS_MAX),
+        ("c", presence.HANDOFF_MS - 1, 1, 1),  # on to a third zone
+        (None, presence.HANDOFF_MS - 1, 0, 0),  # who goes on, and who comes back once, is not tossed
+        ("b", presence.HANDOFF_MS, presence.HANDOFFS_MAX, 0),  # a stay, and then a way
     ],
 )
-def test_who_is_called_back_soon_after_being_called_is_tossed(called_from: str | None, stayed_ms: int, tosses: int, then: int) -> None:
-    tossed = inside("a", -76.0, entered_ms=T0 - stayed_ms, tosses=tosses, called_from=called_from)
+def test_who_is_called_back_soon_after_being_called_is_tossed(previous_zone: str | None, stayed_ms: int, handoffs: int, then: int) -> None:
+    tossed = inside("a", -76.0, entered_ms=T0 - stayed_ms, handoffs=handoffs, previous_zone=previous_zone)
     (after, _), losers = presence.arbitrate(hear("b", -60.0), [tossed], T0, RULES)
     assert after is not None
-    assert (after.called_from, after.tosses, [loser.zone for loser in losers]) == ("a", then, ["a"])
+    assert (after.previous_zone, after.handoffs, [loser.zone for loser in losers]) == ("a", then, ["a"])
     kept, _ = presence.heard(after, "s", "b", "scan-b", -60.0, T0 + 1000, RULES)
     assert kept is not None
-    assert kept.tosses == then, "that they are heard again changes nothing about it"
+    assert kept.handoffs == then, "that they are heard again changes nothing about it"
 
 
 def test_a_zone_that_hears_nothing_any_more_lets_go_at_once() -> None:
@@ -106,10 +106,10 @@ def test_confidence_is_bounded_and_falls_with_a_rival() -> None:
 def test_the_engine_moves_somebody_from_one_zone_to_the_nearer(tmp_path: Path) -> None:
     gateway, phone = Gateway(tmp_path), Phone()
     gateway.tell(phone.consent())
-    told = [gateway.tell(phone.near("scan-cafe", -65.0)).transitions for _ in range(2)][-1]
+    told = [gateway.tell(phone.near("scan-cafe", -65.0)).visits.transitions for _ in range(2)][-1]
     assert [(one.kind, one.zone) for one in told] == [("entered", "cafe")]
-    assert not gateway.tell(*[phone.near("scan-bar", -65.0)] * 9).transitions
-    told = gateway.tell(*[phone.near("scan-bar", -50.0)] * 2).transitions
+    assert not gateway.tell(*[phone.near("scan-bar", -65.0)] * 9).visits.transitions
+    told = gateway.tell(*[phone.near("scan-bar", -50.0)] * 2).visits.transitions
     assert [(one.kind, one.zone) for one in told] == [("left", "cafe"), ("entered", "bar")]
     assert {zone for _, zone, *_ in gateway.rows("presences")} == {"bar"}
     gateway.close()
@@ -164,9 +164,9 @@ def test_what_was_heard_long_ago_makes_nobody_enter_or_stay() -> None:
 def test_a_set_clock_moves_the_samples_too(tmp_path: Path) -> None:
     gateway, phone = Gateway(tmp_path), Phone()
     gateway.tell(phone.consent(), phone.near("scan-cafe"), phone.near("scan-cafe"))
-    (before,) = gateway.state.presences.values()
-    gateway.state.shift(-3_600_000)
-    (after,) = gateway.state.presences.values()
+    (before,) = gateway.state.visits.presences.values()
+    gateway.state.rebase(-3_600_000)
+    (after,) = gateway.state.visits.presences.values()
     assert [at_ms for at_ms, _ in after.samples["scan-cafe"]] == [at_ms - 3_600_000 for at_ms, _ in before.samples["scan-cafe"]]
     gateway.close()
 

@@ -66,12 +66,12 @@ def test_a_phone_says_which_region_it_entered(tmp_path: Path) -> None:
     gateway, phone = Gateway(tmp_path, site=make_site(zones={"park": zone}, anchors={}, presence=rules)), Phone()
     gateway.tell(phone.consent())
     far = Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "entered")
-    assert [one.kind for one in gateway.tell(far).transitions] == ["entered"]
+    assert [one.kind for one in gateway.tell(far).visits.transitions] == ["entered"]
     gateway.restart(off_ms=5_000)
-    kinds = [one.kind for stop in gateway.pass_time(rules.fix_exit_after_ms - 10_000) for one in stop.transitions]
+    kinds = [one.kind for stop in gateway.pass_time(rules.fix_exit_after_ms - 10_000) for one in stop.visits.transitions]
     assert kinds == ["dwelled"]
-    left = gateway.tell(Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "left")).transitions
-    after = [one.kind for stop in gateway.pass_time(rules.fix_exit_after_ms) for one in stop.transitions]
+    left = gateway.tell(Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "left")).visits.transitions
+    after = [one.kind for stop in gateway.pass_time(rules.fix_exit_after_ms) for one in stop.visits.transitions]
     assert [one.kind for one in left] + after == ["left"]
-    assert gateway.tell(Position(phone.device, 1.0, 1.0, 20.0, None, "elsewhere", "entered")).transitions == []
+    assert gateway.tell(Position(phone.device, 1.0, 1.0, 20.0, None, "elsewhere", "entered")).visits.transitions == []
     gateway.close()

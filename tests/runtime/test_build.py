@@ -142,8 +142,8 @@ def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
     gateway.mailbox.deliver(new)
     gateway.turn(0.0)
     assert store_of(gateway).totals()["facts"] == 2, "not so soon after a start"
-    asked_ms = gateway.state.purge_at_ms = gateway.clock.now_ms() - 1_000  # the machine's clock may be slewed back by a millisecond
+    asked_ms = gateway.state.retention.next_ms = gateway.clock.now_ms() - 1_000  # the machine's clock may be slewed back by a millisecond
     gateway.turn(0.0)
     assert store_of(gateway).totals()["facts"] == 1
-    assert gateway.state.purge_at_ms > asked_ms
+    assert gateway.state.retention.next_ms > asked_ms
     gateway.store.close()

@@ -54,7 +54,7 @@ def test_nothing_of_anybody_is_in_it(gateway: App) -> None:
         gateway.mailbox.deliver(one)
     gateway.turn(0.0)
     text = msgspec.json.encode(gateway._status("online"))
-    (subject,) = set(gateway.state.identities.values())
+    (subject,) = set(gateway.state.people.identities.values())
     for word in ("phone-4711", subject, "flat-white"):
         assert word.encode() not in text
 

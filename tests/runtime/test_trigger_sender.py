@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.core.bus import Link, Publication
 from gateway.core.ports import StoreFullError
-from gateway.core.world import Trigger
+from gateway.core.state import Trigger
 from gateway.runtime.trigger_sender import TriggerSender
 from tests.kit.fake_bus import FakeBroker, FakeBus
 from tests.kit.street import Gateway as Kept
@@ -29,10 +30,10 @@ class Desk:
         self.kept = Kept(folder, clock=self.clock)
         phone = Phone()
         self.kept.tell(phone.consent())
-        (self.trigger,) = self.kept.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).triggers
+        (self.trigger,) = self.kept.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).decisions.triggers
         self.broker = FakeBroker(self.clock.now_ms)
         self.bus = FakeBus(self.broker)
-        self.model_slot = TriggerSender(make_site(), self.bus)
+        self.sender = TriggerSender(make_site(), self.bus)
 
     def connect(self) -> None:
         self.bus.start(lambda _message: None)
@@ -46,107 +47,107 @@ class Desk:
 
 
 @pytest.fixture
-def model_slot(tmp_path: Path) -> Iterator[Desk]:
+def sender(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
     made.bus.close()
     made.kept.close()
 
 
-def test_a_trigger_is_what_the_contract_says(model_slot: Desk) -> None:
-    model_slot.connect()
-    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
-    ((_, heard),) = model_slot.broker.heard
+def test_a_trigger_is_what_the_contract_says(sender: Desk) -> None:
+    sender.connect()
+    assert sender.sender.send(sender.trigger, sender.clock.now_ms())
+    ((_, heard),) = sender.broker.heard
     assert (heard.topic, heard.qos, heard.retain, heard.expiry_s) == (TOPIC, 1, False, 120)
     assert json.loads(heard.payload) == {
         "v": 1,
-        "decision": model_slot.trigger.decision,
+        "decision": sender.trigger.id,
         "offer": "flat-white",
         "zone": "cafe",
         "shop": "cafe",
         "title": "A flat white, one euro off",
         "body": "",
-        "expires_at_ms": model_slot.trigger.expires_at_ms,
+        "expires_at_ms": sender.trigger.expires_at_ms,
     }
 
 
-def test_it_waits_for_the_broker_and_is_forgotten_when_that_has_it(model_slot: Desk) -> None:
-    assert not model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
-    model_slot.model_slot.write_down(model_slot.kept.store)
-    assert model_slot.waiting() == [model_slot.trigger]
-    model_slot.connect()
-    model_slot.clock.advance(60_000)
-    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
-    assert len(model_slot.sent()) == 1
-    assert model_slot.broker.heard[0][1].expiry_s == 60, "the time that it waited has to come off"
-    model_slot.model_slot.write_down(model_slot.kept.store)
-    assert model_slot.waiting() == []
-    assert (model_slot.model_slot.sent, model_slot.model_slot.expired) == (1, 0)
+def test_it_waits_for_the_broker_and_is_forgotten_when_that_has_it(sender: Desk) -> None:
+    assert not sender.sender.send(sender.trigger, sender.clock.now_ms())
+    sender.sender.write_down(sender.kept.store)
+    assert sender.waiting() == [sender.trigger]
+    sender.connect()
+    sender.clock.advance(60_000)
+    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    assert len(sender.sent()) == 1
+    assert sender.broker.heard[0][1].expiry_s == 60, "the time that it waited has to come off"
+    sender.sender.write_down(sender.kept.store)
+    assert sender.waiting() == []
+    assert (sender.sender.sent, sender.sender.expired) == (1, 0)
 
 
-def test_what_is_under_way_is_not_sent_twice(model_slot: Desk) -> None:
-    model_slot.connect()
-    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
-    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
-    assert len(model_slot.sent()) == 1
+def test_what_is_under_way_is_not_sent_twice(sender: Desk) -> None:
+    sender.connect()
+    assert sender.sender.send(sender.trigger, sender.clock.now_ms())
+    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    assert len(sender.sent()) == 1
 
 
 @pytest.mark.parametrize("late_ms", [120_000, 3_600_000])
-def test_nobody_is_told_of_what_they_walked_past(model_slot: Desk, late_ms: int) -> None:
-    model_slot.clock.advance(late_ms)
-    model_slot.connect()
-    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
-    assert model_slot.sent() == []
-    model_slot.model_slot.write_down(model_slot.kept.store)
-    assert model_slot.waiting() == []
-    assert (model_slot.model_slot.sent, model_slot.model_slot.expired) == (0, 1)
+def test_nobody_is_told_of_what_they_walked_past(sender: Desk, late_ms: int) -> None:
+    sender.clock.advance(late_ms)
+    sender.connect()
+    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    assert sender.sent() == []
+    sender.sender.write_down(sender.kept.store)
+    assert sender.waiting() == []
+    assert (sender.sender.sent, sender.sender.expired) == (0, 1)
 
 
-def test_the_last_second_still_counts_as_one(model_slot: Desk) -> None:
-    model_slot.connect()
-    model_slot.clock.advance(119_999)
-    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
-    assert model_slot.broker.heard[0][1].expiry_s == 1
+def test_the_last_second_still_counts_as_one(sender: Desk) -> None:
+    sender.connect()
+    sender.clock.advance(119_999)
+    assert sender.sender.send(sender.trigger, sender.clock.now_ms())
+    assert sender.broker.heard[0][1].expiry_s == 1
 
 
-def test_an_offer_that_the_bundle_no_longer_has_is_let_go(model_slot: Desk) -> None:
-    model_slot.connect()
-    gone = Trigger(model_slot.trigger.decision, "phone-0001", "last-summer", "cafe", model_slot.trigger.expires_at_ms)
-    assert not model_slot.model_slot.send(gone, model_slot.clock.now_ms())
-    model_slot.model_slot.write_down(model_slot.kept.store)
-    assert (model_slot.sent(), model_slot.waiting(), model_slot.model_slot.expired) == ([], [], 1)
+def test_an_offer_that_the_bundle_no_longer_has_is_let_go(sender: Desk) -> None:
+    sender.connect()
+    gone = msgspec.structs.replace(sender.trigger, offer="last-summer")
+    assert not sender.sender.send(gone, sender.clock.now_ms())
+    sender.sender.write_down(sender.kept.store)
+    assert (sender.sent(), sender.waiting(), sender.sender.expired) == ([], [], 1)
 
 
-def test_a_failing_disk_forgets_nothing(model_slot: Desk) -> None:
-    model_slot.connect()
-    model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
-    model_slot.kept.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
+def test_a_failing_disk_forgets_nothing(sender: Desk) -> None:
+    sender.connect()
+    sender.sender.send(sender.trigger, sender.clock.now_ms())
+    sender.kept.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
     for _ in range(2):
         with pytest.raises(StoreFullError):
-            model_slot.model_slot.write_down(model_slot.kept.store)
-    assert model_slot.waiting() == [model_slot.trigger]
-    model_slot.kept.store._db.pragma("query_only", 0)
-    model_slot.model_slot.write_down(model_slot.kept.store)
-    assert model_slot.waiting() == []
+            sender.sender.write_down(sender.kept.store)
+    assert sender.waiting() == [sender.trigger]
+    sender.kept.store._db.pragma("query_only", 0)
+    sender.sender.write_down(sender.kept.store)
+    assert sender.waiting() == []
 
 
-def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_time_that_is_left(model_slot: Desk) -> None:
-    model_slot.connect()
-    assert model_slot.model_slot.send(model_slot.trigger, model_slot.clock.now_ms())
-    model_slot.model_slot.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
-    assert len(model_slot.sent()) == 1, "it was under way"
-    forgetful = Forgetful(model_slot.bus)
+def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_time_that_is_left(sender: Desk) -> None:
+    sender.connect()
+    assert sender.sender.send(sender.trigger, sender.clock.now_ms())
+    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    assert len(sender.sent()) == 1, "it was under way"
+    forgetful = Forgetful(sender.bus)
     again = TriggerSender(make_site(), forgetful)
-    again.send(model_slot.trigger, model_slot.clock.now_ms())
+    again.send(sender.trigger, sender.clock.now_ms())
     forgetful.connects += 1
-    model_slot.clock.advance(100_000)
-    again.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    sender.clock.advance(100_000)
+    again.send_waiting(sender.kept.store, sender.clock.now_ms())
     assert [one.expiry_s for one in forgetful.published] == [120, 20]
     forgetful.connects += 1
-    model_slot.clock.advance(30_000)
-    again.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    sender.clock.advance(30_000)
+    again.send_waiting(sender.kept.store, sender.clock.now_ms())
     assert (len(forgetful.published), again.expired) == (2, 1)
-    again.send_waiting(model_slot.kept.store, model_slot.clock.now_ms())
+    again.send_waiting(sender.kept.store, sender.clock.now_ms())
     assert again.expired == 1, "let go once"
 
 

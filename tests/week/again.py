@@ -25,7 +25,7 @@ from tests.week.machine import CutAt, Machine, Taken, WeekStore
 
 if TYPE_CHECKING:
     from gateway.core.site import Site
-    from gateway.core.world import Changes, Trigger
+    from gateway.core.state import Changes, Trigger
     from tests.week.rig import Rig
 
 Rows = list[tuple[Any, ...]]
@@ -41,7 +41,7 @@ class Occasion(NamedTuple):
 
 def occasion(trigger: Trigger) -> Occasion:
     """The occasion of a trigger."""
-    return Occasion(trigger.device, trigger.offer, trigger.expires_at_ms)
+    return Occasion(trigger.target, trigger.offer, trigger.expires_at_ms)
 
 
 class State:
@@ -86,19 +86,19 @@ class State:
         return Parcel(message.topic, payload, message.qos)
 
     def _saved(self, changes: Changes) -> None:
-        self._here.update({occasion(trigger): trigger.decision for trigger in changes.triggers})
+        self._here.update({occasion(trigger): trigger.id for trigger in changes.decisions.triggers})
 
     def _in_hand(self, taken: Taken) -> set[str]:
         """Whom a death at this moment concerns: all who are in a zone, or on the way into one, or spoken of in the batch."""
         state, router = self.machine.app.state, scene.router()
-        subjects = {subject for subject, _ in state.presences}
+        subjects = {subject for subject, _ in state.visits.presences}
         devices = set()
         for message in taken.messages:
             for seen in router.decode(message):
                 named = [getattr(seen, name, "") for name in ("hearer", "heard", "device")]
-                subjects |= {state.identities[mover] for mover in named if mover in state.identities}
+                subjects |= {state.people.identities[mover] for mover in named if mover in state.people.identities}
                 devices |= {seen.envelope.device} if hasattr(seen, "envelope") else set()
-        return devices | {mover for mover, subject in state.identities.items() if subject in subjects}
+        return devices | {mover for mover, subject in state.people.identities.items() if subject in subjects}
 
 
 def _code(message: Message) -> str | None:

@@ -18,8 +18,8 @@ from tests.kit.street import BERLIN
 if TYPE_CHECKING:
     from gateway.core.bus import Publication
     from gateway.core.offers import Campaign
+    from gateway.core.state import Changes
     from gateway.core.types import Message
-    from gateway.core.world import Changes
 
 UP = "wayside/v1/street/up/"
 DOWN = "wayside/v1/street/down/"
@@ -173,7 +173,7 @@ class Book:
 
     def saved(self, changes: Changes, true_ms: int) -> None:
         """The gateway has committed; what it says of comings and goings has to make sense."""
-        for change in changes.transitions:
+        for change in changes.visits.transitions:
             place = (change.subject, change.zone)
             stay = self.stays.get(place)
             self.seen[change.kind] += 1
@@ -189,7 +189,7 @@ class Book:
                         "visits", f"somebody dwelled in {change.zone} {(true_ms - stay.entered_true_ms) / 1000:.0f} s after entering"
                     )
                 self.stays[place] = stay._replace(dwelled=True)
-        self.seen.update(decision.reason for decision in changes.decisions)
+        self.seen.update(decision.reason for decision in changes.decisions.made)
 
     def _entered(self, place: tuple[str, str], true_ms: int) -> None:
         subject, zone = place

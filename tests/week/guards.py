@@ -27,8 +27,8 @@ from tests.week.machine import Parts, WeekStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gateway.core.state import Changes
     from gateway.core.types import Envelope, Message, Observation
-    from gateway.core.world import Changes
     from gateway.decoders.contract import Decoder
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gateway.core.site import Site
+    from gateway.core.state import Changes
     from gateway.core.types import Message
-    from gateway.core.world import Changes
     from tests.week.collector import MemoryCloud
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class WeekStore(Store):
         super().save(changes)
         if self.saved is not None:
             self.saved(changes)
-        if self.cut_at == "after_commit" or (self.cut_at == "before_telling" and changes.triggers):
+        if self.cut_at == "after_commit" or (self.cut_at == "before_telling" and changes.decisions.triggers):
             raise PowerCutError(self.cut_at)
 
     def fill_disk(self) -> None:

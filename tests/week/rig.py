@@ -36,8 +36,8 @@ from tests.week.machine import CutAt, Machine, Parts
 if TYPE_CHECKING:
     from firmware_sim.message import Message as SimulatedMessage
     from gateway.core.bus import Publication
+    from gateway.core.state import Changes
     from gateway.core.types import Message
-    from gateway.core.world import Changes
 
 HOLD_S_MAX = 120.0
 ADDRESS_DIGITS = 12
@@ -214,9 +214,9 @@ class Rig:
 
     def _saved(self, changes: Changes) -> None:
         self.book.saved(changes, self._turn_ms)
-        self.leaks.digits.update(changes.contexts)
-        self.leaks.digits.update(decision.id.rpartition(".")[2] for decision in changes.decisions)
-        self.codes.update({trigger.decision: occasion(trigger) for trigger in changes.triggers})
+        self.leaks.digits.update(changes.people.contexts)
+        self.leaks.digits.update(decision.id.rpartition(".")[2] for decision in changes.decisions.made)
+        self.codes.update({trigger.id: occasion(trigger) for trigger in changes.decisions.triggers})
         self.counts["commits"] += 1
 
     def _publish(self, publication: Publication) -> None:

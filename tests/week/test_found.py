@@ -31,7 +31,7 @@ class Site:
         self._seq = 0
         self._passed_ms = 0
         self.changes: list[tuple[int, str]] = []
-        machine.saved = lambda changes: self.changes.extend(map(self._told, changes.transitions))
+        machine.saved = lambda changes: self.changes.extend(map(self._told, changes.visits.transitions))
 
     def say(self, device: str, kind: str, /, **fields: Any) -> None:
         """A device speaks."""
@@ -80,7 +80,7 @@ def test_an_offer_that_a_no_in_the_same_batch_stops_is_not_counted(site: Site) -
     site.machine.turn()
     assert site.machine.app.counters.counts["decisions"] == 1
     assert site.machine.app.counters.counts["triggers"] == 0
-    assert not site.machine.app.state.cells
+    assert not site.machine.app.state.counts.cells
 
 
 @pytest.mark.parametrize("step_ms", [HOUR_MS, -HOUR_MS, 24 * HOUR_MS])

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import apsw
 
-from gateway.adapters.migrations import open_database
+from gateway.adapters.store.database import open_database
 from gateway.core.ports import StoreError
 from tests.kit.street import KEY
 
 NUMBERS = sorted(
-    int(file.name[:4]) for file in resources.files("gateway.adapters").joinpath("schema").iterdir() if file.name.endswith(".sql")
+    int(file.name[:4]) for file in resources.files("gateway.adapters.store").joinpath("schema").iterdir() if file.name.endswith(".sql")
 )
 
 

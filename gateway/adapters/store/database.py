@@ -1,4 +1,4 @@
-"""Opening the database file: key, pragmas, and the numbered schema files beside this one.
+"""Opening the database file: key, pragmas, and the numbered schema files in `schema/`.
 
 `PRAGMA user_version` says which numbered file was applied last. Each is applied once, in order, in one
 transaction with its number; a file with a higher number than this program knows is refused, not guessed at.
@@ -126,7 +126,7 @@ def _scripts() -> list[tuple[int, str]]:
     """The numbered schema files, oldest first."""
     return sorted(
         (int(file.name[:4]), file.read_text())
-        for file in resources.files("gateway.adapters").joinpath("schema").iterdir()
+        for file in resources.files("gateway.adapters.store").joinpath("schema").iterdir()
         if file.name.endswith(".sql")
     )
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from gateway.adapters import migrations
+from gateway.adapters.store import database
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
-from gateway.core.world import Visit
+from gateway.core.state import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, path: Path, key: bytes) -> None:
         """Open with the gateway's 32-byte key."""
-        self._db = migrations.open_reader(path, key, StoreError)
+        self._db = database.open_reader(path, key, StoreError)
 
     def close(self) -> None:
         """Let go."""

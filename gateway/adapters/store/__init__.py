@@ -1,0 +1,213 @@
+"""The store: one SQLite file, one connection, one thread that writes.
+
+The file is encrypted (SQLite3 Multiple Ciphers, ChaCha20-Poly1305) and runs in WAL mode with synchronous=FULL: changes that `save`
+committed survive a power cut. Each slice of the state has a file here (see `gateway.core.state`); `save` walks them in one transaction.
+The engine asks its questions through the `Repository` methods on the same connection.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import apsw
+
+from gateway.adapters.store import database
+from gateway.adapters.store.counts import CountsTable
+from gateway.adapters.store.dead_letters import DeadLettersTable
+from gateway.adapters.store.decisions import DecisionsTable
+from gateway.adapters.store.facts import FactsTable
+from gateway.adapters.store.people import PeopleTable
+from gateway.adapters.store.retention import RetentionTable
+from gateway.adapters.store.table import Hasher, Table
+from gateway.adapters.store.visits import VisitsTable
+from gateway.core.context import may_be_offered, may_be_remembered
+from gateway.core.ports import StoreError, StoreFullError
+from gateway.core.state import SLICES, Changes, Proposed, RetentionState, SensorsState, State, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from gateway.core.addresses import Cipher
+    from gateway.core.context import SubjectContext
+    from gateway.core.presence import PresenceRules
+    from gateway.core.records import Batch
+    from gateway.core.site import Cuts
+    from gateway.core.types import Envelope
+
+TABLES = ("contexts", "keys", "presences", "visits", "facts", "decisions", "withdrawals", "triggers", "outbox", "dead_letters")
+
+
+class Store:
+    """Opens and migrates the file at `path`; implements `gateway.core.ports.Store`. Used by one thread only."""
+
+    def __init__(self, path: Path, key: bytes, *, exclusive: bool = False, cipher: Cipher | None = None) -> None:
+        """Open with a 32-byte key. Raises StoreError for a wrong key, a newer schema or a damaged file.
+
+        `exclusive` is for the one gateway that writes: a second one is refused. `cipher` resolves private addresses for the state
+        that is read from here.
+        """
+        self._cipher = cipher
+        self._lock = database.lock(path, StoreError) if exclusive else None
+        self._db = database.open_database(path, key, StoreError)
+        hasher = Hasher(self._db)
+        self.people = PeopleTable(self._db)
+        self.facts = FactsTable(self._db, hasher)
+        self.visits = VisitsTable(self._db)
+        self.decisions = DecisionsTable(self._db)
+        self.counts = CountsTable(self._db)
+        self.sensors = Table(self._db)
+        self.retention = RetentionTable(self._db)
+        self.dead_letters = DeadLettersTable(self._db, hasher)
+
+    def close(self) -> None:
+        """Checkpoint and close."""
+        self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # --- questions of the engine (gateway.core.ports.Repository) ------------------------------------------
+
+    def context(self, subject: str) -> SubjectContext | None:
+        """The context of a subject with its recent contacts."""
+        return self.people.context(subject)
+
+    def expired(self, now_ms: int) -> list[str]:
+        """Subjects whose consent has expired, some at a time."""
+        return self.people.expired(now_ms)
+
+    def is_known(self, envelope: Envelope) -> bool:
+        """Whether a fact with this envelope was committed."""
+        return self.facts.is_known(envelope)
+
+    def withdrawn_seq(self, envelope: Envelope) -> int | None:
+        """Sequence number of the last withdrawal in this boot of the device, or None."""
+        return self.facts.withdrawn_seq(envelope)
+
+    def proposed(self, decision: str) -> Proposed | None:
+        """The offer that a decision proposed."""
+        return self.decisions.proposed(decision)
+
+    def is_outdated(self, cuts: Cuts) -> bool:
+        """Whether any table holds rows older than `cuts`."""
+        return self.retention.is_outdated(cuts)
+
+    def backlog(self) -> int:
+        """Records waiting to leave."""
+        return self.counts.waiting
+
+    def is_outbox_full(self) -> bool:
+        """Whether the outbox has no room for more records."""
+        return self.counts.is_full()
+
+    # --- state and changes ---------------------------------------------------------------------------------
+
+    def state(self, now_ms: int, rules: PresenceRules) -> State:
+        """The state as of the last commit; quarantined batches get another try."""
+        with self._transaction():
+            self.counts.retry_quarantined()
+        return State(
+            people=self.people.state(self._cipher),
+            visits=self.visits.state(now_ms, rules),
+            counts=self.counts.state(),
+            sensors=SensorsState(),
+            retention=RetentionState(now_ms),
+        )
+
+    def save(self, changes: Changes) -> None:
+        """Commit all of `changes` or nothing. Raises StoreFullError."""
+        with self._transaction():
+            for name in SLICES:  # in this order, whatever the batch touched first
+                if name in vars(changes):
+                    self._table(name).save(getattr(changes, name))
+            for subject, context in changes.people.contexts.items() if "people" in vars(changes) else ():
+                self._apply_consent(subject, context)  # last, so that rows of this very batch go as well
+        for name, part in changes:
+            self._table(name).committed(part)
+
+    def rebase(self, state: State) -> None:
+        """Store the moments of the state again after the clock was set. Raises StoreFullError."""
+        with self._transaction():
+            for name in state.__struct_fields__:
+                self._table(name).rebase(getattr(state, name))
+
+    def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
+        """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
+        if context is None:
+            for table in (self.facts, self.decisions, self.visits, self.people):  # facts look their decisions up
+                table.forget(subject)
+            return
+        if not may_be_offered(context.purposes):
+            self.decisions.withhold(subject)
+        if not may_be_remembered(context.purposes):
+            self.visits.forget_ended(subject)
+
+    # --- triggers, outbox, dead letters ----------------------------------------------------------------------
+
+    def waiting_triggers(self) -> list[Trigger]:
+        """Triggers that the broker has not acknowledged."""
+        return self.decisions.waiting()
+
+    def triggers_sent(self, ids: Sequence[str]) -> None:
+        """Delete triggers that the broker acknowledged or that expired. Raises StoreFullError."""
+        with self._transaction():
+            self.decisions.delete_triggers(ids)
+
+    def next_batch(self, gateway: str) -> Batch | None:
+        """The batch to send next; None if nothing waits. Raises StoreFullError."""
+        batch = self.counts.batch(gateway)
+        if batch is None and self.counts.waiting:
+            with self._transaction():
+                self.counts.cut_batch(gateway)
+            batch = self.counts.batch(gateway)
+        return batch
+
+    def records_taken(self, batch: Batch, taken: Sequence[str]) -> int:
+        """Delete the records that the cloud acknowledged; returns their number. Raises StoreFullError."""
+        with self._transaction():
+            return self.counts.delete_taken(batch, taken)
+
+    def quarantine(self, batch: Batch) -> int:
+        """Quarantine a batch that the cloud refuses as it is; returns the number of its records. Raises StoreFullError."""
+        with self._transaction():
+            return self.counts.quarantine(batch)
+
+    def store_dead_letters(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
+        """Keep refused messages: (at_ms, decoder, reason, detail, topic, bytes). Raises StoreFullError."""
+        if letters:
+            with self._transaction():
+                self.dead_letters.add(letters)
+
+    def totals(self) -> dict[str, int]:
+        """Number of rows by table."""
+        return {table: int(self.people.one(f"SELECT count(*) FROM {table}")) for table in TABLES}  # noqa: S608 - names from TABLES
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _table(self, name: str) -> Table:
+        table: Table = getattr(self, name)
+        return table
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            for name in SLICES:
+                self._table(name).rolled_back()
+            if isinstance(error, apsw.BusyError):
+                raise StoreFullError(
+                    "another program holds the database: close it; nothing is lost, the broker holds what comes"
+                ) from error
+            if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is remounted read-only
+                raise StoreFullError(
+                    "the disk is full or failing: free some space; nothing is lost, the broker holds what comes"
+                ) from error
+            raise

@@ -1,0 +1,61 @@
+"""Store of the facts slice: facts under a keyed hash of their envelope, and withdrawals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.adapters.store.table import Hasher, Table
+
+if TYPE_CHECKING:
+    import apsw
+
+    from gateway.core.state.facts import FactsChanges
+    from gateway.core.types import Envelope
+
+
+class FactsTable(Table):
+    """Facts outlive the person they came from, without the person."""
+
+    def __init__(self, database: apsw.Connection, hasher: Hasher) -> None:
+        """Hash envelopes with `hasher`."""
+        super().__init__(database)
+        self._hasher = hasher
+
+    def is_known(self, envelope: Envelope) -> bool:
+        """Whether the fact of this envelope was committed."""
+        return self.one("SELECT 1 FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),)) is not None
+
+    def withdrawn_seq(self, envelope: Envelope) -> int | None:
+        """Sequence number of the last withdrawal in this boot of the device, or None."""
+        seq: int | None = self.one("SELECT seq FROM withdrawals WHERE start = ?", (self._hasher.boot(envelope.device, envelope.boot),))
+        return seq
+
+    def save(self, changes: FactsChanges) -> None:
+        """Write facts and withdrawals."""
+        self._db.executemany(
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    self._hasher.envelope(row.envelope),
+                    row.kind,
+                    row.at_ms,
+                    row.subject,
+                    row.zone,
+                    row.decision,
+                    row.detail,
+                    row.amount_minor,
+                )
+                for row in changes.rows.values()
+            ],
+        )
+        if changes.withdrawals:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO withdrawals VALUES (?, ?, ?)",
+                [(self._hasher.boot(device, boot), seq, at_ms) for (device, boot), (seq, at_ms) in changes.withdrawals.items()],
+            )
+
+    def forget(self, subject: str) -> None:
+        """Remove the person and their decisions from the facts; what was sold where stays. Runs before the decisions are deleted."""
+        theirs = "(SELECT id FROM decisions WHERE subject = ?)"
+        self._db.execute(f"UPDATE facts SET decision = NULL WHERE decision IN {theirs}", (subject,))  # noqa: S608 - the text of the line above
+        self._db.execute("UPDATE facts SET subject = NULL, decision = NULL WHERE subject = ?", (subject,))

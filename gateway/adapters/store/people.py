@@ -1,0 +1,94 @@
+"""Store of the people slice: contexts (with a cache), identities and keys."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.adapters.store.table import Table
+from gateway.core import limits
+from gateway.core.context import Contact, SubjectContext
+from gateway.core.state import PeopleState
+
+if TYPE_CHECKING:
+    import apsw
+
+    from gateway.core.addresses import Cipher
+    from gateway.core.state.people import PeopleChanges
+
+CONTACTS_BACK_MS = 2 * 86_400_000  # a local day is at most 25 h; two days hold every "today"
+CONTACTS_SQL = (
+    "SELECT id, offer, at_ms, answer FROM (SELECT id, offer, at_ms, answer FROM decisions "
+    "WHERE subject = ?1 AND offer IS NOT NULL AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
+    "ORDER BY at_ms DESC LIMIT ?3) ORDER BY at_ms"
+)
+
+_PACK = msgspec.msgpack.Encoder()
+_CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
+
+
+class PeopleTable(Table):
+    """Contexts are cached as committed; the newest CONTEXTS_CACHED_MAX stay."""
+
+    def __init__(self, database: apsw.Connection) -> None:
+        """Start with an empty cache."""
+        super().__init__(database)
+        self.cache: OrderedDict[str, SubjectContext] = OrderedDict()
+
+    def state(self, cipher: Cipher | None) -> PeopleState:
+        """Identities and keys as of the last commit."""
+        return PeopleState(
+            dict(self.rows("SELECT identifier, subject FROM identities")), dict(self.rows("SELECT key, subject FROM keys")), cipher
+        )
+
+    def context(self, subject: str) -> SubjectContext | None:
+        """The context of a subject, with its recent contacts from the decision log."""
+        cached = self.cache.get(subject)
+        if cached is not None:
+            self.cache.move_to_end(subject)
+            return cached
+        body = self.one("SELECT body FROM contexts WHERE subject = ?", (subject,))
+        if body is None:
+            return None
+        contacts = tuple(Contact(*row) for row in self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX)))
+        context = msgspec.structs.replace(_CONTEXT.decode(body), contacts=contacts)
+        self._cache(context)
+        return context
+
+    def expired(self, now_ms: int) -> list[str]:
+        """At most EXPIRED_SUBJECTS_MAX subjects whose consent has expired."""
+        rows = self.rows("SELECT subject FROM contexts WHERE expires_at_ms <= ? LIMIT ?", (now_ms, limits.EXPIRED_SUBJECTS_MAX))
+        return [subject for (subject,) in rows]
+
+    def save(self, changes: PeopleChanges) -> None:
+        """Write contexts without contacts (the decision log has them), identities and keys."""
+        for subject, context in changes.contexts.items():
+            if context is not None:
+                body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
+                self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
+        for table, name, owners in (("identities", "identifier", changes.identities), ("keys", "key", changes.keys)):
+            for theirs, owner in owners.items():
+                self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (theirs,))  # noqa: S608 - names from the line above
+                if owner is not None:
+                    self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (theirs, owner))  # noqa: S608 - as above
+
+    def forget(self, subject: str) -> None:
+        """Delete the person's context, identities and keys."""
+        for table in ("contexts", "identities", "keys"):
+            self._db.execute(f"DELETE FROM {table} WHERE subject = ?", (subject,))  # noqa: S608 - names from the line above
+
+    def committed(self, changes: PeopleChanges) -> None:
+        """Bring the cache to the committed contexts."""
+        for subject, context in changes.contexts.items():
+            if context is None:
+                self.cache.pop(subject, None)
+            else:
+                self._cache(context)
+
+    def _cache(self, context: SubjectContext) -> None:
+        self.cache[context.subject] = context
+        self.cache.move_to_end(context.subject)
+        if len(self.cache) > limits.CONTEXTS_CACHED_MAX:
+            self.cache.popitem(last=False)

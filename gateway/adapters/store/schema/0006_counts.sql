@@ -1,0 +1,26 @@
+-- Counts of the window that is open now (nothing here has left), and records waiting to leave.
+
+CREATE TABLE cells (
+  zone TEXT NOT NULL,
+  offer TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (zone, offer, kind)
+) STRICT, WITHOUT ROWID;
+
+-- the gateway's own activity in the open window
+CREATE TABLE activity (
+  name TEXT PRIMARY KEY,
+  count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- `batch` is set when a batch is cut; from then on its bytes do not change. `quarantined` is 1 for a batch that the cloud refuses as it
+-- is: it waits for a restart, out of the way of the others.
+CREATE TABLE outbox (
+  id TEXT PRIMARY KEY,
+  position INTEGER NOT NULL,
+  batch TEXT,
+  quarantined INTEGER NOT NULL DEFAULT 0,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX outbox_by_position ON outbox (position);

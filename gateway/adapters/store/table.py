@@ -1,0 +1,71 @@
+"""What the store files of the slices share: the connection, and the moments at which the store calls them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import apsw
+
+    from gateway.core.types import Envelope
+
+
+class Table:
+    """The tables of one slice. All methods run inside the store's transaction except `committed` and `rolled_back`."""
+
+    def __init__(self, database: apsw.Connection) -> None:
+        """Use the store's one connection."""
+        self._db = database
+
+    def save(self, changes: Any) -> None:
+        """Write the slice's changes."""
+
+    def forget(self, subject: str) -> None:
+        """Delete the rows of a person, including those that this transaction wrote."""
+
+    def rebase(self, state: Any) -> None:
+        """Write the moments of the state again after the clock was set."""
+
+    def committed(self, changes: Any) -> None:
+        """The transaction that saved these changes is on the disk."""
+
+    def rolled_back(self) -> None:
+        """The transaction failed."""
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        """All rows of a query, read at once."""
+        return iter(self._db.execute(sql, values).fetchall())
+
+    def one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        """The first column of the first row, or None."""
+        row = self._db.execute(sql, values).fetchone()
+        return None if row is None else row[0]
+
+
+class Hasher:
+    """Keyed BLAKE2b hashes of envelopes and topics: recognisable here, meaningless elsewhere. The key is drawn once per database."""
+
+    def __init__(self, database: apsw.Connection) -> None:
+        """Read the key, or draw and store it."""
+        row = database.execute("SELECT value FROM meta WHERE name = 'envelope_key'").fetchone()
+        if row is None:
+            row = (secrets.token_bytes(32),)
+            with database:
+                database.execute("INSERT INTO meta VALUES ('envelope_key', ?)", row)
+        self._key = bytes(row[0])
+
+    def text(self, text: str) -> bytes:
+        """16 bytes for a text."""
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
+
+    def boot(self, device: str, boot: str) -> bytes:
+        """16 bytes for one boot of a device."""
+        return self.text(f"{device}\0{boot}")
+
+    def envelope(self, envelope: Envelope) -> bytes:
+        """16 bytes for one envelope."""
+        return self.text(f"{envelope.device}\0{envelope.boot}\0{envelope.seq}")

@@ -1,0 +1,57 @@
+"""Store of the visits slice: open presences, and ended visits of people who consented to learning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.adapters.store.table import Table
+from gateway.core.presence import Presence, PresenceRules
+from gateway.core.state import VisitsState
+
+if TYPE_CHECKING:
+    from gateway.core.state.visits import VisitsChanges
+
+
+class VisitsTable(Table):
+    """A presence is written with a transition, never for a sighting."""
+
+    def state(self, now_ms: int, rules: PresenceRules) -> VisitsState:
+        """Open visits as of the last commit, restored at `now_ms`."""
+        rows = self.rows("SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard FROM presences")
+        presences = [
+            Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled), confidence=confidence, heard=heard)
+            for subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard in rows
+        ]
+        return VisitsState(presences, now_ms, rules)
+
+    def save(self, changes: VisitsChanges) -> None:
+        """Write the presences that changed by a transition, and ended visits."""
+        for transition in changes.transitions:
+            place = (transition.subject, transition.zone)
+            present = changes.presences.get(place)
+            self._db.execute("DELETE FROM presences WHERE subject = ? AND zone = ?", place)
+            if present is not None and present.entered_ms is not None:
+                times = (present.entered_ms, int(present.dwelled), present.seen_ms, present.due_at_ms)
+                row = (*place, *times, present.confidence, present.heard)
+                self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?)",
+            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.heard) for visit in changes.ended],
+        )
+
+    def forget(self, subject: str) -> None:
+        """Delete the person's open and ended visits."""
+        self._db.execute("DELETE FROM presences WHERE subject = ?", (subject,))
+        self.forget_ended(subject)
+
+    def forget_ended(self, subject: str) -> None:
+        """Delete the person's ended visits: their consent no longer covers remembering them."""
+        self._db.execute("DELETE FROM visits WHERE subject = ?", (subject,))
+
+    def rebase(self, state: VisitsState) -> None:
+        """Write the moments of open visits again: a restart would not know of the clock's step."""
+        rows = [(one.entered_ms, one.seen_ms, one.due_at_ms, one.subject, one.zone) for one in state.presences.values()]
+        self._db.executemany(
+            "UPDATE presences SET entered_ms = ?, seen_ms = ?, due_at_ms = ? WHERE subject = ? AND zone = ?",
+            [row for row in rows if row[0] is not None],
+        )

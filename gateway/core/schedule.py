@@ -1,0 +1,39 @@
+"""The schedule: the next moment at which the engine must be given `TimePassed`, for visits, the window of counts and retention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.core import limits, privacy
+
+if TYPE_CHECKING:
+    from gateway.core.site import Site
+    from gateway.core.state import State
+
+
+def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
+    """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
+    visit_ms = state.visits.next_due_ms()
+    others_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
+    return others_ms if visit_ms is None else min(visit_ms, others_ms)
+
+
+def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
+    """When the open window must be closed, or the first one opened: not before the clock is past `site.clock_floor_ms`.
+
+    A window opened by a clock that was more than CLOCK_BACK_MS_MAX ahead is due at once. One opened a little ahead is waited for, so that
+    no window is released twice. While the outbox is full the window goes on gathering and is looked at again after OUTBOX_RETRY_MS.
+    """
+    if outbox_full:
+        return now_ms + limits.OUTBOX_RETRY_MS
+    opened_ms = state.counts.window_start_ms
+    if opened_ms is None:
+        return site.clock_floor_ms
+    if opened_ms > privacy.window_start_ms(now_ms, site.window_ms) + limits.CLOCK_BACK_MS_MAX:
+        return max(now_ms, site.clock_floor_ms)
+    return max(opened_ms + site.window_ms, site.clock_floor_ms)
+
+
+def purge_due_ms(site: Site, state: State) -> int:
+    """When to look for rows that are older than their retention, by a clock that can be right."""
+    return max(state.retention.next_ms, site.clock_floor_ms)

@@ -1,0 +1,120 @@
+"""The state of a gateway in slices: what is kept, and what one batch changes of it.
+
+`advance` (see `gateway.core.engine`) never changes the state: it reads through to it and writes into `Changes`. When these are safely
+stored they are accepted, so after a failed commit memory and disk still agree.
+
+A new kept thing is one slice: a file here with its changes and, if it lives in memory, its state; a field of `Changes` (and of `State`);
+a file in `gateway/adapters/store/` and an SQL file in its `schema/`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.core.state.counts import CountsChanges, CountsState
+from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
+from gateway.core.state.facts import FactRow, FactsChanges
+from gateway.core.state.people import PeopleChanges, PeopleState
+from gateway.core.state.retention import RetentionChanges, RetentionState
+from gateway.core.state.sensors import SensorsChanges, SensorsState
+from gateway.core.state.slices import SliceChanges
+from gateway.core.state.visits import Place, Visit, VisitsChanges, VisitsState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.core.context import SubjectContext
+
+__all__ = [
+    "Changes",
+    "CountsState",
+    "FactRow",
+    "PeopleState",
+    "Place",
+    "Proposed",
+    "RetentionState",
+    "SensorsState",
+    "State",
+    "Trigger",
+    "Visit",
+    "VisitsState",
+]
+
+
+class Changes:
+    """The changes of one batch, a slice each; a slice exists once it is used, and iterating yields (name, slice) of those.
+
+    `totals` and `discarded` count the batch's observations for the status: kept == received - discarded.
+    """
+
+    people: PeopleChanges
+    facts: FactsChanges
+    visits: VisitsChanges
+    decisions: DecisionsChanges
+    counts: CountsChanges
+    sensors: SensorsChanges
+    retention: RetentionChanges
+
+    def __init__(self) -> None:
+        self.totals: Counter[str] = Counter()
+        self.discarded: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> SliceChanges:
+        """Make a slice at its first use; most batches touch two of them."""
+        if name not in SLICES:
+            raise AttributeError(name)
+        part = SLICES[name]()
+        setattr(self, name, part)
+        return part
+
+    def __iter__(self) -> Iterator[tuple[str, SliceChanges]]:
+        return iter([(name, part) for name, part in self.__dict__.items() if name in SLICES])
+
+    @cached_property
+    def is_durable(self) -> bool:
+        """Whether the batch needs a commit before it is acknowledged; ask when it is complete, the answer is remembered."""
+        return any(part.is_durable for _, part in self)
+
+    def forget(self, person: SubjectContext) -> None:
+        """Remove the batch's changes about a person who withdrew, and delete the person's rows in the commit."""
+        self.people.contexts[person.subject] = None
+        for _, part in self:
+            part.forget(person)
+
+
+SLICES: dict[str, type[SliceChanges]] = {
+    "people": PeopleChanges,
+    "facts": FactsChanges,
+    "visits": VisitsChanges,
+    "decisions": DecisionsChanges,
+    "counts": CountsChanges,
+    "sensors": SensorsChanges,
+    "retention": RetentionChanges,
+}
+"""All slices by name, in the order in which they are stored."""
+
+
+class State(msgspec.Struct):
+    """The state in memory, a slice each; facts and decisions live in the store only. Used by the writer thread."""
+
+    people: PeopleState
+    visits: VisitsState
+    counts: CountsState
+    sensors: SensorsState
+    retention: RetentionState
+
+    def accept(self, changes: Changes) -> None:
+        """Apply changes that were committed, or that needed no commit."""
+        saved = changes.is_durable
+        for name, part in changes:
+            if name in self.__struct_fields__:
+                getattr(self, name).accept(part, saved=saved)
+
+    def rebase(self, step_ms: int) -> None:
+        """Move every moment in memory by the step of the clock."""
+        for name in self.__struct_fields__:
+            getattr(self, name).rebase(step_ms)

@@ -1,0 +1,78 @@
+"""People who consented: their contexts, and which devices, tags and resolving keys are theirs."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
+
+from gateway.core import limits
+from gateway.core.addresses import Cipher, Resolved
+from gateway.core.context import SubjectContext
+from gateway.core.state.slices import SliceChanges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+T = TypeVar("T")
+
+
+class PeopleChanges(SliceChanges):
+    """`contexts` by subject; `identities` (device or tag) and `keys` (identity resolving keys) to their subject. None deletes.
+
+    `addresses` are private addresses that were looked up, with the key that resolves them or without.
+    """
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"contexts", "identities", "keys"})
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"addresses"})
+
+    contexts: dict[str, SubjectContext | None] = msgspec.field(default_factory=dict)
+    identities: dict[str, str | None] = msgspec.field(default_factory=dict)
+    keys: dict[str, str | None] = msgspec.field(default_factory=dict)
+    addresses: dict[str, Resolved] = msgspec.field(default_factory=dict)
+
+
+class PeopleState:
+    """Who a device, a tag or a private address belongs to. Contexts are not held here; the engine asks the repository for them."""
+
+    def __init__(self, identities: Mapping[str, str], keys: Mapping[str, str] | None = None, cipher: Cipher | None = None) -> None:
+        """`keys` (identity resolving keys -> subject) need a `cipher` to be of use."""
+        self.identities = dict(identities)
+        self.keys = dict(keys or {})
+        self.cipher = cipher
+        self.addresses: dict[str, Resolved] = {}
+
+    def accept(self, changes: PeopleChanges, *, saved: bool) -> None:  # noqa: ARG002 - nothing here waits for a commit
+        """Apply committed changes. A change of keys empties the address cache: other addresses may resolve now."""
+        if changes.identities:
+            _apply(self.identities, changes.identities)
+        if changes.keys:
+            _apply(self.keys, changes.keys)
+            self.addresses.clear()
+            if self.cipher is not None:
+                self.cipher.encrypted(tuple(self.keys), b"")  # drops the deleted keys from the cipher's cache
+        elif changes.addresses:
+            keep_newest(self.addresses, changes.addresses, limits.ADDRESSES_CACHED_MAX)
+
+    def rebase(self, step_ms: int) -> None:  # noqa: ARG002 - addresses are looked up again instead
+        """Empty the address cache, whose lifetimes were measured by the old clock."""
+        self.addresses.clear()
+
+
+def _apply(table: dict[str, str], changes: Mapping[str, str | None]) -> None:
+    for name, owner in changes.items():
+        if owner is None:
+            table.pop(name, None)
+        else:
+            table[name] = owner
+
+
+def keep_newest(table: dict[str, T], news: Mapping[str, T], most: int) -> None:
+    """Write `news` into `table` and drop its oldest entries beyond `most`."""
+    for name, value in news.items():
+        table.pop(name, None)
+        table[name] = value
+    for name in list(islice(table, max(0, len(table) - most))):
+        del table[name]

@@ -1,0 +1,43 @@
+"""Sensor readings of zones and the clock errors of devices: in memory only, learned again after a restart."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from gateway.core import limits
+from gateway.core.clocks import DeviceClock
+from gateway.core.context import ZoneContext, moved
+from gateway.core.state.people import keep_newest
+from gateway.core.state.slices import SliceChanges
+
+
+class SensorsChanges(SliceChanges):
+    """`places` by zone; `clocks` by device; `silenced` are devices that no longer belong to a person: their clock is forgotten."""
+
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"places", "clocks", "silenced"})
+
+    places: dict[str, ZoneContext] = msgspec.field(default_factory=dict)
+    clocks: dict[str, DeviceClock] = msgspec.field(default_factory=dict)
+    silenced: set[str] = msgspec.field(default_factory=set)
+
+
+class SensorsState:
+    """The newest readings by zone, and the newest CLOCK_DEVICES_MAX device clocks."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, ZoneContext] = {}
+        self.clocks: dict[str, DeviceClock] = {}
+
+    def accept(self, changes: SensorsChanges, *, saved: bool) -> None:  # noqa: ARG002 - nothing here waits for a commit
+        """Apply the changes."""
+        self.places.update(changes.places)
+        keep_newest(self.clocks, changes.clocks, limits.CLOCK_DEVICES_MAX)
+        for device in changes.silenced:
+            self.clocks.pop(device, None)
+
+    def rebase(self, step_ms: int) -> None:
+        """Move the readings' times; clock errors were measured against the old clock and are dropped."""
+        self.places = {zone: moved(context, step_ms) for zone, context in self.places.items()}
+        self.clocks.clear()

@@ -1,0 +1,150 @@
+"""A unit of work: the reads and writes of one batch.
+
+A read looks first at the batch's own changes, then at the state in memory or at the store. So a batch sees its own effects, and
+neither state nor store is touched before the changes are committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gateway.core import addresses, clocks, limits, presence
+from gateway.core import context as contexts
+from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.ports import Repository
+from gateway.core.presence import Presence, Transition
+from gateway.core.site import EVERYWHERE, Site
+from gateway.core.state import Changes, Place, State, Visit
+from gateway.core.types import Observation, Sighting
+
+Draw = Callable[[], str]
+"""Returns a fresh random id of 16 lower-case hex digits. Tests pass a seeded one."""
+
+
+class UnitOfWork:
+    """`out` are the changes so far; `identity_count` and `key_count` are the rows after the commit, so limits hold within a batch."""
+
+    def __init__(self, site: Site, state: State, now_ms: int, repository: Repository, draw: Draw) -> None:
+        """Start without changes."""
+        self.site = site
+        self.state = state
+        self.now_ms = now_ms
+        self.repository = repository
+        self.draw = draw
+        self.out = Changes()
+        self.identity_count = len(state.people.identities)
+        self.key_count = len(state.people.keys)
+
+    # --- identity ------------------------------------------------------------------------------------------
+
+    def subject_of(self, identifier: str) -> str | None:
+        """The subject that a device or tag belongs to; None without consent."""
+        changed = self.out.people.identities
+        return changed[identifier] if identifier in changed else self.state.people.identities.get(identifier)
+
+    def subject_heard(self, identifier: str) -> str | None:
+        """The subject of a device, tag or private address that an anchor of this site heard.
+
+        Only what an anchor heard is looked up as a private address: a device that names itself by somebody's address proves nothing.
+        """
+        subject = self.subject_of(identifier)
+        if subject is None and self.state.people.keys:
+            known = self.out.people.addresses.get(identifier) or self.state.people.addresses.get(identifier)
+            return self.owner_of_key(known.key) if known is not None and known.key is not None else None
+        return subject
+
+    def owner_of_key(self, key: str) -> str | None:
+        """The subject that an identity resolving key belongs to, or None."""
+        changed = self.out.people.keys
+        return changed[key] if key in changed else self.state.people.keys.get(key)
+
+    def assign_identifier(self, identifier: str, subject: str | None) -> None:
+        """Assign a device or tag to a subject; None removes the assignment."""
+        self.identity_count += (subject is not None) - (self.subject_of(identifier) is not None)
+        self.out.people.identities[identifier] = subject
+        (self.out.sensors.silenced.add if subject is None else self.out.sensors.silenced.discard)(identifier)
+
+    def assign_key(self, key: str, subject: str | None) -> None:
+        """Assign an identity resolving key to a subject; None deletes it."""
+        self.key_count += (subject is not None) - (self.owner_of_key(key) is not None)
+        self.out.people.keys[key] = subject
+
+    def resolve(self, batch: Sequence[Observation]) -> None:
+        """Look up the private addresses of a whole batch at once, which is far cheaper than one by one."""
+        people = self.state.people
+        if not people.keys or people.cipher is None:
+            return
+        unknown: dict[str, None] = {}
+        for observation in batch:
+            if isinstance(observation, Sighting) and observation.hearer in self.site.anchors:
+                known = people.addresses.get(observation.heard)
+                if (known is None or known.until_ms <= self.now_ms) and addresses.is_resolvable(observation.heard):
+                    unknown[observation.heard] = None
+        tried = [identifier for identifier in unknown if identifier not in people.identities]
+        tried = tried[: limits.ADDRESSES_TRIED_MAX]  # the rest is tried when it is heard next
+        self.out.people.addresses.update(addresses.resolve(tried, tuple(people.keys), people.cipher, self.now_ms))
+
+    # --- contexts of people and places -----------------------------------------------------------------------
+
+    def context(self, subject: str) -> SubjectContext | None:
+        """The context of a subject; None after a withdrawal."""
+        changed = self.out.people.contexts
+        return changed[subject] if subject in changed else self.repository.context(subject)
+
+    def may_see(self, subject: str) -> bool:
+        """Whether the person's consent covers presence at this moment."""
+        context = self.context(subject)
+        return context is not None and contexts.allows(context, "presence", self.now_ms)
+
+    def presence(self, place: Place) -> Presence | None:
+        """The presence of a subject in, or on the way into, a zone."""
+        changed = self.out.visits.presences
+        return changed[place] if place in changed else self.state.visits.presences.get(place)
+
+    def elsewhere(self, subject: str, zone: str) -> list[Presence]:
+        """The subject's presences in all other zones."""
+        found = [self.presence((subject, other)) for other in self.site.zones if other != zone]
+        return [present for present in found if present is not None]
+
+    def place(self, zone: str) -> ZoneContext:
+        """The newest readings of a zone's own sensors."""
+        return self.out.sensors.places.get(zone) or self.state.sensors.places.get(zone) or ZoneContext()
+
+    def here(self, zone: str) -> ZoneContext:
+        """The readings that hold in a zone: its own where fresh, otherwise those of the whole site."""
+        return contexts.together(self.place(EVERYWHERE), self.place(zone), self.now_ms)
+
+    # --- time ------------------------------------------------------------------------------------------------
+
+    def moment(self, device: str, at_ms: int | None) -> int:
+        """When an observation happened, by the gateway's clock: the stated time less the device's clock error, never in the future."""
+        if at_ms is None or at_ms < self.site.clock_floor_ms:  # the device's clock was never set
+            return self.now_ms
+        before = self.out.sensors.clocks.get(device) or self.state.sensors.clocks.get(device)
+        after = clocks.heard(before, self.now_ms - at_ms, self.now_ms)
+        if after is not before:
+            self.out.sensors.clocks[device] = after
+        return min(self.now_ms, at_ms + after.error_ms)
+
+    # --- visits ----------------------------------------------------------------------------------------------
+
+    def record(self, transition: Transition) -> None:
+        """Record a transition; an ended visit is kept if the person consented to learning and its date can be right."""
+        self.out.visits.transitions.append(transition)
+        self.out.totals[transition.kind] += 1
+        person = self.context(transition.subject) if transition.kind == "left" else None
+        is_dated = transition.entered_ms >= self.site.clock_floor_ms
+        if person is None or not is_dated or contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
+            return
+        if contexts.may_be_remembered(person.purposes):
+            times_ms = transition.entered_ms, transition.at_ms
+            self.out.visits.ended.append(Visit(transition.subject, transition.zone, *times_ms, transition.confidence, transition.heard))
+
+    def end_visits(self, subject: str) -> None:
+        """End all open visits of a subject."""
+        for zone in self.site.zones:
+            present = self.presence((subject, zone))
+            if present is not None:
+                self.out.visits.presences[subject, zone], left = presence.ended(present, self.site.presence)
+                if left is not None:
+                    self.record(left)
