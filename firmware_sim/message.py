@@ -17,7 +17,7 @@ class Message(NamedTuple):
     retain: bool = False
 
 
-Say = Callable[[str, Message], None]
+Send = Callable[[str, Message], None]
 """Given a message together with the device that says it."""
 
 Publish = Callable[[Message], None]

@@ -16,7 +16,7 @@ FORMAT = "wayside_v1"
 FACTS = frozenset({"purchase", "answer", "consent"})
 
 
-class Speaker:
+class Encoder:
     """One life of one device: stamps what it says with the next number."""
 
     def __init__(self, site: str, device: str, boot: str) -> None:
@@ -24,7 +24,7 @@ class Speaker:
         self._boot = boot
         self._seq = 0
 
-    def say(self, kind: str, at_ms: int | None, fields: Mapping[str, object]) -> Message:
+    def encode(self, kind: str, at_ms: int | None, fields: Mapping[str, object]) -> Message:
         """One message of any kind."""
         envelope = {"v": 1, "boot": self._boot, "seq": self._seq, "at_ms": at_ms}
         self._seq += 1
@@ -37,28 +37,28 @@ class Speaker:
 
     def sighting(self, at_ms: int | None, heard: Iterable[tuple[str, float, int]]) -> Message:
         """The device heard these ids, each with RSSI and the power that it claims at one metre."""
-        return self.say("sighting", at_ms, {"heard": [{"id": name, "rssi": round(rssi, 1), "tx": tx} for name, rssi, tx in heard]})
+        return self.encode("sighting", at_ms, {"heard": [{"id": name, "rssi": round(rssi, 1), "tx": tx} for name, rssi, tx in heard]})
 
     def reading(self, at_ms: int | None, readings: Mapping[str, float]) -> Message:
         """Measured quantities by name, in Wayside's canonical units."""
-        return self.say("reading", at_ms, {"readings": {name: round(value, 2) for name, value in readings.items()}})
+        return self.encode("reading", at_ms, {"readings": {name: round(value, 2) for name, value in readings.items()}})
 
     def count(self, at_ms: int | None, what: str, count: int) -> Message:
         """How many came by since the last count."""
-        return self.say("count", at_ms, {"what": what, "count": count})
+        return self.encode("count", at_ms, {"what": what, "count": count})
 
     def status(self, at_ms: int | None, *, uptime_s: int, battery: int | None = None) -> Message:
         """A sign of life."""
         fields: dict[str, object] = {"state": "online", "uptime_s": uptime_s}
-        return self.say("status", at_ms, fields if battery is None else {**fields, "battery": battery})
+        return self.encode("status", at_ms, fields if battery is None else {**fields, "battery": battery})
 
     def purchase(self, at_ms: int | None, amount_minor: int, kind: str, decision: str | None) -> Message:
         """A till sold something, perhaps on an offer."""
-        return self.say("purchase", at_ms, {"amount_minor": amount_minor, "kind": kind, "decision": decision})
+        return self.encode("purchase", at_ms, {"amount_minor": amount_minor, "kind": kind, "decision": decision})
 
     def answer(self, at_ms: int | None, decision: str, answer: str) -> Message:
         """What became of an offer."""
-        return self.say("answer", at_ms, {"decision": decision, "answer": answer})
+        return self.encode("answer", at_ms, {"decision": decision, "answer": answer})
 
     def consent(
         self, at_ms: int | None, purposes: Iterable[str], tags: Iterable[str] = (), visits: Mapping[str, float] | None = None
@@ -67,7 +67,7 @@ class Speaker:
         fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None}
         if fields["purposes"]:
             fields |= {"tags": list(tags), "visits_month": dict(visits or {})}
-        return self.say("consent", at_ms, fields)
+        return self.encode("consent", at_ms, fields)
 
 
 class Offer(msgspec.Struct, frozen=True):

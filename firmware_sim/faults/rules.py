@@ -37,11 +37,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     per_hour: Positive | None = None
     lasts_s: Positive = 30.0
 
-    def concerns(self, device: str) -> bool:
+    def matches_device(self, device: str) -> bool:
         """Whether a device is one of those meant."""
         return any(fnmatchcase(device, glob) for glob in self.devices)
 
-    def speaks_of(self, kind: str) -> bool:
+    def matches_kind(self, kind: str) -> bool:
         """Whether a kind of message is one of those meant."""
         return any(fnmatchcase(kind, glob) for glob in self.kinds)
 

@@ -15,10 +15,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from firmware_sim.console import BrokerOpt, FasterOpt, FaultsOpt, JsonOpt, SeedOpt, one_line_errors, show
 from firmware_sim.faults.rules import Rule, parse_options
+from firmware_sim.fleet.fleet import Fleet
 from firmware_sim.fleet.playback import Playback
-from firmware_sim.fleet.run import Moved, Run
-from firmware_sim.fleet.swarm import Swarm
-from firmware_sim.message import Message, Say
+from firmware_sim.fleet.run import Run, Simulation
+from firmware_sim.message import Message, Send
 from firmware_sim.products.catalogue import DEFAULT_MIX, parse_mix
 from firmware_sim.wire import counting
 from firmware_sim.wire.broker import Broker, UsageError, parse_broker
@@ -55,15 +55,15 @@ def fleet(
     """Thousands of devices with firmware of their own, from one process."""
     with one_line_errors():
         parts = DEFAULT_MIX if mix is None else parse_mix(mix)
-        order = Order(parts, devices, rate, seed, ramp, parse_options(fault or ()))
+        plan = FleetPlan(parts, devices, rate, seed, ramp, parse_options(fault or ()))
         if record is not None:
-            summary = _recorded(order, record, seconds)
+            summary = _recorded(plan, record, seconds)
         else:
-            summary = _live(order, parse_broker(broker), seconds, None if maximum else faster, connections, own, broker_pid, quiet=as_json)
+            summary = _live(plan, parse_broker(broker), seconds, None if maximum else faster, connections, own, broker_pid, quiet=as_json)
         show(summary, f"{devices} devices", as_json=as_json)
 
 
-class Order(NamedTuple):
+class FleetPlan(NamedTuple):
     """Which fleet."""
 
     mix: Mapping[str, float]
@@ -73,24 +73,24 @@ class Order(NamedTuple):
     ramp_s: float
     rules: tuple[Rule, ...]
 
-    def make(self, start_ms: int, say: Say) -> Swarm:
+    def make(self, start_ms: int, send: Send) -> Fleet:
         """Build it."""
-        return Swarm(
-            self.mix, self.devices, seed=self.seed, start_ms=start_ms, say=say, rate=self.rate, ramp_s=self.ramp_s, faults=self.rules
+        return Fleet(
+            self.mix, self.devices, seed=self.seed, start_ms=start_ms, send=send, rate=self.rate, ramp_s=self.ramp_s, faults=self.rules
         )
 
 
-def _recorded(order: Order, path: Path, seconds: float) -> dict[str, object]:
+def _recorded(plan: FleetPlan, path: Path, seconds: float) -> dict[str, object]:
     """Into a file, as fast as it can be computed."""
     with path.open("wb") as file:
         writer = Writer(file)
-        swarm = order.make(RECORDING_START_MS, lambda _, message: writer.write(swarm.clockwork.now_ms, message))
-        swarm.run_until(round(seconds * 1000))
-    return {"file": str(path), "digest": writer.digest, **swarm.summary()}
+        made = plan.make(RECORDING_START_MS, lambda _, message: writer.write(made.loop.now_ms, message))
+        made.run_until(round(seconds * 1000))
+    return {"file": str(path), "digest": writer.digest, **made.summary()}
 
 
 def _live(
-    order: Order,
+    plan: FleetPlan,
     broker: Broker,
     seconds: float,
     faster: float | None,
@@ -102,16 +102,16 @@ def _live(
 ) -> dict[str, object]:
     """Onto a broker."""
 
-    def say(device: str, message: Message) -> None:
-        run.say(device, message)
+    def send(device: str, message: Message) -> None:
+        run.send(device, message)
 
-    swarm = order.make(time.time_ns() // 1_000_000, say)
-    themselves = [] if own is None else [device for device in swarm.devices if fnmatchcase(device, own)]
+    made = plan.make(time.time_ns() // 1_000_000, send)
+    themselves = [] if own is None else [device for device in made.devices if fnmatchcase(device, own)]
     if len(themselves) > OWN_MAX:
         raise UsageError(f"--own {own}: {len(themselves)} devices would connect as themselves; at most {OWN_MAX} may")
     run = Run(Sender(broker, "fleet", connections, themselves), faster, broker_pid)
-    figures = _go(run, swarm, seconds, order.ramp_s, quiet=quiet)
-    return {"rate": order.rate, **figures, **swarm.summary()}
+    figures = _go(run, made, seconds, plan.ramp_s, quiet=quiet)
+    return {"rate": plan.rate, **figures, **made.summary()}
 
 
 def replay(
@@ -127,7 +127,7 @@ def replay(
     """Say a recording again: same bytes, same order, at its own pace or another."""
     with one_line_errors():
         run = Run(Sender(parse_broker(broker), "replay", connections), None if maximum else faster, broker_pid)
-        figures = _go(run, Playback(file, run.say), FOR_EVER_S, 0.0, quiet=as_json)
+        figures = _go(run, Playback(file, run.send), FOR_EVER_S, 0.0, quiet=as_json)
         show({"file": str(file), **figures}, f"replayed {file.name}", as_json=as_json)
 
 
@@ -150,27 +150,27 @@ def count(
             raise typer.Exit(1)
 
 
-def _go(run: Run, moved: Moved, seconds: float, ramp_s: float, *, quiet: bool) -> dict[str, object]:
+def _go(run: Run, simulation: Simulation, seconds: float, ramp_s: float, *, quiet: bool) -> dict[str, object]:
     """Run until it is over, or until a signal says so."""
     before = {number: signal.signal(number, lambda _number, _frame: run.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return _with_progress(run, moved, seconds, ramp_s, quiet=quiet)
+        return _with_progress(run, simulation, seconds, ramp_s, quiet=quiet)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _with_progress(run: Run, moved: Moved, seconds: float, ramp_s: float, *, quiet: bool) -> dict[str, object]:
+def _with_progress(run: Run, simulation: Simulation, seconds: float, ramp_s: float, *, quiet: bool) -> dict[str, object]:
     """A line of progress on standard error, which is for people only."""
     last_s = 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task("0 messages", total=None if seconds >= FOR_EVER_S else seconds)
 
-        def tell(elapsed_s: float, sent: int) -> None:
+        def show_progress(elapsed_s: float, sent: int) -> None:
             nonlocal last_s
             if time.monotonic() - last_s >= PROGRESS_EVERY_S:
                 last_s = time.monotonic()
                 bar.update(task, completed=elapsed_s, description=f"{sent} messages")
 
-        return run.go(moved, seconds, ramp_s, tell)
+        return run.go(simulation, seconds, ramp_s, show_progress)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from firmware_sim.clockwork import Clockwork
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.fleet.procstat import Meter
 from firmware_sim.message import Message
 from firmware_sim.wire.pace import Pace
@@ -25,10 +25,10 @@ Progress = Callable[[float, int], None]
 """Told now and then how many seconds have passed and how many messages have been sent."""
 
 
-class Moved(Protocol):
+class Simulation(Protocol):
     """Whatever a clockwork moves."""
 
-    clockwork: Clockwork
+    loop: EventLoop
 
     def run_until(self, end_ms: int) -> None:
         """Let everything happen that is due before then."""
@@ -66,31 +66,31 @@ class Run:
         self._own = Meter()
         self._broker = None if broker_pid is None else Meter(broker_pid)
         self._stopped = False
-        self._moved: Moved | None = None
+        self._simulation: Simulation | None = None
         self._steady = (0.0, 0)  # when all were switched on, and how many messages had been sent by then
 
     def stop(self) -> None:
         """End soon and cleanly."""
         self._stopped = True
 
-    def say(self, device: str, message: Message) -> None:
+    def send(self, device: str, message: Message) -> None:
         """One message leaves."""
-        if self._moved is not None and self._faster is not None:
-            self._lags.note(self._pace.late_ms(self._moved.clockwork.now_ms))
+        if self._simulation is not None and self._faster is not None:
+            self._lags.note(self._pace.late_ms(self._simulation.loop.now_ms))
         self._sender.send(device, message)
         self.sent += 1
 
-    def go(self, moved: Moved, seconds: float, ramp_s: float, progress: Progress) -> dict[str, object]:
+    def go(self, simulation: Simulation, seconds: float, ramp_s: float, progress: Progress) -> dict[str, object]:
         """Until `seconds` of published time have passed, `stop()` was called or nothing is planned; returns the figures."""
-        self._moved, end_ms, ramp_ms = moved, round(seconds * 1000), round(min(ramp_s, seconds) * 1000)
+        self._simulation, end_ms, ramp_ms = simulation, round(seconds * 1000), round(min(ramp_s, seconds) * 1000)
         self._pace = Pace(self._faster)
         now_ms = 0
-        while now_ms < end_ms and not self._stopped and moved.clockwork.due_ms() is not None:
+        while now_ms < end_ms and not self._stopped and simulation.loop.due_ms() is not None:
             now_ms = min(end_ms, self._pace.now_ms(now_ms + STEP_MS))
-            moved.run_until(now_ms)
+            simulation.run_until(now_ms)
             if now_ms >= ramp_ms and not self._steady[0]:
                 self._begin_steady()
-            self._sender.breathe(self._rest_s(moved.clockwork.due_ms()))
+            self._sender.breathe(self._rest_s(simulation.loop.due_ms()))
             progress(now_ms / 1000, self.sent)
         return self._figures()
 

@@ -54,7 +54,7 @@ class Place(NamedTuple):
     zone: str | None
 
 
-class Course:
+class Mobility:
     """The law of one walker's ways. `buys` is their probability of a purchase in a zone."""
 
     def __init__(self, world: World, number: int, person: Person, buys: Callable[[Zone], float]) -> None:
@@ -132,7 +132,7 @@ class Course:
         if until_s is not None:
             dwell_s = max(until_s - from_s, DWELL_S_MIN)
         elif self._changes:
-            dwell_s = max(DWELL_S_MIN, min(dwell_s, self._world.shuts_s(zone.id, from_s) - from_s))
+            dwell_s = max(DWELL_S_MIN, min(dwell_s, self._world.closes_s(zone.id, from_s) - from_s))
         sells = zone.kind is not None and (not self._changes or self._world.is_open(zone.id, from_s))
         return Stay(zone.id, from_s, from_s + dwell_s, spot, from_s + when * dwell_s if sells and pays else None, until_s is not None)
 
@@ -204,7 +204,7 @@ def _somewhere(zone: Zone, draws: Random) -> Spot:
     return Spot(zone.x_m + radius * math.cos(angle), zone.y_m + radius * math.sin(angle), zone.floor)
 
 
-class Ways(Protocol):
+class StaySequence(Protocol):
     """The stays of somebody, one after the other."""
 
     def stay(self, index: int) -> Stay:
@@ -217,9 +217,9 @@ class Ways(Protocol):
 class Itinerary:
     """The stays of one walker, made up as far as somebody asks."""
 
-    def __init__(self, course: Course, draws: Random) -> None:
-        self._course, self._draws = course, draws
-        self._stays = [course.first(draws)]
+    def __init__(self, mobility: Mobility, draws: Random) -> None:
+        self._mobility, self._draws = mobility, draws
+        self._stays = [mobility.first(draws)]
         self._from_s = [self._stays[0].from_s]
 
     def stay(self, index: int) -> Stay:
@@ -235,14 +235,14 @@ class Itinerary:
         return bisect_right(self._from_s, street_s) - 1
 
     def _extend(self) -> None:
-        self._stays.append(self._course.after(self._stays[-1], self._draws))
+        self._stays.append(self._mobility.after(self._stays[-1], self._draws))
         self._from_s.append(self._stays[-1].from_s)
 
 
-class Following:
+class FollowerItinerary:
     """The stays of somebody who walks with another: a step beside them, a moment later, with a purse of their own."""
 
-    def __init__(self, leader: Ways, world: World, number: int, buys: Callable[[Zone], float]) -> None:
+    def __init__(self, leader: StaySequence, world: World, number: int, buys: Callable[[Zone], float]) -> None:
         self._leader, self._world, self._number, self._buys = leader, world, number, buys
         draws, apart_m = generator(world.seed, "beside", number), world.scenario.company.apart_m
         self._late_s = draws.uniform(0.2, 2.0)
@@ -267,16 +267,16 @@ class Following:
         return self._world.is_open(stay.zone, stay.from_s)
 
 
-def place(ways: Ways, world: World, street_s: float) -> Place | None:
+def place(stays: StaySequence, world: World, street_s: float) -> Place | None:
     """Where somebody is at a moment of street time, or None when they are not there."""
-    index = ways.at(street_s)
+    index = stays.at(street_s)
     if index < 0:
         return None
-    here = ways.stay(index)
+    here = stays.stay(index)
     if street_s <= here.until_s:
         return Place(here.spot, here.zone)
     if here.leaves:
         return None
-    there = ways.stay(index + 1)
+    there = stays.stay(index + 1)
     done = (street_s - here.until_s) / (there.from_s - here.until_s)
     return Place(along(world.routes.way(here.spot, here.zone, there.spot, there.zone), done), None)

@@ -1,7 +1,7 @@
 """What people truly want: the two probabilities that every estimate of a gateway can be held against.
 
 `accept` is the chance that somebody takes an offer here and now, `buying` the chance that they buy in a shop that they
-have gone into by themselves (whether they go in is a matter of their way: `anyway.py` joins the two). Both are logistic in
+have gone into by themselves (whether they go in is a matter of their way: `counterfactual.py` joins the two). Both are logistic in
 plain sums, so that lift, uplift and regret have answers that can be computed instead of being guessed from a run:
 
     log-odds of accepting = bias + pull * taste                    the kind of place, as the scenario states it
@@ -36,13 +36,13 @@ class Person(NamedTuple):
     in_company: bool
 
 
-class Moment(NamedTuple):
+class OfferContext(NamedTuple):
     """The circumstances of an offer: how far the shop is, whether it is open, rain, and what was offered before."""
 
     minutes: float
     is_open: bool
     raining: bool
-    weariness: float
+    recent_offers: float
     offered_before: bool
 
 
@@ -57,21 +57,21 @@ def drawn_price(scenario: Scenario, seed: int, number: int) -> float:
     return math.exp(generator(seed, "price", number).gauss(0.0, scenario.choices.price_spread))
 
 
-def accept(scenario: Scenario, person: Person, offer: OfferEffect, moment: Moment) -> float:
+def accept(scenario: Scenario, person: Person, offer: OfferEffect, context: OfferContext) -> float:
     """The true probability that a person accepts an offer at a moment."""
     kind = scenario.zone(offer.shop).kind if offer.shop in {zone.id for zone in scenario.zones} else None
-    if kind is None or not moment.is_open:
+    if kind is None or not context.is_open:
         return 0.0
     taste, segment, choices = scenario.tastes[kind], scenario.segments[person.segment], scenario.choices
-    minutes = moment.minutes * (choices.rain_walk if moment.raining else 1.0)
+    minutes = context.minutes * (choices.rain_walk if context.raining else 1.0)
     likes = taste.bias + taste.pull * person.tastes[kind] - taste.per_minute * minutes
-    tired = segment.fatigue * moment.weariness
-    return logistic(likes + _lever(segment, person, offer, moment) - tired + (choices.company if person.in_company else 0.0))
+    fatigue = segment.fatigue * context.recent_offers
+    return logistic(likes + _offer_log_odds(segment, person, offer, context) - fatigue + (choices.company if person.in_company else 0.0))
 
 
-def _lever(segment: Segment, person: Person, offer: OfferEffect, moment: Moment) -> float:
+def _offer_log_odds(segment: Segment, person: Person, offer: OfferEffect, context: OfferContext) -> float:
     """What the offer itself adds, to this person."""
-    new = 0.0 if moment.offered_before else segment.novelty * offer.novelty
+    new = 0.0 if context.offered_before else segment.novelty * offer.novelty
     return segment.price * person.price * offer.discount + segment.quality * offer.quality + new
 
 
@@ -86,7 +86,7 @@ def buying(scenario: Scenario, person: Person, zone: Zone) -> float:
     return logistic(math.log(share / (1 - share)) + character * (segment.buying + TASTE_IN_BUYING * person.tastes[zone.kind]))
 
 
-def weariness(choices: Choices, offered_s: list[float], street_s: float) -> float:
+def recent_offers(choices: Choices, offered_s: list[float], street_s: float) -> float:
     """How many offers of late weigh on somebody: each counts 1 at first and half after every half-life."""
     return math.fsum(0.5 ** ((street_s - then) / choices.fatigue_half_s) for then in offered_s if then < street_s)
 

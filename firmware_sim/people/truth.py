@@ -16,7 +16,7 @@ import msgspec
 
 from firmware_sim.draws import generator
 from firmware_sim.message import Message
-from firmware_sim.people.anyway import anyway, worth
+from firmware_sim.people.counterfactual import baseline_purchases, offer_value
 from firmware_sim.people.itinerary import Stay
 from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario, parsed
@@ -47,7 +47,7 @@ TABLES: dict[str, str] = {
 """Columns of every table. Times are UTC milliseconds of published time, amounts minor units, people their phones' names."""
 
 
-class Offered(NamedTuple):
+class OfferRecord(NamedTuple):
     """An offer that came down to a phone."""
 
     number: int
@@ -70,7 +70,7 @@ class Sale(NamedTuple):
     decision: str | None
 
 
-class Said(msgspec.Struct):
+class PayloadFields(msgspec.Struct):
     """What a phone told of its owner."""
 
     decision: str = ""
@@ -78,42 +78,42 @@ class Said(msgspec.Struct):
     purposes: tuple[str, ...] = ()
 
 
-class Witness:
+class TruthRecorder:
     """Takes down what happens, in published milliseconds since the start. With `keep=False` it forgets at once."""
 
     def __init__(self, *, keep: bool = True) -> None:
         self._keep = keep
-        self.offers: list[Offered] = []
+        self.offers: list[OfferRecord] = []
         self.sales: list[Sale] = []
         self.answers: list[Row] = []
         self.consents: list[Row] = []
 
-    def offered(self, offered: Offered) -> None:
+    def add_offer(self, add_offer: OfferRecord) -> None:
         """An offer reached a phone, whatever became of it there."""
         if self._keep:
-            self.offers.append(offered)
+            self.offers.append(add_offer)
 
-    def sold(self, sale: Sale) -> None:
+    def add_sale(self, sale: Sale) -> None:
         """A till took money."""
         if self._keep:
             self.sales.append(sale)
 
-    def heard(self, at_ms: int, message: Message) -> None:
+    def add_message(self, at_ms: int, message: Message) -> None:
         """A message left a device: answers and consents are known by it."""
         if self._keep and message.kind in {"answer", "consent"}:
-            said, person = msgspec.json.decode(message.payload, type=Said), message.topic.split("/")[-2]
+            fields, person = msgspec.json.decode(message.payload, type=PayloadFields), message.topic.split("/")[-2]
             if message.kind == "answer":
-                self.answers.append((person, at_ms, said.decision, said.answer))
+                self.answers.append((person, at_ms, fields.decision, fields.answer))
             else:
-                self.consents.append((person, at_ms, "given" if said.purposes else "withdrawn", " ".join(said.purposes)))
+                self.consents.append((person, at_ms, "given" if fields.purposes else "withdrawn", " ".join(fields.purposes)))
 
 
 class Truth:
     """A run as tables: `walkers` in `world`, what `witness` saw, until `until_ms` of published time."""
 
-    def __init__(self, world: World, walkers: Sequence[Walker], witness: Witness, until_ms: int) -> None:
+    def __init__(self, world: World, walkers: Sequence[Walker], recorder: TruthRecorder, until_ms: int) -> None:
         self.world = world
-        self._walkers, self._witness, self._until_ms = walkers, witness, until_ms
+        self._walkers, self._recorder, self._until_ms = walkers, recorder, until_ms
 
     def write(self, folder: Path) -> dict[str, int]:
         """One Parquet file a table; returns how many rows each has."""
@@ -122,20 +122,20 @@ class Truth:
         folder.mkdir(parents=True, exist_ok=True)
         counts = {}
         with duckdb.connect() as base:
-            for name, columns in TABLES.items():
-                rows = list(self._rows(name))
-                base.execute(f"create table {name} ({columns})")
+            for person_id, columns in TABLES.items():
+                rows = list(self._rows(person_id))
+                base.execute(f"create table {person_id} ({columns})")
                 kinds = [column.rsplit(" ", 1)[1] for column in columns.split(", ")]
                 lists = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)  # whole columns: a thousand times as fast as row by row
                 if rows:
-                    base.execute(f"insert into {name} select {lists}", [list(column) for column in zip(*rows, strict=True)])
-                base.table(name).write_parquet(str(folder / f"{name}.parquet"))
-                counts[name] = len(rows)
+                    base.execute(f"insert into {person_id} select {lists}", [list(column) for column in zip(*rows, strict=True)])
+                base.table(person_id).write_parquet(str(folder / f"{person_id}.parquet"))
+                counts[person_id] = len(rows)
         return counts
 
-    def known(self) -> Known:
+    def loaded(self) -> LoadedTruth:
         """The same as it would be read, without writing it and without tables."""
-        return Known(self.world, {name(walker.number): walker for walker in self._walkers}, {table: [] for table in TABLES})
+        return LoadedTruth(self.world, {person_id(walker.number): walker for walker in self._walkers}, {table: [] for table in TABLES})
 
     def _rows(self, table: str) -> Iterable[Row]:
         """The rows of a table, in the order in which they are written."""
@@ -160,44 +160,52 @@ class Truth:
         for walker in self._walkers:
             likes = [walker.tastes.get(kind) for kind in ("coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar")]
             purposes = " ".join(walker.purposes) if walker.consents else ""
-            yield name(walker.number), walker.person.segment, name(walker.leader), walker.person.price, walker.consents, purposes, *likes
+            yield (
+                person_id(walker.number),
+                walker.person.segment,
+                person_id(walker.leader),
+                walker.person.price,
+                walker.consents,
+                purposes,
+                *likes,
+            )
 
     def _visits(self) -> Iterator[Row]:
         for walker in self._walkers:
-            for zone, from_s, until_s, what in presences(walker, self.world.street_s(self._until_ms)):
-                yield name(walker.number), zone, self._shown(from_s), self._shown(until_s), what
+            for zone, from_s, until_s, presence in presences(walker, self.world.street_s(self._until_ms)):
+                yield person_id(walker.number), zone, self._shown(from_s), self._shown(until_s), presence
 
     def _offers(self) -> Iterator[Row]:
         walkers, world = {walker.number: walker for walker in self._walkers}, self.world
-        for item in self._witness.offers:
+        for item in self._recorder.offers:
             walker, street_s = walkers[item.number], world.street_s(item.at_ms)
-            acceptance, would, value = item.acceptance, None, None
+            acceptance, baseline, value = item.acceptance, None, None
             if acceptance is not None:  # of a shop that there is not, nobody would buy, and no offer is worth anything
-                futures = generator(world.seed, "anyway", item.number, item.at_ms)
-                would = anyway(walker, street_s, futures).get(item.shop, 0.0)
-                value = worth(world, walker.effect(item.offer, item.shop), acceptance, would)
+                rollouts = generator(world.seed, "anyway", item.number, item.at_ms)
+                baseline = baseline_purchases(walker, street_s, rollouts).get(item.shop, 0.0)
+                value = offer_value(world, walker.effect(item.offer, item.shop), acceptance, baseline)
             row = (item.decision, item.offer, item.zone, item.shop, item.fate)
-            yield name(item.number), self._at(item.at_ms), *row, acceptance, would, *(value or (None, None))
+            yield person_id(item.number), self._at(item.at_ms), *row, acceptance, baseline, *(value or (None, None))
 
     def _answers(self) -> Iterator[Row]:
-        for person, at_ms, *rest in self._witness.answers:
+        for person, at_ms, *rest in self._recorder.answers:
             yield person, self._at(at_ms), *rest
 
     def _consents(self) -> Iterator[Row]:
-        for person, at_ms, *rest in self._witness.consents:
+        for person, at_ms, *rest in self._recorder.consents:
             yield person, self._at(at_ms), *rest
 
     def _purchases(self) -> Iterator[Row]:
         replaced = self._replaced()
-        for index, sale in enumerate(self._witness.sales):
+        for index, sale in enumerate(self._recorder.sales):
             cause = "offer" if sale.decision is not None else "replaced" if index in replaced else "anyway"
-            yield name(sale.number), self._at(sale.at_ms), sale.shop, sale.amount_minor, cause, sale.decision
+            yield person_id(sale.number), self._at(sale.at_ms), sale.shop, sale.amount_minor, cause, sale.decision
 
     def _replaced(self) -> set[int]:
         """Which sales redeemed offers stand for: of each offer the first one within `anyway_s` of its coming, as `anyway` counts them."""
         ahead_ms = self.world.scenario.choices.anyway_s * 1000 / self.world.speed
-        came_ms = {item.decision: item.at_ms for item in self._witness.offers if item.fate == "received"}
-        sales, found = self._witness.sales, set[int]()
+        came_ms = {item.decision: item.at_ms for item in self._recorder.offers if item.fate == "received"}
+        sales, found = self._recorder.sales, set[int]()
         for sale in sales:
             if sale.decision is None:
                 continue
@@ -227,7 +235,7 @@ class Truth:
         return self._at(min(self.world.published_ms(street_s), self._until_ms))
 
 
-def name(number: int) -> str:
+def person_id(number: int) -> str:
     """What a person is called in the tables: like their phone."""
     return f"phone-{number:04d}"
 
@@ -265,7 +273,7 @@ class TruthError(ValueError):
     """A folder that holds no truth; the text names the file."""
 
 
-class Known(NamedTuple):
+class LoadedTruth(NamedTuple):
     """A folder of truth, opened: the world as it was, its people with what they were offered, and every table as rows of dicts."""
 
     world: World
@@ -273,7 +281,7 @@ class Known(NamedTuple):
     tables: dict[str, list[dict[str, Any]]]
 
 
-def read(folder: Path) -> Known:
+def read(folder: Path) -> LoadedTruth:
     """Open a folder that `Truth.write` has written; `TruthError` when it is none."""
     import duckdb  # noqa: PLC0415 (as above)
 
@@ -290,11 +298,11 @@ def read(folder: Path) -> Known:
                 raise TruthError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     (run,) = tables["run"]
     world = World(_plan(run["scenario"]), run["seed"], run["start_ms"], run["speed"])
-    walkers = {name(number): Walker(world, number) for number in range(1, run["walkers"] + 1)}
+    walkers = {person_id(number): Walker(world, number) for number in range(1, run["walkers"] + 1)}
     for offer in sorted(tables["offers"], key=lambda row: int(row["at_ms"])):
         if offer["fate"] == "received":
-            walkers[offer["person"]].remember(world.street_s(offer["at_ms"] - world.start_ms), offer["offer"])
-    return Known(world, walkers, tables)
+            walkers[offer["person"]].add_offer(world.street_s(offer["at_ms"] - world.start_ms), offer["offer"])
+    return LoadedTruth(world, walkers, tables)
 
 
 def _plan(text: str) -> Scenario:

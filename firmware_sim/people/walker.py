@@ -15,7 +15,7 @@ from random import Random
 from firmware_sim.draws import chosen, generator, poisson, quota
 from firmware_sim.people import tastes
 from firmware_sim.people.behaviour import OfferEffect, Sleep
-from firmware_sim.people.itinerary import Course, Following, Itinerary, Place, Ways, place
+from firmware_sim.people.itinerary import FollowerItinerary, Itinerary, Mobility, Place, StaySequence, place
 from firmware_sim.scenario import Kind, Zone
 from firmware_sim.world.routes import metres
 from firmware_sim.world.world import World
@@ -25,7 +25,7 @@ VISITS_MAX = 30
 OPTIONAL_PURPOSES = ("learning", "measurement")
 OPTIONAL_SHARE = 0.8
 GROUP_MAX = 4
-WEARY_HALVES = 12  # offers further back than so many half-lives weigh nothing
+FATIGUE_HALF_LIVES_MAX = 12  # offers further back than so many half-lives weigh nothing
 
 
 class Walker:
@@ -53,23 +53,23 @@ class Walker:
         place_in_row = number - quota(number, refusing_share)  # their number among those who consent
         withdraws = self.consents and chosen(place_in_row, people.withdrawing_share)
         self.withdraws_s: float | None = moment_s if withdraws else None
-        self.joins_s, self.returns_s = self._changes_of_mind()
-        self._naps = Naps(world.scenario.sleep, generator(seed, "sleep", number))
+        self.joins_s, self.returns_s = self._consent_changes()
+        self._sleep = SleepSchedule(world.scenario.sleep, generator(seed, "sleep", number))
         self._offered: list[tuple[float, str]] = []
 
     @cached_property
-    def itinerary(self) -> Ways:
+    def itinerary(self) -> StaySequence:
         """Their stays, made up as far as somebody asks."""
         if self.leader != self.number:
-            return Following(Walker(self.world, self.leader).itinerary, self.world, self.number, self.buys)
-        return Itinerary(self.course, generator(self.world.seed, "path", self.number))
+            return FollowerItinerary(Walker(self.world, self.leader).itinerary, self.world, self.number, self.buys)
+        return Itinerary(self.mobility, generator(self.world.seed, "path", self.number))
 
     @cached_property
-    def course(self) -> Course:
+    def mobility(self) -> Mobility:
         """The law of their ways; who follows somebody else goes by the other's."""
         if self.leader != self.number:
-            return Walker(self.world, self.leader).course
-        return Course(self.world, self.number, self.person, self.buys)
+            return Walker(self.world, self.leader).mobility
+        return Mobility(self.world, self.number, self.person, self.buys)
 
     def place(self, street_s: float) -> Place | None:
         """Where they are at a moment of street time, or None when they are not on the site."""
@@ -79,7 +79,7 @@ class Walker:
         """The true probability that they buy during a stay in a zone, unasked."""
         return tastes.buying(self.world.scenario, self.person, zone)
 
-    def says_yes(self, street_s: float) -> bool:
+    def consents_at(self, street_s: float) -> bool:
         """Whether their consent holds at a moment."""
         if not self.consents or street_s < self.joins_s:
             return False
@@ -89,7 +89,7 @@ class Walker:
 
     def asleep(self, published_ms: int) -> bool:
         """Whether their phone's app is paused and its radio silent."""
-        return self._naps.holds(published_ms / 1000)
+        return self._sleep.holds(published_ms / 1000)
 
     def walk_s(self, street_s: float, zone_id: str) -> float:
         """Street seconds of walking from where they are to the middle of a zone."""
@@ -103,29 +103,29 @@ class Walker:
         """The true probability that they accept an offer of the shop in that zone, here and now."""
         if zone_id not in self.world.zones:
             return 0.0
-        return tastes.accept(self.world.scenario, self.person, self.effect(offer, zone_id), self.moment(street_s, zone_id, offer))
+        return tastes.accept(self.world.scenario, self.person, self.effect(offer, zone_id), self.offer_context(street_s, zone_id, offer))
 
     def effect(self, offer: str, shop: str) -> OfferEffect:
         """What an offer truly is; one that the scenario does not know is plain."""
         known = next((item for item in self.world.scenario.offers if item.id == offer), None)
         return known if known is not None and known.shop == shop else OfferEffect(id=offer, shop=shop)
 
-    def moment(self, street_s: float, zone_id: str, offer: str) -> tastes.Moment:
+    def offer_context(self, street_s: float, zone_id: str, offer: str) -> tastes.OfferContext:
         """The circumstances of an offer that reaches them at a moment."""
-        return tastes.Moment(
+        return tastes.OfferContext(
             minutes=self.walk_s(street_s, zone_id) / 60,
             is_open=self.world.is_open(zone_id, street_s),
             raining=self.world.raining(street_s),
-            weariness=tastes.weariness(self.world.scenario.choices, [then for then, _ in self._offered], street_s),
+            recent_offers=tastes.recent_offers(self.world.scenario.choices, [then for then, _ in self._offered], street_s),
             offered_before=any(name == offer and then < street_s for then, name in self._offered),
         )
 
-    def remember(self, street_s: float, offer: str) -> None:
+    def add_offer(self, street_s: float, offer: str) -> None:
         """They have been offered something: it wears them out, and it is new no more."""
-        forgotten_s = street_s - WEARY_HALVES * self.world.scenario.choices.fatigue_half_s
+        forgotten_s = street_s - FATIGUE_HALF_LIVES_MAX * self.world.scenario.choices.fatigue_half_s
         self._offered = [(then, name) for then, name in self._offered if then > forgotten_s] + [(street_s, offer)]
 
-    def _changes_of_mind(self) -> tuple[float, float | None]:
+    def _consent_changes(self) -> tuple[float, float | None]:
         """When consent is first given (0 for most), and when it is given again after a withdrawal, if ever."""
         people, draws = self.world.scenario.people, generator(self.world.seed, "consent", self.number)
         joins_s = draws.uniform(0.0, people.join_until_s) if draws.random() < people.joining_share else 0.0
@@ -135,7 +135,7 @@ class Walker:
         return min(joins_s, self.withdraws_s / 2), self.withdraws_s + draws.uniform(0.1, 1.0) * people.return_within_s if returns else None
 
 
-class Naps:
+class SleepSchedule:
     """Awake and asleep by turns, each as long as an exponential draw; most phones never sleep."""
 
     def __init__(self, habit: Sleep, draws: Random) -> None:

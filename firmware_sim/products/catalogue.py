@@ -66,7 +66,7 @@ def parse_mix(text: str) -> dict[str, float]:
     return mix
 
 
-def draft(mix: Mapping[str, float], devices: int) -> Iterator[tuple[str, int]]:
+def allocate(mix: Mapping[str, float], devices: int) -> Iterator[tuple[str, int]]:
     """Product and number of each of so many devices, in proportion and well mixed: each next one is who lags most behind."""
     total = sum(mix.values())
     made = dict.fromkeys(mix, 0)

@@ -18,7 +18,7 @@ from random import Random
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from firmware_sim import draws
-from firmware_sim.clockwork import Clockwork
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Message, Publish
 
 HOUR_MS = 3_600_000
@@ -56,7 +56,7 @@ class Cause(StrEnum):
     CUT = "cut"  # switched off
 
 
-_LIT = (State.BOOTING, State.JOINING, State.AWAKE, State.ASLEEP, State.UPDATING, State.HUNG)
+_POWERED = (State.BOOTING, State.JOINING, State.AWAKE, State.ASLEEP, State.UPDATING, State.HUNG)
 
 TABLE: Mapping[tuple[State, Cause], State] = {
     (State.OFF, Cause.POWER): State.BOOTING,
@@ -72,16 +72,16 @@ TABLE: Mapping[tuple[State, Cause], State] = {
     (State.UPDATING, Cause.FLASHED): State.BOOTING,
     (State.AWAKE, Cause.HANG): State.HUNG,
     (State.HUNG, Cause.WATCHDOG): State.BOOTING,
-    **{(state, Cause.CRASH): State.BOOTING for state in _LIT},
-    **{(state, Cause.DRAINED): State.FLAT for state in _LIT},
-    **{(state, Cause.CUT): State.OFF for state in (*_LIT, State.FLAT)},
+    **{(state, Cause.CRASH): State.BOOTING for state in _POWERED},
+    **{(state, Cause.DRAINED): State.FLAT for state in _POWERED},
+    **{(state, Cause.CUT): State.OFF for state in (*_POWERED, State.FLAT)},
 }
 
 S = TypeVar("S")
 C = TypeVar("C")
 
 
-class Machine(Generic[S, C]):
+class StateMachine(Generic[S, C]):
     """A state, a table, and at most one thing that will happen by itself.
 
     `entered` is told every state that is entered, by which cause and when; it returns after how many milliseconds
@@ -89,28 +89,28 @@ class Machine(Generic[S, C]):
     """
 
     def __init__(
-        self, table: Mapping[tuple[S, C], S], begin: S, clockwork: Clockwork, entered: Callable[[S, C, int], tuple[int, C] | None]
+        self, table: Mapping[tuple[S, C], S], begin: S, loop: EventLoop, on_enter: Callable[[S, C, int], tuple[int, C] | None]
     ) -> None:
         self.state = begin
-        self._table, self._clockwork, self._entered = table, clockwork, entered
+        self._table, self._loop, self._on_enter = table, loop, on_enter
         self._turn = 0
 
-    def tell(self, cause: C, now_ms: int) -> bool:
+    def handle(self, cause: C, now_ms: int) -> bool:
         """Move, if the table knows this cause in this state; whether it did."""
         following = self._table.get((self.state, cause))
         if following is None:
             return False
         self._turn += 1
         self.state = following
-        plan = self._entered(following, cause, now_ms)
+        plan = self._on_enter(following, cause, now_ms)
         if plan is not None:
             after_ms, later = plan
-            self._clockwork.at(now_ms + after_ms, partial(self._ripen, self._turn, later))
+            self._loop.at(now_ms + after_ms, partial(self._fire, self._turn, later))
         return True
 
-    def _ripen(self, turn: int, cause: C, now_ms: int) -> None:
+    def _fire(self, turn: int, cause: C, now_ms: int) -> None:
         if turn == self._turn:
-            self.tell(cause, now_ms)
+            self.handle(cause, now_ms)
 
 
 class Traits(NamedTuple):
@@ -135,7 +135,7 @@ class Traits(NamedTuple):
 
 
 class Conditions(Protocol):
-    """What the world does to devices, as they feel it: see `firmware_sim.faults.stage`."""
+    """What the world does to devices, as they feel it: see `firmware_sim.faults.injector`."""
 
     def clock_error_ms(self, device: str, now_ms: int, /) -> int:
         """How wrong the device's clock is, besides what its firmware makes of it."""
@@ -144,7 +144,7 @@ class Conditions(Protocol):
         """Whether its sensors show what they showed before."""
 
 
-class Fine:
+class NoFaults:
     """Conditions under which nothing is wrong."""
 
     def clock_error_ms(self, _device: str, _now_ms: int, /) -> int:
@@ -159,11 +159,11 @@ class Fine:
 V = TypeVar("V")
 
 
-class Life:
+class Boot:
     """What a device knows while it speaks. A new start begins a new one: another `boot`, numbers from 0."""
 
-    def __init__(self, device: str, boot: str, version: int, chance: Random) -> None:
-        self.device, self.boot, self.version, self.draws = device, boot, version, chance
+    def __init__(self, device: str, boot_id: str, version: int, chance: Random) -> None:
+        self.device, self.id, self.version, self.draws = device, boot_id, version, chance
         self.seq = 0
         self.now_ms = 0  # published time
         self.true_ms = 0  # the world's time
@@ -184,12 +184,12 @@ class Life:
         """The time that the device would put its name to: none before it has learned it."""
         return self.clock_ms if self.is_synced else None
 
-    def sense(self, what: str, measure: Callable[[], V]) -> V:
+    def sense(self, quantity: str, measure: Callable[[], V]) -> V:
         """Measure, unless the sensor is stuck: then what it showed last."""
-        if self.is_stuck and what in self._kept:
-            return self._kept[what]  # type: ignore[return-value]  # kept under the same name, so of the same type
+        if self.is_stuck and quantity in self._kept:
+            return self._kept[quantity]  # type: ignore[return-value]  # kept under the same name, so of the same type
         value = measure()
-        self._kept[what] = value
+        self._kept[quantity] = value
         return value
 
 
@@ -200,31 +200,31 @@ class Product(Protocol):
     traits: Traits
     reported: int
 
-    def born(self, life: Life, /) -> Iterable[Message]:
+    def birth(self, boot: Boot, /) -> Iterable[Message]:
         """Just joined."""
 
-    def report(self, life: Life, /) -> Iterable[Message]:
+    def report(self, boot: Boot, /) -> Iterable[Message]:
         """Time to tell."""
 
-    def updating(self, life: Life, percent: int, /) -> Iterable[Message]:
+    def updating(self, boot: Boot, percent: int, /) -> Iterable[Message]:
         """New firmware is coming in."""
 
-    def gone(self, life: Life, /) -> Iterable[Message]:
+    def last_will(self, boot: Boot, /) -> Iterable[Message]:
         """What its broker, bridge or network says for it when it has fallen silent without a goodbye."""
 
 
-class Quiet:
+class BaseProduct:
     """A product that says nothing but its reports, unless it overrides."""
 
-    def born(self, _life: Life, /) -> Iterable[Message]:
+    def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """No announcement."""
         return ()
 
-    def updating(self, _life: Life, _percent: int, /) -> Iterable[Message]:
+    def updating(self, _boot: Boot, _percent: int, /) -> Iterable[Message]:
         """An update is silent."""
         return ()
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """There is no will."""
         return ()
 
@@ -235,7 +235,7 @@ class Firmware:
     def __init__(
         self,
         product: Product,
-        clockwork: Clockwork,
+        loop: EventLoop,
         publish: Publish,
         *,
         seed: int,
@@ -245,43 +245,43 @@ class Firmware:
     ) -> None:
         self.device, self.product, self.traits = product.device, product, product.traits._replace(**dict(changes or {}))  # type: ignore[arg-type]  # of a checked scenario
         self.starts: Counter[Cause] = Counter()
-        self._clockwork, self._publish, self._conditions = clockwork, publish, conditions
+        self._loop, self._publish, self._conditions = loop, publish, conditions
         self._seed, self._start_ms = seed, start_ms
-        self._machine = Machine(TABLE, State.OFF, clockwork, self._entered)
+        self._machine = StateMachine(TABLE, State.OFF, loop, self._on_enter)
         self._chance = draws.generator(seed, "firmware", self.device)
         self._version = 1
         self._begun_ms = 0
         self._synced_from_ms: int | None = None  # in this life
         self._charged_ms, self._charge_pct = 0, float(self._chance.randint(40, 100))
         self._is_joined = False
-        self.life = self._new_life()
+        self.boot = self._new_boot()
 
     @property
     def state(self) -> State:
         """What it is doing."""
         return self._machine.state
 
-    def tell(self, cause: Cause, now_ms: int) -> bool:
+    def handle(self, cause: Cause, now_ms: int) -> bool:
         """Something happens to it; whether that changed anything."""
-        return self._machine.tell(cause, now_ms)
+        return self._machine.handle(cause, now_ms)
 
     def reboot(self, now_ms: int, /) -> None:
         """It crashes, or somebody pulls the plug for a moment."""
-        self.tell(Cause.CRASH, now_ms)
+        self.handle(Cause.CRASH, now_ms)
 
     def drain(self, now_ms: int, /) -> None:
         """The battery is empty."""
-        self.tell(Cause.DRAINED, now_ms)
+        self.handle(Cause.DRAINED, now_ms)
 
     def recharge(self, now_ms: int, /) -> None:
         """A new battery; it starts if the old one was flat."""
         self._charged_ms, self._charge_pct = now_ms, 100.0
-        self.tell(Cause.POWER, now_ms)
+        self.handle(Cause.POWER, now_ms)
 
-    def _entered(self, state: State, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
+    def _on_enter(self, state: State, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
         """Do what belongs to a state, and say how it ends by itself."""
         if state in {State.BOOTING, State.OFF, State.FLAT, State.HUNG}:
-            self._fall_silent(now_ms)
+            self._disconnect(now_ms)
         if state is State.BOOTING:
             return self._boot(cause, now_ms)
         if state is State.JOINING:
@@ -301,76 +301,76 @@ class Firmware:
         if cause is Cause.FLASHED:
             self._version += 1
         self._begun_ms, self._synced_from_ms = now_ms, None
-        self.life = self._new_life()
-        self._plan_misfortune(now_ms)
+        self.boot = self._new_boot()
+        self._plan_failures(now_ms)
         return self.traits.boot_ms, Cause.STARTED
 
     def _awake(self, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
-        life, traits = self.life, self.traits
+        boot, traits = self.boot, self.traits
         if cause is Cause.JOINED and traits.sync_ms is not None:
             self._synced_from_ms = now_ms + traits.sync_ms
-        self._refresh(life, now_ms)
-        if life.battery_pct <= 0:
-            self._clockwork.at(now_ms, partial(self._strike, life, Cause.DRAINED))
+        self._refresh(boot, now_ms)
+        if boot.battery_pct <= 0:
+            self._loop.at(now_ms, partial(self._handle_in_boot, boot, Cause.DRAINED))
             return None
         if cause is Cause.JOINED:
             self._is_joined = True
-            self._say(self.product.born(life))
-        self._say(self.product.report(life))
+            self._publish_all(self.product.birth(boot))
+        self._publish_all(self.product.report(boot))
         return (traits.every_ms, Cause.TICK) if traits.awake_ms is None else (traits.awake_ms, Cause.SLEEP)
 
     def _update(self, now_ms: int) -> tuple[int, Cause]:
         """A quarter of the way at a time, told as it comes."""
-        quarter_ms, life = self.traits.update_ms // 4, self.life
+        quarter_ms, boot = self.traits.update_ms // 4, self.boot
         for quarter in range(1, 5):
-            self._clockwork.at(now_ms + quarter * quarter_ms, partial(self._progress, life, 25 * quarter))
+            self._loop.at(now_ms + quarter * quarter_ms, partial(self._progress, boot, 25 * quarter))
         return self.traits.update_ms + 1, Cause.FLASHED
 
-    def _progress(self, life: Life, percent: int, now_ms: int) -> None:
-        if self.state is State.UPDATING and self.life is life:
-            self._refresh(life, now_ms)
-            self._say(self.product.updating(life, percent))
+    def _progress(self, boot: Boot, percent: int, now_ms: int) -> None:
+        if self.state is State.UPDATING and self.boot is boot:
+            self._refresh(boot, now_ms)
+            self._publish_all(self.product.updating(boot, percent))
 
-    def _fall_silent(self, now_ms: int) -> None:
+    def _disconnect(self, now_ms: int) -> None:
         """Others notice, if the device had made itself known."""
         if self._is_joined:
             self._is_joined = False
-            self._refresh(self.life, now_ms)
-            self._say(self.product.gone(self.life))
+            self._refresh(self.boot, now_ms)
+            self._publish_all(self.product.last_will(self.boot))
 
-    def _plan_misfortune(self, now_ms: int) -> None:
+    def _plan_failures(self, now_ms: int) -> None:
         """Draw when this life will crash or hang, if its product does such things."""
-        life = self.life
+        boot = self.boot
         for cause, per_hour in ((Cause.CRASH, self.traits.crashes_per_hour), (Cause.HANG, self.traits.hangs_per_hour)):
             if per_hour > 0:
                 due_ms = now_ms + round(self._chance.expovariate(per_hour) * HOUR_MS)
-                self._clockwork.at(due_ms, partial(self._strike, life, cause))
+                self._loop.at(due_ms, partial(self._handle_in_boot, boot, cause))
 
-    def _strike(self, life: Life, cause: Cause, now_ms: int) -> None:
+    def _handle_in_boot(self, boot: Boot, cause: Cause, now_ms: int) -> None:
         """A misfortune that was drawn for one life does not befall the next."""
-        if self.life is life:
-            self.tell(cause, now_ms)
+        if self.boot is boot:
+            self.handle(cause, now_ms)
 
-    def _new_life(self) -> Life:
+    def _new_boot(self) -> Boot:
         number = self.starts.total()
-        boot = draws.boot(self._seed, self._start_ms, self.device, f"start {number}")
-        return Life(self.device, boot, self._version, self._chance)
+        boot_id = draws.boot(self._seed, self._start_ms, self.device, f"start {number}")
+        return Boot(self.device, boot_id, self._version, self._chance)
 
-    def _refresh(self, life: Life, now_ms: int) -> None:
+    def _refresh(self, boot: Boot, now_ms: int) -> None:
         """Bring what the device knows of time and battery up to now."""
         traits = self.traits
-        life.now_ms, life.true_ms = now_ms, self._start_ms + now_ms
-        life.uptime_ms = now_ms - self._begun_ms
-        life.is_synced = traits.epoch_ms is None or (self._synced_from_ms is not None and self._synced_from_ms <= now_ms)
-        if traits.epoch_ms is None or life.is_synced:
-            life.clock_ms = life.true_ms + self._conditions.clock_error_ms(self.device, now_ms)
+        boot.now_ms, boot.true_ms = now_ms, self._start_ms + now_ms
+        boot.uptime_ms = now_ms - self._begun_ms
+        boot.is_synced = traits.epoch_ms is None or (self._synced_from_ms is not None and self._synced_from_ms <= now_ms)
+        if traits.epoch_ms is None or boot.is_synced:
+            boot.clock_ms = boot.true_ms + self._conditions.clock_error_ms(self.device, now_ms)
         else:
-            life.clock_ms = traits.epoch_ms + life.uptime_ms
-        life.is_stuck = self._conditions.is_stuck(self.device, now_ms)
+            boot.clock_ms = traits.epoch_ms + boot.uptime_ms
+        boot.is_stuck = self._conditions.is_stuck(self.device, now_ms)
         if traits.battery_hours is not None:
             used_pct = 100 * (now_ms - self._charged_ms) / HOUR_MS / traits.battery_hours
-            life.battery_pct = max(0, round(self._charge_pct - used_pct))
+            boot.battery_pct = max(0, round(self._charge_pct - used_pct))
 
-    def _say(self, messages: Iterable[Message]) -> None:
+    def _publish_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self._publish(message)

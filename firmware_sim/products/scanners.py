@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from firmware_sim.devices import espresense, minew, ruuvi, theengs
 from firmware_sim.message import Message
-from firmware_sim.products.firmware import Life, Quiet, Traits
+from firmware_sim.products.firmware import BaseProduct, Boot, Traits
 from firmware_sim.products.surroundings import Surroundings
 
 YEAR_2000_MS = 946_684_800_000
 SENSOR_EVERY = 8  # every so many reports a scanner also hears a climate sensor
 
 
-class _Scanner(Quiet):
+class _Scanner(BaseProduct):
     """What all of them have: a name and surroundings."""
 
     reported = 1
@@ -30,15 +30,15 @@ class RuuviGateway(_Scanner):
     def __init__(self, number: int, around: Surroundings) -> None:
         super().__init__(f"C8:25:2D:{number >> 16 & 255:02X}:{number >> 8 & 255:02X}:{number & 255:02X}", around)
 
-    def born(self, _life: Life, /) -> Iterable[Message]:
+    def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """Online."""
         return (ruuvi.gateway_status(self.device, lives=True),)
 
-    def report(self, life: Life, /) -> Iterable[Message]:
+    def report(self, boot: Boot, /) -> Iterable[Message]:
         """One message per advertisement."""
-        return [ruuvi.relay(self.device, advert, rssi, life.clock_ms) for advert, rssi in self._around.heard(life.now_ms)]
+        return [ruuvi.relay(self.device, advert, rssi, boot.clock_ms) for advert, rssi in self._around.heard(boot.now_ms)]
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """The broker publishes its will."""
         return (ruuvi.gateway_status(self.device, lives=False),)
 
@@ -51,10 +51,10 @@ class MinewGateway(_Scanner):
     def __init__(self, number: int, around: Surroundings) -> None:
         super().__init__(f"AC233F{number:06X}", around)
 
-    def report(self, life: Life, /) -> Iterable[Message]:
+    def report(self, boot: Boot, /) -> Iterable[Message]:
         """Everything that was heard since the last time."""
-        heard = [minew.Heard(life.clock_ms, advert, rssi) for advert, rssi in self._around.heard(life.now_ms)]
-        return (minew.report(self.device, life.clock_ms, heard),)
+        heard = [minew.Heard(boot.clock_ms, advert, rssi) for advert, rssi in self._around.heard(boot.now_ms)]
+        return (minew.report(self.device, boot.clock_ms, heard),)
 
 
 class TheengsScanner(_Scanner):
@@ -67,20 +67,20 @@ class TheengsScanner(_Scanner):
         self._sensor = bytes.fromhex(f"A4C138{number:06X}")
         self._reports = 0
 
-    def born(self, _life: Life, /) -> Iterable[Message]:
+    def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """Online."""
         return (theengs.alive(self.device, lives=True),)
 
-    def report(self, life: Life, /) -> Iterable[Message]:
+    def report(self, boot: Boot, /) -> Iterable[Message]:
         """A sensor every so often, else what passes by."""
         self._reports += 1
         if self._reports % SENSOR_EVERY:
-            return [theengs.sighting(self.device, advert, rssi) for advert, rssi in self._around.heard(life.now_ms)]
-        air = life.sense("air", lambda: self._around.air(life.now_ms))
+            return [theengs.sighting(self.device, advert, rssi) for advert, rssi in self._around.heard(boot.now_ms)]
+        air = boot.sense("air", lambda: self._around.air(boot.now_ms))
         packet, battery_pct = self._reports // SENSOR_EVERY, 97
         return (theengs.climate(self.device, self._sensor, -71.0, packet, battery_pct, air.temperature_c, air.humidity_pct),)
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """The broker publishes its will."""
         return (theengs.alive(self.device, lives=False),)
 
@@ -94,18 +94,18 @@ class EspresenseNode(_Scanner):
         super().__init__(f"room-{number:05d}", around)
         self._adverts = 0
 
-    def born(self, life: Life, /) -> Iterable[Message]:
+    def birth(self, boot: Boot, /) -> Iterable[Message]:
         """Online, and what it has seen: nothing yet."""
         self._adverts = 0
-        state = espresense.Telemetry(life.uptime_ms // 1000, 0, 0, 0)
+        state = espresense.Telemetry(boot.uptime_ms // 1000, 0, 0, 0)
         return (espresense.room_status(self.device, lives=True), espresense.telemetry(self.device, state))
 
-    def report(self, life: Life, /) -> Iterable[Message]:
+    def report(self, boot: Boot, /) -> Iterable[Message]:
         """Who is near."""
-        heard = self._around.heard(life.now_ms)
+        heard = self._around.heard(boot.now_ms)
         self._adverts += len(heard)
         return [espresense.sighting(self.device, advert, rssi, self.traits.every_ms, 2.5) for advert, rssi in heard]
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """The broker publishes its will."""
         return (espresense.room_status(self.device, lives=False),)

@@ -48,7 +48,7 @@ class Surroundings(Protocol):
         """Latitude and longitude in degrees."""
 
 
-class Alone:
+class FleetSurroundings:
     """Surroundings of one device of a fleet: waves with phases of its own, and `passers` who come by in turn."""
 
     def __init__(self, site: str, seed: int, number: int, passers: int = 5) -> None:
@@ -60,7 +60,7 @@ class Alone:
         self._latitude, self._longitude = 52.52 + draws.uniform(-0.05, 0.05), 13.405 + draws.uniform(-0.05, 0.05)
         self._turn = -1
         self._adverts: list[ble.Advertisement] = []
-        self._asked = 0
+        self._polls = 0
 
     def air(self, now_ms: int) -> Air:
         """Two waves, one of a day and one of minutes."""
@@ -75,9 +75,9 @@ class Alone:
         if turn != self._turn:
             draws = generator(self._seed, "passers", self._number, turn)
             self._turn, self._adverts = turn, [self._advert(passer, draws) for passer in range(self._passers)]
-        self._asked += 1
-        rssi_dbm = -64.0 - 8.0 * math.sin(self._phase + self._asked)
-        return [(self._adverts[self._asked % self._passers], rssi_dbm)]
+        self._polls += 1
+        rssi_dbm = -64.0 - 8.0 * math.sin(self._phase + self._polls)
+        return [(self._adverts[self._polls % self._passers], rssi_dbm)]
 
     def people(self, now_ms: int) -> int:
         """Between none and eight, slowly changing."""

@@ -14,7 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from firmware_sim.draws import generator
-from firmware_sim.radio.ether import LOUDEST_DBM, Air, Ether, Grid, mean_dbm, reach_m
+from firmware_sim.radio.propagation import LOUDEST_DBM, Grid, LogDistance, Propagation, mean_dbm, reach_m
 from firmware_sim.scenario import Fading, RadioRules, Scenario
 from firmware_sim.world.places import Spot, walls_db
 
@@ -31,7 +31,7 @@ class Link(NamedTuple):
     levels_dbm: tuple[float, ...]
 
 
-class Luck:
+class ShadowingField:
     """A field over the plane with mean 0, spread `place_db`, and a correlation that fades over `place_m` (sum of plane waves)."""
 
     def __init__(self, fading: Fading, draws: Random) -> None:
@@ -46,13 +46,13 @@ class Luck:
         return self._scale * sum(math.cos(east * spot.x_m + north * spot.y_m + phase) for east, north, phase in self._waves)
 
 
-class MeasuredEther:
+class MeasuredFading:
     """Fixed antennas and every walker's link to each of them."""
 
     def __init__(self, scenario: Scenario, fading: Fading, antennas: Mapping[str, Spot], seed: int) -> None:
         self._scenario, self._rules, self._fading, self._seed = scenario, scenario.radio, fading, seed
         self._grid = Grid(reach_m(scenario.radio), antennas)
-        self._luck = {name: Luck(fading, generator(seed, "luck", name)) for name in antennas}
+        self._shadowing = {name: ShadowingField(fading, generator(seed, "luck", name)) for name in antennas}
         self._links: dict[tuple[int, str], Link] = {}
         self._channel: dict[tuple[int, str], int] = {}
         self._phone_db: dict[int, float] = {}
@@ -62,13 +62,13 @@ class MeasuredEther:
         """Antennas that this walker's advertisement reaches (or whose reaches them), with RSSI in dBm."""
         collides = self._collides(spot, now_ms)
         for name, antenna in self._grid.near(spot):
-            level = self._link(walker, name, antenna, spot).levels_dbm[self._turn(walker, name, draws)]
+            level = self._link(walker, name, antenna, spot).levels_dbm[self._next_channel(walker, name, draws)]
             rssi = level + draws.gauss(0.0, self._fading.sample_db)
             lost = draws.random() < 1 - (1 - self._rules.lost_share) * (1 - collides)
             if rssi >= self._rules.floor_dbm and not lost:
                 yield name, min(rssi, LOUDEST_DBM)
 
-    def _turn(self, walker: int, name: str, draws: Random) -> int:
+    def _next_channel(self, walker: int, name: str, draws: Random) -> int:
         """The channel on which the antenna hears this advertisement: seldom the one of the last."""
         before = self._channel.get((walker, name))
         if before is None:
@@ -89,7 +89,7 @@ class MeasuredEther:
         """The three channels' levels here: the line, the place's luck, what stands between, and each channel's own fade."""
         fading, draws = self._fading, generator(self._seed, "channels", name, *cell)
         offsets = draws.sample(fading.channels_db, k=CHANNELS)
-        middle = mean_dbm(self._rules, spot.metres_to(antenna)) + self._luck[name].at(spot) + self._phone(walker)
+        middle = mean_dbm(self._rules, spot.metres_to(antenna)) + self._shadowing[name].at(spot) + self._phone(walker)
         middle -= self._body_db(walker, antenna, spot, cell) + walls_db(self._scenario.walls, spot, antenna)
         middle -= fading.ceiling_db * abs(spot.floor - antenna.floor)
         return tuple(middle + offset + draws.gauss(0.0, fading.channel_db) for offset in offsets)
@@ -118,7 +118,7 @@ class MeasuredEther:
         return 1 - math.exp(-2 * self._fading.airtime_us * 1e-6 * self._busy[second - 1, cell])
 
 
-def build(scenario: Scenario, antennas: Mapping[str, Spot], seed: int) -> Air:
+def build(scenario: Scenario, antennas: Mapping[str, Spot], seed: int) -> Propagation:
     """The air that a scenario asks for."""
     rules: RadioRules = scenario.radio
-    return Ether(rules, antennas) if rules.fading is None else MeasuredEther(scenario, rules.fading, antennas, seed)
+    return LogDistance(rules, antennas) if rules.fading is None else MeasuredFading(scenario, rules.fading, antennas, seed)

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from firmware_sim.people.truth import Known
+from firmware_sim.people.truth import LoadedTruth
 from firmware_sim.score.history import HistoryError
 
 
@@ -20,14 +20,14 @@ class Records(NamedTuple):
     leaks: int
 
 
-def score(file: Path, known: Known) -> Records:
+def score(file: Path, known: LoadedTruth) -> Records:
     """Read records, one JSON object a line: single records, or batches with a list of them."""
-    told_of = _names(known)
+    identifiers = _identifiers(known)
     told: Counter[str] = Counter()
     lines = leaks = 0
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
         lines += 1
-        leaks += any(name in line for name in told_of)
+        leaks += any(name in line for name in identifiers)
         try:
             record = json.loads(line)
         except ValueError as error:
@@ -44,7 +44,7 @@ def _each(record: Any) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _names(known: Known) -> list[str]:
+def _identifiers(known: LoadedTruth) -> list[str]:
     """Whatever would tell who somebody is: phones' names, the ids that they advertise, decisions' codes."""
     app = known.world.scenario.phones.app_uuid
     codes = {row["decision"] for row in known.tables["offers"] if row["decision"]}

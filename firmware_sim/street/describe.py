@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from firmware_sim.faults.rules import NAMES
-from firmware_sim.radio.ether import mean_dbm, reach_m
+from firmware_sim.radio.propagation import mean_dbm, reach_m
 from firmware_sim.scenario import Scenario
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ble
-from firmware_sim.faults.stage import Stage
+from firmware_sim.event_loop import EventLoop
+from firmware_sim.faults.injector import FaultInjector
 from firmware_sim.message import Publish
 from firmware_sim.products.catalogue import CATALOGUE
 from firmware_sim.products.firmware import Cause, Firmware
@@ -22,7 +22,7 @@ Count = Callable[[str], int]
 """How many people are in a zone now."""
 
 
-class InZone:
+class ZoneSurroundings:
     """The surroundings of a device in a zone; also the radio that gathers what it hears."""
 
     def __init__(self, world: World, zone: str, count: Count) -> None:
@@ -30,7 +30,7 @@ class InZone:
         self._world, self._count = world, count
         self._heard: list[tuple[ble.Advertisement, float]] = []
 
-    def hear(self, _now_ms: int, advert: ble.Advertisement, rssi_dbm: float) -> None:
+    def receive(self, _now_ms: int, advert: ble.Advertisement, rssi_dbm: float) -> None:
         """Something advertises nearby; nobody listens for ever."""
         if len(self._heard) < HEARD_MAX:
             self._heard.append((advert, rssi_dbm))
@@ -57,36 +57,38 @@ class InZone:
 class Installation:
     """All devices of a scenario's `[[devices]]`. `ears` are the radios of those that can hear, by device."""
 
-    def __init__(self, world: World, stage: Stage, clockwork: Clockwork, count: Count, voice: Callable[[str], Publish]) -> None:
-        self.ears: dict[str, InZone] = {}
+    def __init__(
+        self, world: World, injector: FaultInjector, loop: EventLoop, count: Count, publisher_of: Callable[[str], Publish]
+    ) -> None:
+        self.receivers: dict[str, ZoneSurroundings] = {}
         self.devices: dict[str, Firmware] = {}
-        self._world, self._stage, self._clockwork, self._count, self._voice = world, stage, clockwork, count, voice
+        self._world, self._injector, self._loop, self._count, self._publisher_of = world, injector, loop, count, publisher_of
         for group in world.scenario.devices:
             for number in range(group.first, group.first + group.count):
                 self._install(group, number)
 
     def _install(self, group: Group, number: int) -> None:
-        around = InZone(self._world, group.zone, self._count)
+        around = ZoneSurroundings(self._world, group.zone, self._count)
         product = CATALOGUE[group.product](number, around)
         firmware = Firmware(
             product,
-            self._clockwork,
-            self._voice(product.device),
+            self._loop,
+            self._publisher_of(product.device),
             seed=self._world.seed,
             start_ms=self._world.start_ms,
-            conditions=self._stage,
+            conditions=self._injector,
             changes={
                 name: value for name in ("every_ms", "crashes_per_hour", "hangs_per_hour") if (value := getattr(group, name)) is not None
             },
         )
-        self.ears[product.device] = around
+        self.receivers[product.device] = around
         self.devices[product.device] = firmware
-        self._stage.attach(product.device, firmware, falls_silent=True)
-        self._stage.haunt(product.device, around.hear)
+        self._injector.attach(product.device, firmware, falls_silent=True)
+        self._injector.add_clones(product.device, around.receive)
         # Not all at once: a power cut is a fault, not the normal start of a street.
-        self._clockwork.at(number * 37 % firmware.traits.every_ms, partial(self._tell, firmware, Cause.POWER))
+        self._loop.at(number * 37 % firmware.traits.every_ms, partial(self._handle, firmware, Cause.POWER))
         if group.update_at_s is not None:
-            self._clockwork.at(round(group.update_at_s * 1000), partial(self._tell, firmware, Cause.UPDATE))
+            self._loop.at(round(group.update_at_s * 1000), partial(self._handle, firmware, Cause.UPDATE))
 
-    def _tell(self, firmware: Firmware, cause: Cause, now_ms: int) -> None:
-        firmware.tell(cause, now_ms)
+    def _handle(self, firmware: Firmware, cause: Cause, now_ms: int) -> None:
+        firmware.handle(cause, now_ms)

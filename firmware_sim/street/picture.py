@@ -174,12 +174,12 @@ def _shape(frame: Frame, zone: Zone) -> str:
     fill, ink, kind = _colours(zone)
     x, y = frame.at(zone.x_m, zone.y_m)
     hours = f"; open {', '.join(zone.hours)}" if zone.hours else ""
-    told = f"<title>{escape(f'{zone.id}: {kind}{hours}')}</title>"
+    label = f"<title>{escape(f'{zone.id}: {kind}{hours}')}</title>"
     look = f'fill="{fill}" stroke="{ink}" stroke-width="1.3"'
     if zone.width_m is None or zone.depth_m is None:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{zone.radius_m * frame.scale:.1f}" {look}>{told}</circle>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{zone.radius_m * frame.scale:.1f}" {look}>{label}</circle>'
     wide, deep = zone.width_m * frame.scale, zone.depth_m * frame.scale
-    return f'<rect x="{x - wide / 2:.1f}" y="{y - deep / 2:.1f}" width="{wide:.1f}" height="{deep:.1f}" rx="4" {look}>{told}</rect>'
+    return f'<rect x="{x - wide / 2:.1f}" y="{y - deep / 2:.1f}" width="{wide:.1f}" height="{deep:.1f}" rx="4" {look}>{label}</rect>'
 
 
 def _ways(scenario: Scenario, frame: Frame) -> Iterator[str]:
@@ -244,11 +244,11 @@ def _label(scenario: Scenario, frame: Frame, zone: Zone) -> Iterator[str]:
 
 
 def _row(signs: list[tuple[str, str]], x: float, y: float) -> Iterator[str]:
-    for index, (sort, told) in enumerate(signs):
-        yield _sign(sort, x + 19 * index, y, told)
+    for index, (sort, label) in enumerate(signs):
+        yield _sign(sort, x + 19 * index, y, label)
 
 
-def _sign(sort: str, x: float, y: float, told: str) -> str:
+def _sign(sort: str, x: float, y: float, label: str) -> str:
     """One sign, about fourteen units wide."""
     ink = SIGNS[sort][0] if sort in SIGNS else "#5b6b78"
     shapes = {
@@ -262,7 +262,7 @@ def _sign(sort: str, x: float, y: float, told: str) -> str:
         '<path d="M-3 3h2v-2h2v-2h2v-2" fill="none" stroke="#5b6b78" stroke-width="1.3"/>',
         "product": f'<rect x="-6" y="-6" width="12" height="12" fill="none" stroke="{ink}" stroke-width="2.2"/>',
     }
-    return f'<g transform="translate({x:.1f} {y:.1f})"><title>{escape(told)}</title>{shapes[sort]}</g>'
+    return f'<g transform="translate({x:.1f} {y:.1f})"><title>{escape(label)}</title>{shapes[sort]}</g>'
 
 
 def _ruler(frame: Frame) -> Iterator[str]:

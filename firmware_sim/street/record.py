@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firmware_sim.faults.rules import Rule
 from firmware_sim.message import Message
-from firmware_sim.people.truth import Witness
+from firmware_sim.people.truth import TruthRecorder
 from firmware_sim.scenario import Scenario
 from firmware_sim.street.street import Street
 from firmware_sim.wire.lines import Writer
@@ -28,17 +28,17 @@ def record(
 
     What a line is, and the digest: `firmware_sim.wire.lines`.
     """
-    witness = Witness(keep=truth is not None)
+    recorder = TruthRecorder(keep=truth is not None)
     if truth is not None:
         truth.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before the run
     with file.open("wb") as lines:
         writer = Writer(lines)
 
         def write(message: Message) -> None:
-            writer.write(street.clockwork.now_ms, message)
+            writer.write(street.loop.now_ms, message)
 
         street = Street(
-            scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers, witness=witness, faults=faults
+            scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers, recorder=recorder, faults=faults
         )
         street.run_until(round(seconds * 1000))
     if truth is not None:

@@ -92,7 +92,7 @@ class World:
         minute = self.minute(street_s)
         return any(item.zone == zone_id and hours.holds(minute) for item, hours in self.incidents)
 
-    def shuts_s(self, zone_id: str, street_s: float) -> float:
+    def closes_s(self, zone_id: str, street_s: float) -> float:
         """Until when one can stay who is there at `street_s`."""
         minute = self.minute(street_s)
         hours = self._hours.get(zone_id)

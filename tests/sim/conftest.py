@@ -25,7 +25,7 @@ def minute_of(plan: Scenario, *, seed: int = 1, start_ms: int | None = None, unt
         plan,
         seed=seed,
         start_ms=plan.start_ms if start_ms is None else start_ms,
-        publish=lambda m: said.append((street.clockwork.now_ms, m)),
+        publish=lambda m: said.append((street.loop.now_ms, m)),
     )
     street.run_until(until_ms)
     return said

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
-from firmware_sim.radio.ether import Ether, mean_dbm
 from firmware_sim.radio.fit import model
 from firmware_sim.radio.fit.traces import Trace
-from firmware_sim.radio.measured import MeasuredEther, build
+from firmware_sim.radio.measured import MeasuredFading, build
+from firmware_sim.radio.propagation import LogDistance, mean_dbm
 from firmware_sim.scenario import Fading, Scenario, load
 from firmware_sim.world.places import Spot, Wall, walls_db
 from tests.kit.shared import shared_path
@@ -39,14 +39,14 @@ def plain_site(plan: Scenario, **changes: Any) -> Scenario:
 
 def levels(plan: Scenario, walker: int, spot: Spot, number: int) -> list[float]:
     assert plan.radio.fading is not None
-    air = MeasuredEther(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
+    air = MeasuredFading(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
     draws = generator(5, "samples", walker)
     return [rssi for _ in range(number) for _, rssi in air.heard(walker, spot, draws)]
 
 
 def test_a_scenario_chooses_its_air(mall: Scenario, street_plan: Scenario) -> None:
-    assert isinstance(build(mall, {}, 1), MeasuredEther)
-    assert isinstance(build(street_plan, {}, 1), Ether)
+    assert isinstance(build(mall, {}, 1), MeasuredFading)
+    assert isinstance(build(street_plan, {}, 1), LogDistance)
 
 
 def test_within_a_place_samples_jump_between_three_channels(mall: Scenario) -> None:
@@ -98,7 +98,7 @@ def test_walls_ceilings_and_bodies_take_their_share(mall: Scenario) -> None:
 def test_a_crowd_collides(mall: Scenario) -> None:
     plan = plain_site(mall)
     assert plan.radio.fading is not None
-    air = MeasuredEther(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
+    air = MeasuredFading(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
     draws, heard = generator(5, "crowd"), 0
     for second in range(4):
         for walker in range(600):

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from bleparser import BleParser
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import bthome, cayenne_lpp, frigate, ngsi_ld, ruuvi, shelly_gen2, sparkplug_b, theengs, ttn_v3
 from firmware_sim.devices.ble import Advertisement, IBeacon, ibeacon
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE
-from firmware_sim.products.firmware import Cause, Fine, Firmware
-from firmware_sim.products.surroundings import Alone
+from firmware_sim.products.firmware import Cause, Firmware, NoFaults
+from firmware_sim.products.surroundings import FleetSurroundings
 from gateway.core import types
 from gateway.core.types import Observation
 from gateway.decoders.registry import by_topic, load
@@ -50,14 +50,14 @@ UNDERSTOOD = {
 def life_of(product: str) -> list[Message]:
     """A device's life: it starts, reports, is updated, crashes and is switched off."""
     said: list[Message] = []
-    clockwork = Clockwork()
-    made = CATALOGUE[product](7, Alone("street", 1, 7))
+    loop = EventLoop()
+    made = CATALOGUE[product](7, FleetSurroundings("street", 1, 7))
     changes = {"every_ms": EVERY_MS, "join_refused_share": 0.0, "crashes_per_hour": 0.0, "hangs_per_hour": 0.0}
-    firmware = Firmware(made, clockwork, said.append, seed=1, start_ms=START_MS, conditions=Fine(), changes=changes)
-    assert firmware.tell(Cause.POWER, 0)
+    firmware = Firmware(made, loop, said.append, seed=1, start_ms=START_MS, conditions=NoFaults(), changes=changes)
+    assert firmware.handle(Cause.POWER, 0)
     for end_ms, cause in ((600_000, Cause.UPDATE), (1_200_000, Cause.CRASH), (1_800_000, Cause.CUT)):
-        clockwork.run_until(end_ms)
-        assert firmware.tell(cause, end_ms), f"{product} could not {cause}"
+        loop.run_until(end_ms)
+        assert firmware.handle(cause, end_ms), f"{product} could not {cause}"
     return said
 
 
@@ -86,7 +86,7 @@ def test_the_gateway_understands_every_message(product: str, lives: dict[str, li
 
 
 def test_what_is_measured_arrives_as_measured(lives: dict[str, list[Message]]) -> None:
-    air = Alone("street", 1, 7).air(10_000)
+    air = FleetSurroundings("street", 1, 7).air(10_000)
     for product in ("shelly_gen1", "zigbee2mqtt", "ttn_v3", "ngsi_ld", "theengs_gateway_mqtt"):
         values: dict[str, list[float]] = {}
         for message in lives[product]:
@@ -271,12 +271,12 @@ def test_sparkplug_lives_are_numbered_as_the_specification_wants(lives: dict[str
         bd_seq = next((metric.long_value for metric in read.metrics if metric.name == b"bdSeq"), None)
         numbers.append((message.topic.split("/")[2], read.seq if read.HasField("seq") else None, bd_seq))
     births = [place for place, (branch, _, _) in enumerate(numbers) if branch == "NBIRTH"]
-    assert [numbers[place] for place in births] == [("NBIRTH", 0, life) for life in range(3)]
-    for life, (begin, end) in enumerate(zip(births, [*births[1:], len(numbers)], strict=True)):
+    assert [numbers[place] for place in births] == [("NBIRTH", 0, boot) for boot in range(3)]
+    for boot, (begin, end) in enumerate(zip(births, [*births[1:], len(numbers)], strict=True)):
         *alive, death = numbers[begin:end]
         assert [seq for _, seq, _ in alive] == [place % 256 for place in range(len(alive))]
         assert alive[1][0] == "DBIRTH"
-        assert death == ("NDEATH", None, life)
+        assert death == ("NDEATH", None, boot)
 
 
 # --- the formats' own words ------------------------------------------------------------------------------

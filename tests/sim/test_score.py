@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from firmware_sim.cli import app
-from firmware_sim.people.anyway import anyway
-from firmware_sim.people.truth import Known
+from firmware_sim.people.counterfactual import baseline_purchases
+from firmware_sim.people.truth import LoadedTruth
 from firmware_sim.scenario import Scenario
 from firmware_sim.score import report
 from firmware_sim.score.value import effects, gain
@@ -27,7 +27,7 @@ class Scored:
         run.at_random(until_ms=45_000, every_ms=500, each=2)
         run.street.run_until(100_000)
         self.truth = folder / "truth"
-        self.known: Known = run.known(self.truth)
+        self.known: LoadedTruth = run.known(self.truth)
         self.names = learning(self.known)
 
     def stays(self) -> list[dict[str, Any]]:
@@ -123,10 +123,10 @@ def test_whoever_knows_the_truth_beats_chance_and_regrets_nothing(street_plan: S
     run = Offering(street_plan)
     for now_ms in range(5_000, 20_000, 500):
         run.street.run_until(now_ms)
-        known = run.street.truth().known()
+        known = run.street.truth().loaded()
         street_s = known.world.street_s(now_ms)
         walker = run.chance.choice(run.there())
-        would = anyway(walker, street_s, run.chance)
+        would = baseline_purchases(walker, street_s, run.chance)
         best = max(effects(known), key=lambda offer: gain(walker, offer, street_s, would))
         run.send(walker, best.shop, offer=best.id)
     run.street.truth().write(tmp_path / "truth")

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from firmware_sim.console import one_line_errors
-from firmware_sim.radio.fit.judge import Fit, Row
-from firmware_sim.radio.fit.judge import fit as fitted
+from firmware_sim.radio.fit.evaluation import Fit, Row
+from firmware_sim.radio.fit.evaluation import fit as fitted
 
 WIDE = 130
 
@@ -31,7 +31,7 @@ def fit(
         return
     console = Console()
     console.print(_toml(found), highlight=False, markup=False)
-    (console if console.is_terminal else Console(width=WIDE)).print(_board(found.board))
+    (console if console.is_terminal else Console(width=WIDE)).print(_table(found.scores))
 
 
 def _facts(found: Fit) -> dict[str, object]:
@@ -39,7 +39,7 @@ def _facts(found: Fit) -> dict[str, object]:
         "lines": {room: {"rssi_1m_dbm": line[0], "exponent": line[1]} for room, line in found.lines.items()},
         "fading": {name: getattr(found.fading, name) for name in ("place_db", "channels_db", "channel_db", "sample_db", "same_share")},
         "library": found.library._asdict(),
-        "board": [row._asdict() for row in found.board],
+        "board": [row._asdict() for row in found.scores],
     }
 
 
@@ -55,7 +55,7 @@ def _toml(found: Fit) -> str:
     )
 
 
-def _board(rows: list[Row]) -> Table:
+def _table(rows: list[Row]) -> Table:
     table = Table(title="on held-back traces, lower is better", title_justify="left")
     for column in ("data", "measure", "plain", "ours", "ours less plain", "traces"):
         table.add_column(column, justify="left" if column in {"data", "measure"} else "right")

@@ -28,9 +28,9 @@ class Plain(NamedTuple):
 
     sample_db: float
 
-    def draw(self, places: int, samples: int, dice: np.random.Generator) -> Levels:
+    def draw(self, places: int, samples: int, rng: np.random.Generator) -> Levels:
         """Deviations from the line: a row a place."""
-        return dice.normal(0.0, self.sample_db, (places, samples))
+        return rng.normal(0.0, self.sample_db, (places, samples))
 
 
 class Parts(NamedTuple):
@@ -38,17 +38,17 @@ class Parts(NamedTuple):
 
     fading: Fading
 
-    def draw(self, places: int, samples: int, dice: np.random.Generator) -> Levels:
+    def draw(self, places: int, samples: int, rng: np.random.Generator) -> Levels:
         """Deviations from the line: a row a place."""
         fading = self.fading
-        luck = dice.normal(0.0, fading.place_db, (places, 1))
-        offsets = np.array(fading.channels_db) + dice.normal(0.0, fading.channel_db, (places, CHANNELS))
+        place = rng.normal(0.0, fading.place_db, (places, 1))
+        offsets = np.array(fading.channels_db) + rng.normal(0.0, fading.channel_db, (places, CHANNELS))
         turn = np.zeros((places, samples), dtype=np.int64)
-        turn[:, 0] = dice.integers(0, CHANNELS, places)
+        turn[:, 0] = rng.integers(0, CHANNELS, places)
         for index in range(1, samples):
-            moves = np.where(dice.random(places) < fading.same_share, 0, dice.integers(1, CHANNELS, places))
+            moves = np.where(rng.random(places) < fading.same_share, 0, rng.integers(1, CHANNELS, places))
             turn[:, index] = (turn[:, index - 1] + moves) % CHANNELS
-        return np.asarray(np.round(luck + np.take_along_axis(offsets, turn, 1) + dice.normal(0.0, fading.sample_db, (places, samples)), 1))
+        return np.asarray(np.round(place + np.take_along_axis(offsets, turn, 1) + rng.normal(0.0, fading.sample_db, (places, samples)), 1))
 
 
 Model = Plain | Parts
@@ -80,7 +80,7 @@ def plain(traces: Sequence[Trace]) -> Plain:
 def parts(traces: Sequence[Trace]) -> Parts:
     """Ours, by moments: a third of a trace's samples came on each channel, so sorted thirds are the channels."""
     known = _by_room(traces)
-    luck = np.array([trace.levels.mean() - middle for trace, middle in known])
+    place = np.array([trace.levels.mean() - middle for trace, middle in known])
     thirds = [np.array_split(np.sort(trace.levels - trace.levels.mean())[::-1], CHANNELS) for trace, _ in known]
     middles = np.array([[third.mean() for third in one] for one in thirds])
     between = middles.std(axis=0)
@@ -92,7 +92,7 @@ def parts(traces: Sequence[Trace]) -> Parts:
     same = (2 * memory * total / np.mean(np.square(across)) + 1) / 3
     return Parts(
         Fading(
-            place_db=round(float(luck.std()), 2),
+            place_db=round(float(place.std()), 2),
             channels_db=(round(float(high), 2), round(float(middle), 2), round(float(low), 2)),
             channel_db=round(float(between.mean()), 2),
             sample_db=round(float(within), 2),
@@ -123,13 +123,13 @@ class Censored(NamedTuple):
         middle = self.reference_dbm - 10 * self.exponent * np.log10(metres)
         return _share((middle - self.floor_dbm) / np.hypot(self.soft_db, self.spread_db))
 
-    def draw(self, metres: float, samples: int, dice: np.random.Generator) -> Levels:
+    def draw(self, metres: float, samples: int, rng: np.random.Generator) -> Levels:
         """Levels heard at a distance."""
         middle = self.reference_dbm - 10 * self.exponent * float(np.log10(metres))
         # far away hardly anything is heard: draw from the product of level and hearing on a fine grid
         grid = np.linspace(min(middle, self.floor_dbm) - 40, max(middle, self.floor_dbm) + 40, 1600)
         weight = np.exp(-0.5 * ((grid - middle) / self.spread_db) ** 2) * _share((grid - self.floor_dbm) / self.soft_db)
-        return np.interp((np.arange(samples) + dice.random(samples)) / samples, np.cumsum(weight) / weight.sum(), grid)
+        return np.interp((np.arange(samples) + rng.random(samples)) / samples, np.cumsum(weight) / weight.sum(), grid)
 
 
 def _share(sigmas: NDArray[np.float64]) -> Levels:

@@ -8,7 +8,7 @@ from firmware_sim.devices.wayside_v1 import FACTS
 from firmware_sim.message import Message
 
 
-class Tally:
+class Counters:
     """Counts of what left the devices and of what became of the offers that came down to them."""
 
     def __init__(self) -> None:

@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from firmware_sim.clockwork import Clockwork
+from firmware_sim.event_loop import EventLoop
+from firmware_sim.faults.injector import FaultInjector
 from firmware_sim.faults.rules import Clone, FaultError, Rule
-from firmware_sim.faults.stage import Stage
-from firmware_sim.message import Message, Say
-from firmware_sim.products.catalogue import CATALOGUE, draft
+from firmware_sim.message import Message, Send
+from firmware_sim.products.catalogue import CATALOGUE, allocate
 from firmware_sim.products.firmware import Cause, Firmware, Product
-from firmware_sim.products.surroundings import Alone
-from firmware_sim.street.tally import Tally
+from firmware_sim.products.surroundings import FleetSurroundings
+from firmware_sim.street.counters import Counters
 
 EVERY_MS_MIN = 20
 
 
-class Swarm:
+class Fleet:
     """A fleet that runs. `say` is given every message with the device that says it."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Swarm:
         *,
         seed: int,
         start_ms: int,
-        say: Say,
+        send: Send,
         rate: float | None = None,
         ramp_s: float = 5.0,
         faults: Sequence[Rule] = (),
@@ -41,21 +41,23 @@ class Swarm:
     ) -> None:
         if any(isinstance(rule, Clone) for rule in faults):
             raise FaultError("fault clone: a fleet has no air that scanners share; use it on a street")
-        self.clockwork = Clockwork()
-        self.tally = Tally()
+        self.loop = EventLoop()
+        self.counters = Counters()
         self.devices: dict[str, Firmware] = {}
-        self._say, self._devices = say, devices
-        self._stage = Stage(faults, seed, self.clockwork, self._out, self.tally.faults)
-        made = [CATALOGUE[name](number, Alone(site, seed, place)) for place, (name, number) in enumerate(draft(mix, devices))]
+        self._send, self._devices = send, devices
+        self._injector = FaultInjector(faults, seed, self.loop, self._out, self.counters.faults)
+        made = [
+            CATALOGUE[name](number, FleetSurroundings(site, seed, place)) for place, (name, number) in enumerate(allocate(mix, devices))
+        ]
         every_ms = None if rate is None else max(EVERY_MS_MIN, round(1000 * sum(product.reported for product in made) / rate))
         for place, product in enumerate(made):
             firmware = self._make(product, seed, start_ms, every_ms)
-            self.clockwork.at(int(place * ramp_s * 1000 / devices), partial(self._switch_on, firmware))
-        self._stage.check_names(self.devices)
+            self.loop.at(int(place * ramp_s * 1000 / devices), partial(self._switch_on, firmware))
+        self._injector.check_names(self.devices)
 
     def run_until(self, end_ms: int) -> None:
         """Let everything happen that is due before `end_ms` of published time."""
-        self.clockwork.run_until(end_ms)
+        self.loop.run_until(end_ms)
 
     def summary(self) -> dict[str, object]:
         """What was said, by how many, and what befell them."""
@@ -63,8 +65,8 @@ class Swarm:
         starts: Counter[str] = Counter()
         for firmware in self.devices.values():
             starts.update({cause.value: count for cause, count in firmware.starts.items()})
-        said = {name: value for name, value in self.tally.summary().items() if name in {"messages", "messages_by_format", "faults"}}
-        return {"devices": self._devices, "states": dict(sorted(states.items())), "starts": dict(sorted(starts.items())), **said}
+        sent = {name: value for name, value in self.counters.summary().items() if name in {"messages", "messages_by_format", "faults"}}
+        return {"devices": self._devices, "states": dict(sorted(states.items())), "starts": dict(sorted(starts.items())), **sent}
 
     def _make(self, product: Product, seed: int, start_ms: int, every_ms: int | None) -> Firmware:
         changes: dict[str, float] = {}
@@ -72,15 +74,15 @@ class Swarm:
             changes["every_ms"] = every_ms
             if product.traits.awake_ms is not None:
                 changes["awake_ms"] = min(product.traits.awake_ms, every_ms // 4)
-        publish = partial(self._stage.send, product.device)
-        firmware = Firmware(product, self.clockwork, publish, seed=seed, start_ms=start_ms, conditions=self._stage, changes=changes)
-        self._stage.attach(product.device, firmware, falls_silent=True)
+        publish = partial(self._injector.send, product.device)
+        firmware = Firmware(product, self.loop, publish, seed=seed, start_ms=start_ms, conditions=self._injector, changes=changes)
+        self._injector.attach(product.device, firmware, falls_silent=True)
         self.devices[product.device] = firmware
         return firmware
 
     def _switch_on(self, firmware: Firmware, now_ms: int) -> None:
-        firmware.tell(Cause.POWER, now_ms)
+        firmware.handle(Cause.POWER, now_ms)
 
     def _out(self, device: str, message: Message) -> None:
-        self.tally.count(message)
-        self._say(device, message)
+        self.counters.count(message)
+        self._send(device, message)

@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ble
 from firmware_sim.draws import generator
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.faults import rules
 from firmware_sim.faults.rules import FaultError, Rule
-from firmware_sim.faults.spells import NEVER_MS, Spell, Spells
-from firmware_sim.message import Message, Say
+from firmware_sim.faults.windows import NEVER_MS, FaultWindow, FaultWindows
+from firmware_sim.message import Message, Send
 from firmware_sim.nearest import nearest
 
 TRIES_MAX = 20  # a sender gives up on a broker that takes nothing
 CLONE_ROTATES = 900  # advertisements of a thief under one address
 
-Sent = tuple[int, Message]
+Delivery = tuple[int, Message]
 """A message and how many milliseconds from now it arrives."""
 
 
@@ -49,91 +49,93 @@ class Fault:
         self.rule, self.device = rule, device
         self.name = rules.NAMES[type(rule)]
         self.draws = generator(seed, "fault", place, self.name, device)
-        self.spells = Spells(rule, generator(seed, "spells", place, self.name, device))
+        self.windows = FaultWindows(rule, generator(seed, "spells", place, self.name, device))
         self.silences = True  # the stage does it; else the device falls silent by itself
-        self.felt = 0  # spells that have been counted
-        self.kept = 0  # messages held back in the present spell
+        self.counted = 0  # spells that have been counted
+        self.held = 0  # messages held back in the present spell
         self.last_ms = 0  # when the last message that was made late arrives
-        self.is_gushing = False
-        self.said: Message | None = None
+        self.is_flooding = False
+        self.last_message: Message | None = None
 
 
-class Stage:
+class FaultInjector:
     """See above. `counts` tells by the name of the fault how many messages (or devices, where it is theirs) it befell."""
 
-    def __init__(self, plan: Sequence[Rule], seed: int, clockwork: Clockwork, say: Say, counts: Counter[str]) -> None:
-        self._plan, self._seed, self._clockwork, self._say, self._counts = tuple(plan), seed, clockwork, say, counts
+    def __init__(self, plan: Sequence[Rule], seed: int, loop: EventLoop, send_on: Send, counts: Counter[str]) -> None:
+        self._plan, self._seed, self._loop, self._send_on, self._counts = tuple(plan), seed, loop, send_on, counts
         self._faults: dict[str, list[Fault]] = {}
-        self._works: dict[type[Rule], Callable[[Any, Fault, Spell, Message], list[Sent]]] = {
-            rules.Loss: self._lose,
+        self._handlers: dict[type[Rule], Callable[[Any, Fault, FaultWindow, Message], list[Delivery]]] = {
+            rules.Loss: self._loss,
             rules.Duplicate: self._duplicate,
             rules.Reorder: self._reorder,
             rules.Delay: self._delay,
-            rules.Partition: self._part,
+            rules.Partition: self._partition,
             rules.Corrupt: self._corrupt,
             rules.Replay: self._replay,
             rules.Flood: self._flood,
-            rules.Battery: self._mute,
-            rules.Reboot: self._restarting,
+            rules.Battery: self._battery,
+            rules.Reboot: self._reboot,
         }
 
     def attach(self, device: str, control: Control, *, falls_silent: bool) -> None:
         """Tell this device of restarts and batteries when their time comes, and whether it then falls silent by itself."""
-        for fault in self._of(device) if self._plan else ():
+        for fault in self._faults_of(device) if self._plan else ():
             if isinstance(fault.rule, rules.Reboot | rules.Battery):
                 fault.silences = not falls_silent
-                self._plan_spell(fault, control, 0)
+                self._plan_window(fault, control, 0)
 
     def send(self, device: str, message: Message) -> None:
         """One message on its way from its device to the wire."""
         if not self._plan:
-            self._say(device, message)
+            self._send_on(device, message)
             return
-        late: list[Sent] = [(0, message)]
-        now_ms = self._clockwork.now_ms
-        for fault in self._of(device):
-            work = self._works.get(type(fault.rule))
-            spell = fault.spells.at(now_ms) if work is not None and fault.rule.speaks_of(message.kind) else None
-            if work is not None and spell is not None:
-                late = [(before + after, out) for before, one in late for after, out in work(fault.rule, fault, spell, one)]
-        for after_ms, one in late:
+        deliveries: list[Delivery] = [(0, message)]
+        now_ms = self._loop.now_ms
+        for fault in self._faults_of(device):
+            handler = self._handlers.get(type(fault.rule))
+            window = fault.windows.at(now_ms) if handler is not None and fault.rule.matches_kind(message.kind) else None
+            if handler is not None and window is not None:
+                deliveries = [(before + after, out) for before, one in deliveries for after, out in handler(fault.rule, fault, window, one)]
+        for after_ms, one in deliveries:
             if after_ms:
-                self._clockwork.at(now_ms + after_ms, partial(self._deliver, device, one))
+                self._loop.at(now_ms + after_ms, partial(self._deliver, device, one))
             else:
-                self._say(device, one)
+                self._send_on(device, one)
 
     def clock_error_ms(self, device: str, now_ms: int, /) -> int:
         """How wrong this device's clock is now."""
         error_ms = 0.0
-        for fault in self._of(device) if self._plan else ():
+        for fault in self._faults_of(device) if self._plan else ():
             if isinstance(fault.rule, rules.Jump):
-                jumps = fault.spells.begun(now_ms)
+                jumps = fault.windows.begun(now_ms)
                 error_ms += jumps * fault.rule.ms
-                self._feel(fault, jumps)
-            elif isinstance(fault.rule, rules.Skew) and (spell := fault.spells.at(now_ms)) is not None:
-                error_ms += fault.rule.ms + fault.rule.ppm * (now_ms - spell.from_ms) / 1e6
-                self._feel(fault, spell.number + 1)
+                self._count_windows(fault, jumps)
+            elif isinstance(fault.rule, rules.Skew) and (window := fault.windows.at(now_ms)) is not None:
+                error_ms += fault.rule.ms + fault.rule.ppm * (now_ms - window.from_ms) / 1e6
+                self._count_windows(fault, window.number + 1)
         return round(error_ms)
 
     def is_stuck(self, device: str, now_ms: int, /) -> bool:
         """Whether its sensors stand still."""
         found = False
-        for fault in self._of(device) if self._plan else ():
-            if isinstance(fault.rule, rules.Stuck) and (spell := fault.spells.at(now_ms)) is not None:
-                self._feel(fault, spell.number + 1)
+        for fault in self._faults_of(device) if self._plan else ():
+            if isinstance(fault.rule, rules.Stuck) and (window := fault.windows.at(now_ms)) is not None:
+                self._count_windows(fault, window.number + 1)
                 found = True
         return found
 
     def is_flat(self, device: str, now_ms: int, /) -> bool:
         """Whether its battery is."""
-        concerned = self._of(device) if self._plan else ()
-        return any(isinstance(fault.rule, rules.Battery) and fault.spells.at(now_ms) is not None for fault in concerned)
+        matching = self._faults_of(device) if self._plan else ()
+        return any(isinstance(fault.rule, rules.Battery) and fault.windows.at(now_ms) is not None for fault in matching)
 
-    def haunt(self, scanner: str, hear: Callable[[int, ble.Advertisement, float], None]) -> None:
+    def add_clones(self, scanner: str, receive: Callable[[int, ble.Advertisement, float], None]) -> None:
         """Let a scanner hear the cloned beacons that the rules put beside it."""
-        for fault in self._of(scanner) if self._plan else ():
+        for fault in self._faults_of(scanner) if self._plan else ():
             if isinstance(fault.rule, rules.Clone):
-                self._clockwork.every(round(fault.rule.from_s * 1000), fault.rule.every_ms, partial(self._pretend, fault.rule, fault, hear))
+                self._loop.every(
+                    round(fault.rule.from_s * 1000), fault.rule.every_ms, partial(self._send_clone, fault.rule, fault, receive)
+                )
 
     def check_names(self, devices: Iterable[str]) -> None:
         """`FaultError` for a rule that names, without * or ?, a device that does not exist."""
@@ -143,24 +145,24 @@ class Stage:
                 if not set("*?[") & set(name) and name not in known:
                     raise FaultError(f"fault {rules.NAMES[type(rule)]}: no device {name!r}; {nearest(name, known)}")
 
-    def _of(self, device: str) -> list[Fault]:
+    def _faults_of(self, device: str) -> list[Fault]:
         found = self._faults.get(device)
         if found is None:
-            concerned = [(place, rule) for place, rule in enumerate(self._plan) if rule.concerns(device)]
-            found = self._faults[device] = [Fault(rule, self._seed, place, device) for place, rule in concerned]
+            matching = [(place, rule) for place, rule in enumerate(self._plan) if rule.matches_device(device)]
+            found = self._faults[device] = [Fault(rule, self._seed, place, device) for place, rule in matching]
         return found
 
-    def _feel(self, fault: Fault, spells: int) -> None:
+    def _count_windows(self, fault: Fault, windows: int) -> None:
         """Count spells that were not felt before."""
-        self._counts[fault.name] += max(0, spells - fault.felt)
-        fault.felt = max(fault.felt, spells)
+        self._counts[fault.name] += max(0, windows - fault.counted)
+        fault.counted = max(fault.counted, windows)
 
     def _deliver(self, device: str, message: Message, _now_ms: int) -> None:
-        self._say(device, message)
+        self._send_on(device, message)
 
     # --- what each rule does to a message ---------------------------------------------------------
 
-    def _lose(self, rule: rules.Loss, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _loss(self, rule: rules.Loss, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         if fault.draws.random() >= rule.share:
             return [(0, message)]
         self._counts[fault.name] += 1
@@ -171,35 +173,35 @@ class Stage:
             tries += 1
         return [(tries * rule.retry_ms, message)] if tries < TRIES_MAX else []
 
-    def _duplicate(self, rule: rules.Duplicate, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _duplicate(self, rule: rules.Duplicate, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         if fault.draws.random() >= rule.share:
             return [(0, message)]
         self._counts[fault.name] += 1
         return [(0, message), (fault.draws.randint(1, rule.within_ms), message)]
 
-    def _reorder(self, rule: rules.Reorder, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _reorder(self, rule: rules.Reorder, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         if fault.draws.random() >= rule.share:
             return [(0, message)]
         self._counts[fault.name] += 1
         return [(fault.draws.randint(1, rule.within_ms), message)]
 
-    def _delay(self, rule: rules.Delay, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _delay(self, rule: rules.Delay, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         self._counts[fault.name] += 1
-        now_ms = self._clockwork.now_ms
+        now_ms = self._loop.now_ms
         late_ms = max(1, rule.ms + fault.draws.randint(-rule.jitter_ms, rule.jitter_ms))
         fault.last_ms = max(fault.last_ms, now_ms + late_ms)
         return [(fault.last_ms - now_ms, message)]
 
-    def _part(self, rule: rules.Partition, fault: Fault, spell: Spell, message: Message) -> list[Sent]:
+    def _partition(self, rule: rules.Partition, fault: Fault, window: FaultWindow, message: Message) -> list[Delivery]:
         self._counts[fault.name] += 1
-        if fault.felt != spell.number + 1:
-            fault.felt, fault.kept = spell.number + 1, 0
-        if message.qos == 0 or fault.kept >= rule.kept_max or spell.until_ms == NEVER_MS:
+        if fault.counted != window.number + 1:
+            fault.counted, fault.held = window.number + 1, 0
+        if message.qos == 0 or fault.held >= rule.kept_max or window.until_ms == NEVER_MS:
             return []
-        fault.kept += 1
-        return [(spell.until_ms - self._clockwork.now_ms, message)]
+        fault.held += 1
+        return [(window.until_ms - self._loop.now_ms, message)]
 
-    def _corrupt(self, rule: rules.Corrupt, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _corrupt(self, rule: rules.Corrupt, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         whole, draws = message.payload, fault.draws
         if draws.random() >= rule.share or not whole:
             return [(0, message)]
@@ -213,67 +215,67 @@ class Stage:
             broken = draws.randbytes(len(whole))
         return [(0, message._replace(payload=broken))]
 
-    def _replay(self, rule: rules.Replay, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _replay(self, rule: rules.Replay, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         if fault.draws.random() >= rule.share:
             return [(0, message)]
         self._counts[fault.name] += rule.times
         after_ms = max(1, round(rule.after_s * 1000))
         return [(0, message), *((after_ms * time, message) for time in range(1, rule.times + 1))]
 
-    def _flood(self, rule: rules.Flood, fault: Fault, spell: Spell, message: Message) -> list[Sent]:
-        fault.said = message
-        if not fault.is_gushing:
-            self._plan_gush(rule, fault, spell, 1, self._clockwork.now_ms)
+    def _flood(self, rule: rules.Flood, fault: Fault, window: FaultWindow, message: Message) -> list[Delivery]:
+        fault.last_message = message
+        if not fault.is_flooding:
+            self._plan_repeat(rule, fault, window, 1, self._loop.now_ms)
         return [(0, message)]
 
-    def _plan_gush(self, rule: rules.Flood, fault: Fault, spell: Spell, number: int, since_ms: int) -> None:
+    def _plan_repeat(self, rule: rules.Flood, fault: Fault, window: FaultWindow, number: int, since_ms: int) -> None:
         """Plan the number-th repetition since then, if the spell lasts so long; the number keeps the rate exact."""
         due_ms = since_ms + int(number * 1000 / rule.per_s)
-        fault.is_gushing = due_ms < spell.until_ms
-        if fault.is_gushing:
-            self._clockwork.at(due_ms, partial(self._gush, rule, fault, spell, number, since_ms))
+        fault.is_flooding = due_ms < window.until_ms
+        if fault.is_flooding:
+            self._loop.at(due_ms, partial(self._repeat, rule, fault, window, number, since_ms))
 
-    def _gush(self, rule: rules.Flood, fault: Fault, spell: Spell, number: int, since_ms: int, _now_ms: int) -> None:
-        if fault.said is not None:
+    def _repeat(self, rule: rules.Flood, fault: Fault, window: FaultWindow, number: int, since_ms: int, _now_ms: int) -> None:
+        if fault.last_message is not None:
             self._counts[fault.name] += 1
-            self._say(fault.device, fault.said)
-        self._plan_gush(rule, fault, spell, number + 1, since_ms)
+            self._send_on(fault.device, fault.last_message)
+        self._plan_repeat(rule, fault, window, number + 1, since_ms)
 
-    def _mute(self, _rule: rules.Battery, fault: Fault, _spell: Spell, message: Message) -> list[Sent]:
+    def _battery(self, _rule: rules.Battery, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         return [] if fault.silences else [(0, message)]
 
-    def _restarting(self, rule: rules.Reboot, fault: Fault, spell: Spell, message: Message) -> list[Sent]:
-        is_down = fault.silences and self._clockwork.now_ms < spell.from_ms + round(rule.down_s * 1000)
+    def _reboot(self, rule: rules.Reboot, fault: Fault, window: FaultWindow, message: Message) -> list[Delivery]:
+        is_down = fault.silences and self._loop.now_ms < window.from_ms + round(rule.down_s * 1000)
         return [] if is_down else [(0, message)]
 
-    def _pretend(self, rule: rules.Clone, fault: Fault, hear: Callable[[int, ble.Advertisement, float], None], now_ms: int) -> None:
+    def _send_clone(self, rule: rules.Clone, fault: Fault, receive: Callable[[int, ble.Advertisement, float], None], now_ms: int) -> None:
         """The thief's device sends once, if it is there."""
-        if fault.spells.at(now_ms) is not None:
+        if fault.windows.at(now_ms) is not None:
             self._counts[fault.name] += 1
             beacon = clone_of(rule.beacon)
             address = ble.private_address(generator(self._seed, "clone", rule.beacon, now_ms // (rule.every_ms * CLONE_ROTATES)))
-            hear(now_ms, ble.ibeacon(address, beacon), rule.rssi_dbm)
+            receive(now_ms, ble.ibeacon(address, beacon), rule.rssi_dbm)
 
     # --- what is done to devices ------------------------------------------------------------------
 
-    def _plan_spell(self, fault: Fault, control: Control, now_ms: int) -> None:
-        spell = fault.spells.following(now_ms)
-        if spell is not None:
-            self._clockwork.at(spell.from_ms, partial(self._begin, fault, control, spell))
+    def _plan_window(self, fault: Fault, control: Control, now_ms: int) -> None:
+        window = fault.windows.following(now_ms)
+        if window is not None:
+            self._loop.at(window.from_ms, partial(self._begin, fault, control, window))
 
-    def _begin(self, fault: Fault, control: Control, spell: Spell, now_ms: int) -> None:
+    def _begin(self, fault: Fault, control: Control, window: FaultWindow, now_ms: int) -> None:
         self._counts[fault.name] += 1
         if isinstance(fault.rule, rules.Reboot):
             control.reboot(now_ms)
         else:
             control.drain(now_ms)
-        if spell.until_ms < NEVER_MS:
-            self._clockwork.at(spell.until_ms, partial(self._end, fault, control))
+        if window.until_ms < NEVER_MS:
+            self._loop.at(window.until_ms, partial(self._end, fault, control))
 
     def _end(self, fault: Fault, control: Control, now_ms: int) -> None:
         if isinstance(fault.rule, rules.Battery):
             control.recharge(now_ms)
-        self._plan_spell(fault, control, now_ms)
+        self._plan_window(fault, control, now_ms)
 
 
 def clone_of(canonical: str) -> ble.IBeacon:

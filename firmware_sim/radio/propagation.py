@@ -22,7 +22,7 @@ from firmware_sim.world.places import Spot
 NEAREST_M = 0.5  # closer than this the far-field formula means nothing
 LOUDEST_DBM = -20.0
 SHADOW_MEMORY = 0.9  # correlation of a link's shadowing from one advertisement to the next
-LUCK_SIGMAS = 3.0  # how lucky a link may be and still be considered at all
+MARGIN_SIGMAS = 3.0  # how lucky a link may be and still be considered at all
 
 
 def mean_dbm(rules: RadioRules, distance_m: float) -> float:
@@ -34,14 +34,14 @@ def reach_m(rules: RadioRules) -> float:
     """The distance beyond which even a lucky link stays under the floor."""
     fading = rules.fading
     if fading is None:
-        luck_db = LUCK_SIGMAS * math.hypot(rules.shadowing_db, rules.fading_db)
+        margin_db = MARGIN_SIGMAS * math.hypot(rules.shadowing_db, rules.fading_db)
     else:
         spread_db = math.hypot(fading.place_db, fading.channel_db, fading.sample_db, fading.phone_db)
-        luck_db = max(fading.channels_db) + LUCK_SIGMAS * spread_db
-    return float(10 ** ((rules.rssi_1m_dbm + luck_db - rules.floor_dbm) / (10 * rules.exponent)))
+        margin_db = max(fading.channels_db) + MARGIN_SIGMAS * spread_db
+    return float(10 ** ((rules.rssi_1m_dbm + margin_db - rules.floor_dbm) / (10 * rules.exponent)))
 
 
-class Air(Protocol):
+class Propagation(Protocol):
     """All fixed antennas of one sort, and what they hear of people (or people of them)."""
 
     def heard(self, walker: int, spot: Spot, draws: Random, now_ms: int | None = None) -> Iterator[tuple[str, float]]:
@@ -71,7 +71,7 @@ class Grid:
         return math.floor(spot.x_m / self._reach_m), math.floor(spot.y_m / self._reach_m)
 
 
-class Ether:
+class LogDistance:
     """Fixed antennas (scanners, or beacons) and every walker's link to each of them, with luck of a stated size."""
 
     def __init__(self, rules: RadioRules, antennas: Mapping[str, Spot]) -> None:

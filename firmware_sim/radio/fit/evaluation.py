@@ -50,7 +50,7 @@ class Fit(NamedTuple):
     lines: dict[str, Line]
     fading: Fading
     library: model.Censored
-    board: list[Row]
+    scores: list[Row]
 
 
 def fit(data: Path) -> Fit:
@@ -58,35 +58,35 @@ def fit(data: Path) -> Fit:
     traces, cells = rooms(data), library(data)
     lines = {room: model.line([trace for trace in traces if trace.room == room]) for room in sorted({trace.room for trace in traces})}
     everything = model.censored(*_arrays(cells, _places(cells)))
-    return Fit(lines, model.parts(traces).fading, everything, [*_rooms_board(traces), *_library_board(cells)])
+    return Fit(lines, model.parts(traces).fading, everything, [*_rooms_scores(traces), *_library_scores(cells)])
 
 
 # --- rooms -------------------------------------------------------------------------------------------------------------
 
 
-def _rooms_board(traces: Sequence[Trace]) -> list[Row]:
+def _rooms_scores(traces: Sequence[Trace]) -> list[Row]:
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     for room in sorted({trace.room for trace in traces}):
         here, elsewhere = ([trace for trace in traces if (trace.room == room) == is_here] for is_here in (True, False))
         models: tuple[Model, Model] = model.plain(elsewhere), model.parts(elsewhere)
-        clouds = [one.draw(PLACES, WINDOW, dice) for one in models]
+        clouds = [one.draw(PLACES, WINDOW, rng) for one in models]
         for seen, held_back in ((here[::2], here[1::2]), (here[1::2], here[::2])):
             middle = model.line(seen)
             for trace in held_back:
-                found = [_trace(trace.levels, cloud + model.expected(middle, trace.distance_m), dice) for cloud in clouds]
+                found = [_trace(trace.levels, cloud + model.expected(middle, trace.distance_m), rng) for cloud in clouds]
                 for measure, plain in found[0].items():
                     scores[measure].append((plain, found[1][measure]))
     return [_row("rooms", measure, pairs) for measure, pairs in scores.items()]
 
 
-def _trace(levels: Levels, cloud: Levels, dice: np.random.Generator) -> dict[str, float]:
+def _trace(levels: Levels, cloud: Levels, rng: np.random.Generator) -> dict[str, float]:
     """All measures of one held-back trace beside a model's cloud of windows (a row a place)."""
     pool = cloud.ravel()
     windows = np.array([levels[start : start + WINDOW] for start in range(0, len(levels) - WINDOW + 1, WINDOW // 2)])
     return {
         "CRPS of a sample, dB": _crps(levels, pool),
-        f"energy score of {WINDOW} in a row, dB": _energy(windows, cloud, dice),
+        f"energy score of {WINDOW} in a row, dB": _energy(windows, cloud, rng),
         "Wasserstein distance, dB": _wasserstein(levels, pool),
         "Kolmogorov-Smirnov": _kolmogorov(levels, pool),
         "spread within a place, off by dB": float(abs(windows.std(axis=1).mean() - cloud.std(axis=1).mean())),
@@ -121,9 +121,9 @@ def _arrays(cells: Sequence[Heard], places: dict[str, tuple[float, float]]) -> t
     return levels, metres, np.array([float(one.unheard) for one, _ in known]), np.array([away for _, away in known])
 
 
-def _library_board(cells: Sequence[Heard]) -> list[Row]:
+def _library_scores(cells: Sequence[Heard]) -> list[Row]:
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     names = sorted({one.cell for one in cells})
     for half in (0, 1):
         held_back = set(names[half::2])
@@ -138,8 +138,8 @@ def _library_board(cells: Sequence[Heard]) -> list[Row]:
             if one.beacon in places and len(one.levels):
                 away = _away(one, places)
                 clouds = (
-                    dice.normal(reference - 10 * exponent * np.log10(away), spread, PLACES),
-                    ours.draw(away, PLACES, dice),
+                    rng.normal(reference - 10 * exponent * np.log10(away), spread, PLACES),
+                    ours.draw(away, PLACES, rng),
                 )
                 for measure, score in (("CRPS of a sample, dB", _crps), ("Wasserstein distance, dB", _wasserstein)):
                     scores[measure].append((score(one.levels, clouds[0]), score(one.levels, clouds[1])))
@@ -166,9 +166,9 @@ def _crps(levels: Levels, cloud: Levels) -> float:
     return float(np.abs(levels[:, None] - ranked[None, :]).mean()) - spread / 2
 
 
-def _energy(windows: Levels, cloud: Levels, dice: np.random.Generator) -> float:
+def _energy(windows: Levels, cloud: Levels, rng: np.random.Generator) -> float:
     """Energy score of windows (ibid., eq. 22), divided by the root of their length to be in dB."""
-    other = cloud[dice.permutation(len(cloud))]
+    other = cloud[rng.permutation(len(cloud))]
     away = np.sqrt(np.square(windows[:, None, :] - cloud[None, :, :]).sum(axis=2)).mean()
     apart = np.sqrt(np.square(cloud - other).sum(axis=1)).mean()
     return float((away - apart / 2) / np.sqrt(cloud.shape[1]))

@@ -16,7 +16,7 @@ Action = Callable[[int], None]
 """Something to do; it is told the time at which it is due."""
 
 
-class Clockwork:
+class EventLoop:
     """`now_ms` is the time of whatever is happening, or happened last."""
 
     def __init__(self) -> None:

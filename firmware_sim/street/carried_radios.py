@@ -9,41 +9,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from firmware_sim import draws
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ble
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.people.walker import Walker
-from firmware_sim.radio.ether import Air
-from firmware_sim.street.hookup import Hookup
-from firmware_sim.street.scanners import Hearing
+from firmware_sim.radio.propagation import Propagation
+from firmware_sim.street.scanners import Receiver
+from firmware_sim.street.transport import Transport
 
 JITTER_MS = 10  # Bluetooth adds 0..10 ms to every advertising interval
 FOREIGN_SORTS = 4
 
 
-class Pocket:
+class CarriedRadio:
     """One walker's advertising, and which scanners it reaches."""
 
     def __init__(
-        self, walker: Walker, beacon: ble.IBeacon | None, air: Air, hearers: Mapping[str, Hearing], clockwork: Clockwork, hookup: Hookup
+        self,
+        walker: Walker,
+        beacon: ble.IBeacon | None,
+        propagation: Propagation,
+        receivers: Mapping[str, Receiver],
+        loop: EventLoop,
+        transport: Transport,
     ) -> None:
         self._walker, self._world = walker, walker.world
-        self._beacon, self._air, self._hearers, self._clockwork = beacon, air, hearers, clockwork
-        self._hookup = hookup
+        self._beacon, self._propagation, self._receivers, self._loop = beacon, propagation, receivers, loop
+        self._transport = transport
         self._draws = draws.generator(self._world.seed, "air", walker.number)
         self._period_ms = self._world.scenario.radio.advertise_ms
         self._turn = (0, walker.joins_s <= 0.0)
         self._advert = self._drawn(*self._turn)
-        clockwork.at(self._draws.randrange(self._period_ms), self._advertise)
+        loop.at(self._draws.randrange(self._period_ms), self._advertise)
 
     def _advertise(self, now_ms: int) -> None:
-        self._clockwork.at(now_ms + self._period_ms + self._draws.randint(0, JITTER_MS), self._advertise)
+        self._loop.at(now_ms + self._period_ms + self._draws.randint(0, JITTER_MS), self._advertise)
         street_s = self._world.street_s(now_ms)
         place = self._walker.place(street_s)
-        if place is None or self._walker.asleep(now_ms) or self._hookup.is_flat(now_ms):
+        if place is None or self._walker.asleep(now_ms) or self._transport.is_flat(now_ms):
             return
         advert = self._current(street_s)
-        for name, rssi in self._air.heard(self._walker.number, place.spot, self._draws, now_ms):
-            self._hearers[name].hear(now_ms, advert, rssi)
+        for name, rssi in self._propagation.heard(self._walker.number, place.spot, self._draws, now_ms):
+            self._receivers[name].receive(now_ms, advert, rssi)
 
     def _current(self, street_s: float) -> ble.Advertisement:
         turn = int(street_s // self._world.scenario.people.mac_rotation_s), street_s >= self._walker.joins_s

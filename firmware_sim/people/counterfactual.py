@@ -21,17 +21,17 @@ from firmware_sim.people.itinerary import BUYS, Stay
 from firmware_sim.people.walker import Walker
 from firmware_sim.world.world import World
 
-FUTURES = 48
+ROLLOUTS = 48
 
 
-class Worth(NamedTuple):
+class OfferValue(NamedTuple):
     """What an offer does: extra purchases, and margin in minor units, both expected."""
 
     uplift: float
     gain_minor: float
 
 
-def anyway(walker: Walker, street_s: float, draws: Random, futures: int = FUTURES) -> dict[str, float]:
+def baseline_purchases(walker: Walker, street_s: float, draws: Random, rollouts: int = ROLLOUTS) -> dict[str, float]:
     """For every shop, the true probability of a purchase there within `choices.anyway_s`, if nobody offers anything."""
     until_s = street_s + walker.world.scenario.choices.anyway_s
     base, done = _certain(walker, street_s)
@@ -40,10 +40,10 @@ def anyway(walker: Walker, street_s: float, draws: Random, futures: int = FUTURE
     if base.zone in sure and not done:
         sure[base.zone] = 1.0 - _within(walker, base, street_s, until_s)
     missed = dict.fromkeys(shops, 0.0)
-    for _ in range(futures):
-        left = _future(walker, base, until_s, draws)
+    for _ in range(rollouts):
+        left = _rollout(walker, base, until_s, draws)
         for shop in shops:
-            missed[shop] += left.get(shop, 1.0) / futures
+            missed[shop] += left.get(shop, 1.0) / rollouts
     return {shop: 1.0 - sure[shop] * missed[shop] for shop in shops}
 
 
@@ -56,12 +56,12 @@ def _certain(walker: Walker, street_s: float) -> tuple[Stay, bool]:
     return stay, stay.buys_s is not None and stay.buys_s <= street_s
 
 
-def _future(walker: Walker, base: Stay, until_s: float, draws: Random) -> dict[str, float]:
+def _rollout(walker: Walker, base: Stay, until_s: float, draws: Random) -> dict[str, float]:
     """The probability of no purchase, by shop, along one way that they might go."""
     left: dict[str, float] = {}
     stay = base
     while stay.until_s < until_s:
-        stay = walker.course.after(stay, draws)
+        stay = walker.mobility.after(stay, draws)
         if walker.world.zones[stay.zone].kind is not None:
             left[stay.zone] = left.get(stay.zone, 1.0) * (1.0 - _within(walker, stay, stay.from_s, until_s))
     return left
@@ -80,12 +80,12 @@ def _within(walker: Walker, stay: Stay, from_s: float, until_s: float) -> float:
     return buys * (by - before) / (1.0 - buys * before) if buys * before < 1.0 else 0.0
 
 
-def worth(world: World, offer: OfferEffect, acceptance: float, would_anyway: float) -> Worth:
+def offer_value(world: World, offer: OfferEffect, acceptance: float, baseline: float) -> OfferValue:
     """Uplift and gain of an offer whose two probabilities are known."""
     kind = world.zones[offer.shop].kind if offer.shop in world.zones else None
     if kind is None:
-        return Worth(0.0, 0.0)
+        return OfferValue(0.0, 0.0)
     taste = world.scenario.tastes[kind]
     takes = acceptance * world.scenario.people.redeeming_share
     usual_minor = taste.amount_minor * taste.margin_share
-    return Worth(takes * (1 - would_anyway), takes * (usual_minor - offer.discount * taste.amount_minor - would_anyway * usual_minor))
+    return OfferValue(takes * (1 - baseline), takes * (usual_minor - offer.discount * taste.amount_minor - baseline * usual_minor))

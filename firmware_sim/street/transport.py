@@ -6,47 +6,47 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from firmware_sim import draws
-from firmware_sim.devices.wayside_v1 import Speaker
-from firmware_sim.faults.stage import Control, Stage
+from firmware_sim.devices.wayside_v1 import Encoder
+from firmware_sim.faults.injector import Control, FaultInjector
 from firmware_sim.message import Publish
 
 V = TypeVar("V")
 
 
-class Hookup:
+class Transport:
     """Of one device."""
 
-    def __init__(self, device: str, start_ms: int, publish: Publish, stage: Stage) -> None:
+    def __init__(self, device: str, start_ms: int, publish: Publish, injector: FaultInjector) -> None:
         self.device, self.publish = device, publish
-        self._start_ms, self._stage = start_ms, stage
+        self._start_ms, self._injector = start_ms, injector
         self._kept: dict[str, object] = {}
 
     def clock_ms(self, now_ms: int) -> int:
         """What the device believes the time to be."""
-        return self._start_ms + now_ms + self._stage.clock_error_ms(self.device, now_ms)
+        return self._start_ms + now_ms + self._injector.clock_error_ms(self.device, now_ms)
 
-    def sense(self, what: str, now_ms: int, measure: Callable[[], V]) -> V:
+    def sense(self, quantity: str, now_ms: int, measure: Callable[[], V]) -> V:
         """Measure, unless the sensor is stuck: then what it showed last."""
         value = measure()  # also when stuck: what is drawn for it must not depend on faults
-        if self._stage.is_stuck(self.device, now_ms) and what in self._kept:
-            return self._kept[what]  # type: ignore[return-value]  # kept under the same name, so of the same type
-        self._kept[what] = value
+        if self._injector.is_stuck(self.device, now_ms) and quantity in self._kept:
+            return self._kept[quantity]  # type: ignore[return-value]  # kept under the same name, so of the same type
+        self._kept[quantity] = value
         return value
 
     def is_flat(self, now_ms: int) -> bool:
         """Whether its battery is."""
-        return self._stage.is_flat(self.device, now_ms)
+        return self._injector.is_flat(self.device, now_ms)
 
     def attach(self, control: Control) -> None:
         """Restart `control` when the rules say so."""
-        self._stage.attach(self.device, control, falls_silent=False)
+        self._injector.attach(self.device, control, falls_silent=False)
 
 
 class Restart:
     """A restart of what speaks Wayside v1: a new boot for each of its voices, numbers from 0."""
 
-    def __init__(self, seed: int, start_ms: int, device: str, voices: Mapping[str, Speaker]) -> None:
-        self._seed, self._start_ms, self._device, self._voices = seed, start_ms, device, voices
+    def __init__(self, seed: int, start_ms: int, device: str, encoders: Mapping[str, Encoder]) -> None:
+        self._seed, self._start_ms, self._device, self._encoders = seed, start_ms, device, encoders
         self._starts = 0
         self._begun_ms = 0
 
@@ -58,8 +58,8 @@ class Restart:
         """Off and on again."""
         self._starts += 1
         self._begun_ms = now_ms
-        for lane, voice in self._voices.items():
-            voice.restart(draws.boot(self._seed, self._start_ms, self._device, lane, f"start {self._starts}"))
+        for lane, encoder in self._encoders.items():
+            encoder.restart(draws.boot(self._seed, self._start_ms, self._device, lane, f"start {self._starts}"))
 
     def drain(self, _now_ms: int, /) -> None:
         """Off; the stage keeps it silent."""

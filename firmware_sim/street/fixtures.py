@@ -7,13 +7,13 @@ from collections.abc import Callable
 from random import Random
 
 from firmware_sim import draws
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ruuvi, zigbee2mqtt
-from firmware_sim.devices.wayside_v1 import Speaker
+from firmware_sim.devices.wayside_v1 import Encoder
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Publish
 from firmware_sim.scenario import Sensor, Till
-from firmware_sim.street.hookup import Hookup, Restart
-from firmware_sim.street.scanners import Hearing
+from firmware_sim.street.scanners import Receiver
+from firmware_sim.street.transport import Restart, Transport
 from firmware_sim.world.world import World
 
 STATUS_MS = 30_000
@@ -24,54 +24,54 @@ Count = Callable[[], int]
 """How many people came into a counter's zone since it was last asked."""
 
 
-def speaker(world: World, device: str, lane: str = "own") -> Speaker:
+def make_encoder(world: World, device: str, lane: str = "own") -> Encoder:
     """The Wayside v1 voice of a device. Answers to offers have a life of their own.
 
     So the numbers that a device gives to what it says by itself do not depend on what the gateway does.
     """
-    return Speaker(world.scenario.site, device, draws.boot(world.seed, world.start_ms, device, lane))
+    return Encoder(world.scenario.site, device, draws.boot(world.seed, world.start_ms, device, lane))
 
 
 class WaysideSensor:
     """A sensor that speaks Wayside v1: weather, or people counted."""
 
-    def __init__(self, world: World, sensor: Sensor, count: Count, clockwork: Clockwork, hookup: Hookup) -> None:
-        self._world, self._sensor, self._count, self._hookup = world, sensor, count, hookup
-        self._voice = speaker(world, sensor.device)
-        self._restart = Restart(world.seed, world.start_ms, sensor.device, {"own": self._voice})
-        hookup.attach(self._restart)
-        clockwork.at(0, self._status)
-        clockwork.every(sensor.every_ms, sensor.every_ms, self._measure)
-        clockwork.every(STATUS_MS, STATUS_MS, self._status)
+    def __init__(self, world: World, sensor: Sensor, count: Count, loop: EventLoop, transport: Transport) -> None:
+        self._world, self._sensor, self._count, self._transport = world, sensor, count, transport
+        self._encoder = make_encoder(world, sensor.device)
+        self._restart = Restart(world.seed, world.start_ms, sensor.device, {"own": self._encoder})
+        transport.attach(self._restart)
+        loop.at(0, self._status)
+        loop.every(sensor.every_ms, sensor.every_ms, self._measure)
+        loop.every(STATUS_MS, STATUS_MS, self._status)
 
     def _claim(self, now_ms: int) -> int | None:
-        return self._hookup.clock_ms(now_ms) if self._sensor.clock else None
+        return self._transport.clock_ms(now_ms) if self._sensor.clock else None
 
     def _measure(self, now_ms: int) -> None:
-        hookup = self._hookup
-        weather = hookup.sense("weather", now_ms, lambda: self._world.weather(self._world.street_s(now_ms)))
+        transport = self._transport
+        weather = transport.sense("weather", now_ms, lambda: self._world.weather(self._world.street_s(now_ms)))
         readings: dict[str, float] = {name: getattr(weather, name) for name in self._sensor.measures if name != "people"}
         if readings:
-            hookup.publish(self._voice.reading(self._claim(now_ms), readings))
+            transport.publish(self._encoder.reading(self._claim(now_ms), readings))
         if "people" in self._sensor.measures:
-            hookup.publish(self._voice.count(self._claim(now_ms), "people", hookup.sense("people", now_ms, self._count)))
+            transport.publish(self._encoder.count(self._claim(now_ms), "people", transport.sense("people", now_ms, self._count)))
 
     def _status(self, now_ms: int) -> None:
-        self._hookup.publish(self._voice.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))
+        self._transport.publish(self._encoder.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))
 
 
 class ZigbeeClimate:
     """A battery-driven climate sensor behind Zigbee2MQTT."""
 
-    def __init__(self, world: World, sensor: Sensor, clockwork: Clockwork, hookup: Hookup) -> None:
-        self._world, self._sensor, self._hookup = world, sensor, hookup
+    def __init__(self, world: World, sensor: Sensor, loop: EventLoop, transport: Transport) -> None:
+        self._world, self._sensor, self._transport = world, sensor, transport
         self._draws = draws.generator(world.seed, "zigbee", sensor.device)
-        clockwork.every(sensor.every_ms // 2, sensor.every_ms, self._measure)
+        loop.every(sensor.every_ms // 2, sensor.every_ms, self._measure)
 
     def _measure(self, now_ms: int) -> None:
-        temperature, humidity = self._hookup.sense("air", now_ms, lambda: self._air(now_ms))
+        temperature, humidity = self._transport.sense("air", now_ms, lambda: self._air(now_ms))
         link = self._draws.randint(90, 160)
-        self._hookup.publish(zigbee2mqtt.climate(self._sensor.device, temperature, humidity, battery_pct=97, link_quality=link))
+        self._transport.publish(zigbee2mqtt.climate(self._sensor.device, temperature, humidity, battery_pct=97, link_quality=link))
 
     def _air(self, now_ms: int) -> tuple[float, float]:
         indoors = self._world.indoors(self._world.street_s(now_ms))
@@ -81,19 +81,19 @@ class ZigbeeClimate:
 class RuuviTag:
     """A room sensor that only advertises; the Ruuvi Gateway of its zone hears it."""
 
-    def __init__(self, world: World, sensor: Sensor, hearer: Hearing, clockwork: Clockwork, hookup: Hookup) -> None:
-        self._world, self._hearer, self._hookup = world, hearer, hookup
+    def __init__(self, world: World, sensor: Sensor, receiver: Receiver, loop: EventLoop, transport: Transport) -> None:
+        self._world, self._receiver, self._transport = world, receiver, transport
         self._address = bytes.fromhex(sensor.device.replace(":", ""))
         self._draws = draws.generator(world.seed, "ruuvi", sensor.device)
         self._sequence = 0
-        clockwork.every(sensor.every_ms // 2, sensor.every_ms, self._advertise)
+        loop.every(sensor.every_ms // 2, sensor.every_ms, self._advertise)
 
     def _advertise(self, now_ms: int) -> None:
-        state = self._hookup.sense("state", now_ms, lambda: self._state(now_ms))._replace(sequence=self._sequence)
+        state = self._transport.sense("state", now_ms, lambda: self._state(now_ms))._replace(sequence=self._sequence)
         self._sequence += 1
         advert, rssi_dbm = ruuvi.tag(self._address, state), self._draws.gauss(*TAG_NEAR_DBM)
-        if not self._hookup.is_flat(now_ms):
-            self._hearer.hear(now_ms, advert, rssi_dbm)
+        if not self._transport.is_flat(now_ms):
+            self._receiver.receive(now_ms, advert, rssi_dbm)
 
     def _state(self, now_ms: int) -> ruuvi.TagState:
         street_s = self._world.street_s(now_ms)
@@ -113,30 +113,30 @@ class RuuviTag:
 class CashTill:
     """A till. What it sells on offers is told in a second life, for the reason given at `speaker`."""
 
-    def __init__(self, world: World, till: Till, clockwork: Clockwork, hookup: Hookup) -> None:
+    def __init__(self, world: World, till: Till, loop: EventLoop, transport: Transport) -> None:
         self.device = till.device
-        self._world, self._till, self._hookup, self._publish = world, till, hookup, hookup.publish
+        self._world, self._till, self._transport, self._publish = world, till, transport, transport.publish
         kind = world.zones[till.zone].kind
         if kind is None:
             raise ValueError(f"till {till.device} stands in no shop")
         self._kind = kind
-        self._voice = speaker(world, till.device)
-        self._offers_voice = speaker(world, till.device, "offers")
-        self._restart = Restart(world.seed, world.start_ms, till.device, {"own": self._voice, "offers": self._offers_voice})
-        hookup.attach(self._restart)
-        clockwork.at(0, self._status)
-        clockwork.every(STATUS_MS, STATUS_MS, self._status)
+        self._encoder = make_encoder(world, till.device)
+        self._offers_encoder = make_encoder(world, till.device, "offers")
+        self._restart = Restart(world.seed, world.start_ms, till.device, {"own": self._encoder, "offers": self._offers_encoder})
+        transport.attach(self._restart)
+        loop.at(0, self._status)
+        loop.every(STATUS_MS, STATUS_MS, self._status)
 
     def sell(self, now_ms: int, chance: Random) -> int:
         """A sale to somebody who came by themselves; its amount in minor units."""
         amount_minor = self._amount(chance)
-        self._publish(self._voice.purchase(self._claim(now_ms), amount_minor, self._kind, None))
+        self._publish(self._encoder.purchase(self._claim(now_ms), amount_minor, self._kind, None))
         return amount_minor
 
     def redeem(self, now_ms: int, chance: Random, decision: str, publish: Publish) -> int:
         """A sale on an offer; its amount in minor units."""
         amount_minor = self._amount(chance)
-        publish(self._offers_voice.purchase(self._claim(now_ms), amount_minor, self._kind, decision))
+        publish(self._offers_encoder.purchase(self._claim(now_ms), amount_minor, self._kind, decision))
         return amount_minor
 
     def _amount(self, chance: Random) -> int:
@@ -144,7 +144,7 @@ class CashTill:
         return max(10, round(usual * math.exp(chance.gauss(0.0, AMOUNT_SPREAD)) / 10) * 10)
 
     def _claim(self, now_ms: int) -> int | None:
-        return self._hookup.clock_ms(now_ms) if self._till.clock else None
+        return self._transport.clock_ms(now_ms) if self._till.clock else None
 
     def _status(self, now_ms: int) -> None:
-        self._publish(self._voice.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))
+        self._publish(self._encoder.status(self._claim(now_ms), uptime_s=self._restart.uptime_s(now_ms)))
