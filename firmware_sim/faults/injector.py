@@ -1,9 +1,9 @@
-"""The stage between devices and the wire, where things go wrong on purpose.
+"""Fault injector between the devices and the broker.
 
-Every message passes `send` on its way out. Each rule that concerns its device works on it in turn: lets it through,
-loses it, alters it, makes it late or makes more of it. What concerns the device itself (its clock, its sensors, its
-battery, a restart) the device asks for or is told. All chance is drawn per rule and device from the one seed, so a
-fault on one device changes no byte of another, and without rules the stage is not there.
+Every message passes `send`. Each rule that matches its device handles it in turn: passes it on, drops it, changes it, delays it
+or repeats it. Faults of the device itself are queried (clock error, stuck sensors, flat battery) or delivered through `Control`
+(restart, battery). Random draws come from one stream per rule and device, so a fault on one device changes no byte of another.
+Without rules messages pass unchanged.
 """
 
 from __future__ import annotations
@@ -22,44 +22,47 @@ from firmware_sim.faults.windows import NEVER_MS, FaultWindow, FaultWindows
 from firmware_sim.message import Message, Send
 from firmware_sim.nearest import nearest
 
-TRIES_MAX = 20  # a sender gives up on a broker that takes nothing
-CLONE_ROTATES = 900  # advertisements of a thief under one address
+TRIES_MAX = 20  # attempts after which a sender gives up
+CLONE_ROTATES = 900  # advertisements of a clone under one address
 
 Delivery = tuple[int, Message]
-"""A message and how many milliseconds from now it arrives."""
+"""Delay in milliseconds from now, and the message to deliver."""
 
 
 class Control(Protocol):
-    """What can be done to a device."""
+    """Commands that the injector gives to a device."""
 
     def reboot(self, now_ms: int, /) -> None:
-        """Start anew."""
+        """Restart the device."""
 
     def drain(self, now_ms: int, /) -> None:
-        """The battery is empty."""
+        """Switch the device off because its battery is empty."""
 
     def recharge(self, now_ms: int, /) -> None:
-        """A new battery."""
+        """Replace the battery."""
 
 
 class Fault:
-    """One rule at work on one device."""
+    """State of one rule on one device."""
 
     def __init__(self, rule: Rule, seed: int, place: int, device: str) -> None:
         self.rule, self.device = rule, device
         self.name = rules.NAMES[type(rule)]
         self.draws = generator(seed, "fault", place, self.name, device)
         self.windows = FaultWindows(rule, generator(seed, "spells", place, self.name, device))
-        self.silences = True  # the stage does it; else the device falls silent by itself
-        self.counted = 0  # spells that have been counted
-        self.held = 0  # messages held back in the present spell
-        self.last_ms = 0  # when the last message that was made late arrives
+        self.silences = True  # the injector drops the messages of a stopped device; False if the device stops by itself
+        self.counted = 0  # windows that have been counted
+        self.held = 0  # messages held back in the current window
+        self.last_ms = 0  # arrival time of the last delayed message
         self.is_flooding = False
         self.last_message: Message | None = None
 
 
 class FaultInjector:
-    """See above. `counts` tells by the name of the fault how many messages (or devices, where it is theirs) it befell."""
+    """Applies the rules of `plan`.
+
+    `counts` is updated by fault name: affected messages, or windows for faults of the device itself.
+    """
 
     def __init__(self, plan: Sequence[Rule], seed: int, loop: EventLoop, send_on: Send, counts: Counter[str]) -> None:
         self._plan, self._seed, self._loop, self._send_on, self._counts = tuple(plan), seed, loop, send_on, counts
@@ -78,14 +81,17 @@ class FaultInjector:
         }
 
     def attach(self, device: str, control: Control, *, falls_silent: bool) -> None:
-        """Tell this device of restarts and batteries when their time comes, and whether it then falls silent by itself."""
+        """Register a device for restarts and battery faults.
+
+        With `falls_silent` the device stops publishing by itself, else the injector drops its messages.
+        """
         for fault in self._faults_of(device) if self._plan else ():
             if isinstance(fault.rule, rules.Reboot | rules.Battery):
                 fault.silences = not falls_silent
                 self._plan_window(fault, control, 0)
 
     def send(self, device: str, message: Message) -> None:
-        """One message on its way from its device to the wire."""
+        """Pass one message through all rules of its device and forward the results, some of them later."""
         if not self._plan:
             self._send_on(device, message)
             return
@@ -103,7 +109,7 @@ class FaultInjector:
                 self._send_on(device, one)
 
     def clock_error_ms(self, device: str, now_ms: int, /) -> int:
-        """How wrong this device's clock is now."""
+        """Current error of the device's clock in milliseconds: the sum of all jumps and skews."""
         error_ms = 0.0
         for fault in self._faults_of(device) if self._plan else ():
             if isinstance(fault.rule, rules.Jump):
@@ -116,7 +122,7 @@ class FaultInjector:
         return round(error_ms)
 
     def is_stuck(self, device: str, now_ms: int, /) -> bool:
-        """Whether its sensors stand still."""
+        """Whether the device's sensors repeat their last values."""
         found = False
         for fault in self._faults_of(device) if self._plan else ():
             if isinstance(fault.rule, rules.Stuck) and (window := fault.windows.at(now_ms)) is not None:
@@ -125,12 +131,12 @@ class FaultInjector:
         return found
 
     def is_flat(self, device: str, now_ms: int, /) -> bool:
-        """Whether its battery is."""
+        """Whether the device's battery is flat."""
         matching = self._faults_of(device) if self._plan else ()
         return any(isinstance(fault.rule, rules.Battery) and fault.windows.at(now_ms) is not None for fault in matching)
 
     def add_clones(self, scanner: str, receive: Callable[[int, ble.Advertisement, float], None]) -> None:
-        """Let a scanner hear the cloned beacons that the rules put beside it."""
+        """Schedule the advertisements of the cloned beacons that the rules place next to this scanner."""
         for fault in self._faults_of(scanner) if self._plan else ():
             if isinstance(fault.rule, rules.Clone):
                 self._loop.every(
@@ -138,7 +144,7 @@ class FaultInjector:
                 )
 
     def check_names(self, devices: Iterable[str]) -> None:
-        """`FaultError` for a rule that names, without * or ?, a device that does not exist."""
+        """Check the device names of all rules. Raises FaultError if a name without wildcard is not one of `devices`."""
         known = set(devices)
         for rule in self._plan:
             for name in rule.devices:
@@ -153,14 +159,14 @@ class FaultInjector:
         return found
 
     def _count_windows(self, fault: Fault, windows: int) -> None:
-        """Count spells that were not felt before."""
+        """Count the windows that have begun and are not counted yet."""
         self._counts[fault.name] += max(0, windows - fault.counted)
         fault.counted = max(fault.counted, windows)
 
     def _deliver(self, device: str, message: Message, _now_ms: int) -> None:
         self._send_on(device, message)
 
-    # --- what each rule does to a message ---------------------------------------------------------
+    # --- handlers: one per kind of rule ------------------------------------------------------------
 
     def _loss(self, rule: rules.Loss, fault: Fault, _window: FaultWindow, message: Message) -> list[Delivery]:
         if fault.draws.random() >= rule.share:
@@ -229,7 +235,7 @@ class FaultInjector:
         return [(0, message)]
 
     def _plan_repeat(self, rule: rules.Flood, fault: Fault, window: FaultWindow, number: int, since_ms: int) -> None:
-        """Plan the number-th repetition since then, if the spell lasts so long; the number keeps the rate exact."""
+        """Schedule repetition `number` since `since_ms`, if the window lasts that long; counting from the start keeps the rate exact."""
         due_ms = since_ms + int(number * 1000 / rule.per_s)
         fault.is_flooding = due_ms < window.until_ms
         if fault.is_flooding:
@@ -249,14 +255,14 @@ class FaultInjector:
         return [] if is_down else [(0, message)]
 
     def _send_clone(self, rule: rules.Clone, fault: Fault, receive: Callable[[int, ble.Advertisement, float], None], now_ms: int) -> None:
-        """The thief's device sends once, if it is there."""
+        """Advertise the cloned beacon once, if the rule is active."""
         if fault.windows.at(now_ms) is not None:
             self._counts[fault.name] += 1
             beacon = clone_of(rule.beacon)
             address = ble.private_address(generator(self._seed, "clone", rule.beacon, now_ms // (rule.every_ms * CLONE_ROTATES)))
             receive(now_ms, ble.ibeacon(address, beacon), rule.rssi_dbm)
 
-    # --- what is done to devices ------------------------------------------------------------------
+    # --- restarts and batteries --------------------------------------------------------------------
 
     def _plan_window(self, fault: Fault, control: Control, now_ms: int) -> None:
         window = fault.windows.following(now_ms)
@@ -279,6 +285,6 @@ class FaultInjector:
 
 
 def clone_of(canonical: str) -> ble.IBeacon:
-    """The beacon of this canonical name, which a rule has checked."""
+    """Beacon of a canonical id, which the rule has already validated."""
     *uuid, major, minor = canonical.removeprefix("iBeacon:").split("-")
     return ble.IBeacon("-".join(uuid), int(major), int(minor), -59)

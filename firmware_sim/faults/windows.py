@@ -1,4 +1,4 @@
-"""When a fault is at work: from and until, or again and again for a while, at times that are drawn."""
+"""Time windows in which a fault rule is active: one fixed window, or random windows of a Poisson process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEVER_MS = 1 << 62
 
 
 class FaultWindow(NamedTuple):
-    """From when until when (excluded) a rule is at work, and the how-many-th time that is (0, 1, ...)."""
+    """Half-open interval in milliseconds in which a rule is active, and its number (0, 1, ...)."""
 
     from_ms: int
     until_ms: int
@@ -20,7 +20,7 @@ class FaultWindow(NamedTuple):
 
 
 class FaultWindows:
-    """The spells of one rule on one device. Random ones are drawn as time goes on, which only goes forward."""
+    """Windows of one rule on one device. Random windows are drawn on demand, so queries must not go back in time."""
 
     def __init__(self, rule: Rule, draws: Random) -> None:
         self._rule, self._draws = rule, draws
@@ -29,19 +29,19 @@ class FaultWindows:
         self._window = FaultWindow(begin_ms, self._end_ms, 0) if rule.per_hour is None else self._drawn(begin_ms, 0, rule.per_hour)
 
     def at(self, now_ms: int) -> FaultWindow | None:
-        """The spell at a time, if there is one."""
+        """The window that contains `now_ms`, or None."""
         per_hour = self._rule.per_hour
         while per_hour is not None and self._window.until_ms <= now_ms and self._window.until_ms < self._end_ms:
             self._window = self._drawn(self._window.until_ms, self._window.number + 1, per_hour)
         return self._window if self._window.from_ms <= now_ms < self._window.until_ms else None
 
     def begun(self, now_ms: int) -> int:
-        """How many spells have begun by a time."""
+        """How many windows have begun by `now_ms`."""
         self.at(now_ms)
         return self._window.number + (self._window.from_ms <= now_ms and self._window.from_ms < self._end_ms)
 
     def following(self, now_ms: int) -> FaultWindow | None:
-        """The spell that is on, or the next one; None when there will be none."""
+        """The current window or the next one; None if none is left."""
         self.at(now_ms)
         return self._window if self._window.until_ms > now_ms and self._window.from_ms < self._end_ms else None
 
