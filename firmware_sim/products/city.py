@@ -1,4 +1,4 @@
-"""What a city puts up: a LoRaWAN weather station, a counting camera, a till on Sparkplug, a feed of linked data."""
+"""Municipal devices: a LoRaWAN weather station, a counting camera, a Sparkplug till and a linked-data feed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AIR_LATENCY_MS = 230  # from the end of a transmission to the stack's own messag
 
 
 class WeatherStation(BaseProduct):
-    """LoRaWAN class A: joins, sends some bytes and sleeps; it never knows the time, the network server does."""
+    """LoRaWAN class A: joins, sends a few bytes and sleeps; it has no clock, the network server adds the time."""
 
     traits = Traits(
         every_ms=600_000, boot_ms=500, join_ms=6_000, join_refused_share=0.2, sync_ms=None, awake_ms=2_500, battery_hours=30_000.0
@@ -33,7 +33,7 @@ class WeatherStation(BaseProduct):
         self._frames = 0
 
     def birth(self, boot: Boot, /) -> Iterable[Message]:
-        """Accepted: a new address, a new session, frames from 0."""
+        """Accepted join: a new address, a new session, frame counters from 0."""
         self._end = self._joined_as(boot.draws.getrandbits(20))
         self._session = base64.b64encode(boot.draws.randbytes(16)).decode()
         self._frames = 0
@@ -50,7 +50,7 @@ class WeatherStation(BaseProduct):
             cayenne_lpp.Entry(4, cayenne_lpp.LUMINOSITY, air.illuminance_lx),
             cayenne_lpp.Entry(5, cayenne_lpp.ANALOG_IN, air.rain_mm_h),
         )
-        # The stack's nanoseconds are drawn: two uplinks never arrive in the same one.
+        # Nanoseconds are drawn: in reality no two uplinks share one.
         received_ns = (boot.true_ms + AIR_LATENCY_MS) * MS + boot.draws.randrange(MS)
         correlation = ttn_v3.correlation_ids(boot.true_ms, boot.draws)
         yield ttn_v3.uplink(self._end, TENANT, correlation, ttn_v3.stamp(received_ns), self._uplink(boot, entries))
@@ -86,7 +86,7 @@ class WeatherStation(BaseProduct):
 
 
 class Camera(BaseProduct):
-    """A footfall counter: Frigate behind a camera. Of people it tells how many, and of each a box without a face."""
+    """Footfall counter: Frigate behind a camera. It publishes a count, and per person a box without a face."""
 
     traits = Traits(every_ms=5_000, boot_ms=9_000, join_ms=600, epoch_ms=None)
     reported = 2
@@ -96,11 +96,11 @@ class Camera(BaseProduct):
         self._around = around
 
     def birth(self, _boot: Boot, /) -> Iterable[Message]:
-        """The service is there."""
+        """Availability of the service."""
         return (frigate.available(lives=True),)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
-        """The number in view, and the last of them to move."""
+        """The number of people in view, and the latest movement."""
         people = boot.sense("people", lambda: self._around.people(boot.now_ms))
         yield frigate.count(self.device, "person", people)
         now_s = boot.clock_ms / 1000
@@ -112,12 +112,12 @@ class Camera(BaseProduct):
         yield frigate.person(self.device, "update", before, after)
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
-        """The broker publishes the service's will."""
+        """Last will of the service."""
         return (frigate.available(lives=False),)
 
 
 class SparkplugTill(BaseProduct):
-    """A till behind an edge node: its sales and the temperature of its cold counter."""
+    """Till behind a Sparkplug edge node: its sales and the temperature of its cold counter."""
 
     traits = Traits(every_ms=10_000, boot_ms=5_000, join_ms=500, epoch_ms=None)
     reported = 1
@@ -129,21 +129,21 @@ class SparkplugTill(BaseProduct):
         self._sold_minor = self._sales = 0
 
     def birth(self, boot: Boot, /) -> Iterable[Message]:
-        """The node first, then the till behind it with everything that it will ever tell."""
+        """NBIRTH of the node, then DBIRTH of the till with all its metrics."""
         self._bd_seq, self._seq = (self._bd_seq + 1) % (sparkplug_b.SEQ_LAST + 1), 0
         yield sparkplug_b.birth(self._around.site, self.device, boot.clock_ms, self._bd_seq)
         hardware = sparkplug_b.Metric("Properties/Hardware Make", sparkplug_b.STRING, "Wayside", boot.clock_ms)
         yield self._message("DBIRTH", boot, [hardware, *self._metrics(boot)])
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
-        """A sale, more or less."""
+        """Sales counters; a sale happens with probability 0.4 per report."""
         if boot.draws.random() < 0.4:
             self._sales += 1
             self._sold_minor += boot.draws.randrange(150, 1500, 10)
         yield self._message("DDATA", boot, self._metrics(boot))
 
     def last_will(self, boot: Boot, /) -> Iterable[Message]:
-        """The broker publishes the node's death."""
+        """NDEATH of the node."""
         return (sparkplug_b.death(self._around.site, self.device, boot.clock_ms, self._bd_seq),)
 
     def _metrics(self, boot: Boot) -> list[sparkplug_b.Metric]:
@@ -162,7 +162,7 @@ class SparkplugTill(BaseProduct):
 
 
 class CityFeed(BaseProduct):
-    """A city's platform: crowds and weather of one place in turn, as linked data. It sits in a data centre with the time."""
+    """City platform in a data centre with a correct clock: crowd and weather of one place in turn, as linked data."""
 
     traits = Traits(every_ms=60_000, boot_ms=1_000, join_ms=200, epoch_ms=None)
     reported = 1
@@ -174,12 +174,12 @@ class CityFeed(BaseProduct):
         self._turn = 0
 
     def birth(self, boot: Boot, /) -> Iterable[Message]:
-        """A platform does not announce itself."""
+        """No announcement; the first counting interval begins."""
         self._reported_ms = boot.clock_ms
         return ()
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
-        """A crowd, then the weather, then a crowd."""
+        """Crowd count and weather, alternating."""
         latitude, longitude = self._around.spot(boot.now_ms)
         self._turn += 1
         if self._turn % 2:

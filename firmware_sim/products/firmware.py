@@ -1,11 +1,9 @@
-"""A device as firmware: a small machine of states, driven by the clockwork, around a product that speaks.
+"""Firmware of a device: a state machine on the event loop around a product.
 
-What a gateway has to endure is mostly this: devices that start (a new `boot`, numbers from 0), that do not know the
-time yet, that join late, sleep, hang until their watchdog bites, update themselves, run flat and come back. So the
-life of a device is a table (`TABLE`: state and cause to next state) and how long each state lasts is a trait of the
-product (`Traits`); the product itself only says what it says when it is born, when it reports, while it updates, and
-what its broker says for it when it falls silent (`Product`). A cause that the table does not know in a state is
-nothing: a device that is off cannot crash.
+Gateways have to cope with devices that start (new boot id, sequence numbers from 0), have no time yet, join late, sleep, hang
+until the watchdog resets them, update their firmware, run flat and come back. `TABLE` maps state and cause to the next state;
+`Traits` gives the duration of each state for a product; `Product` provides the messages at birth, report and update, and the
+last will. A cause without an entry for the current state has no effect: a device that is off cannot crash.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ HOUR_MS = 3_600_000
 
 
 class State(StrEnum):
-    """What a device is doing."""
+    """States of a device."""
 
     OFF = "off"
     BOOTING = "booting"
@@ -38,13 +36,13 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """What moves it on."""
+    """Causes of state transitions."""
 
     POWER = "power"  # switched on, or a new battery
     STARTED = "started"
     JOINED = "joined"
     REFUSED = "refused"
-    TICK = "tick"  # time to report again
+    TICK = "tick"  # next report is due
     SLEEP = "sleep"
     WAKE = "wake"
     UPDATE = "update"
@@ -82,10 +80,10 @@ C = TypeVar("C")
 
 
 class StateMachine(Generic[S, C]):
-    """A state, a table, and at most one thing that will happen by itself.
+    """State machine with a transition table and at most one scheduled transition.
 
-    `entered` is told every state that is entered, by which cause and when; it returns after how many milliseconds
-    which cause comes by itself, or None. Whatever moves the machine before that makes the plan void.
+    `on_enter(state, cause, now_ms)` is called for every state entered; it returns a delay in milliseconds and the cause that
+    follows by itself, or None. Any earlier transition cancels the scheduled one.
     """
 
     def __init__(
@@ -96,7 +94,7 @@ class StateMachine(Generic[S, C]):
         self._turn = 0
 
     def handle(self, cause: C, now_ms: int) -> bool:
-        """Move, if the table knows this cause in this state; whether it did."""
+        """Make the transition for this cause; returns False if the table has none for the current state."""
         following = self._table.get((self.state, cause))
         if following is None:
             return False
@@ -114,10 +112,10 @@ class StateMachine(Generic[S, C]):
 
 
 class Traits(NamedTuple):
-    """How a product lives, in milliseconds and shares.
+    """Durations in milliseconds, rates and shares of a product.
 
-    `epoch_ms` is what its clock shows when it is switched on and `sync_ms` how long after joining it learns the time
-    (None: never). `epoch_ms` None: it keeps the time while it is off.
+    `epoch_ms` is the clock's value at power-on, or None for a clock that keeps running while the device is off. `sync_ms` is
+    the time from joining to clock synchronisation, or None if the clock is never set.
     """
 
     every_ms: int
@@ -126,33 +124,33 @@ class Traits(NamedTuple):
     join_refused_share: float = 0.0
     epoch_ms: int | None = 0
     sync_ms: int | None = 1_500
-    awake_ms: int | None = None  # None: it never sleeps
+    awake_ms: int | None = None  # None: never sleeps
     update_ms: int = 20_000
     watchdog_ms: int = 8_000
-    battery_hours: float | None = None  # None: it hangs on the mains
+    battery_hours: float | None = None  # None: mains-powered
     crashes_per_hour: float = 0.0
     hangs_per_hour: float = 0.0
 
 
 class Conditions(Protocol):
-    """What the world does to devices, as they feel it: see `firmware_sim.faults.injector`."""
+    """Faults of the device itself: see `firmware_sim.faults.injector`."""
 
     def clock_error_ms(self, device: str, now_ms: int, /) -> int:
-        """How wrong the device's clock is, besides what its firmware makes of it."""
+        """Clock error in milliseconds, besides the firmware's own."""
 
     def is_stuck(self, device: str, now_ms: int, /) -> bool:
-        """Whether its sensors show what they showed before."""
+        """Whether the sensors repeat their last values."""
 
 
 class NoFaults:
-    """Conditions under which nothing is wrong."""
+    """Conditions without faults."""
 
     def clock_error_ms(self, _device: str, _now_ms: int, /) -> int:
-        """Right."""
+        """Always 0."""
         return 0
 
     def is_stuck(self, _device: str, _now_ms: int, /) -> bool:
-        """Never."""
+        """Always False."""
         return False
 
 
@@ -160,77 +158,77 @@ V = TypeVar("V")
 
 
 class Boot:
-    """What a device knows while it speaks. A new start begins a new one: another `boot`, numbers from 0."""
+    """State of a device from one start to the next: boot id, sequence number, clock, battery and stuck sensors."""
 
     def __init__(self, device: str, boot_id: str, version: int, chance: Random) -> None:
         self.device, self.id, self.version, self.draws = device, boot_id, version, chance
         self.seq = 0
         self.now_ms = 0  # published time
-        self.true_ms = 0  # the world's time
+        self.true_ms = 0  # UTC
         self.uptime_ms = 0
-        self.clock_ms = 0  # the time that the device believes
+        self.clock_ms = 0  # time of the device's own clock
         self.is_synced = False
         self.battery_pct = 100
         self.is_stuck = False
         self._kept: dict[str, object] = {}
 
     def next_seq(self) -> int:
-        """The number of the next saying."""
+        """The next sequence number."""
         number = self.seq
         self.seq += 1
         return number
 
     def claim_ms(self) -> int | None:
-        """The time that the device would put its name to: none before it has learned it."""
+        """Time for the device's messages in UTC milliseconds, or None before synchronisation."""
         return self.clock_ms if self.is_synced else None
 
     def sense(self, quantity: str, measure: Callable[[], V]) -> V:
-        """Measure, unless the sensor is stuck: then what it showed last."""
+        """Measure, or repeat the last value of this quantity if the sensor is stuck."""
         if self.is_stuck and quantity in self._kept:
-            return self._kept[quantity]  # type: ignore[return-value]  # kept under the same name, so of the same type
+            return self._kept[quantity]  # type: ignore[return-value]  # stored under the same name, so of the same type
         value = measure()
         self._kept[quantity] = value
         return value
 
 
 class Product(Protocol):
-    """What one kind of device says, in the bytes of the real one. `reported` is how many messages an ordinary report has."""
+    """Messages of one kind of device. `reported` is the number of messages in an ordinary report."""
 
     device: str
     traits: Traits
     reported: int
 
     def birth(self, boot: Boot, /) -> Iterable[Message]:
-        """Just joined."""
+        """Messages after joining the network."""
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
-        """Time to tell."""
+        """Messages of one report."""
 
     def updating(self, boot: Boot, percent: int, /) -> Iterable[Message]:
-        """New firmware is coming in."""
+        """Messages at `percent` of a firmware update."""
 
     def last_will(self, boot: Boot, /) -> Iterable[Message]:
-        """What its broker, bridge or network says for it when it has fallen silent without a goodbye."""
+        """Messages that the broker, bridge or network publishes after an unclean disconnect."""
 
 
 class BaseProduct:
-    """A product that says nothing but its reports, unless it overrides."""
+    """Product with reports only; subclasses override the rest."""
 
     def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """No announcement."""
         return ()
 
     def updating(self, _boot: Boot, _percent: int, /) -> Iterable[Message]:
-        """An update is silent."""
+        """No progress messages."""
         return ()
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
-        """There is no will."""
+        """No last will."""
         return ()
 
 
 class Firmware:
-    """One device: the machine of its states, its clock and battery, and its product."""
+    """One device: state machine, clock, battery and product."""
 
     def __init__(
         self,
@@ -243,7 +241,7 @@ class Firmware:
         conditions: Conditions,
         changes: Mapping[str, float] | None = None,
     ) -> None:
-        self.device, self.product, self.traits = product.device, product, product.traits._replace(**dict(changes or {}))  # type: ignore[arg-type]  # of a checked scenario
+        self.device, self.product, self.traits = product.device, product, product.traits._replace(**dict(changes or {}))  # type: ignore[arg-type]  # validated by the scenario
         self.starts: Counter[Cause] = Counter()
         self._loop, self._publish, self._conditions = loop, publish, conditions
         self._seed, self._start_ms = seed, start_ms
@@ -251,35 +249,35 @@ class Firmware:
         self._chance = draws.generator(seed, "firmware", self.device)
         self._version = 1
         self._begun_ms = 0
-        self._synced_from_ms: int | None = None  # in this life
+        self._synced_from_ms: int | None = None  # in this boot
         self._charged_ms, self._charge_pct = 0, float(self._chance.randint(40, 100))
         self._is_joined = False
         self.boot = self._new_boot()
 
     @property
     def state(self) -> State:
-        """What it is doing."""
+        """Current state."""
         return self._machine.state
 
     def handle(self, cause: Cause, now_ms: int) -> bool:
-        """Something happens to it; whether that changed anything."""
+        """Apply a cause; returns False if it has no effect in the current state."""
         return self._machine.handle(cause, now_ms)
 
     def reboot(self, now_ms: int, /) -> None:
-        """It crashes, or somebody pulls the plug for a moment."""
+        """Restart by a crash or a short power cut."""
         self.handle(Cause.CRASH, now_ms)
 
     def drain(self, now_ms: int, /) -> None:
-        """The battery is empty."""
+        """Switch off with an empty battery."""
         self.handle(Cause.DRAINED, now_ms)
 
     def recharge(self, now_ms: int, /) -> None:
-        """A new battery; it starts if the old one was flat."""
+        """Replace the battery; a device that was flat starts."""
         self._charged_ms, self._charge_pct = now_ms, 100.0
         self.handle(Cause.POWER, now_ms)
 
     def _on_enter(self, state: State, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
-        """Do what belongs to a state, and say how it ends by itself."""
+        """Perform the actions of a state; returns the delay and the cause of the next transition, or None."""
         if state in {State.BOOTING, State.OFF, State.FLAT, State.HUNG}:
             self._disconnect(now_ms)
         if state is State.BOOTING:
@@ -320,7 +318,7 @@ class Firmware:
         return (traits.every_ms, Cause.TICK) if traits.awake_ms is None else (traits.awake_ms, Cause.SLEEP)
 
     def _update(self, now_ms: int) -> tuple[int, Cause]:
-        """A quarter of the way at a time, told as it comes."""
+        """Report the progress of an update in four steps."""
         quarter_ms, boot = self.traits.update_ms // 4, self.boot
         for quarter in range(1, 5):
             self._loop.at(now_ms + quarter * quarter_ms, partial(self._progress, boot, 25 * quarter))
@@ -332,14 +330,14 @@ class Firmware:
             self._publish_all(self.product.updating(boot, percent))
 
     def _disconnect(self, now_ms: int) -> None:
-        """Others notice, if the device had made itself known."""
+        """Publish the last will, if the device had joined."""
         if self._is_joined:
             self._is_joined = False
             self._refresh(self.boot, now_ms)
             self._publish_all(self.product.last_will(self.boot))
 
     def _plan_failures(self, now_ms: int) -> None:
-        """Draw when this life will crash or hang, if its product does such things."""
+        """Draw the times of the next crash and hang of this boot, for products that have them."""
         boot = self.boot
         for cause, per_hour in ((Cause.CRASH, self.traits.crashes_per_hour), (Cause.HANG, self.traits.hangs_per_hour)):
             if per_hour > 0:
@@ -347,7 +345,7 @@ class Firmware:
                 self._loop.at(due_ms, partial(self._handle_in_boot, boot, cause))
 
     def _handle_in_boot(self, boot: Boot, cause: Cause, now_ms: int) -> None:
-        """A misfortune that was drawn for one life does not befall the next."""
+        """Apply a cause that was scheduled for one boot; a later boot ignores it."""
         if self.boot is boot:
             self.handle(cause, now_ms)
 
@@ -357,7 +355,7 @@ class Firmware:
         return Boot(self.device, boot_id, self._version, self._chance)
 
     def _refresh(self, boot: Boot, now_ms: int) -> None:
-        """Bring what the device knows of time and battery up to now."""
+        """Update time, clock, stuck sensors and battery to `now_ms`."""
         traits = self.traits
         boot.now_ms, boot.true_ms = now_ms, self._start_ms + now_ms
         boot.uptime_ms = now_ms - self._begun_ms

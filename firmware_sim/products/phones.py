@@ -14,7 +14,7 @@ PURPOSES = ("presence", "offers", "learning", "measurement")
 
 
 class WaysideApp(BaseProduct):
-    """The app: its owner's consent at every start, then what it hears. The time comes from the network, a moment late."""
+    """Phone with the app: consent at every start, then sightings. The network sets its clock after two seconds."""
 
     traits = Traits(every_ms=1_000, boot_ms=600, join_ms=300, sync_ms=2_000, battery_hours=20.0)
     reported = 1
@@ -25,14 +25,14 @@ class WaysideApp(BaseProduct):
         self._encoder = Encoder(around.site, self.device, "")
 
     def birth(self, boot: Boot, /) -> Iterable[Message]:
-        """Here I am, and this is what my owner agrees to."""
+        """Status, then the consent of the phone's owner."""
         self._encoder = Encoder(self._around.site, self.device, boot.id)
         yield self._encoder.status(boot.claim_ms(), uptime_s=boot.uptime_ms // 1000, battery=boot.battery_pct)
         tag = f"iBeacon:{APP_UUID}-{1000 + self._number // 1000}-{self._number % 1000}"
         yield self._encoder.consent(boot.claim_ms(), PURPOSES, [tag], {"bar": float(self._number % 4)})
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
-        """The fixed beacons around."""
+        """The fixed beacons nearby."""
         heard = [
             (advert.ibeacon.canonical, rssi, advert.ibeacon.power_dbm)
             for advert, rssi in self._around.heard(boot.now_ms)
@@ -43,7 +43,7 @@ class WaysideApp(BaseProduct):
 
 
 class OwnTracksPhone(BaseProduct):
-    """A position at every report. A phone keeps the time while it is off."""
+    """A position per report. The clock keeps running while the phone is off."""
 
     traits = Traits(every_ms=10_000, boot_ms=600, join_ms=300, epoch_ms=None, battery_hours=24.0)
     reported = 1
@@ -54,12 +54,12 @@ class OwnTracksPhone(BaseProduct):
         self._connected_ms = 0
 
     def birth(self, boot: Boot, /) -> Iterable[Message]:
-        """Connecting is silent; the will gets its time now."""
+        """No message; the last will is registered with the current time."""
         self._connected_ms = boot.clock_ms
         return ()
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
-        """Where it is, or where its receiver got stuck."""
+        """The position, or the last one if the receiver is stuck."""
         latitude, longitude = boot.sense("spot", lambda: self._around.spot(boot.now_ms))
         accuracy_m = boot.draws.randint(4, 25)
         yield owntracks.location(
@@ -67,5 +67,5 @@ class OwnTracksPhone(BaseProduct):
         )
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
-        """The broker publishes the will."""
+        """Last will of the phone."""
         return (owntracks.last_will(self._around.site, self.device, self._connected_ms),)
