@@ -1,4 +1,4 @@
-"""`wayside-sim fleet`, `replay` and `count`: load without a street."""
+"""Commands `wayside-sim fleet`, `replay` and `count`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from firmware_sim.wire.lines import Writer
 from firmware_sim.wire.sender import OWN_MAX, Sender
 
 PROGRESS_EVERY_S = 0.5
-RECORDING_START_MS = 1_793_617_200_000  # as the street's: Monday 2026-11-02 12:00 in Berlin
+RECORDING_START_MS = 1_793_617_200_000  # the start of the demo street: Monday 2026-11-02 12:00 in Berlin
 FOR_EVER_S = 1e9
 
 MaxOpt = Annotated[bool, typer.Option("--max", help="As fast as the broker takes it, not at any pace.")]
@@ -64,7 +64,7 @@ def fleet(
 
 
 class FleetPlan(NamedTuple):
-    """Which fleet."""
+    """Parameters of a fleet."""
 
     mix: Mapping[str, float]
     devices: int
@@ -74,14 +74,14 @@ class FleetPlan(NamedTuple):
     rules: tuple[Rule, ...]
 
     def make(self, start_ms: int, send: Send) -> Fleet:
-        """Build it."""
+        """Create the fleet. Raises FaultError if a fault rule does not fit it."""
         return Fleet(
             self.mix, self.devices, seed=self.seed, start_ms=start_ms, send=send, rate=self.rate, ramp_s=self.ramp_s, faults=self.rules
         )
 
 
 def _recorded(plan: FleetPlan, path: Path, seconds: float) -> dict[str, object]:
-    """Into a file, as fast as it can be computed."""
+    """Record the fleet to a file."""
     with path.open("wb") as file:
         writer = Writer(file)
         made = plan.make(RECORDING_START_MS, lambda _, message: writer.write(made.loop.now_ms, message))
@@ -100,7 +100,7 @@ def _live(
     *,
     quiet: bool,
 ) -> dict[str, object]:
-    """Onto a broker."""
+    """Publish the fleet's messages to a broker."""
 
     def send(device: str, message: Message) -> None:
         run.send(device, message)
@@ -124,7 +124,7 @@ def replay(
     broker_pid: PidOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Say a recording again: same bytes, same order, at its own pace or another."""
+    """Publish a recording again: same bytes, same order, at its own pace or another."""
     with one_line_errors():
         run = Run(Sender(parse_broker(broker), "replay", connections), None if maximum else faster, broker_pid)
         figures = _go(run, Playback(file, run.send), FOR_EVER_S, 0.0, quiet=as_json)
@@ -142,7 +142,7 @@ def count(
     ] = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Count what a broker delivers: the other end of `fleet`, `run` and `replay`."""
+    """Count the messages that a broker delivers, to check `fleet`, `run` and `replay`."""
     with one_line_errors():
         found = counting.count(parse_broker(broker), topics, seconds=seconds, expect=expect, idle_s=idle)
         show(found, f"{topics} on {parse_broker(broker).url}", as_json=as_json)
@@ -151,7 +151,7 @@ def count(
 
 
 def _go(run: Run, simulation: Simulation, seconds: float, ramp_s: float, *, quiet: bool) -> dict[str, object]:
-    """Run until it is over, or until a signal says so."""
+    """Run until the end or a signal."""
     before = {number: signal.signal(number, lambda _number, _frame: run.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         return _with_progress(run, simulation, seconds, ramp_s, quiet=quiet)
@@ -161,7 +161,7 @@ def _go(run: Run, simulation: Simulation, seconds: float, ramp_s: float, *, quie
 
 
 def _with_progress(run: Run, simulation: Simulation, seconds: float, ramp_s: float, *, quiet: bool) -> dict[str, object]:
-    """A line of progress on standard error, which is for people only."""
+    """Run with a progress line on standard error, on terminals only."""
     last_s = 0.0
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:

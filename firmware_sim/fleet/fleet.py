@@ -1,8 +1,8 @@
-"""Thousands of devices on one clockwork, without a street: what a gateway's broker has to carry.
+"""Thousands of devices on one event loop, without a site: load for a gateway's broker.
 
-A fleet is a mix of products. With a rate, all devices report equally often, so that together they say that much; without
-one each keeps its product's own period. They are switched on one after the other over `ramp_s`, and live as all
-devices with firmware do: what they say is a function of mix, number, rate, seed, start and faults alone.
+A fleet is a mix of products. With `rate` all devices report with one period, chosen to give that many messages a second in
+total; without it each keeps its product's period. They start one after the other within `ramp_s`. Their messages depend only on
+mix, number, rate, seed, start and faults.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ EVERY_MS_MIN = 20
 
 
 class Fleet:
-    """A fleet that runs. `say` is given every message with the device that says it."""
+    """A running fleet. `send` is called for every message with the name of its device.
+
+    Raises FaultError for a clone rule (a fleet has no shared radio) and for a rule about an unknown device.
+    """
 
     def __init__(
         self,
@@ -56,11 +59,11 @@ class Fleet:
         self._injector.check_names(self.devices)
 
     def run_until(self, end_ms: int) -> None:
-        """Let everything happen that is due before `end_ms` of published time."""
+        """Run all actions due before `end_ms` of published time."""
         self.loop.run_until(end_ms)
 
     def summary(self) -> dict[str, object]:
-        """What was said, by how many, and what befell them."""
+        """Numbers of devices, states, starts by cause, messages and faults."""
         states = Counter(firmware.state.value for firmware in self.devices.values())
         starts: Counter[str] = Counter()
         for firmware in self.devices.values():

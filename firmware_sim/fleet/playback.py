@@ -1,4 +1,4 @@
-"""A recording, moved by a clockwork: each message is said again when its time comes."""
+"""Playback of a recording on an event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMAT = "recorded"
 
 
 class Playback:
-    """The file is read as it is played, however long it is. Messages of one topic stay in order on one connection."""
+    """Reads the file while playing, so memory does not grow with its length. Messages of one topic keep their order."""
 
     def __init__(self, file: Path, send: Send) -> None:
         self.loop = EventLoop()
@@ -23,7 +23,7 @@ class Playback:
         self._plan()
 
     def run_until(self, end_ms: int) -> None:
-        """Say everything that is due before then."""
+        """Publish all messages due before `end_ms`. Raises LineError at an invalid line of the recording."""
         self.loop.run_until(end_ms)
 
     def _plan(self) -> None:

@@ -1,14 +1,14 @@
-"""Who would have bought anyway: the counterfactual beside which an offer's worth is measured.
+"""Counterfactual purchases: the probability of a purchase without the offer, and the causal effect of an offer.
 
-Nobody can observe it, and the simulator can compute it: from where somebody is, their own law of ways (`Course`) is played on
-many times with other luck, and in each future the chance of a purchase in each shop is multiplied out. What is already
-certain (the stay they are in, the stay they walk to) is kept as it is; purchases are never drawn, only their probabilities
-multiplied, so a few dozen futures suffice. An offer that is taken replaces the purchase that would have come anyway, hence
+It cannot be observed but it can be simulated: from a person's current place the mobility model is run many times with other
+random draws, and in each rollout the chances of no purchase are multiplied for each shop. The stay that has begun, or that the
+person walks to, is kept. Since purchases are not drawn and only their probabilities multiplied, a few dozen rollouts suffice.
+An accepted offer replaces the purchase that would have come without it, hence
 
-    uplift = P(take) * (1 - anyway)
-    gain   = P(take) * (margin of the offer - anyway * usual margin)
+    uplift = P(take) * (1 - baseline)
+    gain   = P(take) * (margin of the offer - baseline * usual margin)
 
-with P(take) = accept * redeeming share. For a sure thing (anyway near 1) with a discount the gain is negative: money given away.
+with P(take) = accept * redeeming share. For a sure purchase (baseline near 1) with a discount the gain is negative.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ ROLLOUTS = 48
 
 
 class OfferValue(NamedTuple):
-    """What an offer does: extra purchases, and margin in minor units, both expected."""
+    """Expected effect of an offer: additional purchases, and margin in minor units."""
 
     uplift: float
     gain_minor: float
 
 
 def baseline_purchases(walker: Walker, street_s: float, draws: Random, rollouts: int = ROLLOUTS) -> dict[str, float]:
-    """For every shop, the true probability of a purchase there within `choices.anyway_s`, if nobody offers anything."""
+    """True probability of a purchase within `choices.anyway_s` and without offers, by shop."""
     until_s = street_s + walker.world.scenario.choices.anyway_s
     base, done = _certain(walker, street_s)
     shops = [zone.id for zone in walker.world.scenario.zones if zone.kind is not None]
-    sure = dict.fromkeys(shops, 1.0)  # the probability of no purchase during what is certain
+    sure = dict.fromkeys(shops, 1.0)  # the probability of no purchase in the current stay
     if base.zone in sure and not done:
         sure[base.zone] = 1.0 - _within(walker, base, street_s, until_s)
     missed = dict.fromkeys(shops, 0.0)
@@ -48,7 +48,7 @@ def baseline_purchases(walker: Walker, street_s: float, draws: Random, rollouts:
 
 
 def _certain(walker: Walker, street_s: float) -> tuple[Stay, bool]:
-    """The stay that somebody is in or walks to, and whether they have already paid in it."""
+    """The current stay, or the one that the person walks to, and whether the purchase in it is already paid."""
     index = walker.itinerary.at(street_s)
     stay = walker.itinerary.stay(max(index, 0))
     if index >= 0 and street_s > stay.until_s:
@@ -57,7 +57,7 @@ def _certain(walker: Walker, street_s: float) -> tuple[Stay, bool]:
 
 
 def _rollout(walker: Walker, base: Stay, until_s: float, draws: Random) -> dict[str, float]:
-    """The probability of no purchase, by shop, along one way that they might go."""
+    """Probability of no purchase, by shop, along one random continuation."""
     left: dict[str, float] = {}
     stay = base
     while stay.until_s < until_s:
@@ -68,9 +68,9 @@ def _rollout(walker: Walker, base: Stay, until_s: float, draws: Random) -> dict[
 
 
 def _within(walker: Walker, stay: Stay, from_s: float, until_s: float) -> float:
-    """The probability of a purchase in a stay between two moments, given none before the first.
+    """Probability of a purchase in a stay between two moments, given none before the first.
 
-    When in a stay people pay is uniform between two shares of it.
+    The moment of payment is uniform between two shares of the stay (`BUYS`).
     """
     if not walker.world.is_open(stay.zone, stay.from_s):
         return 0.0
@@ -81,7 +81,7 @@ def _within(walker: Walker, stay: Stay, from_s: float, until_s: float) -> float:
 
 
 def offer_value(world: World, offer: OfferEffect, acceptance: float, baseline: float) -> OfferValue:
-    """Uplift and gain of an offer whose two probabilities are known."""
+    """Uplift and gain of an offer with known acceptance and baseline probability; 0 without a shop."""
     kind = world.zones[offer.shop].kind if offer.shop in world.zones else None
     if kind is None:
         return OfferValue(0.0, 0.0)

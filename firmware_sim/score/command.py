@@ -1,4 +1,4 @@
-"""`wayside-sim score`."""
+"""Command `wayside-sim score`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from firmware_sim.console import one_line_errors
 from firmware_sim.score import report
 
-PEOPLE_COLUMNS = 130  # as wide as the widest table, wherever the output goes
+PEOPLE_COLUMNS = 130  # width of the widest table, also for output to a file
 
 
 def score(
@@ -29,7 +29,7 @@ def score(
     ] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
 ) -> None:
-    """Hold a gateway's exported history against what really happened."""
+    """Compare a gateway's exported history with the ground truth."""
     named = tuple(zone for zone in zones.replace(",", " ").split() if zone)
     with one_line_errors():
         result = report.score(truth, history, records_file=records, zones=named, grace_s=grace_s, stay_s_min=stay_s_min, draws=draws)

@@ -1,4 +1,4 @@
-"""What left the gateway, beside the truth: counts of triggers by zone, and whether anything in it names a person."""
+"""Records that left the gateways, compared with the truth: triggers by zone, and personal identifiers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from firmware_sim.score.history import HistoryError
 
 
 class Records(NamedTuple):
-    """Triggers told by zone beside those that phones received; `leaks` are lines that hold a name, a tag or a decision's code."""
+    """Triggers by zone in records and on phones; `leaks` counts lines that contain a person's name, tag or decision code."""
 
     lines: int
     told: dict[str, int]
@@ -21,7 +21,10 @@ class Records(NamedTuple):
 
 
 def score(file: Path, known: LoadedTruth) -> Records:
-    """Read records, one JSON object a line: single records, or batches with a list of them."""
+    """Read records from JSON lines, each a single record or a batch with a list of them.
+
+    Raises HistoryError if a line is no JSON, and OSError if the file cannot be read.
+    """
     identifiers = _identifiers(known)
     told: Counter[str] = Counter()
     lines = leaks = 0
@@ -45,7 +48,7 @@ def _each(record: Any) -> list[dict[str, Any]]:
 
 
 def _identifiers(known: LoadedTruth) -> list[str]:
-    """Whatever would tell who somebody is: phones' names, the ids that they advertise, decisions' codes."""
+    """Identifiers of people: phone names, the app's beacon UUID, decision codes."""
     app = known.world.scenario.phones.app_uuid
     codes = {row["decision"] for row in known.tables["offers"] if row["decision"]}
     return [app, *known.walkers, *sorted(codes)]

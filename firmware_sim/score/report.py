@@ -1,4 +1,4 @@
-"""The whole score, for machines as a dictionary and for people as tables."""
+"""The whole comparison, as a dictionary and as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from firmware_sim.score.visits import Rate, Visits
 
 
 class Score(NamedTuple):
-    """Everything that is known about a gateway's run."""
+    """All results of a comparison."""
 
     matching: Matching
     visits: list[Visits]
@@ -40,7 +40,10 @@ def score(
     stay_s_min: float = 0.0,
     draws: int = 300,
 ) -> Score:
-    """Hold histories against a folder of truth; `HistoryError`, `TruthError` or `OSError` when that is impossible."""
+    """Compare histories with a folder of ground truth.
+
+    Raises HistoryError, TruthError or OSError if one of them cannot be read, and HistoryError for an unknown zone.
+    """
     import duckdb  # noqa: PLC0415 (see `people/truth.py`)
 
     known = truth.read(truth_folder)
@@ -77,7 +80,7 @@ def score(
 
 
 def facts(result: Score) -> dict[str, Any]:
-    """The score for machines; shares from 0 to 1, times in seconds, money in minor units, intervals of 95 %."""
+    """Results as a JSON-compatible dictionary: shares from 0 to 1, times in seconds, money in minor units, 95 % intervals."""
     matching = result.matching
     return {
         "subjects": {
@@ -102,7 +105,7 @@ def _plain(item: Any) -> Any:
 
 
 def tables(result: Score) -> list[Table]:
-    """The score for people."""
+    """Results as tables."""
     found = [_visits(result), _decisions(result)]
     if result.value is not None:
         found.append(_value(result.value))

@@ -1,9 +1,9 @@
-"""Triggers: what they were worth beside chance, and what each decision left on the table.
+"""Value of triggers compared with chance, and regret of decisions.
 
-The worth of an offer that reached a phone is its true gain (see `people/counterfactual.py`): the margin that would not have come anyway. It is
-compared with sending as many offers at the same moments to people drawn from those who were there and had said yes, each a
-random offer. Regret is the gain of the best offer for that person at that moment, silence (0) among the choices, less the gain
-of the one that was sent. All probabilities come from the world itself; only futures and picks are drawn, from a seed.
+The value of an offer that reached a phone is its true gain (`people/counterfactual.py`): the margin beyond the purchase without
+the offer. It is compared with as many offers at the same moments to random people that were present with consent, each a random
+offer. Regret is the gain of the best offer for that person and moment, or 0 for silence, minus the gain of the offer sent. All
+probabilities are the true ones; only rollouts and random choices are drawn, from a seed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from firmware_sim.people.truth import LoadedTruth
 from firmware_sim.people.walker import Walker
 
 BOOTSTRAPS = 2000
-EVALUATED_MAX = 400  # decisions whose regret is worked out; more say the same
-BEST_MINOR = 0.5  # gains nearer than this are the same
+EVALUATED_MAX = 400  # sample size for regret
+BEST_MINOR = 0.5  # tolerance for equal gains
 
 
 class Figure(NamedTuple):
-    """A mean with its 95 % interval."""
+    """Mean with its 95 % interval."""
 
     mean: float
     low: float
@@ -36,7 +36,7 @@ class Figure(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What the triggers brought; `gain` in minor units a trigger, `advantage` over chance in the same."""
+    """Results for all triggers; `gain` in minor units per trigger, `advantage` is the difference to chance."""
 
     received: int
     uplift: Figure
@@ -52,7 +52,7 @@ class Value(NamedTuple):
 
 
 def value(known: LoadedTruth, draws: int) -> Value | None:
-    """Everything about the triggers of a run; None when none was received, or nothing is to be drawn to compare them with."""
+    """Value of all triggers of a run; None if no offer was received or `draws` is 0."""
     sent = [row for row in known.tables["offers"] if row["fate"] == "received"]
     if not sent or not draws:
         return None
@@ -78,7 +78,7 @@ def value(known: LoadedTruth, draws: int) -> Value | None:
 
 
 def effects(known: LoadedTruth) -> list[OfferEffect]:
-    """The offers that could have been sent: the scenario's, or those that were."""
+    """Offers that could have been sent: the scenario's, or without any those that were sent."""
     if known.world.scenario.offers:
         return list(known.world.scenario.offers)
     seen = sorted({(row["offer"], row["shop"]) for row in known.tables["offers"] if row["shop"] in known.world.zones})
@@ -86,13 +86,13 @@ def effects(known: LoadedTruth) -> list[OfferEffect]:
 
 
 def gain(walker: Walker, offer: OfferEffect, street_s: float, baseline: dict[str, float]) -> float:
-    """The true gain of an offer to somebody at a moment, given what they would have bought anyway."""
+    """True gain in minor units of an offer at a moment, given the baseline probability of a purchase by shop."""
     acceptance = accept(walker.world.scenario, walker.person, offer, walker.offer_context(street_s, offer.shop, offer.id))
     return offer_value(walker.world, offer, acceptance, baseline.get(offer.shop, 0.0)).gain_minor
 
 
 def _chance(known: LoadedTruth, sent: list[dict[str, Any]], draws: int) -> NDArray[np.float64]:
-    """Gains of random offers to random people who were there at the same moments."""
+    """Gains of random offers to random people present at the same moments."""
     world, rng, offers = known.world, generator(known.world.seed, "chance"), effects(known)
     gains = []
     for number in range(draws):
@@ -105,7 +105,7 @@ def _chance(known: LoadedTruth, sent: list[dict[str, Any]], draws: int) -> NDArr
 
 
 def _regrets(known: LoadedTruth, sent: list[dict[str, Any]]) -> tuple[list[float], float, float]:
-    """Regret of each judged decision; the shares that were the best choice, and that were worse than silence."""
+    """Regret of each evaluated decision, the share of best choices, and the share of choices worse than silence."""
     world, offers = known.world, effects(known)
     step = max(1, len(sent) // EVALUATED_MAX)
     evaluated = sent[::step][:EVALUATED_MAX]
@@ -129,7 +129,7 @@ def _figure(values: NDArray[np.float64], rng: np.random.Generator) -> Figure:
 
 
 def _resampled(values: NDArray[np.float64], size: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Means of samples drawn with replacement."""
+    """Bootstrap means."""
     found: NDArray[np.float64] = values[rng.integers(0, len(values), (BOOTSTRAPS, size))].mean(axis=1)
     return found
 

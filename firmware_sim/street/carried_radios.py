@@ -1,7 +1,7 @@
-"""What walkers carry on the air: everybody's phone advertises, whether or not its owner has said yes.
+"""Radios that people carry: every person's phone advertises, with or without consent.
 
-With the app it is the app's iBeacon under an address that changes every so often; without, it is one of the
-usual frames of other people's products, address and content changing together so that nobody can be followed.
+A phone with the app advertises the app's iBeacon under an address that rotates; other phones send one of the usual frames of
+other products, whose address and content rotate together and therefore cannot be linked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FOREIGN_SORTS = 4
 
 
 class CarriedRadio:
-    """One walker's advertising, and which scanners it reaches."""
+    """Advertisements of one walker's phone, delivered to the receivers in range."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class CarriedRadio:
             self._turn, self._advert = turn, self._drawn(*turn)
         return self._advert
 
-    def _drawn(self, turn: int, has_app: bool) -> ble.Advertisement:  # noqa: FBT001 (who has not yet said yes has no app)
+    def _drawn(self, turn: int, has_app: bool) -> ble.Advertisement:  # noqa: FBT001 (a person without consent has no app yet)
         chance = draws.generator(self._world.seed, "address", self._walker.number, turn)
         if self._beacon is not None and has_app:
             return ble.ibeacon(ble.private_address(chance), self._beacon)

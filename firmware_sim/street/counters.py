@@ -1,4 +1,4 @@
-"""What happened, counted for the summary at the end."""
+"""Counters of a run, for its summary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from firmware_sim.message import Message
 
 
 class Counters:
-    """Counts of what left the devices and of what became of the offers that came down to them."""
+    """Counts of published messages, injected faults, and offers with their answers."""
 
     def __init__(self) -> None:
         self.formats: Counter[str] = Counter()
@@ -20,13 +20,13 @@ class Counters:
         self.malformed = 0
 
     def count(self, message: Message) -> None:
-        """One message has left."""
+        """Count one published message."""
         self.formats[message.format] += 1
         if message.kind in FACTS:
             self.facts[message.kind] += 1
 
     def summary(self) -> dict[str, object]:
-        """All counts, ready for JSON."""
+        """All counts as a JSON-compatible dictionary."""
         return {
             "messages": self.formats.total(),
             "messages_by_format": dict(sorted(self.formats.items())),

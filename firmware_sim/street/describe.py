@@ -1,4 +1,4 @@
-"""A scenario for people's eyes: what stands where, who hears whom, how well."""
+"""Description of a scenario: zones, devices, and how people are detected in each zone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from firmware_sim.scenario import Scenario
 
 
 def facts(scenario: Scenario) -> dict[str, object]:
-    """The same as `tables`, for machines."""
+    """The description as a JSON-compatible dictionary."""
     people = scenario.people
     return {
         "site": scenario.site,
@@ -32,7 +32,7 @@ def facts(scenario: Scenario) -> dict[str, object]:
 
 
 def tables(scenario: Scenario) -> list[Table]:
-    """Zones with what is in them, and the figures of people and radio."""
+    """The description as tables: zones with their devices, and figures of people and radio."""
     zones = Table(title=f"site {scenario.site}", title_justify="left")
     for column in ("zone", "x m", "y m", "kind of place", "people are heard by", "sensors", "till"):
         zones.add_column(column, overflow="fold")
@@ -55,7 +55,7 @@ def tables(scenario: Scenario) -> list[Table]:
 
 
 def _heard_by(scenario: Scenario, zone: str) -> list[str]:
-    """What notices people in a zone."""
+    """Devices and phone features that detect people in a zone."""
     heard = [f"{item.format} {item.id}" for item in scenario.scanners if item.zone == zone]
     heard += [f"phones, by iBeacon {item.major}-{item.minor}" for item in scenario.beacons if item.zone == zone]
     return heard + (["owntracks positions"] if scenario.phones.fine_zone == zone else [])

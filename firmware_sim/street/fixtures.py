@@ -1,4 +1,4 @@
-"""Street furniture: sensors that measure, counters that count, tills that sell."""
+"""Fixtures of a site: sensors, people counters and tills."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from firmware_sim.world.world import World
 
 STATUS_MS = 30_000
 AMOUNT_SPREAD = 0.3
-TAG_NEAR_DBM = (-58.0, 2.0)  # a room sensor hangs a few metres from its gateway and does not walk
+TAG_NEAR_DBM = (-58.0, 2.0)  # mean and standard deviation for a fixed sensor a few metres from its gateway
 
 Count = Callable[[], int]
-"""How many people came into a counter's zone since it was last asked."""
+"""Number of people that entered the counter's zone since the last call."""
 
 
 def make_encoder(world: World, device: str, lane: str = "own") -> Encoder:
-    """The Wayside v1 voice of a device. Answers to offers have a life of their own.
+    """Wayside v1 encoder of a device. Each `lane` has a boot id and sequence numbers of its own.
 
-    So the numbers that a device gives to what it says by itself do not depend on what the gateway does.
+    Answers to offers use a lane of their own, so that the numbers of all other messages do not depend on the gateway.
     """
     return Encoder(world.scenario.site, device, draws.boot(world.seed, world.start_ms, device, lane))
 
 
 class WaysideSensor:
-    """A sensor that speaks Wayside v1: weather, or people counted."""
+    """Sensor with Wayside v1: weather, people counts, or both."""
 
     def __init__(self, world: World, sensor: Sensor, count: Count, loop: EventLoop, transport: Transport) -> None:
         self._world, self._sensor, self._count, self._transport = world, sensor, count, transport
@@ -61,7 +61,7 @@ class WaysideSensor:
 
 
 class ZigbeeClimate:
-    """A battery-driven climate sensor behind Zigbee2MQTT."""
+    """Battery-powered climate sensor behind Zigbee2MQTT."""
 
     def __init__(self, world: World, sensor: Sensor, loop: EventLoop, transport: Transport) -> None:
         self._world, self._sensor, self._transport = world, sensor, transport
@@ -79,7 +79,7 @@ class ZigbeeClimate:
 
 
 class RuuviTag:
-    """A room sensor that only advertises; the Ruuvi Gateway of its zone hears it."""
+    """Room sensor that only advertises; the scanner of its zone receives it."""
 
     def __init__(self, world: World, sensor: Sensor, receiver: Receiver, loop: EventLoop, transport: Transport) -> None:
         self._world, self._receiver, self._transport = world, receiver, transport
@@ -111,7 +111,7 @@ class RuuviTag:
 
 
 class CashTill:
-    """A till. What it sells on offers is told in a second life, for the reason given at `speaker`."""
+    """Till of a shop. Sales on offers use a lane of their own, see `make_encoder`. Raises ValueError if its zone is no shop."""
 
     def __init__(self, world: World, till: Till, loop: EventLoop, transport: Transport) -> None:
         self.device = till.device
@@ -128,13 +128,13 @@ class CashTill:
         loop.every(STATUS_MS, STATUS_MS, self._status)
 
     def sell(self, now_ms: int, chance: Random) -> int:
-        """A sale to somebody who came by themselves; its amount in minor units."""
+        """Publish a sale without an offer; returns the amount in minor units."""
         amount_minor = self._amount(chance)
         self._publish(self._encoder.purchase(self._claim(now_ms), amount_minor, self._kind, None))
         return amount_minor
 
     def redeem(self, now_ms: int, chance: Random, decision: str, publish: Publish) -> int:
-        """A sale on an offer; its amount in minor units."""
+        """Publish a sale with an offer; returns the amount in minor units."""
         amount_minor = self._amount(chance)
         publish(self._offers_encoder.purchase(self._claim(now_ms), amount_minor, self._kind, decision))
         return amount_minor

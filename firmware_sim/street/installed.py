@@ -1,4 +1,4 @@
-"""Devices with firmware, put up on a street: what they perceive is the simulated world."""
+"""Devices with firmware at a site: their surroundings are the simulated world."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HEARD_MAX = 1_000
 PRESSURE_HPA = 1013.25
 
 Count = Callable[[str], int]
-"""How many people are in a zone now."""
+"""Number of people in a zone."""
 
 
 class ZoneSurroundings:
-    """The surroundings of a device in a zone; also the radio that gathers what it hears."""
+    """Surroundings of a device in a zone, and the radio that collects advertisements for it."""
 
     def __init__(self, world: World, zone: str, count: Count) -> None:
         self.site, self.zone = world.scenario.site, zone
@@ -31,31 +31,31 @@ class ZoneSurroundings:
         self._heard: list[tuple[ble.Advertisement, float]] = []
 
     def receive(self, _now_ms: int, advert: ble.Advertisement, rssi_dbm: float) -> None:
-        """Something advertises nearby; nobody listens for ever."""
+        """Collect an advertisement; dropped if HEARD_MAX are waiting."""
         if len(self._heard) < HEARD_MAX:
             self._heard.append((advert, rssi_dbm))
 
     def heard(self, _now_ms: int, /) -> list[tuple[ble.Advertisement, float]]:
-        """What was heard since this was last asked."""
+        """Advertisements received since the last call, with RSSI in dBm."""
         heard, self._heard = self._heard, []
         return heard
 
     def air(self, now_ms: int, /) -> Air:
-        """Outdoors."""
+        """Outdoor air."""
         weather = self._world.weather(self._world.street_s(now_ms))
         return Air(weather.temperature, weather.humidity, PRESSURE_HPA, 8_000.0, weather.precipitation)
 
     def people(self, _now_ms: int, /) -> int:
-        """In the zone."""
+        """Number of people in the zone."""
         return self._count(self.zone)
 
     def spot(self, _now_ms: int, /) -> tuple[float, float]:
-        """The middle of the zone."""
+        """Latitude and longitude in degrees of the zone's middle."""
         return degrees(self._world.spot(self.zone), self._world.scenario.origin)
 
 
 class Installation:
-    """All devices of a scenario's `[[devices]]`. `ears` are the radios of those that can hear, by device."""
+    """All devices of a scenario's `[[devices]]`; `receivers` are their radios by device."""
 
     def __init__(
         self, world: World, injector: FaultInjector, loop: EventLoop, count: Count, publisher_of: Callable[[str], Publish]
@@ -85,7 +85,7 @@ class Installation:
         self.devices[product.device] = firmware
         self._injector.attach(product.device, firmware, falls_silent=True)
         self._injector.add_clones(product.device, around.receive)
-        # Not all at once: a power cut is a fault, not the normal start of a street.
+        # Staggered: a simultaneous start is a fault (power cut), not the normal case.
         self._loop.at(number * 37 % firmware.traits.every_ms, partial(self._handle, firmware, Cause.POWER))
         if group.update_at_s is not None:
             self._loop.at(round(group.update_at_s * 1000), partial(self._handle, firmware, Cause.UPDATE))

@@ -1,9 +1,9 @@
-"""The app on a consenting person's phone.
+"""The app on a phone, and its user.
 
-By itself it tells consent, the fixed beacons it hears and where it is: that is the open loop, and it is the
-same whatever the gateway does. Offers that come down are answered by the person's true probability: the
-closed loop, whose chance is drawn per phone and per offer, and whose sayings have a life of their own.
-A person who redeems walks there in time but not on the air: radio belongs to the open loop.
+Consent, sightings of fixed beacons and positions are the open loop: they do not depend on the gateway. Answers to offers are
+the closed loop: they follow the person's true probability of acceptance, with a random stream per phone and offer, and have a
+lane of their own (see `fixtures.make_encoder`). Redeeming takes the walking time, but the person's simulated position does not
+change: radio belongs to the open loop.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from firmware_sim.world.world import degrees
 CONSENT_WITHIN_MS = 1500
 SHOWN_MS = (50, 250)
 THINKING_MS = (500, 3000)
-OPENS_WITHOUT_ACCEPTING = 0.4  # of those who will not accept: look and then dismiss
-DISMISSES_UNSEEN = 0.4  # of them: swipe away; the others let it lie
-QUEUE_S = (20.0, 60.0)  # street seconds in front of the till
+OPENS_WITHOUT_ACCEPTING = 0.4  # share of the people without acceptance that open the offer and dismiss it
+DISMISSES_UNSEEN = 0.4  # share of the same people that dismiss it unopened, if they did not open it; the rest ignores it
+QUEUE_S = (20.0, 60.0)  # queueing time in street seconds
 
 Redeem = Callable[[int, int, Random, str, str], bool]
-"""Hand in a decision's code at a time, by a walker's number, at a shop's till; False when that shop has no till."""
+"""Redeem a decision: time in ms, walker's number, random stream, shop, decision. Returns False if the shop has no till."""
 
 
 class App:
-    """One phone with the app. Everything it plans is in published milliseconds."""
+    """App on one phone. All its times are published milliseconds."""
 
     def __init__(
         self, walker: Walker, beacons: dict[str, ble.IBeacon], propagation: Propagation, loop: EventLoop, transport: Transport
@@ -57,23 +57,23 @@ class App:
 
     @property
     def ibeacon(self) -> ble.IBeacon:
-        """What the app advertises; also the tag that the consent names as theirs."""
+        """The beacon that the app advertises; the consent contains it as a tag."""
         scenario, number = self._world.scenario, self._walker.number
         power = round(scenario.radio.rssi_1m_dbm)
         return ble.IBeacon(scenario.phones.app_uuid, 1000 + number // 1000, number % 1000, power)
 
     def claim(self, now_ms: int) -> int | None:
-        """What the phone believes the time to be."""
+        """Time of the phone's own clock in UTC milliseconds, or None for a phone without a clock."""
         return self._transport.clock_ms(now_ms) if self._clock else None
 
     @property
     def silent(self) -> bool:
-        """Whether there is no consent, not yet or not any more. The beacon on the air goes on: the gateway has to hold its ears shut."""
+        """Whether consent is missing, not yet given or withdrawn. The beacon keeps advertising: ignoring it is the gateway's duty."""
         return self._silent
 
     @property
     def off(self) -> bool:
-        """Whether its battery is flat."""
+        """Whether the phone's battery is flat."""
         return self._transport.is_flat(self._loop.now_ms)
 
     def _start(self) -> None:
@@ -124,14 +124,14 @@ class App:
         gauss = self._draws.gauss
         spot = place.spot._replace(x_m=place.spot.x_m + gauss(0.0, phones.error_m), y_m=place.spot.y_m + gauss(0.0, phones.error_m))
         latitude, longitude = degrees(spot, self._world.scenario.origin)
-        at_ms = self._world.start_ms + now_ms  # a positioning phone has the satellites' time
+        at_ms = self._world.start_ms + now_ms  # position times come from the satellite receiver, not from the phone's clock
         accuracy_m = max(1, round(1.5 * phones.error_m))
         user = self._world.scenario.site
         self._publish(owntracks.location(user, self.device, latitude, longitude, accuracy_m=accuracy_m, at_ms=at_ms, battery=self._battery))
 
 
 class PhoneUser:
-    """The person as far as offers are concerned: reads them on the app, thinks, answers, goes and redeems."""
+    """The person as the receiver of offers: reads, considers, answers, walks to the shop and redeems."""
 
     def __init__(
         self, app: App, walker: Walker, loop: EventLoop, publish: Publish, *, redeem: Redeem, counters: Counters, recorder: TruthRecorder
@@ -143,7 +143,7 @@ class PhoneUser:
         self._known: set[str] = set()
 
     def receive(self, payload: bytes) -> None:
-        """An offer has come down, now."""
+        """Handle an offer that arrives now."""
         offer = read_offer(payload)
         fate = self._fate(offer)
         self._counters.offers[fate] += 1
@@ -157,7 +157,7 @@ class PhoneUser:
             self._consider(offer, acceptance, draws.generator(self._world.seed, "offer", number, len(self._known)))
 
     def _acceptance(self, offer: Offer) -> float:
-        """The true probability that they take it, now; from now on it is one of the offers that they remember."""
+        """True probability of accepting the offer now; the offer counts for later fatigue."""
         street_s = self._world.street_s(self._loop.now_ms)
         acceptance = self._walker.acceptance(street_s, offer.shop, offer.offer)
         self._walker.add_offer(street_s, offer.offer)
@@ -190,7 +190,7 @@ class PhoneUser:
             self._answer(settled_ms, offer, "dismissed")
 
     def _go(self, accepted_ms: int, offer: Offer, chance: Random) -> None:
-        """Walk to the shop, queue, hand the code in: the till sells first, the phone learns of it a little later."""
+        """Walk to the shop, queue and redeem: the till publishes the sale first, the phone its answer 200 to 800 ms later."""
         if chance.random() >= self._world.scenario.people.redeeming_share:
             return
         street_s = self._walker.walk_s(self._world.street_s(accepted_ms), offer.shop) + chance.uniform(*QUEUE_S)
@@ -203,7 +203,7 @@ class PhoneUser:
         self._loop.at(accepted_ms + self._world.published_ms(street_s), at_till)
 
     def _answer(self, at_ms: int, offer: Offer, answer: str) -> None:
-        """Say it then, unless consent is gone by that time."""
+        """Publish an answer at `at_ms`, unless consent has been withdrawn by then."""
 
         def send(now_ms: int) -> None:
             if not self._app.silent:

@@ -1,4 +1,4 @@
-"""The open loop of a scenario as a file of JSON lines: what a street says when nobody answers it."""
+"""Recording of a scenario's open loop as JSON lines."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def record(
     truth: Path | None = None,
     faults: Sequence[Rule] = (),
 ) -> dict[str, object]:
-    """Write `seconds` of published time (and, into the folder `truth`, what really happened) and return the summary.
+    """Write `seconds` of published time to `file`, and with `truth` the ground truth to that folder; returns the summary.
 
-    What a line is, and the digest: `firmware_sim.wire.lines`.
+    `firmware_sim.wire.lines` defines the format and the digest. Raises OSError if a file cannot be written.
     """
     recorder = TruthRecorder(keep=truth is not None)
     if truth is not None:
-        truth.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before the run
+        truth.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written fails before the run
     with file.open("wb") as lines:
         writer = Writer(lines)
 

@@ -1,7 +1,7 @@
-"""Scanners: from an advertisement on the air to a message in the product's format.
+"""Scanners: from received advertisements to messages in the product's format.
 
-Each product has its own habit: ESPresense tells at once and keeps a memory per device, a Ruuvi Gateway
-passes bytes on at once, a Minew gateway gathers for a second and tells all.
+ESPresense publishes each advertisement at once and keeps statistics per device, a Ruuvi Gateway relays raw bytes at once, a
+Minew gateway collects and publishes once per period.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from firmware_sim.scenario import Scanner
 from firmware_sim.street.transport import Transport
 
 TELEMETRY_MS = 15_000
-FORGET_MS = 150_000  # ESPresense drops a device it has not heard for so long
+FORGET_MS = 150_000  # ESPresense drops a device after this time without an advertisement
 SMOOTHING = 0.25
 
 
 class Receiver(Protocol):
-    """A radio that something was heard by."""
+    """A radio that receives advertisements."""
 
     def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Take down one advertisement."""
+        """Handle one advertisement."""
 
 
 class EspresenseNode:
-    """One message per advertisement, with the node's own interval and variance; telemetry now and then."""
+    """One message per advertisement, with the node's own interval and variance; telemetry every 15 s."""
 
     def __init__(self, node: str, loop: EventLoop, publish: Publish) -> None:
         self._node = node
         self._publish = publish
-        self._memory: dict[str, tuple[int, float, float]] = {}  # id: last heard, mean, variance
+        self._memory: dict[str, tuple[int, float, float]] = {}  # id: last reception, mean, variance
         self._adverts = 0
         loop.every(TELEMETRY_MS, TELEMETRY_MS, self._telemetry)
 
     def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Smooth, remember, and tell."""
+        """Update mean and variance of the device, and publish."""
         self._adverts += 1
         name = espresense.identity(advert)
         last_ms, mean, variance = self._memory.get(name, (now_ms, rssi_dbm, 0.0))
@@ -54,7 +54,7 @@ class EspresenseNode:
 
 
 class MinewGateway:
-    """Everything of the last period in one array; an empty report still tells that the gateway lives."""
+    """One array per period; an empty report shows that the gateway is alive."""
 
     def __init__(self, scanner: Scanner, loop: EventLoop, transport: Transport) -> None:
         self._mac = scanner.id
@@ -64,7 +64,7 @@ class MinewGateway:
         loop.every(scanner.report_ms, scanner.report_ms, self._report)
 
     def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Keep it for the next report."""
+        """Keep the advertisement for the next report."""
         self._heard.append(minew.Heard(self._clock_ms(now_ms), advert, rssi_dbm))
 
     def _report(self, now_ms: int) -> None:
@@ -73,7 +73,7 @@ class MinewGateway:
 
 
 class RuuviGateway:
-    """One message per advertisement, bytes as they came."""
+    """One message per advertisement, with its raw bytes."""
 
     def __init__(self, mac: str, transport: Transport) -> None:
         self._mac = mac
@@ -81,12 +81,12 @@ class RuuviGateway:
         self._publish = transport.publish
 
     def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Pass it on."""
+        """Publish the advertisement."""
         self._publish(ruuvi.relay(self._mac, advert, rssi_dbm, self._clock_ms(now_ms)))
 
 
 def build(scanner: Scanner, loop: EventLoop, transport: Transport) -> Receiver:
-    """The scanner that the scenario asks for."""
+    """Scanner of the configured format."""
     if scanner.format == "espresense":
         return EspresenseNode(scanner.id, loop, transport.publish)
     if scanner.format == "minew_gateway_json":

@@ -1,8 +1,8 @@
-"""Everything that sends on a street, wired to one clockwork.
+"""All devices and people of a site on one event loop.
 
-`Street` is the whole simulator without a network: turn its hand, and messages fall out; give it an offer,
-and later answers do. What it publishes by itself is a function of scenario, seed, start, speed and number
-of walkers alone, and nothing that a gateway sends can change a byte of it.
+`Street` is the whole simulator without a network: running it publishes messages through a callback, and offers passed to
+`receive` lead to answers later. Its own messages (the open loop) depend only on scenario, seed, start, speed and number of
+walkers; no input from a gateway changes a byte of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from firmware_sim.world.world import World
 
 
 class Street:
-    """A scenario that runs. `publish` is given every message at the moment it leaves its device."""
+    """A running scenario. `publish` is called for every message at the moment of publication."""
 
     def __init__(
         self,
@@ -84,11 +84,11 @@ class Street:
         self._injector.check_names([*self._receivers, *installed.devices, *self._users, *things])
 
     def run_until(self, end_ms: int) -> None:
-        """Let everything happen that is due before `end_ms` of published time."""
+        """Run all actions due before `end_ms` of published time."""
         self.loop.run_until(end_ms)
 
     def receive(self, topic: str, payload: bytes) -> None:
-        """An offer came down from the gateway, now."""
+        """Deliver an offer to a phone now; counted as astray if there is no such phone."""
         user = self._users.get(offered_device(topic))
         if user is None:
             self.counters.offers["astray"] += 1
@@ -96,16 +96,16 @@ class Street:
             user.receive(payload)
 
     def summary(self) -> dict[str, object]:
-        """Who was there and what was said."""
+        """Numbers of walkers and consents, and all counters."""
         consenting = sum(walker.consents for walker in self.walkers)
         return {"walkers": len(self.walkers), "consenting": consenting, **self.counters.summary()}
 
     def truth(self) -> Truth:
-        """What really happened until now; complete if a `witness` was given."""
+        """Ground truth until now; without a `recorder` it lacks offers, answers, purchases and consents."""
         return Truth(self._world, self.walkers, self._recorder, self.loop.now_ms)
 
     def _add_sensor(self, sensor: Sensor) -> None:
-        """Put up one sensor."""
+        """Create one sensor."""
         if sensor.format == "wayside_v1":
             WaysideSensor(self._world, sensor, partial(self._footfall, sensor.zone), self.loop, self._transport(sensor.device))
         elif sensor.format == "zigbee2mqtt":
@@ -119,17 +119,17 @@ class Street:
         return Transport(device, self._world.start_ms, partial(self._open, device), self._injector)
 
     def _people_in(self, zone: str) -> int:
-        """How many are there now."""
+        """Number of people in the zone now."""
         street_s = self._world.street_s(self.loop.now_ms)
         places = (walker.place(street_s) for walker in self.walkers)
         return sum(place is not None and place.zone == zone for place in places)
 
     def _footfall(self, zone: str | None) -> int:
-        """How many came into the zone since this was last asked (one counter a zone)."""
+        """Number of people that entered the zone since the last call (one counter per zone)."""
         return 0 if zone is None else self._arrivals.pop(zone, 0)
 
     def _add_person(self, walker: Walker) -> None:
-        """Give one walker what they carry, and plan their first visit."""
+        """Create the phone of one walker and schedule the first stay."""
         beacon, transport = None, self._transport(f"phone-{walker.number:04d}")
         if walker.consents:
             app = App(walker, self._beacons, self._beacon_air, self.loop, transport)
@@ -142,7 +142,7 @@ class Street:
         self._plan_stay(walker, 0)
 
     def _plan_stay(self, walker: Walker, index: int) -> None:
-        """When the index-th stay begins: be counted, perhaps buy, and plan the next."""
+        """Schedule the arrival at stay `index`: footfall, a possible purchase, and the next stay."""
         stay = walker.itinerary.stay(index)
         till = self._tills.get(stay.zone)
 
@@ -167,9 +167,9 @@ class Street:
         return till is not None
 
     def _open(self, device: str, message: Message) -> None:
-        """Out into the open loop: a few radio and sensor messages are cut off on the way, facts never are.
+        """Publish a message of the open loop; a share of them is truncated (`malformed_share`), except facts.
 
-        A lost consent would change who is there; a real phone keeps a fact until it is acknowledged whole.
+        A lost consent would change the population; real phones keep a fact until it is acknowledged.
         """
         if message.kind not in FACTS and self._malformed.random() < self._world.scenario.malformed_share:
             self.counters.malformed += 1
@@ -177,11 +177,11 @@ class Street:
         self._closed(device, message)
 
     def _closed(self, device: str, message: Message) -> None:
-        """On its way, whatever caused it; faults may have their hand in it."""
+        """Publish a message of either loop, through the fault injector."""
         self._recorder.add_message(self.loop.now_ms, message)
         self._injector.send(device, message)
 
     def _out(self, _device: str, message: Message) -> None:
-        """Out on the wire."""
+        """Count and publish."""
         self.counters.count(message)
         self._publish(message)

@@ -1,4 +1,4 @@
-"""`wayside-sim fit`: the parameters to paste into a scenario, and the board that says whether to believe them."""
+"""`wayside-sim fit`: parameters for a scenario, and their evaluation on held-back traces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fit(
     data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds ble_rssi_spachos and ble_rssi_library.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
 ) -> None:
-    """Fit the radio to real traces, and show on held-back ones how it fares beside a plain model."""
+    """Fit the radio to measured traces, and compare it with a plain model on held-back ones."""
     with one_line_errors():
         found = fitted(data)
     if as_json:
@@ -44,7 +44,7 @@ def _facts(found: Fit) -> dict[str, object]:
 
 
 def _toml(found: Fit) -> str:
-    """What goes into a scenario; a site's line is as different as its rooms are."""
+    """Parameters as TOML; the path-loss line is the mean over rooms, each of which is given as a comment."""
     fading, lines = found.fading, found.lines
     rooms = "".join(f"# room {room}: rssi_1m_dbm = {line[0]:.1f}, exponent = {line[1]:.2f}\n" for room, line in lines.items())
     reference, exponent = (sum(line[part] for line in lines.values()) / len(lines) for part in (0, 1))
