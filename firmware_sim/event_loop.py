@@ -2,7 +2,7 @@
 
 Time is integer milliseconds since the start of the run ("published time", the time that an MQTT client observes). A recording
 advances it as fast as the computer can, a live run with the wall clock; the results are the same. Actions due in the same
-millisecond run in the order in which they were scheduled, so an action scheduled from outside (an answer to an offer) does not
+millisecond run in scheduling order, so an action scheduled from outside (an answer to an offer) does not
 change the order of the others.
 """
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Message(NamedTuple):
-    """One MQTT publication. `format` and `kind` are labels for the counters; they are not transmitted."""
+    """One MQTT publication. `format` and `kind` are labels for the counters and not transmitted."""
 
     topic: str
     payload: bytes

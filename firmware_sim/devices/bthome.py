@@ -1,4 +1,4 @@
-"""BTHome version 2: sensors that advertise all their values (bthome.io/format).
+"""BTHome version 2: sensors that advertise all values (bthome.io/format).
 
 Service data of UUID 0xFCD2: a byte of device information (version 2, unencrypted), then object ids with values, little-endian,
 in ascending order of the ids.

@@ -38,12 +38,12 @@ class Entry(NamedTuple):
 
 
 def encode(entries: Iterable[Entry]) -> bytes:
-    """Payload of these entries; values are clamped to the range of their type."""
+    """Payload of these entries; values are clamped to the range of the type."""
     return b"".join(bytes((entry.channel, entry.type.number)) + _stated(entry) for entry in entries)
 
 
 def decoded_payload(entries: Iterable[Entry]) -> dict[str, float]:
-    """Decoded values as The Things Stack's formatter computes them from the same bytes."""
+    """Decoded values as The Things Stack's formatter computes from the same bytes."""
     return {f"{entry.type.name}_{entry.channel}": _single(_steps(entry) / entry.type.per_unit) for entry in entries}
 
 

@@ -42,7 +42,7 @@ def payload(at_ms: int, metrics: Iterable[Metric], seq: int | None = None) -> by
 
 
 def metric_bytes(metric: Metric) -> bytes:
-    """Embedded message of one metric, fields in the order of their numbers."""
+    """Embedded message of one metric, fields in ascending order."""
     parts = []
     if metric.name is not None:
         parts.append(protobuf.chunk(1, metric.name.encode()))

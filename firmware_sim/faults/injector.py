@@ -91,7 +91,7 @@ class FaultInjector:
                 self._plan_window(fault, control, 0)
 
     def send(self, device: str, message: Message) -> None:
-        """Pass one message through all rules of its device and forward the results, some of them later."""
+        """Pass one message through all rules of its device and forward the results, at once or later."""
         if not self._plan:
             self._send_on(device, message)
             return
@@ -122,7 +122,7 @@ class FaultInjector:
         return round(error_ms)
 
     def is_stuck(self, device: str, now_ms: int, /) -> bool:
-        """Whether the device's sensors repeat their last values."""
+        """Whether the device's sensors repeat the last values."""
         found = False
         for fault in self._faults_of(device) if self._plan else ():
             if isinstance(fault.rule, rules.Stuck) and (window := fault.windows.at(now_ms)) is not None:

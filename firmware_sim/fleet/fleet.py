@@ -1,7 +1,7 @@
 """Thousands of devices on one event loop, without a site: load for a gateway's broker.
 
 A fleet is a mix of products. With `rate` all devices report with one period, chosen to give that many messages a second in
-total; without it each keeps its product's period. They start one after the other within `ramp_s`. Their messages depend only on
+total; without it each keeps its product's period. The devices start one after the other within `ramp_s`. The messages depend only on
 mix, number, rate, seed, start and faults.
 """
 

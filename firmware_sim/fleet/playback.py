@@ -13,7 +13,7 @@ FORMAT = "recorded"
 
 
 class Playback:
-    """Reads the file while playing, so memory does not grow with its length. Messages of one topic keep their order."""
+    """Reads the file while playing, so memory does not grow with its length. The order within a topic is kept."""
 
     def __init__(self, file: Path, send: Send) -> None:
         self.loop = EventLoop()

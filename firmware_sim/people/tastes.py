@@ -9,7 +9,7 @@ lift, uplift and regret can be computed exactly instead of being estimated from 
                           + price * own sensitivity * discount     by segment
                           + quality * the offer's + novelty * the offer's, novelty only for the first time
                           - fatigue * recent offers                half-life `fatigue_half_s`
-                          + company                                negative for members of a group
+                          + company                                for members of a group, negative by default
 
 and 0 without a shop or if the shop is closed.
 """

@@ -79,7 +79,7 @@ class PayloadFields(msgspec.Struct):
 
 
 class TruthRecorder:
-    """Records events in published milliseconds since the start. With `keep=False` it discards them."""
+    """Records events in published milliseconds since the start. With `keep=False` nothing is kept."""
 
     def __init__(self, *, keep: bool = True) -> None:
         self._keep = keep
@@ -138,7 +138,7 @@ class Truth:
         return LoadedTruth(self.world, {person_id(walker.number): walker for walker in self._walkers}, {table: [] for table in TABLES})
 
     def _rows(self, table: str) -> Iterable[Row]:
-        """Rows of a table, in the order in which they are written."""
+        """Rows of a table, in file order."""
         makers: dict[str, Callable[[], Iterable[Row]]] = {
             "run": self._run,
             "people": self._people,
@@ -274,7 +274,7 @@ class TruthError(ValueError):
 
 
 class LoadedTruth(NamedTuple):
-    """Ground truth read from a folder: the rebuilt world, people with their received offers, and all tables as rows of dicts."""
+    """Ground truth read from a folder: the rebuilt world, people with received offers, and all tables as rows of dicts."""
 
     world: World
     walkers: dict[str, Walker]

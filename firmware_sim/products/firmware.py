@@ -139,7 +139,7 @@ class Conditions(Protocol):
         """Clock error in milliseconds, besides the firmware's own."""
 
     def is_stuck(self, device: str, now_ms: int, /) -> bool:
-        """Whether the sensors repeat their last values."""
+        """Whether the sensors repeat the last values."""
 
 
 class NoFaults:
@@ -337,7 +337,7 @@ class Firmware:
             self._publish_all(self.product.last_will(self.boot))
 
     def _plan_failures(self, now_ms: int) -> None:
-        """Draw the times of the next crash and hang of this boot, for products that have them."""
+        """Draw the times of the next crash and hang of this boot, for products with such rates."""
         boot = self.boot
         for cause, per_hour in ((Cause.CRASH, self.traits.crashes_per_hour), (Cause.HANG, self.traits.hangs_per_hour)):
             if per_hour > 0:

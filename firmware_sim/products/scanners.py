@@ -1,4 +1,4 @@
-"""Scanners: reports of the advertisements in their surroundings, each in the format of its maker."""
+"""Scanners: reports of the advertisements received, each in the format of its maker."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _file(folder: Path) -> Path:
 
 
 def _picked(base: duckdb.DuckDBPyConnection, folder: Path) -> str:
-    """SQL for the known columns of the file, cast to their types; missing ones are null."""
+    """SQL for the known columns of the file, cast to COLUMNS; missing ones are null."""
     file = _file(folder)
     opened = base.read_csv(str(file), all_varchar=True, header=True) if file.suffix == ".csv" else base.read_parquet(str(file))
     there = set(opened.columns)

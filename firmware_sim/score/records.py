@@ -21,7 +21,7 @@ class Records(NamedTuple):
 
 
 def score(file: Path, known: LoadedTruth) -> Records:
-    """Read records from JSON lines, each a single record or a batch with a list of them.
+    """Read records from JSON lines, each a single record or a batch.
 
     Raises HistoryError if a line is no JSON, and OSError if the file cannot be read.
     """

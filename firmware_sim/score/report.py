@@ -42,7 +42,7 @@ def score(
 ) -> Score:
     """Compare histories with a folder of ground truth.
 
-    Raises HistoryError, TruthError or OSError if one of them cannot be read, and HistoryError for an unknown zone.
+    Raises HistoryError, TruthError or OSError if a file cannot be read, and HistoryError for an unknown zone.
     """
     import duckdb  # noqa: PLC0415 (see `people/truth.py`)
 

@@ -1,1 +1,1 @@
-"""A running site on one event loop: scanners, carried radios, phones and their users, sensors and tills; recorded, live or described."""
+"""A running site on one event loop: scanners, carried radios, phones and users, sensors and tills; recorded, live or described."""

@@ -9,7 +9,7 @@ from firmware_sim.message import Message
 
 
 class Counters:
-    """Counts of published messages, injected faults, and offers with their answers."""
+    """Counts of published messages, injected faults, offers and answers."""
 
     def __init__(self) -> None:
         self.formats: Counter[str] = Counter()

@@ -32,7 +32,7 @@ def facts(scenario: Scenario) -> dict[str, object]:
 
 
 def tables(scenario: Scenario) -> list[Table]:
-    """The description as tables: zones with their devices, and figures of people and radio."""
+    """The description as tables: zones and devices, and figures of people and radio."""
     zones = Table(title=f"site {scenario.site}", title_justify="left")
     for column in ("zone", "x m", "y m", "kind of place", "people are heard by", "sensors", "till"):
         zones.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""Devices with firmware at a site: their surroundings are the simulated world."""
+"""Devices with firmware at a site, with the simulated world as surroundings."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ZoneSurroundings:
 
 
 class Installation:
-    """All devices of a scenario's `[[devices]]`; `receivers` are their radios by device."""
+    """All devices of a scenario's `[[devices]]`; `receivers` holds the radios by device."""
 
     def __init__(
         self, world: World, injector: FaultInjector, loop: EventLoop, count: Count, publisher_of: Callable[[str], Publish]

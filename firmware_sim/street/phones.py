@@ -28,7 +28,7 @@ CONSENT_WITHIN_MS = 1500
 SHOWN_MS = (50, 250)
 THINKING_MS = (500, 3000)
 OPENS_WITHOUT_ACCEPTING = 0.4  # share of the people without acceptance that open the offer and dismiss it
-DISMISSES_UNSEEN = 0.4  # share of the same people that dismiss it unopened, if they did not open it; the rest ignores it
+DISMISSES_UNSEEN = 0.4  # share of the remaining people that dismiss it unopened; the others ignore it
 QUEUE_S = (20.0, 60.0)  # queueing time in street seconds
 
 Redeem = Callable[[int, int, Random, str, str], bool]

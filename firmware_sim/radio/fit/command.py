@@ -1,4 +1,4 @@
-"""`wayside-sim fit`: parameters for a scenario, and their evaluation on held-back traces."""
+"""`wayside-sim fit`: parameters for a scenario, and an evaluation on held-back traces."""
 
 from __future__ import annotations
 

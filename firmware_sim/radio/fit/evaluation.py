@@ -55,7 +55,7 @@ class Fit(NamedTuple):
 
 
 def fit(data: Path) -> Fit:
-    """Fit on all traces for use, and on parts of them for evaluation. Raises TraceError if the traces cannot be read."""
+    """Fit on all traces for use, and on parts for evaluation. Raises TraceError if the traces cannot be read."""
     traces, cells = rooms(data), library(data)
     lines = {room: model.line([trace for trace in traces if trace.room == room]) for room in sorted({trace.room for trace in traces})}
     everything = model.censored(*_arrays(cells, _places(cells)))
@@ -115,7 +115,7 @@ def _away(one: Heard, places: dict[str, tuple[float, float]]) -> float:
 
 
 def _arrays(cells: Sequence[Heard], places: dict[str, tuple[float, float]]) -> tuple[Levels, Levels, Levels, Levels]:
-    """Received levels with their distances, and counts of missed receptions with theirs."""
+    """Received levels and distances, then counts of missed receptions and distances."""
     known = [(one, _away(one, places)) for one in cells if one.beacon in places]
     levels = np.concatenate([one.levels for one, _ in known])
     metres = np.concatenate([np.full(len(one.levels), away) for one, away in known])

@@ -74,7 +74,7 @@ def _by_room(traces: Sequence[Trace]) -> list[tuple[Trace, float]]:
 
 
 def plain(traces: Sequence[Trace]) -> Plain:
-    """Plain model: standard deviation of all samples around the lines of their rooms."""
+    """Plain model: standard deviation of all samples around the lines of the rooms."""
     return Plain(float(np.concatenate([trace.levels - middle for trace, middle in _by_room(traces)]).std()))
 
 
@@ -112,7 +112,7 @@ class Censored(NamedTuple):
     soft_db: float
 
     def log_likelihood(self, levels: Levels, metres: Levels, unheard: Levels, unheard_metres: Levels) -> float:
-        """Log-likelihood of received levels at their distances and of missed receptions at theirs."""
+        """Log-likelihood of received levels and of missed receptions, each with distances in metres."""
         spread = self.spread_db
         middle = self.reference_dbm - 10 * self.exponent * np.log10(metres)
         deviation = (levels - middle) / spread
