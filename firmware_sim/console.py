@@ -22,11 +22,11 @@ from firmware_sim.wire.broker import BrokerError, UsageError
 from firmware_sim.wire.lines import LineError
 
 BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="mqtt://[user:password@]host[:port]")]
-SeedOpt = Annotated[int, typer.Option(help="Same seed, same bytes.")]
+SeedOpt = Annotated[int, typer.Option(help="Seed of all random draws; same seed, same bytes.")]
 FaultsOpt = Annotated[
     list[str] | None, typer.Option("--fault", metavar="RULE", help="As in loss:share=0.1,devices=phone-*; may be repeated.")
 ]
-FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="So many times as fast as real time.")]
+FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="Factor on the speed of published time.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 
 

@@ -155,22 +155,22 @@ KINDS: Mapping[str, type[Rule]] = {
 NAMES: Mapping[type[Rule], str] = {kind: name for name, kind in KINDS.items()}
 
 
-def rule(name: object, knobs: Mapping[str, Any], where: str, *, strict: bool = True) -> Rule:
+def rule(name: object, values: Mapping[str, Any], where: str, *, strict: bool = True) -> Rule:
     """Validated rule of kind `name`.
 
     `where` names the source in errors; with `strict=False` numbers and lists may be given as text.
 
-    Raises FaultError for an unknown kind or knob, a value of the wrong type or range, and `until_s` not later than `from_s`.
+    Raises FaultError for an unknown kind or field, a value of the wrong type or range, and `until_s` not later than `from_s`.
     """
     if not isinstance(name, str) or name not in KINDS:
         raise FaultError(f"{where}: no fault {name!r}; {nearest(str(name), KINDS)}")
     shape = KINDS[name]
     fields = {field.name for field in msgspec.structs.fields(shape)}
-    for knob in knobs:
-        if knob not in fields:
-            raise FaultError(f"{where}: {name} has no knob {knob!r}; {nearest(knob, fields)}")
+    for key in values:
+        if key not in fields:
+            raise FaultError(f"{where}: {name} has no field {key!r}; {nearest(key, fields)}")
     try:
-        found = msgspec.convert(dict(knobs), shape, strict=strict)
+        found = msgspec.convert(dict(values), shape, strict=strict)
     except msgspec.ValidationError as error:
         raise FaultError(f"{where}: {name}: {error}") from error
     if found.until_s is not None and found.until_s <= found.from_s:
@@ -186,7 +186,7 @@ def parse_faults(tables: object, source: str) -> tuple[Rule, ...]:
     if nameless is not None:
         raise FaultError(f'{source}: faults[{nameless}]: kind = "..." is missing; known: {", ".join(KINDS)}')
     return tuple(
-        rule(table["kind"], {knob: value for knob, value in table.items() if knob != "kind"}, f"{source}: faults[{place}]")
+        rule(table["kind"], {key: value for key, value in table.items() if key != "kind"}, f"{source}: faults[{place}]")
         for place, table in enumerate(tables)
     )
 
@@ -194,13 +194,13 @@ def parse_faults(tables: object, source: str) -> tuple[Rule, ...]:
 def parse_option(text: str) -> Rule:
     """Rule of one command-line option, such as `loss:share=0.1,devices=phone-*|till-*`. Raises FaultError if it is invalid."""
     name, _, rest = text.partition(":")
-    knobs: dict[str, object] = {}
+    values: dict[str, object] = {}
     for part in filter(None, (one.strip() for one in rest.split(","))):
-        knob, mark, value = part.partition("=")
+        key, mark, value = part.partition("=")
         if not mark:
             raise FaultError(f"--fault {text!r}: {part!r} has no value, as in loss:share=0.1")
-        knobs[knob] = value.split(LIST_MARK) if knob in {"devices", "kinds"} else value
-    return rule(name, knobs, f"--fault {text!r}", strict=False)
+        values[key] = value.split(LIST_MARK) if key in {"devices", "kinds"} else value
+    return rule(name, values, f"--fault {text!r}", strict=False)
 
 
 def parse_options(texts: Iterable[str]) -> tuple[Rule, ...]:

@@ -29,26 +29,28 @@ PROGRESS_EVERY_S = 0.5
 RECORDING_START_MS = 1_793_617_200_000  # the start of the demo street: Monday 2026-11-02 12:00 in Berlin
 FOR_EVER_S = 1e9
 
-MaxOpt = Annotated[bool, typer.Option("--max", help="As fast as the broker takes it, not at any pace.")]
+MaxOpt = Annotated[bool, typer.Option("--max", help="As fast as the broker accepts messages.")]
 ConnectionsOpt = Annotated[int, typer.Option(min=1, max=100, help="Shared MQTT connections.")]
-PidOpt = Annotated[int | None, typer.Option(metavar="PID", help="Also measure this process, the broker's.")]
+PidOpt = Annotated[int | None, typer.Option(metavar="PID", help="Also measure this process (the broker).")]
 
 
 def fleet(
     *,
-    devices: Annotated[int, typer.Option(min=1, max=200_000, help="How many.")] = 1_000,
-    rate: Annotated[float | None, typer.Option(min=0.1, help="Messages a second, together; default: each product's own period.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How much published time.")] = 30.0,
-    mix: Annotated[str | None, typer.Option(help="As in owntracks=3,ttn_v3=1; default: a bit of everything.")] = None,
+    devices: Annotated[int, typer.Option(min=1, max=200_000, help="Number of devices.")] = 1_000,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Messages a second in total; default: the period of each product.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Duration in published time.")] = 30.0,
+    mix: Annotated[str | None, typer.Option(help="As in owntracks=3,ttn_v3=1; default: all products.")] = None,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     faster: FasterOpt = 1.0,
     maximum: MaxOpt = False,
-    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a recording instead, as fast as it can be computed.")] = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a recording to this file instead of publishing.")] = None,
     seed: SeedOpt = 1,
     fault: FaultsOpt = None,
     connections: ConnectionsOpt = 4,
-    own: Annotated[str | None, typer.Option(metavar="GLOB", help="Devices that connect as themselves, for access lists.")] = None,
-    ramp: Annotated[float, typer.Option(min=0.0, help="Seconds over which they are switched on.")] = 5.0,
+    own: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Devices with a connection of their own under their name, for access lists.")
+    ] = None,
+    ramp: Annotated[float, typer.Option(min=0.0, help="Seconds in which the devices start, one after the other.")] = 5.0,
     broker_pid: PidOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
@@ -108,14 +110,14 @@ def _live(
     made = plan.make(time.time_ns() // 1_000_000, send)
     themselves = [] if own is None else [device for device in made.devices if fnmatchcase(device, own)]
     if len(themselves) > OWN_MAX:
-        raise UsageError(f"--own {own}: {len(themselves)} devices would connect as themselves; at most {OWN_MAX} may")
+        raise UsageError(f"--own {own}: {len(themselves)} devices would need their own connection; at most {OWN_MAX} are allowed")
     run = Run(Sender(broker, "fleet", connections, themselves), faster, broker_pid)
     figures = _go(run, made, seconds, plan.ramp_s, quiet=quiet)
     return {"rate": plan.rate, **figures, **made.summary()}
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `record` or `fleet --record` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording of `record` or `fleet --record`.")],
     *,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     faster: FasterOpt = 1.0,
@@ -134,11 +136,13 @@ def replay(
 def count(
     *,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
-    topics: Annotated[str, typer.Option(metavar="FILTER", help="What to subscribe to.")] = "#",
-    seconds: Annotated[float, typer.Option(min=0.1, help="At most so long.")] = 60.0,
-    expect: Annotated[int | None, typer.Option(min=1, help="End when so many have come.")] = None,
+    topics: Annotated[str, typer.Option(metavar="FILTER", help="Topic filter to subscribe to.")] = "#",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Longest duration.")] = 60.0,
+    expect: Annotated[
+        int | None, typer.Option(min=1, help="End after this number of messages; exit code 1 if fewer or more arrive.")
+    ] = None,
     idle: Annotated[
-        float | None, typer.Option(min=0.1, metavar="SECONDS", help="End when none has come for so long after the first.")
+        float | None, typer.Option(min=0.1, metavar="SECONDS", help="End after this time without a message, once the first has arrived.")
     ] = None,
     as_json: JsonOpt = False,
 ) -> None:

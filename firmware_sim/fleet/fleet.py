@@ -43,7 +43,7 @@ class Fleet:
         site: str = "street",
     ) -> None:
         if any(isinstance(rule, Clone) for rule in faults):
-            raise FaultError("fault clone: a fleet has no air that scanners share; use it on a street")
+            raise FaultError("fault clone: the scanners of a fleet share no radio; use it on a street")
         self.loop = EventLoop()
         self.counters = Counters()
         self.devices: dict[str, Firmware] = {}

@@ -290,7 +290,7 @@ def read(folder: Path) -> LoadedTruth:
         for table in TABLES:
             file = folder / f"{table}.parquet"
             if not file.is_file():
-                raise TruthError(f"no {table}.parquet in {folder}; write the truth of a run with --truth {folder}")
+                raise TruthError(f"no {table}.parquet in {folder}; record a run with --truth {folder}")
             try:
                 found = base.read_parquet(str(file))
                 tables[table] = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

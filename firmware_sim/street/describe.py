@@ -34,7 +34,7 @@ def facts(scenario: Scenario) -> dict[str, object]:
 def tables(scenario: Scenario) -> list[Table]:
     """The description as tables: zones and devices, and figures of people and radio."""
     zones = Table(title=f"site {scenario.site}", title_justify="left")
-    for column in ("zone", "x m", "y m", "kind of place", "people are heard by", "sensors", "till"):
+    for column in ("zone", "x m", "y m", "kind of place", "people detected by", "sensors", "till"):
         zones.add_column(column, overflow="fold")
     for zone in scenario.zones:
         installed = [f"{group.count} {group.product}" for group in scenario.devices if group.zone == zone.id]
@@ -44,7 +44,7 @@ def tables(scenario: Scenario) -> list[Table]:
         zones.add_row(zone.id, f"{zone.x_m:g}", f"{zone.y_m:g}", zone.kind or "open", heard, sensors, tills)
     figures = Table(title="figures", title_justify="left", show_header=False)
     people, radio = scenario.people, scenario.radio
-    figures.add_row("walkers", f"{people.walkers}, {people.consenting_share:.0%} consent, {people.withdrawing_share:.0%} of them withdraw")
+    figures.add_row("walkers", f"{people.walkers}, {people.consenting_share:.0%} consent, {people.withdrawing_share:.0%} of these withdraw")
     figures.add_row("speed", f"{scenario.speed:g} street seconds per published second")
     figures.add_row("radio, mean", ", ".join(f"{mean_dbm(radio, metres):.0f} dBm at {metres} m" for metres in (1, 6, 30, 60)))
     figures.add_row("radio, reach", f"{reach_m(radio):.0f} m")

@@ -118,7 +118,7 @@ class CashTill:
         self._world, self._till, self._transport, self._publish = world, till, transport, transport.publish
         kind = world.zones[till.zone].kind
         if kind is None:
-            raise ValueError(f"till {till.device} stands in no shop")
+            raise ValueError(f"till {till.device} is not in a shop")
         self._kind = kind
         self._encoder = make_encoder(world, till.device)
         self._offers_encoder = make_encoder(world, till.device, "offers")

@@ -34,8 +34,8 @@ FILLS = {
 }
 SIGNS = {
     "scanner": ("#14508c", "scanner"),
-    "beacon": ("#c0392b", "beacon that phones hear"),
-    "positions": ("#2b7f93", "phones tell their position"),
+    "beacon": ("#c0392b", "beacon received by phones"),
+    "positions": ("#2b7f93", "phones report positions"),
     "sensor": ("#2e7d32", "sensor or counter"),
     "till": ("#8d6e00", "till"),
     "product": ("#6a1b9a", "other product"),
@@ -129,7 +129,7 @@ def _title(scenario: Scenario) -> str:
     people = scenario.people
     clock = f" · from {scenario.clock}" if scenario.clock else ""
     line = (
-        f"{people.walkers} people, {people.consenting_share:.0%} say yes · {len(scenario.zones)} zones · {scenario.speed:g} times as fast"
+        f"{people.walkers} people, {people.consenting_share:.0%} consent · {len(scenario.zones)} zones · {scenario.speed:g} times as fast"
     )
     return (
         f'<text x="{MARGIN}" y="36" font-size="27" class="name">{escape(scenario.site)}</text>'
@@ -286,7 +286,7 @@ def _legend(scenario: Scenario, top: float) -> tuple[list[str], float]:
     ]
     entries += [(_sign(sort, 0, 0, text), text) for sort, (_, text) in SIGNS.items() if sort in sorts]
     if scenario.walls:
-        entries.append(('<path d="M-9 0H9" stroke="#3a444c" stroke-width="4"/>', "wall, as thick as its loss"))
+        entries.append(('<path d="M-9 0H9" stroke="#3a444c" stroke-width="4"/>', "wall, line width by radio loss"))
     if any(waypoint.floor for waypoint in scenario.waypoints):
         entries.append((_sign("escalator", 0, 0, "escalator"), "escalator"))
     rows = math.ceil(len(entries) / 2)

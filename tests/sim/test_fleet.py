@@ -214,9 +214,9 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, recording:
     [
         (["fleet", "--mix", "owntrack"], "mix: no product 'owntrack'; did you mean 'owntracks'?"),
         (["fleet", "--fault", "lost:share=1"], "no fault 'lost'; did you mean 'loss'?"),
-        (["record", "street", "x", "--fault", "loss:part=1"], "loss has no knob 'part'; did you mean 'share'?"),
+        (["record", "street", "x", "--fault", "loss:part=1"], "loss has no field 'part'; did you mean 'share'?"),
         (["run", "street", "--fault", "loss"], "missing required field `share`"),
-        (["fleet", "--devices", "2000", "--own", "*"], "at most 500 may"),
+        (["fleet", "--devices", "2000", "--own", "*"], "at most 500 are allowed"),
     ],
 )
 def test_wrong_use_is_one_line(command: list[str], expected: str) -> None:

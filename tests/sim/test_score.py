@@ -162,7 +162,7 @@ def test_machines_and_people_read_the_same(scored: Scored, tmp_path: Path) -> No
     assert facts["decisions"]["never_received"] == 0
     shown = CliRunner().invoke(app, asked)
     assert shown.exit_code == 0, shown.stderr
-    for text in ("precision", "plaza", "better than chance by", "regret a decision", "1 that name somebody"):
+    for text in ("precision", "plaza", "gain over random offers", "regret per decision", "1 with personal identifiers"):
         assert text in shown.stdout
 
 
