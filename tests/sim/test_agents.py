@@ -1,4 +1,4 @@
-"""People with a life: rhythm, opening hours, trains, company, segments, changes of mind, phones that sleep, weariness."""
+"""Behaviour of people: rhythm, opening hours, trains, company, segments, consent over time, sleeping phones, offer fatigue."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_an_incident_empties_its_zone() -> None:
     for number in range(1, 301):
         walker = Walker(world, number)
         there += sum((place := walker.place(now_s)) is not None and place.zone == "platform-2" for now_s in during)
-    assert there <= 10  # who had been on the way, for a few seconds
+    assert there <= 10  # people already on the way, for a few seconds
 
 
 def test_segments_listen_to_different_things(mall: Scenario) -> None:
@@ -170,7 +170,7 @@ def test_offers_wear_out_and_people_recover(street_plan: Scenario) -> None:
     assert walker.acceptance(place_s, "cafe") < fresh - 0.02
     half_s = street_plan.choices.fatigue_half_s
     assert tastes.recent_offers(street_plan.choices, [0.0, 0.0], half_s) == pytest.approx(1.0)
-    assert tastes.recent_offers(street_plan.choices, [5.0], 5.0) == 0.0  # an offer does not weigh on itself
+    assert tastes.recent_offers(street_plan.choices, [5.0], 5.0) == 0.0  # an offer does not count towards its own fatigue
 
 
 def test_loyal_people_come_more_often_and_buy_more(mall: Scenario) -> None:

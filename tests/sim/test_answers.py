@@ -1,4 +1,4 @@
-"""The closed loop: what phones do with offers, and that it changes nothing of the open one."""
+"""The closed loop: answers of phones to offers, with the open loop unchanged."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class Run:
 
 
 def phones(plan: Scenario) -> list[str]:
-    """Everybody who consented and does not withdraw within the minute."""
+    """Phones with a consent that is not withdrawn within the minute."""
     street = Street(plan, seed=1, start_ms=0, publish=lambda _: None)
     return [f"phone-{w.number:04d}" for w in street.walkers if w.consents and w.withdraws_s is None]
 
 
 @pytest.fixture(scope="module")
 def answered(street_plan: Scenario) -> Run:
-    """Everybody got one offer of the cafe at ten seconds."""
+    """A run in which every such phone got one offer of the cafe at ten seconds."""
     run = Run(street_plan)
     for device in phones(street_plan):
         run.offer(OFFERED_MS, device, f"code-{device}")

@@ -1,4 +1,4 @@
-"""Each fault does what its knobs say, exactly or within four standard deviations, and the same for the same seed."""
+"""Each fault has its documented effect, exactly or within four standard deviations, and is reproducible by seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVERY_MS = 100
 
 
 class Line:
-    """`COUNT` numbered messages of one device, one every `EVERY_MS`, through a stage with one rule."""
+    """`COUNT` numbered messages of one device, one every `EVERY_MS`, through an injector with one rule."""
 
     def __init__(self, option: str, *, device: str = "d", qos: int = 0, seed: int = 1, count: int = COUNT) -> None:
         self.loop, self.counts = EventLoop(), Counter[str]()
@@ -53,7 +53,7 @@ class Line:
 
 
 def within(found: float, share: float, count: int) -> bool:
-    """Whether a binomial count lies within four standard deviations of what it should be."""
+    """Whether a binomial count lies within four standard deviations of its mean."""
     return abs(found - share * count) <= 4 * math.sqrt(count * share * (1 - share))
 
 
@@ -131,11 +131,11 @@ def test_a_partition_loses_qos_0_and_keeps_so_much_of_qos_1() -> None:
     assert lost.counts == kept.counts == {"partition": 100}
 
 
-def test_random_spells_come_as_often_and_last_as_long_as_said() -> None:
+def test_random_windows_have_the_stated_rate_and_length() -> None:
     line = Line("partition:per_hour=60,lasts_s=6", count=36_000)  # an hour
     times = [at_ms for at_ms, _ in line.came]
     gaps = [later - earlier for earlier, later in pairwise(times) if later - earlier > EVERY_MS]
-    # Renewals: a minute between spells on average and six seconds each, so about 54.5 in the hour.
+    # Renewals: a minute between windows on average and six seconds each, so about 54.5 in the hour.
     assert abs(len(gaps) - 54.5) < 4 * 54.5**0.5
     assert {gap // 100 for gap in gaps} <= {60, 61, 121, 122}
 
@@ -191,11 +191,11 @@ def test_a_fault_on_one_device_changes_no_draw_of_another() -> None:
     assert heard(["a"]) == heard(["b", "a", "c"])
 
 
-# --- what devices feel -----------------------------------------------------------------------------------
+# --- faults of the device itself -------------------------------------------------------------------------
 
 
 class Sick:
-    """One device with firmware under some rules, and what it said in `seconds`."""
+    """One device with firmware under some rules, and its messages in `seconds`."""
 
     def __init__(self, product: str, *options: str, seconds: int = 120, every_ms: int = 1_000) -> None:
         self.loop, self.counts = EventLoop(), Counter[str]()
@@ -220,7 +220,7 @@ class Sick:
 
 
 def errors(sick: Sick) -> list[tuple[int, int]]:
-    """How wrong the claims are, with their times."""
+    """Clock errors of the messages, with times."""
     return [(at_ms, fields["at_ms"] - at_ms) for at_ms, fields in sick.said if fields.get("at_ms") is not None]
 
 

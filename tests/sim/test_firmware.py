@@ -1,4 +1,4 @@
-"""Devices as firmware: the table of states, and what a gateway sees of a start, a sleep, a clock, an update, a flat battery."""
+"""Firmware of devices: the state table, and the messages around a start, sleep, clock error, update and flat battery."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START_MS = 1_793_617_200_000
 
 
 class Bench:
-    """One device on a bench, and everything that it said with the time."""
+    """One device alone, and all its messages with times."""
 
     def __init__(self, product: str, **changes: Any) -> None:
         self.loop = EventLoop()
@@ -233,7 +233,7 @@ def test_crashes_and_hangs_come_as_often_as_said_and_the_same_for_the_same_seed(
 
     assert starts(1) == starts(1) != starts(2)
     crashes, hangs, _ = starts(1)
-    # Poisson counts of 160 and 80 in eight hours, within four standard deviations; what is down cannot fall.
+    # Poisson counts of 160 and 80 in eight hours, within four standard deviations; a device that is down cannot crash.
     assert abs(crashes - 160) < 51
     assert abs(hangs - 80) < 36
 

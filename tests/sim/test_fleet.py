@@ -1,4 +1,4 @@
-"""Fleets: as many as asked, as often as asked, the same bytes for the same seed; recordings that are said again as they were."""
+"""Fleets: number, rate and reproducible bytes; recordings are replayed unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sim(*arguments: str) -> Result:
 
 
 class Recording:
-    """A fleet without a broker, and everything that it said."""
+    """A fleet without a broker, and all its messages."""
 
     def __init__(
         self, devices: int = 400, *, rate: float | None = 200.0, seed: int = 1, faults: tuple[str, ...] = (), ramp_s: float = 2.0
@@ -65,7 +65,7 @@ def test_everybody_is_switched_on_and_speaks(recording: Recording) -> None:
     assert len(recording.fleet.devices) == 400
     spoken = {device for _, device, _ in recording.sent}
     silent = recording.fleet.devices.keys() - spoken
-    # Only what must join a network first may still be trying: some Zigbee and LoRaWAN devices are refused at first.
+    # Only devices that join a network may be silent: some Zigbee and LoRaWAN devices are refused at first.
     assert {device[:8] for device in silent} <= {"climate-", "70b3d57e"}
     assert {message.format for _, _, message in recording.sent} == set(CATALOGUE)
     assert recording.fleet.summary()["messages"] == len(recording.sent)
@@ -74,7 +74,7 @@ def test_everybody_is_switched_on_and_speaks(recording: Recording) -> None:
 def test_the_rate_is_met_exactly_once_all_are_on(recording: Recording) -> None:
     reports = Counter(at_ms // 10_000 for at_ms, _, message in recording.sent if 20_000 <= at_ms < 40_000)
     for count in reports.values():
-        assert abs(count - 2_000) <= 0.02 * 2_000  # a sleeper is awake a moment longer than its period says
+        assert abs(count - 2_000) <= 0.02 * 2_000  # a sleeping device is awake slightly longer than its period
 
 
 def test_what_one_device_says_is_in_order(recording: Recording) -> None:

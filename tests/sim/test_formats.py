@@ -1,4 +1,4 @@
-"""Every encoder against the published formats, taken apart by hand here: nothing is imported to read the bytes."""
+"""Every encoder against the published formats; the bytes are decoded by hand, without a shared library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT_MS = 1_793_617_200_123
 
 
 def structures(data: bytes) -> dict[int, bytes]:
-    """AD structures by type, walked by their length bytes; the walk has to end exactly at the end."""
+    """AD structures by type; the length bytes must add up to the whole advertisement."""
     found: dict[int, bytes] = {}
     at = 0
     while at < len(data):

@@ -1,4 +1,4 @@
-"""Radio as measured: the simulator's own samples look like the traces, walls and bodies take their share, and the fit holds up."""
+"""Measured radio: samples resemble the traces, walls and bodies attenuate, and the fit is reproducible."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def mall() -> Scenario:
 
 
 def plain_site(plan: Scenario, **changes: Any) -> Scenario:
-    """The mall without walls, where everything is heard."""
+    """The mall without walls and without a sensitivity floor."""
     fading = msgspec.structs.replace(plan.radio.fading or Fading(), **{**QUIET, **changes})
     radio = msgspec.structs.replace(plan.radio, fading=fading, lost_share=0.0, floor_dbm=-150.0)
     return msgspec.structs.replace(plan, radio=radio, walls=())
@@ -54,7 +54,7 @@ def test_within_a_place_samples_jump_between_three_channels(mall: Scenario) -> N
     heard = levels(plan, 1, Spot(4.0, 0.0), 600)
     assert len(set(heard)) == 3
     assert 14.0 < max(heard) - min(heard) < 22.0
-    assert statistics.correlation(heard[1:], heard[:-1]) < 0.0  # seldom the same channel twice
+    assert statistics.correlation(heard[1:], heard[:-1]) < 0.0  # rarely the same channel twice
 
 
 def test_over_many_places_the_line_holds_and_the_spread_is_that_of_the_traces(mall: Scenario) -> None:
@@ -103,7 +103,7 @@ def test_a_crowd_collides(mall: Scenario) -> None:
     for second in range(4):
         for walker in range(600):
             got_through = any(air.heard(walker, Spot(3.0, 0.0), draws, second * 1000 + walker))
-            heard += got_through and second > 0  # the first second does not know how many there are
+            heard += got_through and second > 0  # no count exists for the first second
     assert heard / 1800 == pytest.approx(math.exp(-2 * 376e-6 * 600), abs=0.05)
 
 
@@ -138,7 +138,7 @@ def test_on_held_back_traces_ours_is_better_than_a_plain_line() -> None:
     shipped = load("mall").radio.fading
     assert shipped is not None
     for name, value in facts["fading"].items():
-        assert getattr(shipped, name) == (tuple(value) if isinstance(value, list) else value)  # the scenario holds what the command prints
+        assert getattr(shipped, name) == (tuple(value) if isinstance(value, list) else value)  # the scenario has the numbers of the command
 
 
 def test_absent_traces_are_one_line(tmp_path: Any) -> None:

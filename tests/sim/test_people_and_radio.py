@@ -1,4 +1,4 @@
-"""People move as people do, radio fades as the formula says, chance is owned and time is obeyed."""
+"""Movement of people, radio propagation, named random streams and the event loop."""
 
 from __future__ import annotations
 

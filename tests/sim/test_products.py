@@ -1,4 +1,4 @@
-"""Every product's messages, held against three others: captured ones, the gateway's decoders, and the formats' own libraries."""
+"""Messages of every product compared with captured ones, the gateway's decoders and independent libraries."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.kit.shared import shared_messages
 START_MS = 1_793_617_200_000
 LIFE_MS = 4_000_000  # long enough for the slowest: a weather station reports every ten minutes
 EVERY_MS = 60_000
-UNHEARD = ("home/", "/LWT")  # OpenMQTTGateway says that it lives; the gateway learns that from what it hears
+UNHEARD = ("home/", "/LWT")  # the gateway infers this status from sightings
 
-# What of each product the gateway must understand, by kind of observation.
+# Observations that the gateway must decode, by product and kind.
 UNDERSTOOD = {
     "wayside_v1": {"Sighting", "Consent", "Status"},
     "owntracks": {"Position", "Status"},
@@ -48,7 +48,7 @@ UNDERSTOOD = {
 
 
 def life_of(product: str) -> list[Message]:
-    """A device's life: it starts, reports, is updated, crashes and is switched off."""
+    """Messages of a device that starts, reports, is updated, crashes and is switched off."""
     said: list[Message] = []
     loop = EventLoop()
     made = CATALOGUE[product](7, FleetSurroundings("street", 1, 7))
@@ -110,7 +110,7 @@ def shape(value: Any) -> Any:
 
 
 def misfits(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
-    """Where our shape is not theirs: a name or type that they do not have. Null and what is empty fit everything."""
+    """Names and types that captured messages lack. Null and empty values match everything."""
     fits_all: tuple[Any, ...] = ("NoneType", [], {})
     if ours in fits_all or theirs in fits_all:
         return
@@ -126,7 +126,7 @@ def misfits(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
 
 
 def captured(form: str, place: str) -> list[dict[str, Any]]:
-    """Payloads of real messages that have `place` in their topic or content."""
+    """Payloads of captured messages with `place` in topic or content."""
     rows = [line for line in shared_messages(form) if isinstance(line.get("payload"), dict) and not line.get("negative")]
     return [line["payload"] for line in rows if place in f"{line['topic']} {json.dumps(line['payload'])}"]
 
@@ -279,11 +279,11 @@ def test_sparkplug_lives_are_numbered_as_the_specification_wants(lives: dict[str
         assert death == ("NDEATH", None, boot)
 
 
-# --- the formats' own words ------------------------------------------------------------------------------
+# --- documentation of the formats -----------------------------------------------------------------------
 
 
 def test_cayenne_is_the_published_example() -> None:
-    # thethingsindustries.com, "CayenneLPP": these bytes and what the stack makes of them.
+    # thethingsindustries.com, "CayenneLPP": these bytes and the stack's decoded values.
     entries = [cayenne_lpp.Entry(3, cayenne_lpp.TEMPERATURE, 27.2), cayenne_lpp.Entry(5, cayenne_lpp.TEMPERATURE, 25.5)]
     assert base64.b64encode(cayenne_lpp.encode(entries)) == b"A2cBEAVnAP8="
     assert cayenne_lpp.decoded_payload(entries) == {"temperature_3": 27.200000762939453, "temperature_5": 25.5}
@@ -295,7 +295,7 @@ def test_cayenne_is_the_published_example() -> None:
 
 
 def hci(advert: Advertisement, rssi: int) -> bytes:
-    """An advertisement as a controller reports it (LE Advertising Report), which is what bleparser reads."""
+    """An advertisement as a controller reports it (LE Advertising Report), the input of bleparser."""
     body = b"\x02\x01\x03\x01" + advert.address[::-1] + bytes((len(advert.data),)) + advert.data + bytes((rssi & 255,))
     return b"\x04\x3e" + bytes((len(body),)) + body
 
@@ -343,7 +343,7 @@ def test_shelly_of_the_second_generation_tells_a_switch_as_captured() -> None:
     ours = shelly_gen2.switch(plug, energy["minute_ts"])
     assert list(ours) == list(real)
     told: Any = ours["temperature"]
-    assert told["tF"] == pytest.approx(warmth["tF"], abs=0.1)  # the device rounds what it measured, which is not told
+    assert told["tF"] == pytest.approx(warmth["tF"], abs=0.1)  # the device rounds its measurement
     assert {**ours, "source": real["source"], "temperature": warmth} == real
 
 

@@ -1,4 +1,4 @@
-"""The demo street as a whole: same seed same bytes, everybody speaks, names as agreed, closed loop as promised."""
+"""The demo street as a whole: reproducible bytes, all devices publish, names as specified, closed loop as specified."""
 
 from __future__ import annotations
 

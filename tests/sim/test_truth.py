@@ -1,4 +1,4 @@
-"""The truth of a run: complete, the same again, and its probabilities are those that people act by."""
+"""The truth of a run is complete and reproducible, and its probabilities match the simulated behaviour."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.sim.truths import Offering
 
 @pytest.fixture(scope="module")
 def offered(street_plan: Scenario, tmp_path_factory: pytest.TempPathFactory) -> LoadedTruth:
-    """A minute of offers at random, and then as long as "would have bought anyway" looks ahead."""
+    """A minute of random offers, then the horizon of counterfactual purchases."""
     run = Offering(street_plan)
     run.at_random(until_ms=65_000, every_ms=500, each=2)
     run.street.run_until(125_000)
@@ -34,7 +34,7 @@ def offered(street_plan: Scenario, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_every_table_is_there_with_its_columns(offered: LoadedTruth) -> None:
     assert offered.tables.keys() == TABLES.keys()
     for name, columns in TABLES.items():
-        if name != "incidents":  # nothing bad happens on the street
+        if name != "incidents":  # the street has no incident
             assert [column.split()[0] for column in columns.split(", ")] == list(offered.tables[name][0])
     assert len(offered.tables["people"]) == len(offered.walkers) == 80
 
@@ -76,7 +76,7 @@ def test_people_accept_as_often_as_they_truly_would(offered: LoadedTruth) -> Non
 
 
 def test_people_buy_anyway_as_often_as_they_truly_would(offered: LoadedTruth) -> None:
-    """What happened by itself is never changed by offers, so the counterfactual can be looked up."""
+    """Offers never change the open loop, so the counterfactual can be looked up."""
     ahead_ms = offered.world.scenario.choices.anyway_s * 1000 / offered.world.speed
     sales = [row for row in offered.tables["purchases"] if row["cause"] != "offer"]
     received = [row for row in offered.tables["offers"] if row["fate"] == "received"]
@@ -141,7 +141,7 @@ def test_worth_is_the_formula(street_plan: Scenario) -> None:
     assert offer_value(world, plain, 0.5, 0.0) == pytest.approx(OfferValue(0.5 * share, 0.5 * share * margin))
     assert offer_value(world, plain, 0.5, 1.0) == pytest.approx(OfferValue(0.0, 0.0))
     sure_thing = offer_value(world, cut, 0.5, 1.0)
-    assert sure_thing == pytest.approx(OfferValue(0.0, -0.5 * share * 0.25 * coffee.amount_minor))  # money given away
+    assert sure_thing == pytest.approx(OfferValue(0.0, -0.5 * share * 0.25 * coffee.amount_minor))  # a negative gain
     assert offer_value(world, OfferEffect(id="c", shop="plaza"), 0.5, 0.0) == OfferValue(0.0, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""A street with offers whose truth is known, and histories made of it: what a gateway would have exported, on purpose right or wrong."""
+"""A street with offers and known truth, and histories made from it, correct or wrong on purpose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOPS = {"cafe": "flat-white", "bistro": "bistro-lunch", "noodle-bar": "noodle-b
 
 
 class Offering:
-    """A run to which somebody sends offers: `pick` of the consenting walkers there are gives who gets which shop's offer."""
+    """A run with offers: `pick` chooses walker and shop from the consenting walkers present."""
 
     def __init__(self, plan: Scenario, *, seed: int = 3, speed: float | None = None) -> None:
         self.recorder = TruthRecorder()
@@ -33,13 +33,13 @@ class Offering:
         self.street.receive(f"wayside/v1/{self.plan.site}/down/phone-{walker.number:04d}/offer", json.dumps(body).encode())
 
     def there(self) -> list[Walker]:
-        """Everybody who is there now and says yes."""
+        """Walkers with consent that are present now."""
         world = self.street.truth().world
         street_s = world.street_s(self.street.loop.now_ms)
         return [w for w in self.street.walkers if w.consents_at(street_s) and w.place(street_s) is not None]
 
     def at_random(self, *, until_ms: int, every_ms: int, each: int) -> None:
-        """Offers to people picked blindly."""
+        """Offers to random people."""
         for now_ms in range(5_000, until_ms, every_ms):
             self.street.run_until(now_ms)
             for walker in self.chance.sample(self.there(), each):
@@ -51,7 +51,7 @@ class Offering:
 
 
 def learning(known: LoadedTruth) -> dict[str, str]:
-    """Pseudonyms of those of whom a gateway may tell: learning, and never withdrawn."""
+    """Pseudonyms of people that a gateway may report: consent to learning, never withdrawn."""
     gone = {row["person"] for row in known.tables["consents"] if row["what"] == "withdrawn"}
     people = sorted(row["person"] for row in known.tables["people"] if "learning" in row["purposes"].split() and row["person"] not in gone)
     chance = generator(7, "pseudonyms")
