@@ -71,6 +71,6 @@ def telemetry(node: str, state: Telemetry) -> Message:
     return Message(f"espresense/rooms/{node}/telemetry", msgspec.json.encode(fields), FORMAT, "status")
 
 
-def room_status(node: str, *, lives: bool) -> Message:
+def room_status(node: str, *, is_online: bool) -> Message:
     """Birth or last will of a node; retained."""
-    return Message(f"espresense/rooms/{node}/status", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+    return Message(f"espresense/rooms/{node}/status", b"online" if is_online else b"offline", FORMAT, "status", retain=True)

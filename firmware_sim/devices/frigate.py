@@ -36,9 +36,9 @@ def motion(camera: str, *, moving: bool) -> Message:
     return Message(f"frigate/{camera}/motion", b"ON" if moving else b"OFF", FORMAT, "reading")
 
 
-def available(*, lives: bool) -> Message:
+def available(*, is_online: bool) -> Message:
     """Birth or last will of the service."""
-    return Message("frigate/available", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+    return Message("frigate/available", b"online" if is_online else b"offline", FORMAT, "status", retain=True)
 
 
 def person(camera: str, kind: str, before: Tracked, after: Tracked) -> Message:

@@ -63,7 +63,7 @@ def tag(address: bytes, state: TagState) -> Advertisement:
     return Advertisement(address, FLAGS + manufacturer(RUUVI, body + address))
 
 
-def gateway_status(gateway_mac: str, *, lives: bool) -> Message:
+def gateway_status(gateway_mac: str, *, is_online: bool) -> Message:
     """Birth or last will of the gateway; retained."""
-    state = {"state": "online" if lives else "offline"}
+    state = {"state": "online" if is_online else "offline"}
     return Message(f"ruuvi/{gateway_mac}/gw_status", msgspec.json.encode(state), FORMAT, "status", retain=True)

@@ -20,9 +20,9 @@ def announce(device: str, mac: str, address: str, version: str, *, new_version: 
     return Message("shellies/announce", msgspec.json.encode(fields), FORMAT, "status")
 
 
-def online(device: str, *, lives: bool) -> Message:
+def online(device: str, *, is_online: bool) -> Message:
     """Birth or last will."""
-    return Message(f"shellies/{device}/online", b"true" if lives else b"false", FORMAT, "status", retain=True)
+    return Message(f"shellies/{device}/online", b"true" if is_online else b"false", FORMAT, "status", retain=True)
 
 
 def sensor(device: str, quantity: str, value: float, digits: int) -> Message:

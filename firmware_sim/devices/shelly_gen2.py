@@ -28,9 +28,9 @@ class Plug(NamedTuple):
     temperature_c: float
 
 
-def online(device: str, *, lives: bool) -> Message:
+def online(device: str, *, is_online: bool) -> Message:
     """Birth or last will."""
-    return Message(f"{device}/online", b"true" if lives else b"false", FORMAT, "status", retain=True)
+    return Message(f"{device}/online", b"true" if is_online else b"false", FORMAT, "status", retain=True)
 
 
 def notify(device: str, method: str, params: Mapping[str, object]) -> Message:

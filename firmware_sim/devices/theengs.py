@@ -33,9 +33,9 @@ def sighting(gateway: str, advert: Advertisement, rssi_dbm: float) -> Message:
     return _message(gateway, advert.address, fields, "sighting")
 
 
-def alive(gateway: str, *, lives: bool) -> Message:
+def alive(gateway: str, *, is_online: bool) -> Message:
     """Birth or last will of the gateway; retained."""
-    return Message(f"home/{gateway}/LWT", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+    return Message(f"home/{gateway}/LWT", b"online" if is_online else b"offline", FORMAT, "status", retain=True)
 
 
 def climate(

@@ -140,10 +140,10 @@ def message(device: EndDevice, tenant: str, branch: str, kind: str, fields: Mapp
     return Message(topic, msgspec.json.encode(fields), FORMAT, kind)
 
 
-def uplink(device: EndDevice, tenant: str, correlation: Sequence[str], received_at: str, said: Uplink) -> Message:
+def uplink(device: EndDevice, tenant: str, correlation: Sequence[str], received_at: str, content: Uplink) -> Message:
     """Message of one uplink."""
     head = {"end_device_ids": device.ids(), "correlation_ids": list(correlation), "received_at": received_at}
-    return message(device, tenant, "up", "reading", {**head, "uplink_message": uplink_object(said)})
+    return message(device, tenant, "up", "reading", {**head, "uplink_message": uplink_object(content)})
 
 
 def join_accept(device: EndDevice, tenant: str, correlation: Sequence[str], received_at: str, session_key_id: str) -> Message:

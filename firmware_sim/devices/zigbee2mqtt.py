@@ -24,9 +24,9 @@ def climate(name: str, temperature_c: float, humidity_pct: float, *, battery_pct
     return Message(f"zigbee2mqtt/{name}", msgspec.json.encode(fields), FORMAT, "reading")
 
 
-def availability(name: str, *, lives: bool) -> Message:
+def availability(name: str, *, is_online: bool) -> Message:
     """Whether the bridge still receives the device; retained."""
-    state = {"state": "online" if lives else "offline"}
+    state = {"state": "online" if is_online else "offline"}
     return Message(f"zigbee2mqtt/{name}/availability", msgspec.json.encode(state), FORMAT, "status", retain=True)
 
 

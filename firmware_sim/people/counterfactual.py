@@ -34,11 +34,11 @@ class OfferValue(NamedTuple):
 def baseline_purchases(walker: Walker, street_s: float, draws: Random, rollouts: int = ROLLOUTS) -> dict[str, float]:
     """True probability of a purchase within `choices.anyway_s` and without offers, by shop."""
     until_s = street_s + walker.world.scenario.choices.anyway_s
-    base, done = _certain(walker, street_s)
+    base, done = _current_stay(walker, street_s)
     shops = [zone.id for zone in walker.world.scenario.zones if zone.kind is not None]
     sure = dict.fromkeys(shops, 1.0)  # the probability of no purchase in the current stay
     if base.zone in sure and not done:
-        sure[base.zone] = 1.0 - _within(walker, base, street_s, until_s)
+        sure[base.zone] = 1.0 - _purchase_probability(walker, base, street_s, until_s)
     missed = dict.fromkeys(shops, 0.0)
     for _ in range(rollouts):
         left = _rollout(walker, base, until_s, draws)
@@ -47,7 +47,7 @@ def baseline_purchases(walker: Walker, street_s: float, draws: Random, rollouts:
     return {shop: 1.0 - sure[shop] * missed[shop] for shop in shops}
 
 
-def _certain(walker: Walker, street_s: float) -> tuple[Stay, bool]:
+def _current_stay(walker: Walker, street_s: float) -> tuple[Stay, bool]:
     """The current stay, or the one that the person walks to, and whether the purchase in it is already paid."""
     index = walker.itinerary.at(street_s)
     stay = walker.itinerary.stay(max(index, 0))
@@ -63,11 +63,11 @@ def _rollout(walker: Walker, base: Stay, until_s: float, draws: Random) -> dict[
     while stay.until_s < until_s:
         stay = walker.mobility.after(stay, draws)
         if walker.world.zones[stay.zone].kind is not None:
-            left[stay.zone] = left.get(stay.zone, 1.0) * (1.0 - _within(walker, stay, stay.from_s, until_s))
+            left[stay.zone] = left.get(stay.zone, 1.0) * (1.0 - _purchase_probability(walker, stay, stay.from_s, until_s))
     return left
 
 
-def _within(walker: Walker, stay: Stay, from_s: float, until_s: float) -> float:
+def _purchase_probability(walker: Walker, stay: Stay, from_s: float, until_s: float) -> float:
     """Probability of a purchase in a stay between two moments, given none before the first.
 
     The moment of payment is uniform between two shares of the stay (`BUYS`).

@@ -60,12 +60,12 @@ class Mobility:
     def __init__(self, world: World, number: int, person: Person, buys: Callable[[Zone], float]) -> None:
         self._world, self._person, self._buys = world, person, buys
         scenario = world.scenario
-        luck = generator(world.seed, "favourite", number)
-        self._liking = {zone.id: luck.random() for zone in scenario.zones}
+        draws = generator(world.seed, "favourite", number)
+        self._liking = {zone.id: draws.random() for zone in scenario.zones}
         best = {zone.kind: max(self._liking[other.id] for other in scenario.zones if other.kind == zone.kind) for zone in scenario.zones}
         self._favourites = {zone.id for zone in scenario.zones if zone.kind is not None and self._liking[zone.id] == best[zone.kind]}
         visits: float = scenario.segments[person.segment].visits ** scenario.choices.character
-        self._outings = visits * math.exp(luck.gauss(0.0, OUTINGS_SPREAD))
+        self._outings = visits * math.exp(draws.gauss(0.0, OUTINGS_SPREAD))
         self._trains = [(line, Weekly(line.hours)) for line in scenario.trains]
         self._changes = bool(scenario.curves or scenario.rhythm or scenario.happenings or scenario.incidents) or any(
             zone.hours or zone.outdoors for zone in scenario.zones

@@ -97,7 +97,7 @@ class Camera(BaseProduct):
 
     def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """Availability of the service."""
-        return (frigate.available(lives=True),)
+        return (frigate.available(is_online=True),)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """The number of people in view, and the latest movement."""
@@ -113,7 +113,7 @@ class Camera(BaseProduct):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Last will of the service."""
-        return (frigate.available(lives=False),)
+        return (frigate.available(is_online=False),)
 
 
 class SparkplugTill(BaseProduct):

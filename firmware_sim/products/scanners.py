@@ -32,7 +32,7 @@ class RuuviGateway(_Scanner):
 
     def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """Status online."""
-        return (ruuvi.gateway_status(self.device, lives=True),)
+        return (ruuvi.gateway_status(self.device, is_online=True),)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """One message per advertisement."""
@@ -40,7 +40,7 @@ class RuuviGateway(_Scanner):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Status offline."""
-        return (ruuvi.gateway_status(self.device, lives=False),)
+        return (ruuvi.gateway_status(self.device, is_online=False),)
 
 
 class MinewGateway(_Scanner):
@@ -69,7 +69,7 @@ class TheengsScanner(_Scanner):
 
     def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """Status online."""
-        return (theengs.alive(self.device, lives=True),)
+        return (theengs.alive(self.device, is_online=True),)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """A climate sensor in every eighth report, else the advertisements received."""
@@ -82,7 +82,7 @@ class TheengsScanner(_Scanner):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Status offline."""
-        return (theengs.alive(self.device, lives=False),)
+        return (theengs.alive(self.device, is_online=False),)
 
 
 class EspresenseNode(_Scanner):
@@ -98,7 +98,7 @@ class EspresenseNode(_Scanner):
         """Status online, and telemetry with all counts at 0."""
         self._adverts = 0
         state = espresense.Telemetry(boot.uptime_ms // 1000, 0, 0, 0)
-        return (espresense.room_status(self.device, lives=True), espresense.telemetry(self.device, state))
+        return (espresense.room_status(self.device, is_online=True), espresense.telemetry(self.device, state))
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """One sighting per device received."""
@@ -108,4 +108,4 @@ class EspresenseNode(_Scanner):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Status offline."""
-        return (espresense.room_status(self.device, lives=False),)
+        return (espresense.room_status(self.device, is_online=False),)

@@ -26,7 +26,7 @@ class ShellyHT(BaseProduct):
         """Announcement on the shared topic, then online."""
         version = f"2023091{boot.version % 10}-114138/v1.14.{boot.version}-gcb84623"
         yield shelly_gen1.announce(self.device, self._mac, "192.0.2.40", version, new_version=False)
-        yield shelly_gen1.online(self.device, lives=True)
+        yield shelly_gen1.online(self.device, is_online=True)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """Temperature, humidity and battery, a topic each."""
@@ -37,7 +37,7 @@ class ShellyHT(BaseProduct):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Status offline."""
-        return (shelly_gen1.online(self.device, lives=False),)
+        return (shelly_gen1.online(self.device, is_online=False),)
 
 
 class ShellyPlug(BaseProduct):
@@ -54,7 +54,7 @@ class ShellyPlug(BaseProduct):
     def birth(self, boot: Boot, /) -> Iterable[Message]:
         """Status online."""
         self._last_ms = boot.now_ms
-        return (shelly_gen2.online(self.device, lives=True),)
+        return (shelly_gen2.online(self.device, is_online=True),)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """Current power, and the energy in total."""
@@ -74,7 +74,7 @@ class ShellyPlug(BaseProduct):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Status offline."""
-        return (shelly_gen2.online(self.device, lives=False),)
+        return (shelly_gen2.online(self.device, is_online=False),)
 
 
 class ZigbeeClimate(BaseProduct):
@@ -89,7 +89,7 @@ class ZigbeeClimate(BaseProduct):
 
     def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """Availability online."""
-        return (zigbee2mqtt.availability(self.device, lives=True),)
+        return (zigbee2mqtt.availability(self.device, is_online=True),)
 
     def report(self, boot: Boot, /) -> Iterable[Message]:
         """Complete state."""
@@ -103,4 +103,4 @@ class ZigbeeClimate(BaseProduct):
 
     def last_will(self, _boot: Boot, /) -> Iterable[Message]:
         """Availability offline, published by the bridge."""
-        return (zigbee2mqtt.availability(self.device, lives=False),)
+        return (zigbee2mqtt.availability(self.device, is_online=False),)

@@ -74,9 +74,9 @@ def score(
             """,
             {"late": history.ON_THE_WAY_MS_MAX},
         ).fetchall()
-    told = records.score(records_file, known) if records_file is not None else None
+    compared = records.score(records_file, known) if records_file is not None else None
     absent = [zone for zone in known.world.zones if zone not in looked_at]
-    return Score(matching, found, absent, proposed, lost, error, value(known, draws), told)
+    return Score(matching, found, absent, proposed, lost, error, value(known, draws), compared)
 
 
 def facts(result: Score) -> dict[str, Any]:

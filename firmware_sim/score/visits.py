@@ -59,8 +59,8 @@ def score(base: duckdb.DuckDBPyConnection, zones: list[str], *, grace_s: float, 
 def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, stay_ms_min: int) -> None:
     base.execute(
         """
-        create table told as
-        select row_number() over (order by h.export, h.subject, h.at_ms, h.zone) as told, m.person, h.zone, h.at_ms,
+        create table reported as
+        select row_number() over (order by h.export, h.subject, h.at_ms, h.zone) as reported, m.person, h.zone, h.at_ms,
                h.at_ms + (1000 * coalesce(h.dwell_s, 0))::bigint as until_ms
         from interactions h left join matched m using (export, subject) where h.what = 'visit' and list_contains(?, h.zone)
         """,
@@ -80,10 +80,10 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
     )
     base.execute(
         """
-        create table right_ones as
-        select t.told from told t join visits v
+        create table correct_ones as
+        select t.reported from reported t join visits v
           on v.person = t.person and v.zone = t.zone and v.from_ms <= t.until_ms + $grace and t.at_ms <= v.until_ms + $grace
-        group by t.told, t.at_ms, t.until_ms
+        group by t.reported, t.at_ms, t.until_ms
         having 2 * sum(greatest(least(t.until_ms, v.until_ms) - greatest(t.at_ms, v.from_ms), 0)) >= t.until_ms - t.at_ms - 2 * $grace
         """,
         {"grace": grace_ms},
@@ -92,7 +92,7 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
         """
         create table found as
         select r.real, r.zone, min(t.at_ms) - r.from_ms as entered_ms, max(t.until_ms) - r.until_ms as left_ms, count(*) as pieces
-        from real r join (from told semi join right_ones using (told)) t
+        from real r join (from reported semi join correct_ones using (reported)) t
           on t.person = r.person and t.zone = r.zone and t.at_ms <= r.until_ms and r.from_ms <= t.until_ms
         group by r.real, r.zone, r.from_ms, r.until_ms
         """
@@ -101,10 +101,10 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
 
 def _zone(base: duckdb.DuckDBPyConnection, zone: str) -> Visits:
     given = {"zone": None if zone == "all" else zone}
-    ((told, right, real, found),) = base.execute(
+    ((reported, correct, real, found),) = base.execute(
         """
-        select (select count(*) from told where $zone is null or zone = $zone),
-               (select count(*) from told join right_ones using (told) where $zone is null or zone = $zone),
+        select (select count(*) from reported where $zone is null or zone = $zone),
+               (select count(*) from reported join correct_ones using (reported) where $zone is null or zone = $zone),
                (select count(*) from real where $zone is null or zone = $zone),
                (select count(*) from found where $zone is null or zone = $zone)
         """,
@@ -117,4 +117,4 @@ def _zone(base: duckdb.DuckDBPyConnection, zone: str) -> Visits:
         """,
         given,
     ).fetchall()
-    return Visits(zone, rate(right, told), rate(found, real), pieces, *times)
+    return Visits(zone, rate(correct, reported), rate(found, real), pieces, *times)
