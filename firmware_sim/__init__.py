@@ -1,5 +1,5 @@
-"""A street made of arithmetic: people, radio and devices that speak the formats of real products.
+"""Simulator of a site: people, radio and devices that publish the formats of real products over MQTT.
 
-Nothing here is imported from the gateway, and nothing there from here: if both read one definition of a
-format, a wrong definition would agree with itself.
+Neither this package nor the gateway imports the other: with one shared definition of a format, a wrong definition would agree
+with itself.
 """

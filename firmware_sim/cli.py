@@ -126,8 +126,8 @@ def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]
             nonlocal last
             if time.monotonic() - last >= PROGRESS_EVERY_S:
                 last = time.monotonic()
-                tally = street.tally
-                text = f"{tally.formats.total()} messages, {tally.offers['received']} offers, {tally.answers.total()} answers"
+                counters = street.counters
+                text = f"{counters.formats.total()} messages, {counters.offers['received']} offers, {counters.answers.total()} answers"
                 bar.update(task, completed=elapsed, description=text)
 
         return live.run(seconds, tell)

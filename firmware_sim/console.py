@@ -1,4 +1,4 @@
-"""What every command of `wayside-sim` does with errors and figures."""
+"""Options, error handling and output that all commands of `wayside-sim` share."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from firmware_sim.wire.broker import BrokerError, UsageError
 from firmware_sim.wire.lines import LineError
 
 BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="mqtt://[user:password@]host[:port]")]
-SeedOpt = Annotated[int, typer.Option(help="Same seed, same bytes.")]
+SeedOpt = Annotated[int, typer.Option(help="Seed of all random draws; same seed, same bytes.")]
 FaultsOpt = Annotated[
     list[str] | None, typer.Option("--fault", metavar="RULE", help="As in loss:share=0.1,devices=phone-*; may be repeated.")
 ]
-FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="So many times as fast as real time.")]
+FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="Factor on the speed of published time.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Every expected error is one line on standard error and an exit code, never a traceback."""
+    """Turn every expected error into one line on standard error and an exit code: 2 for wrong use, 1 for broker or file errors."""
     try:
         yield
     except (ScenarioError, UsageError, FaultError, MixError, LineError, HistoryError, TruthError, TraceError) as error:
@@ -42,13 +42,13 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(text: str, code: int) -> None:
-    """Say it in one line, and end."""
+    """Print one line on standard error and end the process with exit code `code`."""
     sys.stderr.write(f"wayside-sim: {' '.join(text.split())}\n")
     raise typer.Exit(code)
 
 
 def show(summary: dict[str, Any], title: str, *, as_json: bool) -> None:
-    """Figures for people, or for machines."""
+    """Print figures as a table, or with `as_json` as one JSON object."""
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
         return

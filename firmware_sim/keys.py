@@ -1,4 +1,4 @@
-"""Unknown keys anywhere in a table that should have a Struct's shape; the parser itself would not tell the nearest right one."""
+"""Unknown keys in a table for a Struct, nested ones included, with the nearest valid key (which the parser does not suggest)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from firmware_sim.nearest import nearest
 
 
 def unknown(value: object, shape: Any, where: str) -> Iterator[str]:
-    """What is wrong, in the order of the text."""
+    """One message per unknown key, in the order of the text."""
     if isinstance(shape, type) and issubclass(shape, msgspec.Struct) and isinstance(value, dict):
         fields = {field.name: field.type for field in msgspec.structs.fields(shape)}
         for key, item in value.items():
@@ -26,7 +26,7 @@ def unknown(value: object, shape: Any, where: str) -> Iterator[str]:
 
 
 def _parts(value: object, shape: Any, where: str) -> Iterator[tuple[object, Any, str]]:
-    """What a value is made of, with the shape that each part should have."""
+    """Parts of a value, each with its type and its place for messages."""
     origin, inner = get_origin(shape), get_args(shape)
     if origin is Annotated:
         yield value, inner[0], where

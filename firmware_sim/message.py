@@ -1,4 +1,4 @@
-"""What leaves a simulated device: bytes on a topic, and two words for the summary."""
+"""The message that a simulated device publishes, and the callbacks that carry it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Message(NamedTuple):
-    """One MQTT publication. `format` and `kind` name what was meant; they never reach the wire."""
+    """One MQTT publication. `format` and `kind` are labels for the counters and not transmitted."""
 
     topic: str
     payload: bytes
@@ -17,8 +17,8 @@ class Message(NamedTuple):
     retain: bool = False
 
 
-Say = Callable[[str, Message], None]
-"""Given a message together with the device that says it."""
+Send = Callable[[str, Message], None]
+"""Callback for a message, given with the name of its device."""
 
 Publish = Callable[[Message], None]
-"""Where a device hands its messages to."""
+"""Callback that publishes the messages of one device."""

@@ -1,4 +1,4 @@
-"""Wire formats, one a file: pure functions from what a device knows to the message its firmware sends.
+"""Wire formats, one per file: pure functions from values to the MQTT message that the real firmware sends.
 
-Written from the publishers' descriptions and captured messages, not from the gateway's decoders.
+Written from the publishers' documentation and from captured messages, not from the gateway's decoders.
 """

@@ -1,8 +1,8 @@
-"""Bluetooth Low Energy advertisements: the bytes that every scanner format carries on.
+"""Bluetooth Low Energy advertisements.
 
-An advertisement is at most 31 bytes of AD structures, each length, type, value (Bluetooth Core
-Specification, vol. 3 part C, 11). An iBeacon is manufacturer data of company 0x004C, type 0x02, length
-0x15, then UUID, major, minor (big-endian) and the power measured at one metre (signed).
+An advertisement is at most 31 bytes of AD structures, each length, type, value (Bluetooth Core Specification, vol. 3 part C,
+11). An iBeacon is manufacturer data of company 0x004C, type 0x02, length 0x15, then UUID, major, minor (big-endian) and the
+power measured at one metre (signed).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ MANUFACTURER = 0xFF
 SERVICE_DATA_16 = 0x16
 APPLE, MICROSOFT, RUUVI = 0x004C, 0x0006, 0x0499
 FAST_PAIR = 0xFE2C
-FOREIGN_UUID = "fda50693-a4e2-4fb1-afcf-c6eb07647825"  # what many beacons are shipped with
+FOREIGN_UUID = "fda50693-a4e2-4fb1-afcf-c6eb07647825"  # factory default of many beacons
 
 
 class IBeacon(NamedTuple):
-    """The identity that an iBeacon tells, and its power at one metre in dBm."""
+    """Identity that an iBeacon advertises, and its power at one metre in dBm."""
 
     uuid: str
     major: int
@@ -30,12 +30,12 @@ class IBeacon(NamedTuple):
 
     @property
     def canonical(self) -> str:
-        """The one spelling of its id across Wayside."""
+        """Canonical id, as used by ESPresense and by Wayside."""
         return f"iBeacon:{self.uuid}-{self.major}-{self.minor}"
 
 
 class Advertisement(NamedTuple):
-    """What goes on the air: a 6-byte address, the AD structures, and the iBeacon in them, if any."""
+    """One advertisement: a 6-byte address, the AD structures, and the iBeacon in them, if any."""
 
     address: bytes
     data: bytes
@@ -48,24 +48,24 @@ def structure(kind: int, value: bytes) -> bytes:
 
 
 def manufacturer(company: int, value: bytes) -> bytes:
-    """Manufacturer specific data; company ids travel little-endian."""
+    """Manufacturer-specific data; company ids are little-endian."""
     return structure(MANUFACTURER, struct.pack("<H", company) + value)
 
 
 def ibeacon(address: bytes, beacon: IBeacon) -> Advertisement:
-    """The frame of an iBeacon."""
+    """Advertisement of an iBeacon."""
     identity = UUID(beacon.uuid).bytes + struct.pack(">HHb", beacon.major, beacon.minor, beacon.power_dbm)
     return Advertisement(address, FLAGS + manufacturer(APPLE, b"\x02\x15" + identity), beacon)
 
 
 def private_address(draws: Random) -> bytes:
-    """A resolvable private address: random, with 01 in its two highest bits."""
+    """Resolvable private address: random, with 01 in its two highest bits."""
     high = (draws.getrandbits(8) & 0x3F) | 0x40
     return bytes((high,)) + draws.randbytes(5)
 
 
 def foreign(draws: Random, sort: int) -> Advertisement:
-    """What the phones and tags of people without our app send; `sort` picks one of four usual frames."""
+    """Advertisement of a phone or tag without Wayside's app; `sort` (0 to 3) picks one of four common frames."""
     address = private_address(draws)
     if sort == 0:  # Apple's "nearby info": type 0x10, five bytes
         return Advertisement(address, FLAGS + manufacturer(APPLE, b"\x10\x05" + draws.randbytes(5)))
@@ -77,5 +77,5 @@ def foreign(draws: Random, sort: int) -> Advertisement:
 
 
 def colons(address: bytes) -> str:
-    """AA:BB:CC:DD:EE:FF."""
+    """Address in the form AA:BB:CC:DD:EE:FF."""
     return address.hex(":").upper()

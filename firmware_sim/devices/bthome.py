@@ -1,7 +1,7 @@
-"""BTHome version 2: sensors that tell everything in their advertisement (bthome.io/format).
+"""BTHome version 2: sensors that advertise all values (bthome.io/format).
 
-Service data of UUID 0xFCD2: a byte of device information (version 2, unencrypted), then object ids with values,
-little-endian, in ascending order of their ids.
+Service data of UUID 0xFCD2: a byte of device information (version 2, unencrypted), then object ids with values, little-endian,
+in ascending order of the ids.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PACKET_ID, _BATTERY, _TEMPERATURE, _HUMIDITY = 0x00, 0x01, 0x02, 0x03
 
 
 def objects(packet: int, battery_pct: int, temperature_c: float, humidity_pct: float) -> bytes:
-    """A climate sensor's service data, without the UUID."""
+    """Service data of a climate sensor (°C, %), without the UUID."""
     steps = (round(temperature_c * 100), round(humidity_pct * 100))
     return bytes((PLAIN_V2,)) + struct.pack(
         "<BBBBBhBH", _PACKET_ID, packet % 256, _BATTERY, battery_pct, _TEMPERATURE, steps[0], _HUMIDITY, steps[1]
@@ -25,6 +25,6 @@ def objects(packet: int, battery_pct: int, temperature_c: float, humidity_pct: f
 
 
 def climate(address: bytes, name: str, packet: int, battery_pct: int, temperature_c: float, humidity_pct: float) -> Advertisement:
-    """The whole advertisement."""
+    """Complete advertisement of a climate sensor (°C, %)."""
     service = structure(SERVICE_DATA_16, struct.pack("<H", SERVICE) + objects(packet, battery_pct, temperature_c, humidity_pct))
     return Advertisement(address, FLAGS + service + structure(NAME_COMPLETE, name.encode()))

@@ -1,7 +1,7 @@
-"""Cayenne Low Power Payload: channel, type, value, all big-endian, as small as LoRaWAN wants it.
+"""Cayenne Low Power Payload: channel, type, value, all big-endian and compact enough for LoRaWAN.
 
-Types and steps are those of the public table (docs.mydevices.com, "Cayenne LPP"). The Things Stack's own formatter
-names a decoded value `{type}_{channel}` and computes it in 32-bit floats, which shows: 27.2 is 27.200000762939453.
+Types and resolutions are those of the public table (docs.mydevices.com, "Cayenne LPP"). The Things Stack's own formatter names
+a decoded value `{type}_{channel}` and computes it in 32-bit floats, which is visible: 27.2 becomes 27.200000762939453.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Type(NamedTuple):
-    """A row of the table: its number, the formatter's word for it, bytes, steps per unit, and whether it has a sign."""
+    """Row of the table: type number, the formatter's name, size in bytes, steps per unit, and signedness."""
 
     number: int
     name: str
@@ -38,12 +38,12 @@ class Entry(NamedTuple):
 
 
 def encode(entries: Iterable[Entry]) -> bytes:
-    """The bytes of these entries, values clamped to what their type can say."""
+    """Payload of these entries; values are clamped to the range of the type."""
     return b"".join(bytes((entry.channel, entry.type.number)) + _stated(entry) for entry in entries)
 
 
 def decoded_payload(entries: Iterable[Entry]) -> dict[str, float]:
-    """What The Things Stack's formatter makes of the same bytes."""
+    """Decoded values as The Things Stack's formatter computes from the same bytes."""
     return {f"{entry.type.name}_{entry.channel}": _single(_steps(entry) / entry.type.per_unit) for entry in entries}
 
 

@@ -1,7 +1,7 @@
-"""ESPresense: an ESP32 in a room reports every device it hears, one message each, without a time.
+"""ESPresense: an ESP32 in a room that reports every device it receives, one message each, without a time.
 
-Topics and fields as published by its firmware (v3/v4); distance is derived by the node itself from the
-power at one metre and an absorption factor, 3.5 unless configured.
+Topics and fields as published by its firmware (v3/v4); the node itself derives the distance from the power at one metre and an
+absorption factor, 3.5 by default.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from firmware_sim.message import Message
 
 ABSORPTION = 3.5
 CLOSE_M = 0.5
-DEFAULT_1M_DBM = -65  # assumed where the advertisement does not say
+DEFAULT_1M_DBM = -65  # ESPresense's assumption for an advertisement without a power
 FORMAT = "espresense"
 
 
 class Telemetry(NamedTuple):
-    """What a node knows of itself."""
+    """State of a node: uptime in seconds and counts of advertisements."""
 
     uptime_s: int
     adverts: int
@@ -29,12 +29,12 @@ class Telemetry(NamedTuple):
 
 
 def identity(advert: Advertisement) -> str:
-    """ESPresense's id: the iBeacon where there is one, else the bare address."""
+    """ESPresense's id: the iBeacon's canonical id if there is one, else the bare address."""
     return advert.ibeacon.canonical if advert.ibeacon is not None else advert.address.hex()
 
 
 def sighting(node: str, advert: Advertisement, rssi_dbm: float, interval_ms: int, variance: float) -> Message:
-    """`node` heard one device; `interval_ms` since it last did, `variance` of the RSSI in dB²."""
+    """Report of one device; `interval_ms` is the time since the last one, `variance` that of the RSSI in dB²."""
     name = identity(advert)
     power = advert.ibeacon.power_dbm if advert.ibeacon is not None else DEFAULT_1M_DBM
     distance_m = 10 ** ((power - rssi_dbm) / (10 * ABSORPTION))
@@ -55,7 +55,7 @@ def sighting(node: str, advert: Advertisement, rssi_dbm: float, interval_ms: int
 
 
 def telemetry(node: str, state: Telemetry) -> Message:
-    """The node's own sign of life."""
+    """Periodic status of a node."""
     fields = {
         "ip": "192.0.2.10",
         "uptime": state.uptime_s,
@@ -71,6 +71,6 @@ def telemetry(node: str, state: Telemetry) -> Message:
     return Message(f"espresense/rooms/{node}/telemetry", msgspec.json.encode(fields), FORMAT, "status")
 
 
-def room_status(node: str, *, lives: bool) -> Message:
-    """Birth of the node, or its will; retained."""
-    return Message(f"espresense/rooms/{node}/status", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+def room_status(node: str, *, is_online: bool) -> Message:
+    """Birth or last will of a node; retained."""
+    return Message(f"espresense/rooms/{node}/status", b"online" if is_online else b"offline", FORMAT, "status", retain=True)

@@ -1,7 +1,7 @@
-"""Frigate: a camera that counts who is in view (docs.frigate.video, "MQTT").
+"""Frigate: a camera that counts people in view (docs.frigate.video, "MQTT").
 
-`frigate/{camera}/person` holds the number as plain text, retained, new whenever it changes; every tracked object has
-messages of its own on `frigate/events`, before and after. `frigate/available` is birth and will of the service.
+`frigate/{camera}/person` holds the number as plain text, retained, new whenever it changes; every tracked object has messages
+of its own on `frigate/events`, with the states before and after. `frigate/available` is birth and last will of the service.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FORMAT = "frigate"
 
 
 class Tracked(NamedTuple):
-    """One object at one moment; boxes are left, top, right, bottom in pixels, times in seconds."""
+    """One tracked object at one moment; boxes are left, top, right, bottom in pixels, times in seconds."""
 
     id: str
     start_s: float
@@ -27,7 +27,7 @@ class Tracked(NamedTuple):
 
 
 def count(camera: str, label: str, number: int) -> Message:
-    """How many are in view."""
+    """Number of objects in view."""
     return Message(f"frigate/{camera}/{label}", str(number).encode(), FORMAT, "count", retain=True)
 
 
@@ -36,13 +36,13 @@ def motion(camera: str, *, moving: bool) -> Message:
     return Message(f"frigate/{camera}/motion", b"ON" if moving else b"OFF", FORMAT, "reading")
 
 
-def available(*, lives: bool) -> Message:
-    """Birth, or the will."""
-    return Message("frigate/available", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+def available(*, is_online: bool) -> Message:
+    """Birth or last will of the service."""
+    return Message("frigate/available", b"online" if is_online else b"offline", FORMAT, "status", retain=True)
 
 
 def person(camera: str, kind: str, before: Tracked, after: Tracked) -> Message:
-    """A person is `new`, has an `update`, or has come to an `end`."""
+    """Event of one person: `kind` is `new`, `update` or `end`."""
     end_s = after.frame_s if kind == "end" else None
     fields = {"type": kind, "before": _object(camera, before, None), "after": _object(camera, after, end_s)}
     return Message("frigate/events", msgspec.json.encode(fields), FORMAT, "status")

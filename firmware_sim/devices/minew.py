@@ -1,7 +1,7 @@
-"""Minew gateways (G1 and kin) in JSON mode: one array a report, the gateway itself first, then every tag heard.
+"""Minew gateways (G1 and similar) in JSON mode: one array per report, the gateway itself first, then every tag received.
 
-MACs are 12 upper-case hex digits, iBeacon UUIDs 32; times are ISO 8601 in UTC with milliseconds. What is
-not an iBeacon is passed on as type `Unknown` with its raw advertisement.
+MACs are 12 upper-case hex digits, iBeacon UUIDs 32; times are ISO 8601 in UTC with milliseconds. Everything but iBeacons is
+passed on as type `Unknown` with its raw advertisement.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FORMAT = "minew_gateway_json"
 
 
 class Heard(NamedTuple):
-    """One advertisement as the gateway took it down."""
+    """One advertisement with the gateway's time and the RSSI."""
 
     at_ms: int
     advert: Advertisement
@@ -27,7 +27,7 @@ class Heard(NamedTuple):
 
 
 def report(gateway_mac: str, at_ms: int, heard: Sequence[Heard]) -> Message:
-    """Everything that the gateway heard since its last report."""
+    """Report of all advertisements since the last one."""
     own = {"timestamp": _iso(at_ms), "type": "Gateway", "mac": gateway_mac, "gatewayFree": 42, "gatewayLoad": 1.15}
     payload = msgspec.json.encode([own, *(_tag(item) for item in heard)])
     return Message(f"/gw/{gateway_mac.lower()}/status", payload, FORMAT, "sighting")

@@ -1,7 +1,7 @@
-"""NGSI-LD: a city platform passes on what its sensors observed, as linked data (ETSI GS CIM 009, Smart Data Models).
+"""NGSI-LD: sensor values that a city platform forwards as linked data (ETSI GS CIM 009, Smart Data Models).
 
-Normalized form: every attribute is an object that tells its own type; units are UN/CEFACT codes. The topic is the
-platform's choice; ours is `ngsi-ld/{entity type}/{entity id}`.
+Normalized form: every attribute is an object with its own type; units are UN/CEFACT codes. Each platform chooses its topics;
+the simulator uses `ngsi-ld/{entity type}/{entity id}`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CONTEXT_WEATHER = "https://raw.githubusercontent.com/smart-data-models/dataModel
 
 
 def crowd(place: str, from_ms: int, until_ms: int, people: int, towards: int, line: list[tuple[float, float]]) -> Message:
-    """How many people passed in a while; `line` is (longitude, latitude) along the counted way."""
+    """Number of people that passed between two times; `line` is (longitude, latitude) along the counted way."""
     identity = f"urn:ngsi-ld:CrowdFlowObserved:{place}"
     fields: dict[str, object] = {
         "id": identity,
@@ -39,7 +39,7 @@ def crowd(place: str, from_ms: int, until_ms: int, people: int, towards: int, li
 
 
 def weather(place: str, at_ms: int, spot: tuple[float, float], temperature_c: float, humidity_pct: float, rain_mm: float) -> Message:
-    """The weather at a place; humidity as a share of one and rain in mm of the last hour, as the model wants it."""
+    """Weather at a place; humidity as a share of one and rain in mm of the last hour, as in the WeatherObserved model."""
     fields: dict[str, object] = {
         "id": f"urn:ngsi-ld:WeatherObserved:{place}",
         "type": "WeatherObserved",

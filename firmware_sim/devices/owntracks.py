@@ -1,4 +1,4 @@
-"""OwnTracks: a phone tells where it is (owntracks.org/booklet/tech/json, `_type` location).
+"""OwnTracks: positions of a phone (owntracks.org/booklet/tech/json, `_type` location).
 
 Times are whole seconds, coordinates degrees, accuracy and altitude whole metres.
 """
@@ -13,7 +13,7 @@ FORMAT = "owntracks"
 
 
 def location(user: str, device: str, latitude: float, longitude: float, *, accuracy_m: int, at_ms: int, battery: int) -> Message:
-    """One fix, published to `owntracks/{user}/{device}`."""
+    """One position, published to `owntracks/{user}/{device}`."""
     fields = {
         "_type": "location",
         "acc": accuracy_m,
@@ -35,5 +35,5 @@ def location(user: str, device: str, latitude: float, longitude: float, *, accur
 
 
 def last_will(user: str, device: str, at_ms: int) -> Message:
-    """What the broker publishes when the phone falls silent; the time is that of its connecting."""
+    """Last will of a phone; its time is that of the connection."""
     return Message(f"owntracks/{user}/{device}", msgspec.json.encode({"_type": "lwt", "tst": at_ms // 1000}), FORMAT, "status", qos=1)

@@ -1,8 +1,8 @@
-"""Ruuvi Gateway, and the RuuviTag that it was built for.
+"""Ruuvi Gateway, and the RuuviTag sensor.
 
-The gateway relays every advertisement as one MQTT message with the raw bytes in hex and both times as
-text (docs.ruuvi.com, "MQTT: time-stamped data from Bluetooth sensors"). A tag's measurements travel in
-data format 5 ("RAWv2"): 24 bytes of manufacturer data, big-endian, in fixed steps.
+The gateway relays every advertisement as one MQTT message with the raw bytes in hex and both times as text (docs.ruuvi.com,
+"MQTT: time-stamped data from Bluetooth sensors"). A tag's measurements are in data format 5 ("RAWv2"): 24 bytes of manufacturer
+data, big-endian, in fixed steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TAG_TX_DBM = 4
 
 
 class TagState(NamedTuple):
-    """What a RuuviTag measures: °C, %, Pa, acceleration in mG, battery in mV, and two counters."""
+    """Measurements of a RuuviTag: °C, %, Pa, acceleration in mG, battery in mV, and two counters."""
 
     temperature_c: float
     humidity_pct: float
@@ -32,7 +32,7 @@ class TagState(NamedTuple):
 
 
 def relay(gateway_mac: str, advert: Advertisement, rssi_dbm: float, at_ms: int) -> Message:
-    """One advertisement, passed on as it was heard."""
+    """One advertisement, passed on unchanged."""
     seconds = str(at_ms // 1000)
     fields = {
         "gw_mac": gateway_mac,
@@ -47,7 +47,7 @@ def relay(gateway_mac: str, advert: Advertisement, rssi_dbm: float, at_ms: int) 
 
 
 def tag(address: bytes, state: TagState) -> Advertisement:
-    """A RuuviTag's advertisement in data format 5."""
+    """Advertisement of a RuuviTag in data format 5."""
     power = (state.battery_mv - 1600) << 5 | (TAG_TX_DBM + 40) // 2
     body = struct.pack(
         ">BhHHhhhHBH",
@@ -63,7 +63,7 @@ def tag(address: bytes, state: TagState) -> Advertisement:
     return Advertisement(address, FLAGS + manufacturer(RUUVI, body + address))
 
 
-def gateway_status(gateway_mac: str, *, lives: bool) -> Message:
-    """Birth of the gateway, or its will; retained."""
-    state = {"state": "online" if lives else "offline"}
+def gateway_status(gateway_mac: str, *, is_online: bool) -> Message:
+    """Birth or last will of the gateway; retained."""
+    state = {"state": "online" if is_online else "offline"}
     return Message(f"ruuvi/{gateway_mac}/gw_status", msgspec.json.encode(state), FORMAT, "status", retain=True)

@@ -1,7 +1,7 @@
 """Shelly, second generation and later: JSON-RPC over MQTT (shelly-api-docs.shelly.cloud/gen2).
 
-What has changed is notified on `{device}/events/rpc`; `ts` counts seconds since 1970 once the device knows the time,
-and since its start before that. `{device}/online` is birth and will. Updates are told as events of component `sys`.
+Changes are notified on `{device}/events/rpc`; `ts` counts seconds since 1970 once the device knows the time, and since its
+start before that. `{device}/online` is birth and last will. Updates are events of the component `sys`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FORMAT = "shelly_gen2_rpc"
 
 
 class Plug(NamedTuple):
-    """What a metering switch measures: W, V, A, Wh and its own °C."""
+    """Measurements of a metering switch: W, V, A, Wh and its own temperature in °C."""
 
     output: bool
     power_w: float
@@ -28,20 +28,20 @@ class Plug(NamedTuple):
     temperature_c: float
 
 
-def online(device: str, *, lives: bool) -> Message:
-    """Birth, or the will."""
-    return Message(f"{device}/online", b"true" if lives else b"false", FORMAT, "status", retain=True)
+def online(device: str, *, is_online: bool) -> Message:
+    """Birth or last will."""
+    return Message(f"{device}/online", b"true" if is_online else b"false", FORMAT, "status", retain=True)
 
 
 def notify(device: str, method: str, params: Mapping[str, object]) -> Message:
-    """Any notification."""
+    """Notification of any method."""
     fields = {"src": device, "dst": f"{device}/events", "method": method, "params": params}
     kind = "reading" if method == "NotifyStatus" else "status"
     return Message(f"{device}/events/rpc", msgspec.json.encode(fields), FORMAT, kind)
 
 
 def switch(plug: Plug, minute_s: int) -> dict[str, object]:
-    """The component `switch:0`, whole."""
+    """Complete state of the component `switch:0`."""
     energy = {"total": round(plug.energy_wh, 3), "by_minute": list(plug.by_minute_mwh), "minute_ts": minute_s}
     return {
         "id": 0,
@@ -56,26 +56,26 @@ def switch(plug: Plug, minute_s: int) -> dict[str, object]:
 
 
 def status(device: str, ts_s: float, plug: Plug) -> Message:
-    """The switch has something new."""
+    """Notification of a changed switch."""
     ts_s = round(ts_s, 2)
     return notify(device, "NotifyStatus", {"ts": ts_s, "switch:0": switch(plug, int(ts_s) // 60 * 60)})
 
 
 def climate(device: str, ts_s: float, temperature_c: float, humidity_pct: float) -> Message:
-    """A sensor add-on has something new."""
+    """Notification of a sensor add-on (°C, %)."""
     temperature = {"id": 0, "tC": round(temperature_c, 1), "tF": round(temperature_c * 9 / 5 + 32, 1)}
     params = {"ts": round(ts_s, 2), "temperature:0": temperature, "humidity:0": {"id": 0, "rh": round(humidity_pct, 1)}}
     return notify(device, "NotifyStatus", params)
 
 
 def update_progress(device: str, ts_s: float, percent: int) -> Message:
-    """An update over the air is coming in."""
+    """Progress of an over-the-air update in percent."""
     extra = {"msg": "Waiting for data", "progress_percent": percent}
     return notify(device, "NotifyEvent", _events(ts_s, [{"component": "sys", "event": "ota_progress", **extra}]))
 
 
 def update_done(device: str, ts_s: float) -> Message:
-    """It is in; the device starts anew."""
+    """End of an over-the-air update, just before the restart."""
     return notify(device, "NotifyEvent", _events(ts_s, [{"component": "sys", "event": "ota_success", "msg": "Update applied, rebooting"}]))
 
 

@@ -1,9 +1,9 @@
-"""Sparkplug B: industrial MQTT with births, deaths and numbers in protobuf (Eclipse Sparkplug 3.0, chapter 6).
+"""Sparkplug B: industrial MQTT with births, deaths and sequence numbers in protobuf (Eclipse Sparkplug 3.0, chapter 6).
 
-An edge node registers its death (NDEATH, the broker's last will) before it is born; both carry the same `bdSeq`,
-so a host can tell which life has ended. NBIRTH begins the sequence at 0, everything after it counts on and wraps
-behind 255. Births name every metric and give it an alias; data may then state the alias alone. The bytes are
-written by hand from the public schema: a format read by one library and written by the same one proves nothing.
+An edge node registers its death (NDEATH, the last will) before its birth; both carry the same `bdSeq`, so a host can match
+them. NBIRTH starts the sequence at 0; every later message increments it, and it wraps after 255. Births name every metric and
+assign an alias; data messages may use the alias alone. The bytes are encoded by hand from the public schema: a format read by
+one library and written by the same one proves nothing.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ FORMAT = "sparkplug_b"
 SEQ_LAST = 255
 
 INT32, INT64, UINT32, UINT64, FLOAT, DOUBLE, BOOLEAN, STRING = 3, 4, 7, 8, 9, 10, 11, 12
-_SMALL = {1: 8, 2: 16, INT32: 32, 5: 8, 6: 16, UINT32: 32}  # these travel in int_value
+_SMALL = {1: 8, 2: 16, INT32: 32, 5: 8, 6: 16, UINT32: 32}  # types that are sent in int_value
 _UNIT_KEY = b"engUnit"
 
 Value = bool | int | float | str
 
 
 class Metric(NamedTuple):
-    """One metric. Data may leave out `name` where `alias` was given at birth; `unit` travels as property engUnit."""
+    """One metric. Data may omit `name` where `alias` was assigned at birth; `unit` is sent as property engUnit."""
 
     name: str | None
     datatype: int | None
@@ -36,13 +36,13 @@ class Metric(NamedTuple):
 
 
 def payload(at_ms: int, metrics: Iterable[Metric], seq: int | None = None) -> bytes:
-    """A payload: time, metrics, and the number in the edge node's sequence (deaths of a node have none)."""
+    """Payload: time, metrics, and the sequence number of the edge node (omitted in NDEATH)."""
     body = b"".join([protobuf.integer(1, at_ms), *(protobuf.chunk(2, metric_bytes(metric)) for metric in metrics)])
     return body if seq is None else body + protobuf.integer(3, seq)
 
 
 def metric_bytes(metric: Metric) -> bytes:
-    """The embedded message of one metric, fields in the order of their numbers."""
+    """Embedded message of one metric, fields in ascending order."""
     parts = []
     if metric.name is not None:
         parts.append(protobuf.chunk(1, metric.name.encode()))
@@ -74,17 +74,17 @@ def _value(metric: Metric) -> bytes:
 
 
 def message(group: str, kind: str, edge: str, body: bytes, device: str | None = None) -> Message:
-    """A message of an edge node, or of a device behind it; a death of a node goes at QoS 1, as its will must."""
+    """Message of an edge node, or of a device behind it. NDEATH has QoS 1, as the specification requires of the will."""
     topic = f"spBv1.0/{group}/{kind}/{edge}" + (f"/{device}" if device is not None else "")
     return Message(topic, body, FORMAT, "reading" if kind.endswith("DATA") else "status", qos=1 if kind == "NDEATH" else 0)
 
 
 def death(group: str, edge: str, at_ms: int, bd_seq: int) -> Message:
-    """The will that an edge node leaves with the broker."""
+    """Last will (NDEATH) of an edge node."""
     return message(group, "NDEATH", edge, payload(at_ms, [Metric("bdSeq", UINT64, bd_seq, at_ms)]))
 
 
 def birth(group: str, edge: str, at_ms: int, bd_seq: int) -> Message:
-    """An edge node is born: number 0, its bdSeq, and the command that asks for another birth."""
+    """NBIRTH: sequence number 0, the bdSeq, and the command that requests another birth."""
     metrics = [Metric("bdSeq", UINT64, bd_seq, at_ms), Metric("Node Control/Rebirth", BOOLEAN, value=False, at_ms=at_ms)]
     return message(group, "NBIRTH", edge, payload(at_ms, metrics, 0))

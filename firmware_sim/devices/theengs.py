@@ -1,7 +1,7 @@
-"""Theengs Gateway and OpenMQTTGateway: a scanner that knows a hundred brands and tells what it understood.
+"""Theengs Gateway and OpenMQTTGateway: a scanner that decodes the advertisements of some hundred brands.
 
-One message per advertisement on `home/{gateway}/BTtoMQTT/{MAC}` in Theengs' names (decoder.theengs.io): `tempc` and
-`tempf`, `hum`, `batt`. What it does not know is passed on as it came, in hex. A gateway says on `LWT` that it lives.
+One message per advertisement on `home/{gateway}/BTtoMQTT/{MAC}` with Theengs' names (decoder.theengs.io): `tempc` and `tempf`,
+`hum`, `batt`. Unknown advertisements are passed on unchanged, in hex. `LWT` holds birth and last will of a gateway.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MAC_RANDOM = 1
 
 
 def sighting(gateway: str, advert: Advertisement, rssi_dbm: float) -> Message:
-    """An iBeacon as the decoder names it, or an advertisement that it does not know."""
+    """Decoded iBeacon, or an advertisement of an unknown brand."""
     fields: dict[str, object] = {"id": colons(advert.address), "mac_type": _MAC_RANDOM, "rssi": round(rssi_dbm)}
     beacon = advert.ibeacon
     if beacon is not None:
@@ -33,15 +33,15 @@ def sighting(gateway: str, advert: Advertisement, rssi_dbm: float) -> Message:
     return _message(gateway, advert.address, fields, "sighting")
 
 
-def alive(gateway: str, *, lives: bool) -> Message:
-    """Birth of the gateway, or its will; retained."""
-    return Message(f"home/{gateway}/LWT", b"online" if lives else b"offline", FORMAT, "status", retain=True)
+def alive(gateway: str, *, is_online: bool) -> Message:
+    """Birth or last will of the gateway; retained."""
+    return Message(f"home/{gateway}/LWT", b"online" if is_online else b"offline", FORMAT, "status", retain=True)
 
 
 def climate(
     gateway: str, address: bytes, rssi_dbm: float, packet: int, battery_pct: int, temperature_c: float, humidity_pct: float
 ) -> Message:
-    """A BTHome climate sensor (April Brother's N07), understood by the gateway."""
+    """Decoded BTHome climate sensor (April Brother's N07; °C, %)."""
     fields = {
         "id": colons(address),
         "rssi": round(rssi_dbm),

@@ -1,8 +1,7 @@
-"""The Things Stack v3: a LoRaWAN device as its network server tells of it (thethingsindustries.com, "Data Formats").
+"""The Things Stack v3: messages of a LoRaWAN network server about its devices (thethingsindustries.com, "Data Formats").
 
-The device itself only sent `frm_payload` on a port, with a frame counter; everything else is what the server knows:
-ids, which gateways heard it and how, the radio's settings, how long the air was taken. Times have nine digits
-and bytes are base64.
+The device itself sends only `frm_payload` on a port, with a frame counter; the server adds the rest: ids, receiving gateways
+with signal levels, radio settings and airtime. Times have nine digits after the point, bytes are base64.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from firmware_sim.message import Message
 
 FORMAT = "ttn_v3"
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-OVERHEAD_BYTES = 13  # LoRaWAN's header, port and integrity code around the device's own bytes
+OVERHEAD_BYTES = 13  # LoRaWAN's header, port and integrity code around the payload
 PREAMBLE_SYMBOLS = 12.25  # eight, and LoRa's own 4.25
-LOW_RATE_FROM = 11  # spreading factors at which LoRa's symbols are thinned out
+LOW_RATE_FROM = 11  # spreading factors with low data rate optimisation
 
 
 class EndDevice(NamedTuple):
-    """By which names the server knows a device."""
+    """Ids of a device at the server."""
 
     device_id: str
     application_id: str
@@ -35,14 +34,14 @@ class EndDevice(NamedTuple):
     dev_addr: str
 
     def ids(self) -> dict[str, object]:
-        """As every message states them."""
+        """The ids as every message contains them."""
         application = {"application_id": self.application_id}
         euis = {"dev_eui": self.dev_eui, "join_eui": self.join_eui, "dev_addr": self.dev_addr}
         return {"device_id": self.device_id, "application_ids": application, **euis}
 
 
 class Rx(NamedTuple):
-    """How one gateway heard an uplink; `timestamp` is that gateway's own counter of microseconds."""
+    """Reception of an uplink by one gateway; `timestamp` is the microsecond counter of that gateway."""
 
     gateway_id: str
     eui: str
@@ -57,7 +56,7 @@ class Rx(NamedTuple):
 
 
 class Radio(NamedTuple):
-    """The settings that an uplink was sent with."""
+    """Radio settings of an uplink."""
 
     spreading_factor: int = 7
     bandwidth: int = 125_000
@@ -66,7 +65,7 @@ class Radio(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Which network served it."""
+    """Ids of the network that received the uplink."""
 
     net_id: str = "000013"
     tenant_id: str = "ttn"
@@ -75,7 +74,7 @@ class Network(NamedTuple):
 
 
 class Uplink(NamedTuple):
-    """Everything that one uplink's message says."""
+    """Content of one uplink message."""
 
     session_key_id: str
     f_port: int
@@ -92,7 +91,7 @@ class Uplink(NamedTuple):
 
 
 def airtime_s(payload_bytes: int, radio: Radio) -> float:
-    """How long the air was taken by a device's `payload_bytes` (Semtech AN1200.13, explicit header, CRC on)."""
+    """Airtime of `payload_bytes` in seconds (Semtech AN1200.13, explicit header, CRC on)."""
     factor, thinned = radio.spreading_factor, 2 * (radio.spreading_factor >= LOW_RATE_FROM)
     bits = 8 * (payload_bytes + OVERHEAD_BYTES) - 4 * factor + 28 + 16
     symbols = 8 + max(0, math.ceil(bits / (4 * (factor - thinned)))) * int(radio.coding_rate[2:])
@@ -100,7 +99,7 @@ def airtime_s(payload_bytes: int, radio: Radio) -> float:
 
 
 def uplink_object(uplink: Uplink) -> dict[str, object]:
-    """The part `uplink_message`, in the order in which the stack writes it."""
+    """The object `uplink_message`, with its keys in the stack's order."""
     radio, network = uplink.radio, uplink.network
     lora = {"bandwidth": radio.bandwidth, "spreading_factor": radio.spreading_factor, "coding_rate": radio.coding_rate}
     fields: dict[str, object] = {
@@ -136,37 +135,37 @@ def _rx(rx: Rx) -> dict[str, object]:
 
 
 def message(device: EndDevice, tenant: str, branch: str, kind: str, fields: Mapping[str, object]) -> Message:
-    """Anything that the stack says of a device, on `v3/{application}@{tenant}/devices/{device}/{branch}`."""
+    """Message about a device, on `v3/{application}@{tenant}/devices/{device}/{branch}`."""
     topic = f"v3/{device.application_id}@{tenant}/devices/{device.device_id}/{branch}"
     return Message(topic, msgspec.json.encode(fields), FORMAT, kind)
 
 
-def uplink(device: EndDevice, tenant: str, correlation: Sequence[str], received_at: str, said: Uplink) -> Message:
-    """A device has sent something."""
+def uplink(device: EndDevice, tenant: str, correlation: Sequence[str], received_at: str, content: Uplink) -> Message:
+    """Message of one uplink."""
     head = {"end_device_ids": device.ids(), "correlation_ids": list(correlation), "received_at": received_at}
-    return message(device, tenant, "up", "reading", {**head, "uplink_message": uplink_object(said)})
+    return message(device, tenant, "up", "reading", {**head, "uplink_message": uplink_object(content)})
 
 
 def join_accept(device: EndDevice, tenant: str, correlation: Sequence[str], received_at: str, session_key_id: str) -> Message:
-    """A device has joined, and counts its frames from 0 again."""
+    """Message of an accepted join; frame counters restart at 0."""
     head = {"end_device_ids": device.ids(), "correlation_ids": list(correlation), "received_at": received_at}
     accepted = {"session_key_id": session_key_id, "received_at": received_at}
     return message(device, tenant, "join", "status", {**head, "join_accept": accepted})
 
 
 def correlation_ids(at_ms: int, draws: Random) -> list[str]:
-    """What the stack's parts call one uplink among themselves: a ULID each."""
+    """Ids by which the parts of the stack trace one uplink: a ULID each."""
     parts = ("as:up", "gs:conn", "gs:up:host", "gs:uplink", "ns:uplink", "rpc:/ttn.lorawan.v3.GsNs/HandleUplink")
     return [f"{part}:{ulid(at_ms, draws)}" for part in (*parts, "rpc:/ttn.lorawan.v3.NsAs/HandleUplink")]
 
 
 def ulid(at_ms: int, draws: Random) -> str:
-    """48 bits of time and 80 of chance in Crockford's 32 characters."""
+    """48 bits of time and 80 random bits in Crockford's base 32."""
     number = at_ms << 80 | draws.getrandbits(80)
     return "".join(CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def stamp(at_ns: int, digits: int = 9) -> str:
-    """RFC 3339 in UTC with so many digits of a second."""
+    """RFC 3339 time in UTC with `digits` digits of a second."""
     seconds, rest = divmod(at_ns, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}"[: 20 + digits] + "Z"

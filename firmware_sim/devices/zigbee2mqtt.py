@@ -1,6 +1,6 @@
-"""Zigbee2MQTT: one flat JSON object per device, named by the friendly name in the topic.
+"""Zigbee2MQTT: one flat JSON object per device, under the friendly name in the topic.
 
-A temperature and humidity sensor's properties and units follow zigbee2mqtt.io (°C, %, mV, link quality 0..255).
+Properties and units of a temperature and humidity sensor follow zigbee2mqtt.io (°C, %, mV, link quality 0 to 255).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ FORMAT = "zigbee2mqtt"
 
 
 def climate(name: str, temperature_c: float, humidity_pct: float, *, battery_pct: int, link_quality: int) -> Message:
-    """The state of a climate sensor."""
+    """State of a climate sensor."""
     fields = {
         "battery": battery_pct,
         "humidity": round(humidity_pct, 2),
@@ -24,13 +24,13 @@ def climate(name: str, temperature_c: float, humidity_pct: float, *, battery_pct
     return Message(f"zigbee2mqtt/{name}", msgspec.json.encode(fields), FORMAT, "reading")
 
 
-def availability(name: str, *, lives: bool) -> Message:
-    """Whether the bridge still hears the device; retained."""
-    state = {"state": "online" if lives else "offline"}
+def availability(name: str, *, is_online: bool) -> Message:
+    """Whether the bridge still receives the device; retained."""
+    state = {"state": "online" if is_online else "offline"}
     return Message(f"zigbee2mqtt/{name}/availability", msgspec.json.encode(state), FORMAT, "status", retain=True)
 
 
 def update(name: str, percent: int, remaining_s: int) -> Message:
-    """New firmware on its way to the device; the bridge tells it as part of the device's state."""
+    """Progress of a firmware update, which the bridge publishes as part of the device's state."""
     state = {"update": {"installed_version": 1, "latest_version": 2, "progress": percent, "remaining": remaining_s, "state": "updating"}}
     return Message(f"zigbee2mqtt/{name}", msgspec.json.encode(state), FORMAT, "status")

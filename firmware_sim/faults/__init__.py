@@ -1,1 +1,1 @@
-"""What goes wrong on purpose: the knobs, when they are at work, and the stage between devices and the wire."""
+"""Fault injection: the rules, the time windows in which a rule is active, and the injector between devices and the broker."""

@@ -1,1 +1,1 @@
-"""Thousands of devices without a street: made, run at a pace, measured, said again."""
+"""Load without a site: thousands of devices, or a recording, published at a pace and measured."""

@@ -1,37 +1,37 @@
-"""A recording, moved by a clockwork: each message is said again when its time comes."""
+"""Playback of a recording on an event loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from firmware_sim.clockwork import Clockwork
-from firmware_sim.message import Message, Say
+from firmware_sim.event_loop import EventLoop
+from firmware_sim.message import Message, Send
 from firmware_sim.wire.lines import Spoken, read
 
 FORMAT = "recorded"
 
 
 class Playback:
-    """The file is read as it is played, however long it is. Messages of one topic stay in order on one connection."""
+    """Reads the file while playing, so memory does not grow with its length. The order within a topic is kept."""
 
-    def __init__(self, file: Path, say: Say) -> None:
-        self.clockwork = Clockwork()
+    def __init__(self, file: Path, send: Send) -> None:
+        self.loop = EventLoop()
         self._lines: Iterator[Spoken] = read(file)
-        self._say = say
+        self._send = send
         self._first_ms: int | None = None
         self._plan()
 
     def run_until(self, end_ms: int) -> None:
-        """Say everything that is due before then."""
-        self.clockwork.run_until(end_ms)
+        """Publish all messages due before `end_ms`. Raises LineError at an invalid line of the recording."""
+        self.loop.run_until(end_ms)
 
     def _plan(self) -> None:
         spoken = next(self._lines, None)
         if spoken is not None:
             self._first_ms = spoken.at_ms if self._first_ms is None else self._first_ms
-            self.clockwork.at(spoken.at_ms - self._first_ms, lambda _: self._play(spoken))
+            self.loop.at(spoken.at_ms - self._first_ms, lambda _: self._play(spoken))
 
     def _play(self, spoken: Spoken) -> None:
-        self._say(spoken.topic, Message(spoken.topic, spoken.payload, FORMAT, FORMAT, spoken.qos, spoken.retain))
+        self._send(spoken.topic, Message(spoken.topic, spoken.payload, FORMAT, FORMAT, spoken.qos, spoken.retain))
         self._plan()

@@ -1,4 +1,4 @@
-"""What a process costs, read from the kernel: processor time and resident memory (proc(5): stat, statm)."""
+"""CPU time and resident memory of a process, from the Linux kernel (proc(5): stat, statm)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import NamedTuple
 from firmware_sim.wire.broker import UsageError
 
 MEGABYTE = 1_000_000
-_USER_TIME = 11  # fields of /proc/PID/stat behind the name, which is in brackets and may hold anything
+_USER_TIME = 11  # first index after the process name, which is in brackets and may contain spaces
 
 
 class Cost(NamedTuple):
-    """Of one process over a while: per cent of one core, and megabytes at the end."""
+    """CPU use in per cent of one core, and resident memory in megabytes at the end."""
 
     cpu_pct: float
     rss_mb: float
 
 
 class Meter:
-    """Measures one process from its making until `cost()`."""
+    """Measures one process from its creation until `cost()`. Raises UsageError if there is no such process."""
 
     def __init__(self, pid: int | None = None) -> None:
         self._folder = Path("/proc") / str(os.getpid() if pid is None else pid)
@@ -29,11 +29,11 @@ class Meter:
         self._begun_s = time.monotonic()
 
     def restart(self) -> None:
-        """From now on."""
+        """Begin a new measurement."""
         self._cpu_s, self._begun_s = self._read_cpu_s(), time.monotonic()
 
     def cost(self) -> Cost:
-        """Since the beginning."""
+        """CPU use since the beginning of the measurement, and current memory."""
         elapsed_s = max(1e-9, time.monotonic() - self._begun_s)
         pages = int((self._folder / "statm").read_text("ascii").split()[1])
         megabytes = pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE

@@ -1,7 +1,7 @@
-"""A fleet against a broker: the clockwork follows the wall clock (or does not), and everything is measured.
+"""Run of a fleet or a recording against a broker, with measurements.
 
-Lag is how much later than due a message is handed to its connection, on the wall; behind it stand the broker's pace and
-our own. Sent per second and processor time count from the moment when all devices are switched on.
+The lag is the time between the due time of a message and its handover to a connection, on the wall clock; it includes delays of
+the broker and of the simulator. Rates and CPU use are measured from the moment when all devices are switched on.
 """
 
 from __future__ import annotations
@@ -10,42 +10,42 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
-from firmware_sim.clockwork import Clockwork
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.fleet.procstat import Meter
 from firmware_sim.message import Message
 from firmware_sim.wire.pace import Pace
 from firmware_sim.wire.sender import Sender
 
-STEP_MS = 5  # at the utmost pace, so much is computed between two looks at the connections
-TICK_S = 0.004  # what is due within a tick leaves together: a system call for each message would cost more than making it
+STEP_MS = 5  # at maximum pace, simulated time between two checks of the connections
+TICK_S = 0.004  # messages due within a tick are sent together: a system call each would cost more than creating them
 WAIT_S_MAX = 0.1
 PERCENTILES = (50, 95, 99)
 
 Progress = Callable[[float, int], None]
-"""Told now and then how many seconds have passed and how many messages have been sent."""
+"""Callback with the elapsed seconds and the number of messages sent."""
 
 
-class Moved(Protocol):
-    """Whatever a clockwork moves."""
+class Simulation(Protocol):
+    """A simulation on an event loop."""
 
-    clockwork: Clockwork
+    loop: EventLoop
 
     def run_until(self, end_ms: int) -> None:
-        """Let everything happen that is due before then."""
+        """Run all actions due before `end_ms`."""
 
 
 class Lags:
-    """How late messages were, in whole milliseconds: counts, so that an hour costs no more than a minute."""
+    """Histogram of lags in whole milliseconds: constant memory, however long the run."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
 
     def note(self, late_ms: float) -> None:
-        """One message."""
+        """Add one message."""
         self._counts[int(late_ms)] += 1
 
     def percentiles(self) -> dict[str, int]:
-        """The least lag that so many per cent do not exceed, and the greatest."""
+        """Percentiles (nearest rank) and the maximum in milliseconds; empty without messages."""
         total, below, found = self._counts.total(), 0, dict[str, int]()
         for late_ms in sorted(self._counts):
             below += self._counts[late_ms]
@@ -56,7 +56,7 @@ class Lags:
 
 
 class Run:
-    """One run: give it to a fleet as `say`, then `go`."""
+    """One run: pass `send` to the simulation, then call `go`."""
 
     def __init__(self, sender: Sender, faster: float | None, broker_pid: int | None = None) -> None:
         self.sent = 0
@@ -66,36 +66,36 @@ class Run:
         self._own = Meter()
         self._broker = None if broker_pid is None else Meter(broker_pid)
         self._stopped = False
-        self._moved: Moved | None = None
-        self._steady = (0.0, 0)  # when all were switched on, and how many messages had been sent by then
+        self._simulation: Simulation | None = None
+        self._steady = (0.0, 0)  # elapsed seconds and messages sent when all devices were on
 
     def stop(self) -> None:
-        """End soon and cleanly."""
+        """End the run after the current step; safe to call from a signal handler."""
         self._stopped = True
 
-    def say(self, device: str, message: Message) -> None:
-        """One message leaves."""
-        if self._moved is not None and self._faster is not None:
-            self._lags.note(self._pace.late_ms(self._moved.clockwork.now_ms))
+    def send(self, device: str, message: Message) -> None:
+        """Send one message and record its lag."""
+        if self._simulation is not None and self._faster is not None:
+            self._lags.note(self._pace.late_ms(self._simulation.loop.now_ms))
         self._sender.send(device, message)
         self.sent += 1
 
-    def go(self, moved: Moved, seconds: float, ramp_s: float, progress: Progress) -> dict[str, object]:
-        """Until `seconds` of published time have passed, `stop()` was called or nothing is planned; returns the figures."""
-        self._moved, end_ms, ramp_ms = moved, round(seconds * 1000), round(min(ramp_s, seconds) * 1000)
+    def go(self, simulation: Simulation, seconds: float, ramp_s: float, progress: Progress) -> dict[str, object]:
+        """Run until `seconds` of published time have passed, `stop()` is called or nothing is scheduled; returns the figures."""
+        self._simulation, end_ms, ramp_ms = simulation, round(seconds * 1000), round(min(ramp_s, seconds) * 1000)
         self._pace = Pace(self._faster)
         now_ms = 0
-        while now_ms < end_ms and not self._stopped and moved.clockwork.due_ms() is not None:
+        while now_ms < end_ms and not self._stopped and simulation.loop.due_ms() is not None:
             now_ms = min(end_ms, self._pace.now_ms(now_ms + STEP_MS))
-            moved.run_until(now_ms)
+            simulation.run_until(now_ms)
             if now_ms >= ramp_ms and not self._steady[0]:
                 self._begin_steady()
-            self._sender.breathe(self._rest_s(moved.clockwork.due_ms()))
+            self._sender.breathe(self._rest_s(simulation.loop.due_ms()))
             progress(now_ms / 1000, self.sent)
         return self._figures()
 
     def _rest_s(self, due_ms: int | None) -> float:
-        """How long there is nothing to do."""
+        """Seconds until the next action, at least TICK_S and at most WAIT_S_MAX; 0 at maximum pace."""
         if due_ms is None or self._faster is None:
             return 0.0
         wait_s = self._pace.wait_s(due_ms)

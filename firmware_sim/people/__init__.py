@@ -1,1 +1,1 @@
-"""Who walks there: what they like, where they go, what they truly want, and what really happened."""
+"""People: preferences, itineraries, true probabilities of acceptance and purchase, and the ground truth of a run."""

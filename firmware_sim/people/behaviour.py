@@ -1,7 +1,7 @@
-"""What a scenario may say of people beyond where they walk: segments, offers' true effects, rhythm, company, sleep.
+"""Optional tables of a scenario about people: segments, effects of offers, rhythm, company and sleeping phones.
 
-Everything here is optional, and what is left out leaves people as simple as they were: the demo street has no rhythm, no
-company and no sleep. All times are street time; log-odds add up in `tastes.accept` and `tastes.buying`, where they are told.
+Every table has a default that leaves the behaviour simple: the demo street has no rhythm, no company and no sleep. All times
+are street time; log-odds are added up in `tastes.accept` and `tastes.buying`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ SegmentName = Literal["communication", "ethical_behavioural", "individual", "eco
 
 
 class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How one of the four published segments behaves; nothing of it needs age, gender, income or schooling.
+    """Behaviour of one of the four published segments; it needs no age, gender, income or schooling.
 
-    `price`, `quality` and `novelty` are log-odds of accepting per unit of an offer's own (a discount of the whole price is 1),
-    `fatigue` log-odds lost per recent offer, `buying` log-odds of buying unasked, `loyalty` the pull of the favourite shop.
+    `price`, `quality` and `novelty` are log-odds of accepting per unit of an offer's own attribute (a discount of the whole
+    price is 1), `fatigue` log-odds lost per recent offer, `buying` log-odds of buying without an offer, `loyalty` the
+    attraction of the favourite shop.
     """
 
     share: Share
@@ -34,8 +35,8 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     fatigue: NotNegative = 0.3
 
 
-# After published/segments: loyal people come and buy anyway and are not to be pushed with discounts; the second listen to
-# quality, the third to what is new, the fourth to the price. Shares are ours: the survey states loadings, not sizes.
+# After published/segments: the first come often and buy without offers, and discounts should not be pushed on them; the second
+# value quality, the third novelty, the fourth the price. The shares are our own: the survey reports loadings, not sizes.
 SEGMENTS: dict[SegmentName, Segment] = {
     "communication": Segment(share=0.3, visits=1.5, loyalty=1.2, buying=0.6, price=0.3, quality=0.3, novelty=0.2, fatigue=0.2),
     "ethical_behavioural": Segment(share=0.25, visits=1.0, loyalty=0.6, buying=0.1, price=0.4, quality=1.2, novelty=0.2, fatigue=0.35),
@@ -45,7 +46,7 @@ SEGMENTS: dict[SegmentName, Segment] = {
 
 
 class OfferEffect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What an offer truly is: the share of the price that it gives away, and how far it speaks of quality or of something new."""
+    """True attributes of an offer: discount as a share of the price, and how far it stresses quality or novelty (0 to 1)."""
 
     id: str
     shop: str
@@ -55,10 +56,10 @@ class OfferEffect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How people choose, all of them alike.
+    """Choice parameters that all people share.
 
-    `character` is how far segments decide where people go and whether they buy (at 0 only how they answer offers), and
-    `anyway_s` how far the question "would they have bought anyway" looks ahead.
+    `character` is the influence of the segment on visits and purchases (0: it affects only the answers to offers). `anyway_s`
+    is the horizon of the counterfactual question whether a person would have bought without the offer.
     """
 
     character: Share = 0.0
@@ -71,20 +72,20 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How much something is wanted by hour of the day (24 numbers) and by day of the week (Monday first)."""
+    """Demand by hour of the day (24 factors) and by day of the week (7 factors, Monday first)."""
 
     hours: Annotated[tuple[NotNegative, ...], Meta(min_length=24, max_length=24)] = (1.0,) * 24
     weekdays: Annotated[tuple[NotNegative, ...], Meta(min_length=7, max_length=7)] = (1.0,) * 7
 
     def at(self, minute_of_week: float) -> float:
-        """The product of hour and day."""
+        """Product of the factors of hour and day."""
         return self.hours[int(minute_of_week // 60) % 24] * self.weekdays[int(minute_of_week // 1440) % 7]
 
 
 class Rhythm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """People come and go: outings a day and person, stays an outing, when they come, where they come in.
+    """Arrivals and departures: outings per day and person, stays per outing, arrival curve and entrances.
 
-    Without it everybody who has come stays for ever.
+    Without a rhythm every person stays on the site after arriving.
     """
 
     outings_day: Positive = 1.0
@@ -94,7 +95,7 @@ class Rhythm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Trains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A line at a platform: it comes every so often within its hours; whoever came with it alights within `alight_s`."""
+    """Trains of one line at a platform: every `every_min` within its hours; the passengers alight within `alight_s`."""
 
     zone: str
     every_min: Positive
@@ -105,7 +106,7 @@ class Trains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Happening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A concert, a market day: while it lasts (and `before_min` earlier) its zone pulls harder and more people come."""
+    """A concert or market day: during it, and `before_min` earlier, its zone attracts more and more people arrive."""
 
     id: str
     zone: str
@@ -116,7 +117,7 @@ class Happening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something bad in a zone: people leave, nobody goes there, and an offer there is a fault of whoever sends it."""
+    """An incident in a zone: people leave and avoid it, and an offer there counts as an error of the gateway."""
 
     id: str
     zone: str
@@ -124,14 +125,14 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Company(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which share of people walks in groups of two to four that stay together."""
+    """Share of people in groups of two to four that stay together."""
 
     share: Share = 0.0
     apart_m: Positive = 1.0
 
 
 class Sleep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Phones that sleep: of `share` of them, the app is paused and the radio silent now and then (published seconds, means)."""
+    """Phones that sleep: for `share` of the phones the app pauses and the radio is off at times (mean durations in published seconds)."""
 
     share: Share = 0.0
     awake_s: Positive = 60.0
@@ -139,7 +140,7 @@ class Sleep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Climate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The weather's habits; `mean_c` unset is drawn from the seed."""
+    """Climate of the site; without `mean_c` the mean temperature is drawn from the seed."""
 
     mean_c: float | None = None
     rain_share: Share = 0.25

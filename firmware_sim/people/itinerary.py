@@ -1,10 +1,10 @@
-"""Where somebody goes: the law by which one stay follows another, and the stays that came of it.
+"""Mobility: the model by which stays follow one another, and the sequence of stays of one person.
 
-The law (`Course`) is apart from what happened (`Itinerary`), so that the same law, with other luck, can tell what else might
-have happened: that is how the simulator knows who would have bought anyway.
+The model (`Mobility`) is separate from the drawn sequence (`Itinerary`), so that the same model with other random draws gives
+counterfactual continuations (`counterfactual.py`).
 
-A site without rhythm is simple: people come, and then wander from zone to zone. With rhythm they come when the clock, the
-weekday, trains and happenings let them, stay for a few zones, and go home until another day.
+On a site without rhythm people arrive and then wander from zone to zone. With a rhythm they arrive as clock, weekday, trains
+and happenings allow, stay in a few zones, leave, and return later.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from firmware_sim.world.places import Spot
 from firmware_sim.world.routes import along, metres
 from firmware_sim.world.world import World
 
-TASTE_IN_CHOICE = 0.5  # how far taste decides where to go next
-DWELL_SHAPE = 4.0  # gamma: stays vary by a half of their mean
+TASTE_IN_CHOICE = 0.5  # influence of taste on the next zone
+DWELL_SHAPE = 4.0  # gamma: the standard deviation of a stay is half its mean
 DWELL_S_MIN = 20.0
-BUYS = (0.2, 0.9)  # when in a stay people pay
+BUYS = (0.2, 0.9)  # payment falls between these shares of a stay
 HOUR_S = 3600.0
-WARM_S = 3 * HOUR_S  # whoever came so long before the start may still be there
+WARM_S = 3 * HOUR_S  # simulated before the start, so that earlier arrivals are present
 OUTINGS_SPREAD = 0.4
-HOURS_AHEAD_MAX = 24 * 60  # who does not come within sixty days does not come
+HOURS_AHEAD_MAX = 24 * 60  # no arrival is planned more than sixty days ahead
 KEPT_MAX = 512
 
 
 class Stay(NamedTuple):
-    """One visit of one walker, in street seconds; `buys_s` is when they pay, if they do; after the last of an outing they leave."""
+    """One visit of one walker, in street seconds; `buys_s` is the time of payment or None, `leaves` marks the last stay of an outing."""
 
     zone: str
     from_s: float
@@ -48,24 +48,24 @@ class Stay(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where somebody is; `zone` is None on the way."""
+    """Position at a moment; `zone` is None on the way."""
 
     spot: Spot
     zone: str | None
 
 
-class Course:
-    """The law of one walker's ways. `buys` is their probability of a purchase in a zone."""
+class Mobility:
+    """Mobility model of one walker. `buys` gives the probability of a purchase in a zone."""
 
     def __init__(self, world: World, number: int, person: Person, buys: Callable[[Zone], float]) -> None:
         self._world, self._person, self._buys = world, person, buys
         scenario = world.scenario
-        luck = generator(world.seed, "favourite", number)
-        self._liking = {zone.id: luck.random() for zone in scenario.zones}
+        draws = generator(world.seed, "favourite", number)
+        self._liking = {zone.id: draws.random() for zone in scenario.zones}
         best = {zone.kind: max(self._liking[other.id] for other in scenario.zones if other.kind == zone.kind) for zone in scenario.zones}
         self._favourites = {zone.id for zone in scenario.zones if zone.kind is not None and self._liking[zone.id] == best[zone.kind]}
         visits: float = scenario.segments[person.segment].visits ** scenario.choices.character
-        self._outings = visits * math.exp(luck.gauss(0.0, OUTINGS_SPREAD))
+        self._outings = visits * math.exp(draws.gauss(0.0, OUTINGS_SPREAD))
         self._trains = [(line, Weekly(line.hours)) for line in scenario.trains]
         self._changes = bool(scenario.curves or scenario.rhythm or scenario.happenings or scenario.incidents) or any(
             zone.hours or zone.outdoors for zone in scenario.zones
@@ -86,21 +86,21 @@ class Course:
         return self._stay(zone, draws.uniform(0.0, world.scenario.people.arrive_until_s), None, draws)
 
     def after(self, last: Stay, draws: Random) -> Stay:
-        """The stay that follows one."""
+        """The stay that follows `last`."""
         rhythm = self._world.scenario.rhythm
         if last.leaves:
             return self._outing(last.until_s, draws)
         if rhythm is not None and draws.random() < 1 / rhythm.stays:
             return self._parting(last, draws)
         zones, weights = self._choice(last)
-        if not weights[-1]:  # everything is shut
+        if not weights[-1]:  # everything is closed
             return self._parting(last, draws) if rhythm is not None else self._stay(self._world.zones[last.zone], last.until_s, last, draws)
         return self._stay(draws.choices(zones, cum_weights=weights)[0], last.until_s, last, draws)
 
     def _choice(self, last: Stay) -> tuple[list[Zone], list[float]]:
-        """Where one may go from a stay, with the sums of the weights: near, wanted at this hour, and to one's taste."""
+        """Reachable zones and cumulative weights, by distance, attraction at this hour and taste."""
         now_s = last.until_s
-        # Hours begin and end on whole minutes: within one, what was worked out for another future holds here too.
+        # Hours begin and end on whole minutes, so weights cached for one rollout hold for the others within the minute.
         key = (last.zone, int(self._world.minute(now_s)), self._world.raining(now_s)) if self._changes else (last.zone, 0, False)
         if key not in self._weights:
             if len(self._weights) >= KEPT_MAX:
@@ -122,7 +122,7 @@ class Course:
         )
 
     def _stay(self, zone: Zone, leaves_s: float, last: Stay | None, draws: Random, *, until_s: float | None = None) -> Stay:
-        """Walk to a spot in `zone`, starting at `leaves_s`, and stay there."""
+        """Stay at a random spot in `zone`, after the walk that starts at `leaves_s`."""
         people = self._world.scenario.people
         spot = _somewhere(zone, draws)
         way_m = metres(self._world.routes.way(last.spot, last.zone, spot, zone.id)) if last is not None else 0.0
@@ -132,12 +132,12 @@ class Course:
         if until_s is not None:
             dwell_s = max(until_s - from_s, DWELL_S_MIN)
         elif self._changes:
-            dwell_s = max(DWELL_S_MIN, min(dwell_s, self._world.shuts_s(zone.id, from_s) - from_s))
+            dwell_s = max(DWELL_S_MIN, min(dwell_s, self._world.closes_s(zone.id, from_s) - from_s))
         sells = zone.kind is not None and (not self._changes or self._world.is_open(zone.id, from_s))
         return Stay(zone.id, from_s, from_s + dwell_s, spot, from_s + when * dwell_s if sells and pays else None, until_s is not None)
 
     def _outing(self, after_s: float, draws: Random) -> Stay:
-        """Come again, some time after `after_s`: by train to a platform, or on foot to an entrance."""
+        """First stay of the next outing after `after_s`: by train at a platform, or on foot at an entrance."""
         come_s = self._comes_s(after_s, draws)
         rhythm, world = self._world.scenario.rhythm, self._world
         line, at_s = self._train(come_s, draws)
@@ -147,7 +147,7 @@ class Course:
         return self._stay(draws.choices(entrances, [zone.attraction for zone in entrances])[0], come_s, None, draws)
 
     def _comes_s(self, after_s: float, draws: Random) -> float:
-        """The next arrival: a Poisson process whose rate follows the clock, hour by hour."""
+        """Time of the next arrival: an inhomogeneous Poisson process with hourly rates."""
         rhythm, world = self._world.scenario.rhythm, self._world
         if rhythm is None:
             return after_s
@@ -163,7 +163,7 @@ class Course:
         return now_s
 
     def _parting(self, last: Stay, draws: Random) -> Stay:
-        """The last stay of an outing: wait for the next train, or go out by an entrance."""
+        """Last stay of an outing: until the next train, or at the nearest entrance."""
         world, rhythm = self._world, self._world.scenario.rhythm
         line, _ = self._train(last.until_s, draws)
         if line is not None and line.zone != last.zone:
@@ -177,7 +177,7 @@ class Course:
         return self._stay(door, last.until_s, last, draws, until_s=last.until_s)
 
     def _train(self, street_s: float, draws: Random) -> tuple[Trains | None, float]:
-        """The line that somebody comes or goes by, if they take a train, and when it next stands at its platform."""
+        """The line of an arrival or departure and its next time at the platform, or None for a walk."""
         choice = draws.random()
         for line, _ in self._trains:
             if choice < line.share:
@@ -186,7 +186,7 @@ class Course:
         return None, street_s
 
     def _next(self, line: Trains, street_s: float) -> tuple[Trains | None, float]:
-        """When a line next stands at its platform: trains run by the clock on the wall, and not where an incident is."""
+        """Next time of a line at its platform by the local clock; None outside its hours and during an incident."""
         hours = next(hours for other, hours in self._trains if other is line)
         minute = self._world.minute(street_s)
         wait_min = (line.first_min - minute) % line.every_min
@@ -196,7 +196,7 @@ class Course:
 
 
 def _somewhere(zone: Zone, draws: Random) -> Spot:
-    """A spot in a zone, every spot as likely as any other."""
+    """Uniformly distributed spot in a zone."""
     if zone.width_m is not None and zone.depth_m is not None:
         x, y = draws.uniform(-0.5, 0.5) * zone.width_m, draws.uniform(-0.5, 0.5) * zone.depth_m
         return Spot(zone.x_m + x, zone.y_m + y, zone.floor)
@@ -204,52 +204,52 @@ def _somewhere(zone: Zone, draws: Random) -> Spot:
     return Spot(zone.x_m + radius * math.cos(angle), zone.y_m + radius * math.sin(angle), zone.floor)
 
 
-class Ways(Protocol):
-    """The stays of somebody, one after the other."""
+class StaySequence(Protocol):
+    """Consecutive stays of one person."""
 
     def stay(self, index: int) -> Stay:
-        """The index-th stay (0, 1, ...); there is always another one."""
+        """Stay number `index` (0, 1, ...); the sequence is infinite."""
 
     def at(self, street_s: float) -> int:
-        """The index of the stay that began last, -1 before the first."""
+        """Index of the stay that began last, -1 before the first."""
 
 
 class Itinerary:
-    """The stays of one walker, made up as far as somebody asks."""
+    """Stays of one walker, drawn on demand."""
 
-    def __init__(self, course: Course, draws: Random) -> None:
-        self._course, self._draws = course, draws
-        self._stays = [course.first(draws)]
+    def __init__(self, mobility: Mobility, draws: Random) -> None:
+        self._mobility, self._draws = mobility, draws
+        self._stays = [mobility.first(draws)]
         self._from_s = [self._stays[0].from_s]
 
     def stay(self, index: int) -> Stay:
-        """The index-th stay (0, 1, ...); there is always another one."""
+        """Stay number `index` (0, 1, ...); the sequence is infinite."""
         while len(self._stays) <= index:
             self._extend()
         return self._stays[index]
 
     def at(self, street_s: float) -> int:
-        """The index of the stay that began last, -1 before the first."""
+        """Index of the stay that began last, -1 before the first."""
         while self._stays[-1].from_s <= street_s:
             self._extend()
         return bisect_right(self._from_s, street_s) - 1
 
     def _extend(self) -> None:
-        self._stays.append(self._course.after(self._stays[-1], self._draws))
+        self._stays.append(self._mobility.after(self._stays[-1], self._draws))
         self._from_s.append(self._stays[-1].from_s)
 
 
-class Following:
-    """The stays of somebody who walks with another: a step beside them, a moment later, with a purse of their own."""
+class FollowerItinerary:
+    """Stays of a companion: next to the leader, a moment later, with independent purchases."""
 
-    def __init__(self, leader: Ways, world: World, number: int, buys: Callable[[Zone], float]) -> None:
+    def __init__(self, leader: StaySequence, world: World, number: int, buys: Callable[[Zone], float]) -> None:
         self._leader, self._world, self._number, self._buys = leader, world, number, buys
         draws, apart_m = generator(world.seed, "beside", number), world.scenario.company.apart_m
         self._late_s = draws.uniform(0.2, 2.0)
         self._beside = draws.uniform(-apart_m, apart_m), draws.uniform(-apart_m, apart_m)
 
     def stay(self, index: int) -> Stay:
-        """The leader's stay, a little apart from them."""
+        """The leader's stay with the companion's own offset in space and time."""
         stay = self._leader.stay(index)
         zone, spot = self._world.zones[stay.zone], stay.spot
         beside = spot._replace(x_m=spot.x_m + self._beside[0], y_m=spot.y_m + self._beside[1])
@@ -260,23 +260,23 @@ class Following:
         return Stay(stay.zone, from_s, until_s, beside if self._world.contains(zone, beside) else spot, buys_s, stay.leaves)
 
     def at(self, street_s: float) -> int:
-        """The index of the stay that began last, -1 before the first."""
+        """Index of the stay that began last, -1 before the first."""
         return self._leader.at(street_s - self._late_s)
 
     def _sells(self, stay: Stay) -> bool:
         return self._world.is_open(stay.zone, stay.from_s)
 
 
-def place(ways: Ways, world: World, street_s: float) -> Place | None:
-    """Where somebody is at a moment of street time, or None when they are not there."""
-    index = ways.at(street_s)
+def place(stays: StaySequence, world: World, street_s: float) -> Place | None:
+    """Position at a moment of street time, or None off the site."""
+    index = stays.at(street_s)
     if index < 0:
         return None
-    here = ways.stay(index)
+    here = stays.stay(index)
     if street_s <= here.until_s:
         return Place(here.spot, here.zone)
     if here.leaves:
         return None
-    there = ways.stay(index + 1)
+    there = stays.stay(index + 1)
     done = (street_s - here.until_s) / (there.from_s - here.until_s)
     return Place(along(world.routes.way(here.spot, here.zone, there.spot, there.zone), done), None)

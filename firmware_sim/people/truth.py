@@ -1,9 +1,9 @@
-"""What really happened: the tables beside which everything that a gateway believes can be held.
+"""Ground truth of a run as tables, to compare with a gateway's state.
 
-A `Witness` takes down, while a run goes on, what cannot be computed afterwards: offers that reached phones, answers, purchases
-and consents. Everything else (who was where, what they like, who would have bought anyway) is a function of scenario and seed
-and is worked out when the tables are written. They are Parquet, one file a table, rows in a fixed order: the same run leaves the
-same content. `run` holds scenario and seed, so that whoever reads the folder can ask the world further questions.
+`TruthRecorder` records during a run the facts that cannot be computed later: offers received by phones, answers, purchases and
+consents. The rest (presence, tastes, counterfactual purchases) is a function of scenario and seed and is computed when the
+tables are written. They are Parquet, one file per table, rows in a fixed order, so one run always gives the same content. The
+table `run` holds scenario and seed, so a reader can rebuild the world and query it further.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import msgspec
 
 from firmware_sim.draws import generator
 from firmware_sim.message import Message
-from firmware_sim.people.anyway import anyway, worth
+from firmware_sim.people.counterfactual import baseline_purchases, offer_value
 from firmware_sim.people.itinerary import Stay
 from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario, parsed
 from firmware_sim.world.routes import along, metres
 from firmware_sim.world.world import World
 
-ROUNDING_S = 0.001  # the clock on the wall is a sum of floats: at the very minute it may still show the one before
-PASSING_STEP_M = 2.0  # how finely a way is searched for zones that it leads through
+ROUNDING_S = 0.001  # the local clock is a sum of floats and may lag a full minute by a rounding error
+PASSING_STEP_M = 2.0  # step in metres of the search for zones along a way
 
 Row = tuple[Any, ...]
 
@@ -44,11 +44,11 @@ TABLES: dict[str, str] = {
     "consents": "person text, at_ms bigint, what text, purposes text",
     "incidents": "incident text, zone text, from_ms bigint, until_ms bigint",
 }
-"""Columns of every table. Times are UTC milliseconds of published time, amounts minor units, people their phones' names."""
+"""Columns of every table. Times are UTC milliseconds of published time, amounts minor units; a person has the id of the phone."""
 
 
-class Offered(NamedTuple):
-    """An offer that came down to a phone."""
+class OfferRecord(NamedTuple):
+    """An offer that was delivered to a phone."""
 
     number: int
     at_ms: int
@@ -61,7 +61,7 @@ class Offered(NamedTuple):
 
 
 class Sale(NamedTuple):
-    """A purchase: who, where, and on which offer, if on any."""
+    """A purchase: person, time, shop, amount in minor units, and the decision of a redeemed offer or None."""
 
     number: int
     at_ms: int
@@ -70,75 +70,75 @@ class Sale(NamedTuple):
     decision: str | None
 
 
-class Said(msgspec.Struct):
-    """What a phone told of its owner."""
+class PayloadFields(msgspec.Struct):
+    """Fields of answers and consents."""
 
     decision: str = ""
     answer: str = ""
     purposes: tuple[str, ...] = ()
 
 
-class Witness:
-    """Takes down what happens, in published milliseconds since the start. With `keep=False` it forgets at once."""
+class TruthRecorder:
+    """Records events in published milliseconds since the start. With `keep=False` nothing is kept."""
 
     def __init__(self, *, keep: bool = True) -> None:
         self._keep = keep
-        self.offers: list[Offered] = []
+        self.offers: list[OfferRecord] = []
         self.sales: list[Sale] = []
         self.answers: list[Row] = []
         self.consents: list[Row] = []
 
-    def offered(self, offered: Offered) -> None:
-        """An offer reached a phone, whatever became of it there."""
+    def add_offer(self, add_offer: OfferRecord) -> None:
+        """Record an offer that was delivered to a phone, with its fate."""
         if self._keep:
-            self.offers.append(offered)
+            self.offers.append(add_offer)
 
-    def sold(self, sale: Sale) -> None:
-        """A till took money."""
+    def add_sale(self, sale: Sale) -> None:
+        """Record a sale at a till."""
         if self._keep:
             self.sales.append(sale)
 
-    def heard(self, at_ms: int, message: Message) -> None:
-        """A message left a device: answers and consents are known by it."""
+    def add_message(self, at_ms: int, message: Message) -> None:
+        """Record a published message if it is an answer or a consent."""
         if self._keep and message.kind in {"answer", "consent"}:
-            said, person = msgspec.json.decode(message.payload, type=Said), message.topic.split("/")[-2]
+            fields, person = msgspec.json.decode(message.payload, type=PayloadFields), message.topic.split("/")[-2]
             if message.kind == "answer":
-                self.answers.append((person, at_ms, said.decision, said.answer))
+                self.answers.append((person, at_ms, fields.decision, fields.answer))
             else:
-                self.consents.append((person, at_ms, "given" if said.purposes else "withdrawn", " ".join(said.purposes)))
+                self.consents.append((person, at_ms, "given" if fields.purposes else "withdrawn", " ".join(fields.purposes)))
 
 
 class Truth:
-    """A run as tables: `walkers` in `world`, what `witness` saw, until `until_ms` of published time."""
+    """Tables of a run: `walkers` in `world`, events of `recorder`, until `until_ms` of published time."""
 
-    def __init__(self, world: World, walkers: Sequence[Walker], witness: Witness, until_ms: int) -> None:
+    def __init__(self, world: World, walkers: Sequence[Walker], recorder: TruthRecorder, until_ms: int) -> None:
         self.world = world
-        self._walkers, self._witness, self._until_ms = walkers, witness, until_ms
+        self._walkers, self._recorder, self._until_ms = walkers, recorder, until_ms
 
     def write(self, folder: Path) -> dict[str, int]:
-        """One Parquet file a table; returns how many rows each has."""
-        import duckdb  # noqa: PLC0415 (a hundred megabytes of memory that only who asks for the truth has to pay)
+        """Write one Parquet file per table; returns the number of rows by table."""
+        import duckdb  # noqa: PLC0415 (DuckDB takes about 100 MB of memory: loaded only when the truth is written)
 
         folder.mkdir(parents=True, exist_ok=True)
         counts = {}
         with duckdb.connect() as base:
-            for name, columns in TABLES.items():
-                rows = list(self._rows(name))
-                base.execute(f"create table {name} ({columns})")
+            for person_id, columns in TABLES.items():
+                rows = list(self._rows(person_id))
+                base.execute(f"create table {person_id} ({columns})")
                 kinds = [column.rsplit(" ", 1)[1] for column in columns.split(", ")]
-                lists = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)  # whole columns: a thousand times as fast as row by row
+                lists = ", ".join(f"unnest(?::{kind}[])" for kind in kinds)  # by column: about a thousand times faster than by row
                 if rows:
-                    base.execute(f"insert into {name} select {lists}", [list(column) for column in zip(*rows, strict=True)])
-                base.table(name).write_parquet(str(folder / f"{name}.parquet"))
-                counts[name] = len(rows)
+                    base.execute(f"insert into {person_id} select {lists}", [list(column) for column in zip(*rows, strict=True)])
+                base.table(person_id).write_parquet(str(folder / f"{person_id}.parquet"))
+                counts[person_id] = len(rows)
         return counts
 
-    def known(self) -> Known:
-        """The same as it would be read, without writing it and without tables."""
-        return Known(self.world, {name(walker.number): walker for walker in self._walkers}, {table: [] for table in TABLES})
+    def loaded(self) -> LoadedTruth:
+        """The result of `read` without files, and without rows in its tables."""
+        return LoadedTruth(self.world, {person_id(walker.number): walker for walker in self._walkers}, {table: [] for table in TABLES})
 
     def _rows(self, table: str) -> Iterable[Row]:
-        """The rows of a table, in the order in which they are written."""
+        """Rows of a table, in file order."""
         makers: dict[str, Callable[[], Iterable[Row]]] = {
             "run": self._run,
             "people": self._people,
@@ -153,51 +153,59 @@ class Truth:
 
     def _run(self) -> Iterable[Row]:
         world = self.world
-        plan = msgspec.json.encode(msgspec.structs.replace(world.scenario, faults=())).decode()  # faults change what is said, not what is
+        plan = msgspec.json.encode(msgspec.structs.replace(world.scenario, faults=())).decode()  # faults change the messages, not the truth
         yield world.scenario.site, world.seed, world.start_ms, world.speed, len(self._walkers), self._at(self._until_ms), plan
 
     def _people(self) -> Iterator[Row]:
         for walker in self._walkers:
             likes = [walker.tastes.get(kind) for kind in ("coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar")]
             purposes = " ".join(walker.purposes) if walker.consents else ""
-            yield name(walker.number), walker.person.segment, name(walker.leader), walker.person.price, walker.consents, purposes, *likes
+            yield (
+                person_id(walker.number),
+                walker.person.segment,
+                person_id(walker.leader),
+                walker.person.price,
+                walker.consents,
+                purposes,
+                *likes,
+            )
 
     def _visits(self) -> Iterator[Row]:
         for walker in self._walkers:
-            for zone, from_s, until_s, what in presences(walker, self.world.street_s(self._until_ms)):
-                yield name(walker.number), zone, self._shown(from_s), self._shown(until_s), what
+            for zone, from_s, until_s, presence in presences(walker, self.world.street_s(self._until_ms)):
+                yield person_id(walker.number), zone, self._shown(from_s), self._shown(until_s), presence
 
     def _offers(self) -> Iterator[Row]:
         walkers, world = {walker.number: walker for walker in self._walkers}, self.world
-        for item in self._witness.offers:
+        for item in self._recorder.offers:
             walker, street_s = walkers[item.number], world.street_s(item.at_ms)
-            acceptance, would, value = item.acceptance, None, None
-            if acceptance is not None:  # of a shop that there is not, nobody would buy, and no offer is worth anything
-                futures = generator(world.seed, "anyway", item.number, item.at_ms)
-                would = anyway(walker, street_s, futures).get(item.shop, 0.0)
-                value = worth(world, walker.effect(item.offer, item.shop), acceptance, would)
+            acceptance, baseline, value = item.acceptance, None, None
+            if acceptance is not None:  # for an unknown shop the baseline is 0 and so is the value
+                rollouts = generator(world.seed, "anyway", item.number, item.at_ms)
+                baseline = baseline_purchases(walker, street_s, rollouts).get(item.shop, 0.0)
+                value = offer_value(world, walker.effect(item.offer, item.shop), acceptance, baseline)
             row = (item.decision, item.offer, item.zone, item.shop, item.fate)
-            yield name(item.number), self._at(item.at_ms), *row, acceptance, would, *(value or (None, None))
+            yield person_id(item.number), self._at(item.at_ms), *row, acceptance, baseline, *(value or (None, None))
 
     def _answers(self) -> Iterator[Row]:
-        for person, at_ms, *rest in self._witness.answers:
+        for person, at_ms, *rest in self._recorder.answers:
             yield person, self._at(at_ms), *rest
 
     def _consents(self) -> Iterator[Row]:
-        for person, at_ms, *rest in self._witness.consents:
+        for person, at_ms, *rest in self._recorder.consents:
             yield person, self._at(at_ms), *rest
 
     def _purchases(self) -> Iterator[Row]:
         replaced = self._replaced()
-        for index, sale in enumerate(self._witness.sales):
+        for index, sale in enumerate(self._recorder.sales):
             cause = "offer" if sale.decision is not None else "replaced" if index in replaced else "anyway"
-            yield name(sale.number), self._at(sale.at_ms), sale.shop, sale.amount_minor, cause, sale.decision
+            yield person_id(sale.number), self._at(sale.at_ms), sale.shop, sale.amount_minor, cause, sale.decision
 
     def _replaced(self) -> set[int]:
-        """Which sales redeemed offers stand for: of each offer the first one within `anyway_s` of its coming, as `anyway` counts them."""
+        """Indices of the sales that redeemed offers replaced: per offer the first one within `anyway_s` of its delivery."""
         ahead_ms = self.world.scenario.choices.anyway_s * 1000 / self.world.speed
-        came_ms = {item.decision: item.at_ms for item in self._witness.offers if item.fate == "received"}
-        sales, found = self._witness.sales, set[int]()
+        came_ms = {item.decision: item.at_ms for item in self._recorder.offers if item.fate == "received"}
+        sales, found = self._recorder.sales, set[int]()
         for sale in sales:
             if sale.decision is None:
                 continue
@@ -223,17 +231,17 @@ class Truth:
         return self.world.start_ms + published_ms
 
     def _shown(self, street_s: float) -> int:
-        """A moment of street time, in UTC milliseconds of published time; what goes on at the end is cut there."""
+        """Street time as UTC milliseconds of published time, cut at the end of the run."""
         return self._at(min(self.world.published_ms(street_s), self._until_ms))
 
 
-def name(number: int) -> str:
-    """What a person is called in the tables: like their phone."""
+def person_id(number: int) -> str:
+    """Id of a person in the tables, equal to the phone's."""
     return f"phone-{number:04d}"
 
 
 def presences(walker: Walker, until_s: float) -> Iterator[tuple[str, float, float, str]]:
-    """Zone, from and until in street seconds, and whether it was a stay or only the way through."""
+    """Zone, start and end in street seconds, and "stay" or "passing", in order."""
     index, world = 0, walker.world
     stay = walker.itinerary.stay(0)
     while stay.from_s < until_s:
@@ -247,7 +255,7 @@ def presences(walker: Walker, until_s: float) -> Iterator[tuple[str, float, floa
 
 
 def _passed(world: World, stay: Stay, after: Stay) -> Iterator[tuple[str, float, float]]:
-    """Zones that the way from one stay to the next leads through, with when."""
+    """Zones on the way from one stay to the next, with start and end in street seconds."""
     way = world.routes.way(stay.spot, stay.zone, after.spot, after.zone)
     steps = max(1, round(metres(way) / PASSING_STEP_M))
     took_s = after.from_s - stay.until_s
@@ -262,19 +270,19 @@ def _passed(world: World, stay: Stay, after: Stay) -> Iterator[tuple[str, float,
 
 
 class TruthError(ValueError):
-    """A folder that holds no truth; the text names the file."""
+    """A folder holds no readable ground truth; the text names the file."""
 
 
-class Known(NamedTuple):
-    """A folder of truth, opened: the world as it was, its people with what they were offered, and every table as rows of dicts."""
+class LoadedTruth(NamedTuple):
+    """Ground truth read from a folder: the rebuilt world, people with received offers, and all tables as rows of dicts."""
 
     world: World
     walkers: dict[str, Walker]
     tables: dict[str, list[dict[str, Any]]]
 
 
-def read(folder: Path) -> Known:
-    """Open a folder that `Truth.write` has written; `TruthError` when it is none."""
+def read(folder: Path) -> LoadedTruth:
+    """Read a folder written by `Truth.write`. Raises TruthError if a file is missing or cannot be read."""
     import duckdb  # noqa: PLC0415 (as above)
 
     tables = {}
@@ -282,7 +290,7 @@ def read(folder: Path) -> Known:
         for table in TABLES:
             file = folder / f"{table}.parquet"
             if not file.is_file():
-                raise TruthError(f"no {table}.parquet in {folder}; write the truth of a run with --truth {folder}")
+                raise TruthError(f"no {table}.parquet in {folder}; record a run with --truth {folder}")
             try:
                 found = base.read_parquet(str(file))
                 tables[table] = [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
@@ -290,11 +298,11 @@ def read(folder: Path) -> Known:
                 raise TruthError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     (run,) = tables["run"]
     world = World(_plan(run["scenario"]), run["seed"], run["start_ms"], run["speed"])
-    walkers = {name(number): Walker(world, number) for number in range(1, run["walkers"] + 1)}
+    walkers = {person_id(number): Walker(world, number) for number in range(1, run["walkers"] + 1)}
     for offer in sorted(tables["offers"], key=lambda row: int(row["at_ms"])):
         if offer["fate"] == "received":
-            walkers[offer["person"]].remember(world.street_s(offer["at_ms"] - world.start_ms), offer["offer"])
-    return Known(world, walkers, tables)
+            walkers[offer["person"]].add_offer(world.street_s(offer["at_ms"] - world.start_ms), offer["offer"])
+    return LoadedTruth(world, walkers, tables)
 
 
 def _plan(text: str) -> Scenario:

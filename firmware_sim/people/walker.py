@@ -1,8 +1,8 @@
-"""People: what they like, whom they walk with, when they say yes and when no, when their phones sleep.
+"""One simulated person: preferences, group, consent over time, and the phone's sleep.
 
-A walker is known completely by their number and the seed. Tastes and segments are hidden: the gateway is told only
-visits a month, which follow from them, so a model that learns from visits can find out, with error, what
-the simulator knows exactly. Only weariness of offers comes from outside: `remember` tells of each offer.
+Number and seed determine a walker completely. Tastes and segment are hidden: the gateway receives only monthly visit counts,
+which depend on them, so a model can estimate from visits, with error, what the simulator knows exactly. Only offer fatigue
+depends on the gateway: `add_offer` records each offer.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from random import Random
 from firmware_sim.draws import chosen, generator, poisson, quota
 from firmware_sim.people import tastes
 from firmware_sim.people.behaviour import OfferEffect, Sleep
-from firmware_sim.people.itinerary import Course, Following, Itinerary, Place, Ways, place
+from firmware_sim.people.itinerary import FollowerItinerary, Itinerary, Mobility, Place, StaySequence, place
 from firmware_sim.scenario import Kind, Zone
 from firmware_sim.world.routes import metres
 from firmware_sim.world.world import World
 
-TASTE_IN_VISITS = 0.8  # how far taste decides how often one comes
+TASTE_IN_VISITS = 0.8  # influence of taste on monthly visits
 VISITS_MAX = 30
 OPTIONAL_PURPOSES = ("learning", "measurement")
 OPTIONAL_SHARE = 0.8
 GROUP_MAX = 4
-WEARY_HALVES = 12  # offers further back than so many half-lives weigh nothing
+FATIGUE_HALF_LIVES_MAX = 12  # older offers are dropped: their weight is below 1/4096
 
 
 class Walker:
-    """One person. `joins_s`, `withdraws_s` and `returns_s` are the moments of street time at which consent changes."""
+    """One person. Consent changes at the street times `joins_s`, `withdraws_s` and `returns_s`."""
 
     def __init__(self, world: World, number: int) -> None:
         people, seed = world.scenario.people, world.seed
@@ -50,37 +50,37 @@ class Walker:
         optional = [purpose for purpose in OPTIONAL_PURPOSES if draws.random() < OPTIONAL_SHARE]
         self.purposes: tuple[str, ...] = ("presence", "offers", *optional)
         moment_s = draws.uniform(people.withdraw_from_s, people.withdraw_until_s)
-        place_in_row = number - quota(number, refusing_share)  # their number among those who consent
+        place_in_row = number - quota(number, refusing_share)  # position among those with consent
         withdraws = self.consents and chosen(place_in_row, people.withdrawing_share)
         self.withdraws_s: float | None = moment_s if withdraws else None
-        self.joins_s, self.returns_s = self._changes_of_mind()
-        self._naps = Naps(world.scenario.sleep, generator(seed, "sleep", number))
+        self.joins_s, self.returns_s = self._consent_changes()
+        self._sleep = SleepSchedule(world.scenario.sleep, generator(seed, "sleep", number))
         self._offered: list[tuple[float, str]] = []
 
     @cached_property
-    def itinerary(self) -> Ways:
-        """Their stays, made up as far as somebody asks."""
+    def itinerary(self) -> StaySequence:
+        """Stays of the person, drawn on demand."""
         if self.leader != self.number:
-            return Following(Walker(self.world, self.leader).itinerary, self.world, self.number, self.buys)
-        return Itinerary(self.course, generator(self.world.seed, "path", self.number))
+            return FollowerItinerary(Walker(self.world, self.leader).itinerary, self.world, self.number, self.buys)
+        return Itinerary(self.mobility, generator(self.world.seed, "path", self.number))
 
     @cached_property
-    def course(self) -> Course:
-        """The law of their ways; who follows somebody else goes by the other's."""
+    def mobility(self) -> Mobility:
+        """Mobility model of the person; for a companion, that of the group's leader."""
         if self.leader != self.number:
-            return Walker(self.world, self.leader).course
-        return Course(self.world, self.number, self.person, self.buys)
+            return Walker(self.world, self.leader).mobility
+        return Mobility(self.world, self.number, self.person, self.buys)
 
     def place(self, street_s: float) -> Place | None:
-        """Where they are at a moment of street time, or None when they are not on the site."""
+        """Position at a moment of street time, or None off the site."""
         return place(self.itinerary, self.world, street_s)
 
     def buys(self, zone: Zone) -> float:
-        """The true probability that they buy during a stay in a zone, unasked."""
+        """True probability of a purchase during a stay in a zone, without an offer."""
         return tastes.buying(self.world.scenario, self.person, zone)
 
-    def says_yes(self, street_s: float) -> bool:
-        """Whether their consent holds at a moment."""
+    def consents_at(self, street_s: float) -> bool:
+        """Whether consent is given at a moment of street time."""
         if not self.consents or street_s < self.joins_s:
             return False
         if self.withdraws_s is None or street_s < self.withdraws_s:
@@ -88,11 +88,11 @@ class Walker:
         return self.returns_s is not None and street_s >= self.returns_s
 
     def asleep(self, published_ms: int) -> bool:
-        """Whether their phone's app is paused and its radio silent."""
-        return self._naps.holds(published_ms / 1000)
+        """Whether the phone's app is paused and its radio off at `published_ms`."""
+        return self._sleep.holds(published_ms / 1000)
 
     def walk_s(self, street_s: float, zone_id: str) -> float:
-        """Street seconds of walking from where they are to the middle of a zone."""
+        """Walking time in street seconds from the current position to the middle of a zone."""
         world, here = self.world, self.place(street_s)
         stay = self.itinerary.stay(max(0, self.itinerary.at(street_s)))
         spot = here.spot if here is not None else stay.spot
@@ -100,33 +100,33 @@ class Walker:
         return metres(way) / world.scenario.people.walk_m_per_s
 
     def acceptance(self, street_s: float, zone_id: str, offer: str = "") -> float:
-        """The true probability that they accept an offer of the shop in that zone, here and now."""
+        """True probability of accepting an offer of the shop in `zone_id` now; 0 for an unknown zone."""
         if zone_id not in self.world.zones:
             return 0.0
-        return tastes.accept(self.world.scenario, self.person, self.effect(offer, zone_id), self.moment(street_s, zone_id, offer))
+        return tastes.accept(self.world.scenario, self.person, self.effect(offer, zone_id), self.offer_context(street_s, zone_id, offer))
 
     def effect(self, offer: str, shop: str) -> OfferEffect:
-        """What an offer truly is; one that the scenario does not know is plain."""
+        """True attributes of an offer; an offer that is unknown to the scenario has none."""
         known = next((item for item in self.world.scenario.offers if item.id == offer), None)
         return known if known is not None and known.shop == shop else OfferEffect(id=offer, shop=shop)
 
-    def moment(self, street_s: float, zone_id: str, offer: str) -> tastes.Moment:
-        """The circumstances of an offer that reaches them at a moment."""
-        return tastes.Moment(
+    def offer_context(self, street_s: float, zone_id: str, offer: str) -> tastes.OfferContext:
+        """Circumstances of an offer at a moment of street time."""
+        return tastes.OfferContext(
             minutes=self.walk_s(street_s, zone_id) / 60,
             is_open=self.world.is_open(zone_id, street_s),
             raining=self.world.raining(street_s),
-            weariness=tastes.weariness(self.world.scenario.choices, [then for then, _ in self._offered], street_s),
+            recent_offers=tastes.recent_offers(self.world.scenario.choices, [then for then, _ in self._offered], street_s),
             offered_before=any(name == offer and then < street_s for then, name in self._offered),
         )
 
-    def remember(self, street_s: float, offer: str) -> None:
-        """They have been offered something: it wears them out, and it is new no more."""
-        forgotten_s = street_s - WEARY_HALVES * self.world.scenario.choices.fatigue_half_s
+    def add_offer(self, street_s: float, offer: str) -> None:
+        """Record an offer: it adds to fatigue, and a repeated offer has no novelty."""
+        forgotten_s = street_s - FATIGUE_HALF_LIVES_MAX * self.world.scenario.choices.fatigue_half_s
         self._offered = [(then, name) for then, name in self._offered if then > forgotten_s] + [(street_s, offer)]
 
-    def _changes_of_mind(self) -> tuple[float, float | None]:
-        """When consent is first given (0 for most), and when it is given again after a withdrawal, if ever."""
+    def _consent_changes(self) -> tuple[float, float | None]:
+        """Time of the first consent (0 for most), and of the renewed consent after a withdrawal, or None."""
         people, draws = self.world.scenario.people, generator(self.world.seed, "consent", self.number)
         joins_s = draws.uniform(0.0, people.join_until_s) if draws.random() < people.joining_share else 0.0
         if self.withdraws_s is None:
@@ -135,16 +135,16 @@ class Walker:
         return min(joins_s, self.withdraws_s / 2), self.withdraws_s + draws.uniform(0.1, 1.0) * people.return_within_s if returns else None
 
 
-class Naps:
-    """Awake and asleep by turns, each as long as an exponential draw; most phones never sleep."""
+class SleepSchedule:
+    """Alternating awake and asleep intervals with exponential durations; most phones never sleep."""
 
     def __init__(self, habit: Sleep, draws: Random) -> None:
         self._habit, self._draws = habit, draws
         self._never = draws.random() >= habit.share
-        self._turns = [0.0]  # awake from the first, asleep from the second, and so on
+        self._turns = [0.0]  # start of the first awake interval, then of asleep and awake intervals in turn
 
     def holds(self, now_s: float) -> bool:
-        """Whether it sleeps now."""
+        """Whether the phone sleeps at `now_s`."""
         if self._never:
             return False
         while self._turns[-1] <= now_s:
@@ -154,9 +154,9 @@ class Naps:
 
 
 def leader_of(world: World, number: int) -> int:
-    """Whom a person walks with: the first of their group, or they themselves.
+    """Number of the group's leader; for a person alone, the same number.
 
-    People are grouped within fours that stand together by number, so that who walks with whom does not depend on how many there are.
+    Groups are formed within blocks of four consecutive numbers, so they do not depend on the total number of people.
     """
     if not world.scenario.company.share:
         return number
@@ -169,5 +169,5 @@ def leader_of(world: World, number: int) -> int:
 
 
 def leads(world: World, number: int) -> bool:
-    """Whether somebody walks with this person as their leader."""
+    """Whether the person leads a group."""
     return number % GROUP_MAX == 1 and leader_of(world, number + 1) == number

@@ -1,5 +1,5 @@
-"""Products: what each kind of device says when it starts, reports, updates or falls silent.
+"""Products: the messages of each kind of device when it starts, reports, updates or disconnects.
 
-The bytes are made in `firmware_sim.devices`, the life around them (states, time, battery) in `firmware_sim.products.firmware`.
-A product knows its number, from which its names and addresses follow, and its surroundings.
+`firmware_sim.devices` encodes the bytes, `firmware_sim.products.firmware` simulates states, time and battery. A product gets
+its number, which determines its names and addresses, and its surroundings.
 """

@@ -1,4 +1,4 @@
-"""All products by name, and mixes of them: how a fleet is put together."""
+"""All products by name, and mixes of them for a fleet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from firmware_sim.products.surroundings import Surroundings
 
 Make = Callable[[int, Surroundings], Product]
 
-# By the name of the format that each speaks.
+# Keys are the names of the wire formats.
 CATALOGUE: Mapping[str, Make] = {
     "wayside_v1": phones.WaysideApp,
     "owntracks": phones.OwnTracksPhone,
@@ -28,7 +28,7 @@ CATALOGUE: Mapping[str, Make] = {
     "ngsi_ld": city.CityFeed,
 }
 
-# A city in small: half phones, a third scanners, the rest measures and sells.
+# A small city: half phones, a third scanners, the rest sensors and tills.
 DEFAULT_MIX: Mapping[str, float] = {
     "wayside_v1": 30,
     "owntracks": 15,
@@ -47,11 +47,14 @@ DEFAULT_MIX: Mapping[str, float] = {
 
 
 class MixError(ValueError):
-    """A mix that cannot be made; the text says what would be right."""
+    """A product mix is invalid; the text names the nearest valid name."""
 
 
 def parse_mix(text: str) -> dict[str, float]:
-    """`owntracks=3,ttn_v3=1` as shares by product; a name alone counts once."""
+    """Shares by product of a text such as `owntracks=3,ttn_v3=1`; a name alone has share 1.
+
+    Raises MixError for an unknown product and for a share that is no number above 0.
+    """
     mix: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.strip().partition("=")
@@ -66,8 +69,8 @@ def parse_mix(text: str) -> dict[str, float]:
     return mix
 
 
-def draft(mix: Mapping[str, float], devices: int) -> Iterator[tuple[str, int]]:
-    """Product and number of each of so many devices, in proportion and well mixed: each next one is who lags most behind."""
+def allocate(mix: Mapping[str, float], devices: int) -> Iterator[tuple[str, int]]:
+    """Product and number of each device, in proportion to the shares and evenly interleaved (largest deficit next)."""
     total = sum(mix.values())
     made = dict.fromkeys(mix, 0)
     for place in range(1, devices + 1):

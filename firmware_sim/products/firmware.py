@@ -1,11 +1,9 @@
-"""A device as firmware: a small machine of states, driven by the clockwork, around a product that speaks.
+"""Firmware of a device: a state machine on the event loop around a product.
 
-What a gateway has to endure is mostly this: devices that start (a new `boot`, numbers from 0), that do not know the
-time yet, that join late, sleep, hang until their watchdog bites, update themselves, run flat and come back. So the
-life of a device is a table (`TABLE`: state and cause to next state) and how long each state lasts is a trait of the
-product (`Traits`); the product itself only says what it says when it is born, when it reports, while it updates, and
-what its broker says for it when it falls silent (`Product`). A cause that the table does not know in a state is
-nothing: a device that is off cannot crash.
+Gateways have to cope with devices that start (new boot id, sequence numbers from 0), have no time yet, join late, sleep, hang
+until the watchdog resets them, update their firmware, run flat and come back. `TABLE` maps state and cause to the next state;
+`Traits` gives the duration of each state for a product; `Product` provides the messages at birth, report and update, and the
+last will. A cause without an entry for the current state has no effect: a device that is off cannot crash.
 """
 
 from __future__ import annotations
@@ -18,14 +16,14 @@ from random import Random
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from firmware_sim import draws
-from firmware_sim.clockwork import Clockwork
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Message, Publish
 
 HOUR_MS = 3_600_000
 
 
 class State(StrEnum):
-    """What a device is doing."""
+    """States of a device."""
 
     OFF = "off"
     BOOTING = "booting"
@@ -38,13 +36,13 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """What moves it on."""
+    """Causes of state transitions."""
 
     POWER = "power"  # switched on, or a new battery
     STARTED = "started"
     JOINED = "joined"
     REFUSED = "refused"
-    TICK = "tick"  # time to report again
+    TICK = "tick"  # next report is due
     SLEEP = "sleep"
     WAKE = "wake"
     UPDATE = "update"
@@ -56,7 +54,7 @@ class Cause(StrEnum):
     CUT = "cut"  # switched off
 
 
-_LIT = (State.BOOTING, State.JOINING, State.AWAKE, State.ASLEEP, State.UPDATING, State.HUNG)
+_POWERED = (State.BOOTING, State.JOINING, State.AWAKE, State.ASLEEP, State.UPDATING, State.HUNG)
 
 TABLE: Mapping[tuple[State, Cause], State] = {
     (State.OFF, Cause.POWER): State.BOOTING,
@@ -72,52 +70,52 @@ TABLE: Mapping[tuple[State, Cause], State] = {
     (State.UPDATING, Cause.FLASHED): State.BOOTING,
     (State.AWAKE, Cause.HANG): State.HUNG,
     (State.HUNG, Cause.WATCHDOG): State.BOOTING,
-    **{(state, Cause.CRASH): State.BOOTING for state in _LIT},
-    **{(state, Cause.DRAINED): State.FLAT for state in _LIT},
-    **{(state, Cause.CUT): State.OFF for state in (*_LIT, State.FLAT)},
+    **{(state, Cause.CRASH): State.BOOTING for state in _POWERED},
+    **{(state, Cause.DRAINED): State.FLAT for state in _POWERED},
+    **{(state, Cause.CUT): State.OFF for state in (*_POWERED, State.FLAT)},
 }
 
 S = TypeVar("S")
 C = TypeVar("C")
 
 
-class Machine(Generic[S, C]):
-    """A state, a table, and at most one thing that will happen by itself.
+class StateMachine(Generic[S, C]):
+    """State machine with a transition table and at most one scheduled transition.
 
-    `entered` is told every state that is entered, by which cause and when; it returns after how many milliseconds
-    which cause comes by itself, or None. Whatever moves the machine before that makes the plan void.
+    `on_enter(state, cause, now_ms)` is called for every state entered; it returns a delay in milliseconds and the cause that
+    follows by itself, or None. Any earlier transition cancels the scheduled one.
     """
 
     def __init__(
-        self, table: Mapping[tuple[S, C], S], begin: S, clockwork: Clockwork, entered: Callable[[S, C, int], tuple[int, C] | None]
+        self, table: Mapping[tuple[S, C], S], begin: S, loop: EventLoop, on_enter: Callable[[S, C, int], tuple[int, C] | None]
     ) -> None:
         self.state = begin
-        self._table, self._clockwork, self._entered = table, clockwork, entered
+        self._table, self._loop, self._on_enter = table, loop, on_enter
         self._turn = 0
 
-    def tell(self, cause: C, now_ms: int) -> bool:
-        """Move, if the table knows this cause in this state; whether it did."""
+    def handle(self, cause: C, now_ms: int) -> bool:
+        """Make the transition for this cause; returns False if the table has none for the current state."""
         following = self._table.get((self.state, cause))
         if following is None:
             return False
         self._turn += 1
         self.state = following
-        plan = self._entered(following, cause, now_ms)
+        plan = self._on_enter(following, cause, now_ms)
         if plan is not None:
             after_ms, later = plan
-            self._clockwork.at(now_ms + after_ms, partial(self._ripen, self._turn, later))
+            self._loop.at(now_ms + after_ms, partial(self._fire, self._turn, later))
         return True
 
-    def _ripen(self, turn: int, cause: C, now_ms: int) -> None:
+    def _fire(self, turn: int, cause: C, now_ms: int) -> None:
         if turn == self._turn:
-            self.tell(cause, now_ms)
+            self.handle(cause, now_ms)
 
 
 class Traits(NamedTuple):
-    """How a product lives, in milliseconds and shares.
+    """Durations in milliseconds, rates and shares of a product.
 
-    `epoch_ms` is what its clock shows when it is switched on and `sync_ms` how long after joining it learns the time
-    (None: never). `epoch_ms` None: it keeps the time while it is off.
+    `epoch_ms` is the clock's value at power-on, or None for a clock that keeps running while the device is off. `sync_ms` is
+    the time from joining to clock synchronisation, or None if the clock is never set.
     """
 
     every_ms: int
@@ -126,116 +124,116 @@ class Traits(NamedTuple):
     join_refused_share: float = 0.0
     epoch_ms: int | None = 0
     sync_ms: int | None = 1_500
-    awake_ms: int | None = None  # None: it never sleeps
+    awake_ms: int | None = None  # None: never sleeps
     update_ms: int = 20_000
     watchdog_ms: int = 8_000
-    battery_hours: float | None = None  # None: it hangs on the mains
+    battery_hours: float | None = None  # None: mains-powered
     crashes_per_hour: float = 0.0
     hangs_per_hour: float = 0.0
 
 
 class Conditions(Protocol):
-    """What the world does to devices, as they feel it: see `firmware_sim.faults.stage`."""
+    """Faults of the device itself: see `firmware_sim.faults.injector`."""
 
     def clock_error_ms(self, device: str, now_ms: int, /) -> int:
-        """How wrong the device's clock is, besides what its firmware makes of it."""
+        """Clock error in milliseconds, besides the firmware's own."""
 
     def is_stuck(self, device: str, now_ms: int, /) -> bool:
-        """Whether its sensors show what they showed before."""
+        """Whether the sensors repeat the last values."""
 
 
-class Fine:
-    """Conditions under which nothing is wrong."""
+class NoFaults:
+    """Conditions without faults."""
 
     def clock_error_ms(self, _device: str, _now_ms: int, /) -> int:
-        """Right."""
+        """Always 0."""
         return 0
 
     def is_stuck(self, _device: str, _now_ms: int, /) -> bool:
-        """Never."""
+        """Always False."""
         return False
 
 
 V = TypeVar("V")
 
 
-class Life:
-    """What a device knows while it speaks. A new start begins a new one: another `boot`, numbers from 0."""
+class Boot:
+    """State of a device from one start to the next: boot id, sequence number, clock, battery and stuck sensors."""
 
-    def __init__(self, device: str, boot: str, version: int, chance: Random) -> None:
-        self.device, self.boot, self.version, self.draws = device, boot, version, chance
+    def __init__(self, device: str, boot_id: str, version: int, chance: Random) -> None:
+        self.device, self.id, self.version, self.draws = device, boot_id, version, chance
         self.seq = 0
         self.now_ms = 0  # published time
-        self.true_ms = 0  # the world's time
+        self.true_ms = 0  # UTC
         self.uptime_ms = 0
-        self.clock_ms = 0  # the time that the device believes
+        self.clock_ms = 0  # time of the device's own clock
         self.is_synced = False
         self.battery_pct = 100
         self.is_stuck = False
         self._kept: dict[str, object] = {}
 
     def next_seq(self) -> int:
-        """The number of the next saying."""
+        """The next sequence number."""
         number = self.seq
         self.seq += 1
         return number
 
     def claim_ms(self) -> int | None:
-        """The time that the device would put its name to: none before it has learned it."""
+        """Time for the device's messages in UTC milliseconds, or None before synchronisation."""
         return self.clock_ms if self.is_synced else None
 
-    def sense(self, what: str, measure: Callable[[], V]) -> V:
-        """Measure, unless the sensor is stuck: then what it showed last."""
-        if self.is_stuck and what in self._kept:
-            return self._kept[what]  # type: ignore[return-value]  # kept under the same name, so of the same type
+    def sense(self, quantity: str, measure: Callable[[], V]) -> V:
+        """Measure, or repeat the last value of this quantity if the sensor is stuck."""
+        if self.is_stuck and quantity in self._kept:
+            return self._kept[quantity]  # type: ignore[return-value]  # stored under the same name, so of the same type
         value = measure()
-        self._kept[what] = value
+        self._kept[quantity] = value
         return value
 
 
 class Product(Protocol):
-    """What one kind of device says, in the bytes of the real one. `reported` is how many messages an ordinary report has."""
+    """Messages of one kind of device. `reported` is the number of messages in an ordinary report."""
 
     device: str
     traits: Traits
     reported: int
 
-    def born(self, life: Life, /) -> Iterable[Message]:
-        """Just joined."""
+    def birth(self, boot: Boot, /) -> Iterable[Message]:
+        """Messages after joining the network."""
 
-    def report(self, life: Life, /) -> Iterable[Message]:
-        """Time to tell."""
+    def report(self, boot: Boot, /) -> Iterable[Message]:
+        """Messages of one report."""
 
-    def updating(self, life: Life, percent: int, /) -> Iterable[Message]:
-        """New firmware is coming in."""
+    def updating(self, boot: Boot, percent: int, /) -> Iterable[Message]:
+        """Messages at `percent` of a firmware update."""
 
-    def gone(self, life: Life, /) -> Iterable[Message]:
-        """What its broker, bridge or network says for it when it has fallen silent without a goodbye."""
+    def last_will(self, boot: Boot, /) -> Iterable[Message]:
+        """Messages that the broker, bridge or network publishes after an unclean disconnect."""
 
 
-class Quiet:
-    """A product that says nothing but its reports, unless it overrides."""
+class BaseProduct:
+    """Product with reports only; subclasses override the rest."""
 
-    def born(self, _life: Life, /) -> Iterable[Message]:
+    def birth(self, _boot: Boot, /) -> Iterable[Message]:
         """No announcement."""
         return ()
 
-    def updating(self, _life: Life, _percent: int, /) -> Iterable[Message]:
-        """An update is silent."""
+    def updating(self, _boot: Boot, _percent: int, /) -> Iterable[Message]:
+        """No progress messages."""
         return ()
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
-        """There is no will."""
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
+        """No last will."""
         return ()
 
 
 class Firmware:
-    """One device: the machine of its states, its clock and battery, and its product."""
+    """One device: state machine, clock, battery and product."""
 
     def __init__(
         self,
         product: Product,
-        clockwork: Clockwork,
+        loop: EventLoop,
         publish: Publish,
         *,
         seed: int,
@@ -243,45 +241,45 @@ class Firmware:
         conditions: Conditions,
         changes: Mapping[str, float] | None = None,
     ) -> None:
-        self.device, self.product, self.traits = product.device, product, product.traits._replace(**dict(changes or {}))  # type: ignore[arg-type]  # of a checked scenario
+        self.device, self.product, self.traits = product.device, product, product.traits._replace(**dict(changes or {}))  # type: ignore[arg-type]  # validated by the scenario
         self.starts: Counter[Cause] = Counter()
-        self._clockwork, self._publish, self._conditions = clockwork, publish, conditions
+        self._loop, self._publish, self._conditions = loop, publish, conditions
         self._seed, self._start_ms = seed, start_ms
-        self._machine = Machine(TABLE, State.OFF, clockwork, self._entered)
+        self._machine = StateMachine(TABLE, State.OFF, loop, self._on_enter)
         self._chance = draws.generator(seed, "firmware", self.device)
         self._version = 1
         self._begun_ms = 0
-        self._synced_from_ms: int | None = None  # in this life
+        self._synced_from_ms: int | None = None  # in this boot
         self._charged_ms, self._charge_pct = 0, float(self._chance.randint(40, 100))
         self._is_joined = False
-        self.life = self._new_life()
+        self.boot = self._new_boot()
 
     @property
     def state(self) -> State:
-        """What it is doing."""
+        """Current state."""
         return self._machine.state
 
-    def tell(self, cause: Cause, now_ms: int) -> bool:
-        """Something happens to it; whether that changed anything."""
-        return self._machine.tell(cause, now_ms)
+    def handle(self, cause: Cause, now_ms: int) -> bool:
+        """Apply a cause; returns False if it has no effect in the current state."""
+        return self._machine.handle(cause, now_ms)
 
     def reboot(self, now_ms: int, /) -> None:
-        """It crashes, or somebody pulls the plug for a moment."""
-        self.tell(Cause.CRASH, now_ms)
+        """Restart by a crash or a short power cut."""
+        self.handle(Cause.CRASH, now_ms)
 
     def drain(self, now_ms: int, /) -> None:
-        """The battery is empty."""
-        self.tell(Cause.DRAINED, now_ms)
+        """Switch off with an empty battery."""
+        self.handle(Cause.DRAINED, now_ms)
 
     def recharge(self, now_ms: int, /) -> None:
-        """A new battery; it starts if the old one was flat."""
+        """Replace the battery; a device that was flat starts."""
         self._charged_ms, self._charge_pct = now_ms, 100.0
-        self.tell(Cause.POWER, now_ms)
+        self.handle(Cause.POWER, now_ms)
 
-    def _entered(self, state: State, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
-        """Do what belongs to a state, and say how it ends by itself."""
+    def _on_enter(self, state: State, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
+        """Perform the actions of a state; returns the delay and the cause of the next transition, or None."""
         if state in {State.BOOTING, State.OFF, State.FLAT, State.HUNG}:
-            self._fall_silent(now_ms)
+            self._disconnect(now_ms)
         if state is State.BOOTING:
             return self._boot(cause, now_ms)
         if state is State.JOINING:
@@ -301,76 +299,76 @@ class Firmware:
         if cause is Cause.FLASHED:
             self._version += 1
         self._begun_ms, self._synced_from_ms = now_ms, None
-        self.life = self._new_life()
-        self._plan_misfortune(now_ms)
+        self.boot = self._new_boot()
+        self._plan_failures(now_ms)
         return self.traits.boot_ms, Cause.STARTED
 
     def _awake(self, cause: Cause, now_ms: int) -> tuple[int, Cause] | None:
-        life, traits = self.life, self.traits
+        boot, traits = self.boot, self.traits
         if cause is Cause.JOINED and traits.sync_ms is not None:
             self._synced_from_ms = now_ms + traits.sync_ms
-        self._refresh(life, now_ms)
-        if life.battery_pct <= 0:
-            self._clockwork.at(now_ms, partial(self._strike, life, Cause.DRAINED))
+        self._refresh(boot, now_ms)
+        if boot.battery_pct <= 0:
+            self._loop.at(now_ms, partial(self._handle_in_boot, boot, Cause.DRAINED))
             return None
         if cause is Cause.JOINED:
             self._is_joined = True
-            self._say(self.product.born(life))
-        self._say(self.product.report(life))
+            self._publish_all(self.product.birth(boot))
+        self._publish_all(self.product.report(boot))
         return (traits.every_ms, Cause.TICK) if traits.awake_ms is None else (traits.awake_ms, Cause.SLEEP)
 
     def _update(self, now_ms: int) -> tuple[int, Cause]:
-        """A quarter of the way at a time, told as it comes."""
-        quarter_ms, life = self.traits.update_ms // 4, self.life
+        """Report the progress of an update in four steps."""
+        quarter_ms, boot = self.traits.update_ms // 4, self.boot
         for quarter in range(1, 5):
-            self._clockwork.at(now_ms + quarter * quarter_ms, partial(self._progress, life, 25 * quarter))
+            self._loop.at(now_ms + quarter * quarter_ms, partial(self._progress, boot, 25 * quarter))
         return self.traits.update_ms + 1, Cause.FLASHED
 
-    def _progress(self, life: Life, percent: int, now_ms: int) -> None:
-        if self.state is State.UPDATING and self.life is life:
-            self._refresh(life, now_ms)
-            self._say(self.product.updating(life, percent))
+    def _progress(self, boot: Boot, percent: int, now_ms: int) -> None:
+        if self.state is State.UPDATING and self.boot is boot:
+            self._refresh(boot, now_ms)
+            self._publish_all(self.product.updating(boot, percent))
 
-    def _fall_silent(self, now_ms: int) -> None:
-        """Others notice, if the device had made itself known."""
+    def _disconnect(self, now_ms: int) -> None:
+        """Publish the last will, if the device had joined."""
         if self._is_joined:
             self._is_joined = False
-            self._refresh(self.life, now_ms)
-            self._say(self.product.gone(self.life))
+            self._refresh(self.boot, now_ms)
+            self._publish_all(self.product.last_will(self.boot))
 
-    def _plan_misfortune(self, now_ms: int) -> None:
-        """Draw when this life will crash or hang, if its product does such things."""
-        life = self.life
+    def _plan_failures(self, now_ms: int) -> None:
+        """Draw the times of the next crash and hang of this boot, for products with such rates."""
+        boot = self.boot
         for cause, per_hour in ((Cause.CRASH, self.traits.crashes_per_hour), (Cause.HANG, self.traits.hangs_per_hour)):
             if per_hour > 0:
                 due_ms = now_ms + round(self._chance.expovariate(per_hour) * HOUR_MS)
-                self._clockwork.at(due_ms, partial(self._strike, life, cause))
+                self._loop.at(due_ms, partial(self._handle_in_boot, boot, cause))
 
-    def _strike(self, life: Life, cause: Cause, now_ms: int) -> None:
-        """A misfortune that was drawn for one life does not befall the next."""
-        if self.life is life:
-            self.tell(cause, now_ms)
+    def _handle_in_boot(self, boot: Boot, cause: Cause, now_ms: int) -> None:
+        """Apply a cause that was scheduled for one boot; a later boot ignores it."""
+        if self.boot is boot:
+            self.handle(cause, now_ms)
 
-    def _new_life(self) -> Life:
+    def _new_boot(self) -> Boot:
         number = self.starts.total()
-        boot = draws.boot(self._seed, self._start_ms, self.device, f"start {number}")
-        return Life(self.device, boot, self._version, self._chance)
+        boot_id = draws.boot(self._seed, self._start_ms, self.device, f"start {number}")
+        return Boot(self.device, boot_id, self._version, self._chance)
 
-    def _refresh(self, life: Life, now_ms: int) -> None:
-        """Bring what the device knows of time and battery up to now."""
+    def _refresh(self, boot: Boot, now_ms: int) -> None:
+        """Update time, clock, stuck sensors and battery to `now_ms`."""
         traits = self.traits
-        life.now_ms, life.true_ms = now_ms, self._start_ms + now_ms
-        life.uptime_ms = now_ms - self._begun_ms
-        life.is_synced = traits.epoch_ms is None or (self._synced_from_ms is not None and self._synced_from_ms <= now_ms)
-        if traits.epoch_ms is None or life.is_synced:
-            life.clock_ms = life.true_ms + self._conditions.clock_error_ms(self.device, now_ms)
+        boot.now_ms, boot.true_ms = now_ms, self._start_ms + now_ms
+        boot.uptime_ms = now_ms - self._begun_ms
+        boot.is_synced = traits.epoch_ms is None or (self._synced_from_ms is not None and self._synced_from_ms <= now_ms)
+        if traits.epoch_ms is None or boot.is_synced:
+            boot.clock_ms = boot.true_ms + self._conditions.clock_error_ms(self.device, now_ms)
         else:
-            life.clock_ms = traits.epoch_ms + life.uptime_ms
-        life.is_stuck = self._conditions.is_stuck(self.device, now_ms)
+            boot.clock_ms = traits.epoch_ms + boot.uptime_ms
+        boot.is_stuck = self._conditions.is_stuck(self.device, now_ms)
         if traits.battery_hours is not None:
             used_pct = 100 * (now_ms - self._charged_ms) / HOUR_MS / traits.battery_hours
-            life.battery_pct = max(0, round(self._charge_pct - used_pct))
+            boot.battery_pct = max(0, round(self._charge_pct - used_pct))
 
-    def _say(self, messages: Iterable[Message]) -> None:
+    def _publish_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self._publish(message)

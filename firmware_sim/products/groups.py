@@ -1,4 +1,4 @@
-"""Devices with firmware that a scenario puts on its street: `[[devices]]`, so many of a product, in a zone."""
+"""Devices with firmware in a scenario: `[[devices]]`, a number of devices of one product in a zone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Rate = Annotated[float, Meta(ge=0, le=3600)]
 
 
 class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`count` devices of one product, numbered from `first`. Unset: as the product is made."""
+    """`count` devices of one product, numbered from `first`. Unset fields keep the product's traits."""
 
     product: str
     zone: str

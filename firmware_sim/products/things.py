@@ -1,4 +1,4 @@
-"""Things in shops and offices: Shelly of both generations, and a Zigbee sensor behind its bridge."""
+"""Shop and office devices: Shelly of both generations, and a Zigbee sensor behind its bridge."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from firmware_sim.devices import shelly_gen1, shelly_gen2, zigbee2mqtt
 from firmware_sim.message import Message
-from firmware_sim.products.firmware import HOUR_MS, Life, Quiet, Traits
+from firmware_sim.products.firmware import HOUR_MS, BaseProduct, Boot, Traits
 from firmware_sim.products.surroundings import Surroundings
 
 VOLTAGE_V = 230.0
 
 
-class ShellyHT(Quiet):
-    """First generation, on a battery: wakes, announces itself, tells three values, sleeps. It keeps no time at all."""
+class ShellyHT(BaseProduct):
+    """First generation, battery-powered: wakes, announces itself, publishes three values, sleeps. It has no clock."""
 
     traits = Traits(every_ms=60_000, boot_ms=700, join_ms=900, sync_ms=None, awake_ms=250, battery_hours=12_000.0)
     reported = 3
@@ -22,26 +22,26 @@ class ShellyHT(Quiet):
         self.device = f"shellyht-{number:06X}"
         self._mac, self._around = f"A4CF12{number:06X}", around
 
-    def born(self, life: Life, /) -> Iterable[Message]:
-        """Announced to everybody, then online."""
-        version = f"2023091{life.version % 10}-114138/v1.14.{life.version}-gcb84623"
+    def birth(self, boot: Boot, /) -> Iterable[Message]:
+        """Announcement on the shared topic, then online."""
+        version = f"2023091{boot.version % 10}-114138/v1.14.{boot.version}-gcb84623"
         yield shelly_gen1.announce(self.device, self._mac, "192.0.2.40", version, new_version=False)
-        yield shelly_gen1.online(self.device, lives=True)
+        yield shelly_gen1.online(self.device, is_online=True)
 
-    def report(self, life: Life, /) -> Iterable[Message]:
-        """Three topics."""
-        air = life.sense("air", lambda: self._around.air(life.now_ms))
+    def report(self, boot: Boot, /) -> Iterable[Message]:
+        """Temperature, humidity and battery, a topic each."""
+        air = boot.sense("air", lambda: self._around.air(boot.now_ms))
         yield shelly_gen1.sensor(self.device, "temperature", air.temperature_c, 2)
         yield shelly_gen1.sensor(self.device, "humidity", air.humidity_pct, 1)
-        yield shelly_gen1.sensor(self.device, "battery", life.battery_pct, 0)
+        yield shelly_gen1.sensor(self.device, "battery", boot.battery_pct, 0)
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
-        """The broker publishes its will."""
-        return (shelly_gen1.online(self.device, lives=False),)
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
+        """Status offline."""
+        return (shelly_gen1.online(self.device, is_online=False),)
 
 
-class ShellyPlug(Quiet):
-    """Second generation, a metering switch. Until it knows the time it counts seconds from its start."""
+class ShellyPlug(BaseProduct):
+    """Second generation, a metering switch. Before synchronisation its clock counts seconds from the start."""
 
     traits = Traits(every_ms=10_000, boot_ms=1_200, join_ms=800, sync_ms=3_000)
     reported = 1
@@ -51,34 +51,34 @@ class ShellyPlug(Quiet):
         self._around = around
         self._energy_wh, self._last_ms = 0.0, 0
 
-    def born(self, life: Life, /) -> Iterable[Message]:
-        """Online."""
-        self._last_ms = life.now_ms
-        return (shelly_gen2.online(self.device, lives=True),)
+    def birth(self, boot: Boot, /) -> Iterable[Message]:
+        """Status online."""
+        self._last_ms = boot.now_ms
+        return (shelly_gen2.online(self.device, is_online=True),)
 
-    def report(self, life: Life, /) -> Iterable[Message]:
-        """What flows, and what has flowed since the device was made."""
-        power_w = life.sense("power", lambda: max(0.0, 60 + 5 * self._around.air(life.now_ms).temperature_c))
-        self._energy_wh += power_w * (life.now_ms - self._last_ms) / HOUR_MS
-        self._last_ms = life.now_ms
+    def report(self, boot: Boot, /) -> Iterable[Message]:
+        """Current power, and the energy in total."""
+        power_w = boot.sense("power", lambda: max(0.0, 60 + 5 * self._around.air(boot.now_ms).temperature_c))
+        self._energy_wh += power_w * (boot.now_ms - self._last_ms) / HOUR_MS
+        self._last_ms = boot.now_ms
         minute_mwh = round(power_w * 1000 / 60, 3)
         by_minute = (minute_mwh, minute_mwh, minute_mwh)
         plug = shelly_gen2.Plug(power_w > 0, power_w, VOLTAGE_V, power_w / VOLTAGE_V, self._energy_wh, by_minute, 41.5)
-        return (shelly_gen2.status(self.device, life.clock_ms / 1000, plug),)
+        return (shelly_gen2.status(self.device, boot.clock_ms / 1000, plug),)
 
-    def updating(self, life: Life, percent: int, /) -> Iterable[Message]:
-        """Progress, and in the end success."""
+    def updating(self, boot: Boot, percent: int, /) -> Iterable[Message]:
+        """Progress, and at 100 % success."""
         if percent < 100:
-            return (shelly_gen2.update_progress(self.device, life.clock_ms / 1000, percent),)
-        return (shelly_gen2.update_done(self.device, life.clock_ms / 1000),)
+            return (shelly_gen2.update_progress(self.device, boot.clock_ms / 1000, percent),)
+        return (shelly_gen2.update_done(self.device, boot.clock_ms / 1000),)
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
-        """The broker publishes its will."""
-        return (shelly_gen2.online(self.device, lives=False),)
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
+        """Status offline."""
+        return (shelly_gen2.online(self.device, is_online=False),)
 
 
-class ZigbeeClimate(Quiet):
-    """A climate sensor behind Zigbee2MQTT; the bridge speaks for it, and says when it hears it no more."""
+class ZigbeeClimate(BaseProduct):
+    """Climate sensor behind Zigbee2MQTT; the bridge publishes its state and availability."""
 
     traits = Traits(every_ms=30_000, boot_ms=300, join_ms=2_500, join_refused_share=0.1, sync_ms=None, awake_ms=100, battery_hours=15_000.0)
     reported = 1
@@ -87,20 +87,20 @@ class ZigbeeClimate(Quiet):
         self.device = f"climate-{number:05d}"
         self._around = around
 
-    def born(self, _life: Life, /) -> Iterable[Message]:
-        """Heard again."""
-        return (zigbee2mqtt.availability(self.device, lives=True),)
+    def birth(self, _boot: Boot, /) -> Iterable[Message]:
+        """Availability online."""
+        return (zigbee2mqtt.availability(self.device, is_online=True),)
 
-    def report(self, life: Life, /) -> Iterable[Message]:
-        """Its whole state."""
-        air = life.sense("air", lambda: self._around.air(life.now_ms))
-        link = life.draws.randint(60, 180)
-        return (zigbee2mqtt.climate(self.device, air.temperature_c, air.humidity_pct, battery_pct=life.battery_pct, link_quality=link),)
+    def report(self, boot: Boot, /) -> Iterable[Message]:
+        """Complete state."""
+        air = boot.sense("air", lambda: self._around.air(boot.now_ms))
+        link = boot.draws.randint(60, 180)
+        return (zigbee2mqtt.climate(self.device, air.temperature_c, air.humidity_pct, battery_pct=boot.battery_pct, link_quality=link),)
 
-    def updating(self, _life: Life, percent: int, /) -> Iterable[Message]:
-        """The bridge tells how far it is."""
+    def updating(self, _boot: Boot, percent: int, /) -> Iterable[Message]:
+        """Progress and remaining time, as the bridge publishes it."""
         return (zigbee2mqtt.update(self.device, percent, round(self.traits.update_ms / 1000 * (100 - percent) / 100)),)
 
-    def gone(self, _life: Life, /) -> Iterable[Message]:
-        """The bridge misses it."""
-        return (zigbee2mqtt.availability(self.device, lives=False),)
+    def last_will(self, _boot: Boot, /) -> Iterable[Message]:
+        """Availability offline, published by the bridge."""
+        return (zigbee2mqtt.availability(self.device, is_online=False),)

@@ -1,1 +1,1 @@
-"""What one radio hears of another, by a stated luck or by measured causes."""
+"""Radio propagation: a log-distance model with stated spreads, and a model fitted to measured traces."""

@@ -1,8 +1,9 @@
-"""Radio as it was measured: whatever the size of luck summarises, from its causes.
+"""Radio propagation with the causes found in measured traces, fitted by `wayside-sim fit`.
 
-In real traces a place has luck of its own that stays while nobody moves; the three advertising channels lie far apart there
-(the weakest some 18 dB under the strongest), and a scanner hears now one, now another. On top come what no empty room shows:
-bodies, walls, ceilings, phones that differ, and advertisements that collide (pure ALOHA on each channel).
+In the traces each place has a shadowing of its own that stays constant while nothing moves; there the three advertising
+channels differ widely (the weakest is some 18 dB below the strongest), and a scanner receives on one of them at a time. Added
+to this are effects outside of the traces: bodies, walls, ceilings, differences between phones, and colliding advertisements
+(pure ALOHA on each channel).
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ from random import Random
 from typing import NamedTuple
 
 from firmware_sim.draws import generator
-from firmware_sim.radio.ether import LOUDEST_DBM, Air, Ether, Grid, mean_dbm, reach_m
+from firmware_sim.radio.propagation import LOUDEST_DBM, Grid, LogDistance, Propagation, mean_dbm, reach_m
 from firmware_sim.scenario import Fading, RadioRules, Scenario
 from firmware_sim.world.places import Spot, walls_db
 
-WAVES = 10  # plane waves that a place's luck is summed from
-CELL_M = 0.25  # two wavelengths: further on, the channels' fades are others
+WAVES = 10  # plane waves in the sum
+CELL_M = 0.25  # two wavelengths: beyond that the fading of the channels is independent
 CHANNELS = 3
 SECOND_MS = 1000
 
 
 class Link(NamedTuple):
-    """What stays between a walker and an antenna while the walker stands still: the level of each channel in dBm."""
+    """Constant part of a link while the walker stands still: level of each channel in dBm."""
 
     cell: tuple[int, int, int]
     levels_dbm: tuple[float, ...]
 
 
-class Luck:
-    """A field over the plane with mean 0, spread `place_db`, and a correlation that fades over `place_m` (sum of plane waves)."""
+class ShadowingField:
+    """Spatial shadowing field with mean 0, standard deviation `place_db` and correlation length `place_m` (sum of plane waves)."""
 
     def __init__(self, fading: Fading, draws: Random) -> None:
         self._scale = fading.place_db * math.sqrt(2 / WAVES)
@@ -42,34 +43,34 @@ class Luck:
         ]
 
     def at(self, spot: Spot) -> float:
-        """The luck of a spot in dB."""
+        """Shadowing at a spot in dB."""
         return self._scale * sum(math.cos(east * spot.x_m + north * spot.y_m + phase) for east, north, phase in self._waves)
 
 
-class MeasuredEther:
-    """Fixed antennas and every walker's link to each of them."""
+class MeasuredFading:
+    """Fixed antennas and the link of every walker to each of them, with measured fading."""
 
     def __init__(self, scenario: Scenario, fading: Fading, antennas: Mapping[str, Spot], seed: int) -> None:
         self._scenario, self._rules, self._fading, self._seed = scenario, scenario.radio, fading, seed
         self._grid = Grid(reach_m(scenario.radio), antennas)
-        self._luck = {name: Luck(fading, generator(seed, "luck", name)) for name in antennas}
+        self._shadowing = {name: ShadowingField(fading, generator(seed, "luck", name)) for name in antennas}
         self._links: dict[tuple[int, str], Link] = {}
         self._channel: dict[tuple[int, str], int] = {}
         self._phone_db: dict[int, float] = {}
         self._busy: Counter[tuple[int, tuple[int, int]]] = Counter()
 
     def heard(self, walker: int, spot: Spot, draws: Random, now_ms: int | None = None) -> Iterator[tuple[str, float]]:
-        """Antennas that this walker's advertisement reaches (or whose reaches them), with RSSI in dBm."""
+        """Antennas with a successful link to this walker at this moment, with RSSI in dBm."""
         collides = self._collides(spot, now_ms)
         for name, antenna in self._grid.near(spot):
-            level = self._link(walker, name, antenna, spot).levels_dbm[self._turn(walker, name, draws)]
+            level = self._link(walker, name, antenna, spot).levels_dbm[self._next_channel(walker, name, draws)]
             rssi = level + draws.gauss(0.0, self._fading.sample_db)
             lost = draws.random() < 1 - (1 - self._rules.lost_share) * (1 - collides)
             if rssi >= self._rules.floor_dbm and not lost:
                 yield name, min(rssi, LOUDEST_DBM)
 
-    def _turn(self, walker: int, name: str, draws: Random) -> int:
-        """The channel on which the antenna hears this advertisement: seldom the one of the last."""
+    def _next_channel(self, walker: int, name: str, draws: Random) -> int:
+        """Channel on which the antenna receives this advertisement; rarely the same as before (`same_share`)."""
         before = self._channel.get((walker, name))
         if before is None:
             now = draws.randrange(CHANNELS)
@@ -86,16 +87,16 @@ class MeasuredEther:
         return link
 
     def _levels(self, walker: int, name: str, antenna: Spot, spot: Spot, cell: tuple[int, int, int]) -> tuple[float, ...]:
-        """The three channels' levels here: the line, the place's luck, what stands between, and each channel's own fade."""
+        """Levels of the three channels here: path loss, shadowing, obstacles and the fading of each channel."""
         fading, draws = self._fading, generator(self._seed, "channels", name, *cell)
         offsets = draws.sample(fading.channels_db, k=CHANNELS)
-        middle = mean_dbm(self._rules, spot.metres_to(antenna)) + self._luck[name].at(spot) + self._phone(walker)
+        middle = mean_dbm(self._rules, spot.metres_to(antenna)) + self._shadowing[name].at(spot) + self._phone(walker)
         middle -= self._body_db(walker, antenna, spot, cell) + walls_db(self._scenario.walls, spot, antenna)
         middle -= fading.ceiling_db * abs(spot.floor - antenna.floor)
         return tuple(middle + offset + draws.gauss(0.0, fading.channel_db) for offset in offsets)
 
     def _body_db(self, walker: int, antenna: Spot, spot: Spot, cell: tuple[int, int, int]) -> float:
-        """What the carrier's own body takes: nothing when they face the antenna, all of `body_db` when it is behind them."""
+        """Attenuation by the carrier's body: 0 facing the antenna, `body_db` facing away."""
         if not self._fading.body_db:
             return 0.0
         faces = generator(self._seed, "facing", walker, *cell).uniform(0.0, 2 * math.pi)
@@ -108,7 +109,7 @@ class MeasuredEther:
         return self._phone_db[walker]
 
     def _collides(self, spot: Spot, now_ms: int | None) -> float:
-        """The chance that another advertisement is on the air at the same time, by how many there were a second ago."""
+        """Probability of a collision, from the number of advertisements nearby in the last second (pure ALOHA)."""
         if now_ms is None:
             return 0.0
         second, cell = now_ms // SECOND_MS, self._grid.cell(spot)
@@ -118,7 +119,7 @@ class MeasuredEther:
         return 1 - math.exp(-2 * self._fading.airtime_us * 1e-6 * self._busy[second - 1, cell])
 
 
-def build(scenario: Scenario, antennas: Mapping[str, Spot], seed: int) -> Air:
-    """The air that a scenario asks for."""
+def build(scenario: Scenario, antennas: Mapping[str, Spot], seed: int) -> Propagation:
+    """Propagation model of a scenario: `MeasuredFading` with a `[radio.fading]` table, else `LogDistance`."""
     rules: RadioRules = scenario.radio
-    return Ether(rules, antennas) if rules.fading is None else MeasuredEther(scenario, rules.fading, antennas, seed)
+    return LogDistance(rules, antennas) if rules.fading is None else MeasuredFading(scenario, rules.fading, antennas, seed)

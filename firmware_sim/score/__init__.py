@@ -1,4 +1,5 @@
-"""A gateway's history held against the truth: visits, timeliness, what its triggers were worth, what it regrets.
+"""Comparison of a gateway's history with the ground truth: visits, delays, value of triggers, and regret.
 
-The history is what `wayside history export` writes (`interactions`); the truth is what `--truth` wrote of the same run.
+The history is the folder written by `wayside history export` (`interactions`); the truth is the folder written with `--truth`
+in the same run.
 """

@@ -1,4 +1,4 @@
-"""`wayside-sim score`."""
+"""Command `wayside-sim score`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from rich.console import Console
 from firmware_sim.console import one_line_errors
 from firmware_sim.score import report
 
-PEOPLE_COLUMNS = 130  # as wide as the widest table, wherever the output goes
+PEOPLE_COLUMNS = 130  # width of the widest table, also for output to a file
 
 
 def score(
     *,
-    truth: Annotated[Path, typer.Option(metavar="DIR", help="What `run` or `record` wrote with --truth.")],
-    history: Annotated[list[Path], typer.Option(metavar="DIR", help="A gateway's export with interactions.csv; once for each gateway.")],
-    records: Annotated[Path | None, typer.Option(metavar="FILE", help="What left the gateways: records as JSON lines.")] = None,
-    zones: Annotated[str, typer.Option(help="Zones that count, with commas; default: those that the history tells of.")] = "",
-    grace_s: Annotated[float, typer.Option(min=0.0, help="A visit told so much too early or too late is still right.")] = 5.0,
-    stay_s_min: Annotated[float, typer.Option(min=0.0, help="Shorter stays (published seconds) do not count against recall.")] = 0.0,
-    draws: Annotated[
-        int, typer.Option(min=0, max=100_000, help="Offers at random to compare the triggers with; 0: leave their value out.")
-    ] = 300,
+    truth: Annotated[Path, typer.Option(metavar="DIR", help="Ground truth, written by `run` or `record` with --truth.")],
+    history: Annotated[
+        list[Path], typer.Option(metavar="DIR", help="A gateway's export with interactions.csv; repeat it for each gateway.")
+    ],
+    records: Annotated[Path | None, typer.Option(metavar="FILE", help="Records that left the gateways, as JSON lines.")] = None,
+    zones: Annotated[str, typer.Option(help="Zones to compare, comma-separated; default: those in the history.")] = "",
+    grace_s: Annotated[float, typer.Option(min=0.0, help="Seconds by which a correct visit may be early or late.")] = 5.0,
+    stay_s_min: Annotated[float, typer.Option(min=0.0, help="Shorter stays (published seconds) are left out of recall.")] = 0.0,
+    draws: Annotated[int, typer.Option(min=0, max=100_000, help="Random offers to compare the triggers with; 0 skips their value.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
 ) -> None:
-    """Hold a gateway's exported history against what really happened."""
+    """Compare a gateway's exported history with the ground truth."""
     named = tuple(zone for zone in zones.replace(",", " ").split() if zone)
     with one_line_errors():
         result = report.score(truth, history, records_file=records, zones=named, grace_s=grace_s, stay_s_min=stay_s_min, draws=draws)

@@ -1,9 +1,9 @@
-"""The gateway's side: its exported history, and which person each of its pseudonyms is.
+"""Exported history of gateways, and the match of its pseudonyms with simulated people.
 
-A pseudonym holds within one export only, and so do its decisions' codes. An omniscient observer can match them nevertheless: an
-offer that was proposed came down to the phone of the person a moment later, and who proposed nothing to is known by whom they
-spent the most time in the same zones with (greedily, each person once an export). That is a power of the simulator's, which no
-reader of an export has.
+A pseudonym is valid within one export only, and so are its decision codes. With the ground truth they can be matched
+nevertheless: a proposed offer reached the person's phone a moment later, and a subject without offers is matched with the
+person of most common time in the same zones (greedily, each person once per export). No reader of an export can do this without
+the ground truth.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ COLUMNS = {
     "dwell_s": "double",
     "propensity": "double",
 }
-ON_THE_WAY_MS_MAX = 2000  # between a decision and the phone that it comes down to
-MATCHED_BY_VISITS_MIN = 0.5  # of a subject's time spent in company of the person, or they stay unmatched
+ON_THE_WAY_MS_MAX = 2000  # between a decision and its delivery to the phone
+MATCHED_BY_VISITS_MIN = 0.5  # share of a subject's visit time in common with the person; below it there is no match
 
 
 class HistoryError(ValueError):
-    """The history cannot be read; the text says why."""
+    """The history cannot be read; the text gives the reason."""
 
 
 class Matching(NamedTuple):
-    """Person by (export, subject), and how many were found by which means."""
+    """Person by (export, subject), and the numbers of subjects matched by offers, by visits, and not at all."""
 
     people: dict[tuple[int, str], str]
     by_offers: int
@@ -43,7 +43,10 @@ class Matching(NamedTuple):
 
 
 def load(base: duckdb.DuckDBPyConnection, folders: Sequence[Path]) -> None:
-    """Make the table `interactions` of all exports; `export` tells them apart."""
+    """Create the table `interactions` from all exports, numbered in the column `export`.
+
+    Raises HistoryError if a folder has no interactions file, or one that cannot be read.
+    """
     import duckdb  # noqa: PLC0415 (see `people/truth.py`)
 
     columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -59,11 +62,11 @@ def _file(folder: Path) -> Path:
     for name in ("interactions.csv", "interactions.parquet"):
         if (folder / name).is_file():
             return folder / name
-    raise HistoryError(f"no interactions.csv or interactions.parquet in {folder}; write one with: wayside history export --out {folder}")
+    raise HistoryError(f"no interactions.csv or interactions.parquet in {folder}; create one with: wayside history export --out {folder}")
 
 
 def _picked(base: duckdb.DuckDBPyConnection, folder: Path) -> str:
-    """The columns that the file has, cast; the others are null."""
+    """SQL for the known columns of the file, cast to COLUMNS; missing ones are null."""
     file = _file(folder)
     opened = base.read_csv(str(file), all_varchar=True, header=True) if file.suffix == ".csv" else base.read_parquet(str(file))
     there = set(opened.columns)
@@ -78,7 +81,7 @@ def _picked(base: duckdb.DuckDBPyConnection, folder: Path) -> str:
 
 
 def match(base: duckdb.DuckDBPyConnection) -> Matching:
-    """Find the person behind every subject and make the table `matched`; needs the truth's tables."""
+    """Find the person behind every subject and create the table `matched`. Needs the tables of the truth."""
     subjects = base.execute("select distinct export, subject from interactions order by all").fetchall()
     people: dict[tuple[int, str], str] = {}
     taken: set[tuple[int, str]] = set()
@@ -98,7 +101,7 @@ def match(base: duckdb.DuckDBPyConnection) -> Matching:
 
 
 def _candidates(base: duckdb.DuckDBPyConnection) -> list[tuple[int, str, str, int, float]]:
-    """Subjects and people who may be the same, the likeliest first: export, subject, person, common offers, share of visits together."""
+    """Possible matches, the likeliest first: export, subject, person, common offers, share of the visit time in common."""
     return base.execute(
         """
         with seen as (

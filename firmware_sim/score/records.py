@@ -1,4 +1,4 @@
-"""What left the gateway, beside the truth: counts of triggers by zone, and whether anything in it names a person."""
+"""Records that left the gateways, compared with the truth: triggers by zone, and personal identifiers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from firmware_sim.people.truth import Known
+from firmware_sim.people.truth import LoadedTruth
 from firmware_sim.score.history import HistoryError
 
 
 class Records(NamedTuple):
-    """Triggers told by zone beside those that phones received; `leaks` are lines that hold a name, a tag or a decision's code."""
+    """Triggers by zone in records and on phones; `leaks` counts lines that contain a person's name, tag or decision code."""
 
     lines: int
     told: dict[str, int]
@@ -20,14 +20,17 @@ class Records(NamedTuple):
     leaks: int
 
 
-def score(file: Path, known: Known) -> Records:
-    """Read records, one JSON object a line: single records, or batches with a list of them."""
-    told_of = _names(known)
+def score(file: Path, known: LoadedTruth) -> Records:
+    """Read records from JSON lines, each a single record or a batch.
+
+    Raises HistoryError if a line is no JSON, and OSError if the file cannot be read.
+    """
+    identifiers = _identifiers(known)
     told: Counter[str] = Counter()
     lines = leaks = 0
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
         lines += 1
-        leaks += any(name in line for name in told_of)
+        leaks += any(name in line for name in identifiers)
         try:
             record = json.loads(line)
         except ValueError as error:
@@ -44,8 +47,8 @@ def _each(record: Any) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _names(known: Known) -> list[str]:
-    """Whatever would tell who somebody is: phones' names, the ids that they advertise, decisions' codes."""
+def _identifiers(known: LoadedTruth) -> list[str]:
+    """Identifiers of people: phone names, the app's beacon UUID, decision codes."""
     app = known.world.scenario.phones.app_uuid
     codes = {row["decision"] for row in known.tables["offers"] if row["decision"]}
     return [app, *known.walkers, *sorted(codes)]

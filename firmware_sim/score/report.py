@@ -1,4 +1,4 @@
-"""The whole score, for machines as a dictionary and for people as tables."""
+"""The whole comparison, as a dictionary and as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from firmware_sim.score.visits import Rate, Visits
 
 
 class Score(NamedTuple):
-    """Everything that is known about a gateway's run."""
+    """All results of a comparison."""
 
     matching: Matching
     visits: list[Visits]
@@ -40,7 +40,10 @@ def score(
     stay_s_min: float = 0.0,
     draws: int = 300,
 ) -> Score:
-    """Hold histories against a folder of truth; `HistoryError`, `TruthError` or `OSError` when that is impossible."""
+    """Compare histories with a folder of ground truth.
+
+    Raises HistoryError, TruthError or OSError if a file cannot be read, and HistoryError for an unknown zone.
+    """
     import duckdb  # noqa: PLC0415 (see `people/truth.py`)
 
     known = truth.read(truth_folder)
@@ -71,13 +74,13 @@ def score(
             """,
             {"late": history.ON_THE_WAY_MS_MAX},
         ).fetchall()
-    told = records.score(records_file, known) if records_file is not None else None
+    compared = records.score(records_file, known) if records_file is not None else None
     absent = [zone for zone in known.world.zones if zone not in looked_at]
-    return Score(matching, found, absent, proposed, lost, error, value(known, draws), told)
+    return Score(matching, found, absent, proposed, lost, error, value(known, draws), compared)
 
 
 def facts(result: Score) -> dict[str, Any]:
-    """The score for machines; shares from 0 to 1, times in seconds, money in minor units, intervals of 95 %."""
+    """Results as a JSON-compatible dictionary: shares from 0 to 1, times in seconds, money in minor units, 95 % intervals."""
     matching = result.matching
     return {
         "subjects": {
@@ -102,7 +105,7 @@ def _plain(item: Any) -> Any:
 
 
 def tables(result: Score) -> list[Table]:
-    """The score for people."""
+    """Results as tables."""
     found = [_visits(result), _decisions(result)]
     if result.value is not None:
         found.append(_value(result.value))
@@ -113,10 +116,10 @@ def tables(result: Score) -> list[Table]:
 
 def _visits(result: Score) -> Table:
     matching = result.matching
-    who = f"{matching.by_offers} subjects known by offers, {matching.by_visits} by visits, {matching.unmatched} unknown"
+    matched = f"{matching.by_offers} subjects matched by offers, {matching.by_visits} by visits, {matching.unmatched} unmatched"
     absent = f"; not in this history: {', '.join(result.not_served)}" if result.not_served else ""
-    table = Table(title=f"visits ({who}{absent})", title_justify="left")
-    for column in ("zone", "told", "precision", "real", "recall", "pieces", "entered +s p50", "p95", "left +s p50", "p95"):
+    table = Table(title=f"visits ({matched}{absent})", title_justify="left")
+    for column in ("zone", "reported", "precision", "real", "recall", "pieces", "entered +s p50", "p95", "left +s p50", "p95"):
         table.add_column(column, justify="left" if column == "zone" else "right")
     for row in result.visits:
         times = (row.entered_p50_s, row.entered_p95_s, row.left_p50_s, row.left_p95_s)
@@ -135,30 +138,30 @@ def _visits(result: Score) -> Table:
 def _decisions(result: Score) -> Table:
     table = Table(title="decisions", title_justify="left", show_header=False)
     table.add_row("proposed", str(result.proposed))
-    table.add_row("of them no phone received", str(result.never_received))
+    table.add_row("not received by any phone", str(result.never_received))
     if result.propensity_error is not None:
-        table.add_row("propensity off the true probability by (mean)", f"{result.propensity_error:.3f}")
+        table.add_row("mean absolute error of the propensity", f"{result.propensity_error:.3f}")
     return table
 
 
 def _value(value: Value) -> Table:
-    table = Table(title="what the triggers were worth (true, expected; minor units)", title_justify="left", show_header=False)
-    table.add_row("offers that phones received", str(value.received))
-    table.add_row("purchases that would not have come, a trigger", _figure(value.uplift, 3))
-    table.add_row("margin that would not have come, a trigger", _figure(value.gain))
-    table.add_row("the same by chance (same moments, people there)", _figure(value.chance_gain))
-    table.add_row("better than chance by", _figure(value.advantage))
-    table.add_row("all together", f"{value.total_minor:.0f}, by chance {_figure(value.chance_total_minor, 0)}")
-    table.add_row("regret a decision", _figure(value.regret))
-    table.add_row("were the best choice", f"{value.best_share:.0%}")
-    table.add_row("were worse than silence", f"{value.harmful_share:.0%}")
+    table = Table(title="value of the triggers (true expectation, minor units)", title_justify="left", show_header=False)
+    table.add_row("offers received by phones", str(value.received))
+    table.add_row("additional purchases per trigger (uplift)", _figure(value.uplift, 3))
+    table.add_row("additional margin per trigger (gain)", _figure(value.gain))
+    table.add_row("gain of random offers (same moments, people present)", _figure(value.chance_gain))
+    table.add_row("gain over random offers", _figure(value.advantage))
+    table.add_row("total gain", f"{value.total_minor:.0f}, random offers {_figure(value.chance_total_minor, 0)}")
+    table.add_row("regret per decision", _figure(value.regret))
+    table.add_row("share of best choices", f"{value.best_share:.0%}")
+    table.add_row("share worse than silence", f"{value.harmful_share:.0%}")
     table.add_row("during an incident", str(value.in_incidents))
     return table
 
 
 def _records(result: Records) -> Table:
-    table = Table(title=f"records ({result.lines} lines, {result.leaks} that name somebody)", title_justify="left")
-    for column in ("zone", "triggers told", "offers received"):
+    table = Table(title=f"records ({result.lines} lines, {result.leaks} with personal identifiers)", title_justify="left")
+    for column in ("zone", "triggers reported", "offers received"):
         table.add_column(column, justify="left" if column == "zone" else "right")
     for zone in sorted({*result.told, *result.received}):
         table.add_row(zone, str(result.told.get(zone, 0)), str(result.received.get(zone, 0)))

@@ -1,10 +1,10 @@
-"""Visits: how many that the gateway tells of were real, how many real ones it tells of, and how late it is.
+"""Precision, recall and delay of the visits in a gateway's history.
 
-A told visit is right when its person was in that zone for half of it or more, if only on the way through (but for a grace at
-either end, because smoothing takes its time): whoever says "everybody, everywhere, always" is wrong, and only what is right finds
-a real stay. A real stay counts against recall only if the gateway may tell of it: the person said yes to presence and to learning
-before, never took it back, the zone is one that the gateway serves, and the stay was over in good time before the end (a visit
-that is still open is not yet told).
+A reported visit is correct if the person was in that zone for at least half of it, if only passing (with a grace time at both
+ends, since smoothing causes delay). A history that reports every person everywhere is therefore wrong, and only correct visits
+count as detections of real stays. A real stay counts for recall only if the gateway may report it: consent to presence and
+learning was given before and never withdrawn, the gateway serves the zone, and the stay ended well before the end of the run
+(open visits are not exported).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Z95 = 1.959964
 
 
 class Rate(NamedTuple):
-    """A share of a number, with its 95 % interval (Wilson)."""
+    """Share of `of` cases, with its 95 % Wilson interval."""
 
     share: float
     low: float
@@ -28,7 +28,7 @@ class Rate(NamedTuple):
 
 
 class Visits(NamedTuple):
-    """One zone, or all of them. Times in seconds; None where nothing was found."""
+    """Results of one zone, or of all. Times in seconds; None without data."""
 
     zone: str
     precision: Rate | None
@@ -41,7 +41,7 @@ class Visits(NamedTuple):
 
 
 def rate(hits: int, of: int) -> Rate | None:
-    """Hits of a number; None of nothing."""
+    """Share of hits with its interval, or None for no cases."""
     if not of:
         return None
     share, scale = hits / of, 1 + Z95**2 / of
@@ -51,7 +51,7 @@ def rate(hits: int, of: int) -> Rate | None:
 
 
 def score(base: duckdb.DuckDBPyConnection, zones: list[str], *, grace_s: float, stay_s_min: float) -> list[Visits]:
-    """Every zone, and "all" at the end; needs `interactions`, `matched` and the truth's tables."""
+    """Results of every zone, and of "all" at the end. Needs the tables `interactions`, `matched` and those of the truth."""
     _prepare(base, zones, round(1000 * grace_s), round(1000 * stay_s_min))
     return [_zone(base, zone) for zone in [*zones, "all"]]
 
@@ -59,8 +59,8 @@ def score(base: duckdb.DuckDBPyConnection, zones: list[str], *, grace_s: float, 
 def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, stay_ms_min: int) -> None:
     base.execute(
         """
-        create table told as
-        select row_number() over (order by h.export, h.subject, h.at_ms, h.zone) as told, m.person, h.zone, h.at_ms,
+        create table reported as
+        select row_number() over (order by h.export, h.subject, h.at_ms, h.zone) as reported, m.person, h.zone, h.at_ms,
                h.at_ms + (1000 * coalesce(h.dwell_s, 0))::bigint as until_ms
         from interactions h left join matched m using (export, subject) where h.what = 'visit' and list_contains(?, h.zone)
         """,
@@ -80,10 +80,10 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
     )
     base.execute(
         """
-        create table right_ones as
-        select t.told from told t join visits v
+        create table correct_ones as
+        select t.reported from reported t join visits v
           on v.person = t.person and v.zone = t.zone and v.from_ms <= t.until_ms + $grace and t.at_ms <= v.until_ms + $grace
-        group by t.told, t.at_ms, t.until_ms
+        group by t.reported, t.at_ms, t.until_ms
         having 2 * sum(greatest(least(t.until_ms, v.until_ms) - greatest(t.at_ms, v.from_ms), 0)) >= t.until_ms - t.at_ms - 2 * $grace
         """,
         {"grace": grace_ms},
@@ -92,7 +92,7 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
         """
         create table found as
         select r.real, r.zone, min(t.at_ms) - r.from_ms as entered_ms, max(t.until_ms) - r.until_ms as left_ms, count(*) as pieces
-        from real r join (from told semi join right_ones using (told)) t
+        from real r join (from reported semi join correct_ones using (reported)) t
           on t.person = r.person and t.zone = r.zone and t.at_ms <= r.until_ms and r.from_ms <= t.until_ms
         group by r.real, r.zone, r.from_ms, r.until_ms
         """
@@ -101,10 +101,10 @@ def _prepare(base: duckdb.DuckDBPyConnection, zones: list[str], grace_ms: int, s
 
 def _zone(base: duckdb.DuckDBPyConnection, zone: str) -> Visits:
     given = {"zone": None if zone == "all" else zone}
-    ((told, right, real, found),) = base.execute(
+    ((reported, correct, real, found),) = base.execute(
         """
-        select (select count(*) from told where $zone is null or zone = $zone),
-               (select count(*) from told join right_ones using (told) where $zone is null or zone = $zone),
+        select (select count(*) from reported where $zone is null or zone = $zone),
+               (select count(*) from reported join correct_ones using (reported) where $zone is null or zone = $zone),
                (select count(*) from real where $zone is null or zone = $zone),
                (select count(*) from found where $zone is null or zone = $zone)
         """,
@@ -117,4 +117,4 @@ def _zone(base: duckdb.DuckDBPyConnection, zone: str) -> Visits:
         """,
         given,
     ).fetchall()
-    return Visits(zone, rate(right, told), rate(found, real), pieces, *times)
+    return Visits(zone, rate(correct, reported), rate(found, real), pieces, *times)

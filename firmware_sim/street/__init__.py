@@ -1,1 +1,1 @@
-"""A street wired to one clockwork: who hears, who advertises, the app and its owner, sensors and tills; recorded, live, described."""
+"""A running site on one event loop: scanners, carried radios, phones and users, sensors and tills; recorded, live or described."""

@@ -1,16 +1,16 @@
-"""A scenario for people's eyes: what stands where, who hears whom, how well."""
+"""Description of a scenario: zones, devices, and how people are detected in each zone."""
 
 from __future__ import annotations
 
 from rich.table import Table
 
 from firmware_sim.faults.rules import NAMES
-from firmware_sim.radio.ether import mean_dbm, reach_m
+from firmware_sim.radio.propagation import mean_dbm, reach_m
 from firmware_sim.scenario import Scenario
 
 
 def facts(scenario: Scenario) -> dict[str, object]:
-    """The same as `tables`, for machines."""
+    """The description as a JSON-compatible dictionary."""
     people = scenario.people
     return {
         "site": scenario.site,
@@ -32,9 +32,9 @@ def facts(scenario: Scenario) -> dict[str, object]:
 
 
 def tables(scenario: Scenario) -> list[Table]:
-    """Zones with what is in them, and the figures of people and radio."""
+    """The description as tables: zones and devices, and figures of people and radio."""
     zones = Table(title=f"site {scenario.site}", title_justify="left")
-    for column in ("zone", "x m", "y m", "kind of place", "people are heard by", "sensors", "till"):
+    for column in ("zone", "x m", "y m", "kind of place", "people detected by", "sensors", "till"):
         zones.add_column(column, overflow="fold")
     for zone in scenario.zones:
         installed = [f"{group.count} {group.product}" for group in scenario.devices if group.zone == zone.id]
@@ -44,7 +44,7 @@ def tables(scenario: Scenario) -> list[Table]:
         zones.add_row(zone.id, f"{zone.x_m:g}", f"{zone.y_m:g}", zone.kind or "open", heard, sensors, tills)
     figures = Table(title="figures", title_justify="left", show_header=False)
     people, radio = scenario.people, scenario.radio
-    figures.add_row("walkers", f"{people.walkers}, {people.consenting_share:.0%} consent, {people.withdrawing_share:.0%} of them withdraw")
+    figures.add_row("walkers", f"{people.walkers}, {people.consenting_share:.0%} consent, {people.withdrawing_share:.0%} of these withdraw")
     figures.add_row("speed", f"{scenario.speed:g} street seconds per published second")
     figures.add_row("radio, mean", ", ".join(f"{mean_dbm(radio, metres):.0f} dBm at {metres} m" for metres in (1, 6, 30, 60)))
     figures.add_row("radio, reach", f"{reach_m(radio):.0f} m")
@@ -55,7 +55,7 @@ def tables(scenario: Scenario) -> list[Table]:
 
 
 def _heard_by(scenario: Scenario, zone: str) -> list[str]:
-    """What notices people in a zone."""
+    """Devices and phone features that detect people in a zone."""
     heard = [f"{item.format} {item.id}" for item in scenario.scanners if item.zone == zone]
     heard += [f"phones, by iBeacon {item.major}-{item.minor}" for item in scenario.beacons if item.zone == zone]
     return heard + (["owntracks positions"] if scenario.phones.fine_zone == zone else [])

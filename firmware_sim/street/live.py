@@ -15,7 +15,7 @@ from firmware_sim.devices import espresense, minew, owntracks, ruuvi, theengs, w
 from firmware_sim.devices.wayside_v1 import offers_filter
 from firmware_sim.faults.rules import Rule
 from firmware_sim.message import Message
-from firmware_sim.people.truth import Witness
+from firmware_sim.people.truth import TruthRecorder
 from firmware_sim.scenario import Scenario
 from firmware_sim.street.street import Street
 from firmware_sim.wire.broker import Broker, Wire
@@ -53,9 +53,9 @@ class Live:
         self._apps = Wire(broker, "apps", offers_filter(scenario.site), lambda topic, payload: self._inbox.put((topic, payload)))
         self._wires = (self._radio, self._things, self._apps)
         self._truth, self._pace = truth, Pace(faster)
-        start_ms, witness = time.time_ns() // 1_000_000, Witness(keep=truth is not None)
+        start_ms, recorder = time.time_ns() // 1_000_000, TruthRecorder(keep=truth is not None)
         self._street = Street(
-            scenario, seed=seed, start_ms=start_ms, publish=self._publish, speed=speed, walkers=walkers, witness=witness, faults=faults
+            scenario, seed=seed, start_ms=start_ms, publish=self._publish, speed=speed, walkers=walkers, recorder=recorder, faults=faults
         )
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class Live:
 
     def _wait(self) -> bool:
         """Sleep until something is due or an offer comes; False when it is time to end."""
-        due_ms = self._street.clockwork.due_ms()
+        due_ms = self._street.loop.due_ms()
         due_s = TICK_S_MAX if due_ms is None else self._pace.wait_s(due_ms)
         try:
             received = self._inbox.get(timeout=max(0.001, min(due_s, TICK_S_MAX)))
@@ -84,7 +84,7 @@ class Live:
             return True
         if received is None:
             return False
-        self._street.run_until(self._pace.now_ms(self._street.clockwork.now_ms))
+        self._street.run_until(self._pace.now_ms(self._street.loop.now_ms))
         self._street.receive(*received)
         return True
 

@@ -1,9 +1,9 @@
-"""The app on a consenting person's phone.
+"""The app on a phone, and its user.
 
-By itself it tells consent, the fixed beacons it hears and where it is: that is the open loop, and it is the
-same whatever the gateway does. Offers that come down are answered by the person's true probability: the
-closed loop, whose chance is drawn per phone and per offer, and whose sayings have a life of their own.
-A person who redeems walks there in time but not on the air: radio belongs to the open loop.
+Consent, sightings of fixed beacons and positions are the open loop: they do not depend on the gateway. Answers to offers are
+the closed loop: they follow the person's true probability of acceptance, with a random stream per phone and offer, and have a
+lane of their own (see `fixtures.make_encoder`). Redeeming takes the walking time, but the person's simulated position does not
+change: radio belongs to the open loop.
 """
 
 from __future__ import annotations
@@ -12,41 +12,43 @@ from collections.abc import Callable
 from random import Random
 
 from firmware_sim import draws
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ble, owntracks
 from firmware_sim.devices.wayside_v1 import Offer, read_offer
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Publish
-from firmware_sim.people.truth import Offered, Witness
+from firmware_sim.people.truth import OfferRecord, TruthRecorder
 from firmware_sim.people.walker import Walker
-from firmware_sim.radio.ether import Air
-from firmware_sim.street.furniture import speaker
-from firmware_sim.street.hookup import Hookup, Restart
-from firmware_sim.street.tally import Tally
+from firmware_sim.radio.propagation import Propagation
+from firmware_sim.street.counters import Counters
+from firmware_sim.street.fixtures import make_encoder
+from firmware_sim.street.transport import Restart, Transport
 from firmware_sim.world.world import degrees
 
 CONSENT_WITHIN_MS = 1500
 SHOWN_MS = (50, 250)
 THINKING_MS = (500, 3000)
-OPENS_ANYWAY = 0.4  # of those who will not accept: look and then dismiss
-DISMISSES_UNSEEN = 0.4  # of them: swipe away; the others let it lie
-QUEUE_S = (20.0, 60.0)  # street seconds in front of the till
+OPENS_WITHOUT_ACCEPTING = 0.4  # share of the people without acceptance that open the offer and dismiss it
+DISMISSES_UNSEEN = 0.4  # share of the remaining people that dismiss it unopened; the others ignore it
+QUEUE_S = (20.0, 60.0)  # queueing time in street seconds
 
 Redeem = Callable[[int, int, Random, str, str], bool]
-"""Hand in a decision's code at a time, by a walker's number, at a shop's till; False when that shop has no till."""
+"""Redeem a decision: time in ms, walker's number, random stream, shop, decision. Returns False if the shop has no till."""
 
 
 class App:
-    """One phone with the app. Everything it plans is in published milliseconds."""
+    """App on one phone. All its times are published milliseconds."""
 
-    def __init__(self, walker: Walker, beacons: dict[str, ble.IBeacon], ether: Air, clockwork: Clockwork, hookup: Hookup) -> None:
+    def __init__(
+        self, walker: Walker, beacons: dict[str, ble.IBeacon], propagation: Propagation, loop: EventLoop, transport: Transport
+    ) -> None:
         self.device = f"phone-{walker.number:04d}"
         self._walker, self._world = walker, walker.world
-        self._beacons, self._ether, self._clockwork, self._hookup = beacons, ether, clockwork, hookup
-        self._publish = hookup.publish
+        self._beacons, self._propagation, self._loop, self._transport = beacons, propagation, loop, transport
+        self._publish = transport.publish
         self._draws = draws.generator(self._world.seed, "phone", walker.number)
-        self._voice = speaker(self._world, self.device)
-        self._restart = Restart(self._world.seed, self._world.start_ms, self.device, {"own": self._voice})
-        hookup.attach(self._restart)
+        self._encoder = make_encoder(self._world, self.device)
+        self._restart = Restart(self._world.seed, self._world.start_ms, self.device, {"own": self._encoder})
+        transport.attach(self._restart)
         self._clock = not draws.chosen(walker.number, self._world.scenario.people.clockless_share)
         self._battery = self._draws.randint(25, 100)
         self._fixed_ms: int | None = None
@@ -55,27 +57,27 @@ class App:
 
     @property
     def ibeacon(self) -> ble.IBeacon:
-        """What the app advertises; also the tag that the consent names as theirs."""
+        """The beacon that the app advertises; the consent contains it as a tag."""
         scenario, number = self._world.scenario, self._walker.number
         power = round(scenario.radio.rssi_1m_dbm)
         return ble.IBeacon(scenario.phones.app_uuid, 1000 + number // 1000, number % 1000, power)
 
     def claim(self, now_ms: int) -> int | None:
-        """What the phone believes the time to be."""
-        return self._hookup.clock_ms(now_ms) if self._clock else None
+        """Time of the phone's own clock in UTC milliseconds, or None for a phone without a clock."""
+        return self._transport.clock_ms(now_ms) if self._clock else None
 
     @property
     def silent(self) -> bool:
-        """Whether there is no consent, not yet or not any more. The beacon on the air goes on: the gateway has to hold its ears shut."""
+        """Whether consent is missing, not yet given or withdrawn. The beacon keeps advertising: ignoring it is the gateway's duty."""
         return self._silent
 
     @property
     def off(self) -> bool:
-        """Whether its battery is flat."""
-        return self._hookup.is_flat(self._clockwork.now_ms)
+        """Whether the phone's battery is flat."""
+        return self._transport.is_flat(self._loop.now_ms)
 
     def _start(self) -> None:
-        phones, plan = self._world.scenario.phones, self._clockwork
+        phones, plan = self._world.scenario.phones, self._loop
         plan.at(self._world.published_ms(self._walker.joins_s) + self._draws.randrange(CONSENT_WITHIN_MS), self._consent)
         plan.every(CONSENT_WITHIN_MS + self._draws.randrange(phones.scan_ms), phones.scan_ms, self._scan)
         plan.every(CONSENT_WITHIN_MS + self._draws.randrange(phones.fine_ms), phones.fine_ms, self._locate)
@@ -86,12 +88,12 @@ class App:
 
     def _consent(self, now_ms: int) -> None:
         self._silent = False
-        self._publish(self._voice.status(self.claim(now_ms), uptime_s=self._restart.uptime_s(now_ms), battery=self._battery))
+        self._publish(self._encoder.status(self.claim(now_ms), uptime_s=self._restart.uptime_s(now_ms), battery=self._battery))
         visits: dict[str, float] = {kind: float(count) for kind, count in self._walker.visits_month.items()}
-        self._publish(self._voice.consent(self.claim(now_ms), self._walker.purposes, [self.ibeacon.canonical], visits))
+        self._publish(self._encoder.consent(self.claim(now_ms), self._walker.purposes, [self.ibeacon.canonical], visits))
 
     def _withdraw(self, now_ms: int) -> None:
-        self._publish(self._voice.consent(self.claim(now_ms), ()))
+        self._publish(self._encoder.consent(self.claim(now_ms), ()))
         self._silent = True
 
     def _scan(self, now_ms: int) -> None:
@@ -102,11 +104,11 @@ class App:
             return
         heard = [
             (beacon.canonical, rssi, beacon.power_dbm)
-            for name, rssi in self._ether.heard(self._walker.number, place.spot, self._draws)
+            for name, rssi in self._propagation.heard(self._walker.number, place.spot, self._draws)
             for beacon in (self._beacons[name],)
         ]
         if heard:
-            self._publish(self._voice.sighting(self.claim(now_ms), heard))
+            self._publish(self._encoder.sighting(self.claim(now_ms), heard))
 
     def _locate(self, now_ms: int) -> None:
         place = self._walker.place(self._world.street_s(now_ms))
@@ -122,43 +124,43 @@ class App:
         gauss = self._draws.gauss
         spot = place.spot._replace(x_m=place.spot.x_m + gauss(0.0, phones.error_m), y_m=place.spot.y_m + gauss(0.0, phones.error_m))
         latitude, longitude = degrees(spot, self._world.scenario.origin)
-        at_ms = self._world.start_ms + now_ms  # a positioning phone has the satellites' time
+        at_ms = self._world.start_ms + now_ms  # position times come from the satellite receiver, not from the phone's clock
         accuracy_m = max(1, round(1.5 * phones.error_m))
         user = self._world.scenario.site
         self._publish(owntracks.location(user, self.device, latitude, longitude, accuracy_m=accuracy_m, at_ms=at_ms, battery=self._battery))
 
 
-class Owner:
-    """The person as far as offers are concerned: reads them on the app, thinks, answers, goes and redeems."""
+class PhoneUser:
+    """The person as the receiver of offers: reads, considers, answers, walks to the shop and redeems."""
 
     def __init__(
-        self, app: App, walker: Walker, clockwork: Clockwork, publish: Publish, *, redeem: Redeem, tally: Tally, witness: Witness
+        self, app: App, walker: Walker, loop: EventLoop, publish: Publish, *, redeem: Redeem, counters: Counters, recorder: TruthRecorder
     ) -> None:
         self._app, self._walker, self._world = app, walker, walker.world
-        self._clockwork, self._publish, self._redeem, self._tally = clockwork, publish, redeem, tally
-        self._witness = witness
-        self._voice = speaker(self._world, app.device, "offers")
+        self._loop, self._publish, self._redeem, self._counters = loop, publish, redeem, counters
+        self._recorder = recorder
+        self._encoder = make_encoder(self._world, app.device, "offers")
         self._known: set[str] = set()
 
     def receive(self, payload: bytes) -> None:
-        """An offer has come down, now."""
+        """Handle an offer that arrives now."""
         offer = read_offer(payload)
         fate = self._fate(offer)
-        self._tally.offers[fate] += 1
+        self._counters.offers[fate] += 1
         if offer is None:
             return
         acceptance = self._acceptance(offer) if fate == "received" else None
-        at_ms, number = self._clockwork.now_ms, self._walker.number
-        self._witness.offered(Offered(number, at_ms, offer.decision, offer.offer, offer.zone, offer.shop, fate, acceptance))
+        at_ms, number = self._loop.now_ms, self._walker.number
+        self._recorder.add_offer(OfferRecord(number, at_ms, offer.decision, offer.offer, offer.zone, offer.shop, fate, acceptance))
         if acceptance is not None:
             self._known.add(offer.decision)
             self._consider(offer, acceptance, draws.generator(self._world.seed, "offer", number, len(self._known)))
 
     def _acceptance(self, offer: Offer) -> float:
-        """The true probability that they take it, now; from now on it is one of the offers that they remember."""
-        street_s = self._world.street_s(self._clockwork.now_ms)
+        """True probability of accepting the offer now; the offer counts for later fatigue."""
+        street_s = self._world.street_s(self._loop.now_ms)
         acceptance = self._walker.acceptance(street_s, offer.shop, offer.offer)
-        self._walker.remember(street_s, offer.offer)
+        self._walker.add_offer(street_s, offer.offer)
         return acceptance
 
     def _fate(self, offer: Offer | None) -> str:
@@ -170,14 +172,14 @@ class Owner:
             return "after_withdrawal"
         if offer.decision in self._known:
             return "repeated"
-        return "expired" if self._world.start_ms + self._clockwork.now_ms >= offer.expires_at_ms else "received"
+        return "expired" if self._world.start_ms + self._loop.now_ms >= offer.expires_at_ms else "received"
 
     def _consider(self, offer: Offer, acceptance: float, chance: Random) -> None:
-        now_ms = self._clockwork.now_ms
+        now_ms = self._loop.now_ms
         shown_ms = now_ms + chance.randint(*SHOWN_MS)
         settled_ms = shown_ms + chance.randint(*THINKING_MS)
         accepts = chance.random() < acceptance
-        opens, dismisses = chance.random() < OPENS_ANYWAY, chance.random() < DISMISSES_UNSEEN
+        opens, dismisses = chance.random() < OPENS_WITHOUT_ACCEPTING, chance.random() < DISMISSES_UNSEEN
         self._answer(shown_ms, offer, "shown")
         if accepts or opens:
             self._answer((shown_ms + settled_ms) // 2, offer, "opened")
@@ -188,24 +190,24 @@ class Owner:
             self._answer(settled_ms, offer, "dismissed")
 
     def _go(self, accepted_ms: int, offer: Offer, chance: Random) -> None:
-        """Walk to the shop, queue, hand the code in: the till sells first, the phone learns of it a little later."""
+        """Walk to the shop, queue and redeem: the till publishes the sale first, the phone its answer 200 to 800 ms later."""
         if chance.random() >= self._world.scenario.people.redeeming_share:
             return
         street_s = self._walker.walk_s(self._world.street_s(accepted_ms), offer.shop) + chance.uniform(*QUEUE_S)
-        told_after_ms = chance.randint(200, 800)
+        phone_after_ms = chance.randint(200, 800)
 
         def at_till(now_ms: int) -> None:
             if not self._app.silent and self._redeem(now_ms, self._walker.number, chance, offer.shop, offer.decision):
-                self._answer(now_ms + told_after_ms, offer, "redeemed")
+                self._answer(now_ms + phone_after_ms, offer, "redeemed")
 
-        self._clockwork.at(accepted_ms + self._world.published_ms(street_s), at_till)
+        self._loop.at(accepted_ms + self._world.published_ms(street_s), at_till)
 
     def _answer(self, at_ms: int, offer: Offer, answer: str) -> None:
-        """Say it then, unless consent is gone by that time."""
+        """Publish an answer at `at_ms`, unless consent has been withdrawn by then."""
 
-        def say(now_ms: int) -> None:
+        def send(now_ms: int) -> None:
             if not self._app.silent:
-                self._publish(self._voice.answer(self._app.claim(now_ms), offer.decision, answer))
-                self._tally.answers[answer] += 1
+                self._publish(self._encoder.answer(self._app.claim(now_ms), offer.decision, answer))
+                self._counters.answers[answer] += 1
 
-        self._clockwork.at(at_ms, say)
+        self._loop.at(at_ms, send)

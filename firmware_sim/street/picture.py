@@ -1,8 +1,8 @@
-"""A scenario as a map: an SVG that is read on a phone and on a wall.
+"""Map of a scenario as SVG, legible on a phone and in print.
 
-Every floor is a panel; a site much longer than wide is folded into strips, so that names stay legible on a narrow screen.
-Colours tell kinds of places, signs tell what hears, measures and sells; walls are as thick as what they take from radio.
-Sizes are in units of a drawing 640 wide; whoever shows it scales it.
+Every floor is a panel; a site that is much longer than wide is split into strips, so that names stay legible on a narrow
+screen. Colours show kinds of places, symbols show scanners, beacons, sensors and tills; line width shows the radio loss of a
+wall. Sizes are in units of a drawing 640 wide, which scales with the page.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from firmware_sim.scenario import Scenario, Zone
 
 WIDE = 640.0
 MARGIN, PAD, TITLE = 16.0, 12.0, 58.0
-AIR_M = 14.0  # around everything
-STRIP_M = 175.0  # a strip of a long site
-LONG = 3.2  # times as long as wide: folded
+AIR_M = 14.0  # margin around the zones
+STRIP_M = 175.0  # length of a strip
+LONG = 3.2  # sites with a larger ratio of length to width are split
 NAME, SMALL = 17.0, 14.0
-LETTER = 0.56  # mean width of a letter, of its height
+LETTER = 0.56  # mean width of a letter relative to its height
 
 FILLS = {
     "coffee_house": ("#f3dfc6", "#8a5a24", "coffee house"),
@@ -34,8 +34,8 @@ FILLS = {
 }
 SIGNS = {
     "scanner": ("#14508c", "scanner"),
-    "beacon": ("#c0392b", "beacon that phones hear"),
-    "positions": ("#2b7f93", "phones tell their position"),
+    "beacon": ("#c0392b", "beacon received by phones"),
+    "positions": ("#2b7f93", "phones report positions"),
     "sensor": ("#2e7d32", "sensor or counter"),
     "till": ("#8d6e00", "till"),
     "product": ("#6a1b9a", "other product"),
@@ -47,7 +47,7 @@ STYLE = (
 
 
 class Frame(NamedTuple):
-    """A panel: which zones of which floor it shows, the part of the site in metres, and where it lies on the drawing."""
+    """Panel: the zones of one floor or strip, its part of the site in metres, and its position in the drawing."""
 
     floor: int
     zones: tuple[Zone, ...]
@@ -59,21 +59,21 @@ class Frame(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """Units a metre."""
+        """Units per metre."""
         return (WIDE - 2 * MARGIN) / self.width_m
 
     @property
     def height(self) -> float:
-        """Units from its top to its bottom."""
+        """Height in units."""
         return self.height_m * self.scale
 
     def at(self, x_m: float, y_m: float) -> tuple[float, float]:
-        """A point of the site on the drawing."""
+        """Drawing coordinates of a point of the site."""
         return MARGIN + (x_m - self.left_m) * self.scale, self.top + self.height - (y_m - self.bottom_m) * self.scale
 
 
 def svg(scenario: Scenario) -> str:
-    """The whole drawing."""
+    """The map as SVG text."""
     frames = _frames(scenario)
     legend_top = frames[-1].top + frames[-1].height + 22
     legend, height = _legend(scenario, legend_top)
@@ -86,14 +86,14 @@ def svg(scenario: Scenario) -> str:
 
 
 def _half(zone: Zone) -> tuple[float, float]:
-    """Half the width and half the depth of a zone."""
+    """Half the width and half the depth of a zone in metres."""
     if zone.width_m is not None and zone.depth_m is not None:
         return zone.width_m / 2, zone.depth_m / 2
     return zone.radius_m, zone.radius_m
 
 
 def _frames(scenario: Scenario) -> list[Frame]:
-    """Panels from top to bottom: floors from the highest down, each in as many strips as it needs."""
+    """Panels from top to bottom: floors from the highest down, each in one or more strips."""
     left_m, right_m = _span(scenario.zones, 0)
     frames: list[Frame] = []
     top = TITLE + MARGIN
@@ -114,13 +114,13 @@ def _frames(scenario: Scenario) -> list[Frame]:
 
 
 def _span(zones: Sequence[Zone], axis: int) -> tuple[float, float]:
-    """From where to where zones reach, east (axis 0) or north (1)."""
+    """Extent of zones in metres, east (axis 0) or north (axis 1)."""
     ends = [(zone.x_m, zone.y_m)[axis] + side * _half(zone)[axis] for zone in zones for side in (-1, 1)]
     return min(ends), max(ends)
 
 
 def _strips(zones: Sequence[Zone], number: int) -> list[tuple[Zone, ...]]:
-    """Neighbours together, about as many in each."""
+    """Groups of neighbouring zones of about equal size."""
     cuts = [round(index * len(zones) / number) for index in range(number + 1)]
     return [tuple(zones[begin:end]) for begin, end in pairwise(cuts) if begin < end]
 
@@ -129,7 +129,7 @@ def _title(scenario: Scenario) -> str:
     people = scenario.people
     clock = f" · from {scenario.clock}" if scenario.clock else ""
     line = (
-        f"{people.walkers} people, {people.consenting_share:.0%} say yes · {len(scenario.zones)} zones · {scenario.speed:g} times as fast"
+        f"{people.walkers} people, {people.consenting_share:.0%} consent · {len(scenario.zones)} zones · {scenario.speed:g} times as fast"
     )
     return (
         f'<text x="{MARGIN}" y="36" font-size="27" class="name">{escape(scenario.site)}</text>'
@@ -138,7 +138,7 @@ def _title(scenario: Scenario) -> str:
 
 
 def _panel(scenario: Scenario, frame: Frame) -> Iterator[str]:
-    """One panel: paper, ways, zones, walls, names and signs, scale."""
+    """One panel: background, ways, zones, walls, labels and scale."""
     yield _text(MARGIN, frame.top - 7, _panel_name(scenario, frame), SMALL, "soft")
     key = f"panel-{frame.top:.0f}"
     paper = f'<rect x="{MARGIN}" y="{frame.top:.1f}" width="{WIDE - 2 * MARGIN:g}" height="{frame.height:.1f}" rx="10"'
@@ -174,16 +174,16 @@ def _shape(frame: Frame, zone: Zone) -> str:
     fill, ink, kind = _colours(zone)
     x, y = frame.at(zone.x_m, zone.y_m)
     hours = f"; open {', '.join(zone.hours)}" if zone.hours else ""
-    told = f"<title>{escape(f'{zone.id}: {kind}{hours}')}</title>"
+    label = f"<title>{escape(f'{zone.id}: {kind}{hours}')}</title>"
     look = f'fill="{fill}" stroke="{ink}" stroke-width="1.3"'
     if zone.width_m is None or zone.depth_m is None:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{zone.radius_m * frame.scale:.1f}" {look}>{told}</circle>'
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{zone.radius_m * frame.scale:.1f}" {look}>{label}</circle>'
     wide, deep = zone.width_m * frame.scale, zone.depth_m * frame.scale
-    return f'<rect x="{x - wide / 2:.1f}" y="{y - deep / 2:.1f}" width="{wide:.1f}" height="{deep:.1f}" rx="4" {look}>{told}</rect>'
+    return f'<rect x="{x - wide / 2:.1f}" y="{y - deep / 2:.1f}" width="{wide:.1f}" height="{deep:.1f}" rx="4" {look}>{label}</rect>'
 
 
 def _ways(scenario: Scenario, frame: Frame) -> Iterator[str]:
-    """Where people walk: dotted; an escalator is a ring."""
+    """Walking routes as dotted lines; an escalator is a ring."""
     points = {point.id: point for point in scenario.waypoints}
     look = 'stroke="#8a97a1" stroke-width="1.6" stroke-dasharray="1 5" stroke-linecap="round"'
     if not points:
@@ -210,7 +210,7 @@ def _walls(scenario: Scenario, frame: Frame) -> Iterator[str]:
 
 
 def _signs(scenario: Scenario, zone: str) -> list[tuple[str, str]]:
-    """What stands in a zone: sort and name."""
+    """Devices in a zone: kind and name."""
     found = [("scanner", f"{item.format} {item.id}") for item in scenario.scanners if item.zone == zone]
     found += [("beacon", f"iBeacon {item.major}-{item.minor}") for item in scenario.beacons if item.zone == zone]
     found += [("positions", "owntracks positions")] if scenario.phones.fine_zone == zone else []
@@ -220,7 +220,7 @@ def _signs(scenario: Scenario, zone: str) -> list[tuple[str, str]]:
 
 
 def _label(scenario: Scenario, frame: Frame, zone: Zone) -> Iterator[str]:
-    """Name and signs: inside a rectangle, under a circle; side by side where there is little height."""
+    """Name and symbols: inside a rectangle, below a circle; side by side where height is scarce."""
     x, y = frame.at(zone.x_m, zone.y_m)
     signs = _signs(scenario, zone.id)
     half_wide, half_deep = (part * frame.scale for part in _half(zone))
@@ -244,12 +244,12 @@ def _label(scenario: Scenario, frame: Frame, zone: Zone) -> Iterator[str]:
 
 
 def _row(signs: list[tuple[str, str]], x: float, y: float) -> Iterator[str]:
-    for index, (sort, told) in enumerate(signs):
-        yield _sign(sort, x + 19 * index, y, told)
+    for index, (sort, label) in enumerate(signs):
+        yield _sign(sort, x + 19 * index, y, label)
 
 
-def _sign(sort: str, x: float, y: float, told: str) -> str:
-    """One sign, about fourteen units wide."""
+def _sign(sort: str, x: float, y: float, label: str) -> str:
+    """One symbol, about fourteen units wide."""
     ink = SIGNS[sort][0] if sort in SIGNS else "#5b6b78"
     shapes = {
         "scanner": f'<circle r="3" fill="{ink}"/>'
@@ -262,11 +262,11 @@ def _sign(sort: str, x: float, y: float, told: str) -> str:
         '<path d="M-3 3h2v-2h2v-2h2v-2" fill="none" stroke="#5b6b78" stroke-width="1.3"/>',
         "product": f'<rect x="-6" y="-6" width="12" height="12" fill="none" stroke="{ink}" stroke-width="2.2"/>',
     }
-    return f'<g transform="translate({x:.1f} {y:.1f})"><title>{escape(told)}</title>{shapes[sort]}</g>'
+    return f'<g transform="translate({x:.1f} {y:.1f})"><title>{escape(label)}</title>{shapes[sort]}</g>'
 
 
 def _ruler(frame: Frame) -> Iterator[str]:
-    """A scale in the lower left corner, north in the upper right."""
+    """Scale in the lower left corner, north arrow in the upper right."""
     metres = 10 if frame.width_m < 120 else 20
     x, y, long = MARGIN + PAD, frame.top + frame.height - PAD, metres * frame.scale
     yield f'<path d="M{x:.1f} {y - 4:.1f}v4h{long:.1f}v-4" fill="none" stroke="#22303a" stroke-width="1.4"/>'
@@ -276,7 +276,7 @@ def _ruler(frame: Frame) -> Iterator[str]:
 
 
 def _legend(scenario: Scenario, top: float) -> tuple[list[str], float]:
-    """What colours and signs mean, of those that are there, in two columns; and where the drawing ends."""
+    """Legend of the colours and symbols in use, in two columns, and the height of the whole drawing."""
     used = {zone.kind or ("outdoors" if zone.outdoors else "open") for zone in scenario.zones}
     sorts = {sort for zone in scenario.zones for sort, _ in _signs(scenario, zone.id)}
     entries = [
@@ -286,7 +286,7 @@ def _legend(scenario: Scenario, top: float) -> tuple[list[str], float]:
     ]
     entries += [(_sign(sort, 0, 0, text), text) for sort, (_, text) in SIGNS.items() if sort in sorts]
     if scenario.walls:
-        entries.append(('<path d="M-9 0H9" stroke="#3a444c" stroke-width="4"/>', "wall, as thick as its loss"))
+        entries.append(('<path d="M-9 0H9" stroke="#3a444c" stroke-width="4"/>', "wall, line width by radio loss"))
     if any(waypoint.floor for waypoint in scenario.waypoints):
         entries.append((_sign("escalator", 0, 0, "escalator"), "escalator"))
     rows = math.ceil(len(entries) / 2)

@@ -1,4 +1,4 @@
-"""The open loop of a scenario as a file of JSON lines: what a street says when nobody answers it."""
+"""Recording of a scenario's open loop as JSON lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firmware_sim.faults.rules import Rule
 from firmware_sim.message import Message
-from firmware_sim.people.truth import Witness
+from firmware_sim.people.truth import TruthRecorder
 from firmware_sim.scenario import Scenario
 from firmware_sim.street.street import Street
 from firmware_sim.wire.lines import Writer
@@ -24,21 +24,21 @@ def record(
     truth: Path | None = None,
     faults: Sequence[Rule] = (),
 ) -> dict[str, object]:
-    """Write `seconds` of published time (and, into the folder `truth`, what really happened) and return the summary.
+    """Write `seconds` of published time to `file`, and with `truth` the ground truth to that folder; returns the summary.
 
-    What a line is, and the digest: `firmware_sim.wire.lines`.
+    `firmware_sim.wire.lines` defines the format and the digest. Raises OSError if a file cannot be written.
     """
-    witness = Witness(keep=truth is not None)
+    recorder = TruthRecorder(keep=truth is not None)
     if truth is not None:
-        truth.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before the run
+        truth.mkdir(parents=True, exist_ok=True)  # a folder that cannot be written fails before the run
     with file.open("wb") as lines:
         writer = Writer(lines)
 
         def write(message: Message) -> None:
-            writer.write(street.clockwork.now_ms, message)
+            writer.write(street.loop.now_ms, message)
 
         street = Street(
-            scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers, witness=witness, faults=faults
+            scenario, seed=seed, start_ms=scenario.start_ms, publish=write, speed=speed, walkers=walkers, recorder=recorder, faults=faults
         )
         street.run_until(round(seconds * 1000))
     if truth is not None:

@@ -1,44 +1,44 @@
-"""Scanners: from an advertisement on the air to a message in the product's format.
+"""Scanners: from received advertisements to messages in the product's format.
 
-Each product has its own habit: ESPresense tells at once and keeps a memory per device, a Ruuvi Gateway
-passes bytes on at once, a Minew gateway gathers for a second and tells all.
+ESPresense publishes each advertisement at once and keeps statistics per device, a Ruuvi Gateway relays raw bytes at once, a
+Minew gateway collects and publishes once per period.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import espresense, minew, ruuvi
 from firmware_sim.devices.ble import Advertisement
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Publish
 from firmware_sim.scenario import Scanner
-from firmware_sim.street.hookup import Hookup
+from firmware_sim.street.transport import Transport
 
 TELEMETRY_MS = 15_000
-FORGET_MS = 150_000  # ESPresense drops a device it has not heard for so long
+FORGET_MS = 150_000  # ESPresense drops a device after this time without an advertisement
 SMOOTHING = 0.25
 
 
-class Hearing(Protocol):
-    """A radio that something was heard by."""
+class Receiver(Protocol):
+    """A radio that receives advertisements."""
 
-    def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Take down one advertisement."""
+    def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
+        """Handle one advertisement."""
 
 
 class EspresenseNode:
-    """One message per advertisement, with the node's own interval and variance; telemetry now and then."""
+    """One message per advertisement, with the node's own interval and variance; telemetry every 15 s."""
 
-    def __init__(self, node: str, clockwork: Clockwork, publish: Publish) -> None:
+    def __init__(self, node: str, loop: EventLoop, publish: Publish) -> None:
         self._node = node
         self._publish = publish
-        self._memory: dict[str, tuple[int, float, float]] = {}  # id: last heard, mean, variance
+        self._memory: dict[str, tuple[int, float, float]] = {}  # id: last reception, mean, variance
         self._adverts = 0
-        clockwork.every(TELEMETRY_MS, TELEMETRY_MS, self._telemetry)
+        loop.every(TELEMETRY_MS, TELEMETRY_MS, self._telemetry)
 
-    def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Smooth, remember, and tell."""
+    def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
+        """Update mean and variance of the device, and publish."""
         self._adverts += 1
         name = espresense.identity(advert)
         last_ms, mean, variance = self._memory.get(name, (now_ms, rssi_dbm, 0.0))
@@ -54,17 +54,17 @@ class EspresenseNode:
 
 
 class MinewGateway:
-    """Everything of the last period in one array; an empty report still tells that the gateway lives."""
+    """One array per period; an empty report shows that the gateway is alive."""
 
-    def __init__(self, scanner: Scanner, clockwork: Clockwork, hookup: Hookup) -> None:
+    def __init__(self, scanner: Scanner, loop: EventLoop, transport: Transport) -> None:
         self._mac = scanner.id
-        self._clock_ms = hookup.clock_ms
-        self._publish = hookup.publish
+        self._clock_ms = transport.clock_ms
+        self._publish = transport.publish
         self._heard: list[minew.Heard] = []
-        clockwork.every(scanner.report_ms, scanner.report_ms, self._report)
+        loop.every(scanner.report_ms, scanner.report_ms, self._report)
 
-    def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Keep it for the next report."""
+    def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
+        """Keep the advertisement for the next report."""
         self._heard.append(minew.Heard(self._clock_ms(now_ms), advert, rssi_dbm))
 
     def _report(self, now_ms: int) -> None:
@@ -73,22 +73,22 @@ class MinewGateway:
 
 
 class RuuviGateway:
-    """One message per advertisement, bytes as they came."""
+    """One message per advertisement, with its raw bytes."""
 
-    def __init__(self, mac: str, hookup: Hookup) -> None:
+    def __init__(self, mac: str, transport: Transport) -> None:
         self._mac = mac
-        self._clock_ms = hookup.clock_ms
-        self._publish = hookup.publish
+        self._clock_ms = transport.clock_ms
+        self._publish = transport.publish
 
-    def hear(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
-        """Pass it on."""
+    def receive(self, now_ms: int, advert: Advertisement, rssi_dbm: float) -> None:
+        """Publish the advertisement."""
         self._publish(ruuvi.relay(self._mac, advert, rssi_dbm, self._clock_ms(now_ms)))
 
 
-def build(scanner: Scanner, clockwork: Clockwork, hookup: Hookup) -> Hearing:
-    """The scanner that the scenario asks for."""
+def build(scanner: Scanner, loop: EventLoop, transport: Transport) -> Receiver:
+    """Scanner of the configured format."""
     if scanner.format == "espresense":
-        return EspresenseNode(scanner.id, clockwork, hookup.publish)
+        return EspresenseNode(scanner.id, loop, transport.publish)
     if scanner.format == "minew_gateway_json":
-        return MinewGateway(scanner, clockwork, hookup)
-    return RuuviGateway(scanner.id, hookup)
+        return MinewGateway(scanner, loop, transport)
+    return RuuviGateway(scanner.id, transport)

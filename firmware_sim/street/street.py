@@ -1,8 +1,8 @@
-"""Everything that sends on a street, wired to one clockwork.
+"""All devices and people of a site on one event loop.
 
-`Street` is the whole simulator without a network: turn its hand, and messages fall out; give it an offer,
-and later answers do. What it publishes by itself is a function of scenario, seed, start, speed and number
-of walkers alone, and nothing that a gateway sends can change a byte of it.
+`Street` is the whole simulator without a network: running it publishes messages through a callback, and offers passed to
+`receive` lead to answers later. Its own messages (the open loop) depend only on scenario, seed, start, speed and number of
+walkers; no input from a gateway changes a byte of them.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from collections.abc import Sequence
 from functools import partial
 from random import Random
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import ble
 from firmware_sim.devices.wayside_v1 import FACTS, offered_device
 from firmware_sim.draws import generator
+from firmware_sim.event_loop import EventLoop
+from firmware_sim.faults.injector import FaultInjector
 from firmware_sim.faults.rules import Rule
-from firmware_sim.faults.stage import Stage
 from firmware_sim.message import Message, Publish
-from firmware_sim.people.truth import Sale, Truth, Witness
+from firmware_sim.people.truth import Sale, Truth, TruthRecorder
 from firmware_sim.people.walker import Walker
 from firmware_sim.radio import measured
 from firmware_sim.scenario import Scenario, Sensor
 from firmware_sim.street import scanners
-from firmware_sim.street.furniture import CashTill, RuuviTag, WaysideSensor, ZigbeeClimate
-from firmware_sim.street.hookup import Hookup
+from firmware_sim.street.carried_radios import CarriedRadio
+from firmware_sim.street.counters import Counters
+from firmware_sim.street.fixtures import CashTill, RuuviTag, WaysideSensor, ZigbeeClimate
 from firmware_sim.street.installed import Installation
-from firmware_sim.street.phones import App, Owner
-from firmware_sim.street.pockets import Pocket
-from firmware_sim.street.scanners import Hearing
-from firmware_sim.street.tally import Tally
+from firmware_sim.street.phones import App, PhoneUser
+from firmware_sim.street.scanners import Receiver
+from firmware_sim.street.transport import Transport
 from firmware_sim.world.world import World
 
 
 class Street:
-    """A scenario that runs. `publish` is given every message at the moment it leaves its device."""
+    """A running scenario. `publish` is called for every message at the moment of publication."""
 
     def __init__(
         self,
@@ -46,100 +46,103 @@ class Street:
         publish: Publish,
         speed: float | None = None,
         walkers: int | None = None,
-        witness: Witness | None = None,
+        recorder: TruthRecorder | None = None,
         faults: Sequence[Rule] = (),
     ) -> None:
-        self.clockwork = Clockwork()
-        self.tally = Tally()
+        self.loop = EventLoop()
+        self.counters = Counters()
         self._publish = publish
-        self._witness = Witness(keep=False) if witness is None else witness
+        self._recorder = TruthRecorder(keep=False) if recorder is None else recorder
         self._world = World(scenario, seed, start_ms, speed or scenario.speed)
         self._malformed = generator(seed, "malformed")
         self._arrivals: Counter[str] = Counter()
-        self._stage = Stage((*scenario.faults, *faults), seed, self.clockwork, self._out, self.tally.faults)
-        self._hearers: dict[str, Hearing] = {
-            item.id: scanners.build(item, self.clockwork, self._hookup(item.id)) for item in scenario.scanners
+        self._injector = FaultInjector((*scenario.faults, *faults), seed, self.loop, self._out, self.counters.faults)
+        self._receivers: dict[str, Receiver] = {
+            item.id: scanners.build(item, self.loop, self._transport(item.id)) for item in scenario.scanners
         }
-        for name, hearer in self._hearers.items():
-            self._stage.haunt(name, hearer.hear)
-        self._tills = {till.zone: CashTill(self._world, till, self.clockwork, self._hookup(till.device)) for till in scenario.tills}
+        for name, receiver in self._receivers.items():
+            self._injector.add_clones(name, receiver.receive)
+        self._tills = {till.zone: CashTill(self._world, till, self.loop, self._transport(till.device)) for till in scenario.tills}
         for sensor in scenario.sensors:
-            self._place(sensor)
+            self._add_sensor(sensor)
         spot = self._world.spot
-        installed = Installation(self._world, self._stage, self.clockwork, self._people_in, lambda device: partial(self._open, device))
-        antennas = {**{item.id: item.zone for item in scenario.scanners}, **{name: ear.zone for name, ear in installed.ears.items()}}
-        self._hearers |= installed.ears
+        installed = Installation(self._world, self._injector, self.loop, self._people_in, lambda device: partial(self._open, device))
+        antennas = {
+            **{item.id: item.zone for item in scenario.scanners},
+            **{name: receiver.zone for name, receiver in installed.receivers.items()},
+        }
+        self._receivers |= installed.receivers
         self._air = measured.build(scenario, {name: spot(zone) for name, zone in antennas.items()}, seed)
         self._beacon_air = measured.build(scenario, {item.zone: spot(item.zone) for item in scenario.beacons}, seed)
         power = round(scenario.radio.rssi_1m_dbm)
         self._beacons = {item.zone: ble.IBeacon(item.uuid, item.major, item.minor, power) for item in scenario.beacons}
-        self._owners: dict[str, Owner] = {}
+        self._users: dict[str, PhoneUser] = {}
         self.walkers = [Walker(self._world, number) for number in range(1, (walkers or scenario.people.walkers) + 1)]
         for walker in self.walkers:
-            self._populate(walker)
+            self._add_person(walker)
         things = [*(sensor.device for sensor in scenario.sensors), *(till.device for till in scenario.tills)]
-        self._stage.check_names([*self._hearers, *installed.devices, *self._owners, *things])
+        self._injector.check_names([*self._receivers, *installed.devices, *self._users, *things])
 
     def run_until(self, end_ms: int) -> None:
-        """Let everything happen that is due before `end_ms` of published time."""
-        self.clockwork.run_until(end_ms)
+        """Run all actions due before `end_ms` of published time."""
+        self.loop.run_until(end_ms)
 
     def receive(self, topic: str, payload: bytes) -> None:
-        """An offer came down from the gateway, now."""
-        owner = self._owners.get(offered_device(topic))
-        if owner is None:
-            self.tally.offers["astray"] += 1
+        """Deliver an offer to a phone now; counted as astray if there is no such phone."""
+        user = self._users.get(offered_device(topic))
+        if user is None:
+            self.counters.offers["astray"] += 1
         else:
-            owner.receive(payload)
+            user.receive(payload)
 
     def summary(self) -> dict[str, object]:
-        """Who was there and what was said."""
+        """Numbers of walkers and consents, and all counters."""
         consenting = sum(walker.consents for walker in self.walkers)
-        return {"walkers": len(self.walkers), "consenting": consenting, **self.tally.summary()}
+        return {"walkers": len(self.walkers), "consenting": consenting, **self.counters.summary()}
 
     def truth(self) -> Truth:
-        """What really happened until now; complete if a `witness` was given."""
-        return Truth(self._world, self.walkers, self._witness, self.clockwork.now_ms)
+        """Ground truth until now; without a `recorder` it lacks offers, answers, purchases and consents."""
+        return Truth(self._world, self.walkers, self._recorder, self.loop.now_ms)
 
-    def _place(self, sensor: Sensor) -> None:
-        """Put up one sensor."""
+    def _add_sensor(self, sensor: Sensor) -> None:
+        """Create one sensor."""
         if sensor.format == "wayside_v1":
-            WaysideSensor(self._world, sensor, partial(self._footfall, sensor.zone), self.clockwork, self._hookup(sensor.device))
+            WaysideSensor(self._world, sensor, partial(self._footfall, sensor.zone), self.loop, self._transport(sensor.device))
         elif sensor.format == "zigbee2mqtt":
-            ZigbeeClimate(self._world, sensor, self.clockwork, self._hookup(sensor.device))
+            ZigbeeClimate(self._world, sensor, self.loop, self._transport(sensor.device))
         else:
             for scanner in self._world.scenario.scanners:
                 if scanner.zone == sensor.zone:
-                    RuuviTag(self._world, sensor, self._hearers[scanner.id], self.clockwork, self._hookup(sensor.device))
+                    RuuviTag(self._world, sensor, self._receivers[scanner.id], self.loop, self._transport(sensor.device))
 
-    def _hookup(self, device: str) -> Hookup:
-        return Hookup(device, self._world.start_ms, partial(self._open, device), self._stage)
+    def _transport(self, device: str) -> Transport:
+        return Transport(device, self._world.start_ms, partial(self._open, device), self._injector)
 
     def _people_in(self, zone: str) -> int:
-        """How many are there now."""
-        street_s = self._world.street_s(self.clockwork.now_ms)
+        """Number of people in the zone now."""
+        street_s = self._world.street_s(self.loop.now_ms)
         places = (walker.place(street_s) for walker in self.walkers)
         return sum(place is not None and place.zone == zone for place in places)
 
     def _footfall(self, zone: str | None) -> int:
-        """How many came into the zone since this was last asked (one counter a zone)."""
+        """Number of people that entered the zone since the last call (one counter per zone)."""
         return 0 if zone is None else self._arrivals.pop(zone, 0)
 
-    def _populate(self, walker: Walker) -> None:
-        """Give one walker what they carry, and plan their first visit."""
-        beacon, hookup = None, self._hookup(f"phone-{walker.number:04d}")
+    def _add_person(self, walker: Walker) -> None:
+        """Create the phone of one walker and schedule the first stay."""
+        beacon, transport = None, self._transport(f"phone-{walker.number:04d}")
         if walker.consents:
-            app = App(walker, self._beacons, self._beacon_air, self.clockwork, hookup)
+            app = App(walker, self._beacons, self._beacon_air, self.loop, transport)
             answer = partial(self._closed, app.device)
-            self._owners[app.device] = Owner(
-                app, walker, self.clockwork, answer, redeem=self._redeem, tally=self.tally, witness=self._witness
+            self._users[app.device] = PhoneUser(
+                app, walker, self.loop, answer, redeem=self._redeem, counters=self.counters, recorder=self._recorder
             )
             beacon = app.ibeacon
-        Pocket(walker, beacon, self._air, self._hearers, self.clockwork, hookup)
-        self._plan_visit(walker, 0)
+        CarriedRadio(walker, beacon, self._air, self._receivers, self.loop, transport)
+        self._plan_stay(walker, 0)
 
-    def _plan_visit(self, walker: Walker, index: int) -> None:
-        """When the index-th stay begins: be counted, perhaps buy, and plan the next."""
+    def _plan_stay(self, walker: Walker, index: int) -> None:
+        """Schedule the arrival at stay `index`: footfall, a possible purchase, and the next stay."""
         stay = walker.itinerary.stay(index)
         till = self._tills.get(stay.zone)
 
@@ -147,40 +150,38 @@ class Street:
             self._arrivals[stay.zone] += 1
             if till is not None and stay.buys_s is not None:
                 chance = generator(self._world.seed, "purchase", walker.number, index)
-                self.clockwork.at(
-                    self._world.published_ms(stay.buys_s), lambda now_ms: self._sell(now_ms, walker.number, stay.zone, chance)
-                )
-            self._plan_visit(walker, index + 1)
+                self.loop.at(self._world.published_ms(stay.buys_s), lambda now_ms: self._sell(now_ms, walker.number, stay.zone, chance))
+            self._plan_stay(walker, index + 1)
 
-        self.clockwork.at(self._world.published_ms(stay.from_s), arrive)
+        self.loop.at(self._world.published_ms(stay.from_s), arrive)
 
     def _sell(self, now_ms: int, number: int, shop: str, chance: Random) -> None:
-        self._witness.sold(Sale(number, now_ms, shop, self._tills[shop].sell(now_ms, chance), None))
+        self._recorder.add_sale(Sale(number, now_ms, shop, self._tills[shop].sell(now_ms, chance), None))
 
     def _redeem(self, now_ms: int, number: int, chance: Random, shop: str, decision: str) -> bool:
         till = self._tills.get(shop)
         if till is not None:
-            self._witness.sold(
+            self._recorder.add_sale(
                 Sale(number, now_ms, shop, till.redeem(now_ms, chance, decision, partial(self._closed, till.device)), decision)
             )
         return till is not None
 
     def _open(self, device: str, message: Message) -> None:
-        """Out into the open loop: a few radio and sensor messages are cut off on the way, facts never are.
+        """Publish a message of the open loop; a share of them is truncated (`malformed_share`), except facts.
 
-        A lost consent would change who is there; a real phone keeps a fact until it is acknowledged whole.
+        A lost consent would change the population; real phones keep a fact until it is acknowledged.
         """
         if message.kind not in FACTS and self._malformed.random() < self._world.scenario.malformed_share:
-            self.tally.malformed += 1
+            self.counters.malformed += 1
             message = message._replace(payload=message.payload[: self._malformed.randrange(len(message.payload))])
         self._closed(device, message)
 
     def _closed(self, device: str, message: Message) -> None:
-        """On its way, whatever caused it; faults may have their hand in it."""
-        self._witness.heard(self.clockwork.now_ms, message)
-        self._stage.send(device, message)
+        """Publish a message of either loop, through the fault injector."""
+        self._recorder.add_message(self.loop.now_ms, message)
+        self._injector.send(device, message)
 
     def _out(self, _device: str, message: Message) -> None:
-        """Out on the wire."""
-        self.tally.count(message)
+        """Count and publish."""
+        self.counters.count(message)
         self._publish(message)

@@ -18,7 +18,7 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
 
 from firmware_sim.devices import ble, espresense
-from firmware_sim.devices.wayside_v1 import Speaker
+from firmware_sim.devices.wayside_v1 import Encoder
 from firmware_sim.draws import generator
 from firmware_sim.message import Message
 from firmware_sim.scenario import Scenario
@@ -139,7 +139,7 @@ def _beacon(scenario: Scenario, number: int) -> ble.IBeacon:
 def _consents(scenario: Scenario, phones: int, boot: str) -> Iterator[Message]:
     """Every phone says yes to everything."""
     for number in range(1, phones + 1):
-        voice = Speaker(scenario.site, f"phone-{number:04d}", f"{boot}-consent")
+        voice = Encoder(scenario.site, f"phone-{number:04d}", f"{boot}-consent")
         tags = [_beacon(scenario, number).canonical]
         visits: dict[str, float] = {kind: float(number % 7) for kind in scenario.tastes}
         yield voice.consent(None, ("presence", "offers", "learning", "measurement"), tags, visits)
@@ -158,7 +158,7 @@ def _sightings(scenario: Scenario, phones: int, boot: str) -> Iterator[tuple[str
             heard.append(espresense.sighting(nodes[(number + variant) % len(nodes)], advert, rssi, 1000, 4.0))
             fixed = scenario.beacons[(number + variant) % len(scenario.beacons)]
             name = ble.IBeacon(fixed.uuid, fixed.major, fixed.minor, -59).canonical
-            told.append(template(Speaker(scenario.site, f"phone-{number:04d}", boot).sighting(0, [(name, rssi, -59)])))
+            told.append(template(Encoder(scenario.site, f"phone-{number:04d}", boot).sighting(0, [(name, rssi, -59)])))
     for seq, (message, form) in enumerate(zip(cycle(heard), cycle(told), strict=False)):
         yield message.topic, message.payload
         yield form.topic, form.filled(seq, time.time_ns() // 1_000_000)
@@ -167,7 +167,7 @@ def _sightings(scenario: Scenario, phones: int, boot: str) -> Iterator[tuple[str
 def _purchases(scenario: Scenario, boot: str) -> Iterator[tuple[Key, str, bytes]]:
     """For ever: each till in turn sells something, numbered within this boot."""
     forms = [
-        (till.device, template(Speaker(scenario.site, till.device, boot).purchase(0, 450, scenario.zone(till.zone).kind or "other", None)))
+        (till.device, template(Encoder(scenario.site, till.device, boot).purchase(0, 450, scenario.zone(till.zone).kind or "other", None)))
         for till in scenario.tills
     ]
     seq = 0

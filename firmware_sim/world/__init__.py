@@ -1,1 +1,1 @@
-"""Where things are and what the clock shows: what nobody in a scenario can change."""
+"""The environment: zones, walls, routes, opening hours, time and weather."""

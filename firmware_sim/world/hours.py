@@ -1,7 +1,7 @@
-"""Times of the week as people write them: "mon-fri 07:00-19:00", "sat 20:00-02:00".
+"""Weekly time spans in the notation "mon-fri 07:00-19:00" or "sat 20:00-02:00".
 
-Shops, markets, concerts, trains and incidents all recur with the week, so one spelling serves them all. A span that ends
-before it begins ends on the next day; one minute-of-week number (0 is Monday 00:00) is all that anybody asks with.
+Shops, markets, concerts, trains and incidents all recur weekly and share this notation. A span whose end is before its start
+ends on the next day. All queries take the minute of the week (0 is Monday 00:00).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOMENT = re.compile(r"\A(?P<day>[a-z]{3}) (?P<time>\d\d:\d\d)\Z")
 
 
 def moment_min(text: str) -> int:
-    """Minute of the week of "sat 14:30"; `ValueError` says what is wrong."""
+    """Minute of the week of a text such as "sat 14:30". Raises ValueError if the text has another form or names no day or time."""
     match = MOMENT.match(text)
     if match is None:
         raise ValueError(f"{text!r} is no moment of the week; write it as in 'sat 14:30'")
@@ -39,7 +39,7 @@ def _minute(time: str, text: str) -> int:
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Minutes of the week from which until which; the end may lie beyond the week's."""
+    """Start and end of every span in minutes of the week; the end may exceed the week."""
     match = SPAN.match(text)
     if match is None:
         raise ValueError(f"{text!r} are no hours; write them as in 'mon-fri 07:00-19:00'")
@@ -51,7 +51,7 @@ def _spans(text: str) -> list[tuple[int, int]]:
 
 
 class Weekly:
-    """A set of times of the week. Of no texts at all it is empty: whoever means "always" does not ask."""
+    """Set of weekly spans; empty without texts. Raises ValueError if a text is no span."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         parts: list[tuple[int, int]] = []
@@ -67,24 +67,24 @@ class Weekly:
         self._begins = [begin for begin, _ in self._parts]
 
     def holds(self, minute: float) -> bool:
-        """Whether this minute of the week (of any week) belongs to it."""
+        """Whether this minute of the week (of any week) is in the set."""
         minute %= WEEK_MIN
         index = bisect_right(self._begins, minute) - 1
         return index >= 0 and minute < self._parts[index][1]
 
     def begins_in_min(self, minute: float) -> float:
-        """Minutes until it next begins, 0 while it holds; infinite when it never does."""
+        """Minutes until the next start, 0 inside a span; infinite if the set is empty."""
         if self.holds(minute):
             return 0.0
         return min(((begin - minute) % WEEK_MIN for begin in self._begins), default=float("inf"))
 
     def ends_in_min(self, minute: float) -> float:
-        """Minutes until it next stops, 0 while it does not hold; infinite when it holds all week."""
+        """Minutes until the current span ends, 0 outside of all spans; infinite if it covers the whole week."""
         if not self.holds(minute):
             return 0.0
         if self._parts == [(0, WEEK_MIN)]:
             return float("inf")
         minute %= WEEK_MIN
         end = next(end for begin, end in self._parts if begin <= minute < end)
-        begins = self._begins[0] == 0 and end == WEEK_MIN  # goes on where the week turns
+        begins = self._begins[0] == 0 and end == WEEK_MIN  # the span continues across the end of the week
         return (end - minute) + (self._parts[0][1] if begins else 0)

@@ -1,4 +1,4 @@
-"""What stands between people and radios, and the ways around it: walls, floors, waypoints."""
+"""Geometry of a site: spots, floors, walls and waypoints."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-STOREY_M = 4.5  # from one floor to the next
+STOREY_M = 4.5  # height of a floor
 
 Point = tuple[float, float]
 
 
 class Spot(NamedTuple):
-    """A point of the site: metres east and north of the origin, and the floor."""
+    """Point of the site: metres east and north of the origin, and the floor."""
 
     x_m: float
     y_m: float
     floor: int = 0
 
     def metres_to(self, other: Spot) -> float:
-        """Straight-line distance, through walls and ceilings."""
+        """Straight-line distance in metres, regardless of walls and ceilings."""
         flat = math.hypot(self.x_m - other.x_m, self.y_m - other.y_m)
         return flat if self.floor == other.floor else math.hypot(flat, STOREY_M * (self.floor - other.floor))
 
 
 class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A line of walls. `loss_db` is what radio loses on the way through one: glass 2, plaster 4, concrete 10 to 15."""
+    """Polyline of walls on one floor. `loss_db` is the radio attenuation of one crossing: glass 2, plaster 4, concrete 10 to 15."""
 
     points: Annotated[tuple[Point, ...], Meta(min_length=2)]
     loss_db: Annotated[float, Meta(ge=0, le=60)] = 4.0
@@ -35,9 +35,9 @@ class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Waypoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A point that people walk through: a door, a corridor's middle, the foot of an escalator (which leads to another floor's).
+    """Point that walkers pass: a door, the middle of a corridor, the foot of an escalator (linked to one on another floor).
 
-    Whoever goes from one zone to another walks from waypoint to waypoint; a site without any is crossed in straight lines.
+    Routes between zones go from waypoint to waypoint; without waypoints they are straight lines.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Waypoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def crosses(a: Point, b: Point, c: Point, d: Point) -> bool:
-    """Whether the segment from a to b crosses the one from c to d; a way through the joint of two segments crosses one of them."""
+    """Whether segment ab crosses segment cd; a line through the joint of two segments crosses exactly one of them."""
     return (_side(a, b, c) > 0) != (_side(a, b, d) > 0) and _side(c, d, a) * _side(c, d, b) < 0
 
 
@@ -58,7 +58,7 @@ def _side(a: Point, b: Point, p: Point) -> float:
 
 
 def walls_db(walls: tuple[Wall, ...], here: Spot, there: Spot) -> float:
-    """What the walls of their floors take from the straight way between two spots."""
+    """Attenuation in dB of the walls between two spots, on the floors of both."""
     a, b = (here.x_m, here.y_m), (there.x_m, there.y_m)
     return sum(
         wall.loss_db

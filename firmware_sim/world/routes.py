@@ -1,7 +1,7 @@
-"""The way from one spot to another: from waypoint to waypoint where a site has any, else straight.
+"""Shortest routes between spots, over waypoints where the site has some, else straight.
 
-Sites have tens of waypoints, so all shortest ways between them are found once (Floyd and Warshall), and a walk only
-chooses where to join the net and where to leave it.
+Sites have tens of waypoints, so the shortest paths between all of them are computed once (Floyd-Warshall), and a walk only
+selects the first and the last waypoint.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Way = tuple[Spot, ...]
 
 
 class Routes:
-    """Shortest ways over a net of waypoints."""
+    """Shortest routes over a graph of waypoints."""
 
     def __init__(self, waypoints: tuple[Waypoint, ...]) -> None:
         self._spots = {point.id: Spot(point.x_m, point.y_m, point.floor) for point in waypoints}
@@ -27,7 +27,7 @@ class Routes:
         self._between: dict[tuple[str, str], list[tuple[Spot, float, Spot, Way]]] = {}
 
     def way(self, start: Spot, from_zone: str, end: Spot, to_zone: str) -> Way:
-        """All spots to pass, `start` and `end` among them."""
+        """Spots of the route from `start` to `end`, both included."""
         between = self._between.get((from_zone, to_zone))
         if between is None:
             between = self._between[from_zone, to_zone] = self._ways(from_zone, to_zone)
@@ -35,12 +35,12 @@ class Routes:
             return (start, end)
         if len(between) == 1:
             return (start, *between[0][3], end)
-        # Which doors are best depends on the two spots, so it is asked anew: nobody's way may depend on who walked before.
+        # The best doors depend on the two spots: caching a choice would make routes depend on earlier queries.
         *_, inner = min(between, key=lambda way: start.metres_to(way[0]) + way[1] + way[2].metres_to(end))
         return (start, *inner, end)
 
     def _ways(self, from_zone: str, to_zone: str) -> list[tuple[Spot, float, Spot, Way]]:
-        """From each door of one zone to each of another: door, metres, door, all waypoints; none within a zone or where no net leads."""
+        """Paths from each door of one zone to each of another: door, metres, door, waypoints. Empty within a zone or if unconnected."""
         if from_zone == to_zone:
             return []
         doors = sorted(product(self._doors.get(from_zone, ()), self._doors.get(to_zone, ())))
@@ -49,7 +49,7 @@ class Routes:
         ]
 
     def _inner(self, here: str, there: str) -> Way:
-        """The waypoints from one to another, both among them."""
+        """Waypoints from one to another, both included."""
         found = [here]
         while here != there:
             here = self._next[here, there]
@@ -74,12 +74,12 @@ class Routes:
 
 
 def metres(way: Way) -> float:
-    """Length of a way."""
+    """Length of a route in metres."""
     return sum(here.metres_to(there) for here, there in pairwise(way))
 
 
 def along(way: Way, share: float) -> Spot:
-    """The spot after a share of a way (0 its start, 1 its end)."""
+    """Spot at a share of a route (0 is the start, 1 the end)."""
     if len(way) == 2:
         here, there = way
         return Spot(here.x_m + share * (there.x_m - here.x_m), here.y_m + share * (there.y_m - here.y_m), here.floor)

@@ -1,8 +1,7 @@
-"""Where things are, what the clock shows and what the weather is: the part of a scenario that nobody in it can change.
+"""State of the environment as a function of time: zones, clock, weather, opening hours and incidents.
 
-Two times meet here. Published time is what the outside sees; street time runs `speed` times as fast, so
-that a demo of a minute shows a street of twenty. Whatever walks or rains lives in street time, whatever
-sends lives in published time.
+There are two time scales. Published time is the time of the MQTT messages; street time runs `speed` times as fast, so that a
+demo of one minute shows twenty minutes of street. People and weather live in street time, devices in published time.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from firmware_sim.world.places import Spot
 from firmware_sim.world.routes import Routes
 
 EARTH_RADIUS_M = 6_371_000.0
-RAIN_BLOCK_S = 600  # it rains, or not, for ten minutes at a time
+RAIN_BLOCK_S = 600  # rain is constant for ten minutes
 DAY_S = 86_400
 EPOCH_MIN = 3 * 1440  # 1 January 1970 was a Thursday
 
@@ -31,14 +30,14 @@ class Weather(NamedTuple):
 
 
 def degrees(spot: Spot, origin: Origin) -> tuple[float, float]:
-    """Latitude and longitude of a spot: equirectangular around the origin, exact to centimetres on a street."""
+    """Latitude and longitude in degrees: equirectangular projection around the origin, with an error of centimetres within a site."""
     north = math.degrees(spot.y_m / EARTH_RADIUS_M)
     east = math.degrees(spot.x_m / (EARTH_RADIUS_M * math.cos(math.radians(origin.latitude_deg))))
     return origin.latitude_deg + north, origin.longitude_deg + east
 
 
 class World:
-    """A scenario in motion: zones by name, both times, the clock on the wall, the weather, what is open and what goes on."""
+    """Environment of one scenario, seed, start and speed."""
 
     def __init__(self, scenario: Scenario, seed: int, start_ms: int, speed: float) -> None:
         self.scenario = scenario
@@ -57,19 +56,19 @@ class World:
         self._rain_mm_h: dict[int, float] = {}
 
     def street_s(self, published_ms: float) -> float:
-        """Seconds of street time that have passed when `published_ms` have been published."""
+        """Street time in seconds at `published_ms`."""
         return published_ms / 1000 * self.speed
 
     def published_ms(self, street_s: float) -> int:
-        """When, in published milliseconds, the street's clock shows `street_s`."""
+        """Published time in milliseconds at `street_s`, rounded up."""
         return math.ceil(street_s * 1000 / self.speed)
 
     def minute(self, street_s: float) -> float:
-        """What the site's clock shows: the minute of the week, 0 on Monday 00:00."""
+        """Local minute of the week at `street_s`, 0 on Monday 00:00."""
         return (self._clock_min + street_s / 60) % WEEK_MIN
 
     def spot(self, zone_id: str) -> Spot:
-        """The middle of a zone."""
+        """Middle of a zone."""
         zone = self.zones[zone_id]
         return Spot(zone.x_m, zone.y_m, zone.floor)
 
@@ -82,18 +81,18 @@ class World:
         return spot.metres_to(Spot(zone.x_m, zone.y_m, zone.floor)) <= zone.radius_m
 
     def is_open(self, zone_id: str, street_s: float) -> bool:
-        """Whether one may go in: the place has its hours and no incident."""
+        """Whether the zone is open: within its hours and without an incident."""
         minute = self.minute(street_s)
         hours = self._hours.get(zone_id)
         return (hours is None or hours.holds(minute)) and not self.incident(zone_id, street_s)
 
     def incident(self, zone_id: str, street_s: float) -> bool:
-        """Whether something bad goes on there."""
+        """Whether an incident is going on in the zone."""
         minute = self.minute(street_s)
         return any(item.zone == zone_id and hours.holds(minute) for item, hours in self.incidents)
 
-    def shuts_s(self, zone_id: str, street_s: float) -> float:
-        """Until when one can stay who is there at `street_s`."""
+    def closes_s(self, zone_id: str, street_s: float) -> float:
+        """Street time in seconds at which the zone closes or an incident begins there; infinite if neither is planned."""
         minute = self.minute(street_s)
         hours = self._hours.get(zone_id)
         left_min = math.inf if hours is None else hours.ends_in_min(minute)
@@ -101,7 +100,7 @@ class World:
         return street_s + 60 * min(left_min, min(starts, default=math.inf))
 
     def pull(self, zone: Zone, street_s: float) -> float:
-        """How much a zone is wanted at a moment, 0 when it is shut: attraction, its kind's curve, what goes on there, rain."""
+        """Attraction of a zone at a moment, 0 if it is closed: base attraction times the curve of its kind, happenings and rain."""
         if not self.is_open(zone.id, street_s):
             return 0.0
         minute, scenario = self.minute(street_s), self.scenario
@@ -113,7 +112,7 @@ class World:
         return pull * scenario.choices.rain_outdoors if zone.outdoors and self.raining(street_s) else pull
 
     def arrivals(self, street_s: float) -> float:
-        """How many people come at a moment, compared with always."""
+        """Factor on the arrival rate at a moment, from rhythm and happenings."""
         rhythm, minute = self.scenario.rhythm, self.minute(street_s)
         flow = rhythm.arrivals.at(minute) if rhythm is not None else 1.0
         for item, hours in self.happenings:
@@ -126,14 +125,14 @@ class World:
         return self._rain(int(street_s // RAIN_BLOCK_S)) > 0.0
 
     def weather(self, street_s: float) -> Weather:
-        """Outdoors: a daily wave around this seed's climate, and rain in whole blocks of ten minutes."""
+        """Outdoor weather: a daily wave around the climate of the seed, and rain in blocks of ten minutes."""
         rain = self._rain(int(street_s // RAIN_BLOCK_S))
         wave = math.sin(2 * math.pi * street_s / DAY_S)
         cooling = 1.5 if rain else 0.0
         return Weather(self._mean_c + 4.0 * wave - cooling, 88.0 if rain else 62.0 - 8.0 * wave, min(rain, 40.0))
 
     def indoors(self, street_s: float) -> Weather:
-        """Under a roof: mild, dry, and following the day only faintly."""
+        """Indoor climate: mild, dry, following the outdoor temperature with a factor of 0.15."""
         outside = self.weather(street_s)
         return Weather(21.0 + 0.15 * (outside.temperature - self._mean_c), 45.0 + 0.1 * (outside.humidity - 62.0), 0.0)
 

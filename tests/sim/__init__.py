@@ -1,1 +1,1 @@
-"""The simulated street: same seed same bytes, formats as published, people and radio as promised."""
+"""Tests of the simulator: reproducible bytes, published formats, behaviour of people and radio."""

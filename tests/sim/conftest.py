@@ -1,4 +1,4 @@
-"""One recorded minute of the demo street, shared by the tests that only look at it."""
+"""One recorded minute of the demo street, shared by tests that only read it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def street_plan() -> Scenario:
 
 
 def minute_of(plan: Scenario, *, seed: int = 1, start_ms: int | None = None, until_ms: int = MINUTE_MS) -> Minute:
-    """What the street publishes by itself, with times in published milliseconds."""
+    """Open-loop messages of the street, with times in published milliseconds."""
     said: Minute = []
     street = Street(
         plan,
         seed=seed,
         start_ms=plan.start_ms if start_ms is None else start_ms,
-        publish=lambda m: said.append((street.clockwork.now_ms, m)),
+        publish=lambda m: said.append((street.loop.now_ms, m)),
     )
     street.run_until(until_ms)
     return said

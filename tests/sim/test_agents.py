@@ -1,4 +1,4 @@
-"""People with a life: rhythm, opening hours, trains, company, segments, changes of mind, phones that sleep, weariness."""
+"""Behaviour of people: rhythm, opening hours, trains, company, segments, consent over time, sleeping phones, offer fatigue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from firmware_sim.world.routes import Routes
 from firmware_sim.world.world import World
 
 DAY_S = 86_400.0
-CALM = tastes.Moment(minutes=1.0, is_open=True, raining=False, weariness=0.0, offered_before=False)
+CALM = tastes.OfferContext(minutes=1.0, is_open=True, raining=False, recent_offers=0.0, offered_before=False)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_nobody_buys_where_it_is_shut_and_hardly_anybody_stays(mall_stays: list[
     bought = [stay for _, stay, _ in mall_stays if stay.buys_s is not None]
     assert len(bought) > 200
     assert all(world.is_open(stay.zone, stay.from_s) for stay in bought)
-    late = [stay for _, stay, _ in mall_stays if stay.until_s > world.shuts_s(stay.zone, stay.from_s) + 21.0]
+    late = [stay for _, stay, _ in mall_stays if stay.until_s > world.closes_s(stay.zone, stay.from_s) + 21.0]
     assert not late
 
 
@@ -122,7 +122,7 @@ def test_an_incident_empties_its_zone() -> None:
     for number in range(1, 301):
         walker = Walker(world, number)
         there += sum((place := walker.place(now_s)) is not None and place.zone == "platform-2" for now_s in during)
-    assert there <= 10  # who had been on the way, for a few seconds
+    assert there <= 10  # people already on the way, for a few seconds
 
 
 def test_segments_listen_to_different_things(mall: Scenario) -> None:
@@ -152,7 +152,7 @@ def test_circumstances_count(mall: Scenario) -> None:
     worse = [
         CALM._replace(minutes=5.0),
         CALM._replace(raining=True),
-        CALM._replace(weariness=2.0),
+        CALM._replace(recent_offers=2.0),
         CALM._replace(offered_before=True),
     ]
     assert all(tastes.accept(mall, person, new, moment) < calm for moment in worse)
@@ -166,11 +166,11 @@ def test_offers_wear_out_and_people_recover(street_plan: Scenario) -> None:
     place_s = walker.itinerary.stay(2).from_s + 1.0
     fresh = walker.acceptance(place_s, "cafe")
     for number in range(4):
-        walker.remember(place_s - 10.0 * (number + 1), f"o{number}")
+        walker.add_offer(place_s - 10.0 * (number + 1), f"o{number}")
     assert walker.acceptance(place_s, "cafe") < fresh - 0.02
     half_s = street_plan.choices.fatigue_half_s
-    assert tastes.weariness(street_plan.choices, [0.0, 0.0], half_s) == pytest.approx(1.0)
-    assert tastes.weariness(street_plan.choices, [5.0], 5.0) == 0.0  # an offer does not weigh on itself
+    assert tastes.recent_offers(street_plan.choices, [0.0, 0.0], half_s) == pytest.approx(1.0)
+    assert tastes.recent_offers(street_plan.choices, [5.0], 5.0) == 0.0  # an offer does not count towards its own fatigue
 
 
 def test_loyal_people_come_more_often_and_buy_more(mall: Scenario) -> None:
@@ -196,8 +196,8 @@ def test_consent_comes_and_goes_and_comes_again(mall: Scenario) -> None:
         assert walker.withdraws_s is not None
         assert walker.returns_s is not None
         moments = (walker.joins_s - 0.1, walker.withdraws_s - 0.1, walker.withdraws_s, walker.returns_s)
-        assert [walker.says_yes(moment) for moment in moments] == [False, True, False, True]
-    assert not any(walker.says_yes(9999.0) for walker in walkers if not walker.consents)
+        assert [walker.consents_at(moment) for moment in moments] == [False, True, False, True]
+    assert not any(walker.consents_at(9999.0) for walker in walkers if not walker.consents)
 
 
 def test_some_phones_sleep_about_as_long_as_stated(mall: Scenario) -> None:

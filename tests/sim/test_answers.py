@@ -1,4 +1,4 @@
-"""The closed loop: what phones do with offers, and that it changes nothing of the open one."""
+"""The closed loop: answers of phones to offers, with the open loop unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Run:
         self.street = Street(plan, seed=seed, start_ms=plan.start_ms, publish=self._take)
 
     def _take(self, message: Message) -> None:
-        self.said.append((self.street.clockwork.now_ms, message))
+        self.said.append((self.street.loop.now_ms, message))
 
     def offer(self, at_ms: int, device: str, decision: str, shop: str = "cafe", *, expires_ms: int = 120_000) -> None:
         """Hand an offer to a phone at `at_ms` of published time."""
@@ -45,14 +45,14 @@ class Run:
 
 
 def phones(plan: Scenario) -> list[str]:
-    """Everybody who consented and does not withdraw within the minute."""
+    """Phones with a consent that is not withdrawn within the minute."""
     street = Street(plan, seed=1, start_ms=0, publish=lambda _: None)
     return [f"phone-{w.number:04d}" for w in street.walkers if w.consents and w.withdraws_s is None]
 
 
 @pytest.fixture(scope="module")
 def answered(street_plan: Scenario) -> Run:
-    """Everybody got one offer of the cafe at ten seconds."""
+    """A run in which every such phone got one offer of the cafe at ten seconds."""
     run = Run(street_plan)
     for device in phones(street_plan):
         run.offer(OFFERED_MS, device, f"code-{device}")
@@ -133,7 +133,7 @@ def test_the_true_probability_is_met(street_plan: Scenario) -> None:
             street.run_until(1000)
             street.receive(f"wayside/v1/street/down/phone-{walker.number:04d}/offer", json.dumps(payload).encode())
     street.run_until(6000)
-    assert abs(street.tally.answers["accepted"] - expected) < 4 * variance**0.5
+    assert abs(street.counters.answers["accepted"] - expected) < 4 * variance**0.5
     assert 0.2 < expected / 1600 < 0.6
 
 
@@ -147,7 +147,7 @@ def test_every_other_fate_of_an_offer_is_counted_and_unanswered(street_plan: Sce
     run.street.receive("wayside/v1/street/down/phone-0003/offer", b'{"decision": ')
     run.offer(50_000, f"phone-{withdrawn.number:04d}", "d")
     run.street.run_until(60_000)
-    assert run.street.tally.offers == Counter(received=1, repeated=1, expired=1, astray=1, unreadable=1, after_withdrawal=1)
+    assert run.street.counters.offers == Counter(received=1, repeated=1, expired=1, astray=1, unreadable=1, after_withdrawal=1)
     assert {decision for _, _, decision, _ in run.answers()} == {"a"}
 
 
@@ -157,4 +157,4 @@ def test_an_offer_of_no_shop_is_never_accepted(street_plan: Scenario) -> None:
         run.offer(OFFERED_MS, device, f"x-{device}", shop="plaza")
     run.street.run_until(20_000)
     assert {answer for *_, answer in run.answers()} <= {"shown", "opened", "dismissed"}
-    assert run.street.tally.answers["shown"] >= 60
+    assert run.street.counters.answers["shown"] >= 60

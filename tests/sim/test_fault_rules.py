@@ -1,4 +1,4 @@
-"""The knobs of faults: a wrong one is told with the right one, and a file and a command line mean the same."""
+"""Fault rules: errors name the nearest valid field, and a file and a command line give the same rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from firmware_sim.faults.rules import FaultError, Rule, parse_option
     ("option", "told"),
     [
         ("los:share=0.1", "no fault 'los'; did you mean 'loss'?"),
-        ("loss:shore=0.1", "loss has no knob 'shore'; did you mean 'share'?"),
+        ("loss:shore=0.1", "loss has no field 'shore'; did you mean 'share'?"),
         ("loss", "missing required field `share`"),
         ("loss:share=2", "<= 1.0"),
         ("loss:share", "'share' has no value"),
@@ -24,7 +24,7 @@ from firmware_sim.faults.rules import FaultError, Rule, parse_option
         ("loss:share=0.1,from_s=5,until_s=5", "until_s must be later than from_s"),
     ],
 )
-def test_a_wrong_knob_is_told_with_the_right_one(option: str, told: str) -> None:
+def test_an_error_names_the_nearest_field(option: str, told: str) -> None:
     with pytest.raises(FaultError) as caught:
         parse_option(option)
     assert told in str(caught.value)

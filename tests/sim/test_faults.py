@@ -1,4 +1,4 @@
-"""Each fault does what its knobs say, exactly or within four standard deviations, and the same for the same seed."""
+"""Each fault has its documented effect, exactly or within four standard deviations, and is reproducible by seed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices.wayside_v1 import FACTS
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.faults import rules
+from firmware_sim.faults.injector import FaultInjector
 from firmware_sim.faults.rules import FaultError, parse_option
-from firmware_sim.faults.stage import Stage
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE
 from firmware_sim.products.firmware import Cause, Firmware, State
-from firmware_sim.products.surroundings import Alone
+from firmware_sim.products.surroundings import FleetSurroundings
 from firmware_sim.scenario import Scenario, ScenarioError, parsed
 from firmware_sim.street.street import Street
 from tests.sim.conftest import Minute, minute_of
@@ -31,19 +31,19 @@ EVERY_MS = 100
 
 
 class Line:
-    """`COUNT` numbered messages of one device, one every `EVERY_MS`, through a stage with one rule."""
+    """`COUNT` numbered messages of one device, one every `EVERY_MS`, through an injector with one rule."""
 
     def __init__(self, option: str, *, device: str = "d", qos: int = 0, seed: int = 1, count: int = COUNT) -> None:
-        self.clockwork, self.counts = Clockwork(), Counter[str]()
+        self.loop, self.counts = EventLoop(), Counter[str]()
         self.came: list[tuple[int, bytes]] = []
-        self.stage = Stage([parse_option(option)], seed, self.clockwork, self._take, self.counts)
+        self.injector = FaultInjector([parse_option(option)], seed, self.loop, self._take, self.counts)
         for number in range(count):
             message = Message("t", f"message {number:05d}".encode(), "f", "reading", qos)
-            self.clockwork.at(number * EVERY_MS, lambda _, m=message: self.stage.send(device, m))  # type: ignore[misc]
-        self.clockwork.run_until(count * EVERY_MS + 10_000_000)
+            self.loop.at(number * EVERY_MS, lambda _, m=message: self.injector.send(device, m))  # type: ignore[misc]
+        self.loop.run_until(count * EVERY_MS + 10_000_000)
 
     def _take(self, _device: str, message: Message) -> None:
-        self.came.append((self.clockwork.now_ms, message.payload))
+        self.came.append((self.loop.now_ms, message.payload))
 
     def numbers(self) -> list[int]:
         return [int(payload[8:]) for _, payload in self.came]
@@ -53,7 +53,7 @@ class Line:
 
 
 def within(found: float, share: float, count: int) -> bool:
-    """Whether a binomial count lies within four standard deviations of what it should be."""
+    """Whether a binomial count lies within four standard deviations of its mean."""
     return abs(found - share * count) <= 4 * math.sqrt(count * share * (1 - share))
 
 
@@ -131,11 +131,11 @@ def test_a_partition_loses_qos_0_and_keeps_so_much_of_qos_1() -> None:
     assert lost.counts == kept.counts == {"partition": 100}
 
 
-def test_random_spells_come_as_often_and_last_as_long_as_said() -> None:
+def test_random_windows_have_the_stated_rate_and_length() -> None:
     line = Line("partition:per_hour=60,lasts_s=6", count=36_000)  # an hour
     times = [at_ms for at_ms, _ in line.came]
     gaps = [later - earlier for earlier, later in pairwise(times) if later - earlier > EVERY_MS]
-    # Renewals: a minute between spells on average and six seconds each, so about 54.5 in the hour.
+    # Renewals: a minute between windows on average and six seconds each, so about 54.5 in the hour.
     assert abs(len(gaps) - 54.5) < 4 * 54.5**0.5
     assert {gap // 100 for gap in gaps} <= {60, 61, 121, 122}
 
@@ -181,46 +181,46 @@ def test_rules_concern_the_devices_kinds_and_times_they_name() -> None:
 
 def test_a_fault_on_one_device_changes_no_draw_of_another() -> None:
     def heard(devices: list[str]) -> list[bytes]:
-        clockwork, came = Clockwork(), list[bytes]()
-        stage = Stage([parse_option("loss:share=0.5")], 1, clockwork, lambda _, m: came.append(m.payload), Counter())
+        loop, came = EventLoop(), list[bytes]()
+        injector = FaultInjector([parse_option("loss:share=0.5")], 1, loop, lambda _, m: came.append(m.payload), Counter())
         for number in range(200):
             for device in devices:
-                stage.send(device, Message("t", f"{device}{number}".encode(), "f", "k"))
+                injector.send(device, Message("t", f"{device}{number}".encode(), "f", "k"))
         return [payload for payload in came if payload.startswith(b"a")]
 
     assert heard(["a"]) == heard(["b", "a", "c"])
 
 
-# --- what devices feel -----------------------------------------------------------------------------------
+# --- faults of the device itself -------------------------------------------------------------------------
 
 
 class Sick:
-    """One device with firmware under some rules, and what it said in `seconds`."""
+    """One device with firmware under some rules, and its messages in `seconds`."""
 
     def __init__(self, product: str, *options: str, seconds: int = 120, every_ms: int = 1_000) -> None:
-        self.clockwork, self.counts = Clockwork(), Counter[str]()
+        self.loop, self.counts = EventLoop(), Counter[str]()
         self.said: list[tuple[int, Any]] = []
-        stage = Stage([parse_option(option) for option in options], 1, self.clockwork, self._take, self.counts)
-        made = CATALOGUE[product](1, Alone("street", 1, 1))
+        injector = FaultInjector([parse_option(option) for option in options], 1, self.loop, self._take, self.counts)
+        made = CATALOGUE[product](1, FleetSurroundings("street", 1, 1))
         self.device = Firmware(
             made,
-            self.clockwork,
-            lambda message: stage.send(made.device, message),
+            self.loop,
+            lambda message: injector.send(made.device, message),
             seed=1,
             start_ms=0,
-            conditions=stage,
+            conditions=injector,
             changes={"every_ms": every_ms, "join_refused_share": 0.0},
         )
-        stage.attach(made.device, self.device, falls_silent=True)
-        self.device.tell(Cause.POWER, 0)
-        self.clockwork.run_until(seconds * 1000)
+        injector.attach(made.device, self.device, falls_silent=True)
+        self.device.handle(Cause.POWER, 0)
+        self.loop.run_until(seconds * 1000)
 
     def _take(self, _device: str, message: Message) -> None:
-        self.said.append((self.clockwork.now_ms, json.loads(message.payload)))
+        self.said.append((self.loop.now_ms, json.loads(message.payload)))
 
 
 def errors(sick: Sick) -> list[tuple[int, int]]:
-    """How wrong the claims are, with their times."""
+    """Clock errors of the messages, with times."""
     return [(at_ms, fields["at_ms"] - at_ms) for at_ms, fields in sick.said if fields.get("at_ms") is not None]
 
 
@@ -323,8 +323,8 @@ def test_clocks_boots_and_sensors_of_the_street(street_plan: Scenario) -> None:
         for at_ms, topic, fields in parsed_fields(said, kind):
             boots.setdefault(topic.split("/")[4], []).append((at_ms, fields["boot"], fields["seq"]))
     lives = {device: {boot for _, boot, _ in rows} for device, rows in boots.items()}
-    assert {device for device, life in lives.items() if len(life) == 2} >= {f"till-{zone}" for zone in ("cafe", "pub", "market")}
-    assert {device.split("-")[0] for device, life in lives.items() if len(life) == 2} == {"till", "phone"}
+    assert {device for device, boot in lives.items() if len(boot) == 2} >= {f"till-{zone}" for zone in ("cafe", "pub", "market")}
+    assert {device.split("-")[0] for device, boot in lives.items() if len(boot) == 2} == {"till", "phone"}
     assert not [row for device, rows in boots.items() for row in rows if device.startswith("till") and 30_000 <= row[0] < 32_000]
     warm = [json.loads(m.payload)["temperature"] for at_ms, m in said if m.topic == "zigbee2mqtt/arcade-climate" and at_ms > 10_000]
     assert len(warm) >= 4
@@ -335,12 +335,12 @@ def test_a_cloned_beacon_is_heard_where_its_owner_is_not(street_plan: Scenario, 
     beacon = "iBeacon:5a1e0000-0000-4000-8000-0000000000ff-9999-1"
     street_faults = with_faults(street_plan, f"clone:beacon={beacon},devices=noodle-bar,rssi_dbm=-50,every_ms=500,from_s=10,until_s=40")
     said: Minute = []
-    street = Street(street_faults, seed=1, start_ms=street_plan.start_ms, publish=lambda m: said.append((street.clockwork.now_ms, m)))
+    street = Street(street_faults, seed=1, start_ms=street_plan.start_ms, publish=lambda m: said.append((street.loop.now_ms, m)))
     street.run_until(45_000)
     thief = [(at_ms, m.topic) for at_ms, m in said if m.topic.startswith(f"espresense/devices/{beacon}/")]
     assert {topic for _, topic in thief} == {f"espresense/devices/{beacon}/noodle-bar"}
     assert [at_ms for at_ms, _ in thief] == list(range(10_000, 40_000, 500))
-    assert street.tally.faults == {"clone": 60}
+    assert street.counters.faults == {"clone": 60}
     assert street.summary()["faults"] == {"clone": 60}
 
 
@@ -393,7 +393,7 @@ def test_a_phone_whose_battery_is_flat_gets_no_offer_and_is_not_on_the_air(stree
     run = Offering(with_faults(street_plan, "battery:from_s=7,devices=phone-*"))
     run.at_random(until_ms=20_000, every_ms=1_000, each=2)
     run.street.run_until(30_000)
-    assert run.street.tally.offers == {"received": 4, "phone_off": 26}
+    assert run.street.counters.offers == {"received": 4, "phone_off": 26}
     heard = [
         at_ms for at_ms, m in minute_of(run.plan, until_ms=30_000) if b"iBeacon:5a1e0000-0000-4000-8000-0000000000ff" in m.topic.encode()
     ]

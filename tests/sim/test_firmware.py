@@ -1,4 +1,4 @@
-"""Devices as firmware: the table of states, and what a gateway sees of a start, a sleep, a clock, an update, a flat battery."""
+"""Firmware of devices: the state table, and the messages around a start, sleep, clock error, update and flat battery."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 import pytest
 
-from firmware_sim.clockwork import Clockwork
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Message
-from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX, MixError, draft, parse_mix
-from firmware_sim.products.firmware import TABLE, Cause, Fine, Firmware, Life, Machine, Quiet, State, Traits
-from firmware_sim.products.surroundings import Alone
+from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX, MixError, allocate, parse_mix
+from firmware_sim.products.firmware import TABLE, BaseProduct, Boot, Cause, Firmware, NoFaults, State, StateMachine, Traits
+from firmware_sim.products.surroundings import FleetSurroundings
 
 START_MS = 1_793_617_200_000
 
 
 class Bench:
-    """One device on a bench, and everything that it said with the time."""
+    """One device alone, and all its messages with times."""
 
     def __init__(self, product: str, **changes: Any) -> None:
-        self.clockwork = Clockwork()
+        self.loop = EventLoop()
         self.said: list[tuple[int, Message]] = []
-        made = CATALOGUE[product](1, Alone("street", 1, 1))
+        made = CATALOGUE[product](1, FleetSurroundings("street", 1, 1))
         self.device = Firmware(
             made,
-            self.clockwork,
-            lambda message: self.said.append((self.clockwork.now_ms, message)),
+            self.loop,
+            lambda message: self.said.append((self.loop.now_ms, message)),
             seed=1,
             start_ms=START_MS,
-            conditions=Fine(),
+            conditions=NoFaults(),
             changes={"crashes_per_hour": 0.0, "hangs_per_hour": 0.0, "join_refused_share": 0.0, **changes},
         )
 
-    def tell(self, cause: Cause) -> bool:
-        return self.device.tell(cause, self.clockwork.now_ms)
+    def handle(self, cause: Cause) -> bool:
+        return self.device.handle(cause, self.loop.now_ms)
 
     def run(self, ms: int) -> None:
-        self.clockwork.run_until(self.clockwork.now_ms + ms)
+        self.loop.run_until(self.loop.now_ms + ms)
 
     def fields(self) -> list[tuple[int, str, Any]]:
         return [(at_ms, message.topic, json.loads(message.payload)) for at_ms, message in self.said]
@@ -57,28 +57,28 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 
 def test_a_machine_moves_only_as_its_table_says_and_forgets_plans_that_are_void() -> None:
-    clockwork, entered = Clockwork(), list[tuple[str, str, int]]()
+    loop, entered = EventLoop(), list[tuple[str, str, int]]()
 
     def enter(state: str, cause: str, now_ms: int) -> tuple[int, str] | None:
         entered.append((state, cause, now_ms))
         return (100, "ripe") if state == "green" else None
 
-    machine = Machine({("seed", "sow"): "green", ("green", "ripe"): "red", ("green", "frost"): "seed"}, "seed", clockwork, enter)
-    assert not machine.tell("ripe", 0)
-    assert machine.tell("sow", 0)
-    clockwork.run_until(50)
-    assert machine.tell("frost", 50)
-    assert machine.tell("sow", 50)
-    clockwork.run_until(1_000)
+    machine = StateMachine({("seed", "sow"): "green", ("green", "ripe"): "red", ("green", "frost"): "seed"}, "seed", loop, enter)
+    assert not machine.handle("ripe", 0)
+    assert machine.handle("sow", 0)
+    loop.run_until(50)
+    assert machine.handle("frost", 50)
+    assert machine.handle("sow", 50)
+    loop.run_until(1_000)
     assert entered == [("green", "sow", 0), ("seed", "frost", 50), ("green", "sow", 50), ("red", "ripe", 150)]
     assert machine.state == "red"
 
 
 def test_a_start_is_a_new_boot_with_numbers_from_0() -> None:
     bench = Bench("wayside_v1")
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(10_000)
-    bench.tell(Cause.CRASH)
+    bench.handle(Cause.CRASH)
     bench.run(10_000)
     lives: dict[str, list[int]] = {}
     for _, _, fields in bench.fields():
@@ -98,7 +98,7 @@ def test_a_start_is_a_new_boot_with_numbers_from_0() -> None:
 )
 def test_the_clock_is_wrong_until_the_time_is_learned(product: str, told: Any, before: int | None, after: int) -> None:
     bench = Bench(product, every_ms=500)
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(20_000)
     traits = bench.device.traits
     assert traits.sync_ms is not None
@@ -114,9 +114,9 @@ def test_the_clock_is_wrong_until_the_time_is_learned(product: str, told: Any, b
 
 def test_a_clock_has_to_be_set_anew_after_a_restart() -> None:
     bench = Bench("minew_gateway_json")
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(30_000)
-    bench.tell(Cause.CRASH)
+    bench.handle(Cause.CRASH)
     bench.run(30_000)
     years = [fields[0]["timestamp"][:4] for _, _, fields in bench.fields()]
     turns = [year for place, year in enumerate(years) if place == 0 or years[place - 1] != year]
@@ -125,7 +125,7 @@ def test_a_clock_has_to_be_set_anew_after_a_restart() -> None:
 
 def test_a_sleeper_speaks_only_when_awake_and_keeps_its_period() -> None:
     bench = Bench("shelly_gen1", every_ms=10_000)
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(100_000)
     times = [at_ms for at_ms, message in bench.said if message.topic.endswith("/temperature")]
     assert [later - earlier for earlier, later in pairwise(times)] == [10_000] * 9
@@ -134,9 +134,9 @@ def test_a_sleeper_speaks_only_when_awake_and_keeps_its_period() -> None:
 
 def test_a_hung_device_is_missed_and_its_watchdog_brings_it_back() -> None:
     bench = Bench("espresense", watchdog_ms=8_000)
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(10_000)
-    assert bench.tell(Cause.HANG)
+    assert bench.handle(Cause.HANG)
     bench.run(20_000)
     online = [(at_ms, message.payload) for at_ms, message in bench.said if message.topic.endswith("/status")]
     assert [payload for _, payload in online] == [b"online", b"offline", b"online"]
@@ -147,9 +147,9 @@ def test_a_hung_device_is_missed_and_its_watchdog_brings_it_back() -> None:
 
 def test_an_update_is_told_and_ends_in_a_new_version() -> None:
     bench = Bench("shelly_gen2_rpc")
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(30_000)
-    assert bench.tell(Cause.UPDATE)
+    assert bench.handle(Cause.UPDATE)
     assert bench.device.state is State.UPDATING
     bench.run(30_000)
     events = [f["params"]["events"][0] for _, _, f in bench.fields() if isinstance(f, dict) and f["method"] == "NotifyEvent"]
@@ -159,42 +159,42 @@ def test_an_update_is_told_and_ends_in_a_new_version() -> None:
         ("ota_progress", 75),
         ("ota_success", None),
     ]
-    assert (bench.device.life.version, bench.device.starts[Cause.FLASHED], bench.device.state) == (2, 1, State.AWAKE)
+    assert (bench.device.boot.version, bench.device.starts[Cause.FLASHED], bench.device.state) == (2, 1, State.AWAKE)
 
 
 def test_a_crash_during_an_update_loses_it() -> None:
     bench = Bench("shelly_gen2_rpc")
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(30_000)
-    bench.tell(Cause.UPDATE)
+    bench.handle(Cause.UPDATE)
     bench.run(8_000)
-    bench.tell(Cause.CRASH)
+    bench.handle(Cause.CRASH)
     bench.run(60_000)
-    assert bench.device.life.version == 1
+    assert bench.device.boot.version == 1
     assert sum(b"ota_" in message.payload for _, message in bench.said) == 1
 
 
 def test_a_battery_falls_until_the_device_is_flat_and_a_new_one_revives_it() -> None:
     bench = Bench("zigbee2mqtt", battery_hours=1.0, every_ms=60_000)
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(4_000_000)
     levels = [fields["battery"] for _, _, fields in bench.fields() if "battery" in fields]
     assert levels == sorted(levels, reverse=True)
     assert levels[0] > levels[-1] > 0
     assert bench.device.state is State.FLAT
     assert bench.fields()[-1][2] == {"state": "offline"}
-    bench.device.recharge(bench.clockwork.now_ms)
+    bench.device.recharge(bench.loop.now_ms)
     bench.run(10_000)
     assert [fields["battery"] for _, _, fields in bench.fields() if "battery" in fields][-1] == 100
 
 
 def test_a_refused_device_tries_again_with_more_patience() -> None:
     bench = Bench("ttn_v3", join_refused_share=1.0)
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(100_000)
     assert (bench.said, bench.device.state) == ([], State.JOINING)
     lucky = Bench("ttn_v3", join_refused_share=0.9)
-    lucky.tell(Cause.POWER)
+    lucky.handle(Cause.POWER)
     lucky.run(2_000_000)
     assert lucky.said[0][0] % lucky.device.traits.join_ms == lucky.device.traits.boot_ms
     assert lucky.said[0][1].topic.endswith("/join")
@@ -202,9 +202,9 @@ def test_a_refused_device_tries_again_with_more_patience() -> None:
 
 def test_frames_of_a_lorawan_device_count_up_and_start_again_when_it_joins() -> None:
     bench = Bench("ttn_v3", every_ms=10_000)
-    bench.tell(Cause.POWER)
+    bench.handle(Cause.POWER)
     bench.run(60_000)
-    bench.tell(Cause.CRASH)
+    bench.handle(Cause.CRASH)
     bench.run(30_000)
     story = [fields.get("uplink_message", {}).get("f_cnt", "join") for _, _, fields in bench.fields()]
     assert story == ["join", 0, 1, 2, 3, 4, 5, "join", 0, 1, 2]
@@ -212,34 +212,34 @@ def test_frames_of_a_lorawan_device_count_up_and_start_again_when_it_joins() -> 
     assert len(sessions) == 2
 
 
-class Fragile(Quiet):
+class Fragile(BaseProduct):
     """A product that crashes and hangs."""
 
     traits = Traits(every_ms=1_000, crashes_per_hour=20.0, hangs_per_hour=10.0)
     reported = 1
     device = "fragile"
 
-    def report(self, life: Life, /) -> Iterable[Message]:
-        yield Message("t", life.boot.encode(), "f", "k")
+    def report(self, boot: Boot, /) -> Iterable[Message]:
+        yield Message("t", boot.id.encode(), "f", "k")
 
 
 def test_crashes_and_hangs_come_as_often_as_said_and_the_same_for_the_same_seed() -> None:
     def starts(seed: int) -> tuple[int, int, int]:
-        clockwork, said = Clockwork(), list[Message]()
-        device = Firmware(Fragile(), clockwork, said.append, seed=seed, start_ms=0, conditions=Fine())
-        device.tell(Cause.POWER, 0)
-        clockwork.run_until(8 * 3_600_000)
+        loop, said = EventLoop(), list[Message]()
+        device = Firmware(Fragile(), loop, said.append, seed=seed, start_ms=0, conditions=NoFaults())
+        device.handle(Cause.POWER, 0)
+        loop.run_until(8 * 3_600_000)
         return device.starts[Cause.CRASH], device.starts[Cause.WATCHDOG], len(said)
 
     assert starts(1) == starts(1) != starts(2)
     crashes, hangs, _ = starts(1)
-    # Poisson counts of 160 and 80 in eight hours, within four standard deviations; what is down cannot fall.
+    # Poisson counts of 160 and 80 in eight hours, within four standard deviations; a device that is down cannot crash.
     assert abs(crashes - 160) < 51
     assert abs(hangs - 80) < 36
 
 
 def test_a_mix_is_met_exactly_and_well_mixed() -> None:
-    drawn = list(draft({"owntracks": 3.0, "ttn_v3": 1.0}, 100))
+    drawn = list(allocate({"owntracks": 3.0, "ttn_v3": 1.0}, 100))
     assert sum(name == "ttn_v3" for name, _ in drawn) == 25
     assert all(sum(name == "ttn_v3" for name, _ in drawn[at : at + 4]) == 1 for at in range(0, 100, 4))
     assert [number for name, number in drawn if name == "ttn_v3"] == list(range(1, 26))
@@ -256,5 +256,5 @@ def test_a_mix_that_cannot_be_made_is_told(text: str, told: str) -> None:
 
 
 def test_devices_of_a_product_have_names_of_their_own() -> None:
-    names = [make(number, Alone("street", 1, number)).device for make in CATALOGUE.values() for number in (1, 2, 300, 70_000)]
+    names = [make(number, FleetSurroundings("street", 1, number)).device for make in CATALOGUE.values() for number in (1, 2, 300, 70_000)]
     assert len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""Every encoder against the published formats, taken apart by hand here: nothing is imported to read the bytes."""
+"""Every encoder against the published formats; the bytes are decoded by hand, without a shared library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT_MS = 1_793_617_200_123
 
 
 def structures(data: bytes) -> dict[int, bytes]:
-    """AD structures by type, walked by their length bytes; the walk has to end exactly at the end."""
+    """AD structures by type; the length bytes must add up to the whole advertisement."""
     found: dict[int, bytes] = {}
     at = 0
     while at < len(data):
@@ -180,7 +180,7 @@ def test_zigbee2mqtt_climate() -> None:
     ],
 )
 def test_wayside_v1(kind: str, qos: int, fields: dict[str, object]) -> None:
-    voice = wayside_v1.Speaker("street", "phone-0001", "b00t")
+    voice = wayside_v1.Encoder("street", "phone-0001", "b00t")
     said = {
         "sighting": lambda: voice.sighting(AT_MS, [("iBeacon:x-1-4", -61.46, -52)]),
         "reading": lambda: voice.reading(AT_MS, {"temperature": 12.345678}),
@@ -197,7 +197,7 @@ def test_wayside_v1(kind: str, qos: int, fields: dict[str, object]) -> None:
 
 
 def test_a_withdrawal_tells_nothing_else() -> None:
-    fields = body(wayside_v1.Speaker("street", "phone-0001", "b").consent(None, (), ["tag"], {"bar": 2.0}).payload)
+    fields = body(wayside_v1.Encoder("street", "phone-0001", "b").consent(None, (), ["tag"], {"bar": 2.0}).payload)
     assert fields["purposes"] == []
     assert fields.keys() == {"v", "boot", "seq", "at_ms", "purposes", "version", "expires_at_ms"}
 

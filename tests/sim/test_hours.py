@@ -1,4 +1,4 @@
-"""Times of the week: what is open when, also over midnight and where the week turns."""
+"""Weekly time spans, also across midnight and the end of the week."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Radio as measured: the simulator's own samples look like the traces, walls and bodies take their share, and the fit holds up."""
+"""Measured radio: samples resemble the traces, walls and bodies attenuate, and the fit is reproducible."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
-from firmware_sim.radio.ether import Ether, mean_dbm
 from firmware_sim.radio.fit import model
 from firmware_sim.radio.fit.traces import Trace
-from firmware_sim.radio.measured import MeasuredEther, build
+from firmware_sim.radio.measured import MeasuredFading, build
+from firmware_sim.radio.propagation import LogDistance, mean_dbm
 from firmware_sim.scenario import Fading, Scenario, load
 from firmware_sim.world.places import Spot, Wall, walls_db
 from tests.kit.shared import shared_path
@@ -31,7 +31,7 @@ def mall() -> Scenario:
 
 
 def plain_site(plan: Scenario, **changes: Any) -> Scenario:
-    """The mall without walls, where everything is heard."""
+    """The mall without walls and without a sensitivity floor."""
     fading = msgspec.structs.replace(plan.radio.fading or Fading(), **{**QUIET, **changes})
     radio = msgspec.structs.replace(plan.radio, fading=fading, lost_share=0.0, floor_dbm=-150.0)
     return msgspec.structs.replace(plan, radio=radio, walls=())
@@ -39,14 +39,14 @@ def plain_site(plan: Scenario, **changes: Any) -> Scenario:
 
 def levels(plan: Scenario, walker: int, spot: Spot, number: int) -> list[float]:
     assert plan.radio.fading is not None
-    air = MeasuredEther(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
+    air = MeasuredFading(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
     draws = generator(5, "samples", walker)
     return [rssi for _ in range(number) for _, rssi in air.heard(walker, spot, draws)]
 
 
 def test_a_scenario_chooses_its_air(mall: Scenario, street_plan: Scenario) -> None:
-    assert isinstance(build(mall, {}, 1), MeasuredEther)
-    assert isinstance(build(street_plan, {}, 1), Ether)
+    assert isinstance(build(mall, {}, 1), MeasuredFading)
+    assert isinstance(build(street_plan, {}, 1), LogDistance)
 
 
 def test_within_a_place_samples_jump_between_three_channels(mall: Scenario) -> None:
@@ -54,7 +54,7 @@ def test_within_a_place_samples_jump_between_three_channels(mall: Scenario) -> N
     heard = levels(plan, 1, Spot(4.0, 0.0), 600)
     assert len(set(heard)) == 3
     assert 14.0 < max(heard) - min(heard) < 22.0
-    assert statistics.correlation(heard[1:], heard[:-1]) < 0.0  # seldom the same channel twice
+    assert statistics.correlation(heard[1:], heard[:-1]) < 0.0  # rarely the same channel twice
 
 
 def test_over_many_places_the_line_holds_and_the_spread_is_that_of_the_traces(mall: Scenario) -> None:
@@ -98,12 +98,12 @@ def test_walls_ceilings_and_bodies_take_their_share(mall: Scenario) -> None:
 def test_a_crowd_collides(mall: Scenario) -> None:
     plan = plain_site(mall)
     assert plan.radio.fading is not None
-    air = MeasuredEther(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
+    air = MeasuredFading(plan, plan.radio.fading, {"a": Spot(0.0, 0.0)}, seed=5)
     draws, heard = generator(5, "crowd"), 0
     for second in range(4):
         for walker in range(600):
             got_through = any(air.heard(walker, Spot(3.0, 0.0), draws, second * 1000 + walker))
-            heard += got_through and second > 0  # the first second does not know how many there are
+            heard += got_through and second > 0  # no count exists for the first second
     assert heard / 1800 == pytest.approx(math.exp(-2 * 376e-6 * 600), abs=0.05)
 
 
@@ -138,7 +138,7 @@ def test_on_held_back_traces_ours_is_better_than_a_plain_line() -> None:
     shipped = load("mall").radio.fading
     assert shipped is not None
     for name, value in facts["fading"].items():
-        assert getattr(shipped, name) == (tuple(value) if isinstance(value, list) else value)  # the scenario holds what the command prints
+        assert getattr(shipped, name) == (tuple(value) if isinstance(value, list) else value)  # the scenario has the numbers of the command
 
 
 def test_absent_traces_are_one_line(tmp_path: Any) -> None:

@@ -1,4 +1,4 @@
-"""People move as people do, radio fades as the formula says, chance is owned and time is obeyed."""
+"""Movement of people, radio propagation, named random streams and the event loop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import pytest
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.draws import chosen, generator, poisson
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.people.walker import Walker
-from firmware_sim.radio.ether import Ether, mean_dbm, reach_m
+from firmware_sim.radio.propagation import LogDistance, mean_dbm, reach_m
 from firmware_sim.scenario import RadioRules, Scenario
 from firmware_sim.world.places import Spot
 from firmware_sim.world.world import World, degrees
@@ -92,8 +92,8 @@ def test_mean_power_is_the_formula() -> None:
 def test_samples_scatter_around_the_formula(metres: float) -> None:
     rules = RadioRules(lost_share=0.0, floor_dbm=-120.0)
     draws = generator(11, "radio", int(metres))
-    ether = Ether(rules, {"scanner": Spot(0.0, 0.0)})
-    heard = [rssi for walker in range(4000) for _, rssi in ether.heard(walker, Spot(metres, 0.0), draws)]
+    radio = LogDistance(rules, {"scanner": Spot(0.0, 0.0)})
+    heard = [rssi for walker in range(4000) for _, rssi in radio.heard(walker, Spot(metres, 0.0), draws)]
     spread = math.hypot(rules.shadowing_db, rules.fading_db)
     assert len(heard) == 4000
     assert statistics.fmean(heard) == pytest.approx(mean_dbm(rules, metres), abs=4 * spread / math.sqrt(4000))
@@ -102,17 +102,17 @@ def test_samples_scatter_around_the_formula(metres: float) -> None:
 
 def test_shadowing_belongs_to_the_link_and_fading_does_not() -> None:
     draws = generator(12, "radio")
-    ether = Ether(RadioRules(lost_share=0.0, shadowing_db=6.0, fading_db=0.0), {"scanner": Spot(0.0, 0.0)})
-    series = [rssi for _ in range(2000) for _, rssi in ether.heard(1, Spot(3.0, 0.0), draws)]
+    radio = LogDistance(RadioRules(lost_share=0.0, shadowing_db=6.0, fading_db=0.0), {"scanner": Spot(0.0, 0.0)})
+    series = [rssi for _ in range(2000) for _, rssi in radio.heard(1, Spot(3.0, 0.0), draws)]
     assert statistics.correlation(series[:-1], series[1:]) == pytest.approx(0.9, abs=0.05)
     assert statistics.stdev(series) == pytest.approx(6.0, rel=0.25)
 
 
 def test_what_is_too_far_or_unlucky_is_not_heard() -> None:
     rules = RadioRules(lost_share=0.3)
-    ether = Ether(rules, {"far": Spot(reach_m(rules) + 1, 0.0), "near": Spot(1.0, 0.0)})
+    radio = LogDistance(rules, {"far": Spot(reach_m(rules) + 1, 0.0), "near": Spot(1.0, 0.0)})
     draws = generator(13, "radio")
-    names = [name for _ in range(1000) for name, _ in ether.heard(1, Spot(0.0, 0.0), draws)]
+    names = [name for _ in range(1000) for name, _ in radio.heard(1, Spot(0.0, 0.0), draws)]
     assert set(names) == {"near"}
     assert len(names) == pytest.approx(700, abs=60)
 
@@ -120,12 +120,12 @@ def test_what_is_too_far_or_unlucky_is_not_heard() -> None:
 def test_a_zone_hears_its_people_well_and_its_neighbours_badly(world: World) -> None:
     here: list[float] = []
     next_door: list[float] = []
-    ether = Ether(world.scenario.radio, {"plaza": world.spot("plaza")})
+    radio = LogDistance(world.scenario.radio, {"plaza": world.spot("plaza")})
     draws = generator(14, "zones")
     for number in range(1, 200):
         angle, radius = draws.uniform(0, 2 * math.pi), 6 * math.sqrt(draws.random())
         for spot, kept in ((Spot(radius * math.cos(angle), radius * math.sin(angle)), here), (Spot(60 + radius, 0.0), next_door)):
-            kept += [rssi for _, rssi in ether.heard(number, spot, draws)]
+            kept += [rssi for _, rssi in radio.heard(number, spot, draws)]
     assert -70 <= statistics.median(here) <= -50
     assert statistics.quantiles(here, n=20)[0] > -75
     assert statistics.median(next_door) < -85
@@ -166,14 +166,14 @@ def test_poisson_has_its_mean_and_variance() -> None:
     assert statistics.variance(counts) == pytest.approx(3.0, rel=0.1)
 
 
-def test_the_clockwork_keeps_order_and_does_not_drift() -> None:
-    clockwork = Clockwork()
+def test_the_event_loop_keeps_order_and_does_not_drift() -> None:
+    loop = EventLoop()
     done: list[tuple[str, int]] = []
-    clockwork.every(100, 250, lambda now: done.append(("tick", now)))
-    clockwork.at(600, lambda now: done.append(("first", now)))
-    clockwork.at(600, lambda _: clockwork.at(0, lambda later: done.append(("late", later))))
-    clockwork.run_until(600)
+    loop.every(100, 250, lambda now: done.append(("tick", now)))
+    loop.at(600, lambda now: done.append(("first", now)))
+    loop.at(600, lambda _: loop.at(0, lambda later: done.append(("late", later))))
+    loop.run_until(600)
     assert done == [("tick", 100), ("tick", 350)]
-    assert (clockwork.now_ms, clockwork.due_ms()) == (600, 600)
-    clockwork.run_until(601)
+    assert (loop.now_ms, loop.due_ms()) == (600, 600)
+    loop.run_until(601)
     assert done[2:] == [("first", 600), ("tick", 600), ("late", 600)]

@@ -1,4 +1,4 @@
-"""The map: well-formed, complete, and nothing of it outside the drawing."""
+"""The map is well-formed and complete, and lies within the drawing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_nothing_leaves_the_drawing(name: str) -> None:
         assert left >= 0
         assert left + long <= wide + 12
         assert size <= y <= high
-        assert size >= 11  # on a phone 390 wide that is still legible
+        assert size >= 11  # legible on a phone 390 wide
 
 
 def test_names_are_escaped_and_colours_tell_kinds() -> None:

@@ -1,4 +1,4 @@
-"""Every product's messages, held against three others: captured ones, the gateway's decoders, and the formats' own libraries."""
+"""Messages of every product compared with captured ones, the gateway's decoders and independent libraries."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from bleparser import BleParser
 
-from firmware_sim.clockwork import Clockwork
 from firmware_sim.devices import bthome, cayenne_lpp, frigate, ngsi_ld, ruuvi, shelly_gen2, sparkplug_b, theengs, ttn_v3
 from firmware_sim.devices.ble import Advertisement, IBeacon, ibeacon
+from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE
-from firmware_sim.products.firmware import Cause, Fine, Firmware
-from firmware_sim.products.surroundings import Alone
+from firmware_sim.products.firmware import Cause, Firmware, NoFaults
+from firmware_sim.products.surroundings import FleetSurroundings
 from gateway.core import types
 from gateway.core.types import Observation
 from gateway.decoders.registry import by_topic, load
@@ -27,9 +27,9 @@ from tests.kit.shared import shared_messages
 START_MS = 1_793_617_200_000
 LIFE_MS = 4_000_000  # long enough for the slowest: a weather station reports every ten minutes
 EVERY_MS = 60_000
-UNHEARD = ("home/", "/LWT")  # OpenMQTTGateway says that it lives; the gateway learns that from what it hears
+UNHEARD = ("home/", "/LWT")  # the gateway infers this status from sightings
 
-# What of each product the gateway must understand, by kind of observation.
+# Observations that the gateway must decode, by product and kind.
 UNDERSTOOD = {
     "wayside_v1": {"Sighting", "Consent", "Status"},
     "owntracks": {"Position", "Status"},
@@ -48,16 +48,16 @@ UNDERSTOOD = {
 
 
 def life_of(product: str) -> list[Message]:
-    """A device's life: it starts, reports, is updated, crashes and is switched off."""
+    """Messages of a device that starts, reports, is updated, crashes and is switched off."""
     said: list[Message] = []
-    clockwork = Clockwork()
-    made = CATALOGUE[product](7, Alone("street", 1, 7))
+    loop = EventLoop()
+    made = CATALOGUE[product](7, FleetSurroundings("street", 1, 7))
     changes = {"every_ms": EVERY_MS, "join_refused_share": 0.0, "crashes_per_hour": 0.0, "hangs_per_hour": 0.0}
-    firmware = Firmware(made, clockwork, said.append, seed=1, start_ms=START_MS, conditions=Fine(), changes=changes)
-    assert firmware.tell(Cause.POWER, 0)
+    firmware = Firmware(made, loop, said.append, seed=1, start_ms=START_MS, conditions=NoFaults(), changes=changes)
+    assert firmware.handle(Cause.POWER, 0)
     for end_ms, cause in ((600_000, Cause.UPDATE), (1_200_000, Cause.CRASH), (1_800_000, Cause.CUT)):
-        clockwork.run_until(end_ms)
-        assert firmware.tell(cause, end_ms), f"{product} could not {cause}"
+        loop.run_until(end_ms)
+        assert firmware.handle(cause, end_ms), f"{product} could not {cause}"
     return said
 
 
@@ -86,7 +86,7 @@ def test_the_gateway_understands_every_message(product: str, lives: dict[str, li
 
 
 def test_what_is_measured_arrives_as_measured(lives: dict[str, list[Message]]) -> None:
-    air = Alone("street", 1, 7).air(10_000)
+    air = FleetSurroundings("street", 1, 7).air(10_000)
     for product in ("shelly_gen1", "zigbee2mqtt", "ttn_v3", "ngsi_ld", "theengs_gateway_mqtt"):
         values: dict[str, list[float]] = {}
         for message in lives[product]:
@@ -110,7 +110,7 @@ def shape(value: Any) -> Any:
 
 
 def misfits(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
-    """Where our shape is not theirs: a name or type that they do not have. Null and what is empty fit everything."""
+    """Names and types that captured messages lack. Null and empty values match everything."""
     fits_all: tuple[Any, ...] = ("NoneType", [], {})
     if ours in fits_all or theirs in fits_all:
         return
@@ -126,7 +126,7 @@ def misfits(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
 
 
 def captured(form: str, place: str) -> list[dict[str, Any]]:
-    """Payloads of real messages that have `place` in their topic or content."""
+    """Payloads of captured messages with `place` in topic or content."""
     rows = [line for line in shared_messages(form) if isinstance(line.get("payload"), dict) and not line.get("negative")]
     return [line["payload"] for line in rows if place in f"{line['topic']} {json.dumps(line['payload'])}"]
 
@@ -271,19 +271,19 @@ def test_sparkplug_lives_are_numbered_as_the_specification_wants(lives: dict[str
         bd_seq = next((metric.long_value for metric in read.metrics if metric.name == b"bdSeq"), None)
         numbers.append((message.topic.split("/")[2], read.seq if read.HasField("seq") else None, bd_seq))
     births = [place for place, (branch, _, _) in enumerate(numbers) if branch == "NBIRTH"]
-    assert [numbers[place] for place in births] == [("NBIRTH", 0, life) for life in range(3)]
-    for life, (begin, end) in enumerate(zip(births, [*births[1:], len(numbers)], strict=True)):
+    assert [numbers[place] for place in births] == [("NBIRTH", 0, boot) for boot in range(3)]
+    for boot, (begin, end) in enumerate(zip(births, [*births[1:], len(numbers)], strict=True)):
         *alive, death = numbers[begin:end]
         assert [seq for _, seq, _ in alive] == [place % 256 for place in range(len(alive))]
         assert alive[1][0] == "DBIRTH"
-        assert death == ("NDEATH", None, life)
+        assert death == ("NDEATH", None, boot)
 
 
-# --- the formats' own words ------------------------------------------------------------------------------
+# --- documentation of the formats -----------------------------------------------------------------------
 
 
 def test_cayenne_is_the_published_example() -> None:
-    # thethingsindustries.com, "CayenneLPP": these bytes and what the stack makes of them.
+    # thethingsindustries.com, "CayenneLPP": these bytes and the stack's decoded values.
     entries = [cayenne_lpp.Entry(3, cayenne_lpp.TEMPERATURE, 27.2), cayenne_lpp.Entry(5, cayenne_lpp.TEMPERATURE, 25.5)]
     assert base64.b64encode(cayenne_lpp.encode(entries)) == b"A2cBEAVnAP8="
     assert cayenne_lpp.decoded_payload(entries) == {"temperature_3": 27.200000762939453, "temperature_5": 25.5}
@@ -295,7 +295,7 @@ def test_cayenne_is_the_published_example() -> None:
 
 
 def hci(advert: Advertisement, rssi: int) -> bytes:
-    """An advertisement as a controller reports it (LE Advertising Report), which is what bleparser reads."""
+    """An advertisement as a controller reports it (LE Advertising Report), the input of bleparser."""
     body = b"\x02\x01\x03\x01" + advert.address[::-1] + bytes((len(advert.data),)) + advert.data + bytes((rssi & 255,))
     return b"\x04\x3e" + bytes((len(body),)) + body
 
@@ -343,7 +343,7 @@ def test_shelly_of_the_second_generation_tells_a_switch_as_captured() -> None:
     ours = shelly_gen2.switch(plug, energy["minute_ts"])
     assert list(ours) == list(real)
     told: Any = ours["temperature"]
-    assert told["tF"] == pytest.approx(warmth["tF"], abs=0.1)  # the device rounds what it measured, which is not told
+    assert told["tF"] == pytest.approx(warmth["tF"], abs=0.1)  # the device rounds its measurement
     assert {**ours, "source": real["source"], "temperature": warmth} == real
 
 

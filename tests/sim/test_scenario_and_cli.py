@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from firmware_sim.cli import app
-from firmware_sim.devices.wayside_v1 import Speaker
+from firmware_sim.devices.wayside_v1 import Encoder
 from firmware_sim.scenario import Scenario, ScenarioError, parse
 from firmware_sim.wire.broker import UsageError, parse_broker
 from firmware_sim.wire.flood import new_boot, template
@@ -164,7 +164,7 @@ def test_every_command_has_an_example() -> None:
 
 
 def test_flood_templates_fill_in_number_and_time() -> None:
-    message = Speaker("street", "till-market", "b").purchase(0, 450, "carry_away", None)
+    message = Encoder("street", "till-market", "b").purchase(0, 450, "carry_away", None)
     filled = json.loads(template(message).filled(17, 99))
     assert filled == {**json.loads(message.payload), "seq": 17, "at_ms": 99}
     assert new_boot() != new_boot()

@@ -1,4 +1,4 @@
-"""The score gives known answers: a history that is right, late, invented or missing; triggers that are blind, clever or harmful."""
+"""The score has known results for histories that are correct, late, invented or missing, and for random, good or harmful triggers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from firmware_sim.cli import app
-from firmware_sim.people.anyway import anyway
-from firmware_sim.people.truth import Known
+from firmware_sim.people.counterfactual import baseline_purchases
+from firmware_sim.people.truth import LoadedTruth
 from firmware_sim.scenario import Scenario
 from firmware_sim.score import report
 from firmware_sim.score.value import effects, gain
@@ -20,14 +20,14 @@ from tests.sim.truths import Offering, learning, visit, write_history
 
 
 class Scored:
-    """A run at random, its truth on disk, and the pseudonyms that histories of it use."""
+    """A run with random offers, its truth on disk, and the pseudonyms in its histories."""
 
     def __init__(self, plan: Scenario, folder: Path) -> None:
         run = Offering(plan)
         run.at_random(until_ms=45_000, every_ms=500, each=2)
         run.street.run_until(100_000)
         self.truth = folder / "truth"
-        self.known: Known = run.known(self.truth)
+        self.known: LoadedTruth = run.known(self.truth)
         self.names = learning(self.known)
 
     def stays(self) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ def test_a_history_that_is_the_truth_is_perfect(scored: Scored, tmp_path: Path) 
     result = report.score(scored.truth, [write_history(tmp_path, [*rows, *scored.proposals()])], draws=0)
     every = all_zones(result)
     assert (every.precision.share, every.recall.share, every.pieces) == (1.0, 1.0, 1.0)
-    assert 100 < every.recall.of <= len(rows)  # a stay that began before they said yes does not count
+    assert 100 < every.recall.of <= len(rows)  # a stay that began before the consent does not count
     assert (every.entered_p50_s, every.entered_p95_s, every.left_p50_s, every.left_p95_s) == (0.0, 0.0, 0.0, 0.0)
     assert result.matching.unmatched == 0
     assert result.matching.people == {(0, name): person for person, name in scored.names.items() if (0, name) in result.matching.people}
@@ -66,11 +66,11 @@ def test_a_history_that_is_the_truth_is_perfect(scored: Scored, tmp_path: Path) 
 def test_lateness_omissions_and_inventions_are_measured(scored: Scored, tmp_path: Path) -> None:
     rows = []
     for index, row in enumerate(scored.stays()):
-        if index % 5:  # every fifth is not told
+        if index % 5:  # every fifth is missing
             rows.append(visit(scored.names[row["person"]], row["zone"], row["from_ms"] + 700, row["until_ms"] + 2000))
     told = len(rows)
     long = [row for row in scored.stays() if row["until_ms"] - row["from_ms"] > 8_000]
-    for row in long[:30]:  # in the middle of a long stay they were nowhere else
+    for row in long[:30]:  # within a long stay the person was nowhere else
         middle_ms = (row["from_ms"] + row["until_ms"]) // 2
         rows.append(visit(scored.names[row["person"]], "pub" if row["zone"] == "market" else "market", middle_ms, middle_ms + 1))
     result = report.score(scored.truth, [write_history(tmp_path, [*rows, *scored.proposals()])], grace_s=2.0, draws=0)
@@ -107,7 +107,7 @@ def test_two_gateways_of_which_each_serves_a_part(scored: Scored, tmp_path: Path
     assert only_west.not_served == ["noodle-bar", "pub", "station", "market"]
     assert [row.zone for row in only_west.visits] == ["plaza", "arcade", "cafe", "bistro", "all"]
     both = all_zones(report.score(scored.truth, folders, draws=0))
-    assert both.recall.share > 0.97  # who was seen only a moment by a gateway may be taken for another
+    assert both.recall.share > 0.97  # subjects seen only briefly may be mismatched
 
 
 def test_sending_blindly_is_no_better_than_chance(scored: Scored, tmp_path: Path) -> None:
@@ -123,17 +123,17 @@ def test_whoever_knows_the_truth_beats_chance_and_regrets_nothing(street_plan: S
     run = Offering(street_plan)
     for now_ms in range(5_000, 20_000, 500):
         run.street.run_until(now_ms)
-        known = run.street.truth().known()
+        known = run.street.truth().loaded()
         street_s = known.world.street_s(now_ms)
         walker = run.chance.choice(run.there())
-        would = anyway(walker, street_s, run.chance)
+        would = baseline_purchases(walker, street_s, run.chance)
         best = max(effects(known), key=lambda offer: gain(walker, offer, street_s, would))
         run.send(walker, best.shop, offer=best.id)
     run.street.truth().write(tmp_path / "truth")
     value = report.score(tmp_path / "truth", [write_history(tmp_path, [])], draws=150).value
     assert value is not None
     assert value.advantage.low > 0.0
-    assert value.best_share > 0.75  # futures are drawn anew: where two offers are as good, either may win
+    assert value.best_share > 0.75  # rollouts are drawn anew: between equal offers either may win
     assert value.regret.mean < 15.0
 
 
@@ -162,7 +162,7 @@ def test_machines_and_people_read_the_same(scored: Scored, tmp_path: Path) -> No
     assert facts["decisions"]["never_received"] == 0
     shown = CliRunner().invoke(app, asked)
     assert shown.exit_code == 0, shown.stderr
-    for text in ("precision", "plaza", "better than chance by", "regret a decision", "1 that name somebody"):
+    for text in ("precision", "plaza", "gain over random offers", "regret per decision", "1 with personal identifiers"):
         assert text in shown.stdout
 
 

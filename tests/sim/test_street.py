@@ -1,4 +1,4 @@
-"""The demo street as a whole: same seed same bytes, everybody speaks, names as agreed, closed loop as promised."""
+"""The demo street as a whole: reproducible bytes, all devices publish, names as specified, closed loop as specified."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_same_seed_same_bytes_other_seed_other_bytes(street_plan: Scenario, minu
 
 def test_a_street_turned_in_small_steps_says_the_same(street_plan: Scenario, minute: Minute) -> None:
     said: Minute = []
-    street = Street(street_plan, seed=1, start_ms=street_plan.start_ms, publish=lambda m: said.append((street.clockwork.now_ms, m)))
+    street = Street(street_plan, seed=1, start_ms=street_plan.start_ms, publish=lambda m: said.append((street.loop.now_ms, m)))
     for end_ms in range(0, 60_001, 37):
         street.run_until(end_ms)
     street.run_until(60_000)
@@ -155,7 +155,7 @@ def test_after_withdrawal_the_phone_is_silent_but_its_beacon_is_not(street_plan:
 def test_message_cadence_stays_real_at_any_speed(street_plan: Scenario) -> None:
     for speed in (1.0, 20.0):
         said: Minute = []
-        street = Street(street_plan, seed=1, start_ms=0, speed=speed, publish=lambda m: said.append((street.clockwork.now_ms, m)))  # noqa: B023
+        street = Street(street_plan, seed=1, start_ms=0, speed=speed, publish=lambda m: said.append((street.loop.now_ms, m)))  # noqa: B023
         street.run_until(20_000)
         assert Counter(m.topic for _, m in said)["/gw/ac233f00a001/status"] == 19
 

@@ -1,4 +1,4 @@
-"""A street with offers whose truth is known, and histories made of it: what a gateway would have exported, on purpose right or wrong."""
+"""A street with offers and known truth, and histories made from it, correct or wrong on purpose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.draws import generator
-from firmware_sim.people.truth import Known, Witness, read
+from firmware_sim.people.truth import LoadedTruth, TruthRecorder, read
 from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario
 from firmware_sim.street.street import Street
@@ -19,11 +19,11 @@ SHOPS = {"cafe": "flat-white", "bistro": "bistro-lunch", "noodle-bar": "noodle-b
 
 
 class Offering:
-    """A run to which somebody sends offers: `pick` of the consenting walkers there are gives who gets which shop's offer."""
+    """A run with offers: `pick` chooses walker and shop from the consenting walkers present."""
 
     def __init__(self, plan: Scenario, *, seed: int = 3, speed: float | None = None) -> None:
-        self.witness = Witness()
-        self.street = Street(plan, seed=seed, start_ms=plan.start_ms, publish=lambda _: None, witness=self.witness, speed=speed)
+        self.recorder = TruthRecorder()
+        self.street = Street(plan, seed=seed, start_ms=plan.start_ms, publish=lambda _: None, recorder=self.recorder, speed=speed)
         self.plan, self.sent = plan, 0
         self.chance = generator(seed, "test offers")
 
@@ -33,25 +33,25 @@ class Offering:
         self.street.receive(f"wayside/v1/{self.plan.site}/down/phone-{walker.number:04d}/offer", json.dumps(body).encode())
 
     def there(self) -> list[Walker]:
-        """Everybody who is there now and says yes."""
+        """Walkers with consent that are present now."""
         world = self.street.truth().world
-        street_s = world.street_s(self.street.clockwork.now_ms)
-        return [w for w in self.street.walkers if w.says_yes(street_s) and w.place(street_s) is not None]
+        street_s = world.street_s(self.street.loop.now_ms)
+        return [w for w in self.street.walkers if w.consents_at(street_s) and w.place(street_s) is not None]
 
     def at_random(self, *, until_ms: int, every_ms: int, each: int) -> None:
-        """Offers to people picked blindly."""
+        """Offers to random people."""
         for now_ms in range(5_000, until_ms, every_ms):
             self.street.run_until(now_ms)
             for walker in self.chance.sample(self.there(), each):
                 self.send(walker, self.chance.choice(sorted(SHOPS)))
 
-    def known(self, folder: Path) -> Known:
+    def known(self, folder: Path) -> LoadedTruth:
         self.street.truth().write(folder)
         return read(folder)
 
 
-def learning(known: Known) -> dict[str, str]:
-    """Pseudonyms of those of whom a gateway may tell: learning, and never withdrawn."""
+def learning(known: LoadedTruth) -> dict[str, str]:
+    """Pseudonyms of people that a gateway may report: consent to learning, never withdrawn."""
     gone = {row["person"] for row in known.tables["consents"] if row["what"] == "withdrawn"}
     people = sorted(row["person"] for row in known.tables["people"] if "learning" in row["purposes"].split() and row["person"] not in gone)
     chance = generator(7, "pseudonyms")

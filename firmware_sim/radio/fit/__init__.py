@@ -1,1 +1,1 @@
-"""Radio fitted to real traces: parameters for a scenario's `[radio]`, and how well they tell traces that they have not seen."""
+"""Fit of the radio model to measured traces, and its evaluation on held-back traces."""

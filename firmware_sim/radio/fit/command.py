@@ -1,4 +1,4 @@
-"""`wayside-sim fit`: the parameters to paste into a scenario, and the board that says whether to believe them."""
+"""`wayside-sim fit`: parameters for a scenario, and an evaluation on held-back traces."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from firmware_sim.console import one_line_errors
-from firmware_sim.radio.fit.judge import Fit, Row
-from firmware_sim.radio.fit.judge import fit as fitted
+from firmware_sim.radio.fit.evaluation import Fit, Row
+from firmware_sim.radio.fit.evaluation import fit as fitted
 
 WIDE = 130
 
@@ -23,7 +23,7 @@ def fit(
     data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds ble_rssi_spachos and ble_rssi_library.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
 ) -> None:
-    """Fit the radio to real traces, and show on held-back ones how it fares beside a plain model."""
+    """Fit the radio to measured traces, and compare it with a plain model on held-back ones."""
     with one_line_errors():
         found = fitted(data)
     if as_json:
@@ -31,7 +31,7 @@ def fit(
         return
     console = Console()
     console.print(_toml(found), highlight=False, markup=False)
-    (console if console.is_terminal else Console(width=WIDE)).print(_board(found.board))
+    (console if console.is_terminal else Console(width=WIDE)).print(_table(found.scores))
 
 
 def _facts(found: Fit) -> dict[str, object]:
@@ -39,12 +39,12 @@ def _facts(found: Fit) -> dict[str, object]:
         "lines": {room: {"rssi_1m_dbm": line[0], "exponent": line[1]} for room, line in found.lines.items()},
         "fading": {name: getattr(found.fading, name) for name in ("place_db", "channels_db", "channel_db", "sample_db", "same_share")},
         "library": found.library._asdict(),
-        "board": [row._asdict() for row in found.board],
+        "board": [row._asdict() for row in found.scores],
     }
 
 
 def _toml(found: Fit) -> str:
-    """What goes into a scenario; a site's line is as different as its rooms are."""
+    """Parameters as TOML; the path-loss line is the mean over rooms, each of which is given as a comment."""
     fading, lines = found.fading, found.lines
     rooms = "".join(f"# room {room}: rssi_1m_dbm = {line[0]:.1f}, exponent = {line[1]:.2f}\n" for room, line in lines.items())
     reference, exponent = (sum(line[part] for line in lines.values()) / len(lines) for part in (0, 1))
@@ -55,7 +55,7 @@ def _toml(found: Fit) -> str:
     )
 
 
-def _board(rows: list[Row]) -> Table:
+def _table(rows: list[Row]) -> Table:
     table = Table(title="on held-back traces, lower is better", title_justify="left")
     for column in ("data", "measure", "plain", "ours", "ours less plain", "traces"):
         table.add_column(column, justify="left" if column in {"data", "measure"} else "right")

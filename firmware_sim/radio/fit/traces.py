@@ -1,7 +1,8 @@
-"""The published traces, as plain values.
+"""Published traces of BLE signal levels.
 
-`ble_rssi_spachos`: a receiver on a table, transmitters at known distances or points, fifty to a hundred levels one by one.
-`ble_rssi_library`: thirteen beacons, a person walking from cell to cell, one level a beacon and moment, -200 where unheard.
+`ble_rssi_spachos`: a receiver on a table, transmitters at known distances or points, fifty to a hundred levels each.
+`ble_rssi_library`: thirteen beacons, a person walking from cell to cell, one level per beacon and moment, -200 where nothing
+was received.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from numpy.typing import NDArray
 
 Levels = NDArray[np.float64]
 
-DISTANCE_M_MIN = 0.5  # nearer than this the far-field formula means nothing
-FAINTEST_DBM = -110.0  # the library's table holds a -199: no receiver hears that
+DISTANCE_M_MIN = 0.5  # the far-field formula does not hold at shorter distances
+FAINTEST_DBM = -110.0  # the library table contains a -199, below the sensitivity of any receiver
 ROOMS = "ble_rssi_spachos"
 LIBRARY = "ble_rssi_library"
 
 
 class TraceError(ValueError):
-    """The traces are not there, or not what they should be."""
+    """The traces are missing or malformed."""
 
 
 class Trace(NamedTuple):
-    """Levels of one transmitter at one place, in the order in which they came."""
+    """Levels in dBm of one transmitter at one place, in order of reception."""
 
     room: str
     distance_m: float
@@ -36,7 +37,7 @@ class Trace(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """One cell of the library and one beacon: the levels heard there, and how often it was not heard."""
+    """One cell of the library and one beacon: the received levels in dBm, and the number of missed receptions."""
 
     cell: tuple[int, int]
     beacon: str
@@ -53,7 +54,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def rooms(data: Path) -> list[Trace]:
-    """Traces at known distances, by room and distance."""
+    """Traces at known distances, by room and distance. Raises TraceError if the files cannot be read."""
     metres = {
         (row["scenario"], row["point"]): float(row["distance_m"])
         for row in _rows(data / ROOMS / "points.csv")
@@ -68,7 +69,7 @@ def rooms(data: Path) -> list[Trace]:
 
 
 def library(data: Path) -> list[Heard]:
-    """Every cell with every beacon that was heard anywhere, by cell and beacon."""
+    """Every cell with every beacon, by cell and beacon. Raises TraceError if the file cannot be read."""
     found: dict[tuple[tuple[int, int], str], tuple[list[float], list[int]]] = defaultdict(lambda: ([], []))
     for row in _rows(data / LIBRARY / "iBeacon_RSSI_Labeled.csv.gz"):
         cell = ord(row["location"][0]) - ord("A"), int(row["location"][1:])

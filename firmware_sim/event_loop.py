@@ -1,9 +1,9 @@
-"""Virtual time: a heap of things to do, and a hand that only moves when it is told to.
+"""Discrete-event loop in virtual time: a heap of scheduled actions.
 
-Time is integer milliseconds since the run began, as the outside sees it ("published time"). A recording
-turns the hand as fast as it can, a live run as fast as the wall clock goes; what happens is the same.
-Things due at the same millisecond happen in the order in which they were planned. So what is planned
-from outside (an answer to an offer) moves nothing else: the others keep their order among themselves.
+Time is integer milliseconds since the start of the run ("published time", the time that an MQTT client observes). A recording
+advances it as fast as the computer can, a live run with the wall clock; the results are the same. Actions due in the same
+millisecond run in scheduling order, so an action scheduled from outside (an answer to an offer) does not
+change the order of the others.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from itertools import count
 
 Action = Callable[[int], None]
-"""Something to do; it is told the time at which it is due."""
+"""Scheduled action; its argument is the time in milliseconds at which it is due."""
 
 
-class Clockwork:
-    """`now_ms` is the time of whatever is happening, or happened last."""
+class EventLoop:
+    """Event loop. `now_ms` is the due time of the current action, or of the last one."""
 
     def __init__(self) -> None:
         self.now_ms = 0
@@ -25,11 +25,11 @@ class Clockwork:
         self._order = count()
 
     def at(self, due_ms: int, action: Action) -> None:
-        """Plan `action`; what lies in the past is done at once, but never before now."""
+        """Schedule `action` for `due_ms`; a time in the past counts as now."""
         heapq.heappush(self._planned, (max(due_ms, self.now_ms), next(self._order), action))
 
     def every(self, first_ms: int, period_ms: int, action: Action) -> None:
-        """Plan `action` at `first_ms` and every `period_ms` after it, without drift."""
+        """Schedule `action` at `first_ms` and every `period_ms` after it, without drift."""
 
         def again(now_ms: int) -> None:
             self.at(now_ms + period_ms, again)
@@ -38,11 +38,11 @@ class Clockwork:
         self.at(first_ms, again)
 
     def due_ms(self) -> int | None:
-        """When the next thing is due, or None when nothing is planned."""
+        """Due time of the next action in milliseconds, or None if nothing is scheduled."""
         return self._planned[0][0] if self._planned else None
 
     def run_until(self, end_ms: int) -> None:
-        """Do everything due before `end_ms`, in order, and then let it be `end_ms`."""
+        """Run every action due before `end_ms`, in order, then set the time to `end_ms`."""
         while self._planned and self._planned[0][0] < end_ms:
             self.now_ms, _, action = heapq.heappop(self._planned)
             action(self.now_ms)

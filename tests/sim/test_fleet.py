@@ -1,4 +1,4 @@
-"""Fleets: as many as asked, as often as asked, the same bytes for the same seed; recordings that are said again as they were."""
+"""Fleets: number, rate and reproducible bytes; recordings are replayed unchanged."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 
 from firmware_sim.cli import app
 from firmware_sim.faults.rules import FaultError, parse_options
+from firmware_sim.fleet.fleet import Fleet
 from firmware_sim.fleet.playback import Playback
 from firmware_sim.fleet.procstat import Meter
 from firmware_sim.fleet.run import Lags
-from firmware_sim.fleet.swarm import Swarm
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX
 from firmware_sim.wire.broker import UsageError
@@ -32,54 +32,54 @@ def sim(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
-class Told:
-    """A fleet without a broker, and everything that it said."""
+class Recording:
+    """A fleet without a broker, and all its messages."""
 
     def __init__(
         self, devices: int = 400, *, rate: float | None = 200.0, seed: int = 1, faults: tuple[str, ...] = (), ramp_s: float = 2.0
     ) -> None:
-        self.said: list[tuple[int, str, Message]] = []
-        self.swarm = Swarm(
-            DEFAULT_MIX, devices, seed=seed, start_ms=START_MS, say=self._say, rate=rate, ramp_s=ramp_s, faults=parse_options(faults)
+        self.sent: list[tuple[int, str, Message]] = []
+        self.fleet = Fleet(
+            DEFAULT_MIX, devices, seed=seed, start_ms=START_MS, send=self._send, rate=rate, ramp_s=ramp_s, faults=parse_options(faults)
         )
 
-    def _say(self, device: str, message: Message) -> None:
-        self.said.append((self.swarm.clockwork.now_ms, device, message))
+    def _send(self, device: str, message: Message) -> None:
+        self.sent.append((self.fleet.loop.now_ms, device, message))
 
     def digest(self) -> str:
-        return hashlib.sha256(repr(self.said).encode()).hexdigest()
+        return hashlib.sha256(repr(self.sent).encode()).hexdigest()
 
 
-def run(seconds: int, devices: int = 400, **options: Any) -> Told:
-    told = Told(devices, **options)
-    told.swarm.run_until(seconds * 1000)
-    return told
+def run(seconds: int, devices: int = 400, **options: Any) -> Recording:
+    recording = Recording(devices, **options)
+    recording.fleet.run_until(seconds * 1000)
+    return recording
 
 
 @pytest.fixture(scope="module")
-def told() -> Told:
+def recording() -> Recording:
     return run(40)
 
 
-def test_everybody_is_switched_on_and_speaks(told: Told) -> None:
-    assert len(told.swarm.devices) == 400
-    spoken = {device for _, device, _ in told.said}
-    silent = told.swarm.devices.keys() - spoken
-    # Only what must join a network first may still be trying: some Zigbee and LoRaWAN devices are refused at first.
+def test_everybody_is_switched_on_and_speaks(recording: Recording) -> None:
+    assert len(recording.fleet.devices) == 400
+    spoken = {device for _, device, _ in recording.sent}
+    silent = recording.fleet.devices.keys() - spoken
+    # Only devices that join a network may be silent: some Zigbee and LoRaWAN devices are refused at first.
     assert {device[:8] for device in silent} <= {"climate-", "70b3d57e"}
-    assert {message.format for _, _, message in told.said} == set(CATALOGUE)
-    assert told.swarm.summary()["messages"] == len(told.said)
+    assert {message.format for _, _, message in recording.sent} == set(CATALOGUE)
+    assert recording.fleet.summary()["messages"] == len(recording.sent)
 
 
-def test_the_rate_is_met_exactly_once_all_are_on(told: Told) -> None:
-    reports = Counter(at_ms // 10_000 for at_ms, _, message in told.said if 20_000 <= at_ms < 40_000)
+def test_the_rate_is_met_exactly_once_all_are_on(recording: Recording) -> None:
+    reports = Counter(at_ms // 10_000 for at_ms, _, message in recording.sent if 20_000 <= at_ms < 40_000)
     for count in reports.values():
-        assert abs(count - 2_000) <= 0.02 * 2_000  # a sleeper is awake a moment longer than its period says
+        assert abs(count - 2_000) <= 0.02 * 2_000  # a sleeping device is awake slightly longer than its period
 
 
-def test_what_one_device_says_is_in_order(told: Told) -> None:
+def test_what_one_device_says_is_in_order(recording: Recording) -> None:
     numbers: dict[tuple[str, str], list[int]] = {}
-    for _, device, message in told.said:
+    for _, device, message in recording.sent:
         if message.format == "wayside_v1":
             fields = json.loads(message.payload)
             numbers.setdefault((device, fields["boot"]), []).append(fields["seq"])
@@ -87,17 +87,17 @@ def test_what_one_device_says_is_in_order(told: Told) -> None:
     assert all(seqs == list(range(len(seqs))) for seqs in numbers.values())
 
 
-def test_same_seed_same_bytes_in_any_steps(told: Told) -> None:
-    again = Told()
+def test_same_seed_same_bytes_in_any_steps(recording: Recording) -> None:
+    again = Recording()
     for end_ms in range(0, 40_001, 333):
-        again.swarm.run_until(end_ms)
-    again.swarm.run_until(40_000)
-    assert again.digest() == told.digest()
+        again.fleet.run_until(end_ms)
+    again.fleet.run_until(40_000)
+    assert again.digest() == recording.digest()
     assert run(2, seed=2).digest() != run(2).digest()
 
 
 def test_without_a_rate_each_product_keeps_its_own_period() -> None:
-    said = run(130, 100, rate=None).said
+    said = run(130, 100, rate=None).sent
     times: dict[str, list[int]] = {}
     for at_ms, device, message in said:
         if message.format in {"owntracks", "minew_gateway_json"} and message.kind != "status":
@@ -109,23 +109,23 @@ def test_without_a_rate_each_product_keeps_its_own_period() -> None:
 def test_faults_befall_a_fleet() -> None:
     sick = run(20, faults=("loss:share=0.5,devices=phone-o*", "reboot:from_s=10,devices=edge-*"))
     well = run(20)
-    lost = sum(m.format == "owntracks" for _, _, m in well.said) - sum(m.format == "owntracks" for _, _, m in sick.said)
-    assert sick.swarm.tally.faults["loss"] == lost > 100
-    assert sick.swarm.tally.faults["reboot"] == 8
-    assert sick.swarm.summary()["starts"] == {"crash": 8, "power": 400}
+    lost = sum(m.format == "owntracks" for _, _, m in well.sent) - sum(m.format == "owntracks" for _, _, m in sick.sent)
+    assert sick.fleet.counters.faults["loss"] == lost > 100
+    assert sick.fleet.counters.faults["reboot"] == 8
+    assert sick.fleet.summary()["starts"] == {"crash": 8, "power": 400}
     others = {"owntracks", "sparkplug_b"}
-    assert [row for row in sick.said if row[2].format not in others] == [row for row in well.said if row[2].format not in others]
+    assert [row for row in sick.sent if row[2].format not in others] == [row for row in well.sent if row[2].format not in others]
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "expected"),
     [
         ("clone:beacon=iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1-1", "use it on a street"),
         ("loss:share=1,devices=edge-0001", "no device 'edge-0001'; did you mean 'edge-00001'"),
     ],
 )
-def test_a_rule_that_means_nothing_to_a_fleet_is_told(rule: str, told: str) -> None:
-    with pytest.raises(FaultError, match=told):
+def test_a_rule_that_means_nothing_to_a_fleet_is_expected(rule: str, expected: str) -> None:
+    with pytest.raises(FaultError, match=expected):
         run(1, faults=(rule,))
 
 
@@ -142,7 +142,7 @@ def test_a_packet_states_its_length_as_the_standard_has_it(length: int, stated: 
     assert packet(PUBLISH, bytes(length))[: 1 + len(stated) // 2].hex() == f"30{stated}"
 
 
-def test_processes_are_measured_and_absent_ones_told() -> None:
+def test_processes_are_measured_and_absent_ones_run_() -> None:
     meter = Meter()
     assert sum(range(100_000)) > 0
     cost = meter.cost()
@@ -182,7 +182,7 @@ def test_a_recording_is_said_again_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "fleet.jsonl"
     summary = json.loads(sim("fleet", "--devices", "60", "--rate", "60", "--seconds", "20", "--record", str(file), "--json").stdout)
     recorded, said = list(read(file)), list[tuple[int, Message]]()
-    playback = Playback(file, lambda _, message: said.append((playback.clockwork.now_ms, message)))
+    playback = Playback(file, lambda _, message: said.append((playback.loop.now_ms, message)))
     playback.run_until(10**9)
     first_ms = recorded[0].at_ms
     assert len(said) == len(recorded) == summary["messages"]
@@ -191,7 +191,7 @@ def test_a_recording_is_said_again_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "recording"),
     [
         ('{"topic": "a/+"}', "topic without"),
         ('{"topic": "a", "qos": 2}', "QoS 0 or 1"),
@@ -200,29 +200,29 @@ def test_a_recording_is_said_again_as_it_was(tmp_path: Path) -> None:
         ("nonsense", "JSON is malformed"),
     ],
 )
-def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, told: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, recording: str, tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     file.write_text(f'{{"topic": "fine", "payload": {{"a": 1}}}}\n\n{line}\n', "utf-8")
     lines = read(file)
     assert next(lines) == (0, "fine", b'{"a": 1}', 0, False)
-    with pytest.raises(LineError, match=f"x.jsonl:3: .*{told}"):
+    with pytest.raises(LineError, match=f"x.jsonl:3: .*{recording}"):
         next(lines)
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         (["fleet", "--mix", "owntrack"], "mix: no product 'owntrack'; did you mean 'owntracks'?"),
         (["fleet", "--fault", "lost:share=1"], "no fault 'lost'; did you mean 'loss'?"),
-        (["record", "street", "x", "--fault", "loss:part=1"], "loss has no knob 'part'; did you mean 'share'?"),
+        (["record", "street", "x", "--fault", "loss:part=1"], "loss has no field 'part'; did you mean 'share'?"),
         (["run", "street", "--fault", "loss"], "missing required field `share`"),
-        (["fleet", "--devices", "2000", "--own", "*"], "at most 500 may"),
+        (["fleet", "--devices", "2000", "--own", "*"], "at most 500 are allowed"),
     ],
 )
-def test_wrong_use_is_one_line(command: list[str], told: str) -> None:
+def test_wrong_use_is_one_line(command: list[str], expected: str) -> None:
     done = sim(*command)
     assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1), done.output
-    assert told in done.stderr
+    assert expected in done.stderr
 
 
 @pytest.mark.parametrize("command", ["fleet", "replay", "count"])

@@ -1,4 +1,4 @@
-"""What happened, counted for the summary at the end."""
+"""Counters of a run, for its summary."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from firmware_sim.devices.wayside_v1 import FACTS
 from firmware_sim.message import Message
 
 
-class Tally:
-    """Counts of what left the devices and of what became of the offers that came down to them."""
+class Counters:
+    """Counts of published messages, injected faults, offers and answers."""
 
     def __init__(self) -> None:
         self.formats: Counter[str] = Counter()
@@ -20,13 +20,13 @@ class Tally:
         self.malformed = 0
 
     def count(self, message: Message) -> None:
-        """One message has left."""
+        """Count one published message."""
         self.formats[message.format] += 1
         if message.kind in FACTS:
             self.facts[message.kind] += 1
 
     def summary(self) -> dict[str, object]:
-        """All counts, ready for JSON."""
+        """All counts as a JSON-compatible dictionary."""
         return {
             "messages": self.formats.total(),
             "messages_by_format": dict(sorted(self.formats.items())),

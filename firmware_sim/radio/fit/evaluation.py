@@ -1,14 +1,15 @@
-"""Which model tells better what it has not seen: proper scores on held-back traces, with intervals.
+"""Evaluation of the radio models on held-back traces by proper scoring rules, with confidence intervals.
 
-Rooms: every other distance of a room is held back, in turn; the line comes from the room's other distances, and what lies
-around the line (both models) from the other rooms alone. Library: every other cell is held back, in turn; beacons are placed
-from the cells that are left, and distances are counted in cells. Scores, lower is better:
+Rooms: every other distance of a room is held back, in turn; the path-loss line is fitted on the room's other distances, the
+deviations from it (in both models) on the other rooms only. Library: every other cell is held back, in turn; beacons are
+located from the remaining cells, and distances are counted in cells. Scores, lower is better:
 
-* CRPS of single samples, and the energy score of eight in a row (their joint distribution; a filter in a gateway sees such a row);
+* CRPS of single samples, and the energy score of eight consecutive ones (their joint distribution, as a filter in a gateway
+  receives them);
 * Wasserstein distance and Kolmogorov-Smirnov statistic between the samples of a trace and the model's at that distance;
-* how far the spread within a trace is from the model's.
+* error of the standard deviation within a trace.
 
-Differences are ours less plain, paired by trace (cell), with 95 % intervals by bootstrap over traces.
+Differences are ours minus plain, paired by trace (cell), with 95 % intervals by bootstrap over traces.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from firmware_sim.scenario import Fading
 SEED = 11
 PLACES, WINDOW = 600, 8
 BOOTSTRAPS = 2000
-CELLS_M_MIN = 0.5  # in a beacon's own cell one stands somewhere near it
+CELLS_M_MIN = 0.5  # mean distance within a beacon's own cell
 
 
 class Row(NamedTuple):
-    """One measure on one set: both models' means, and the difference with its 95 % interval."""
+    """One measure on one data set: means of both models, and the difference with its 95 % interval."""
 
     data: str
     measure: str
@@ -45,48 +46,48 @@ class Row(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What was found: the line of each room, ours from all traces, the library's, and the board."""
+    """Result: path-loss line of each room, fading from all traces, library model, and the evaluation."""
 
     lines: dict[str, Line]
     fading: Fading
     library: model.Censored
-    board: list[Row]
+    scores: list[Row]
 
 
 def fit(data: Path) -> Fit:
-    """Fit on everything for use, and on parts for judgement."""
+    """Fit on all traces for use, and on parts for evaluation. Raises TraceError if the traces cannot be read."""
     traces, cells = rooms(data), library(data)
     lines = {room: model.line([trace for trace in traces if trace.room == room]) for room in sorted({trace.room for trace in traces})}
     everything = model.censored(*_arrays(cells, _places(cells)))
-    return Fit(lines, model.parts(traces).fading, everything, [*_rooms_board(traces), *_library_board(cells)])
+    return Fit(lines, model.parts(traces).fading, everything, [*_rooms_scores(traces), *_library_scores(cells)])
 
 
 # --- rooms -------------------------------------------------------------------------------------------------------------
 
 
-def _rooms_board(traces: Sequence[Trace]) -> list[Row]:
+def _rooms_scores(traces: Sequence[Trace]) -> list[Row]:
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     for room in sorted({trace.room for trace in traces}):
         here, elsewhere = ([trace for trace in traces if (trace.room == room) == is_here] for is_here in (True, False))
         models: tuple[Model, Model] = model.plain(elsewhere), model.parts(elsewhere)
-        clouds = [one.draw(PLACES, WINDOW, dice) for one in models]
+        clouds = [one.draw(PLACES, WINDOW, rng) for one in models]
         for seen, held_back in ((here[::2], here[1::2]), (here[1::2], here[::2])):
             middle = model.line(seen)
             for trace in held_back:
-                found = [_trace(trace.levels, cloud + model.expected(middle, trace.distance_m), dice) for cloud in clouds]
+                found = [_trace(trace.levels, cloud + model.expected(middle, trace.distance_m), rng) for cloud in clouds]
                 for measure, plain in found[0].items():
                     scores[measure].append((plain, found[1][measure]))
     return [_row("rooms", measure, pairs) for measure, pairs in scores.items()]
 
 
-def _trace(levels: Levels, cloud: Levels, dice: np.random.Generator) -> dict[str, float]:
-    """All measures of one held-back trace beside a model's cloud of windows (a row a place)."""
+def _trace(levels: Levels, cloud: Levels, rng: np.random.Generator) -> dict[str, float]:
+    """All measures of one held-back trace for samples of a model (one row per place)."""
     pool = cloud.ravel()
     windows = np.array([levels[start : start + WINDOW] for start in range(0, len(levels) - WINDOW + 1, WINDOW // 2)])
     return {
         "CRPS of a sample, dB": _crps(levels, pool),
-        f"energy score of {WINDOW} in a row, dB": _energy(windows, cloud, dice),
+        f"energy score of {WINDOW} in a row, dB": _energy(windows, cloud, rng),
         "Wasserstein distance, dB": _wasserstein(levels, pool),
         "Kolmogorov-Smirnov": _kolmogorov(levels, pool),
         "spread within a place, off by dB": float(abs(windows.std(axis=1).mean() - cloud.std(axis=1).mean())),
@@ -97,7 +98,7 @@ def _trace(levels: Levels, cloud: Levels, dice: np.random.Generator) -> dict[str
 
 
 def _places(cells: Sequence[Heard]) -> dict[str, tuple[float, float]]:
-    """Where each beacon hangs, in cells: the middle of the cells that heard it, weighed by amplitude."""
+    """Position of each beacon in cells: the mean of the cells that received it, weighted by amplitude."""
     pulls: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for one in cells:
         pulls[one.beacon] += [(float(10 ** (level / 20)), *one.cell) for level in one.levels]
@@ -114,16 +115,16 @@ def _away(one: Heard, places: dict[str, tuple[float, float]]) -> float:
 
 
 def _arrays(cells: Sequence[Heard], places: dict[str, tuple[float, float]]) -> tuple[Levels, Levels, Levels, Levels]:
-    """Levels heard with their distances, and how often nothing was heard with those."""
+    """Received levels and distances, then counts of missed receptions and distances."""
     known = [(one, _away(one, places)) for one in cells if one.beacon in places]
     levels = np.concatenate([one.levels for one, _ in known])
     metres = np.concatenate([np.full(len(one.levels), away) for one, away in known])
     return levels, metres, np.array([float(one.unheard) for one, _ in known]), np.array([away for _, away in known])
 
 
-def _library_board(cells: Sequence[Heard]) -> list[Row]:
+def _library_scores(cells: Sequence[Heard]) -> list[Row]:
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     names = sorted({one.cell for one in cells})
     for half in (0, 1):
         held_back = set(names[half::2])
@@ -138,8 +139,8 @@ def _library_board(cells: Sequence[Heard]) -> list[Row]:
             if one.beacon in places and len(one.levels):
                 away = _away(one, places)
                 clouds = (
-                    dice.normal(reference - 10 * exponent * np.log10(away), spread, PLACES),
-                    ours.draw(away, PLACES, dice),
+                    rng.normal(reference - 10 * exponent * np.log10(away), spread, PLACES),
+                    ours.draw(away, PLACES, rng),
                 )
                 for measure, score in (("CRPS of a sample, dB", _crps), ("Wasserstein distance, dB", _wasserstein)):
                     scores[measure].append((score(one.levels, clouds[0]), score(one.levels, clouds[1])))
@@ -159,29 +160,29 @@ def _row(data: str, measure: str, pairs: list[tuple[float, float]]) -> Row:
 
 
 def _crps(levels: Levels, cloud: Levels) -> float:
-    """Continuous ranked probability score of a cloud (Gneiting and Raftery 2007, eq. 21), mean over levels."""
+    """Continuous ranked probability score of samples (Gneiting and Raftery 2007, eq. 21), mean over levels, in dB."""
     ranked = np.sort(cloud)
     size = len(ranked)
     spread = float((ranked * (2 * np.arange(1, size + 1) - size - 1)).sum()) * 2 / size**2  # mean |X - X'|
     return float(np.abs(levels[:, None] - ranked[None, :]).mean()) - spread / 2
 
 
-def _energy(windows: Levels, cloud: Levels, dice: np.random.Generator) -> float:
-    """Energy score of windows (ibid., eq. 22), divided by the root of their length to be in dB."""
-    other = cloud[dice.permutation(len(cloud))]
+def _energy(windows: Levels, cloud: Levels, rng: np.random.Generator) -> float:
+    """Energy score of windows (ibid., eq. 22), divided by the square root of their length to be in dB."""
+    other = cloud[rng.permutation(len(cloud))]
     away = np.sqrt(np.square(windows[:, None, :] - cloud[None, :, :]).sum(axis=2)).mean()
     apart = np.sqrt(np.square(cloud - other).sum(axis=1)).mean()
     return float((away - apart / 2) / np.sqrt(cloud.shape[1]))
 
 
 def _wasserstein(levels: Levels, cloud: Levels) -> float:
-    """The mean distance between quantiles."""
+    """Mean distance between quantiles, in dB."""
     shares = (np.arange(200) + 0.5) / 200
     return float(np.abs(np.quantile(levels, shares) - np.quantile(cloud, shares)).mean())
 
 
 def _kolmogorov(levels: Levels, cloud: Levels) -> float:
-    """The largest difference between distribution functions."""
+    """Largest difference between the distribution functions."""
     points = np.union1d(levels, cloud)
     below = (np.searchsorted(np.sort(values), points, side="right") / len(values) for values in (levels, cloud))
     return float(np.abs(next(below) - next(below)).max())

@@ -1,0 +1,64 @@
+"""Radios that people carry: every person's phone advertises, with or without consent.
+
+A phone with the app advertises the app's iBeacon under an address that rotates; other phones send one of the usual frames of
+other products, whose address and content rotate together and therefore cannot be linked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from firmware_sim import draws
+from firmware_sim.devices import ble
+from firmware_sim.event_loop import EventLoop
+from firmware_sim.people.walker import Walker
+from firmware_sim.radio.propagation import Propagation
+from firmware_sim.street.scanners import Receiver
+from firmware_sim.street.transport import Transport
+
+JITTER_MS = 10  # Bluetooth adds 0..10 ms to every advertising interval
+FOREIGN_SORTS = 4
+
+
+class CarriedRadio:
+    """Advertisements of one walker's phone, delivered to the receivers in range."""
+
+    def __init__(
+        self,
+        walker: Walker,
+        beacon: ble.IBeacon | None,
+        propagation: Propagation,
+        receivers: Mapping[str, Receiver],
+        loop: EventLoop,
+        transport: Transport,
+    ) -> None:
+        self._walker, self._world = walker, walker.world
+        self._beacon, self._propagation, self._receivers, self._loop = beacon, propagation, receivers, loop
+        self._transport = transport
+        self._draws = draws.generator(self._world.seed, "air", walker.number)
+        self._period_ms = self._world.scenario.radio.advertise_ms
+        self._turn = (0, walker.joins_s <= 0.0)
+        self._advert = self._drawn(*self._turn)
+        loop.at(self._draws.randrange(self._period_ms), self._advertise)
+
+    def _advertise(self, now_ms: int) -> None:
+        self._loop.at(now_ms + self._period_ms + self._draws.randint(0, JITTER_MS), self._advertise)
+        street_s = self._world.street_s(now_ms)
+        place = self._walker.place(street_s)
+        if place is None or self._walker.asleep(now_ms) or self._transport.is_flat(now_ms):
+            return
+        advert = self._current(street_s)
+        for name, rssi in self._propagation.heard(self._walker.number, place.spot, self._draws, now_ms):
+            self._receivers[name].receive(now_ms, advert, rssi)
+
+    def _current(self, street_s: float) -> ble.Advertisement:
+        turn = int(street_s // self._world.scenario.people.mac_rotation_s), street_s >= self._walker.joins_s
+        if turn != self._turn:
+            self._turn, self._advert = turn, self._drawn(*turn)
+        return self._advert
+
+    def _drawn(self, turn: int, has_app: bool) -> ble.Advertisement:  # noqa: FBT001 (a person without consent has no app yet)
+        chance = draws.generator(self._world.seed, "address", self._walker.number, turn)
+        if self._beacon is not None and has_app:
+            return ble.ibeacon(ble.private_address(chance), self._beacon)
+        return ble.foreign(chance, self._walker.number % FOREIGN_SORTS)
