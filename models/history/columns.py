@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 from gateway.core import features, limits
 from gateway.core.types import AnswerKind, OfferKind
 
-What = Literal["visit", "proposed", "silent", "shown", "opened", "accepted", "dismissed", "redeemed", "purchase"]
+InteractionType = Literal["visit", "proposed", "silent", "shown", "opened", "accepted", "dismissed", "redeemed", "purchase"]
 TableName = Literal["interactions", "baskets"]
 
 FEATURE_PREFIX = "f_"
@@ -41,7 +41,7 @@ _MONEY = "abs({v}) <= 1000000000000"
 _INTERACTIONS = (
     Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),
     Column("at_ms", "BIGINT", "milliseconds since 1970-01-01 UTC", required=True, fits=_TIME),
-    Column("what", "VARCHAR", "what happened", required=True, fits=_one_of(get_args(What))),
+    Column("what", "VARCHAR", "what happened", required=True, fits=_one_of(get_args(InteractionType))),
     Column("zone", "VARCHAR", "where", fits=_SHORT),
     Column("kind", "VARCHAR", "kind of place", fits=_one_of(get_args(OfferKind))),
     Column("offer", "VARCHAR", "which offer", fits=_SHORT),

@@ -13,17 +13,17 @@ from models.history.columns import ALTERNATIVES, COLUMNS, FEATURE_PREFIX
 from models.history.mapping import HistoryError
 from models.history.options import (
     AsJson,
-    Asked,
     BasketsFile,
     Folder,
+    HistorySource,
     InteractionsFile,
     MappingFile,
     MapText,
     MemoryMb,
-    opened,
-    show_counted,
+    open_source,
+    show_row_counts,
 )
-from models.history.reading import MEMORY_MB, THREADS, Counted, History
+from models.history.reading import MEMORY_MB, THREADS, History, RowCounts
 from models.screen import print_json, progressing, say, show
 
 app = typer.Typer(no_args_is_help=True, help="Look at a history of visits, proposals, answers and purchases.")
@@ -36,7 +36,7 @@ _SEEN = """
 _BASKETS = "SELECT count(DISTINCT basket), count(DISTINCT item) FROM baskets"
 
 
-class WhatCount(msgspec.Struct, frozen=True):
+class InteractionCount(msgspec.Struct, frozen=True):
     """How often one thing happened, to how many subjects, in how many zones."""
 
     what: str
@@ -45,27 +45,27 @@ class WhatCount(msgspec.Struct, frozen=True):
     zones: int
 
 
-class Figures(msgspec.Struct, frozen=True):
+class Distribution(msgspec.Struct, frozen=True):
     """A figure of a summary: its mean and quantiles over subjects."""
 
     name: str
     mean: float
     median: float
     p90: float
-    most: float
+    maximum: float
 
 
 class HistorySummary(msgspec.Struct, frozen=True):
     """What `summary` prints."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     first_day: str
     last_day: str
     subjects: int
-    whats: tuple[WhatCount, ...]
+    interactions_by_type: tuple[InteractionCount, ...]
     baskets: int
     items: int
-    figures: tuple[Figures, ...]
+    distributions: tuple[Distribution, ...]
 
 
 def register(parent: typer.Typer) -> None:
@@ -85,12 +85,12 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check every row and count those refused, by reason. Exit code 1 when any was refused."""
-    with opened(Asked(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
-        counted, features = history.counted, bool(history.feature_columns)
+    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
+        counted, features = history.row_counts, bool(history.feature_columns)
     if as_json:
         print_json({"tables": counted, "features": features})
     else:
-        show_counted(counted)
+        show_row_counts(counted)
         say("the features that the gateway scored are there" if features else "no f_ columns: nothing can be trained on proposals")
         if any(of.refused for of in counted):
             _explain(counted)
@@ -112,18 +112,22 @@ def summary(
     as_json: AsJson = False,
 ) -> None:
     """What is in the history: days, subjects, what happened how often, how subjects come and what they spend."""
-    with opened(Asked(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
+    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         told = summary_of(history)
     if as_json:
         print_json(told)
         return
-    show_counted(told.tables)
+    show_row_counts(told.tables)
     say(f"{told.first_day} to {told.last_day}, {told.subjects:,} subjects; {told.baskets:,} baskets of {told.items:,} items")
-    if told.whats:
-        show("interactions", ("what", "rows", "subjects", "zones"), [(of.what, of.rows, of.subjects, of.zones) for of in told.whats])
-    if told.figures:
+    if told.interactions_by_type:
+        show(
+            "interactions",
+            ("what", "rows", "subjects", "zones"),
+            [(of.what, of.rows, of.subjects, of.zones) for of in told.interactions_by_type],
+        )
+    if told.distributions:
         header = ("subjects by purchases", "mean", "median", "90 %", "most")
-        show("purchases", header, [(of.name, of.mean, of.median, of.p90, of.most) for of in told.figures])
+        show("purchases", header, [(of.name, of.mean, of.median, of.p90, of.maximum) for of in told.distributions])
 
 
 @app.command("scale", epilog="Example: [b]wayside-models history scale --rows 1000000[/b]")
@@ -152,24 +156,24 @@ def summary_of(history: History) -> HistorySummary:
     if first is None:
         raise HistoryError("no row of the history can be used; `wayside-models history check` tells why")
     ((baskets, items),) = history.sql(_BASKETS).fetchall()
-    figures: tuple[Figures, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
     if history.sql("SELECT EXISTS (FROM purchases)").fetchall()[0][0]:
         table = derived.rfm(history, last + 1, unit_days=1.0)
         names = {"days with a purchase after the first": "frequency", "days from first to last": "recency", "days since the first": "age"}
         named = {**names, "amount a day after the first, minor units": "monetary_minor"}
-        figures = tuple(
-            Figures(name, *(float(value) for value in (column.mean(), *column.quantile([0.5, 0.9, 1.0]))))
+        distributions = tuple(
+            Distribution(name, *(float(value) for value in (column.mean(), *column.quantile([0.5, 0.9, 1.0]))))
             for name, column in ((name, table[column]) for name, column in named.items())
         )
     return HistorySummary(
-        tables=history.counted,
+        tables=history.row_counts,
         first_day=_day(first),
         last_day=_day(last),
         subjects=subjects,
-        whats=tuple(WhatCount(*row) for row in history.sql(_WHATS).fetchall()),
+        interactions_by_type=tuple(InteractionCount(*row) for row in history.sql(_WHATS).fetchall()),
         baskets=baskets,
         items=items,
-        figures=figures,
+        distributions=distributions,
     )
 
 
@@ -177,7 +181,7 @@ def _day(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
 
 
-def _explain(counted: tuple[Counted, ...]) -> None:
+def _explain(counted: tuple[RowCounts, ...]) -> None:
     say("a reason reads no_<column> (not stated), bad_<column> (not a value of it), or names what the whole row is")
     for of in counted:
         columns = [column for column in COLUMNS[of.table] if not column.name.startswith(FEATURE_PREFIX)]

@@ -113,7 +113,7 @@ def baskets(history: History, support: float) -> Baskets:
     return Baskets(rows, columns, tuple(items), total)
 
 
-def amounts(history: History) -> dict[str, float]:
+def mean_amounts(history: History) -> dict[str, float]:
     """What an item brings in a basket that holds it, on average, in minor units; only items whose amounts are stated."""
     return dict(history.sql(_MARGINS).fetchall())
 

@@ -26,7 +26,7 @@ _HEADER_BYTES_MAX = 1_000_000
 _UNREADABLE = (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error)
 
 
-def open_packed(path: Path) -> IO[bytes]:
+def open_compressed(path: Path) -> IO[bytes]:
     """The bytes of a file, unpacked as its ending says."""
     match path.suffix.lower():
         case ".gz":
@@ -50,7 +50,7 @@ def parts(path: Path) -> list[Path]:
     return found
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spare: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
+def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], scratch: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
     """The rows of all files as texts, lazily, and how many files of them are CSV. `spare` is a folder to unpack into."""
     forms = {_form(path) for path in files}
     if forms == {"parquet"}:
@@ -65,7 +65,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spare:
         raise HistoryError(f"the parts of {files[0].parent} have different headers")
     names, delimiter = heads[0]
     relation = connection.read_csv(
-        cast("str", [_readable(path, spare) for path in files]),  # a list is welcome, though DuckDB's stubs do not say so
+        cast("str", [_readable(path, scratch) for path in files]),  # a list is welcome, though DuckDB's stubs do not say so
         header=True,
         sep=delimiter,
         quotechar='"',
@@ -99,7 +99,7 @@ def _form(path: Path) -> str | None:
 def _header(path: Path) -> tuple[tuple[str, ...], str]:
     """The names in a CSV's first line and the delimiter between them."""
     try:
-        with open_packed(path) as file:
+        with open_compressed(path) as file:
             line = file.readline(_HEADER_BYTES_MAX).decode("utf-8-sig")
         delimiter = max(_DELIMITERS, key=line.count)
         names = tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter), []))
@@ -113,12 +113,12 @@ def _header(path: Path) -> tuple[tuple[str, ...], str]:
     return names, delimiter
 
 
-def _readable(path: Path, spare: Path) -> str:
+def _readable(path: Path, scratch: Path) -> str:
     if path.suffix.lower() not in {".xz", ".bz2"}:
         return str(path)
-    target = spare / f"{sum(1 for _ in spare.iterdir())}-{path.with_suffix('').name}"
+    target = scratch / f"{sum(1 for _ in scratch.iterdir())}-{path.with_suffix('').name}"
     try:
-        with open_packed(path) as packed, target.open("wb") as plain:
+        with open_compressed(path) as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain, 1_048_576)
     except _UNREADABLE as error:
         raise HistoryError(f"{path} cannot be unpacked ({str(error)[:120]})") from error

@@ -35,7 +35,7 @@ class TableMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     minor_per_major: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
-class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HistoryMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The mapping of both tables."""
 
     interactions: TableMapping = TableMapping()
@@ -49,10 +49,10 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 SETTINGS: tuple[str, ...] = tuple(name for name in TableMapping.__struct_fields__ if name != "columns")
 
 
-def read_mapping(path: Path) -> Mapped:
+def read_mapping(path: Path) -> HistoryMapping:
     """The mapping in a TOML file, or `HistoryError`."""
     try:
-        mapped = msgspec.toml.decode(path.read_bytes(), type=Mapped)
+        mapped = msgspec.toml.decode(path.read_bytes(), type=HistoryMapping)
     except OSError as error:
         raise HistoryError(f"{path} cannot be read ({error.strerror or error})") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -11,8 +11,8 @@ import msgspec
 import typer
 
 from models.history.columns import TableName
-from models.history.mapping import HistoryError, Mapped, parse_mapping, read_mapping
-from models.history.reading import MEMORY_MB, Counted, History, find_tables, open_history
+from models.history.mapping import HistoryError, HistoryMapping, parse_mapping, read_mapping
+from models.history.reading import MEMORY_MB, History, RowCounts, find_tables, open_history
 from models.screen import counts_text, say, working
 
 Folder = Annotated[Path | None, typer.Option("--dir", help="Folder of an export: interactions and baskets.", exists=True, file_okay=False)]
@@ -26,7 +26,7 @@ MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="What DuckDB
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class HistorySource(msgspec.Struct, frozen=True):
     """The tables that a command line asked for."""
 
     folder: Path | None = None
@@ -47,32 +47,32 @@ class Asked(msgspec.Struct, frozen=True):
             raise HistoryError("no history is given: use --dir, --interactions or --baskets")
         return found
 
-    def mapped(self, tables: Collection[TableName]) -> Mapped:
+    def column_mapping(self, tables: Collection[TableName]) -> HistoryMapping:
         """The mapping of the file, or that of --map, which speaks of the only table given."""
         if self.mapping and self.map_text:
             raise HistoryError("give --map or --mapping, not both")
         if self.mapping:
             return read_mapping(self.mapping)
         if not self.map_text:
-            return Mapped()
+            return HistoryMapping()
         if len(tables) != 1:
             raise HistoryError("--map speaks of one table and two are given: write both mappings to a file and use --mapping")
         (table,) = tables
-        return Mapped(**{table: parse_mapping(table, self.map_text)})
+        return HistoryMapping(**{table: parse_mapping(table, self.map_text)})
 
 
 @contextmanager
-def opened(asked: Asked, optional: Collection[str] = ()) -> Iterator[History]:
+def open_source(asked: HistorySource, optional: Collection[str] = ()) -> Iterator[History]:
     """The history asked for, with a sign of life on the standard error while it is read."""
     tables = asked.tables()
-    mapped = asked.mapped(tables)
+    mapping = asked.column_mapping(tables)
     with ExitStack() as stack:
         with working("reading and checking the history"):
             history = stack.enter_context(
                 open_history(
                     interactions=tables.get("interactions"),
                     baskets=tables.get("baskets"),
-                    mapped=mapped,
+                    mapping=mapping,
                     optional=optional,
                     memory_mb=asked.memory_mb,
                 )
@@ -80,7 +80,7 @@ def opened(asked: Asked, optional: Collection[str] = ()) -> Iterator[History]:
         yield history
 
 
-def show_counted(counted: Iterable[Counted]) -> None:
+def show_row_counts(counted: Iterable[RowCounts]) -> None:
     """What became of the rows, table by table."""
     for of in counted:
         say(f"{of.table}: {of.rows_in:,} rows in, {of.used:,} used; refused: {counts_text(of.refused)}")

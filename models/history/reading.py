@@ -20,7 +20,7 @@ import msgspec
 from gateway.core import features
 from models.history import files
 from models.history.columns import COLUMNS, FEATURE_COLUMNS, FEATURE_PREFIX, ROW_RULES, Column, TableName
-from models.history.mapping import HistoryError, Mapped, TableMapping, nearest
+from models.history.mapping import HistoryError, HistoryMapping, TableMapping, nearest
 
 TextOf = Callable[[str], str | None]
 
@@ -50,7 +50,7 @@ _PURCHASES = """
 """Baskets where there are any; otherwise what tills reported as one amount."""
 
 
-class Counted(msgspec.Struct, frozen=True):
+class RowCounts(msgspec.Struct, frozen=True):
     """What became of the rows of one table: `rows_in == used + sum(refused.values())`."""
 
     table: TableName
@@ -68,15 +68,15 @@ class Sidecar(msgspec.Struct, frozen=True):
 class History:
     """A checked history in a database of its own; `sql` runs on the views interactions, baskets and purchases."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[Counted, ...], feature_columns: tuple[str, ...]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[RowCounts, ...], feature_columns: tuple[str, ...]) -> None:
         self.connection = connection
-        self.counted = counted
+        self.row_counts = counted
         self.feature_columns = feature_columns
 
-    def of(self, table: TableName) -> Counted:
+    def row_counts_of(self, table: TableName) -> RowCounts:
         """What became of one table's rows; zeros where it was not given."""
-        found = [counted for counted in self.counted if counted.table == table]
-        return found[0] if found else Counted(table, 0, 0, {})
+        found = [counted for counted in self.row_counts if counted.table == table]
+        return found[0] if found else RowCounts(table, 0, 0, {})
 
     def sql(self, query: str, *arguments: object) -> duckdb.DuckDBPyConnection:
         """The answer to one query, not fetched yet; `?` stand for the arguments."""
@@ -92,7 +92,7 @@ def open_history(
     *,
     interactions: Path | None = None,
     baskets: Path | None = None,
-    mapped: Mapped = Mapped(),  # noqa: B008 - frozen
+    mapping: HistoryMapping = HistoryMapping(),  # noqa: B008 - frozen
     optional: Collection[str] = (),
     memory_mb: int = MEMORY_MB,
     threads: int = THREADS,
@@ -102,10 +102,10 @@ def open_history(
         raise HistoryError("a history needs a table of interactions or a table of baskets")
     given: dict[TableName, Path | None] = {"interactions": interactions, "baskets": baskets}
     with tempfile.TemporaryDirectory(prefix="wayside-history-") as folder:
-        spare = Path(folder)
-        connection = _connect(spare, memory_mb, threads)
+        scratch = Path(folder)
+        connection = _connect(scratch, memory_mb, threads)
         try:
-            counted, feature_columns = _load(connection, given, mapped, optional, spare)
+            counted, feature_columns = _load(connection, given, mapping, optional, scratch)
             yield History(connection, counted, feature_columns)
         except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
             raise HistoryError(_in_one_line(error, memory_mb)) from error
@@ -123,16 +123,16 @@ def find_tables(folder: Path) -> dict[TableName, Path]:
     return found
 
 
-def _connect(spare: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+def _connect(scratch: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
     if memory_mb < 128:
         raise HistoryError(f"{memory_mb} MB of memory are too few; give at least 128")
-    (spare / "unpacked").mkdir()
+    (scratch / "unpacked").mkdir()
     connection = duckdb.connect(
-        str(spare / "history.duckdb"),
+        str(scratch / "history.duckdb"),
         config={
             "memory_limit": f"{memory_mb}MB",
             "threads": threads,
-            "temp_directory": str(spare / "spilled"),
+            "temp_directory": str(scratch / "spilled"),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -145,18 +145,18 @@ def _connect(spare: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnec
 def _load(
     connection: duckdb.DuckDBPyConnection,
     given: Mapping[TableName, Path | None],
-    mapped: Mapped,
+    mapping: HistoryMapping,
     optional: Collection[str],
-    spare: Path,
-) -> tuple[tuple[Counted, ...], tuple[str, ...]]:
-    counted: list[Counted] = []
+    scratch: Path,
+) -> tuple[tuple[RowCounts, ...], tuple[str, ...]]:
+    counted: list[RowCounts] = []
     feature_columns: tuple[str, ...] = ()
     for table, path in given.items():
         if path is None:
             columns = ", ".join(f"NULL::{column.type} AS {column.name}" for column in COLUMNS[table])
             connection.execute(_EMPTY[table].replace("{columns}", columns))
         else:
-            names, csv_files = _stage(connection, table, path, mapped.of(table), optional, spare / "unpacked")
+            names, csv_files = _stage(connection, table, path, mapping.of(table), optional, scratch / "unpacked")
             feature_columns = feature_columns or tuple(name for name in names if name.startswith(FEATURE_PREFIX))
             counted.append(_count(connection, table, csv_files))
             if table == "interactions":
@@ -243,7 +243,7 @@ def _verdict(table: TableName, mapping: TableMapping, raw: Mapping[str, str]) ->
     return f"CASE {' '.join(f'WHEN {when} THEN {files.literal(reason)}' for reason, when in cases)} END"
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: int) -> Counted:
+def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: int) -> RowCounts:
     refused: Counter[str] = Counter()
     used = 0
     for reason, rows in connection.execute(_REASONS[table]).fetchall():
@@ -256,7 +256,7 @@ def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: i
         if malformed:
             refused["malformed"] = malformed
             connection.execute("DELETE FROM reject_errors")
-    return Counted(table, used + refused.total(), used, dict(sorted(refused.items())))
+    return RowCounts(table, used + refused.total(), used, dict(sorted(refused.items())))
 
 
 def _check_features(path: Path, present: tuple[str, ...]) -> None:

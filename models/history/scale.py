@@ -20,7 +20,7 @@ import msgspec
 from models.history import derived
 from models.history.mapping import HistoryError
 from models.history.reading import History, open_history
-from models.patterns.itemsets import frequent
+from models.patterns.itemsets import frequent_itemsets
 from models.patterns.rules import prune, rules_of
 
 Step = Callable[[str], None]
@@ -39,7 +39,7 @@ class Stage(msgspec.Struct, frozen=True):
     peak_mb: int
 
 
-class Measured(msgspec.Struct, frozen=True):
+class ScaleReport(msgspec.Struct, frozen=True):
     """A measurement of the whole road."""
 
     rows: int
@@ -49,7 +49,7 @@ class Measured(msgspec.Struct, frozen=True):
     stages: tuple[Stage, ...]
 
 
-def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> Measured:
+def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> ScaleReport:
     """Make `rows` rows in a temporary folder, then take every stage once."""
     with tempfile.TemporaryDirectory(prefix="wayside-scale-") as folder:
         stages: list[Stage] = []
@@ -68,10 +68,10 @@ def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> M
         with open_history(
             interactions=tables / "interactions", baskets=tables / "baskets", memory_mb=memory_mb, threads=threads
         ) as history:
-            used = sum(counted.used for counted in history.counted)
+            used = sum(counted.used for counted in history.row_counts)
             done("read and check", used)
             _derive(history, done)
-    return Measured(used, seed, memory_mb, threads, tuple(stages))
+    return ScaleReport(used, seed, memory_mb, threads, tuple(stages))
 
 
 def _derive(history: History, done: Callable[[str, int], None]) -> None:
@@ -79,12 +79,14 @@ def _derive(history: History, done: Callable[[str, int], None]) -> None:
     done("sequences", len(derived.sequences(history)))
     baskets = derived.baskets(history, SUPPORT)
     done("baskets", baskets.total)
-    found = rules_of(frequent(baskets, SUPPORT), CONFIDENCE)
+    found = rules_of(frequent_itemsets(baskets, SUPPORT), CONFIDENCE)
     done("rules", len(prune(found).kept))
 
 
 def _make(folder: Path, rows: int, seed: int) -> None:
-    code = "import sys, pathlib; from models.history import made; made.make(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+    code = (
+        "import sys, pathlib; from models.history import synthetic; synthetic.generate(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+    )
     ended = subprocess.run([sys.executable, "-c", code, str(folder), str(rows), str(seed)], check=False, capture_output=True, text=True)  # noqa: S603
     if ended.returncode:
         raise HistoryError(f"the rows could not be made: {ended.stderr.strip().splitlines()[-1][:200]}")

@@ -16,23 +16,23 @@ from models.history.derived import Baskets
 from models.history.mapping import HistoryError
 from models.history.options import (
     AsJson,
-    Asked,
     BasketsFile,
     Folder,
+    HistorySource,
     InteractionsFile,
     MappingFile,
     MapText,
     MemoryMb,
-    opened,
-    show_counted,
+    open_source,
+    show_row_counts,
 )
-from models.history.reading import MEMORY_MB, Counted
+from models.history.reading import MEMORY_MB, RowCounts
 from models.patterns import journeys as walked
+from models.patterns.basket_file import read_basket_file
 from models.patterns.cohorts import K, cohorts_of
-from models.patterns.itemsets import frequent, portion
-from models.patterns.listed import read_lines
+from models.patterns.itemsets import frequent_itemsets, sample_baskets
 from models.patterns.rules import ALPHA, IMPROVEMENT_MIN, LEVERAGE_MIN, LIFT_MIN, prune, rules_of
-from models.patterns.worth import Gated, published, value_journeys, value_rules
+from models.patterns.valuation import ValuedPatterns, encode_pattern_file, value_journeys, value_rules
 from models.screen import print_json, say, show, working
 from models.value.effort import rows_for
 
@@ -46,7 +46,7 @@ Top = Annotated[int, typer.Option(min=0, help="How many to show.")]
 class RulesReport(msgspec.Struct, frozen=True):
     """What `rules` found: every rule that was tried is either kept or counted where it fell."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     baskets: int
     items: int
     sets: int
@@ -62,7 +62,7 @@ class JourneyLine(msgspec.Struct, frozen=True):
 
     steps: tuple[str, ...]
     state: str
-    why: str
+    reason: str
     windows: int
     share_before: float
     share_later: float
@@ -71,7 +71,7 @@ class JourneyLine(msgspec.Struct, frozen=True):
 class JourneysReport(msgspec.Struct, frozen=True):
     """What `journeys` found."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     walks: int
     journeys: int
     candidates: int
@@ -113,18 +113,18 @@ def rules(
     as_json: AsJson = False,
 ) -> None:
     """Association rules with one item on the right: found, pruned of what says nothing, valued; the worthless dropped and counted."""
-    asked = Asked(folder, None, baskets, map_text, mapping, memory_mb)
-    found, amounts, counted = _baskets_of(asked, lines, support)
+    asked = HistorySource(folder, None, baskets, map_text, mapping, memory_mb)
+    found, mean_amounts, counted = _baskets_of(asked, lines, support)
     with working("mining"):
-        part = found if mdv is None else portion(found, rows_for(mdv), seed)
+        part = found if mdv is None else sample_baskets(found, rows_for(mdv), seed)
         if part is None:
             raise HistoryError("the decision is worth nothing (--mdv), so nothing is mined")
-        sets = frequent(part, support)
+        sets = frequent_itemsets(part, support)
         tried = rules_of(sets, confidence)
         pruned = prune(tried, lift_min=lift, leverage_min=leverage, alpha=alpha, improvement_min=improvement)
-        own = {item: amount * margin_share for item, amount in amounts.items()} | _read_margins(margins)
-        gated = value_rules(pruned.kept, _with_default(own, part.items, margin_minor), contact_cost)
-    _write(gated, out)
+        own = {item: amount * margin_share for item, amount in mean_amounts.items()} | _read_margins(margins)
+        valued = value_rules(pruned.kept, _with_default(own, part.items, margin_minor), contact_cost)
+    _write(valued, out)
     report = RulesReport(
         counted,
         part.total,
@@ -132,9 +132,9 @@ def rules(
         len(sets.counts),
         len(tried),
         pruned.dropped,
-        _counts(gated),
-        len(gated.kept),
-        gated.kept[:top],
+        _counts(valued),
+        len(valued.kept),
+        valued.kept[:top],
     )
     if as_json:
         print_json(report)
@@ -164,14 +164,14 @@ def journeys(
     """Sequences of visits: those repeated in several windows that hold on later days are journeys, the others candidates."""
     if by not in {"zone", "kind"}:
         raise HistoryError(f"steps are taken by zone or by kind, not by {by!r}")
-    with opened(Asked(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
-        walks, _ = walked.walks_of(derived.sequences(history, "kind" if by == "kind" else "zone"))
+    with open_source(HistorySource(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
+        walks, _ = walked.visit_sequences(derived.sequences(history, "kind" if by == "kind" else "zone"))
         found = walked.journeys_of(walks, window_days=window_days, windows_min=windows, subjects_min=subjects)
-        counted = history.counted
+        counted = history.row_counts
     cohorts = cohorts_of(found, k)
     steps = sorted({step for journey in found for step in journey.steps})
-    gated = value_journeys(found, _with_default(_read_margins(margins), steps, margin_minor), contact_cost)
-    _write(gated, out)
+    valued = value_journeys(found, _with_default(_read_margins(margins), steps, margin_minor), contact_cost)
+    _write(valued, out)
     report = JourneysReport(
         tables=counted,
         walks=len(walks),
@@ -179,9 +179,9 @@ def journeys(
         candidates=sum(journey.state == "candidate" for journey in found),
         cohorts={" > ".join(cohort.steps): len(cohort.subjects) for cohort in cohorts.cohorts},
         cohorts_too_small=cohorts.too_small,
-        worthless=_counts(gated),
-        kept=len(gated.kept),
-        top=tuple(JourneyLine(of.steps, of.state, of.why, of.windows, of.share_before, of.share_later) for of in found[:top]),
+        worthless=_counts(valued),
+        kept=len(valued.kept),
+        top=tuple(JourneyLine(of.steps, of.state, of.reason, of.windows, of.share_before, of.share_later) for of in found[:top]),
     )
     if as_json:
         print_json(report)
@@ -189,15 +189,15 @@ def journeys(
         _show_journeys(report, out)
 
 
-def _baskets_of(asked: Asked, lines: str, support: float) -> tuple[Baskets, dict[str, float], tuple[Counted, ...]]:
+def _baskets_of(asked: HistorySource, lines: str, support: float) -> tuple[Baskets, dict[str, float], tuple[RowCounts, ...]]:
     if not 0 < support <= 1:
         raise HistoryError("a support of 0 would count every set there is; give a share above 0")
     if lines:
         if asked.baskets is None:
             raise HistoryError("--lines says how the file of --baskets is written; give that file")
-        return read_lines(asked.baskets, lines, support), {}, ()
-    with opened(asked, optional=("subject", "at_ms")) as history:
-        return derived.baskets(history, support), derived.amounts(history), history.counted
+        return read_basket_file(asked.baskets, lines, support), {}, ()
+    with open_source(asked, optional=("subject", "at_ms")) as history:
+        return derived.baskets(history, support), derived.mean_amounts(history), history.row_counts
 
 
 def _read_margins(path: Path | None) -> dict[str, float]:
@@ -219,17 +219,17 @@ def _with_default(margins: dict[str, float], items: Sequence[str], default: floa
     return margins if default is None else dict.fromkeys(items, default) | margins
 
 
-def _counts(gated: Gated) -> dict[str, int]:
-    return {str(reason): count for reason, count in gated.discarded.items()}
+def _counts(valued: ValuedPatterns) -> dict[str, int]:
+    return {str(reason): count for reason, count in valued.dropped.items()}
 
 
-def _write(gated: Gated, out: Path | None) -> None:
+def _write(valued: ValuedPatterns, out: Path | None) -> None:
     if out is not None:
-        out.write_bytes(published(gated.kept))
+        out.write_bytes(encode_pattern_file(valued.kept))
 
 
 def _show_rules(report: RulesReport, out: Path | None) -> None:
-    show_counted(report.tables)
+    show_row_counts(report.tables)
     say(f"{report.baskets:,} baskets of {report.items:,} items: {report.sets:,} frequent sets, {report.rules:,} rules")
     _show_dropped(report.redundant, report.worthless, report.kept, out)
     header = ("in the basket", "then", "confidence", "lift", "may be proposed to", "worth (minor)")
@@ -238,14 +238,16 @@ def _show_rules(report: RulesReport, out: Path | None) -> None:
 
 
 def _show_journeys(report: JourneysReport, out: Path | None) -> None:
-    show_counted(report.tables)
+    show_row_counts(report.tables)
     say(
         f"{report.walks:,} walks: {report.journeys} journeys, {report.candidates} candidates; "
         f"cohorts: {len(report.cohorts)}, too small for one: {report.cohorts_too_small}"
     )
     _show_dropped({}, report.worthless, report.kept, out)
     header = ("steps", "state", "why", "windows", "share before", "share later")
-    show("journeys", header, [(" > ".join(of.steps), of.state, of.why, of.windows, of.share_before, of.share_later) for of in report.top])
+    show(
+        "journeys", header, [(" > ".join(of.steps), of.state, of.reason, of.windows, of.share_before, of.share_later) for of in report.top]
+    )
 
 
 def _show_dropped(redundant: dict[str, int], worthless: dict[str, int], kept: int, out: Path | None) -> None:

@@ -36,7 +36,7 @@ class Itemsets(NamedTuple):
     total: int
 
 
-def frequent(baskets: Baskets, support: float, length_max: int = LENGTH_MAX) -> Itemsets:
+def frequent_itemsets(baskets: Baskets, support: float, length_max: int = LENGTH_MAX) -> Itemsets:
     """Every set of at most `length_max` items that stands in at least the share `support` of the baskets."""
     if not 0 < support <= 1:
         raise PatternError(f"support {support} is no share: give a number above 0 and at most 1")
@@ -60,7 +60,7 @@ def frequent(baskets: Baskets, support: float, length_max: int = LENGTH_MAX) -> 
     return Itemsets(counts, baskets.items, baskets.total)
 
 
-def portion(baskets: Baskets, rows: int, seed: int) -> Baskets | None:
+def sample_baskets(baskets: Baskets, rows: int, seed: int) -> Baskets | None:
     """As many whole baskets, drawn at random, as hold about `rows` rows (volume: what the decision is worth); None for no rows at all."""
     if rows <= 0:
         return None

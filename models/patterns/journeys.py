@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from models.patterns.itemsets import PatternError
-from models.patterns.sequences import LENGTH_MAX, Steps, Walk, mine, plain
+from models.patterns.sequences import LENGTH_MAX, Steps, VisitSequence, mine_sequences, without_repeats
 
 DAY_MS = 86_400_000
 WINDOW_DAYS = 28
@@ -38,29 +38,29 @@ class Journey(msgspec.Struct, frozen=True):
 
     steps: Steps
     state: State
-    why: str
+    reason: str
     windows: int
     share_before: float
     share_later: float
     started: int
-    walked: int
-    continues: float
-    base: float
+    completed: int
+    confidence: float
+    base_rate: float
     subjects: frozenset[int]
 
 
-def walks_of(sequences: pd.DataFrame) -> tuple[list[Walk], tuple[str, ...]]:
+def visit_sequences(sequences: pd.DataFrame) -> tuple[list[VisitSequence], tuple[str, ...]]:
     """The sequences of `models.history.derived.sequences` as walks, and the subject behind each group number."""
     names, numbers = np.unique(sequences["subject"].to_numpy(dtype=str), return_inverse=True)
     walks = [
-        Walk(int(number), int(at_ms), plain(list(steps)))
+        VisitSequence(int(number), int(at_ms), without_repeats(list(steps)))
         for number, at_ms, steps in zip(numbers, sequences["at_ms"], sequences["steps"], strict=True)
     ]
     return walks, tuple(str(name) for name in names)
 
 
 def journeys_of(
-    walks: Sequence[Walk],
+    walks: Sequence[VisitSequence],
     *,
     window_days: int = WINDOW_DAYS,
     windows_min: int = WINDOWS_MIN,
@@ -75,63 +75,63 @@ def journeys_of(
             f"{len(windows)} windows of {window_days} days hold walks; {windows_min} to find and {later_windows} to judge are needed: "
             "give more days, or shorter windows"
         )
-    earlier = [_Seen(window, subjects_min, length_max) for window in windows[:-later_windows]]
-    later = _Seen([walk for window in windows[-later_windows:] for walk in window], subjects_min, length_max)
-    whole = _Seen(walks, subjects_min, length_max)
+    earlier = [_Window(window, subjects_min, length_max) for window in windows[:-later_windows]]
+    later = _Window([walk for window in windows[-later_windows:] for walk in window], subjects_min, length_max)
+    whole = _Window(walks, subjects_min, length_max)
     patterns = {steps for window in earlier for steps in window.walkers if len(steps) > 1}
     found = [_judge(steps, [window for window in earlier if steps in window.walkers], later, whole, windows_min) for steps in patterns]
     return tuple(sorted(found, key=lambda journey: (journey.state != "journey", -journey.share_later, journey.steps)))
 
 
-class _Seen:
+class _Window:
     """What was walked in some days: the patterns that enough subjects walked, and by whom."""
 
-    def __init__(self, walks: Sequence[Walk], subjects_min: int, length_max: int) -> None:
+    def __init__(self, walks: Sequence[VisitSequence], subjects_min: int, length_max: int) -> None:
         self.subjects = len({walk.subject for walk in walks})
-        self.walkers = mine(walks, subjects_min, length_max)
+        self.walkers = mine_sequences(walks, subjects_min, length_max)
 
     def share(self, steps: Steps) -> float:
         """The share of subjects who walked the pattern; 0 where they were too few to count."""
         return len(self.walkers.get(steps, ())) / self.subjects
 
-    def continues(self, steps: Steps) -> float:
+    def confidence(self, steps: Steps) -> float:
         """Of those who walked all but the last step, the share who walked that too."""
         return len(self.walkers[steps]) / len(self.walkers[steps[:-1]])
 
 
-def _judge(steps: Steps, seen_in: Sequence[_Seen], later: _Seen, whole: _Seen, windows_min: int) -> Journey:
+def _judge(steps: Steps, seen_in: Sequence[_Window], later: _Window, whole: _Window, windows_min: int) -> Journey:
     before = float(np.mean([window.share(steps) for window in seen_in]))
     if len(seen_in) < windows_min:
-        why = f"seen in {len(seen_in)} of the earlier windows, {windows_min} are needed"
+        reason = f"seen in {len(seen_in)} of the earlier windows, {windows_min} are needed"
     elif steps not in later.walkers:
-        why = "later walked by too few subjects"
+        reason = "later walked by too few subjects"
     elif later.share(steps) < HOLDS_SHARE * before:
-        why = "later walked by less than half the share"
-    elif later.continues(steps) <= later.share(steps[-1:]):
-        why = "later its last step does not follow more often than it is taken at all"
+        reason = "later walked by less than half the share"
+    elif later.confidence(steps) <= later.share(steps[-1:]):
+        reason = "later its last step does not follow more often than it is taken at all"
     else:
-        why = ""
+        reason = ""
     return Journey(
         steps=steps,
-        state="candidate" if why else "journey",
-        why=why or f"repeated in {len(seen_in)} windows and held later",
+        state="candidate" if reason else "journey",
+        reason=reason or f"repeated in {len(seen_in)} windows and held later",
         windows=len(seen_in),
         share_before=before,
         share_later=later.share(steps),
         started=len(whole.walkers[steps[:-1]]),
-        walked=len(whole.walkers[steps]),
-        continues=whole.continues(steps),
-        base=whole.share(steps[-1:]),
+        completed=len(whole.walkers[steps]),
+        confidence=whole.confidence(steps),
+        base_rate=whole.share(steps[-1:]),
         subjects=whole.walkers[steps],
     )
 
 
-def _windows(walks: Sequence[Walk], window_days: int) -> list[list[Walk]]:
+def _windows(walks: Sequence[VisitSequence], window_days: int) -> list[list[VisitSequence]]:
     """Walks by window, oldest first, empty ones left out; counted back from the last walk, so that the window that judges is whole."""
     if not walks:
         raise PatternError("the history holds no sequence of two or more visits")
     end = max(walk.at_ms for walk in walks)
-    by_number: dict[int, list[Walk]] = {}
+    by_number: dict[int, list[VisitSequence]] = {}
     for walk in walks:
         by_number.setdefault((end - walk.at_ms) // (window_days * DAY_MS), []).append(walk)
     return [by_number[number] for number in sorted(by_number, reverse=True)]

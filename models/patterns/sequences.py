@@ -17,10 +17,10 @@ LENGTH_MAX = 4
 PATTERNS_MAX = 100_000
 
 Steps = tuple[str, ...]
-Rest = tuple[Steps, set[int], int]
+Projection = tuple[Steps, set[int], int]
 
 
-class Walk(NamedTuple):
+class VisitSequence(NamedTuple):
     """One sequence of visits: whose (group number), when it began, and the steps."""
 
     subject: int
@@ -28,7 +28,7 @@ class Walk(NamedTuple):
     steps: Steps
 
 
-def mine(walks: Sequence[Walk], subjects_min: int, length_max: int = LENGTH_MAX) -> dict[Steps, frozenset[int]]:
+def mine_sequences(walks: Sequence[VisitSequence], subjects_min: int, length_max: int = LENGTH_MAX) -> dict[Steps, frozenset[int]]:
     """Every pattern of one to `length_max` steps that at least `subjects_min` subjects walked -> those subjects."""
     if subjects_min < 1:
         raise PatternError("a pattern needs at least one subject")
@@ -40,14 +40,14 @@ def mine(walks: Sequence[Walk], subjects_min: int, length_max: int = LENGTH_MAX)
     return found
 
 
-def plain(steps: Sequence[str]) -> Steps:
+def without_repeats(steps: Sequence[str]) -> Steps:
     """Steps without immediate repetition: staying is not walking."""
     return tuple(step for step, before in zip(steps, (None, *steps[:-1]), strict=True) if step != before)
 
 
-def _grow(prefix: Steps, rests: list[Rest], subjects_min: int, length_max: int, found: dict[Steps, frozenset[int]]) -> None:
+def _grow(prefix: Steps, rests: list[Projection], subjects_min: int, length_max: int, found: dict[Steps, frozenset[int]]) -> None:
     """`rests` are the walks that hold the prefix, each with whose they are and the place after the prefix's earliest end."""
-    after: defaultdict[str, list[Rest]] = defaultdict(list)
+    after: defaultdict[str, list[Projection]] = defaultdict(list)
     for steps, subjects, start in rests:
         seen: set[str] = set()
         for place in range(start, len(steps)):

@@ -36,7 +36,7 @@ class Triad(msgspec.Struct, frozen=True):
     implied: float
 
 
-class Weighing(msgspec.Struct, frozen=True):
+class MatrixWeights(msgspec.Struct, frozen=True):
     """What one matrix says. Weights are in the order of `criteria` and add up to 1."""
 
     criteria: tuple[str, ...]
@@ -53,14 +53,14 @@ class Weighing(msgspec.Struct, frozen=True):
         return self.consistency_ratio < CONSISTENT_BELOW
 
 
-class Group(msgspec.Struct, frozen=True):
+class GroupWeights(msgspec.Struct, frozen=True):
     """Every judge alone, and the group by the geometric mean of the judges, cell by cell."""
 
-    judges: tuple[Weighing, ...]
-    group: Weighing
+    judges: tuple[MatrixWeights, ...]
+    group: MatrixWeights
 
 
-def reciprocal(sheet: Sheet) -> Floats:
+def comparison_matrix(sheet: Sheet) -> Floats:
     """The full matrix of a sheet of which the upper triangle counts. Raises PlanningError naming the cell.
 
     Cells on or below the diagonal may be empty; where they are filled they must be the reciprocals.
@@ -82,7 +82,7 @@ def reciprocal(sheet: Sheet) -> Floats:
     return full
 
 
-def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
+def matrix_weights(matrix: Floats, criteria: Sequence[str]) -> MatrixWeights:
     """Weights and consistency of a positive reciprocal matrix (n, n)."""
     size = len(matrix)
     values, vectors = np.linalg.eig(matrix)
@@ -90,7 +90,7 @@ def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
     lambda_max = float(values[place].real)
     index = max(0.0, (lambda_max - size) / (size - 1))
     by_chance = RANDOM_INDEX[size - 1]
-    return Weighing(
+    return MatrixWeights(
         criteria=tuple(criteria),
         eigenvector=_shares(np.abs(vectors[:, place].real)),
         row_geometric_mean=_shares(np.exp(np.log(matrix).mean(axis=1))),
@@ -101,10 +101,10 @@ def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
     )
 
 
-def weigh_group(matrices: Sequence[Floats], criteria: Sequence[str]) -> Group:
+def group_weights(matrices: Sequence[Floats], criteria: Sequence[str]) -> GroupWeights:
     """The geometric mean is the only mean that keeps a group's matrix reciprocal (Aczél and Saaty 1983)."""
     together = np.exp(np.mean([np.log(matrix) for matrix in matrices], axis=0))
-    return Group(judges=tuple(weigh(matrix, criteria) for matrix in matrices), group=weigh(together, criteria))
+    return GroupWeights(judges=tuple(matrix_weights(matrix, criteria) for matrix in matrices), group=matrix_weights(together, criteria))
 
 
 def _shares(values: Floats) -> tuple[float, ...]:

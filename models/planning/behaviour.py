@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.history.reading import Counted, find_tables, open_history
+from models.history.reading import RowCounts, find_tables, open_history
 from models.planning.sheets import PlanningError, Sheet
 
 MONTH_MS = 30.4375 * 86_400_000
@@ -52,13 +52,13 @@ _BEHAVIOUR = """
 """
 
 
-def behaviour_of(folder: Path) -> tuple[Sheet, Sequence[Counted]]:
+def behaviour_table(folder: Path) -> tuple[Sheet, Sequence[RowCounts]]:
     """The sheet of everybody in the history in `folder`, without columns that nothing is known for, and what became of its rows."""
     path = find_tables(folder).get("interactions")
     if path is None:
         raise PlanningError(f"{folder} holds no interactions: baskets alone do not tell how somebody behaves in the street")
     with open_history(interactions=path) as history:
-        table, counted = history.sql_named(_BEHAVIOUR, month_ms=MONTH_MS).df(), history.counted
+        table, counted = history.sql_named(_BEHAVIOUR, month_ms=MONTH_MS).df(), history.row_counts
     if len(table) < SUBJECTS_MIN:
         raise PlanningError(f"{path} tells of {len(table)} subjects: nobody can be told apart")
     columns = tuple(name for name in table.columns[1:] if table[name].notna().any())

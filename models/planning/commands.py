@@ -8,9 +8,9 @@ from typing import Annotated, NamedTuple, cast
 import numpy as np
 import typer
 
-from models.history.options import show_counted
-from models.planning import ahp, drawings, segments, survey, vikor
-from models.planning.behaviour import behaviour_of
+from models.history.options import show_row_counts
+from models.planning import ahp, charts, segments, survey, vikor
+from models.planning.behaviour import behaviour_table
 from models.planning.sheets import PlanningError, Sheet, read_sheet, write_sheet
 from models.screen import print_json, say, show
 
@@ -35,14 +35,14 @@ def weigh_criteria(
     for path, sheet in zip(matrices, sheets, strict=True):
         if sheet.rows != sheets[0].rows:
             raise PlanningError(f"{path} compares other criteria than {matrices[0]}, or in another order")
-    group = ahp.weigh_group([ahp.reciprocal(sheet) for sheet in sheets], sheets[0].rows)
+    group = ahp.group_weights([ahp.comparison_matrix(sheet) for sheet in sheets], sheets[0].rows)
     weights = group.group
     rows = list(zip(weights.criteria, weights.eigenvector, weights.row_geometric_mean, weights.column_mean, strict=True))
     header = ("criterion", "eigenvector", "row geometric mean", "column mean")
     if out is not None:
         write_sheet(out, header, rows)
     if picture is not None:
-        drawings.draw_weights(weights, picture)
+        charts.draw_weights(weights, picture)
     if as_json:
         print_json(group)
     else:
@@ -77,7 +77,7 @@ def rank_alternatives(
     if out is not None:
         write_sheet(out, header, rows)
     if picture is not None:
-        drawings.draw_compromises(ranking, picture)
+        charts.draw_compromises(ranking, picture)
     if as_json:
         print_json({"ranking": ranking, "warnings": notes})
         return
@@ -95,7 +95,7 @@ class SegmentsReport(NamedTuple):
     clusters: int
     stability: float
     left_out: int
-    unsought: str
+    clusters_skipped: str
 
 
 def find_segments(
@@ -113,25 +113,25 @@ def find_segments(
     """Give everybody one of the four segments by behaviour, and say whether the table has clusters of its own."""
     if (table is None) == (history is None):
         raise typer.BadParameter("give either a table or --history")
-    sheet, counted = (read_sheet(table, blanks=True), ()) if table is not None else behaviour_of(cast("Path", history))
-    assigned = segments.assign(sheet)
+    sheet, counted = (read_sheet(table, blanks=True), ()) if table is not None else behaviour_table(cast("Path", history))
+    assigned = segments.assign_segments(sheet)
     report = _segments_report(sheet, assigned, seed)
     if out is not None:
         rows = [
             (who, segment or "", *row)
-            for who, segment, row in zip(assigned.people, assigned.segments, assigned.indices.tolist(), strict=True)
+            for who, segment, row in zip(assigned.subjects, assigned.segments, assigned.scores.tolist(), strict=True)
         ]
         write_sheet(out, ("subject", "segment", *segments.SEGMENTS), rows)
     if picture is not None:
-        drawings.draw_segments(assigned, picture)
+        charts.draw_segments(assigned, picture)
     if as_json:
         print_json({"tables": counted, **report._asdict()})
         return
-    show_counted(counted)
+    show_row_counts(counted)
     _show_segments(report)
 
 
-def _segments_report(sheet: Sheet, assigned: segments.Assigned, seed: int) -> SegmentsReport:
+def _segments_report(sheet: Sheet, assigned: segments.Segmentation, seed: int) -> SegmentsReport:
     """Clusters are sought in behaviour only, among people of whom all of it is known; that there are none to seek is no fault."""
     place = [number for number, name in enumerate(sheet.columns) if name in segments.BEHAVIOUR]
     ignored = tuple(name for name in sheet.columns if name not in segments.BEHAVIOUR)
@@ -139,21 +139,23 @@ def _segments_report(sheet: Sheet, assigned: segments.Assigned, seed: int) -> Se
     whole = known[~np.isnan(known).any(axis=1)]
     left_out = len(known) - len(whole)
     try:
-        clusters = segments.cluster(whole, seed)
+        clusters = segments.fit_clusters(whole, seed)
     except PlanningError as reason:
         return SegmentsReport(assigned.counts(), ignored, 0, 0.0, left_out, str(reason))
-    return SegmentsReport(assigned.counts(), ignored, clusters.parts if clusters.has_structure else 0, clusters.stability, left_out, "")
+    return SegmentsReport(
+        assigned.counts(), ignored, clusters.components if clusters.has_structure else 0, clusters.stability, left_out, ""
+    )
 
 
 def _show_segments(report: SegmentsReport) -> None:
-    rows = [(name, report.counts[name], ", ".join(way.tags), way.treat) for name, way in segments.STRATEGIES.items()]
+    rows = [(name, report.counts[name], ", ".join(way.tags), way.treatment) for name, way in segments.STRATEGIES.items()]
     show("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", report.counts["unknown"], "", "")])
     if report.ignored:
         say(f"not looked at, for they tell of no behaviour: {', '.join(report.ignored)}")
     if report.left_out:
         say(f"{report.left_out:,} people with an empty cell are left out of the search for clusters")
-    if report.unsought:
-        say(f"clusters were not sought: {report.unsought}")
+    if report.clusters_skipped:
+        say(f"clusters were not sought: {report.clusters_skipped}")
     elif report.clusters:
         say(f"{report.clusters} clusters, found again with agreement {report.stability:.2f} when people are drawn anew")
     else:
@@ -170,21 +172,21 @@ def examine_survey(
     as_json: AsJson = False,
 ) -> None:
     """Whether scales hold: alpha, AVE, composite reliability, Fornell and Larcker, exploratory factors."""
-    report = survey.examine(read_sheet(table, blanks=True), dict(_scale(text) for text in scale), seed)
+    report = survey.analyse(read_sheet(table, blanks=True), dict(_scale(text) for text in scale), seed)
     factors = report.factors
     pattern = [(item, *row) for item, row in zip(factors.items, factors.loadings, strict=True)]
     header = ("item", *(f"factor {number + 1}" for number in range(factors.count)))
     if out is not None:
         write_sheet(out, header, pattern)
     if picture is not None:
-        drawings.draw_survey(report, picture)
+        charts.draw_survey(report, picture)
     if as_json:
         print_json(report)
         return
     rows = [(s.name, s.alpha, f"{s.alpha_low:.3f} … {s.alpha_high:.3f}", s.ave, s.composite_reliability) for s in report.scales]
     show(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
     show("Pattern loadings (promax)", header, pattern)
-    for first, second in report.confused:
+    for first, second in report.not_discriminant:
         say(f"{first} and {second} are not told apart (Fornell and Larcker)")
     for note in report.warnings:
         say(f"warning: {note}")
@@ -210,7 +212,7 @@ def register(app: typer.Typer) -> None:
         app.command(name, epilog=f"Example: [b]wayside-models {example}[/b]")(command)
 
 
-def _verdict(weighing: ahp.Weighing) -> str:
+def _verdict(weighing: ahp.MatrixWeights) -> str:
     if weighing.is_consistent:
         return f"consistent (CR {weighing.consistency_ratio:.3f})"
     text = f"NOT consistent (CR {weighing.consistency_ratio:.3f}, should be below {ahp.CONSISTENT_BELOW:g})"

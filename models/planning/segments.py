@@ -29,18 +29,18 @@ SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 
 # Behaviour that speaks for (+1) or against (-1) a segment. After published/segments.json, without its personal attributes:
 # service usage, revisits, contact, shopping rate | quality, price matters little, advertising | modern lifestyle | prices, discounts.
-MARKS: Mapping[Segment, Mapping[str, int]] = {
+INDICATORS: Mapping[Segment, Mapping[str, int]] = {
     "communication": {"visits_month": 1, "revisit_share": 1, "answered_share": 1, "purchases_month": 1},
     "ethical_behavioural": {"amount_ratio": 1, "full_price_share": 1, "opened_share": 1},
     "individual": {"novelty_share": 1, "variety": 1},
     "economic": {"redeemed_share": 1, "amount_ratio": -1, "full_price_share": -1},
 }
-BEHAVIOUR: tuple[str, ...] = tuple(dict.fromkeys(name for marks in MARKS.values() for name in marks))
+BEHAVIOUR: tuple[str, ...] = tuple(dict.fromkeys(name for marks in INDICATORS.values() for name in marks))
 KNOWN_SHARE_MIN = 0.5  # of a segment's marks, else its index is not known
 
-PARTS_MAX = 8
-REDRAWS = 20
-STABLE_FROM = 0.75  # mean adjusted Rand index between the clusters and those of people drawn anew
+COMPONENTS_MAX = 8
+BOOTSTRAPS = 20
+STABILITY_MIN = 0.75  # mean adjusted Rand index between the clusters and those of people drawn anew
 
 
 class Strategy(msgspec.Struct, frozen=True):
@@ -48,25 +48,25 @@ class Strategy(msgspec.Struct, frozen=True):
 
     tags: tuple[str, ...]
     discounts: bool
-    treat: str
+    treatment: str
 
 
 STRATEGIES: Mapping[Segment, Strategy] = {
     "communication": Strategy(
-        ("early_access", "service", "thank_you"), discounts=False, treat="keep the relationship; do not push discounts"
+        ("early_access", "service", "thank_you"), discounts=False, treatment="keep the relationship; do not push discounts"
     ),
-    "ethical_behavioural": Strategy(("quality", "recommended"), discounts=False, treat="speak of quality and of what others say"),
-    "individual": Strategy(("new", "premium"), discounts=False, treat="novel and premium offers, well-informed staff"),
-    "economic": Strategy(("discount", "bundle_price", "instalments"), discounts=True, treat="discounts and better terms"),
+    "ethical_behavioural": Strategy(("quality", "recommended"), discounts=False, treatment="speak of quality and of what others say"),
+    "individual": Strategy(("new", "premium"), discounts=False, treatment="novel and premium offers, well-informed staff"),
+    "economic": Strategy(("discount", "bundle_price", "instalments"), discounts=True, treatment="discounts and better terms"),
 }
 
 
-class Assigned(msgspec.Struct, frozen=True, eq=False):
+class Segmentation(msgspec.Struct, frozen=True, eq=False):
     """Who belongs where. `indices` float64 (people, 4) in the order of SEGMENTS, NaN where too little is known."""
 
-    people: tuple[str, ...]
+    subjects: tuple[str, ...]
     segments: tuple[Segment | None, ...]
-    indices: Floats
+    scores: Floats
 
     def counts(self) -> dict[str, int]:
         """How many people each segment has; those without one stand under `unknown`."""
@@ -77,7 +77,7 @@ class Assigned(msgspec.Struct, frozen=True, eq=False):
 class Clusters(msgspec.Struct, frozen=True, eq=False):
     """The best mixture. `labels` int (people,), all 0 where there is no structure; `bic` by number of parts from 1."""
 
-    parts: int
+    components: int
     stability: float
     bic: tuple[float, ...]
     labels: NDArray[np.int64]
@@ -85,23 +85,23 @@ class Clusters(msgspec.Struct, frozen=True, eq=False):
     @property
     def has_structure(self) -> bool:
         """Whether the clusters are there for anybody else to find."""
-        return self.parts > 1
+        return self.components > 1
 
 
-def assign(sheet: Sheet) -> Assigned:
+def assign_segments(sheet: Sheet) -> Segmentation:
     """The segment of every row of a sheet with columns of BEHAVIOUR, some of which may be missing or empty. Raises PlanningError."""
     if not set(sheet.columns) & set(BEHAVIOUR):
         raise PlanningError(f"no column tells of behaviour; there should be some of {', '.join(BEHAVIOUR)}")
     ranks = {name: _percentiles(sheet.cells[:, place]) for place, name in enumerate(sheet.columns) if name in BEHAVIOUR}
     unknown = np.full(len(sheet.rows), np.nan)
-    indices = np.column_stack(
-        [_index([_turned(ranks.get(name, unknown), sign) for name, sign in marks.items()]) for marks in MARKS.values()]
+    scores = np.column_stack(
+        [_index([_turned(ranks.get(name, unknown), sign) for name, sign in marks.items()]) for marks in INDICATORS.values()]
     )
-    best = [None if np.isnan(row).all() else SEGMENTS[int(np.nanargmax(row))] for row in indices]
-    return Assigned(sheet.rows, tuple(best), indices)
+    best = [None if np.isnan(row).all() else SEGMENTS[int(np.nanargmax(row))] for row in scores]
+    return Segmentation(sheet.rows, tuple(best), scores)
 
 
-def cluster(cells: Floats, seed: int = 0) -> Clusters:
+def fit_clusters(cells: Floats, seed: int = 0) -> Clusters:
     """Clusters of the rows of (people, columns), without empty cells. Raises PlanningError."""
     if len(cells) < 10 * cells.shape[1]:
         raise PlanningError(f"{len(cells)} people are too few to find clusters in {cells.shape[1]} columns; ten for each column at least")
@@ -111,11 +111,11 @@ def cluster(cells: Floats, seed: int = 0) -> Clusters:
     if (spread == 0).any():
         raise PlanningError(f"column {int(np.argmin(spread)) + 1} is the same for everybody: leave it out")
     scaled = (cells - cells.mean(axis=0)) / spread
-    fits = [_mixture(scaled, parts, seed) for parts in range(1, PARTS_MAX + 1)]
+    fits = [_mixture(scaled, parts, seed) for parts in range(1, COMPONENTS_MAX + 1)]
     bic = tuple(float(fit.bic(scaled)) for fit in fits)
     parts = int(np.argmin(bic)) + 1
     stability = _stability(scaled, parts, fits[parts - 1].predict(scaled), seed) if parts > 1 else 0.0
-    if stability < STABLE_FROM:
+    if stability < STABILITY_MIN:
         return Clusters(1, stability, bic, np.zeros(len(cells), dtype=np.int64))
     return Clusters(parts, stability, bic, fits[parts - 1].predict(scaled).astype(np.int64))
 
@@ -127,7 +127,7 @@ def _mixture(scaled: Floats, parts: int, seed: int) -> GaussianMixture:
 def _stability(scaled: Floats, parts: int, labels: NDArray[np.int64], seed: int) -> float:
     draws = np.random.default_rng(seed)
     agreements = []
-    for redraw in range(REDRAWS):
+    for redraw in range(BOOTSTRAPS):
         people = draws.integers(len(scaled), size=len(scaled))
         agreements.append(adjusted_rand_score(labels, _mixture(scaled[people], parts, seed + redraw).predict(scaled)))
     return float(np.mean(agreements))

@@ -37,7 +37,7 @@ class Scale(msgspec.Struct, frozen=True):
     alpha: float
     alpha_low: float
     alpha_high: float
-    alpha_without: tuple[float, ...]
+    alpha_if_deleted: tuple[float, ...]
     loadings: tuple[float, ...]
     ave: float
     composite_reliability: float
@@ -49,7 +49,7 @@ class Factors(msgspec.Struct, frozen=True):
     items: tuple[str, ...]
     count: int
     eigenvalues: tuple[float, ...]
-    eigenvalues_by_chance: tuple[float, ...]
+    eigenvalues_random: tuple[float, ...]
     loadings: tuple[tuple[float, ...], ...]
     correlations: tuple[tuple[float, ...], ...]
 
@@ -61,7 +61,7 @@ class SurveyReport(msgspec.Struct, frozen=True):
     left_out: int
     scales: tuple[Scale, ...]
     discriminant: tuple[tuple[float, ...], ...]
-    confused: tuple[tuple[str, str], ...]
+    not_discriminant: tuple[tuple[str, str], ...]
     factors: Factors
     warnings: tuple[str, ...]
 
@@ -103,7 +103,7 @@ def sample_size(error: float, population: int | None = None) -> int:
     return math.ceil(needed)
 
 
-def examine(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) -> SurveyReport:
+def analyse(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) -> SurveyReport:
     """Respondents in rows, items in columns; `scales` names the items of each scale. Raises PlanningError."""
     _check(sheet, scales)
     whole = ~np.isnan(sheet.cells).any(axis=1)
@@ -114,7 +114,7 @@ def examine(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) ->
         if spread == 0:
             raise PlanningError(f"everybody answers {item!r} alike: it tells nothing, leave it out")
     made = tuple(_scale(name, items, answers[:, [sheet.columns.index(item) for item in items]]) for name, items in scales.items())
-    table, confused = _discriminant(made, answers, sheet.columns)
+    table, not_discriminant = _discriminant(made, answers, sheet.columns)
     notes = [f"{int((~whole).sum())} respondents left an item empty and are left out"] * bool((~whole).sum())
     if len(answers) < RESPONDENTS_PER_ITEM_MIN * len(sheet.columns):
         notes.append(f"{len(answers)} respondents for {len(sheet.columns)} items are few: take the factors as a sketch")
@@ -123,13 +123,13 @@ def examine(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) ->
         left_out=int((~whole).sum()),
         scales=made,
         discriminant=table,
-        confused=confused,
-        factors=explore(answers, sheet.columns, seed),
+        not_discriminant=not_discriminant,
+        factors=factor_analysis(answers, sheet.columns, seed),
         warnings=tuple(notes),
     )
 
 
-def explore(answers: Floats, items: Sequence[str], seed: int = 0, count: int | None = None) -> Factors:
+def factor_analysis(answers: Floats, items: Sequence[str], seed: int = 0, count: int | None = None) -> Factors:
     """Exploratory factors of standardised answers; their number by parallel analysis (Horn 1965) unless `count` says it."""
     observed, by_chance = parallel_analysis(answers, seed)
     number = count or max(1, int(np.argmin(np.append(observed > by_chance, False))))
@@ -139,7 +139,7 @@ def explore(answers: Floats, items: Sequence[str], seed: int = 0, count: int | N
         items=tuple(items),
         count=number,
         eigenvalues=tuple(observed.tolist()),
-        eigenvalues_by_chance=tuple(by_chance.tolist()),
+        eigenvalues_random=tuple(by_chance.tolist()),
         loadings=tuple(tuple(row) for row in pattern.tolist()),
         correlations=tuple(tuple(row) for row in correlations.tolist()),
     )
@@ -187,13 +187,13 @@ def _discriminant(
     table = _correlations(means)
     own = np.sqrt([scale.ave for scale in scales])
     table[np.diag_indices(len(scales))] = own
-    confused = tuple(
+    not_discriminant = tuple(
         (scales[i].name, scales[j].name)
         for i in range(len(scales))
         for j in range(i + 1, len(scales))
         if abs(table[i, j]) >= min(own[i], own[j])
     )
-    return tuple(tuple(row) for row in table.tolist()), confused
+    return tuple(tuple(row) for row in table.tolist()), not_discriminant
 
 
 def _minimum_residuals(correlations: Floats, count: int) -> Floats:

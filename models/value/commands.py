@@ -14,22 +14,22 @@ from gateway.core.types import Purpose
 from models.history import derived
 from models.history.options import (
     AsJson,
-    Asked,
     BasketsFile,
     Folder,
+    HistorySource,
     InteractionsFile,
     MappingFile,
     MapText,
     MemoryMb,
-    opened,
-    show_counted,
+    open_source,
+    show_row_counts,
 )
-from models.history.reading import MEMORY_MB, Counted
+from models.history.reading import MEMORY_MB, RowCounts
 from models.screen import print_json, say, show, working
+from models.value.bg_nbd import BgNbd
 from models.value.effort import TIERS, clv_edges, tier_of
-from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, value_subjects
-from models.value.purchases import Purchases
-from models.value.spend import Spend
+from models.value.gamma_gamma import GammaGamma
+from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, lifetime_values
 
 UNIT_DAYS = 7.0
 DAY_MS = 86_400_000
@@ -40,11 +40,11 @@ LEARNING: tuple[Purpose, ...] = ("learning",)
 class ValueReport(msgspec.Struct, frozen=True):
     """What `value` prints. Amounts are minor units; `deciles` are CLV at 0, 10, …, 100 %; `tiers` count subjects who said yes."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     until_day: str
     subjects: int
-    purchases: Purchases
-    spend: Spend
+    bg_nbd: BgNbd
+    gamma_gamma: GammaGamma
     total_minor: float
     deciles: tuple[float, ...]
     expected_next_month: float
@@ -75,30 +75,33 @@ def value(
     as_json: AsJson = False,
 ) -> None:
     """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of their parameters."""
-    with opened(Asked(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
+    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         last = derived.span(history).until_ms
         until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
         table = derived.rfm(history, until_ms, UNIT_DAYS)
-        counted = history.counted
+        counted = history.row_counts
     with working("fitting"):
-        lifetimes = value_subjects(table, UNIT_DAYS, Terms(months, discount, margin_share))
+        lifetimes = lifetime_values(table, UNIT_DAYS, Terms(months, discount, margin_share))
     worth = lifetimes.value_minor
     edges = clv_edges(worth)
     tiers = np.bincount([tier_of(float(clv), edges, LEARNING) for clv in worth], minlength=len(TIERS))
     if out is not None:
-        table.assign(clv_minor=worth, next_month=lifetimes.next_month, active=lifetimes.active, spend_minor=lifetimes.spend_minor).to_csv(
-            out, index=False
-        )
+        table.assign(
+            clv_minor=worth,
+            next_month=lifetimes.next_month,
+            probability_alive=lifetimes.probability_alive,
+            spend_minor=lifetimes.spend_minor,
+        ).to_csv(out, index=False)
     report = ValueReport(
         tables=counted,
         until_day=datetime.fromtimestamp(until_ms / 1000, UTC).date().isoformat(),
         subjects=len(table),
-        purchases=lifetimes.purchases,
-        spend=lifetimes.spend,
+        bg_nbd=lifetimes.bg_nbd,
+        gamma_gamma=lifetimes.gamma_gamma,
         total_minor=float(worth.sum()),
         deciles=tuple(float(value) for value in np.quantile(worth, np.linspace(0, 1, 11))),
         expected_next_month=float(lifetimes.next_month.sum()),
-        mean_active=float(lifetimes.active.mean()),
+        mean_active=float(lifetimes.probability_alive.mean()),
         tiers=tuple(int(count) for count in tiers),
     )
     if as_json:
@@ -108,10 +111,10 @@ def value(
 
 
 def _show(report: ValueReport, months: int, out: Path | None) -> None:
-    show_counted(report.tables)
-    of, money = report.purchases, report.spend
-    purchases = zip(("r", "alpha", "a", "b"), (of.r, of.alpha, of.a, of.b), of.errors, strict=True)
-    spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.errors, strict=True)
+    show_row_counts(report.tables)
+    of, money = report.bg_nbd, report.gamma_gamma
+    purchases = zip(("r", "alpha", "a", "b"), (of.r, of.alpha, of.a, of.b), of.standard_errors, strict=True)
+    spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.standard_errors, strict=True)
     rows = [("BG/NBD", *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
     show(f"{report.subjects:,} subjects until {report.until_day}, time in weeks", ("model", "parameter", "value", "standard error"), rows)
     say(f"expected purchases in the next month: {report.expected_next_month:,.0f}; mean chance of still coming: {report.mean_active:.3f}")

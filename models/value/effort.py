@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.core import features
 from gateway.core.types import Purpose
-from models.value.purchases import ValuationError
+from models.value.bg_nbd import ValuationError
 
 Floats = NDArray[np.float64]
 

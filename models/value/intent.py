@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.measures import Interval
-from models.value.purchases import ValuationError
+from models.value.bg_nbd import ValuationError
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.value.purchases import Purchases, Summary, ValuationError, active, expected, fit_purchases, summary_of
-from models.value.spend import Spend, expected_spend, fit_spend
+from models.value.bg_nbd import BgNbd, RfmSummary, ValuationError, expected_purchases, fit_bg_nbd, probability_alive, rfm_summary
+from models.value.gamma_gamma import GammaGamma, expected_spend, fit_gamma_gamma
 
 Floats = NDArray[np.float64]
 
@@ -34,39 +34,39 @@ class Terms(msgspec.Struct, frozen=True):
     margin_share: float = MARGIN_SHARE
 
 
-class Lifetimes(NamedTuple):
+class LifetimeValues(NamedTuple):
     """Per subject, in the order of the table: CLV and next month's purchases, P(still coming), spend per purchase (minor units)."""
 
     value_minor: Floats
     next_month: Floats
-    active: Floats
+    probability_alive: Floats
     spend_minor: Floats
-    purchases: Purchases
-    spend: Spend
+    bg_nbd: BgNbd
+    gamma_gamma: GammaGamma
 
 
-def value_subjects(table: pd.DataFrame, unit_days: float, terms: Terms = Terms()) -> Lifetimes:  # noqa: B008 - frozen
+def lifetime_values(table: pd.DataFrame, unit_days: float, terms: Terms = Terms()) -> LifetimeValues:  # noqa: B008 - frozen
     """Fit both models to a summary (`models.history.derived.rfm`) and value every subject in it."""
     if terms.months < 1 or not 0 <= terms.margin_share <= 1 or not 0 <= terms.discount_year < 10:
         raise ValuationError("months must be 1 or more, the margin share between 0 and 1, the yearly discount 0 or more")
-    summary = summary_of(table)
+    summary = rfm_summary(table)
     monetary = table["monetary_minor"].to_numpy(dtype=np.float64)
-    purchases, spend = fit_purchases(summary), fit_spend(summary.frequency, monetary)
+    purchases, spend = fit_bg_nbd(summary), fit_gamma_gamma(summary.frequency, monetary)
     per_visit = expected_spend(spend, summary.frequency, monetary)
     month = MONTH_DAYS / unit_days
-    return Lifetimes(
-        value_minor=discounted(purchases, summary, month, terms) * per_visit * terms.margin_share,
-        next_month=expected(purchases, summary, month),
-        active=active(purchases, summary),
+    return LifetimeValues(
+        value_minor=discounted_purchases(purchases, summary, month, terms) * per_visit * terms.margin_share,
+        next_month=expected_purchases(purchases, summary, month),
+        probability_alive=probability_alive(purchases, summary),
         spend_minor=per_visit,
-        purchases=purchases,
-        spend=spend,
+        bg_nbd=purchases,
+        gamma_gamma=spend,
     )
 
 
-def discounted(purchases: Purchases, summary: Summary, month: float, terms: Terms) -> Floats:
+def discounted_purchases(purchases: BgNbd, summary: RfmSummary, month: float, terms: Terms) -> Floats:
     """Purchases still to come, (n,), each counted less the later it is; `month` is a month's length in units of the summary."""
-    until = [np.zeros(len(summary.age)), *(expected(purchases, summary, month * number) for number in range(1, terms.months + 1))]
+    until = [np.zeros(len(summary.age)), *(expected_purchases(purchases, summary, month * number) for number in range(1, terms.months + 1))]
     factor = (1.0 + terms.discount_year) ** (1.0 / 12.0)
     steps = [(after - before) / factor**number for number, (before, after) in enumerate(itertools.pairwise(until), start=1)]
     total: Floats = np.sum(steps, axis=0)

@@ -25,11 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from models.history import derived
-from models.history.mapping import Mapped, TableMapping
-from models.history.reading import Counted, open_history
+from models.history.mapping import HistoryMapping, TableMapping
+from models.history.reading import RowCounts, open_history
 from models.measures import BOOTSTRAPS, Figures, Interval, Ranking, areas, draw_units, figures, interval, log_loss
-from models.value.purchases import Purchases, ValuationError, fit_purchases
-from models.value.subject_features import NAMES, Known, known_before, rfm_edges, rfm_score
+from models.value.bg_nbd import BgNbd, ValuationError, fit_bg_nbd
+from models.value.subject_features import NAMES, FeatureTable, features_before, rfm_edges, rfm_score
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,7 +43,7 @@ FOLDS_INSIDE = 3
 TOP_SHARE = 0.1
 SUBJECTS_MIN = 100
 
-ONLINE_RETAIL = Mapped(
+ONLINE_RETAIL = HistoryMapping(
     baskets=TableMapping(
         columns={
             "subject": "CustomerID",
@@ -59,14 +59,14 @@ ONLINE_RETAIL = Mapped(
 """UCI Online Retail (Chen 2015, CC BY 4.0): invoices that open with C are cancellations, lines without CustomerID are nobody's."""
 
 
-class Beside(msgspec.Struct, frozen=True):
+class ForecastFigures(msgspec.Struct, frozen=True):
     """One way to foretell on one month: area under the curve, and lift among the tenth foretold likeliest. 95 % by subject."""
 
     auc: Interval
     top_lift: Interval
 
 
-class Month(msgspec.Struct, frozen=True):
+class MonthResult(msgspec.Struct, frozen=True):
     """One month that judged. The champion's calibration is in `figures`; `above_*` are differences of AUC on the same draws.
 
     `untuned` is boosting as scikit-learn hands it out, on the champion's columns.
@@ -75,43 +75,45 @@ class Month(msgspec.Struct, frozen=True):
     month: int
     subjects: int
     base_rate: float
-    champion: Beside
-    rfm: Beside
-    bgnbd: Beside
-    untuned: Beside
+    champion: ForecastFigures
+    rfm: ForecastFigures
+    bgnbd: ForecastFigures
+    untuned: ForecastFigures
     above_rfm: Interval
     above_bgnbd: Interval
     above_untuned: Interval
     figures: Figures
 
 
-class NextMonth(msgspec.Struct, frozen=True):
+class NextMonthReport(msgspec.Struct, frozen=True):
     """The board. `table` counts every row; `chosen` says which model each fold chose; the first month is the very next one."""
 
-    table: Counted
+    table: RowCounts
     subjects: int
     trained_rows: int
     trained_months: int
     folds: int
     seed: int
     chosen: Mapping[Kind, int]
-    months: tuple[Month, ...]
+    months: tuple[MonthResult, ...]
 
 
 def no_step(_: str) -> None:
     """For callers that show no progress."""
 
 
-def online_retail_board(path: Path, seed: int = 0, step: Step = no_step) -> NextMonth:
+def online_retail_benchmark(path: Path, seed: int = 0, step: Step = no_step) -> NextMonthReport:
     """The board on the Online Retail table (CSV, may be packed) at `path`."""
-    with open_history(baskets=path, mapped=ONLINE_RETAIL) as history:
+    with open_history(baskets=path, mapping=ONLINE_RETAIL) as history:
         days = derived.days(history)
-        counted = history.of("baskets")
+        counted = history.row_counts_of("baskets")
     step("history read")
-    return next_month_board(days, counted, seed, step)
+    return next_month_benchmark(days, counted, seed, step)
 
 
-def next_month_board(days: pd.DataFrame, counted: Counted, seed: int = 0, step: Step = no_step, folds: int = FOLDS) -> NextMonth:
+def next_month_benchmark(
+    days: pd.DataFrame, counted: RowCounts, seed: int = 0, step: Step = no_step, folds: int = FOLDS
+) -> NextMonthReport:
     """The board on days with a purchase (columns subject, day, spent), whose first calendar month is month 1."""
     numbered = _numbered(days)
     edges = _month_edges(numbered)
@@ -135,15 +137,15 @@ def next_month_board(days: pd.DataFrame, counted: Counted, seed: int = 0, step: 
             gathered[month].append(fold.forecasts(judges, edges, month))
         step(f"fold {number} of {folds}")
     months = tuple(_judge(month, parts, seed) for month, parts in gathered.items())
-    return NextMonth(counted, subjects, rows // (folds - 1), TRAINED_MONTHS, folds, seed, dict(chosen), months)
+    return NextMonthReport(counted, subjects, rows // (folds - 1), TRAINED_MONTHS, folds, seed, dict(chosen), months)
 
 
 class _Fold:
     """Everything that the subjects of one fold teach: BG/NBD, RFM edges and the champion."""
 
     def __init__(self, learners: pd.DataFrame, edges: Ints, seed: int) -> None:
-        summary = known_before(learners, int(edges[TRAINED_MONTHS])).summary
-        self.purchases: Purchases = fit_purchases(summary)
+        summary = features_before(learners, int(edges[TRAINED_MONTHS])).summary
+        self.purchases: BgNbd = fit_bg_nbd(summary)
         parts = [_month_rows(learners, edges, month, self.purchases) for month in range(FIRST_ANSWER_MONTH, TRAINED_MONTHS + 1)]
         columns = np.concatenate([known.columns for known, _ in parts])
         bought = np.concatenate([answer for _, answer in parts])
@@ -163,10 +165,10 @@ class _Fold:
         return known.subjects, bought, np.stack((_mean(self.models, known.columns), rfm, bgnbd, _mean((self.untuned,), known.columns)))
 
 
-def _month_rows(days: pd.DataFrame, edges: Ints, month: int, purchases: Purchases) -> tuple[Known, Ints]:
+def _month_rows(days: pd.DataFrame, edges: Ints, month: int, purchases: BgNbd) -> tuple[FeatureTable, Ints]:
     """What was known before `month` (1 is the first) of each subject, and whether they bought in it."""
     start, end = int(edges[month - 1]), int(edges[month])
-    known = known_before(days, start, purchases)
+    known = features_before(days, start, purchases)
     buyers = days.loc[(days["day"] >= start) & (days["day"] < end), "number"].unique()
     return known, np.isin(known.subjects, buyers).astype(np.int64)
 
@@ -203,7 +205,7 @@ def _mean(models: tuple[Any, ...], columns: Floats) -> Floats:
     return forecast
 
 
-def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> Month:
+def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> MonthResult:
     subjects = np.concatenate([part[0] for part in parts])
     bought = np.concatenate([part[1] for part in parts])
     forecasts = np.concatenate([part[2] for part in parts], axis=1)
@@ -211,8 +213,8 @@ def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> Mon
         raise ValuationError(f"in month {month} everybody or nobody bought: there is nothing to judge by")
     dense = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
     area = areas(bought, dense, list(forecasts), seed)
-    champion, rfm, bgnbd, untuned = (Beside(area.of(row), top_lift(bought, dense, forecasts[row], seed)) for row in range(4))
-    return Month(
+    champion, rfm, bgnbd, untuned = (ForecastFigures(area.of(row), top_lift(bought, dense, forecasts[row], seed)) for row in range(4))
+    return MonthResult(
         month=month,
         subjects=len(bought),
         base_rate=float(bought.mean()),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.value.purchases import Purchases, Summary, active, expected
+from models.value.bg_nbd import BgNbd, RfmSummary, expected_purchases, probability_alive
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,15 +39,15 @@ NAMES: tuple[str, ...] = (
 )
 
 
-class Known(NamedTuple):
+class FeatureTable(NamedTuple):
     """Subjects with a purchase before the date: their group numbers, the columns of NAMES (n, k), and the summary for BG/NBD in days."""
 
     subjects: Ints
     columns: Floats
-    summary: Summary
+    summary: RfmSummary
 
 
-def known_before(days: pd.DataFrame, date: int, purchases: Purchases | None = None) -> Known:
+def features_before(days: pd.DataFrame, date: int, purchases: BgNbd | None = None) -> FeatureTable:
     """What the table of days (columns number, day, spent; sorted by both) says before day `date`.
 
     Without a fitted `purchases` the last two columns are 0; the summary is what such a model is fitted to.
@@ -76,11 +76,13 @@ def known_before(days: pd.DataFrame, date: int, purchases: Purchases | None = No
     for span in RECENT_DAYS:
         recent = past[past["day"] >= date - span].groupby("number")["spent"].agg(["size", "sum"]).reindex(table.index, fill_value=0.0)
         columns |= {f"purchases_{span}": recent["size"], f"spent_{span}": recent["sum"]}
-    summary = Summary(_floats(table["purchases"] - 1), _floats(table["last"] - table["first"]), _floats(age))
+    summary = RfmSummary(_floats(table["purchases"] - 1), _floats(table["last"] - table["first"]), _floats(age))
     nothing = np.zeros(len(table))
-    foretold = (expected(purchases, summary, NEXT_DAYS), active(purchases, summary)) if purchases else (nothing, nothing)
+    foretold = (
+        (expected_purchases(purchases, summary, NEXT_DAYS), probability_alive(purchases, summary)) if purchases else (nothing, nothing)
+    )
     matrix = np.column_stack([*(_floats(columns[name]) for name in NAMES[: -len(foretold)]), *foretold])
-    return Known(table.index.to_numpy(dtype=np.int64), matrix, summary)
+    return FeatureTable(table.index.to_numpy(dtype=np.int64), matrix, summary)
 
 
 def rfm_edges(columns: Floats) -> tuple[Floats, ...]:

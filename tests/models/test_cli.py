@@ -14,7 +14,7 @@ import pytest
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.core import features
 from models import cli
-from models.patterns.worth import published, value_rules
+from models.patterns.valuation import encode_pattern_file, value_rules
 from models.propensity import boosting
 from models.propensity.bayes import lent
 from tests.models import tables
@@ -87,7 +87,7 @@ def test_what_history_taught_comes_along(
 ) -> None:
     """The files that `rules` and `priors` write, byte for byte; one of another campaign or without a value is refused."""
     patterns, priors, made, pub = (tmp_path / name for name in ("patterns.json", "priors.json", "street.bundle", "k.pub"))
-    patterns.write_bytes(published(value_rules([rule()], {"b": 500.0}).kept))
+    patterns.write_bytes(encode_pattern_file(value_rules([rule()], {"b": 500.0}).kept))
     draws = np.random.default_rng(3)
     rows = draws.random((60, len(features.NAMES))).astype(np.float32)
     rows[::4, 2] = np.nan

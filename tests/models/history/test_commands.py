@@ -30,8 +30,8 @@ def test_summary_tells_what_is_in_an_export(tmp_path: Path, monkeypatch: pytest.
     assert run(monkeypatch, "history", "summary", "--dir", tmp_path, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["first_day"], told["last_day"], told["subjects"], told["baskets"], told["items"]) == ("2026-01-01", "2026-02-01", 2, 2, 2)
-    assert told["whats"] == [{"what": "visit", "rows": 2, "subjects": 1, "zones": 2}]
-    assert told["figures"][1]["most"] == 31.0
+    assert told["interactions_by_type"] == [{"what": "visit", "rows": 2, "subjects": 1, "zones": 2}]
+    assert told["distributions"][1]["maximum"] == 31.0
     assert run(monkeypatch, "history", "summary", "--dir", tmp_path) == 0
     assert "2026-01-01 to 2026-02-01, 2 subjects" in capsys.readouterr().out
 

@@ -63,7 +63,7 @@ def test_baskets_keep_rare_items_out_and_their_baskets_in(tmp_path: Path) -> Non
     ]
     with open_history(baskets=tables.baskets(tmp_path / "b.csv", rows)) as history:
         found = derived.baskets(history, support=0.5)
-        amounts = derived.amounts(history)
+        amounts = derived.mean_amounts(history)
     assert (found.items, found.total) == (("milk", "tea"), 4)
     assert sorted(zip(found.rows.tolist(), found.columns.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 1), (2, 0)]
     assert amounts == {"tea": 150.0, "milk": 100.0, "saffron": 100.0}

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from models.history.made import PLANTED, make
+from models.history.synthetic import PLANTED, generate
 from tests.kit.shared import shared_path
 from tests.models.history import tables
 from tests.models.history.tables import line, run
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    make(folder / "export", 30_000, seed=5)
+    generate(folder / "export", 30_000, seed=5)
     return folder / "export"
 
 
@@ -30,10 +30,10 @@ def test_groceries_on_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_the_planted_rule_is_found_valued_and_written(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "patterns.json"
-    assert run(monkeypatch, "rules", "--dir", made, "--support", 0.005, "--out", out) == 0
+    assert run(monkeypatch, "rules", "--dir", synthetic, "--support", 0.005, "--out", out) == 0
     assert "rules by expected margin" in capsys.readouterr().out
     patterns = json.loads(out.read_text(encoding="utf-8"))["patterns"]
     assert {(*pattern["left"], pattern["right"]) for pattern in patterns[:2]} == {PLANTED, PLANTED[::-1]}
@@ -57,19 +57,23 @@ def test_without_margins_everything_is_worthless(
     assert [pattern["right"] for pattern in json.loads(capsys.readouterr().out)["top"]] == ["milk"]
 
 
-def test_volume_follows_the_value_of_the_decision(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_volume_follows_the_value_of_the_decision(
+    synthetic: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     read = []
     for mdv in (3_000, 6_000):
-        assert run(monkeypatch, "rules", "--dir", made, "--support", 0.02, "--mdv", mdv, "--json") == 0
+        assert run(monkeypatch, "rules", "--dir", synthetic, "--support", 0.02, "--mdv", mdv, "--json") == 0
         read.append(json.loads(capsys.readouterr().out)["baskets"])
     assert read[1] == pytest.approx(2 * read[0], rel=0.05)
-    assert run(monkeypatch, "rules", "--dir", made, "--mdv", 0) == 1
+    assert run(monkeypatch, "rules", "--dir", synthetic, "--mdv", 0) == 1
     assert "nothing is mined" in capsys.readouterr().err
 
 
-def test_journeys_of_a_made_street(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_journeys_of_a_made_street(
+    synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "patterns.json"
-    command = ("journeys", "--dir", made, "--window-days", 90, "--margin-minor", 300, "--k", 30, "--out", out)
+    command = ("journeys", "--dir", synthetic, "--window-days", 90, "--margin-minor", 300, "--k", 30, "--out", out)
     assert run(monkeypatch, *command, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert "station > plaza > cafe" in told["cohorts"]
@@ -80,16 +84,16 @@ def test_journeys_of_a_made_street(made: Path, tmp_path: Path, monkeypatch: pyte
     assert "journeys," in capsys.readouterr().out
 
 
-def test_faults_are_one_line(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_are_one_line(synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     margins = tmp_path / "margins.csv"
     margins.write_text("item,price\nmilk,50\n", encoding="utf-8")
     for arguments, why in (
         (("rules",), "no history is given"),
-        (("rules", "--dir", made, "--support", 0), "support of 0"),
-        (("rules", "--dir", made, "--margins", margins), "no table of margins"),
+        (("rules", "--dir", synthetic, "--support", 0), "support of 0"),
+        (("rules", "--dir", synthetic, "--margins", margins), "no table of margins"),
         (("rules", "--lines", ";"), "give that file"),
-        (("journeys", "--dir", made, "--by", "mood"), "not by 'mood'"),
-        (("journeys", "--dir", made, "--window-days", 900), "windows of 900 days"),
+        (("journeys", "--dir", synthetic, "--by", "mood"), "not by 'mood'"),
+        (("journeys", "--dir", synthetic, "--window-days", 900), "windows of 900 days"),
     ):
         assert run(monkeypatch, *arguments) == 1, arguments
         told = capsys.readouterr()

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from models import cli
-from models.planning.behaviour import behaviour_of
+from models.planning.behaviour import behaviour_table
 from models.planning.segments import BEHAVIOUR
 from models.planning.sheets import PlanningError
 
@@ -131,7 +131,7 @@ def test_segments_look_at_behaviour_only_and_say_what_they_leave_out(tmp_path: P
     table.write_text("\n".join(("subject,visits_month,variety,age", *lines)))
     told = json.loads(models("segments", table, "--json").stdout)
     assert (told["ignored"], told["left_out"], told["clusters"]) == (["age"], 1, 0)
-    assert "the same for everybody" in told["unsought"]
+    assert "the same for everybody" in told["clusters_skipped"]
     shown = " ".join(models("segments", table).stdout.split())
     assert "they tell of no behaviour: age" in shown
     assert "1 people with an empty cell" in shown
@@ -154,7 +154,7 @@ def test_segments_of_a_history(tmp_path: Path) -> None:
     segment = dict(line.split(",")[:2] for line in out.read_text().splitlines()[1:])
     assert {segment[f"s{number}"] for number in range(1, 30, 2)} == {"economic"}
     assert "economic" not in {segment[f"s{number}"] for number in range(0, 30, 2)}
-    sheet, _ = behaviour_of(tmp_path)
+    sheet, _ = behaviour_table(tmp_path)
     behaviour = dict(zip(sheet.columns, sheet.cells[sheet.rows.index("s0")], strict=True))
     assert behaviour == {
         "visits_month": 10.0, "revisit_share": 0.8, "answered_share": 1.0, "purchases_month": 1.0, "amount_ratio": 1.5,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.value.purchases import Summary
+from models.value.bg_nbd import RfmSummary
 from tests.kit.shared import shared_path
 from tests.models.history import tables
 
@@ -48,7 +48,7 @@ def as_baskets(path: Path) -> Path:
     return tables.baskets(path, rows)
 
 
-def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: float, seed: int) -> Summary:
+def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: float, seed: int) -> RfmSummary:
     """Subjects who do exactly what BG/NBD says."""
     r, alpha, a, b = parameters
     draws = np.random.default_rng(seed)
@@ -63,4 +63,4 @@ def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: f
             if draws.random() < stop[subject]:
                 break
             at += draws.exponential(1 / rate[subject])
-    return Summary(frequency, recency, age)
+    return RfmSummary(frequency, recency, age)

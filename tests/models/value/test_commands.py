@@ -19,14 +19,14 @@ def test_cdnow_from_transactions_to_values(tmp_path: Path, monkeypatch: pytest.M
     assert run(monkeypatch, *command, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     # Some of the people were put aside, so the parameters are near the published ones and not the same.
-    for name, published, error in zip(("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["purchases"]["errors"], strict=True):
-        assert abs(told["purchases"][name] - published) < 3 * error
+    for name, published, error in zip(("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["bg_nbd"]["standard_errors"], strict=True):
+        assert abs(told["bg_nbd"][name] - published) < 3 * error
     assert sum(told["tiers"][1:]) == told["subjects"] > 1_000
     assert told["tiers"][0] == 0
     rows = pd.read_csv(out)
     assert len(rows) == told["subjects"]
     assert rows["clv_minor"].sum() == pytest.approx(told["total_minor"])
-    assert rows["active"].between(0, 1).all()
+    assert rows["probability_alive"].between(0, 1).all()
 
 
 def test_people_read_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.value.bg_nbd import ValuationError
 from models.value.intent import NAMES, IntentWeights, fit_intent
-from models.value.purchases import ValuationError
 
 
 def _columns(rows: int, seed: int) -> np.ndarray:

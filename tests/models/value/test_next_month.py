@@ -6,28 +6,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.history.reading import Counted
+from models.history.reading import RowCounts
 from models.value import next_month
-from models.value.next_month import NextMonth, next_month_board, online_retail_board, top_lift
-from models.value.purchases import Purchases, ValuationError
-from models.value.subject_features import NAMES, known_before, rfm_edges, rfm_score
+from models.value.bg_nbd import BgNbd, ValuationError
+from models.value.next_month import NextMonthReport, next_month_benchmark, online_retail_benchmark, top_lift
+from models.value.subject_features import NAMES, features_before, rfm_edges, rfm_score
 from tests.kit.shared import shared_path
 
-NOTHING = Counted("baskets", 0, 0, {})
+NOTHING = RowCounts("baskets", 0, 0, {})
 
 
 @pytest.fixture(scope="module")
-def board() -> NextMonth:
-    return online_retail_board(shared_path("data/tables/online_retail/online_retail.csv.xz"), seed=0)
+def board() -> NextMonthReport:
+    return online_retail_benchmark(shared_path("data/tables/online_retail/online_retail.csv.xz"), seed=0)
 
 
-def test_every_line_of_online_retail_is_used_or_refused(board: NextMonth) -> None:
+def test_every_line_of_online_retail_is_used_or_refused(board: NextMonthReport) -> None:
     table = board.table
     assert set(table.refused) == {"cancelled", "no_subject"}
     assert table.rows_in == table.used + sum(table.refused.values())
 
 
-def test_the_champion_beats_rfm_and_bgnbd_on_the_next_month(board: NextMonth) -> None:
+def test_the_champion_beats_rfm_and_bgnbd_on_the_next_month(board: NextMonthReport) -> None:
     following = board.months[0]
     assert following.month == board.trained_months + 1 == 10
     assert following.above_rfm.low > 0
@@ -36,7 +36,7 @@ def test_the_champion_beats_rfm_and_bgnbd_on_the_next_month(board: NextMonth) ->
     assert following.champion.top_lift.low > 2.0
 
 
-def test_it_is_no_worse_on_later_months_and_calibrated_on_the_next(board: NextMonth) -> None:
+def test_it_is_no_worse_on_later_months_and_calibrated_on_the_next(board: NextMonthReport) -> None:
     assert [month.month for month in board.months] == [10, 11, 12]
     for month in board.months:
         assert month.above_rfm.value > 0
@@ -61,12 +61,12 @@ def test_nobody_teaches_who_is_judged_and_no_month_knows_the_next(monkeypatch: p
     seen: list[tuple[set[int], int]] = []
     original = next_month._month_rows
 
-    def watched(of: pd.DataFrame, edges: np.ndarray, month: int, purchases: Purchases) -> object:
+    def watched(of: pd.DataFrame, edges: np.ndarray, month: int, purchases: BgNbd) -> object:
         seen.append((set(of["number"]), month))
         return original(of, edges, month, purchases)
 
     monkeypatch.setattr(next_month, "_month_rows", watched)
-    found = next_month_board(days, NOTHING, seed=0, folds=2)
+    found = next_month_benchmark(days, NOTHING, seed=0, folds=2)
     taught = [who for who, month in seen if month <= found.trained_months]
     judged = [who for who, month in seen if month > found.trained_months]
     assert len(judged) == len(found.months) * found.folds
@@ -77,8 +77,8 @@ def test_nobody_teaches_who_is_judged_and_no_month_knows_the_next(monkeypatch: p
 
 def test_what_is_known_at_a_date_does_not_change_by_what_follows() -> None:
     days = pd.DataFrame({"number": [0, 0, 0, 1], "day": [10, 20, 35, 50], "spent": [100.0, 200.0, 900.0, 5.0]})
-    early = known_before(days[days["day"] < 35], 30)
-    late = known_before(days, 30)
+    early = features_before(days[days["day"] < 35], 30)
+    late = features_before(days, 30)
     assert early.subjects.tolist() == late.subjects.tolist() == [0]
     assert np.array_equal(early.columns, late.columns)
     row = dict(zip(NAMES, late.columns[0], strict=True))
@@ -107,7 +107,7 @@ def test_top_lift_by_hand() -> None:
 
 
 def test_noise_is_not_foretold() -> None:
-    found = next_month_board(_days(160, 12, 10, habit=False), NOTHING, seed=0, folds=2)
+    found = next_month_benchmark(_days(160, 12, 10, habit=False), NOTHING, seed=0, folds=2)
     assert np.mean([month.champion.auc.value for month in found.months]) == pytest.approx(0.5, abs=0.1)
 
 
@@ -123,4 +123,4 @@ def test_what_makes_no_board_is_said() -> None:
         (everyday, "everybody or nobody bought"),
     ):
         with pytest.raises(ValuationError, match=why):
-            next_month_board(wrong, NOTHING, folds=2)
+            next_month_benchmark(wrong, NOTHING, folds=2)

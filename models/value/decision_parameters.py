@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.value.purchases import ValuationError
+from models.value.bg_nbd import ValuationError
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 HALF_LIFE_DAYS = 30.0
 
 
-def decision_value(uplift: float, margin_minor: float, reach: float, processing_minor: float = 0.0) -> float:
+def marketing_decision_value(uplift: float, margin_minor: float, reach: float, processing_minor: float = 0.0) -> float:
     """MDV in minor units: `uplift` is how much likelier a purchase is with the offer than without it (-1 to 1)."""
     if not -1 <= uplift <= 1:
         raise ValuationError(f"an uplift of {uplift} is no difference of two probabilities")
@@ -30,7 +30,7 @@ def decision_value(uplift: float, margin_minor: float, reach: float, processing_
     return uplift * margin_minor * reach - processing_minor
 
 
-def associations(choices: pd.DataFrame, now_ms: int, half_life_days: float = HALF_LIFE_DAYS) -> pd.DataFrame:
+def association_strength(choices: pd.DataFrame, now_ms: int, half_life_days: float = HALF_LIFE_DAYS) -> pd.DataFrame:
     """SBA by subject (rows) and kind (columns): shares that sum to 1, a choice counting half for every `half_life_days` of age.
 
     `choices` has columns subject, kind, at_ms; later ones than `now_ms` are not looked at.
@@ -48,7 +48,7 @@ def associations(choices: pd.DataFrame, now_ms: int, half_life_days: float = HAL
     return shares
 
 
-def intensity(shares: Floats) -> Floats:
+def association_intensity(shares: Floats) -> Floats:
     """IBA of each row of shares (n, kinds): 1 when all went to one kind, 0 when all kinds share alike. One kind alone gives 1."""
     kinds = shares.shape[1]
     if kinds < 2:

@@ -23,10 +23,10 @@ ITEMS = 400
 PLANTED = ("item-090", "item-091")  # rare alone, bought together
 ZONES = ("plaza", "arcade", "cafe", "bistro", "noodle-bar", "pub", "station", "market")
 KIND_OF = {"cafe": "coffee_house", "bistro": "restaurant_dear", "noodle-bar": "restaurant_cheap", "pub": "bar", "market": "carry_away"}
-WAYS = (("station", "plaza", "cafe"), ("plaza", "arcade", "noodle-bar"), ("market", "station"), ("bistro", "pub"))
+ROUTES = (("station", "plaza", "cafe"), ("plaza", "arcade", "noodle-bar"), ("market", "station"), ("bistro", "pub"))
 
 
-class Made(NamedTuple):
+class SyntheticHistory(NamedTuple):
     """Where the tables are, and how many rows each has."""
 
     interactions: Path
@@ -35,7 +35,7 @@ class Made(NamedTuple):
     basket_rows: int
 
 
-def make(folder: Path, rows: int, seed: int) -> Made:
+def generate(folder: Path, rows: int, seed: int) -> SyntheticHistory:
     """Write about `rows` rows, half visits and half basket lines, as Parquet parts below `folder`."""
     paths = {name: folder / name for name in ("interactions", "baskets")}
     for path in paths.values():
@@ -52,15 +52,15 @@ def make(folder: Path, rows: int, seed: int) -> Made:
             connection.table("block").write_parquet(str(paths[table] / f"part-{number:05d}.parquet"))
             written[table] += len(block)
     connection.close()
-    return Made(paths["interactions"], paths["baskets"], written["interactions"], written["baskets"])
+    return SyntheticHistory(paths["interactions"], paths["baskets"], written["interactions"], written["baskets"])
 
 
 def _visits(names: np.ndarray, share: float, draws: np.random.Generator) -> pd.DataFrame:
     """Visits: each subject walks mostly one way, a step in ten is a detour."""
-    steps = np.array([zone for way in WAYS for zone in way])
-    lengths = np.array([len(way) for way in WAYS])
+    steps = np.array([zone for way in ROUTES for zone in way])
+    lengths = np.array([len(way) for way in ROUTES])
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    way_of = draws.integers(len(WAYS), size=len(names))
+    way_of = draws.integers(len(ROUTES), size=len(names))
     walks = draws.poisson(draws.gamma(2.0, share / 2.0 / lengths[way_of]))
     subject = np.repeat(np.arange(len(names)), walks)
     way = way_of[subject]

@@ -13,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from models.value.purchases import REPEATERS_MIN, ValuationError, least, log_errors
+from models.value.bg_nbd import REPEATERS_MIN, ValuationError, log_standard_errors, minimise
 
 Floats = NDArray[np.float64]
 
 _STARTS = ((0.0, 0.0, 0.0), (2.0, 1.0, 1.0), (1.0, 1.5, -1.0))
 
 
-class Spend(msgspec.Struct, frozen=True):
+class GammaGamma(msgspec.Struct, frozen=True):
     """A fitted gamma-gamma model; `errors` are standard errors of p, q, v, NaN where the likelihood is flat."""
 
     p: float
     q: float
     v: float
-    errors: tuple[float, float, float]
+    standard_errors: tuple[float, float, float]
     correlation: float
     subjects: int
 
 
-def fit_spend(frequency: Floats, monetary: Floats) -> Spend:
+def fit_gamma_gamma(frequency: Floats, monetary: Floats) -> GammaGamma:
     """The parameters that make the mean spends most likely. Subjects who came once, or whose mean is not positive, say nothing."""
     told = (frequency > 0) & (monetary > 0) & np.isfinite(monetary)
     x, mean = frequency[told], monetary[told]
@@ -45,14 +45,16 @@ def fit_spend(frequency: Floats, monetary: Floats) -> Spend:
     def loss(logs: Floats) -> float:
         return -float(_log_likelihood(np.exp(logs), x, shifted).sum()) / len(x)
 
-    best = least(loss, _STARTS)
+    best = minimise(loss, _STARTS)
     p, q, v = np.exp(best) * (1.0, 1.0, scale)
-    errors = (p, q, v) * log_errors(lambda logs: len(x) * loss(logs), best)
+    standard_errors = (p, q, v) * log_standard_errors(lambda logs: len(x) * loss(logs), best)
     together = float(np.corrcoef(x, mean)[0, 1]) if np.ptp(x) else 0.0
-    return Spend(float(p), float(q), float(v), (float(errors[0]), float(errors[1]), float(errors[2])), together, len(x))
+    return GammaGamma(
+        float(p), float(q), float(v), (float(standard_errors[0]), float(standard_errors[1]), float(standard_errors[2])), together, len(x)
+    )
 
 
-def expected_spend(model: Spend, frequency: Floats, monetary: Floats) -> Floats:
+def expected_spend(model: GammaGamma, frequency: Floats, monetary: Floats) -> Floats:
     """What each subject will leave per purchase, (n,): their own mean drawn towards everybody's. Who came once gets everybody's.
 
     With q at most 1 the mean of means does not exist; who came once is then given the median's stand-in v * p / q.

@@ -43,7 +43,7 @@ _LABELLED = """
 _PROPOSED = "SELECT count(*), count(DISTINCT decision) FROM interactions WHERE what = 'proposed'"
 
 
-class Lessons(NamedTuple):
+class LabelledProposals(NamedTuple):
     """Rows that go together, oldest first.
 
     `rows` float32 (n, len(FEATURES)), NaN where unknown; `taken` 0 or 1; `subjects` group numbers from 0; `propensity` and
@@ -60,7 +60,7 @@ class Lessons(NamedTuple):
     left_out: Mapping[str, int]
 
 
-def lessons(history: History, outcomes: Collection[str] = TAKEN, horizon_ms: int = HORIZON_MS) -> Lessons:
+def labelled_proposals(history: History, outcomes: Collection[str] = TAKEN, horizon_ms: int = HORIZON_MS) -> LabelledProposals:
     """A row for every proposal whose horizon is over, labelled 1 where one of `outcomes` came back within it."""
     for word in outcomes:
         if word not in ANSWERS:
@@ -74,7 +74,7 @@ def lessons(history: History, outcomes: Collection[str] = TAKEN, horizon_ms: int
     kept = table[~table["too_recent"]]
     if kept.empty:
         raise HistoryError(f"no proposal is older than the horizon of {horizon_ms // 1000} s: wait, or shorten it")
-    return Lessons(
+    return LabelledProposals(
         rows=kept[list(FEATURE_COLUMNS)].to_numpy(dtype=np.float32),
         taken=kept["taken"].to_numpy(dtype=np.int64),
         subjects=np.unique(kept["subject"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),

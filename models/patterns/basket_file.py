@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from models.history.derived import Baskets
-from models.history.files import open_packed
+from models.history.files import open_compressed
 from models.history.mapping import HistoryError
 
 
-def read_lines(path: Path, separator: str, support: float) -> Baskets:
+def read_basket_file(path: Path, separator: str, support: float) -> Baskets:
     """The baskets of a text file (may be packed), over the items that stand in at least the share `support` of them."""
     if len(separator) != 1:
         raise HistoryError(f"a separator is one character, not {separator!r}")
     try:
-        with open_packed(path) as file:
+        with open_compressed(path) as file:
             lines = [{item for item in line.decode("utf-8").strip("\r\n").split(separator) if item.strip()} for line in file]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise HistoryError(f"{path} cannot be read as lines of text ({str(error)[:120]})") from error

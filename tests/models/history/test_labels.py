@@ -9,9 +9,9 @@ import pytest
 
 from gateway.core import features
 from models.history.columns import FEATURE_COLUMNS
+from models.history.labels import HORIZON_MS, LabelledProposals, labelled_proposals
 from models.history.mapping import HistoryError
 from models.history.reading import open_history
-from models.history.teaching import HORIZON_MS, Lessons, lessons
 from tests.models.history import tables
 from tests.models.history.tables import happened, proposed
 
@@ -19,9 +19,9 @@ COLUMNS = (*tables.INTERACTION_COLUMNS, *FEATURE_COLUMNS)
 HOUR_MS = 3_600_000
 
 
-def taught(tmp_path: Path, rows: list[dict[str, object]], horizon_ms: int = HORIZON_MS) -> Lessons:
+def taught(tmp_path: Path, rows: list[dict[str, object]], horizon_ms: int = HORIZON_MS) -> LabelledProposals:
     with open_history(interactions=tables.interactions(tmp_path / "i.csv", rows, COLUMNS)) as history:
-        return lessons(history, horizon_ms=horizon_ms)
+        return labelled_proposals(history, horizon_ms=horizon_ms)
 
 
 def test_outcomes_count_within_the_horizon_and_after_the_proposal(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_features_arrive_as_the_gateway_scored_them(tmp_path: Path) -> None:
 def test_what_cannot_teach_is_said(tmp_path: Path) -> None:
     bare = tables.interactions(tmp_path / "bare.csv", [happened("a", 1, "visit", zone="cafe")])
     with open_history(interactions=bare) as history, pytest.raises(HistoryError, match="no f_ columns"):
-        lessons(history)
+        labelled_proposals(history)
     silent = tables.interactions(tmp_path / "silent.csv", [happened("a", 1, "visit", zone="cafe")], COLUMNS)
     with open_history(interactions=silent) as history:
         with pytest.raises(HistoryError, match="no proposal"):
-            lessons(history)
+            labelled_proposals(history)
         with pytest.raises(HistoryError, match="the nearest is 'accepted'"):
-            lessons(history, outcomes=("acepted",))
+            labelled_proposals(history, outcomes=("acepted",))

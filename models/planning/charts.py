@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from models.pictures import ALERT, OTHER, OURS, QUIET, drawing, save
-from models.planning.ahp import CONSISTENT_BELOW, Weighing
-from models.planning.segments import SEGMENTS, Assigned
+from models.planning.ahp import CONSISTENT_BELOW, MatrixWeights
+from models.planning.segments import SEGMENTS, Segmentation
 from models.planning.survey import SurveyReport
 from models.planning.vikor import Ranking
 
 _ROW_IN = 0.42
 
 
-def draw_weights(weighing: Weighing, path: Path) -> None:
+def draw_weights(weighing: MatrixWeights, path: Path) -> None:
     """Bars of the eigenvector, with the two other ways to weights as marks."""
     places = np.arange(len(weighing.criteria))[::-1]
     with drawing(height_in=1.6 + _ROW_IN * len(places)) as (figure, (axes,)):
@@ -58,7 +58,7 @@ def _apart(heights: Sequence[float], gap: float = 0.05) -> list[float]:
     return placed
 
 
-def draw_segments(assigned: Assigned, path: Path) -> None:
+def draw_segments(assigned: Segmentation, path: Path) -> None:
     """How many people each segment has."""
     counts = assigned.counts()
     with drawing(height_in=3.0) as (figure, (axes,)):
@@ -76,7 +76,7 @@ def draw_survey(report: SurveyReport, path: Path) -> None:
     with drawing(width_in=9.0, height_in=3.6, columns=2) as (figure, (scree, scales)):
         numbers = np.arange(1, len(report.factors.eigenvalues) + 1)
         scree.plot(numbers, report.factors.eigenvalues, "o-", color=OURS, label="answers")
-        scree.plot(numbers, report.factors.eigenvalues_by_chance, "--", color=QUIET, label="shuffled (95 %)")
+        scree.plot(numbers, report.factors.eigenvalues_random, "--", color=QUIET, label="shuffled (95 %)")
         scree.set_xlabel("factor")
         scree.set_ylabel("eigenvalue")
         scree.set_title(f"{report.factors.count} factors are more than chance")

@@ -38,7 +38,7 @@ class ValuationError(ModelsError):
     """Nothing can be valued from these rows; the text says why."""
 
 
-class Summary(NamedTuple):
+class RfmSummary(NamedTuple):
     """Subjects by what they did until the last day observed: `frequency` days after the first, `recency`, `age`; each (n,)."""
 
     frequency: Floats
@@ -46,7 +46,7 @@ class Summary(NamedTuple):
     age: Floats
 
 
-class Purchases(msgspec.Struct, frozen=True):
+class BgNbd(msgspec.Struct, frozen=True):
     """A fitted BG/NBD: purchases come with rate gamma(r, alpha), subjects stop with chance beta(a, b).
 
     `errors` are standard errors of r, alpha, a, b from the curvature of the likelihood at its top; NaN where it is flat.
@@ -56,7 +56,7 @@ class Purchases(msgspec.Struct, frozen=True):
     alpha: float
     a: float
     b: float
-    errors: tuple[float, float, float, float]
+    standard_errors: tuple[float, float, float, float]
     log_likelihood: float
     subjects: int
 
@@ -66,12 +66,12 @@ class Purchases(msgspec.Struct, frozen=True):
         return np.array((self.r, self.alpha, self.a, self.b))
 
 
-def summary_of(table: pd.DataFrame) -> Summary:
+def rfm_summary(table: pd.DataFrame) -> RfmSummary:
     """The summary in a table with columns frequency, recency and age; `ValuationError` where it contradicts itself."""
-    missing = [name for name in Summary._fields if name not in table.columns]
+    missing = [name for name in RfmSummary._fields if name not in table.columns]
     if missing:
         raise ValuationError(f"the summary lacks the columns {', '.join(missing)}")
-    summary = Summary(*(table[name].to_numpy(dtype=np.float64) for name in Summary._fields))
+    summary = RfmSummary(*(table[name].to_numpy(dtype=np.float64) for name in RfmSummary._fields))
     if not all(np.isfinite(column).all() and (column >= 0).all() for column in summary):
         raise ValuationError("the summary holds numbers that are missing or negative")
     if (summary.recency > summary.age + 1e-9).any():
@@ -81,7 +81,7 @@ def summary_of(table: pd.DataFrame) -> Summary:
     return summary
 
 
-def fit_purchases(summary: Summary) -> Purchases:
+def fit_bg_nbd(summary: RfmSummary) -> BgNbd:
     """The parameters that make the summary most likely, or `ValuationError` where there is too little to tell."""
     subjects, repeaters = len(summary.frequency), int((summary.frequency > 0).sum())
     if subjects < SUBJECTS_MIN or repeaters < REPEATERS_MIN:
@@ -91,20 +91,28 @@ def fit_purchases(summary: Summary) -> Purchases:
         )
     scale = float(np.mean(summary.age)) or 1.0  # time near 1: the search then starts where the answer is
     rows, weights = np.unique(np.column_stack(summary), axis=0, return_counts=True)
-    unique = Summary(rows[:, 0], rows[:, 1] / scale, rows[:, 2] / scale)
+    unique = RfmSummary(rows[:, 0], rows[:, 1] / scale, rows[:, 2] / scale)
 
     def loss(logs: Floats) -> float:
         return -float(weights @ log_likelihood(np.exp(logs), unique)) / subjects
 
-    best = least(loss, _STARTS)
+    best = minimise(loss, _STARTS)
     parameters = np.exp(best) * (1.0, scale, 1.0, 1.0)
-    errors = parameters * log_errors(lambda logs: subjects * loss(logs), best)
+    standard_errors = parameters * log_standard_errors(lambda logs: subjects * loss(logs), best)
     r, alpha, a, b = (float(value) for value in parameters)
     likelihood = -loss(best) * subjects - float(summary.frequency.sum()) * float(np.log(scale))
-    return Purchases(r, alpha, a, b, (float(errors[0]), float(errors[1]), float(errors[2]), float(errors[3])), likelihood, subjects)
+    return BgNbd(
+        r,
+        alpha,
+        a,
+        b,
+        (float(standard_errors[0]), float(standard_errors[1]), float(standard_errors[2]), float(standard_errors[3])),
+        likelihood,
+        subjects,
+    )
 
 
-def log_likelihood(parameters: Floats, summary: Summary) -> Floats:
+def log_likelihood(parameters: Floats, summary: RfmSummary) -> Floats:
     """Of each subject, (n,)."""
     r, alpha, a, b = parameters
     x, recency, age = summary
@@ -115,7 +123,7 @@ def log_likelihood(parameters: Floats, summary: Summary) -> Floats:
     return total
 
 
-def active(model: Purchases, summary: Summary) -> Floats:
+def probability_alive(model: BgNbd, summary: RfmSummary) -> Floats:
     """P(still coming) of each subject, (n,); 1 where nobody had an occasion to stop."""
     x, recency, age = summary
     odds_gone = (
@@ -125,7 +133,7 @@ def active(model: Purchases, summary: Summary) -> Floats:
     return chance
 
 
-def expected(model: Purchases, summary: Summary, span: float) -> Floats:
+def expected_purchases(model: BgNbd, summary: RfmSummary, span: float) -> Floats:
     """How many days with a purchase each subject will have in the next `span` units, (n,).
 
     Equation 10 writes this with a hypergeometric function that is undefined at a = 1 and overflows where nobody stops. Here
@@ -139,11 +147,11 @@ def expected(model: Purchases, summary: Summary, span: float) -> Floats:
     for node, weight in zip((_NODES + 1.0) / 2.0, _WEIGHTS / 2.0, strict=True):
         p = np.maximum(betaincinv(model.a, model.b + times, node), _P_MIN)[place]
         total -= weight * np.expm1(-(model.r + x) * np.log1p(p * pace)) / p
-    number: Floats = total * active(model, summary)
+    number: Floats = total * probability_alive(model, summary)
     return number
 
 
-def least(loss: Callable[[Floats], float], starts: Sequence[Sequence[float]]) -> Floats:
+def minimise(loss: Callable[[Floats], float], starts: Sequence[Sequence[float]]) -> Floats:
     """Where `loss` is least, searched from several starts and then polished; logarithms of parameters, kept inside bounds.
 
     The bounds matter where nobody stops, or everybody buys alike: the likelihood then rises for ever in some direction.
@@ -155,7 +163,7 @@ def least(loss: Callable[[Floats], float], starts: Sequence[Sequence[float]]) ->
     return np.asarray(polished.x if polished.fun <= best.fun else best.x, dtype=np.float64)
 
 
-def log_errors(loss: Callable[[Floats], float], top: Floats, step: float = 1e-3) -> Floats:
+def log_standard_errors(loss: Callable[[Floats], float], top: Floats, step: float = 1e-3) -> Floats:
     """Standard errors of logarithms of parameters where `loss`, minus the whole log-likelihood, is least; NaN where it is flat."""
     size = len(top)
     moves = np.eye(size) * step

@@ -19,17 +19,17 @@ from gateway.core.learned import PATTERNS_FORMAT, PATTERNS_MAX, Pattern, Pattern
 from models.patterns.journeys import Journey
 from models.patterns.rules import Rule
 
-Discard = Literal["no_margin", "no_reach", "not_worth_it", "candidate"]
+DropReason = Literal["no_margin", "no_reach", "not_worth_it", "candidate"]
 
 
-class Gated(NamedTuple):
+class ValuedPatterns(NamedTuple):
     """What passed, most valuable first, and how many patterns did not, by reason."""
 
     kept: tuple[Pattern, ...]
-    discarded: dict[Discard, int]
+    dropped: dict[DropReason, int]
 
 
-def value_rules(rules: Iterable[Rule], margins_minor: Mapping[str, float], contact_cost_minor: float = 0.0) -> Gated:
+def value_rules(rules: Iterable[Rule], margins_minor: Mapping[str, float], contact_cost_minor: float = 0.0) -> ValuedPatterns:
     """Value each rule by expected margin; `margins_minor` is what one more basket with the item brings."""
     gate = _Gate(margins_minor, contact_cost_minor)
     for rule in rules:
@@ -37,18 +37,18 @@ def value_rules(rules: Iterable[Rule], margins_minor: Mapping[str, float], conta
     return gate.result()
 
 
-def value_journeys(journeys: Iterable[Journey], margins_minor: Mapping[str, float], contact_cost_minor: float = 0.0) -> Gated:
+def value_journeys(journeys: Iterable[Journey], margins_minor: Mapping[str, float], contact_cost_minor: float = 0.0) -> ValuedPatterns:
     """Value each journey by what its last step brings to those who have walked the steps before; a candidate has no value yet."""
     gate = _Gate(margins_minor, contact_cost_minor)
     for journey in journeys:
         if journey.state == "journey":
-            gate.judge(journey.steps[:-1], journey.steps[-1], journey.started - journey.walked, journey.continues, journey.base)
+            gate.judge(journey.steps[:-1], journey.steps[-1], journey.started - journey.completed, journey.confidence, journey.base_rate)
         else:
-            gate.discarded["candidate"] += 1
+            gate.dropped["candidate"] += 1
     return gate.result()
 
 
-def published(patterns: Sequence[Pattern]) -> bytes:
+def encode_pattern_file(patterns: Sequence[Pattern]) -> bytes:
     """The pattern file as JSON. `ValueError` for a pattern without value: the gate was gone around."""
     for pattern in patterns:
         if not pattern.worth_minor > 0:  # also catches NaN
@@ -65,23 +65,23 @@ class _Gate:
         self._margins = margins_minor
         self._cost = contact_cost_minor
         self._kept: list[Pattern] = []
-        self.discarded: Counter[Discard] = Counter()
+        self.dropped: Counter[DropReason] = Counter()
 
     def judge(self, left: tuple[str, ...], right: str, reach: int, chance: float, base: float) -> None:
         """Keep the pattern if proposing `right` after `left` to `reach` more earns more than the contacts cost."""
         margin = self._margins.get(right)
         if margin is None:
-            self.discarded["no_margin"] += 1
+            self.dropped["no_margin"] += 1
             return
         worth = ((chance - base) * margin - self._cost) * reach
         if reach <= 0:
-            self.discarded["no_reach"] += 1
+            self.dropped["no_reach"] += 1
         elif worth <= 0:
-            self.discarded["not_worth_it"] += 1
+            self.dropped["not_worth_it"] += 1
         else:
             self._kept.append(Pattern(left, right, chance, chance / base if base else 1.0, reach, margin, worth))
 
-    def result(self) -> Gated:
+    def result(self) -> ValuedPatterns:
         """What passed and what did not."""
         self._kept.sort(key=lambda pattern: (-pattern.worth_minor, pattern.left, pattern.right))
-        return Gated(tuple(self._kept), dict(sorted(self.discarded.items())))
+        return ValuedPatterns(tuple(self._kept), dict(sorted(self.dropped.items())))
