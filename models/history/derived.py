@@ -25,7 +25,7 @@ _RFM = """
     ),
     numbered AS (SELECT *, min(day) OVER (PARTITION BY subject) AS first FROM days)
     SELECT subject, count(*) - 1 AS frequency, (max(day) - min(day)) / $unit_days AS recency,
-        ($until_ms // 86400000 - 1 - min(day)) / $unit_days AS age,
+        (($until_ms - 1) // 86400000 - min(day)) / $unit_days AS age,
         COALESCE(avg(spent) FILTER (day > first), 0)::DOUBLE AS monetary_minor
     FROM numbered GROUP BY subject ORDER BY subject
 """
@@ -76,12 +76,16 @@ class Span(NamedTuple):
 
 
 class Baskets(NamedTuple):
-    """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`. `total` baskets in all, also those with rare items only."""
+    """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`.
+
+    `total` baskets in all, also those with rare items only; `rare` items are left out, held by fewer baskets than the support.
+    """
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     items: tuple[str, ...]
     total: int
+    rare: int = 0
 
 
 def span(history: History) -> Span:
@@ -96,7 +100,7 @@ def rfm(history: History, until_ms: int, unit_days: float = 7.0) -> pd.DataFrame
     """Recency, frequency, age and mean spend of each subject before `until_ms`.
 
     Columns subject, frequency (days with a purchase after the first one), recency (first to last) and age (first to the
-    last day observed), both in units of `unit_days`, monetary_minor (mean of the days after the first whose amount is
+    last day before `until_ms`), both in units of `unit_days`, monetary_minor (mean of the days after the first whose amount is
     stated; 0 where none).
     """
     return history.sql_named(_RFM, until_ms=until_ms, unit_days=unit_days).df()
@@ -104,13 +108,13 @@ def rfm(history: History, until_ms: int, unit_days: float = 7.0) -> pd.DataFrame
 
 def baskets(history: History, support: float) -> Baskets:
     """Baskets over the items that stand in at least the share `support` of them."""
-    ((total,),) = history.sql("SELECT count(DISTINCT basket) FROM baskets").fetchall()
+    ((total, every_item),) = history.sql("SELECT count(DISTINCT basket), count(DISTINCT item) FROM baskets").fetchall()
     if not total:
         raise HistoryError("the history holds no basket that can be used")
     items = [item for item, _ in history.sql(_ITEMS, support * total - 1e-9).fetchall()]
     lines = history.sql_named(_LINES, items=items).fetchnumpy()
     rows, columns = (np.asarray(lines[name], dtype=np.int64) for name in ("row_number", "column_number"))
-    return Baskets(rows, columns, tuple(items), total)
+    return Baskets(rows, columns, tuple(items), total, rare=every_item - len(items))
 
 
 def mean_amounts(history: History) -> dict[str, float]:

@@ -29,4 +29,4 @@ def read_basket_file(path: Path, separator: str, support: float) -> Baskets:
     number = {item: place for place, item in enumerate(items)}
     pairs = np.array([(row, number[item]) for row, line in enumerate(lines) for item in sorted(line) if item in number], dtype=np.int64)
     rows, columns = pairs.reshape(-1, 2).T
-    return Baskets(rows, columns, tuple(items), len(lines))
+    return Baskets(rows, columns, tuple(items), len(lines), rare=len(often) - len(items))

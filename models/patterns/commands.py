@@ -49,6 +49,7 @@ class RulesReport(msgspec.Struct, frozen=True):
     tables: tuple[RowCounts, ...]
     baskets: int
     items: int
+    rare_items: int
     sets: int
     rules: int
     redundant: dict[str, int]
@@ -129,6 +130,7 @@ def rules(
         counted,
         part.total,
         len(part.items),
+        part.rare,
         len(sets.counts),
         len(tried),
         pruned.dropped,
@@ -139,7 +141,7 @@ def rules(
     if as_json:
         print_json(report)
     else:
-        _show_rules(report, out)
+        _show_rules(report, support, out)
 
 
 def journeys(
@@ -228,9 +230,11 @@ def _write(valued: ValuedPatterns, out: Path | None) -> None:
         out.write_bytes(encode_pattern_file(valued.kept))
 
 
-def _show_rules(report: RulesReport, out: Path | None) -> None:
+def _show_rules(report: RulesReport, support: float, out: Path | None) -> None:
     show_row_counts(report.tables)
     say(f"{report.baskets:,} baskets of {report.items:,} items: {report.sets:,} frequent sets, {report.rules:,} rules")
+    if report.rare_items:
+        say(f"{report.rare_items:,} items in less than {support:.3%} of the baskets are left out: no set that holds one reaches --support")
     _show_dropped(report.redundant, report.worthless, report.kept, out)
     header = ("in the basket", "then", "confidence", "lift", "may be proposed to", "worth (minor)")
     rows = [(", ".join(of.left), of.right, of.confidence, of.lift, of.reach, of.worth_minor) for of in report.top]

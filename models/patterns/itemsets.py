@@ -72,7 +72,7 @@ def sample_baskets(baskets: Baskets, rows: int, seed: int) -> Baskets | None:
     place = np.full(baskets.total, -1)
     place[taken] = np.arange(len(taken))
     kept = place[baskets.rows] >= 0
-    return Baskets(place[baskets.rows[kept]].astype(np.int64), baskets.columns[kept], baskets.items, len(taken))
+    return Baskets(place[baskets.rows[kept]].astype(np.int64), baskets.columns[kept], baskets.items, len(taken), baskets.rare)
 
 
 def _grow_pairs(holds: sparse.csc_matrix, counts: dict[tuple[int, ...], int], count_min: float, length_max: int) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
+import msgspec
 import numpy as np
 import typer
 
 from models.history.options import show_row_counts
 from models.planning import ahp, charts, segments, survey, vikor
 from models.planning.behaviour import behaviour_table
-from models.planning.sheets import PlanningError, Sheet, read_sheet, write_sheet
+from models.planning.sheets import PlanningError, Sheet, read_items, read_sheet, write_sheet
 from models.screen import print_json, say, show
 
-Csv = Annotated[Path, typer.Option("--out", help="Write the table here, CSV.", dir_okay=False)]
-Picture = Annotated[Path, typer.Option(help="Draw it here, SVG.", dir_okay=False)]
+Csv = Annotated[Path | None, typer.Option("--out", help="CSV file to write the table to.", dir_okay=False)]
+Picture = Annotated[Path | None, typer.Option("--picture", help="SVG file to write the chart to.", dir_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same table: same figures.")]
 
@@ -23,8 +24,8 @@ Seed = Annotated[int, typer.Option(help="Same seed, same table: same figures.")]
 def weigh_criteria(
     matrices: Annotated[list[Path], typer.Argument(help="One CSV a judge: criteria in the same order; the upper triangle counts.")],
     *,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Weights of criteria from pairwise comparisons (AHP), and whether the judges agree with themselves.
@@ -60,8 +61,8 @@ def rank_alternatives(
     *,
     weight: Annotated[list[str] | None, typer.Option(help="criterion=weight, for every criterion; without it, entropy weights")] = None,
     cost: Annotated[list[str] | None, typer.Option(help="A criterion of which less is better.")] = None,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """A set of alternatives that a group can live with (VIKOR), for every view of majority and regret."""
@@ -106,8 +107,8 @@ def find_segments(
     *,
     history: Annotated[Path | None, typer.Option(help="Instead: folder of a gateway's history.", exists=True, file_okay=False)] = None,
     seed: Seed = 0,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Give everybody one of the four segments by behaviour, and say whether the table has clusters of its own."""
@@ -163,16 +164,21 @@ def _show_segments(report: SegmentsReport) -> None:
 
 
 def examine_survey(
-    table: Annotated[Path, typer.Argument(help="CSV: respondents in rows, items in columns.", exists=True, dir_okay=False)],
+    table: Annotated[
+        Path,
+        typer.Argument(help="CSV: respondents in rows, items in columns; columns in no scale are ignored.", exists=True, dir_okay=False),
+    ],
     *,
     scale: Annotated[list[str], typer.Option(help="name=item,item,… for every scale")],
     seed: Seed = 0,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
     """Whether scales hold: alpha, AVE, composite reliability, Fornell and Larcker, exploratory factors."""
-    report = survey.analyse(read_sheet(table, blanks=True), dict(_scale(text) for text in scale), seed)
+    scales = dict(_scale(text) for text in scale)
+    sheet, ignored = read_items(table, [item for items in scales.values() for item in items])
+    report = survey.analyse(sheet, scales, seed)
     factors = report.factors
     pattern = [(item, *row) for item, row in zip(factors.items, factors.loadings, strict=True)]
     header = ("item", *(f"factor {number + 1}" for number in range(factors.count)))
@@ -181,13 +187,15 @@ def examine_survey(
     if picture is not None:
         charts.draw_survey(report, picture)
     if as_json:
-        print_json(report)
+        print_json({**msgspec.structs.asdict(report), "ignored": ignored})
         return
     rows = [(s.name, s.alpha, f"{s.alpha_low:.3f} … {s.alpha_high:.3f}", s.ave, s.composite_reliability) for s in report.scales]
     show(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
     show("Pattern loadings (promax)", header, pattern)
     for first, second in report.not_discriminant:
         say(f"{first} and {second} are not told apart (Fornell and Larcker)")
+    if ignored:
+        say(f"columns in no scale, ignored: {', '.join(ignored)}")
     for note in report.warnings:
         say(f"warning: {note}")
 

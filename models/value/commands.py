@@ -35,6 +35,7 @@ UNIT_DAYS = 7.0
 DAY_MS = 86_400_000
 _CORRELATION_MAX = 0.3
 LEARNING: tuple[Purpose, ...] = ("learning",)
+ONE_TIME = "BG/NBD gives them a probability of 1 by construction, not informative and therefore left empty"
 
 
 class ValueReport(msgspec.Struct, frozen=True):
@@ -48,7 +49,8 @@ class ValueReport(msgspec.Struct, frozen=True):
     total_minor: float
     deciles: tuple[float, ...]
     expected_next_month: float
-    mean_active: float
+    one_time_buyers: int
+    mean_probability_alive: float
     tiers: tuple[int, ...]
 
 
@@ -84,12 +86,13 @@ def value(
         lifetimes = lifetime_values(table, UNIT_DAYS, Terms(months, discount, margin_share))
     worth = lifetimes.value_minor
     edges = clv_edges(worth)
+    repeat = table["frequency"].to_numpy() > 0
     tiers = np.bincount([tier_of(float(clv), edges, LEARNING) for clv in worth], minlength=len(TIERS))
     if out is not None:
         table.assign(
             clv_minor=worth,
             next_month=lifetimes.next_month,
-            probability_alive=lifetimes.probability_alive,
+            probability_alive=np.where(repeat, lifetimes.probability_alive, np.nan),  # an empty cell for a one-time buyer
             spend_minor=lifetimes.spend_minor,
         ).to_csv(out, index=False)
     report = ValueReport(
@@ -101,7 +104,8 @@ def value(
         total_minor=float(worth.sum()),
         deciles=tuple(float(value) for value in np.quantile(worth, np.linspace(0, 1, 11))),
         expected_next_month=float(lifetimes.next_month.sum()),
-        mean_active=float(lifetimes.probability_alive.mean()),
+        one_time_buyers=int((~repeat).sum()),
+        mean_probability_alive=float(lifetimes.probability_alive[repeat].mean()),
         tiers=tuple(int(count) for count in tiers),
     )
     if as_json:
@@ -117,7 +121,10 @@ def _show(report: ValueReport, months: int, out: Path | None) -> None:
     spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.standard_errors, strict=True)
     rows = [("BG/NBD", *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
     show(f"{report.subjects:,} subjects until {report.until_day}, time in weeks", ("model", "parameter", "value", "standard error"), rows)
-    say(f"expected purchases in the next month: {report.expected_next_month:,.0f}; mean chance of still coming: {report.mean_active:.3f}")
+    say(f"expected purchases in the next month: {report.expected_next_month:,.0f}")
+    say(f"mean probability that a repeat buyer is still active: {report.mean_probability_alive:.3f}")
+    if report.one_time_buyers:
+        say(f"{report.one_time_buyers:,} one-time buyers: {ONE_TIME}")
     title = f"lifetime value over {months} months, minor units; in all {report.total_minor:,.0f}"
     show(title, ("share of subjects below", "value"), [(f"{10 * place} %", value) for place, value in enumerate(report.deciles)])
     told = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)

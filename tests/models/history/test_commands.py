@@ -36,6 +36,13 @@ def test_summary_tells_what_is_in_an_export(tmp_path: Path, monkeypatch: pytest.
     assert "2026-01-01 to 2026-02-01, 2 subjects" in capsys.readouterr().out
 
 
+def test_a_history_of_one_day_is_0_days_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tables.baskets(tmp_path / "b.csv", [line("a", 0), line("b", 0)])
+    assert run(monkeypatch, "history", "summary", "--baskets", path, "--json") == 0
+    ages = json.loads(capsys.readouterr().out)["distributions"][2]
+    assert (ages["name"], ages["mean"], ages["maximum"]) == ("days since the first", 0.0, 0.0)
+
+
 def test_scale_measures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "history", "scale", "--rows", 2_000, "--memory-mb", 256, "--json") == 0
     assert json.loads(capsys.readouterr().out)["memory_limit_mb"] == 256

@@ -24,6 +24,13 @@ def test_recency_frequency_age_and_spend_by_hand(tmp_path: Path) -> None:
     assert once == ["once", 0, 0.0, pytest.approx(25 / 7), 0.0]
 
 
+def test_the_age_counts_to_the_last_day_observed_and_is_never_negative(tmp_path: Path) -> None:
+    with open_history(baskets=tables.baskets(tmp_path / "b.csv", [line("a", 0), line("b", 0), line("b", 2)])) as history:
+        noon, midnight = (derived.rfm(history, until_ms, unit_days=1.0) for until_ms in (START_MS + 1, START_MS + 3 * DAY_MS))
+    assert noon[["recency", "age"]].to_numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert midnight[["recency", "age"]].to_numpy().tolist() == [[0.0, 2.0], [2.0, 2.0]]
+
+
 def test_a_day_without_a_stated_amount_does_not_pull_the_mean(tmp_path: Path) -> None:
     """The first day is left out even where it states nothing, and a later silent day is no day of 0."""
     amounts = {1: None, 2: 300, 3: None, 4: 500}
@@ -64,7 +71,7 @@ def test_baskets_keep_rare_items_out_and_their_baskets_in(tmp_path: Path) -> Non
     with open_history(baskets=tables.baskets(tmp_path / "b.csv", rows)) as history:
         found = derived.baskets(history, support=0.5)
         amounts = derived.mean_amounts(history)
-    assert (found.items, found.total) == (("milk", "tea"), 4)
+    assert (found.items, found.total, found.rare) == (("milk", "tea"), 4, 1)
     assert sorted(zip(found.rows.tolist(), found.columns.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 1), (2, 0)]
     assert amounts == {"tea": 150.0, "milk": 100.0, "saffron": 100.0}
 

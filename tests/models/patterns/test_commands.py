@@ -26,7 +26,20 @@ def test_groceries_on_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert run(monkeypatch, *command) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["baskets"], told["sets"], told["rules"]) == (9_835, 13_492, 410)
+    assert (told["items"], told["rare_items"]) == (157, 12)
     assert told["rules"] == told["kept"] + sum(told["redundant"].values()) + sum(told["worthless"].values())
+
+
+def test_rare_items_are_counted_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("tea;milk\n" * 9 + "tea;saffron;truffle\n", encoding="utf-8")
+    command = ("rules", "--baskets", path, "--lines", ";", "--margin-minor", 100, "--support")
+    assert run(monkeypatch, *command, 0.2) == 0
+    assert "2 items in less than 20.000% of the baskets are left out: no set that holds one reaches --support" in capsys.readouterr().out
+    assert run(monkeypatch, *command, 0.1) == 0
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_the_planted_rule_is_found_valued_and_written(

@@ -14,6 +14,7 @@ from models import cli
 from models.planning.behaviour import behaviour_table
 from models.planning.segments import BEHAVIOUR
 from models.planning.sheets import PlanningError
+from models.planning.survey import cronbach_alpha
 
 JUDGE = ",a,b,c\na,1,{ab},4\nb,,1,2\nc,,,1\n"
 
@@ -99,6 +100,23 @@ def test_survey(tmp_path: Path) -> None:
         models("survey", table, "--scale", "a,b")
 
 
+@pytest.mark.parametrize("named", [[], ["who"]], ids=["items only", "respondents named"])
+def test_the_first_column_of_a_survey_is_an_item_where_a_scale_names_it(tmp_path: Path, named: list[str]) -> None:
+    """With and without a column of respondents the answers are the same ones; a column in no scale is named and ignored."""
+    draws = np.random.default_rng(9)
+    table = tmp_path / "answers.csv"
+    answers = np.round(3 + draws.normal(size=(80, 1)) + draws.normal(0, 0.7, (80, 3)), 2)
+    lines = [",".join([*(f"r{number}" for _ in named), *map(str, row), "x"]) for number, row in enumerate(answers.tolist())]
+    table.write_text("\n".join((",".join([*named, "a", "b", "c", "note"]), *lines)))
+    report = json.loads(models("survey", table, "--scale", "x=a,b,c", "--json").stdout)
+    assert report["ignored"] == [*named, "note"]
+    assert (report["respondents"], report["factors"]["items"]) == (80, ["a", "b", "c"])
+    assert report["scales"][0]["alpha"] == pytest.approx(cronbach_alpha(answers))
+    assert "columns in no scale, ignored: " in models("survey", table, "--scale", "x=a,b,c").stdout
+    with pytest.raises(PlanningError, match="has no column 'd'; there are"):
+        models("survey", table, "--scale", "x=a,d")
+
+
 def test_sample_size() -> None:
     assert models("sample-size", "0.05").stdout == "385\n"
 
@@ -113,8 +131,8 @@ def test_sample_size() -> None:
         ("n,a,b\nx,1,1/0\n", "column 'b' holds '1/0'"),
         ("n,a,b\nx,1,inf\n", "no finite number"),
         ("n,a,b\nx,1,\n", "column 'b' is empty"),
-        ("n,a,a\nx,1,2\n", "the column 'a' stands twice"),
-        ("n,a,b\nx,1,2\nx,3,4\n", "the row 'x' stands twice"),
+        ("n,a,a\nx,1,2\n", "the column 'a' occurs twice"),
+        ("n,a,b\nx,1,2\nx,3,4\n", "the row 'x' occurs twice"),
     ],
 )
 def test_a_table_with_a_fault_is_refused_by_its_place(tmp_path: Path, text: str, complaint: str) -> None:

@@ -19,24 +19,33 @@ def test_cdnow_from_transactions_to_values(tmp_path: Path, monkeypatch: pytest.M
     assert run(monkeypatch, *command, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     # Some of the people were put aside, so the parameters are near the published ones and not the same.
-    for name, published, error in zip(("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["bg_nbd"]["standard_errors"], strict=True):
+    for name, published, error in zip(
+        ("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["bg_nbd"]["standard_errors"], strict=True
+    ):
         assert abs(told["bg_nbd"][name] - published) < 3 * error
     assert sum(told["tiers"][1:]) == told["subjects"] > 1_000
     assert told["tiers"][0] == 0
     rows = pd.read_csv(out)
     assert len(rows) == told["subjects"]
     assert rows["clv_minor"].sum() == pytest.approx(told["total_minor"])
-    assert rows["probability_alive"].between(0, 1).all()
+    one_time = rows["frequency"] == 0
+    assert rows.loc[one_time, "probability_alive"].isna().all()
+    assert rows.loc[~one_time, "probability_alive"].between(0, 1).all()
+    assert told["one_time_buyers"] == one_time.sum() > 100
+    assert told["mean_probability_alive"] == pytest.approx(rows["probability_alive"].mean())
 
 
 def test_people_read_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         line(f"s{number}", day, amount=100 + 3 * number + day) for number in range(120) for day in range(number % 7, 100, 11 + number % 13)
     ]
+    rows.append(line("once", 3))
     assert run(monkeypatch, "value", "--baskets", tables.baskets(tmp_path / "b.csv", rows)) == 0
     told = capsys.readouterr().out
     assert "BG/NBD" in told
     assert "everybody else: tier 0" in told
+    assert "mean probability that a repeat buyer is still active: " in told
+    assert "1 one-time buyers: BG/NBD gives them a probability of 1 by construction, not informative" in told
 
 
 def test_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
