@@ -1,13 +1,16 @@
-"""How often a subject will still come: BG/NBD, from three numbers each.
+"""BG/NBD: expected purchases and probability of being active, from frequency, recency and age of each subject.
 
-While active, a subject buys at a rate of their own (gamma over subjects); after any purchase they may stop for ever, with a
-chance of their own (beta). Frequency, recency and age are all that the model needs, and all that leaves the history.
-Likelihood, expectation and P(active): Fader, Hardie, Lee, "Counting Your Customers the Easy Way", Marketing Science 24
-(2005), equations 6, 10 and 11; E[X(t)] is their equation 9.
+While active, a subject buys at an individual rate (gamma-distributed over subjects); after each repeat purchase the subject becomes
+inactive for good with an individual probability (beta-distributed). Frequency, recency and age are all that the model needs, and all that
+is taken from the history. Likelihood, conditional expectation and P(active): Fader, Hardie, Lee, "Counting Your Customers the Easy Way",
+Marketing Science 24 (2005), equations 6, 10 and 11; E[X(t)] is their equation 9.
 
-Why our own: `lifetimes`, which everybody used, is archived and does not follow SciPy any more; its successor
-`pymc-marketing` brings a probabilistic language of about 1 GB that wants a compiler. The likelihood is twenty lines, and the
-published parameters of CDNOW are the test. A unit of time is whatever the summary was made with (weeks, there and here).
+Only a repeat purchase can end activity, so P(active) of a one-time buyer is 1 by construction, however long ago the purchase was. That
+figure is not informative for one-time buyers, and the command `value` leaves it empty.
+
+The implementation is our own: `lifetimes`, the usual package, is archived and does not run on current SciPy; its successor
+`pymc-marketing` brings a probabilistic programming language of about 1 GB that needs a compiler. The likelihood is twenty lines, and the
+published parameters of CDNOW are the test. The unit of time is that of the summary (weeks in the paper and in the command `value`).
 """
 
 from __future__ import annotations
@@ -26,20 +29,24 @@ from models.errors import ModelsError
 
 Floats = NDArray[np.float64]
 
-SUBJECTS_MIN = 50  # four parameters from fewer people say more about these people than about others
+SUBJECTS_MIN = 50  # four parameters fitted to fewer subjects describe the sample, not the population
 REPEATERS_MIN = 10
 _LOG_BOUNDS = (-9.0, 12.0)
-_P_MIN = 1e-12  # who stops so rarely never does
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)  # on -1 to 1; errs by less than 1e-5 of the number
+_P_MIN = 1e-12  # a smaller dropout probability counts as this one; avoids 0 / 0
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)  # on -1 to 1; relative error below 1e-5
 _STARTS = ((0.0, 0.0, 0.0, 0.0), (-1.0, 1.0, -1.0, 0.5), (0.0, 2.0, -2.0, 1.0))
 
 
 class ValuationError(ModelsError):
-    """Nothing can be valued from these rows; the text says why."""
+    """Input from which no value can be computed; the message names the reason."""
 
 
 class RfmSummary(NamedTuple):
-    """Subjects by what they did until the last day observed: `frequency` days after the first, `recency`, `age`; each (n,)."""
+    """Purchase history of each subject up to the last day observed; three arrays (n,).
+
+    `frequency` is the number of days with a purchase after the first one, `recency` the time from first to last purchase, `age` the time
+    from the first purchase to the last day observed.
+    """
 
     frequency: Floats
     recency: Floats
@@ -47,9 +54,9 @@ class RfmSummary(NamedTuple):
 
 
 class BgNbd(msgspec.Struct, frozen=True):
-    """A fitted BG/NBD: purchases come with rate gamma(r, alpha), subjects stop with chance beta(a, b).
+    """Fitted BG/NBD model: purchase rate ~ gamma(r, alpha), dropout probability ~ beta(a, b).
 
-    `errors` are standard errors of r, alpha, a, b from the curvature of the likelihood at its top; NaN where it is flat.
+    `standard_errors` of r, alpha, a, b come from the curvature of the likelihood at its maximum; NaN where it is flat.
     """
 
     r: float
@@ -62,12 +69,16 @@ class BgNbd(msgspec.Struct, frozen=True):
 
     @property
     def parameters(self) -> Floats:
-        """r, alpha, a, b."""
+        """r, alpha, a, b as an array (4,)."""
         return np.array((self.r, self.alpha, self.a, self.b))
 
 
 def rfm_summary(table: pd.DataFrame) -> RfmSummary:
-    """The summary in a table with columns frequency, recency and age; `ValuationError` where it contradicts itself."""
+    """RFM summary from a table with columns frequency, recency and age.
+
+    Raises ValuationError if a column is missing, a value is negative or not finite, or a row contradicts itself (recency above age;
+    recency above 0 at frequency 0).
+    """
     missing = [name for name in RfmSummary._fields if name not in table.columns]
     if missing:
         raise ValuationError(f"the summary lacks the columns {', '.join(missing)}")
@@ -77,19 +88,19 @@ def rfm_summary(table: pd.DataFrame) -> RfmSummary:
     if (summary.recency > summary.age + 1e-9).any():
         raise ValuationError("the summary holds subjects whose last purchase is later than the last day observed")
     if ((summary.frequency == 0) & (summary.recency > 0)).any():
-        raise ValuationError("the summary holds subjects who came once and yet at two times")
+        raise ValuationError("the summary has subjects with frequency 0 and a recency above 0")
     return summary
 
 
 def fit_bg_nbd(summary: RfmSummary) -> BgNbd:
-    """The parameters that make the summary most likely, or `ValuationError` where there is too little to tell."""
+    """Maximum-likelihood model. Raises ValuationError if there are fewer than SUBJECTS_MIN subjects or REPEATERS_MIN repeat buyers."""
     subjects, repeaters = len(summary.frequency), int((summary.frequency > 0).sum())
     if subjects < SUBJECTS_MIN or repeaters < REPEATERS_MIN:
         raise ValuationError(
-            f"{subjects} subjects of whom {repeaters} came again are too few: "
-            f"{SUBJECTS_MIN} subjects and {REPEATERS_MIN} who came again are needed"
+            f"{subjects} subjects with {repeaters} repeat buyers are too few: "
+            f"at least {SUBJECTS_MIN} subjects and {REPEATERS_MIN} repeat buyers are needed"
         )
-    scale = float(np.mean(summary.age)) or 1.0  # time near 1: the search then starts where the answer is
+    scale = float(np.mean(summary.age)) or 1.0  # times near 1, which is where the starting points are
     rows, weights = np.unique(np.column_stack(summary), axis=0, return_counts=True)
     unique = RfmSummary(rows[:, 0], rows[:, 1] / scale, rows[:, 2] / scale)
 
@@ -113,7 +124,7 @@ def fit_bg_nbd(summary: RfmSummary) -> BgNbd:
 
 
 def log_likelihood(parameters: Floats, summary: RfmSummary) -> Floats:
-    """Of each subject, (n,)."""
+    """Log-likelihood of each subject, (n,), for the parameters r, alpha, a, b (equation 6)."""
     r, alpha, a, b = parameters
     x, recency, age = summary
     common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
@@ -124,7 +135,7 @@ def log_likelihood(parameters: Floats, summary: RfmSummary) -> Floats:
 
 
 def probability_alive(model: BgNbd, summary: RfmSummary) -> Floats:
-    """P(still coming) of each subject, (n,); 1 where nobody had an occasion to stop."""
+    """P(active) of each subject at the end of the observation, (n,) (equation 11). Always 1, hence not informative, for one-time buyers."""
     x, recency, age = summary
     odds_gone = (
         np.log(model.a) - np.log(model.b + np.maximum(x, 1) - 1) + (model.r + x) * np.log((model.alpha + age) / (model.alpha + recency))
@@ -134,11 +145,11 @@ def probability_alive(model: BgNbd, summary: RfmSummary) -> Floats:
 
 
 def expected_purchases(model: BgNbd, summary: RfmSummary, span: float) -> Floats:
-    """How many days with a purchase each subject will have in the next `span` units, (n,).
+    """Expected number of days with a purchase in the next `span` units of time, (n,), given the history of each subject.
 
-    Equation 10 writes this with a hypergeometric function that is undefined at a = 1 and overflows where nobody stops. Here
-    the mean over rates is taken in closed form and the mean over chances of stopping, p, which given x are
-    beta(a, b + x), by quadrature over their quantiles: the same number, and sound for every parameter.
+    Equation 10 contains a hypergeometric function that is undefined at a = 1 and overflows where dropout is very rare. Here the mean over
+    purchase rates is taken in closed form, and the mean over dropout probabilities p, which given x are beta(a, b + x), by quadrature
+    over their quantiles: the same number, stable for every parameter.
     """
     x, _, age = summary
     times, place = np.unique(x, return_inverse=True)
@@ -152,9 +163,9 @@ def expected_purchases(model: BgNbd, summary: RfmSummary, span: float) -> Floats
 
 
 def minimise(loss: Callable[[Floats], float], starts: Sequence[Sequence[float]]) -> Floats:
-    """Where `loss` is least, searched from several starts and then polished; logarithms of parameters, kept inside bounds.
+    """Logarithms of the parameters that minimise `loss`: L-BFGS-B from each of `starts`, then Nelder-Mead from the best result.
 
-    The bounds matter where nobody stops, or everybody buys alike: the likelihood then rises for ever in some direction.
+    Both stay within bounds: where no subject drops out, or all buy at the same rate, the likelihood rises without end in some direction.
     """
     bounds = [_LOG_BOUNDS] * len(starts[0])
     tried = [minimize(loss, start, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500, "ftol": 1e-13}) for start in starts]
@@ -164,7 +175,10 @@ def minimise(loss: Callable[[Floats], float], starts: Sequence[Sequence[float]])
 
 
 def log_standard_errors(loss: Callable[[Floats], float], top: Floats, step: float = 1e-3) -> Floats:
-    """Standard errors of logarithms of parameters where `loss`, minus the whole log-likelihood, is least; NaN where it is flat."""
+    """Standard errors of log-parameters at `top`, the minimum of `loss` (the negative total log-likelihood); NaN where it is flat.
+
+    Derivatives are central differences with the given `step`.
+    """
     size = len(top)
     moves = np.eye(size) * step
     curve = np.array(

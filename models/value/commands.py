@@ -1,4 +1,4 @@
-"""`wayside-models value`: what subjects are worth, how sure that is, and the tiers of attributes that follow from it."""
+"""`wayside-models value`: lifetime value of subjects, its uncertainty, and the tiers of attributes that follow from it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ UNIT_DAYS = 7.0
 DAY_MS = 86_400_000
 _CORRELATION_MAX = 0.3
 LEARNING: tuple[Purpose, ...] = ("learning",)
-ONE_TIME = "BG/NBD gives them a probability of 1 by construction, not informative and therefore left empty"
+ONE_TIME = "their probability is 1 by construction of BG/NBD, not informative for one-time buyers, and left empty"
 
 
 class ValueReport(msgspec.Struct, frozen=True):
-    """What `value` prints. Amounts are minor units; `deciles` are CLV at 0, 10, …, 100 %; `tiers` count subjects who said yes."""
+    """Report of `value`; amounts in minor units, `deciles` are CLV at 0, 10, …, 100 %.
+
+    `mean_probability_alive` is over repeat buyers, because BG/NBD gives every one-time buyer 1. `tiers` counts the subjects by tier, as
+    if all had consented to learning.
+    """
 
     tables: tuple[RowCounts, ...]
     until_day: str
@@ -55,7 +59,7 @@ class ValueReport(msgspec.Struct, frozen=True):
 
 
 def register(app: typer.Typer) -> None:
-    """Hang the commands of this room into the command line."""
+    """Add the command to `app`."""
     app.command(epilog="Example: [b]wayside-models value --dir export --out clv.csv[/b]")(value)
 
 
@@ -66,17 +70,22 @@ def value(
     map_text: MapText = "",
     mapping: MappingFile = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day not observed, UTC; by default the day after the last purchase.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="First day that is not observed, UTC; by default the day after the last purchase."),
     ] = None,
-    months: Annotated[int, typer.Option(min=1, max=120, help="Months that count.")] = MONTHS,
-    discount: Annotated[float, typer.Option(min=0, max=5, help="Yearly discount.")] = DISCOUNT_YEAR,
+    months: Annotated[int, typer.Option(min=1, max=120, help="Number of months to value.")] = MONTHS,
+    discount: Annotated[float, typer.Option(min=0, max=5, help="Yearly discount rate.")] = DISCOUNT_YEAR,
     margin_share: Annotated[float, typer.Option(min=0, max=1, help="Share of an amount that is margin.")] = MARGIN_SHARE,
-    out: Annotated[Path | None, typer.Option(help="CSV to write, a row for each subject.", dir_okay=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write, one row per subject.", dir_okay=False)] = None,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of their parameters."""
+    """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of the parameters.
+
+    The column probability_alive of --out is empty for one-time buyers: BG/NBD gives 1 by construction to a subject without repeat
+    purchase, which is not informative.
+    """
     with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         last = derived.span(history).until_ms
         until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
@@ -92,7 +101,7 @@ def value(
         table.assign(
             clv_minor=worth,
             next_month=lifetimes.next_month,
-            probability_alive=np.where(repeat, lifetimes.probability_alive, np.nan),  # an empty cell for a one-time buyer
+            probability_alive=np.where(repeat, lifetimes.probability_alive, np.nan),
             spend_minor=lifetimes.spend_minor,
         ).to_csv(out, index=False)
     report = ValueReport(
@@ -127,9 +136,9 @@ def _show(report: ValueReport, months: int, out: Path | None) -> None:
         say(f"{report.one_time_buyers:,} one-time buyers: {ONE_TIME}")
     title = f"lifetime value over {months} months, minor units; in all {report.total_minor:,.0f}"
     show(title, ("share of subjects below", "value"), [(f"{10 * place} %", value) for place, value in enumerate(report.deciles)])
-    told = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)
-    say(f"attributes for subjects who said yes to learning: {told}; everybody else: tier 0")
+    tiers = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)
+    say(f"attributes used with consent to learning: {tiers}; without it: tier 0")
     if abs(money.correlation) > _CORRELATION_MAX:
-        say(f"warning: who comes more often spends otherwise (correlation {money.correlation:.2f}); gamma-gamma supposes the contrary")
+        say(f"warning: frequency and spend are correlated ({money.correlation:.2f}); gamma-gamma assumes that they are independent")
     if out is not None:
-        say(f"a row for each subject is in {out}")
+        say(f"one row per subject is in {out}")

@@ -1,10 +1,9 @@
-"""The four parameters by which the sources steer: MDV and CLV in money, SBA and IBA as shares.
+"""MDV, SBA and IBA, three of the four parameters that the sources use to control effort (the fourth, CLV, is in `lifetime`).
 
-MDV, the value of a marketing decision, is what an offer is expected to bring more than silence, times how many it reaches,
-less what processing costs. SBA, the strength of an association, is the share of a subject's choices that went to one kind of
-place, recent ones counting more. IBA, its intensity, is how decided the choices are: 1 minus their entropy, scaled so that
-choosing always the same gives 1 and choosing all kinds alike gives 0. (CLV is in `lifetime`.) The sources name SBA and IBA
-and do not define them; these definitions are ours.
+MDV, marketing decision value: what an offer is expected to earn above no offer, times its reach, minus the processing cost, in money.
+SBA, strength of an association: share of a subject's choices that went to one kind of place, recent choices weighted more. IBA, intensity
+of an association: 1 minus the entropy of the choices, scaled so that one kind only gives 1 and equal shares of all kinds give 0. The
+sources name SBA and IBA without defining them; these definitions are ours.
 """
 
 from __future__ import annotations
@@ -22,25 +21,29 @@ HALF_LIFE_DAYS = 30.0
 
 
 def marketing_decision_value(uplift: float, margin_minor: float, reach: float, processing_minor: float = 0.0) -> float:
-    """MDV in minor units: `uplift` is how much likelier a purchase is with the offer than without it (-1 to 1)."""
+    """MDV in minor units. `uplift` is the probability of a purchase with the offer minus that without it (-1 to 1).
+
+    Raises ValuationError if the uplift is out of this range, or if reach or cost is negative.
+    """
     if not -1 <= uplift <= 1:
-        raise ValuationError(f"an uplift of {uplift} is no difference of two probabilities")
+        raise ValuationError(f"an uplift of {uplift} is not a difference of two probabilities")
     if reach < 0 or processing_minor < 0:
-        raise ValuationError("reach and processing cost are not negative")
+        raise ValuationError("reach and processing cost must not be negative")
     return uplift * margin_minor * reach - processing_minor
 
 
 def association_strength(choices: pd.DataFrame, now_ms: int, half_life_days: float = HALF_LIFE_DAYS) -> pd.DataFrame:
-    """SBA by subject (rows) and kind (columns): shares that sum to 1, a choice counting half for every `half_life_days` of age.
+    """SBA by subject (rows) and kind (columns): shares, each row sums to 1; a choice counts half for every `half_life_days` of age.
 
-    `choices` has columns subject, kind, at_ms; later ones than `now_ms` are not looked at.
+    `choices` has columns subject, kind, at_ms; later rows than `now_ms` are ignored. Raises ValuationError if the half-life is not
+    positive, or if no choice is left.
     """
     if half_life_days <= 0:
-        raise ValuationError("a half-life is above 0 days")
+        raise ValuationError("a half-life must be above 0 days")
     past = choices[choices["at_ms"] <= now_ms]
     if past.empty:
-        raise ValuationError("nobody has chosen anything yet: there is no association to measure")
-    # Counted from each subject's latest choice: shares do not change, and no weight falls to zero however old they all are.
+        raise ValuationError("there is no choice up to now_ms: no association can be measured")
+    # Age is counted from the latest choice of the subject: the shares stay the same, and weights of old choices do not underflow.
     latest = past.groupby("subject")["at_ms"].transform("max")
     weight = 0.5 ** ((latest - past["at_ms"]) / (half_life_days * DAY_MS))
     table = past.assign(weight=weight).pivot_table(index="subject", columns="kind", values="weight", aggfunc="sum", fill_value=0.0)
@@ -49,7 +52,7 @@ def association_strength(choices: pd.DataFrame, now_ms: int, half_life_days: flo
 
 
 def association_intensity(shares: Floats) -> Floats:
-    """IBA of each row of shares (n, kinds): 1 when all went to one kind, 0 when all kinds share alike. One kind alone gives 1."""
+    """IBA, (n,), of shares (n, kinds): 1 if all choices are of one kind, 0 if all kinds have equal shares. With one column, 1."""
     kinds = shares.shape[1]
     if kinds < 2:
         return np.ones(len(shares))

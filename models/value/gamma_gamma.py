@@ -1,9 +1,9 @@
-"""What a subject leaves each time they come: gamma-gamma.
+"""Gamma-gamma: expected spend per purchase of each subject.
 
-Each subject's spend varies around a mean of their own (gamma), and the means vary over subjects (gamma again), so a mean of
-few purchases is drawn towards everybody's. Only purchases after the first count, as they do for how often. The model
-supposes that how much and how often are unrelated; the correlation is reported, and a strong one is a warning.
-Likelihood and expectation: Fader and Hardie, "The Gamma-Gamma Model of Monetary Value" (2013), equations 1a and 5.
+The spend of a subject varies around an individual mean (gamma), and the means vary over subjects (gamma), so a mean of few purchases is
+shrunk towards the population mean. As in BG/NBD, only purchases after the first count. The model assumes that spend and frequency are
+independent; their correlation is reported, and a strong one is a warning. Likelihood and expectation: Fader and Hardie, "The Gamma-Gamma
+Model of Monetary Value" (2013), equations 1a and 5.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ _STARTS = ((0.0, 0.0, 0.0), (2.0, 1.0, 1.0), (1.0, 1.5, -1.0))
 
 
 class GammaGamma(msgspec.Struct, frozen=True):
-    """A fitted gamma-gamma model; `errors` are standard errors of p, q, v, NaN where the likelihood is flat."""
+    """Fitted gamma-gamma model; v is in the unit of the spend.
+
+    `standard_errors` of p, q, v are NaN where the likelihood is flat; `correlation` is that of frequency and mean spend; `subjects` were
+    used.
+    """
 
     p: float
     q: float
@@ -32,13 +36,17 @@ class GammaGamma(msgspec.Struct, frozen=True):
 
 
 def fit_gamma_gamma(frequency: Floats, monetary: Floats) -> GammaGamma:
-    """The parameters that make the mean spends most likely. Subjects who came once, or whose mean is not positive, say nothing."""
-    told = (frequency > 0) & (monetary > 0) & np.isfinite(monetary)
-    x, mean = frequency[told], monetary[told]
+    """Maximum-likelihood model of the mean spend per purchase, `monetary` (n,), of `frequency` (n,) repeat purchases.
+
+    Subjects without a repeat purchase or with a mean that is not positive are left out. Raises ValuationError if fewer than REPEATERS_MIN
+    are left, or if all of these have the same mean.
+    """
+    used = (frequency > 0) & (monetary > 0) & np.isfinite(monetary)
+    x, mean = frequency[used], monetary[used]
     if len(x) < REPEATERS_MIN:
         raise ValuationError(f"{len(x)} subjects spent something after their first purchase; at least {REPEATERS_MIN} are needed")
     if np.ptp(mean) == 0:
-        raise ValuationError("every subject spends the same: there is nothing to model, take the amount itself")
+        raise ValuationError("every subject spends the same: no model is needed, use the amount itself")
     scale = float(mean.mean())
     shifted = mean / scale
 
@@ -55,9 +63,9 @@ def fit_gamma_gamma(frequency: Floats, monetary: Floats) -> GammaGamma:
 
 
 def expected_spend(model: GammaGamma, frequency: Floats, monetary: Floats) -> Floats:
-    """What each subject will leave per purchase, (n,): their own mean drawn towards everybody's. Who came once gets everybody's.
+    """Expected spend per purchase, (n,), in the unit of `monetary`; the population mean for one-time buyers.
 
-    With q at most 1 the mean of means does not exist; who came once is then given the median's stand-in v * p / q.
+    With q at most 1 the population mean does not exist; one-time buyers then get v * p / q, a stand-in for the median.
     """
     x = np.where((frequency > 0) & (monetary > 0), frequency, 0.0)
     denominator = model.p * x + model.q - 1.0

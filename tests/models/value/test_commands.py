@@ -18,7 +18,7 @@ def test_cdnow_from_transactions_to_values(tmp_path: Path, monkeypatch: pytest.M
     command = ("value", "--baskets", path, "--until", "1997-10-01", "--out", out)
     assert run(monkeypatch, *command, "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    # Some of the people were put aside, so the parameters are near the published ones and not the same.
+    # The sample file lacks some subjects of the published summary, so the parameters are near the published ones, not equal.
     for name, published, error in zip(
         ("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["bg_nbd"]["standard_errors"], strict=True
     ):
@@ -43,15 +43,15 @@ def test_people_read_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert run(monkeypatch, "value", "--baskets", tables.baskets(tmp_path / "b.csv", rows)) == 0
     told = capsys.readouterr().out
     assert "BG/NBD" in told
-    assert "everybody else: tier 0" in told
+    assert "without it: tier 0" in told
     assert "mean probability that a repeat buyer is still active: " in told
-    assert "1 one-time buyers: BG/NBD gives them a probability of 1 by construction, not informative" in told
+    assert "1 one-time buyers: their probability is 1 by construction of BG/NBD, not informative" in told
 
 
 def test_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ten = tables.baskets(tmp_path / "ten.csv", [line(f"s{number}", number) for number in range(10)])
     refused = tables.baskets(tmp_path / "refused.csv", [line("", 1)])
-    for path, why in ((ten, "10 subjects of whom 0 came again are too few"), (refused, "no purchase")):
+    for path, why in ((ten, "10 subjects with 0 repeat buyers are too few"), (refused, "no purchase")):
         assert run(monkeypatch, "value", "--baskets", path) == 1
         told = capsys.readouterr()
         assert why in told.err

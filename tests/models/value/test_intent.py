@@ -80,6 +80,6 @@ def test_what_cannot_be_weighed_is_said() -> None:
 def test_a_column_that_never_changes_is_warned_of_and_weighs_nothing() -> None:
     columns = _columns(100, 8)
     columns[:, 2] = 0.5
-    with pytest.warns(UserWarning, match="SBA never changes"):
+    with pytest.warns(UserWarning, match="SBA is constant"):
         found = fit_intent(columns, columns[:, 0], seed=0)
     assert found.effects[2] == 0.0

@@ -165,10 +165,10 @@ def _table(**columns: list[float]) -> pd.DataFrame:
 def test_what_cannot_be_valued_is_said() -> None:
     ten = _table(frequency=[1.0] * 10, recency=[1.0] * 10, age=[2.0] * 10, monetary_minor=[5.0] * 10)
     for table, why in (
-        (ten, "10 subjects of whom 10 came again are too few"),
+        (ten, "10 subjects with 10 repeat buyers are too few"),
         (ten.drop(columns="recency"), "lacks the columns recency"),
         (ten.assign(recency=9.0), "later than the last day"),
-        (ten.assign(frequency=0.0), "came once and yet at two times"),
+        (ten.assign(frequency=0.0), "frequency 0 and a recency above 0"),
         (ten.assign(age=float("nan")), "missing or negative"),
     ):
         with pytest.raises(ValuationError, match=why):
