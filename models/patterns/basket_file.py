@@ -1,4 +1,4 @@
-"""Baskets written one to a line, as shops and textbooks hand them around: items between separators, no header, no amounts."""
+"""Basket files: one basket per line, items between separators, no header, no amounts (basket format of arules)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from models.history.mapping import HistoryError
 
 
 def read_basket_file(path: Path, separator: str, support: float) -> Baskets:
-    """The baskets of a text file (may be packed), over the items that stand in at least the share `support` of them."""
+    """Baskets of a text file (plain or compressed), over the items in at least the share `support` of them.
+
+    Raises HistoryError if the separator is not one character, or if the file cannot be read or has no basket.
+    """
     if len(separator) != 1:
-        raise HistoryError(f"a separator is one character, not {separator!r}")
+        raise HistoryError(f"the separator must be one character, not {separator!r}")
     try:
         with open_compressed(path) as file:
             lines = [{item for item in line.decode("utf-8").strip("\r\n").split(separator) if item.strip()} for line in file]

@@ -103,9 +103,9 @@ def test_faults_are_one_line(synthetic: Path, tmp_path: Path, monkeypatch: pytes
     for arguments, why in (
         (("rules",), "no history is given"),
         (("rules", "--dir", synthetic, "--support", 0), "support of 0"),
-        (("rules", "--dir", synthetic, "--margins", margins), "no table of margins"),
-        (("rules", "--lines", ";"), "give that file"),
-        (("journeys", "--dir", synthetic, "--by", "mood"), "not by 'mood'"),
+        (("rules", "--dir", synthetic, "--margins", margins), "is not a table of margins"),
+        (("rules", "--lines", ";"), "--lines needs --baskets"),
+        (("journeys", "--dir", synthetic, "--by", "mood"), "not 'mood'"),
         (("journeys", "--dir", synthetic, "--window-days", 900), "windows of 900 days"),
     ):
         assert run(monkeypatch, *arguments) == 1, arguments

@@ -38,7 +38,7 @@ def test_ten_baskets_are_mined_as_well() -> None:
 
 
 def test_what_cannot_be_mined_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PatternError, match="no share"):
+    with pytest.raises(PatternError, match="not a share"):
         frequent_itemsets(baskets_of("ab"), 0.0)
     empty = baskets_of("a")
     with pytest.raises(PatternError, match="no basket"):
