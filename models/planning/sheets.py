@@ -1,4 +1,4 @@
-"""Tables from and to CSV files, as people keep them: a header, a name in the first column, numbers in the rest."""
+"""CSV tables of the planning tools: a header, and numbers in all columns but, where rows have names, the first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIRST_LINE = 2  # the header is line 1
 
 
 class PlanningError(ModelsError):
-    """What was given cannot be planned with; the text names the place and the way out."""
+    """Input that cannot be used; the message names the place and the remedy."""
 
 
 class Sheet(msgspec.Struct, frozen=True, eq=False):
@@ -30,10 +30,10 @@ class Sheet(msgspec.Struct, frozen=True, eq=False):
 
 
 def read_sheet(path: Path, *, blanks: bool = False) -> Sheet:
-    """Sheet of a CSV file whose first column names the rows. An empty cell is NaN if `blanks`, otherwise an error.
+    """Sheet of a CSV file whose first column names the rows. Empty cells become NaN if `blanks`, otherwise they are an error.
 
-    Raises PlanningError naming line and column if the file is not UTF-8, has no header or fewer than two columns, if a line has
-    another number of cells than the header, if a cell is not a finite number, or if a row or column name occurs twice.
+    Raises PlanningError, naming line and column, if the file is not UTF-8, has no header or fewer than two columns, if a line has another
+    number of cells than the header, if a cell is not a finite number, or if the name of a row or column occurs twice.
     """
     header, lines = _read_lines(path)
     columns, rows = header[1:], tuple(line[0].strip() for line in lines)
@@ -46,8 +46,8 @@ def read_sheet(path: Path, *, blanks: bool = False) -> Sheet:
 def read_items(path: Path, items: Collection[str]) -> tuple[Sheet, tuple[str, ...]]:
     """Sheet of the columns `items` of a CSV file, rows numbered from 1, and the names of the columns left out.
 
-    Empty cells are NaN. The first column is a column like any other. Raises PlanningError as `read_sheet` does, and if there is no
-    column of that name.
+    The first column is a column like any other; empty cells become NaN. Raises PlanningError as `read_sheet` does, and if an item has no
+    column.
     """
     header, lines = _read_lines(path)
     _check_unique(path, "column", header)
@@ -61,7 +61,7 @@ def read_items(path: Path, items: Collection[str]) -> tuple[Sheet, tuple[str, ..
 
 
 def write_sheet(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """A CSV file; figures with six significant digits."""
+    """Write a CSV file; floats have six significant digits."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -69,7 +69,7 @@ def write_sheet(path: Path, header: Sequence[str], lines: Iterable[Sequence[obje
 
 
 def _read_lines(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Header and lines of a CSV file, at least one line and two columns, every line as long as the header."""
+    """Header and lines of a CSV file: at least one line and two columns, every line as long as the header."""
     try:
         lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(cell.strip() for cell in line)]
     except UnicodeDecodeError as error:
@@ -96,12 +96,12 @@ def _number(cell: str, path: Path, row: int, column: str, blanks: bool) -> float
     if not text:
         if blanks:
             return math.nan
-        raise PlanningError(f"{where} is empty; fill it in, or leave the line out")
+        raise PlanningError(f"{where} is empty: fill it in, or leave the line out")
     above, _, below = text.partition("/")  # comparisons are written as 1/3
     try:
         value = float(above) / float(below or 1)
     except (ValueError, ZeroDivisionError):
-        raise PlanningError(f"{where} holds {text[:40]!r}, which is no number") from None
+        raise PlanningError(f"{where} holds {text[:40]!r}, which is not a number") from None
     if not math.isfinite(value):
-        raise PlanningError(f"{where} holds {text[:40]!r}, which is no finite number")
+        raise PlanningError(f"{where} holds {text[:40]!r}, which is not a finite number")
     return value

@@ -54,7 +54,7 @@ def test_ahp_leaves_with_1_where_judges_contradict_themselves(judge: Path) -> No
 def test_ahp_judges_must_judge_the_same(judge: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text(JUDGE.format(ab=2).replace("c", "d"))
-    with pytest.raises(PlanningError, match="compares other criteria"):
+    with pytest.raises(PlanningError, match="does not compare the criteria"):
         models("ahp", judge, other)
 
 
@@ -63,12 +63,12 @@ def test_vikor(tmp_path: Path) -> None:
     table.write_text("name,price,taste\nx,3,9\ny,2,2\nz,9,3\n")
     result = models("vikor", table, "--cost", "price", "--picture", picture, "--out", out)
     assert result.exit_code == 0
-    assert "entropy weighs how far" in result.stdout
+    assert "entropy weights measure how far" in result.stdout
     assert ">x</text>" in picture.read_text()
     stated = models("vikor", table, "--cost", "price", "--weight", "price=1", "--weight", "taste=0", "--json")
     assert json.loads(stated.stdout)["warnings"] == []
     assert json.loads(stated.stdout)["ranking"]["sweep"][0]["proposed"][0] == "y"
-    for words, complaint in ((("--weight", "price=1"), "'taste' has no"), (("--weight", "price"), "does not read")):
+    for words, complaint in ((("--weight", "price=1"), "'taste' has no"), (("--weight", "price"), "is not criterion=number")):
         with pytest.raises(PlanningError, match=complaint):
             models("vikor", table, *words)
 
@@ -96,7 +96,7 @@ def test_survey(tmp_path: Path) -> None:
     result = models("survey", table, "--scale", "x=a,b,c,d", "--picture", picture, "--json")
     assert json.loads(result.stdout)["scales"][0]["alpha"] > 0.8
     assert "eigenvalue" in picture.read_text()
-    with pytest.raises(PlanningError, match="does not read name=item"):
+    with pytest.raises(PlanningError, match="is not name=item"):
         models("survey", table, "--scale", "a,b")
 
 
@@ -127,9 +127,9 @@ def test_sample_size() -> None:
         ("", "needs a header line"),
         ("a,b\n", "needs a header line"),
         ("n,a,b\nx,1\n", "line 2 has 2 cells, the header 3"),
-        ("n,a,b\nx,1,two\n", "line 2, column 'b' holds 'two', which is no number"),
+        ("n,a,b\nx,1,two\n", "line 2, column 'b' holds 'two', which is not a number"),
         ("n,a,b\nx,1,1/0\n", "column 'b' holds '1/0'"),
-        ("n,a,b\nx,1,inf\n", "no finite number"),
+        ("n,a,b\nx,1,inf\n", "not a finite number"),
         ("n,a,b\nx,1,\n", "column 'b' is empty"),
         ("n,a,a\nx,1,2\n", "the column 'a' occurs twice"),
         ("n,a,b\nx,1,2\nx,3,4\n", "the row 'x' occurs twice"),
@@ -149,10 +149,10 @@ def test_segments_look_at_behaviour_only_and_say_what_they_leave_out(tmp_path: P
     table.write_text("\n".join(("subject,visits_month,variety,age", *lines)))
     told = json.loads(models("segments", table, "--json").stdout)
     assert (told["ignored"], told["left_out"], told["clusters"]) == (["age"], 1, 0)
-    assert "the same for everybody" in told["clusters_skipped"]
+    assert "is constant" in told["clusters_skipped"]
     shown = " ".join(models("segments", table).stdout.split())
-    assert "they tell of no behaviour: age" in shown
-    assert "1 people with an empty cell" in shown
+    assert "columns ignored, not behaviour: age" in shown
+    assert "1 subjects with an empty cell" in shown
 
 
 def test_segments_of_a_history(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_empty_answers_are_counted(planted: NDArray[np.float64]) -> None:
     answers[:3, 1] = np.nan
     report = analyse(sheet(answers), {"x": ITEMS[:4]})
     assert (report.respondents, report.left_out) == (47, 3)
-    assert report.warnings == ("3 respondents left an item empty and are left out",)
+    assert report.warnings == ("3 respondents with an empty item are left out",)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_what_cannot_be_examined(planted: NDArray[np.float64], rows: int, scales
 def test_an_item_that_everybody_answers_alike(planted: NDArray[np.float64]) -> None:
     answers = planted[:50].copy()
     answers[:, 5] = 3.0
-    with pytest.raises(PlanningError, match="answers 'f' alike"):
+    with pytest.raises(PlanningError, match="answer 'f' alike"):
         analyse(sheet(answers), {"x": ITEMS[:4]})
 
 
