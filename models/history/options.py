@@ -1,4 +1,4 @@
-"""What the commands that read a history have in common: their options, how they open it, how they say what became of its rows."""
+"""Options that the history commands share, and how these commands open the history and print its row counts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from models.history.mapping import HistoryError, HistoryMapping, parse_mapping, 
 from models.history.reading import MEMORY_MB, History, RowCounts, find_tables, open_history
 from models.screen import counts_text, say, working
 
-Folder = Annotated[Path | None, typer.Option("--dir", help="Folder of an export: interactions and baskets.", exists=True, file_okay=False)]
-InteractionsFile = Annotated[
-    Path | None, typer.Option("--interactions", help="Interactions: CSV, Parquet, or a folder of parts.", exists=True)
+Folder = Annotated[
+    Path | None, typer.Option("--dir", help="Folder of an export, with interactions and baskets.", exists=True, file_okay=False)
 ]
-BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Baskets: CSV, Parquet, or a folder of parts.", exists=True)]
-MapText = Annotated[str, typer.Option("--map", help="Columns of the one table given: subject=CustomerID,at=Date,…")]
-MappingFile = Annotated[Path | None, typer.Option("--mapping", help="The same for both tables, TOML.", exists=True, dir_okay=False)]
-MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="What DuckDB may hold in memory; the rest goes to disk.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+InteractionsFile = Annotated[
+    Path | None, typer.Option("--interactions", help="Table of interactions: CSV, Parquet, or a folder of parts.", exists=True)
+]
+BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Table of baskets: CSV, Parquet, or a folder of parts.", exists=True)]
+MapText = Annotated[str, typer.Option("--map", help="Column mapping if one table is given: subject=CustomerID,at=Date,…")]
+MappingFile = Annotated[
+    Path | None, typer.Option("--mapping", help="TOML file with the column mappings of both tables.", exists=True, dir_okay=False)
+]
+MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="Memory limit of DuckDB, MB; the rest goes to disk.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 class HistorySource(msgspec.Struct, frozen=True):
-    """The tables that a command line asked for."""
+    """Tables and mapping given on the command line."""
 
     folder: Path | None = None
     interactions: Path | None = None
@@ -37,7 +41,7 @@ class HistorySource(msgspec.Struct, frozen=True):
     memory_mb: int = MEMORY_MB
 
     def tables(self) -> dict[TableName, Path]:
-        """Which file is which table; `HistoryError` when none is given."""
+        """Path of each table that is given. Raises HistoryError if there is none."""
         found = find_tables(self.folder) if self.folder else {}
         if self.interactions:
             found["interactions"] = self.interactions
@@ -48,7 +52,10 @@ class HistorySource(msgspec.Struct, frozen=True):
         return found
 
     def column_mapping(self, tables: Collection[TableName]) -> HistoryMapping:
-        """The mapping of the file, or that of --map, which speaks of the only table given."""
+        """Mapping from the file of --mapping, or from --map for the only one of `tables`.
+
+        Raises HistoryError if both options are given, or --map with two tables.
+        """
         if self.mapping and self.map_text:
             raise HistoryError("give --map or --mapping, not both")
         if self.mapping:
@@ -56,16 +63,16 @@ class HistorySource(msgspec.Struct, frozen=True):
         if not self.map_text:
             return HistoryMapping()
         if len(tables) != 1:
-            raise HistoryError("--map speaks of one table and two are given: write both mappings to a file and use --mapping")
+            raise HistoryError("--map is for one table and two are given: write both mappings to a file and use --mapping")
         (table,) = tables
         return HistoryMapping(**{table: parse_mapping(table, self.map_text)})
 
 
 @contextmanager
-def open_source(asked: HistorySource, optional: Collection[str] = ()) -> Iterator[History]:
-    """The history asked for, with a sign of life on the standard error while it is read."""
-    tables = asked.tables()
-    mapping = asked.column_mapping(tables)
+def open_source(source: HistorySource, optional: Collection[str] = ()) -> Iterator[History]:
+    """History of the given tables, open for the duration of the context; a spinner on stderr shows that it is being read."""
+    tables = source.tables()
+    mapping = source.column_mapping(tables)
     with ExitStack() as stack:
         with working("reading and checking the history"):
             history = stack.enter_context(
@@ -74,13 +81,13 @@ def open_source(asked: HistorySource, optional: Collection[str] = ()) -> Iterato
                     baskets=tables.get("baskets"),
                     mapping=mapping,
                     optional=optional,
-                    memory_mb=asked.memory_mb,
+                    memory_mb=source.memory_mb,
                 )
             )
         yield history
 
 
 def show_row_counts(counted: Iterable[RowCounts]) -> None:
-    """What became of the rows, table by table."""
+    """Print the numbers of rows read, used and refused, one line per table."""
     for of in counted:
         say(f"{of.table}: {of.rows_in:,} rows in, {of.used:,} used; refused: {counts_text(of.refused)}")

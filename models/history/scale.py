@@ -1,8 +1,7 @@
-"""How long a history of a given size takes, and how much memory: made from a seed, then read, checked and summarised.
+"""Time and memory for a history of a given size: generated from a seed, then read, checked and summarised.
 
-The rows are made in a process of their own, so that their making does not count. Memory is the resident peak of the
-process that works, growing from stage to stage; it holds DuckDB's share (bounded by the limit given) and whatever Python
-holds of the answers.
+Rows are generated in a separate process, so that generation does not count. Memory is the resident peak of the measuring process and
+grows from stage to stage; it consists of DuckDB's part (bounded by the limit) and the results held by Python.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ Step = Callable[[str], None]
 
 SUPPORT = 0.005
 CONFIDENCE = 0.05
-STAGES = ("make", "read and check", "summaries", "sequences", "baskets", "rules")
+STAGES = ("generate", "read and check", "summaries", "sequences", "baskets", "rules")
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """One stage: what came out, how long it took, and the process's peak until its end."""
+    """One stage: size of the result, duration, and the peak memory of the process up to its end."""
 
     name: str
     out: int
@@ -40,7 +39,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class ScaleReport(msgspec.Struct, frozen=True):
-    """A measurement of the whole road."""
+    """Measurement of all stages."""
 
     rows: int
     seed: int
@@ -50,7 +49,7 @@ class ScaleReport(msgspec.Struct, frozen=True):
 
 
 def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> ScaleReport:
-    """Make `rows` rows in a temporary folder, then take every stage once."""
+    """Generate `rows` rows in a temporary folder, then run every stage once; `step` is called with the name of each finished stage."""
     with tempfile.TemporaryDirectory(prefix="wayside-scale-") as folder:
         stages: list[Stage] = []
         started = time.perf_counter()
@@ -62,9 +61,9 @@ def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> S
             step(name)
             started = time.perf_counter()
 
-        tables = Path(folder) / "made"
-        _make(tables, rows, seed)
-        done("make", rows)
+        tables = Path(folder) / "synthetic"
+        _generate(tables, rows, seed)
+        done("generate", rows)
         with open_history(
             interactions=tables / "interactions", baskets=tables / "baskets", memory_mb=memory_mb, threads=threads
         ) as history:
@@ -83,13 +82,13 @@ def _derive(history: History, done: Callable[[str, int], None]) -> None:
     done("rules", len(prune(found).kept))
 
 
-def _make(folder: Path, rows: int, seed: int) -> None:
+def _generate(folder: Path, rows: int, seed: int) -> None:
     code = (
         "import sys, pathlib; from models.history import synthetic; synthetic.generate(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(folder), str(rows), str(seed)], check=False, capture_output=True, text=True)  # noqa: S603
     if ended.returncode:
-        raise HistoryError(f"the rows could not be made: {ended.stderr.strip().splitlines()[-1][:200]}")
+        raise HistoryError(f"the rows could not be generated: {ended.stderr.strip().splitlines()[-1][:200]}")
 
 
 def _peak_mb() -> int:

@@ -141,7 +141,7 @@ def next_month_benchmark(
         for month in test_months:
             gathered[month].append(fold.forecasts(test_days, edges, month))
         step(f"fold {number} of {folds}")
-    months = tuple(_judge(month, parts, seed) for month, parts in gathered.items())
+    months = tuple(_month_result(month, parts, seed) for month, parts in gathered.items())
     return NextMonthReport(counted, subjects, rows // (folds - 1), TRAINED_MONTHS, folds, seed, dict(chosen), months)
 
 
@@ -210,7 +210,7 @@ def _mean(models: tuple[Any, ...], columns: Floats) -> Floats:
     return forecast
 
 
-def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> MonthResult:
+def _month_result(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> MonthResult:
     subjects = np.concatenate([part[0] for part in parts])
     bought = np.concatenate([part[1] for part in parts])
     forecasts = np.concatenate([part[2] for part in parts], axis=1)

@@ -72,7 +72,7 @@ def test_what_cannot_teach_is_said(tmp_path: Path) -> None:
         labelled_proposals(history)
     silent = tables.interactions(tmp_path / "silent.csv", [happened("a", 1, "visit", zone="cafe")], COLUMNS)
     with open_history(interactions=silent) as history:
-        with pytest.raises(HistoryError, match="no proposal"):
+        with pytest.raises(HistoryError, match="no usable proposal"):
             labelled_proposals(history)
         with pytest.raises(HistoryError, match="the nearest is 'accepted'"):
             labelled_proposals(history, outcomes=("acepted",))

@@ -178,7 +178,7 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("subjekt=A", "the nearest is 'subject'"),
-        ("subject", "no column behind it"),
+        ("subject", "has no value"),
         ("subject=A,subject=B", "twice"),
         ("minor_per_major=0", "cannot be used"),
     ],
