@@ -1,4 +1,4 @@
-"""Every row is used or refused with a reason, and the two add up."""
+"""Every row is used or refused with a reason, and both counts add up."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_row_is_used_or_refused_with_its_reason(tmp_path: Path) -> None:
     assert counted.rows_in == len(rows) == counted.used + sum(counted.refused.values())
 
 
-def test_interactions_are_checked_word_by_word(tmp_path: Path) -> None:
+def test_interactions_are_checked_column_by_column(tmp_path: Path) -> None:
     rows = [
         happened("a", 1, "visit", zone="cafe", kind="coffee_house"),
         happened("a", 2, "visited"),
@@ -120,8 +120,8 @@ def test_a_shops_own_columns_are_mapped(tmp_path: Path) -> None:
         dict(zip(columns, ("7", "05.01.2026", "4", "x", "1", "free"), strict=True)),
     ]
     path = tables.write(tmp_path / "sales.csv", columns, rows)
-    told = "subject=Customer,at=Day,basket=Receipt,item=Product,quantity=Pieces,price=Each,at_format=%d.%m.%Y,cancelled_prefix=C"
-    mapping = parse_mapping("baskets", told)
+    text = "subject=Customer,at=Day,basket=Receipt,item=Product,quantity=Pieces,price=Each,at_format=%d.%m.%Y,cancelled_prefix=C"
+    mapping = parse_mapping("baskets", text)
     with open_history(baskets=path, mapping=HistoryMapping(baskets=mapping)) as history:
         assert history.sql("SELECT at_ms, amount_minor FROM baskets").fetchall() == [(1_767_571_200_000, 705)]
         assert history.row_counts_of("baskets").refused == {"bad_amount_minor": 1, "bad_at_ms": 1, "cancelled": 1}
@@ -142,7 +142,7 @@ def test_names_with_quotes_stay_names(tmp_path: Path) -> None:
         assert history.sql("SELECT subject, basket FROM baskets").fetchall() == [("s", "b'1")]
 
 
-def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_faulty_file_is_reported_in_one_line(tmp_path: Path) -> None:
     misspelt = tables.write(tmp_path / "m.csv", ("subjct", "at_ms", "basket", "item"), [])
     headless = tmp_path / "h.csv"
     headless.write_bytes(b"")
@@ -167,9 +167,9 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path) -> None:
         (tmp_path / "absent.csv", "does not exist"),
         (tmp_path, "different headers|other form"),
     ):
-        with pytest.raises(HistoryError, match=why) as told, open_history(baskets=path):
+        with pytest.raises(HistoryError, match=why) as error_info, open_history(baskets=path):
             pass
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(error_info.value)
     with pytest.raises(HistoryError, match="needs a table"), open_history():
         pass
 

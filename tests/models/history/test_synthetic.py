@@ -1,4 +1,4 @@
-"""A made-up history is the same each time, and holds what was planted in it."""
+"""Synthetic histories are reproducible and contain the planted pair."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_only_the_planted_pair_is_left_of_all_rules(tmp_path: Path) -> None:
 
 
 def test_a_measurement_takes_every_stage_once() -> None:
-    told: list[str] = []
-    measured = measure(3_000, 1, 256, 1, told.append)
-    assert tuple(told) == STAGES == tuple(stage.name for stage in measured.stages)
+    steps: list[str] = []
+    measured = measure(3_000, 1, 256, 1, steps.append)
+    assert tuple(steps) == STAGES == tuple(stage.name for stage in measured.stages)
     assert measured.rows == measured.stages[1].out
     assert all(stage.peak_mb > 0 for stage in measured.stages)
 

@@ -1,4 +1,4 @@
-"""The Groceries baskets, mined once for all tests of this room."""
+"""Groceries baskets, mined once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUPPORT = 0.001
 
 
 class Groceries(NamedTuple):
-    """All baskets, those over frequent items, the frequent sets, and every rule whose confidence is at least one half."""
+    """All baskets, those over frequent items, the frequent sets, and every rule with a confidence of at least one half."""
 
     everything: Baskets
     baskets: Baskets

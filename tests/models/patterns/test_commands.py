@@ -1,4 +1,4 @@
-"""`wayside-models rules` and `journeys`: everything tried is kept or counted."""
+"""`wayside-models rules` and `journeys`: every pattern is kept or counted with the reason why it is dropped."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def test_groceries_on_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: 
     path = shared_path("data/tables/groceries/groceries_baskets.txt.gz")
     command = ("rules", "--baskets", path, "--lines", ";", "--confidence", 0.8, "--margin-minor", 100, "--json")
     assert run(monkeypatch, *command) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["baskets"], told["sets"], told["rules"]) == (9_835, 13_492, 410)
-    assert (told["items"], told["rare_items"]) == (157, 12)
-    assert told["rules"] == told["kept"] + sum(told["redundant"].values()) + sum(told["worthless"].values())
+    report = json.loads(capsys.readouterr().out)
+    assert (report["baskets"], report["sets"], report["rules"]) == (9_835, 13_492, 410)
+    assert (report["items"], report["rare_items"]) == (157, 12)
+    assert report["rules"] == report["kept"] + sum(report["redundant"].values()) + sum(report["worthless"].values())
 
 
 def test_rare_items_are_counted_with_the_reason(
@@ -61,8 +61,8 @@ def test_without_margins_everything_is_worthless(
     path = tables.baskets(tmp_path / "b.csv", rows)
     out = tmp_path / "patterns.json"
     assert run(monkeypatch, "rules", "--baskets", path, "--support", 0.1, "--out", out, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["kept"], told["worthless"]) == (0, {"no_margin": 2})
+    report = json.loads(capsys.readouterr().out)
+    assert (report["kept"], report["worthless"]) == (0, {"no_margin": 2})
     assert json.loads(out.read_text(encoding="utf-8"))["patterns"] == []
     margins = tmp_path / "margins.csv"
     margins.write_text("item,margin_minor\nmilk,50\n", encoding="utf-8")
@@ -82,17 +82,17 @@ def test_volume_follows_the_value_of_the_decision(
     assert "nothing is mined" in capsys.readouterr().err
 
 
-def test_journeys_of_a_made_street(
+def test_journeys_of_a_synthetic_street(
     synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "patterns.json"
     command = ("journeys", "--dir", synthetic, "--window-days", 90, "--margin-minor", 300, "--k", 30, "--out", out)
     assert run(monkeypatch, *command, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert "station > plaza > cafe" in told["cohorts"]
-    assert min(told["cohorts"].values()) >= 30
-    assert told["journeys"] + told["candidates"] == told["kept"] + sum(told["worthless"].values())
-    assert not any(key in json.dumps(told) for key in ("s000000", 'subjects":'))
+    report = json.loads(capsys.readouterr().out)
+    assert "station > plaza > cafe" in report["cohorts"]
+    assert min(report["cohorts"].values()) >= 30
+    assert report["journeys"] + report["candidates"] == report["kept"] + sum(report["worthless"].values())
+    assert not any(key in json.dumps(report) for key in ("s000000", 'subjects":'))
     assert run(monkeypatch, *command) == 0
     assert "journeys," in capsys.readouterr().out
 
@@ -109,7 +109,7 @@ def test_faults_are_one_line(synthetic: Path, tmp_path: Path, monkeypatch: pytes
         (("journeys", "--dir", synthetic, "--window-days", 900), "windows of 900 days"),
     ):
         assert run(monkeypatch, *arguments) == 1, arguments
-        told = capsys.readouterr()
-        assert why in told.err
-        assert told.err.startswith("error: ")
-        assert told.err.count("\n") == 1
+        output = capsys.readouterr()
+        assert why in output.err
+        assert output.err.startswith("error: ")
+        assert output.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Frequent sets are those that another library finds, and no others."""
+"""Frequent itemsets, compared with mlxtend."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_sets_by_hand() -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("length_max", [1, 2, 3, 10])
 def test_mlxtend_finds_the_same_in_random_baskets(seed: int, length_max: int) -> None:
-    baskets, holds = drawn(257, 12, seed)  # not a multiple of 64: the last word of bits is not full
+    baskets, holds = drawn(257, 12, seed)  # not a multiple of 64: the last block of bits is not full
     theirs = fpgrowth(pd.DataFrame(holds), min_support=0.05, max_len=length_max)
     expected = {tuple(sorted(items)): round(support * 257) for items, support in zip(theirs["itemsets"], theirs["support"], strict=True)}
     assert frequent_itemsets(baskets, 0.05, length_max).counts == expected
@@ -37,7 +37,7 @@ def test_ten_baskets_are_mined_as_well() -> None:
     assert frequent_itemsets(baskets_of("ab", repeat=10), 0.5).counts == {(0,): 10, (1,): 10, (0, 1): 10}
 
 
-def test_what_cannot_be_mined_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_input_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PatternError, match="not a share"):
         frequent_itemsets(baskets_of("ab"), 0.0)
     empty = baskets_of("a")
@@ -48,7 +48,7 @@ def test_what_cannot_be_mined_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         frequent_itemsets(baskets_of("abcdefgh", repeat=3), 0.1)
 
 
-def test_a_portion_holds_whole_baskets_and_about_as_many_rows_as_asked() -> None:
+def test_a_sample_holds_whole_baskets_and_about_the_number_of_rows() -> None:
     baskets, _ = drawn(400, 12, 3)
     for rows in (50, 500, 1_000):
         part = sample_baskets(baskets, rows, seed=1)

@@ -1,4 +1,4 @@
-"""What repeats and holds is a journey; who shares one are a cohort, if they are enough."""
+"""Journeys recur and hold on later days; cohorts have at least k subjects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FEW = range(5)
 BACKGROUND = range(100, 120)
 
 
-def _found(walks: list[VisitSequence]) -> dict[tuple[str, ...], Journey]:
-    return {journey.steps: journey for journey in journeys_of(walks, window_days=10, windows_min=2, subjects_min=4)}
+def _found(sequences: list[VisitSequence]) -> dict[tuple[str, ...], Journey]:
+    return {journey.steps: journey for journey in journeys_of(sequences, window_days=10, windows_min=2, subjects_min=4)}
 
 
 def _street(days: tuple[float, ...], later: float | None = 35) -> list[VisitSequence]:
-    """Five subjects walk plaza, cafe on these days and on the later one; twenty walk elsewhere in every window."""
-    walks = [walk for day in (0, 10, 20, 30) for walk in walked(BACKGROUND, day, "market", "station")]
-    walks += [walk for day in days for walk in walked(FEW, day, "plaza", "cafe")]
-    return walks + (walked(FEW, later, "plaza", "cafe") if later is not None else [])
+    """Visits of five subjects to plaza and cafe on `days` and `later`, and of twenty other subjects elsewhere in every window."""
+    sequences = [walk for day in (0, 10, 20, 30) for walk in walked(BACKGROUND, day, "market", "station")]
+    sequences += [walk for day in days for walk in walked(FEW, day, "plaza", "cafe")]
+    return sequences + (walked(FEW, later, "plaza", "cafe") if later is not None else [])
 
 
 def test_a_pattern_repeated_and_holding_later_is_a_journey() -> None:
@@ -46,12 +46,12 @@ def test_a_pattern_that_does_not_hold_later_stays_a_candidate() -> None:
     assert "too few" in _found(_street((1, 11), later=None))[("plaza", "cafe")].reason
     crowd = [walk for day in (1, 11, 21) for walk in walked(range(40), day, "plaza", "cafe")]
     assert "half the earlier share" in _found(_street((), later=35) + crowd)[("plaza", "cafe")].reason
-    # Later everybody ends in the cafe anyway: coming from the plaza says nothing any more.
+    # Later all subjects end in the cafe, so that the plaza before it is no longer informative.
     everybody = walked(BACKGROUND, 36, "market", "cafe") + walked(range(5, 9), 36, "plaza", "station")
     assert "does not follow more often" in _found(_street((1, 11)) + everybody)[("plaza", "cafe")].reason
 
 
-def test_too_few_windows_are_told() -> None:
+def test_too_few_windows_raise() -> None:
     with pytest.raises(PatternError, match="give more days"):
         journeys_of(walked(FEW, 1, "plaza", "cafe"))
     with pytest.raises(PatternError, match="no sequence"):
@@ -61,15 +61,17 @@ def test_too_few_windows_are_told() -> None:
 @pytest.mark.parametrize("length_max", [2, 3])
 def test_mining_finds_every_pattern_that_counting_by_hand_finds(length_max: int) -> None:
     draws = np.random.default_rng(4)
-    walks = [
+    sequences = [
         VisitSequence(int(draws.integers(12)), 0, tuple(draws.choice(list("pqrs"), size=int(draws.integers(2, 6))))) for _ in range(40)
     ]
     expected: dict[tuple[str, ...], set[int]] = {}
-    for walk in walks:
+    for walk in sequences:
         for size in range(1, length_max + 1):
             for places in combinations(range(len(walk.steps)), size):
                 expected.setdefault(tuple(walk.steps[place] for place in places), set()).add(walk.subject)
-    assert mine_sequences(walks, 5, length_max) == {steps: frozenset(who) for steps, who in expected.items() if len(who) >= 5}
+    assert mine_sequences(sequences, 5, length_max) == {
+        steps: frozenset(subjects) for steps, subjects in expected.items() if len(subjects) >= 5
+    }
 
 
 def test_support_counts_subjects_and_not_walks() -> None:

@@ -1,4 +1,4 @@
-"""Rules: their figures by hand and by SciPy, and each hurdle alone."""
+"""Rules: figures by hand and by SciPy, and each pruning test alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_q_corrects_for_every_rule_tried() -> None:
     assert sure == [rule for rule in every if rule.confidence >= 0.6]
 
 
-def test_a_rule_that_a_shorter_one_says_as_well_is_redundant() -> None:
+def test_a_rule_no_better_than_a_shorter_one_is_redundant() -> None:
     # b follows a; c is in half of all baskets and has nothing to do with it.
     found = rules_of(frequent_itemsets(baskets_of("ab", "abc", "a", "ac", "c", "", "cb", "", repeat=40), 0.01), 0.0)
     longer = next(rule for rule in found if rule.left == ("a", "c") and rule.right == "b")
@@ -61,7 +61,7 @@ def test_a_rule_that_a_shorter_one_says_as_well_is_redundant() -> None:
 
 
 def test_a_chance_companion_of_a_true_pair_is_dropped() -> None:
-    # 81 of 100 with companion against 79 of 100 without: two in a hundred surer, which chance does often.
+    # Confidence 0.81 with the companion, 0.79 without: a difference that chance often makes.
     texts = ["abc"] * 81 + ["ac"] * 19 + ["ab"] * 79 + ["a"] * 21 + [""] * 600 + ["c"] * 200
     found = rules_of(frequent_itemsets(baskets_of(*texts), 0.01), 0.5)
     companion = next(rule for rule in found if rule.left == ("a", "c"))
@@ -72,14 +72,14 @@ def test_a_chance_companion_of_a_true_pair_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hurdle", "limit"), [("lift", {"lift_min": 9.0}), ("leverage", {"leverage_min": 0.9}), ("improvement", {"improvement_min": 0.9})]
+    ("test", "limit"), [("lift", {"lift_min": 9.0}), ("leverage", {"leverage_min": 0.9}), ("improvement", {"improvement_min": 0.9})]
 )
-def test_each_hurdle_drops_and_counts(hurdle: str, limit: dict[str, float]) -> None:
+def test_each_pruning_test_drops_and_counts(test: str, limit: dict[str, float]) -> None:
     found = rules_of(frequent_itemsets(baskets_of("ab", "ab", "ab", "a", "c", "", "", "", repeat=50), 0.1), 0.0)
     assert ("a",) in {rule.left for rule in prune(found).kept}
     pruned = prune(found, **limit)
     assert not pruned.kept
-    assert pruned.dropped[hurdle] >= 1
+    assert pruned.dropped[test] >= 1
 
 
 def test_no_sets_no_rules() -> None:

@@ -1,4 +1,4 @@
-"""A pattern without a value goes nowhere."""
+"""Patterns without a value are never published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _journey(state: str = "journey", steps: tuple[str, ...] = ("plaza", "cafe"),
     )
 
 
-def test_the_worth_of_a_rule_by_hand() -> None:
+def test_the_value_of_a_rule_by_hand() -> None:
     # 60 baskets hold a and not b; b follows a in 40 % and stands in 20 % of all; 500 a sale, 30 a contact.
     (valued,) = value_rules([rule()], {"b": 500.0}, contact_cost_minor=30.0).kept
     assert valued.reach == 60
@@ -50,7 +50,7 @@ def test_the_pattern_file_refuses_what_has_no_value(worth: float) -> None:
         encode_pattern_file([Pattern(("a",), "b", 0.5, 2.0, 10, 100.0, worth)])
 
 
-def test_patterns_travel_in_bounds() -> None:
+def test_the_number_of_published_patterns_is_bounded() -> None:
     with pytest.raises(ValueError, match="more than the"):
         encode_pattern_file([Pattern(("a",), "b", 0.5, 2.0, 10, 100.0, 1.0)] * 10_001)
 

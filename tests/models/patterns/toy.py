@@ -1,4 +1,4 @@
-"""Baskets, walks and rules small enough to check by hand."""
+"""Baskets, sequences and rules small enough to check by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def drawn(baskets: int, items: int, seed: int, chance: float = 0.3) -> tuple[Bas
 
 
 def walked(subjects: range, day: float, *steps: str) -> list[VisitSequence]:
-    """The same walk of many subjects on one day."""
+    """The same sequence of steps for many subjects on one day."""
     return [VisitSequence(subject, round(day * DAY_MS), steps) for subject in subjects]
 
 

@@ -1,4 +1,4 @@
-"""AHP against the published matrix, which its source calls consistent and which is not."""
+"""AHP on the published matrix, which its source calls consistent although it is not."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def published() -> dict[str, Any]:
 
 
 def test_the_published_matrix_is_flagged(published: dict[str, Any]) -> None:
-    """Its source says that every matrix is below 0.1; this one, as printed, has 0.170."""
-    weighing = matrix_weights(comparison_matrix(sheet(published["upper_triangle"], tuple(published["labels"]))), published["labels"])
-    assert weighing.consistency_ratio == pytest.approx(0.170, abs=5e-4)
-    assert not weighing.is_consistent
-    assert weighing.eigenvector == pytest.approx((0.4889, 0.2401, 0.1429, 0.0630, 0.0373, 0.0279), abs=5e-5)
-    assert weighing.column_mean == pytest.approx(tuple(published["checked"]["column_sum_mean_from_reciprocals"]), abs=5e-4)
-    assert weighing.column_mean == pytest.approx(tuple(published["published_weights"]), abs=2e-3)  # what was printed, rounded cells and all
-    assert weighing.worst is not None
-    assert (weighing.worst.first, weighing.worst.third) == ("Fourth industrial revolution", "Co-creation")
-    assert weighing.worst.implied == pytest.approx(6.01 * 5.17)
+    """According to the source every consistency ratio is below 0.1; this matrix, as printed, has 0.170."""
+    result = matrix_weights(comparison_matrix(sheet(published["upper_triangle"], tuple(published["labels"]))), published["labels"])
+    assert result.consistency_ratio == pytest.approx(0.170, abs=5e-4)
+    assert not result.is_consistent
+    assert result.eigenvector == pytest.approx((0.4889, 0.2401, 0.1429, 0.0630, 0.0373, 0.0279), abs=5e-5)
+    assert result.column_mean == pytest.approx(tuple(published["checked"]["column_sum_mean_from_reciprocals"]), abs=5e-4)
+    assert result.column_mean == pytest.approx(tuple(published["published_weights"]), abs=2e-3)  # what was printed, rounded cells and all
+    assert result.worst is not None
+    assert (result.worst.first, result.worst.third) == ("Fourth industrial revolution", "Co-creation")
+    assert result.worst.implied == pytest.approx(6.01 * 5.17)
 
 
 def consistent(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,11 +49,11 @@ def consistent(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("size", range(2, 11))
 def test_judgements_that_follow_from_weights_give_them_back(size: int) -> None:
     weights = np.random.default_rng(size).uniform(1, 3, size)
-    weighing = matrix_weights(consistent(weights), LETTERS[:size])
-    for way in (weighing.eigenvector, weighing.row_geometric_mean, weighing.column_mean):
+    result = matrix_weights(consistent(weights), LETTERS[:size])
+    for way in (result.eigenvector, result.row_geometric_mean, result.column_mean):
         assert way == pytest.approx(tuple(weights / weights.sum()), abs=1e-9)
-    assert weighing.consistency_ratio == pytest.approx(0, abs=1e-9)
-    assert weighing.worst is None
+    assert result.consistency_ratio == pytest.approx(0, abs=1e-9)
+    assert result.worst is None
 
 
 def test_judgements_at_random_are_about_as_inconsistent_as_saaty_found() -> None:
@@ -95,7 +95,7 @@ def test_the_worst_triad_is_where_the_fault_was_put() -> None:
         ([[1]], "a judge can compare 2 to 10"),
     ],
 )
-def test_what_is_no_matrix_of_comparisons(cells: list[list[float]], complaint: str) -> None:
+def test_an_invalid_comparison_matrix_raises(cells: list[list[float]], complaint: str) -> None:
     names = tuple(LETTERS[: len(cells)])
     with pytest.raises(PlanningError, match=complaint):
         comparison_matrix(Sheet(names, names, np.array(cells, dtype=np.float64)))

@@ -1,4 +1,4 @@
-"""The planning tools as they are typed: tables, CSV, a picture, JSON, and one line where something is wrong."""
+"""Planning commands: tables, CSV, charts, JSON, and one line per error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_ahp(judge: Path, tmp_path: Path) -> None:
     assert picture.read_bytes() == before  # the same figures, the same bytes
 
 
-def test_ahp_leaves_with_1_where_judges_contradict_themselves(judge: Path) -> None:
+def test_ahp_exits_with_1_if_judges_are_inconsistent(judge: Path) -> None:
     judge.write_text(JUDGE.format(ab="1/9"))
     result = models("ahp", judge)
     assert result.exit_code == 1
@@ -142,21 +142,21 @@ def test_a_table_with_a_fault_is_refused_by_its_place(tmp_path: Path, text: str,
         models("vikor", path)
 
 
-def test_segments_look_at_behaviour_only_and_say_what_they_leave_out(tmp_path: Path) -> None:
-    """An age in the table, an empty cell and a constant column: nothing of it ends the command, nothing is passed over in silence."""
+def test_segments_use_behaviour_only_and_report_the_rest(tmp_path: Path) -> None:
+    """An age column, an empty cell and a constant column do not end the command; each is reported."""
     table = tmp_path / "people.csv"
     lines = [f"s{number},{number},{'' if number == 7 else 1},{20 + number}" for number in range(40)]
     table.write_text("\n".join(("subject,visits_month,variety,age", *lines)))
-    told = json.loads(models("segments", table, "--json").stdout)
-    assert (told["ignored"], told["left_out"], told["clusters"]) == (["age"], 1, 0)
-    assert "is constant" in told["clusters_skipped"]
+    report = json.loads(models("segments", table, "--json").stdout)
+    assert (report["ignored"], report["left_out"], report["clusters"]) == (["age"], 1, 0)
+    assert "is constant" in report["clusters_skipped"]
     shown = " ".join(models("segments", table).stdout.split())
     assert "columns ignored, not behaviour: age" in shown
     assert "1 subjects with an empty cell" in shown
 
 
 def test_segments_of_a_history(tmp_path: Path) -> None:
-    """Known answers: who redeems what is shown is economic, who comes back to many places without offers is communication."""
+    """Known answers: redeeming the offers shown is economic; returning to many places and buying without offers is not."""
     day, rows = 86_400_000, ["subject,at_ms,what,zone,kind,offer,decision,amount_minor"]
     for number in range(30):
         keen, at = number % 2 == 0, 1_700_000_000_000 + number
@@ -166,9 +166,9 @@ def test_segments_of_a_history(tmp_path: Path) -> None:
         rows.append(f"s{number},{at + day + 2},purchase,z0,bar,{'' if keen else 'o'},{'' if keen else f'd{number}'},{900 if keen else 300}")
     (tmp_path / "interactions.csv").write_text("\n".join([*rows, "s1,no time,visit,z0,bar,,,"]))
     out = tmp_path / "segments.csv"
-    told = json.loads(models("segments", "--history", tmp_path, "--out", out, "--json").stdout)
-    assert told["tables"][0]["refused"] == {"bad_at_ms": 1}
-    assert told["ignored"] == []
+    report = json.loads(models("segments", "--history", tmp_path, "--out", out, "--json").stdout)
+    assert report["tables"][0]["refused"] == {"bad_at_ms": 1}
+    assert report["ignored"] == []
     segment = dict(line.split(",")[:2] for line in out.read_text().splitlines()[1:])
     assert {segment[f"s{number}"] for number in range(1, 30, 2)} == {"economic"}
     assert "economic" not in {segment[f"s{number}"] for number in range(0, 30, 2)}

@@ -1,4 +1,4 @@
-"""Segments by behaviour; clusters only where there are some."""
+"""Segments by behaviour; clusters only where the data has some."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def people(*rows: dict[str, float]) -> Sheet:
     return Sheet(tuple(f"s{number}" for number in range(len(rows))), COLUMNS, cells)
 
 
-def test_each_segment_is_found_by_its_own_marks() -> None:
+def test_each_segment_is_found_by_its_own_indicators() -> None:
     extremes = [{name: 1.0 if sign > 0 else 0.0 for name, sign in INDICATORS[segment].items()} for segment in SEGMENTS]
     ordinary: list[dict[str, float]] = [{} for _ in range(8)]
     assert assign_segments(people(*extremes, *ordinary)).segments[:4] == SEGMENTS
@@ -37,7 +37,7 @@ def test_every_segment_has_offers_and_the_loyal_are_not_pushed() -> None:
     assert [name for name, strategy in STRATEGIES.items() if strategy.discounts] == ["economic"]
 
 
-def test_whoever_is_hardly_known_has_no_segment() -> None:
+def test_a_subject_with_too_little_data_has_no_segment() -> None:
     made = people({}, {"visits_month": 1.0}, {})
     made.cells[1, 1:] = np.nan
     assigned = assign_segments(made)
@@ -78,6 +78,6 @@ def test_noise_has_no_cluster_structure(kind: str) -> None:
         (np.full((50, 2), np.nan), "every cell filled"),
     ],
 )
-def test_what_cannot_be_clustered(cells: np.ndarray[tuple[int, int], np.dtype[np.float64]], complaint: str) -> None:
+def test_invalid_tables_are_not_clustered(cells: np.ndarray[tuple[int, int], np.dtype[np.float64]], complaint: str) -> None:
     with pytest.raises(PlanningError, match=complaint):
         fit_clusters(cells)

@@ -81,7 +81,7 @@ def test_promax_keeps_what_the_factors_explain(planted: NDArray[np.float64]) -> 
     assert np.diag(correlations) == pytest.approx(np.ones(3))
 
 
-def test_scales_that_hold_and_are_told_apart(planted: NDArray[np.float64]) -> None:
+def test_distinct_scales_pass(planted: NDArray[np.float64]) -> None:
     report = analyse(sheet(planted), {"x": ITEMS[:4], "y": ITEMS[4:8], "z": ITEMS[8:]})
     for scale in report.scales:
         assert scale.loadings == pytest.approx(LOADINGS, abs=0.05)

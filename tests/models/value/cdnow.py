@@ -23,13 +23,13 @@ def summary() -> pd.DataFrame:
 
 
 def spends() -> tuple[np.ndarray, np.ndarray]:
-    """How often each came again, and the published mean spend in dollars."""
+    """Number of repeat purchases of each customer, and published mean spend in dollars."""
     table = pd.read_csv(shared_path("data/tables/cdnow/cdnow_customers_summary_with_transactions.csv"))
     return table["x"].to_numpy(dtype=np.float64), table["zbar"].to_numpy(dtype=np.float64)
 
 
 def as_baskets(path: Path) -> Path:
-    """The transactions of the same people in the history's own format, so that they walk the whole road."""
+    """Transactions of the same customers in the history format, as input of the whole pipeline."""
     rows = []
     lines = gzip.decompress(shared_path("data/tables/cdnow/CDNOW_sample.txt.gz").read_bytes()).decode("ascii").splitlines()
     for number, line in enumerate(lines):
@@ -49,7 +49,7 @@ def as_baskets(path: Path) -> Path:
 
 
 def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: float, seed: int) -> RfmSummary:
-    """Subjects who do exactly what BG/NBD says."""
+    """Subjects simulated from the BG/NBD model."""
     r, alpha, a, b = parameters
     draws = np.random.default_rng(seed)
     rate, stop = draws.gamma(r, 1 / alpha, size=subjects), draws.beta(a, b, size=subjects)

@@ -1,4 +1,4 @@
-"""Volume, variety and velocity: in the proportions that the sources ask for, and inside consent."""
+"""Volume, variety and velocity in the proportions of the sources, and within consent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lifetime value: the published parameters of CDNOW, found again; what they foretell, held against what came."""
+"""Lifetime value: published parameters of CDNOW, and forecasts against its holdout weeks."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def fitted() -> BgNbd:
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The summaries of 39 and of 78 weeks, made by our own SQL from the transactions."""
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """RFM summaries of 39 and of 78 weeks, computed from the transactions by SQL."""
     path = cdnow.as_baskets(tmp_path_factory.mktemp("cdnow") / "baskets.csv")
     with open_history(baskets=path, memory_mb=256) as history:
         return derived.rfm(history, cdnow.END_OF_WEEK_39_MS), derived.rfm(history, cdnow.END_OF_WEEK_78_MS)
@@ -50,13 +50,13 @@ def test_cdnow_bg_nbd_parameters_equal_the_published_ones(fitted: BgNbd) -> None
 def test_cdnow_standard_errors_hold_under_resampling(fitted: BgNbd) -> None:
     summary = rfm_summary(cdnow.summary())
     draws = np.random.default_rng(1)
-    again = []
+    refitted = []
     for _ in range(8):
         rows = draws.integers(len(summary.age), size=len(summary.age))
-        again.append(np.log(fit_bg_nbd(RfmSummary(*(column[rows] for column in summary))).parameters[:2]))
-    spread = np.std(again, axis=0, ddof=1)
-    told = np.array(fitted.standard_errors[:2]) / fitted.parameters[:2]
-    assert ((spread > told / 2.5) & (spread < told * 2.5)).all()
+        refitted.append(np.log(fit_bg_nbd(RfmSummary(*(column[rows] for column in summary))).parameters[:2]))
+    spread = np.std(refitted, axis=0, ddof=1)
+    reported = np.array(fitted.standard_errors[:2]) / fitted.parameters[:2]
+    assert ((spread > reported / 2.5) & (spread < reported * 2.5)).all()
 
 
 def test_cdnow_gamma_gamma_parameters_equal_the_published_ones() -> None:
@@ -68,9 +68,9 @@ def test_cdnow_gamma_gamma_parameters_equal_the_published_ones() -> None:
     assert expected_spend(model, np.zeros(1), np.zeros(1))[0] == pytest.approx(6.25 * 15.44 / (3.74 - 1), rel=0.01)
 
 
-def test_our_sql_makes_the_published_summary(road: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+def test_our_sql_makes_the_published_summary(summaries: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     published = cdnow.summary().assign(zbar=cdnow.spends()[1]).set_index("subject")
-    ours = road[0].assign(subject=road[0]["subject"].astype(int)).set_index("subject")
+    ours = summaries[0].assign(subject=summaries[0]["subject"].astype(int)).set_index("subject")
     theirs = published.loc[ours.index]
     assert len(ours) > 1_000
     assert (ours["frequency"] == theirs["frequency"]).all()
@@ -78,14 +78,14 @@ def test_our_sql_makes_the_published_summary(road: tuple[pd.DataFrame, pd.DataFr
         assert np.abs(of - theirs[name]).max() < 0.006, name
 
 
-def test_cdnow_holdout_of_weeks_40_to_78(road: tuple[pd.DataFrame, pd.DataFrame], fitted: BgNbd) -> None:
-    known, later = road
-    came = later["frequency"].to_numpy() - known["frequency"].to_numpy()
-    foretold = expected_purchases(fitted, rfm_summary(known), 39.0)
-    assert foretold.sum() == pytest.approx(came.sum(), rel=0.10)
-    assert np.corrcoef(foretold, came)[0, 1] > 0.6
-    best = np.argsort(-foretold)[: len(came) // 10]
-    assert came[best].sum() > 0.45 * came.sum()
+def test_cdnow_holdout_of_weeks_40_to_78(summaries: tuple[pd.DataFrame, pd.DataFrame], fitted: BgNbd) -> None:
+    known, later = summaries
+    actual = later["frequency"].to_numpy() - known["frequency"].to_numpy()
+    forecast = expected_purchases(fitted, rfm_summary(known), 39.0)
+    assert forecast.sum() == pytest.approx(actual.sum(), rel=0.10)
+    assert np.corrcoef(forecast, actual)[0, 1] > 0.6
+    best = np.argsort(-forecast)[: len(actual) // 10]
+    assert actual[best].sum() > 0.45 * actual.sum()
 
 
 def test_a_published_forecast_of_one_person() -> None:
@@ -102,8 +102,8 @@ def test_planted_parameters_are_found_again() -> None:
         assert error < truth
 
 
-def test_the_likelihood_sums_to_one_over_what_can_happen_in_a_moment() -> None:
-    """In a very short time: nobody or one purchase, so P(0) and the density of one must make 1."""
+def test_the_likelihood_sums_to_one_over_a_short_time() -> None:
+    """In a very short time there is no purchase or one, so P(0) and the integral of the density of one must sum to 1."""
     age, steps = 0.01, 400
     none = np.exp(log_likelihood(PUBLISHED.parameters, RfmSummary(np.zeros(1), np.zeros(1), np.array([age]))))[0]
     at = (np.arange(steps) + 0.5) * age / steps
@@ -133,7 +133,7 @@ def test_the_quadrature_is_the_published_closed_form(a: float) -> None:
     assert expected_purchases(model, summary, span) == pytest.approx(closed, rel=1e-5)
 
 
-def test_where_nobody_stops_the_forecast_is_that_of_rates_alone() -> None:
+def test_without_dropout_the_forecast_is_that_of_rates_alone() -> None:
     summary = RfmSummary(np.array([0.0, 12.0]), np.array([0.0, 40.0]), np.array([10.0, 52.0]))
     model = BgNbd(2.0, 16.0, 1e-4, 1e5, (0.0,) * 4, 0.0, 0)
     assert expected_purchases(model, summary, 10.0) == pytest.approx(10 * (2.0 + summary.frequency) / (16.0 + summary.age), rel=1e-4)
@@ -148,8 +148,8 @@ def test_later_money_counts_less() -> None:
     assert discounted_purchases(PUBLISHED, person, month, Terms(24, 0.0))[0] > plain
 
 
-def test_top_clv_subject_without_profiling_consent_gets_tier_0(road: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    worth = lifetime_values(road[0], 7.0).value_minor
+def test_top_clv_subject_without_profiling_consent_gets_tier_0(summaries: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    worth = lifetime_values(summaries[0], 7.0).value_minor
     edges = clv_edges(worth)
     top = float(worth.max())
     assert tier_of(top, edges, ("presence", "offers", "measurement")) == 0
@@ -162,7 +162,7 @@ def _table(**columns: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"subject": [str(number) for number in range(len(columns["frequency"]))], **columns})
 
 
-def test_what_cannot_be_valued_is_said() -> None:
+def test_invalid_summaries_raise() -> None:
     ten = _table(frequency=[1.0] * 10, recency=[1.0] * 10, age=[2.0] * 10, monetary_minor=[5.0] * 10)
     for table, why in (
         (ten, "10 subjects with 10 repeat buyers are too few"),
