@@ -150,15 +150,15 @@ def analyse(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) ->
 
 def factor_analysis(answers: Floats, items: Sequence[str], seed: int = 0, count: int | None = None) -> Factors:
     """Exploratory factors of `answers` (respondents, items); `count` of them, by default by parallel analysis (Horn 1965)."""
-    observed, random = parallel_analysis(answers, seed)
-    number = count or max(1, int(np.argmin(np.append(observed > random, False))))
+    observed, shuffled = parallel_analysis(answers, seed)
+    number = count or max(1, int(np.argmin(np.append(observed > shuffled, False))))
     loadings = _minimum_residuals(_correlations(answers), number)
     pattern, correlations = promax(loadings) if number > 1 else (_positive(loadings), np.eye(1))
     return Factors(
         items=tuple(items),
         count=number,
         eigenvalues=tuple(observed.tolist()),
-        eigenvalues_random=tuple(random.tolist()),
+        eigenvalues_random=tuple(shuffled.tolist()),
         loadings=tuple(tuple(row) for row in pattern.tolist()),
         correlations=tuple(tuple(row) for row in correlations.tolist()),
     )

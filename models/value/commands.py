@@ -83,8 +83,7 @@ def value(
 ) -> None:
     """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of the parameters.
 
-    The column probability_alive of --out is empty for one-time buyers: BG/NBD gives 1 by construction to a subject without repeat
-    purchase, which is not informative.
+    In --out, probability_alive is empty for one-time buyers: it is 1 by construction of BG/NBD, not informative.
     """
     with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         last = derived.span(history).until_ms
