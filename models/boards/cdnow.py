@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from models.boards.board import Board, Line, Spec, Step
 from models.measures import Interval
 from models.tables.cdnow import Buyers, read_buyers
-from models.value.purchases import Summary, fit_purchases
-from models.value.spend import fit_spend
+from models.value.bg_nbd import RfmSummary, fit_bg_nbd
+from models.value.gamma_gamma import fit_gamma_gamma
 
 _BG_NBD = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}
 _GAMMA_GAMMA = {"p": 6.25, "q": 3.74, "v": 15.44}
@@ -25,13 +25,13 @@ _SOLVER = 2e-3  # of gamma-gamma, relative: the printed ones stopped where a spr
 
 def board(plain: Buyers, with_money: Buyers, step: Step) -> Board:
     """The parameters of both models beside the published ones."""
-    purchases = fit_purchases(Summary(plain.repeats, plain.last_week, plain.weeks))
+    purchases = fit_bg_nbd(RfmSummary(plain.repeats, plain.last_week, plain.weeks))
     step("cdnow: BG/NBD")
-    spend = fit_spend(with_money.repeats, with_money.mean_value)
+    spend = fit_gamma_gamma(with_money.repeats, with_money.mean_value)
     step("cdnow: gamma-gamma")
-    bg_nbd = _parameters("BG/NBD", "Fader, Hardie & Lee 2005", _BG_NBD, purchases.parameters, np.array(purchases.errors))
+    bg_nbd = _parameters("BG/NBD", "Fader, Hardie & Lee 2005", _BG_NBD, purchases.parameters, np.array(purchases.standard_errors))
     found = np.array((spend.p, spend.q, spend.v))
-    gamma = _parameters("gamma-gamma", "Fader & Hardie 2013", _GAMMA_GAMMA, found, np.array(spend.errors))
+    gamma = _parameters("gamma-gamma", "Fader & Hardie 2013", _GAMMA_GAMMA, found, np.array(spend.standard_errors))
     return Board(
         name="cdnow",
         title="CDNOW: repeat buying and what it is worth",

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.boards.board import Board, Line, Spec, Step, exactly
 from models.history.derived import Baskets
-from models.patterns.itemsets import frequent
+from models.patterns.itemsets import frequent_itemsets
 from models.patterns.rules import prune, rules_of
 from models.tables import groceries
 from models.tables.groceries import read_baskets
@@ -24,7 +24,7 @@ _MILK, _MILK_BASKETS = "whole milk", 2_513.0
 
 def board(table: groceries.Baskets, step: Step) -> Board:
     """Numbers of rules at three confidences, and of baskets with milk."""
-    sets = frequent(baskets_of(table.baskets), SUPPORT)
+    sets = frequent_itemsets(baskets_of(table.baskets), SUPPORT)
     step("groceries: frequent sets")
     rules = {confidence: rules_of(sets, confidence) for confidence in _RULES}
     step("groceries: rules")

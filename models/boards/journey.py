@@ -22,13 +22,13 @@ from models.boards.blending import Kind, fit_blend, folds, untuned, yes
 from models.boards.board import Board, Line, Spec, Step
 from models.boards.next_month import lines_of, mean_rate, notes_of, protocol_of
 from models.boards.weighing import DRAWS, Drawn, Measure, Weighed
-from models.history.reading import Counted
+from models.history.reading import RowCounts
 from models.measures import Floats, Ints
 from models.tables.journey import Journey, read_journey
+from models.value.bg_nbd import RfmSummary, expected_purchases, fit_bg_nbd
 from models.value.next_month import FOLDS as MONTH_FOLDS
-from models.value.next_month import next_month_board
-from models.value.purchases import Summary, expected, fit_purchases
-from models.value.subject_features import NAMES, NEXT_DAYS, known_before, rfm_edges, rfm_score
+from models.value.next_month import next_month_benchmark
+from models.value.subject_features import NAMES, NEXT_DAYS, features_before, rfm_edges, rfm_score
 
 FOLDS = 5
 LONG_AGO = 999.0
@@ -50,7 +50,7 @@ class Mailings(NamedTuple):
 
 def board(table: Journey, seed: int, step: Step, draws: int = DRAWS) -> Board:
     """Purchases of next month, then redemptions."""
-    bought = next_month_board(days_of(table), _counted(table), seed, lambda what: step(f"complete_journey, next month: {what}"))
+    bought = next_month_benchmark(days_of(table), _counted(table), seed, lambda what: step(f"complete_journey, next month: {what}"))
     lines, note = _redemptions(table, seed, step, draws)
     return Board(
         name="complete_journey",
@@ -82,8 +82,8 @@ def days_of(table: Journey) -> pd.DataFrame:
     return lines.groupby(["subject", "day"], as_index=False).agg(spent=("value", "sum"))
 
 
-def _counted(table: Journey) -> Counted:
-    return Counted("baskets", table.counts.rows_in, table.counts.rows_used, dict(table.counts.refused))
+def _counted(table: Journey) -> RowCounts:
+    return RowCounts("baskets", table.counts.rows_in, table.counts.rows_used, dict(table.counts.refused))
 
 
 def mailings_of(table: Journey) -> Mailings:
@@ -131,14 +131,14 @@ def _overlap(table: Journey, now: pd.DataFrame, lines: pd.DataFrame) -> dict[str
 
 
 def _habits(lines: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
-    """The columns of `known_before`, by household; without BG/NBD, which has to be fitted on those who teach."""
+    """The columns of `features_before`, by household; without BG/NBD, which has to be fitted on those who teach."""
     if lines.empty:
         return pd.DataFrame(columns=list(NAMES), dtype=np.float64)
     number = lines["household"].to_numpy(dtype=np.int64)
     day = lines["day"].to_numpy().astype("datetime64[D]").astype(np.int64)
     days = pd.DataFrame({"number": number, "day": day, "spent": lines["value"].to_numpy(dtype=np.float64)})
     days = days.groupby(["number", "day"], as_index=False).agg(spent=("spent", "sum"))
-    known = known_before(days, int(np.datetime64(start, "D").astype(np.int64)))
+    known = features_before(days, int(np.datetime64(start, "D").astype(np.int64)))
     return pd.DataFrame(known.columns, index=known.subjects, columns=list(NAMES))
 
 
@@ -191,19 +191,19 @@ def _forecasts(mailings: Mailings, past: Mask, future: Mask, seed: int, step: St
 
 def _expected(known: pd.DataFrame, unseen: pd.DataFrame) -> Floats:
     """Purchases that BG/NBD expects in the next month, fitted to the households that teach."""
-    return expected(fit_purchases(_summary(known)), _summary(unseen), NEXT_DAYS)
+    return expected_purchases(fit_bg_nbd(_summary(known)), _summary(unseen), NEXT_DAYS)
 
 
-def _summary(rows: pd.DataFrame) -> Summary:
+def _summary(rows: pd.DataFrame) -> RfmSummary:
     habits = rows[list(NAMES)].fillna(0.0)
     age = habits["age_days"].to_numpy(dtype=np.float64)
     last = age + 1.0 - habits["days_since_last"].to_numpy(dtype=np.float64)
     repeats = np.maximum(habits["purchases"].to_numpy(dtype=np.float64) - 1.0, 0.0)
-    return Summary(repeats, np.where(repeats > 0, np.clip(last, 0.0, age), 0.0), age)
+    return RfmSummary(repeats, np.where(repeats > 0, np.clip(last, 0.0, age), 0.0), age)
 
 
 def _habit_columns(rows: pd.DataFrame) -> Floats:
-    """The columns of `known_before`; who never showed up came as long ago as can be and never spent anything."""
+    """The columns of `features_before`; who never showed up came as long ago as can be and never spent anything."""
     habits = rows[list(NAMES)].fillna({"days_since_last": LONG_AGO}).fillna(0.0)
     return habits.to_numpy(dtype=np.float64)
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from models.boards.board import Board, Line, Spec, Step
 from models.tables.reading import Counts
-from models.value.next_month import FOLDS, TRAINED_MONTHS, Month, NextMonth, online_retail_board
+from models.value.next_month import FOLDS, TRAINED_MONTHS, MonthResult, NextMonthReport, online_retail_benchmark
 
 TOP = "lift in the best 10 %"
 
 
-def lines_of(result: NextMonth) -> tuple[Line, ...]:
+def lines_of(result: NextMonthReport) -> tuple[Line, ...]:
     """AUC and lift of every judged month; what is to be beaten is the better of RFM and BG/NBD."""
     return tuple(line for month in result.months for line in _month(month))
 
 
-def _month(month: Month) -> tuple[Line, Line]:
+def _month(month: MonthResult) -> tuple[Line, Line]:
     name = f"month {month.month}, {month.base_rate:.0%} buy"
     return (
         Line(
@@ -42,7 +42,7 @@ def _month(month: Month) -> tuple[Line, Line]:
     )
 
 
-def notes_of(result: NextMonth) -> tuple[str, ...]:
+def notes_of(result: NextMonthReport) -> tuple[str, ...]:
     """What was chosen, and from how much."""
     chosen = ", ".join(f"{kind} {folds}" for kind, folds in sorted(result.chosen.items()))
     rate = mean_rate(result)
@@ -57,13 +57,13 @@ def protocol_of() -> str:
     return f"{FOLDS} folds by customer and split by time: the first {TRAINED_MONTHS} months teach, later months of other customers judge"
 
 
-def mean_rate(result: NextMonth) -> float:
+def mean_rate(result: NextMonthReport) -> float:
     """Share of customers who buy in a judged month."""
     return sum(month.base_rate * month.subjects for month in result.months) / sum(month.subjects for month in result.months)
 
 
 def _run(folder: Path, seed: int, step: Step) -> Board:
-    result = online_retail_board(folder / "online_retail.csv.xz", seed, step)
+    result = online_retail_benchmark(folder / "online_retail.csv.xz", seed, step)
     return Board(
         name="online_retail",
         title="Online Retail: who buys next month?",

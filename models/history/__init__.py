@@ -1,7 +1,7 @@
-"""What happened on a street, as two tables, and everything the workstation derives from them by SQL.
+"""Histories of visits, proposals, answers and purchases: two tables, and everything derived from them by SQL.
 
-`interactions` holds a row for every visit, proposal, silence, answer and purchase of a subject; `baskets` a row for every
-item bought. Both come as CSV with a header or as Parquet, from a gateway's export or from a shop's own system with its
-columns mapped (`columns`, `mapping`). `reading` checks every row and counts those it refuses by reason; `derived` makes
-baskets, sequences of visits, summaries and monthly panels; `teaching` makes the rows that a model learns from.
+`interactions` has one row per visit, proposal, silence, answer or purchase of a subject, `baskets` one row per item bought. Both are CSV
+files with a header or Parquet, from a gateway's export or from a shop's own system with mapped columns (`columns`, `mapping`). `reading`
+checks every row and counts the refused ones by reason; `derived` computes baskets, sequences of visits, RFM summaries and monthly panels;
+`labels` builds the training rows. `synthetic` generates histories of any size, `scale` measures time and memory on them.
 """

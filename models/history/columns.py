@@ -1,7 +1,7 @@
-"""The one history format, as a table: what each column is, whether it must be there, and what its values may be.
+"""Columns of the history format: name, type, whether the value is required, and the condition on it.
 
-A row is refused for the first of its faults, in the order of the columns; the reason is `no_<column>` where a value that
-must be stated is not, `bad_<column>` where it is no value of that column. Empty means "not stated", never zero.
+A row is refused for its first fault, in the order of the columns: `no_<column>` if a required value is missing, `bad_<column>` if the
+value is not valid for the column. Empty means "not stated", never zero.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 from gateway.core import features, limits
 from gateway.core.types import AnswerKind, OfferKind
 
-What = Literal["visit", "proposed", "silent", "shown", "opened", "accepted", "dismissed", "redeemed", "purchase"]
+InteractionType = Literal["visit", "proposed", "silent", "shown", "opened", "accepted", "dismissed", "redeemed", "purchase"]
 TableName = Literal["interactions", "baskets"]
 
 FEATURE_PREFIX = "f_"
@@ -20,7 +20,7 @@ FEATURE_COLUMNS: tuple[str, ...] = tuple(FEATURE_PREFIX + name for name in featu
 
 
 class Column(NamedTuple):
-    """One column. `fits` is an SQL condition on the value, written `{v}`; `note` says what the column holds."""
+    """One column. `fits` is an SQL condition on the value, written `{v}`; `note` describes the content."""
 
     name: str
     type: Literal["VARCHAR", "BIGINT", "DOUBLE"]
@@ -41,24 +41,24 @@ _MONEY = "abs({v}) <= 1000000000000"
 _INTERACTIONS = (
     Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),
     Column("at_ms", "BIGINT", "milliseconds since 1970-01-01 UTC", required=True, fits=_TIME),
-    Column("what", "VARCHAR", "what happened", required=True, fits=_one_of(get_args(What))),
-    Column("zone", "VARCHAR", "where", fits=_SHORT),
+    Column("what", "VARCHAR", "type of interaction", required=True, fits=_one_of(get_args(InteractionType))),
+    Column("zone", "VARCHAR", "zone of the interaction", fits=_SHORT),
     Column("kind", "VARCHAR", "kind of place", fits=_one_of(get_args(OfferKind))),
-    Column("offer", "VARCHAR", "which offer", fits=_SHORT),
-    Column("decision", "VARCHAR", "code that a proposal and its answers share", fits=_SHORT),
+    Column("offer", "VARCHAR", "offer that was proposed", fits=_SHORT),
+    Column("decision", "VARCHAR", "code of a proposal, repeated in its answers", fits=_SHORT),
     Column("amount_minor", "BIGINT", "money in minor units", fits=_MONEY),
-    Column("dwell_s", "DOUBLE", "length of a visit", fits="{v} >= 0"),
-    Column("confidence", "DOUBLE", "how sure the presence was", fits=_SHARE),
-    Column("propensity", "DOUBLE", "the model's probability when it was proposed", fits=_SHARE),
-    Column("p_select", "DOUBLE", "the policy's probability of choosing it", fits="{v} > 0 AND {v} <= 1"),
+    Column("dwell_s", "DOUBLE", "length of a visit in seconds", fits="{v} >= 0"),
+    Column("confidence", "DOUBLE", "confidence of the presence, 0 to 1", fits=_SHARE),
+    Column("propensity", "DOUBLE", "modelled probability that the offer is taken", fits=_SHARE),
+    Column("p_select", "DOUBLE", "probability that the policy chose the offer", fits="{v} > 0 AND {v} <= 1"),
     *(Column(name, "DOUBLE", "a feature as the gateway scored it") for name in FEATURE_COLUMNS),
 )
 _BASKETS = (
     Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),
     Column("at_ms", "BIGINT", "milliseconds since 1970-01-01 UTC", required=True, fits=_TIME),
     Column("basket", "VARCHAR", "code of one purchase", required=True, fits=_SHORT),
-    Column("item", "VARCHAR", "what was bought", required=True, fits=_SHORT),
-    Column("quantity", "DOUBLE", "how many", fits=_MONEY),
+    Column("item", "VARCHAR", "item bought", required=True, fits=_SHORT),
+    Column("quantity", "DOUBLE", "number of pieces", fits=_MONEY),
     Column("amount_minor", "BIGINT", "money of the row in minor units", fits=_MONEY),
 )
 
@@ -67,9 +67,9 @@ COLUMNS: Mapping[TableName, tuple[Column, ...]] = {"interactions": _INTERACTIONS
 ALTERNATIVES: Mapping[str, str] = {
     "at": "date and time as text, UTC, instead of at_ms",
     "amount": "money in major units, instead of amount_minor",
-    "price": "money in major units for one piece; with quantity it stands for amount_minor",
+    "price": "money in major units for one piece, instead of amount_minor; needs quantity",
 }
-"""What a foreign table may have in place of a column of ours."""
+"""Columns that a foreign table may have instead of one of these."""
 
 ANSWERS: tuple[str, ...] = get_args(AnswerKind)
 _NEED_DECISION = ("proposed", *ANSWERS)
@@ -78,4 +78,4 @@ ROW_RULES: Mapping[TableName, tuple[tuple[str, str], ...]] = {
     "interactions": (("no_decision", f"decision IS NULL AND what IN ({', '.join(map(repr, _NEED_DECISION))})"),),
     "baskets": (("returned", "quantity <= 0"), ("negative_amount", "amount_minor < 0")),
 }
-"""Faults that only the whole row shows: reason, SQL condition."""
+"""Faults that concern several columns of a row: reason, SQL condition."""

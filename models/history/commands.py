@@ -1,4 +1,4 @@
-"""`wayside-models history`: is this history sound, what is in it, and how large a one can this machine take."""
+"""`wayside-models history`: check and summarise a history, and measure the size that a machine can process."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from models.history.columns import ALTERNATIVES, COLUMNS, FEATURE_PREFIX
 from models.history.mapping import HistoryError
 from models.history.options import (
     AsJson,
-    Asked,
     BasketsFile,
     Folder,
+    HistorySource,
     InteractionsFile,
     MappingFile,
     MapText,
     MemoryMb,
-    opened,
-    show_counted,
+    open_source,
+    show_row_counts,
 )
-from models.history.reading import MEMORY_MB, THREADS, Counted, History
+from models.history.reading import MEMORY_MB, THREADS, History, RowCounts
 from models.screen import print_json, progressing, say, show
 
-app = typer.Typer(no_args_is_help=True, help="Look at a history of visits, proposals, answers and purchases.")
+app = typer.Typer(no_args_is_help=True, help="Check and summarise a history of visits, proposals, answers and purchases.")
 
-_WHATS = "SELECT what, count(*), count(DISTINCT subject), count(DISTINCT zone) FROM interactions GROUP BY what ORDER BY what"
+_TYPES = "SELECT what, count(*), count(DISTINCT subject), count(DISTINCT zone) FROM interactions GROUP BY what ORDER BY what"
 _SEEN = """
     SELECT min(at_ms), max(at_ms), count(DISTINCT subject)
     FROM (SELECT subject, at_ms FROM interactions UNION ALL SELECT subject, at_ms FROM baskets)
@@ -36,8 +36,8 @@ _SEEN = """
 _BASKETS = "SELECT count(DISTINCT basket), count(DISTINCT item) FROM baskets"
 
 
-class WhatCount(msgspec.Struct, frozen=True):
-    """How often one thing happened, to how many subjects, in how many zones."""
+class InteractionCount(msgspec.Struct, frozen=True):
+    """Number of rows, subjects and zones of one type of interaction (`what`)."""
 
     what: str
     rows: int
@@ -45,31 +45,31 @@ class WhatCount(msgspec.Struct, frozen=True):
     zones: int
 
 
-class Figures(msgspec.Struct, frozen=True):
-    """A figure of a summary: its mean and quantiles over subjects."""
+class Distribution(msgspec.Struct, frozen=True):
+    """Mean and quantiles of one figure over the subjects."""
 
     name: str
     mean: float
     median: float
     p90: float
-    most: float
+    maximum: float
 
 
 class HistorySummary(msgspec.Struct, frozen=True):
-    """What `summary` prints."""
+    """Report of `summary`."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     first_day: str
     last_day: str
     subjects: int
-    whats: tuple[WhatCount, ...]
+    interactions_by_type: tuple[InteractionCount, ...]
     baskets: int
     items: int
-    figures: tuple[Figures, ...]
+    distributions: tuple[Distribution, ...]
 
 
 def register(parent: typer.Typer) -> None:
-    """Hang the commands of this room into the command line."""
+    """Add the group of commands to `parent`."""
     parent.add_typer(app, name="history")
 
 
@@ -84,14 +84,14 @@ def check(
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Check every row and count those refused, by reason. Exit code 1 when any was refused."""
-    with opened(Asked(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
-        counted, features = history.counted, bool(history.feature_columns)
+    """Check every row and count those refused, by reason. Exit code 1 if any was refused."""
+    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
+        counted, features = history.row_counts, bool(history.feature_columns)
     if as_json:
         print_json({"tables": counted, "features": features})
     else:
-        show_counted(counted)
-        say("the features that the gateway scored are there" if features else "no f_ columns: nothing can be trained on proposals")
+        show_row_counts(counted)
+        say("feature columns (f_): present" if features else "feature columns (f_): none, so no model can be trained on the proposals")
         if any(of.refused for of in counted):
             _explain(counted)
     if any(of.refused for of in counted):
@@ -111,65 +111,69 @@ def summary(
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """What is in the history: days, subjects, what happened how often, how subjects come and what they spend."""
-    with opened(Asked(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
-        told = summary_of(history)
+    """Contents of a history: days, subjects, interactions by type, and purchases per subject."""
+    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
+        report = summary_of(history)
     if as_json:
-        print_json(told)
+        print_json(report)
         return
-    show_counted(told.tables)
-    say(f"{told.first_day} to {told.last_day}, {told.subjects:,} subjects; {told.baskets:,} baskets of {told.items:,} items")
-    if told.whats:
-        show("interactions", ("what", "rows", "subjects", "zones"), [(of.what, of.rows, of.subjects, of.zones) for of in told.whats])
-    if told.figures:
-        header = ("subjects by purchases", "mean", "median", "90 %", "most")
-        show("purchases", header, [(of.name, of.mean, of.median, of.p90, of.most) for of in told.figures])
+    show_row_counts(report.tables)
+    say(f"{report.first_day} to {report.last_day}, {report.subjects:,} subjects; {report.baskets:,} baskets of {report.items:,} items")
+    if report.interactions_by_type:
+        show(
+            "interactions",
+            ("what", "rows", "subjects", "zones"),
+            [(of.what, of.rows, of.subjects, of.zones) for of in report.interactions_by_type],
+        )
+    if report.distributions:
+        header = ("figure over subjects", "mean", "median", "90 %", "maximum")
+        show("purchases", header, [(of.name, of.mean, of.median, of.p90, of.maximum) for of in report.distributions])
 
 
 @app.command("scale", epilog="Example: [b]wayside-models history scale --rows 1000000[/b]")
 def measure_scale(
-    rows: Annotated[int, typer.Option(min=1_000, max=200_000_000, help="About how many rows to make.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Same seed, same rows.")] = 0,
+    rows: Annotated[int, typer.Option(min=1_000, max=200_000_000, help="Approximate number of rows to generate.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Random seed: same seed, same rows.")] = 0,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of DuckDB.")] = THREADS,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Number of DuckDB threads.")] = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Make a history of any size, then time every stage of reading it and the memory that it takes."""
-    with progressing("making rows", len(scale.STAGES)) as step:
+    """Generate a history of any size, then measure time and memory of every stage of reading it."""
+    with progressing("generating rows", len(scale.STAGES)) as step:
         measured = scale.measure(rows, seed, memory_mb, threads, lambda name: step(f"{name} done"))
     if as_json:
         print_json(measured)
         return
     title = f"{measured.rows:,} rows, seed {measured.seed}, DuckDB within {measured.memory_limit_mb} MB on {measured.threads} threads"
     show(title, ("stage", "out", "s", "peak MB so far"), [(of.name, of.out, of.seconds, of.peak_mb) for of in measured.stages])
-    say("the rows are made in a process of their own; memory is the resident peak of the process that works, Python included")
+    say("rows are generated in a separate process; memory is the resident peak of the measuring process, Python included")
 
 
 def summary_of(history: History) -> HistorySummary:
-    """What is in the history; `HistoryError` when nothing that can be used is."""
+    """Summary of a history. Raises HistoryError if it has no usable row."""
     ((first, last, subjects),) = history.sql(_SEEN).fetchall()
     if first is None:
-        raise HistoryError("no row of the history can be used; `wayside-models history check` tells why")
+        raise HistoryError("no row of the history can be used; `wayside-models history check` counts the reasons")
     ((baskets, items),) = history.sql(_BASKETS).fetchall()
-    figures: tuple[Figures, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
     if history.sql("SELECT EXISTS (FROM purchases)").fetchall()[0][0]:
         table = derived.rfm(history, last + 1, unit_days=1.0)
         names = {"days with a purchase after the first": "frequency", "days from first to last": "recency", "days since the first": "age"}
-        named = {**names, "amount a day after the first, minor units": "monetary_minor"}
-        figures = tuple(
-            Figures(name, *(float(value) for value in (column.mean(), *column.quantile([0.5, 0.9, 1.0]))))
+        named = {**names, "amount per day after the first, minor units": "monetary_minor"}
+        distributions = tuple(
+            Distribution(name, *(float(value) for value in (column.mean(), *column.quantile([0.5, 0.9, 1.0]))))
             for name, column in ((name, table[column]) for name, column in named.items())
         )
     return HistorySummary(
-        tables=history.counted,
+        tables=history.row_counts,
         first_day=_day(first),
         last_day=_day(last),
         subjects=subjects,
-        whats=tuple(WhatCount(*row) for row in history.sql(_WHATS).fetchall()),
+        interactions_by_type=tuple(InteractionCount(*row) for row in history.sql(_TYPES).fetchall()),
         baskets=baskets,
         items=items,
-        figures=figures,
+        distributions=distributions,
     )
 
 
@@ -177,9 +181,9 @@ def _day(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
 
 
-def _explain(counted: tuple[Counted, ...]) -> None:
-    say("a reason reads no_<column> (not stated), bad_<column> (not a value of it), or names what the whole row is")
+def _explain(counted: tuple[RowCounts, ...]) -> None:
+    say("reasons: no_<column> (value missing), bad_<column> (value not valid), or the fault of the whole row")
     for of in counted:
         columns = [column for column in COLUMNS[of.table] if not column.name.startswith(FEATURE_PREFIX)]
-        say(f"{of.table} have {', '.join(f'{column.name} ({column.note})' for column in columns)}")
-    say("instead: " + "; ".join(f"{name}, {note}" for name, note in ALTERNATIVES.items()))
+        say(f"columns of {of.table}: {', '.join(f'{column.name} ({column.note})' for column in columns)}")
+    say("columns accepted instead: " + "; ".join(f"{name}, {note}" for name, note in ALTERNATIVES.items()))

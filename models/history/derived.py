@@ -1,7 +1,7 @@
-"""What the history says, by SQL: baskets, sequences of visits, summaries of subjects, monthly panels.
+"""Tables derived from a history by SQL: baskets, sequences of visits, RFM summaries, monthly panels.
 
-Each function is one query over the checked views, so the work is DuckDB's and what comes back is as small as the
-answer. Days are UTC days. Amounts stay in minor units.
+Each function is one query over the checked views, so DuckDB does the work and only the result is held in memory. Days are UTC days.
+Amounts are in minor units.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.history.mapping import HistoryError
 from models.history.reading import History
 
 DAY_MS = 86_400_000
-VISIT_GAP_MS = 4 * 3_600_000  # who does not show for so long has left the street: what follows is another sequence
+VISIT_GAP_MS = 4 * 3_600_000  # after a longer gap the subject has left the street
 
 _RFM = """
     WITH days AS (
@@ -25,7 +25,7 @@ _RFM = """
     ),
     numbered AS (SELECT *, min(day) OVER (PARTITION BY subject) AS first FROM days)
     SELECT subject, count(*) - 1 AS frequency, (max(day) - min(day)) / $unit_days AS recency,
-        ($until_ms // 86400000 - 1 - min(day)) / $unit_days AS age,
+        (($until_ms - 1) // 86400000 - min(day)) / $unit_days AS age,
         COALESCE(avg(spent) FILTER (day > first), 0)::DOUBLE AS monetary_minor
     FROM numbered GROUP BY subject ORDER BY subject
 """
@@ -67,7 +67,7 @@ _KINDS = """
 
 
 class Span(NamedTuple):
-    """When purchases happened (milliseconds, both ends included), how many, and of how many subjects."""
+    """Period of the purchases (milliseconds, both ends included), number of purchases, number of subjects."""
 
     from_ms: int
     until_ms: int
@@ -76,16 +76,20 @@ class Span(NamedTuple):
 
 
 class Baskets(NamedTuple):
-    """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`. `total` baskets in all, also those with rare items only."""
+    """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`; `total` baskets in all, including those of rare items only.
+
+    `rare` is the number of items left out because too few baskets hold them for the support.
+    """
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     items: tuple[str, ...]
     total: int
+    rare: int = 0
 
 
 def span(history: History) -> Span:
-    """When the purchases happened; `HistoryError` where there are none."""
+    """Period of the purchases. Raises HistoryError if there are none."""
     ((first, last, purchases, subjects),) = history.sql(_SPAN).fetchall()
     if not purchases:
         raise HistoryError("the history holds no purchase: give baskets, or interactions with what=purchase")
@@ -93,33 +97,36 @@ def span(history: History) -> Span:
 
 
 def rfm(history: History, until_ms: int, unit_days: float = 7.0) -> pd.DataFrame:
-    """Recency, frequency, age and mean spend of each subject before `until_ms`.
+    """RFM summary of each subject before `until_ms`: columns subject, frequency, recency, age, monetary_minor.
 
-    Columns subject, frequency (days with a purchase after the first one), recency (first to last) and age (first to the
-    last day observed), both in units of `unit_days`, monetary_minor (mean of the days after the first whose amount is
-    stated; 0 where none).
+    frequency: days with a purchase after the first one. recency: first to last purchase; age: first purchase to the last day before
+    `until_ms`, both in units of `unit_days`. monetary_minor: mean amount of the days after the first whose amount is stated; 0 if there
+    are none.
     """
     return history.sql_named(_RFM, until_ms=until_ms, unit_days=unit_days).df()
 
 
 def baskets(history: History, support: float) -> Baskets:
-    """Baskets over the items that stand in at least the share `support` of them."""
-    ((total,),) = history.sql("SELECT count(DISTINCT basket) FROM baskets").fetchall()
+    """Baskets over the items in at least the share `support` of them. Raises HistoryError if there is no usable basket."""
+    ((total, every_item),) = history.sql("SELECT count(DISTINCT basket), count(DISTINCT item) FROM baskets").fetchall()
     if not total:
         raise HistoryError("the history holds no basket that can be used")
     items = [item for item, _ in history.sql(_ITEMS, support * total - 1e-9).fetchall()]
     lines = history.sql_named(_LINES, items=items).fetchnumpy()
     rows, columns = (np.asarray(lines[name], dtype=np.int64) for name in ("row_number", "column_number"))
-    return Baskets(rows, columns, tuple(items), total)
+    return Baskets(rows, columns, tuple(items), total, rare=every_item - len(items))
 
 
-def amounts(history: History) -> dict[str, float]:
-    """What an item brings in a basket that holds it, on average, in minor units; only items whose amounts are stated."""
+def mean_amounts(history: History) -> dict[str, float]:
+    """Mean amount of each item per basket that holds it, minor units; only items with stated amounts."""
     return dict(history.sql(_MARGINS).fetchall())
 
 
 def sequences(history: History, by: Literal["zone", "kind"] = "zone", gap_ms: int = VISIT_GAP_MS) -> pd.DataFrame:
-    """Sequences of visits: columns subject, at_ms (of the first visit), steps (list of two or more zones or kinds)."""
+    """Sequences of visits: columns subject, at_ms (of the first visit), steps (list of two or more zones or kinds).
+
+    A gap of more than `gap_ms` between two visits begins another sequence.
+    """
     return history.sql_named(_SEQUENCES, by=by, gap_ms=gap_ms).df()
 
 
@@ -129,10 +136,10 @@ def panel(history: History, from_ms: int) -> pd.DataFrame:
 
 
 def days(history: History) -> pd.DataFrame:
-    """Days with a purchase: columns subject, day (since 1970-01-01 UTC), spent (minor units, NaN where not stated)."""
+    """Days with a purchase: columns subject, day (since 1970-01-01 UTC), spent (minor units, NaN if not stated)."""
     return history.sql(_DAYS).df()
 
 
 def choices(history: History) -> pd.DataFrame:
-    """Which kind of place was chosen when: columns subject, kind, at_ms."""
+    """Kinds of place chosen by each subject: columns subject, kind, at_ms."""
     return history.sql(_KINDS).df()

@@ -1,7 +1,8 @@
-"""Files of rows as DuckDB sees them: CSV plain or packed, Parquet, one file or a folder of parts.
+"""Files of rows for DuckDB: CSV, plain or compressed, or Parquet; one file or a folder of parts.
 
-A CSV is never guessed at: the header says the columns, every value is read as text, and a line with too few or too many
-fields is counted as malformed instead of shifting its neighbours. What DuckDB cannot unpack is unpacked beside it first.
+The form of a CSV is never guessed: the header names the columns, every value is read as text, and a line with too few or too many fields
+is counted as malformed instead of shifting its neighbours. Compression that DuckDB cannot read (.xz, .bz2) is unpacked to a temporary
+file first.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _HEADER_BYTES_MAX = 1_000_000
 _UNREADABLE = (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error)
 
 
-def open_packed(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked as its ending says."""
+def open_compressed(path: Path) -> IO[bytes]:
+    """Decompressed bytes of a file, by its ending: .gz, .xz, .bz2, or plain."""
     match path.suffix.lower():
         case ".gz":
             return cast("IO[bytes]", gzip.open(path, "rb"))
@@ -39,7 +40,7 @@ def open_packed(path: Path) -> IO[bytes]:
 
 
 def parts(path: Path) -> list[Path]:
-    """The files that hold a table: the file itself, or every CSV or Parquet file in a folder."""
+    """Files of a table: the file itself, or every CSV or Parquet file in a folder. Raises HistoryError if there is none."""
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -50,22 +51,25 @@ def parts(path: Path) -> list[Path]:
     return found
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spare: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
-    """The rows of all files as texts, lazily, and how many files of them are CSV. `spare` is a folder to unpack into."""
+def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], scratch: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
+    """Rows of all files as text, lazily, and the number of CSV files. `scratch` is a folder to unpack into.
+
+    Raises HistoryError if the files are of different forms or neither form, if CSV headers differ, or if a file cannot be read.
+    """
     forms = {_form(path) for path in files}
     if forms == {"parquet"}:
         relation = connection.read_parquet([str(path) for path in files], union_by_name=True)
         return relation.project(", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in relation.columns)), 0
     if forms != {"csv"}:
         raise HistoryError(
-            f"{files[0]} is neither CSV (.csv, also .gz, .xz, .bz2) nor Parquet (.parquet), or stands beside files of another form"
+            f"{files[0]} is neither CSV (.csv, also .gz, .xz, .bz2) nor Parquet (.parquet), or is in a folder with files of another form"
         )
     heads = [_header(path) for path in files]
     if any(head != heads[0] for head in heads):
         raise HistoryError(f"the parts of {files[0].parent} have different headers")
     names, delimiter = heads[0]
     relation = connection.read_csv(
-        cast("str", [_readable(path, spare) for path in files]),  # a list is welcome, though DuckDB's stubs do not say so
+        cast("str", [_readable(path, scratch) for path in files]),  # DuckDB takes a list; its stubs only allow str
         header=True,
         sep=delimiter,
         quotechar='"',
@@ -78,12 +82,12 @@ def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], spare:
 
 
 def quoted(name: str) -> str:
-    """A name as an SQL identifier, whatever stands in it."""
+    """`name` as an SQL identifier, with quotes escaped."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal, whatever stands in it."""
+    """`text` as an SQL literal, with quotes escaped."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -97,9 +101,9 @@ def _form(path: Path) -> str | None:
 
 
 def _header(path: Path) -> tuple[tuple[str, ...], str]:
-    """The names in a CSV's first line and the delimiter between them."""
+    """Column names in the first line of a CSV, and the delimiter between these."""
     try:
-        with open_packed(path) as file:
+        with open_compressed(path) as file:
             line = file.readline(_HEADER_BYTES_MAX).decode("utf-8-sig")
         delimiter = max(_DELIMITERS, key=line.count)
         names = tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter), []))
@@ -113,12 +117,12 @@ def _header(path: Path) -> tuple[tuple[str, ...], str]:
     return names, delimiter
 
 
-def _readable(path: Path, spare: Path) -> str:
+def _readable(path: Path, scratch: Path) -> str:
     if path.suffix.lower() not in {".xz", ".bz2"}:
         return str(path)
-    target = spare / f"{sum(1 for _ in spare.iterdir())}-{path.with_suffix('').name}"
+    target = scratch / f"{sum(1 for _ in scratch.iterdir())}-{path.with_suffix('').name}"
     try:
-        with open_packed(path) as packed, target.open("wb") as plain:
+        with open_compressed(path) as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain, 1_048_576)
     except _UNREADABLE as error:
         raise HistoryError(f"{path} cannot be unpacked ({str(error)[:120]})") from error

@@ -1,4 +1,4 @@
-"""What the commands that read a history have in common: their options, how they open it, how they say what became of its rows."""
+"""Options that the history commands share, and how these commands open the history and print its row counts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ import msgspec
 import typer
 
 from models.history.columns import TableName
-from models.history.mapping import HistoryError, Mapped, parse_mapping, read_mapping
-from models.history.reading import MEMORY_MB, Counted, History, find_tables, open_history
+from models.history.mapping import HistoryError, HistoryMapping, parse_mapping, read_mapping
+from models.history.reading import MEMORY_MB, History, RowCounts, find_tables, open_history
 from models.screen import counts_text, say, working
 
-Folder = Annotated[Path | None, typer.Option("--dir", help="Folder of an export: interactions and baskets.", exists=True, file_okay=False)]
-InteractionsFile = Annotated[
-    Path | None, typer.Option("--interactions", help="Interactions: CSV, Parquet, or a folder of parts.", exists=True)
+Folder = Annotated[
+    Path | None, typer.Option("--dir", help="Folder of an export, with interactions and baskets.", exists=True, file_okay=False)
 ]
-BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Baskets: CSV, Parquet, or a folder of parts.", exists=True)]
-MapText = Annotated[str, typer.Option("--map", help="Columns of the one table given: subject=CustomerID,at=Date,…")]
-MappingFile = Annotated[Path | None, typer.Option("--mapping", help="The same for both tables, TOML.", exists=True, dir_okay=False)]
-MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="What DuckDB may hold in memory; the rest goes to disk.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+InteractionsFile = Annotated[
+    Path | None, typer.Option("--interactions", help="Table of interactions: CSV, Parquet, or a folder of parts.", exists=True)
+]
+BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Table of baskets: CSV, Parquet, or a folder of parts.", exists=True)]
+MapText = Annotated[str, typer.Option("--map", help="Column mapping if one table is given: subject=CustomerID,at=Date,…")]
+MappingFile = Annotated[
+    Path | None, typer.Option("--mapping", help="TOML file with the column mappings of both tables.", exists=True, dir_okay=False)
+]
+MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="Memory limit of DuckDB, MB; the rest goes to disk.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """The tables that a command line asked for."""
+class HistorySource(msgspec.Struct, frozen=True):
+    """Tables and mapping given on the command line."""
 
     folder: Path | None = None
     interactions: Path | None = None
@@ -37,7 +41,7 @@ class Asked(msgspec.Struct, frozen=True):
     memory_mb: int = MEMORY_MB
 
     def tables(self) -> dict[TableName, Path]:
-        """Which file is which table; `HistoryError` when none is given."""
+        """Path of each table that is given. Raises HistoryError if there is none."""
         found = find_tables(self.folder) if self.folder else {}
         if self.interactions:
             found["interactions"] = self.interactions
@@ -47,40 +51,43 @@ class Asked(msgspec.Struct, frozen=True):
             raise HistoryError("no history is given: use --dir, --interactions or --baskets")
         return found
 
-    def mapped(self, tables: Collection[TableName]) -> Mapped:
-        """The mapping of the file, or that of --map, which speaks of the only table given."""
+    def column_mapping(self, tables: Collection[TableName]) -> HistoryMapping:
+        """Mapping from the file of --mapping, or from --map for the only one of `tables`.
+
+        Raises HistoryError if both options are given, or --map with two tables.
+        """
         if self.mapping and self.map_text:
             raise HistoryError("give --map or --mapping, not both")
         if self.mapping:
             return read_mapping(self.mapping)
         if not self.map_text:
-            return Mapped()
+            return HistoryMapping()
         if len(tables) != 1:
-            raise HistoryError("--map speaks of one table and two are given: write both mappings to a file and use --mapping")
+            raise HistoryError("--map is for one table and two are given: write both mappings to a file and use --mapping")
         (table,) = tables
-        return Mapped(**{table: parse_mapping(table, self.map_text)})
+        return HistoryMapping(**{table: parse_mapping(table, self.map_text)})
 
 
 @contextmanager
-def opened(asked: Asked, optional: Collection[str] = ()) -> Iterator[History]:
-    """The history asked for, with a sign of life on the standard error while it is read."""
-    tables = asked.tables()
-    mapped = asked.mapped(tables)
+def open_source(source: HistorySource, optional: Collection[str] = ()) -> Iterator[History]:
+    """History of the given tables, open for the duration of the context; a spinner on stderr shows that it is being read."""
+    tables = source.tables()
+    mapping = source.column_mapping(tables)
     with ExitStack() as stack:
         with working("reading and checking the history"):
             history = stack.enter_context(
                 open_history(
                     interactions=tables.get("interactions"),
                     baskets=tables.get("baskets"),
-                    mapped=mapped,
+                    mapping=mapping,
                     optional=optional,
-                    memory_mb=asked.memory_mb,
+                    memory_mb=source.memory_mb,
                 )
             )
         yield history
 
 
-def show_counted(counted: Iterable[Counted]) -> None:
-    """What became of the rows, table by table."""
+def show_row_counts(counted: Iterable[RowCounts]) -> None:
+    """Print the numbers of rows read, used and refused, one line per table."""
     for of in counted:
         say(f"{of.table}: {of.rows_in:,} rows in, {of.used:,} used; refused: {counts_text(of.refused)}")

@@ -1,9 +1,8 @@
-"""Reading a history: every row checked, every refused row counted, nothing held in memory that fits on disk.
+"""Reading a history: every row is checked, every refused row counted, and data beyond the memory limit stays on disk.
 
-DuckDB does the work in a database file of its own, in a temporary folder, under a memory limit: 10^7 rows need no more
-memory than 10^5. Each row is cast and checked once, on the way in; what is refused stays in the staged table beside its
-reason, so that `rows in == used + refused` can be counted and not only hoped. Everything later reads the views
-`interactions`, `baskets` and `purchases`, which hold used rows only.
+DuckDB works in its own database file, in a temporary folder, under a memory limit: 10^7 rows need no more memory than 10^5. Each row is
+cast and checked once, when it is read; a refused row stays in the staged table with its reason, so that `rows in == used + refused` is
+counted and not assumed. All later queries use the views `interactions`, `baskets` and `purchases`, which hold used rows only.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import msgspec
 from gateway.core import features
 from models.history import files
 from models.history.columns import COLUMNS, FEATURE_COLUMNS, FEATURE_PREFIX, ROW_RULES, Column, TableName
-from models.history.mapping import HistoryError, Mapped, TableMapping, nearest
+from models.history.mapping import HistoryError, HistoryMapping, TableMapping, nearest
 
 TextOf = Callable[[str], str | None]
 
@@ -47,11 +46,11 @@ _PURCHASES = """
     UNION ALL
     SELECT subject, at_ms, amount_minor FROM interactions WHERE what = 'purchase' AND NOT EXISTS (FROM baskets)
 """
-"""Baskets where there are any; otherwise what tills reported as one amount."""
+"""One row per basket; without baskets, the purchases that tills reported as one amount."""
 
 
-class Counted(msgspec.Struct, frozen=True):
-    """What became of the rows of one table: `rows_in == used + sum(refused.values())`."""
+class RowCounts(msgspec.Struct, frozen=True):
+    """Row counts of one table: `rows_in == used + sum(refused.values())`; `refused` is by reason."""
 
     table: TableName
     rows_in: int
@@ -60,30 +59,30 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """What a gateway writes beside its export: by which table of features the `f_` columns were made."""
+    """File that a gateway writes beside its export: hash of the feature table that made the `f_` columns."""
 
     features_hash: str
 
 
 class History:
-    """A checked history in a database of its own; `sql` runs on the views interactions, baskets and purchases."""
+    """Checked history in its own database; `sql` runs on the views interactions, baskets and purchases."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[Counted, ...], feature_columns: tuple[str, ...]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[RowCounts, ...], feature_columns: tuple[str, ...]) -> None:
         self.connection = connection
-        self.counted = counted
+        self.row_counts = counted
         self.feature_columns = feature_columns
 
-    def of(self, table: TableName) -> Counted:
-        """What became of one table's rows; zeros where it was not given."""
-        found = [counted for counted in self.counted if counted.table == table]
-        return found[0] if found else Counted(table, 0, 0, {})
+    def row_counts_of(self, table: TableName) -> RowCounts:
+        """Row counts of one table; zeros if it was not given."""
+        found = [counted for counted in self.row_counts if counted.table == table]
+        return found[0] if found else RowCounts(table, 0, 0, {})
 
     def sql(self, query: str, *arguments: object) -> duckdb.DuckDBPyConnection:
-        """The answer to one query, not fetched yet; `?` stand for the arguments."""
+        """Result of a query, not fetched yet; `?` are replaced by the arguments."""
         return self.connection.execute(query, list(arguments))
 
     def sql_named(self, query: str, **arguments: object) -> duckdb.DuckDBPyConnection:
-        """As `sql`; `$name` stand for the arguments."""
+        """As `sql`; `$name` are replaced by the arguments."""
         return self.connection.execute(query, arguments)
 
 
@@ -92,20 +91,24 @@ def open_history(
     *,
     interactions: Path | None = None,
     baskets: Path | None = None,
-    mapped: Mapped = Mapped(),  # noqa: B008 - frozen
+    mapping: HistoryMapping = HistoryMapping(),  # noqa: B008 - frozen
     optional: Collection[str] = (),
     memory_mb: int = MEMORY_MB,
     threads: int = THREADS,
 ) -> Iterator[History]:
-    """The history in these files, or `HistoryError`. Columns named in `optional` may be absent though the format asks for them."""
+    """Checked history of one or both tables, open for the duration of the context. Columns in `optional` may be missing.
+
+    Raises HistoryError if no table is given, a file cannot be read, a required column is missing, the features are of another version, or
+    the memory limit is too low.
+    """
     if interactions is None and baskets is None:
         raise HistoryError("a history needs a table of interactions or a table of baskets")
     given: dict[TableName, Path | None] = {"interactions": interactions, "baskets": baskets}
     with tempfile.TemporaryDirectory(prefix="wayside-history-") as folder:
-        spare = Path(folder)
-        connection = _connect(spare, memory_mb, threads)
+        scratch = Path(folder)
+        connection = _connect(scratch, memory_mb, threads)
         try:
-            counted, feature_columns = _load(connection, given, mapped, optional, spare)
+            counted, feature_columns = _load(connection, given, mapping, optional, scratch)
             yield History(connection, counted, feature_columns)
         except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
             raise HistoryError(_in_one_line(error, memory_mb)) from error
@@ -114,7 +117,10 @@ def open_history(
 
 
 def find_tables(folder: Path) -> dict[TableName, Path]:
-    """The tables of an export: `interactions` and `baskets` in `folder`, each a CSV or Parquet file or a folder of parts."""
+    """Paths of `interactions` and `baskets` in the folder of an export: CSV or Parquet files, or folders of parts.
+
+    Raises HistoryError if neither is there.
+    """
     endings = ("", ".parquet", ".csv", ".csv.gz", ".csv.xz")
     names: tuple[TableName, ...] = ("interactions", "baskets")
     found = {name: path for name in names for ending in reversed(endings) if (path := folder / f"{name}{ending}").exists()}
@@ -123,16 +129,16 @@ def find_tables(folder: Path) -> dict[TableName, Path]:
     return found
 
 
-def _connect(spare: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+def _connect(scratch: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
     if memory_mb < 128:
-        raise HistoryError(f"{memory_mb} MB of memory are too few; give at least 128")
-    (spare / "unpacked").mkdir()
+        raise HistoryError(f"{memory_mb} MB of memory are too few: give at least 128")
+    (scratch / "unpacked").mkdir()
     connection = duckdb.connect(
-        str(spare / "history.duckdb"),
+        str(scratch / "history.duckdb"),
         config={
             "memory_limit": f"{memory_mb}MB",
             "threads": threads,
-            "temp_directory": str(spare / "spilled"),
+            "temp_directory": str(scratch / "spilled"),
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -145,18 +151,18 @@ def _connect(spare: Path, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnec
 def _load(
     connection: duckdb.DuckDBPyConnection,
     given: Mapping[TableName, Path | None],
-    mapped: Mapped,
+    mapping: HistoryMapping,
     optional: Collection[str],
-    spare: Path,
-) -> tuple[tuple[Counted, ...], tuple[str, ...]]:
-    counted: list[Counted] = []
+    scratch: Path,
+) -> tuple[tuple[RowCounts, ...], tuple[str, ...]]:
+    counted: list[RowCounts] = []
     feature_columns: tuple[str, ...] = ()
     for table, path in given.items():
         if path is None:
             columns = ", ".join(f"NULL::{column.type} AS {column.name}" for column in COLUMNS[table])
             connection.execute(_EMPTY[table].replace("{columns}", columns))
         else:
-            names, csv_files = _stage(connection, table, path, mapped.of(table), optional, spare / "unpacked")
+            names, csv_files = _stage(connection, table, path, mapping.of(table), optional, scratch / "unpacked")
             feature_columns = feature_columns or tuple(name for name in names if name.startswith(FEATURE_PREFIX))
             counted.append(_count(connection, table, csv_files))
             if table == "interactions":
@@ -180,7 +186,7 @@ def _stage(
 
 
 def _raw_columns(path: Path, table: TableName, mapping: TableMapping, present: list[str], optional: Collection[str]) -> dict[str, str]:
-    """For each column of ours an expression that gives its text, NULL where the table has none or the value is empty."""
+    """SQL expression for the text of each column; NULL if the table has no such column or the value is empty."""
     for ours, theirs in mapping.columns.items():
         if theirs not in present:
             raise HistoryError(f"{path} lacks the column {theirs!r} that {ours} is mapped to{nearest(theirs, present)}")
@@ -222,13 +228,13 @@ def _cast(column: Column, raw: Mapping[str, str]) -> str:
         return f"NULL::{column.type} AS {column.name}"
     if column.type == "VARCHAR":
         return f"{text} AS {column.name}"
-    if column.type == "BIGINT":  # a whole number, though a spreadsheet may have put .0 behind it
+    if column.type == "BIGINT":  # a whole number; spreadsheets may append .0
         return f"CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+([.]0*)?') THEN TRY_CAST({text} AS BIGINT) END AS {column.name}"
     return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END AS {column.name}"
 
 
 def _verdict(table: TableName, mapping: TableMapping, raw: Mapping[str, str]) -> str:
-    """An SQL expression: why a row is refused, or NULL."""
+    """SQL expression for the reason why a row is refused, NULL if it is used."""
     cases: list[tuple[str, str]] = []
     if mapping.cancelled_prefix and table == "baskets":
         cases.append(("cancelled", f"starts_with(basket, {files.literal(mapping.cancelled_prefix)})"))
@@ -243,7 +249,7 @@ def _verdict(table: TableName, mapping: TableMapping, raw: Mapping[str, str]) ->
     return f"CASE {' '.join(f'WHEN {when} THEN {files.literal(reason)}' for reason, when in cases)} END"
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: int) -> Counted:
+def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: int) -> RowCounts:
     refused: Counter[str] = Counter()
     used = 0
     for reason, rows in connection.execute(_REASONS[table]).fetchall():
@@ -256,18 +262,20 @@ def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: i
         if malformed:
             refused["malformed"] = malformed
             connection.execute("DELETE FROM reject_errors")
-    return Counted(table, used + refused.total(), used, dict(sorted(refused.items())))
+    return RowCounts(table, used + refused.total(), used, dict(sorted(refused.items())))
 
 
 def _check_features(path: Path, present: tuple[str, ...]) -> None:
-    """Feature columns are all there and no other, and made by the very table that serves; or there are none."""
+    """Raise HistoryError unless the feature columns are complete and made by this version's feature table, or absent."""
     if not present:
         return
     missing = [name for name in FEATURE_COLUMNS if name not in present]
     unknown = [name for name in present if name not in FEATURE_COLUMNS]
     if missing or unknown:
-        told = f"lacks {', '.join(missing[:5])}" if missing else f"has {', '.join(unknown[:5])}, which no gateway of this version scores"
-        raise HistoryError(f"the features of {path} are not those of this version: it {told}")
+        difference = (
+            f"lacks {', '.join(missing[:5])}" if missing else f"has {', '.join(unknown[:5])}, which no gateway of this version scores"
+        )
+        raise HistoryError(f"the features of {path} are not those of this version: it {difference}")
     sidecar = (path if path.is_dir() else path.parent) / SIDECAR
     if not sidecar.exists():
         return
@@ -276,14 +284,14 @@ def _check_features(path: Path, present: tuple[str, ...]) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise HistoryError(f"{sidecar} cannot be read ({str(error)[:120]})") from error
     if stated != features.SCHEMA_HASH:
-        raise HistoryError(f"{sidecar} says that another table of features made these rows ({stated[:16]}…); export them anew")
+        raise HistoryError(f"{sidecar}: another table of features made these rows ({stated[:16]}…); repeat the export")
 
 
 def _in_one_line(error: duckdb.Error, memory_mb: int) -> str:
-    """What DuckDB has to say without its settings, and what to do about the two faults that people meet."""
+    """DuckDB's error in one line without its settings, with a remedy for the two most frequent ones."""
     if isinstance(error, duckdb.OutOfMemoryException):
-        return f"the history needs more than the {memory_mb} MB of memory that it may use: allow more, or make room for temporary files"
+        return f"the history needs more than {memory_mb} MB of memory: raise the limit, or free disk space for temporary files"
     first = " ".join(str(error).split())
     if isinstance(error, duckdb.InvalidInputException) and "CSV" in first:
-        return "a CSV of the history is broken: its lines end in different ways, or a quote is never closed; write it anew"
+        return "a CSV file of the history is broken: its lines end in different ways, or a quote is not closed; write the file again"
     return f"the history cannot be read: {first[:200]}"

@@ -1,8 +1,7 @@
-"""How long a history of a given size takes, and how much memory: made from a seed, then read, checked and summarised.
+"""Time and memory for a history of a given size: generated from a seed, then read, checked and summarised.
 
-The rows are made in a process of their own, so that their making does not count. Memory is the resident peak of the
-process that works, growing from stage to stage; it holds DuckDB's share (bounded by the limit given) and whatever Python
-holds of the answers.
+Rows are generated in a separate process, so that generation does not count. Memory is the resident peak of the measuring process and
+grows from stage to stage; it consists of DuckDB's part (bounded by the limit) and the results held by Python.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ import msgspec
 from models.history import derived
 from models.history.mapping import HistoryError
 from models.history.reading import History, open_history
-from models.patterns.itemsets import frequent
+from models.patterns.itemsets import frequent_itemsets
 from models.patterns.rules import prune, rules_of
 
 Step = Callable[[str], None]
 
 SUPPORT = 0.005
 CONFIDENCE = 0.05
-STAGES = ("make", "read and check", "summaries", "sequences", "baskets", "rules")
+STAGES = ("generate", "read and check", "summaries", "sequences", "baskets", "rules")
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """One stage: what came out, how long it took, and the process's peak until its end."""
+    """One stage: size of the result, duration, and the peak memory of the process up to its end."""
 
     name: str
     out: int
@@ -39,8 +38,8 @@ class Stage(msgspec.Struct, frozen=True):
     peak_mb: int
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """A measurement of the whole road."""
+class ScaleReport(msgspec.Struct, frozen=True):
+    """Measurement of all stages."""
 
     rows: int
     seed: int
@@ -49,8 +48,8 @@ class Measured(msgspec.Struct, frozen=True):
     stages: tuple[Stage, ...]
 
 
-def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> Measured:
-    """Make `rows` rows in a temporary folder, then take every stage once."""
+def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> ScaleReport:
+    """Generate `rows` rows in a temporary folder, then run every stage once; `step` is called with the name of each finished stage."""
     with tempfile.TemporaryDirectory(prefix="wayside-scale-") as folder:
         stages: list[Stage] = []
         started = time.perf_counter()
@@ -62,16 +61,16 @@ def measure(rows: int, seed: int, memory_mb: int, threads: int, step: Step) -> M
             step(name)
             started = time.perf_counter()
 
-        tables = Path(folder) / "made"
-        _make(tables, rows, seed)
-        done("make", rows)
+        tables = Path(folder) / "synthetic"
+        _generate(tables, rows, seed)
+        done("generate", rows)
         with open_history(
             interactions=tables / "interactions", baskets=tables / "baskets", memory_mb=memory_mb, threads=threads
         ) as history:
-            used = sum(counted.used for counted in history.counted)
+            used = sum(counted.used for counted in history.row_counts)
             done("read and check", used)
             _derive(history, done)
-    return Measured(used, seed, memory_mb, threads, tuple(stages))
+    return ScaleReport(used, seed, memory_mb, threads, tuple(stages))
 
 
 def _derive(history: History, done: Callable[[str, int], None]) -> None:
@@ -79,15 +78,17 @@ def _derive(history: History, done: Callable[[str, int], None]) -> None:
     done("sequences", len(derived.sequences(history)))
     baskets = derived.baskets(history, SUPPORT)
     done("baskets", baskets.total)
-    found = rules_of(frequent(baskets, SUPPORT), CONFIDENCE)
+    found = rules_of(frequent_itemsets(baskets, SUPPORT), CONFIDENCE)
     done("rules", len(prune(found).kept))
 
 
-def _make(folder: Path, rows: int, seed: int) -> None:
-    code = "import sys, pathlib; from models.history import made; made.make(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+def _generate(folder: Path, rows: int, seed: int) -> None:
+    code = (
+        "import sys, pathlib; from models.history import synthetic; synthetic.generate(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))"
+    )
     ended = subprocess.run([sys.executable, "-c", code, str(folder), str(rows), str(seed)], check=False, capture_output=True, text=True)  # noqa: S603
     if ended.returncode:
-        raise HistoryError(f"the rows could not be made: {ended.stderr.strip().splitlines()[-1][:200]}")
+        raise HistoryError(f"the rows could not be generated: {ended.stderr.strip().splitlines()[-1][:200]}")
 
 
 def _peak_mb() -> int:

@@ -1,5 +1,5 @@
-"""What goes together and what follows what, kept only where it is real, new and worth something.
+"""Patterns: association rules and visit sequences, pruned, validated on later days, and valued.
 
-`itemsets` counts, `rules` judges and prunes, `worth` values and drops what has no value, `sequences` mines visits,
-`journeys` keeps what repeats and holds on later days, `cohorts` says who shares a journey, never fewer than k of them.
+`itemsets` counts frequent sets, `rules` derives and prunes rules; `basket_file` reads baskets from a text file. `sequences` mines visits,
+`journeys` validates the patterns, `cohorts` groups subjects by journey, at least k each. `valuation` drops patterns without value.
 """

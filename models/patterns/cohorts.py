@@ -1,7 +1,7 @@
-"""Subjects who share a journey form a cohort (the sources say ecosystem), and a small one does not exist.
+"""Cohorts (called ecosystems in the sources): groups of at least k subjects with a journey in common.
 
-Of fewer than k people who do the same, each could be told apart by who knows a little more. So a cohort is never made
-and then hidden: below k nothing is made, and all that is told is how many journeys had too few.
+A member of a smaller group could be identified with a little outside knowledge. A group below k is therefore never formed, instead of
+formed and then hidden; only the number of journeys with too few subjects is reported.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from models.patterns.itemsets import PatternError
 from models.patterns.journeys import Journey
 from models.patterns.sequences import Steps
 
-K = 20  # as the dashboard suppresses below (trust.md, what leaves)
+K = 20  # k-anonymity: minimum number of subjects in a group
 
 
 class Cohort(msgspec.Struct, frozen=True):
-    """At least k subjects (group numbers) who all walked `steps`."""
+    """Subjects (group numbers, at least k) with the journey `steps` in common."""
 
     steps: Steps
     subjects: frozenset[int]
 
 
 class Cohorts(NamedTuple):
-    """The cohorts, largest first, and how many journeys have too few subjects for one."""
+    """Cohorts, largest first, and the number of journeys with too few subjects for one."""
 
     cohorts: tuple[Cohort, ...]
     too_small: int
 
 
 def cohorts_of(journeys: Iterable[Journey], k: int = K) -> Cohorts:
-    """A cohort for every journey that at least `k` subjects share; candidates make none."""
+    """One cohort for every journey of at least `k` subjects; candidates have none. Raises PatternError if k is below 2."""
     if k < 2:
-        raise PatternError(f"a cohort of {k} is a person; give 2 or more")
+        raise PatternError(f"a cohort of {k} is a single person: k must be 2 or more")
     shared = [journey for journey in journeys if journey.state == "journey"]
     large = [Cohort(journey.steps, journey.subjects) for journey in shared if len(journey.subjects) >= k]
     large.sort(key=lambda cohort: (-len(cohort.subjects), cohort.steps))

@@ -1,11 +1,11 @@
-"""`wayside-models rules` and `journeys`: which patterns are real, which are worth something, and how many were dropped why."""
+"""`wayside-models rules` and `journeys`: patterns mined, pruned and valued; every dropped pattern is counted with its reason."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -16,39 +16,42 @@ from models.history.derived import Baskets
 from models.history.mapping import HistoryError
 from models.history.options import (
     AsJson,
-    Asked,
     BasketsFile,
     Folder,
+    HistorySource,
     InteractionsFile,
     MappingFile,
     MapText,
     MemoryMb,
-    opened,
-    show_counted,
+    open_source,
+    show_row_counts,
 )
-from models.history.reading import MEMORY_MB, Counted
-from models.patterns import journeys as walked
+from models.history.reading import MEMORY_MB, RowCounts
+from models.patterns.basket_file import read_basket_file
 from models.patterns.cohorts import K, cohorts_of
-from models.patterns.itemsets import frequent, portion
-from models.patterns.listed import read_lines
+from models.patterns.itemsets import frequent_itemsets, sample_baskets
+from models.patterns.journeys import SUBJECTS_MIN, WINDOW_DAYS, WINDOWS_MIN, journeys_of, visit_sequences
 from models.patterns.rules import ALPHA, IMPROVEMENT_MIN, LEVERAGE_MIN, LIFT_MIN, prune, rules_of
-from models.patterns.worth import Gated, published, value_journeys, value_rules
+from models.patterns.valuation import ValuedPatterns, encode_pattern_file, value_journeys, value_rules
 from models.screen import print_json, say, show, working
 from models.value.effort import rows_for
 
-MarginsFile = Annotated[Path | None, typer.Option("--margins", help="CSV with item and margin_minor.", exists=True, dir_okay=False)]
-MarginMinor = Annotated[float | None, typer.Option(help="Margin of one more sale of anything that has none of its own, minor units.")]
-ContactCost = Annotated[float, typer.Option(min=0, help="What one proposal costs, minor units.")]
-Out = Annotated[Path | None, typer.Option(help="Pattern file to write; only patterns with a value go in.", dir_okay=False)]
-Top = Annotated[int, typer.Option(min=0, help="How many to show.")]
+MarginsFile = Annotated[
+    Path | None, typer.Option("--margins", help="CSV file with the columns item and margin_minor.", exists=True, dir_okay=False)
+]
+MarginMinor = Annotated[float | None, typer.Option(help="Margin of one more sale, for items without a margin of their own, minor units.")]
+ContactCost = Annotated[float, typer.Option(min=0, help="Cost of one proposal, minor units.")]
+Out = Annotated[Path | None, typer.Option(help="Pattern file to write, JSON; only patterns with a value.", dir_okay=False)]
+Top = Annotated[int, typer.Option(min=0, help="Number of patterns to show.")]
 
 
 class RulesReport(msgspec.Struct, frozen=True):
-    """What `rules` found: every rule that was tried is either kept or counted where it fell."""
+    """Report of `rules`: every rule is either in `kept` or counted in `redundant` or `worthless`."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     baskets: int
     items: int
+    rare_items: int
     sets: int
     rules: int
     redundant: dict[str, int]
@@ -58,21 +61,21 @@ class RulesReport(msgspec.Struct, frozen=True):
 
 
 class JourneyLine(msgspec.Struct, frozen=True):
-    """One pattern of visits as it is told: no subject in it."""
+    """One pattern of visits in the report, without its subjects."""
 
     steps: tuple[str, ...]
     state: str
-    why: str
+    reason: str
     windows: int
     share_before: float
     share_later: float
 
 
 class JourneysReport(msgspec.Struct, frozen=True):
-    """What `journeys` found."""
+    """Report of `journeys`: every pattern is either in `kept` or counted in `worthless`."""
 
-    tables: tuple[Counted, ...]
-    walks: int
+    tables: tuple[RowCounts, ...]
+    sequences: int
     journeys: int
     candidates: int
     cohorts: dict[str, int]
@@ -83,7 +86,7 @@ class JourneysReport(msgspec.Struct, frozen=True):
 
 
 def register(app: typer.Typer) -> None:
-    """Hang the commands of this room into the command line."""
+    """Add the commands to `app`."""
     app.command(epilog="Example: [b]wayside-models rules --baskets groceries_baskets.txt --lines ';' --margin-minor 100[/b]")(rules)
     app.command(epilog="Example: [b]wayside-models journeys --dir export --margin-minor 100 --out patterns.json[/b]")(journeys)
 
@@ -93,53 +96,54 @@ def rules(
     baskets: BasketsFile = None,
     map_text: MapText = "",
     mapping: MappingFile = None,
-    lines: Annotated[str, typer.Option(help="The baskets stand one to a line, items between this character.")] = "",
-    support: Annotated[float, typer.Option(min=0, max=1, help="Least share of baskets.")] = 0.001,
-    confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence.")] = 0.1,
-    lift: Annotated[float, typer.Option(min=0, help="Least lift.")] = LIFT_MIN,
-    leverage: Annotated[float, typer.Option(help="Least leverage.")] = LEVERAGE_MIN,
-    alpha: Annotated[float, typer.Option(min=0, max=1, help="Share of false rules that is borne (Benjamini-Hochberg).")] = ALPHA,
-    improvement: Annotated[float, typer.Option(help="Least gain in confidence over every shorter rule.")] = IMPROVEMENT_MIN,
+    lines: Annotated[str, typer.Option(help="Read --baskets as a text file, one basket per line, items separated by this character.")] = "",
+    support: Annotated[float, typer.Option(min=0, max=1, help="Minimum support, share of baskets.")] = 0.001,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Minimum confidence.")] = 0.1,
+    lift: Annotated[float, typer.Option(min=0, help="Minimum lift.")] = LIFT_MIN,
+    leverage: Annotated[float, typer.Option(help="Minimum leverage.")] = LEVERAGE_MIN,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="False discovery rate (Benjamini-Hochberg).")] = ALPHA,
+    improvement: Annotated[float, typer.Option(help="Minimum gain in confidence over every shorter rule.")] = IMPROVEMENT_MIN,
     margins: MarginsFile = None,
     margin_minor: MarginMinor = None,
-    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Share of an item's amount that is margin.")] = 0.3,
+    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin as a share of the amount of an item.")] = 0.3,
     contact_cost: ContactCost = 0.0,
-    mdv: Annotated[float | None, typer.Option(help="Value of the decision, minor units: rows read are in proportion, 0 skips.")] = None,
-    seed: Annotated[int, typer.Option(help="Draws the baskets that are read when --mdv allows fewer than all.")] = 0,
+    mdv: Annotated[
+        float | None, typer.Option(help="Marketing decision value, minor units: limits the rows read in proportion, 0 mines nothing.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample of baskets, if --mdv allows fewer than all.")] = 0,
     out: Out = None,
     top: Top = 20,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Association rules with one item on the right: found, pruned of what says nothing, valued; the worthless dropped and counted."""
-    asked = Asked(folder, None, baskets, map_text, mapping, memory_mb)
-    found, amounts, counted = _baskets_of(asked, lines, support)
+    """Association rules with one item on the right: mined, pruned, valued; redundant and worthless rules are dropped and counted."""
+    source = HistorySource(folder, None, baskets, map_text, mapping, memory_mb)
+    found, mean_amounts, counted = _baskets_of(source, lines, support)
     with working("mining"):
-        part = found if mdv is None else portion(found, rows_for(mdv), seed)
-        if part is None:
-            raise HistoryError("the decision is worth nothing (--mdv), so nothing is mined")
-        sets = frequent(part, support)
+        part = found if mdv is None else _sampled(found, mdv, seed)
+        sets = frequent_itemsets(part, support)
         tried = rules_of(sets, confidence)
         pruned = prune(tried, lift_min=lift, leverage_min=leverage, alpha=alpha, improvement_min=improvement)
-        own = {item: amount * margin_share for item, amount in amounts.items()} | _read_margins(margins)
-        gated = value_rules(pruned.kept, _with_default(own, part.items, margin_minor), contact_cost)
-    _write(gated, out)
+        own = {item: amount * margin_share for item, amount in mean_amounts.items()} | _read_margins(margins)
+        valued = value_rules(pruned.kept, _with_default(own, part.items, margin_minor), contact_cost)
+    _write(valued, out)
     report = RulesReport(
         counted,
         part.total,
         len(part.items),
+        part.rare,
         len(sets.counts),
         len(tried),
         pruned.dropped,
-        _counts(gated),
-        len(gated.kept),
-        gated.kept[:top],
+        _counts(valued),
+        len(valued.kept),
+        valued.kept[:top],
     )
     if as_json:
         print_json(report)
     else:
-        _show_rules(report, out)
+        _show_rules(report, support, out)
 
 
 def journeys(
@@ -148,10 +152,10 @@ def journeys(
     map_text: MapText = "",
     mapping: MappingFile = None,
     by: Annotated[str, typer.Option(help="Steps are zones (zone) or kinds of place (kind).")] = "zone",
-    window_days: Annotated[int, typer.Option(min=1, help="Length of a window.")] = walked.WINDOW_DAYS,
-    windows: Annotated[int, typer.Option(min=1, help="A journey recurs in so many windows.")] = walked.WINDOWS_MIN,
-    subjects: Annotated[int, typer.Option(min=2, help="Least number of subjects in a window.")] = walked.SUBJECTS_MIN,
-    k: Annotated[int, typer.Option(min=2, help="Least number of subjects in a cohort.")] = K,
+    window_days: Annotated[int, typer.Option(min=1, help="Length of a window in days.")] = WINDOW_DAYS,
+    windows: Annotated[int, typer.Option(min=1, help="Number of windows in which a journey must recur.")] = WINDOWS_MIN,
+    subjects: Annotated[int, typer.Option(min=2, help="Minimum number of subjects in a window.")] = SUBJECTS_MIN,
+    k: Annotated[int, typer.Option(min=2, help="Minimum number of subjects in a cohort.")] = K,
     margins: MarginsFile = None,
     margin_minor: MarginMinor = None,
     contact_cost: ContactCost = 0.0,
@@ -161,27 +165,26 @@ def journeys(
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Sequences of visits: those repeated in several windows that hold on later days are journeys, the others candidates."""
-    if by not in {"zone", "kind"}:
-        raise HistoryError(f"steps are taken by zone or by kind, not by {by!r}")
-    with opened(Asked(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
-        walks, _ = walked.walks_of(derived.sequences(history, "kind" if by == "kind" else "zone"))
-        found = walked.journeys_of(walks, window_days=window_days, windows_min=windows, subjects_min=subjects)
-        counted = history.counted
+    """Sequences of visits. Those that recur in several windows and hold on later days are journeys, the others candidates."""
+    step_column = _step_column(by)
+    with open_source(HistorySource(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
+        sequences, _ = visit_sequences(derived.sequences(history, step_column))
+        found = journeys_of(sequences, window_days=window_days, windows_min=windows, subjects_min=subjects)
+        counted = history.row_counts
     cohorts = cohorts_of(found, k)
     steps = sorted({step for journey in found for step in journey.steps})
-    gated = value_journeys(found, _with_default(_read_margins(margins), steps, margin_minor), contact_cost)
-    _write(gated, out)
+    valued = value_journeys(found, _with_default(_read_margins(margins), steps, margin_minor), contact_cost)
+    _write(valued, out)
     report = JourneysReport(
         tables=counted,
-        walks=len(walks),
+        sequences=len(sequences),
         journeys=sum(journey.state == "journey" for journey in found),
         candidates=sum(journey.state == "candidate" for journey in found),
         cohorts={" > ".join(cohort.steps): len(cohort.subjects) for cohort in cohorts.cohorts},
         cohorts_too_small=cohorts.too_small,
-        worthless=_counts(gated),
-        kept=len(gated.kept),
-        top=tuple(JourneyLine(of.steps, of.state, of.why, of.windows, of.share_before, of.share_later) for of in found[:top]),
+        worthless=_counts(valued),
+        kept=len(valued.kept),
+        top=tuple(JourneyLine(of.steps, of.state, of.reason, of.windows, of.share_before, of.share_later) for of in found[:top]),
     )
     if as_json:
         print_json(report)
@@ -189,15 +192,29 @@ def journeys(
         _show_journeys(report, out)
 
 
-def _baskets_of(asked: Asked, lines: str, support: float) -> tuple[Baskets, dict[str, float], tuple[Counted, ...]]:
+def _sampled(baskets: Baskets, mdv: float, seed: int) -> Baskets:
+    part = sample_baskets(baskets, rows_for(mdv), seed)
+    if part is None:
+        raise HistoryError("the decision has no value (--mdv), so nothing is mined")
+    return part
+
+
+def _step_column(by: str) -> Literal["zone", "kind"]:
+    columns: dict[str, Literal["zone", "kind"]] = {"zone": "zone", "kind": "kind"}
+    if by not in columns:
+        raise HistoryError(f"--by is zone or kind, not {by!r}")
+    return columns[by]
+
+
+def _baskets_of(source: HistorySource, lines: str, support: float) -> tuple[Baskets, dict[str, float], tuple[RowCounts, ...]]:
     if not 0 < support <= 1:
-        raise HistoryError("a support of 0 would count every set there is; give a share above 0")
+        raise HistoryError("a support of 0 would count every possible set: give a share above 0")
     if lines:
-        if asked.baskets is None:
-            raise HistoryError("--lines says how the file of --baskets is written; give that file")
-        return read_lines(asked.baskets, lines, support), {}, ()
-    with opened(asked, optional=("subject", "at_ms")) as history:
-        return derived.baskets(history, support), derived.amounts(history), history.counted
+        if source.baskets is None:
+            raise HistoryError("--lines needs --baskets, the text file to read")
+        return read_basket_file(source.baskets, lines, support), {}, ()
+    with open_source(source, optional=("subject", "at_ms")) as history:
+        return derived.baskets(history, support), derived.mean_amounts(history), history.row_counts
 
 
 def _read_margins(path: Path | None) -> dict[str, float]:
@@ -208,10 +225,10 @@ def _read_margins(path: Path | None) -> dict[str, float]:
             margins = {row["item"]: float(row["margin_minor"]) for row in csv.DictReader(file)}
     except (KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
         raise HistoryError(
-            f"{path} is no table of margins: it has the columns item and margin_minor, a number ({str(error)[:80]})"
+            f"{path} is not a table of margins: it needs the columns item and margin_minor, a number ({str(error)[:80]})"
         ) from error
     if not margins:
-        raise HistoryError(f"{path} holds no margin: give lines of item and margin_minor, or leave --margins out")
+        raise HistoryError(f"{path} holds no margin: add lines of item and margin_minor, or leave --margins out")
     return margins
 
 
@@ -219,35 +236,39 @@ def _with_default(margins: dict[str, float], items: Sequence[str], default: floa
     return margins if default is None else dict.fromkeys(items, default) | margins
 
 
-def _counts(gated: Gated) -> dict[str, int]:
-    return {str(reason): count for reason, count in gated.discarded.items()}
+def _counts(valued: ValuedPatterns) -> dict[str, int]:
+    return {str(reason): count for reason, count in valued.dropped.items()}
 
 
-def _write(gated: Gated, out: Path | None) -> None:
+def _write(valued: ValuedPatterns, out: Path | None) -> None:
     if out is not None:
-        out.write_bytes(published(gated.kept))
+        out.write_bytes(encode_pattern_file(valued.kept))
 
 
-def _show_rules(report: RulesReport, out: Path | None) -> None:
-    show_counted(report.tables)
+def _show_rules(report: RulesReport, support: float, out: Path | None) -> None:
+    show_row_counts(report.tables)
     say(f"{report.baskets:,} baskets of {report.items:,} items: {report.sets:,} frequent sets, {report.rules:,} rules")
+    if report.rare_items:
+        say(f"{report.rare_items:,} items in less than {support:.3%} of the baskets are left out: no set that holds one reaches --support")
     _show_dropped(report.redundant, report.worthless, report.kept, out)
-    header = ("in the basket", "then", "confidence", "lift", "may be proposed to", "worth (minor)")
+    header = ("left", "right", "confidence", "lift", "reach", "value, minor units")
     rows = [(", ".join(of.left), of.right, of.confidence, of.lift, of.reach, of.worth_minor) for of in report.top]
     show("rules by expected margin", header, rows)
 
 
 def _show_journeys(report: JourneysReport, out: Path | None) -> None:
-    show_counted(report.tables)
+    show_row_counts(report.tables)
     say(
-        f"{report.walks:,} walks: {report.journeys} journeys, {report.candidates} candidates; "
-        f"cohorts: {len(report.cohorts)}, too small for one: {report.cohorts_too_small}"
+        f"{report.sequences:,} sequences: {report.journeys} journeys, {report.candidates} candidates; "
+        f"cohorts: {len(report.cohorts)}, journeys with too few subjects for one: {report.cohorts_too_small}"
     )
     _show_dropped({}, report.worthless, report.kept, out)
-    header = ("steps", "state", "why", "windows", "share before", "share later")
-    show("journeys", header, [(" > ".join(of.steps), of.state, of.why, of.windows, of.share_before, of.share_later) for of in report.top])
+    header = ("steps", "state", "reason", "windows", "share before", "share later")
+    show(
+        "journeys", header, [(" > ".join(of.steps), of.state, of.reason, of.windows, of.share_before, of.share_later) for of in report.top]
+    )
 
 
 def _show_dropped(redundant: dict[str, int], worthless: dict[str, int], kept: int, out: Path | None) -> None:
-    told = [f"{reason} {count:,}" for reason, count in (*redundant.items(), *worthless.items()) if count]
-    say(f"{kept:,} with a value are kept{f' in {out}' if out else ''}; dropped: {', '.join(told) or 'none'}")
+    dropped = [f"{reason} {count:,}" for reason, count in (*redundant.items(), *worthless.items()) if count]
+    say(f"{kept:,} with a value are kept{f' in {out}' if out else ''}; dropped: {', '.join(dropped) or 'none'}")

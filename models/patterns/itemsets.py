@@ -1,9 +1,9 @@
-"""Sets of items that stand together in enough baskets: pairs by a sparse product, larger sets by bits.
+"""Frequent itemsets: pairs by a sparse matrix product, larger sets by bitsets.
 
-An item is a row of bits, one for each basket; a set is the AND of its items' rows, and its support the bits that are left.
-mlxtend's FP-growth finds the same sets and is what the tests compare with. The product does not use it: it keeps a tree of Python
-objects, which took six times as long on the Groceries baskets, ten times as long and twice the memory on 10^7 rows. Pairs
-are most of the work at that size, and counting them as a product touches only what stands in a basket.
+The baskets of an item are a bitset; the baskets of a set are the AND of the bitsets of its items, its support the number of bits left.
+mlxtend's FP-growth finds the same sets and is the reference in the tests. It is not used here because it keeps a tree of Python objects:
+six times as long on the Groceries baskets, ten times as long and twice the memory on 10^7 rows. Pairs are most of the work at that size,
+and the sparse product only touches items that are in a basket.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from scipy import sparse
 from models.errors import ModelsError
 from models.history.derived import Baskets
 
-LENGTH_MAX = 10  # as arules counts by default
+LENGTH_MAX = 10  # the default of arules
 SETS_MAX = 2_000_000
 
 Bits = NDArray[np.uint64]
 
 
 class PatternError(ModelsError):
-    """Patterns cannot be mined; the text says why and what to change."""
+    """Patterns cannot be mined from this input; the message names the reason and the remedy."""
 
 
 class Itemsets(NamedTuple):
@@ -36,17 +36,20 @@ class Itemsets(NamedTuple):
     total: int
 
 
-def frequent(baskets: Baskets, support: float, length_max: int = LENGTH_MAX) -> Itemsets:
-    """Every set of at most `length_max` items that stands in at least the share `support` of the baskets."""
+def frequent_itemsets(baskets: Baskets, support: float, length_max: int = LENGTH_MAX) -> Itemsets:
+    """Sets of at most `length_max` items that are in at least the share `support` of the baskets.
+
+    Raises PatternError if `support` is not above 0 and at most 1, if there is no basket, or if there are more than SETS_MAX sets.
+    """
     if not 0 < support <= 1:
-        raise PatternError(f"support {support} is no share: give a number above 0 and at most 1")
+        raise PatternError(f"support {support} is not a share: give a number above 0 and at most 1")
     if not baskets.total:
         raise PatternError("there is no basket")
-    count_min = support * baskets.total - 1e-9  # a share that means exactly n baskets shall not miss them by rounding
+    count_min = support * baskets.total - 1e-9  # a support of exactly n baskets must not fail by rounding
     holds = sparse.csr_matrix(
         (np.ones(len(baskets.rows), dtype=np.int32), (baskets.rows, baskets.columns)), shape=(baskets.total, len(baskets.items))
     )
-    holds.data[:] = 1  # an item that stands twice in a basket counts once
+    holds.data[:] = 1  # an item that is in a basket twice counts once
     together = sparse.triu((holds.T @ holds).tocsr(), format="coo") if len(baskets.items) else holds.tocoo()
     enough = together.data >= count_min
     left, right, count = together.row[enough], together.col[enough], together.data[enough]
@@ -60,8 +63,8 @@ def frequent(baskets: Baskets, support: float, length_max: int = LENGTH_MAX) -> 
     return Itemsets(counts, baskets.items, baskets.total)
 
 
-def portion(baskets: Baskets, rows: int, seed: int) -> Baskets | None:
-    """As many whole baskets, drawn at random, as hold about `rows` rows (volume: what the decision is worth); None for no rows at all."""
+def sample_baskets(baskets: Baskets, rows: int, seed: int) -> Baskets | None:
+    """Random sample of whole baskets with about `rows` rows, as many as the decision is worth; None for 0 rows."""
     if rows <= 0:
         return None
     if rows >= len(baskets.rows):
@@ -72,11 +75,11 @@ def portion(baskets: Baskets, rows: int, seed: int) -> Baskets | None:
     place = np.full(baskets.total, -1)
     place[taken] = np.arange(len(taken))
     kept = place[baskets.rows] >= 0
-    return Baskets(place[baskets.rows[kept]].astype(np.int64), baskets.columns[kept], baskets.items, len(taken))
+    return Baskets(place[baskets.rows[kept]].astype(np.int64), baskets.columns[kept], baskets.items, len(taken), baskets.rare)
 
 
 def _grow_pairs(holds: sparse.csc_matrix, counts: dict[tuple[int, ...], int], count_min: float, length_max: int) -> None:
-    """Add all larger sets: from each item on, over the items that make a frequent pair with it."""
+    """Add all larger sets: for each item, over the items that form a frequent pair with it."""
     partners: dict[int, list[int]] = {}
     for pair in counts:
         if len(pair) == 2:
@@ -94,7 +97,7 @@ def _grow_pairs(holds: sparse.csc_matrix, counts: dict[tuple[int, ...], int], co
 def _grow(
     prefix: tuple[int, ...], others: list[int], meets: Bits, counts: dict[tuple[int, ...], int], count_min: float, length_max: int
 ) -> None:
-    """Sets that open with `prefix` and two or more of `others`; `meets[i]` are the baskets of `prefix` and `others[i]`."""
+    """Add the sets that begin with `prefix` and hold two or more of `others`; `meets[i]` are the baskets of `prefix` and `others[i]`."""
     for index, item in enumerate(others[:-1]):
         both = meets[index + 1 :] & meets[index]
         found = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
@@ -104,7 +107,7 @@ def _grow(
         for other, count in zip(kept, found[enough], strict=True):
             counts[*longer, other] = int(count)
         if len(counts) > SETS_MAX:
-            raise PatternError(f"more than {SETS_MAX} sets stand together so often: raise the support")
+            raise PatternError(f"more than {SETS_MAX} frequent sets: raise the support")
         if len(kept) > 1 and len(longer) + 2 <= length_max:
             _grow(longer, kept, both[enough], counts, count_min, length_max)
 

@@ -1,12 +1,11 @@
-"""Rules "who has these also has that", and the few of them that say something.
+"""Association rules with one item on the right, and their pruning.
 
-Most rules that clear a support and a confidence are redundant: the item is popular anyway, or a shorter rule says the
-same. So a rule is kept only if it clears four hurdles: lift (it raises the chance), leverage (in enough baskets to
-matter), improvement (more confident than every rule with fewer items on its left, the empty left side included), and
-chi-square with Benjamini-Hochberg over all rules tried. Chance has to be ruled out twice: left and right must belong
-together at all, and each item on the left must tell something where the others are in the basket already; the weakest of these
-tests counts. (Without the second, one true pair drags a dozen chance companions along.) One item stands on the right; all
-that is computed follows from the counts of frequent sets.
+Most rules above a support and a confidence are redundant: the item is popular anyway, or a shorter rule predicts it as well. A rule is
+kept only if it passes four tests: lift (it raises the probability), leverage (in enough baskets to matter), improvement (more confident
+than every rule with fewer items on its left, the empty left side included; Bayardo, Agrawal, Gunopulos 2000), and chi-square with
+Benjamini-Hochberg over all rules tried. Chance has to be ruled out twice: for the whole left side against the right, and for each item on
+the left among the baskets that hold the other ones; the weakest of these tests counts. (Without the second test, one true pair brings a
+dozen chance companions with it.) All figures follow from the counts of frequent sets.
 """
 
 from __future__ import annotations
@@ -31,11 +30,10 @@ IMPROVEMENT_MIN = 0.01
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`left` in the basket, then `right` too.
+    """Rule that baskets with `left` also hold `right`; counts are baskets.
 
-    `baskets` hold all of them; `chi2` tests left against right, `q` is the p of the weakest test after Benjamini-Hochberg.
-
-    `improvement` is how much surer the rule is than the surest rule with fewer items on its left.
+    `baskets` is the count of left and right together; `chi2` tests left against right, `q` is the p value of the weakest test after
+    Benjamini-Hochberg. `improvement` is the gain in confidence over the most confident rule with fewer items on its left.
     """
 
     left: tuple[str, ...]
@@ -53,17 +51,17 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Pruned(NamedTuple):
-    """The rules that are left, best first, and how many fell at which hurdle."""
+    """Rules that are kept, by falling leverage, and the number of rules dropped by each test."""
 
     kept: tuple[Rule, ...]
     dropped: dict[str, int]
 
 
 def rules_of(sets: Itemsets, confidence_min: float) -> tuple[Rule, ...]:
-    """Every rule with one item on the right, also those with an empty left side, whose confidence is high enough.
+    """Rules with one item on the right whose confidence is at least `confidence_min`, also those with an empty left side.
 
-    All rules that the sets give are tested, and `q` corrects for all of them: looking at the sure ones only would forget
-    how many were tried. An empty left side tests nothing and has q 1.
+    All rules of the sets are tested, and `q` corrects for all of them: correcting over the confident ones only would ignore how many were
+    tried. A rule with an empty left side is not tested and has q 1.
     """
     tried = [(items[:place] + items[place + 1 :], items[place], items) for items in sets.counts for place in range(len(items))]
     if not tried:
@@ -90,7 +88,7 @@ def prune(
     alpha: float = ALPHA,
     improvement_min: float = IMPROVEMENT_MIN,
 ) -> Pruned:
-    """The rules that clear every hurdle; each other one is counted at the first hurdle that it does not clear."""
+    """Rules that pass every test; each other rule is counted at the first test that it fails."""
     dropped = dict.fromkeys(("lift", "leverage", "chance", "improvement"), 0)
     kept: list[Rule] = []
     for rule in rules:
@@ -109,14 +107,14 @@ def prune(
 
 
 def chi_square(both: Floats, left: Floats, right: Floats, total: Floats) -> Floats:
-    """Pearson's statistic of 2 x 2 tables of left and right, 0 where a side is everybody or nobody."""
+    """Pearson's statistic (n,) of 2 x 2 tables, from counts of both, left, right and total; 0 where a margin is 0 or the total."""
     spread = left * (total - left) * right * (total - right)
     excess = total * both - left * right
     return np.divide(total * excess**2, spread, out=np.zeros_like(spread), where=spread > 0)
 
 
 def _least_of_each_item(sets: Itemsets, tried: list[Tried]) -> Floats:
-    """For each rule the least statistic of any item on its left against the right side, among baskets that hold the others."""
+    """Least statistic (rules,) of any item on the left against the right side, among the baskets that hold the other items."""
     tests: list[tuple[int, int, int, int, int]] = []
     for row, (left, right, items) in enumerate(tried):
         if len(left) < 2:
@@ -146,7 +144,7 @@ def _rule(sets: Itemsets, left: tuple[int, ...], right: int, statistic: float, q
         leverage=both / sets.total - left_baskets * right_baskets / sets.total**2,
         chi2=statistic,
         q=q,
-        improvement=both / left_baskets - _surest_shorter(sets, left, right),
+        improvement=both / left_baskets - _best_shorter(sets, left, right),
     )
 
 
@@ -154,7 +152,7 @@ def _count(sets: Itemsets, items: tuple[int, ...]) -> int:
     return sets.counts[items] if items else sets.total
 
 
-def _surest_shorter(sets: Itemsets, left: tuple[int, ...], right: int) -> float:
-    """The highest confidence of any rule to `right` whose left side is a proper part of `left`; 0 where there is none."""
+def _best_shorter(sets: Itemsets, left: tuple[int, ...], right: int) -> float:
+    """Highest confidence of a rule to `right` whose left side is a proper subset of `left`; 0 if there is none."""
     shorter = (part for size in range(len(left)) for part in combinations(left, size))
     return max((sets.counts[tuple(sorted((*part, right)))] / _count(sets, part) for part in shorter), default=0.0)

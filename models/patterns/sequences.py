@@ -1,8 +1,8 @@
-"""Which steps follow which, in the visits of many subjects: prefix projection over sequences of zones or kinds.
+"""Sequential patterns in the visits of many subjects, by prefix projection (PrefixSpan, Pei et al. 2001).
 
-A pattern is a run of steps in order, other steps allowed between them; its support is the number of subjects who walked
-it, because ten walks of one person are a habit and no pattern of the street. Growing a pattern step by step, only
-sequences that hold its beginning are looked at again, each from the first place where the beginning ends.
+A pattern is a series of steps in order, with other steps allowed in between. Its support is the number of subjects, not of sequences,
+because ten walks of one person are a habit and not a pattern of the street. A pattern grows step by step; only sequences that contain its
+prefix are scanned again, each from the first place where the prefix ends.
 """
 
 from __future__ import annotations
@@ -17,38 +17,41 @@ LENGTH_MAX = 4
 PATTERNS_MAX = 100_000
 
 Steps = tuple[str, ...]
-Rest = tuple[Steps, set[int], int]
+Projection = tuple[Steps, set[int], int]
 
 
-class Walk(NamedTuple):
-    """One sequence of visits: whose (group number), when it began, and the steps."""
+class VisitSequence(NamedTuple):
+    """One sequence of visits: subject (group number), start in milliseconds, and steps (zones or kinds of place)."""
 
     subject: int
     at_ms: int
     steps: Steps
 
 
-def mine(walks: Sequence[Walk], subjects_min: int, length_max: int = LENGTH_MAX) -> dict[Steps, frozenset[int]]:
-    """Every pattern of one to `length_max` steps that at least `subjects_min` subjects walked -> those subjects."""
+def mine_sequences(sequences: Sequence[VisitSequence], subjects_min: int, length_max: int = LENGTH_MAX) -> dict[Steps, frozenset[int]]:
+    """Patterns of one to `length_max` steps with at least `subjects_min` subjects -> these subjects.
+
+    Raises PatternError if `subjects_min` is below 1, or if there are more than PATTERNS_MAX patterns.
+    """
     if subjects_min < 1:
         raise PatternError("a pattern needs at least one subject")
-    whose: defaultdict[Steps, set[int]] = defaultdict(set)
-    for walk in walks:  # most walks are walked by many: each way is looked at once
-        whose[walk.steps].add(walk.subject)
+    subjects_of: defaultdict[Steps, set[int]] = defaultdict(set)
+    for sequence in sequences:  # many are identical: each distinct one is scanned once
+        subjects_of[sequence.steps].add(sequence.subject)
     found: dict[Steps, frozenset[int]] = {}
-    _grow((), [(steps, subjects, 0) for steps, subjects in whose.items()], subjects_min, length_max, found)
+    _grow((), [(steps, subjects, 0) for steps, subjects in subjects_of.items()], subjects_min, length_max, found)
     return found
 
 
-def plain(steps: Sequence[str]) -> Steps:
-    """Steps without immediate repetition: staying is not walking."""
+def without_repeats(steps: Sequence[str]) -> Steps:
+    """Steps without immediate repetition: a stay is one step."""
     return tuple(step for step, before in zip(steps, (None, *steps[:-1]), strict=True) if step != before)
 
 
-def _grow(prefix: Steps, rests: list[Rest], subjects_min: int, length_max: int, found: dict[Steps, frozenset[int]]) -> None:
-    """`rests` are the walks that hold the prefix, each with whose they are and the place after the prefix's earliest end."""
-    after: defaultdict[str, list[Rest]] = defaultdict(list)
-    for steps, subjects, start in rests:
+def _grow(prefix: Steps, projected: list[Projection], subjects_min: int, length_max: int, found: dict[Steps, frozenset[int]]) -> None:
+    """Extend `prefix` by one step. `projected` are the sequences that contain it: steps, subjects, and the place after its earliest end."""
+    after: defaultdict[str, list[Projection]] = defaultdict(list)
+    for steps, subjects, start in projected:
         seen: set[str] = set()
         for place in range(start, len(steps)):
             step = steps[place]
@@ -56,10 +59,10 @@ def _grow(prefix: Steps, rests: list[Rest], subjects_min: int, length_max: int, 
                 seen.add(step)
                 after[step].append((steps, subjects, place + 1))
     for step, further in sorted(after.items()):
-        walkers = frozenset().union(*(subjects for _, subjects, _ in further))
-        if len(walkers) >= subjects_min:
-            found[*prefix, step] = walkers
+        completed_by = frozenset().union(*(subjects for _, subjects, _ in further))
+        if len(completed_by) >= subjects_min:
+            found[*prefix, step] = completed_by
             if len(found) > PATTERNS_MAX:
-                raise PatternError(f"more than {PATTERNS_MAX} patterns are walked by so many: ask for more subjects")
+                raise PatternError(f"more than {PATTERNS_MAX} patterns: raise the minimum number of subjects")
             if len(prefix) + 1 < length_max:
                 _grow((*prefix, step), further, subjects_min, length_max, found)

@@ -1,1 +1,1 @@
-"""Tools for planning: how much a criterion weighs, which alternative is a fair compromise, who the customers are, what a survey bears."""
+"""Planning tools: criteria weights (AHP), compromise ranking (VIKOR), segments and clusters, survey scales, sample size."""

@@ -1,9 +1,9 @@
-"""Analytic hierarchy process (Saaty 1980): weights from pairwise comparisons, and whether the comparisons agree with each other.
+"""Analytic hierarchy process (Saaty 1980): weights from pairwise comparisons, and the consistency of the comparisons.
 
-Three ways to weights are shown side by side, because published work uses all three and they differ exactly when judges
-contradict themselves: the principal eigenvector, the geometric mean of each row, the mean of each normalised row. The consistency ratio
-tells whether any of them may be believed (below 0.1). A check that software skips is the commonest fault of published matrices,
-so a matrix that fails it is said to fail, with the three comparisons that contradict each other most.
+Three estimates of the weights are shown side by side, because published work uses all three and they differ exactly when a judge is
+inconsistent: the principal eigenvector, the geometric mean of each row, the mean of each row after normalising the columns. The
+consistency ratio shows whether any of the three is reliable (below 0.1). A missing check is the commonest fault of published matrices, so
+a matrix that fails is reported as inconsistent, with the three comparisons that contradict each other most.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RECIPROCAL_TOLERANCE = 0.05  # printed tables round reciprocals to two places
 
 
 class Triad(msgspec.Struct, frozen=True):
-    """Three comparisons that contradict each other: first to third was said to be `stated`, the other two make it `implied`."""
+    """Three comparisons that contradict each other: first against third is `stated`, by way of the second it is `implied`."""
 
     first: str
     second: str
@@ -36,8 +36,8 @@ class Triad(msgspec.Struct, frozen=True):
     implied: float
 
 
-class Weighing(msgspec.Struct, frozen=True):
-    """What one matrix says. Weights are in the order of `criteria` and add up to 1."""
+class MatrixWeights(msgspec.Struct, frozen=True):
+    """Weights and consistency of one matrix. Weights are in the order of `criteria` and sum to 1."""
 
     criteria: tuple[str, ...]
     eigenvector: tuple[float, ...]
@@ -49,27 +49,30 @@ class Weighing(msgspec.Struct, frozen=True):
 
     @property
     def is_consistent(self) -> bool:
-        """Whether the weights may be used."""
+        """True if the consistency ratio allows the weights to be used."""
         return self.consistency_ratio < CONSISTENT_BELOW
 
 
-class Group(msgspec.Struct, frozen=True):
-    """Every judge alone, and the group by the geometric mean of the judges, cell by cell."""
+class GroupWeights(msgspec.Struct, frozen=True):
+    """Weights of each judge, and of the group by the geometric mean of the judges' matrices, cell by cell."""
 
-    judges: tuple[Weighing, ...]
-    group: Weighing
+    judges: tuple[MatrixWeights, ...]
+    group: MatrixWeights
 
 
-def reciprocal(sheet: Sheet) -> Floats:
-    """The full matrix of a sheet of which the upper triangle counts. Raises PlanningError naming the cell.
+def comparison_matrix(sheet: Sheet) -> Floats:
+    """Reciprocal matrix (n, n) from the upper triangle of a sheet.
 
-    Cells on or below the diagonal may be empty; where they are filled they must be the reciprocals.
+    Cells on or below the diagonal may be empty; otherwise they must be the reciprocals. Raises PlanningError, naming the cell, if a value
+    is outside 1/9 to 9 or a reciprocal is wrong; also if rows and columns differ, or there are fewer than 2 or more than 10 criteria.
     """
     size = len(sheet.rows)
     if sheet.rows != sheet.columns:
         raise PlanningError("rows and columns must name the same criteria in the same order")
     if not 2 <= size <= len(RANDOM_INDEX):
-        raise PlanningError(f"{size} criteria were given; a judge can compare 2 to {len(RANDOM_INDEX)}: group them in a hierarchy")
+        raise PlanningError(
+            f"{size} criteria were given; a judge can compare 2 to {len(RANDOM_INDEX)}: build a hierarchy of smaller groups"
+        )
     full = np.eye(size)
     for i, j in combinations(range(size), 2):
         value, mirrored = sheet.cells[i, j], sheet.cells[j, i]
@@ -77,12 +80,12 @@ def reciprocal(sheet: Sheet) -> Floats:
         if not 0.98 / SCALE_MAX <= value <= 1.02 * SCALE_MAX:  # 1/9 is printed as 0.11; an empty cell (NaN) is not either
             raise PlanningError(f"{where} holds {value:g}; comparisons go from 1/9 to 9")
         if not np.isnan(mirrored) and abs(mirrored - 1 / value) > _RECIPROCAL_TOLERANCE:
-            raise PlanningError(f"{where} holds {value:g}, the other way round {mirrored:g} instead of {1 / value:.3g}: one is a misprint")
+            raise PlanningError(f"{where} holds {value:g}, the reverse {mirrored:g} instead of {1 / value:.3g}: one is a misprint")
         full[i, j], full[j, i] = value, 1 / value
     return full
 
 
-def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
+def matrix_weights(matrix: Floats, criteria: Sequence[str]) -> MatrixWeights:
     """Weights and consistency of a positive reciprocal matrix (n, n)."""
     size = len(matrix)
     values, vectors = np.linalg.eig(matrix)
@@ -90,7 +93,7 @@ def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
     lambda_max = float(values[place].real)
     index = max(0.0, (lambda_max - size) / (size - 1))
     by_chance = RANDOM_INDEX[size - 1]
-    return Weighing(
+    return MatrixWeights(
         criteria=tuple(criteria),
         eigenvector=_shares(np.abs(vectors[:, place].real)),
         row_geometric_mean=_shares(np.exp(np.log(matrix).mean(axis=1))),
@@ -101,10 +104,10 @@ def weigh(matrix: Floats, criteria: Sequence[str]) -> Weighing:
     )
 
 
-def weigh_group(matrices: Sequence[Floats], criteria: Sequence[str]) -> Group:
-    """The geometric mean is the only mean that keeps a group's matrix reciprocal (Aczél and Saaty 1983)."""
+def group_weights(matrices: Sequence[Floats], criteria: Sequence[str]) -> GroupWeights:
+    """Weights of each matrix and of the group: the geometric mean is the only mean that stays reciprocal (Aczél and Saaty 1983)."""
     together = np.exp(np.mean([np.log(matrix) for matrix in matrices], axis=0))
-    return Group(judges=tuple(weigh(matrix, criteria) for matrix in matrices), group=weigh(together, criteria))
+    return GroupWeights(judges=tuple(matrix_weights(matrix, criteria) for matrix in matrices), group=matrix_weights(together, criteria))
 
 
 def _shares(values: Floats) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
-"""What subjects do, out of a history: the columns by which `segments` tells them apart, a row for each subject.
+"""Behaviour of each subject in a history: the input columns of `segments`, one row per subject.
 
-Only columns that a history can state are made; a share of nothing is not known, and is not zero. `novelty_share` is left to tables
-that know it: out of visits it would be `revisit_share` turned round, and count the same thing for one segment and against another.
+Only columns that a history can state are computed; a share of nothing is unknown (NaN), not zero. `novelty_share` is left to tables that
+have it: computed from visits it would be 1 - `revisit_share`, and count the same fact for one segment and against another.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.history.reading import Counted, find_tables, open_history
+from models.history.reading import RowCounts, find_tables, open_history
 from models.planning.sheets import PlanningError, Sheet
 
 MONTH_MS = 30.4375 * 86_400_000
@@ -52,15 +52,18 @@ _BEHAVIOUR = """
 """
 
 
-def behaviour_of(folder: Path) -> tuple[Sheet, Sequence[Counted]]:
-    """The sheet of everybody in the history in `folder`, without columns that nothing is known for, and what became of its rows."""
+def behaviour_table(folder: Path) -> tuple[Sheet, Sequence[RowCounts]]:
+    """Sheet of all subjects in the history in `folder`, without columns that are unknown for all, and the row counts of its table.
+
+    Raises PlanningError if the folder has no interactions, or fewer than SUBJECTS_MIN subjects.
+    """
     path = find_tables(folder).get("interactions")
     if path is None:
-        raise PlanningError(f"{folder} holds no interactions: baskets alone do not tell how somebody behaves in the street")
+        raise PlanningError(f"{folder} holds no interactions: baskets alone do not show behaviour in the street")
     with open_history(interactions=path) as history:
-        table, counted = history.sql_named(_BEHAVIOUR, month_ms=MONTH_MS).df(), history.counted
+        table, counted = history.sql_named(_BEHAVIOUR, month_ms=MONTH_MS).df(), history.row_counts
     if len(table) < SUBJECTS_MIN:
-        raise PlanningError(f"{path} tells of {len(table)} subjects: nobody can be told apart")
+        raise PlanningError(f"{path} has {len(table)} subjects: at least {SUBJECTS_MIN} are needed")
     columns = tuple(name for name in table.columns[1:] if table[name].notna().any())
     cells = table[list(columns)].to_numpy(dtype=np.float64)
     return Sheet(tuple(table["subject"].astype(str)), columns, cells), counted

@@ -1,48 +1,48 @@
-"""`wayside-models ahp | vikor | segments | survey | sample-size`: CSV in, a table, a CSV and a picture out."""
+"""`wayside-models ahp | vikor | segments | survey | sample-size`: a CSV table in; a table, a CSV file and a chart out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, NamedTuple
 
+import msgspec
 import numpy as np
 import typer
 
-from models.history.options import show_counted
-from models.planning import ahp, drawings, segments, survey, vikor
-from models.planning.behaviour import behaviour_of
-from models.planning.sheets import PlanningError, Sheet, read_sheet, write_sheet
+from models.history.options import show_row_counts
+from models.history.reading import RowCounts
+from models.planning import ahp, charts, segments, survey, vikor
+from models.planning.behaviour import behaviour_table
+from models.planning.sheets import PlanningError, Sheet, read_items, read_sheet, write_sheet
 from models.screen import print_json, say, show
 
-Csv = Annotated[Path, typer.Option("--out", help="Write the table here, CSV.", dir_okay=False)]
-Picture = Annotated[Path, typer.Option(help="Draw it here, SVG.", dir_okay=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same table: same figures.")]
+Csv = Annotated[Path | None, typer.Option("--out", help="CSV file to write the table to.", dir_okay=False)]
+Picture = Annotated[Path | None, typer.Option("--picture", help="SVG file to write the chart to.", dir_okay=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Seed = Annotated[int, typer.Option(help="Random seed: same seed and table, same figures.")]
 
 
 def weigh_criteria(
-    matrices: Annotated[list[Path], typer.Argument(help="One CSV a judge: criteria in the same order; the upper triangle counts.")],
+    matrices: Annotated[list[Path], typer.Argument(help="One CSV file per judge, criteria in the same order; the upper triangle counts.")],
     *,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Weights of criteria from pairwise comparisons (AHP), and whether the judges agree with themselves.
+    """Weights of criteria from pairwise comparisons (AHP), and the consistency of each judge.
 
-    Exit code 1 when the group's matrix is not consistent: its weights should not be used.
+    Exit code 1 if the matrix of the group is not consistent: its weights should not be used.
     """
-    sheets = [read_sheet(path, blanks=True) for path in matrices]
-    for path, sheet in zip(matrices, sheets, strict=True):
-        if sheet.rows != sheets[0].rows:
-            raise PlanningError(f"{path} compares other criteria than {matrices[0]}, or in another order")
-    group = ahp.weigh_group([ahp.reciprocal(sheet) for sheet in sheets], sheets[0].rows)
+    sheets = _read_matrices(matrices)
+    group = ahp.group_weights([ahp.comparison_matrix(sheet) for sheet in sheets], sheets[0].rows)
     weights = group.group
     rows = list(zip(weights.criteria, weights.eigenvector, weights.row_geometric_mean, weights.column_mean, strict=True))
     header = ("criterion", "eigenvector", "row geometric mean", "column mean")
     if out is not None:
         write_sheet(out, header, rows)
     if picture is not None:
-        drawings.draw_weights(weights, picture)
+        charts.draw_weights(weights, picture)
     if as_json:
         print_json(group)
     else:
@@ -56,15 +56,18 @@ def weigh_criteria(
 
 
 def rank_alternatives(
-    table: Annotated[Path, typer.Argument(help="CSV: alternatives in rows, criteria in columns.", exists=True, dir_okay=False)],
+    table: Annotated[
+        Path,
+        typer.Argument(help="CSV file: alternatives in rows, named in the first column; criteria in columns.", exists=True, dir_okay=False),
+    ],
     *,
-    weight: Annotated[list[str] | None, typer.Option(help="criterion=weight, for every criterion; without it, entropy weights")] = None,
-    cost: Annotated[list[str] | None, typer.Option(help="A criterion of which less is better.")] = None,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    weight: Annotated[list[str] | None, typer.Option(help="criterion=weight, once per criterion; by default entropy weights.")] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="Criterion of which less is better; repeatable.")] = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """A set of alternatives that a group can live with (VIKOR), for every view of majority and regret."""
+    """Compromise ranking (VIKOR): a set of alternatives acceptable to a group, for each weighting of majority against regret."""
     sheet = read_sheet(table)
     notes = [] if weight else [vikor.ENTROPY_WARNING]
     weights = _weights(weight, sheet.columns) if weight else list(vikor.entropy_weights(sheet.cells, sheet.columns).weights)
@@ -77,7 +80,7 @@ def rank_alternatives(
     if out is not None:
         write_sheet(out, header, rows)
     if picture is not None:
-        drawings.draw_compromises(ranking, picture)
+        charts.draw_compromises(ranking, picture)
     if as_json:
         print_json({"ranking": ranking, "warnings": notes})
         return
@@ -88,118 +91,148 @@ def rank_alternatives(
 
 
 class SegmentsReport(NamedTuple):
-    """What `segments` found. `ignored` are columns that tell of no behaviour; `clusters` is 0 where there are none, `unsought` why not."""
+    """Report of `segments`. `ignored` are columns without behaviour, `left_out` counts subjects with an empty cell.
+
+    `clusters` is 0 without cluster structure; `clusters_skipped` is the reason if no clusters were fitted.
+    """
 
     counts: dict[str, int]
     ignored: tuple[str, ...]
     clusters: int
     stability: float
     left_out: int
-    unsought: str
+    clusters_skipped: str
 
 
 def find_segments(
     table: Annotated[
         Path | None,
-        typer.Argument(help=f"CSV: people in rows; columns among {', '.join(segments.BEHAVIOUR)}.", exists=True, dir_okay=False),
+        typer.Argument(
+            help=f"CSV file: subjects in rows, named in the first column; columns among {', '.join(segments.BEHAVIOUR)}.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
     *,
-    history: Annotated[Path | None, typer.Option(help="Instead: folder of a gateway's history.", exists=True, file_okay=False)] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="Folder of a gateway's history, instead of a table.", exists=True, file_okay=False)
+    ] = None,
     seed: Seed = 0,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give everybody one of the four segments by behaviour, and say whether the table has clusters of its own."""
-    if (table is None) == (history is None):
-        raise typer.BadParameter("give either a table or --history")
-    sheet, counted = (read_sheet(table, blanks=True), ()) if table is not None else behaviour_of(cast("Path", history))
-    assigned = segments.assign(sheet)
+    """One of the four segments for every subject, by behaviour, and whether the table has clusters of its own."""
+    sheet, counted = _read_behaviour(table, history)
+    assigned = segments.assign_segments(sheet)
     report = _segments_report(sheet, assigned, seed)
     if out is not None:
         rows = [
-            (who, segment or "", *row)
-            for who, segment, row in zip(assigned.people, assigned.segments, assigned.indices.tolist(), strict=True)
+            (subject, segment or "", *row)
+            for subject, segment, row in zip(assigned.subjects, assigned.segments, assigned.scores.tolist(), strict=True)
         ]
         write_sheet(out, ("subject", "segment", *segments.SEGMENTS), rows)
     if picture is not None:
-        drawings.draw_segments(assigned, picture)
+        charts.draw_segments(assigned, picture)
     if as_json:
         print_json({"tables": counted, **report._asdict()})
         return
-    show_counted(counted)
+    show_row_counts(counted)
     _show_segments(report)
 
 
-def _segments_report(sheet: Sheet, assigned: segments.Assigned, seed: int) -> SegmentsReport:
-    """Clusters are sought in behaviour only, among people of whom all of it is known; that there are none to seek is no fault."""
+def _read_behaviour(table: Path | None, history: Path | None) -> tuple[Sheet, Sequence[RowCounts]]:
+    if table is not None and history is None:
+        return read_sheet(table, blanks=True), ()
+    if history is not None and table is None:
+        return behaviour_table(history)
+    raise typer.BadParameter("give either a table or --history")
+
+
+def _segments_report(sheet: Sheet, assigned: segments.Segmentation, seed: int) -> SegmentsReport:
+    """Clusters are fitted to behaviour columns and complete subjects only; a table that does not allow it is reported, not an error."""
     place = [number for number, name in enumerate(sheet.columns) if name in segments.BEHAVIOUR]
     ignored = tuple(name for name in sheet.columns if name not in segments.BEHAVIOUR)
     known = sheet.cells[:, place]
     whole = known[~np.isnan(known).any(axis=1)]
     left_out = len(known) - len(whole)
     try:
-        clusters = segments.cluster(whole, seed)
+        clusters = segments.fit_clusters(whole, seed)
     except PlanningError as reason:
         return SegmentsReport(assigned.counts(), ignored, 0, 0.0, left_out, str(reason))
-    return SegmentsReport(assigned.counts(), ignored, clusters.parts if clusters.has_structure else 0, clusters.stability, left_out, "")
+    return SegmentsReport(
+        assigned.counts(), ignored, clusters.components if clusters.has_structure else 0, clusters.stability, left_out, ""
+    )
 
 
 def _show_segments(report: SegmentsReport) -> None:
-    rows = [(name, report.counts[name], ", ".join(way.tags), way.treat) for name, way in segments.STRATEGIES.items()]
-    show("Segments by behaviour", ("segment", "people", "offers tagged", "treat"), [*rows, ("unknown", report.counts["unknown"], "", "")])
+    rows = [(name, report.counts[name], ", ".join(way.tags), way.treatment) for name, way in segments.STRATEGIES.items()]
+    show(
+        "Segments by behaviour",
+        ("segment", "subjects", "offers tagged", "treatment"),
+        [*rows, ("unknown", report.counts["unknown"], "", "")],
+    )
     if report.ignored:
-        say(f"not looked at, for they tell of no behaviour: {', '.join(report.ignored)}")
+        say(f"columns ignored, not behaviour: {', '.join(report.ignored)}")
     if report.left_out:
-        say(f"{report.left_out:,} people with an empty cell are left out of the search for clusters")
-    if report.unsought:
-        say(f"clusters were not sought: {report.unsought}")
+        say(f"{report.left_out:,} subjects with an empty cell are left out of the search for clusters")
+    if report.clusters_skipped:
+        say(f"no clusters fitted: {report.clusters_skipped}")
     elif report.clusters:
-        say(f"{report.clusters} clusters, found again with agreement {report.stability:.2f} when people are drawn anew")
+        say(f"{report.clusters} clusters, found again in bootstrap samples with agreement {report.stability:.2f}")
     else:
-        say("no cluster structure: any grouping found in this table would be another one tomorrow")
+        say("no cluster structure: a grouping of this table would not be found again in new data")
 
 
 def examine_survey(
-    table: Annotated[Path, typer.Argument(help="CSV: respondents in rows, items in columns.", exists=True, dir_okay=False)],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV file: respondents in rows, items in columns; columns in no scale are ignored.", exists=True, dir_okay=False
+        ),
+    ],
     *,
-    scale: Annotated[list[str], typer.Option(help="name=item,item,… for every scale")],
+    scale: Annotated[list[str], typer.Option(help="name=item,item,… of one scale; repeatable.")],
     seed: Seed = 0,
-    out: Csv | None = None,
-    picture: Picture | None = None,
+    out: Csv = None,
+    picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether scales hold: alpha, AVE, composite reliability, Fornell and Larcker, exploratory factors."""
-    report = survey.examine(read_sheet(table, blanks=True), dict(_scale(text) for text in scale), seed)
+    """Reliability and validity of scales: alpha, AVE, composite reliability, Fornell-Larcker criterion, exploratory factors."""
+    scales = dict(_scale(text) for text in scale)
+    sheet, ignored = read_items(table, [item for items in scales.values() for item in items])
+    report = survey.analyse(sheet, scales, seed)
     factors = report.factors
     pattern = [(item, *row) for item, row in zip(factors.items, factors.loadings, strict=True)]
     header = ("item", *(f"factor {number + 1}" for number in range(factors.count)))
     if out is not None:
         write_sheet(out, header, pattern)
     if picture is not None:
-        drawings.draw_survey(report, picture)
+        charts.draw_survey(report, picture)
     if as_json:
-        print_json(report)
+        print_json({**msgspec.structs.asdict(report), "ignored": ignored})
         return
     rows = [(s.name, s.alpha, f"{s.alpha_low:.3f} … {s.alpha_high:.3f}", s.ave, s.composite_reliability) for s in report.scales]
     show(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
     show("Pattern loadings (promax)", header, pattern)
-    for first, second in report.confused:
-        say(f"{first} and {second} are not told apart (Fornell and Larcker)")
+    for first, second in report.not_discriminant:
+        say(f"{first} and {second} are not distinct (Fornell-Larcker criterion)")
+    if ignored:
+        say(f"columns in no scale, ignored: {', '.join(ignored)}")
     for note in report.warnings:
         say(f"warning: {note}")
 
 
 def needed_respondents(
     error: Annotated[float, typer.Argument(help="Half the width of the 95 % interval of a share, such as 0.05.")],
-    population: Annotated[int | None, typer.Option(min=1, help="How many people there are in all, if few.")] = None,
+    population: Annotated[int | None, typer.Option(min=1, help="Size of a small population.")] = None,
 ) -> None:
-    """How many people to ask."""
+    """Number of respondents needed to estimate a share."""
     typer.echo(survey.sample_size(error, population))
 
 
 def register(app: typer.Typer) -> None:
-    """Put the planning tools on the command line."""
+    """Add the commands to `app`."""
     for name, command, example in (
         ("ahp", weigh_criteria, "ahp judge-1.csv judge-2.csv --picture weights.svg"),
         ("vikor", rank_alternatives, "vikor alternatives.csv --cost price --picture compromise.svg"),
@@ -210,7 +243,15 @@ def register(app: typer.Typer) -> None:
         app.command(name, epilog=f"Example: [b]wayside-models {example}[/b]")(command)
 
 
-def _verdict(weighing: ahp.Weighing) -> str:
+def _read_matrices(paths: Sequence[Path]) -> list[Sheet]:
+    sheets = [read_sheet(path, blanks=True) for path in paths]
+    for path, sheet in zip(paths, sheets, strict=True):
+        if sheet.rows != sheets[0].rows:
+            raise PlanningError(f"{path} does not compare the criteria of {paths[0]} in the same order")
+    return sheets
+
+
+def _verdict(weighing: ahp.MatrixWeights) -> str:
     if weighing.is_consistent:
         return f"consistent (CR {weighing.consistency_ratio:.3f})"
     text = f"NOT consistent (CR {weighing.consistency_ratio:.3f}, should be below {ahp.CONSISTENT_BELOW:g})"
@@ -218,7 +259,7 @@ def _verdict(weighing: ahp.Weighing) -> str:
     if worst is None:
         return text
     return (
-        f"{text}; ask again about {worst.first} against {worst.third}: {worst.stated:.2g} was said, by way of {worst.second} it is "
+        f"{text}; ask again about {worst.first} against {worst.third}: stated {worst.stated:.2g}, by way of {worst.second} "
         f"{worst.implied:.2g}"
     )
 
@@ -230,7 +271,7 @@ def _weights(texts: list[str], criteria: tuple[str, ...]) -> list[float]:
         try:
             stated[name] = float(number)
         except ValueError:
-            raise PlanningError(f"--weight {text!r} does not read criterion=number") from None
+            raise PlanningError(f"--weight {text!r} is not criterion=number") from None
     if missing := [name for name in criteria if name not in stated]:
         raise PlanningError(f"criterion {missing[0]!r} has no --weight")
     if unknown := sorted(set(stated) - set(criteria)):
@@ -241,5 +282,5 @@ def _weights(texts: list[str], criteria: tuple[str, ...]) -> list[float]:
 def _scale(text: str) -> tuple[str, tuple[str, ...]]:
     name, equals, items = text.partition("=")
     if not equals or not name:
-        raise PlanningError(f"--scale {text!r} does not read name=item,item")
+        raise PlanningError(f"--scale {text!r} is not name=item,item")
     return name, tuple(item.strip() for item in items.split(",") if item.strip())

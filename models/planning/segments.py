@@ -1,12 +1,12 @@
-"""Four segments by behaviour, and whether a table of customers has clusters of its own at all.
+"""Four segments by behaviour, and a test whether a table has clusters of its own.
 
-The published segments are marked partly by age, gender, income and job. None of these may steer an offer here, so each segment is
-recognised by what people *do* (`MARKS`): how often they come, what they answer, what they buy without an offer. Everybody gets
-an index from 0 to 1 for each segment, the mean of their percentile ranks; the highest one names the segment, and whoever is too
-little known has none. What each segment is offered, and that strategic customers are not pushed with discounts, is `STRATEGIES`.
+The published segments are partly defined by age, gender, income and job. None of these may influence an offer here, so each segment is
+recognised by behaviour (`INDICATORS`): visits, answers, purchases without an offer. Every subject gets a score from 0 to 1 for each
+segment, the mean of the percentile ranks; the highest score is the segment, and a subject with too little data has none. `STRATEGIES`
+holds the treatment of each segment; strategic customers are not pushed with discounts.
 
-Clusters are another question: a mixture is fitted, its number of parts chosen by BIC, and believed only if it comes back when people
-are drawn anew. "No cluster structure" is an answer, and the right one for most tables.
+Clusters are a separate question: a Gaussian mixture is fitted, its number of components chosen by BIC, and accepted only if it is found
+again in bootstrap samples. "No cluster structure" is a valid result, and the right one for most tables.
 """
 
 from __future__ import annotations
@@ -27,114 +27,122 @@ Floats = NDArray[np.float64]
 Segment = Literal["communication", "ethical_behavioural", "individual", "economic"]
 SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 
-# Behaviour that speaks for (+1) or against (-1) a segment. After published/segments.json, without its personal attributes:
+# Behaviour for (+1) or against (-1) a segment. After the published segments, without their personal attributes:
 # service usage, revisits, contact, shopping rate | quality, price matters little, advertising | modern lifestyle | prices, discounts.
-MARKS: Mapping[Segment, Mapping[str, int]] = {
+INDICATORS: Mapping[Segment, Mapping[str, int]] = {
     "communication": {"visits_month": 1, "revisit_share": 1, "answered_share": 1, "purchases_month": 1},
     "ethical_behavioural": {"amount_ratio": 1, "full_price_share": 1, "opened_share": 1},
     "individual": {"novelty_share": 1, "variety": 1},
     "economic": {"redeemed_share": 1, "amount_ratio": -1, "full_price_share": -1},
 }
-BEHAVIOUR: tuple[str, ...] = tuple(dict.fromkeys(name for marks in MARKS.values() for name in marks))
-KNOWN_SHARE_MIN = 0.5  # of a segment's marks, else its index is not known
+BEHAVIOUR: tuple[str, ...] = tuple(dict.fromkeys(name for indicators in INDICATORS.values() for name in indicators))
+KNOWN_SHARE_MIN = 0.5  # of the indicators of a segment; below, its score is NaN
 
-PARTS_MAX = 8
-REDRAWS = 20
-STABLE_FROM = 0.75  # mean adjusted Rand index between the clusters and those of people drawn anew
+COMPONENTS_MAX = 8
+BOOTSTRAPS = 20
+STABILITY_MIN = 0.75  # mean adjusted Rand index between the clusters and those of bootstrap samples
 
 
 class Strategy(msgspec.Struct, frozen=True):
-    """How a segment is treated unless somebody decides otherwise: tags of fitting offers, and whether discounts suit it."""
+    """Default treatment of a segment: tags of fitting offers, and whether discounts are used."""
 
     tags: tuple[str, ...]
     discounts: bool
-    treat: str
+    treatment: str
 
 
 STRATEGIES: Mapping[Segment, Strategy] = {
     "communication": Strategy(
-        ("early_access", "service", "thank_you"), discounts=False, treat="keep the relationship; do not push discounts"
+        ("early_access", "service", "thank_you"), discounts=False, treatment="keep the relationship; do not push discounts"
     ),
-    "ethical_behavioural": Strategy(("quality", "recommended"), discounts=False, treat="speak of quality and of what others say"),
-    "individual": Strategy(("new", "premium"), discounts=False, treat="novel and premium offers, well-informed staff"),
-    "economic": Strategy(("discount", "bundle_price", "instalments"), discounts=True, treat="discounts and better terms"),
+    "ethical_behavioural": Strategy(("quality", "recommended"), discounts=False, treatment="stress quality and recommendations"),
+    "individual": Strategy(("new", "premium"), discounts=False, treatment="novel and premium offers, well-informed staff"),
+    "economic": Strategy(("discount", "bundle_price", "instalments"), discounts=True, treatment="discounts and better terms"),
 }
 
 
-class Assigned(msgspec.Struct, frozen=True, eq=False):
-    """Who belongs where. `indices` float64 (people, 4) in the order of SEGMENTS, NaN where too little is known."""
+class Segmentation(msgspec.Struct, frozen=True, eq=False):
+    """Segment of each subject, None if too little is known. `scores` float64 (subjects, 4) in the order of SEGMENTS, NaN where unknown."""
 
-    people: tuple[str, ...]
+    subjects: tuple[str, ...]
     segments: tuple[Segment | None, ...]
-    indices: Floats
+    scores: Floats
 
     def counts(self) -> dict[str, int]:
-        """How many people each segment has; those without one stand under `unknown`."""
+        """Number of subjects by segment; those without one are counted as `unknown`."""
         found: dict[str, int] = {segment: self.segments.count(segment) for segment in SEGMENTS}
         return {**found, "unknown": self.segments.count(None)}
 
 
 class Clusters(msgspec.Struct, frozen=True, eq=False):
-    """The best mixture. `labels` int (people,), all 0 where there is no structure; `bic` by number of parts from 1."""
+    """Best mixture. `labels` int (subjects,), all 0 without cluster structure; `bic` by number of components from 1."""
 
-    parts: int
+    components: int
     stability: float
     bic: tuple[float, ...]
     labels: NDArray[np.int64]
 
     @property
     def has_structure(self) -> bool:
-        """Whether the clusters are there for anybody else to find."""
-        return self.parts > 1
+        """True if there is more than one cluster and the clusters are stable."""
+        return self.components > 1
 
 
-def assign(sheet: Sheet) -> Assigned:
-    """The segment of every row of a sheet with columns of BEHAVIOUR, some of which may be missing or empty. Raises PlanningError."""
+def assign_segments(sheet: Sheet) -> Segmentation:
+    """Segment of every row of a sheet with columns of BEHAVIOUR, of which some may be missing or empty.
+
+    Raises PlanningError if the sheet has none of these columns.
+    """
     if not set(sheet.columns) & set(BEHAVIOUR):
-        raise PlanningError(f"no column tells of behaviour; there should be some of {', '.join(BEHAVIOUR)}")
+        raise PlanningError(f"no column of behaviour: at least one of {', '.join(BEHAVIOUR)} is needed")
     ranks = {name: _percentiles(sheet.cells[:, place]) for place, name in enumerate(sheet.columns) if name in BEHAVIOUR}
     unknown = np.full(len(sheet.rows), np.nan)
-    indices = np.column_stack(
-        [_index([_turned(ranks.get(name, unknown), sign) for name, sign in marks.items()]) for marks in MARKS.values()]
+    scores = np.column_stack(
+        [_score([_turned(ranks.get(name, unknown), sign) for name, sign in indicators.items()]) for indicators in INDICATORS.values()]
     )
-    best = [None if np.isnan(row).all() else SEGMENTS[int(np.nanargmax(row))] for row in indices]
-    return Assigned(sheet.rows, tuple(best), indices)
+    best = [None if np.isnan(row).all() else SEGMENTS[int(np.nanargmax(row))] for row in scores]
+    return Segmentation(sheet.rows, tuple(best), scores)
 
 
-def cluster(cells: Floats, seed: int = 0) -> Clusters:
-    """Clusters of the rows of (people, columns), without empty cells. Raises PlanningError."""
+def fit_clusters(cells: Floats, seed: int = 0) -> Clusters:
+    """Clusters of the rows of `cells` (subjects, columns).
+
+    Raises PlanningError if there are fewer than ten subjects per column, or if a cell is empty or a column constant.
+    """
     if len(cells) < 10 * cells.shape[1]:
-        raise PlanningError(f"{len(cells)} people are too few to find clusters in {cells.shape[1]} columns; ten for each column at least")
+        raise PlanningError(
+            f"{len(cells)} subjects are too few to find clusters in {cells.shape[1]} columns: at least ten for each column are needed"
+        )
     if np.isnan(cells).any():
-        raise PlanningError("clusters need every cell filled; leave out people or columns with empty ones")
+        raise PlanningError("clusters need every cell filled: leave out subjects or columns with empty cells")
     spread = cells.std(axis=0)
     if (spread == 0).any():
-        raise PlanningError(f"column {int(np.argmin(spread)) + 1} is the same for everybody: leave it out")
+        raise PlanningError(f"column {int(np.argmin(spread)) + 1} is constant: leave it out")
     scaled = (cells - cells.mean(axis=0)) / spread
-    fits = [_mixture(scaled, parts, seed) for parts in range(1, PARTS_MAX + 1)]
+    fits = [_mixture(scaled, components, seed) for components in range(1, COMPONENTS_MAX + 1)]
     bic = tuple(float(fit.bic(scaled)) for fit in fits)
-    parts = int(np.argmin(bic)) + 1
-    stability = _stability(scaled, parts, fits[parts - 1].predict(scaled), seed) if parts > 1 else 0.0
-    if stability < STABLE_FROM:
+    components = int(np.argmin(bic)) + 1
+    stability = _stability(scaled, components, fits[components - 1].predict(scaled), seed) if components > 1 else 0.0
+    if stability < STABILITY_MIN:
         return Clusters(1, stability, bic, np.zeros(len(cells), dtype=np.int64))
-    return Clusters(parts, stability, bic, fits[parts - 1].predict(scaled).astype(np.int64))
+    return Clusters(components, stability, bic, fits[components - 1].predict(scaled).astype(np.int64))
 
 
-def _mixture(scaled: Floats, parts: int, seed: int) -> GaussianMixture:
-    return GaussianMixture(parts, reg_covar=1e-4, n_init=3, random_state=seed).fit(scaled)
+def _mixture(scaled: Floats, components: int, seed: int) -> GaussianMixture:
+    return GaussianMixture(components, reg_covar=1e-4, n_init=3, random_state=seed).fit(scaled)
 
 
-def _stability(scaled: Floats, parts: int, labels: NDArray[np.int64], seed: int) -> float:
+def _stability(scaled: Floats, components: int, labels: NDArray[np.int64], seed: int) -> float:
     draws = np.random.default_rng(seed)
     agreements = []
-    for redraw in range(REDRAWS):
-        people = draws.integers(len(scaled), size=len(scaled))
-        agreements.append(adjusted_rand_score(labels, _mixture(scaled[people], parts, seed + redraw).predict(scaled)))
+    for draw in range(BOOTSTRAPS):
+        sample = draws.integers(len(scaled), size=len(scaled))
+        agreements.append(adjusted_rand_score(labels, _mixture(scaled[sample], components, seed + draw).predict(scaled)))
     return float(np.mean(agreements))
 
 
 def _percentiles(values: Floats) -> Floats:
-    """Mid-ranks as shares of those who are known; NaN stays."""
+    """Mid-ranks as shares of the known values; NaN stays NaN."""
     known = ~np.isnan(values)
     ranks = np.full(len(values), np.nan)
     if known.any():
@@ -146,9 +154,9 @@ def _turned(ranks: Floats, sign: int) -> Floats:
     return ranks if sign > 0 else 1 - ranks
 
 
-def _index(parts: list[Floats]) -> Floats:
-    """The mean of what is known, where at least half of it is."""
-    table = np.column_stack(parts)
+def _score(ranks: list[Floats]) -> Floats:
+    """Mean of the known values of each row, NaN where fewer than half are known."""
+    table = np.column_stack(ranks)
     known = (~np.isnan(table)).sum(axis=1)
     mean = np.nansum(table, axis=1) / np.maximum(known, 1)
     return np.where(known >= KNOWN_SHARE_MIN * table.shape[1], mean, np.nan)

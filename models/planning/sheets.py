@@ -1,10 +1,11 @@
-"""Tables from and to CSV files, as people keep them: a header, a name in the first column, numbers in the rest."""
+"""CSV tables of the planning tools: a header, and numbers in all columns but, where rows have names, the first."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from models.errors import ModelsError
 
+_FIRST_LINE = 2  # the header is line 1
+
 
 class PlanningError(ModelsError):
-    """What was given cannot be planned with; the text names the place and the way out."""
+    """Input that cannot be used; the message names the place and the remedy."""
 
 
 class Sheet(msgspec.Struct, frozen=True, eq=False):
@@ -27,7 +30,46 @@ class Sheet(msgspec.Struct, frozen=True, eq=False):
 
 
 def read_sheet(path: Path, *, blanks: bool = False) -> Sheet:
-    """The sheet in a CSV file. Raises PlanningError naming line and column; empty cells only where `blanks` allows them."""
+    """Sheet of a CSV file whose first column names the rows. Empty cells become NaN if `blanks`, otherwise they are an error.
+
+    Raises PlanningError, naming line and column, if the file is not UTF-8, has no header or fewer than two columns, if a line has another
+    number of cells than the header, if a cell is not a finite number, or if the name of a row or column occurs twice.
+    """
+    header, lines = _read_lines(path)
+    columns, rows = header[1:], tuple(line[0].strip() for line in lines)
+    _check_unique(path, "row", rows)
+    _check_unique(path, "column", columns)
+    cells = [[_number(line[place], path, row, header[place], blanks) for place in range(1, len(header))] for row, line in enumerate(lines)]
+    return Sheet(rows, columns, np.array(cells, dtype=np.float64))
+
+
+def read_items(path: Path, items: Collection[str]) -> tuple[Sheet, tuple[str, ...]]:
+    """Sheet of the columns `items` of a CSV file, rows numbered from 1, and the names of the columns left out.
+
+    The first column is a column like any other; empty cells become NaN. Raises PlanningError as `read_sheet` does, and if an item has no
+    column.
+    """
+    header, lines = _read_lines(path)
+    _check_unique(path, "column", header)
+    if missing := [item for item in items if item not in header]:
+        raise PlanningError(f"{path} has no column {missing[0]!r}; there are {', '.join(header[:12])}")
+    places = [place for place, name in enumerate(header) if name in items]
+    cells = [[_number(line[place], path, row, header[place], blanks=True) for place in places] for row, line in enumerate(lines)]
+    names = tuple(header[place] for place in places)
+    numbers = tuple(str(number) for number in range(1, len(lines) + 1))
+    return Sheet(numbers, names, np.array(cells, dtype=np.float64)), tuple(name for name in header if name not in items)
+
+
+def write_sheet(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file; floats have six significant digits."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in line] for line in lines)
+
+
+def _read_lines(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Header and lines of a CSV file: at least one line and two columns, every line as long as the header."""
     try:
         lines = [line for line in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if any(cell.strip() for cell in line)]
     except UnicodeDecodeError as error:
@@ -36,43 +78,30 @@ def read_sheet(path: Path, *, blanks: bool = False) -> Sheet:
         raise PlanningError(f"{path} cannot be read as CSV ({error})") from error
     if len(lines) < 2 or len(lines[0]) < 2:
         between = [sign for sign in ";\t|" if lines and len(lines[0]) == 1 and sign in lines[0][0]]
-        hint = f"; {between[0]!r} seems to separate its columns, and a comma should" if between else ""
-        raise PlanningError(f"{path} needs a header line and at least one line of figures, the first column being names{hint}")
-    columns = tuple(cell.strip() for cell in lines[0][1:])
-    rows: list[str] = []
-    cells: list[list[float]] = []
-    for number, line in enumerate(lines[1:], start=2):
-        if len(line) != len(columns) + 1:
-            raise PlanningError(f"{path}: line {number} has {len(line)} cells, the header {len(columns) + 1}")
-        rows.append(line[0].strip())
-        cells.append(
-            [_number(cell, f"{path}: line {number}, column {name!r}", blanks) for cell, name in zip(line[1:], columns, strict=True)]
-        )
-    for what, names in (("row", rows), ("column", columns)):
-        if twice := next((name for name in names if list(names).count(name) > 1), None):
-            raise PlanningError(f"{path}: the {what} {twice!r} stands twice")
-    return Sheet(tuple(rows), columns, np.array(cells, dtype=np.float64))
+        hint = f"; {between[0]!r} seems to separate its columns: use a comma" if between else ""
+        raise PlanningError(f"{path} needs a header line, at least one line of figures and at least two columns{hint}")
+    for number, line in enumerate(lines[1:], start=_FIRST_LINE):
+        if len(line) != len(lines[0]):
+            raise PlanningError(f"{path}: line {number} has {len(line)} cells, the header {len(lines[0])}")
+    return tuple(cell.strip() for cell in lines[0]), lines[1:]
 
 
-def write_sheet(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """A CSV file; figures with six significant digits."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in line] for line in lines)
+def _check_unique(path: Path, kind: str, names: Sequence[str]) -> None:
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise PlanningError(f"{path}: the {kind} {repeated[0]!r} occurs twice")
 
 
-def _number(cell: str, where: str, blanks: bool) -> float:  # noqa: FBT001 - passed on as it came
-    text = cell.strip()
+def _number(cell: str, path: Path, row: int, column: str, blanks: bool) -> float:  # noqa: FBT001 - passed on as it came
+    text, where = cell.strip(), f"{path}: line {row + _FIRST_LINE}, column {column!r}"
     if not text:
         if blanks:
             return math.nan
-        raise PlanningError(f"{where} is empty; fill it in, or leave the line out")
+        raise PlanningError(f"{where} is empty: fill it in, or leave the line out")
     above, _, below = text.partition("/")  # comparisons are written as 1/3
     try:
         value = float(above) / float(below or 1)
     except (ValueError, ZeroDivisionError):
-        raise PlanningError(f"{where} holds {text[:40]!r}, which is no number") from None
+        raise PlanningError(f"{where} holds {text[:40]!r}, which is not a number") from None
     if not math.isfinite(value):
-        raise PlanningError(f"{where} holds {text[:40]!r}, which is no finite number")
+        raise PlanningError(f"{where} holds {text[:40]!r}, which is not a finite number")
     return value

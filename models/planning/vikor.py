@@ -1,10 +1,11 @@
-"""VIKOR (Opricovic and Tzeng 2004) with entropy weights (Shannon): a set of alternatives that a group can live with.
+"""VIKOR (Opricovic and Tzeng 2004): compromise ranking, a set of alternatives acceptable to a group; entropy weights (Shannon 1948).
 
-The result is a *set*: naming one winner where two are nearly as good is the commonest misuse. And the answer depends on
-`v`, how much the majority counts against the one who regrets most, so the sweep over v is part of the answer.
+The result is a *set*: naming one winner where two are nearly equal is the commonest misuse. It depends on `v`, the weight of the majority
+against the largest individual regret, so the sweep over v is part of the result.
 
-Entropy gives a criterion weight for *spreading* the alternatives, not for mattering: a column of almost equal cells gets almost no
-weight, however important it is. It is offered because published work uses it, with a warning, and stated weights outrank it.
+Entropy weights measure how far a criterion *spreads* the alternatives, not how much it matters: a column of almost equal cells gets
+almost no weight, however important it is. They are offered because published work uses them, with a warning; stated weights take
+precedence.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from models.planning.sheets import PlanningError, Sheet
 Floats = NDArray[np.float64]
 
 SWEEP = tuple(round(1.0 - step / 10, 1) for step in range(11))
-ENTROPY_WARNING = "entropy weighs how far a criterion spreads the alternatives, not how much it matters: state weights if you know them"
+ENTROPY_WARNING = (
+    "entropy weights measure how far a criterion spreads the alternatives, not how much it matters: state weights if you know them"
+)
 
 
 class Entropy(msgspec.Struct, frozen=True):
-    """Entropy, divergence 1 - E and weight of each criterion."""
+    """Entropy E, divergence 1 - E and weight of each criterion."""
 
     entropy: tuple[float, ...]
     divergence: tuple[float, ...]
@@ -32,9 +35,9 @@ class Entropy(msgspec.Struct, frozen=True):
 
 
 class Compromise(msgspec.Struct, frozen=True):
-    """One v: Q of every alternative in the order of the sheet (0 best), and the set that is proposed, best first.
+    """Result for one v: Q of each alternative in the order of the sheet (0 is best), and the proposed set, best first.
 
-    `has_advantage`: the best is ahead by at least 1/(m-1). `is_stable`: it is also best by the sum, or by the worst regret.
+    `has_advantage`: the best is ahead by at least 1/(m-1). `is_stable`: it is also the best by S or by R.
     """
 
     v: float
@@ -45,7 +48,7 @@ class Compromise(msgspec.Struct, frozen=True):
 
 
 class Ranking(msgspec.Struct, frozen=True):
-    """Group utility S, individual regret R (0 best each), and the compromises of the sweep."""
+    """Group utility S and individual regret R of each alternative (0 is best), and the compromises of the sweep over v."""
 
     alternatives: tuple[str, ...]
     criteria: tuple[str, ...]
@@ -56,23 +59,30 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 def entropy_weights(cells: Floats, criteria: Sequence[str]) -> Entropy:
-    """From positive cells (alternatives, criteria). Raises PlanningError."""
+    """Entropy weights of positive cells (alternatives, criteria).
+
+    Raises PlanningError if a cell is not positive, there is one alternative only, or all alternatives are equal.
+    """
     if (cells <= 0).any():
         raise PlanningError(f"entropy needs positive figures, {_name_of(cells <= 0, criteria)!r} has others; state weights instead")
     if len(cells) < 2:
-        raise PlanningError("one alternative alone needs no choice")
+        raise PlanningError("one alternative only: there is nothing to rank")
     shares = cells / cells.sum(axis=0)
     entropy = -(shares * np.log(shares)).sum(axis=0) / np.log(len(cells))
     divergence = 1.0 - entropy
     if divergence.sum() < 1e-12:
-        raise PlanningError("all alternatives are alike in every criterion: entropy weights nothing")
+        raise PlanningError("all alternatives are equal in every criterion: there are no entropy weights")
     return Entropy(tuple(entropy.tolist()), tuple(divergence.tolist()), tuple((divergence / divergence.sum()).tolist()))
 
 
 def rank(sheet: Sheet, weights: Sequence[float], *, costs: Sequence[str] = (), sweep: Sequence[float] = SWEEP) -> Ranking:
-    """VIKOR of alternatives (rows) by criteria (columns). `costs` names criteria of which less is better. Raises PlanningError."""
+    """VIKOR of alternatives (rows) by criteria (columns); `costs` names the criteria of which less is better.
+
+    Raises PlanningError if there is one alternative only, all are equal, a cost is not a criterion, or the weights do not fit (one per
+    criterion, none negative, not all zero).
+    """
     if len(sheet.rows) < 2:
-        raise PlanningError("one alternative alone needs no choice")
+        raise PlanningError("one alternative only: there is nothing to rank")
     if len(weights) != len(sheet.columns) or min(weights) < 0 or sum(weights) <= 0:
         raise PlanningError(f"{len(sheet.columns)} criteria need as many weights, none negative, not all zero; {len(weights)} were given")
     if unknown := sorted(set(costs) - set(sheet.columns)):
@@ -80,10 +90,10 @@ def rank(sheet: Sheet, weights: Sequence[float], *, costs: Sequence[str] = (), s
     better = np.where(np.isin(sheet.columns, costs), -1.0, 1.0) * sheet.cells
     span = better.max(axis=0) - better.min(axis=0)
     if not span.any():
-        raise PlanningError("all alternatives are alike in every criterion: there is nothing to choose by")
+        raise PlanningError("all alternatives are equal in every criterion: there is nothing to rank by")
     share = np.asarray(weights, dtype=np.float64) / sum(weights)
-    missed = share * np.divide(better.max(axis=0) - better, span, out=np.zeros_like(better), where=span > 0)
-    s, r = missed.sum(axis=1), missed.max(axis=1)
+    regret = share * np.divide(better.max(axis=0) - better, span, out=np.zeros_like(better), where=span > 0)
+    s, r = regret.sum(axis=1), regret.max(axis=1)
     return Ranking(
         alternatives=sheet.rows,
         criteria=sheet.columns,

@@ -13,8 +13,8 @@ import typer
 
 from models.errors import ModelsError
 from models.history.mapping import HistoryError
-from models.history.options import AsJson, Asked, BasketsFile, Folder, MappingFile, MapText, opened, show_counted
-from models.history.reading import Counted
+from models.history.options import AsJson, BasketsFile, Folder, HistorySource, MappingFile, MapText, open_source, show_row_counts
+from models.history.reading import RowCounts
 from models.propensity.families import NAMES, families
 from models.propensity.items import Hits, hit_rate
 from models.propensity.lessons import lent_by_history, taught_by_coupons
@@ -34,7 +34,7 @@ _LINES = "SELECT subject, item, at_ms FROM baskets"
 class ItemsReport(msgspec.Struct, frozen=True):
     """What `items` found: rows of the table, and hit rates for anything and for new things."""
 
-    tables: tuple[Counted, ...]
+    tables: tuple[RowCounts, ...]
     items: int
     anything: Hits
     new_only: Hits
@@ -91,10 +91,10 @@ def items(
     as_json: AsJson = False,
 ) -> None:
     """Whether item-item filtering finds what people take later better than popularity does, split by subject and by time."""
-    with opened(Asked(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
-        if not history.of("baskets").used:
+    with open_source(HistorySource(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
+        if not history.row_counts_of("baskets").used:
             raise HistoryError("the history holds no basket line: items cannot be compared")
-        lines, counted = history.sql(_LINES).df(), history.counted
+        lines, counted = history.sql(_LINES).df(), history.row_counts
     subjects, things = (np.unique(lines[name].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64) for name in ("subject", "item"))
     times = lines["at_ms"].to_numpy(dtype=np.int64)
     anything, new_only = (hit_rate(subjects, things, times, seed=seed, new_only=new) for new in (False, True))
@@ -102,7 +102,7 @@ def items(
     if as_json:
         print_json(report)
         return
-    show_counted(counted)
+    show_row_counts(counted)
     header = ("later taken", "subjects", "by items", "by popularity", "difference")
     rows = [
         (what, hits.subjects, interval_text(hits.by_items, 3), interval_text(hits.by_popularity, 3), interval_text(hits.difference, 3))

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core import features
+from models.history.labels import labelled_proposals
 from models.history.reading import find_tables, open_history
-from models.history.teaching import lessons
 from models.propensity.bayes import OfferBayes, lent
 from models.propensity.sample import Sample, TrainingError, checked
 from models.propensity.withholding import withhold
@@ -42,8 +42,8 @@ def taught_by_history(folder: Path, seed: int) -> Taught:
     """The proposals of the history in `folder`; `HistoryError` or `TrainingError` when they cannot teach."""
     path = _interactions(folder)
     with open_history(interactions=path) as history:
-        learnt = lessons(history)
-        counted = history.of("interactions")
+        learnt = labelled_proposals(history)
+        counted = history.row_counts_of("interactions")
     sample = Sample(learnt.rows, learnt.taken, learnt.subjects, learnt.at_ms, names=features.NAMES)
     checked(sample)
     table = TableReport(
@@ -59,7 +59,7 @@ def taught_by_history(folder: Path, seed: int) -> Taught:
 def lent_by_history(folder: Path) -> tuple[OfferBayes, ...]:
     """A start for the real-time model of every offer in the history: bin edges and counts, no row of anybody."""
     with open_history(interactions=_interactions(folder)) as history:
-        learnt = lessons(history)
+        learnt = labelled_proposals(history)
     return tuple(
         lent(str(offer), features.NAMES, learnt.rows[of], learnt.taken[of], at_ms=int(learnt.at_ms[of].max()))
         for offer in np.unique(learnt.offers)

@@ -1,6 +1,6 @@
-"""What a subject and an offer are worth, and how much work each therefore gets.
+"""Customer value: expected purchases, expected spend, lifetime value, and the analysis effort that follows.
 
-`purchases` (BG/NBD) says how often somebody will still come, `spend` (gamma-gamma) what they leave each time, `lifetime`
-puts both together. `worth` has the other parameters of the sources: the value of a marketing decision and the strength of
-an association. `effort` turns them into volume, variety and velocity; `intent` weighs them; `next_month` judges them.
+`bg_nbd` forecasts the number of purchases, `gamma_gamma` the spend per purchase; `lifetime` combines both into CLV. `decision_parameters`
+computes MDV, SBA and IBA, `effort` derives volume, variety and velocity of the analysis, `intent` regresses the intention to buy on all
+four. `next_month` is the benchmark of the purchase forecast.
 """

@@ -1,4 +1,4 @@
-"""`wayside-models value`: what subjects are worth, how sure that is, and the tiers of attributes that follow from it."""
+"""`wayside-models value`: lifetime value of subjects, its uncertainty, and the tiers of attributes that follow from it."""
 
 from __future__ import annotations
 
@@ -14,46 +14,52 @@ from gateway.core.types import Purpose
 from models.history import derived
 from models.history.options import (
     AsJson,
-    Asked,
     BasketsFile,
     Folder,
+    HistorySource,
     InteractionsFile,
     MappingFile,
     MapText,
     MemoryMb,
-    opened,
-    show_counted,
+    open_source,
+    show_row_counts,
 )
-from models.history.reading import MEMORY_MB, Counted
+from models.history.reading import MEMORY_MB, RowCounts
 from models.screen import print_json, say, show, working
+from models.value.bg_nbd import BgNbd
 from models.value.effort import TIERS, clv_edges, tier_of
-from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, value_subjects
-from models.value.purchases import Purchases
-from models.value.spend import Spend
+from models.value.gamma_gamma import GammaGamma
+from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, lifetime_values
 
 UNIT_DAYS = 7.0
 DAY_MS = 86_400_000
 _CORRELATION_MAX = 0.3
 LEARNING: tuple[Purpose, ...] = ("learning",)
+ONE_TIME = "their probability is 1 by construction of BG/NBD, not informative for one-time buyers, and left empty"
 
 
 class ValueReport(msgspec.Struct, frozen=True):
-    """What `value` prints. Amounts are minor units; `deciles` are CLV at 0, 10, …, 100 %; `tiers` count subjects who said yes."""
+    """Report of `value`; amounts in minor units, `deciles` are CLV at 0, 10, …, 100 %.
 
-    tables: tuple[Counted, ...]
+    `mean_probability_alive` is over repeat buyers, because BG/NBD gives every one-time buyer 1. `tiers` counts the subjects by tier, as
+    if all had consented to learning.
+    """
+
+    tables: tuple[RowCounts, ...]
     until_day: str
     subjects: int
-    purchases: Purchases
-    spend: Spend
+    bg_nbd: BgNbd
+    gamma_gamma: GammaGamma
     total_minor: float
     deciles: tuple[float, ...]
     expected_next_month: float
-    mean_active: float
+    one_time_buyers: int
+    mean_probability_alive: float
     tiers: tuple[int, ...]
 
 
 def register(app: typer.Typer) -> None:
-    """Hang the commands of this room into the command line."""
+    """Add the command to `app`."""
     app.command(epilog="Example: [b]wayside-models value --dir export --out clv.csv[/b]")(value)
 
 
@@ -64,41 +70,50 @@ def value(
     map_text: MapText = "",
     mapping: MappingFile = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day not observed, UTC; by default the day after the last purchase.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="First day that is not observed, UTC; by default the day after the last purchase."),
     ] = None,
-    months: Annotated[int, typer.Option(min=1, max=120, help="Months that count.")] = MONTHS,
-    discount: Annotated[float, typer.Option(min=0, max=5, help="Yearly discount.")] = DISCOUNT_YEAR,
+    months: Annotated[int, typer.Option(min=1, max=120, help="Number of months to value.")] = MONTHS,
+    discount: Annotated[float, typer.Option(min=0, max=5, help="Yearly discount rate.")] = DISCOUNT_YEAR,
     margin_share: Annotated[float, typer.Option(min=0, max=1, help="Share of an amount that is margin.")] = MARGIN_SHARE,
-    out: Annotated[Path | None, typer.Option(help="CSV to write, a row for each subject.", dir_okay=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write, one row per subject.", dir_okay=False)] = None,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of their parameters."""
-    with opened(Asked(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
+    """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of the parameters.
+
+    In --out, probability_alive is empty for one-time buyers: it is 1 by construction of BG/NBD, not informative.
+    """
+    with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         last = derived.span(history).until_ms
         until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
         table = derived.rfm(history, until_ms, UNIT_DAYS)
-        counted = history.counted
+        counted = history.row_counts
     with working("fitting"):
-        lifetimes = value_subjects(table, UNIT_DAYS, Terms(months, discount, margin_share))
+        lifetimes = lifetime_values(table, UNIT_DAYS, Terms(months, discount, margin_share))
     worth = lifetimes.value_minor
     edges = clv_edges(worth)
+    repeat = table["frequency"].to_numpy() > 0
     tiers = np.bincount([tier_of(float(clv), edges, LEARNING) for clv in worth], minlength=len(TIERS))
     if out is not None:
-        table.assign(clv_minor=worth, next_month=lifetimes.next_month, active=lifetimes.active, spend_minor=lifetimes.spend_minor).to_csv(
-            out, index=False
-        )
+        table.assign(
+            clv_minor=worth,
+            next_month=lifetimes.next_month,
+            probability_alive=np.where(repeat, lifetimes.probability_alive, np.nan),
+            spend_minor=lifetimes.spend_minor,
+        ).to_csv(out, index=False)
     report = ValueReport(
         tables=counted,
         until_day=datetime.fromtimestamp(until_ms / 1000, UTC).date().isoformat(),
         subjects=len(table),
-        purchases=lifetimes.purchases,
-        spend=lifetimes.spend,
+        bg_nbd=lifetimes.bg_nbd,
+        gamma_gamma=lifetimes.gamma_gamma,
         total_minor=float(worth.sum()),
         deciles=tuple(float(value) for value in np.quantile(worth, np.linspace(0, 1, 11))),
         expected_next_month=float(lifetimes.next_month.sum()),
-        mean_active=float(lifetimes.active.mean()),
+        one_time_buyers=int((~repeat).sum()),
+        mean_probability_alive=float(lifetimes.probability_alive[repeat].mean()),
         tiers=tuple(int(count) for count in tiers),
     )
     if as_json:
@@ -108,18 +123,21 @@ def value(
 
 
 def _show(report: ValueReport, months: int, out: Path | None) -> None:
-    show_counted(report.tables)
-    of, money = report.purchases, report.spend
-    purchases = zip(("r", "alpha", "a", "b"), (of.r, of.alpha, of.a, of.b), of.errors, strict=True)
-    spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.errors, strict=True)
+    show_row_counts(report.tables)
+    of, money = report.bg_nbd, report.gamma_gamma
+    purchases = zip(("r", "alpha", "a", "b"), (of.r, of.alpha, of.a, of.b), of.standard_errors, strict=True)
+    spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.standard_errors, strict=True)
     rows = [("BG/NBD", *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
     show(f"{report.subjects:,} subjects until {report.until_day}, time in weeks", ("model", "parameter", "value", "standard error"), rows)
-    say(f"expected purchases in the next month: {report.expected_next_month:,.0f}; mean chance of still coming: {report.mean_active:.3f}")
+    say(f"expected purchases in the next month: {report.expected_next_month:,.0f}")
+    say(f"mean probability that a repeat buyer is still active: {report.mean_probability_alive:.3f}")
+    if report.one_time_buyers:
+        say(f"{report.one_time_buyers:,} one-time buyers: {ONE_TIME}")
     title = f"lifetime value over {months} months, minor units; in all {report.total_minor:,.0f}"
     show(title, ("share of subjects below", "value"), [(f"{10 * place} %", value) for place, value in enumerate(report.deciles)])
-    told = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)
-    say(f"attributes for subjects who said yes to learning: {told}; everybody else: tier 0")
+    tiers = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)
+    say(f"attributes used with consent to learning: {tiers}; without it: tier 0")
     if abs(money.correlation) > _CORRELATION_MAX:
-        say(f"warning: who comes more often spends otherwise (correlation {money.correlation:.2f}); gamma-gamma supposes the contrary")
+        say(f"warning: frequency and spend are correlated ({money.correlation:.2f}); gamma-gamma assumes that they are independent")
     if out is not None:
-        say(f"a row for each subject is in {out}")
+        say(f"one row per subject is in {out}")

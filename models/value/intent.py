@@ -1,9 +1,9 @@
-"""How much MDV, CLV, SBA and IBA weigh in the intention to buy: a ridge regression with intervals.
+"""Ridge regression of the intention to buy on MDV, CLV, SBA and IBA, with intervals.
 
-The sources prescribe multiple regression. Its weights explode where two of the four say nearly the same (CLV and SBA
-often do), so the regression is on standardised columns with a penalty; how strong is chosen by leave-one-out error, and 0 is
-among the choices, so that clean data is answered exactly. Intervals come from drawing subjects anew, choosing the
-penalty each time, because an interval that trusts a chosen penalty is too narrow.
+The sources prescribe multiple regression. Its weights explode where two of the four are nearly collinear (CLV and SBA often are), so the
+regression is on standardised columns with a penalty chosen by leave-one-out error; 0 is among the choices, so that data without noise
+gives exact weights. Intervals come from a bootstrap over subjects that chooses the penalty in each draw, because an interval with a fixed
+penalty is too narrow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.measures import Interval
-from models.value.purchases import ValuationError
+from models.value.bg_nbd import ValuationError
 
 Floats = NDArray[np.float64]
 
@@ -24,12 +24,12 @@ NAMES = ("MDV", "CLV", "SBA", "IBA")
 PENALTIES = (0.0, *np.geomspace(1e-4, 1e3, 29))  # times the number of rows
 DRAWS = 400
 ROWS_MIN_PER_COLUMN = 5
-COLUMNS_MAX = 64  # a weight is for people to read; beyond that one wants a model, not a regression
-_FLAT = 1e-10  # share of the largest singular value below which a direction holds nothing
+COLUMNS_MAX = 64  # weights are for reading; more columns call for a predictive model
+_FLAT = 1e-10  # share of the largest singular value below which a direction is dropped
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """One column's weight: `effect` per unit of the column, `standard` per standard deviation of it; 95 % intervals."""
+    """Weight of one column: `effect` per unit of the column, `standard` per standard deviation of it; 95 % intervals."""
 
     name: str
     effect: Interval
@@ -37,7 +37,7 @@ class Weight(msgspec.Struct, frozen=True):
 
 
 class IntentWeights(msgspec.Struct, frozen=True):
-    """The fitted regression: y = intercept + sum(effect * column). `penalty` as chosen, `r2` on rows left out one by one."""
+    """Fitted regression: y = intercept + sum(effect * column). `penalty` is the one chosen, `r2` that of leave-one-out predictions."""
 
     weights: tuple[Weight, ...]
     intercept: float
@@ -47,11 +47,11 @@ class IntentWeights(msgspec.Struct, frozen=True):
 
     @property
     def effects(self) -> Floats:
-        """The weights per unit, in the order of the columns."""
+        """Weights per unit, (k,), in the order of the columns."""
         return np.array([weight.effect.value for weight in self.weights])
 
     def predict(self, columns: Floats) -> Floats:
-        """The intention, (n,), for columns (n, k)."""
+        """Predicted intention, (n,), for columns (n, k)."""
         return self.intercept + columns @ self.effects
 
 
@@ -65,17 +65,21 @@ class _Fit(NamedTuple):
 def fit_intent(
     columns: Floats, intent: Floats, seed: int, subjects: NDArray[np.int64] | None = None, names: tuple[str, ...] = NAMES
 ) -> IntentWeights:
-    """Weights of the `columns` (n, k) on `intent` (n,). `subjects` are group numbers from 0; without them every row is one."""
-    whose = np.arange(len(intent)) if subjects is None else subjects
-    _check(columns, intent, whose, names)
+    """Weights of `columns` (n, k) for `intent` (n,). `subjects` (n,) are group numbers from 0; by default each row is its own group.
+
+    Raises ValuationError if shapes differ, there are too few rows or more than COLUMNS_MAX columns, a value is not finite, or the
+    intention is constant. A constant column gets weight 0 and a warning.
+    """
+    groups = np.arange(len(intent)) if subjects is None else subjects
+    _check(columns, intent, groups, names)
     spread = columns.std(axis=0)
     whole = _fit(columns, intent)
     draws = np.random.default_rng(seed)
-    people = int(whose.max()) + 1
-    rows_of = np.split(np.argsort(whose, kind="stable"), np.cumsum(np.bincount(whose, minlength=people))[:-1])
+    count = int(groups.max()) + 1
+    rows_of = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups, minlength=count))[:-1])
     drawn = []
     for _ in range(DRAWS):
-        rows = np.concatenate([rows_of[person] for person in draws.integers(people, size=people)])
+        rows = np.concatenate([rows_of[group] for group in draws.integers(count, size=count)])
         drawn.append(_fit(columns[rows], intent[rows]).effects)
     low, high = np.percentile(np.array(drawn), (2.5, 97.5), axis=0)
     weights = tuple(
@@ -94,7 +98,7 @@ def _check(columns: Floats, intent: Floats, subjects: NDArray[np.int64], names: 
     if columns.ndim != 2 or columns.shape[1] != len(names) or len(columns) != len(intent) or len(subjects) != len(intent):
         raise ValuationError(f"columns have the shape {columns.shape}; {len(intent)} rows of {len(names)} were expected")
     if len(names) > COLUMNS_MAX:
-        raise ValuationError(f"{len(names)} columns are more than the {COLUMNS_MAX} whose weights anybody could read: choose some")
+        raise ValuationError(f"{len(names)} columns are more than {COLUMNS_MAX}: choose the most important ones")
     if len(columns) < ROWS_MIN_PER_COLUMN * len(names):
         raise ValuationError(
             f"{len(columns)} rows are too few for {len(names)} weights: at least {ROWS_MIN_PER_COLUMN * len(names)} are needed"
@@ -102,14 +106,14 @@ def _check(columns: Floats, intent: Floats, subjects: NDArray[np.int64], names: 
     if not np.isfinite(columns).all() or not np.isfinite(intent).all():
         raise ValuationError("a column or the intention holds values that are missing or not finite")
     if np.ptp(intent) == 0:
-        raise ValuationError("the intention is the same in every row: nothing can be weighed")
+        raise ValuationError("the intention is the same in every row: no weight can be estimated")
     still = [name for name, width in zip(names, np.ptp(columns, axis=0), strict=True) if width == 0]
     if still:
-        warnings.warn(f"{', '.join(still)} never changes and gets no weight", stacklevel=3)
+        warnings.warn(f"{', '.join(still)} is constant and gets no weight", stacklevel=3)
 
 
 def _fit(columns: Floats, intent: Floats) -> _Fit:
-    """Ridge on standardised columns, the penalty with the least leave-one-out error; a column that never changes weighs nothing."""
+    """Ridge on standardised columns with the penalty of least leave-one-out error; a constant column gets weight 0."""
     means, spread = columns.mean(axis=0), columns.std(axis=0)
     width = np.where(spread > 0, spread, 1.0)
     left, sizes, right = np.linalg.svd((columns - means) / width, full_matrices=False)
@@ -119,7 +123,7 @@ def _fit(columns: Floats, intent: Floats) -> _Fit:
     target = left.T @ centred
     penalties = np.array(PENALTIES) * len(intent)
     shrink = sizes**2 / (sizes**2 + penalties[:, np.newaxis])
-    # Each row's own pull on its fit, the mean included: dividing by what is left gives the error had it been left out.
+    # Leverage of each row on its own fit, the mean included; residual / (1 - leverage) is the leave-one-out residual.
     leverage = np.minimum(left**2 @ shrink.T + 1.0 / len(intent), 1.0 - 1e-9)
     residual = centred[:, np.newaxis] - left @ (shrink * target).T
     errors = ((residual / (1.0 - leverage)) ** 2).mean(axis=0)

@@ -1,8 +1,8 @@
-"""What a subject will bring from now on: expected purchases times expected spend, later money counting less.
+"""Customer lifetime value (CLV): expected purchases times expected spend, discounted by month.
 
-The sum over months of (purchases in that month) x (spend per purchase) x margin / (1 + discount) ** months, as Fader,
-Hardie and Lee, "RFM and CLV" (2005), compute it. It is a figure for planning effort, not for judging people: how
-much of it may steer anything is a question of consent, which `effort` asks first.
+The sum over months of (purchases in that month) x (spend per purchase) x margin / (1 + discount) ** months, as in Fader, Hardie and Lee,
+"RFM and CLV" (2005), with the monthly equivalent of the yearly discount. CLV serves to plan analysis effort, not to rate people: how much
+of it may be used is a question of consent, which `effort` checks first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.value.purchases import Purchases, Summary, ValuationError, active, expected, fit_purchases, summary_of
-from models.value.spend import Spend, expected_spend, fit_spend
+from models.value.bg_nbd import BgNbd, RfmSummary, ValuationError, expected_purchases, fit_bg_nbd, probability_alive, rfm_summary
+from models.value.gamma_gamma import GammaGamma, expected_spend, fit_gamma_gamma
 
 Floats = NDArray[np.float64]
 
@@ -27,46 +27,52 @@ MARGIN_SHARE = 1.0
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """How money is counted: for how many months, at which yearly discount, and which share of it is margin."""
+    """Terms of the valuation: number of months, yearly discount, margin as a share of the spend."""
 
     months: int = MONTHS
     discount_year: float = DISCOUNT_YEAR
     margin_share: float = MARGIN_SHARE
 
 
-class Lifetimes(NamedTuple):
-    """Per subject, in the order of the table: CLV and next month's purchases, P(still coming), spend per purchase (minor units)."""
+class LifetimeValues(NamedTuple):
+    """Arrays (n,) in the order of the table: CLV (minor units), purchases in the next month, P(active), spend per purchase (minor units).
+
+    `bg_nbd` and `gamma_gamma` are the fitted models.
+    """
 
     value_minor: Floats
     next_month: Floats
-    active: Floats
+    probability_alive: Floats
     spend_minor: Floats
-    purchases: Purchases
-    spend: Spend
+    bg_nbd: BgNbd
+    gamma_gamma: GammaGamma
 
 
-def value_subjects(table: pd.DataFrame, unit_days: float, terms: Terms = Terms()) -> Lifetimes:  # noqa: B008 - frozen
-    """Fit both models to a summary (`models.history.derived.rfm`) and value every subject in it."""
+def lifetime_values(table: pd.DataFrame, unit_days: float, terms: Terms = Terms()) -> LifetimeValues:  # noqa: B008 - frozen
+    """Both models fitted to an RFM summary (`models.history.derived.rfm`, times in `unit_days`), and the value of every subject in it.
+
+    Raises ValuationError if a term is out of range or the summary is too small or contradicts itself.
+    """
     if terms.months < 1 or not 0 <= terms.margin_share <= 1 or not 0 <= terms.discount_year < 10:
         raise ValuationError("months must be 1 or more, the margin share between 0 and 1, the yearly discount 0 or more")
-    summary = summary_of(table)
+    summary = rfm_summary(table)
     monetary = table["monetary_minor"].to_numpy(dtype=np.float64)
-    purchases, spend = fit_purchases(summary), fit_spend(summary.frequency, monetary)
+    purchases, spend = fit_bg_nbd(summary), fit_gamma_gamma(summary.frequency, monetary)
     per_visit = expected_spend(spend, summary.frequency, monetary)
     month = MONTH_DAYS / unit_days
-    return Lifetimes(
-        value_minor=discounted(purchases, summary, month, terms) * per_visit * terms.margin_share,
-        next_month=expected(purchases, summary, month),
-        active=active(purchases, summary),
+    return LifetimeValues(
+        value_minor=discounted_purchases(purchases, summary, month, terms) * per_visit * terms.margin_share,
+        next_month=expected_purchases(purchases, summary, month),
+        probability_alive=probability_alive(purchases, summary),
         spend_minor=per_visit,
-        purchases=purchases,
-        spend=spend,
+        bg_nbd=purchases,
+        gamma_gamma=spend,
     )
 
 
-def discounted(purchases: Purchases, summary: Summary, month: float, terms: Terms) -> Floats:
-    """Purchases still to come, (n,), each counted less the later it is; `month` is a month's length in units of the summary."""
-    until = [np.zeros(len(summary.age)), *(expected(purchases, summary, month * number) for number in range(1, terms.months + 1))]
+def discounted_purchases(purchases: BgNbd, summary: RfmSummary, month: float, terms: Terms) -> Floats:
+    """Discounted number of expected purchases, (n,); `month` is the length of a month in units of the summary."""
+    until = [np.zeros(len(summary.age)), *(expected_purchases(purchases, summary, month * number) for number in range(1, terms.months + 1))]
     factor = (1.0 + terms.discount_year) ** (1.0 / 12.0)
     steps = [(after - before) / factor**number for number, (before, after) in enumerate(itertools.pairwise(until), start=1)]
     total: Floats = np.sum(steps, axis=0)

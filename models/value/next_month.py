@@ -1,10 +1,9 @@
-"""Who buys next month? A model trained on past months, beside an RFM score and BG/NBD, on people and months it never saw.
+"""Benchmark of the question which subjects buy next month: a trained model, an RFM score and BG/NBD on unseen subjects and months.
 
-From the end of each past month, what is known of a subject is one row, and whether they bought in the following month its
-answer. The months up to `TRAINED_MONTHS` teach, the ones after judge; and subjects are split too, so that whoever is
-judged has taught nothing: habits of a person do not leak from March to October. The champion is a logistic regression,
-boosted trees or their mean, whichever had the least log-loss on folds inside the months that teach.
-The BG/NBD of a fold is fitted once, to its subjects at the end of those months.
+A row is a subject at the end of a past month, its label whether the subject bought in the following month. Months up to `TRAINED_MONTHS`
+are for training, later ones for testing. Subjects are split as well, so that no test subject was in the training set and habits of a
+person do not leak from March to October. The champion is a logistic regression, boosted trees or their mean, the one of least log-loss on
+folds inside the training months. The BG/NBD of a fold is fitted once, to its training subjects at the end of those months.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from models.history import derived
-from models.history.mapping import Mapped, TableMapping
-from models.history.reading import Counted, open_history
+from models.history.mapping import HistoryMapping, TableMapping
+from models.history.reading import RowCounts, open_history
 from models.measures import BOOTSTRAPS, Figures, Interval, Ranking, areas, draw_units, figures, interval, log_loss
-from models.value.purchases import Purchases, ValuationError, fit_purchases
-from models.value.subject_features import NAMES, Known, known_before, rfm_edges, rfm_score
+from models.value.bg_nbd import BgNbd, ValuationError, fit_bg_nbd
+from models.value.subject_features import NAMES, FeatureTable, features_before, rfm_edges, rfm_score
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,13 +36,13 @@ Kind = Literal["logistic", "boosting", "mean"]
 Step = Callable[[str], None]
 
 TRAINED_MONTHS = 9
-FIRST_ANSWER_MONTH = 4  # three months of looking before the first answer, or hardly anything is known
+FIRST_LABEL_MONTH = 4  # three months of history before the first label; with less the features are nearly empty
 FOLDS = 5
 FOLDS_INSIDE = 3
 TOP_SHARE = 0.1
 SUBJECTS_MIN = 100
 
-ONLINE_RETAIL = Mapped(
+ONLINE_RETAIL = HistoryMapping(
     baskets=TableMapping(
         columns={
             "subject": "CustomerID",
@@ -56,124 +55,132 @@ ONLINE_RETAIL = Mapped(
         cancelled_prefix="C",
     )
 )
-"""UCI Online Retail (Chen 2015, CC BY 4.0): invoices that open with C are cancellations, lines without CustomerID are nobody's."""
+"""UCI Online Retail (Chen 2015, CC BY 4.0): invoices that start with C are cancellations; lines without CustomerID have no subject."""
 
 
-class Beside(msgspec.Struct, frozen=True):
-    """One way to foretell on one month: area under the curve, and lift among the tenth foretold likeliest. 95 % by subject."""
+class ForecastFigures(msgspec.Struct, frozen=True):
+    """Figures of one forecast of one month: AUC, and lift in the top tenth. 95 % intervals by subject."""
 
     auc: Interval
     top_lift: Interval
 
 
-class Month(msgspec.Struct, frozen=True):
-    """One month that judged. The champion's calibration is in `figures`; `above_*` are differences of AUC on the same draws.
+class MonthResult(msgspec.Struct, frozen=True):
+    """One test month. `figures` holds the champion's calibration; `above_*` are differences of AUC on the same bootstrap draws.
 
-    `untuned` is boosting as scikit-learn hands it out, on the champion's columns.
+    `untuned` is boosting with scikit-learn's default parameters, on the champion's columns.
     """
 
     month: int
     subjects: int
     base_rate: float
-    champion: Beside
-    rfm: Beside
-    bgnbd: Beside
-    untuned: Beside
+    champion: ForecastFigures
+    rfm: ForecastFigures
+    bgnbd: ForecastFigures
+    untuned: ForecastFigures
     above_rfm: Interval
     above_bgnbd: Interval
     above_untuned: Interval
     figures: Figures
 
 
-class NextMonth(msgspec.Struct, frozen=True):
-    """The board. `table` counts every row; `chosen` says which model each fold chose; the first month is the very next one."""
+class NextMonthReport(msgspec.Struct, frozen=True):
+    """Result of the benchmark. `table` holds the row counts, `chosen` the number of folds for each kind of champion.
 
-    table: Counted
+    `months` are the test months; the first directly follows the training months.
+    """
+
+    table: RowCounts
     subjects: int
     trained_rows: int
     trained_months: int
     folds: int
     seed: int
     chosen: Mapping[Kind, int]
-    months: tuple[Month, ...]
+    months: tuple[MonthResult, ...]
 
 
 def no_step(_: str) -> None:
-    """For callers that show no progress."""
+    """Progress callback that shows nothing."""
 
 
-def online_retail_board(path: Path, seed: int = 0, step: Step = no_step) -> NextMonth:
-    """The board on the Online Retail table (CSV, may be packed) at `path`."""
-    with open_history(baskets=path, mapped=ONLINE_RETAIL) as history:
+def online_retail_benchmark(path: Path, seed: int = 0, step: Step = no_step) -> NextMonthReport:
+    """Benchmark on the Online Retail table at `path` (CSV, plain or compressed)."""
+    with open_history(baskets=path, mapping=ONLINE_RETAIL) as history:
         days = derived.days(history)
-        counted = history.of("baskets")
+        counted = history.row_counts_of("baskets")
     step("history read")
-    return next_month_board(days, counted, seed, step)
+    return next_month_benchmark(days, counted, seed, step)
 
 
-def next_month_board(days: pd.DataFrame, counted: Counted, seed: int = 0, step: Step = no_step, folds: int = FOLDS) -> NextMonth:
-    """The board on days with a purchase (columns subject, day, spent), whose first calendar month is month 1."""
+def next_month_benchmark(
+    days: pd.DataFrame, counted: RowCounts, seed: int = 0, step: Step = no_step, folds: int = FOLDS
+) -> NextMonthReport:
+    """Benchmark on days with a purchase (columns subject, day, spent); the first calendar month is month 1.
+
+    Raises ValuationError if there are too few months or fewer than SUBJECTS_MIN subjects, or if all labels of a month are equal.
+    """
     numbered = _numbered(days)
     edges = _month_edges(numbered)
-    judged = range(TRAINED_MONTHS + 1, len(edges) - 1)  # the last month may have been cut short
-    if not judged:
+    test_months = range(TRAINED_MONTHS + 1, len(edges) - 1)  # the last month may be incomplete
+    if not test_months:
         raise ValuationError(
-            f"{len(edges) - 1} months are too few: {TRAINED_MONTHS} to learn from, one to judge, and one that may be cut short"
+            f"{len(edges) - 1} months are too few: {TRAINED_MONTHS} for training, one for testing and one that may be incomplete are needed"
         )
     subjects = int(numbered["number"].max()) + 1
     if subjects < SUBJECTS_MIN:
-        raise ValuationError(f"{subjects} subjects are too few for a board: at least {SUBJECTS_MIN} are needed")
-    gathered: dict[int, list[tuple[Ints, Ints, Floats]]] = {month: [] for month in judged}
+        raise ValuationError(f"{subjects} subjects are too few: at least {SUBJECTS_MIN} are needed")
+    gathered: dict[int, list[tuple[Ints, Ints, Floats]]] = {month: [] for month in test_months}
     chosen: Counter[Kind] = Counter()
     rows = 0
     for number, (train, test) in enumerate(KFold(folds, shuffle=True, random_state=seed).split(np.arange(subjects)), start=1):
-        learners, judges = numbered[numbered["number"].isin(train)], numbered[numbered["number"].isin(test)]
-        fold = _Fold(learners, edges, seed)
+        train_days, test_days = numbered[numbered["number"].isin(train)], numbered[numbered["number"].isin(test)]
+        fold = _Fold(train_days, edges, seed)
         chosen[fold.kind] += 1
         rows += fold.rows
-        for month in judged:
-            gathered[month].append(fold.forecasts(judges, edges, month))
+        for month in test_months:
+            gathered[month].append(fold.forecasts(test_days, edges, month))
         step(f"fold {number} of {folds}")
-    months = tuple(_judge(month, parts, seed) for month, parts in gathered.items())
-    return NextMonth(counted, subjects, rows // (folds - 1), TRAINED_MONTHS, folds, seed, dict(chosen), months)
+    months = tuple(_month_result(month, parts, seed) for month, parts in gathered.items())
+    return NextMonthReport(counted, subjects, rows // (folds - 1), TRAINED_MONTHS, folds, seed, dict(chosen), months)
 
 
 class _Fold:
-    """Everything that the subjects of one fold teach: BG/NBD, RFM edges and the champion."""
+    """Models fitted to the training subjects of one fold: BG/NBD, RFM edges, the champion, untuned boosting."""
 
-    def __init__(self, learners: pd.DataFrame, edges: Ints, seed: int) -> None:
-        summary = known_before(learners, int(edges[TRAINED_MONTHS])).summary
-        self.purchases: Purchases = fit_purchases(summary)
-        parts = [_month_rows(learners, edges, month, self.purchases) for month in range(FIRST_ANSWER_MONTH, TRAINED_MONTHS + 1)]
+    def __init__(self, train_days: pd.DataFrame, edges: Ints, seed: int) -> None:
+        summary = features_before(train_days, int(edges[TRAINED_MONTHS])).summary
+        self.purchases: BgNbd = fit_bg_nbd(summary)
+        parts = [_month_rows(train_days, edges, month, self.purchases) for month in range(FIRST_LABEL_MONTH, TRAINED_MONTHS + 1)]
         columns = np.concatenate([known.columns for known, _ in parts])
         bought = np.concatenate([answer for _, answer in parts])
-        whose = np.concatenate([known.subjects for known, _ in parts])
+        groups = np.concatenate([known.subjects for known, _ in parts])
         if len(np.unique(bought)) < 2:
-            raise ValuationError("in the months to learn from everybody or nobody bought again: there is nothing to tell apart")
+            raise ValuationError("all labels of the training months are equal: there must be buyers and non-buyers")
         self.rows = len(bought)
         self.edges = rfm_edges(columns)
-        self.kind, self.models = _champion(columns, bought, whose, seed)
+        self.kind, self.models = _champion(columns, bought, groups, seed)
         self.untuned = HistGradientBoostingClassifier(random_state=seed).fit(columns, bought)
 
-    def forecasts(self, judges: pd.DataFrame, edges: Ints, month: int) -> tuple[Ints, Ints, Floats]:
-        """Subjects, whether they bought in `month`, and the forecasts (4, n) of champion, RFM, BG/NBD and untuned boosting."""
-        known, bought = _month_rows(judges, edges, month, self.purchases)
+    def forecasts(self, test_days: pd.DataFrame, edges: Ints, month: int) -> tuple[Ints, Ints, Floats]:
+        """Test subjects (n,), labels (n,) for `month`, and forecasts (4, n) of champion, RFM, BG/NBD and untuned boosting."""
+        known, bought = _month_rows(test_days, edges, month, self.purchases)
         rfm = rfm_score(known.columns, self.edges)
         bgnbd = known.columns[:, NAMES.index("expected_purchases")]
         return known.subjects, bought, np.stack((_mean(self.models, known.columns), rfm, bgnbd, _mean((self.untuned,), known.columns)))
 
 
-def _month_rows(days: pd.DataFrame, edges: Ints, month: int, purchases: Purchases) -> tuple[Known, Ints]:
-    """What was known before `month` (1 is the first) of each subject, and whether they bought in it."""
+def _month_rows(days: pd.DataFrame, edges: Ints, month: int, purchases: BgNbd) -> tuple[FeatureTable, Ints]:
+    """Features of each subject before `month` (1 is the first), and labels: 1 if the subject bought in it."""
     start, end = int(edges[month - 1]), int(edges[month])
-    known = known_before(days, start, purchases)
+    known = features_before(days, start, purchases)
     buyers = days.loc[(days["day"] >= start) & (days["day"] < end), "number"].unique()
     return known, np.isin(known.subjects, buyers).astype(np.int64)
 
 
-def _champion(columns: Floats, bought: Ints, whose: Ints, seed: int) -> tuple[Kind, tuple[Any, ...]]:
+def _champion(columns: Floats, bought: Ints, groups: Ints, seed: int) -> tuple[Kind, tuple[Any, ...]]:
     inside = np.zeros((2, len(bought)))
-    for train, test in GroupKFold(FOLDS_INSIDE, shuffle=True, random_state=seed + 1).split(columns, groups=whose):
+    for train, test in GroupKFold(FOLDS_INSIDE, shuffle=True, random_state=seed + 1).split(columns, groups=groups):
         for row, make in enumerate((_logistic, _boosting)):
             inside[row, test] = make(seed).fit(columns[train], bought[train]).predict_proba(columns[test])[:, 1]
     candidates: dict[Kind, Floats] = {"logistic": inside[0], "boosting": inside[1], "mean": inside.mean(axis=0)}
@@ -183,7 +190,7 @@ def _champion(columns: Floats, bought: Ints, whose: Ints, seed: int) -> tuple[Ki
 
 
 def _logistic(_: int) -> Any:
-    """Counts, gaps and sums are skewed, and a logarithm is what they have in common."""
+    """Logistic regression on logarithms, because counts, gaps and sums are skewed."""
     return make_pipeline(FunctionTransformer(_logs), StandardScaler(), LogisticRegression(C=0.1, max_iter=2_000))
 
 
@@ -203,16 +210,16 @@ def _mean(models: tuple[Any, ...], columns: Floats) -> Floats:
     return forecast
 
 
-def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> Month:
+def _month_result(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> MonthResult:
     subjects = np.concatenate([part[0] for part in parts])
     bought = np.concatenate([part[1] for part in parts])
     forecasts = np.concatenate([part[2] for part in parts], axis=1)
     if len(np.unique(bought)) < 2:
-        raise ValuationError(f"in month {month} everybody or nobody bought: there is nothing to judge by")
+        raise ValuationError(f"all labels of month {month} are equal: there must be buyers and non-buyers")
     dense = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
     area = areas(bought, dense, list(forecasts), seed)
-    champion, rfm, bgnbd, untuned = (Beside(area.of(row), top_lift(bought, dense, forecasts[row], seed)) for row in range(4))
-    return Month(
+    champion, rfm, bgnbd, untuned = (ForecastFigures(area.of(row), top_lift(bought, dense, forecasts[row], seed)) for row in range(4))
+    return MonthResult(
         month=month,
         subjects=len(bought),
         base_rate=float(bought.mean()),
@@ -228,7 +235,10 @@ def _judge(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> Mon
 
 
 def top_lift(bought: Ints, subjects: Ints, forecast: Floats, seed: int, share: float = TOP_SHARE) -> Interval:
-    """Buyers among the likeliest `share`, relative to buyers among all; who ties at the border counts in part. 95 % by subject."""
+    """Lift in the top `share` of the forecasts: share of buyers there over share of buyers in all. 95 % interval by subject.
+
+    Ties at the border count in part.
+    """
     lift = Ranking(bought, forecast).lift(share)
     drawn = [lift(weights) for weights in draw_units(subjects, seed, BOOTSTRAPS)]
     return interval(lift(np.ones(len(bought))), np.array(drawn))

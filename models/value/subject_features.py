@@ -1,8 +1,7 @@
-"""What is known of each subject at a date, from days with a purchase only: the columns that next month is foretold from.
+"""Features of each subject at a date, computed from days with a purchase: input of the next-month forecast.
 
-Everything is computed from days before the date, so a row of March knows nothing of April. Three ways of looking at the same
-days stand beside each other: plain counts and gaps, the RFM score that marketing has used for decades, and what BG/NBD
-expects.
+Only days before the date are used, so that a row of March contains nothing of April. There are three groups of columns over the same
+days: counts and gaps, the inputs of the RFM score, and the expectations of BG/NBD.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.value.purchases import Purchases, Summary, active, expected
+from models.value.bg_nbd import BgNbd, RfmSummary, expected_purchases, probability_alive
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,22 +34,22 @@ NAMES: tuple[str, ...] = (
     *(f"purchases_{days}" for days in RECENT_DAYS),
     *(f"spent_{days}" for days in RECENT_DAYS),
     "expected_purchases",
-    "chance_active",
+    "probability_alive",
 )
 
 
-class Known(NamedTuple):
-    """Subjects with a purchase before the date: their group numbers, the columns of NAMES (n, k), and the summary for BG/NBD in days."""
+class FeatureTable(NamedTuple):
+    """Subjects with a purchase before the date: group numbers (n,), the columns of NAMES (n, k), and the BG/NBD summary in days."""
 
     subjects: Ints
     columns: Floats
-    summary: Summary
+    summary: RfmSummary
 
 
-def known_before(days: pd.DataFrame, date: int, purchases: Purchases | None = None) -> Known:
-    """What the table of days (columns number, day, spent; sorted by both) says before day `date`.
+def features_before(days: pd.DataFrame, date: int, purchases: BgNbd | None = None) -> FeatureTable:
+    """Features at day `date`, from a table of days with a purchase (columns number, day, spent; sorted by number and day).
 
-    Without a fitted `purchases` the last two columns are 0; the summary is what such a model is fitted to.
+    Without a fitted `purchases` model the last two columns are 0; `summary` is the input for fitting one.
     """
     past = days[days["day"] < date]
     gaps = past["day"].diff().where(past["number"].diff() == 0)
@@ -76,21 +75,23 @@ def known_before(days: pd.DataFrame, date: int, purchases: Purchases | None = No
     for span in RECENT_DAYS:
         recent = past[past["day"] >= date - span].groupby("number")["spent"].agg(["size", "sum"]).reindex(table.index, fill_value=0.0)
         columns |= {f"purchases_{span}": recent["size"], f"spent_{span}": recent["sum"]}
-    summary = Summary(_floats(table["purchases"] - 1), _floats(table["last"] - table["first"]), _floats(age))
+    summary = RfmSummary(_floats(table["purchases"] - 1), _floats(table["last"] - table["first"]), _floats(age))
     nothing = np.zeros(len(table))
-    foretold = (expected(purchases, summary, NEXT_DAYS), active(purchases, summary)) if purchases else (nothing, nothing)
-    matrix = np.column_stack([*(_floats(columns[name]) for name in NAMES[: -len(foretold)]), *foretold])
-    return Known(table.index.to_numpy(dtype=np.int64), matrix, summary)
+    model_based = (
+        (expected_purchases(purchases, summary, NEXT_DAYS), probability_alive(purchases, summary)) if purchases else (nothing, nothing)
+    )
+    matrix = np.column_stack([*(_floats(columns[name]) for name in NAMES[: -len(model_based)]), *model_based])
+    return FeatureTable(table.index.to_numpy(dtype=np.int64), matrix, summary)
 
 
 def rfm_edges(columns: Floats) -> tuple[Floats, ...]:
-    """Quintile edges of recency, frequency and money, from the rows that teach."""
+    """Quintile edges, (4,) each, of recency, frequency and money in the training rows."""
     measured = (columns[:, NAMES.index(name)] for name in ("days_since_last", "purchases", "spent"))
     return tuple(np.quantile(column, np.array((0.2, 0.4, 0.6, 0.8))).astype(np.float64) for column in measured)
 
 
 def rfm_score(columns: Floats, edges: tuple[Floats, ...]) -> Floats:
-    """The classic score from 3 to 15: a fifth of points each for having come lately, often, and spent much."""
+    """RFM score (n,), 3 to 15: one to five points each for recency, frequency and money by `edges`."""
     recency, frequency, money = (columns[:, NAMES.index(name)] for name in ("days_since_last", "purchases", "spent"))
     points = (5.0 - np.searchsorted(edges[0], recency), np.searchsorted(edges[1], frequency) + 1.0, np.searchsorted(edges[2], money) + 1.0)
     score: Floats = np.sum(points, axis=0).astype(np.float64)

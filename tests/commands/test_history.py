@@ -90,7 +90,7 @@ def test_the_table_of_features_is_named_beside_the_rows(gateway: Gateway, tmp_pa
     export(gateway, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "history.json").read_text("utf-8")) == {"features_hash": features.SCHEMA_HASH}
     with open_history(interactions=tmp_path / "out" / "interactions.csv") as history:  # as the workstation reads it
-        assert history.of("interactions").refused == {}
+        assert history.row_counts_of("interactions").refused == {}
     (tmp_path / "out" / "history.json").write_text('{"features_hash": "of yesterday"}', encoding="utf-8")
     with pytest.raises(HistoryError, match="another table of features"), open_history(interactions=tmp_path / "out" / "interactions.csv"):
         pass

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+import typer
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.core import features
 from models import cli
-from models.patterns.worth import published, value_rules
+from models.patterns.valuation import encode_pattern_file, value_rules
 from models.propensity import boosting
 from models.propensity.bayes import lent
 from tests.models import tables
@@ -87,7 +90,7 @@ def test_what_history_taught_comes_along(
 ) -> None:
     """The files that `rules` and `priors` write, byte for byte; one of another campaign or without a value is refused."""
     patterns, priors, made, pub = (tmp_path / name for name in ("patterns.json", "priors.json", "street.bundle", "k.pub"))
-    patterns.write_bytes(published(value_rules([rule()], {"b": 500.0}).kept))
+    patterns.write_bytes(encode_pattern_file(value_rules([rule()], {"b": 500.0}).kept))
     draws = np.random.default_rng(3)
     rows = draws.random((60, len(features.NAMES))).astype(np.float32)
     rows[::4, 2] = np.nan
@@ -217,3 +220,17 @@ def test_help_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setenv("COLUMNS", "200")
     assert run(monkeypatch, *command.split(), "--help") == 0
     assert f"wayside-models {command}" in capsys.readouterr().out
+
+
+def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command below a command or group, with its full name."""
+    for part, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{name} {part}")
+    if not hasattr(command, "commands"):
+        yield name.strip(), command
+
+
+def test_every_argument_and_option_has_a_help_text() -> None:
+    silent = {name: [of.name for of in command.params if not of.help] for name, command in commands(typer.main.get_command(cli.app))}
+    assert len(silent) > 15
+    assert not any(silent.values()), silent

@@ -1,1 +1,1 @@
-"""The history: what is read, what is refused and counted, and what SQL derives from it."""
+"""Histories: rows read, refused and counted, and the tables derived from them by SQL."""

@@ -1,4 +1,4 @@
-"""Small histories written by hand, and the command line as a shell calls it."""
+"""Small histories written by hand, and a runner of the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = Mapping[str, object]
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> Path:
-    """The rows as CSV; a column that a row does not state is empty."""
+    """Rows as a CSV file; a column missing in a row is empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""`wayside-models history`: counts for people, JSON for machines, one line for every fault."""
+"""`wayside-models history`: text and JSON output, and one line per error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.models.history import tables
 from tests.models.history.tables import happened, line, run
 
 
-def test_check_counts_and_leaves_with_1_when_rows_were_refused(
+def test_check_counts_and_exits_with_1_if_rows_were_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = tables.baskets(tmp_path / "good.csv", [line("a", 1)])
@@ -24,16 +24,29 @@ def test_check_counts_and_leaves_with_1_when_rows_were_refused(
     assert json.loads(capsys.readouterr().out)["tables"][0]["refused"] == {"no_subject": 1}
 
 
-def test_summary_tells_what_is_in_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_of_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     tables.baskets(tmp_path / "baskets.csv", [line("a", 0), line("a", 31, "[red]milk")])
     tables.interactions(tmp_path / "interactions.csv", [happened("b", 5, "visit", zone="cafe"), happened("b", 9, "visit", zone="pub")])
     assert run(monkeypatch, "history", "summary", "--dir", tmp_path, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["first_day"], told["last_day"], told["subjects"], told["baskets"], told["items"]) == ("2026-01-01", "2026-02-01", 2, 2, 2)
-    assert told["whats"] == [{"what": "visit", "rows": 2, "subjects": 1, "zones": 2}]
-    assert told["figures"][1]["most"] == 31.0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["first_day"], report["last_day"], report["subjects"], report["baskets"], report["items"]) == (
+        "2026-01-01",
+        "2026-02-01",
+        2,
+        2,
+        2,
+    )
+    assert report["interactions_by_type"] == [{"what": "visit", "rows": 2, "subjects": 1, "zones": 2}]
+    assert report["distributions"][1]["maximum"] == 31.0
     assert run(monkeypatch, "history", "summary", "--dir", tmp_path) == 0
     assert "2026-01-01 to 2026-02-01, 2 subjects" in capsys.readouterr().out
+
+
+def test_a_history_of_one_day_is_0_days_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tables.baskets(tmp_path / "b.csv", [line("a", 0), line("b", 0)])
+    assert run(monkeypatch, "history", "summary", "--baskets", path, "--json") == 0
+    ages = json.loads(capsys.readouterr().out)["distributions"][2]
+    assert (ages["name"], ages["mean"], ages["maximum"]) == ("days since the first", 0.0, 0.0)
 
 
 def test_scale_measures(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,11 +63,11 @@ def test_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
         (("summary", "--baskets", empty), "no row of the history can be used"),
     ):
         assert run(monkeypatch, "history", *arguments) == 1, arguments
-        told = capsys.readouterr()
-        assert told.err.startswith("error: "), arguments
-        assert why in told.err
-        assert told.err.count("\n") == 1
-        assert told.out == ""
+        output = capsys.readouterr()
+        assert output.err.startswith("error: "), arguments
+        assert why in output.err
+        assert output.err.count("\n") == 1
+        assert output.out == ""
 
 
 @pytest.mark.parametrize("command", ["history check", "history summary", "history scale", "rules", "journeys", "value"])

@@ -1,4 +1,4 @@
-"""What SQL derives: checked by hand on few rows."""
+"""Derived tables, checked by hand on few rows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ def test_recency_frequency_age_and_spend_by_hand(tmp_path: Path) -> None:
     assert once == ["once", 0, 0.0, pytest.approx(25 / 7), 0.0]
 
 
+def test_the_age_counts_to_the_last_day_observed_and_is_never_negative(tmp_path: Path) -> None:
+    with open_history(baskets=tables.baskets(tmp_path / "b.csv", [line("a", 0), line("b", 0), line("b", 2)])) as history:
+        noon, midnight = (derived.rfm(history, until_ms, unit_days=1.0) for until_ms in (START_MS + 1, START_MS + 3 * DAY_MS))
+    assert noon[["recency", "age"]].to_numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert midnight[["recency", "age"]].to_numpy().tolist() == [[0.0, 2.0], [2.0, 2.0]]
+
+
 def test_a_day_without_a_stated_amount_does_not_pull_the_mean(tmp_path: Path) -> None:
-    """The first day is left out even where it states nothing, and a later silent day is no day of 0."""
+    """The first day is left out even without an amount, and a later day without an amount does not count as 0."""
     amounts = {1: None, 2: 300, 3: None, 4: 500}
     rows = [happened("a", day * 24 * 60, "purchase", amount_minor="" if of is None else of) for day, of in amounts.items()]
     with open_history(interactions=tables.interactions(tmp_path / "i.csv", rows)) as history:
@@ -41,9 +48,9 @@ def test_purchases_are_those_of_tills_where_there_are_no_baskets(tmp_path: Path)
         assert history.sql("SELECT subject FROM purchases").fetchall() == [("b",)]
 
 
-def test_sequences_end_where_somebody_left_the_street(tmp_path: Path) -> None:
+def test_sequences_end_after_a_long_gap(tmp_path: Path) -> None:
     visits = [("a", 0, "plaza"), ("a", 10, "cafe"), ("a", 10 + 241, "pub"), ("a", 300, "bistro"), ("b", 0, "plaza"), ("a", 2000, "pub")]
-    rows = [happened(who, minute, "visit", zone=zone, kind="bar" if zone == "pub" else "other") for who, minute, zone in visits]
+    rows = [happened(subject, minute, "visit", zone=zone, kind="bar" if zone == "pub" else "other") for subject, minute, zone in visits]
     rows.append(happened("a", 5, "shown", decision="d", zone="arcade"))
     with open_history(interactions=tables.interactions(tmp_path / "i.csv", rows)) as history:
         found = [list(steps) for steps in derived.sequences(history)["steps"]]
@@ -63,8 +70,8 @@ def test_baskets_keep_rare_items_out_and_their_baskets_in(tmp_path: Path) -> Non
     ]
     with open_history(baskets=tables.baskets(tmp_path / "b.csv", rows)) as history:
         found = derived.baskets(history, support=0.5)
-        amounts = derived.amounts(history)
-    assert (found.items, found.total) == (("milk", "tea"), 4)
+        amounts = derived.mean_amounts(history)
+    assert (found.items, found.total, found.rare) == (("milk", "tea"), 4, 1)
     assert sorted(zip(found.rows.tolist(), found.columns.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 1), (2, 0)]
     assert amounts == {"tea": 150.0, "milk": 100.0, "saffron": 100.0}
 

@@ -1,4 +1,4 @@
-"""Every row is used or refused with a reason, and the two add up."""
+"""Every row is used or refused with a reason, and both counts add up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from gateway.core import features
 from models.history.columns import FEATURE_COLUMNS
-from models.history.mapping import HistoryError, Mapped, TableMapping, parse_mapping, read_mapping
+from models.history.mapping import HistoryError, HistoryMapping, TableMapping, parse_mapping, read_mapping
 from models.history.reading import find_tables, open_history
 from tests.models.history import tables
 from tests.models.history.tables import happened, line
@@ -35,7 +35,7 @@ def test_every_row_is_used_or_refused_with_its_reason(tmp_path: Path) -> None:
         line("d", 2, amount=""),
     ]
     with open_history(baskets=tables.baskets(tmp_path / "b.csv", rows)) as history:
-        counted = history.of("baskets")
+        counted = history.row_counts_of("baskets")
         used = history.sql("SELECT subject, amount_minor FROM baskets ORDER BY subject").fetchall()
     assert used == [("a", 100), ("d", None)]
     assert counted.refused == {
@@ -52,7 +52,7 @@ def test_every_row_is_used_or_refused_with_its_reason(tmp_path: Path) -> None:
     assert counted.rows_in == len(rows) == counted.used + sum(counted.refused.values())
 
 
-def test_interactions_are_checked_word_by_word(tmp_path: Path) -> None:
+def test_interactions_are_checked_column_by_column(tmp_path: Path) -> None:
     rows = [
         happened("a", 1, "visit", zone="cafe", kind="coffee_house"),
         happened("a", 2, "visited"),
@@ -64,7 +64,7 @@ def test_interactions_are_checked_word_by_word(tmp_path: Path) -> None:
         happened("a", 8, "silent", propensity=2),
     ]
     with open_history(interactions=tables.interactions(tmp_path / "i.csv", rows)) as history:
-        counted = history.of("interactions")
+        counted = history.row_counts_of("interactions")
     assert counted.used == 2
     assert counted.refused == {"bad_kind": 1, "bad_p_select": 2, "bad_propensity": 1, "bad_what": 1, "no_decision": 1}
 
@@ -74,7 +74,7 @@ def test_broken_lines_are_counted_and_do_not_shift_their_neighbours(tmp_path: Pa
     with path.open("ab") as file:
         file.write(b"c,1,x\nd,1,x,tea,1,2,3\n\xff\xfe,1,x,tea,1,2\n")
     with open_history(baskets=path) as history:
-        counted = history.of("baskets")
+        counted = history.row_counts_of("baskets")
         names = history.sql("SELECT subject FROM baskets ORDER BY subject").fetchall()
     assert names == [("a",), ("b",)]
     assert (counted.rows_in, counted.used, counted.refused) == (5, 2, {"malformed": 3})
@@ -94,7 +94,7 @@ def test_the_same_rows_in_any_packing(tmp_path: Path, ending: str) -> None:
         case _:
             path = plain
     with open_history(baskets=path) as history:
-        assert history.of("baskets").refused == {"no_subject": 1}
+        assert history.row_counts_of("baskets").refused == {"no_subject": 1}
         assert history.sql("SELECT subject, amount_minor FROM purchases ORDER BY subject").fetchall() == [("a", 100), ("b", 250)]
 
 
@@ -105,7 +105,7 @@ def test_a_folder_of_parts_is_one_table(tmp_path: Path) -> None:
         tables.baskets(folder / f"part-{part}.csv", [line("a", part)])
     assert find_tables(tmp_path) == {"baskets": folder}
     with open_history(baskets=folder) as history:
-        assert history.of("baskets").used == 3
+        assert history.row_counts_of("baskets").used == 3
     (folder / "part-9.csv").write_text("other,columns\n1,2\n", encoding="utf-8")
     with pytest.raises(HistoryError, match="different headers"), open_history(baskets=folder):
         pass
@@ -120,11 +120,11 @@ def test_a_shops_own_columns_are_mapped(tmp_path: Path) -> None:
         dict(zip(columns, ("7", "05.01.2026", "4", "x", "1", "free"), strict=True)),
     ]
     path = tables.write(tmp_path / "sales.csv", columns, rows)
-    told = "subject=Customer,at=Day,basket=Receipt,item=Product,quantity=Pieces,price=Each,at_format=%d.%m.%Y,cancelled_prefix=C"
-    mapping = parse_mapping("baskets", told)
-    with open_history(baskets=path, mapped=Mapped(baskets=mapping)) as history:
+    text = "subject=Customer,at=Day,basket=Receipt,item=Product,quantity=Pieces,price=Each,at_format=%d.%m.%Y,cancelled_prefix=C"
+    mapping = parse_mapping("baskets", text)
+    with open_history(baskets=path, mapping=HistoryMapping(baskets=mapping)) as history:
         assert history.sql("SELECT at_ms, amount_minor FROM baskets").fetchall() == [(1_767_571_200_000, 705)]
-        assert history.of("baskets").refused == {"bad_amount_minor": 1, "bad_at_ms": 1, "cancelled": 1}
+        assert history.row_counts_of("baskets").refused == {"bad_amount_minor": 1, "bad_at_ms": 1, "cancelled": 1}
     written = tmp_path / "sales.toml"
     written.write_text(
         '[baskets]\nat_format = "%d.%m.%Y"\ncancelled_prefix = "C"\n[baskets.columns]\nsubject = "Customer"\nat = "Day"\n'
@@ -137,12 +137,12 @@ def test_a_shops_own_columns_are_mapped(tmp_path: Path) -> None:
 def test_names_with_quotes_stay_names(tmp_path: Path) -> None:
     odd = 'a"; DROP TABLE baskets_staged; --'
     path = tables.write(tmp_path / "b.csv", (odd, "at_ms", "basket", "item"), [{odd: "s", "at_ms": 5, "basket": "b'1", "item": "x"}])
-    mapped = Mapped(baskets=TableMapping(columns={"subject": odd}, cancelled_prefix="'; --"))
-    with open_history(baskets=path, mapped=mapped) as history:
+    mapping = HistoryMapping(baskets=TableMapping(columns={"subject": odd}, cancelled_prefix="'; --"))
+    with open_history(baskets=path, mapping=mapping) as history:
         assert history.sql("SELECT subject, basket FROM baskets").fetchall() == [("s", "b'1")]
 
 
-def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_faulty_file_is_reported_in_one_line(tmp_path: Path) -> None:
     misspelt = tables.write(tmp_path / "m.csv", ("subjct", "at_ms", "basket", "item"), [])
     headless = tmp_path / "h.csv"
     headless.write_bytes(b"")
@@ -167,9 +167,9 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path) -> None:
         (tmp_path / "absent.csv", "does not exist"),
         (tmp_path, "different headers|other form"),
     ):
-        with pytest.raises(HistoryError, match=why) as told, open_history(baskets=path):
+        with pytest.raises(HistoryError, match=why) as error_info, open_history(baskets=path):
             pass
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(error_info.value)
     with pytest.raises(HistoryError, match="needs a table"), open_history():
         pass
 
@@ -178,7 +178,7 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("subjekt=A", "the nearest is 'subject'"),
-        ("subject", "no column behind it"),
+        ("subject", "has no value"),
         ("subject=A,subject=B", "twice"),
         ("minor_per_major=0", "cannot be used"),
     ],
@@ -211,7 +211,7 @@ def test_a_thousand_foreign_columns_do_not_matter(tmp_path: Path) -> None:
     extra = tuple(f"attribute {number}" for number in range(1_000))
     path = tables.write(tmp_path / "wide.csv", (*tables.BASKET_COLUMNS, *extra), [line("a", 1) | dict.fromkeys(extra, "x")])
     with open_history(baskets=path) as history:
-        assert history.of("baskets").used == 1
+        assert history.row_counts_of("baskets").used == 1
 
 
 def test_what_was_unpacked_and_staged_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

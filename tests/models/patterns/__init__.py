@@ -1,1 +1,1 @@
-"""Patterns: counted right, pruned of what says nothing, worthless without a value."""
+"""Patterns: counts, pruning, validation and value."""

@@ -1,4 +1,4 @@
-"""The Groceries baskets, mined once for all tests of this room."""
+"""Groceries baskets, mined once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from models.history.derived import Baskets
-from models.patterns.itemsets import Itemsets, frequent
-from models.patterns.listed import read_lines
+from models.patterns.basket_file import read_basket_file
+from models.patterns.itemsets import Itemsets, frequent_itemsets
 from models.patterns.rules import Rule, rules_of
 from tests.kit.shared import shared_path
 
@@ -16,7 +16,7 @@ SUPPORT = 0.001
 
 
 class Groceries(NamedTuple):
-    """All baskets, those over frequent items, the frequent sets, and every rule whose confidence is at least one half."""
+    """All baskets, those over frequent items, the frequent sets, and every rule with a confidence of at least one half."""
 
     everything: Baskets
     baskets: Baskets
@@ -27,6 +27,6 @@ class Groceries(NamedTuple):
 @pytest.fixture(scope="session")
 def groceries() -> Groceries:
     path = shared_path("data/tables/groceries/groceries_baskets.txt.gz")
-    baskets = read_lines(path, ";", SUPPORT)
-    sets = frequent(baskets, SUPPORT)
-    return Groceries(read_lines(path, ";", 0.0), baskets, sets, rules_of(sets, 0.5))
+    baskets = read_basket_file(path, ";", SUPPORT)
+    sets = frequent_itemsets(baskets, SUPPORT)
+    return Groceries(read_basket_file(path, ";", 0.0), baskets, sets, rules_of(sets, 0.5))

@@ -49,7 +49,7 @@ def test_most_rules_are_redundant(groceries: Groceries) -> None:
     assert 0 < len(pruned.kept) < len(groceries.rules) / 10
     strongest = {rule.lift: rule for rule in pruned.kept}[max(rule.lift for rule in pruned.kept)]
     assert strongest.improvement >= 0.01
-    # Hahsler's favourite: liquor and wine lead to beer, eleven times as often as chance would have it.
+    # The best-known rule of the table: liquor and wine imply beer, with lift 11.2.
     assert any(
         rule.left == ("liquor", "red/blush wine") and rule.right == "bottled beer" and round(rule.lift, 1) == 11.2 for rule in pruned.kept
     )

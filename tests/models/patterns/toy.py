@@ -1,4 +1,4 @@
-"""Baskets, walks and rules small enough to check by hand."""
+"""Baskets, sequences and rules small enough to check by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from models.history.derived import Baskets
 from models.patterns.rules import Rule
-from models.patterns.sequences import Walk
+from models.patterns.sequences import VisitSequence
 
 DAY_MS = 86_400_000
 
@@ -28,9 +28,9 @@ def drawn(baskets: int, items: int, seed: int, chance: float = 0.3) -> tuple[Bas
     return Baskets(rows.astype(np.int64), columns.astype(np.int64), tuple(f"i{number}" for number in range(items)), baskets), holds
 
 
-def walked(subjects: range, day: float, *steps: str) -> list[Walk]:
-    """The same walk of many subjects on one day."""
-    return [Walk(subject, round(day * DAY_MS), steps) for subject in subjects]
+def walked(subjects: range, day: float, *steps: str) -> list[VisitSequence]:
+    """The same sequence of steps for many subjects on one day."""
+    return [VisitSequence(subject, round(day * DAY_MS), steps) for subject in subjects]
 
 
 def rule(left: str = "a", right: str = "b", *, baskets: int = 40, left_baskets: int = 100, right_baskets: int = 200) -> Rule:

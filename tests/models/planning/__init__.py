@@ -1,1 +1,1 @@
-"""The planning tools against published tables."""
+"""Planning tools, compared with published tables."""

@@ -1,4 +1,4 @@
-"""Segments by behaviour; clusters only where there are some."""
+"""Segments by behaviour; clusters only where the data has some."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from models.planning.segments import BEHAVIOUR, MARKS, SEGMENTS, STRATEGIES, assign, cluster
+from models.planning.segments import BEHAVIOUR, INDICATORS, SEGMENTS, STRATEGIES, assign_segments, fit_clusters
 from models.planning.sheets import PlanningError, Sheet
 from tests.kit.shared import shared_path
 
@@ -20,10 +20,10 @@ def people(*rows: dict[str, float]) -> Sheet:
     return Sheet(tuple(f"s{number}" for number in range(len(rows))), COLUMNS, cells)
 
 
-def test_each_segment_is_found_by_its_own_marks() -> None:
-    extremes = [{name: 1.0 if sign > 0 else 0.0 for name, sign in MARKS[segment].items()} for segment in SEGMENTS]
+def test_each_segment_is_found_by_its_own_indicators() -> None:
+    extremes = [{name: 1.0 if sign > 0 else 0.0 for name, sign in INDICATORS[segment].items()} for segment in SEGMENTS]
     ordinary: list[dict[str, float]] = [{} for _ in range(8)]
-    assert assign(people(*extremes, *ordinary)).segments[:4] == SEGMENTS
+    assert assign_segments(people(*extremes, *ordinary)).segments[:4] == SEGMENTS
 
 
 def test_the_segments_are_the_published_ones_and_none_asks_for_personal_attributes() -> None:
@@ -37,27 +37,27 @@ def test_every_segment_has_offers_and_the_loyal_are_not_pushed() -> None:
     assert [name for name, strategy in STRATEGIES.items() if strategy.discounts] == ["economic"]
 
 
-def test_whoever_is_hardly_known_has_no_segment() -> None:
+def test_a_subject_with_too_little_data_has_no_segment() -> None:
     made = people({}, {"visits_month": 1.0}, {})
     made.cells[1, 1:] = np.nan
-    assigned = assign(made)
+    assigned = assign_segments(made)
     assert assigned.segments[1] is None
     assert assigned.counts()["unknown"] == 1
     assert sum(assigned.counts().values()) == 3
 
 
 def test_a_table_without_behaviour() -> None:
-    with pytest.raises(PlanningError, match="no column tells of behaviour"):
-        assign(Sheet(("s",), ("age",), np.ones((1, 1))))
+    with pytest.raises(PlanningError, match="no column of behaviour"):
+        assign_segments(Sheet(("s",), ("age",), np.ones((1, 1))))
 
 
 def test_four_planted_clusters_are_found_exactly() -> None:
     draws = np.random.default_rng(5)
     truth = np.repeat(np.arange(4), 100)
     cells = np.array([(0, 0), (6, 0), (0, 6), (6, 6)])[truth] + draws.normal(0, 0.5, (400, 2))
-    clusters = cluster(cells)
+    clusters = fit_clusters(cells)
     assert clusters.has_structure
-    assert clusters.parts == 4
+    assert clusters.components == 4
     assert adjusted_rand_score(truth, clusters.labels) == 1.0
 
 
@@ -65,7 +65,7 @@ def test_four_planted_clusters_are_found_exactly() -> None:
 def test_noise_has_no_cluster_structure(kind: str) -> None:
     draws = np.random.default_rng(6)
     cells = draws.normal(size=(300, 3)) if kind == "normal" else draws.uniform(size=(300, 3))
-    clusters = cluster(cells)
+    clusters = fit_clusters(cells)
     assert not clusters.has_structure
     assert not clusters.labels.any()
 
@@ -74,10 +74,10 @@ def test_noise_has_no_cluster_structure(kind: str) -> None:
     ("cells", "complaint"),
     [
         (np.ones((15, 2)), "too few to find clusters"),
-        (np.column_stack([np.arange(50.0), np.ones(50)]), "column 2 is the same for everybody"),
+        (np.column_stack([np.arange(50.0), np.ones(50)]), "column 2 is constant"),
         (np.full((50, 2), np.nan), "every cell filled"),
     ],
 )
-def test_what_cannot_be_clustered(cells: np.ndarray[tuple[int, int], np.dtype[np.float64]], complaint: str) -> None:
+def test_invalid_tables_are_not_clustered(cells: np.ndarray[tuple[int, int], np.dtype[np.float64]], complaint: str) -> None:
     with pytest.raises(PlanningError, match=complaint):
-        cluster(cells)
+        fit_clusters(cells)

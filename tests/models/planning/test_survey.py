@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.planning.sheets import PlanningError, Sheet
-from models.planning.survey import ave, composite_reliability, cronbach_alpha, examine, explore, promax, sample_size
+from models.planning.survey import analyse, ave, composite_reliability, cronbach_alpha, factor_analysis, promax, sample_size
 from tests.kit.shared import shared_path
 
 CORRELATIONS = np.array([[1, 0.3, 0.2], [0.3, 1, 0.4], [0.2, 0.4, 1]])
@@ -57,10 +57,10 @@ def test_items_that_have_nothing_in_common_have_none() -> None:
 
 
 def test_planted_factors_are_found(planted: NDArray[np.float64]) -> None:
-    factors = explore(planted, ITEMS)
+    factors = factor_analysis(planted, ITEMS)
     pattern = np.array(factors.loadings)
     assert factors.count == 3
-    assert factors.eigenvalues[3] < factors.eigenvalues_by_chance[3]
+    assert factors.eigenvalues[3] < factors.eigenvalues_random[3]
     home = np.abs(pattern).argmax(axis=1)
     assert [len(set(home[start : start + 4])) for start in (0, 4, 8)] == [1, 1, 1]
     assert pattern[np.arange(12), home] == pytest.approx(LOADINGS * 3, abs=0.05)
@@ -70,7 +70,7 @@ def test_planted_factors_are_found(planted: NDArray[np.float64]) -> None:
 
 
 def test_noise_holds_no_second_factor() -> None:
-    assert explore(np.random.default_rng(3).normal(size=(400, 8)), ITEMS[:8]).count == 1
+    assert factor_analysis(np.random.default_rng(3).normal(size=(400, 8)), ITEMS[:8]).count == 1
 
 
 def test_promax_keeps_what_the_factors_explain(planted: NDArray[np.float64]) -> None:
@@ -81,26 +81,26 @@ def test_promax_keeps_what_the_factors_explain(planted: NDArray[np.float64]) -> 
     assert np.diag(correlations) == pytest.approx(np.ones(3))
 
 
-def test_scales_that_hold_and_are_told_apart(planted: NDArray[np.float64]) -> None:
-    report = examine(sheet(planted), {"x": ITEMS[:4], "y": ITEMS[4:8], "z": ITEMS[8:]})
+def test_distinct_scales_pass(planted: NDArray[np.float64]) -> None:
+    report = analyse(sheet(planted), {"x": ITEMS[:4], "y": ITEMS[4:8], "z": ITEMS[8:]})
     for scale in report.scales:
         assert scale.loadings == pytest.approx(LOADINGS, abs=0.05)
         assert scale.ave == pytest.approx(ave(LOADINGS), abs=0.03)
         assert scale.alpha_low < scale.alpha < scale.alpha_high
-    assert (report.confused, report.left_out, report.warnings) == ((), 0, ())
+    assert (report.not_discriminant, report.left_out, report.warnings) == ((), 0, ())
 
 
 def test_two_scales_of_one_thing_are_not(planted: NDArray[np.float64]) -> None:
-    report = examine(sheet(planted), {"x": (ITEMS[0], ITEMS[2]), "y": (ITEMS[1], ITEMS[3]), "z": ITEMS[8:]})
-    assert report.confused == (("x", "y"),)
+    report = analyse(sheet(planted), {"x": (ITEMS[0], ITEMS[2]), "y": (ITEMS[1], ITEMS[3]), "z": ITEMS[8:]})
+    assert report.not_discriminant == (("x", "y"),)
 
 
 def test_empty_answers_are_counted(planted: NDArray[np.float64]) -> None:
     answers = planted[:50, :4].copy()
     answers[:3, 1] = np.nan
-    report = examine(sheet(answers), {"x": ITEMS[:4]})
+    report = analyse(sheet(answers), {"x": ITEMS[:4]})
     assert (report.respondents, report.left_out) == (47, 3)
-    assert report.warnings == ("3 respondents left an item empty and are left out",)
+    assert report.warnings == ("3 respondents with an empty item are left out",)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_empty_answers_are_counted(planted: NDArray[np.float64]) -> None:
 )
 def test_what_cannot_be_examined(planted: NDArray[np.float64], rows: int, scales: dict[str, tuple[str, ...]], complaint: str) -> None:
     with pytest.raises(PlanningError, match=complaint):
-        examine(sheet(planted[:rows]), scales)
+        analyse(sheet(planted[:rows]), scales)
 
 
 def test_an_item_that_everybody_answers_alike(planted: NDArray[np.float64]) -> None:
     answers = planted[:50].copy()
     answers[:, 5] = 3.0
-    with pytest.raises(PlanningError, match="answers 'f' alike"):
-        examine(sheet(answers), {"x": ITEMS[:4]})
+    with pytest.raises(PlanningError, match="answer 'f' alike"):
+        analyse(sheet(answers), {"x": ITEMS[:4]})
 
 
 def test_how_many_to_ask() -> None:

@@ -86,8 +86,8 @@ def test_a_best_that_is_not_stable_shares_with_the_next() -> None:
 @pytest.mark.parametrize(
     ("cells", "weights", "costs", "complaint"),
     [
-        ([[1.0, 2.0]], (1, 1), (), "one alternative alone"),
-        ([[1.0, 2.0], [1.0, 2.0]], (1, 1), (), "alike in every criterion"),
+        ([[1.0, 2.0]], (1, 1), (), "one alternative only"),
+        ([[1.0, 2.0], [1.0, 2.0]], (1, 1), (), "equal in every criterion"),
         ([[1.0, 2.0], [2.0, 1.0]], (1,), (), "need as many weights"),
         ([[1.0, 2.0], [2.0, 1.0]], (1, -1), (), "none negative"),
         ([[1.0, 2.0], [2.0, 1.0]], (1, 1), ("c",), "no criterion is called 'c'"),
@@ -102,5 +102,5 @@ def test_what_cannot_be_ranked(cells: list[list[float]], weights: tuple[float, .
 def test_entropy_needs_positive_figures_that_differ() -> None:
     with pytest.raises(PlanningError, match="'b' has others"):
         entropy_weights(np.array([[1.0, 0.0], [1.0, 1.0]]), "ab")
-    with pytest.raises(PlanningError, match="weights nothing"):
+    with pytest.raises(PlanningError, match="no entropy weights"):
         entropy_weights(np.ones((3, 2)), "ab")

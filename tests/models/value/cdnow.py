@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.value.purchases import Summary
+from models.value.bg_nbd import RfmSummary
 from tests.kit.shared import shared_path
 from tests.models.history import tables
 
@@ -23,13 +23,13 @@ def summary() -> pd.DataFrame:
 
 
 def spends() -> tuple[np.ndarray, np.ndarray]:
-    """How often each came again, and the published mean spend in dollars."""
+    """Number of repeat purchases of each customer, and published mean spend in dollars."""
     table = pd.read_csv(shared_path("data/tables/cdnow/cdnow_customers_summary_with_transactions.csv"))
     return table["x"].to_numpy(dtype=np.float64), table["zbar"].to_numpy(dtype=np.float64)
 
 
 def as_baskets(path: Path) -> Path:
-    """The transactions of the same people in the history's own format, so that they walk the whole road."""
+    """Transactions of the same customers in the history format, as input of the whole pipeline."""
     rows = []
     lines = gzip.decompress(shared_path("data/tables/cdnow/CDNOW_sample.txt.gz").read_bytes()).decode("ascii").splitlines()
     for number, line in enumerate(lines):
@@ -48,8 +48,8 @@ def as_baskets(path: Path) -> Path:
     return tables.baskets(path, rows)
 
 
-def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: float, seed: int) -> Summary:
-    """Subjects who do exactly what BG/NBD says."""
+def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: float, seed: int) -> RfmSummary:
+    """Subjects simulated from the BG/NBD model."""
     r, alpha, a, b = parameters
     draws = np.random.default_rng(seed)
     rate, stop = draws.gamma(r, 1 / alpha, size=subjects), draws.beta(a, b, size=subjects)
@@ -63,4 +63,4 @@ def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: f
             if draws.random() < stop[subject]:
                 break
             at += draws.exponential(1 / rate[subject])
-    return Summary(frequency, recency, age)
+    return RfmSummary(frequency, recency, age)

@@ -1,4 +1,4 @@
-"""`wayside-models value`: a table of subjects, and the parameters behind it."""
+"""`wayside-models value`: values of subjects, and the fitted parameters."""
 
 from __future__ import annotations
 
@@ -17,35 +17,46 @@ def test_cdnow_from_transactions_to_values(tmp_path: Path, monkeypatch: pytest.M
     path, out = cdnow.as_baskets(tmp_path / "baskets.csv"), tmp_path / "clv.csv"
     command = ("value", "--baskets", path, "--until", "1997-10-01", "--out", out)
     assert run(monkeypatch, *command, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    # Some of the people were put aside, so the parameters are near the published ones and not the same.
-    for name, published, error in zip(("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), told["purchases"]["errors"], strict=True):
-        assert abs(told["purchases"][name] - published) < 3 * error
-    assert sum(told["tiers"][1:]) == told["subjects"] > 1_000
-    assert told["tiers"][0] == 0
+    report = json.loads(capsys.readouterr().out)
+    # The sample file lacks some subjects of the published summary, so the parameters are near the published ones, not equal.
+    for name, published, error in zip(
+        ("r", "alpha", "a", "b"), (0.243, 4.414, 0.793, 2.426), report["bg_nbd"]["standard_errors"], strict=True
+    ):
+        assert abs(report["bg_nbd"][name] - published) < 3 * error
+    assert sum(report["tiers"][1:]) == report["subjects"] > 1_000
+    assert report["tiers"][0] == 0
     rows = pd.read_csv(out)
-    assert len(rows) == told["subjects"]
-    assert rows["clv_minor"].sum() == pytest.approx(told["total_minor"])
-    assert rows["active"].between(0, 1).all()
+    assert len(rows) == report["subjects"]
+    assert rows["clv_minor"].sum() == pytest.approx(report["total_minor"])
+    one_time = rows["frequency"] == 0
+    assert rows.loc[one_time, "probability_alive"].isna().all()
+    assert rows.loc[~one_time, "probability_alive"].between(0, 1).all()
+    assert report["one_time_buyers"] == one_time.sum() > 100
+    assert report["mean_probability_alive"] == pytest.approx(rows["probability_alive"].mean())
 
 
-def test_people_read_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_output_has_the_parameters_and_the_notes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [
         line(f"s{number}", day, amount=100 + 3 * number + day) for number in range(120) for day in range(number % 7, 100, 11 + number % 13)
     ]
+    rows.append(line("once", 3))
     assert run(monkeypatch, "value", "--baskets", tables.baskets(tmp_path / "b.csv", rows)) == 0
-    told = capsys.readouterr().out
-    assert "BG/NBD" in told
-    assert "everybody else: tier 0" in told
+    output = capsys.readouterr().out
+    assert "BG/NBD" in output
+    assert "without it: tier 0" in output
+    assert "mean probability that a repeat buyer is still active: " in output
+    assert "1 one-time buyers: their probability is 1 by construction of BG/NBD, not informative" in output
 
 
 def test_faults_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     ten = tables.baskets(tmp_path / "ten.csv", [line(f"s{number}", number) for number in range(10)])
     refused = tables.baskets(tmp_path / "refused.csv", [line("", 1)])
-    for path, why in ((ten, "10 subjects of whom 0 came again are too few"), (refused, "no purchase")):
+    for path, why in ((ten, "10 subjects with 0 repeat buyers are too few"), (refused, "no purchase")):
         assert run(monkeypatch, "value", "--baskets", path) == 1
-        told = capsys.readouterr()
-        assert why in told.err
-        assert told.err.startswith("error: ")
-        assert told.err.count("\n") == 1
+        output = capsys.readouterr()
+        assert why in output.err
+        assert output.err.startswith("error: ")
+        assert output.err.count("\n") == 1
     assert run(monkeypatch, "value", "--baskets", ten, "--months", 0) == 2

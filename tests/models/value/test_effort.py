@@ -1,4 +1,4 @@
-"""Volume, variety and velocity: in the proportions that the sources ask for, and inside consent."""
+"""Volume, variety and velocity in the proportions of the sources, and within consent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.types import Purpose
+from models.value.bg_nbd import ValuationError
+from models.value.decision_parameters import DAY_MS, association_intensity, association_strength, marketing_decision_value
 from models.value.effort import REFRESH_S_MAX, REFRESH_S_MIN, TIERS, clv_edges, refresh_s, rows_for, tier_of
-from models.value.purchases import ValuationError
-from models.value.worth import DAY_MS, associations, decision_value, intensity
 
 LEARNING: tuple[Purpose, ...] = ("learning",)
 NOW_MS = 1_767_225_600_000
@@ -36,12 +36,12 @@ def test_volume_is_monotone_and_bounded(one: float, other: float) -> None:
 
 
 def test_mdv_is_incremental_margin_times_reach_less_processing() -> None:
-    assert decision_value(0.04, 250.0, 1_000, processing_minor=2_000.0) == pytest.approx(8_000.0)
-    assert decision_value(-0.01, 250.0, 1_000) < 0
+    assert marketing_decision_value(0.04, 250.0, 1_000, processing_minor=2_000.0) == pytest.approx(8_000.0)
+    assert marketing_decision_value(-0.01, 250.0, 1_000) < 0
     with pytest.raises(ValuationError, match="difference of two probabilities"):
-        decision_value(1.5, 1.0, 1.0)
-    with pytest.raises(ValuationError, match="not negative"):
-        decision_value(0.5, 1.0, -1.0)
+        marketing_decision_value(1.5, 1.0, 1.0)
+    with pytest.raises(ValuationError, match="not be negative"):
+        marketing_decision_value(0.5, 1.0, -1.0)
 
 
 def test_variety_grows_with_clv_only_inside_consent() -> None:
@@ -72,17 +72,17 @@ def test_sba_is_a_share_that_weighs_recent_choices_more() -> None:
         [("a", "bar", NOW_MS - 60 * DAY_MS), ("a", "cafe", NOW_MS), ("b", "bar", NOW_MS - 900 * DAY_MS), ("b", "bar", NOW_MS + 1)],
         columns=["subject", "kind", "at_ms"],
     )
-    shares = associations(choices, NOW_MS, half_life_days=30.0)
+    shares = association_strength(choices, NOW_MS, half_life_days=30.0)
     assert shares.loc["a"].to_dict() == {"bar": pytest.approx(0.2), "cafe": pytest.approx(0.8)}
     assert shares.loc["b"].to_dict() == {"bar": 1.0, "cafe": 0.0}
-    with pytest.raises(ValuationError, match="nobody has chosen"):
-        associations(choices, 0)
+    with pytest.raises(ValuationError, match="no choice up to now_ms"):
+        association_strength(choices, 0)
 
 
 def test_iba_is_1_for_always_the_same_and_0_for_all_alike() -> None:
     shares = np.array([[1.0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0, 0]])
-    assert intensity(shares).tolist() == pytest.approx([1.0, 0.0, 0.5])
-    assert intensity(np.ones((2, 1))).tolist() == [1.0, 1.0]
+    assert association_intensity(shares).tolist() == pytest.approx([1.0, 0.0, 0.5])
+    assert association_intensity(np.ones((2, 1))).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_iba_is_1_for_always_the_same_and_0_for_all_alike() -> None:
         lambda: refresh_s(0.5, 10.0, 5.0),
         lambda: clv_edges(np.array([])),
         lambda: clv_edges(np.array([1.0, np.inf])),
-        lambda: associations(pd.DataFrame({"subject": [], "kind": [], "at_ms": []}), 1, half_life_days=0.0),
+        lambda: association_strength(pd.DataFrame({"subject": [], "kind": [], "at_ms": []}), 1, half_life_days=0.0),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong: object) -> None:

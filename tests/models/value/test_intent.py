@@ -1,12 +1,12 @@
-"""IntentWeights: clean data is answered exactly, noisy data with honest intervals."""
+"""Intent weights: exact on data without noise, with valid intervals on noisy data."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from models.value.bg_nbd import ValuationError
 from models.value.intent import NAMES, IntentWeights, fit_intent
-from models.value.purchases import ValuationError
 
 
 def _columns(rows: int, seed: int) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert 0.83 <= np.mean(held) <= 1.0
 
 
-def test_two_columns_that_say_the_same_share_the_weight() -> None:
+def test_two_collinear_columns_share_the_weight() -> None:
     columns = _columns(300, 4)
     columns[:, 1] = 2 * columns[:, 0]
     found = fit_intent(columns, 4.0 * columns[:, 0], seed=0)
@@ -63,7 +63,7 @@ def _of(columns: np.ndarray, intent: np.ndarray) -> IntentWeights:
     return fit_intent(columns, intent, seed=0)
 
 
-def test_what_cannot_be_weighed_is_said() -> None:
+def test_invalid_input_raises() -> None:
     columns = _columns(100, 7)
     for wrong, intent, why in (
         (columns, np.ones(100), "same in every row"),
@@ -80,6 +80,6 @@ def test_what_cannot_be_weighed_is_said() -> None:
 def test_a_column_that_never_changes_is_warned_of_and_weighs_nothing() -> None:
     columns = _columns(100, 8)
     columns[:, 2] = 0.5
-    with pytest.warns(UserWarning, match="SBA never changes"):
+    with pytest.warns(UserWarning, match="SBA is constant"):
         found = fit_intent(columns, columns[:, 0], seed=0)
     assert found.effects[2] == 0.0

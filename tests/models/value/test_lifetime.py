@@ -1,4 +1,4 @@
-"""Lifetime value: the published parameters of CDNOW, found again; what they foretell, held against what came."""
+"""Lifetime value: published parameters of CDNOW, and forecasts against its holdout weeks."""
 
 from __future__ import annotations
 
@@ -10,48 +10,57 @@ from scipy.special import hyp2f1
 from gateway.core.types import Purpose
 from models.history import derived
 from models.history.reading import open_history
+from models.value.bg_nbd import (
+    BgNbd,
+    RfmSummary,
+    ValuationError,
+    expected_purchases,
+    fit_bg_nbd,
+    log_likelihood,
+    probability_alive,
+    rfm_summary,
+)
 from models.value.effort import clv_edges, tier_of
-from models.value.lifetime import Terms, discounted, value_subjects
-from models.value.purchases import Purchases, Summary, ValuationError, active, expected, fit_purchases, log_likelihood, summary_of
-from models.value.spend import expected_spend, fit_spend
+from models.value.gamma_gamma import expected_spend, fit_gamma_gamma
+from models.value.lifetime import Terms, discounted_purchases, lifetime_values
 from tests.models.value import cdnow
 
 LEARNING: tuple[Purpose, ...] = ("learning",)
-PUBLISHED = Purchases(0.243, 4.414, 0.793, 2.426, (0.0, 0.0, 0.0, 0.0), 0.0, 0)
+PUBLISHED = BgNbd(0.243, 4.414, 0.793, 2.426, (0.0, 0.0, 0.0, 0.0), 0.0, 0)
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Purchases:
-    return fit_purchases(summary_of(cdnow.summary()))
+def fitted() -> BgNbd:
+    return fit_bg_nbd(rfm_summary(cdnow.summary()))
 
 
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The summaries of 39 and of 78 weeks, made by our own SQL from the transactions."""
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """RFM summaries of 39 and of 78 weeks, computed from the transactions by SQL."""
     path = cdnow.as_baskets(tmp_path_factory.mktemp("cdnow") / "baskets.csv")
     with open_history(baskets=path, memory_mb=256) as history:
         return derived.rfm(history, cdnow.END_OF_WEEK_39_MS), derived.rfm(history, cdnow.END_OF_WEEK_78_MS)
 
 
-def test_cdnow_bg_nbd_parameters_equal_the_published_ones(fitted: Purchases) -> None:
+def test_cdnow_bg_nbd_parameters_equal_the_published_ones(fitted: BgNbd) -> None:
     assert [round(float(value), 3) for value in fitted.parameters] == [0.243, 4.414, 0.793, 2.426]
     assert fitted.log_likelihood == pytest.approx(-9582.4, abs=0.05)
 
 
-def test_cdnow_standard_errors_hold_under_resampling(fitted: Purchases) -> None:
-    summary = summary_of(cdnow.summary())
+def test_cdnow_standard_errors_hold_under_resampling(fitted: BgNbd) -> None:
+    summary = rfm_summary(cdnow.summary())
     draws = np.random.default_rng(1)
-    again = []
+    refitted = []
     for _ in range(8):
         rows = draws.integers(len(summary.age), size=len(summary.age))
-        again.append(np.log(fit_purchases(Summary(*(column[rows] for column in summary))).parameters[:2]))
-    spread = np.std(again, axis=0, ddof=1)
-    told = np.array(fitted.errors[:2]) / fitted.parameters[:2]
-    assert ((spread > told / 2.5) & (spread < told * 2.5)).all()
+        refitted.append(np.log(fit_bg_nbd(RfmSummary(*(column[rows] for column in summary))).parameters[:2]))
+    spread = np.std(refitted, axis=0, ddof=1)
+    reported = np.array(fitted.standard_errors[:2]) / fitted.parameters[:2]
+    assert ((spread > reported / 2.5) & (spread < reported * 2.5)).all()
 
 
 def test_cdnow_gamma_gamma_parameters_equal_the_published_ones() -> None:
-    model = fit_spend(*cdnow.spends())
+    model = fit_gamma_gamma(*cdnow.spends())
     assert np.abs(np.array((model.p, model.q, model.v)) - (6.25, 3.74, 15.44)).max() < 0.01
     assert model.subjects == 946
     assert model.correlation == pytest.approx(0.11, abs=0.01)
@@ -59,9 +68,9 @@ def test_cdnow_gamma_gamma_parameters_equal_the_published_ones() -> None:
     assert expected_spend(model, np.zeros(1), np.zeros(1))[0] == pytest.approx(6.25 * 15.44 / (3.74 - 1), rel=0.01)
 
 
-def test_our_sql_makes_the_published_summary(road: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+def test_our_sql_makes_the_published_summary(summaries: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     published = cdnow.summary().assign(zbar=cdnow.spends()[1]).set_index("subject")
-    ours = road[0].assign(subject=road[0]["subject"].astype(int)).set_index("subject")
+    ours = summaries[0].assign(subject=summaries[0]["subject"].astype(int)).set_index("subject")
     theirs = published.loc[ours.index]
     assert len(ours) > 1_000
     assert (ours["frequency"] == theirs["frequency"]).all()
@@ -69,78 +78,78 @@ def test_our_sql_makes_the_published_summary(road: tuple[pd.DataFrame, pd.DataFr
         assert np.abs(of - theirs[name]).max() < 0.006, name
 
 
-def test_cdnow_holdout_of_weeks_40_to_78(road: tuple[pd.DataFrame, pd.DataFrame], fitted: Purchases) -> None:
-    known, later = road
-    came = later["frequency"].to_numpy() - known["frequency"].to_numpy()
-    foretold = expected(fitted, summary_of(known), 39.0)
-    assert foretold.sum() == pytest.approx(came.sum(), rel=0.10)
-    assert np.corrcoef(foretold, came)[0, 1] > 0.6
-    best = np.argsort(-foretold)[: len(came) // 10]
-    assert came[best].sum() > 0.45 * came.sum()
+def test_cdnow_holdout_of_weeks_40_to_78(summaries: tuple[pd.DataFrame, pd.DataFrame], fitted: BgNbd) -> None:
+    known, later = summaries
+    actual = later["frequency"].to_numpy() - known["frequency"].to_numpy()
+    forecast = expected_purchases(fitted, rfm_summary(known), 39.0)
+    assert forecast.sum() == pytest.approx(actual.sum(), rel=0.10)
+    assert np.corrcoef(forecast, actual)[0, 1] > 0.6
+    best = np.argsort(-forecast)[: len(actual) // 10]
+    assert actual[best].sum() > 0.45 * actual.sum()
 
 
 def test_a_published_forecast_of_one_person() -> None:
     # Fader, Hardie, Lee (2005), section 5: x = 2, t_x = 30.43, T = 38.86 gives 1.226 transactions in the next 39 weeks.
-    person = Summary(np.array([2.0]), np.array([30.43]), np.array([38.86]))
-    assert expected(PUBLISHED, person, 39.0)[0] == pytest.approx(1.226, abs=0.001)
+    person = RfmSummary(np.array([2.0]), np.array([30.43]), np.array([38.86]))
+    assert expected_purchases(PUBLISHED, person, 39.0)[0] == pytest.approx(1.226, abs=0.001)
 
 
 def test_planted_parameters_are_found_again() -> None:
     planted = (0.8, 6.0, 0.7, 3.0)
-    model = fit_purchases(cdnow.drawn(4_000, planted, 52, seed=3))
-    for value, error, truth in zip(model.parameters, model.errors, planted, strict=True):
+    model = fit_bg_nbd(cdnow.drawn(4_000, planted, 52, seed=3))
+    for value, error, truth in zip(model.parameters, model.standard_errors, planted, strict=True):
         assert abs(value - truth) < 3 * error
         assert error < truth
 
 
-def test_the_likelihood_sums_to_one_over_what_can_happen_in_a_moment() -> None:
-    """In a very short time: nobody or one purchase, so P(0) and the density of one must make 1."""
+def test_the_likelihood_sums_to_one_over_a_short_time() -> None:
+    """In a very short time there is no purchase or one, so P(0) and the integral of the density of one must sum to 1."""
     age, steps = 0.01, 400
-    none = np.exp(log_likelihood(PUBLISHED.parameters, Summary(np.zeros(1), np.zeros(1), np.array([age]))))[0]
+    none = np.exp(log_likelihood(PUBLISHED.parameters, RfmSummary(np.zeros(1), np.zeros(1), np.array([age]))))[0]
     at = (np.arange(steps) + 0.5) * age / steps
-    one = np.exp(log_likelihood(PUBLISHED.parameters, Summary(np.ones(steps), at, np.full(steps, age)))).mean() * age
+    one = np.exp(log_likelihood(PUBLISHED.parameters, RfmSummary(np.ones(steps), at, np.full(steps, age)))).mean() * age
     assert none + one == pytest.approx(1.0, abs=1e-5)
 
 
 def test_forecasts_stay_sound_at_the_edges() -> None:
-    many = Summary(np.array([0.0, 1.0, 500.0]), np.array([0.0, 0.0, 51.9]), np.array([0.0, 52.0, 52.0]))
+    many = RfmSummary(np.array([0.0, 1.0, 500.0]), np.array([0.0, 0.0, 51.9]), np.array([0.0, 52.0, 52.0]))
     for a in (0.5, 1.0, 2.0):
-        model = Purchases(0.5, 5.0, a, 3.0, (0.0,) * 4, 0.0, 0)
-        near, far = expected(model, many, 1.0), expected(model, many, 100.0)
+        model = BgNbd(0.5, 5.0, a, 3.0, (0.0,) * 4, 0.0, 0)
+        near, far = expected_purchases(model, many, 1.0), expected_purchases(model, many, 100.0)
         assert (near >= 0).all()
         assert (near < far).all()
         assert (far < 100 * (many.frequency + 0.5) / (many.age + 5.0) + 1e-9).all()
-        assert ((active(model, many) >= 0) & (active(model, many) <= 1)).all()
+        assert ((probability_alive(model, many) >= 0) & (probability_alive(model, many) <= 1)).all()
 
 
 @pytest.mark.parametrize("a", [0.05, 0.793, 1.7])
 def test_the_quadrature_is_the_published_closed_form(a: float) -> None:
-    summary = Summary(np.array([0.0, 1.0, 7.0, 29.0]), np.array([0.0, 3.0, 30.0, 38.0]), np.full(4, 38.86))
-    model = Purchases(0.243, 4.414, a, 2.426, (0.0,) * 4, 0.0, 0)
+    summary = RfmSummary(np.array([0.0, 1.0, 7.0, 29.0]), np.array([0.0, 3.0, 30.0, 38.0]), np.full(4, 38.86))
+    model = BgNbd(0.243, 4.414, a, 2.426, (0.0,) * 4, 0.0, 0)
     x, span = summary.frequency, 39.0
     before, after = model.alpha + summary.age, model.alpha + summary.age + span
     series = hyp2f1(model.r + x, model.b + x, a + model.b + x - 1, span / after)
-    closed = (a + model.b + x - 1) / (a - 1) * (1 - (before / after) ** (model.r + x) * series) * active(model, summary)
-    assert expected(model, summary, span) == pytest.approx(closed, rel=1e-5)
+    closed = (a + model.b + x - 1) / (a - 1) * (1 - (before / after) ** (model.r + x) * series) * probability_alive(model, summary)
+    assert expected_purchases(model, summary, span) == pytest.approx(closed, rel=1e-5)
 
 
-def test_where_nobody_stops_the_forecast_is_that_of_rates_alone() -> None:
-    summary = Summary(np.array([0.0, 12.0]), np.array([0.0, 40.0]), np.array([10.0, 52.0]))
-    model = Purchases(2.0, 16.0, 1e-4, 1e5, (0.0,) * 4, 0.0, 0)
-    assert expected(model, summary, 10.0) == pytest.approx(10 * (2.0 + summary.frequency) / (16.0 + summary.age), rel=1e-4)
+def test_without_dropout_the_forecast_is_that_of_rates_alone() -> None:
+    summary = RfmSummary(np.array([0.0, 12.0]), np.array([0.0, 40.0]), np.array([10.0, 52.0]))
+    model = BgNbd(2.0, 16.0, 1e-4, 1e5, (0.0,) * 4, 0.0, 0)
+    assert expected_purchases(model, summary, 10.0) == pytest.approx(10 * (2.0 + summary.frequency) / (16.0 + summary.age), rel=1e-4)
 
 
 def test_later_money_counts_less() -> None:
-    person = Summary(np.array([5.0]), np.array([30.0]), np.array([38.0]))
+    person = RfmSummary(np.array([5.0]), np.array([30.0]), np.array([38.0]))
     month = 365.25 / 12 / 7
-    plain = discounted(PUBLISHED, person, month, Terms(12, 0.0))[0]
-    assert plain == pytest.approx(expected(PUBLISHED, person, 12 * month)[0])
-    assert discounted(PUBLISHED, person, month, Terms(12, 0.5))[0] < plain
-    assert discounted(PUBLISHED, person, month, Terms(24, 0.0))[0] > plain
+    plain = discounted_purchases(PUBLISHED, person, month, Terms(12, 0.0))[0]
+    assert plain == pytest.approx(expected_purchases(PUBLISHED, person, 12 * month)[0])
+    assert discounted_purchases(PUBLISHED, person, month, Terms(12, 0.5))[0] < plain
+    assert discounted_purchases(PUBLISHED, person, month, Terms(24, 0.0))[0] > plain
 
 
-def test_top_clv_subject_without_profiling_consent_gets_tier_0(road: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    worth = value_subjects(road[0], 7.0).value_minor
+def test_top_clv_subject_without_profiling_consent_gets_tier_0(summaries: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    worth = lifetime_values(summaries[0], 7.0).value_minor
     edges = clv_edges(worth)
     top = float(worth.max())
     assert tier_of(top, edges, ("presence", "offers", "measurement")) == 0
@@ -153,20 +162,20 @@ def _table(**columns: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"subject": [str(number) for number in range(len(columns["frequency"]))], **columns})
 
 
-def test_what_cannot_be_valued_is_said() -> None:
+def test_invalid_summaries_raise() -> None:
     ten = _table(frequency=[1.0] * 10, recency=[1.0] * 10, age=[2.0] * 10, monetary_minor=[5.0] * 10)
     for table, why in (
-        (ten, "10 subjects of whom 10 came again are too few"),
+        (ten, "10 subjects with 10 repeat buyers are too few"),
         (ten.drop(columns="recency"), "lacks the columns recency"),
         (ten.assign(recency=9.0), "later than the last day"),
-        (ten.assign(frequency=0.0), "came once and yet at two times"),
+        (ten.assign(frequency=0.0), "frequency 0 and a recency above 0"),
         (ten.assign(age=float("nan")), "missing or negative"),
     ):
         with pytest.raises(ValuationError, match=why):
-            value_subjects(table, 7.0)
+            lifetime_values(table, 7.0)
     with pytest.raises(ValuationError, match="spends the same"):
-        fit_spend(np.ones(50), np.full(50, 9.0))
+        fit_gamma_gamma(np.ones(50), np.full(50, 9.0))
     with pytest.raises(ValuationError, match="0 subjects spent"):
-        fit_spend(np.zeros(50), np.zeros(50))
+        fit_gamma_gamma(np.zeros(50), np.zeros(50))
     with pytest.raises(ValuationError, match="months must be"):
-        value_subjects(ten, 7.0, Terms(months=0))
+        lifetime_values(ten, 7.0, Terms(months=0))

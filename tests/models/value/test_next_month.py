@@ -1,4 +1,4 @@
-"""Next month's purchase on Online Retail: on people and months that the model never saw."""
+"""Purchases of the next month on Online Retail, for subjects and months outside the training set."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.history.reading import Counted
+from models.history.reading import RowCounts
 from models.value import next_month
-from models.value.next_month import NextMonth, next_month_board, online_retail_board, top_lift
-from models.value.purchases import Purchases, ValuationError
-from models.value.subject_features import NAMES, known_before, rfm_edges, rfm_score
+from models.value.bg_nbd import BgNbd, ValuationError
+from models.value.next_month import NextMonthReport, next_month_benchmark, online_retail_benchmark, top_lift
+from models.value.subject_features import NAMES, features_before, rfm_edges, rfm_score
 from tests.kit.shared import shared_path
 
-NOTHING = Counted("baskets", 0, 0, {})
+NOTHING = RowCounts("baskets", 0, 0, {})
 
 
 @pytest.fixture(scope="module")
-def board() -> NextMonth:
-    return online_retail_board(shared_path("data/tables/online_retail/online_retail.csv.xz"), seed=0)
+def report() -> NextMonthReport:
+    return online_retail_benchmark(shared_path("data/tables/online_retail/online_retail.csv.xz"), seed=0)
 
 
-def test_every_line_of_online_retail_is_used_or_refused(board: NextMonth) -> None:
-    table = board.table
+def test_every_line_of_online_retail_is_used_or_refused(report: NextMonthReport) -> None:
+    table = report.table
     assert set(table.refused) == {"cancelled", "no_subject"}
     assert table.rows_in == table.used + sum(table.refused.values())
 
 
-def test_the_champion_beats_rfm_and_bgnbd_on_the_next_month(board: NextMonth) -> None:
-    following = board.months[0]
-    assert following.month == board.trained_months + 1 == 10
+def test_the_champion_beats_rfm_and_bgnbd_on_the_next_month(report: NextMonthReport) -> None:
+    following = report.months[0]
+    assert following.month == report.trained_months + 1 == 10
     assert following.above_rfm.low > 0
     assert following.above_bgnbd.low > 0
     assert following.champion.top_lift.value > following.rfm.top_lift.value
     assert following.champion.top_lift.low > 2.0
 
 
-def test_it_is_no_worse_on_later_months_and_calibrated_on_the_next(board: NextMonth) -> None:
-    assert [month.month for month in board.months] == [10, 11, 12]
-    for month in board.months:
+def test_it_is_no_worse_on_later_months_and_calibrated_on_the_next(report: NextMonthReport) -> None:
+    assert [month.month for month in report.months] == [10, 11, 12]
+    for month in report.months:
         assert month.above_rfm.value > 0
         assert month.above_bgnbd.value > 0
-    assert board.months[0].figures.calibration_error < 0.06
-    assert sum(board.chosen.values()) == board.folds
+    assert report.months[0].figures.calibration_error < 0.06
+    assert sum(report.chosen.values()) == report.folds
 
 
 def _days(subjects: int, months: int, seed: int, *, habit: bool) -> pd.DataFrame:
-    """Half of the subjects buy every other week until they stop, or everybody buys at random."""
+    """Purchase days: half of the subjects buy every eighth day on average and half rarely (`habit`), or all buy at random."""
     draws = np.random.default_rng(seed)
     rows = []
     for subject in range(subjects):
@@ -56,29 +56,29 @@ def _days(subjects: int, months: int, seed: int, *, habit: bool) -> pd.DataFrame
     return pd.DataFrame(rows, columns=["subject", "day", "spent"])
 
 
-def test_nobody_teaches_who_is_judged_and_no_month_knows_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_subjects_are_not_in_the_training_set_and_no_month_contains_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     days = _days(160, 12, 1, habit=True)
     seen: list[tuple[set[int], int]] = []
     original = next_month._month_rows
 
-    def watched(of: pd.DataFrame, edges: np.ndarray, month: int, purchases: Purchases) -> object:
+    def watched(of: pd.DataFrame, edges: np.ndarray, month: int, purchases: BgNbd) -> object:
         seen.append((set(of["number"]), month))
         return original(of, edges, month, purchases)
 
     monkeypatch.setattr(next_month, "_month_rows", watched)
-    found = next_month_board(days, NOTHING, seed=0, folds=2)
-    taught = [who for who, month in seen if month <= found.trained_months]
-    judged = [who for who, month in seen if month > found.trained_months]
-    assert len(judged) == len(found.months) * found.folds
+    found = next_month_benchmark(days, NOTHING, seed=0, folds=2)
+    trained = [subjects_seen for subjects_seen, month in seen if month <= found.trained_months]
+    tested = [subjects_seen for subjects_seen, month in seen if month > found.trained_months]
+    assert len(tested) == len(found.months) * found.folds
     for fold in range(found.folds):
-        assert not taught[fold * len(taught) // found.folds] & judged[fold * len(found.months)]
+        assert not trained[fold * len(trained) // found.folds] & tested[fold * len(found.months)]
     assert found.months[0].champion.auc.value > 0.8
 
 
-def test_what_is_known_at_a_date_does_not_change_by_what_follows() -> None:
+def test_features_at_a_date_do_not_depend_on_later_days() -> None:
     days = pd.DataFrame({"number": [0, 0, 0, 1], "day": [10, 20, 35, 50], "spent": [100.0, 200.0, 900.0, 5.0]})
-    early = known_before(days[days["day"] < 35], 30)
-    late = known_before(days, 30)
+    early = features_before(days[days["day"] < 35], 30)
+    late = features_before(days, 30)
     assert early.subjects.tolist() == late.subjects.tolist() == [0]
     assert np.array_equal(early.columns, late.columns)
     row = dict(zip(NAMES, late.columns[0], strict=True))
@@ -106,12 +106,12 @@ def test_top_lift_by_hand() -> None:
     assert top_lift(bought, np.arange(10), np.zeros(10), 0, share=0.5).value == pytest.approx(1.0)
 
 
-def test_noise_is_not_foretold() -> None:
-    found = next_month_board(_days(160, 12, 10, habit=False), NOTHING, seed=0, folds=2)
+def test_noise_is_not_forecast() -> None:
+    found = next_month_benchmark(_days(160, 12, 10, habit=False), NOTHING, seed=0, folds=2)
     assert np.mean([month.champion.auc.value for month in found.months]) == pytest.approx(0.5, abs=0.1)
 
 
-def test_what_makes_no_board_is_said() -> None:
+def test_tables_that_are_too_small_raise() -> None:
     days = _days(160, 12, 3, habit=True)
     everyday = pd.DataFrame(
         [(f"s{n}", 20_454 + day, 1.0) for n in range(120) for day in range(0, 360, 5)], columns=["subject", "day", "spent"]
@@ -120,7 +120,7 @@ def test_what_makes_no_board_is_said() -> None:
         (days.iloc[:0], "no day with a purchase"),
         (days[days["day"] < 20_454 + 100], "months are too few"),
         (days[days["subject"] < "s0050"], "subjects are too few"),
-        (everyday, "everybody or nobody bought"),
+        (everyday, "all labels of"),
     ):
         with pytest.raises(ValuationError, match=why):
-            next_month_board(wrong, NOTHING, folds=2)
+            next_month_benchmark(wrong, NOTHING, folds=2)

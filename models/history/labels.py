@@ -1,8 +1,8 @@
-"""What a model learns from: the row that the gateway scored, and what came back within a horizon.
+"""Labelled proposals, the training rows of propensity models: features as scored by the gateway, label by the answers within a horizon.
 
-The features are not made again here: `f_` columns are what the gateway saw, so training and serving cannot differ. A
-proposal whose horizon is not over yet when the history ends has no outcome; counting it as refused would teach that new
-offers are disliked, so it is left out and counted. Answers before the proposal, or after the horizon, count for nothing.
+Features are not computed again: the `f_` columns are the gateway's own, so training and serving cannot differ. A proposal whose horizon
+is still open when the history ends has no label; labelled as refused, it would teach the model that new offers are disliked, so it is
+left out and counted. Answers before the proposal or after the horizon are ignored.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _LABELLED = """
 _PROPOSED = "SELECT count(*), count(DISTINCT decision) FROM interactions WHERE what = 'proposed'"
 
 
-class Lessons(NamedTuple):
-    """Rows that go together, oldest first.
+class LabelledProposals(NamedTuple):
+    """Arrays over proposals, oldest first.
 
-    `rows` float32 (n, len(FEATURES)), NaN where unknown; `taken` 0 or 1; `subjects` group numbers from 0; `propensity` and
-    `p_select` NaN where not stated; `left_out` counts the proposals that are no lesson, by reason.
+    `rows` float32 (n, len(FEATURES)), NaN where unknown; `taken` is the label, 0 or 1; `subjects` group numbers from 0; `propensity` and
+    `p_select` NaN where not stated; `left_out` counts proposals without a label, by reason.
     """
 
     rows: NDArray[np.float32]
@@ -60,21 +60,24 @@ class Lessons(NamedTuple):
     left_out: Mapping[str, int]
 
 
-def lessons(history: History, outcomes: Collection[str] = TAKEN, horizon_ms: int = HORIZON_MS) -> Lessons:
-    """A row for every proposal whose horizon is over, labelled 1 where one of `outcomes` came back within it."""
-    for word in outcomes:
-        if word not in ANSWERS:
-            raise HistoryError(f"{word!r} is no answer{nearest(word, ANSWERS)}")
+def labelled_proposals(history: History, outcomes: Collection[str] = TAKEN, horizon_ms: int = HORIZON_MS) -> LabelledProposals:
+    """One row for every proposal whose horizon is over, labelled 1 if one of `outcomes` followed within `horizon_ms`.
+
+    Raises HistoryError if an outcome is not a type of answer, there are no feature columns, or no proposal is old enough.
+    """
+    for outcome in outcomes:
+        if outcome not in ANSWERS:
+            raise HistoryError(f"{outcome!r} is not an answer{nearest(outcome, ANSWERS)}")
     if not history.feature_columns:
-        raise HistoryError("the interactions have no f_ columns: only a gateway's export tells what was scored")
+        raise HistoryError("the interactions have no f_ columns: only a gateway's export has the features that were scored")
     ((proposed, decisions),) = history.sql(_PROPOSED).fetchall()
     if not proposed:
-        raise HistoryError("the interactions hold no proposal that can be used")
+        raise HistoryError("the interactions hold no usable proposal")
     table = history.sql_named(_LABELLED, outcomes=list(outcomes), horizon_ms=horizon_ms).df()
     kept = table[~table["too_recent"]]
     if kept.empty:
-        raise HistoryError(f"no proposal is older than the horizon of {horizon_ms // 1000} s: wait, or shorten it")
-    return Lessons(
+        raise HistoryError(f"no proposal is older than the horizon of {horizon_ms // 1000} s: wait, or shorten the horizon")
+    return LabelledProposals(
         rows=kept[list(FEATURE_COLUMNS)].to_numpy(dtype=np.float32),
         taken=kept["taken"].to_numpy(dtype=np.int64),
         subjects=np.unique(kept["subject"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),

@@ -1,4 +1,4 @@
-"""Baskets written one to a line, as shops and textbooks hand them around: items between separators, no header, no amounts."""
+"""Basket files: one basket per line, items between separators, no header, no amounts (basket format of arules)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from models.history.derived import Baskets
-from models.history.files import open_packed
+from models.history.files import open_compressed
 from models.history.mapping import HistoryError
 
 
-def read_lines(path: Path, separator: str, support: float) -> Baskets:
-    """The baskets of a text file (may be packed), over the items that stand in at least the share `support` of them."""
+def read_basket_file(path: Path, separator: str, support: float) -> Baskets:
+    """Baskets of a text file (plain or compressed), over the items in at least the share `support` of them.
+
+    Raises HistoryError if the separator is not one character, or if the file cannot be read or has no basket.
+    """
     if len(separator) != 1:
-        raise HistoryError(f"a separator is one character, not {separator!r}")
+        raise HistoryError(f"the separator must be one character, not {separator!r}")
     try:
-        with open_packed(path) as file:
+        with open_compressed(path) as file:
             lines = [{item for item in line.decode("utf-8").strip("\r\n").split(separator) if item.strip()} for line in file]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise HistoryError(f"{path} cannot be read as lines of text ({str(error)[:120]})") from error
@@ -29,4 +32,4 @@ def read_lines(path: Path, separator: str, support: float) -> Baskets:
     number = {item: place for place, item in enumerate(items)}
     pairs = np.array([(row, number[item]) for row, line in enumerate(lines) for item in sorted(line) if item in number], dtype=np.int64)
     rows, columns = pairs.reshape(-1, 2).T
-    return Baskets(rows, columns, tuple(items), len(lines))
+    return Baskets(rows, columns, tuple(items), len(lines), rare=len(often) - len(items))

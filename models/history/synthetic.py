@@ -1,8 +1,8 @@
-"""A made-up history of any size, from a seed: to measure what a workstation can take, and to test against a known truth.
+"""Synthetic histories of any size, from a seed: to measure a workstation, and to test against a known truth.
 
-Subjects differ in how often they come (gamma), walk one of a few ways with chance detours, and buy items whose popularity
-falls off like a power; every few baskets hold a planted pair. Rows are made and written in blocks of subjects, so that
-10^8 of them need no more memory than 10^5.
+Subjects have different visit rates (gamma), follow one of a few routes with random detours, and buy items whose popularity falls off as a
+power law; some baskets hold a planted pair. Rows are generated and written in blocks of subjects, so that 10^8 rows need no more memory
+than 10^5.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ITEMS = 400
 PLANTED = ("item-090", "item-091")  # rare alone, bought together
 ZONES = ("plaza", "arcade", "cafe", "bistro", "noodle-bar", "pub", "station", "market")
 KIND_OF = {"cafe": "coffee_house", "bistro": "restaurant_dear", "noodle-bar": "restaurant_cheap", "pub": "bar", "market": "carry_away"}
-WAYS = (("station", "plaza", "cafe"), ("plaza", "arcade", "noodle-bar"), ("market", "station"), ("bistro", "pub"))
+ROUTES = (("station", "plaza", "cafe"), ("plaza", "arcade", "noodle-bar"), ("market", "station"), ("bistro", "pub"))
 
 
-class Made(NamedTuple):
-    """Where the tables are, and how many rows each has."""
+class SyntheticHistory(NamedTuple):
+    """Paths of the tables, and their numbers of rows."""
 
     interactions: Path
     baskets: Path
@@ -35,7 +35,7 @@ class Made(NamedTuple):
     basket_rows: int
 
 
-def make(folder: Path, rows: int, seed: int) -> Made:
+def generate(folder: Path, rows: int, seed: int) -> SyntheticHistory:
     """Write about `rows` rows, half visits and half basket lines, as Parquet parts below `folder`."""
     paths = {name: folder / name for name in ("interactions", "baskets")}
     for path in paths.values():
@@ -52,22 +52,22 @@ def make(folder: Path, rows: int, seed: int) -> Made:
             connection.table("block").write_parquet(str(paths[table] / f"part-{number:05d}.parquet"))
             written[table] += len(block)
     connection.close()
-    return Made(paths["interactions"], paths["baskets"], written["interactions"], written["baskets"])
+    return SyntheticHistory(paths["interactions"], paths["baskets"], written["interactions"], written["baskets"])
 
 
 def _visits(names: np.ndarray, share: float, draws: np.random.Generator) -> pd.DataFrame:
-    """Visits: each subject walks mostly one way, a step in ten is a detour."""
-    steps = np.array([zone for way in WAYS for zone in way])
-    lengths = np.array([len(way) for way in WAYS])
+    """Visits: each subject follows one route; a step in ten is a detour."""
+    steps = np.array([zone for route in ROUTES for zone in route])
+    lengths = np.array([len(route) for route in ROUTES])
     starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    way_of = draws.integers(len(WAYS), size=len(names))
-    walks = draws.poisson(draws.gamma(2.0, share / 2.0 / lengths[way_of]))
+    route_of = draws.integers(len(ROUTES), size=len(names))
+    walks = draws.poisson(draws.gamma(2.0, share / 2.0 / lengths[route_of]))
     subject = np.repeat(np.arange(len(names)), walks)
-    way = way_of[subject]
+    route = route_of[subject]
     at_ms = START_MS + draws.integers(DAYS, size=len(subject)) * DAY_MS + draws.integers(8 * 3_600_000, 20 * 3_600_000, size=len(subject))
-    long = lengths[way]
+    long = lengths[route]
     order = np.arange(long.sum()) - np.repeat(np.cumsum(long) - long, long)
-    zone = steps[np.repeat(starts[way], long) + order]
+    zone = steps[np.repeat(starts[route], long) + order]
     detour = draws.random(len(zone)) < 0.1
     zone[detour] = draws.choice(np.array(ZONES), size=int(detour.sum()))
     return pd.DataFrame(
@@ -83,7 +83,7 @@ def _visits(names: np.ndarray, share: float, draws: np.random.Generator) -> pd.D
 
 
 def _lines(names: np.ndarray, share: float, draws: np.random.Generator) -> pd.DataFrame:
-    """Basket lines, five to a basket on average; the planted pair stands in one basket of fifty."""
+    """Basket lines, five per basket on average; one basket in fifty holds the planted pair."""
     baskets = draws.poisson(draws.gamma(1.5, share / 5.0 / 1.5, size=len(names)))
     subject = np.repeat(np.arange(len(names)), baskets)
     at_ms = START_MS + draws.integers(DAYS * DAY_MS, size=len(subject))

@@ -1,4 +1,4 @@
-"""A made-up history is the same each time, and holds what was planted in it."""
+"""Synthetic histories are reproducible and contain the planted pair."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from models.history import derived
-from models.history.made import PLANTED, make
 from models.history.reading import open_history
 from models.history.scale import STAGES, measure
-from models.patterns.itemsets import frequent
+from models.history.synthetic import PLANTED, generate
+from models.patterns.itemsets import frequent_itemsets
 from models.patterns.rules import prune, rules_of
 
 
@@ -23,24 +23,24 @@ def _rows(folder: Path) -> str:
 
 def test_same_seed_same_rows(tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        make(tmp_path / name, 3_000, seed)
+        generate(tmp_path / name, 3_000, seed)
     assert _rows(tmp_path / "a") == _rows(tmp_path / "b")
     assert _rows(tmp_path / "a") != _rows(tmp_path / "c")
 
 
 def test_only_the_planted_pair_is_left_of_all_rules(tmp_path: Path) -> None:
-    made = make(tmp_path / "made", 100_000, seed=1)
-    with open_history(baskets=made.baskets) as history:
-        assert history.of("baskets").used == made.basket_rows
-        found = frequent(derived.baskets(history, 0.005), 0.005)
+    synthetic = generate(tmp_path / "made", 100_000, seed=1)
+    with open_history(baskets=synthetic.baskets) as history:
+        assert history.row_counts_of("baskets").used == synthetic.basket_rows
+        found = frequent_itemsets(derived.baskets(history, 0.005), 0.005)
     kept = prune(rules_of(found, 0.1)).kept
     assert {frozenset((*rule.left, rule.right)) for rule in kept} == {frozenset(PLANTED)}
 
 
 def test_a_measurement_takes_every_stage_once() -> None:
-    told: list[str] = []
-    measured = measure(3_000, 1, 256, 1, told.append)
-    assert tuple(told) == STAGES == tuple(stage.name for stage in measured.stages)
+    steps: list[str] = []
+    measured = measure(3_000, 1, 256, 1, steps.append)
+    assert tuple(steps) == STAGES == tuple(stage.name for stage in measured.stages)
     assert measured.rows == measured.stages[1].out
     assert all(stage.peak_mb > 0 for stage in measured.stages)
 

@@ -1,4 +1,4 @@
-"""Pictures of the planning tools: one glance each."""
+"""Charts of the planning tools."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from models.pictures import ALERT, OTHER, OURS, QUIET, drawing, save
-from models.planning.ahp import CONSISTENT_BELOW, Weighing
-from models.planning.segments import SEGMENTS, Assigned
+from models.planning.ahp import CONSISTENT_BELOW, MatrixWeights
+from models.planning.segments import SEGMENTS, Segmentation
 from models.planning.survey import SurveyReport
 from models.planning.vikor import Ranking
 
 _ROW_IN = 0.42
 
 
-def draw_weights(weighing: Weighing, path: Path) -> None:
-    """Bars of the eigenvector, with the two other ways to weights as marks."""
+def draw_weights(weighing: MatrixWeights, path: Path) -> None:
+    """Bar chart of the eigenvector, with the two other estimates of the weights as marks."""
     places = np.arange(len(weighing.criteria))[::-1]
     with drawing(height_in=1.6 + _ROW_IN * len(places)) as (figure, (axes,)):
         axes.barh(places, weighing.eigenvector, color=OURS if weighing.is_consistent else ALERT, label="eigenvector")
@@ -32,7 +32,7 @@ def draw_weights(weighing: Weighing, path: Path) -> None:
 
 
 def draw_compromises(ranking: Ranking, path: Path) -> None:
-    """Q of every alternative over v; what is proposed anywhere stands out."""
+    """Q of every alternative over v; alternatives proposed for any v are highlighted."""
     v = [compromise.v for compromise in ranking.sweep]
     proposed = {name for compromise in ranking.sweep for name in compromise.proposed}
     with drawing(height_in=4.4) as (figure, (axes,)):
@@ -43,14 +43,14 @@ def draw_compromises(ranking: Ranking, path: Path) -> None:
         for name, height in zip(ranking.alternatives, _apart(last.q), strict=True):
             axes.text(v[-1] - 0.02, height, name, ha="right", va="center")
         axes.set_xlim(min(v) - 0.12, max(v))
-        axes.set_xlabel("v: 1 is the majority, 0 is whoever regrets most")
+        axes.set_xlabel("v: weight of the majority (1) against the largest regret (0)")
         axes.set_ylabel("Q (0 is best)")
-        axes.set_title("Alternatives that are proposed for some v are blue")
+        axes.set_title("Blue: alternatives proposed for some v")
         save(figure, path)
 
 
 def _apart(heights: Sequence[float], gap: float = 0.05) -> list[float]:
-    """Heights for labels: as near to their lines as they can stand without touching, from the bottom up."""
+    """Heights for labels, bottom up: as near to their lines as possible, at least `gap` apart."""
     placed = [0.0] * len(heights)
     above = -1.0
     for place in np.argsort(heights, kind="stable"):
@@ -58,28 +58,28 @@ def _apart(heights: Sequence[float], gap: float = 0.05) -> list[float]:
     return placed
 
 
-def draw_segments(assigned: Assigned, path: Path) -> None:
-    """How many people each segment has."""
+def draw_segments(assigned: Segmentation, path: Path) -> None:
+    """Bar chart of the number of subjects in each segment."""
     counts = assigned.counts()
     with drawing(height_in=3.0) as (figure, (axes,)):
         names = [*reversed(SEGMENTS), "unknown"]
         bars = axes.barh([name.replace("_", " and ") for name in names], [counts[name] for name in names], color=OURS)
         bars[-1].set_color(QUIET)
         axes.bar_label(bars, padding=3)
-        axes.set_xlabel("people")
+        axes.set_xlabel("subjects")
         axes.set_title("Segments by behaviour")
         save(figure, path)
 
 
 def draw_survey(report: SurveyReport, path: Path) -> None:
-    """The scree with chance beside it, and AVE and composite reliability of every scale."""
+    """Scree plot with the parallel analysis, and AVE and composite reliability of every scale."""
     with drawing(width_in=9.0, height_in=3.6, columns=2) as (figure, (scree, scales)):
         numbers = np.arange(1, len(report.factors.eigenvalues) + 1)
         scree.plot(numbers, report.factors.eigenvalues, "o-", color=OURS, label="answers")
-        scree.plot(numbers, report.factors.eigenvalues_by_chance, "--", color=QUIET, label="shuffled (95 %)")
+        scree.plot(numbers, report.factors.eigenvalues_random, "--", color=QUIET, label="shuffled (95 %)")
         scree.set_xlabel("factor")
         scree.set_ylabel("eigenvalue")
-        scree.set_title(f"{report.factors.count} factors are more than chance")
+        scree.set_title(f"{report.factors.count} factors above chance")
         scree.legend()
         places = np.arange(len(report.scales))[::-1]
         scales.plot([scale.composite_reliability for scale in report.scales], places, "o", color=OURS, label="CR (from 0.7)")
