@@ -40,7 +40,7 @@ class PeopleTable(Table):
     def state(self, cipher: Cipher | None) -> PeopleState:
         """Identities and keys as of the last commit."""
         return PeopleState(
-            dict(self.rows("SELECT identifier, subject FROM identities")), dict(self.rows("SELECT key, subject FROM keys")), cipher
+            dict(self.rows("SELECT mover, subject FROM identities")), dict(self.rows("SELECT key, subject FROM keys")), cipher
         )
 
     def context(self, subject: str) -> SubjectContext | None:
@@ -68,7 +68,7 @@ class PeopleTable(Table):
             if context is not None:
                 body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
-        for table, name, owners in (("identities", "identifier", changes.identities), ("keys", "key", changes.keys)):
+        for table, name, owners in (("identities", "mover", changes.identities), ("keys", "key", changes.keys)):
             for theirs, owner in owners.items():
                 self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (theirs,))  # noqa: S608 - names from the line above
                 if owner is not None:

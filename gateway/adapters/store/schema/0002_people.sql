@@ -10,7 +10,7 @@ CREATE INDEX contexts_by_expiry ON contexts (expires_at_ms) WHERE expires_at_ms 
 
 -- device or tag of a consenting person -> subject
 CREATE TABLE identities (
-  identifier TEXT PRIMARY KEY,
+  mover TEXT PRIMARY KEY,
   subject TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX identities_by_subject ON identities (subject);
