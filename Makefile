@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/setup.done
+PROJECTS := . models firmware_sim dashboard
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench soak lock clean
+.PHONY: help setup demo test check format bench soak wheels lock clean
 
 help: ## this list
 	@echo "Wayside: an edge gateway that keeps identities on the street."
@@ -20,7 +21,7 @@ help: ## this list
 setup: $(STAMP) ## the virtual environment .venv, from hash-locked requirements
 	@echo "setup: $(VENV) is ready"
 
-$(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
+$(STAMP): requirements/dev.txt scripts/setup.sh $(PROJECTS:%=%/pyproject.toml)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV)
 
 demo: $(STAMP) ## a simulated street, two gateways and the dashboard, in one terminal (DEMO_ARGS="--seconds 60 --headless")
@@ -47,6 +48,9 @@ bench: $(STAMP) ## the benchmark: method, percentiles, and what it does not cove
 soak: $(STAMP) ## the tests that run for minutes
 	@sh scripts/parts.sh
 	@$(BIN)/python -m pytest -m soak $(TEST_ARGS)
+
+wheels: $(STAMP) ## four wheels into dist/: wayside (a device needs no other), wayside-models, wayside-sim, wayside-dashboard
+	@for project in $(PROJECTS); do (cd $$project && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
 
 lock: ## requirements/*.txt anew from pyproject.toml, with hashes and without index addresses
 	@PYTHON="$(PYTHON)" sh scripts/lock.sh

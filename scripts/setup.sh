@@ -72,8 +72,11 @@ count=$(grep -c '^[a-z0-9].*==' requirements/dev.txt)
 say "installing the $count locked distributions (first time: about a minute; log in $log)"
 quietly "$count" "$venv/bin/python" -m pip --disable-pip-version-check --no-input install \
   --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
-quietly 0 "$venv/bin/python" -m pip --disable-pip-version-check --no-input install \
-  --no-deps --no-build-isolation -e .
+# Our own four, editable: the gateway first, because two others require it.
+for folders in "-e ." "-e models -e firmware_sim -e dashboard"; do
+  # shellcheck disable=SC2086  # each word is an argument
+  quietly 0 "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --no-deps --no-build-isolation $folders
+done
 
 touch "$venv/setup.done"
 say "done in $(seconds)s"

@@ -21,7 +21,7 @@ CEILINGS: dict[str, tuple[float, float, float]] = {
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 10, "models": 39, "firmware_sim": 12, "dashboard": 2}
+UNSTATED: dict[str, int] = {"gateway": 9, "models": 39, "firmware_sim": 12, "dashboard": 2}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:
