@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/setup.done
 PROJECTS := . models firmware_sim dashboard
+DIST ?= dist
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -50,7 +51,7 @@ soak: $(STAMP) ## the tests that run for minutes
 	@$(BIN)/python -m pytest -m soak $(TEST_ARGS)
 
 wheels: $(STAMP) ## four wheels into dist/: wayside (a device needs no other), wayside-models, wayside-sim, wayside-dashboard
-	@for project in $(PROJECTS); do (cd $$project && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(CURDIR)/dist) || exit 1; done
+	@for project in $(PROJECTS); do (cd $$project && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d $(abspath $(DIST))) || exit 1; done
 
 lock: ## requirements/*.txt anew from pyproject.toml, with hashes and without index addresses
 	@PYTHON="$(PYTHON)" sh scripts/lock.sh
