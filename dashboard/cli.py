@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
-from zoneinfo import ZoneInfo
 
 import typer
 import uvicorn
@@ -23,7 +22,7 @@ from rich.console import Console
 
 from dashboard import limits
 from dashboard.app import create_app
-from dashboard.settings import Settings, SettingsError, read_tokens, sqlite_url
+from dashboard.settings import SettingsError, load_settings
 from dashboard.store import StoreError
 
 SERVE_HELP = """Take records from gateways and show what they add up to, until SIGINT or SIGTERM.
@@ -88,11 +87,9 @@ def serve(
 ) -> None:
     """Bind, announce, serve."""
     try:
-        settings = Settings(sqlite_url(store), read_tokens(token_file), time_zone=ZoneInfo(time_zone))
-    except SettingsError as fault:
-        _fail(str(fault), 2)
-    except (KeyError, ValueError, OSError):
-        _fail(f"there is no time zone {time_zone!r}: write a name such as Europe/Berlin or UTC", 2)
+        settings = load_settings(store, token_file, time_zone)
+    except SettingsError as error:
+        _fail(str(error), 2)
     try:
         listener = _bind(host, port)
     except OSError as fault:

@@ -178,7 +178,9 @@ def test_a_step_is_round_and_the_columns_fit() -> None:
 
 
 def test_days_begin_at_the_streets_midnight(tmp_path: Path, clock: ManualClock) -> None:
-    settings = Settings(sqlite_url(tmp_path / "s.db"), TOKENS, now_ms=clock, time_zone=ZoneInfo("Asia/Kathmandu"))  # UTC+5:45
+    settings = Settings(
+        database_url=sqlite_url(tmp_path / "s.db"), tokens=TOKENS, now_ms=clock, time_zone=ZoneInfo("Asia/Kathmandu")
+    )  # UTC+5:45
     with TestClient(create_app(settings)) as client:
         body: Json = batch("b1", [cell(f"r{day}", window=24 * day) for day in range(29)])
         assert client.post("/v1/batches", content=packed(body), headers=bearer()).status_code == 200
@@ -190,7 +192,7 @@ def test_days_begin_at_the_streets_midnight(tmp_path: Path, clock: ManualClock) 
 
 def test_a_failing_store_is_503_so_that_the_gateway_comes_again(tmp_path: Path, clock: ManualClock) -> None:
     file = tmp_path / "s.db"
-    with TestClient(create_app(Settings(sqlite_url(file), TOKENS, now_ms=clock))) as client:
+    with TestClient(create_app(Settings(database_url=sqlite_url(file), tokens=TOKENS, now_ms=clock))) as client:
         other = sqlite3.connect(file)
         other.execute("DROP TABLE batches")
         other.close()
