@@ -26,7 +26,7 @@ resolve() {
   "$scratch/venv/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --excludes "$scratch/ours.txt" --no-emit-index-url --no-header "$@" -o "$scratch/$name.txt"
   if grep -nE '://|^--' "$scratch/$name.txt"; then
-    echo "lock: the lines above name an address or an option; the lock was not written" >&2
+    echo "lock: the lines above contain an address or an option; the lock was not written" >&2
     exit 1
   fi
   mv "$scratch/$name.txt" "requirements/$name.txt"
@@ -34,4 +34,4 @@ resolve() {
 
 resolve device pyproject.toml
 resolve dev --extra dev pyproject.toml models/pyproject.toml firmware_sim/pyproject.toml dashboard/pyproject.toml
-echo "lock: done; see what moved: git diff --stat requirements"
+echo "lock: done; changes: git diff --stat requirements"

@@ -16,12 +16,12 @@ CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (17.8, 11.1, 15.9),
     "models": (18.9, 6.8, 14.1),
     "firmware_sim": (21.2, 9.8, 16.8),
-    "dashboard": (7.0, 12.4, 11.9),
+    "dashboard": (5.3, 0.0, 0.5),
 }
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 9, "models": 39, "firmware_sim": 12, "dashboard": 2}
+UNSTATED: dict[str, int] = {"gateway": 9, "models": 39, "firmware_sim": 12, "dashboard": 0}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:
