@@ -140,7 +140,7 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
 def test_absent_commands_are_named_with_the_wheels_to_install(tmp_path: Path) -> None:
     (tmp_path / "wayside-sim").touch()
     require("wayside-sim", folder=tmp_path)
-    with pytest.raises(DemoError, match=r"wayside-dashboard and amqtt not found in .*: pip install wayside-dashboard wayside-sim "):
+    with pytest.raises(DemoError, match=r"wayside-dashboard and amqtt not found in .*: install wayside-dashboard and wayside-sim "):
         require("wayside-sim", "wayside-dashboard", "amqtt", folder=tmp_path)
 
 

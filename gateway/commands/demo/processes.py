@@ -106,8 +106,8 @@ def require(*commands: str, folder: Path | None = None) -> None:
     folder = folder or Path(sys.executable).parent
     absent = [command for command in commands if not (folder / command).exists()]
     if absent:
-        wheels = " ".join(dict.fromkeys(WHEELS.get(command, command) for command in absent))
-        raise DemoError(f"{' and '.join(absent)} not found in {folder}: pip install {wheels} (in a clone of the project: make setup)")
+        wheels = " and ".join(dict.fromkeys(WHEELS.get(command, command) for command in absent))
+        raise DemoError(f"{' and '.join(absent)} not found in {folder}: install {wheels} (`make setup` in a clone of the project does)")
 
 
 def program(command: str) -> str:
