@@ -1,1 +1,1 @@
-"""The cloud side of Wayside: takes the records that gateways send and shows what they add up to."""
+"""The cloud side of Wayside: collects the records of gateways and shows their sums."""

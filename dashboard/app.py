@@ -1,8 +1,8 @@
-"""Puts the dashboard together, and sees to it that every answer is guarded and every "no" is one line.
+"""The dashboard as one ASGI application: routes, security headers, and answers to refused requests.
 
-Pages carry no inline script or style and load nothing from elsewhere; the policy below makes the
-browser hold us to it. Faults of the database are answered 503, so that a gateway keeps its records
-and comes again.
+Pages have no inline script or style and load nothing from another server; the content security policy
+below makes browsers enforce it. Database errors are answered with 503, so that a gateway keeps its
+records and sends the batch again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.collector import collector_routes
-from dashboard.live import Pulse
+from dashboard.live import Notifier
 from dashboard.pages import Pages, page_routes
 from dashboard.refusals import Refused
 from dashboard.settings import Settings
@@ -38,41 +38,41 @@ HEADERS = {
 }
 
 
-class Guarded:
-    """Adds `HEADERS` to every answer, also to those that a handler did not make."""
+class SecurityHeaders:
+    """ASGI middleware that adds `HEADERS` to every response, error responses included."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and add the headers where the answer begins."""
+        """Call the application; the headers are added to the first message of its response."""
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self._app(scope, receive, send_guarded if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The dashboard over the database of `settings`; `app.state.pulse.close()` ends its streams."""
+    """The application for `settings`. `app.state.notifier.close()` ends its open streams. Raises StoreError from the store."""
     store = Store(settings.database_url)
-    pulse = Pulse()
+    notifier = Notifier()
     pages = Pages(settings, store)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        pulse.close()
+        notifier.close()
         store.close()
 
     app = FastAPI(title="Wayside dashboard", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.pulse = pulse
-    app.include_router(collector_routes(settings, store, pulse))
-    app.include_router(page_routes(settings, pages, pulse))
+    app.state.notifier = notifier
+    app.include_router(collector_routes(settings, store, notifier))
+    app.include_router(page_routes(settings, pages, notifier))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
-    app.add_middleware(Guarded)
+    app.add_middleware(SecurityHeaders)
     _answer_refusals(app, pages)
     return app
 
@@ -90,10 +90,10 @@ def _answer_refusals(app: FastAPI, pages: Pages) -> None:
 
     @app.exception_handler(HTTPException)
     def on_http(request: Request, fault: HTTPException) -> Response:
-        line = "There is nothing at this address." if fault.status_code == 404 else str(fault.detail)
+        line = "There is no page at this address." if fault.status_code == 404 else str(fault.detail)
         return answer(request, fault.status_code, line)
 
     @app.exception_handler(OperationalError)
     def on_store(_request: Request, _fault: OperationalError) -> Response:
-        # No page here: a page needs the very database that just failed.
-        return JSONResponse({"error": "the store cannot be used right now: try again later"}, 503, {"Retry-After": "5"})
+        # JSON on every path: rendering the error page would read the database that has just failed.
+        return JSONResponse({"error": "the database is not available; try again later"}, 503, {"Retry-After": "5"})

@@ -1,8 +1,8 @@
-"""`wayside-dashboard`: starts the server and stops it politely.
+"""`wayside-dashboard`: start the server, and stop it in order.
 
-The socket is bound here, before anything else runs: a taken port is then one clear line instead of a
-log, and `--port 0` can tell which port it got. At SIGTERM or SIGINT open streams are ended first, so
-the server leaves within a moment and with exit code 0.
+The socket is bound before anything else, so a taken port is reported in one line, and `--port 0` can
+print the port that it got. At SIGTERM or SIGINT open streams are closed first: the server stops within
+a few seconds, with exit code 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
-from zoneinfo import ZoneInfo
 
 import typer
 import uvicorn
@@ -23,21 +22,23 @@ from rich.console import Console
 
 from dashboard import limits
 from dashboard.app import create_app
-from dashboard.settings import Settings, SettingsError, read_tokens, sqlite_url
+from dashboard.settings import SettingsError, load_settings
 from dashboard.store import StoreError
 
-SERVE_HELP = """Take records from gateways and show what they add up to, until SIGINT or SIGTERM.
+SERVE_HELP = """Collect records from gateways and show their sums on pages, until SIGINT or SIGTERM.
 
 The token file has one line `gateway-id token` for each gateway.
 
 Example: wayside-dashboard serve --port 8080 --store street.db --token-file tokens.txt
 """
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="The cloud side of Wayside: collector and pages.")
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The cloud side of Wayside: it collects records from gateways and shows their sums."
+)
 
 
 class Server(uvicorn.Server):
-    """A server that says when it can be reached, and that a signal ends with exit code 0."""
+    """A uvicorn server that calls `announce` when it accepts connections, and exits with code 0 after a signal."""
 
     def __init__(self, app: FastAPI, announce: Callable[[], None]) -> None:
         super().__init__(
@@ -50,49 +51,47 @@ class Server(uvicorn.Server):
                 limit_concurrency=limits.CONNECTIONS_MAX,
             )
         )
-        self._pulse = app.state.pulse
+        self._notifier = app.state.notifier
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, then say so."""
+        """Start to accept connections, then call `announce`."""
         await super().startup(sockets)
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then let the rest finish."""
-        self._pulse.close()
+        """Close the streams, then shut down."""
+        self._notifier.close()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the shape that uvicorn calls
-        """A signal is an order that is carried out, so it is not raised again afterwards; a second one hurries."""
+        """Shut down at the first signal, at once at the second. Unlike uvicorn, do not raise the signal again afterwards."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
 @cli.callback()
 def _root() -> None:
-    """Keeps `serve` a command of its own while it is the only one."""
+    """Without a callback, typer would make the only command the program itself."""
 
 
 @cli.command(help=SERVE_HELP)
 def serve(
     *,
-    store: Annotated[Path, typer.Option(help="SQLite file that holds the records; made when absent.")],
-    token_file: Annotated[Path, typer.Option(help="Lines `gateway-id token`.")],
-    host: Annotated[str, typer.Option(help="Address to listen on. Pages have no login: keep it local, or behind a proxy that has.")] = (
+    store: Annotated[Path, typer.Option(help="SQLite file for the records; created if absent.")],
+    token_file: Annotated[Path, typer.Option(help="File with lines `gateway-id token`.")],
+    host: Annotated[str, typer.Option(help="Address to listen on. Pages have no login: keep it local, or behind a proxy with a login.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 picks a free one.")] = 8080,
-    time_zone: Annotated[str, typer.Option(help="Time zone of the hours on the pages, e.g. Europe/Berlin.")] = "UTC",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    time_zone: Annotated[str, typer.Option(help="Time zone of the pages, such as Europe/Berlin.")] = "UTC",
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON line.")] = False,
 ) -> None:
-    """Bind, announce, serve."""
+    """Bind the socket, print the address, serve."""
     try:
-        settings = Settings(sqlite_url(store), read_tokens(token_file), time_zone=ZoneInfo(time_zone))
-    except SettingsError as fault:
-        _fail(str(fault), 2)
-    except (KeyError, ValueError, OSError):
-        _fail(f"there is no time zone {time_zone!r}: write a name such as Europe/Berlin or UTC", 2)
+        settings = load_settings(store, token_file, time_zone)
+    except SettingsError as error:
+        _fail(str(error), 2)
     try:
         listener = _bind(host, port)
     except OSError as fault:
@@ -106,7 +105,7 @@ def serve(
 
 
 def main() -> None:
-    """The program's entry."""
+    """Entry point of the program."""
     cli()
 
 

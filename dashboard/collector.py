@@ -1,7 +1,7 @@
-"""What machines ask of the dashboard: take a batch, say what is held, say that it lives.
+"""HTTP interface for machines: batches from gateways, a summary of the figures, a health check.
 
-The order of the checks is the order of their cost and of trust: who speaks, before a byte of the body
-is read; how large, while it is read; what shape; for whom; and only then the database.
+Checks of a batch run in order of cost: the token before any byte of the body, the size while the body
+is read, then the shape and the gateway id, and the database last.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from starlette.concurrency import run_in_threadpool
 from dashboard.figures import SPANS, Span, View, cells_by_kind, figures
 from dashboard.gateways import known_gateways
 from dashboard.intake import decode, read_text
-from dashboard.live import Pulse
+from dashboard.live import Notifier
 from dashboard.refusals import Refused
 from dashboard.settings import Settings, digest
 from dashboard.store import Store
 from gateway.core.records import Receipt
 
 
-def collector_routes(settings: Settings, store: Store, pulse: Pulse) -> APIRouter:
+def collector_routes(settings: Settings, store: Store, notifier: Notifier) -> APIRouter:
     """`/v1/batches`, `/v1/summary` and `/v1/health`."""
     router = APIRouter(prefix="/v1")
     gateway_by_digest = settings.gateway_by_digest()
 
     @router.post("/batches")
     async def take(request: Request) -> Response:
-        """Hold a batch of records (gzip JSON, `gateway.core.records.Batch`); answers a Receipt."""
-        gateway = _speaker(request, gateway_by_digest)
+        """Store a batch of records (gzip JSON, `gateway.core.records.Batch`); the response is a Receipt."""
+        gateway = _authenticated(request, gateway_by_digest)
         text = await read_text(request)
         receipt = await run_in_threadpool(_take, text, gateway)
-        pulse.beat()
+        notifier.notify()
         return _json(receipt)
 
     def _take(text: bytes, gateway: str) -> Receipt:
@@ -39,12 +39,12 @@ def collector_routes(settings: Settings, store: Store, pulse: Pulse) -> APIRoute
 
     @router.get("/summary")
     def summary(span: str = "all") -> Response:
-        """The numbers of the front page for machines; `span` is day, week or all."""
+        """The figures of the overview page as JSON; `span` is day, week or all."""
         return _json(_summary(settings, store, known_span(span)))
 
     @router.get("/health")
     def health() -> Response:
-        """Answers as long as the server runs and its database can be read."""
+        """200 while the database can be read."""
         with store.reading():
             return _json({"ok": True, "now_ms": settings.now_ms()})
 
@@ -52,18 +52,18 @@ def collector_routes(settings: Settings, store: Store, pulse: Pulse) -> APIRoute
 
 
 def known_span(span: str) -> Span:
-    """`span` when it is one; Refused 422 otherwise."""
+    """`span` with its type. Raises Refused (422) if it is not a known period."""
     for known in SPANS:
         if span == known:
             return known
-    raise Refused(422, f"there is no such period: choose {', '.join(SPANS[:-1])} or {SPANS[-1]}")
+    raise Refused(422, f"unknown period; choose {', '.join(SPANS[:-1])} or {SPANS[-1]}")
 
 
-def _speaker(request: Request, gateway_by_digest: dict[bytes, str]) -> str:
+def _authenticated(request: Request, gateway_by_digest: dict[bytes, str]) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     gateway = gateway_by_digest.get(digest(token.strip())) if scheme.lower() == "bearer" else None
     if gateway is None:
-        raise Refused(401, "unknown or missing bearer token: is this gateway's line in the token file?")
+        raise Refused(401, "unknown or missing bearer token; check this gateway's line in the token file")
     return gateway
 
 

@@ -1,11 +1,10 @@
-"""What the records add up to: every number of a page or a summary, read in one transaction.
+"""Sums of the stored records: every number of a page or a summary, read in one transaction.
 
-A page shows one period. It ends where the newest window ends, not now: a street that was offline has
-its own last day, and the page names the period it speaks of. Health records count for it too, for in
-a quiet hour a gateway may have no cell to send. Windows are gathered into at most `BARS_MAX` columns,
-so a demonstration with windows of seconds and a mall with windows of an hour look alike. Sums are
-what they are: an answer of a later window may outnumber the triggers of this period, and nothing
-here hides it.
+A page shows one period, which ends with the newest window and not now: gateways that were offline
+still have a last day, and the page states its dates. Health records extend the period too, because a
+gateway may have no cell to send for a quiet hour. Windows are summed into at most `BARS_MAX` columns,
+whether they last seconds (demonstration) or an hour. Answers count in the window in which they arrive,
+so a period may hold more answers than triggers.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _STEPS_MS = tuple(
 
 
 class View(NamedTuple):
-    """Which records count: those of one gateway or one offer, or of all."""
+    """Filter of the records: a period, and one gateway, one offer or all."""
 
     span: Span = "day"
     gateway: str | None = None
@@ -42,21 +41,21 @@ class View(NamedTuple):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One zone or offer with its counts by kind."""
+    """Counts by kind of one zone or offer."""
 
     name: str
     counts: dict[CellKind, int]
 
 
 class Column(msgspec.Struct, frozen=True):
-    """Triggers of all windows that begin in [start_ms, start_ms + step of the chart)."""
+    """Triggers of the windows that begin in [start_ms, start_ms + step_ms of the chart)."""
 
     start_ms: int
     triggers: int
 
 
 class Period(NamedTuple):
-    """From the begin of the first window held to the end of the last, 0 to 0 when there is none; the longest window."""
+    """Start of the first stored window, end of the last (0 and 0 without windows), and the length of the longest."""
 
     from_ms: int
     until_ms: int
@@ -64,7 +63,7 @@ class Period(NamedTuple):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Numbers of one view; `records` are all that are held, `cells` those that count for this view."""
+    """Figures of one view; `records` counts all stored records, `cells` those of this view."""
 
     records: int
     cells: int
@@ -78,7 +77,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What one gateway said of one of its windows."""
+    """One health record: the counters of a gateway for one window."""
 
     gateway: str
     window_start_ms: int
@@ -92,7 +91,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figures:
-    """All numbers of `view`."""
+    """All figures of `view`."""
     period = _period(connection, view)
     where = _where(view) & (cells.c.window_start_ms >= period.from_ms)
     step_ms = step_for(period.until_ms - period.from_ms, period.window_ms)
@@ -110,8 +109,8 @@ def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figu
 
 
 def step_for(length_ms: int, window_ms: int) -> int:
-    """The smallest round step that holds a window and fits `length_ms` into the columns of a chart."""
-    needed_ms = max(window_ms, math.ceil(length_ms / (limits.BARS_MAX - 1)))  # one column more when the first begins early
+    """Width of a chart column in ms: the smallest round step that is no shorter than a window and needs at most `BARS_MAX` columns."""
+    needed_ms = max(window_ms, math.ceil(length_ms / (limits.BARS_MAX - 1)))  # one column is kept for a start within a step
     for step_ms in _STEPS_MS:
         if step_ms >= needed_ms:
             return step_ms
@@ -119,25 +118,25 @@ def step_for(length_ms: int, window_ms: int) -> int:
 
 
 def latest_health(connection: Connection) -> dict[str, Health]:
-    """The newest window of each gateway."""
+    """Newest health record by gateway."""
     newest = select(health.c.gateway, func.max(health.c.window_start_ms).label("start_ms")).group_by(health.c.gateway).subquery()
     join = health.join(newest, (health.c.gateway == newest.c.gateway) & (health.c.window_start_ms == newest.c.start_ms))
     return {row.gateway: row for row in _healths(connection, select(*_HEALTH_COLUMNS).select_from(join).order_by(health.c.id))}
 
 
 def health_of(connection: Connection, gateway: str) -> list[Health]:
-    """The last windows of one gateway, newest first."""
+    """The last `WINDOWS_MAX` health records of a gateway, newest first."""
     query = select(*_HEALTH_COLUMNS).where(health.c.gateway == gateway)
     return _healths(connection, query.order_by(health.c.window_start_ms.desc(), health.c.id).limit(limits.WINDOWS_MAX))
 
 
 def known_offers(connection: Connection) -> list[str]:
-    """Every offer that a record speaks of."""
+    """Every offer that occurs in a record, sorted."""
     return list(connection.execute(select(cells.c.offer).distinct().order_by(cells.c.offer)).scalars())
 
 
 def cells_by_kind(connection: Connection) -> dict[CellKind, int]:
-    """How many cells of each kind are held, whatever they count."""
+    """Number of stored cells by kind; their counts are not summed."""
     query = select(cells.c.kind, func.count()).group_by(cells.c.kind)
     found: dict[CellKind, int] = dict(connection.execute(query).all())
     return {kind: found.get(kind, 0) for kind in KINDS}
@@ -190,7 +189,7 @@ def _columns(connection: Connection, where: ColumnElement[bool], period: Period,
     from_ms, until_ms, _ = period
     if from_ms >= until_ms:
         return []
-    # Days begin at the street's midnight; within one chart the offset of its end is good enough.
+    # Days begin at local midnight. One chart uses one UTC offset, that of its end.
     offset = datetime.fromtimestamp(until_ms / 1000, time_zone).utcoffset()
     shift_ms = int(offset.total_seconds() * 1000) if offset else 0
     slot = ((cells.c.window_start_ms + shift_ms) // step_ms).label("slot")

@@ -1,7 +1,7 @@
-"""Which gateways there are, and how long ago each was heard.
+"""Known gateways, and the age of the last batch of each.
 
-"Connected" is not "flowing": a sign of life is a batch that was taken, by this side's own clock. A
-gateway speaks once a window, so what is late depends on how long its windows are.
+The age is measured from the last batch that was stored, by the server's clock. A gateway sends once a
+window, so the limits for late and silent are multiples of its window.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ State = Literal["fresh", "late", "silent"]
 
 
 class Gateway(msgspec.Struct, frozen=True):
-    """One gateway; times and ages are None as long as it was never heard."""
+    """One gateway; `last_seen_ms` and `age_ms` are None before its first batch."""
 
     gateway: str
     state: State
@@ -30,14 +30,14 @@ class Gateway(msgspec.Struct, frozen=True):
 
 
 def state_of(age_ms: int | None, window_ms: int) -> State:
-    """Late after two windows without a batch, silent after six; a gateway never heard is silent."""
+    """State by the age of the last batch: late after `LATE_WINDOWS` windows, silent after `SILENT_WINDOWS` or if there was none."""
     if age_ms is None or age_ms > limits.SILENT_WINDOWS * window_ms + limits.SLACK_MS:
         return "silent"
     return "late" if age_ms > limits.LATE_WINDOWS * window_ms + limits.SLACK_MS else "fresh"
 
 
 def known_gateways(connection: Connection, configured: Iterable[str], now_ms: int) -> list[Gateway]:
-    """Every gateway that has a token or was ever heard, by name."""
+    """Every gateway with a token or a stored batch, sorted by id."""
     seen = dict(connection.execute(select(gateways.c.gateway, gateways.c.last_seen_ms)).all())
     healths = latest_health(connection)
     return [_gateway(name, seen.get(name), healths.get(name), now_ms) for name in sorted({*configured, *seen})]

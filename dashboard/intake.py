@@ -1,8 +1,8 @@
-"""From the bytes of a POST to a batch, bounded at every step.
+"""The body of a POST as a batch, with a limit at every step.
 
-The body is inflated while it arrives, and reading stops at the first byte over a bound: a zip bomb
-costs its sender a connection and us at most `TEXT_BYTES_MAX`. What msgspec says of a fault may quote
-the input, so only the place is taken from it, and only as far as it is spelled in the schema's words.
+The body is decompressed while it arrives, and reading stops at the first byte over a limit, so a zip
+bomb occupies at most `TEXT_BYTES_MAX`. msgspec's messages may quote the input, so only the path is
+taken from them, and only if it consists of field names of the schema and indices.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _PLACE = re.compile(rf" - at `(\$(?:\.(?:{_FIELD})|\[\d{{1,9}}\])*)`\Z")
 _MISSING = re.compile(rf"\AObject missing required field `({_FIELD})`")
 
 _BEGINNINGS = {
-    "Object contains unknown field": "has a field that the schema does not know",
-    "Expected `str` matching": "is not an id as the schema wants it",
-    "Expected": "has a wrong type or lies out of range",
-    "Integer value out of range": "has a wrong type or lies out of range",
+    "Object contains unknown field": "has a field that is not in the schema",
+    "Expected `str` matching": "is not a valid id",
+    "Expected": "has a wrong type or is out of range",
+    "Integer value out of range": "has a wrong type or is out of range",
 }
 
 
 class Inflater:
-    """Gunzips piece by piece and never holds more than `TEXT_BYTES_MAX`."""
+    """Decompresses gzip in pieces; its memory is limited to `TEXT_BYTES_MAX`."""
 
     def __init__(self) -> None:
         self._gzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -40,31 +40,31 @@ class Inflater:
         self._body_bytes = 0
 
     def feed(self, piece: bytes) -> None:
-        """Take the next piece of the body; Refused 413 over a bound, 422 when it is not gzip."""
+        """Add the next piece of the body. Raises Refused: 413 over a limit, 422 if it is not gzip."""
         self._body_bytes += len(piece)
         if self._body_bytes > limits.BODY_BYTES_MAX:
-            raise Refused(413, f"the body is larger than {limits.BODY_BYTES_MAX} bytes: send smaller batches")
+            raise Refused(413, f"the body is larger than {limits.BODY_BYTES_MAX} bytes; send smaller batches")
         try:
             self._text += self._gzip.decompress(piece, limits.TEXT_BYTES_MAX + 1 - len(self._text))
         except zlib.error as fault:
             raise Refused(422, "the body is not gzip") from fault
         if len(self._text) > limits.TEXT_BYTES_MAX:
-            raise Refused(413, f"the body inflates to more than {limits.TEXT_BYTES_MAX} bytes: send smaller batches")
+            raise Refused(413, f"the decompressed body is larger than {limits.TEXT_BYTES_MAX} bytes; send smaller batches")
         if self._gzip.unused_data:
-            raise Refused(422, "something follows the end of the gzip body")
+            raise Refused(422, "there are bytes after the end of the gzip body")
 
     def text(self) -> bytes:
-        """The whole text; Refused 422 when the body ended early."""
+        """The whole text. Raises Refused (422) if the body ended early."""
         if not self._gzip.eof:
             raise Refused(422, "the gzip body is empty or cut off")
         return bytes(self._text)
 
 
 async def read_text(request: Request) -> bytes:
-    """The inflated body of `request`."""
+    """The decompressed body of `request`. Raises Refused: 413 or 422 for its content, 415 if not gzip, 408 if slow, 400 if cut off."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limits.BODY_BYTES_MAX:
-        raise Refused(413, f"the body is larger than {limits.BODY_BYTES_MAX} bytes: send smaller batches")
+        raise Refused(413, f"the body is larger than {limits.BODY_BYTES_MAX} bytes; send smaller batches")
     if request.headers.get("content-encoding", "gzip").strip().lower() != "gzip":
         raise Refused(415, "the body must be JSON in gzip (Content-Encoding: gzip)")
     inflater = Inflater()
@@ -76,12 +76,12 @@ async def read_text(request: Request) -> bytes:
     except TimeoutError as fault:
         raise Refused(408, f"the body did not arrive within {limits.BODY_S_MAX:.0f} s") from fault
     except ClientDisconnect as fault:
-        raise Refused(400, "the sender left before the end of the body") from fault
+        raise Refused(400, "the connection was closed before the end of the body") from fault
     return inflater.text()
 
 
 def decode(text: bytes, gateway: str) -> Batch:
-    """The batch in `text`, all of it spoken by `gateway`; Refused 422, 413 or 403 otherwise."""
+    """The batch in `text`. Raises Refused: 422 for a wrong shape, 413 for too many records, 403 unless all of it is of `gateway`."""
     try:
         batch = msgspec.json.decode(text, type=Batch)
     except msgspec.ValidationError as fault:
@@ -91,9 +91,9 @@ def decode(text: bytes, gateway: str) -> Batch:
     except RecursionError as fault:
         raise Refused(422, "the JSON is nested too deeply") from fault
     if len(batch.records) > limits.RECORDS_PER_BATCH_MAX:
-        raise Refused(413, f"more than {limits.RECORDS_PER_BATCH_MAX} records in one batch: send smaller batches")
+        raise Refused(413, f"more than {limits.RECORDS_PER_BATCH_MAX} records in one batch; send smaller batches")
     if batch.gateway != gateway or any(record.gateway != gateway for record in batch.records):
-        raise Refused(403, "the batch speaks for another gateway than its token")
+        raise Refused(403, "the batch is of another gateway than the token")
     for index, record in enumerate(batch.records):
         _check_window(index, record)
     return batch
@@ -105,15 +105,15 @@ def _shape_line(fault: str) -> str:
     missing = _MISSING.match(fault)
     if missing:
         return f"wrong shape: {where} lacks the field {missing.group(1)}"
-    for beginning, words in _BEGINNINGS.items():
+    for beginning, problem in _BEGINNINGS.items():
         if fault.startswith(beginning):
-            return f"wrong shape: {where} {words}"
-    return f"wrong shape: {where} is none of the values that the schema names"
+            return f"wrong shape: {where} {problem}"
+    return f"wrong shape: {where} is not one of the allowed values"
 
 
 def _check_window(index: int, record: CellCount | GatewayHealth) -> None:
-    # A window that begins anywhere but on its own grid would tell a finer time than it admits.
+    # The start of a window that is not a multiple of its length would reveal a finer time than the length.
     if record.window_start_ms % record.window_ms:
         raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is not a multiple of window_ms")
     if record.window_start_ms > limits.WINDOW_START_MS_MAX:
-        raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms lies after the year 2100: check the gateway's clock")
+        raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is after the year 2100; check the gateway's clock")

@@ -1,9 +1,8 @@
-"""News for open pages: a pulse that beats when records arrive, and the stream that follows it.
+"""Live updates of open pages: a notifier that is called when records arrive, and the stream that follows it.
 
-A stream sends the same piece of page that the server renders at a load, so live and loaded cannot
-differ. However much arrives, a stream renders at most once per gap and always ends on the newest;
-when nothing arrives it renders at every refresh, because ages grow. Closing the pulse ends all
-streams, so that a shutdown does not wait for pages that somebody forgot to close.
+A stream sends the same HTML that the server renders at page load. It renders at most once per gap and
+always ends with the newest state; without new records it renders at every refresh, because ages change.
+Closing the notifier ends all streams, so a shutdown does not wait for open pages.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from dashboard import limits
 from dashboard.refusals import Refused
 
 
-class Pulse:
-    """Counts beats and wakes who waits for the next; all of it on the server's one event loop."""
+class Notifier:
+    """Counts notifications and wakes the coroutines that wait for the next; used on one event loop only."""
 
     def __init__(self) -> None:
-        self.beats = 0
+        self.count = 0
         self.readers = 0
         self.closed = False
         self._next = asyncio.Event()
 
-    def beat(self) -> None:
-        """Something new is held."""
-        self.beats += 1
+    def notify(self) -> None:
+        """Wake all streams: new records are stored."""
+        self.count += 1
         self._wake()
 
     def close(self) -> None:
-        """No more streams."""
+        """End all streams and open no more."""
         self.closed = True
         self._wake()
 
     async def wait(self, seen: int, timeout_s: float) -> None:
-        """Return at a beat after `seen`, at the close, or after `timeout_s`."""
-        if self.beats == seen and not self.closed:
+        """Return when `count` is above `seen`, when the notifier is closed, or after `timeout_s`."""
+        if self.count == seen and not self.closed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._next.wait()
@@ -50,28 +49,28 @@ class Pulse:
 
 
 def server_sent(text: str) -> str:
-    """One server-sent message; every line of `text` is a line of its data."""
+    """`text` as one server-sent event, a `data:` line for each of its lines."""
     return "".join(f"data: {line}\n" for line in text.splitlines()) + "\n"
 
 
-def open_stream(pulse: Pulse, render: Callable[[], str], refresh_s: float, gap_s: float) -> AsyncIterator[str]:
-    """The stream of what `render` returns; Refused 503 when too many are open."""
-    if pulse.closed or pulse.readers >= limits.READERS_MAX:
-        raise Refused(503, f"{limits.READERS_MAX} pages are open already: close one, or reload this one for newer figures")
-    return _stream(pulse, render, refresh_s, gap_s)
+def open_stream(notifier: Notifier, render: Callable[[], str], refresh_s: float, gap_s: float) -> AsyncIterator[str]:
+    """Stream of the results of `render`. Raises Refused (503) if too many are open or the server is shutting down."""
+    if notifier.closed or notifier.readers >= limits.READERS_MAX:
+        raise Refused(503, f"{limits.READERS_MAX} pages are open already; close one, or reload this one for newer figures")
+    return _stream(notifier, render, refresh_s, gap_s)
 
 
-async def _stream(pulse: Pulse, render: Callable[[], str], refresh_s: float, gap_s: float) -> AsyncIterator[str]:
-    pulse.readers += 1
+async def _stream(notifier: Notifier, render: Callable[[], str], refresh_s: float, gap_s: float) -> AsyncIterator[str]:
+    notifier.readers += 1
     try:
         last = ""
         yield "retry: 2000\n\n"
-        while not pulse.closed:
-            seen = pulse.beats
+        while not notifier.closed:
+            seen = notifier.count
             text = await run_in_threadpool(render)
             yield server_sent(text) if text != last else ": nothing new\n\n"
             last = text
             await asyncio.sleep(gap_s)
-            await pulse.wait(seen, refresh_s)
+            await notifier.wait(seen, refresh_s)
     finally:
-        pulse.readers -= 1
+        notifier.readers -= 1

@@ -1,8 +1,8 @@
-"""The tables, in SQLAlchemy Core's words so that PostgreSQL can hold them as well as SQLite.
+"""Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
 
-`records` remembers which ids are held and with what content (a digest), and is what makes a retry
-harmless; `cells` and `health` hold the numbers. Ids are keyed by gateway: no gateway can take or guess
-at another's. Times are milliseconds, so every one is a BIGINT.
+`records` keeps the id and a digest of the content of every stored record, so that a repeated record is
+recognised; `cells` and `health` keep the numbers. Keys include the gateway, so no gateway can use or
+probe the ids of another. Times are milliseconds, hence BIGINT.
 """
 
 from __future__ import annotations

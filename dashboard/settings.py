@@ -1,97 +1,125 @@
-"""What a dashboard is started with: its database, the gateways it believes, its clock.
+"""Start values of a dashboard: its database, the tokens of its gateways, its clock and time zone.
 
-A gateway is known by its token, so two gateways may not share one. Only digests of the tokens are
-kept: comparing digests takes the same time whatever was guessed.
+A gateway is identified by its bearer token, so two gateways may not share one. Tokens are looked up by their digest: the time
+that the comparison takes then depends on nothing that the sender could guess.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-import re
 import time
+import zoneinfo
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dashboard import limits
 
-_GATEWAY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
-_TOKEN = re.compile(r"[!-~]+", re.ASCII)
+GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Token = Annotated[str, Field(pattern=r"^[!-~]+$", min_length=limits.TOKEN_CHARS_MIN, max_length=limits.TOKEN_CHARS_MAX)]
+
+_ID_FORM = "a gateway id has lower-case letters, digits, '-' or '_', at most 64 of them, and begins with a letter or digit"
+_TOKEN_FORM = f"a token has {limits.TOKEN_CHARS_MIN} to {limits.TOKEN_CHARS_MAX} printable ASCII characters and no space"
 
 
 class SettingsError(ValueError):
-    """One line that names the fault and the way out; never the token."""
+    """The settings cannot be used: one line for each fault, with the file or option and a remedy. Tokens are never quoted."""
 
 
 def wall_clock_ms() -> int:
-    """Now, by the machine's clock: the one place that asks it."""
+    """Milliseconds since 1970-01-01 UTC by the machine's clock; the dashboard reads the clock nowhere else."""
     return time.time_ns() // 1_000_000
 
 
 def digest(token: str) -> bytes:
-    """What is kept of a token."""
+    """SHA-256 of a token, 32 bytes."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def sqlite_url(path: Path) -> str:
-    """The address of a database in one file."""
+    """The database address of a SQLite file."""
     return f"sqlite:///{path}"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`tokens` maps each gateway's id to its bearer token; hours on the pages are of `time_zone`."""
+class Settings(BaseModel):
+    """Everything that a dashboard is started with. Raises pydantic.ValidationError for values that it cannot work with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     database_url: str
-    tokens: Mapping[str, str] = field(repr=False)
+    tokens: dict[GatewayId, Token] = Field(repr=False, description="gateway id -> its bearer token")
     now_ms: Callable[[], int] = wall_clock_ms
-    time_zone: tzinfo = UTC
-    refresh_s: float = limits.REFRESH_S
-    gap_s: float = limits.GAP_S
+    time_zone: ZoneInfo = Field(ZoneInfo("UTC"), description="time zone of the hours on the pages")
+    refresh_s: float = Field(limits.REFRESH_S, gt=0)
+    gap_s: float = Field(limits.GAP_S, ge=0)
 
-    def __post_init__(self) -> None:
-        for gateway in self.tokens:
-            if not _GATEWAY.fullmatch(gateway):
-                raise SettingsError(f"gateway id {gateway!r} must be lower-case letters, digits, '-' or '_', at most 64")
-        if not all(self.tokens.values()):
-            raise SettingsError("a token must not be empty")
-        if len({digest(token) for token in self.tokens.values()}) != len(self.tokens):
-            raise SettingsError("two gateways share one token: give each its own")
+    @field_validator("tokens")
+    @classmethod
+    def _tokens_differ(cls, tokens: dict[str, str]) -> dict[str, str]:
+        if len(set(tokens.values())) != len(tokens):
+            raise ValueError("two gateways share one token; give each its own")
+        return tokens
 
     def gateway_by_digest(self) -> dict[bytes, str]:
-        """Who speaks, by the digest of the token it shows."""
+        """Gateway id by the digest of its token."""
         return {digest(token): gateway for gateway, token in self.tokens.items()}
 
 
-def read_tokens(path: Path) -> dict[str, str]:
-    """Tokens by gateway, from lines `gateway-id token`; empty lines and lines that begin with # are skipped."""
+def load_settings(store: Path, token_file: Path, time_zone: str) -> Settings:
+    """Settings from the program's options; `token_file` has lines `gateway-id token`, blank lines and lines with # are skipped.
+
+    Raises SettingsError.
+    """
+    tokens, line_of = _read_tokens(token_file)
+    given: dict[str, Any] = {"database_url": sqlite_url(store), "tokens": tokens, "time_zone": time_zone}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as fault:
-        raise SettingsError(f"cannot read the token file {path}: {fault.strerror}") from fault
-    except UnicodeDecodeError as fault:
-        raise SettingsError(f"the token file {path} is not UTF-8 text") from fault
+        return Settings(**given)
+    except ValidationError as error:
+        lines = (_fault(dict(fault), token_file, line_of) for fault in error.errors(include_url=False))
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _read_tokens(file: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Tokens and line numbers by gateway id; the Settings check their form."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"--token-file {file}: {error.strerror}; name a file with lines `gateway-id token`") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"--token-file {file}: not UTF-8 text") from error
     tokens: dict[str, str] = {}
+    line_of: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        fields = line.split()
+        if not fields or fields[0].startswith("#"):
             continue
-        gateway, token = _token_line(line, f"{path}:{number}")
+        if len(fields) != 2:
+            raise SettingsError(f"{file}:{number}: expected `gateway-id token`, found {len(fields)} fields")
+        gateway, token = fields
         if gateway in tokens:
-            raise SettingsError(f"{path}:{number}: gateway {gateway!r} stands twice")
+            raise SettingsError(f"{file}:{number}: gateway {gateway!r} is also in line {line_of[gateway]}; keep one of them")
         tokens[gateway] = token
+        line_of[gateway] = number
     if not tokens:
-        raise SettingsError(f"the token file {path} names no gateway: write lines `gateway-id token`")
-    return tokens
+        raise SettingsError(f"--token-file {file}: no gateway in it; write lines `gateway-id token`")
+    return tokens, line_of
 
 
-def _token_line(line: str, where: str) -> tuple[str, str]:
-    words = line.split()
-    if len(words) != 2:
-        raise SettingsError(f"{where}: expected `gateway-id token`, found {len(words)} words")
-    gateway, token = words
-    if not _GATEWAY.fullmatch(gateway):
-        raise SettingsError(f"{where}: a gateway id is lower-case letters, digits, '-' or '_', at most 64")
-    if not (limits.TOKEN_CHARS_MIN <= len(token) <= limits.TOKEN_CHARS_MAX and _TOKEN.fullmatch(token)):
-        raise SettingsError(f"{where}: a token has {limits.TOKEN_CHARS_MIN} to {limits.TOKEN_CHARS_MAX} printable ASCII characters")
-    return gateway, token
+def _fault(fault: dict[str, Any], token_file: Path, line_of: Mapping[str, int]) -> str:
+    """One line for a fault that pydantic found: the file and line, or the option, and what is expected there."""
+    field, *rest = fault["loc"]
+    if field == "tokens" and rest:
+        gateway = rest[0]
+        return f"{token_file}:{line_of[gateway]}: {gateway!r}: {_ID_FORM if rest[-1] == '[key]' else _TOKEN_FORM}"
+    if field == "time_zone":
+        return f"--time-zone: there is no {fault['input']!r}{_nearest_zone(fault['input'])}"
+    return f"{token_file}: {str(fault['msg']).removeprefix('Value error, ')}"
+
+
+def _nearest_zone(name: str) -> str:
+    close = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; write a name such as Europe/Berlin or UTC"

@@ -1,8 +1,8 @@
-"""The collector's memory: takes a batch whole or not at all, and any number of times with one effect.
+"""The collector's database: a batch is stored whole or not at all, and repeating it changes nothing.
 
-A receipt promises that the records are held, so a commit is on the disk (synchronous=FULL) before it
-is written. All SQL is dialect-free; only `_sqlite` knows that SQLite needs pragmas, and that a
-transaction that will write must say so at its start or it may find itself behind another one.
+A receipt promises that the records are stored, so the transaction is on the disk (synchronous=FULL)
+before the receipt is made. SQL has no dialect outside `_sqlite`, which sets pragmas and starts writing
+transactions with BEGIN IMMEDIATE: a transaction that began as a reader cannot always become a writer.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_time
 
 
 class StoreError(RuntimeError):
-    """The database cannot be used; one line that says why."""
+    """The database cannot be used; the text is one line with the cause."""
 
 
 def content_digest(value: Batch | CellCount | GatewayHealth) -> bytes:
-    """What tells two contents apart: fields in the schema's order, so spacing and key order do not matter."""
+    """SHA-256 of a value encoded in the field order of the schema: spacing and key order of the sender do not matter."""
     return hashlib.sha256(msgspec.json.encode(value)).digest()
 
 
 class Store:
-    """Opens the database at `url` and makes its tables; StoreError when that cannot be."""
+    """The database at `url`; missing tables are created. Raises StoreError if it cannot be used."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -51,34 +51,34 @@ class Store:
             raise StoreError(f"cannot use the store: {cause}") from fault
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close all connections."""
         self._engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction: everything read in it is of the same moment."""
+        """A connection in one transaction, so that all reads see the same state."""
         with self._engine.begin() as connection:
             yield connection
 
     def take(self, batch: Batch, now_ms: int) -> Receipt:
-        """Hold all of `batch` and say so; Refused 409 when one of its ids already means something else."""
+        """Store `batch`; the receipt lists its record ids. Raises Refused (409) if one of its ids is stored with other content."""
         for _ in range(limits.TAKE_TRIES_MAX - 1):
             try:
                 return self._take(batch, now_ms)
-            except IntegrityError:  # another writer took the same id in between: now we see it
+            except IntegrityError:  # another writer has inserted the same id meanwhile; the next try sees it
                 continue
         return self._take(batch, now_ms)
 
     def _take(self, batch: Batch, now_ms: int) -> Receipt:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             if not _known_batch(connection, batch):
-                _hold(connection, _new_records(connection, batch), now_ms)
+                _insert_records(connection, _new_records(connection, batch), now_ms)
                 _insert(
                     connection,
                     batches,
                     [{"gateway": batch.gateway, "batch": batch.batch, "digest": content_digest(batch), "received_ms": now_ms}],
                 )
-            _sign_of_life(connection, batch.gateway, now_ms)
+            _record_contact(connection, batch.gateway, now_ms)
         return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
 
 
@@ -86,7 +86,7 @@ def _known_batch(connection: Connection, batch: Batch) -> bool:
     where = (batches.c.gateway == batch.gateway) & (batches.c.batch == batch.batch)
     held = connection.execute(select(batches.c.digest).where(where)).scalar_one_or_none()
     if held is not None and held != content_digest(batch):
-        raise Refused(409, "this batch id was used before with other records: give every batch its own id")
+        raise Refused(409, "this batch id was used before with other records; give every batch its own id")
     return held is not None
 
 
@@ -101,11 +101,11 @@ def _new_records(connection: Connection, batch: Batch) -> dict[str, CellCount | 
             held[record.id] = content
             new[record.id] = record
         elif held[record.id] != content:
-            raise Refused(409, f"$.records[{index}] has the id of another record with other content: nothing of this batch was stored")
+            raise Refused(409, f"$.records[{index}] has the id of a stored record with other content; nothing of this batch was stored")
     return new
 
 
-def _hold(connection: Connection, new: dict[str, CellCount | GatewayHealth], now_ms: int) -> None:
+def _insert_records(connection: Connection, new: dict[str, CellCount | GatewayHealth], now_ms: int) -> None:
     known = [
         {"gateway": record.gateway, "id": record.id, "digest": content_digest(record), "received_ms": now_ms} for record in new.values()
     ]
@@ -119,12 +119,12 @@ def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> N
         connection.execute(insert(table), rows)
 
 
-def _sign_of_life(connection: Connection, gateway: str, now_ms: int) -> None:
+def _record_contact(connection: Connection, gateway: str, now_ms: int) -> None:
     where = gateways.c.gateway == gateway
     last_ms = connection.execute(select(gateways.c.last_seen_ms).where(where)).scalar_one_or_none()
     if last_ms is None:
         _insert(connection, gateways, [{"gateway": gateway, "first_seen_ms": now_ms, "last_seen_ms": now_ms}])
-    elif now_ms > last_ms:  # our own clock may step back; a sign of life does not
+    elif now_ms > last_ms:  # the server's clock may step back, the time of the last contact may not
         connection.execute(update(gateways).where(where).values(last_seen_ms=now_ms))
 
 
@@ -133,13 +133,13 @@ def _check_version(connection: Connection) -> None:
     if version is None:
         _insert(connection, schema_version, [{"version": VERSION}])
     elif version != VERSION:
-        raise StoreError(f"the store has schema version {version}, not {VERSION}: use the program that made it, or another file")
+        raise StoreError(f"the store has schema version {version}, not {VERSION}; use the release that made it, or another file")
 
 
 def _sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # The driver's own guessing of transactions off: BEGIN is said below, in our words.
+        # Turn off the driver's implicit transactions; `_on_begin` issues BEGIN.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in PRAGMAS:

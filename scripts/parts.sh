@@ -1,12 +1,12 @@
 #!/bin/sh
-# Install the real parts that tests use, where we may: as root on a Debian-like system. One line per part tells.
+# Install the programs that tests and demonstration use, if run as root on a Debian-like system. Prints one line for each.
 #
 # usage: sh scripts/parts.sh [--optional] [PART...]     parts: mosquitto chromium (without names: all of them)
 #
-# Anywhere else nothing is changed and the tests that need an absent part are skipped. Under CI=true nothing may be
-# skipped, so an absent part is a failure there (unless --optional: the demo has a broker of its own to fall back on).
-# Debian would start Mosquitto as a system service when it is installed. Tests and demo start their own broker on a
-# port of their own, so policy-rc.d forbids services to start for as long as the installation takes.
+# On other systems nothing is changed, and tests that need an absent part are skipped. With CI=true an absent part is an
+# error, because no test may be skipped (unless --optional: without Mosquitto the demonstration uses amqtt).
+# Debian starts Mosquitto as a system service at installation. Tests and demonstration start their own broker on their
+# own port, so policy-rc.d forbids starting services during the installation.
 set -eu
 
 policy=/usr/sbin/policy-rc.d
@@ -18,7 +18,7 @@ optional=
 [ "${1:-}" != --optional ] || { optional=yes; shift; }
 [ $# -gt 0 ] || set -- mosquitto chromium
 
-# Debian keeps daemons in sbin, which is not on everyone's path.
+# Debian installs daemons in sbin, which is not on every PATH.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 present() { command -v "$1" >/dev/null 2>&1; }
@@ -37,7 +37,7 @@ trap 'exit 130' INT TERM
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=1 -o Acquire::http::Timeout=30 "$@" >/dev/null 2>&1 </dev/null; }
 fetch() { apt install -y --no-install-recommends "$1"; }
 
-# A new machine has no package lists, an old one has stale ones: refresh once, when an installation fails.
+# Package lists may be absent or outdated: if an installation fails, update them once and try again.
 install_part() {
   echo "parts: installing $1 with apt-get"
   forbid_services
@@ -50,7 +50,7 @@ install_part() {
 
 for part in "$@"; do
   case $part in
-    mosquitto) note=" (as a program only: no system service was started)" ;;
+    mosquitto) note=" (no system service was started)" ;;
     chromium) note="" ;;
     *)
       echo "parts: there is no part '$part'; parts are mosquitto and chromium" >&2
@@ -62,7 +62,7 @@ for part in "$@"; do
   elif may_install && install_part "$part" && present "$part"; then
     echo "parts: $part installed$note"
   elif [ -n "$optional" ]; then
-    echo "parts: $part is absent; going on without it"
+    echo "parts: $part is absent; continuing without it"
   else
     echo "parts: $part is absent: tests that need it will be skipped"
     missing="$missing $part"
@@ -70,6 +70,6 @@ for part in "$@"; do
 done
 
 if [ -n "$missing" ] && [ "${CI:-}" = true ]; then
-  echo "parts: CI=true allows no skipped test, and these are absent:$missing (needs root on a Debian-like system)" >&2
+  echo "parts: CI=true allows no skipped test, and these are absent:$missing (installing them needs root on a Debian-like system)" >&2
   exit 1
 fi

@@ -1,18 +1,18 @@
-// Keeps the figures fresh: the server sends the same piece of page that it rendered at load, and this
-// puts it in place without losing the reader's: an opened table, the focus, a selection of text.
+// Updates the figures: the server sends the changing part of the page again, and this script replaces it.
+// Opened tables, focus, scroll positions and a selection of text are kept.
 "use strict";
 
 (() => {
   const place = document.getElementById("live");
-  const pulse = document.querySelector("[data-pulse]");
-  if (!place || !pulse || !("EventSource" in window)) return;
-  const words = pulse.querySelector("[data-pulse-words]");
-  const button = pulse.querySelector("[data-pulse-button]");
+  const status = document.querySelector("[data-status]");
+  if (!place || !status || !("EventSource" in window)) return;
+  const label = status.querySelector("[data-status-text]");
+  const button = status.querySelector("[data-status-button]");
   let source = null;
 
-  const say = (state, text) => {
-    pulse.dataset.pulse = state;
-    if (words.textContent !== text) words.textContent = text;
+  const report = (state, text) => {
+    status.dataset.status = state;
+    if (label.textContent !== text) label.textContent = text;
   };
 
   const selecting = () => {
@@ -21,7 +21,7 @@
   };
 
   const show = (html) => {
-    if (selecting()) return; // the next update comes soon enough
+    if (selecting()) return; // a later update replaces it
     const open = [...place.querySelectorAll("details[open]")].map((element) => element.id);
     const focused = place.contains(document.activeElement) ? document.activeElement : null;
     const href = focused && focused.getAttribute("href");
@@ -36,22 +36,22 @@
 
   const start = () => {
     source = new EventSource(place.dataset.stream);
-    source.onopen = () => say("on", "Live");
+    source.onopen = () => report("on", "Live");
     source.onmessage = (message) => show(message.data);
-    source.onerror = () => say("lost", source.readyState === EventSource.CLOSED ? "Not live: reload to try again" : "Connecting again");
+    source.onerror = () => report("lost", source.readyState === EventSource.CLOSED ? "Disconnected: reload the page" : "Reconnecting");
     button.textContent = "Pause";
   };
 
   const stop = () => {
     source.close();
     source = null;
-    say("off", "Paused");
+    report("off", "Paused");
     button.textContent = "Resume";
   };
 
   button.addEventListener("click", () => (source ? stop() : start()));
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (shown) => { if (shown.persisted && source) start(); });
-  pulse.hidden = false;
+  status.hidden = false;
   start();
 })();

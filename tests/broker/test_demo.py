@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.commands.demo.processes import DemoError, require
 from gateway.commands.demo.show import Demo
 from gateway.commands.demo.summary import summarise
 from tests.kit.broker import mosquitto_path
@@ -134,6 +135,13 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     (line,) = err.splitlines()
     assert "is taken: choose another with --port" in line
     demo.check_nothing_is_left()
+
+
+def test_absent_commands_are_named_with_the_wheels_to_install(tmp_path: Path) -> None:
+    (tmp_path / "wayside-sim").touch()
+    require("wayside-sim", folder=tmp_path)
+    with pytest.raises(DemoError, match=r"wayside-dashboard and amqtt not found in .*: install wayside-dashboard and wayside-sim "):
+        require("wayside-sim", "wayside-dashboard", "amqtt", folder=tmp_path)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def _program(path: Path, body: str) -> Path:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (None, "there is no"),
+        (None, "there is no working"),
         (TOO_OLD, "needs Python 3.11 or newer and"),
         (NO_VENV, "apt-get install python3-venv"),
         (NO_INDEX, "no matching distribution for numpy"),
@@ -71,7 +71,7 @@ def _without_browser(folder: Path) -> str:
     [
         (["chromium"], "", 0, "tests that need it will be skipped"),
         (["chromium"], "true", 1, "CI=true allows no skipped test, and these are absent: chromium"),
-        (["--optional", "chromium"], "true", 0, "going on without it"),
+        (["--optional", "chromium"], "true", 0, "continuing without it"),
         (["teapot"], "", 2, "there is no part 'teapot'"),
     ],
 )

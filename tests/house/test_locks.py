@@ -1,4 +1,4 @@
-"""What is installed: locked by hash, from anywhere, in step with pyproject.toml, and under licences we can ship beside ours.
+"""What is installed: locked by hash, from anywhere, in step with the four pyproject.toml, and under licences we can ship beside ours.
 
 The device's lock is the smaller part of the developer's, version for version, so that what is tested is what is shipped.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.house import tree
+from tests.house import projects, tree
 
 LOCKS = ("device", "dev")
 DEVICE_DISTRIBUTIONS_MAX = 30
@@ -84,14 +83,14 @@ def test_the_device_installs_a_part_of_what_is_tested() -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_locks_are_in_step(name: str) -> None:
-    project = tomllib.loads((tree.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = list(project["dependencies"])
+    wanted = projects.requirements("gateway")
     if name == "dev":
-        wanted += [line for extra in project["optional-dependencies"].values() for line in extra]
+        wanted = projects.requirements("gateway", "ble", "dev", "formats")
+        wanted += [requirement for package in ("models", "firmware_sim", "dashboard") for requirement in projects.requirements(package)]
     held = {canonicalize_name(requirement.name): requirement for requirement in requirements(lock(name))}
-    for requirement in map(Requirement, wanted):
+    for requirement in wanted:
         found = held.get(canonicalize_name(requirement.name))
-        if requirement.name != project["name"]:
+        if requirement.name != "wayside":
             assert found, f"make lock: {requirement} is not in requirements/{name}.txt"
             assert requirement.specifier.contains(str(found.specifier).removeprefix("==")), f"make lock: {found} is not {requirement}"
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -91,10 +92,14 @@ def settings_of(path: Path, *overrides: str) -> Config:
 
 
 class GatewayProcess:
-    """`wayside run` in a process of its own. `latest` is its last report, `reports` the last one of every life."""
+    """`wayside run` in a process of its own. `latest` is its last report, `reports` the last one of every life.
 
-    def __init__(self, config: Path) -> None:
+    `command` starts `wayside`; by default it is the code under test.
+    """
+
+    def __init__(self, config: Path, command: Sequence[str] = WAYSIDE) -> None:
         self._config = config
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self.latest: dict[str, Any] = {}
@@ -112,7 +117,10 @@ class GatewayProcess:
         self.latest = {}
         with self.stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [*WAYSIDE, "run", "--config", str(self._config), "--json"], stdout=subprocess.PIPE, stderr=stderr, cwd=self._config.parent
+                [*self._command, "run", "--config", str(self._config), "--json"],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=self._config.parent,
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -38,7 +38,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def settings(tmp_path: Path, clock: ManualClock) -> Settings:
-    return Settings(sqlite_url(tmp_path / "street.db"), TOKENS, now_ms=clock, refresh_s=60.0, gap_s=0.0)
+    return Settings(database_url=sqlite_url(tmp_path / "street.db"), tokens=TOKENS, now_ms=clock, refresh_s=60.0, gap_s=0.0)
 
 
 @pytest.fixture

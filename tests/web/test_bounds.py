@@ -69,19 +69,19 @@ def test_a_gateway_speaks_only_for_itself(body: Json, client: TestClient) -> Non
 @pytest.mark.parametrize(
     ("record", "place"),
     [
-        (cell("r1", kind=CANARY), "$.records[0].kind is none of the values"),
-        (cell("r1", zone=CANARY), "$.records[0].zone is not an id"),
-        (cell(CANARY), "$.records[0].id is not an id"),
-        (cell("r1", type=CANARY), "$.records[0].type is none of the values"),
+        (cell("r1", kind=CANARY), "$.records[0].kind is not one of the allowed values"),
+        (cell("r1", zone=CANARY), "$.records[0].zone is not a valid id"),
+        (cell(CANARY), "$.records[0].id is not a valid id"),
+        (cell("r1", type=CANARY), "$.records[0].type is not one of the allowed values"),
         (cell("r1", count=-1), "$.records[0].count has a wrong type"),
         (cell("r1", count=2**40 + 1), "$.records[0].count has a wrong type"),
         (cell("r1", count=2**80), "$.records[0].count has a wrong type"),
         (cell("r1", count=CANARY), "$.records[0].count has a wrong type"),
         (cell("r1", window_ms=0), "$.records[0].window_ms has a wrong type"),
         (cell("r1", window_start_ms=START_MS + 1), "$.records[0].window_start_ms is not a multiple"),
-        (cell("r1", window_start_ms=2**62 // HOUR_MS * HOUR_MS), "$.records[0].window_start_ms lies after the year 2100"),
-        (cell("r1") | {CANARY: 1}, "$.records[0] has a field that the schema does not know"),
-        (cell("r1") | {f"x` - at `$.{CANARY}": 1}, "$.records[0] has a field that the schema does not know"),
+        (cell("r1", window_start_ms=2**62 // HOUR_MS * HOUR_MS), "$.records[0].window_start_ms is after the year 2100"),
+        (cell("r1") | {CANARY: 1}, "$.records[0] has a field that is not in the schema"),
+        (cell("r1") | {f"x` - at `$.{CANARY}": 1}, "$.records[0] has a field that is not in the schema"),
         ({"type": "cell", "id": "r1"}, "$.records[0] lacks the field gateway"),
         ([CANARY], "$.records[0] has a wrong type"),
         (None, "$.records[0] has a wrong type"),
@@ -155,7 +155,7 @@ def test_a_zip_bomb_is_413_and_costs_little_memory(client: TestClient) -> None:
     assert len(body) < limits.BODY_BYTES_MAX
     assert client.post("/v1/batches", content=body, headers=bearer()).status_code == 413
     tracemalloc.start()
-    with pytest.raises(Refused, match="inflates"):
+    with pytest.raises(Refused, match="decompressed"):
         Inflater().feed(body)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -121,23 +121,23 @@ def test_news_arrive_and_the_reader_keeps_the_place(browser: Browser, street: st
     browser.evaluate("document.querySelector('#live a[href^=\"/offers/lunch-bowl\"]').focus()")
     before = httpx.get(f"{street}/v1/summary").json()["triggers"]
     assert send(street, batch("news", [cell("news", count=1_000_000, window=4)])) == 200
-    text = browser.evaluate(ARRIVES.replace("TEXT", f"{before + 1_000_000:,} triggers"))
-    assert "Counts per window, no people" in text
+    text = browser.evaluate(ARRIVES.replace("TEXT", f"{before + 1_000_000:,} offers triggered"))
+    assert "Counts only, no names" in text
     assert browser.evaluate("document.getElementById('when-table').open") is True
     assert browser.evaluate("document.activeElement.textContent") == "lunch-bowl"
-    assert browser.evaluate("document.querySelector('[data-pulse-words]').textContent") == "Live"
+    assert browser.evaluate("document.querySelector('[data-status-text]').textContent") == "Live"
 
 
 def test_updates_can_be_paused(browser: Browser, street: str) -> None:
     browser.screen(1280, 900, "light")
     browser.open(street)
-    browser.evaluate("document.querySelector('[data-pulse-button]').click()")
-    assert browser.evaluate("document.querySelector('[data-pulse-words]').textContent") == "Paused"
+    browser.evaluate("document.querySelector('[data-status-button]').click()")
+    assert browser.evaluate("document.querySelector('[data-status-text]').textContent") == "Paused"
     news = 3_000_000 - httpx.get(f"{street}/v1/summary").json()["triggers"]
     assert send(street, batch("news", [cell("news", count=news, window=4)])) == 200
     assert "3,000,000" not in browser.evaluate("document.getElementById('live').innerText")
-    browser.evaluate("document.querySelector('[data-pulse-button]').click()")
-    assert "3,000,000 triggers" in browser.evaluate(ARRIVES.replace("TEXT", "3,000,000 triggers"))
+    browser.evaluate("document.querySelector('[data-status-button]').click()")
+    assert "3,000,000 offers triggered" in browser.evaluate(ARRIVES.replace("TEXT", "3,000,000 offers triggered"))
 
 
 def test_nothing_is_blocked_and_nothing_is_asked_of_others(browser: Browser, street: str) -> None:
@@ -159,7 +159,7 @@ def test_without_scripts_the_figures_are_there(browser: Browser, street: str) ->
         text = browser.evaluate("document.body.innerText")
     finally:
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
-    assert "Reload for newer figures." in text
+    assert "Reload the page for newer figures." in text
     assert "lunch-bowl" in text
     assert "Pause" not in text
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
-from dashboard.settings import Settings, SettingsError, read_tokens
+from dashboard.settings import Settings, SettingsError, load_settings
 from tests.web.seed import TOKENS, batch, bearer, cell, packed
 
 PROGRAM = [sys.executable, "-m", "dashboard.cli"]
@@ -95,26 +96,49 @@ def test_the_help_has_an_example() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("gw-a", ":1: expected"),
-        ("gw-a one two", ":1: expected"),
-        ("\nGW-A token-of-gateway-a-0001", ":2: a gateway id"),
-        ("gw-a short", ":1: a token has 16"),
-        ("gw-a token-of-g\N{LATIN SMALL LETTER A WITH DIAERESIS}teway-a-0001", ":1: a token has 16"),
-        ("gw-a token-of-gateway-a-0001\ngw-a token-of-gateway-a-0002", ":2: gateway 'gw-a' stands twice"),
-        ("# nobody", "names no gateway"),
+        ("gw-a", ":1: expected `gateway-id token`, found 1 fields"),
+        ("gw-a one two", ":1: expected `gateway-id token`, found 3 fields"),
+        ("\nGW-A token-of-gateway-a-0001", ":2: 'GW-A': a gateway id has lower-case letters"),
+        ("gw-a short", ":1: 'gw-a': a token has 16 to 512"),
+        ("gw-a token-of-g\N{LATIN SMALL LETTER A WITH DIAERESIS}teway-a-0001", ":1: 'gw-a': a token has 16 to 512"),
+        ("gw-a token-of-gateway-a-0001\ngw-a token-of-gateway-a-0002", ":2: gateway 'gw-a' is also in line 1"),
+        ("gw-a token-of-gateway-a-0001\ngw-b token-of-gateway-a-0001", "two gateways share one token"),
+        ("# no lines", "no gateway in it"),
     ],
 )
 def test_a_token_file_with_a_fault_names_its_line(text: str, line: str, tmp_path: Path) -> None:
     file = tmp_path / "tokens.txt"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
-        read_tokens(file)
-    assert line in str(caught.value)
-    assert "token-of" not in str(caught.value)
+        load_settings(tmp_path / "s.db", file, "UTC")
+    (told,) = str(caught.value).splitlines()
+    assert str(file) in told
+    assert line in told
+    assert "token-of" not in told
 
 
-def test_settings_refuse_what_would_confuse_gateways() -> None:
-    for tokens in ({"gw-a": "x", "gw-b": "x"}, {"gw-a": ""}, {"Gw A": "x"}):
-        with pytest.raises(SettingsError):
-            Settings("sqlite://", tokens)
-    assert "secret" not in repr(Settings("sqlite://", {"gw-a": "secret"}))
+def test_every_fault_of_the_settings_is_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.txt"
+    file.write_text("gw-a short\nGW-B token-of-gateway-b-0001\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path / "s.db", file, "Europe/Berln")
+    token, gateway, zone = str(caught.value).splitlines()
+    assert ":1: 'gw-a'" in token
+    assert ":2: 'GW-B'" in gateway
+    assert zone == "--time-zone: there is no 'Europe/Berln'; did you mean 'Europe/Berlin'?"
+
+
+@pytest.mark.parametrize("name", ["Nowhere/Atall", "", "../etc/passwd", "a\0b"])
+def test_an_unknown_time_zone_is_one_line(name: str, tmp_path: Path, token_file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\A--time-zone: there is no .*\Z"):
+        load_settings(tmp_path / "s.db", token_file, name)
+
+
+def test_settings_are_frozen_and_keep_tokens_to_themselves() -> None:
+    settings = Settings(database_url="sqlite://", tokens=TOKENS)
+    assert not any(token in repr(settings) for token in TOKENS.values())
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.gap_s = 1.0  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="gateway_tokens") as caught:
+        Settings(database_url="sqlite://", tokens={"gw-a": "secret"}, gateway_tokens={})  # type: ignore[call-arg]
+    assert "secret" not in str(caught.value)

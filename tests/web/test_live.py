@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dashboard import limits
-from dashboard.live import Pulse, open_stream, server_sent
+from dashboard.live import Notifier, open_stream, server_sent
 from dashboard.refusals import Refused
 from dashboard.settings import Settings
 from tests.web.seed import batch, bearer, cell, packed
@@ -28,15 +28,15 @@ def updates(response: httpx.Response) -> Iterator[str]:
             lines = []
 
 
-def test_an_open_page_hears_of_a_batch(settings: Settings) -> None:
+def test_an_open_page_is_updated_by_a_batch(settings: Settings) -> None:
     with LiveServer(settings) as server, httpx.stream("GET", f"{server.address}/live", timeout=30) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         found = updates(stream)
-        assert "No records yet" in next(found)
-        for number, headline in ((1, "1</strong> trigger,"), (2, "1,001</strong> triggers,")):
+        assert "No data yet" in next(found)
+        for number, headline in ((1, "1</strong> offer triggered,"), (2, "1,001</strong> offers triggered,")):
             body = batch(f"b{number}", [cell(f"r{number}", count=1 if number == 1 else 1_000)])
             assert httpx.post(f"{server.address}/v1/batches", content=packed(body), headers=bearer()).status_code == 200
-            assert headline in next(update for update in found if "No records" not in update)
+            assert headline in next(update for update in found if "No data" not in update)
 
 
 def test_the_stream_sends_what_the_page_shows(settings: Settings) -> None:
@@ -56,33 +56,33 @@ def test_a_server_that_ends_ends_its_streams(settings: Settings) -> None:
         assert list(found) == []  # the end of the stream, not a broken one: httpx would raise
 
 
-async def collect(stream: AsyncIterator[str], pulse: Pulse, beats: list[int]) -> list[str]:
-    """What a stream sends when, after each of its messages, the pulse beats so many times; then it is closed."""
+async def collect(stream: AsyncIterator[str], notifier: Notifier, counts: list[int]) -> list[str]:
+    """Messages of a stream that is notified `counts[i]` times after message i, and then closed."""
     heard = [await anext(stream)]
-    for count in beats:
+    for count in counts:
         heard.append(await anext(stream))
         for _ in range(count):
-            pulse.beat()
-    pulse.close()
+            notifier.notify()
+    notifier.close()
     return heard + [message async for message in stream]
 
 
-def test_many_beats_between_two_updates_are_one_update() -> None:
+def test_many_notifications_between_two_updates_are_one_update() -> None:
     rendered: list[str] = []
 
     def render() -> str:
         rendered.append(f"page {len(rendered)}")
         return rendered[-1]
 
-    pulse = Pulse()
-    heard = asyncio.run(collect(open_stream(pulse, render, 60.0, 0.0), pulse, [1_000, 1_000, 0]))
+    notifier = Notifier()
+    heard = asyncio.run(collect(open_stream(notifier, render, 60.0, 0.0), notifier, [1_000, 1_000, 0]))
     assert heard == ["retry: 2000\n\n", "data: page 0\n\n", "data: page 1\n\n", "data: page 2\n\n"]
-    assert pulse.readers == 0
+    assert notifier.readers == 0
 
 
 def test_an_update_without_news_is_a_comment() -> None:
-    pulse = Pulse()
-    heard = asyncio.run(collect(open_stream(pulse, lambda: "same", 60.0, 0.0), pulse, [1, 1, 0]))
+    notifier = Notifier()
+    heard = asyncio.run(collect(open_stream(notifier, lambda: "same", 60.0, 0.0), notifier, [1, 1, 0]))
     assert heard[1:] == ["data: same\n\n", ": nothing new\n\n", ": nothing new\n\n"]
 
 
@@ -91,11 +91,11 @@ def test_every_line_of_a_message_is_data() -> None:
 
 
 def test_open_pages_are_bounded(client: TestClient) -> None:
-    pulse = client.app.state.pulse  # type: ignore[attr-defined]
-    pulse.readers = limits.READERS_MAX
+    notifier = client.app.state.notifier  # type: ignore[attr-defined]
+    notifier.readers = limits.READERS_MAX
     answer = client.get("/live")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    pulse.close()
-    pulse.readers = 0
+    notifier.close()
+    notifier.readers = 0
     with pytest.raises(Refused):
-        open_stream(pulse, str, 1.0, 0.0)
+        open_stream(notifier, str, 1.0, 0.0)

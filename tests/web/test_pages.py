@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from starlette.testclient import TestClient
 
-from dashboard import limits, words
+from dashboard import formats, limits
 from dashboard.app import create_app
 from dashboard.figures import step_for
 from dashboard.gateways import state_of
@@ -23,26 +23,26 @@ PAGES = ("/", "/?span=week", "/?span=all", "/gateways/gw-a", "/gateways/gw-b?spa
 
 
 def total(kind: str) -> int:
-    """What the street's batches sum up to."""
+    """Sum of the counts of a kind over all batches of the street."""
     return sum(record["count"] for body in street_batches() for record in body["records"] if record.get("kind") == kind)
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_keeps_our_promises(path: str, filled: bool, client: TestClient, post: Post) -> None:  # noqa: FBT001  a parameter
+def test_every_page_is_well_formed_and_protected(path: str, filled: bool, client: TestClient, post: Post) -> None:  # noqa: FBT001  a parameter
     for body in street_batches() if filled else []:
         assert post(body).status_code == 200
     answer = client.get(path)
     markup = Markup(answer.text)
     assert markup.faults == []
-    assert "counts per window, no people" in markup.text
+    assert "Counts only, no names" in markup.text
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_promises_can_be_broken() -> None:
+def test_a_malformed_page_is_caught() -> None:
     page = "<title>t</title><main><h1 id=a>x</h1><table><tr><th id=a>y</table>"
     page += '<p style="x" aria-labelledby=b><script>z</script><img src=//e>'
     found = " ".join(Markup(page).faults)
@@ -50,17 +50,29 @@ def test_the_promises_can_be_broken() -> None:
         assert fault in found
 
 
-def test_the_front_page_says_the_numbers(client: TestClient, post: Post) -> None:
+def test_the_overview_shows_the_figures(client: TestClient, post: Post) -> None:
     for body in street_batches():
         post(body)
     text = Markup(client.get("/").text).text
-    assert f"{total('trigger'):,} triggers, {total('accepted'):,} accepted, {total('redeemed'):,} redeemed." in text
-    for word in ("Zones", "plaza", "Offers", "lunch-bowl", "Triggers by hour", "Answers", "Shown", "Opened", "Dismissed", "gw-a", "fresh"):
+    assert f"{total('trigger'):,} offers triggered, {total('accepted'):,} accepted, {total('redeemed'):,} redeemed." in text
+    for word in (
+        "Zones",
+        "plaza",
+        "Offers",
+        "lunch-bowl",
+        "Offers triggered by hour",
+        "Responses",
+        "Shown",
+        "Opened",
+        "Dismissed",
+        "gw-a",
+        "on time",
+    ):
         assert word in text
     assert f"Shown {total('shown'):,} {100 * total('shown') / total('trigger'):.0f} %" in text
 
 
-def test_the_summary_says_the_same_numbers(client: TestClient, post: Post) -> None:
+def test_the_summary_has_the_same_figures(client: TestClient, post: Post) -> None:
     batches = street_batches()
     for body in batches:
         post(body)
@@ -81,11 +93,11 @@ def test_the_summary_says_the_same_numbers(client: TestClient, post: Post) -> No
     assert client.get("/v1/health").json()["ok"] is True
 
 
-def test_an_empty_dashboard_says_what_to_do(client: TestClient) -> None:
+def test_an_empty_dashboard_explains_what_to_do(client: TestClient) -> None:
     text = Markup(client.get("/").text).text
-    assert "No records yet" in text
-    assert "wayside doctor" in text
-    assert "never heard" in text
+    assert "No data yet" in text
+    assert "no contact yet" in text
+    assert "log of a silent gateway" in text
     assert client.get("/v1/summary").json()["triggers"] == 0
 
 
@@ -93,9 +105,9 @@ def test_a_gateway_that_sends_but_triggers_nothing_is_not_called_silent(client: 
     post(batch("b1", [cell("r1", count=4), health("h1")]))
     post(batch("b2", [health("h2", window=100)]))
     text = Markup(client.get("/").text).text
-    assert "No triggers in this period" in text
-    assert "No records yet" not in text
-    assert "4 triggers" in Markup(client.get("/?span=week").text).text
+    assert "No offers in this period" in text
+    assert "No data yet" not in text
+    assert "4 offers triggered" in Markup(client.get("/?span=week").text).text
     assert client.get("/v1/summary?span=day").json()["triggers_by_step"] == [{"start_ms": START_MS + 100 * HOUR_MS, "triggers": 0}]
 
 
@@ -105,28 +117,28 @@ def test_quiet_hours_are_part_of_the_period(client: TestClient, post: Post) -> N
     assert Markup(client.get("/").text).faults == []
 
 
-def test_nothing_but_zeros_is_said_in_words(client: TestClient, post: Post) -> None:
+def test_a_period_of_zeros_is_explained(client: TestClient, post: Post) -> None:
     post(batch("b1", [cell(f"r{window}", window=window, count=0) for window in range(3)]))
     text = Markup(client.get("/").text).text
     assert "All counts of this period are zero" in text
-    assert "0 triggers, 0 accepted, 0 redeemed." in text
+    assert "0 offers triggered, 0 accepted, 0 redeemed." in text
     post(batch("b2", [cell("r9", window=3, count=1)]))
     text = Markup(client.get("/").text).text
     assert "All counts of this period are zero" not in text
-    assert "1 trigger, 0 accepted" in text
+    assert "1 offer triggered, 0 accepted" in text
 
 
 @pytest.mark.parametrize(
     ("path", "known"), [("/gateways/gw-z", "gw-b"), ("/offers/nope", "espresso"), ("/live?gateway=gw-z", "gw-a"), ("/x", "gw-a")]
 )
-def test_what_is_not_here_is_404_and_lists_what_is(path: str, known: str, client: TestClient, post: Post) -> None:
+def test_an_unknown_page_is_404_and_lists_the_known(path: str, known: str, client: TestClient, post: Post) -> None:
     post(batch("b1", [cell("r1")]))
     answer = client.get(path)
     assert answer.status_code == 404
     assert known in Markup(answer.text).text
 
 
-def test_machines_get_their_faults_as_json(client: TestClient) -> None:
+def test_machines_receive_errors_as_json(client: TestClient) -> None:
     for method, path, status in (("GET", "/v1/nope", 404), ("GET", "/v1/batches", 405), ("POST", "/v1/summary", 405)):
         answer = client.request(method, path)
         assert (answer.status_code, set(answer.json())) == (status, {"error"})
@@ -137,7 +149,7 @@ def test_a_gateway_page_counts_its_own_only(client: TestClient, post: Post) -> N
     post(batch("b1", [cell("r1", count=5), health("h1", messages=4_321)]))
     post(batch("b1", [cell("r1", gateway="gw-b", count=7, zone="pub")], "gw-b"))
     text = Markup(client.get("/gateways/gw-a").text).text
-    assert "5 triggers" in text
+    assert "5 offers triggered" in text
     assert "4,321" in text
     assert "pub" not in text
 
@@ -145,7 +157,7 @@ def test_a_gateway_page_counts_its_own_only(client: TestClient, post: Post) -> N
 def test_a_page_shows_a_bounded_number_of_rows(client: TestClient, post: Post) -> None:
     post(batch("b1", [cell(f"r{number}", zone=f"zone-{number}", count=number) for number in range(limits.ROWS_MAX + 5)]))
     text = Markup(client.get("/").text).text
-    assert "And 5 more with fewer triggers." in text
+    assert "And 5 more, triggered less often." in text
     assert "zone-4 " not in text
 
 
@@ -178,7 +190,9 @@ def test_a_step_is_round_and_the_columns_fit() -> None:
 
 
 def test_days_begin_at_the_streets_midnight(tmp_path: Path, clock: ManualClock) -> None:
-    settings = Settings(sqlite_url(tmp_path / "s.db"), TOKENS, now_ms=clock, time_zone=ZoneInfo("Asia/Kathmandu"))  # UTC+5:45
+    settings = Settings(
+        database_url=sqlite_url(tmp_path / "s.db"), tokens=TOKENS, now_ms=clock, time_zone=ZoneInfo("Asia/Kathmandu")
+    )  # UTC+5:45
     with TestClient(create_app(settings)) as client:
         body: Json = batch("b1", [cell(f"r{day}", window=24 * day) for day in range(29)])
         assert client.post("/v1/batches", content=packed(body), headers=bearer()).status_code == 200
@@ -190,7 +204,7 @@ def test_days_begin_at_the_streets_midnight(tmp_path: Path, clock: ManualClock) 
 
 def test_a_failing_store_is_503_so_that_the_gateway_comes_again(tmp_path: Path, clock: ManualClock) -> None:
     file = tmp_path / "s.db"
-    with TestClient(create_app(Settings(sqlite_url(file), TOKENS, now_ms=clock))) as client:
+    with TestClient(create_app(Settings(database_url=sqlite_url(file), tokens=TOKENS, now_ms=clock))) as client:
         other = sqlite3.connect(file)
         other.execute("DROP TABLE batches")
         other.close()
@@ -199,7 +213,7 @@ def test_a_failing_store_is_503_so_that_the_gateway_comes_again(tmp_path: Path, 
 
 
 def test_words_for_numbers_ages_and_moments() -> None:
-    assert [words.age(age) for age in (None, 0, 1_000, 59_999, 119_999, 120_000, 7_200_000, 3 * 86_400_000)] == [
+    assert [formats.age(age) for age in (None, 0, 1_000, 59_999, 119_999, 120_000, 7_200_000, 3 * 86_400_000)] == [
         "never",
         "just now",
         "1 second ago",
@@ -209,10 +223,10 @@ def test_words_for_numbers_ages_and_moments() -> None:
         "2 hours ago",
         "3 days ago",
     ]
-    assert [words.duration(length) for length in (HOUR_MS, 10_000, 7 * 86_400_000, 1)] == ["1 hour", "10 seconds", "7 days", "1 ms"]
-    assert [words.width(value, 200) for value in (0, 1, 100, 200, 900)] == [0, 0.6, 50, 100, 100]
-    assert (words.share(1, 3), words.share(1, 0)) == ("33 %", "\N{EN DASH}")
-    assert words.moment(HOUR_MS, HOUR_MS, UTC) == "01:00"
-    assert words.moment(5_000, 5_000, UTC) == "00:00:05"
-    assert words.moment(0, 86_400_000, UTC) == "1 Jan"
-    assert words.date_and_time(1_000, UTC) == "1 Jan 1970, 00:00:01"
+    assert [formats.duration(length) for length in (HOUR_MS, 10_000, 7 * 86_400_000, 1)] == ["1 hour", "10 seconds", "7 days", "1 ms"]
+    assert [formats.width(value, 200) for value in (0, 1, 100, 200, 900)] == [0, 0.6, 50, 100, 100]
+    assert (formats.share(1, 3), formats.share(1, 0)) == ("33 %", "\N{EN DASH}")
+    assert formats.moment(HOUR_MS, HOUR_MS, UTC) == "01:00"
+    assert formats.moment(5_000, 5_000, UTC) == "00:00:05"
+    assert formats.moment(0, 86_400_000, UTC) == "1 Jan"
+    assert formats.date_and_time(1_000, UTC) == "1 Jan 1970, 00:00:01"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.commands.bench.report import run_bench
-from gateway.commands.options import ConfigOption, JsonOption, command_app, guarded, load
+from gateway.commands.demo.processes import DemoError
+from gateway.commands.options import ConfigOption, JsonOption, command_app, fail, guarded, load
 
 command = command_app()
 
@@ -17,4 +18,7 @@ def bench(config: ConfigOption = Path("deploy/demo/gw-a.toml"), *, as_json: Json
     Example: `wayside bench --config deploy/demo/gw-a.toml`
     """
     load(config)
-    guarded(lambda: run_bench(config, as_json=as_json))
+    try:
+        guarded(lambda: run_bench(config, as_json=as_json))
+    except DemoError as error:
+        fail(str(error))

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.commands.bench import parts, whole
+from gateway.commands.demo.processes import require
 from gateway.config import load_config
 
 FACTS = 40_000
@@ -33,7 +34,8 @@ NOT_COVERED = (
 
 
 def run_bench(config_path: Path, *, as_json: bool) -> None:
-    """Measure everything and print it."""
+    """Measure everything and print it. Raises DemoError if the simulator, which makes the load, is not installed."""
+    require("wayside-sim")
     config = load_config(config_path)
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("measuring", total=5 + 2 * ROAD_RUNS)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 END_S_MAX = 25.0
 BROKER_S_MAX = 15.0
 MOSQUITTO_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
-
+WHEELS = {"amqtt": "wayside-sim"}
+"""Command -> the wheel that brings it, where it is not the wheel's own name."""
 
 AMQTT_CONFIG = """listeners:
   default:
@@ -100,12 +101,19 @@ class Part:
         return tracebacks or int(code not in {0, -signal.SIGTERM})
 
 
-def program(name: str) -> str:
-    """The path of one of our own commands, beside the Python that runs this."""
-    path = Path(sys.executable).parent / name
-    if not path.exists():
-        raise DemoError(f"{name} is not installed beside {sys.executable}: run `make setup`, then `make demo`")
-    return str(path)
+def require(*commands: str, folder: Path | None = None) -> None:
+    """Return if all commands are in `folder` (by default that of the running Python). Raises DemoError naming the wheels to install."""
+    folder = folder or Path(sys.executable).parent
+    absent = [command for command in commands if not (folder / command).exists()]
+    if absent:
+        wheels = " and ".join(dict.fromkeys(WHEELS.get(command, command) for command in absent))
+        raise DemoError(f"{' and '.join(absent)} not found in {folder}: install {wheels} (`make setup` in a clone of the project does)")
+
+
+def program(command: str) -> str:
+    """The path of a command that is installed beside the running Python. Raises DemoError if it is not."""
+    require(command)
+    return str(Path(sys.executable).parent / command)
 
 
 def free_port(wanted: int = 0) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from gateway.commands.demo.processes import DemoError, Part, free_port, program, start_broker
+from gateway.commands.demo.processes import DemoError, Part, free_port, program, require, start_broker
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
 
@@ -44,7 +44,8 @@ class Demo:
     def _start(self, port: int, seed: int, search: str | None) -> None:
         free_port(port)
         if not (FOLDER / "gw-a.toml").exists():
-            raise DemoError("the demonstration's files are missing: run it in a clone of the project (`make demo`)")
+            raise DemoError("this needs a clone of the project, wayside-dashboard and wayside-sim: `make demo` in a clone installs both")
+        require("wayside-dashboard", "wayside-sim")
         broker, broker_port, self.broker = start_broker(self.folder, search)
         self.parts.append(broker)
         tokens = {gateway: secrets.token_urlsafe(24) for gateway in GATEWAYS}

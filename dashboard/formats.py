@@ -1,4 +1,4 @@
-"""Numbers, ages and moments as people read them; the pages' whole vocabulary of formats."""
+"""Numbers, ages and times as text for the pages."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ _UNITS_MS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_00
 
 
 def number(value: int) -> str:
-    """1284 is "1,284"."""
+    """Number with thousands separators: 1284 is "1,284"."""
     return f"{value:,}"
 
 
 def share(part: int, whole: int) -> str:
-    """Part of whole in per cent; a dash when there is no whole to be part of."""
+    """Percentage of `whole`, such as "25 %"; a dash if `whole` is 0."""
     return f"{100 * part / whole:.0f} %" if whole else "\N{EN DASH}"
 
 
 def width(value: int, largest: int) -> float:
-    """The length of a bar, 0 to 100; what is not zero can be seen."""
+    """Length of a bar, 0 to 100; any positive value is long enough to be visible."""
     return 0.0 if value <= 0 or largest <= 0 else round(max(0.6, min(100.0, 100 * value / largest)), 2)
 
 
 def duration(length_ms: int) -> str:
-    """3600000 is "1 hour", 10000 is "10 seconds": the largest unit that divides it."""
+    """Length in the largest unit that divides it: 3600000 is "1 hour", 10000 is "10 seconds"."""
     for unit_ms, word in _UNITS_MS:
         if length_ms >= unit_ms and length_ms % unit_ms == 0:
             count = length_ms // unit_ms
@@ -32,7 +32,7 @@ def duration(length_ms: int) -> str:
 
 
 def age(age_ms: int | None) -> str:
-    """How long ago, in one unit; "never" for None."""
+    """Age in one unit, such as "5 minutes ago"; "never" for None."""
     if age_ms is None:
         return "never"
     for unit_ms, word in _UNITS_MS:
@@ -43,7 +43,7 @@ def age(age_ms: int | None) -> str:
 
 
 def moment(at_ms: int, step_ms: int, time_zone: tzinfo) -> str:
-    """A moment as exactly as steps of `step_ms` deserve: a day, a minute or a second."""
+    """Local time with the precision of `step_ms`: a day, a minute or a second."""
     at = datetime.fromtimestamp(at_ms / 1000, time_zone)
     if step_ms >= 86_400_000:
         return f"{at.day} {at:%b}"
@@ -52,11 +52,11 @@ def moment(at_ms: int, step_ms: int, time_zone: tzinfo) -> str:
 
 
 def date_and_time(at_ms: int, time_zone: tzinfo) -> str:
-    """14 Nov 2025, 14:03, for the ends of a period."""
+    """Local date and time, such as "14 Nov 2025, 14:03"; seconds only if there are any."""
     at = datetime.fromtimestamp(at_ms / 1000, time_zone)
     return f"{at.day} {at:%b %Y, %H:%M}" if at_ms % 60_000 == 0 else f"{at.day} {at:%b %Y, %H:%M:%S}"
 
 
 def machine_time(at_ms: int, time_zone: tzinfo) -> str:
-    """ISO 8601, for <time datetime>."""
+    """Local time in ISO 8601, for <time datetime>."""
     return datetime.fromtimestamp(at_ms / 1000, time_zone).isoformat(timespec="seconds")
