@@ -54,8 +54,6 @@ def advance(
         else:
             work.out.discarded[discarded] += 1
     work.count_triggers()
-    if state.counts.unsaved and work.out.is_durable:
-        work.out.counts.unsaved = state.counts.unsaved
     return work.out
 
 

@@ -32,6 +32,9 @@ class UnitOfWork:
         self.repository = repository
         self.draw = draw
         self.out = Changes()
+        # Read for every sighting, so looked up once: the batch's own changes, and below them the state.
+        self._identities, self._known_identities = self.out.people.identities, state.people.identities
+        self._presences, self._known_presences = self.out.visits.presences, state.visits.presences
         self.identity_count = len(state.people.identities)
         self.key_count = len(state.people.keys)
 
@@ -39,8 +42,8 @@ class UnitOfWork:
 
     def subject_of(self, identifier: str) -> str | None:
         """The subject that a device or tag belongs to; None without consent."""
-        changed = self.out.people.identities
-        return changed[identifier] if identifier in changed else self.state.people.identities.get(identifier)
+        changed = self._identities
+        return changed[identifier] if identifier in changed else self._known_identities.get(identifier)
 
     def subject_heard(self, identifier: str) -> str | None:
         """The subject of a device, tag or private address that an anchor of this site heard.
@@ -98,8 +101,8 @@ class UnitOfWork:
 
     def presence(self, place: Place) -> Presence | None:
         """The presence of a subject in, or on the way into, a zone."""
-        changed = self.out.visits.presences
-        return changed[place] if place in changed else self.state.visits.presences.get(place)
+        changed = self._presences
+        return changed[place] if place in changed else self._known_presences.get(place)
 
     def elsewhere(self, subject: str, zone: str) -> list[Presence]:
         """The subject's presences in all other zones."""

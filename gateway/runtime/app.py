@@ -135,7 +135,7 @@ class App:
                 return 0  # nothing is thanked for: it all comes again
             self._tell(changes, messages)
         self.counters.counts["messages"] += len(messages)
-        self.state.counts.count(messages=len(messages), refused=self.router.refusals() - refusals)
+        self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
         self._tidy(now_ms)
         return len(messages)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.addresses import Resolved
 from gateway.core.context import ZoneContext
 from gateway.core.presence import Presence, PresenceRules, Transition
-from gateway.core.privacy import CounterKey, GatewayCounters
+from gateway.core.privacy import CounterKey
 from gateway.core.records import GatewayHealth
 from gateway.core.site import Cuts
 from gateway.core.state import SLICES, Changes, CountsState, PeopleState, RetentionState, SensorsState, State, VisitsState
@@ -162,18 +162,9 @@ def test_counts_of_a_closing_batch_belong_to_the_new_window() -> None:
     changes = CountsChanges(closed_window_ms=0, opened_window_ms=3_600_000)
     changes.cells[CounterKey("z", "o", "shown")] = 1
     changes.activity["facts"] = 1
-    here.accept(changes, saved=True)
+    here.accept(changes)
     assert (dict(here.cells), dict(here.activity)) == ({CounterKey("z", "o", "shown"): 1}, {"facts": 1})
     assert here.window_start_ms == 3_600_000
-
-
-def test_activity_without_a_commit_is_carried_to_the_next_one() -> None:
-    here = CountsState()
-    here.count(messages=5, refused=1)
-    here.accept(CountsChanges(activity={"facts": 2}), saved=False)
-    assert here.unsaved == {"messages": 5, "refused": 1, "facts": 2}
-    here.accept(CountsChanges(activity={"facts": 1}, unsaved=here.unsaved), saved=True)
-    assert (here.totals(), here.unsaved) == (GatewayCounters(messages=5, refused=1, facts=3), {})
 
 
 def test_a_clock_step_moves_every_slice() -> None:

@@ -44,8 +44,8 @@ def occasion(trigger: Trigger) -> Occasion:
     return Occasion(trigger.target, trigger.offer, trigger.expires_at_ms)
 
 
-class State:
-    """A gateway that is told a log. `caught` are the devices that some death has met in a zone, or with their words in hand."""
+class Replay:
+    """A gateway that is given a log. `caught` are the devices that some death has met in a zone, or with their words in hand."""
 
     def __init__(self, folder: Path, site: Site, log: Sequence[Taken], seed: int, codes: Mapping[str, Occasion]) -> None:
         """`codes` are those of the log's own world."""
@@ -131,11 +131,11 @@ def records(store: WeekStore, sent: Mapping[str, Mapping[str, Any]]) -> list[str
 def differences(rig: Rig, folder: Path) -> Iterator[str]:
     """What another gateway makes of the same log, in words where it is not the same."""
     site = scene.site(scene.scenario(rig.plan.people, rig.plan.days, rig.plan.cadence_s), rig.plan.cadence_s)
-    state = State(folder, site, rig.machine.log, rig.plan.seed, rig.codes)
-    state.play()
+    replay = Replay(folder, site, rig.machine.log, rig.plan.seed, rig.codes)
+    replay.play()
     ours = tables(rig.machine.store) | {"records": records(rig.machine.store, rig.collector.records)}
-    theirs = tables(state.machine.store) | {"records": records(state.machine.store, {})}
-    state.machine.close()
+    theirs = tables(replay.machine.store) | {"records": records(replay.machine.store, {})}
+    replay.machine.close()
     for name, mine in ours.items():
         other = theirs[name]
         if mine != other:

@@ -110,7 +110,7 @@ def _sound(rig: Rig) -> Iterator[str]:
     found = rig.machine.store.sound()
     if found != "ok":
         yield found
-    astray = rig.machine.store.rows("SELECT count(*) FROM triggers WHERE decision NOT IN (SELECT id FROM decisions)")[0][0]
+    astray = rig.machine.store.rows("SELECT count(*) FROM triggers WHERE id NOT IN (SELECT id FROM decisions)")[0][0]
     if astray:
         yield f"{astray} triggers wait that nobody decided"
 

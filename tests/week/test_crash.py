@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.week import again, scene
-from tests.week.again import Occasion, State
+from tests.week.again import Occasion, Replay
 from tests.week.guards import EagerLine
 from tests.week.machine import CUTS, CutAt, Taken
 from tests.week.rig import Plan, Rig, folder, play
@@ -32,7 +32,7 @@ class Logged(NamedTuple):
 
     log: list[Taken]
     codes: dict[str, Occasion]
-    whole: State
+    whole: Replay
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def logged(where: Path) -> Iterator[Logged]:
     whole.machine.close()
 
 
-def _world(where: Path, name: str, log: list[Taken], codes: dict[str, Occasion]) -> State:
+def _world(where: Path, name: str, log: list[Taken], codes: dict[str, Occasion]) -> Replay:
     (where / name).mkdir()
     site = scene.site(scene.scenario(PLAN.people, PLAN.days, PLAN.cadence_s), PLAN.cadence_s)
-    return State(where / name, site, log, PLAN.seed, codes)
+    return Replay(where / name, site, log, PLAN.seed, codes)
 
 
 def _turns(logged: Logged) -> list[int]:
@@ -63,7 +63,7 @@ def _turns(logged: Logged) -> list[int]:
     return [number for number, taken in enumerate(logged.log) if taken.messages]
 
 
-def _check_facts(whole: State, crashed: State) -> None:
+def _check_facts(whole: Replay, crashed: Replay) -> None:
     before, after = whole.machine.store, crashed.machine.store
     assert again.facts(after) == again.facts(before)
     assert again.people(after) == again.people(before)

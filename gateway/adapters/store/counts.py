@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gateway.core.state.counts import CountsChanges
 
 ADD_CELLS = "INSERT INTO cells VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
-ADD_ACTIVITY = "INSERT INTO activity VALUES (?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
 
 _PACK = msgspec.msgpack.Encoder()
 
@@ -36,24 +35,26 @@ class CountsTable(Table):
         self.recount()
 
     def state(self) -> CountsState:
-        """The open window as of the last commit."""
+        """The open window as of the last commit; its facts, decisions and triggers are counted from their logs.
+
+        Decisions of people who withdrew since are no longer there; messages are counted from this start on.
+        """
         cells = {CounterKey(*key): count for *key, count in self.rows("SELECT zone, offer, kind, count FROM cells")}
         window_ms = self.one("SELECT value FROM meta WHERE name = 'window_start_ms'")
-        return CountsState(cells, dict(self.rows("SELECT name, count FROM activity")), None if window_ms is None else int(window_ms))
+        if window_ms is None:
+            return CountsState(cells)
+        facts = self.one("SELECT count(*) FROM facts WHERE at_ms >= ?", (window_ms,))
+        made, sent = next(self.rows("SELECT count(*), count(offer) FROM decisions WHERE at_ms >= ?", (window_ms,)))
+        return CountsState(cells, {"facts": facts, "decisions": made, "triggers": sent}, int(window_ms))
 
     def save(self, changes: CountsChanges) -> None:
         """Write the window's counts; of a window that closed, its records into the outbox."""
         if changes.closed_window_ms is not None:
             self._db.execute("DELETE FROM cells")
-            self._db.execute("DELETE FROM activity")
         if changes.opened_window_ms is not None:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('window_start_ms', ?)", (changes.opened_window_ms,))
         if changes.cells:
             self._db.executemany(ADD_CELLS, [(*key, count) for key, count in changes.cells.items()])
-        if changes.activity:
-            self._db.executemany(ADD_ACTIVITY, list(changes.activity.items()))
-        if changes.unsaved and changes.closed_window_ms is None:
-            self._db.executemany(ADD_ACTIVITY, list(changes.unsaved.items()))
         for record in changes.records:
             self._position += 1
             self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, 0, ?)", (record.id, self._position, _PACK.encode(record)))

@@ -10,7 +10,6 @@ a file in `gateway/adapters/store/` and an SQL file in its `schema/`.
 from __future__ import annotations
 
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -74,9 +73,9 @@ class Changes:
     def __iter__(self) -> Iterator[tuple[str, SliceChanges]]:
         return iter([(name, part) for name, part in self.__dict__.items() if name in SLICES])
 
-    @cached_property
+    @property
     def is_durable(self) -> bool:
-        """Whether the batch needs a commit before it is acknowledged; ask when it is complete, the answer is remembered."""
+        """Whether the batch needs a commit before it is acknowledged."""
         return any(part.is_durable for _, part in self)
 
     def forget(self, person: SubjectContext) -> None:
@@ -109,10 +108,9 @@ class State(msgspec.Struct):
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""
-        saved = changes.is_durable
         for name, part in changes:
             if name in self.__struct_fields__:
-                getattr(self, name).accept(part, saved=saved)
+                getattr(self, name).accept(part)
 
     def rebase(self, step_ms: int) -> None:
         """Move every moment in memory by the step of the clock."""

@@ -16,15 +16,14 @@ from gateway.core.state.slices import SliceChanges
 class CountsChanges(SliceChanges):
     """Increments of `cells` and of the gateway's own `activity`; windows that closed and opened, and the `records` made of the former.
 
-    `unsaved` is activity that earlier batches counted without a commit; the next commit stores it.
+    Activity is not stored: every fact and decision that it counts is in a log of its own.
     """
 
     DURABLE: ClassVar[frozenset[str]] = frozenset({"cells", "records", "closed_window_ms", "opened_window_ms"})
-    CARRIED: ClassVar[frozenset[str]] = frozenset({"activity", "unsaved"})
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"activity"})
 
     cells: Counter[CounterKey] = msgspec.field(default_factory=Counter)
     activity: dict[str, int] = msgspec.field(default_factory=dict)
-    unsaved: dict[str, int] = msgspec.field(default_factory=dict)
     records: tuple[Record, ...] = ()
     closed_window_ms: int | None = None
     opened_window_ms: int | None = None
@@ -42,11 +41,10 @@ class CountsState:
     ) -> None:
         self.cells: Counter[CounterKey] = Counter(cells or {})
         self.activity: Counter[str] = Counter(activity or {})
-        self.unsaved: Counter[str] = Counter()
         self.window_start_ms = window_start_ms
 
-    def accept(self, changes: CountsChanges, *, saved: bool) -> None:
-        """Apply the changes; `saved` says whether there was a commit, which then held `unsaved` as well."""
+    def accept(self, changes: CountsChanges) -> None:
+        """Apply the changes."""
         if changes.closed_window_ms is not None:
             self.cells.clear()
             self.activity.clear()
@@ -54,15 +52,6 @@ class CountsState:
             self.window_start_ms = changes.opened_window_ms
         self.cells.update(changes.cells)
         self.activity.update(changes.activity)
-        if saved:
-            self.unsaved = Counter()
-        else:
-            self.unsaved.update(changes.activity)
-
-    def count(self, **activity: int) -> None:
-        """Add to the gateway's activity without a commit."""
-        self.activity.update(activity)
-        self.unsaved.update(activity)
 
     def totals(self) -> GatewayCounters:
         """The gateway's activity in the open window."""

@@ -44,7 +44,7 @@ class PeopleState:
         self.cipher = cipher
         self.addresses: dict[str, Resolved] = {}
 
-    def accept(self, changes: PeopleChanges, *, saved: bool) -> None:  # noqa: ARG002 - nothing here waits for a commit
+    def accept(self, changes: PeopleChanges) -> None:
         """Apply committed changes. A change of keys empties the address cache: other addresses may resolve now."""
         if changes.identities:
             _apply(self.identities, changes.identities)

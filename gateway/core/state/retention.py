@@ -25,7 +25,7 @@ class RetentionState:
     def __init__(self, now_ms: int) -> None:
         self.next_ms = now_ms + limits.PURGE_FIRST_MS
 
-    def accept(self, changes: RetentionChanges, *, saved: bool) -> None:  # noqa: ARG002 - nothing here waits for a commit
+    def accept(self, changes: RetentionChanges) -> None:
         """Apply the changes."""
         if changes.next_ms is not None:
             self.next_ms = changes.next_ms

@@ -30,7 +30,7 @@ class SensorsState:
         self.places: dict[str, ZoneContext] = {}
         self.clocks: dict[str, DeviceClock] = {}
 
-    def accept(self, changes: SensorsChanges, *, saved: bool) -> None:  # noqa: ARG002 - nothing here waits for a commit
+    def accept(self, changes: SensorsChanges) -> None:
         """Apply the changes."""
         self.places.update(changes.places)
         keep_newest(self.clocks, changes.clocks, limits.CLOCK_DEVICES_MAX)

@@ -41,8 +41,8 @@ class SliceChanges(msgspec.Struct):
 class SliceState(Protocol):
     """The part of the state in memory that belongs to one slice."""
 
-    def accept(self, changes: Any, *, saved: bool) -> None:
-        """Apply the slice's changes; `saved` says whether there was a commit, which then stored the CARRIED fields as well."""
+    def accept(self, changes: Any) -> None:
+        """Apply the slice's changes, once they are committed or if they need no commit."""
 
     def rebase(self, step_ms: int) -> None:
         """Move every stored moment by the step of the clock."""

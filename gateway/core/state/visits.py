@@ -58,7 +58,7 @@ class VisitsState:
         for presence in presences:
             self._keep((presence.subject, presence.zone), restored(presence, now_ms, rules))
 
-    def accept(self, changes: VisitsChanges, *, saved: bool) -> None:  # noqa: ARG002 - nothing here waits for a commit
+    def accept(self, changes: VisitsChanges) -> None:
         """Apply committed changes."""
         for place, presence in changes.presences.items():
             if presence is None:

@@ -8,12 +8,6 @@ CREATE TABLE cells (
   PRIMARY KEY (zone, offer, kind)
 ) STRICT, WITHOUT ROWID;
 
--- the gateway's own activity in the open window
-CREATE TABLE activity (
-  name TEXT PRIMARY KEY,
-  count INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- `batch` is set when a batch is cut; from then on its bytes do not change. `quarantined` is 1 for a batch that the cloud refuses as it
 -- is: it waits for a restart, out of the way of the others.
 CREATE TABLE outbox (
