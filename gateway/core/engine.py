@@ -156,7 +156,7 @@ class _Batch(UnitOfWork):
         if transition is not None:
             self._transition(transition, subject)
         if after is not before:
-            self.out.visits.presences[place] = after
+            self._presences[place] = after
 
     def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
         """Record a transition, and decide on an offer when somebody entered or dwelled."""

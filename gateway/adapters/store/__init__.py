@@ -24,7 +24,7 @@ from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import StoreError, StoreFullError
-from gateway.core.state import SLICES, Changes, Proposed, RetentionState, SensorsState, State, Trigger
+from gateway.core.state import Changes, Proposed, RetentionState, SensorsState, State, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,9 +58,17 @@ class Store:
         self.visits = VisitsTable(self._db)
         self.decisions = DecisionsTable(self._db)
         self.counts = CountsTable(self._db)
-        self.sensors = Table(self._db)
         self.retention = RetentionTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
+        self._tables: dict[str, Table] = {
+            "people": self.people,
+            "facts": self.facts,
+            "visits": self.visits,
+            "decisions": self.decisions,
+            "counts": self.counts,
+            "sensors": Table(self._db),
+            "retention": self.retention,
+        }
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -120,19 +128,18 @@ class Store:
     def save(self, changes: Changes) -> None:
         """Commit all of `changes` or nothing. Raises StoreFullError."""
         with self._transaction():
-            for name in SLICES:  # in this order, whatever the batch touched first
-                if name in vars(changes):
-                    self._table(name).save(getattr(changes, name))
-            for subject, context in changes.people.contexts.items() if "people" in vars(changes) else ():
+            for name, part in changes:
+                self._tables[name].save(part)
+            for subject, context in changes.people.contexts.items():
                 self._apply_consent(subject, context)  # last, so that rows of this very batch go as well
         for name, part in changes:
-            self._table(name).committed(part)
+            self._tables[name].committed(part)
 
     def rebase(self, state: State) -> None:
         """Store the moments of the state again after the clock was set. Raises StoreFullError."""
         with self._transaction():
             for name in state.__struct_fields__:
-                self._table(name).rebase(getattr(state, name))
+                self._tables[name].rebase(getattr(state, name))
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
@@ -187,10 +194,6 @@ class Store:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _table(self, name: str) -> Table:
-        table: Table = getattr(self, name)
-        return table
-
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
@@ -200,8 +203,8 @@ class Store:
         except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            for name in SLICES:
-                self._table(name).rolled_back()
+            for table in self._tables.values():
+                table.rolled_back()
             if isinstance(error, apsw.BusyError):
                 raise StoreFullError(
                     "another program holds the database: close it; nothing is lost, the broker holds what comes"
