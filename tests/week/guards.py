@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from gateway.adapters.store.table import Hasher
 from gateway.core import consent, presence, privacy
 from gateway.core.offers import Campaign
 from gateway.core.ports import StoreFullError
@@ -52,11 +53,19 @@ class Guard(NamedTuple):
     haste: float = 6.0
 
 
-class ForgetfulStore(WeekStore):
-    """Knows no fact again: each is another one."""
+class ForgetfulHasher(Hasher):
+    """Gives an envelope another hash at every look."""
 
-    def _hashed(self, _: Envelope) -> bytes:
+    def envelope(self, _: Envelope) -> bytes:
         return secrets.token_bytes(16)
+
+
+class ForgetfulStore(WeekStore):
+    """Recognises no fact: each repetition is stored as another one."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.facts._hasher = ForgetfulHasher(self._db)
 
 
 class BoastfulStore(WeekStore):
