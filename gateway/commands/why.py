@@ -20,7 +20,8 @@ from gateway.adapters.onnx_scorer import load_scorer
 from gateway.build import FAULTS, open_config_bundle, open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 from gateway.core import features
-from gateway.core.policy.decision import REASONS, Candidate, Decision
+from gateway.core.policy.decision import Candidate, Decision
+from gateway.core.policy.gates import CHOSEN, LOWER_RANK, REASONS
 
 if TYPE_CHECKING:
     from gateway.adapters.store.reader import Reader
@@ -78,12 +79,12 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
     chosen = f"offer {decision.offer}" if decision.offer else "silence"
     console.print(f"[bold]{decision.id}[/bold]: {chosen} in {decision.zone} on {decision.occasion}, because {REASONS[decision.reason]}.")
     console.print(f"model {decision.model or '(none)'}, p_select {decision.p_select:g}, answer {answer or '(none yet)'}")
-    table = Table("candidate", "propensity", "worth", "outcome", "meaning")
+    table = Table("candidate", "propensity", "expected value", "reason", "meaning")
     for candidate in decision.candidates:
         propensity = "" if candidate.propensity is None else f"{candidate.propensity:.3f}"
-        worth = "" if candidate.worth_minor is None else f"{candidate.worth_minor:.1f}"
-        table.add_row(candidate.offer, propensity, worth, candidate.reason, REASONS[candidate.reason])
-    table.add_row("silence", "", "0.0", "chosen" if decision.offer is None else "outranked", "not disturbing anybody")
+        expected_value = "" if candidate.expected_value_minor is None else f"{candidate.expected_value_minor:.1f}"
+        table.add_row(candidate.offer, propensity, expected_value, candidate.reason, REASONS[candidate.reason])
+    table.add_row("silence", "", "0.0", (CHOSEN if decision.offer is None else LOWER_RANK).reason, "no offer is sent")
     console.print(table)
     if mattered:
         console.print("what mattered most for the first of them (change of propensity if the model were not told):")
@@ -104,7 +105,12 @@ def _as_values(decision: Decision, answer: str | None, mattered: list[tuple[str,
         "model": decision.model,
         "answer": answer,
         "candidates": [
-            {"offer": candidate.offer, "reason": candidate.reason, "propensity": candidate.propensity, "worth_minor": candidate.worth_minor}
+            {
+                "offer": candidate.offer,
+                "reason": candidate.reason,
+                "propensity": candidate.propensity,
+                "expected_value_minor": candidate.expected_value_minor,
+            }
             for candidate in decision.candidates
         ],
         "mattered": [{"features": name, "change": change} for name, change in mattered],

@@ -48,7 +48,7 @@ def test_a_decision_is_explained_to_machines(config: Path) -> None:
     assert (told["reason"], told["model"], told["p_select"], told["answer"]) == ("chosen", "tiny-1", 1.0, None)
     (candidate,) = told["candidates"]
     assert candidate["propensity"] == pytest.approx(0.8)
-    assert candidate["worth_minor"] == pytest.approx(400.0)
+    assert candidate["expected_value_minor"] == pytest.approx(400.0)
     assert told["mattered"], "nothing is told of what mattered"
     changes = [abs(row["change"]) for row in told["mattered"]]
     assert changes == sorted(changes, reverse=True)

@@ -24,7 +24,7 @@ import pydantic
 import pytest
 
 from gateway.config import Config
-from tests.house import settings, tree
+from tests.house import reasons, settings, tree
 
 RUN = frozenset({"python", "sh", "bash", "console"})
 BLOCKS_RUN_MIN = 3
@@ -167,6 +167,13 @@ def test_every_setting_is_documented() -> None:
     assert len(expected.splitlines()) > 10, "Config has hardly any field"
     told = (tree.ROOT / "gateway/README.md").read_text(encoding="utf-8")
     assert expected in told, f"gateway/README.md should hold this table (python -m tests.house.settings):\n{expected}"
+
+
+def test_every_reason_is_documented() -> None:
+    expected = reasons.decisions()
+    assert len(expected.splitlines()) > 10, "hardly any reason was found"
+    documented = (tree.ROOT / "gateway/README.md").read_text(encoding="utf-8")
+    assert expected in documented, f"gateway/README.md should hold this table (python -m tests.house.reasons):\n{expected}"
 
 
 # --- these checks can fail ----------------------------------------------------------------------
