@@ -16,7 +16,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,8 +169,9 @@ def test_every_setting_is_documented() -> None:
     assert expected in told, f"gateway/README.md should hold this table (python -m tests.house.settings):\n{expected}"
 
 
-def test_every_reason_is_documented() -> None:
-    expected = reasons.decisions()
+@pytest.mark.parametrize("table", [reasons.decisions, reasons.discards])
+def test_every_reason_is_documented(table: Callable[[], str]) -> None:
+    expected = table()
     assert len(expected.splitlines()) > 10, "hardly any reason was found"
     documented = (tree.ROOT / "gateway/README.md").read_text(encoding="utf-8")
     assert expected in documented, f"gateway/README.md should hold this table (python -m tests.house.reasons):\n{expected}"

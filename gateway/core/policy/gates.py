@@ -1,7 +1,7 @@
 """Reasons of a decision, as two tables: `GATES` before an offer is scored, `OUTCOMES` after it.
 
-A gate is one row: its reason, its meaning and the condition under which it closes. The order of the rows is the order in which
-they are checked; everything else (REASONS, a decision's own reason, the table in gateway/README.md) is derived from them.
+A gate is one row: its reason, its meaning and the condition under which it closes. The order of the rows is the order of the checks;
+everything else (REASONS, a decision's own reason, the table in gateway/README.md) is derived from the rows.
 
 Caps count contacts of the decision log, so there is no second counter that could differ from it. "Today" is the calendar day of
 the site's time zone, whether it has 23, 24 or 25 hours.
@@ -173,7 +173,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
     OfferGate(Reason("refused"), "the person dismissed this offer today", _refused),
     OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day),
 )
-"""Every gate, in the order in which they are checked: first those for all offers, then those for one offer."""
+"""Every gate, in the order of the checks: first those for all offers, then those for one offer."""
 
 NO_MODEL = Outcome(Reason("no_model"), "there is no model, or it gave no valid probability for this offer")
 PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely to take the offer (propensity_min)")
@@ -185,7 +185,7 @@ OUTCOMES: tuple[Outcome, ...] = (NO_MODEL, PROPENSITY_LOW, NOT_WORTH_IT, LOWER_R
 """Every outcome, from the earliest check after scoring to the offer that is chosen."""
 
 REASONS: dict[Reason, str] = meanings((*GATES, *OUTCOMES))
-"""Every reason with its meaning, in the order in which they are checked."""
+"""Every reason with its meaning, in the order of the checks."""
 
 _ALL = tuple(row for row in GATES if isinstance(row, Gate))
 _OFFER = tuple(row for row in GATES if isinstance(row, OfferGate))
