@@ -1,7 +1,7 @@
-"""`wayside why`: a decision from the log, in words: every candidate, its gate or its rank, and the features that mattered.
+"""`wayside why`: a decision from the log, with every candidate, its reason, and the features that changed its score most.
 
-A feature matters as much as the propensity changes when the model is not told it (occlusion): columns that say one
-thing together, such as the weather, are hidden together. It explains the model, not the person.
+The effect of a feature is the change of the propensity when the model gets NaN instead of it (occlusion). Columns of one feature, such
+as the weather, are hidden together. This explains the model, not the person.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import msgspec
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.adapters.onnx_scorer import load_scorer
 from gateway.build import FAULTS, open_config_bundle, open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 from gateway.core import features
-from gateway.core.policy.decision import REASONS, Candidate, Decision
+from gateway.core.discards import Discard
+from gateway.core.policy.decision import Candidate, Decision
+from gateway.core.policy.gates import CHOSEN, GATES, LOWER_RANK, OUTCOMES, REASONS
 
 if TYPE_CHECKING:
     from gateway.adapters.store.reader import Reader
@@ -39,12 +41,19 @@ def why(
     config: ConfigOption = CONFIG_FILE,
     override: SetOption = None,
     *,
+    reasons: Annotated[bool, typer.Option("--reasons", help="list all reasons of decisions and of discards, and exit")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a decision: every candidate, its gate or its rank, and the features that changed its score most.
 
     Example: `wayside why gw-a.0f3a2b1c4d5e6f70 --config wayside.toml`
+
+    `wayside why --reasons` needs no config: it lists the reasons that a decision may have, and those for which a gateway drops messages
+    and observations.
     """
+    if reasons:
+        print_reasons(as_json=as_json)
+        return
     settings = load(config, override)
     with closing(guarded(lambda: open_reader(settings))) as store:
         if decision is None:
@@ -56,8 +65,25 @@ def why(
     print_decision(settings, *found, as_json=as_json)
 
 
+def print_reasons(*, as_json: bool) -> None:
+    """Every reason of a decision and of a discard, with its meaning."""
+    decisions = [{"reason": row.reason, "scope": row.scope, "meaning": row.meaning} for row in (*GATES, *OUTCOMES)]
+    discards = [{"reason": row.value, "counter": row.counter, "meaning": row.meaning, "check": row.check} for row in Discard]
+    if as_json:
+        typer.echo(msgspec.json.encode({"decisions": decisions, "discards": discards}).decode())
+        return
+    for title, rows in (
+        ("reasons of a decision, as they are checked: once for all offers, for each offer, after scoring", decisions),
+        ("reasons for dropping a message or an observation, with the status field that counts them", discards),
+    ):
+        table = Table(*(Column(name, overflow="fold") for name in rows[0]), title=title)
+        for row in rows:
+            table.add_row(*row.values())
+        Console().print(table)
+
+
 def print_latest(store: Reader, *, as_json: bool) -> None:
-    """The newest decisions."""
+    """The newest decisions, at most LATEST_MOST."""
     rows = store.latest_decisions(LATEST_MOST)
     if as_json:
         typer.echo(msgspec.json.encode([dict(zip(("decision", "zone", "reason", "offer"), row, strict=True)) for row in rows]).decode())
@@ -69,7 +95,7 @@ def print_latest(store: Reader, *, as_json: bool) -> None:
 
 
 def print_decision(settings: Config, decision: Decision, answer: str | None, *, as_json: bool) -> None:
-    """One decision with its candidates."""
+    """One decision with its candidates and the features that changed the score of the first scored one most."""
     mattered = _mattered(settings, decision)
     if as_json:
         typer.echo(msgspec.json.encode(_as_values(decision, answer, mattered)).decode())
@@ -78,15 +104,15 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
     chosen = f"offer {decision.offer}" if decision.offer else "silence"
     console.print(f"[bold]{decision.id}[/bold]: {chosen} in {decision.zone} on {decision.occasion}, because {REASONS[decision.reason]}.")
     console.print(f"model {decision.model or '(none)'}, p_select {decision.p_select:g}, answer {answer or '(none yet)'}")
-    table = Table("candidate", "propensity", "worth", "outcome", "meaning")
+    table = Table("candidate", "propensity", "expected value", "reason", "meaning")
     for candidate in decision.candidates:
         propensity = "" if candidate.propensity is None else f"{candidate.propensity:.3f}"
-        worth = "" if candidate.worth_minor is None else f"{candidate.worth_minor:.1f}"
-        table.add_row(candidate.offer, propensity, worth, candidate.reason, REASONS[candidate.reason])
-    table.add_row("silence", "", "0.0", "chosen" if decision.offer is None else "outranked", "not disturbing anybody")
+        expected_value = "" if candidate.expected_value_minor is None else f"{candidate.expected_value_minor:.1f}"
+        table.add_row(candidate.offer, propensity, expected_value, candidate.reason, REASONS[candidate.reason])
+    table.add_row("silence", "", "0.0", (CHOSEN if decision.offer is None else LOWER_RANK).reason, "no offer is sent")
     console.print(table)
     if mattered:
-        console.print("what mattered most for the first of them (change of propensity if the model were not told):")
+        console.print("features that changed the propensity of the first of them most (change if the model gets the value):")
         for name, change in mattered:
             console.print(f"  {name}: {change:+.3f}")
 
@@ -104,7 +130,12 @@ def _as_values(decision: Decision, answer: str | None, mattered: list[tuple[str,
         "model": decision.model,
         "answer": answer,
         "candidates": [
-            {"offer": candidate.offer, "reason": candidate.reason, "propensity": candidate.propensity, "worth_minor": candidate.worth_minor}
+            {
+                "offer": candidate.offer,
+                "reason": candidate.reason,
+                "propensity": candidate.propensity,
+                "expected_value_minor": candidate.expected_value_minor,
+            }
             for candidate in decision.candidates
         ],
         "mattered": [{"features": name, "change": change} for name, change in mattered],
@@ -112,7 +143,7 @@ def _as_values(decision: Decision, answer: str | None, mattered: list[tuple[str,
 
 
 def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
-    """(feature group, how much telling it changed the propensity), largest first; nothing if that model is gone."""
+    """(feature group, change of the propensity by it), largest first; empty if that model is no longer installed."""
     first = next((candidate for candidate in decision.candidates if candidate.features), None)
     if first is None:
         return []
@@ -123,15 +154,15 @@ def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         groups = _groups()
         row = _row(first)
         hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
-        told, *untold = load_scorer(bundle).score(hidden.astype(np.float32)).tolist()
+        full, *without = load_scorer(bundle).score(hidden.astype(np.float32)).tolist()
     except FAULTS:
         return []
-    changes = [(name, told - score) for name, score in zip(groups, untold, strict=True)]
+    changes = [(name, full - score) for name, score in zip(groups, without, strict=True)]
     return sorted(changes, key=lambda change: -abs(change[1]))[:MATTERED_MOST]
 
 
 def _groups() -> dict[str, list[int]]:
-    """Columns by what they tell: `weather_*` are one thing, as are `heading_*`; what the offer is cannot be hidden."""
+    """Feature group -> its columns: all of `weather_*` are one group, as are `heading_*`. The kind of offer cannot be hidden."""
     groups: dict[str, list[int]] = {}
     for index, name in enumerate(features.NAMES):
         kind = name.split("_", 1)[0]

@@ -11,12 +11,13 @@ import msgspec
 from gateway.core import addresses, limits
 from gateway.core import context as contexts
 from gateway.core.context import SubjectContext
+from gateway.core.discards import Discard
 from gateway.core.state import FactRow
 from gateway.core.types import Consent, Envelope
 from gateway.core.unit_of_work import UnitOfWork
 
-Kept = tuple[FactRow | None, str]
-"""The row to store, or None and the reason why the fact is discarded."""
+Kept = FactRow | Discard
+"""The row to store, or the reason why the fact is discarded."""
 
 
 def consented(work: UnitOfWork, consent: Consent) -> Kept:
@@ -26,12 +27,12 @@ def consented(work: UnitOfWork, consent: Consent) -> Kept:
     known = work.subject_of(device)
     before = work.context(known) if known else None
     if contexts.is_stale(before, consent) or _withdrew_later(work, consent.envelope):
-        return None, "overtaken"
+        return Discard.OVERTAKEN
     if not consent.purposes or contexts.has_expired(consent.expires_at_ms, work.now_ms):
-        return _withdrawn(work, consent, before) if before or claimed else (None, "not_consented")
+        return _withdrawn(work, consent, before) if before or claimed else Discard.NOT_CONSENTED
     room = limits.IDENTITIES_MAX - work.identity_count - (known is None)
     if room < 0:
-        return None, "too_many_subjects"
+        return Discard.TOO_MANY_SUBJECTS
     subject = before.subject if before else work.draw()
     tags = _own_tags(work, consent, subject, room)
     keys = _own_keys(work, consent, subject)
@@ -46,7 +47,7 @@ def consented(work: UnitOfWork, consent: Consent) -> Kept:
         work.end_visits(subject)
     if not contexts.may_be_offered(consent.purposes):
         work.out.decisions.withhold(subject)
-    return FactRow(consent.envelope, "consent", work.now_ms, subject), ""
+    return FactRow(consent.envelope, "consent", work.now_ms, subject)
 
 
 def forget(work: UnitOfWork, person: SubjectContext) -> None:
@@ -64,7 +65,7 @@ def _withdrawn(work: UnitOfWork, consent: Consent, before: SubjectContext | None
     work.out.facts.withdrawals[consent.envelope.device, consent.envelope.boot] = consent.envelope.seq, work.now_ms
     if before is not None:
         forget(work, before)
-    return FactRow(consent.envelope, "withdrawal", work.now_ms), ""
+    return FactRow(consent.envelope, "withdrawal", work.now_ms)
 
 
 def _withdrew_later(work: UnitOfWork, envelope: Envelope) -> bool:

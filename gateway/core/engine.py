@@ -17,6 +17,7 @@ from gateway.core import limits, presence, privacy, schedule
 from gateway.core.channels import CREATIVE
 from gateway.core.consent import consented, forget
 from gateway.core.context import Contact, SubjectContext
+from gateway.core.discards import Discard
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.gates import DecisionRequest
 from gateway.core.ports import Repository
@@ -64,7 +65,7 @@ class _Batch(UnitOfWork):
         super().__init__(site, state, now_ms, repository, draw)
         self.scorer = scorer
 
-    def fold(self, observation: Observation) -> str | None:
+    def fold(self, observation: Observation) -> Discard | None:
         """Fold one observation into the changes."""
         match observation:
             case Sighting():
@@ -82,7 +83,7 @@ class _Batch(UnitOfWork):
 
     # --- sightings: folded in memory, committed only when a visit changes -----------------------------------
 
-    def _sighting(self, sighting: Sighting) -> str | None:
+    def _sighting(self, sighting: Sighting) -> Discard | None:
         """Fold a sighting; either an anchor scanner heard a tag, or a phone heard an anchor beacon."""
         heard_ms = None
         zone = self.site.anchors.get(sighting.hearer)
@@ -92,14 +93,14 @@ class _Batch(UnitOfWork):
             anchor = sighting.heard
             zone = self.site.anchors.get(anchor)
             if zone is None:
-                return "unmapped_anchor"
+                return Discard.UNMAPPED_ANCHOR
             subject = self.subject_of(sighting.hearer)
         if sighting.at_ms is not None and (subject is not None or anchor == sighting.hearer):
             heard_ms = self.moment(sighting.hearer, sighting.at_ms)
             if self._is_late(heard_ms):
-                return "late"
+                return Discard.LATE
         if subject is None:
-            return "not_consented"
+            return Discard.NOT_CONSENTED
         rules, before = self.site.presence, self.presence((subject, zone))
         step = presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, heard_ms)
         if step[1] is not None:
@@ -109,17 +110,17 @@ class _Batch(UnitOfWork):
         self._step((subject, zone), before, step)
         return None
 
-    def _position(self, position: Position) -> str | None:
+    def _position(self, position: Position) -> Discard | None:
         """Fold a fix into every zone with an outline. A fix that is too vague near an edge changes nothing.
 
         A region crossing that the phone states itself takes precedence over its coordinates.
         """
         subject = self.subject_of(position.device)
         if subject is None:
-            return "not_consented"
+            return Discard.NOT_CONSENTED
         at_ms = self.moment(position.device, position.at_ms)
         if self._is_late(at_ms):
-            return "late"
+            return Discard.LATE
         for zone in self.site.fix_zones:
             known = fix_in(zone, position)
             if known is not None:
@@ -127,20 +128,20 @@ class _Batch(UnitOfWork):
                 self._step(place, before, presence.fixed(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
         return None
 
-    def _measured(self, measured: Reading | Count) -> str | None:
+    def _measured(self, measured: Reading | Count) -> Discard | None:
         """Fold a reading at its stated time, or a counter's report at the time of its arrival."""
         zone = self.site.devices.get(measured.device)
         if zone is None:
-            return "unmapped_device"
+            return Discard.UNMAPPED_DEVICE
         here = self.place(zone)
         if isinstance(measured, Reading):
             at_ms = self.moment(measured.device, measured.at_ms)
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
-                return "late"
+                return Discard.LATE
             self.out.sensors.places[zone] = contexts.reading(here, measured.quantity, measured.value, at_ms)
             return None
         if measured.what != "people":
-            return "unused_count"  # no feature reads other counts, and a device may report any number of kinds
+            return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
         self.out.sensors.places[zone] = contexts.counted(here, measured.device, measured.count, self.now_ms)
         return None
 
@@ -196,19 +197,19 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact) -> str | None:
+    def _fact(self, fact: Fact) -> Discard | None:
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
-            return "repeated"
-        row, reason = self._fact_row(fact)
-        if row is None:
-            return reason
+            return Discard.REPEATED
+        row = self._fact_row(fact)
+        if isinstance(row, Discard):
+            return row
         self.out.facts.rows[fact.envelope] = row
         self.out.totals["facts"] += 1
         self.out.counts.count("facts")
         return None
 
-    def _fact_row(self, fact: Fact) -> tuple[FactRow | None, str]:
-        """The row to store, or None and the reason why the fact is discarded."""
+    def _fact_row(self, fact: Fact) -> FactRow | Discard:
+        """The row to store, or the reason why the fact is discarded."""
         match fact:
             case Purchase():
                 return self._purchase(fact)
@@ -217,10 +218,10 @@ class _Batch(UnitOfWork):
             case Consent():
                 return consented(self, fact)
 
-    def _purchase(self, purchase: Purchase) -> tuple[FactRow | None, str]:
+    def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
-            return None, "unmapped_device"
+            return Discard.UNMAPPED_DEVICE
         return FactRow(
             purchase.envelope,
             "purchase",
@@ -229,31 +230,30 @@ class _Batch(UnitOfWork):
             decision=purchase.decision,
             detail=purchase.kind,
             amount_minor=purchase.amount_minor,
-        ), ""
+        )
 
-    def _answer(self, answer: Answer) -> tuple[FactRow | None, str]:
+    def _answer(self, answer: Answer) -> FactRow | Discard:
         """An answer counts only from the device of the person to whom the offer was sent."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
-            return None, "other_gateway"
+            return Discard.OTHER_GATEWAY
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
-            return None, "unknown_decision"
+            return Discard.UNKNOWN_DECISION
         if subject.device != answer.envelope.device:
-            return None, "not_theirs"
+            return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
-            return None, "not_consented"
+            return Discard.NOT_CONSENTED
         standing = contexts.greater(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
         self.out.decisions.answers[answer.decision] = standing
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
-        row = FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
-        return row, ""
+        return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
 
     # --- time --------------------------------------------------------------------------------------------------
 
-    def _time_passed(self) -> str | None:
+    def _time_passed(self) -> Discard | None:
         for present in self.state.visits.due(self.now_ms):
             place = (present.subject, present.zone)
             before = self.presence(place)

@@ -6,7 +6,7 @@ Built once from the config and the bundle; nothing here changes while the gatewa
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -103,7 +103,7 @@ class Site(msgspec.Struct, frozen=True):
 
 def local(now_ms: int, timezone: ZoneInfo) -> datetime:
     """The site's wall clock."""
-    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(timezone)
+    return datetime.fromtimestamp(now_ms / 1000, timezone)
 
 
 def travel_min(here: Zone, there: Zone) -> float:

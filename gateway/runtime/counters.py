@@ -6,6 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gateway.core.discards import Discard
     from gateway.core.state import Changes
 
 LATENCIES_KEPT = 10_000
@@ -18,7 +19,7 @@ class Counters:
         """Everything is zero."""
         self.started_ms = started_ms
         self.counts: Counter[str] = Counter()
-        self.discarded: Counter[str] = Counter()
+        self.discarded: Counter[Discard] = Counter()
         self.reasons: Counter[str] = Counter()
         self.latencies_ms: deque[int] = deque(maxlen=LATENCIES_KEPT)
         self.observed_at_ms: int | None = None

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.core import limits
+from gateway.core.discards import Discard
 from gateway.core.types import Count, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError, Decoder
 from gateway.decoders.topics import topic_matches
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from gateway.core.types import Message, Observation
 
-UNKNOWN = "unknown_topic"
 ROUTES_CACHED_MAX = 10_000  # a phone has one topic a kind; a flood of made-up topics must not fill the memory
 
 
@@ -44,7 +44,7 @@ class Router:
         self.messages: Counter[str] = Counter()
         self.observations: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.discarded: Counter[str] = Counter()
+        self.discarded: Counter[Discard] = Counter()
         self.dead_letters: deque[DeadLetter] = deque(maxlen=limits.DEAD_LETTERS_MAX)
 
     def decode(self, message: Message) -> list[Observation]:
@@ -54,7 +54,7 @@ class Router:
         except KeyError:
             decoder = self._route(message.topic)
         if decoder is None:
-            self.messages[UNKNOWN] += 1
+            self.messages[Discard.UNKNOWN_TOPIC] += 1
             return []
         self.messages[decoder.name] += 1
         try:
@@ -74,7 +74,7 @@ class Router:
         facts know themselves again.
         """
         kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading) or _is_dated(one)]
-        self.discarded["retained"] += len(found) - len(kept)
+        self.discarded[Discard.RETAINED] += len(found) - len(kept)
         return kept
 
     def refusals(self) -> int:

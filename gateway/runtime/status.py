@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.core.discards import Discard
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -37,7 +39,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     observations_by_decoder: dict[str, int]
     refused: dict[str, int]
     kept: int
-    discarded: dict[str, int]
+    discarded: dict[Discard, int]
     visits: dict[str, int]
     facts: int
     decisions: dict[str, int]

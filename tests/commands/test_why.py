@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.build import build
+from gateway.core.discards import Discard
+from gateway.core.policy.gates import REASONS
 from tests.commands.terminal import wayside
 from tests.kit.bundles import make_bundle, tiny_campaign
 from tests.kit.gateways import settings_of, walk_in, write_config
@@ -48,7 +50,7 @@ def test_a_decision_is_explained_to_machines(config: Path) -> None:
     assert (told["reason"], told["model"], told["p_select"], told["answer"]) == ("chosen", "tiny-1", 1.0, None)
     (candidate,) = told["candidates"]
     assert candidate["propensity"] == pytest.approx(0.8)
-    assert candidate["worth_minor"] == pytest.approx(400.0)
+    assert candidate["expected_value_minor"] == pytest.approx(400.0)
     assert told["mattered"], "nothing is told of what mattered"
     changes = [abs(row["change"]) for row in told["mattered"]]
     assert changes == sorted(changes, reverse=True)
@@ -62,6 +64,20 @@ def test_a_decision_is_explained_to_people(config: Path) -> None:
     assert "offer flat-white in plaza on entered" in " ".join(said.out.split())
     assert "0.800" in said.out
     assert "silence" in said.out
+
+
+def test_all_reasons_are_listed_without_a_config(tmp_path: Path) -> None:
+    listed = wayside("why", "--reasons", "--json", "--config", tmp_path / "none.toml")
+    assert (listed.code, listed.err) == (0, "")
+    tables = json.loads(listed.out)
+    assert [row["reason"] for row in tables["decisions"]] == list(REASONS)
+    assert [row["reason"] for row in tables["discards"]] == list(Discard)
+    assert all(all(row.values()) for rows in tables.values() for row in rows)
+    read = wayside("why", "--reasons", "--config", tmp_path / "none.toml")
+    assert (read.code, read.err) == (0, "")
+    words = set(read.out.replace("│", " ").split())
+    assert words >= {*REASONS, *Discard}
+    assert "…" not in read.out, "a text is cut off"
 
 
 def test_an_unknown_decision_is_one_line(config: Path) -> None:

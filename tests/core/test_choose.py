@@ -1,4 +1,4 @@
-"""Silence or the offer that is worth most, one reason for every candidate, and one question to the model."""
+"""The offer of the highest expected value or silence, one reason for every candidate, and one batch for the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
 from gateway.core.policy.choose import Scorer, decide, situation
 from gateway.core.policy.decision import Decision
-from gateway.core.policy.gates import DecisionRequest
+from gateway.core.policy.gates import REASONS, DecisionRequest
 from gateway.core.types import Occasion
 from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
@@ -35,7 +35,7 @@ def decided(offers: Campaign, scorer: Scorer | None = None, zone: str = "cafe") 
 
 
 def by_kind(**values: int) -> list[Any]:
-    """One offer of each kind, worth so much, all at the cafe's door."""
+    """One offer of each kind with that margin, all at the cafe's door."""
     return [offer(kind.replace("_", "-"), kind=kind, value_minor=value, zones=("cafe",)) for kind, value in values.items()]
 
 
@@ -52,10 +52,10 @@ class RowScorer:
         return np.array(self.scores, dtype=np.float32)
 
 
-# --- worth -----------------------------------------------------------------------------------------------
+# --- expected value --------------------------------------------------------------------------------------
 
 
-def test_worth_ranks_and_not_propensity() -> None:
+def test_expected_value_ranks_and_not_propensity() -> None:
     """The arbitration table of the sources in cents: .08 x 1.55 x 20 = 2.48, .05 x 30 x 1.25 = 1.875, .12 x 15 = 1.80.
 
     Context and lever are part of the value here: the margin an accepted offer brings. The order is theirs.
@@ -64,13 +64,13 @@ def test_worth_ranks_and_not_propensity() -> None:
     policy = {"contact_cost_minor": 20.0, "propensity_min": 0.01}
     made = decided(campaign(*offers, **policy), TableScorer({"coffee_house": 0.08, "bar": 0.12, "carry_away": 0.05}))
     assert [candidate.offer for candidate in made.candidates] == ["coffee-house", "carry-away", "bar"]
-    assert [candidate.worth_minor for candidate in made.candidates] == pytest.approx([228.0, 167.5, 160.0], rel=1e-6)
-    assert [candidate.reason for candidate in made.candidates] == ["chosen", "outranked", "outranked"]
+    assert [candidate.expected_value_minor for candidate in made.candidates] == pytest.approx([228.0, 167.5, 160.0], rel=1e-6)
+    assert [candidate.reason for candidate in made.candidates] == ["chosen", "lower_rank", "lower_rank"]
     assert (made.offer, made.reason, made.p_select) == ("coffee-house", "chosen", 1.0)
 
 
 @pytest.mark.parametrize(("cost", "chosen"), [(249.9, "flat-white"), (250.0, None), (250.1, None)])
-def test_silence_is_worth_nothing_and_beats_what_is_worth_no_more(cost: float, chosen: str | None) -> None:
+def test_silence_has_the_value_0_and_wins_against_offers_of_no_more(cost: float, chosen: str | None) -> None:
     made = decided(campaign(offer(), contact_cost_minor=cost))
     assert made.offer == chosen
     assert made.reason == ("chosen" if chosen else "not_worth_it")
@@ -92,7 +92,7 @@ def test_the_unlikely_is_not_proposed_however_much_it_would_bring() -> None:
     assert made.offer == "bar"
 
 
-def test_equal_worth_keeps_the_campaigns_order() -> None:
+def test_equal_expected_values_keep_the_campaigns_order() -> None:
     offers = by_kind(carry_away=400, bar=400, coffee_house=400)
     assert [candidate.offer for candidate in decided(campaign(*offers)).candidates] == ["carry-away", "bar", "coffee-house"]
     assert decided(campaign(*reversed(offers))).offer == "coffee-house"
@@ -119,8 +119,8 @@ def test_the_model_is_asked_once_and_only_of_open_offers() -> None:
 
 def test_the_model_is_not_asked_where_all_is_closed() -> None:
     scorer = TableScorer()
-    for moment in (at(campaign(), now_ms=0), at(campaign(), "elsewhere")):
-        made = decide(moment, ZoneContext(), scorer, "gw-t.1")
+    for request in (at(campaign(), now_ms=0), at(campaign(), "elsewhere")):
+        made = decide(request, ZoneContext(), scorer, "gw-t.1")
         assert made.offer is None
         assert all(candidate.propensity is None for candidate in made.candidates)
     assert scorer.asked == []
@@ -191,13 +191,13 @@ def test_every_candidate_has_one_reason_and_the_best_open_one_is_chosen(
     made = decided(campaign(*offers, contact_cost_minor=cost), scorer, zone)
     assert sorted(candidate.offer for candidate in made.candidates) == sorted(one.id for one in offers)
     assert made.p_select == 1.0
-    assert made.reason == next((candidate.reason for candidate in made.candidates if candidate.offer == made.offer), made.reason)
+    assert made.reason == max((candidate.reason for candidate in made.candidates), key=list(REASONS).index)
     chosen = [candidate for candidate in made.candidates if candidate.reason == "chosen"]
     assert [candidate.offer for candidate in chosen] == ([made.offer] if made.offer else [])
-    fit = [one.worth_minor for one in made.candidates if one.propensity is not None and one.propensity >= 0.1]
-    assert (made.offer is not None) == any(worth is not None and worth > 0 for worth in fit)
+    fit = [one.expected_value_minor for one in made.candidates if one.propensity is not None and one.propensity >= 0.1]
+    assert (made.offer is not None) == any(value is not None and value > 0 for value in fit)
     if made.offer:
-        assert chosen[0].worth_minor == max(worth for worth in fit if worth is not None)
+        assert chosen[0].expected_value_minor == max(value for value in fit if value is not None)
     open_offers = [one for one in offers if zone in one.zones and "entered" in one.occasions]
     assert sum(len(rows) for rows in scorer.asked) == len(open_offers)
     assert len(scorer.asked) == min(1, len(open_offers))

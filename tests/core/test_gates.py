@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+import itertools
+from typing import Any
 
 import msgspec
 import pytest
 
 from gateway.core import context as contexts
 from gateway.core.context import Contact, SubjectContext, ZoneContext
-from gateway.core.offers import Campaign, Policy
-from gateway.core.policy import decision as decisions
+from gateway.core.offers import Campaign, Offer, Policy
 from gateway.core.policy.choose import decide
-from gateway.core.policy.decision import REASONS, Decision, Reason
-from gateway.core.policy.gates import DecisionRequest, closed_to, closed_to_all, is_quiet
+from gateway.core.policy.decision import Decision
+from gateway.core.policy.gates import (
+    CHOSEN,
+    GATES,
+    LOWER_RANK,
+    OUTCOMES,
+    REASONS,
+    DecisionRequest,
+    Gate,
+    OfferGate,
+    Outcome,
+    Reason,
+    closed_to,
+    closed_to_all,
+    is_quiet,
+    meanings,
+)
 from gateway.core.types import AnswerKind, Occasion, Purpose
 from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
@@ -27,7 +42,7 @@ def person(*contacts: tuple[str, int, AnswerKind | None], purposes: tuple[Purpos
     return msgspec.structs.replace(made, contacts=tuple(Contact(f"d{n}", *contact) for n, contact in enumerate(contacts)))
 
 
-def moment(
+def request(
     subject: SubjectContext | None = None,
     now_ms: int = NOON_MS,
     zone: str = "cafe",
@@ -48,15 +63,15 @@ def had(count: int, at_ms: int = NOON_MS - HOUR_MS, offer_id: str = "flat-white"
 
 
 def test_an_open_moment_is_open() -> None:
-    assert closed_to_all(moment()) is None
-    assert closed_to(offer(), moment()) is None
+    assert closed_to_all(request()) is None
+    assert closed_to(offer(), request()) is None
 
 
 def test_a_clock_that_cannot_be_right_closes_all() -> None:
     floor_ms = make_site().clock_floor_ms
-    assert closed_to_all(moment(now_ms=floor_ms)) is None
-    assert closed_to_all(moment(now_ms=floor_ms - 1)) == "clock_untrusted"
-    assert closed_to_all(moment(now_ms=0)) == "clock_untrusted"
+    assert closed_to_all(request(now_ms=floor_ms)) is None
+    assert closed_to_all(request(now_ms=floor_ms - 1)) == "clock_untrusted"
+    assert closed_to_all(request(now_ms=0)) == "clock_untrusted"
 
 
 @pytest.mark.parametrize(
@@ -64,13 +79,13 @@ def test_a_clock_that_cannot_be_right_closes_all() -> None:
     [((), "no_consent"), (("presence", "learning", "measurement"), "no_consent"), (("offers",), None)],
 )
 def test_a_yes_to_presence_is_no_yes_to_offers(purposes: tuple[Purpose, ...], reason: Reason | None) -> None:
-    assert closed_to_all(moment(person(purposes=purposes))) == reason
+    assert closed_to_all(request(person(purposes=purposes))) == reason
 
 
 def test_a_yes_runs_out() -> None:
     until_noon = msgspec.structs.replace(person(), consent_expires_at_ms=NOON_MS)
-    assert closed_to_all(moment(until_noon, NOON_MS - 1)) is None
-    assert closed_to_all(moment(until_noon)) == "no_consent"
+    assert closed_to_all(request(until_noon, NOON_MS - 1)) is None
+    assert closed_to_all(request(until_noon)) == "no_consent"
 
 
 @pytest.mark.parametrize(
@@ -97,39 +112,39 @@ def test_quiet_hours_by_the_wall(quiet: tuple[int, int], hour: int, minute: int,
     now_ms = berlin_ms(2026, 6, 10, hour, minute)
     limits: dict[str, Any] = {"quiet_from": quiet[0], "quiet_until": quiet[1]}
     assert is_quiet(Policy(**limits), hour * 60 + minute) is closed
-    assert closed_to_all(moment(now_ms=now_ms, **limits)) == ("quiet_hours" if closed else None)
-    assert closed_to_all(moment(now_ms=now_ms + MINUTE_MS - 1, **limits)) == ("quiet_hours" if closed else None)
+    assert closed_to_all(request(now_ms=now_ms, **limits)) == ("quiet_hours" if closed else None)
+    assert closed_to_all(request(now_ms=now_ms + MINUTE_MS - 1, **limits)) == ("quiet_hours" if closed else None)
 
 
 def test_quiet_hours_are_those_of_the_season() -> None:
     """22 o'clock in Berlin is 20 UTC in summer and 21 UTC in winter."""
     for summer_or_winter in (berlin_ms(2026, 7, 1, 22), berlin_ms(2026, 12, 1, 22)):
-        assert closed_to_all(moment(now_ms=summer_or_winter - 1, quiet_from=1320, quiet_until=420)) is None
-        assert closed_to_all(moment(now_ms=summer_or_winter, quiet_from=1320, quiet_until=420)) == "quiet_hours"
+        assert closed_to_all(request(now_ms=summer_or_winter - 1, quiet_from=1320, quiet_until=420)) is None
+        assert closed_to_all(request(now_ms=summer_or_winter, quiet_from=1320, quiet_until=420)) == "quiet_hours"
 
 
 def test_the_gap_ends_with_its_last_second() -> None:
     once = person(("happy-hour", NOON_MS, None))
-    assert closed_to_all(moment(once, NOON_MS + 599_999, gap_s_min=600)) == "gap"
-    assert closed_to_all(moment(once, NOON_MS + 600_000, gap_s_min=600)) is None
-    assert closed_to_all(moment(once, NOON_MS, gap_s_min=0)) is None
+    assert closed_to_all(request(once, NOON_MS + 599_999, gap_s_min=600)) == "cool_down"
+    assert closed_to_all(request(once, NOON_MS + 600_000, gap_s_min=600)) is None
+    assert closed_to_all(request(once, NOON_MS, gap_s_min=0)) is None
     # A clock set back since then fails closed: nobody is asked twice because of it.
-    assert closed_to_all(moment(once, NOON_MS - 1000, gap_s_min=600)) == "gap"
+    assert closed_to_all(request(once, NOON_MS - 1000, gap_s_min=600)) == "cool_down"
 
 
 @pytest.mark.parametrize(("cap", "before", "reason"), [(0, 0, "cap_person_day"), (1, 0, None), (1, 1, "cap_person_day"), (2, 1, None)])
 def test_a_cap_of_none_and_of_one_a_day(cap: int, before: int, reason: Reason | None) -> None:
-    assert closed_to_all(moment(had(before), per_person_day_max=cap)) == reason
+    assert closed_to_all(request(had(before), per_person_day_max=cap)) == reason
 
 
 def test_the_day_begins_at_local_midnight() -> None:
     midnight_ms = berlin_ms(2026, 6, 11)
     late = had(1, midnight_ms - 1)
-    assert closed_to_all(moment(late, midnight_ms - 1, per_person_day_max=1)) == "cap_person_day"
-    assert closed_to_all(moment(late, midnight_ms, per_person_day_max=1)) is None
+    assert closed_to_all(request(late, midnight_ms - 1, per_person_day_max=1)) == "cap_person_day"
+    assert closed_to_all(request(late, midnight_ms, per_person_day_max=1)) is None
     early = had(1, midnight_ms)
-    assert closed_to_all(moment(early, berlin_ms(2026, 6, 11, 23, 59, 59, 999), per_person_day_max=1)) == "cap_person_day"
-    assert closed_to_all(moment(early, berlin_ms(2026, 6, 12), per_person_day_max=1)) is None
+    assert closed_to_all(request(early, berlin_ms(2026, 6, 11, 23, 59, 59, 999), per_person_day_max=1)) == "cap_person_day"
+    assert closed_to_all(request(early, berlin_ms(2026, 6, 12), per_person_day_max=1)) is None
 
 
 @pytest.mark.parametrize(
@@ -141,24 +156,24 @@ def test_a_day_is_as_long_as_the_calendar_says(day: tuple[int, int, int], hours:
     start_ms = berlin_ms(*day)
     last_ms = start_ms + hours * HOUR_MS - 1
     first = had(1, start_ms)
-    assert closed_to_all(moment(first, last_ms, per_person_day_max=1)) == "cap_person_day"
-    assert closed_to_all(moment(first, last_ms + 1, per_person_day_max=1)) is None
+    assert closed_to_all(request(first, last_ms, per_person_day_max=1)) == "cap_person_day"
+    assert closed_to_all(request(first, last_ms + 1, per_person_day_max=1)) is None
 
 
 def test_the_hour_that_comes_twice() -> None:
     first_ms, second_ms = berlin_ms(2026, 10, 25, 2, 30), berlin_ms(2026, 10, 25, 2, 30, fold=1)
     assert second_ms - first_ms == HOUR_MS
-    assert closed_to_all(moment(had(1, first_ms), second_ms, gap_s_min=3601)) == "gap", "an hour passed, whatever the wall says"
-    assert closed_to_all(moment(had(1, first_ms), second_ms, gap_s_min=3600)) is None
+    assert closed_to_all(request(had(1, first_ms), second_ms, gap_s_min=3601)) == "cool_down", "an hour passed, whatever the wall says"
+    assert closed_to_all(request(had(1, first_ms), second_ms, gap_s_min=3600)) is None
     for now_ms in (first_ms, second_ms):
-        assert closed_to_all(moment(now_ms=now_ms, quiet_from=120, quiet_until=180)) == "quiet_hours"
+        assert closed_to_all(request(now_ms=now_ms, quiet_from=120, quiet_until=180)) == "quiet_hours"
 
 
 def test_the_hour_that_never_comes() -> None:
     """Quiet from 2 to 3 on the night without them: nothing is quiet, and nothing breaks."""
     last_ms = berlin_ms(2026, 3, 29, 1, 59, 59, 999)
-    assert closed_to_all(moment(now_ms=last_ms, quiet_from=120, quiet_until=180)) is None
-    assert closed_to_all(moment(now_ms=last_ms + 1, quiet_from=120, quiet_until=180)) is None
+    assert closed_to_all(request(now_ms=last_ms, quiet_from=120, quiet_until=180)) is None
+    assert closed_to_all(request(now_ms=last_ms + 1, quiet_from=120, quiet_until=180)) is None
     assert last_ms + 1 == berlin_ms(2026, 3, 29, 3)
 
 
@@ -167,7 +182,7 @@ def test_the_hour_that_never_comes() -> None:
 
 @pytest.mark.parametrize(("zone", "reason"), [("cafe", None), ("square", None), ("bar", "not_here"), ("elsewhere", "not_here")])
 def test_an_offer_has_its_zones(zone: str, reason: Reason | None) -> None:
-    assert closed_to(offer(), moment(zone=zone)) == reason
+    assert closed_to(offer(), request(zone=zone)) == reason
 
 
 @pytest.mark.parametrize(
@@ -181,12 +196,12 @@ def test_an_offer_has_its_zones(zone: str, reason: Reason | None) -> None:
     ],
 )
 def test_an_offer_has_its_occasions(occasions: tuple[Occasion, ...], occasion: Occasion, reason: Reason | None) -> None:
-    assert closed_to(offer(occasions=occasions), moment(occasion=occasion)) == reason
+    assert closed_to(offer(occasions=occasions), request(occasion=occasion)) == reason
 
 
 def test_an_offer_lives_from_its_start_to_before_its_end() -> None:
     today = offer(starts_ms=NOON_MS, ends_ms=NOON_MS + 10)
-    assert [closed_to(today, moment(now_ms=NOON_MS + ms)) for ms in (-1, 0, 9, 10)] == ["not_live", None, None, "not_live"]
+    assert [closed_to(today, request(now_ms=NOON_MS + ms)) for ms in (-1, 0, 9, 10)] == ["not_live", None, None, "not_live"]
 
 
 @pytest.mark.parametrize(
@@ -200,14 +215,14 @@ def test_an_offer_lives_from_its_start_to_before_its_end() -> None:
     ],
 )
 def test_what_was_refused_today_does_not_come_back_today(at_ms: int, answer: AnswerKind, offer_id: str, reason: Reason | None) -> None:
-    assert closed_to(offer(per_person_day_max=60), moment(person((offer_id, at_ms, answer)))) == reason
+    assert closed_to(offer(per_person_day_max=60), request(person((offer_id, at_ms, answer)))) == reason
 
 
 @pytest.mark.parametrize(("cap", "before", "reason"), [(0, 0, "cap_offer_day"), (1, 0, None), (1, 1, "cap_offer_day"), (3, 2, None)])
 def test_an_offer_has_its_own_cap(cap: int, before: int, reason: Reason | None) -> None:
-    assert closed_to(offer(per_person_day_max=cap), moment(had(before))) == reason
-    assert closed_to(offer(per_person_day_max=1), moment(had(before, offer_id="happy-hour"))) is None
-    assert closed_to(offer(per_person_day_max=1), moment(had(before, NOON_MS - DAY_MS))) is None
+    assert closed_to(offer(per_person_day_max=cap), request(had(before))) == reason
+    assert closed_to(offer(per_person_day_max=1), request(had(before, offer_id="happy-hour"))) is None
+    assert closed_to(offer(per_person_day_max=1), request(had(before, NOON_MS - DAY_MS))) is None
 
 
 def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
@@ -219,59 +234,131 @@ def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
     assert msgspec.convert({"per_person_day_max": 64}, Policy).per_person_day_max == 64
 
 
-# --- every reason ----------------------------------------------------------------------------------------
+# --- every row -------------------------------------------------------------------------------------------
 
 
-def decided(subject: SubjectContext, now_ms: int = NOON_MS, propensity: float | None = 0.5, **policy: Any) -> Decision:
-    at = moment(subject, now_ms, offers=campaign(**policy))
-    return decide(at, ZoneContext(), TableScorer(propensity), "gw-t.1")
+def closing(gate: Gate | OfferGate, asked: DecisionRequest, one: Offer) -> bool:
+    return gate.closes(asked) if isinstance(gate, Gate) else gate.closes(asked, one)
 
 
-REACHED: dict[Reason, Decision] = {
-    "chosen": decided(person()),
-    "outranked": decide(
-        moment(zone="station", offers=campaign()), ZoneContext(), TableScorer(), "gw-t.1"
-    ),  # flat-white is worth less there than happy-hour
-    "clock_untrusted": decided(person(), 0),
-    "no_consent": decided(person(purposes=("presence",))),
-    "quiet_hours": decided(person(), berlin_ms(2026, 6, 10, 3)),
-    "gap": decided(had(1, NOON_MS - 1)),
-    "cap_person_day": decided(had(4)),
-    "not_here": decide(moment(zone="square", offers=campaign()), ZoneContext(), TableScorer(), "gw-t.1"),
-    "not_now": decide(moment(occasion="dwelled", offers=campaign()), ZoneContext(), TableScorer(), "gw-t.1"),
-    "not_live": decided(person(), berlin_ms(2029, 1, 1, 12)),
-    "refused": decided(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))),
-    "cap_offer_day": decided(had(1)),
-    "no_model": decided(person(), propensity=None),
-    "propensity_low": decided(person(), propensity=0.09),
-    "not_worth_it": decided(person(), propensity=0.5, contact_cost_minor=250.0),
+OFTEN = offer(per_person_day_max=60)
+CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
+    "clock_untrusted": (request(now_ms=make_site().clock_floor_ms - 1), offer(starts_ms=0)),
+    "no_consent": (request(person(("flat-white", NOON_MS - HOUR_MS, None), purposes=("presence",))), OFTEN),
+    "quiet_hours": (request(quiet_from=12 * 60, quiet_until=13 * 60), OFTEN),
+    "cool_down": (request(had(1), gap_s_min=3601), OFTEN),
+    "cap_person_day": (request(had(1), per_person_day_max=1), OFTEN),
+    "not_here": (request(zone="bar"), OFTEN),
+    "not_now": (request(occasion="dwelled"), OFTEN),
+    "not_live": (request(), offer(ends_ms=NOON_MS)),
+    "refused": (request(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))), OFTEN),
+    "cap_offer_day": (request(had(1)), offer()),
+}
+"""For each gate a request and an offer to which that gate closes, and no other one."""
+
+
+@pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.reason)
+def test_each_gate_closes_by_itself(gate: Gate | OfferGate) -> None:
+    asked, one = CLOSED[gate.reason]
+    assert [row.reason for row in GATES if closing(row, asked, one)] == [gate.reason]
+    made = decide(request_with(asked, one), ZoneContext(), TableScorer(), "gw-t.1")
+    assert (made.offer, made.reason, [candidate.reason for candidate in made.candidates]) == (None, gate.reason, [gate.reason])
+
+
+def request_with(asked: DecisionRequest, *offers: Offer) -> DecisionRequest:
+    """The same request under a campaign of these offers."""
+    site = msgspec.structs.replace(asked.site, campaign=Campaign(offers, asked.site.campaign.policy))
+    return msgspec.structs.replace(asked, site=site)
+
+
+def test_gates_are_checked_in_the_order_of_their_rows() -> None:
+    """Every mixture of the cases above: of the gates that close, the first row answers."""
+    asked = [asked for asked, _ in CLOSED.values()]
+    subjects = {repr(one.subject): one.subject for one in asked}.values()
+    sites = {repr(one.site): one.site for one in asked}.values()
+    places = {(one.zone, one.occasion, one.now_ms) for one in asked}
+    offers = {repr(one): one for _, one in CLOSED.values()}.values()
+    together: set[tuple[Reason, Reason]] = set()
+    for subject, site, place, one in itertools.product(subjects, sites, places, offers):
+        mixed = DecisionRequest(subject, *place, site)
+        closed = [gate.reason for gate in GATES if closing(gate, mixed, one)]
+        assert (closed_to_all(mixed) or closed_to(one, mixed)) == next(iter(closed), None)
+        together.update(itertools.combinations(closed, 2))
+    rows = [gate.reason for gate in GATES]
+    assert {first for first, _ in together} == set(rows[:-1]), "a gate that never closes together with a later one"
+    assert {later for _, later in together} == set(rows[1:]), "a gate that never closes together with an earlier one"
+
+
+def decided(propensity: float | None = 0.5, *offers: Offer, **policy: Any) -> Decision:
+    asked = request(offers=campaign(*(offers or (offer(),)), **(NO_LIMITS | policy)))
+    return decide(asked, ZoneContext(), TableScorer(propensity), "gw-t.1")
+
+
+RANKED: dict[str, Decision] = {
+    "no_model": decided(None),
+    "propensity_low": decided(0.09),
+    "not_worth_it": decided(0.5, contact_cost_minor=250.0),
+    "lower_rank": decided(0.5, offer("other", value_minor=501), offer()),
+    "chosen": decided(),
 }
 
 
-@pytest.mark.parametrize("reason", get_args(Reason))
-def test_every_reason_can_be_reached(reason: Reason) -> None:
-    assert reason in {candidate.reason for candidate in REACHED[reason].candidates}
-    assert REASONS[reason]
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda outcome: outcome.reason)
+def test_each_outcome_is_reached(outcome: Outcome) -> None:
+    made = RANKED[outcome.reason]
+    assert outcome.reason in {candidate.reason for candidate in made.candidates}
+    assert made.reason == (CHOSEN if outcome is LOWER_RANK else outcome).reason
 
 
-def test_reasons_stand_in_the_order_in_which_the_gates_ask() -> None:
-    assert list(REASONS) == list(get_args(decisions.Reason))
-    # Somebody to whom everything is closed: lifting the first reason shows the next.
-    bad = offer(zones=("bar",), starts_ms=0, ends_ms=1, occasions=("dwelled",), per_person_day_max=0)
-    refused_now = person(("flat-white", NOON_MS, "dismissed"), purposes=("presence",))
-    closed: dict[str, Any] = {"quiet_from": 0, "quiet_until": 1439, "gap_s_min": 600, "per_person_day_max": 1}
-    trusted = make_site(clock_floor_ms=NOON_MS + 1, campaign=campaign(bad, **closed))
-    asked: list[Reason | None] = [closed_to_all(DecisionRequest(refused_now, "cafe", "entered", NOON_MS, trusted))]
-    asked.append(closed_to_all(moment(refused_now, **closed)))
-    yes = msgspec.structs.replace(refused_now, purposes=("offers",))
-    asked.append(closed_to_all(moment(yes, **closed)))
-    asked.append(closed_to_all(moment(yes, **(closed | {"quiet_until": 0}))))
-    asked.append(closed_to_all(moment(yes, **(closed | {"quiet_until": 0, "gap_s_min": 0}))))
-    lifts: tuple[dict[str, Any], ...] = ({}, {"zones": ("cafe",)}, {"occasions": ("entered",)}, {"ends_ms": NOON_MS * 2})
-    for lifted in lifts:
-        bad = msgspec.structs.replace(bad, **lifted)
-        asked.append(closed_to(bad, moment(yes)))
-    asked.append(closed_to(bad, moment(msgspec.structs.replace(yes, contacts=()))))
-    order = [reason for reason in REASONS if reason in asked]
-    assert asked == order
-    assert len(order) == 10
+@pytest.mark.parametrize("turned", [False, True], ids=["in the campaign's order", "reversed"])
+def test_a_decision_states_the_reason_of_the_offer_that_came_furthest(*, turned: bool) -> None:
+    """Two offers of neighbouring reasons, in either order: the decision states the reason that is checked later."""
+    contacts = person(("flat-white", NOON_MS - HOUR_MS, "dismissed"), ("happy-hour", NOON_MS - HOUR_MS, None))
+    variants = {
+        "not_here": offer("a", zones=("bar",)),
+        "not_now": offer("b", occasions=("dwelled",)),
+        "not_live": offer("c", ends_ms=NOON_MS),
+        "refused": offer(per_person_day_max=60),
+        "cap_offer_day": offer("happy-hour"),
+        "not_worth_it": offer("d", value_minor=1),
+        "chosen": offer("e"),
+    }
+    order = [reason for reason in REASONS if reason in variants]
+    assert order == list(variants)
+    for earlier, later in itertools.pairwise(order):
+        offers = [variants[earlier], variants[later]]
+        asked = request(contacts, offers=campaign(*(reversed(offers) if turned else offers), **NO_LIMITS))
+        made = decide(asked, ZoneContext(), TableScorer(), "gw-t.1")
+        assert {candidate.offer: candidate.reason for candidate in made.candidates} == {
+            variants[earlier].id: earlier,
+            variants[later].id: later,
+        }
+        assert made.reason == later
+
+
+# --- nothing beside the tables ---------------------------------------------------------------------------
+
+
+def test_all_reasons_come_from_the_tables() -> None:
+    assert list(REASONS) == [row.reason for row in (*GATES, *OUTCOMES)]
+    assert CLOSED.keys() == {gate.reason for gate in GATES}
+    assert RANKED.keys() == {outcome.reason for outcome in OUTCOMES}
+    scopes = [gate.scope for gate in GATES]
+    assert scopes == sorted(scopes), "gates for all offers are checked first, so their rows come first"
+
+
+@pytest.mark.parametrize("row", [Outcome(Reason("rainy"), ""), Outcome(Reason("chosen"), "again")], ids=["no meaning", "twice"])
+def test_a_row_without_a_meaning_of_its_own_is_refused(row: Outcome) -> None:
+    with pytest.raises(ValueError, match=f"'{row.reason}' needs one row with a meaning"):
+        meanings((*GATES, *OUTCOMES, row))
+
+
+def test_a_reason_outside_the_tables_is_not_written() -> None:
+    made = RANKED["chosen"]
+    rainy = msgspec.structs.replace(made.candidates[0], reason=Reason("rainy"))
+    for changes in ({"reason": "rainy"}, {"candidates": (*made.candidates, rainy)}):
+        with pytest.raises(ValueError, match="'rainy' is not the reason of a gate or an outcome"):
+            Decision(**(msgspec.structs.asdict(made) | changes))
+        logged = msgspec.msgpack.encode(msgspec.structs.asdict(made) | changes)
+        with pytest.raises(msgspec.ValidationError, match="'rainy' is not the reason of a gate or an outcome"):
+            msgspec.msgpack.decode(logged, type=Decision)

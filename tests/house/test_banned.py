@@ -119,6 +119,13 @@ BANS: tuple[Ban, ...] = (
         {"gateway/core/privacy.py": "the privacy door"},
         counts=lambda use: use.call is not None,
     ),
+    Ban(
+        "reasons",
+        tree.OURS,
+        ("gateway.core.policy.gates.Reason",),
+        "a reason is a row of the tables in gates.py, and made nowhere else",
+        counts=lambda use: use.call is not None,
+    ),
 )
 
 # Where a fault of any kind may be swallowed: at the very top of a process, to say it in one line and stop.
@@ -190,6 +197,7 @@ def test_nothing_catches_everything() -> None:
         ("outside", "gateway__core__x", "def f(path): return open(path)"),
         ("print", "gateway__core__x", "print('here')"),
         ("records", "gateway__app", "from gateway.core.records import CellCount\nCellCount(id='a')"),
+        ("reasons", "gateway__core__policy__choose", "from gateway.core.policy.gates import Reason\nReason('rainy')"),
         ("records", "dashboard__web", "from gateway.core import records\nrecords.GatewayHealth(id='a')"),
     ],
 )
@@ -206,6 +214,7 @@ def test_a_banned_call_is_caught(tmp_path: Path, title: str, module: str, source
         ("chance", "gateway__core__x", "import random\ndef f(draw: random.Random): return draw.random()"),
         ("outside", "gateway__app", "open('wayside.toml')"),
         ("unseeded", "models__train", "import numpy as np\nnp.random.default_rng(7)"),
+        ("reasons", "gateway__core__policy__choose", "from gateway.core.policy.gates import Reason\ndef f(reason: Reason): ..."),
         ("records", "dashboard__web", "from gateway.core.records import CellCount\ndecode(CellCount)"),
     ],
 )

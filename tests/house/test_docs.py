@@ -16,7 +16,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ import pydantic
 import pytest
 
 from gateway.config import Config
-from tests.house import settings, tree
+from tests.house import reasons, settings, tree
 
 RUN = frozenset({"python", "sh", "bash", "console"})
 BLOCKS_RUN_MIN = 3
@@ -167,6 +167,14 @@ def test_every_setting_is_documented() -> None:
     assert len(expected.splitlines()) > 10, "Config has hardly any field"
     told = (tree.ROOT / "gateway/README.md").read_text(encoding="utf-8")
     assert expected in told, f"gateway/README.md should hold this table (python -m tests.house.settings):\n{expected}"
+
+
+@pytest.mark.parametrize("table", [reasons.decisions, reasons.discards])
+def test_every_reason_is_documented(table: Callable[[], str]) -> None:
+    expected = table()
+    assert len(expected.splitlines()) > 10, "hardly any reason was found"
+    documented = (tree.ROOT / "gateway/README.md").read_text(encoding="utf-8")
+    assert expected in documented, f"gateway/README.md should hold this table (python -m tests.house.reasons):\n{expected}"
 
 
 # --- these checks can fail ----------------------------------------------------------------------

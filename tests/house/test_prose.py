@@ -13,7 +13,7 @@ from tests.house import prose, tree
 # Room -> the most per 1,000 words of (people, speech, what). These numbers may only fall: a room that has become plainer
 # by more than SLACK must lower its row in the same change.
 CEILINGS: dict[str, tuple[float, float, float]] = {
-    "gateway": (16.4, 9.4, 13.5),
+    "gateway": (16.1, 9.0, 13.0),
     "models": (12.7, 4.5, 8.8),
     "firmware_sim": (5.2, 1.9, 2.6),
     "dashboard": (5.3, 0.0, 0.5),

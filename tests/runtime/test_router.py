@@ -11,7 +11,7 @@ from gateway.core import limits
 from gateway.core.types import Message, Purchase
 from gateway.decoders.contract import Decoder, refuse
 from gateway.decoders.registry import load
-from gateway.runtime.router import ROUTES_CACHED_MAX, UNKNOWN, Router
+from gateway.runtime.router import ROUTES_CACHED_MAX, Router
 from tests.kit.gateways import message
 
 STRICT = Decoder("strict", (), lambda _message: refuse("not_json", "it never is"))
@@ -40,7 +40,7 @@ def test_every_message_is_accounted_for(router: Router) -> None:
         *(Message(topic, b"?", 0) for topic in ("nobody/knows", "good/x/y", "", "$SYS/broker")),
     ]
     observed = sum(len(router.decode(one)) for one in messages)
-    assert router.messages == {"wayside_v1": 5, "strict": 3, "silent": 2, UNKNOWN: 4}
+    assert router.messages == {"wayside_v1": 5, "strict": 3, "silent": 2, "unknown_topic": 4}
     assert router.messages.total() == len(messages)
     assert router.refused == {"strict:not_json": 3}
     assert router.observations.total() == observed == 5

@@ -175,9 +175,9 @@ def _noticed(*names: str) -> frozenset[str]:
 GUARDS: tuple[Guard, ...] = (
     Guard("facts are known again", ("duplicate", "replay"), _noticed("facts"), Parts(store=ForgetfulStore)),
     Guard("thanks come after the commit", ("crash",), _noticed("facts", "people", "visits"), Parts(line=EagerLine)),
-    Guard("a full disk is told", ("disk",), _noticed("facts", "people", "visits", "gap", "cap_offer"), Parts(store=BoastfulStore)),
+    Guard("a full disk is told", ("disk",), _noticed("facts", "people", "visits", "cool_down", "cap_offer"), Parts(store=BoastfulStore)),
     Guard("caps", (), _noticed("cap_day", "cap_offer"), Parts(site=_without_caps)),
-    Guard("the gap", (), _noticed("gap"), Parts(site=_with_policy(gap_s_min=0))),
+    Guard("the cool-down", (), _noticed("cool_down"), Parts(site=_with_policy(gap_s_min=0))),
     Guard("quiet hours", (), _noticed("quiet"), Parts(site=_with_policy(quiet_from=0, quiet_until=0))),
     Guard("the clock's floor", ("clock",), _noticed("trusted_clock"), Parts(site=_since_ever)),
     Guard("a set clock is told", ("clock",), _noticed("visits"), Parts(clock=SilentClock), cadence_s=30),

@@ -177,7 +177,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant("consent", "no offer to anybody without a standing yes to presence and offers", "step", _noted("consent")),
     Invariant("cap_day", "nobody is asked more often in one local day than the policy allows", "step", _noted("cap_day")),
     Invariant("cap_offer", "nobody is asked the same more often in one local day than the offer allows", "step", _noted("cap_offer")),
-    Invariant("gap", "nobody is asked again within the gap", "step", _noted("gap")),
+    Invariant("cool_down", "nobody is asked again within the cool-down", "step", _noted("cool_down")),
     Invariant("quiet", "nobody is asked in the quiet hours", "step", _noted("quiet")),
     Invariant("trusted_clock", "nobody is asked while the clock cannot be right", "step", _noted("trusted_clock")),
     Invariant("place", "an offer is made only in its own zones", "step", _noted("place")),

@@ -129,9 +129,9 @@ def deciding(config: Config) -> list[float]:
     scorer = model_slot(config, bundle)
     zone = site.campaign.offers[0].zones[0]
     subject = SubjectContext("s", "d", ("presence", "offers"), "b", 0, 1, NOW_MS, visits={"coffee_house": VisitRate(4.0, NOW_MS)})
-    moment = DecisionRequest(subject, zone, "entered", NOW_MS, site)
+    request = DecisionRequest(subject, zone, "entered", NOW_MS, site)
     here = ZoneContext({"temperature": (12.0, NOW_MS), "precipitation": (0.0, NOW_MS)})
-    return _timed(lambda: decide(moment, here, scorer, "bench.0"), 1)
+    return _timed(lambda: decide(request, here, scorer, "bench.0"), 1)
 
 
 def committing(config: Config) -> dict[str, list[float]]:

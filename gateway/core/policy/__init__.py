@@ -1,1 +1,1 @@
-"""Choosing: gates drop candidates with a reason, worth ranks the rest, silence is one of them."""
+"""Choosing an offer or silence: gates close, the rest are ranked by expected value, and every offer has its reason."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.core.context import SubjectContext
+    from gateway.core.discards import Discard
 
 __all__ = [
     "Changes",
@@ -60,7 +61,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
-        self.discarded: Counter[str] = Counter()
+        self.discarded: Counter[Discard] = Counter()
 
     def __getattr__(self, name: str) -> SliceChanges:
         """Make a slice at its first use; most batches touch two of them."""

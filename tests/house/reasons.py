@@ -1,0 +1,27 @@
+"""The tables of every reason of a decision and of a discard: gateway/README.md holds them and a house test compares.
+
+`python -m tests.house.reasons` prints them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gateway.core.discards import Discard
+from gateway.core.policy.gates import GATES, OUTCOMES
+
+
+def decisions() -> str:
+    """The table of reasons of a decision in Markdown, in the order of the checks."""
+    lines = [f"| `{row.reason}` | {row.scope} | {row.meaning} |" for row in (*GATES, *OUTCOMES)]
+    return "\n".join(["| reason | scope | meaning |", "|---|---|---|", *lines])
+
+
+def discards() -> str:
+    """The table of reasons for which a message or an observation is dropped, in Markdown."""
+    lines = [f"| `{row}` | `{row.counter}` | {row.meaning} | {row.check} |" for row in Discard]
+    return "\n".join(["| reason | counter | meaning | check |", "|---|---|---|---|", *lines])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{decisions()}\n\n{discards()}\n")
