@@ -1,6 +1,6 @@
 """A fitted model as ONNX, and the proof that it answers there as it does here.
 
-Each family writes itself (`models/propensity/graph.py` tells why); this file asks the result the same questions that a
+Each estimator writes itself (`models/propensity/graph.py` tells why); this file asks the result the same questions that a
 gateway will ask. Two sets of rows are asked: drawn situations, of which the answers travel with the model so that the
 gateway can ask them again, and wild rows full of unknown, endless and absurd values, which nobody should ever see.
 
@@ -22,7 +22,7 @@ from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features, limits
 from gateway.core.features import KINDS, Heading, Situation, Weather
 from models.errors import ModelsError
-from models.propensity.families import Fitted
+from models.propensity.estimators import Fitted
 from models.propensity.graph import entry_of
 
 PARITY_ROWS = 1_024

@@ -16,7 +16,7 @@ from gateway.adapters.bundle import CalibrationName, ModelEntry
 from gateway.core import features
 from models.errors import ModelsError
 from models.export import Exported
-from models.propensity.families import Fitted
+from models.propensity.estimators import Fitted
 from models.tables.coupon import Coupons
 from models.training import Comparison
 
@@ -42,7 +42,7 @@ class Report(msgspec.Struct, frozen=True):
 
     table: TableReport
     comparison: Comparison
-    family: str
+    estimator: str
     setting: str
     calibration: CalibrationName
     model: ModelEntry
@@ -60,7 +60,7 @@ class Report(msgspec.Struct, frozen=True):
         return {
             "rows": float(of.rows),
             "respondents": float(of.respondents),
-            "judged": float(of.judged),
+            "evaluated": float(of.evaluated),
             "base_rate": round(of.base_rate, 4),
             "auc": round(of.champion.auc.value, 4),
             "auc_low": round(of.champion.auc.low, 4),
@@ -74,8 +74,8 @@ class Report(msgspec.Struct, frozen=True):
             "brier": round(of.champion.brier, 4),
             "log_loss": round(of.champion.log_loss, 4),
             "calibration_error": round(of.champion.calibration_error, 4),
-            "error": round(of.families[0].error, 4),
-            "families_compared": float(len(of.families)),
+            "error": round(of.estimators[0].error, 4),
+            "estimators_compared": float(len(of.estimators)),
             "parity_worst": self.parity_worst,
         }
 
@@ -96,7 +96,7 @@ def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, export
     return Report(
         table=table,
         comparison=comparison,
-        family=fitted.family,
+        estimator=fitted.estimator,
         setting=fitted.setting,
         calibration=fitted.calibration.name,
         model=exported.entry,

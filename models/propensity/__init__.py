@@ -1,1 +1,1 @@
-"""How likely is it taken? Every family of models that may answer, one file each, compared on people they never met."""
+"""How likely is it taken? Every estimator of models that may answer, one file each, compared on people they never met."""

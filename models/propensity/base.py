@@ -1,7 +1,7 @@
-"""What every family of models has in common: the calls of scikit-learn, and log-odds behind them.
+"""What every estimator of models has in common: the calls of scikit-learn, and log-odds behind them.
 
-`fit(rows, taken)` and `predict_proba(rows)` work as they do there, so a family can be put where a scikit-learn classifier
-can. `groups` tells who the rows are of, for families that set some people aside while they learn. `emit` writes the model
+`fit(rows, taken)` and `predict_proba(rows)` work as they do there, so an estimator can be put where a scikit-learn classifier
+can. `groups` tells who the rows are of, for estimators that set some people aside while they learn. `emit` writes the model
 into an ONNX graph.
 """
 
@@ -13,11 +13,11 @@ from typing import Self
 import numpy as np
 
 from models.propensity.graph import Floats, Graph, Ints, Rows
-from models.propensity.sample import probability
+from models.propensity.training_set import probability
 
 
 class Classifier(ABC):
-    """A family: rows float32 (n, k) with NaN for unknown, outcomes 0/1 (n,)."""
+    """An estimator: rows float32 (n, k) with NaN for unknown, outcomes 0/1 (n,)."""
 
     @abstractmethod
     def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:

@@ -24,7 +24,7 @@ from sklearn.isotonic import isotonic_regression
 from gateway.core.learned import SCORE_BINS, SCORE_EDGES, OfferPriors, Predictor
 from models.propensity.binning import Bins, binned, cut_all, tables
 from models.propensity.graph import Floats, Ints, Rows
-from models.propensity.sample import probability
+from models.propensity.training_set import probability
 
 DAY_MS = 86_400_000
 HALF_LIFE_DAYS = 90.0
@@ -134,7 +134,7 @@ def auc(taken: ArrayLike, refused: ArrayLike) -> float:
     return float((right[order] * (below + wrong[order] / 2)).sum()) / pairs
 
 
-def lent(
+def fit_priors(
     offer: str, names: Sequence[str], rows: Rows, taken: Ints, *, at_ms: int = 0, half_life_days: float = HALF_LIFE_DAYS, bins_max: int = 6
 ) -> OfferBayes:
     """A start for the device from the history of one offer: edges, counts, groups. No row of anybody is in it."""

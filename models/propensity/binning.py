@@ -1,6 +1,6 @@
 """Columns in bins: where a value lies, not how large it is, and unknown as a bin of its own.
 
-Counting families (CHAID, naive Bayes, one parameter at a time) see a column as a few bins. The edges are float32 that
+Counting estimators (CHAID, naive Bayes, one parameter at a time) see a column as a few bins. The edges are float32 that
 occur in the data, so that a value is in the same bin here and on a gateway, to the last bit. A nominal column (codes
 without order) is the same thing with an edge just below and at each code: every second bin then holds exactly one code,
 and the bins between hold codes that nobody has seen, which count as unknown.

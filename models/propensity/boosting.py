@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.propensity.base import Classifier
 from models.propensity.graph import Ensemble, Floats, Graph, Ints, Rows, rounded_down
-from models.propensity.sample import alive
+from models.propensity.training_set import alive
 
 DIRECTIONS: Mapping[str, int] = {"travel": -1, "expiry": 1, "visits_this_kind": 1}
 

@@ -15,16 +15,16 @@ from models.errors import ModelsError
 from models.history.mapping import HistoryError
 from models.history.options import AsJson, BasketsFile, Folder, HistorySource, MappingFile, MapText, open_source, show_row_counts
 from models.history.reading import RowCounts
-from models.propensity.families import NAMES, families
+from models.propensity.estimators import NAMES, estimators
 from models.propensity.items import Hits, hit_rate
-from models.propensity.lessons import lent_by_history, taught_by_coupons
-from models.propensity.speed import made_sample, measure
+from models.propensity.loading import load_coupons, load_priors
+from models.propensity.speed import measure, synthetic_training_set
 from models.propensity.waves import HOLDOUT, WAVES, plan_waves
 from models.screen import interval_text, print_json, say, show, working
 from models.tables.reading import read_texts
-from models.training import contestants
+from models.training import candidates
 
-Families = Annotated[str, typer.Option("--families", help=f"Which compete, separated by commas: {', '.join(NAMES)}.")]
+Estimators = Annotated[str, typer.Option("--estimators", help=f"Which compete, separated by commas: {', '.join(NAMES)}.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same figures.")]
 ALL = ",".join(NAMES)
 
@@ -57,28 +57,28 @@ class WavesReport(msgspec.Struct, frozen=True):
 
 
 def named(text: str) -> tuple[str, ...]:
-    """The families of a comma-separated option; the error names those there are."""
+    """The estimators of a comma-separated option; the error names those there are."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
-    return tuple(family.name for family in families(names))
+    return tuple(estimator.name for estimator in estimators(names))
 
 
 def speed(
     table: Annotated[Path | None, typer.Option(help="Coupon table to learn from, not made-up rows.", exists=True, dir_okay=False)] = None,
     *,
-    which: Families = ALL,
+    which: Estimators = ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Time one row and 64 for each family as ONNX on one thread, with its size and its largest difference to the native model."""
-    compete = contestants(named(which), seed=seed)
-    with working("fitting and asking every family"):
-        found = measure(taught_by_coupons(table, seed).sample if table else made_sample(seed), compete, seed)
+    """Time one row and 64 for each estimator as ONNX on one thread, with its size and its largest difference to the native model."""
+    compete = candidates(named(which), seed=seed)
+    with working("fitting and asking every estimator"):
+        found = measure(load_coupons(table, seed).data if table else synthetic_training_set(seed), compete, seed)
     if as_json:
         print_json(found)
         return
-    header = ("family", "1 row, µs", "64 rows, µs", "bytes", "largest difference", "on rows")
-    rows = [(of.family, of.batch_1_us, of.batch_64_us, of.bytes, f"{of.parity_worst:.1g}", of.parity_rows) for of in found]
-    show("Each family as ONNX, one thread", header, rows)
+    header = ("estimator", "1 row, µs", "64 rows, µs", "bytes", "largest difference", "on rows")
+    rows = [(of.estimator, of.batch_1_us, of.batch_64_us, of.bytes, f"{of.parity_worst:.1g}", of.parity_rows) for of in found]
+    show("Each estimator as ONNX, one thread", header, rows)
 
 
 def items(
@@ -118,7 +118,7 @@ def priors(
     as_json: AsJson = False,
 ) -> None:
     """Write a start for the model that learns in real time: bin edges and counts for every offer, and nobody's rows."""
-    models = lent_by_history(history)
+    models = load_priors(history)
     content = msgspec.json.encode(models)
     out.write_bytes(content)
     report = PriorsReport(str(out), len(content), {of.offer: (of.taken, of.refused, len(of.heard())) for of in models})
@@ -156,7 +156,7 @@ def waves(
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
-    app.command(epilog="Example: [b]wayside-models speed --families boosting,logistic[/b]")(speed)
+    app.command(epilog="Example: [b]wayside-models speed --estimators boosting,logistic[/b]")(speed)
     app.command(epilog="Example: [b]wayside-models items --baskets baskets.parquet[/b]")(items)
     app.command(epilog="Example: [b]wayside-models priors --history export --out priors.json[/b]")(priors)
     app.command(epilog="Example: [b]wayside-models waves --scores scores.csv --out waves.csv --salt spring --first 2026-11-02T09:00[/b]")(

@@ -1,10 +1,10 @@
 """Writing a model as ONNX, node by node, from the few operators that a gateway lets in.
 
-A converter would know none of our own families, and those it knows it rounds: scikit-learn compares a float32 value with
+A converter would know none of our own estimators, and those it knows it rounds: scikit-learn compares a float32 value with
 a split point in double precision, so a split that is rounded to the nearest float32 sends a value that lies exactly on it
 the other way. Whoever writes the graph itself can round down, fold a calibration into it, and keep to the list of
-operators that `gateway/adapters/onnx_scorer.py` allows. Every family has `emit(graph, rows)`, which adds its nodes and
-names the log-odds; nothing here knows a family.
+operators that `gateway/adapters/onnx_scorer.py` allows. Every estimator has `emit(graph, rows)`, which adds its nodes and
+names the log-odds; nothing here knows an estimator.
 """
 
 from __future__ import annotations

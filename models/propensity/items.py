@@ -20,7 +20,7 @@ from scipy import sparse
 
 from models.measures import Interval, interval
 from models.propensity.graph import Floats, Ints
-from models.propensity.sample import TrainingError
+from models.propensity.training_set import TrainingError
 
 SHRINKAGE = 20.0
 NEIGHBOURS_MAX = 400

@@ -1,4 +1,4 @@
-"""The real-time model of `bayes` as a family: judged beside the others, and written as ONNX.
+"""The real-time model of `bayes` as an estimator: judged beside the others, and written as ONNX.
 
 On a gateway the counts go on learning; here they are what a history gave them, so that everybody can see what the
 simplest learner is worth before it is let near a street.
@@ -32,7 +32,7 @@ class NaiveBayes(Classifier):
     def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
         """Learn from `rows`."""
         names = tuple(f"column_{column}" for column in range(rows.shape[1]))
-        self._model = bayes.lent("any", names, rows, taken, bins_max=self._bins_max)
+        self._model = bayes.fit_priors("any", names, rows, taken, bins_max=self._bins_max)
         self._bins = tuple(Bins(np.array(predictor.edges, np.float32), nominal=False) for predictor in self._model.predictors)
         return self
 

@@ -5,7 +5,7 @@ strength and intensity of brand association) a "critical value": the probability
 above one half by each of them buys in any setting: a sure thing, on whom no discount is ever to be spent.
 
 Each parameter is a few bins with the share that was taken in them, drawn a little towards everybody's share: calibrated as
-it stands. As a family of its own the parameters are joined by logistic regression on their log-odds (a scorecard), one
+it stands. As an estimator of its own the parameters are joined by logistic regression on their log-odds (a scorecard), one
 weight a parameter, so that two parameters that say the same are not believed twice.
 """
 
@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from models.propensity.base import Classifier, smoothed_log_odds
 from models.propensity.binning import Bins, binned, cut_all, sums, tables
 from models.propensity.graph import Floats, Graph, Ints, Rows
-from models.propensity.sample import probability
+from models.propensity.training_set import probability
 
 CRITICAL = 0.5
 STRENGTH = 20.0  # rows' worth of belief that a bin is like everybody

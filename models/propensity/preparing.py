@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.propensity.graph import Graph, Ints, Rows
-from models.propensity.sample import alive
+from models.propensity.training_set import alive
 
 SPREADS_MAX = 8.0
 _SPREAD_MIN = 1e-30  # its inverse still is a float32

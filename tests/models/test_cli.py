@@ -19,7 +19,7 @@ from gateway.core import features
 from models import cli
 from models.patterns.valuation import encode_pattern_file, value_rules
 from models.propensity import boosting
-from models.propensity.bayes import lent
+from models.propensity.bayes import fit_priors
 from tests.models import tables
 from tests.models.patterns.toy import rule
 
@@ -94,7 +94,7 @@ def test_what_history_taught_comes_along(
     draws = np.random.default_rng(3)
     rows = draws.random((60, len(features.NAMES))).astype(np.float32)
     rows[::4, 2] = np.nan
-    start = lent("flat-white", features.NAMES, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
+    start = fit_priors("flat-white", features.NAMES, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
     priors.write_bytes(msgspec.json.encode((start,)))
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
     command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--out", made)
@@ -149,7 +149,7 @@ def test_measuring_on_its_own_table_is_said_to_flatter(
 
 def test_comparing_writes_nothing(table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(table.parent.iterdir())
-    assert run(monkeypatch, "evaluate", "--table", table, "--families", "boosting,logistic") == 0
+    assert run(monkeypatch, "evaluate", "--table", table, "--estimators", "boosting,logistic") == 0
     assert "AUC above plain logistic" in capsys.readouterr().out
     assert sorted(table.parent.iterdir()) == before
 
@@ -159,7 +159,7 @@ def test_the_page_judges_forecasts_of_people_never_met(
 ) -> None:
     """Its AUC is the champion's of the comparison, not that of a model which knows these people; every kind of offer has a line."""
     report, flattering = tmp_path / "report.html", tmp_path / "flattering.html"
-    assert run(monkeypatch, "evaluate", "--table", table, "--families", "logistic", "--page", report, "--json") == 0
+    assert run(monkeypatch, "evaluate", "--table", table, "--estimators", "logistic", "--page", report, "--json") == 0
     auc = json.loads(capsys.readouterr().out)["champion"]["auc"]["value"]
     text = report.read_text("utf-8")
     assert f"{auc:.3f}" in text

@@ -13,7 +13,7 @@ from gateway.core import features
 from models import export, training
 from models.propensity.boosting import Boosting, Recipe
 from models.propensity.calibration import Sigmoid
-from models.propensity.families import Fitted
+from models.propensity.estimators import Fitted
 from models.propensity.graph import rounded_down
 from models.propensity.withholding import withhold
 from models.tables.coupon import Coupons, read_coupons
@@ -29,8 +29,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
 
 @pytest.fixture(scope="module")
 def champion(history: Coupons) -> Fitted:
-    (family,) = training.contestants(["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
-    return training.fit_champion(training.sample_of(history, 0), 0, family)
+    (estimator,) = training.candidates(["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
+    return training.fit_champion(training.coupon_training_set(history, 0), 0, estimator)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from gateway.core.learned import Predictor
 from models.propensity import bayes
 from models.propensity.bayes import DAY_MS, OfferBayes
-from tests.models.propensity import samples
+from tests.models.propensity import training_sets
 
 TAKEN, REFUSED = (10.0, 40.0), (90.0, 60.0)
 
@@ -62,24 +62,24 @@ def test_it_follows_a_taste_that_turns() -> None:
 
 
 def test_scoring_never_learns_and_replaying_gives_the_same() -> None:
-    sample = samples.planted(200)
+    data = training_sets.planted(200)
     names = tuple("abcdef")
-    first = bayes.lent("latte", names, sample.rows, sample.taken)
+    first = bayes.fit_priors("latte", names, data.rows, data.taken)
     before = msgspec.json.encode(first)
-    row = dict(zip(names, map(float, sample.rows[0]), strict=True))
+    row = dict(zip(names, map(float, data.rows[0]), strict=True))
     first.propensity(row)
     assert msgspec.json.encode(first) == before
-    again = [bayes.lent("latte", names, sample.rows, sample.taken).learn(row, taken=True, at_ms=9) for _ in range(2)]
+    again = [bayes.fit_priors("latte", names, data.rows, data.taken).learn(row, taken=True, at_ms=9) for _ in range(2)]
     assert again[0] == again[1]
 
 
 def test_what_is_lent_is_small_travels_and_holds_counts_only() -> None:
-    sample = samples.planted(3_000, 300)
-    model = bayes.lent("latte", tuple("abcdef"), sample.rows, sample.taken)
+    data = training_sets.planted(3_000, 300)
+    model = bayes.fit_priors("latte", tuple("abcdef"), data.rows, data.taken)
     content = msgspec.json.encode(model)
     assert len(content) < 8_192
     assert msgspec.json.decode(content, type=OfferBayes) == model
-    assert sum(model.predictors[0].taken) == sample.taken.sum()
+    assert sum(model.predictors[0].taken) == data.taken.sum()
     assert model.heard()[:2] == (0, 1)
     assert len(model.heard()) < 6  # noise is not heard
 
@@ -90,7 +90,7 @@ def test_propensity_is_calibrated_though_the_sum_is_not() -> None:
     hidden = draws.normal(size=4_000)
     rows = (hidden[:, np.newaxis] + draws.normal(size=(4_000, 5))).astype(np.float32)
     taken = (draws.random(4_000) < 1 / (1 + np.exp(-hidden))).astype(np.int64)
-    model = bayes.lent("latte", tuple("abcde"), rows[:3_000], taken[:3_000])
+    model = bayes.fit_priors("latte", tuple("abcde"), rows[:3_000], taken[:3_000])
     told = [{name: float(value) for name, value in zip("abcde", row, strict=True)} for row in rows[3_000:]]
     score = np.array([model.score(row) for row in told])
     likely = np.array([model.propensity(row) for row in told])
@@ -102,7 +102,7 @@ def test_propensity_is_calibrated_though_the_sum_is_not() -> None:
 
 
 def test_redundant_predictors_share_a_group() -> None:
-    sample = samples.planted(2_000, 200)
-    rows = np.hstack((sample.rows[:, :2], sample.rows[:, :1] * 3 + 1))
-    groups = [predictor.group for predictor in bayes.lent("latte", tuple("abc"), rows, sample.taken).predictors]
+    data = training_sets.planted(2_000, 200)
+    rows = np.hstack((data.rows[:, :2], data.rows[:, :1] * 3 + 1))
+    groups = [predictor.group for predictor in bayes.fit_priors("latte", tuple("abc"), rows, data.taken).predictors]
     assert groups[0] == groups[2] != groups[1]

@@ -7,7 +7,7 @@ import pytest
 
 from models.propensity import chi_square
 from models.propensity.chaid import Chaid
-from tests.models.propensity import samples
+from tests.models.propensity import training_sets
 
 
 def table_rows(counts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +102,7 @@ def test_people_are_set_aside_whole() -> None:
 
 
 def test_a_thousand_columns_are_fine() -> None:
-    sample = samples.planted(columns=1_000)
-    tree = Chaid(prune=False).fit(sample.rows, sample.taken, sample.groups)
+    data = training_sets.planted(columns=1_000)
+    tree = Chaid(prune=False).fit(data.rows, data.taken, data.groups)
     assert tree.leaves > 1
-    assert (tree.predict(sample.rows) == sample.taken).mean() > 0.6
+    assert (tree.predict(data.rows) == data.taken).mean() > 0.6

@@ -15,7 +15,7 @@ from models.history.columns import FEATURE_COLUMNS
 from models.propensity.bayes import OfferBayes
 from models.propensity.boosting import Recipe
 from models.propensity.commands import named
-from models.propensity.sample import TrainingError
+from models.propensity.training_set import TrainingError
 from tests.models.history import tables
 from tests.models.history.tables import happened, proposed, run
 
@@ -44,12 +44,12 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_from_a_history_judges_later_days(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "RECIPES", (Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),))
     chosen = "logistic,per-parameter,boosting"
-    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--families", chosen, "--json") == 0
+    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--estimators", chosen, "--json") == 0
     report = json.loads((tmp_path / "model" / "report.json").read_text(encoding="utf-8"))
     assert report["comparison"]["rows"] == 600
-    assert report["comparison"]["judged"] == 180  # the later three tenths
-    assert {of["family"] for of in report["comparison"]["families"]} == set(chosen.split(","))
-    assert report["family"] == report["comparison"]["family"]
+    assert report["comparison"]["evaluated"] == 180  # the later three tenths
+    assert {of["estimator"] for of in report["comparison"]["estimators"]} == set(chosen.split(","))
+    assert report["estimator"] == report["comparison"]["estimator"]
     assert report["comparison"]["champion"]["auc"]["value"] > 0.75
     assert report["parity_worst"] <= 1e-5
     assert any("have the same value in every row" in remark for remark in report["comparison"]["remarks"])
@@ -75,8 +75,8 @@ def test_a_history_that_teaches_nothing_is_one_line(
 def test_wrong_use_exits_2(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "train", "--out", tmp_path / "model") == 2
     assert "either --table or --history" in capsys.readouterr().err
-    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--families", "forest") == 1
-    assert "there is no family 'forest'; there are logistic, chaid" in capsys.readouterr().err
+    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--estimators", "forest") == 1
+    assert "there is no estimator 'forest'; there are logistic, chaid" in capsys.readouterr().err
     with pytest.raises(TrainingError, match="'oak'"):
         named("logistic, oak")
 
@@ -121,10 +121,10 @@ def test_items_are_compared_with_popularity(tmp_path: Path, monkeypatch: pytest.
     assert "never had" in capsys.readouterr().out
 
 
-def test_speed_tells_of_every_family_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "speed", "--families", "hybrid,naive-bayes", "--json") == 0
+def test_speed_reports_every_estimator_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "speed", "--estimators", "hybrid,naive-bayes", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [of["family"] for of in found] == ["hybrid", "naive-bayes"]
+    assert [of["estimator"] for of in found] == ["hybrid", "naive-bayes"]
     assert all(
         of["batch_1_us"] > 0 and of["parity_worst"] <= 1e-5 and of["bytes"] < 1_048_576 and of["parity_rows"] >= 1_000 for of in found
     )

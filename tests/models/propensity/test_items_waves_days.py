@@ -11,7 +11,7 @@ import pytest
 from models.errors import ModelsError
 from models.propensity.anonymous import DayPseudonyms, ForgottenDayError
 from models.propensity.items import Hits, ItemItem, hit_rate, taken_by
-from models.propensity.sample import TrainingError
+from models.propensity.training_set import TrainingError
 from models.propensity.waves import plan_waves
 from tests.kit.shared import shared_path
 

@@ -1,4 +1,4 @@
-"""Every family answers as ONNX what it answers here, on any table and on rows that nobody should ever see."""
+"""Every estimator answers as ONNX what it answers here, on any table and on rows that nobody should ever see."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from models.propensity.base import Classifier
 from models.propensity.boosting import Boosting, Recipe
 from models.propensity.calibration import Calibration, Isotonic, Sigmoid
 from models.propensity.chaid import Chaid
-from models.propensity.families import NAMES, Fitted, fit_family
+from models.propensity.estimators import NAMES, Fitted, fit_estimator
 from models.propensity.graph import Rows, entry_of
 from models.propensity.hybrid import Hybrid
 from models.propensity.logistic import Logistic
 from models.propensity.mlp import Mlp
 from models.propensity.naive_bayes import NaiveBayes
 from models.propensity.per_parameter import PerParameter
-from models.propensity.speed import made_sample
-from models.training import contestants
+from models.propensity.speed import synthetic_training_set
+from models.training import candidates
 
 WIDTH = len(features.FEATURES)  # the device's scorer takes no other
 QUICK = (Recipe(rounds=30, rate=0.2, depth=3, leaf_rows_min=10),)
@@ -31,10 +31,10 @@ STRANGE = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-38, -0.0, 0.5, 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_family_ships(name: str) -> None:
+def test_every_estimator_ships(name: str) -> None:
     """2,048 rows (half of them wild), at most 1e-5 apart, at most 1 MB, one probability out, operators that a gateway lets in."""
-    (family,) = contestants([name], QUICK)
-    exported = export.export(fit_family(family, made_sample(0, 1_200), 0), seed=1)
+    (estimator,) = candidates([name], QUICK)
+    exported = export.export(fit_estimator(estimator, synthetic_training_set(0, 1_200), 0), seed=1)
     assert len(exported.rows) >= 1_000
     assert exported.parity_worst <= 1e-5
     assert len(exported.model) <= MODEL_BYTES_MAX
