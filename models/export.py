@@ -22,8 +22,8 @@ from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features, limits
 from gateway.core.features import KINDS, Heading, Situation, Weather
 from models.errors import ModelsError
+from models.propensity.conversion import entry_of, to_onnx
 from models.propensity.estimators import Fitted
-from models.propensity.graph import entry_of
 
 PARITY_ROWS = 1_024
 UNKNOWN = 0.2  # share of synthetic situations in which one source of knowledge is silent
@@ -55,7 +55,7 @@ class Exported(NamedTuple):
 
 def export(fitted: Fitted, seed: int, bytes_max: int = MODEL_BYTES_MAX) -> Exported:
     """A model on feature rows as ONNX, checked on synthetic and wild rows; `ExportError` or `ScorerError` when it may not be shipped."""
-    model = fitted.to_onnx(len(features.FEATURES))
+    model = to_onnx(fitted, len(features.FEATURES))
     if len(model) > bytes_max:
         raise ExportError(f"the model has {len(model)} bytes, at most {bytes_max} are allowed: use fewer rounds or less depth")
     entry = entry_of(model)

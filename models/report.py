@@ -106,7 +106,7 @@ def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, export
         batch_1_us=exported.batch_1_us,
         batch_64_us=exported.batch_64_us,
         features_hash=features.SCHEMA_HASH,
-        tools={name: version(name) for name in ("numpy", "onnx", "onnxruntime", "scikit-learn")},
+        tools={name: version(name) for name in ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")},
     )
 
 

@@ -21,11 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from gateway.core import features
+from models.arrays import Floats, Ints, Rows
 from models.measures import Figures, Interval, areas, figures
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import AS_IS, CrossValidation, EstimatorFigures, comparison_steps, cross_validate
 from models.propensity.estimators import NAMES, Estimator, Fitted, Step, estimators, fit_estimator, no_step, steps_of
-from models.propensity.graph import Floats, Ints, Rows
 from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, checked, folds
 from models.propensity.withholding import blinded, columns, withhold
 from models.tables.coupon import Coupons

@@ -23,10 +23,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
 from models.benchmarks.blending import folds, from_log_odds, log_odds, untuned, yes
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
-from models.measures import Floats, Ints
 from models.tables.bank import PERSON, TIMES, TRAP, WORDS, Calls, read_calls
 
 START = 20_000 / 41_188

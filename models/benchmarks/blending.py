@@ -16,7 +16,8 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-from models.measures import Floats, Ints, log_loss
+from models.arrays import Floats, Ints
+from models.measures import log_loss
 
 FOLDS_INSIDE = 3
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from models.measures import Floats, Interval, Ints, Ranking, draw_units, interval
+from models.arrays import Floats, Ints
+from models.measures import Interval, Ranking, draw_units, interval
 
 DRAWS = 500
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
+from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
 from models.benchmarks.blending import folds, untuned, yes
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
-from models.measures import Floats, Ints
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import prefixed
 from models.propensity.estimators import steps_of

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
 from models.benchmarks.blending import yes
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure
 from models.benchmarks.uplift import LEARNERS, Arms, Ranked, boosting, choose, untuned_t_learner
-from models.measures import Floats, Ints
 from models.tables.hillstrom import WOMENS, Trial, read_trial
 
 SPLITS = 10

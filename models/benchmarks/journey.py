@@ -18,12 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
 from models.benchmarks.blending import Kind, fit_blend, folds, untuned, yes
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
 from models.benchmarks.next_month import lines_of, mean_rate, notes_of, protocol_of
 from models.history.reading import RowCounts
-from models.measures import Floats, Ints
 from models.tables.journey import Journey, read_journey
 from models.value.bg_nbd import RfmSummary, expected_purchases, fit_bg_nbd
 from models.value.next_month import FOLDS as MONTH_FOLDS

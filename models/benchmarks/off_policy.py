@@ -17,8 +17,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from models.arrays import Floats, Ints
 from models.errors import ModelsError
-from models.measures import Floats, Interval, Ints, interval
+from models.measures import Interval, interval
 
 ESS_MIN = 200.0
 ESS_SHARE_MIN = 0.02

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from models.arrays import Floats
 from models.benchmarks import off_policy
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step, exactly
 from models.benchmarks.off_policy import Estimates, Overlap
-from models.measures import Floats, Interval, interval
+from models.measures import Interval, interval
 from models.tables.open_bandit import MEN, RANDOM, THOMPSON, WOMEN, Choices, items_of, read_choices
 from models.tables.reading import Counts
 

@@ -19,10 +19,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.arrays import Floats
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
 from models.benchmarks.blending import Kind, fit_blend, folds, untuned, yes
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
-from models.measures import Floats
 from models.tables.shoppers import CODES, TRAP, VISITORS, Shoppers, read_shoppers
 
 FOLDS = 5

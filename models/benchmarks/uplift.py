@@ -22,8 +22,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.arrays import Floats, Ints
 from models.benchmarks.blending import untuned, yes
-from models.measures import Floats, Ints
 
 FOLDS_INSIDE = 3
 

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats, Ints
 from models.evaluation.fairness import Fairness, fairness
 from models.evaluation.lift import LiftTable, check, lift_table
 from models.measures import Figures, areas, figures
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 BINS = 10
 

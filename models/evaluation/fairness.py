@@ -13,11 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats, Ints
 from models.evaluation.lift import EvaluationError, check
 from models.measures import BOOTSTRAPS, Interval, Ranking, draw_units, interval
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ROWS_MIN = 50  # below it a segment's figures are mostly chance
 FOUR_FIFTHS = 0.8

@@ -13,10 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats, Ints
 from models.errors import ModelsError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 

@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike
 from sklearn.isotonic import isotonic_regression
 
 from gateway.core.learned import SCORE_BINS, SCORE_EDGES, OfferPriors, Predictor
+from models.arrays import Floats, Ints, Rows
 from models.propensity.binning import Bins, binned, cut_all, tables
-from models.propensity.graph import Floats, Ints, Rows
 from models.propensity.training_set import probability
 
 DAY_MS = 86_400_000

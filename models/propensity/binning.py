@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.propensity.graph import Ensemble, Floats, Ints, Rows
+from models.arrays import Floats, Ints, Rows
 
 BINS_MAX = 10
 CODES_MAX = 64  # codes of a nominal column; rarer ones count as unseen
@@ -67,71 +67,3 @@ def tables(codes: Ints, taken: Ints, width: int) -> Floats:
     columns = codes.shape[1]
     flat = (codes + np.arange(columns) * width) * 2 + taken[:, np.newaxis]
     return np.bincount(flat.ravel(), minlength=columns * width * 2).astype(np.float64).reshape(columns, width, 2)
-
-
-class Grower:
-    """Collects trees for `Graph.trees`, one node after the other."""
-
-    def __init__(self) -> None:
-        self._nodes: list[tuple[int, int, bool, bool, int, float, int, int, bool, float]] = []
-        self._tree = -1
-        self._next = 0
-
-    def start(self) -> None:
-        """A new tree: what `branch` or `leaf` adds first is its root."""
-        self._tree += 1
-        self._next = 0
-
-    def leaf(self, weight: float) -> int:
-        """A leaf; gives its number."""
-        at = self.place()
-        self._nodes.append((self._tree, at, True, False, 0, 0.0, 0, 0, False, weight))
-        return at
-
-    def place(self) -> int:
-        """A number for a node that is filled later: a root has to come first."""
-        self._next += 1
-        return self._next - 1
-
-    def fill(self, at: int, column: int, split: float, yes: int, no: int, *, unknown_yes: bool = False) -> None:
-        """Node `at` asks whether `column` is at most `split`."""
-        self._nodes.append((self._tree, at, False, False, column, split, yes, no, unknown_yes, 0.0))
-
-    def fill_unknown(self, at: int, column: int, yes: int, no: int) -> None:
-        """Node `at` asks whether `column` is unknown."""
-        self._nodes.append((self._tree, at, False, True, column, 0.0, yes, no, True, 0.0))
-
-    def ensemble(self) -> Ensemble:
-        """All that was collected, in the order of trees and nodes; where nothing was, one tree that adds nothing."""
-        if not self._nodes:
-            self.start()
-            self.leaf(0.0)
-        fields = zip(*sorted(self._nodes), strict=True)
-        kinds = (np.int64, np.int64, np.bool_, np.bool_, np.int64, np.float32, np.int64, np.int64, np.bool_, np.float64)
-        return Ensemble(*(np.array(values, dtype=kind) for values, kind in zip(fields, kinds, strict=True)))
-
-
-def sums(bins: Sequence[Bins], values: Sequence[Floats]) -> Ensemble:
-    """One small tree a column, which turns its bin into its value: `values[column]` has `size` + 1 entries, unknown last."""
-    grower = Grower()
-    for column, (of, worth) in enumerate(zip(bins, values, strict=True)):
-        if np.ptp(worth) == 0.0 and worth[0] == 0.0:
-            continue
-        grower.start()
-        root = grower.place()
-        unknown = grower.leaf(float(worth[-1]))
-        known = _among(grower, column, of, worth, 0, of.size - 1)
-        grower.fill_unknown(root, column, unknown, known)
-    return grower.ensemble()
-
-
-def _among(grower: Grower, column: int, of: Bins, worth: Floats, low: int, high: int) -> int:
-    """The node that finds the bin between `low` and `high`, splitting in the middle."""
-    if low == high:
-        unseen = of.nominal and low % 2 == 0
-        return grower.leaf(float(worth[-1] if unseen else worth[low]))
-    at, middle = grower.place(), (low + high) // 2
-    yes = _among(grower, column, of, worth, low, middle)
-    no = _among(grower, column, of, worth, middle + 1, high)
-    grower.fill(at, column, float(of.edges[middle]), yes, no)
-    return at

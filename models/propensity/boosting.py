@@ -7,6 +7,7 @@ neither the model nor the draws it is made with. Nothing stops early by itself: 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from models.arrays import Floats, Ints, Rows
 from models.propensity.base import Classifier
-from models.propensity.graph import Ensemble, Floats, Graph, Ints, Rows, rounded_down
 from models.propensity.training_set import alive
 
 DIRECTIONS: Mapping[str, int] = {"travel": -1, "expiry": 1, "visits_this_kind": 1}
@@ -74,24 +75,23 @@ class Boosting(Classifier):
         log_odds: Floats = self._trees.decision_function(rows[:, self._used])
         return log_odds
 
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1), from scikit-learn's own arrays of tree nodes (it offers no public view of them)."""
-        return graph.trees(rows, self.ensemble(), float(self._trees._baseline_prediction.item()))  # noqa: SLF001
+    def parts(self) -> tuple[object, ...]:
+        """A copy of the trees whose float32 comparisons equal scikit-learn's and whose columns are those of whole rows."""
+        trees = copy.deepcopy(self._trees)
+        for (predictor,) in trees._predictors:  # noqa: SLF001 (scikit-learn has no public view of the nodes)
+            predictor.nodes["num_threshold"] = self._rounded(predictor.nodes["num_threshold"])
+            predictor.nodes["feature_idx"] = self._used[predictor.nodes["feature_idx"]]
+        return (trees,)
 
-    def ensemble(self) -> Ensemble:
-        """All trees as arrays over their nodes."""
-        trees = [predictors[0].nodes for predictors in self._trees._predictors]  # noqa: SLF001
-        nodes = np.concatenate(trees)
-        leaf: NDArray[np.bool_] = nodes["is_leaf"].astype(bool)
-        return Ensemble(
-            tree=np.repeat(np.arange(len(trees)), [len(tree) for tree in trees]),
-            node=np.concatenate([np.arange(len(tree)) for tree in trees]),
-            leaf=leaf,
-            only_unknown=np.zeros(len(nodes), bool),
-            column=self._used[nodes["feature_idx"].astype(np.int64)],
-            split=rounded_down(nodes["num_threshold"]),
-            yes=nodes["left"].astype(np.int64),
-            no=nodes["right"].astype(np.int64),
-            unknown_yes=nodes["missing_go_to_left"].astype(bool),
-            weight=nodes["value"],
-        )
+    def _rounded(self, splits: Floats) -> NDArray[np.float32]:
+        return rounded_down(splits)
+
+
+def rounded_down(splits: Floats) -> NDArray[np.float32]:
+    """The largest float32 not above each split: for a float32 x, `x <= split` and `x <= rounded` are then the same.
+
+    scikit-learn compares in float64 and skl2onnx rounds to the nearest float32, which sends a value that lies exactly on a split
+    to the other side.
+    """
+    nearest = splits.astype(np.float32)
+    return np.where(nearest.astype(np.float64) > splits, np.nextafter(nearest, np.float32(-np.inf)), nearest)

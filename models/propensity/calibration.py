@@ -18,7 +18,7 @@ from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
 from gateway.adapters.bundle import CalibrationName
-from models.propensity.graph import Floats, Graph, Ints
+from models.arrays import Floats, Ints
 
 BINS = 20
 BIN_ROWS_MIN = 50
@@ -37,9 +37,6 @@ class Calibration(Protocol):
     def apply(self, log_odds: Floats) -> Floats:
         """Honest log-odds, (n,)."""
 
-    def emit(self, graph: Graph, log_odds: str) -> str:
-        """The same as nodes, (n, 1)."""
-
 
 class Sigmoid(NamedTuple):
     """Platt's line through the log-odds."""
@@ -56,10 +53,6 @@ class Sigmoid(NamedTuple):
         """Honest log-odds, (n,)."""
         return self.slope * log_odds + self.intercept
 
-    def emit(self, graph: Graph, log_odds: str) -> str:
-        """The same as nodes, (n, 1)."""
-        return graph.node("Gemm", log_odds, graph.constant([[self.slope]]), graph.constant([self.intercept]))
-
 
 class Isotonic(NamedTuple):
     """A rising line through knots (at, honest), both (m,) in log-odds."""
@@ -75,16 +68,6 @@ class Isotonic(NamedTuple):
     def apply(self, log_odds: Floats) -> Floats:
         """Honest log-odds, (n,)."""
         return np.interp(log_odds, self.at, self.honest)
-
-    def emit(self, graph: Graph, log_odds: str) -> str:
-        """The same as nodes, (n, 1): a sum of hinges, one where each piece begins."""
-        if len(self.at) == 1:
-            return graph.node("Gemm", log_odds, graph.constant([[0.0]]), graph.constant(self.honest))
-        bounded = graph.node("Clip", log_odds, graph.constant(self.at[0]), graph.constant(self.at[-1]))
-        slopes = np.diff(self.honest) / np.diff(self.at)
-        hinges = graph.node("Relu", graph.node("Sub", bounded, graph.constant(self.at[:-1])))
-        bends = np.diff(slopes, prepend=0.0)[:, np.newaxis]
-        return graph.node("Gemm", hinges, graph.constant(bends), graph.constant(self.honest[:1]))
 
 
 def choose(log_odds: Floats, taken: Ints, groups: Ints) -> Calibration:

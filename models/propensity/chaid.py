@@ -16,11 +16,12 @@ from typing import Self
 
 import numpy as np
 
+from models.arrays import Floats, Ints, Rows
 from models.propensity import chi_square
 from models.propensity.base import Classifier, smoothed_log_odds
-from models.propensity.binning import BINS_MAX, Bins, Grower, binned, cut_all, tables
-from models.propensity.graph import Ensemble, Floats, Graph, Ints, Rows
+from models.propensity.binning import BINS_MAX, Bins, binned, cut_all, tables
 from models.propensity.merging import Merged, merge_any, merge_neighbours
+from models.propensity.trees import TreeBuilder
 
 ASIDE = 4  # every fourth person judges the branches
 STRENGTH = 5.0  # rows' worth of belief that a leaf is like everybody
@@ -90,16 +91,12 @@ class Chaid(Classifier):
         _answer(self._root, codes, np.arange(len(rows)), log_odds)
         return log_odds
 
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1)."""
-        return graph.trees(rows, self.ensemble(), 0.0)
-
-    def ensemble(self) -> Ensemble:
-        """The tree with every split as a chain of yes and no."""
-        grower = Grower()
-        grower.start()
-        self._written(grower, self._root)
-        return grower.ensemble()
+    def parts(self) -> tuple[object, ...]:
+        """The tree, with every split of many ways as a chain of splits of two."""
+        builder = TreeBuilder()
+        builder.start()
+        self._written(builder, self._root)
+        return (builder.build(0.0),)
 
     def _aside(self, groups: Ints | int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         numbers = np.arange(groups) if isinstance(groups, int) else np.unique(groups, return_inverse=True)[1]
@@ -161,18 +158,18 @@ class Chaid(Classifier):
     def _log_odds(self, taken: Ints) -> float:
         return float(smoothed_log_odds(np.array([taken.sum()], np.float64), np.array([len(taken)], np.float64), self._rate, STRENGTH)[0])
 
-    def _written(self, grower: Grower, branch: Branch) -> int:
+    def _written(self, builder: TreeBuilder, branch: Branch) -> int:
         if not branch.children:
-            return grower.leaf(branch.log_odds)
+            return builder.leaf(branch.log_odds)
         of = self._bins[branch.column]
         if branch.child_of[-1] in branch.child_of[:-1]:
-            return self._known(grower, branch, 0, of.size - 1)
-        root = grower.place()
-        unknown = self._written(grower, branch.children[branch.child_of[-1]])
-        grower.fill_unknown(root, branch.column, unknown, self._known(grower, branch, 0, of.size - 1))
+            return self._known(builder, branch, 0, of.size - 1)
+        root = builder.reserve()
+        unknown = self._written(builder, branch.children[branch.child_of[-1]])
+        builder.split_unknown(root, branch.column, unknown, self._known(builder, branch, 0, of.size - 1))
         return root
 
-    def _known(self, grower: Grower, branch: Branch, low: int, high: int) -> int:
+    def _known(self, builder: TreeBuilder, branch: Branch, low: int, high: int) -> int:
         """The node for the bins `low` to `high`: where they all go to one child that child, else a border between two of them.
 
         The unknown are sent to a side where some bin has their child, so that child is not written a second time for them.
@@ -180,11 +177,11 @@ class Chaid(Classifier):
         goes = branch.child_of[low : high + 1]
         borders = np.flatnonzero(np.diff(goes))
         if not len(borders):
-            return self._written(grower, branch.children[goes[0]])
-        at, border = grower.place(), low + int(borders[len(borders) // 2])
-        yes, no = self._known(grower, branch, low, border), self._known(grower, branch, border + 1, high)
+            return self._written(builder, branch.children[goes[0]])
+        at, border = builder.reserve(), low + int(borders[len(borders) // 2])
+        yes, no = self._known(builder, branch, low, border), self._known(builder, branch, border + 1, high)
         unknown_yes = bool(branch.child_of[-1] in goes[: border - low + 1])
-        grower.fill(at, branch.column, float(self._bins[branch.column].edges[border]), yes, no, unknown_yes=unknown_yes)
+        builder.split(at, branch.column, float(self._bins[branch.column].edges[border]), yes, no, unknown_yes=unknown_yes)
         return at
 
 

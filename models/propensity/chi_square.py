@@ -13,7 +13,7 @@ from math import comb
 import numpy as np
 from scipy.special import chdtrc
 
-from models.propensity.graph import Floats
+from models.arrays import Floats
 
 
 def p_value(tables: Floats) -> Floats:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from models.arrays import Floats, Ints, Rows
 from models.measures import Areas, Figures, Interval, areas, figures
 from models.propensity.estimators import Estimator, Fitted, Step, fit_estimator, no_step, steps_of
-from models.propensity.graph import Floats, Ints, Rows
 from models.propensity.hybrid import hybrid_loss
 from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, folds
 

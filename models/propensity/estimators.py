@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.arrays import Floats, Rows
 from models.propensity import calibration
 from models.propensity.base import Classifier
 from models.propensity.boosting import RECIPES, Boosting, Recipe
 from models.propensity.calibration import Calibration
 from models.propensity.chaid import Chaid
-from models.propensity.graph import INPUT, Floats, Graph, Rows
 from models.propensity.hybrid import Hybrid
 from models.propensity.logistic import Logistic
 from models.propensity.mlp import Mlp
@@ -65,10 +65,9 @@ class Fitted(NamedTuple):
         likely = self.propensity(rows)
         return np.stack((1.0 - likely, likely), axis=1)
 
-    def to_onnx(self, columns: int) -> bytes:
-        """The model with its calibration as ONNX: rows float32 (n, columns) in, one probability (n, 1) out."""
-        graph = Graph(columns)
-        return graph.finish(self.calibration.emit(graph, self.model.emit(graph, INPUT)))
+    def parts(self) -> tuple[object, ...]:
+        """The fitted parts in the order of computation, from rows (n, k) to probabilities (n, 1), each known to `conversion`."""
+        return *self.model.parts(), self.calibration
 
 
 NAMES = ("logistic", "chaid", "mlp", "boosting", "per-parameter", "hybrid", "naive-bayes")

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from models.propensity.graph import Ints, Rows
+from models.arrays import Ints, Rows
 from models.propensity.logistic import Linear
-from models.propensity.preparing import prepare
+from models.propensity.preprocessing import fit_preprocessor
 
 THRESHOLD = 0.5
 PENALTY = 0.01  # times the rows
@@ -49,10 +49,9 @@ class Hybrid(Linear):
 
     def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
         """Φ by regression, then λ and β by log-loss; kept as one weight a prepared column."""
-        self._prepared = prepare(rows)
-        ready = self._prepared.transform(rows).astype(np.float64)
-        of_segment = np.isin(self._prepared.used, self._dummies)
-        of_segment = np.concatenate((of_segment, of_segment[self._prepared.flagged]))
+        self._preprocessor = fit_preprocessor(rows)
+        ready = self._preprocessor.transform(rows)
+        of_segment = np.isin(np.concatenate((self._preprocessor.used, self._preprocessor.flagged)), self._dummies)
         others = np.flatnonzero(~of_segment)
         phi = np.zeros(len(rows))
         weights = np.zeros(ready.shape[1])

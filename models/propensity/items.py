@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from models.arrays import Floats, Ints
 from models.measures import Interval, interval
-from models.propensity.graph import Floats, Ints
 from models.propensity.training_set import TrainingError
 
 SHRINKAGE = 20.0

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri
 
+from models.arrays import Floats, Ints
 from models.propensity.chi_square import p_value
-from models.propensity.graph import Floats, Ints
 
 _FIRST = 1e9  # puts pairs with too few rows before all others, and leaves them in their own order
 

@@ -10,10 +10,11 @@ from typing import Self
 
 import numpy as np
 
+from models.arrays import Floats, Ints, Rows
 from models.propensity import bayes
 from models.propensity.base import Classifier
-from models.propensity.binning import Bins, binned, sums
-from models.propensity.graph import Floats, Graph, Ints, Rows
+from models.propensity.binning import Bins, binned
+from models.propensity.trees import lookup_trees
 
 
 class NaiveBayes(Classifier):
@@ -40,11 +41,11 @@ class NaiveBayes(Classifier):
         """Log-odds, (n,)."""
         return bayes.scores(self._model, binned(rows, self._bins))
 
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1)."""
+    def parts(self) -> tuple[object, ...]:
+        """One sum of trees: the contribution of each active column's bin, and the prior."""
         heard = set(self.heard)
         worth = [
             bayes.contributions(predictor.taken, predictor.refused) if column in heard else np.zeros(len(predictor.taken))
             for column, predictor in enumerate(self._model.predictors)
         ]
-        return graph.trees(rows, sums(self._bins, worth), bayes.prior(self._model.taken, self._model.refused))
+        return (lookup_trees(self._bins, worth, bayes.prior(self._model.taken, self._model.refused)),)

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from models.arrays import Floats, Ints, Rows
 from models.propensity.base import Classifier, smoothed_log_odds
-from models.propensity.binning import Bins, binned, cut_all, sums, tables
-from models.propensity.graph import Floats, Graph, Ints, Rows
+from models.propensity.binning import Bins, binned, cut_all, tables
 from models.propensity.training_set import probability
+from models.propensity.trees import lookup_trees
 
 CRITICAL = 0.5
 STRENGTH = 20.0  # rows' worth of belief that a bin is like everybody
@@ -61,10 +62,10 @@ class PerParameter(Classifier):
         log_odds: Floats = (self._log_odds_alone(binned(rows, self._bins)) - self._everybody) @ self._weights + self._bias
         return log_odds
 
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1)."""
+    def parts(self) -> tuple[object, ...]:
+        """One sum of trees: the weighted log-odds of each column's bin, and the intercept."""
         worth = [(alone - self._everybody) * weight for alone, weight in zip(self._alone, self._weights, strict=True)]
-        return graph.trees(rows, sums(self._bins, worth), self._bias)
+        return (lookup_trees(self._bins, worth, self._bias),)
 
     def _log_odds_alone(self, codes: Ints) -> Floats:
         return np.stack([alone[codes[:, column]] for column, alone in enumerate(self._alone)], axis=1)

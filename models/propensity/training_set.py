@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from models.arrays import Floats, Ints, Rows
 from models.errors import ModelsError
-from models.propensity.graph import Floats, Ints, Rows
 
 ROWS_MIN = 200  # fewer, and folds hold too few rows of a class to say anything
 PEOPLE_MIN = 10

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats, Ints
 from models.errors import ModelsError
-from models.propensity.graph import Floats, Ints
 
 WAVES = 10
 HOLDOUT = 0.05

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gateway.core import features
 from gateway.core.features import KINDS
-from models.propensity.graph import Rows
+from models.arrays import Rows
 
 WITHHELD = 0.25  # share of second showings in which one source of knowledge is silent
 ZONE = ("noise", "air", "crowd", "context_age")

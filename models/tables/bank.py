@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from models.measures import Ints
+from models.arrays import Ints
 from models.tables.reading import Counts, Sieve, read_all, read_texts
 
 TARGET = "y"

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.arrays import Floats
 from models.tables.reading import Counts, Sieve, TableError, read_all, read_texts
 
-Floats = NDArray[np.float64]
 _PLAIN = ("frequency", "recency", "T")
 _WITH_MONEY = ("x", "t_x", "T", "zbar")
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.measures import Ints
+from models.arrays import Ints
 from models.tables.reading import Counts, Sieve, read_texts
 
 NONE, WOMENS, MENS = "No E-Mail", "Womens E-Mail", "Mens E-Mail"

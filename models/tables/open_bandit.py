@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.measures import Ints
+from models.arrays import Ints
 from models.tables.reading import Counts, Sieve, TableError, read_texts
 
 RANDOM, THOMPSON = "random", "bts"

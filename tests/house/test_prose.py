@@ -14,7 +14,7 @@ from tests.house import prose, tree
 # by more than SLACK must lower its row in the same change.
 CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (16.4, 9.4, 13.5),
-    "models": (12.7, 4.5, 8.8),
+    "models": (12.5, 4.1, 8.3),
     "firmware_sim": (5.2, 1.9, 2.6),
     "dashboard": (5.3, 0.0, 0.5),
 }

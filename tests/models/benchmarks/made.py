@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.measures import Floats, Ints
+from models.arrays import Floats, Ints
 from models.tables.bank import MONTHS, PERSON, TIMES, WEEKDAYS, WORDS, Calls
 from models.tables.reading import Counts
 from models.tables.shoppers import AMOUNTS, CODES, RATES, Shoppers

@@ -28,7 +28,7 @@ def test_exclusive_or_needs_a_network() -> None:
 def test_a_network_answers_as_scikit_learn_would() -> None:
     data = training_sets.planted()
     network = Mlp().fit(data.rows, data.taken)
-    theirs = network._model.predict_proba(network._prepared.transform(data.rows).astype(np.float64))
+    theirs = network._model.predict_proba(network._preprocessor.transform(data.rows))
     assert network.predict_proba(data.rows) == pytest.approx(theirs, abs=1e-12)
 
 

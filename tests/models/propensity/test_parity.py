@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neural_network import MLPClassifier
 
 from gateway.adapters.bundle import MODEL_BYTES_MAX
 from gateway.adapters.onnx_scorer import OPS_ALLOWED, OnnxScorer, operators
 from gateway.core import features
 from models import export
+from models.arrays import Rows
+from models.propensity import conversion
 from models.propensity.base import Classifier
 from models.propensity.boosting import Boosting, Recipe
 from models.propensity.calibration import Calibration, Isotonic, Sigmoid
 from models.propensity.chaid import Chaid
+from models.propensity.conversion import entry_of, to_onnx
 from models.propensity.estimators import NAMES, Fitted, fit_estimator
-from models.propensity.graph import Rows, entry_of
 from models.propensity.hybrid import Hybrid
 from models.propensity.logistic import Logistic
 from models.propensity.mlp import Mlp
@@ -94,7 +97,7 @@ def test_parity_on_any_table(seed: int) -> None:
     for model in makers(seed):
         model.fit(rows, taken)
         fitted = Fitted("any", "", model, bends[seed % 3])
-        content = fitted.to_onnx(WIDTH)
+        content = to_onnx(fitted, WIDTH)
         OnnxScorer(content, entry_of(content)).check_parity(wild, fitted.propensity(wild).astype(np.float32))
 
 
@@ -102,8 +105,22 @@ def test_a_slip_in_a_calibration_would_be_found() -> None:
     """The control: a thousandth of log-odds more, and parity fails."""
     rows, taken = a_table(7)
     model = Logistic().fit(rows, taken)
-    content = Fitted("any", "", model, Sigmoid(1.0, 1e-3)).to_onnx(WIDTH)
+    content = to_onnx(Fitted("any", "", model, Sigmoid(1.0, 1e-3)), WIDTH)
     with pytest.raises(Exception, match="parity_differs"):
         OnnxScorer(content, entry_of(content)).check_parity(
             rows, Fitted("any", "", model, Sigmoid(1.0, 0.0)).propensity(rows).astype(np.float32)
         )
+
+
+class StockNetwork(Mlp):
+    """A network that is left to skl2onnx's own converter for regressors, which ends in a Reshape."""
+
+    def parts(self) -> tuple[object, ...]:
+        return (self._model,)
+
+
+def test_operators_that_a_gateway_refuses_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(conversion._ALIASES, MLPClassifier, "SklearnMLPRegressor")
+    network = StockNetwork(rounds=5).fit(*a_table(7))
+    with pytest.raises(RuntimeError, match="'Reshape' is not white listed"):
+        to_onnx(Fitted("any", "", network, Sigmoid(1.0, 0.0)), WIDTH)
