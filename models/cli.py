@@ -1,7 +1,7 @@
-"""`wayside-models`: the workstation's commands. What they do lives beside this file; here it is asked for and shown.
+"""`wayside-models`: the command line of the workstation, with `train` and `evaluate`.
 
-Tables for people go to the standard output, or one JSON object with `--json`; progress and errors go to the standard
-error. Exit codes: 0 fine, 1 found faults, 2 wrong use.
+Tables, or one JSON object with `--json`, go to the standard output; progress and errors go to the standard error. Exit
+codes: 0 success, 1 faults found, 2 wrong use.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from models.propensity.loading import Loaded, load_coupons, load_history
 from models.propensity.training_set import TrainingSet
 from models.report import Report, TableReport, read_report, report_of, save_report
 from models.screen import complain, counts_text, interval_text, print_json, progressing, say, show, warn
-from models.training import Comparison, candidates, compare, fit_champion, offer_kinds, steps_in
+from models.training import Comparison, compare, feature_estimators, fit_champion, offer_kinds, steps_in
 from models.value import commands as value
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="From a table of answers to a signed bundle.")
@@ -51,12 +51,12 @@ app.command(epilog="Example: [b]wayside-models keygen --out street[/b]")(bundles
 
 MaybeTable = Annotated[Path | None, typer.Option("--table", help="Coupon table, CSV, may be compressed.", exists=True, dir_okay=False)]
 MaybeHistory = Annotated[Path | None, typer.Option("--history", help="Folder of a gateway's history.", exists=True, file_okay=False)]
-Seed = Annotated[int, typer.Option(help="Same seed, same table, same tools: same model.")]
+Seed = Annotated[int, typer.Option(help="Seed: the same seed, table and tools give the same model.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 
 
 class FinishedModel(msgspec.Struct, frozen=True):
-    """A finished model on a table."""
+    """Figures of a trained model on a table."""
 
     table: TableReport
     respondents: int
@@ -74,12 +74,12 @@ def train(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare all estimators on people they never met, then fit the best to all rows and write it as ONNX.
+    """Cross-validate all estimators by subject, fit the best to all rows and write it as ONNX.
 
-    Learns from a coupon table (--table) or from the proposals of a gateway's history (--history). The best is the estimator
+    The training set is a coupon table (--table) or the proposals of a gateway's history (--history). The best estimator is that
     of least log-loss; Brier score and error break ties.
     """
-    compete = candidates(propensity.named(which), RECIPES, seed)
+    compete = feature_estimators(propensity.named(which), RECIPES, seed)
     loaded = _loaded(table, history, seed)
     with progressing("training", steps_in(compete, then_fit=True) + 1) as step:
         comparison = compare(loaded.data, seed, compete, step, loaded.raw).comparison
@@ -102,22 +102,22 @@ def train(
 def evaluate(
     table: MaybeTable = None,
     history: MaybeHistory = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of a trained model, measured as it is.", exists=True, file_okay=False)] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder of a trained model to evaluate.", exists=True, file_okay=False)] = None,
     *,
-    page_file: Annotated[Path | None, typer.Option("--page", help="Write a report to read here, one HTML file.", dir_okay=False)] = None,
+    page_file: Annotated[Path | None, typer.Option("--page", help="HTML report to write, one file.", dir_okay=False)] = None,
     which: propensity.Estimators = propensity.ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the models by grouped folds, or measure one finished model.
+    """Cross-validate all estimators by subject, or evaluate one trained model.
 
-    Without --model all are trained anew inside the folds, and the page judges the best one by people it never met. With it,
-    the model in that folder is measured as it is, which says something only on a table that it has not seen.
+    Without --model, all estimators are fitted in each fold, and the HTML report has the best one's figures on unseen subjects.
+    With it, the model in that folder is evaluated on the whole table, which should not be the one that it was trained on.
     """
     if model is not None:
         _evaluate_finished(model, _loaded(table, history, seed), page_file, seed, as_json=as_json)
         return
-    compete = candidates(propensity.named(which), RECIPES, seed)
+    compete = feature_estimators(propensity.named(which), RECIPES, seed)
     loaded = _loaded(table, history, seed)
     with progressing("training", steps_in(compete, then_fit=False)) as step:
         comparison, rows, forecast = compare(loaded.data, seed, compete, step, loaded.raw)
@@ -131,7 +131,7 @@ def evaluate(
 
 
 def main() -> None:
-    """Run the command line; what can go wrong outside ends as one line and an exit code."""
+    """Run the command line; an error in the input is printed as one line and exits with 1."""
     try:
         app()
     except (ModelsError, BundleError, ScorerError, OSError) as error:
@@ -149,7 +149,7 @@ def _loaded(table: Path | None, history: Path | None, seed: int) -> Loaded:
 
 def _evaluate_finished(model: Path, loaded: Loaded, page_file: Path | None, seed: int, *, as_json: bool) -> None:
     data = loaded.data
-    forecast = _asked(model, loaded)
+    forecast = _scores(model, loaded)
     people = np.unique(data.groups, return_inverse=True)[1].astype(np.int64)
     measured = figures(data.taken, forecast, areas(data.taken, people, (forecast,), seed).of(0))
     finished = FinishedModel(table=loaded.table, respondents=data.people, base_rate=float(data.taken.mean()), model=measured)
@@ -162,19 +162,19 @@ def _evaluate_finished(model: Path, loaded: Loaded, page_file: Path | None, seed
         _show_figures({"model": finished.model}, finished.base_rate)
 
 
-def _asked(model: Path, loaded: Loaded) -> NDArray[np.float64]:
-    """What the gateway's own scorer says of every row."""
+def _scores(model: Path, loaded: Loaded) -> NDArray[np.float64]:
+    """Probabilities of all rows by the gateway's own scorer, (n,)."""
     report = read_report(model)
     scorer = OnnxScorer((model / MODEL).read_bytes(), report.model)
     if loaded.table.sha256 == report.table.sha256:
-        warn("the model was trained on this very table, so these figures flatter it")
+        warn("the model was trained on this table, so these figures are too optimistic")
     rows = loaded.data.rows
     starts = range(0, len(rows), limits.OFFERS_MAX)
     return np.concatenate([scorer.score(rows[start : start + limits.OFFERS_MAX]) for start in starts]).astype(np.float64)
 
 
 def _write_page(path: Path, name: str, data: TrainingSet, forecast: NDArray[np.float64], seed: int) -> None:
-    """The report to read: what addressing the best brings, and whether it is as right for every kind of offer."""
+    """Write the HTML report, with the kinds of offer as segments."""
     people = np.unique(data.groups, return_inverse=True)[1].astype(np.int64)
     evaluation = evaluate_forecasts(name, data.taken, forecast, people=people, segments=offer_kinds(data.rows), seed=seed)
     path.write_text(page(evaluation), encoding="utf-8")
@@ -189,14 +189,14 @@ def _show_comparison(comparison: Comparison) -> None:
         {"plain logistic": comparison.logistic, **{of.estimator: of.figures for of in comparison.estimators}}, comparison.base_rate
     )
     errors = ", ".join(f"{of.estimator} {of.error:.4f} ({of.hybrid_loss})" for of in comparison.estimators)
-    say(f"share on the wrong side of one half (rows, the hybrid loss): {errors}")
+    say(f"misclassified share (rows, the hybrid loss): {errors}")
     for remark in comparison.remarks:
         say(f"remark: {remark}")
     say(
         f"best by log-loss: {comparison.estimator}; "
         f"AUC above plain logistic {interval_text(comparison.difference)}; "
         f"{comparison.folds} folds by {comparison.respondents} respondents, "
-        "95 % intervals over respondents; with weather, temperature and habits unknown "
+        "95 % intervals over respondents; with weather, zone and habits unknown "
         f"the best one's AUC is {comparison.blind_auc:.4f}"
     )
 
@@ -214,7 +214,7 @@ def _show_model(report: Report, out: Path) -> None:
     say(
         f"model in {out}: {report.estimator} ({report.setting}, {report.calibration}), {report.model_bytes} bytes, "
         f"{', '.join(report.model.ops)}; ONNX differs by at most {report.parity_worst:.1g} on {report.parity_rows} synthetic and as many "
-        f"wild rows; {report.batch_1_us} µs for 1 row, {report.batch_64_us} µs for 64"
+        f"extreme rows; {report.batch_1_us} µs for 1 row, {report.batch_64_us} µs for 64"
     )
 
 

@@ -1,6 +1,6 @@
-"""What is kept beside a model: where it came from, what it can do, and with which tools it was made.
+"""The report beside a trained model: its table, its figures and the versions of the tools that made it.
 
-A figure without its circumstances cannot be checked by anybody. The few that matter travel on in the bundle's manifest.
+Some of its figures are copied into the bundle's manifest.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ REPORT = "report.json"
 
 
 class ReportError(ModelsError):
-    """A folder holds no model that `train` wrote; the text says what to do."""
+    """A folder holds no report of `train`; the message names the command that writes one."""
 
 
 class TableReport(msgspec.Struct, frozen=True):
-    """The table that taught: its name and hash (never its rows), and what became of them."""
+    """The training table: name, hash, and counts of its rows; no rows."""
 
     name: str
     sha256: str
@@ -38,7 +38,7 @@ class TableReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All that `wayside-models train` found out."""
+    """The result of `wayside-models train`; times in microseconds a call."""
 
     table: TableReport
     comparison: Comparison
@@ -55,7 +55,7 @@ class Report(msgspec.Struct, frozen=True):
     tools: Mapping[str, str]
 
     def metrics(self) -> dict[str, float]:
-        """The figures that a bundle's manifest carries."""
+        """The figures for a bundle's manifest."""
         of = self.comparison
         return {
             "rows": float(of.rows),
@@ -81,7 +81,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def table_report(path: Path, history: Coupons) -> TableReport:
-    """What is said of the table at `path`."""
+    """Name, hash and row counts of the coupon table at `path`."""
     return TableReport(
         name=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -111,12 +111,12 @@ def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, export
 
 
 def save_report(report: Report, folder: Path) -> None:
-    """Write the report beside the model."""
+    """Write the report into the folder of the model."""
     (folder / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 
 
 def read_report(folder: Path) -> Report:
-    """The report in `folder`, or `ReportError`."""
+    """The report in `folder`. Raises ReportError if there is none or it cannot be read."""
     try:
         return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report)
     except OSError as error:

@@ -1,11 +1,11 @@
-"""From a history to the model that a gateway is given, and a comparison that can be believed.
+"""Comparison of all estimators by cross-validation, and the champion for the gateway.
 
-Every estimator of `models/propensity` competes; the one of least log-loss on people whom it never met becomes the model. Beside
-them stands a plain logistic regression on the table's own words: the least that any of this has to beat.
+The estimator of `models/propensity` with the least log-loss on unseen respondents becomes the champion. The baseline is a plain
+logistic regression on the table's own columns, one-hot.
 
-Nothing is chosen by looking at the rows that judge: settings and calibration come from folds inside the training part,
-and a respondent is always on one side only. (The choice of the estimator itself is made on the judged rows: one choice among
-seven, on thousands of rows, flatters the winner by less than the width of its interval.)
+Settings and calibration are chosen by folds inside the training part, and a respondent is always on one side only. The
+choice of the estimator itself is made on the tested rows: one choice among seven, on thousands of rows, biases the
+champion's figures by less than the width of the interval.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from models.measures import Figures, Interval, areas, figures
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import AS_IS, CrossValidation, EstimatorFigures, comparison_steps, cross_validate
 from models.propensity.estimators import NAMES, Estimator, Fitted, Step, estimators, fit_estimator, no_step, steps_of
-from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, checked, folds
-from models.propensity.withholding import blinded, columns, withhold
+from models.propensity.masking import columns, mask, without_context
+from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, folds, validated
 from models.tables.coupon import Coupons
 
 _BLIND = "blind"
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All estimators on rows that none of them saw.
+    """Out-of-fold figures of all estimators, best first.
 
-    `champion` are the figures of the best `estimator`, `logistic` those of plain logistic regression and `difference` by how much the
-    champion's AUC is above it; `blind_auc` is the champion's AUC when neither weather, zone nor anybody's habits are known.
+    `champion` are the figures of the best `estimator`, `logistic` those of plain logistic regression, `difference` is the champion's
+    AUC minus that of plain logistic regression, and `blind_auc` the champion's AUC with weather, zone and habits unknown.
     """
 
     rows: int
@@ -56,7 +56,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Compared(NamedTuple):
-    """A comparison and what it rests on: the numbers of the judged rows and the champion's forecasts of them."""
+    """A comparison, the numbers of the tested rows, (n,), and the champion's forecasts of these rows, (n,)."""
 
     comparison: Comparison
     rows: Ints
@@ -64,30 +64,30 @@ class Compared(NamedTuple):
 
 
 def coupon_training_set(history: Coupons, seed: int) -> TrainingSet:
-    """The coupon history as numbers; `TrainingError` when it cannot teach anything."""
+    """The training set of a coupon table, with masked rows. Raises TrainingError if it cannot be used."""
     rows = features.matrix(history.situations)
     data = TrainingSet(rows, history.taken, history.respondents, names=features.NAMES)
-    checked(data)
-    return data._replace(withheld=withhold(rows, seed))
+    validated(data)
+    return data._replace(masked=mask(rows, seed))
 
 
-def candidates(names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0) -> tuple[Estimator, ...]:
+def feature_estimators(names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0) -> tuple[Estimator, ...]:
     """The estimators for feature rows; the segments of the hybrid are the kinds of offer."""
     return estimators(names, columns=features.NAMES, dummies=tuple(columns("offer_").tolist()), recipes=recipes, seed=seed)
 
 
 def plain_logistic(raw: NDArray[np.str_], taken: Ints) -> Any:
-    """Logistic regression on one-hot words, fitted: the least that a model has to beat. Has `predict_proba(raw)`."""
+    """The baseline: a logistic regression fitted to texts `raw` (n, columns), one-hot, and outcomes (n,)."""
     return make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(max_iter=2_000)).fit(raw, taken)
 
 
 def fit_champion(data: TrainingSet, seed: int, estimator: Estimator, step: Step = no_step) -> Fitted:
-    """The estimator that won, fitted to every row."""
+    """The best estimator, fitted to every row."""
     return fit_estimator(estimator, data, seed, step)
 
 
 def offer_kinds(rows: Rows) -> list[str]:
-    """The kind of offer that each feature row speaks of; `other` where it says none of those."""
+    """The kind of offer of each feature row (n, k), (n,); `other` if no column of a kind is set."""
     of = columns("offer_")
     names = np.array([features.NAMES[column].removeprefix("offer_") for column in of.tolist()] + ["other"])
     stated = np.nan_to_num(rows[:, of]) > 0.5
@@ -97,11 +97,14 @@ def offer_kinds(rows: Rows) -> list[str]:
 def compare(
     data: TrainingSet, seed: int, compete: Sequence[Estimator], step: Step = no_step, raw: NDArray[np.str_] | None = None
 ) -> Compared:
-    """Every estimator, each forecast made by a model that never met the respondent; `raw` are the table's own words for plain logistic."""
+    """Cross-validate all estimators; `raw` (n, columns) are the table's texts for plain logistic regression.
+
+    Raises TrainingError if the training set cannot be used, or if there is no baseline: neither `raw` nor the estimator logistic.
+    """
     if raw is None and "logistic" not in {estimator.name for estimator in compete}:
-        raise TrainingError("a comparison needs the estimator logistic: it is what the others have to beat; add it to --estimators")
-    finite, remarks = checked(data)
-    validation = cross_validate(finite, compete, seed, step, {_BLIND: blinded(finite.rows)})
+        raise TrainingError("a comparison needs the estimator logistic as its baseline; add it to --estimators")
+    finite, remarks = validated(data)
+    validation = cross_validate(finite, compete, seed, step, {_BLIND: without_context(finite.rows)})
     best = validation.best.estimator
     taken, people = data.taken[validation.rows], np.unique(data.groups[validation.rows], return_inverse=True)[1]
     plain = _plain(data, raw, validation, seed)
@@ -126,12 +129,12 @@ def compare(
 
 
 def steps_in(compete: Sequence[Estimator], *, then_fit: bool) -> int:
-    """How often `step` will be called by `compare`, and at most by fitting the winner after it, for a progress bar."""
+    """Number of calls of `step` by `compare`, and at most by fitting the champion after it."""
     return comparison_steps(compete) + (max(steps_of([estimator]) for estimator in compete) if then_fit else 0)
 
 
 def _plain(data: TrainingSet, raw: NDArray[np.str_] | None, validation: CrossValidation, seed: int) -> Floats:
-    """Forecasts of plain logistic regression for the judged rows: on words where there are any, else on the columns."""
+    """Forecasts of plain logistic regression for the tested rows: on the texts if there are any, else on the features."""
     if raw is None:
         return validation.forecasts["logistic", AS_IS]
     forecast = np.zeros(len(data.taken))

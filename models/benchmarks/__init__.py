@@ -1,5 +1,5 @@
-"""The public benchmarks: tables and figures that others published, ours beside theirs, computed anew by one command.
+"""Public benchmarks: our figures on public tables beside published ones, computed by `wayside-models boards`.
 
-A benchmark never dresses up: it prints what was published, what plain boosting without any tuning reaches in the same run
-on the same rows, what ours reaches, all with intervals over what is independent, and how far a target was missed.
+Each benchmark prints the published figure, the figure of untuned boosting on the same rows in the same run, and ours, with
+intervals over independent units, and the gap to each target that is missed.
 """

@@ -1,4 +1,4 @@
-"""What a benchmark says: lines of figures, each ours beside the published one and the untuned one, and what is to be known of them."""
+"""The result of a benchmark: lines of figures, each beside the published one and that of untuned boosting, and notes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Step = Callable[[str], None]
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure. `target` must at least be reached, or be met `within` so much; `gap` is how far it was missed.
+    """One figure. `target` is a minimum, or a value to be met `within` a tolerance.
 
-    `surely` asks it of the interval's lower end; `others` are further baselines of the same run, by name.
+    With `by_lower_end` the lower end of the interval must reach the target; `others` are more baselines of the run, by name.
     """
 
     figure: str
@@ -29,27 +29,27 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     above_untuned: Interval | None = None
     target: float | None = None
     within: float | None = None
-    surely: bool = False
+    by_lower_end: bool = False
 
     @property
     def reached(self) -> bool | None:
-        """Whether the target is reached; None where there is none."""
+        """Whether the target is reached; None without a target."""
         if self.target is None:
             return None
         if self.within is None:
-            return (self.ours.low if self.surely else self.ours.value) >= self.target
+            return (self.ours.low if self.by_lower_end else self.ours.value) >= self.target
         return abs(self.ours.value - self.target) <= self.within
 
     @property
     def gap(self) -> float | None:
-        """How far from the target, or None where there is none or it is reached."""
+        """Target minus figure; None without a target, or if it is reached."""
         if self.target is None or self.reached:
             return None
-        return self.target - (self.ours.low if self.surely else self.ours.value)
+        return self.target - (self.ours.low if self.by_lower_end else self.ours.value)
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
-    """One table's figures. `base_rate` is the share of rows whose outcome is yes, beside which an accuracy has to be read."""
+    """Figures on one table. `base_rate` is the share of rows with outcome 1, `unit` the unit that is drawn for intervals."""
 
     name: str
     title: str
@@ -69,13 +69,13 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spec(NamedTuple):
-    """A benchmark that can be run: its folder under the tables, how many steps it reports, and what runs it."""
+    """A registered benchmark: its folder of tables, its number of progress steps, and a function of folder, seed and `step`."""
 
     folder: str
     steps: int
     run: Callable[[Path, int, Step], Benchmark]
 
 
-def exactly(value: float) -> Interval:
-    """A figure that is counted, not estimated."""
+def exact(value: float) -> Interval:
+    """A counted figure, as an interval of width 0."""
     return Interval(value=float(value), low=float(value), high=float(value))

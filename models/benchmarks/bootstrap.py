@@ -1,9 +1,8 @@
-"""Figures of a forecast under weights, so that drawing people instead of rows costs one pass and no sorting.
+"""Bootstrap intervals over independent units (sessions, respondents, days, households), computed with weights.
 
-An interval comes from drawing the units that are independent (sessions, respondents, days, households) with
-replacement. A draw gives each unit a weight; forecasts are sorted once, and every figure is a sum over the sorted rows.
-Rows that tie are taken together, which is the mean over every order they might have been put in. All forecasts are
-weighed with the same draws, so a difference between two of them has an interval of its own.
+A draw with replacement gives each unit a weight. Forecasts are sorted once, and every figure is a sum over the sorted rows.
+Ties are taken together, which is the mean over all orders. All forecasts are measured on the same draws, so the
+difference of two figures has an interval of its own.
 """
 
 from __future__ import annotations
@@ -19,35 +18,35 @@ DRAWS = 500
 
 
 class WeightedRanking(Ranking):
-    """What benchmarks ask of a ranking besides the area under its curve."""
+    """Weighted figures of a ranking besides the area under its curve."""
 
     def __init__(self, taken: Ints, forecast: Floats) -> None:
         super().__init__(taken, forecast)
         self._right = ((forecast >= 0.5) == (taken == 1)).astype(np.float64)
 
     def average_precision(self, weights: Floats) -> float:
-        """Precision averaged over the taken."""
+        """Average precision over the taken rows."""
         taken, others = self._sums(weights)
         found, seen = np.cumsum(taken), np.cumsum(taken + others)
         precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
         return float((precision * taken).sum() / (found[-1] or np.nan))
 
     def accuracy(self, weights: Floats) -> float:
-        """Share of rows on the right side of one half."""
+        """Share of rows that are classified correctly at one half."""
         return float((self._right * weights).sum() / weights.sum())
 
     def alift(self, weights: Floats) -> float:
-        """Area under the curve of gains: share of rows called, best first, against share of the taken among them."""
+        """Area under the gains curve: share of taken rows found over share of rows addressed, best first."""
         seen, found = self._gains(weights)
         return float(np.trapezoid(found, seen))
 
 
 Measure = Callable[[Floats], float]
-"""Weights of the rows in, a figure out."""
+"""A figure as a function of row weights (n,)."""
 
 
 class Bootstrap:
-    """Every measure on all rows and on each draw of units."""
+    """Every measure on all rows and on each draw of units; `units` (n,) numbers the unit of each row from 0."""
 
     def __init__(self, measures: Mapping[str, Measure], units: Ints, seed: int, draws: int = DRAWS) -> None:
         ones = np.ones(len(units))
@@ -62,5 +61,5 @@ class Bootstrap:
         return interval(self._whole[name], self._drawn[name])
 
     def difference(self, name: str, base: str) -> Interval:
-        """By how much one figure is above another, on the same draws."""
+        """One figure minus another, with its 95 % interval on the same draws."""
         return interval(self._whole[name] - self._whole[base], self._drawn[name] - self._drawn[base])

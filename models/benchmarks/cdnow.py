@@ -1,6 +1,6 @@
-"""CDNOW: whether our repeat-buying models come to the parameters that everybody comes to.
+"""CDNOW: the parameters of our repeat-buying models beside the published ones.
 
-A likelihood with a slip in it still has a top, only elsewhere; the published parameters are how one notices.
+A wrong likelihood has a maximum too, but at other parameters.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _parameters(model: str, by: str, published: dict[str, float], found: NDArray
     ]
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:  # noqa: ARG001 - a likelihood's top needs no chance
+def _run(folder: Path, seed: int, step: Step) -> Benchmark:  # noqa: ARG001 (maximum likelihood draws nothing)
     return benchmark(
         read_buyers(folder / "cdnow_customers_summary.csv"), read_buyers(folder / "cdnow_customers_summary_with_transactions.csv"), step
     )

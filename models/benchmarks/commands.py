@@ -1,4 +1,4 @@
-"""`wayside-models boards`: our figures beside published ones and beside plain boosting, computed anew on public tables."""
+"""`wayside-models boards`: run the public benchmarks and print our figures beside published ones and untuned boosting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.screen import counts_text, print_json, progressing, say, show
 
 
 class _Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A line as machines get it: with what follows from it."""
+    """A benchmark as JSON: by figure, whether its target is reached, and the gaps."""
 
     benchmark: Benchmark
     reached: dict[str, bool | None]
@@ -26,14 +26,14 @@ def run_benchmarks(
     data: Annotated[Path, typer.Option(help="Folder that holds the tables, one folder each.", exists=True, file_okay=False)],
     *,
     only: Annotated[list[str] | None, typer.Option(help="Run this benchmark only; may be given several times.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same tables, same tools: same figures.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed, tables and tools give the same figures.")] = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 when a target is missed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line and benchmark, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a benchmark, each on its own line.")] = False,
 ) -> None:
-    """Run the public benchmarks and print ours beside what was published and beside untuned boosting.
+    """Run the public benchmarks and print our figures beside the published ones and those of untuned boosting.
 
-    Every figure has its 95 % interval over what is independent (sessions, respondents, days, customers, households). A
-    target that is not reached is printed with its gap.
+    Every figure has a 95 % interval over independent units (sessions, respondents, days, customers, households). A target
+    that is missed is printed with its gap.
     """
     names = runner.chosen(data, only or ())
     done: list[Benchmark] = []
@@ -52,12 +52,12 @@ def run_benchmarks(
 
 
 def register(app: typer.Typer) -> None:
-    """Give the command to the workstation's command line."""
+    """Add the command to the command line."""
     app.command("boards", epilog="Example: [b]wayside-models boards --data ../shared/data --only hillstrom[/b]")(run_benchmarks)
 
 
 def show_benchmark(benchmark: Benchmark) -> None:
-    """One benchmark as a table, with what is to be known of it."""
+    """Print one benchmark as a table with its notes."""
     columns = {name: texts for name, texts in _columns(benchmark).items() if any(texts)}
     show(benchmark.title, tuple(columns), zip(*columns.values(), strict=True))
     rate = "" if benchmark.base_rate is None else f"; base rate {benchmark.base_rate:.4f}"
@@ -86,7 +86,7 @@ def _report(benchmark: Benchmark) -> _Report:
 
 
 def _columns(benchmark: Benchmark) -> dict[str, list[str]]:
-    """The table's columns; one that says nothing stays empty."""
+    """The table's columns by header, as texts."""
     others = list(dict.fromkeys(name for line in benchmark.lines for name in line.others))
     return {
         "figure": [line.figure for line in benchmark.lines],
@@ -106,7 +106,7 @@ def _published(line: Line) -> str:
 def _verdict(line: Line) -> str:
     if line.target is None:
         return ""
-    at_least = f"{'surely ' if line.surely else ''}{'≥' if line.within is None else '='} {_number(line.target)}"
+    at_least = f"{'lower end ' if line.by_lower_end else ''}{'≥' if line.within is None else '='} {_number(line.target)}"
     return f"{at_least}: reached" if line.gap is None else f"{at_least}: gap {_number(abs(line.gap))}"
 
 

@@ -1,7 +1,7 @@
-"""In-vehicle coupon: will this person take it, there and then? Judged on people who were never met.
+"""In-vehicle coupon: whether a coupon is taken, tested on unseen respondents.
 
-The champion of `models.training` as it is shipped, beside plain logistic regression on the table's words and untuned
-boosting on the same features. Splitting by row instead of by respondent would let a model recognise people.
+The champion of `models.training`, beside plain logistic regression on the table's texts and untuned boosting on the same
+features. A split by row instead of by respondent lets a model recognise respondents.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold
 
 from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
-from models.benchmarks.blending import folds, untuned, yes
+from models.benchmarks.blending import folds, positive, untuned
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import prefixed
@@ -23,7 +23,7 @@ from models.propensity.estimators import steps_of
 from models.propensity.training_set import FOLDS, TrainingSet
 from models.tables.coupon import Coupons, read_coupons
 from models.tables.reading import Counts
-from models.training import candidates, coupon_training_set, fit_champion, plain_logistic
+from models.training import coupon_training_set, feature_estimators, fit_champion, plain_logistic
 
 ABOVE_LOGISTIC = 0.02
 ESTIMATOR = "boosting"  # the estimator that wins on this table, see `wayside-models evaluate`
@@ -31,7 +31,7 @@ _PUBLISHED = 0.714
 
 
 def benchmark(table: Coupons, seed: int, step: Step, recipes: tuple[Recipe, ...] = RECIPES, draws: int = DRAWS) -> Benchmark:
-    """AUC, AP and accuracy over folds by respondent."""
+    """AUC, average precision and accuracy over folds by respondent. Raises TrainingError if the table cannot be used."""
     data = coupon_training_set(table, seed)
     bootstrap = _bootstrap(data, table.raw, seed, step, recipes, draws)
     plain = bootstrap.of("logistic AUC")
@@ -58,43 +58,43 @@ def benchmark(table: Coupons, seed: int, step: Step, recipes: tuple[Recipe, ...]
     return Benchmark(
         name="in_vehicle_coupon",
         title="In-vehicle coupon: is it taken?",
-        protocol=f"{FOLDS} folds by respondent, nobody on both sides; recipe and calibration chosen by folds inside the training part",
+        protocol=f"{FOLDS} folds by respondent; settings and calibration chosen by folds inside the training part",
         unit="respondent",
         base_rate=float(data.taken.mean()),
         lines=(lines[0], above, *lines[1:]),
         notes=(
             "plain logistic is fitted to the same columns, one-hot",
-            f"split by row, untuned boosting would seem to have an AUC of {leak:.4f}: the same people on both sides",
+            f"split by row, untuned boosting would seem to have an AUC of {leak:.4f}: the same respondents on both sides",
         ),
         counts=Counts(table.rows_in, len(table.situations), dict(table.refused)),
     )
 
 
 def _bootstrap(data: TrainingSet, raw: NDArray[np.str_], seed: int, step: Step, recipes: tuple[Recipe, ...], draws: int) -> Bootstrap:
-    forecasts = {who: np.zeros(len(data.taken)) for who in ("ours", "untuned", "logistic")}
-    (estimator,) = candidates((ESTIMATOR,), recipes, seed)
+    forecasts = {model: np.zeros(len(data.taken)) for model in ("ours", "untuned", "logistic")}
+    (estimator,) = feature_estimators((ESTIMATOR,), recipes, seed)
     for number, (train, test) in enumerate(folds(data.taken, data.groups, FOLDS, seed), start=1):
         known, unseen = data.take(train), data.take(test)
-        say = partial(prefixed, step, f"in_vehicle_coupon fold {number} of {FOLDS}: ")
-        forecasts["ours"][test] = fit_champion(known, seed, estimator, say).propensity(unseen.rows)
+        of_fold = partial(prefixed, step, f"in_vehicle_coupon fold {number} of {FOLDS}: ")
+        forecasts["ours"][test] = fit_champion(known, seed, estimator, of_fold).propensity(unseen.rows)
         forecasts["untuned"][test] = _untuned(data, train, test, seed)
         forecasts["logistic"][test] = plain_logistic(raw[train], known.taken).predict_proba(raw[test])[:, 1]
     measures: dict[str, Measure] = {}
-    for who, forecast in forecasts.items():
+    for model, forecast in forecasts.items():
         ranking = WeightedRanking(data.taken, forecast)
-        measures |= {f"{who} AUC": ranking.auc, f"{who} AP": ranking.average_precision, f"{who} accuracy": ranking.accuracy}
+        measures |= {f"{model} AUC": ranking.auc, f"{model} AP": ranking.average_precision, f"{model} accuracy": ranking.accuracy}
     return Bootstrap(measures, data.groups, seed, draws)
 
 
 def _untuned(data: TrainingSet, train: Ints, test: Ints, seed: int) -> Floats:
-    """Untuned boosting on the columns of which the table knows anything; it cannot be given one that is unknown throughout."""
+    """Forecasts of untuned boosting, (test,), on the columns that are not unknown throughout, which it does not accept."""
     known = ~np.isnan(data.rows[train]).all(axis=0)
     rows = data.rows[:, known].astype(np.float64)
-    return yes(untuned(seed).fit(rows[train], data.taken[train]), rows[test])
+    return positive(untuned(seed).fit(rows[train], data.taken[train]), rows[test])
 
 
 def _leak(data: TrainingSet, seed: int) -> float:
-    """What a split by row would make of untuned boosting: the trap, printed so that it is known."""
+    """The AUC of untuned boosting over folds by row, which leak respondents."""
     forecast: Floats = np.zeros(len(data.taken))
     for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(data.rows):
         forecast[test] = _untuned(data, train, test, seed)
@@ -105,4 +105,4 @@ def _run(folder: Path, seed: int, step: Step) -> Benchmark:
     return benchmark(read_coupons(folder / "in_vehicle_coupon.csv.gz"), seed, step)
 
 
-SPEC = Spec(folder="in_vehicle_coupon", steps=FOLDS * steps_of(candidates((ESTIMATOR,))), run=_run)
+SPEC = Spec(folder="in_vehicle_coupon", steps=FOLDS * steps_of(feature_estimators((ESTIMATOR,))), run=_run)

@@ -1,7 +1,6 @@
-"""Groceries: whether our miner counts the rules that everybody counts.
+"""Groceries: the number of association rules beside that of arules, the package of the table.
 
-Support 0.001, one item on the right, at most ten items: the numbers of rules are those of the table's own package, and a
-miner that is off by one rounding of a support count is off by hundreds of rules here.
+Support 0.001, one item on the right, at most ten items. A wrong rounding of a support count changes the number by hundreds.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.benchmarks.benchmark import Benchmark, Line, Spec, Step, exactly
+from models.benchmarks.benchmark import Benchmark, Line, Spec, Step, exact
 from models.history.derived import Baskets
 from models.patterns.itemsets import frequent_itemsets
 from models.patterns.rules import prune, rules_of
@@ -23,7 +22,7 @@ _MILK, _MILK_BASKETS = "whole milk", 2_513.0
 
 
 def benchmark(table: groceries.Baskets, step: Step) -> Benchmark:
-    """Numbers of rules at three confidences, and of baskets with milk."""
+    """The numbers of rules at three confidences, and of baskets with milk. Raises PatternError if there is no basket."""
     sets = frequent_itemsets(baskets_of(table.baskets), SUPPORT)
     step("groceries: frequent sets")
     rules = {confidence: rules_of(sets, confidence) for confidence in _RULES}
@@ -32,7 +31,7 @@ def benchmark(table: groceries.Baskets, step: Step) -> Benchmark:
     lines = [
         Line(
             figure=f"rules at confidence {confidence}",
-            ours=exactly(len(rules[confidence])),
+            ours=exact(len(rules[confidence])),
             published=count,
             published_by=published,
             target=count,
@@ -40,7 +39,7 @@ def benchmark(table: groceries.Baskets, step: Step) -> Benchmark:
         )
         for confidence, count in _RULES.items()
     ]
-    milk = exactly(sum(_MILK in basket for basket in table.baskets))
+    milk = exact(sum(_MILK in basket for basket in table.baskets))
     figure = f"baskets with {_MILK}"
     lines.append(Line(figure=figure, ours=milk, published=_MILK_BASKETS, published_by=published, target=_MILK_BASKETS, within=0.0))
     every, kept = len(rules[0.5]), len(prune(rules[0.5]).kept)
@@ -58,7 +57,7 @@ def benchmark(table: groceries.Baskets, step: Step) -> Benchmark:
 
 
 def baskets_of(baskets: tuple[frozenset[str], ...]) -> Baskets:
-    """Sets of items as the pairs that the miner eats."""
+    """Baskets as pairs of basket and item numbers, the input of the itemset miner."""
     items = tuple(sorted(frozenset().union(*baskets)))
     number = {item: index for index, item in enumerate(items)}
     rows = np.repeat(np.arange(len(baskets)), [len(basket) for basket in baskets])
@@ -66,7 +65,7 @@ def baskets_of(baskets: tuple[frozenset[str], ...]) -> Baskets:
     return Baskets(rows.astype(np.int64), columns, items, len(baskets))
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:  # noqa: ARG001 - counting needs no chance
+def _run(folder: Path, seed: int, step: Step) -> Benchmark:  # noqa: ARG001 (counting draws nothing)
     return benchmark(read_baskets(folder / "groceries_baskets.txt.gz"), step)
 
 

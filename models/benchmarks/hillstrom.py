@@ -1,12 +1,12 @@
-"""Hillstrom's e-mail trial: whom the women's e-mail brings, and who comes anyway.
+"""Hillstrom: uplift of the women's e-mail on visits.
 
-Published is one split: 30 % of the customers held back, the best of several learners has 6.61 points more visits in
-its best 30 %. One split of a trial with this few visits moves by a whole point with the lot, so ours is the mean over
-repeated splits of the same kind (stratified by arm and outcome), and the interval draws customers: a drawn customer
-weighs the same in every split's test part that he is in.
+The published figure is of one split: of the 30 % of customers held out, the best 30 % by the best of several learners have
+6.61 points more visits. With so few visits, one split varies by a whole point, so ours is the mean over repeated splits of
+the same kind (stratified by arm and outcome). The interval draws customers: a drawn customer has the same weight in the test
+part of every split.
 
-The four quadrants are forecasts, not facts about anybody: no one is seen with and without the e-mail. Their measured
-effect is a fact about the group, and it is printed beside.
+The four quadrants are forecasts, since no customer is observed both with and without the e-mail. The measured effect of each
+group is printed beside its forecast.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from sklearn.model_selection import train_test_split
 
 from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
-from models.benchmarks.blending import yes
+from models.benchmarks.blending import positive
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure
-from models.benchmarks.uplift import LEARNERS, Arms, Ranked, boosting, choose, untuned_t_learner
+from models.benchmarks.uplift import LEARNERS, Arms, UpliftRanking, boosting, choose, untuned_t_learner
 from models.tables.hillstrom import WOMENS, Trial, read_trial
 
 SPLITS = 10
-HELD_BACK = 0.3
+HELD_OUT = 0.3
 BEST = 0.3
 _PUBLISHED = 0.0661
 QUADRANTS = ("persuadable", "sure thing", "lost cause", "sleeping dog")
 
 
 class Split(NamedTuple):
-    """One split's test part: which customers, and what was forecast of them."""
+    """The test part of a split: customer numbers, (m,), and forecasts, (m,): uplift by ours and untuned, visits without e-mail."""
 
     test: Ints
     ours: Floats
@@ -57,14 +57,14 @@ def benchmark(table: Trial, seed: int, step: Step, *, splits: int = SPLITS, draw
     bootstrap = Bootstrap(_measures(arms, parts, seed), np.arange(len(treated)), seed, draws)
     return Benchmark(
         name="hillstrom",
-        title="Hillstrom: whom does the women's e-mail bring to the shop?",
-        protocol=f"mean over {splits} stratified splits, {HELD_BACK:.0%} held back; learner chosen by folds inside the other part",
+        title="Hillstrom: uplift of the women's e-mail on visits",
+        protocol=f"mean over {splits} stratified splits, {HELD_OUT:.0%} held out; learner chosen by folds inside the other part",
         unit="customer",
         base_rate=float(visited.mean()),
         lines=_lines(bootstrap),
         notes=(
             "learners chosen: " + ", ".join(f"{name} {chosen.count(name)}" for name in LEARNERS if name in chosen),
-            "the learners' own settings were set by hand after a look at twelve such splits; only which learner is chosen inside",
+            "the settings of the learners were set by hand on twelve such splits; only the choice of the learner is made inside",
             *_quadrant_notes(arms, parts),
         ),
         counts=table.counts,
@@ -72,33 +72,33 @@ def benchmark(table: Trial, seed: int, step: Step, *, splits: int = SPLITS, draw
 
 
 def _split(arms: Arms, seed: int) -> tuple[Split, str]:
-    strata = arms.treated * 2 + arms.happened
-    train, test = train_test_split(np.arange(len(strata)), test_size=HELD_BACK, stratify=strata, random_state=seed)
+    strata = arms.treated * 2 + arms.outcome
+    train, test = train_test_split(np.arange(len(strata)), test_size=HELD_OUT, stratify=strata, random_state=seed)
     known, rows = arms.take(train), arms.rows[test]
     learner = choose(known, seed)
     control = known.treated == 0
-    rate = float(known.happened[control].mean())
+    rate = float(known.outcome[control].mean())
     split = Split(
         test=test,
         ours=LEARNERS[learner](known, rows, seed),
         untuned=untuned_t_learner(known, rows, seed),
-        baseline=yes(boosting(seed).fit(known.rows[control], known.happened[control]), rows),
+        baseline=positive(boosting(seed).fit(known.rows[control], known.outcome[control]), rows),
         control_rate=rate,
-        effect=float(known.happened[~control].mean()) - rate,
+        effect=float(known.outcome[~control].mean()) - rate,
     )
     return split, learner
 
 
 def _measures(arms: Arms, parts: list[Split], seed: int) -> dict[str, Measure]:
-    def over_splits(forecast: Callable[[Split], Floats], of: Callable[[Ranked, Floats], float]) -> Measure:
-        ranked = [(part.test, Ranked(forecast(part), arms.treated[part.test], arms.happened[part.test], seed)) for part in parts]
+    def over_splits(forecast: Callable[[Split], Floats], of: Callable[[UpliftRanking, Floats], float]) -> Measure:
+        ranked = [(part.test, UpliftRanking(forecast(part), arms.treated[part.test], arms.outcome[part.test], seed)) for part in parts]
         return lambda weights: float(np.mean([of(ranking, weights[test]) for test, ranking in ranked]))
 
     measures: dict[str, Measure] = {}
-    for who in ("ours", "untuned"):
-        forecast: Callable[[Split], Floats] = (lambda part: part.ours) if who == "ours" else (lambda part: part.untuned)
-        measures[f"{who} uplift"] = over_splits(forecast, lambda ranking, weights: ranking.uplift_at(BEST, weights))
-        measures[f"{who} Qini"] = over_splits(forecast, Ranked.qini)
+    for model in ("ours", "untuned"):
+        forecast: Callable[[Split], Floats] = (lambda part: part.ours) if model == "ours" else (lambda part: part.untuned)
+        measures[f"{model} uplift"] = over_splits(forecast, lambda ranking, weights: ranking.uplift_at(BEST, weights))
+        measures[f"{model} Qini"] = over_splits(forecast, UpliftRanking.qini)
     return measures
 
 
@@ -121,16 +121,16 @@ def _lines(bootstrap: Bootstrap) -> tuple[Line, ...]:
             published=0.0,
             published_by="treating at random",
             target=0.0,
-            surely=True,
+            by_lower_end=True,
         ),
     )
 
 
 def quadrants(difference: Floats, baseline: Floats, effect: float, control_rate: float) -> Ints:
-    """Which of QUADRANTS each customer is forecast to be in.
+    """Number of each customer's quadrant in QUADRANTS, (n,), from the forecast uplift and the forecast rate without e-mail, (n,).
 
-    Harmed by it: sleeping dog. Moved at least half as much as the average: persuadable. Of the others, who comes more
-    often than average without it is a sure thing, the rest a lost cause.
+    Uplift below 0: sleeping dog. Uplift of at least half the average effect: persuadable. Of the others, a customer whose rate
+    without e-mail is at least the average is a sure thing, the rest are lost causes.
     """
     little = difference < effect / 2
     unmoved = np.where(baseline >= control_rate, 1, 2)
@@ -138,7 +138,7 @@ def quadrants(difference: Floats, baseline: Floats, effect: float, control_rate:
 
 
 def _quadrant_notes(arms: Arms, parts: list[Split]) -> tuple[str, ...]:
-    """Shares and measured effects over all splits, and where the offers of each ranking would go."""
+    """By quadrant over all splits: share of customers, measured effect, and share of the offers of two rankings."""
     kind = np.concatenate([quadrants(part.ours, part.baseline, part.effect, part.control_rate) for part in parts])
     test = np.concatenate([part.test for part in parts])
     ours = np.concatenate([_best(part.ours) for part in parts])
@@ -146,21 +146,21 @@ def _quadrant_notes(arms: Arms, parts: list[Split]) -> tuple[str, ...]:
     notes = []
     for number, name in enumerate(QUADRANTS):
         member = kind == number
-        treated, happened = arms.treated[test[member]] == 1, arms.happened[test[member]]
+        treated, outcome = arms.treated[test[member]] == 1, arms.outcome[test[member]]
         if not (treated.any() and (~treated).any()):
             notes.append(f"{name}: {member.mean():.1%} of customers")
             continue
-        came, came_anyway = happened[treated].mean(), happened[~treated].mean()
+        visits, without = outcome[treated].mean(), outcome[~treated].mean()
         offers, by_likely = ours[member].sum() / ours.sum(), likely[member].sum() / likely.sum()
         notes.append(
-            f"{name}: {member.mean():.1%} of customers; came {came_anyway:.1%} without, {came:.1%} with the e-mail; "
-            f"of the offers, ours gives them {offers:.1%}, a ranking by who comes anyway {by_likely:.1%}"
+            f"{name}: {member.mean():.1%} of customers; visits {without:.1%} without, {visits:.1%} with the e-mail; "
+            f"of the offers, ours gives them {offers:.1%}, a ranking by visits without e-mail {by_likely:.1%}"
         )
     return tuple(notes)
 
 
 def _best(forecast: Floats) -> Floats:
-    """One for the best BEST of the rows, zero for the others."""
+    """1 for the share BEST of the rows with the highest forecast, 0 for the others, (n,)."""
     chosen = np.zeros(len(forecast))
     chosen[np.argsort(-forecast, kind="stable")[: int(BEST * len(forecast))]] = 1.0
     return chosen

@@ -1,8 +1,8 @@
-"""Complete Journey: which household buys next month, and which redeems a coupon it was mailed.
+"""Complete Journey: purchases of the next month, and redemptions of mailed coupons, by household.
 
-Both are split by household and by time at once: whoever judges has taught nothing, and nothing is learned from later
-than what is forecast. For redemptions, campaigns that had ended by the date of the split teach, campaigns that began after
-it judge, and what is known of a household is what it had done before its campaign began.
+Both are split by household and by time: no tested household is trained on, and no training row is later than a tested one.
+For redemptions, models are trained on campaigns that ended before the date of the split and tested on campaigns that began
+after it; features of a household are computed from the days before its campaign began.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
-from models.benchmarks.blending import Kind, fit_blend, folds, untuned, yes
+from models.benchmarks.blending import Member, fit_blend, folds, positive, untuned
 from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
 from models.benchmarks.next_month import lines_of, mean_rate, notes_of, protocol_of
 from models.history.reading import RowCounts
@@ -39,7 +39,7 @@ _FIGURES = ("AUC", "lift in the best 10 %", "AP")
 
 
 class Mailings(NamedTuple):
-    """One row a household and campaign: what was known before, whether a coupon was redeemed (0/1), household, when it began and ended."""
+    """By mailing (household and campaign), (n,): features, redemption (0/1), household number, start and end of the campaign."""
 
     rows: pd.DataFrame
     redeemed: Ints
@@ -49,15 +49,13 @@ class Mailings(NamedTuple):
 
 
 def benchmark(table: Journey, seed: int, step: Step, draws: int = DRAWS) -> Benchmark:
-    """Purchases of next month, then redemptions."""
+    """Figures of next month's purchases, then of redemptions. Raises ValuationError if there are too few households."""
     bought = next_month_benchmark(days_of(table), _counted(table), seed, lambda what: step(f"complete_journey, next month: {what}"))
     lines, note = _redemptions(table, seed, step, draws)
     return Benchmark(
         name="complete_journey",
-        title="Complete Journey: who buys next month, who redeems a coupon?",
-        protocol=(
-            f"{protocol_of()}; redemptions: {FOLDS} folds by household, campaigns ended by {SPLIT} teach, campaigns begun after it judge"
-        ),
+        title="Complete Journey: purchases of the next month, and redemptions",
+        protocol=(f"{protocol_of()}; redemptions: {FOLDS} folds by household, trained on campaigns before {SPLIT}, tested on later ones"),
         unit="household",
         base_rate=mean_rate(bought),
         lines=(*lines_of(bought), *lines),
@@ -70,13 +68,13 @@ def _sampled(table: Journey) -> str:
     lines, baskets = len(table.lines), table.lines["basket"].nunique()
     return (
         f"the transactions are a sample of lines ({lines:,} of {baskets:,} baskets, {lines / baskets:.1f} lines a basket): a household "
-        "without a line may have bought all the same, so what is foretold is showing up in the sample, and every figure is lower than it "
-        "would be on all lines; BG/NBD bears that best (thinned purchases come at a lower rate), what was in a basket is mostly lost"
+        "without a line may have bought all the same, so the forecast outcome is a line in the sample, and every figure is lower than it "
+        "would be on all lines; BG/NBD suffers least (thinned purchases have a lower rate), features of basket contents most"
     )
 
 
 def days_of(table: Journey) -> pd.DataFrame:
-    """Days on which a household shows up: subject, day since 1970, spent."""
+    """Days with a purchase of each household: columns subject, day since 1970, spent."""
     days = table.lines["day"].to_numpy().astype("datetime64[D]").astype(np.int64)
     lines = table.lines.assign(subject=table.lines["household"].astype(str), day=days)
     return lines.groupby(["subject", "day"], as_index=False).agg(spent=("value", "sum"))
@@ -87,7 +85,7 @@ def _counted(table: Journey) -> RowCounts:
 
 
 def mailings_of(table: Journey) -> Mailings:
-    """Every mailing with what was known of its household before its campaign began."""
+    """Every mailing, with features of its household from before the campaign began."""
     mailed = table.mailings.merge(table.campaigns, on="campaign")
     first = table.redemptions.groupby(["household", "campaign"], as_index=False).agg(day=("day", "min"))
     redeemed = mailed.merge(first, on=["household", "campaign"], how="left")["day"].notna().to_numpy()
@@ -99,26 +97,26 @@ def mailings_of(table: Journey) -> Mailings:
 
 
 def _before(table: Journey, mailed: pd.DataFrame, first: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
-    """The rows of the campaigns that begin on one day."""
+    """Features of the mailings of all campaigns that begin on one day."""
     now = mailed[mailed["start"] == start]
-    who = now["household"]
+    household = now["household"]
     lines = table.lines[table.lines["day"] < start]
     earlier = mailed[mailed["start"] < start].groupby("household").size()
     before = first[first["day"] < start]
     ago = before.assign(ago=(start - before["day"]).dt.days.astype(np.float64)).groupby("household")["ago"].agg(["size", "min"])
     columns = {f"kind_{kind[-1]}": (now["kind"] == kind).astype(np.float64) for kind in _KINDS}
     columns["days"] = (now["end"] - now["start"]).dt.days.astype(np.float64)
-    columns["mailed"] = who.map(earlier).fillna(0.0).astype(np.float64)
-    columns["redeemed"] = who.map(ago["size"]).fillna(0.0)
+    columns["mailed"] = household.map(earlier).fillna(0.0).astype(np.float64)
+    columns["redeemed"] = household.map(ago["size"]).fillna(0.0)
     columns["redeemed_share"] = columns["redeemed"] / columns["mailed"].clip(lower=1.0)
-    columns["since_redeemed"] = who.map(ago["min"]).fillna(LONG_AGO)
+    columns["since_redeemed"] = household.map(ago["min"]).fillna(LONG_AGO)
     columns |= _overlap(table, now, lines)
-    habits = _habits(lines, start).reindex(who.to_numpy()).set_axis(now.index)
+    habits = _habits(lines, start).reindex(household.to_numpy()).set_axis(now.index)
     return pd.concat((pd.DataFrame(columns, index=now.index), habits), axis=1)
 
 
 def _overlap(table: Journey, now: pd.DataFrame, lines: pd.DataFrame) -> dict[str, pd.Series[float]]:
-    """How many goods a campaign has coupons for, and how many of a household's lines were for such goods."""
+    """Number of products with a coupon, and number and share of the household's earlier lines of such products."""
     goods = {campaign: set(table.coupons.loc[table.coupons["campaign"] == campaign, "product"]) for campaign in now["campaign"].unique()}
     wanted = pd.Series(0.0, index=now.index)
     for campaign, products in goods.items():
@@ -131,7 +129,7 @@ def _overlap(table: Journey, now: pd.DataFrame, lines: pd.DataFrame) -> dict[str
 
 
 def _habits(lines: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
-    """The columns of `features_before`, by household; without BG/NBD, which has to be fitted on those who teach."""
+    """The columns of `features_before`, by household, without BG/NBD, which is fitted to training households only."""
     if lines.empty:
         return pd.DataFrame(columns=list(NAMES), dtype=np.float64)
     number = lines["household"].to_numpy(dtype=np.int64)
@@ -149,10 +147,10 @@ def _redemptions(table: Journey, seed: int, step: Step, draws: int) -> tuple[lis
     forecasts, chosen = _forecasts(mailings, past, future, seed, step)
     redeemed = mailings.redeemed[future]
     measures: dict[str, Measure] = {}
-    for who, forecast in forecasts.items():
+    for model, forecast in forecasts.items():
         ranking = WeightedRanking(redeemed, forecast[future])
         figures = (ranking.auc, ranking.lift(0.1), ranking.average_precision)
-        measures |= {f"{who} {name}": figure for name, figure in zip(_FIGURES, figures, strict=True)}
+        measures |= {f"{model} {name}": figure for name, figure in zip(_FIGURES, figures, strict=True)}
     bootstrap = Bootstrap(measures, np.unique(mailings.households[future], return_inverse=True)[1].astype(np.int64), seed, draws)
     lines = [
         Line(
@@ -160,37 +158,37 @@ def _redemptions(table: Journey, seed: int, step: Step, draws: int) -> tuple[lis
             ours=bootstrap.of(f"ours {name}"),
             untuned=bootstrap.of(f"untuned {name}"),
             above_untuned=bootstrap.difference(f"ours {name}", f"untuned {name}"),
-            others={who: bootstrap.of(f"{who} {name}") for who in ("RFM", "BG/NBD")},
-            target=max(bootstrap.of(f"{who} {name}").value for who in ("RFM", "BG/NBD")) if name != "AP" else None,
+            others={model: bootstrap.of(f"{model} {name}") for model in ("RFM", "BG/NBD")},
+            target=max(bootstrap.of(f"{model} {name}").value for model in ("RFM", "BG/NBD")) if name != "AP" else None,
         )
         for name in _FIGURES
     ]
     note = (
-        f"redemptions: {int(past.sum()):,} mailings teach, {int(future.sum()):,} judge of {len(past):,}; campaigns that ran on the day of "
-        f"the split do neither; chosen inside the folds: {', '.join(chosen)}"
+        f"redemptions: {int(past.sum()):,} mailings to train on, {int(future.sum()):,} to test on, of {len(past):,}; campaigns that ran "
+        f"on the day of the split are left out; chosen inside the folds: {', '.join(chosen)}"
     )
     return lines, note
 
 
 def _forecasts(mailings: Mailings, past: Mask, future: Mask, seed: int, step: Step) -> tuple[dict[str, Floats], list[str]]:
-    """Forecasts of the future mailings by who learned from other households' past ones; rows that do not judge stay 0."""
-    forecasts = {who: np.zeros(len(mailings.redeemed)) for who in ("ours", "untuned", "RFM", "BG/NBD")}
+    """Forecasts of the future mailings, (n,), by models fitted to other households' past ones; other rows stay 0. And the blends chosen."""
+    forecasts = {model: np.zeros(len(mailings.redeemed)) for model in ("ours", "untuned", "RFM", "BG/NBD")}
     chosen: list[str] = []
     for number, (train, test) in enumerate(folds(mailings.redeemed, mailings.households, FOLDS, seed), start=1):
-        teach, judge = train[past[train]], test[future[test]]
-        known, unseen = mailings.rows.iloc[teach], mailings.rows.iloc[judge]
-        blend = fit_blend(_kinds(), known, mailings.redeemed[teach], mailings.households[teach], seed)
-        forecasts["ours"][judge] = blend.forecast(unseen)
-        forecasts["untuned"][judge] = yes(untuned(seed).fit(_raw(known), mailings.redeemed[teach]), _raw(unseen))
-        forecasts["RFM"][judge] = rfm_score(_habit_columns(unseen), rfm_edges(_habit_columns(known)))
-        forecasts["BG/NBD"][judge] = _expected(known, unseen)
+        past_rows, future_rows = train[past[train]], test[future[test]]
+        known, unseen = mailings.rows.iloc[past_rows], mailings.rows.iloc[future_rows]
+        blend = fit_blend(_members(), known, mailings.redeemed[past_rows], mailings.households[past_rows], seed)
+        forecasts["ours"][future_rows] = blend.forecast(unseen)
+        forecasts["untuned"][future_rows] = positive(untuned(seed).fit(_raw(known), mailings.redeemed[past_rows]), _raw(unseen))
+        forecasts["RFM"][future_rows] = rfm_score(_habit_columns(unseen), rfm_edges(_habit_columns(known)))
+        forecasts["BG/NBD"][future_rows] = _expected(known, unseen)
         chosen.append(blend.name)
         step(f"complete_journey redemptions, fold {number} of {FOLDS}: {blend.name}")
     return forecasts, chosen
 
 
 def _expected(known: pd.DataFrame, unseen: pd.DataFrame) -> Floats:
-    """Purchases that BG/NBD expects in the next month, fitted to the households that teach."""
+    """Purchases of the next month expected by BG/NBD, fitted to the training households."""
     return expected_purchases(fit_bg_nbd(_summary(known)), _summary(unseen), NEXT_DAYS)
 
 
@@ -203,13 +201,13 @@ def _summary(rows: pd.DataFrame) -> RfmSummary:
 
 
 def _habit_columns(rows: pd.DataFrame) -> Floats:
-    """The columns of `features_before`; who never showed up came as long ago as can be and never spent anything."""
+    """The columns of `features_before`, (n, len(NAMES)); a household without a purchase has the longest absence and no spending."""
     habits = rows[list(NAMES)].fillna({"days_since_last": LONG_AGO}).fillna(0.0)
     return habits.to_numpy(dtype=np.float64)
 
 
-def _kinds() -> tuple[Kind, ...]:
-    return Kind("boosting", _raw, _boosting, seeds=3), Kind("logistic", _logs, _logistic)
+def _members() -> tuple[Member, ...]:
+    return Member("boosting", _raw, _boosting, seeds=3), Member("logistic", _logs, _logistic)
 
 
 def _raw(rows: pd.DataFrame) -> Floats:

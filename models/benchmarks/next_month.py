@@ -1,8 +1,8 @@
-"""Who buys next month: the benchmark of `models.value.next_month`, shown as lines, on the wholesaler's table and on the households'.
+"""Purchases of the next month: the benchmark of `models.value.next_month` as lines, on two tables.
 
-Its champion learns from some customers' past months and is judged on other customers' later months, beside an RFM
-score, BG/NBD and untuned boosting. Nobody published a figure for this question on these tables; what has to be beaten is
-what a marketer would do without a model.
+Its champion is fitted to past months of some customers and tested on later months of others, beside an RFM score, BG/NBD and
+untuned boosting. No figure is published for this outcome on these tables, so the targets are the baselines without machine
+learning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TOP = "lift in the best 10 %"
 
 
 def lines_of(result: NextMonthReport) -> tuple[Line, ...]:
-    """AUC and lift of every judged month; what is to be beaten is the better of RFM and BG/NBD."""
+    """AUC and lift of every tested month; the target is the better of RFM and BG/NBD."""
     return tuple(line for month in result.months for line in _month(month))
 
 
@@ -43,22 +43,22 @@ def _month(month: MonthResult) -> tuple[Line, Line]:
 
 
 def notes_of(result: NextMonthReport) -> tuple[str, ...]:
-    """What was chosen, and from how much."""
+    """Notes: the models that the folds chose, the training rows, and the maximum of the lift."""
     chosen = ", ".join(f"{kind} {folds}" for kind, folds in sorted(result.chosen.items()))
     rate = mean_rate(result)
     return (
-        f"chosen inside the folds: {chosen}; about {result.trained_rows:,} rows of past months teach each fold",
-        f"where {rate:.0%} buy anyway, no lift can be above {1 / rate:.2f}",
+        f"chosen inside the folds: {chosen}; about {result.trained_rows:,} training rows of past months a fold",
+        f"at a base rate of {rate:.0%}, no lift can be above {1 / rate:.2f}",
     )
 
 
 def protocol_of() -> str:
-    """How it is split."""
-    return f"{FOLDS} folds by customer and split by time: the first {TRAINED_MONTHS} months teach, later months of other customers judge"
+    """The protocol of the split as text."""
+    return f"{FOLDS} folds by customer, trained on the first {TRAINED_MONTHS} months and tested on later months of other customers"
 
 
 def mean_rate(result: NextMonthReport) -> float:
-    """Share of customers who buy in a judged month."""
+    """Share of customers that buy in a tested month, weighted by customers."""
     return sum(month.base_rate * month.subjects for month in result.months) / sum(month.subjects for month in result.months)
 
 
@@ -66,7 +66,7 @@ def _run(folder: Path, seed: int, step: Step) -> Benchmark:
     result = online_retail_benchmark(folder / "online_retail.csv.xz", seed, step)
     return Benchmark(
         name="online_retail",
-        title="Online Retail: who buys next month?",
+        title="Online Retail: purchases of the next month",
         protocol=protocol_of(),
         unit="customer",
         base_rate=mean_rate(result),

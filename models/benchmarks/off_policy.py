@@ -1,13 +1,13 @@
-"""What would another policy have earned? Answered from a log that knows with which probability it chose.
+"""Off-policy evaluation: the mean outcome of another policy, from a log with the probabilities of its choices.
 
-Each row is weighed by how much likelier the other policy was to choose what was chosen (its probability over the
-logged one). IPS is the mean of the weighed outcomes: right on average, wild when a weight is large. SNIPS divides by
-the sum of weights instead of their number: a little off, much calmer. DR starts from a forecast of every choice's outcome
-and lets the weighed rows only correct it.
+Each row is weighted by the ratio of the other policy's probability of the logged choice to the logged probability. IPS is the mean
+of the weighted outcomes: unbiased, with a high variance if a weight is large. SNIPS divides by the sum of the weights
+instead of the number of rows: slightly biased, with less variance. DR (doubly robust) starts from a forecast of each choice's
+outcome and corrects it by the weighted residuals.
 
-Where the two policies hardly overlap a few rows carry everything, and no formula helps. So the weights are judged
-first: the effective sample size (how many equally weighed rows would say as much), its share of the log, and the mean
-weight, which is one when the logged probabilities are true. A log that fails is refused, and the reason is told.
+If the two policies hardly overlap, a few rows dominate any estimate. The weights are therefore checked first: the effective
+sample size (the number of equally weighted rows with the same variance), its share of the log, and the mean weight, which
+is one if the logged probabilities are correct. A log that fails a check is refused with the reason.
 
 Dudík, Langford & Li 2011; Swaminathan & Joachims 2015; effective sample size: Kong 1992.
 """
@@ -28,11 +28,11 @@ DRAWS = 1_000
 
 
 class OffPolicyError(ModelsError):
-    """The log cannot be weighed at all: lengths differ, or a logged probability is not one."""
+    """The rows cannot be weighted: lengths differ, or a probability is out of range."""
 
 
 class Overlap(msgspec.Struct, frozen=True):
-    """What the weights say of the log: whether it may answer, and if not, why."""
+    """Checks of the weights; `refused` has a reason for each check that fails."""
 
     rows: int
     ess: float
@@ -42,7 +42,7 @@ class Overlap(msgspec.Struct, frozen=True):
 
 
 class Estimates(msgspec.Struct, frozen=True):
-    """Mean outcome under the other policy, three ways, with 95 % intervals over rows."""
+    """Mean outcome under the other policy by three estimators, with 95 % intervals over rows."""
 
     ips: Interval
     snips: Interval
@@ -50,7 +50,10 @@ class Estimates(msgspec.Struct, frozen=True):
 
 
 def weights_of(p_other: Floats, p_select: Floats) -> Floats:
-    """How much likelier the other policy was to choose what was chosen, (n,); or `OffPolicyError`."""
+    """Weights (n,): the other policy's probability of each logged choice over the logged one.
+
+    Raises OffPolicyError if the lengths differ, there is no row, or a probability is out of range.
+    """
     if p_other.shape != p_select.shape or not len(p_select):
         raise OffPolicyError("the log and the other policy must have the same rows, at least one")
     if not (np.all(p_select > 0) and np.all(p_select <= 1) and np.all(p_other >= 0) and np.all(p_other <= 1)):
@@ -59,7 +62,7 @@ def weights_of(p_other: Floats, p_select: Floats) -> Floats:
 
 
 def overlap(weights: Floats) -> Overlap:
-    """Effective sample size and mean weight, and which of the three rules they break."""
+    """Check the weights (n,): effective sample size, its share of the rows, and mean weight."""
     total = float(weights.sum())
     ess = total**2 / float((weights**2).sum()) if total else 0.0
     mean = float(weights.mean())
@@ -74,22 +77,22 @@ def overlap(weights: Floats) -> Overlap:
 
 
 def ips(weights: Floats, outcome: Floats) -> float:
-    """Mean of the weighed outcomes."""
+    """IPS: mean of the weighted outcomes; weights and outcomes are (n,)."""
     return float((weights * outcome).mean())
 
 
 def snips(weights: Floats, outcome: Floats) -> float:
-    """Weighted mean of the outcomes."""
+    """SNIPS: weighted mean of the outcomes; weights and outcomes are (n,)."""
     return float((weights * outcome).sum() / weights.sum())
 
 
 def dr(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other: Floats) -> float:
-    """Doubly robust: the forecast under the other policy, (n,), corrected by what the forecast of the chosen, (n,), missed."""
+    """DR: mean forecast under the other policy, (n,), plus the weighted residuals to the forecast of the logged choice, (n,)."""
     return float((forecast_other + weights * (outcome - forecast_chosen)).mean())
 
 
 def estimates(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other: Floats, seed: int) -> Estimates:
-    """All three with intervals from drawing rows."""
+    """All three estimates, with bootstrap intervals over rows; every argument but the seed is (n,)."""
     columns = np.column_stack((weights * outcome, weights, forecast_other + weights * (outcome - forecast_chosen)))
     chance = np.random.default_rng(seed)
     means = np.array([columns[chance.integers(len(columns), size=len(columns))].mean(axis=0) for _ in range(DRAWS)])
@@ -101,7 +104,7 @@ def estimates(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecas
 
 
 def smoothed_rates(choices: Ints, outcome: Floats, known: Ints, choices_max: int, strength: float) -> Floats:
-    """Outcome rate of each choice, (choices_max,), from the rows `known`, drawn towards the overall rate as by `strength` more rows."""
+    """Outcome rate of each choice, (choices_max,), over the rows `known`, shrunk to the overall rate as by `strength` more rows."""
     overall = float(outcome[known].mean())
     shown = np.bincount(choices[known], minlength=choices_max)
     gained = np.bincount(choices[known], outcome[known], minlength=choices_max)

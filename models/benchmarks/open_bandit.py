@@ -1,8 +1,8 @@
-"""Open Bandit: what choosing by lot would earn, asked of Thompson sampling's log, and checked against the lot's own log.
+"""Open Bandit: the click rate of the random policy, estimated from the log of Thompson sampling.
 
-Both policies ran side by side, so the truth is known: it stands in the other log. Where the overlap is too thin the
-answer is not given at all; the known case are the women, where one row of the whole file was chosen with a probability
-of a millionth and would outweigh all others together.
+Both policies ran side by side, so the true rate is in the random policy's own log. If the overlap is too small, no estimate is
+given. That is the case for the campaign `women`, where one row of the whole file was chosen with a probability of one in a
+million and would outweigh all others together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from models.arrays import Floats
 from models.benchmarks import off_policy
-from models.benchmarks.benchmark import Benchmark, Line, Spec, Step, exactly
+from models.benchmarks.benchmark import Benchmark, Line, Spec, Step, exact
 from models.benchmarks.off_policy import Estimates, Overlap
 from models.measures import Interval, interval
 from models.tables.open_bandit import MEN, RANDOM, THOMPSON, WOMEN, Choices, items_of, read_choices
@@ -24,19 +24,19 @@ _CLICKS = {(MEN, RANDOM): 0.0046, (MEN, THOMPSON): 0.0069, (WOMEN, RANDOM): 0.00
 _ESS = {MEN: 656.0, WOMEN: 2.08}
 _ACCEPTED = {MEN: True, WOMEN: False}
 _STRENGTH = 200.0
-"""How many rows of the overall rate each item starts with: about what an item is shown, so that a click or two do not decide."""
+"""Rows with the overall rate that each item starts with, about as many as an item's showings, so that one click has little effect."""
 
 
-def campaign_lines(name: str, lot: Choices, thompson: Choices, items: int, seed: int) -> tuple[tuple[Line, ...], str]:
-    """Counted rates, effective sample size and the estimates of one campaign; and what is to be known of it."""
+def campaign_lines(name: str, uniform: Choices, thompson: Choices, items: int, seed: int) -> tuple[tuple[Line, ...], str]:
+    """Counted click rates, effective sample size and estimates of one campaign, and a note on its overlap."""
     weights = off_policy.weights_of(np.full(len(thompson.items), 1.0 / items), thompson.p_select)
     overlap = off_policy.overlap(weights)
     lines = [
-        _rate(name, RANDOM, lot, seed),
+        _rate(name, RANDOM, uniform, seed),
         _rate(name, THOMPSON, thompson, seed),
         Line(
             figure=f"{name}: effective sample size",
-            ours=exactly(overlap.ess),
+            ours=exact(overlap.ess),
             published=_ESS[name],
             published_by="whole file",
             target=_ESS[name] if _whole(thompson) else None,
@@ -44,7 +44,7 @@ def campaign_lines(name: str, lot: Choices, thompson: Choices, items: int, seed:
         ),
     ]
     if not overlap.refused:
-        lines += _estimated(name, _estimates(thompson, weights, items, seed), float(lot.clicked.mean()))
+        lines += _estimated(name, _estimates(thompson, weights, items, seed), float(uniform.clicked.mean()))
     return tuple(lines), _verdict(name, overlap, thompson)
 
 
@@ -55,7 +55,7 @@ def _whole(choices: Choices) -> bool:
 def _rate(name: str, policy: str, choices: Choices, seed: int) -> Line:
     published = _CLICKS[name, policy]
     return Line(
-        figure=f"{name}: clicks a showing, {'by lot' if policy == RANDOM else 'Thompson sampling'}",
+        figure=f"{name}: clicks a showing, {'random policy' if policy == RANDOM else 'Thompson sampling'}",
         ours=_share(choices.clicked.astype(np.float64), seed),
         published=published,
         published_by="whole file",
@@ -65,14 +65,14 @@ def _rate(name: str, policy: str, choices: Choices, seed: int) -> Line:
 
 
 def _share(outcome: Floats, seed: int) -> Interval:
-    """A share with its interval from drawing rows, which for a share is a binomial draw."""
+    """A share with its bootstrap interval over rows, drawn as a binomial."""
     rows = len(outcome)
     drawn = np.random.default_rng(seed).binomial(rows, outcome.mean(), size=off_policy.DRAWS) / rows
     return interval(float(outcome.mean()), drawn)
 
 
 def _estimates(log: Choices, weights: Floats, items: int, seed: int) -> Estimates:
-    """All three; the forecast of a row comes from the half of the log that the row is not in."""
+    """All three estimates; each row's forecast is fitted to the half of the log without the row."""
     outcome = log.clicked.astype(np.float64)
     half = np.random.default_rng(seed).permutation(len(outcome)) % 2
     chosen, other = np.zeros(len(outcome)), np.zeros(len(outcome))
@@ -85,9 +85,9 @@ def _estimates(log: Choices, weights: Floats, items: int, seed: int) -> Estimate
 
 def _estimated(name: str, estimates: Estimates, truth: float) -> list[Line]:
     ways = {"IPS": estimates.ips, "SNIPS": estimates.snips, "DR": estimates.dr}
-    by = "counted in the lot's own log"
+    by = "counted in its own log"
     return [
-        Line(figure=f"{name}: clicks by lot, from the other log, {way}", ours=ours, published=truth, published_by=by)
+        Line(figure=f"{name}: clicks of the random policy, from the other log, {way}", ours=ours, published=truth, published_by=by)
         for way, ours in ways.items()
     ]
 
@@ -103,7 +103,7 @@ def _verdict(name: str, overlap: Overlap, log: Choices) -> str:
         return f"{seen} -> {verdict}, as on the whole file"
     return (
         f"{seen} -> {verdict}. The whole file of {ROWS_WHOLE:,} rows is {whole}; "
-        f"this copy holds {log.counts.rows_in:,} of them, so the rules see other rows"
+        f"this copy has {log.counts.rows_in:,} of them, so the checks are of other rows"
     )
 
 
@@ -113,21 +113,21 @@ def _run(folder: Path, seed: int, step: Step) -> Benchmark:
     counts: list[Counts] = []
     clicks: list[Floats] = []
     for campaign in (MEN, WOMEN):
-        lot, thompson = read_choices(folder, RANDOM, campaign), read_choices(folder, THOMPSON, campaign)
-        found, note = campaign_lines(campaign, lot, thompson, items_of(folder, campaign), seed)
+        uniform, thompson = read_choices(folder, RANDOM, campaign), read_choices(folder, THOMPSON, campaign)
+        found, note = campaign_lines(campaign, uniform, thompson, items_of(folder, campaign), seed)
         lines += found
         notes.append(note)
-        counts += [lot.counts, thompson.counts]
-        clicks += [lot.clicked.astype(np.float64), thompson.clicked.astype(np.float64)]
+        counts += [uniform.counts, thompson.counts]
+        clicks += [uniform.clicked.astype(np.float64), thompson.clicked.astype(np.float64)]
         step(f"open_bandit {campaign}")
     refused: dict[str, int] = {}
     for reason, rows in ((reason, rows) for count in counts for reason, rows in count.refused.items()):
         refused[reason] = refused.get(reason, 0) + rows
     return Benchmark(
         name="open_bandit",
-        title="Open Bandit (small): what another policy would have earned",
+        title="Open Bandit (small): off-policy estimates of the click rate",
         protocol=(
-            "choosing by lot is estimated from Thompson sampling's log; refused below an effective sample size of "
+            "the random policy is estimated from Thompson sampling's log; refused below an effective sample size of "
             f"{off_policy.ESS_MIN:.0f} or {off_policy.ESS_SHARE_MIN:.0%} of the rows, or with a mean weight outside "
             f"{off_policy.WEIGHT_MEAN_MIN} to {off_policy.WEIGHT_MEAN_MAX}"
         ),

@@ -1,4 +1,4 @@
-"""Every benchmark by its name, run one after another, each with the time and memory it took."""
+"""Registry of the benchmarks, and a loop that runs each and measures time and memory."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ BENCHMARKS: dict[str, Spec] = {
 
 
 class BenchmarkError(ModelsError):
-    """A benchmark cannot be run; the text says which and why."""
+    """A benchmark cannot be run; the message names it and the reason."""
 
 
 def chosen(data: Path, only: Sequence[str]) -> list[str]:
-    """The benchmarks that are asked for, or all whose tables are under `data`; `BenchmarkError` when one asked for is not there."""
+    """Names of the benchmarks in `only`, or of all with tables under `data`.
+
+    Raises BenchmarkError for an unknown name, or if tables are missing.
+    """
     if unknown := [name for name in only if name not in BENCHMARKS]:
         raise BenchmarkError(f"there is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     root = tables_in(data)
     if absent := [name for name in only if not (root / BENCHMARKS[name].folder).is_dir()]:
-        raise BenchmarkError(f"{root} holds no folder {BENCHMARKS[absent[0]].folder}, which the benchmark {absent[0]} reads")
+        raise BenchmarkError(f"{root} has no folder {BENCHMARKS[absent[0]].folder}, which the benchmark {absent[0]} reads")
     names = [name for name in BENCHMARKS if (name in only or not only) and (root / BENCHMARKS[name].folder).is_dir()]
     if not names:
-        raise BenchmarkError(f"{root} holds none of the folders {', '.join(spec.folder for spec in BENCHMARKS.values())}")
+        raise BenchmarkError(f"{root} has none of the folders {', '.join(spec.folder for spec in BENCHMARKS.values())}")
     return names
 
 
@@ -49,12 +52,15 @@ def tables_in(data: Path) -> Path:
 
 
 def steps_of(names: Sequence[str]) -> int:
-    """How often `step` will be called."""
+    """Number of calls of `step` by these benchmarks."""
     return sum(BENCHMARKS[name].steps for name in names)
 
 
 def run(data: Path, names: Sequence[str], seed: int, step: Step, clock: Callable[[], float] = time.monotonic) -> Iterator[Benchmark]:
-    """The benchmarks, one after the other."""
+    """Run the benchmarks one after another; `seconds` and `megabytes_peak` of the process are filled in.
+
+    Raises ModelsError if the tables of a benchmark cannot be used.
+    """
     root = tables_in(data)
     for name in names:
         began = clock()

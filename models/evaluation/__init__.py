@@ -1,1 +1,1 @@
-"""How good a forecast is, said so that whoever pays for the campaign can read it."""
+"""Evaluation of forecasts: lift, calibration and fairness, and an HTML report for managers."""

@@ -1,4 +1,4 @@
-"""`wayside-models judge`: forecasts of anybody's model against what happened, as a table and as a page."""
+"""`wayside-models judge`: forecasts of any model beside the outcomes, as a table and as an HTML report."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from models.evaluation.evaluation import ForecastEvaluation, evaluate_forecasts
+from models.evaluation.evaluation import Evaluation, evaluate_forecasts
 from models.evaluation.lift import EvaluationError
 from models.evaluation.page import page
 from models.screen import counts_text, interval_text, print_json, say, show
-from models.tables.reading import read_all, require
+from models.tables.reading import read_all, require_columns
 
 _OUTCOMES = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 
 
 class Forecasts(NamedTuple):
-    """A CSV of forecasts: who, what was said, what happened. `refused` counts rows left out, by reason."""
+    """Outcomes 0/1, forecasts, person numbers and segments of a CSV, each (n,); `refused` counts rows left out by reason."""
 
     taken: NDArray[np.int64]
     forecast: NDArray[np.float64]
@@ -31,15 +31,15 @@ class Forecasts(NamedTuple):
 
 def judge(
     table: Annotated[
-        Path, typer.Argument(help="CSV: taken (0/1), forecast (0..1), perhaps person and segment.", exists=True, dir_okay=False)
+        Path, typer.Argument(help="CSV: taken (0/1), forecast (0..1), optionally person and segment.", exists=True, dir_okay=False)
     ],
     *,
     page_file: Annotated[Path | None, typer.Option("--page", help="Write the report here, one HTML file.", dir_okay=False)] = None,
-    name: Annotated[str, typer.Option(help="What is forecast, for the title.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the forecasts, for the title; by default that of the file.")] = "",
     seed: Annotated[int, typer.Option(help="Same seed, same table: same intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
 ) -> None:
-    """Lift, capture, AUC, calibration and fairness of forecasts, with a report to read."""
+    """Evaluate forecasts: lift, capture, AUC, calibration and fairness, with an HTML report."""
     given = read_forecasts(table)
     evaluation = evaluate_forecasts(
         name or table.stem, given.taken, given.forecast, people=given.people, segments=given.segments, seed=seed
@@ -55,18 +55,21 @@ def judge(
 
 
 def read_forecasts(path: Path) -> Forecasts:
-    """Raises TableError naming the column that is missing, EvaluationError where no row is left; rows that cannot be used are counted."""
+    """The usable rows of the CSV file at `path`; the others are counted.
+
+    Raises TableError if the file cannot be read or lacks a column, EvaluationError if no row is usable.
+    """
     frame = read_all(path)
-    require(path, frame, ("taken", "forecast"))
+    require_columns(path, frame, ("taken", "forecast"))
     taken = frame["taken"].str.strip().str.lower().map(_OUTCOMES)
     forecast = pd.to_numeric(frame["forecast"], errors="coerce")
     no_outcome, no_forecast = taken.isna(), ~forecast.between(0, 1)
-    nobody = frame["person"].isna() if "person" in frame else no_outcome & False
-    good = ~(no_outcome | no_forecast | nobody)
+    no_person = frame["person"].isna() if "person" in frame else no_outcome & False
+    good = ~(no_outcome | no_forecast | no_person)
     refused = {
         "unknown_outcome": int(no_outcome.sum()),
         "no_probability": int((no_forecast & ~no_outcome).sum()),
-        "no_person": int((nobody & ~no_outcome & ~no_forecast).sum()),
+        "no_person": int((no_person & ~no_outcome & ~no_forecast).sum()),
     }
     if not good.any():
         raise EvaluationError(f"{path}: none of {len(frame):,} rows can be used; refused: {counts_text(refused)}")
@@ -81,21 +84,21 @@ def read_forecasts(path: Path) -> Forecasts:
 
 
 def register(app: typer.Typer) -> None:
-    """Put it on the command line."""
+    """Add the command to the command line."""
     app.command("judge", epilog="Example: [b]wayside-models judge forecasts.csv --page report.html[/b]")(judge)
 
 
-def _show(evaluation: ForecastEvaluation) -> None:
+def _show(evaluation: Evaluation) -> None:
     figures = evaluation.figures
     rows = [
         (one.number, f"{one.forecast_mean:.4f}", f"{one.taken_share:.4f}", f"{one.lift:.2f}", f"{one.capture_so_far:.2%}")
-        for one in evaluation.lift.tenths
+        for one in evaluation.lift.deciles
     ]
     title = f"{evaluation.name}: share taken {evaluation.base_rate:.4f}"
     show(title, ("tenth", "forecast", "took it", "lift", "takers found"), rows)
     rest = f"AP {figures.average_precision:.4f}, Brier {figures.brier:.4f}, log-loss {figures.log_loss:.4f}"
     say(f"AUC {interval_text(figures.auc)}, {rest}, calibration error {figures.calibration_error:.4f}")
     for part in evaluation.fairness.segments if evaluation.fairness else ():
-        say(f"{part.name}: {part.rows:,} rows, {part.addressed:.1%} addressed; {'; '.join(part.remarks) or 'nothing to look at'}")
+        say(f"{part.name}: {part.rows:,} rows, {part.addressed:.1%} addressed; {'; '.join(part.remarks) or 'no remark'}")
     for remark in evaluation.remarks:
         say(f"note: {remark}")

@@ -1,4 +1,4 @@
-"""Everything that is said of one set of forecasts, gathered once: for the terminal, for machines and for the page."""
+"""All figures of one set of forecasts, for the terminal, for JSON and for the HTML report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BINS = 10
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """A tenth of the rows by forecast, for the calibration curve; the share taken with its 95 % interval (Wilson 1927)."""
+    """A tenth of the rows by forecast: mean forecast, and share taken with its 95 % interval (Wilson 1927)."""
 
     forecast: float
     taken: float
@@ -24,8 +24,8 @@ class Bin(msgspec.Struct, frozen=True):
     high: float
 
 
-class ForecastEvaluation(msgspec.Struct, frozen=True):
-    """Forecasts against what happened. `share_accuracy` is that of guessing the commoner outcome: accuracy means nothing without it."""
+class Evaluation(msgspec.Struct, frozen=True):
+    """Forecasts beside outcomes. `majority_accuracy` is the accuracy of always guessing the commoner outcome."""
 
     name: str
     rows: int
@@ -33,7 +33,7 @@ class ForecastEvaluation(msgspec.Struct, frozen=True):
     base_rate: float
     figures: Figures
     accuracy: float
-    share_accuracy: float
+    majority_accuracy: float
     lift: LiftTable
     calibration: tuple[Bin, ...]
     fairness: Fairness | None
@@ -42,30 +42,31 @@ class ForecastEvaluation(msgspec.Struct, frozen=True):
 
 def evaluate_forecasts(
     name: str, taken: Ints, forecast: Floats, *, people: Ints | None = None, segments: Sequence[str] | None = None, seed: int = 0
-) -> ForecastEvaluation:
-    """`taken` 0/1 and `forecast` 0..1, both (n,); `people` numbers who a row belongs to, from 0. Raises EvaluationError."""
-    who = np.arange(len(taken)) if people is None else people
-    check(taken, forecast, (who,))
+) -> Evaluation:
+    """Evaluate probabilities `forecast` of outcomes `taken` (0/1), both (n,); `people` numbers the person of each row from 0.
+
+    Raises EvaluationError if lengths differ, there is no row, a forecast is not finite, or all outcomes are the same.
+    """
+    persons = np.arange(len(taken)) if people is None else people
+    check(taken, forecast, (persons,))
     base = float(taken.mean())
-    auc = areas(taken, who, [forecast], seed).of(0)
+    auc = areas(taken, persons, [forecast], seed).of(0)
     remarks = []
     if people is None:
-        remarks.append(
-            "nobody said which rows belong to one person: intervals take every row for a person of its own and may be too narrow"
-        )
+        remarks.append("the rows have no person: intervals count every row as a person of its own and may be too narrow")
     if int(taken.sum()) < 100:
-        remarks.append(f"only {int(taken.sum())} rows took it: differences of a few points are chance")
-    return ForecastEvaluation(
+        remarks.append(f"only {int(taken.sum())} rows have the outcome 1: differences of a few points are chance")
+    return Evaluation(
         name=name,
         rows=len(taken),
-        people=int(who.max()) + 1,
+        people=int(persons.max()) + 1,
         base_rate=base,
         figures=figures(taken, forecast, auc),
         accuracy=float(((forecast > 0.5) == taken).mean()),
-        share_accuracy=max(base, 1 - base),
+        majority_accuracy=max(base, 1 - base),
         lift=lift_table(taken, forecast),
         calibration=_calibration(taken, forecast),
-        fairness=None if segments is None else fairness(taken, forecast, segments, who, seed=seed),
+        fairness=None if segments is None else fairness(taken, forecast, segments, persons, seed=seed),
         remarks=tuple(remarks),
     )
 

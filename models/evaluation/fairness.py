@@ -1,8 +1,8 @@
-"""Whether a forecast is as right, as useful and as often acted on for one segment as for another.
+"""Fairness by segment: calibration, discrimination and share addressed.
 
-Three questions for each segment: does the forecast say as many as there are (calibration gap), does it tell takers from others
-(AUC), and how often is somebody of the segment among those who are addressed, beside the segment that is addressed most (the four-fifths
-rule of the US Uniform Guidelines, 1978, as a threshold for looking, not for judging). Segments too small to say are said to be too small.
+For each segment: the mean forecast minus the share taken (calibration gap), the AUC, and the share of the segment among the
+addressed rows, compared with the segment addressed most. The four-fifths rule of the US Uniform Guidelines (1978) is the
+threshold for a remark, not a verdict. Segments with too few rows get a remark instead of figures.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from models.arrays import Floats, Ints
 from models.evaluation.lift import EvaluationError, check
 from models.measures import BOOTSTRAPS, Interval, Ranking, draw_units, interval
 
-ROWS_MIN = 50  # below it a segment's figures are mostly chance
+ROWS_MIN = 50  # with fewer, a segment's figures are mostly chance
 FOUR_FIFTHS = 0.8
 
 
 class SegmentFigures(msgspec.Struct, frozen=True):
-    """One segment. `calibration_gap` = mean forecast - share that took it; `addressed` = share among the best of all.
+    """One segment: `calibration_gap` is mean forecast minus share taken, `addressed` the share of its rows among the best of all.
 
-    `remarks` names what to look at; the figures are None where the segment is too small.
+    The first two figures are None if the segment has too few rows.
     """
 
     name: str
@@ -37,14 +37,18 @@ class SegmentFigures(msgspec.Struct, frozen=True):
 
 
 class Fairness(msgspec.Struct, frozen=True):
-    """The table, for addressing the best `share` of all."""
+    """Figures of all segments if the best `share` of all rows is addressed."""
 
     share: float
     segments: tuple[SegmentFigures, ...]
 
 
 def fairness(taken: Ints, forecast: Floats, segments: Sequence[str], people: Ints, *, share: float = 0.2, seed: int = 0) -> Fairness:
-    """Figures by segment; intervals over `people` (numbers from 0), because one person's rows resemble each other."""
+    """Figures by segment, with intervals over `people`, because the rows of one person resemble each other.
+
+    `taken` (0/1), `forecast`, `segments` and `people` (numbers from 0) are (n,). Raises EvaluationError as `lift.check`, and for a
+    share outside (0, 1).
+    """
     names = np.asarray(segments, dtype=np.str_)
     check(taken, forecast, (names, people))
     if not 0 < share < 1:
@@ -56,7 +60,7 @@ def fairness(taken: Ints, forecast: Floats, segments: Sequence[str], people: Int
 
 
 def _best(forecast: Floats, share: float) -> Floats:
-    """How much of each row is among the best `share`: rows that tie at the edge are taken in part."""
+    """Part of each row that is among the best `share`, (n,), 0 to 1: rows that tie at the threshold count in part."""
     wanted = share * len(forecast)
     edge = np.sort(forecast)[::-1][min(len(forecast) - 1, int(wanted))]
     above, at = forecast > edge, forecast == edge
@@ -67,19 +71,19 @@ def _segment(name: str, own: NDArray[np.bool_], taken: Ints, forecast: Floats, p
     taken, forecast = taken[own], forecast[own]
     few = len(taken) < ROWS_MIN
     gap, auc = (None, None) if few else _intervals(taken, forecast, people[own], seed)
-    remarks = [f"fewer than {ROWS_MIN} rows: too few to say"] if few else []
+    remarks = [f"fewer than {ROWS_MIN} rows: too few for figures"] if few else []
     if gap is not None and (gap.low > 0 or gap.high < 0):
         remarks.append("forecast too high" if gap.value > 0 else "forecast too low")
     if auc is not None and auc.low <= 0.5 <= auc.high:
-        remarks.append("not told apart from chance")
+        remarks.append("AUC not distinguishable from chance")
     return SegmentFigures(name, len(taken), float(taken.mean()), gap, auc, float(chosen[own].mean()), tuple(remarks))
 
 
 def _intervals(taken: Ints, forecast: Floats, people: Ints, seed: int) -> tuple[Interval, Interval | None]:
-    _, who = np.unique(people, return_inverse=True)
+    _, persons = np.unique(people, return_inverse=True)
     ranking = Ranking(taken, forecast)
     gaps, aucs = np.empty(BOOTSTRAPS), np.empty(BOOTSTRAPS)
-    for place, weights in enumerate(draw_units(who.astype(np.int64), seed, BOOTSTRAPS)):
+    for place, weights in enumerate(draw_units(persons.astype(np.int64), seed, BOOTSTRAPS)):
         gaps[place] = float((weights * (forecast - taken)).sum() / weights.sum())
         aucs[place] = ranking.auc(weights)
     gap = interval(float((forecast - taken).mean()), gaps)

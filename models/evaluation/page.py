@@ -1,7 +1,7 @@
-"""The evaluation as one HTML file that a manager can read: words first, then pictures, then tables.
+"""The evaluation as one HTML file for managers: a summary, then charts, then tables.
 
-Nothing is fetched when it is opened: styles and pictures stand in the file, there is no script, and its own content security policy
-says so. It reads on a phone and prints on paper.
+The file contains its styles and charts, has no script and loads nothing, which its content security policy enforces. It is
+laid out for phones and for paper.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 
 from models.evaluation.charts import calibration_chart, gains_chart, lift_chart
-from models.evaluation.evaluation import ForecastEvaluation
+from models.evaluation.evaluation import Evaluation
 from models.measures import Interval
 
 _HEAD = """<!doctype html>
@@ -41,28 +41,28 @@ figcaption {{ color: #5d636e; font-size: .9rem; padding: .3rem .2rem 0; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }}
-th:first-child, td:first-child, td.words {{ text-align: left; }}
-td.words {{ white-space: normal; min-width: 12rem; }}
+th:first-child, td:first-child, td.text {{ text-align: left; }}
+td.text {{ white-space: normal; min-width: 12rem; }}
 </style>
 </head>
 <body><main>
 """
 
 
-def page(evaluation: ForecastEvaluation) -> str:
-    """The whole file as text."""
+def page(evaluation: Evaluation) -> str:
+    """The HTML file as text."""
     title = f"How good are the forecasts of {evaluation.name}?"
     parts = [
         _HEAD.format(title=escape(title)),
         f"<h1>{escape(title)}</h1>",
         *_summary(evaluation),
-        "<h2>What addressing the best brings</h2>",
+        "<h2>Lift: the best rows first</h2>",
         '<div class="figures">',
-        _figure(lift_chart(evaluation), "How many of each tenth took the offer. The line is what addressing anybody would bring."),
-        _figure(gains_chart(evaluation), "How many of all takers are found when only the best part is addressed."),
+        _figure(lift_chart(evaluation), "Share of each tenth that took the offer. The line is the share of all."),
+        _figure(gains_chart(evaluation), "Share of all takers that are found when only the best part is addressed."),
         "</div>",
         _tenths(evaluation),
-        "<h2>Does it say what happens?</h2>",
+        "<h2>Calibration: forecasts beside outcomes</h2>",
         _figure(
             calibration_chart(evaluation), "On the diagonal, a forecast of 30 % comes true 30 times in a hundred. Bars: 95 % intervals."
         ),
@@ -73,21 +73,21 @@ def page(evaluation: ForecastEvaluation) -> str:
     return "\n".join(parts)
 
 
-def _summary(evaluation: ForecastEvaluation) -> list[str]:
-    first, fifth = evaluation.lift.tenths[0], evaluation.lift.tenths[4]
+def _summary(evaluation: Evaluation) -> list[str]:
+    first, fifth = evaluation.lift.deciles[0], evaluation.lift.deciles[4]
     figures = evaluation.figures
     lead = (
-        f"Of a hundred people, {_of_100(evaluation.base_rate)} take the offer. Of a hundred whom the model places in the best tenth, "
+        f"Of a hundred people, {_of_100(evaluation.base_rate)} take the offer. Of a hundred people in the model's best tenth, "
         f"{_of_100(first.taken_share)} do: {first.lift:.1f} times as many. Addressing the better half finds "
-        f"{fifth.capture_so_far:.0%} of all who would take it."
+        f"{fifth.capture_so_far:.0%} of all takers."
     )
     cards = (
         (f"x {first.lift:.2f}", "lift of the best tenth"),
         (_span(figures.auc), "AUC: a taker stands above a non-taker this often (½ is chance)"),
         (f"{figures.calibration_error:.3f}", "mean gap between forecast and what happened"),
-        (f"{evaluation.accuracy:.1%}", f"accuracy; guessing the commoner outcome has {evaluation.share_accuracy:.1%}"),
+        (f"{evaluation.accuracy:.1%}", f"accuracy; guessing the commoner outcome has {evaluation.majority_accuracy:.1%}"),
     )
-    listed = "".join(f"<li><b>{escape(value)}</b>{escape(words)}</li>" for value, words in cards)
+    listed = "".join(f"<li><b>{escape(value)}</b>{escape(caption)}</li>" for value, caption in cards)
     measured = f"Measured on {evaluation.rows:,} rows of {evaluation.people:,} people. Average precision {figures.average_precision:.3f}, "
     return [
         f'<p class="lead">{escape(lead)}</p>',
@@ -96,7 +96,7 @@ def _summary(evaluation: ForecastEvaluation) -> list[str]:
     ]
 
 
-def _tenths(evaluation: ForecastEvaluation) -> str:
+def _tenths(evaluation: Evaluation) -> str:
     header = ("tenth", "forecast", "took it", "lift", "lift so far", "takers found")
     rows = [
         (
@@ -107,15 +107,15 @@ def _tenths(evaluation: ForecastEvaluation) -> str:
             f"{one.lift_so_far:.2f}",
             f"{one.capture_so_far:.0%}",
         )
-        for one in evaluation.lift.tenths
+        for one in evaluation.lift.deciles
     ]
     return _table(header, rows)
 
 
-def _fairness(evaluation: ForecastEvaluation) -> list[str]:
+def _fairness(evaluation: Evaluation) -> list[str]:
     if evaluation.fairness is None:
         return []
-    header = ("segment", "rows", "took it", "forecast minus happened", "AUC", "addressed", "to look at")
+    header = ("segment", "rows", "took it", "forecast minus outcome", "AUC", "addressed", "remarks")
     rows = [
         (
             one.name,
@@ -128,19 +128,17 @@ def _fairness(evaluation: ForecastEvaluation) -> list[str]:
         )
         for one in evaluation.fairness.segments
     ]
-    words = (
-        f"For each segment, when the best {evaluation.fairness.share:.0%} of all are addressed. Brackets are 95 % intervals over people."
-    )
-    return ["<h2>Is it as right for everybody?</h2>", f"<p>{escape(words)}</p>", _table(header, rows)]
+    text = f"For each segment, when the best {evaluation.fairness.share:.0%} of all are addressed. Brackets are 95 % intervals over people."
+    return ["<h2>Fairness: figures by segment</h2>", f"<p>{escape(text)}</p>", _table(header, rows)]
 
 
-def _limits(evaluation: ForecastEvaluation) -> list[str]:
+def _limits(evaluation: Evaluation) -> list[str]:
     lines = [
-        "Forecasts say who takes an offer, not who takes it because of the offer: only a holdout tells that.",
-        "The future may differ from the rows that were measured here.",
+        "A forecast is the probability that an offer is taken, not the effect of making it: only a holdout measures the effect.",
+        "The future may differ from the rows that were evaluated here.",
         *evaluation.remarks,
     ]
-    return ["<h2>What this does not say</h2>", "<ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]
+    return ["<h2>Limits</h2>", "<ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]
 
 
 def _figure(svg: str, caption: str) -> str:
@@ -148,12 +146,12 @@ def _figure(svg: str, caption: str) -> str:
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """The last column holds words if its header is `to look at`."""
-    wordy = header[-1] == "to look at"
+    """An HTML table; a last column with the header `remarks` holds text."""
+    with_text = header[-1] == "remarks"
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = ""
     for row in rows:
-        cells = [f'<td class="words">{escape(cell)}</td>' if wordy and cell is row[-1] else f"<td>{escape(cell)}</td>" for cell in row]
+        cells = [f'<td class="text">{escape(cell)}</td>' if with_text and cell is row[-1] else f"<td>{escape(cell)}</td>" for cell in row]
         body += f"<tr>{''.join(cells)}</tr>"
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

@@ -1,4 +1,4 @@
-"""The interface of all estimators: scikit-learn's calls, log-odds behind them, and the parts that are converted to ONNX."""
+"""The interface of all estimators: scikit-learn's calls, log-odds, and the parts that are converted to ONNX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.propensity.training_set import probability
 class Classifier(ABC):
     """An estimator of a 0/1 outcome. Rows are float32 (n, k) with NaN for unknown, outcomes (n,).
 
-    `groups` (n,) numbers the subject of each row, for estimators that hold out whole subjects while they are fitted.
+    `groups` (n,) numbers the subject of each row, for estimators that hold out whole subjects in fitting.
     """
 
     @abstractmethod

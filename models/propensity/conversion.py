@@ -1,9 +1,9 @@
-"""Fitted estimators as ONNX, by skl2onnx: its converter for boosted trees, and converters of our own for the other parts.
+"""Fitted estimators as ONNX, by skl2onnx: its own converter for boosted trees, custom converters for all other parts.
 
-Boosting is converted as a regressor of log-odds, (n, 1), because a calibration comes after it: TreeEnsembleClassifier answers
-two columns and is a third slower in ONNX Runtime. The parts below are not scikit-learn's, or skl2onnx has no graph for them that
-a gateway accepts (`OPS_ALLOWED`): filled columns beside their flags need Concat, a network is written with Concat, ArgMax and
-Reshape. A layer therefore multiplies columns and flags by their own weights and adds the two.
+Boosting is converted as a regressor of log-odds, (n, 1), because a calibration follows: TreeEnsembleClassifier returns two
+columns and is a third slower in ONNX Runtime. The other parts are not scikit-learn's, or skl2onnx's graph has operators that
+a gateway refuses (`OPS_ALLOWED`): a linear model on filled columns and flags needs Concat, a network Concat, ArgMax and
+Reshape. A first layer therefore multiplies columns and flags by separate weights and adds the products.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def entry_of(model: bytes) -> ModelEntry:
 
 
 def _slim(model: ModelProto) -> None:
-    """Take out optional fields that no runtime needs: names of nodes, and hit rates, an eighth of a boosted model's bytes."""
+    """Remove optional fields that no runtime needs: names of nodes, and hit rates, an eighth of a boosted model's bytes."""
     for node in model.graph.node:
         node.ClearField("name")
         for attribute in [attribute for attribute in node.attribute if attribute.name == "nodes_hitrates"]:
@@ -83,7 +83,7 @@ _ALIASES: dict[type, str] = {HistGradientBoostingClassifier: "SklearnHistGradien
 
 
 def _parse(scope: Any, fitted: Fitted, inputs: list[Any], custom_parsers: object = None) -> list[Any]:  # noqa: ARG001
-    """Declare an operator for each part, which takes the output of the one before it."""
+    """Declare an operator for each part; its input is the output of the previous part."""
     parts = fitted.parts()
     for number, part in enumerate(parts, start=1):
         operator = scope.declare_local_operator(_ALIASES[type(part)], part)
@@ -107,7 +107,7 @@ def _register(kind: type, convert: Converter) -> None:
 
 
 def _convert_first_layer(rows: Any, part: FirstLayer, output: list[Any]) -> Any:
-    """Columns that are not used are scaled by 0: picking columns out of rows (Gather) would take longer than all the rest."""
+    """Unused columns are scaled by 0, because selecting columns (Gather) takes longer than all other operators together."""
     columns, prepared = rows.type.shape[1], part.preprocessor
     mean, scale, unknown = (np.zeros(columns, np.float32) for _ in range(3))
     mean[prepared.used], scale[prepared.used], unknown[prepared.used] = prepared.mean, prepared.scale, prepared.unknown
@@ -161,11 +161,11 @@ def _convert_sigmoid(log_odds: Any, part: Sigmoid, output: list[Any]) -> Any:
 
 def _convert_isotonic(log_odds: Any, part: Isotonic, output: list[Any]) -> Any:
     """The line is a sum of hinges, one where each of its pieces begins; a single knot is a line without slope."""
-    starts = part.at[: max(1, len(part.at) - 1)]
-    bends = np.diff(np.diff(part.honest) / np.diff(part.at), prepend=0.0) if len(part.at) > 1 else np.zeros(1)
-    bounded = OnnxClip(log_odds, _float(part.at[0]), _float(part.at[-1]), op_version=OPSET)
+    starts = part.x[: max(1, len(part.x) - 1)]
+    bends = np.diff(np.diff(part.y) / np.diff(part.x), prepend=0.0) if len(part.x) > 1 else np.zeros(1)
+    bounded = OnnxClip(log_odds, _float(part.x[0]), _float(part.x[-1]), op_version=OPSET)
     hinges = OnnxRelu(OnnxSub(bounded, _float(starts), op_version=OPSET), op_version=OPSET)
-    line = OnnxGemm(hinges, _float(bends[:, np.newaxis]), _float(part.honest[:1]), op_version=OPSET)
+    line = OnnxGemm(hinges, _float(bends[:, np.newaxis]), _float(part.y[:1]), op_version=OPSET)
     return OnnxSigmoid(line, op_version=OPSET, output_names=output)
 
 

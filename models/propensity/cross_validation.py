@@ -1,8 +1,8 @@
-"""Which estimator is best, by figures that can be believed: everybody is forecast by a model that never met them.
+"""Cross-validation of the estimators: every subject is forecast by a model that was not fitted to it.
 
-The source chooses the model with the least misclassification. A policy multiplies probabilities with money, so here the
-first figure is log-loss, which asks whether the probability was right; the Brier score and the error break ties. The error
-is the hybrid loss of equation 1 divided by the rows.
+The source chooses the model with the fewest misclassifications. A policy multiplies probabilities with money, so here the
+first criterion is log-loss, which measures the probability itself; the Brier score and the error break ties. The error
+is the hybrid loss of equation 1 divided by the number of rows.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from models.propensity.estimators import Estimator, Fitted, Step, fit_estimator,
 from models.propensity.hybrid import hybrid_loss
 from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, folds
 
-_PLACES = 6  # figures that agree so far are the same
+_PLACES = 6  # decimals to which two figures are compared
 
 
 class EstimatorFigures(msgspec.Struct, frozen=True):
-    """One estimator on rows that it did not see: what won inside each fold, and how good that was."""
+    """Out-of-fold figures of one estimator, and the setting and calibration that each fold chose."""
 
     estimator: str
     figures: Figures
@@ -35,7 +35,7 @@ class EstimatorFigures(msgspec.Struct, frozen=True):
 
 
 class CrossValidation(NamedTuple):
-    """Forecasts of the rows in `rows` (judged ones), by estimator and view; `of` is the table of estimators, best first."""
+    """Numbers of the tested rows, (n,); forecasts, (n,), by estimator and view; figures by estimator, best first."""
 
     rows: Ints
     forecasts: Mapping[tuple[str, str], Floats]
@@ -44,11 +44,11 @@ class CrossValidation(NamedTuple):
 
     @property
     def best(self) -> EstimatorFigures:
-        """The estimator that is chosen."""
+        """Figures of the estimator that is chosen."""
         return self.of[0]
 
     def above(self, estimator: str, base: str) -> Interval:
-        """By how much the AUC of `estimator` is above that of `base`, on the same draws of people."""
+        """The AUC of `estimator` minus that of `base`, with an interval over the same draws of subjects."""
         names = [name for name, view in self.forecasts if view == AS_IS]
         return self.areas.difference(names.index(estimator), names.index(base))
 
@@ -59,7 +59,10 @@ AS_IS = "as is"
 def cross_validate(
     data: TrainingSet, compete: Sequence[Estimator], seed: int, step: Step = no_step, views: Mapping[str, Rows] | None = None
 ) -> CrossValidation:
-    """Every estimator on every fold. `views` are further versions of the rows to be forecast by the same models, such as blinded ones."""
+    """Fit every estimator on every fold and forecast the rest; `views` are other versions of the rows, (n, k), to forecast too.
+
+    Raises TrainingError if there is no estimator, or the rows to train on or to test have only one outcome.
+    """
     if not compete:
         raise TrainingError("no estimator was named")
     shown = {AS_IS: data.rows, **(views or {})}
@@ -68,7 +71,7 @@ def cross_validate(
     for number, (train, test) in enumerate(folds(data, FOLDS, seed), start=1):
         known = data.take(train)
         if len(np.unique(known.taken)) < 2:
-            raise TrainingError(f"fold {number}: every one of {len(train)} rows to learn from has the same outcome")
+            raise TrainingError(f"fold {number}: all {len(train)} rows to train on have the same outcome")
         for estimator in compete:
             fitted = fit_estimator(estimator, known, seed, partial(prefixed, step, f"fold {number} of {FOLDS}: {estimator.name}: "))
             won[estimator.name].append(fitted)
@@ -78,7 +81,7 @@ def cross_validate(
 
 
 def comparison_steps(compete: Sequence[Estimator]) -> int:
-    """How often `step` is called by `cross_validate`."""
+    """Number of calls of `step` by `cross_validate`."""
     return FOLDS * steps_of(compete)
 
 
@@ -88,7 +91,7 @@ def _measured(
     rows = np.flatnonzero(np.isfinite(next(iter(forecasts.values()))))
     taken, people = data.taken[rows], np.unique(data.groups[rows], return_inverse=True)[1]
     if len(np.unique(taken)) < 2:
-        raise TrainingError(f"every one of {len(rows)} rows to judge by has the same outcome: there is nothing to compare")
+        raise TrainingError(f"all {len(rows)} rows to test on have the same outcome: there is nothing to compare")
     kept = {key: forecast[rows] for key, forecast in forecasts.items()}
     area = areas(taken, people, [kept[estimator.name, AS_IS] for estimator in compete], seed)
     of = [
@@ -110,5 +113,5 @@ def _order(of: EstimatorFigures) -> tuple[float, float, float]:
 
 
 def prefixed(step: Step, prefix: str, what: str) -> None:
-    """Tell `step` what happens, and where."""
+    """Call `step` with a prefix before its text."""
     step(prefix + what)

@@ -1,8 +1,8 @@
-"""The estimators that compete, and how each is made ready: settings and calibration chosen on people it did not learn from.
+"""The estimators that are compared, and how each is fitted: settings and calibration are chosen by inner folds.
 
-Inside the training part everybody is forecast once by a model that never met them. Those forecasts choose among a
-estimator's few settings and carry the calibration; then the estimator learns from all rows. Whoever judges the result uses
-people who took part in neither.
+Within the training part, every subject is forecast once by a model that was not fitted to it. These out-of-fold forecasts
+select one of an estimator's settings and fit the calibration; then the estimator is fitted to all rows. The result is
+evaluated on other subjects.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ Step = Callable[[str], None]
 
 
 class Setting(NamedTuple):
-    """One way to make an estimator's model; `label` is for reports."""
+    """One setting of an estimator: its name in reports, and a function that makes an unfitted classifier."""
 
     label: str
     make: Callable[[], Classifier]
 
 
 class Estimator(NamedTuple):
-    """A name and the settings that are tried."""
+    """An estimator's name and the settings that inner folds choose from."""
 
     name: str
     settings: tuple[Setting, ...]
 
 
 class Fitted(NamedTuple):
-    """A model that is ready: which estimator and setting, and the calibration of its log-odds."""
+    """A fitted classifier with its estimator, its setting and the calibration of its log-odds."""
 
     estimator: str
     setting: str
@@ -53,11 +53,11 @@ class Fitted(NamedTuple):
     calibration: Calibration
 
     def log_odds(self, rows: Rows) -> Floats:
-        """Honest log-odds, (n,)."""
+        """Calibrated log-odds, (n,), for rows float32 (n, k)."""
         return self.calibration.apply(self.model.decision_function(rows))
 
     def propensity(self, rows: Rows) -> Floats:
-        """Probability that it is taken, (n,), for rows float32 (n, k)."""
+        """Probability that the offer is taken, (n,), for rows float32 (n, k)."""
         return probability(self.log_odds(rows))
 
     def predict_proba(self, rows: Rows) -> Floats:
@@ -81,7 +81,10 @@ def estimators(
     recipes: Sequence[Recipe] = RECIPES,
     seed: int = 0,
 ) -> tuple[Estimator, ...]:
-    """The estimators called `names`, for rows with these `columns`; `dummies` say in which segment a row is."""
+    """The estimators called `names`, for rows with these `columns`; `dummies` numbers the 0/1 columns of segments.
+
+    Raises TrainingError for an unknown name.
+    """
     known: dict[str, tuple[Setting, ...]] = {
         "logistic": (
             Setting("strength 1", Logistic),
@@ -109,13 +112,13 @@ def estimators(
 
 
 def no_step(_: str) -> None:
-    """For callers that show no progress."""
+    """A `step` that shows no progress."""
 
 
 def fit_estimator(estimator: Estimator, data: TrainingSet, seed: int, step: Step = no_step) -> Fitted:
-    """The estimator's best setting by log-loss on people inside the training set, calibrated there, then fitted to every row."""
+    """The estimator with its best setting by log-loss of inner folds, calibrated on these folds and fitted to all rows."""
     tried = [(setting, _forecast_inside(setting, data, seed, step)) for setting in estimator.settings]
-    shown = data.shown()
+    shown = data.augmented()
     setting, log_odds = min(tried, key=lambda pair: log_loss(shown.taken, pair[1]))
     fitted = Fitted(
         estimator=estimator.name,
@@ -128,17 +131,17 @@ def fit_estimator(estimator: Estimator, data: TrainingSet, seed: int, step: Step
 
 
 def steps_of(compete: Sequence[Estimator]) -> int:
-    """How often `step` is called when each of the estimators is fitted once."""
+    """Number of calls of `step` when each of the estimators is fitted once."""
     return sum(len(estimator.settings) * FOLDS_INSIDE + 1 for estimator in compete)
 
 
 def _forecast_inside(setting: Setting, data: TrainingSet, seed: int, step: Step) -> Floats:
-    """Log-odds of every row that is shown, each by a model that did not see the person."""
-    log_odds = np.zeros(len(data.shown().taken))
+    """Out-of-fold log-odds of every row of the augmented training set."""
+    log_odds = np.zeros(len(data.augmented().taken))
     rows = len(data.taken)
     for train, test in folds(data._replace(times=None), FOLDS_INSIDE, seed + 1):
-        learn = data.take(train).shown()
-        held_out = data.take(test).shown()
+        learn = data.take(train).augmented()
+        held_out = data.take(test).augmented()
         at = np.concatenate([test + start for start in range(0, len(log_odds), rows)])
         log_odds[at] = setting.make().fit(learn.rows, learn.taken, learn.groups).decision_function(held_out.rows)
         step(setting.label)

@@ -1,8 +1,8 @@
-"""A small network: one hidden layer on the prepared columns.
+"""A small network: one hidden layer on the preprocessed columns.
 
-It sees what logistic regression cannot, such as two habits that cancel each other out. Eight units and a strong penalty,
-because a table of a few hundred people holds no more; the optimiser (L-BFGS) looks at all rows at once, so the same
-seed gives the same network. It may stop before it converges: on noisy answers the rest would be learnt by heart.
+Unlike logistic regression it has interactions, such as two habits that cancel each other out. Eight units and a strong
+penalty suit a table of a few hundred people. The optimiser (L-BFGS) uses all rows in each step, so the same seed gives the
+same network. It may stop before it converges, which on noisy answers prevents overfitting.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Mlp(Classifier):
         self._model = MLPClassifier((units,), activation="tanh", solver="lbfgs", alpha=penalty, max_iter=rounds, random_state=seed)
         self._preprocessor: Preprocessor
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
-        """Learn from `rows`."""
+    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
+        """Fit to `rows`."""
         self._preprocessor = fit_preprocessor(rows)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

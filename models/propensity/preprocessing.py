@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats, Ints, Rows
-from models.propensity.training_set import alive
+from models.propensity.training_set import informative_columns
 
 DEVIATIONS_MAX = 8.0
 _DEVIATION_MIN = 1e-30  # its inverse is still a float32
@@ -46,8 +46,8 @@ class FirstLayer(NamedTuple):
 
 
 def fit_preprocessor(rows: Rows) -> Preprocessor:
-    """Medians, means and deviations of training rows (n, k); infinite values are left out of them."""
-    used = alive(rows)
+    """Medians, means and deviations of training rows (n, k); infinite values are left out."""
+    used = informative_columns(rows)
     used = used if len(used) else np.zeros(1, np.int64)  # where nothing varies, one column stands in that gets no weight
     part = np.where(np.isfinite(rows[:, used]), rows[:, used], np.nan).astype(np.float64)
     part[:, np.isnan(part).all(axis=0)] = 0.0

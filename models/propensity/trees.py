@@ -17,7 +17,7 @@ from models.propensity.binning import Bins
 
 
 class TreeSum(NamedTuple):
-    """A constant, and trees to be added to it, as arrays over their nodes, (nodes,).
+    """A constant, and trees to be added to it, as arrays over the nodes, (nodes,).
 
     At an inner node a row goes to `yes` if its value is at most `split`, or if it is unknown and `unknown_yes` is set. Where
     `only_unknown` is set, only an unknown value goes to `yes`. `weight` counts at leaves.

@@ -14,14 +14,14 @@ from tests.house import prose, tree
 # by more than SLACK must lower its row in the same change.
 CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (16.4, 9.4, 13.5),
-    "models": (12.5, 4.1, 8.3),
+    "models": (2.3, 0.0, 0.2),
     "firmware_sim": (5.2, 1.9, 2.6),
     "dashboard": (5.3, 0.0, 0.5),
 }
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 9, "models": 12, "firmware_sim": 6, "dashboard": 0}
+UNSTATED: dict[str, int] = {"gateway": 9, "models": 0, "firmware_sim": 6, "dashboard": 0}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import features, limits
 from models import export, training
-from models.arrays import Floats, Rows
+from models.arrays import Rows
 from models.propensity.boosting import Boosting, Recipe, rounded_down
 from models.propensity.calibration import Sigmoid
 from models.propensity.conversion import entry_of, to_onnx
 from models.propensity.estimators import Fitted
-from models.propensity.withholding import withhold
+from models.propensity.masking import mask
 from models.tables.coupon import Coupons, read_coupons
 from tests.models import tables
 
@@ -31,7 +30,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
 
 @pytest.fixture(scope="module")
 def champion(history: Coupons) -> Fitted:
-    (estimator,) = training.candidates(["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
+    (estimator,) = training.feature_estimators(["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
     return training.fit_champion(training.coupon_training_set(history, 0), 0, estimator)
 
 
@@ -48,19 +47,19 @@ def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
 
 
 def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: Fitted, history: Coupons) -> None:
-    """The table's rows, the same with knowledge withheld, and rows that know nothing or lie far outside."""
+    """The table's rows, the same with knowledge masked, and rows that know nothing or lie far outside."""
     odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(features.FEATURES), np.float32)
-    rows = np.vstack((features.matrix(history.situations), withhold(features.matrix(history.situations), 9), odd))
+    rows = np.vstack((features.matrix(history.situations), mask(features.matrix(history.situations), 9), odd))
     scorer = OnnxScorer(exported.model, exported.entry)
     assert np.isnan(rows).any()
     assert scorer.check_parity(rows, champion.propensity(rows).astype(np.float32)) <= 1e-5
 
 
 class Unrounded(Boosting):
-    """Boosting whose splits are left to skl2onnx, which rounds to the nearest float32."""
+    """Boosting whose splits are left to skl2onnx, which rounds to the nearest float32. All columns of the table vary."""
 
-    def _rounded(self, splits: Floats) -> NDArray[np.float32]:
-        return splits.astype(np.float32)
+    def parts(self) -> tuple[object, ...]:
+        return (self._trees,)
 
 
 def on_splits(model: Boosting, rows: Rows) -> Rows:

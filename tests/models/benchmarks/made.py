@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from models.arrays import Floats, Ints
-from models.tables.bank import MONTHS, PERSON, TIMES, WEEKDAYS, WORDS, Calls
+from models.tables.bank import CATEGORIES, MONTHS, PERSON, TIMES, WEEKDAYS, Calls
 from models.tables.reading import Counts
 from models.tables.shoppers import AMOUNTS, CODES, RATES, Shoppers
 
 SESSION = dict.fromkeys(AMOUNTS, "3") | dict.fromkeys(RATES, "0.1") | dict.fromkeys(CODES, "2")
 SESSION |= {"PageValues": "5.5", "Month": "Nov", "VisitorType": "New_Visitor", "Weekend": "TRUE", "Revenue": "FALSE"}
-CALL = dict.fromkeys(TIMES, "1.1") | dict.fromkeys(PERSON, "40") | dict.fromkeys(WORDS, "unknown")
+CALL = dict.fromkeys(TIMES, "1.1") | dict.fromkeys(PERSON, "40") | dict.fromkeys(CATEGORIES, "unknown")
 CALL |= {"month": "may", "day_of_week": "mon", "duration": "261", "y": "no"}
 CUSTOMER = {"recency": "10", "history": "142.44", "mens": "1", "womens": "0", "zip_code": "Surburban", "newbie": "0", "channel": "Phone"}
 CUSTOMER |= {"segment": "Womens E-Mail", "visit": "1", "spend": "0.0"}
@@ -53,6 +53,6 @@ def calls(rows: int, a_day: int, rates: Floats, seed: int) -> Calls:
     draws = np.random.default_rng(seed)
     days = np.arange(rows) // a_day
     table = {name: draws.random(rows) for name in (*TIMES, *PERSON)}
-    words = {name: draws.choice(["a", "b"], rows) for name in WORDS}
+    words = {name: draws.choice(["a", "b"], rows) for name in CATEGORIES}
     when = {"month": np.array(MONTHS)[days % 12], "day_of_week": np.array(WEEKDAYS)[days % 5]}
     return Calls(pd.DataFrame({**table, **words, **when}), chance(rates[days], seed + 1), days.astype(np.int64), Counts(rows, rows, {}))

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.benchmarks import bank, cdnow, coupon, groceries, hillstrom, journey, open_bandit, runner, shoppers
 from models.benchmarks.benchmark import Benchmark, Line
-from models.benchmarks.blending import Kind, fit_blend
+from models.benchmarks.blending import Member, fit_blend
 from models.propensity.boosting import RECIPES
 from models.tables import cdnow as cdnow_table
 from models.tables import coupon as coupon_table
@@ -33,9 +33,9 @@ def _line(benchmark: Benchmark, figure: str) -> Line:
     return line
 
 
-def _one_boosting() -> tuple[Kind, ...]:
+def _one_boosting() -> tuple[Member, ...]:
     """The benchmark's own columns, in fewer and longer steps."""
-    first = shoppers.kinds_of()[0]
+    first = shoppers.blend_members()[0]
     return (first._replace(make=lambda seed: HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=8, random_state=seed), seeds=1),)
 
 
@@ -82,7 +82,7 @@ def test_recent_success_knows_only_calls_before_the_last_full_ten() -> None:
 
 def test_models_roll_over_whole_days() -> None:
     days = np.repeat(np.arange(6), [3, 2, 4, 1, 5, 2])
-    assert bank.night_after(days, 4) == 5
+    assert bank.next_day(days, 4) == 5
     assert list(bank.rolling(days, 5, new_answers=4)) == [slice(5, 9), slice(9, 15), slice(15, 17)]
 
 
@@ -149,7 +149,7 @@ def test_the_open_bandit_board_answers_or_tells_why_not() -> None:
     root = shared_path("data/tables/open_bandit_small")
     benchmark = runner.BENCHMARKS["open_bandit"].run(root, 0, made.quiet)
     assert _line(benchmark, "men: clicks a showing, Thompson").ours.value == pytest.approx(0.0069, abs=5e-5)
-    assert _line(benchmark, "women: clicks a showing, by lot").ours.value == pytest.approx(0.0046, abs=5e-5)
+    assert _line(benchmark, "women: clicks a showing, random policy").ours.value == pytest.approx(0.0046, abs=5e-5)
     assert all(("-> accepted" in note) != ("-> refused: " in note) for note in benchmark.notes)
 
 
@@ -213,8 +213,8 @@ def test_the_journey_board_on_few_households() -> None:
 
 def test_a_blend_is_chosen_by_inner_folds() -> None:
     table = made.sessions(400, 6, known=0.0)
-    blend = fit_blend(shoppers.kinds_of(), table.rows, table.bought, None, 0)
-    assert 1 <= len(blend.kinds) <= 2
+    blend = fit_blend(shoppers.blend_members(), table.rows, table.bought, None, 0)
+    assert 1 <= len(blend.members) <= 2
     forecast = blend.forecast(table.rows)
     assert ((forecast > 0) & (forecast < 1)).all()
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from models.benchmarks.benchmark import Line, exactly
+from models.benchmarks.benchmark import Line, exact
 from models.benchmarks.runner import BENCHMARKS, BenchmarkError, chosen, steps_of
 from models.cli import app
 from models.measures import Interval
@@ -52,11 +52,11 @@ def test_a_board_that_cannot_be_run_says_why(data: Path, tmp_path: Path) -> None
     assert chosen(data, ()) == ["groceries"]
     with pytest.raises(BenchmarkError, match="there is no benchmark 'grocer'; there are online_shoppers"):
         chosen(data, ["grocer"])
-    with pytest.raises(BenchmarkError, match="holds no folder hillstrom"):
+    with pytest.raises(BenchmarkError, match="has no folder hillstrom"):
         chosen(data, ["hillstrom"])
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(BenchmarkError, match="holds none of the folders"):
+    with pytest.raises(BenchmarkError, match="has none of the folders"):
         chosen(empty, ())
 
 
@@ -68,7 +68,7 @@ def test_every_board_tells_how_many_steps_it_takes() -> None:
 def test_who_has_to_be_sure_is_judged_by_the_lower_end() -> None:
     line = Line(figure="f", ours=Interval(value=0.5, low=0.4, high=0.6), target=0.45)
     assert line.reached is True
-    unsure = msgspec.structs.replace(line, surely=True)
+    unsure = msgspec.structs.replace(line, by_lower_end=True)
     assert unsure.reached is False
     assert unsure.gap == pytest.approx(0.05)
 
@@ -78,6 +78,6 @@ def test_who_has_to_be_sure_is_judged_by_the_lower_end() -> None:
     [(None, None, None, None), (0.5, None, True, None), (0.7, None, False, 0.2), (0.52, 0.05, True, None), (0.6, 0.05, False, 0.1)],
 )
 def test_a_target_is_reached_or_has_a_gap(target: float | None, within: float | None, reached: object, gap: float | None) -> None:
-    line = Line(figure="f", ours=exactly(0.5), target=target, within=within)
+    line = Line(figure="f", ours=exact(0.5), target=target, within=within)
     assert line.reached is reached
     assert line.gap == (None if gap is None else pytest.approx(gap))

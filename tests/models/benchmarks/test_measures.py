@@ -10,7 +10,7 @@ from models.benchmarks import off_policy
 from models.benchmarks.bootstrap import Bootstrap, WeightedRanking
 from models.benchmarks.hillstrom import quadrants
 from models.benchmarks.off_policy import OffPolicyError
-from models.benchmarks.uplift import Ranked
+from models.benchmarks.uplift import UpliftRanking
 from models.measures import draw_units
 
 TEN = np.array([1, 1, 1, 0, 0, 1, 0, 0, 0, 0])
@@ -61,7 +61,7 @@ def test_the_interval_of_people_is_wider_than_that_of_their_rows() -> None:
 
 def test_uplift_and_qini_of_four_customers() -> None:
     """Best first: treated and came, untreated stayed, treated stayed, untreated came."""
-    ranked = Ranked(np.array([0.4, 0.3, 0.2, 0.1]), np.array([1, 0, 1, 0]), np.array([1, 0, 0, 1]), seed=0)
+    ranked = UpliftRanking(np.array([0.4, 0.3, 0.2, 0.1]), np.array([1, 0, 1, 0]), np.array([1, 0, 0, 1]), seed=0)
     ones = np.ones(4)
     assert ranked.uplift_at(0.5, ones) == 1.0
     assert ranked.uplift_at(1.0, ones) == 0.0
@@ -70,7 +70,7 @@ def test_uplift_and_qini_of_four_customers() -> None:
 
 def test_the_wrong_order_has_a_qini_below_random() -> None:
     treated, came = np.array([1, 0, 1, 0]), np.array([1, 0, 0, 1])
-    assert Ranked(np.array([0.1, 0.2, 0.3, 0.4]), treated, came, seed=0).qini(np.ones(4)) < 0.0
+    assert UpliftRanking(np.array([0.1, 0.2, 0.3, 0.4]), treated, came, seed=0).qini(np.ones(4)) < 0.0
 
 
 def test_the_four_quadrants() -> None:

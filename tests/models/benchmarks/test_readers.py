@@ -61,16 +61,16 @@ def test_a_table_of_no_rows_is_refused(tmp_path: Path) -> None:
 
 def test_page_values_stand_apart_from_the_columns(tmp_path: Path) -> None:
     table = shoppers.read_shoppers(made.write(tmp_path / "table.csv", [made.SESSION]))
-    assert shoppers.TRAP not in table.rows.columns
+    assert shoppers.LEAK not in table.rows.columns
     assert (table.page_values.tolist(), table.bought.tolist()) == ([5.5], [0])
     assert table.rows.iloc[0][["Month", "VisitorType", "Weekend"]].tolist() == [11.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_how_long_a_call_took_is_never_read(tmp_path: Path, separator: str) -> None:
-    without = {column: word for column, word in made.CALL.items() if column != bank.TRAP}
+    without = {column: word for column, word in made.CALL.items() if column != bank.LEAK}
     with_it = bank.read_calls(made.write(tmp_path / "with.csv", [made.CALL], separator))
-    assert bank.TRAP not in with_it.rows.columns
+    assert bank.LEAK not in with_it.rows.columns
     assert with_it.rows.equals(bank.read_calls(made.write(tmp_path / "without.csv", [without], separator)).rows)
 
 

@@ -1,1 +1,1 @@
-"""Judging forecasts: known answers, fairness, and the page."""
+"""Evaluation of forecasts: known answers, fairness, and the page."""

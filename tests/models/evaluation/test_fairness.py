@@ -1,4 +1,4 @@
-"""Fairness by segment: a fault that was put in is found, and none where there is none."""
+"""Fairness by segment: a planted fault is found, and a correct forecast has no remark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows(seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float64], list[st
     return taken, forecast, ["north", "south"] * (ROWS // 2), np.arange(ROWS) // 4
 
 
-def test_a_true_forecast_has_nothing_to_look_at() -> None:
+def test_a_correct_forecast_has_no_remark() -> None:
     made = fairness(*rows())
     assert [(one.name, one.rows, one.remarks) for one in made.segments] == [("north", 600, ()), ("south", 600, ())]
     assert np.mean([one.addressed for one in made.segments]) == pytest.approx(0.2)
@@ -37,19 +37,19 @@ def test_a_forecast_that_is_too_low_for_some_is_found() -> None:
     assert any("as often as the segment addressed most" in remark for remark in found.remarks)
 
 
-def test_a_segment_that_is_not_told_apart_is_found() -> None:
+def test_a_segment_with_an_auc_of_chance_is_found() -> None:
     taken, forecast, segments, people = rows()
     south = np.array(segments) == "south"
     shuffled = forecast.copy()
     shuffled[south] = np.random.default_rng(3).permutation(forecast[south])
-    assert "not told apart from chance" in fairness(taken, shuffled, segments, people).segments[1].remarks
+    assert "AUC not distinguishable from chance" in fairness(taken, shuffled, segments, people).segments[1].remarks
 
 
-def test_a_small_segment_is_said_to_be_small() -> None:
+def test_a_small_segment_gets_a_remark() -> None:
     taken, forecast, segments, people = rows()
     segments[:10] = ["tiny"] * 10
     (tiny,) = (one for one in fairness(taken, forecast, segments, people).segments if one.name == "tiny")
-    assert (tiny.auc, tiny.calibration_gap, tiny.remarks) == (None, None, ("fewer than 50 rows: too few to say",))
+    assert (tiny.auc, tiny.calibration_gap, tiny.remarks) == (None, None, ("fewer than 50 rows: too few for figures",))
 
 
 def test_a_segment_of_one_outcome_has_no_auc() -> None:
@@ -58,8 +58,8 @@ def test_a_segment_of_one_outcome_has_no_auc() -> None:
     assert fairness(taken, forecast, segments, people).segments[1].auc is None
 
 
-def test_intervals_know_that_one_person_s_rows_resemble_each_other() -> None:
-    """Four copies of every row bring no knowledge: by person the interval is about twice as wide as by row."""
+def test_intervals_are_over_persons_not_rows() -> None:
+    """Four copies of every row add no information: by person the interval is about twice as wide as by row."""
     taken, forecast, segments, _ = rows()
     taken, forecast, segments = taken[:300].repeat(4), forecast[:300].repeat(4), ["all"] * ROWS
     by_row, by_person = (

@@ -1,4 +1,4 @@
-"""The report: it says what was measured, stands alone, and cannot be made to run anything."""
+"""The HTML report: it states the measured figures, loads nothing and runs no script."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ def test_the_page_stands_alone(text: str) -> None:
     assert text.count("<svg") == 3
 
 
-def test_what_people_typed_stays_text(text: str) -> None:
+def test_input_stays_text(text: str) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "flat white &amp; &lt;b&gt;more&lt;/b&gt;" in text
 
 
-def test_the_words_say_the_figures(text: str) -> None:
+def test_the_summary_states_the_figures(text: str) -> None:
     evaluation = evaluate_forecasts("x", TAKEN, FORECAST, people=PEOPLE)
     assert f"{100 * evaluation.base_rate:.0f} take the offer" in text
-    assert f"{evaluation.lift.tenths[0].lift:.1f} times as many" in text
+    assert f"{evaluation.lift.deciles[0].lift:.1f} times as many" in text
     assert f"{evaluation.figures.auc.value:.3f}" in text
     assert "guessing the commoner outcome" in text
 
@@ -74,7 +74,7 @@ def test_the_same_figures_give_the_same_page(text: str) -> None:
     assert page(evaluate_forecasts("flat white & <b>more</b>", TAKEN, FORECAST, people=PEOPLE, segments=SEGMENTS)) == text
 
 
-def test_calibration_is_what_happened() -> None:
+def test_calibration_shows_the_outcomes() -> None:
     evaluation = evaluate_forecasts("x", TAKEN, FORECAST, people=PEOPLE)
     assert len(evaluation.calibration) == 10
     assert np.mean([one.taken for one in evaluation.calibration]) == pytest.approx(TAKEN.mean())
@@ -86,13 +86,13 @@ def test_calibration_is_what_happened() -> None:
 
 def test_accuracy_stands_beside_guessing() -> None:
     evaluation = evaluate_forecasts("x", TAKEN, np.full(800, 0.1), people=PEOPLE)
-    assert evaluation.accuracy == evaluation.share_accuracy == pytest.approx(1 - TAKEN.mean())
+    assert evaluation.accuracy == evaluation.majority_accuracy == pytest.approx(1 - TAKEN.mean())
 
 
-def test_remarks_warn_of_what_is_thin() -> None:
+def test_remarks_warn_of_few_rows() -> None:
     evaluation = evaluate_forecasts("x", TAKEN[:120], FORECAST[:120])
     assert len(evaluation.remarks) == 2
-    assert "takes every row for a person" in evaluation.remarks[0] or "every row for a person of its own" in evaluation.remarks[0]
+    assert "every row as a person of its own" in evaluation.remarks[0]
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -104,9 +104,9 @@ def test_the_command(tmp_path: Path) -> None:
     table.write_text("\n".join(["taken,forecast,person,segment", *lines, "maybe,0.5,p1,n", "1,1.5,p1,n"]))
     result = CliRunner().invoke(cli.app, ["judge", str(table), "--page", str(report), "--json"], catch_exceptions=False)
     assert result.exit_code == 0
-    said = json.loads(result.stdout)
-    assert (said["evaluation"]["rows"], said["evaluation"]["people"]) == (800, 400)
-    assert said["refused"] == {"unknown_outcome": 1, "no_probability": 1}
+    printed = json.loads(result.stdout)
+    assert (printed["evaluation"]["rows"], printed["evaluation"]["people"]) == (800, 400)
+    assert printed["refused"] == {"unknown_outcome": 1, "no_probability": 1}
     assert "How good are the forecasts of forecasts?" in report.read_text()
     shown = CliRunner().invoke(cli.app, ["judge", str(table)], catch_exceptions=False)
     assert "802 rows in, 800 used; refused: no_probability 1, unknown_outcome 1" in shown.stdout

@@ -1,4 +1,4 @@
-"""Splits that keep people apart, calibration that is chosen inside, and a comparison that chooses by log-loss."""
+"""Splits by subject, calibration that is chosen by inner folds, and a comparison by log-loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from models.propensity.training_set import (
     TrainingError,
     TrainingSet,
     check_split,
-    checked,
     folds,
     training_set_of_columns,
+    validated,
 )
 from tests.models.propensity import training_sets
 
@@ -23,14 +23,14 @@ QUICK = (Recipe(rounds=30, rate=0.2, depth=3, leaf_rows_min=10),)
 
 
 # --- splits -------------------------------------------------------------------------------------
-def test_a_person_on_both_sides_is_an_error_that_counts_them() -> None:
+def test_subjects_on_both_sides_are_counted_and_refused() -> None:
     groups = np.array([0, 0, 1, 1, 2, 3])
     check_split(groups, np.array([0, 1]), np.array([2, 3, 4]))
-    with pytest.raises(SplitError, match="2 of 4 people stand on both sides"):
+    with pytest.raises(SplitError, match="2 of 4 people are on both sides"):
         check_split(groups, np.array([0, 2, 4]), np.array([1, 3, 5]))
 
 
-def test_folds_by_person_judge_everybody_once() -> None:
+def test_folds_by_subject_test_every_row_once() -> None:
     data = training_sets.planted()
     seen: list[int] = []
     for train, test in folds(data, 5, seed=0):
@@ -39,7 +39,7 @@ def test_folds_by_person_judge_everybody_once() -> None:
     assert sorted(seen) == list(range(600))
 
 
-def test_folds_by_time_learn_from_the_past_of_others() -> None:
+def test_folds_by_time_train_on_the_past_of_others() -> None:
     data = training_sets.planted()._replace(times=np.arange(600))
     judged = 0
     for train, test in folds(data, 5, seed=0):
@@ -50,16 +50,16 @@ def test_folds_by_time_learn_from_the_past_of_others() -> None:
     assert judged == 180  # the later three tenths, each row once
 
 
-# --- what cannot teach --------------------------------------------------------------------------
-def refused(data: TrainingSet, told: str) -> bool:
-    with pytest.raises(TrainingError, match=told):
-        checked(data)
+# --- training sets that cannot be used ----------------------------------------------------------
+def refused(data: TrainingSet, message: str) -> bool:
+    with pytest.raises(TrainingError, match=message):
+        validated(data)
     return True
 
 
-def test_what_cannot_teach_is_refused_with_counts() -> None:
+def test_an_unusable_training_set_is_refused_with_counts() -> None:
     data = training_sets.planted()
-    assert refused(data._replace(taken=np.ones(600, np.int64)), "every one of 600 rows has the same outcome")
+    assert refused(data._replace(taken=np.ones(600, np.int64)), "all 600 rows have the same outcome")
     assert refused(data._replace(taken=(np.arange(600) < 4).astype(np.int64)), "4 of 600 rows were taken")
     assert refused(data.take(np.arange(10)), "10 usable rows of . respondents are too few: at least 200")
     assert refused(data._replace(groups=np.arange(600) % 3), "600 usable rows of 3 respondents")
@@ -69,19 +69,19 @@ def test_what_cannot_teach_is_refused_with_counts() -> None:
     assert refused(data._replace(groups=np.arange(5)), "600 rows, 600 outcomes and 5 people")
 
 
-def test_what_teaches_badly_is_remarked_with_counts() -> None:
+def test_weaknesses_are_remarked_with_counts() -> None:
     data = training_sets.planted(columns=1_000)
     data.rows[:, 998] = np.nan
     data.rows[:, 999] = 1.0
     data.rows[0, 0] = np.inf
-    finite, remarks = checked(data)
+    finite, remarks = validated(data)
     assert np.isnan(finite.rows[0, 0])
-    told = "\n".join(remarks)
-    assert "1 infinite values are read as unknown" in told
-    assert "1 of 1000 columns are unknown in every row" in told
-    assert "1 of 1000 columns have the same value in every row" in told
-    assert "1000 columns on 600 rows of 60 people" in told
-    assert checked(training_sets.planted())[1] == ()
+    text = "\n".join(remarks)
+    assert "1 infinite values are read as unknown" in text
+    assert "1 of 1000 columns are unknown in every row" in text
+    assert "1 of 1000 columns have the same value in every row" in text
+    assert "1000 columns on 600 rows of 60 people" in text
+    assert validated(training_sets.planted())[1] == ()
 
 
 def test_missing_columns_are_named_and_counted() -> None:
@@ -93,7 +93,7 @@ def test_missing_columns_are_named_and_counted() -> None:
 
 
 # --- calibration --------------------------------------------------------------------------------
-def test_a_bent_score_needs_the_isotonic_line_and_a_straight_one_does_not() -> None:
+def test_isotonic_regression_is_chosen_for_a_bent_score_only() -> None:
     draws = np.random.default_rng(0)
     score = draws.uniform(-4, 4, 8_000)
     straight = (draws.random(8_000) < 1 / (1 + np.exp(-(2 * score + 1)))).astype(np.int64)
@@ -104,20 +104,20 @@ def test_a_bent_score_needs_the_isotonic_line_and_a_straight_one_does_not() -> N
     assert (found.slope, found.intercept) == pytest.approx((2.0, 1.0), abs=0.2)
     bent = calibration.choose(score, stepped, people)
     assert isinstance(bent, calibration.Isotonic)
-    honest = 1 / (1 + np.exp(-bent.apply(np.array([-3.0, 0.5, 3.5]))))
-    assert honest == pytest.approx([0.05, 0.4, 0.5], abs=0.05)
+    calibrated = 1 / (1 + np.exp(-bent.apply(np.array([-3.0, 0.5, 3.5]))))
+    assert calibrated == pytest.approx([0.05, 0.4, 0.5], abs=0.05)
 
 
-def test_the_isotonic_line_rises_and_never_jumps() -> None:
+def test_the_isotonic_line_rises_with_a_bounded_slope() -> None:
     draws = np.random.default_rng(1)
     score = np.round(draws.normal(size=4_000), 1)
-    line = calibration.isotonic(score, (draws.random(4_000) < (score > 0.05)).astype(np.int64))
-    slopes = np.diff(line.honest) / np.diff(line.at)
+    line = calibration.fit_isotonic(score, (draws.random(4_000) < (score > 0.05)).astype(np.int64))
+    slopes = np.diff(line.y) / np.diff(line.x)
     assert slopes.min() >= 0.0
-    assert slopes.max() <= calibration.STEEPEST + 1e-9
+    assert slopes.max() <= calibration.SLOPE_MAX + 1e-9
 
 
-def test_little_is_calibrated_by_two_numbers() -> None:
+def test_few_rows_are_calibrated_by_the_sigmoid() -> None:
     draws = np.random.default_rng(2)
     found = calibration.choose(draws.normal(size=100), draws.integers(0, 2, 100), np.arange(100))
     assert found.name == "sigmoid"
@@ -151,8 +151,8 @@ def test_ties_go_to_brier_then_to_error() -> None:
     assert sorted([worse_brier, worse_error, of], key=cross_validation._order) == [of, worse_error, worse_brier]
 
 
-def test_a_leak_would_be_seen() -> None:
-    """The control: outcomes that depend on the person alone. Grouped folds cannot forecast them; a split by rows would."""
+def test_a_leak_between_folds_shows() -> None:
+    """The control: outcomes depend on the subject alone. Folds by subject cannot forecast them, folds by row do."""
     draws = np.random.default_rng(5)
     data = TrainingSet(
         np.repeat(draws.random((60, 5)), 20, axis=0).astype(np.float32),
@@ -164,7 +164,7 @@ def test_a_leak_would_be_seen() -> None:
     assert cross_validation.cross_validate(data._replace(groups=np.arange(1200)), compete, 0).best.figures.auc.value > 0.95
 
 
-def test_a_comparison_by_time_judges_the_future() -> None:
+def test_a_comparison_by_time_tests_the_future() -> None:
     data = training_sets.planted(1_000, 100)._replace(times=np.random.default_rng(0).permutation(1_000))
     validation = cross_validation.cross_validate(data, estimators(["logistic"]), 0, views={"twice": data.rows * 2})
     assert len(validation.rows) == 300
@@ -181,6 +181,6 @@ def test_the_same_seed_gives_the_same_model() -> None:
         assert first.tolist() == second.tolist(), estimator.name
 
 
-def test_nothing_to_compare_is_told() -> None:
+def test_a_comparison_of_no_estimator_is_refused() -> None:
     with pytest.raises(TrainingError, match="no estimator was named"):
         cross_validation.cross_validate(training_sets.planted(), (), 0)

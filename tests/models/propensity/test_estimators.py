@@ -1,4 +1,4 @@
-"""What each estimator can and cannot see."""
+"""Effects that each estimator finds, and those that it cannot represent."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_planted_effect_is_found_and_calibrated(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_is_a_value_like_others(name: str) -> None:
-    """Who is unknown in the third column takes it more often; every estimator has to see that."""
+    """Rows that are unknown in the third column are taken more often; every estimator has to find that."""
     data = training_sets.planted(2_000, 200, seed=3, unknown=0.3)
     (estimator,) = estimators([name], recipes=QUICK)
     fitted = fit_estimator(estimator, data, seed=0)
@@ -56,7 +56,7 @@ def test_unknown_is_a_value_like_others(name: str) -> None:
 
 
 def test_directions_hold() -> None:
-    """A longer way never helps, though here chance says so at times."""
+    """A longer way never raises the probability, although by chance the data say so in places."""
     draws = np.random.default_rng(0)
     rows = draws.uniform(0, 30, (400, 2)).astype(np.float32)
     taken = draws.integers(0, 2, 400)
@@ -82,18 +82,18 @@ def test_hybrid_loss_counts_errors_and_the_printed_formula_does_not() -> None:
     printed = int((~((TARGET > 0) ^ (LIKELY > 0.5))).sum())  # Σ overline(ΦλT ⊕ M): the overline turns errors into agreement
     assert printed == 4
     assert hybrid_loss(TARGET, TARGET) == 0
-    # Minimised, the printed formula would prefer the forecast that is wrong about everybody.
+    # The minimum of the printed formula is the forecast that is wrong for every row.
     assert int((~((TARGET > 0) ^ (1 - TARGET > 0.5))).sum()) == 0
 
 
-def test_hybrid_loss_heeds_segment_and_intention() -> None:
-    """A target in a segment whose λ is 0, or of somebody without intention, is no purchase to be forecast."""
+def test_hybrid_loss_depends_on_segment_and_intention() -> None:
+    """A target in a segment whose λ is 0, or without intention, does not count as a purchase."""
     assert hybrid_loss(TARGET, LIKELY, segment=np.array([0, 1, 1, 1, 1])) == 2
     assert hybrid_loss(TARGET, LIKELY, intention=0.0) == 2
     assert hybrid_loss(TARGET, LIKELY, threshold=0.85) == 2
 
 
-def test_dropping_lambda_puts_half_of_two_opposite_segments_on_the_wrong_side() -> None:
+def test_without_lambda_half_of_two_opposite_segments_is_misclassified() -> None:
     draws = np.random.default_rng(0)
     segment = np.repeat([0, 1], 200)
     rows = np.column_stack((draws.normal(size=400), segment == 0, segment == 1)).astype(np.float32)
@@ -127,11 +127,11 @@ def test_each_parameter_alone_is_calibrated() -> None:
     assert critical.shape == (5_000, 4)
     strong = critical[:, 0] > 0.7
     assert taken[strong].mean() == pytest.approx(critical[strong, 0].mean(), abs=0.03)
-    assert np.ptp(critical[:, 1:]) < 0.15  # three parameters that say nothing stay near everybody's share
+    assert np.ptp(critical[:, 1:]) < 0.15  # three parameters without effect stay near the overall share
 
 
-def test_two_columns_that_say_the_same_are_heard_once() -> None:
+def test_of_two_equal_columns_one_is_active() -> None:
     data = training_sets.planted(2_000, 200)
     doubled = np.hstack((data.rows, data.rows[:, :1]))
-    heard = NaiveBayes().fit(doubled, data.taken).heard
-    assert len({0, 6} & set(heard)) == 1
+    active = NaiveBayes().fit(doubled, data.taken).active
+    assert len({0, 6} & set(active)) == 1

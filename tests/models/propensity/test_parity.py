@@ -1,4 +1,4 @@
-"""Every estimator answers as ONNX what it answers here, on any table and on rows that nobody should ever see."""
+"""Every estimator gives the same probabilities as ONNX, on any table and on rows of extreme values."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from models.propensity.mlp import Mlp
 from models.propensity.naive_bayes import NaiveBayes
 from models.propensity.per_parameter import PerParameter
 from models.propensity.speed import synthetic_training_set
-from models.training import candidates
+from models.training import feature_estimators
 
 WIDTH = len(features.FEATURES)  # the device's scorer takes no other
 QUICK = (Recipe(rounds=30, rate=0.2, depth=3, leaf_rows_min=10),)
-STRANGE = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-38, -0.0, 0.5, 1e6], np.float32)
+EXTREMES = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-38, -0.0, 0.5, 1e6], np.float32)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_estimator_ships(name: str) -> None:
-    """2,048 rows (half of them wild), at most 1e-5 apart, at most 1 MB, one probability out, operators that a gateway lets in."""
-    (estimator,) = candidates([name], QUICK)
+    """2,048 rows (half of them extreme), at most 1e-5 apart, at most 1 MB, one probability out, allowed operators only."""
+    (estimator,) = feature_estimators([name], QUICK)
     exported = export.export(fit_estimator(estimator, synthetic_training_set(0, 1_200), 0), seed=1)
     assert len(exported.rows) >= 1_000
     assert exported.parity_worst <= 1e-5
     assert len(exported.model) <= MODEL_BYTES_MAX
     assert operators(exported.model) <= OPS_ALLOWED
-    assert np.ptp(exported.expected) > 0.1  # rows that all get one answer would compare nothing
+    assert np.ptp(exported.expected) > 0.1  # equal answers would not test parity
     assert OnnxScorer(exported.model, exported.entry).score(exported.rows[:1]).shape == (1,)
 
 
@@ -86,8 +86,8 @@ def a_table(seed: int) -> tuple[Rows, np.ndarray]:
 def test_parity_on_any_table(seed: int) -> None:
     rows, taken = a_table(seed)
     draws = np.random.default_rng(seed)
-    wild = np.where(draws.random((80, WIDTH)) < 0.3, draws.choice(STRANGE, (80, WIDTH)), rows[draws.integers(len(rows), size=80)])
-    wild = np.vstack((rows, wild, np.tile(STRANGE[:, np.newaxis], WIDTH))).astype(np.float32)
+    extreme = np.where(draws.random((80, WIDTH)) < 0.3, draws.choice(EXTREMES, (80, WIDTH)), rows[draws.integers(len(rows), size=80)])
+    extreme = np.vstack((rows, extreme, np.tile(EXTREMES[:, np.newaxis], WIDTH))).astype(np.float32)
     at = np.sort(draws.normal(size=4) * 2)
     bends: list[Calibration] = [
         Sigmoid(0.7, 0.3),
@@ -98,7 +98,7 @@ def test_parity_on_any_table(seed: int) -> None:
         model.fit(rows, taken)
         fitted = Fitted("any", "", model, bends[seed % 3])
         content = to_onnx(fitted, WIDTH)
-        OnnxScorer(content, entry_of(content)).check_parity(wild, fitted.propensity(wild).astype(np.float32))
+        OnnxScorer(content, entry_of(content)).check_parity(extreme, fitted.propensity(extreme).astype(np.float32))
 
 
 def test_a_slip_in_a_calibration_would_be_found() -> None:

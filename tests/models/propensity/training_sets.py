@@ -1,4 +1,4 @@
-"""Small samples with a known truth."""
+"""Small training sets with a known truth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from models.propensity.training_set import TrainingSet
 
 
 def planted(rows: int = 600, people: int = 60, columns: int = 6, seed: int = 0, unknown: float = 0.1) -> TrainingSet:
-    """The first column speaks for, the second against, unknown in the third is a sign of its own; the rest is noise."""
+    """The first column raises the log-odds, the second lowers them, unknown in the third raises them; the rest is noise."""
     draws = np.random.default_rng(seed)
     x = draws.normal(size=(rows, columns)).astype(np.float32)
     x[draws.random(x.shape) < unknown] = np.nan
@@ -17,7 +17,7 @@ def planted(rows: int = 600, people: int = 60, columns: int = 6, seed: int = 0, 
 
 
 def exclusive_or(rows: int = 400, seed: int = 0) -> TrainingSet:
-    """Taken when exactly one of two columns is above zero: neither says anything alone."""
+    """Taken when exactly one of two columns is above zero: neither has an effect alone."""
     draws = np.random.default_rng(seed)
     x = draws.choice(np.array([-1.0, 1.0], np.float32), (rows, 2))
     return TrainingSet(x, (x[:, 0] != x[:, 1]).astype(np.int64), np.arange(rows))

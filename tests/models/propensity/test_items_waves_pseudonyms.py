@@ -1,4 +1,4 @@
-"""Item-item filtering by hand and on real baskets, waves with an exact holdout, and pseudonyms that last a day."""
+"""Item-item filtering by hand and on real baskets, waves with an exact holdout, and daily pseudonyms."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from models.errors import ModelsError
-from models.propensity.anonymous import DayPseudonyms, ForgottenDayError
-from models.propensity.items import Hits, ItemItem, hit_rate, taken_by
+from models.propensity.daily_pseudonyms import DailyPseudonyms, ExpiredKeyError
+from models.propensity.items import Hits, ItemItem, hit_rate, interaction_matrix
 from models.propensity.training_set import TrainingError
 from models.propensity.waves import plan_waves
 from tests.kit.shared import shared_path
@@ -23,18 +23,18 @@ SUBJECTS, ITEMS = np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 0, 1, 2, 2])
 def test_three_people_by_hand() -> None:
     """Coffee and cake: 2 together of 2 and 2, cosine 1. Coffee and tea: 1 together, 1/sqrt(2·2) = .5. Shrinkage 1: times n/(n + 1)."""
     plain, shrunk = (ItemItem(shrinkage).fit(SUBJECTS, ITEMS, 3) for shrinkage in (0.0, 1.0))
-    assert [plain.alike(0, other) for other in (0, 1, 2)] == pytest.approx([1.0, 1.0, 0.5])
-    assert [shrunk.alike(0, other) for other in (1, 2)] == pytest.approx([2 / 3, 0.5 * 1 / 2])
-    has = taken_by(np.array([0]), np.array([2]), 1, 3)  # somebody with tea
+    assert [plain.similarity(0, other) for other in (0, 1, 2)] == pytest.approx([1.0, 1.0, 0.5])
+    assert [shrunk.similarity(0, other) for other in (1, 2)] == pytest.approx([2 / 3, 0.5 * 1 / 2])
+    has = interaction_matrix(np.array([0]), np.array([2]), 1, 3)  # a subject with tea
     assert plain.scores(has)[0].tolist() == pytest.approx([0.5, 0.5, 1.0])
 
 
 def test_only_the_nearest_are_kept() -> None:
     model = ItemItem(0.0, neighbours_max=2).fit(SUBJECTS, ITEMS, 3)
-    assert [model.alike(0, other) for other in (0, 1, 2)] == pytest.approx([1.0, 1.0, 0.0])
+    assert [model.similarity(0, other) for other in (0, 1, 2)] == pytest.approx([1.0, 1.0, 0.0])
 
 
-def test_nothing_taken_teaches_nothing() -> None:
+def test_no_pair_is_refused() -> None:
     with pytest.raises(TrainingError, match="no subject took any item"):
         ItemItem().fit(np.zeros(0, np.int64), np.zeros(0, np.int64), 3)
 
@@ -57,8 +57,8 @@ def test_items_beat_popularity_on_complete_journey() -> None:
     assert hits.by_items.value == pytest.approx(0.633, abs=0.03)
 
 
-def test_for_what_nobody_had_before_the_sample_shows_no_gain() -> None:
-    """The honest half: of new things the same items find .490, popularity .486, +.004 (-.009 … +.017)."""
+def test_for_new_items_similarity_shows_no_gain() -> None:
+    """Of new items, similarity finds .490, popularity .486, +.004 (-.009 … +.017)."""
     hits = journey(new_only=True)
     assert hits.difference.low < 0.0 < hits.difference.high
     assert hits.by_items.value > 0.45
@@ -79,7 +79,7 @@ def test_every_wave_holds_its_share_to_within_one(count: int, share: float) -> N
     assert waves.starts_ms[waves.wave == 3].tolist() == [181_000] * sizes[3]
 
 
-def test_a_plan_is_the_same_whatever_the_order_and_another_under_another_salt() -> None:
+def test_a_plan_does_not_depend_on_the_order_but_on_the_salt() -> None:
     subjects, likely = [f"s{number}" for number in range(500)], np.round(np.random.default_rng(0).random(500), 1)
     turned = list(reversed(subjects))
     plans = [plan_waves(who, values, first_ms=0, gap_ms=1, salt="spring") for who, values in ((subjects, likely), (turned, likely[::-1]))]
@@ -90,36 +90,36 @@ def test_a_plan_is_the_same_whatever_the_order_and_another_under_another_salt() 
 
 
 @pytest.mark.parametrize(
-    ("subjects", "likely", "holdout", "told"),
+    ("subjects", "likely", "holdout", "message"),
     [
         (["a", "a"], [0.1, 0.2], 0.1, "1 subjects"),
         (["a"] * 1, [0.1], 1.5, "cannot be made"),
         (["a", "b"], [0.1, np.nan], 0.1, "1 probabilities"),
     ],
 )
-def test_a_plan_that_cannot_be_made_is_refused(subjects: list[str], likely: list[float], holdout: float, told: str) -> None:
-    with pytest.raises(ModelsError, match=told):
+def test_a_plan_that_cannot_be_made_is_refused(subjects: list[str], likely: list[float], holdout: float, message: str) -> None:
+    with pytest.raises(ModelsError, match=message):
         plan_waves(subjects, np.array(likely), first_ms=0, gap_ms=1, salt="s", waves=1, holdout=holdout)
 
 
 # --- days ---------------------------------------------------------------------------------------
 def test_two_days_two_keys_no_join() -> None:
     drawn = iter(range(1, 100))
-    days = DayPseudonyms(lambda count: bytes([next(drawn)]) * count)
+    days = DailyPseudonyms(lambda count: bytes([next(drawn)]) * count)
     tags = [f"tag-{number}" for number in range(200)]
     monday, tuesday = ({days.of(tag, date(2026, 11, day)) for tag in tags} for day in (2, 3))
-    assert len(monday) == len(tuesday) == 200  # within a day everybody is countable
-    assert not monday & tuesday  # and across days nobody can be joined
+    assert len(monday) == len(tuesday) == 200  # within a day all are countable
+    assert not monday & tuesday  # and across days none can be joined
     assert next(drawn) == 3  # one key a day was drawn
-    with pytest.raises(ForgottenDayError, match="was forgotten when 2026-11-03 began"):
+    with pytest.raises(ExpiredKeyError, match="was dropped when 2026-11-03 began"):
         days.of("tag-1", date(2026, 11, 2))
 
 
-def test_a_day_knows_its_visitors_again() -> None:
-    days = DayPseudonyms(lambda count: b"k" * count)
+def test_a_pseudonym_is_the_same_within_a_day() -> None:
+    days = DailyPseudonyms(lambda count: b"k" * count)
     assert days.of("tag", date(2026, 11, 2)) == days.of("tag", date(2026, 11, 2)) != days.of("gat", date(2026, 11, 2))
 
 
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ModelsError, match="32 bytes, 4 were drawn"):
-        DayPseudonyms(lambda _: b"weak").of("tag", date(2026, 11, 2))
+        DailyPseudonyms(lambda _: b"weak").of("tag", date(2026, 11, 2))
