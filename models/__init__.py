@@ -1,8 +1,8 @@
-"""What runs on a workstation: from a table of answers to an evaluated, signed bundle. The map is in README.md beside this file.
+"""The workstation: from a table of answers to an evaluated, signed bundle; README.md beside this file is the overview.
 
-Boosting on ten thousand rows meets at a barrier after every split, and the barriers cost more than further cores bring: on
-two busy cores one thread compares the models in 27 s, two take 80 to 95 s. The variable is read when scikit-learn's OpenMP is
-loaded, which is why it is set here, before anything of this room is imported; whoever has a table of millions sets it.
+Boosting of ten thousand rows synchronises its threads after every split, which costs more than a second core gains: on two
+busy cores a comparison takes 27 s with one thread and 80 to 95 s with two. scikit-learn's OpenMP reads the variable when it
+is loaded, so it is set before any other import of this package. For a table of millions of rows set it to the number of cores.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Keys and bundles on the workstation: make one, and look at one exactly as a gateway will.
+"""`wayside-models keygen` and `bundle make | verify | show`.
 
-`verify` opens the file with the device's own code and lets the device's own scorer answer the parity rows: a bundle
-that passes here is refused there only for what differs there (its clock, its keys, its version).
+`verify` opens the file with the gateway's own code and checks the parity rows with the gateway's own scorer: a bundle that
+passes here is refused there only because of the gateway's clock, keys or installed version.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ from gateway.core import features
 from models.errors import ModelsError
 from models.report import read_report
 
-app = typer.Typer(no_args_is_help=True, help="Make signed bundles and look at them as a gateway does.")
+app = typer.Typer(no_args_is_help=True, help="Make, verify and show signed bundles.")
 
 DAY_MS = 86_400_000
 VALID_DAYS = 365
 
 BundleFile = Annotated[Path, typer.Argument(help="The bundle.", exists=True, dir_okay=False)]
 KeysFile = Annotated[Path, typer.Option("--pub", help="Text file of trusted public keys.", exists=True, dir_okay=False)]
-PatternsFile = Annotated[Path | None, typer.Option(help="Patterns with a value, of `rules` or `journeys`.", exists=True, dir_okay=False)]
-PriorsFile = Annotated[Path | None, typer.Option(help="Starts of the real-time model, of `priors`.", exists=True, dir_okay=False)]
+PatternsFile = Annotated[Path | None, typer.Option(help="Patterns, written by `rules` or `journeys`.", exists=True, dir_okay=False)]
+PriorsFile = Annotated[Path | None, typer.Option(help="Priors of the real-time model, written by `priors`.", exists=True, dir_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
 
 
 class MakeError(ModelsError):
-    """Something that was given cannot become part of a bundle; the text says what to do."""
+    """A key, model or campaign cannot be used for a bundle; the message names the remedy."""
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What `verify` and `show` print: of the patterns how many, of the priors for which offers, None where none came along."""
+    """Result of `verify` and `show`; `patterns` is the number of patterns, `priors` the offers with priors, None if the bundle has none."""
 
     manifest: Manifest
     offers: tuple[str, ...]
@@ -74,11 +74,11 @@ def keygen(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a new Ed25519 key pair. Refuses to overwrite."""
+    """Write a new Ed25519 key pair. Raises MakeError if one of the two files exists."""
     secret, public = out.with_name(out.name + ".key"), out.with_name(out.name + ".pub")
     for path in (secret, public):
         if path.exists():
-            raise MakeError(f"{path} exists already; choose another name, a lost key cannot be drawn again")
+            raise MakeError(f"{path} exists already; choose another name, a lost key cannot be recovered")
     key = Ed25519PrivateKey.generate()
     handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
@@ -110,10 +110,13 @@ def make(
     expires: Day = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign model, campaign and what else history taught into one bundle, then open it as a gateway will."""
+    """Sign model, campaign, patterns and priors into one bundle, and verify it as a gateway does.
+
+    Raises MakeError if the model was trained for another feature table or the key cannot be used.
+    """
     report = read_report(model)
     if report.features_hash != features.SCHEMA_HASH:
-        raise MakeError(f"{model} was trained for another feature table; train it anew")
+        raise MakeError(f"{model} was trained for another feature table; train it again")
     created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
     private = _private_key(key)
     parity = read_parity((model / PARITY).read_bytes())
@@ -144,7 +147,7 @@ def verify(bundle: BundleFile, pub: KeysFile, *, as_json: AsJson = False) -> Non
 
 @app.command(epilog="Example: [b]wayside-models bundle show street.bundle --pub street.pub[/b]")
 def show(bundle: BundleFile, pub: KeysFile, *, as_json: AsJson = False) -> None:
-    """Print what a bundle holds. It is opened as by `verify`, only that an expired one is shown too."""
+    """Print the content of a bundle. It is checked as by `verify`, but may have expired."""
     _print(_verified(open_bundle(bundle, _public_keys(pub), None)), as_json=as_json)
 
 
@@ -182,9 +185,9 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise MakeError(f"{path} holds no private key without password in PEM; draw one with `wayside-models keygen`") from error
+        raise MakeError(f"{path} is no private key in PEM without password; make one with `wayside-models keygen`") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise MakeError(f"{path} is not an Ed25519 key; draw one with `wayside-models keygen`")
+        raise MakeError(f"{path} is not an Ed25519 key; make one with `wayside-models keygen`")
     return key
 
 

@@ -1,7 +1,7 @@
-"""`wayside-models`: the workstation's commands. What they do lives beside this file; here it is asked for and shown.
+"""`wayside-models`: the command line of the workstation, with `train` and `evaluate`.
 
-Tables for people go to the standard output, or one JSON object with `--json`; progress and errors go to the standard
-error. Exit codes: 0 fine, 1 found faults, 2 wrong use.
+Tables, or one JSON object with `--json`, go to the standard output; progress and errors go to the standard error. Exit
+codes: 0 success, 1 faults found, 2 wrong use.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from gateway.adapters.bundle import MODEL, BundleError
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import limits
 from models import bundles
-from models.boards import commands as boards
+from models.benchmarks import commands as benchmarks
 from models.errors import ModelsError
+from models.evaluation import commands as evaluation
+from models.evaluation.evaluation import evaluate_forecasts
+from models.evaluation.page import page
 from models.export import export
 from models.history import commands as history_commands
-from models.judging import commands as judging
-from models.judging.judgement import judge
-from models.judging.page import page
 from models.measures import Figures, areas, figures
 from models.patterns import commands as patterns
 from models.planning import commands as planning
 from models.propensity import commands as propensity
 from models.propensity.boosting import RECIPES
-from models.propensity.lessons import Taught, taught_by_coupons, taught_by_history
-from models.propensity.sample import Sample
+from models.propensity.loading import Loaded, load_coupons, load_history
+from models.propensity.training_set import TrainingSet
 from models.report import Report, TableReport, read_report, report_of, save_report
 from models.screen import complain, counts_text, interval_text, print_json, progressing, say, show, warn
-from models.training import Comparison, compare, contestants, fit_champion, offer_kinds, steps_in
+from models.training import Comparison, compare, feature_estimators, fit_champion, offer_kinds, steps_in
 from models.value import commands as value
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="From a table of answers to a signed bundle.")
 app.add_typer(bundles.app, name="bundle")
-judging.register(app)
+evaluation.register(app)
 planning.register(app)
 history_commands.register(app)
 patterns.register(app)
 value.register(app)
 propensity.register(app)
-boards.register(app)
+benchmarks.register(app)
 app.command(epilog="Example: [b]wayside-models keygen --out street[/b]")(bundles.keygen)
 
 MaybeTable = Annotated[Path | None, typer.Option("--table", help="Coupon table, CSV, may be compressed.", exists=True, dir_okay=False)]
 MaybeHistory = Annotated[Path | None, typer.Option("--history", help="Folder of a gateway's history.", exists=True, file_okay=False)]
-Seed = Annotated[int, typer.Option(help="Same seed, same table, same tools: same model.")]
+Seed = Annotated[int, typer.Option(help="Seed: the same seed, table and tools give the same model.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
 
 
-class Evaluation(msgspec.Struct, frozen=True):
-    """A finished model on a table."""
+class FinishedModel(msgspec.Struct, frozen=True):
+    """Figures of a trained model on a table."""
 
     table: TableReport
     respondents: int
@@ -70,24 +70,24 @@ def train(
     table: MaybeTable = None,
     history: MaybeHistory = None,
     *,
-    which: propensity.Families = propensity.ALL,
+    which: propensity.Estimators = propensity.ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare all families on people they never met, then fit the best to all rows and write it as ONNX.
+    """Cross-validate all estimators by subject, fit the best to all rows and write it as ONNX.
 
-    Learns from a coupon table (--table) or from the proposals of a gateway's history (--history). The best is the family
+    The training set is a coupon table (--table) or the proposals of a gateway's history (--history). The best estimator is that
     of least log-loss; Brier score and error break ties.
     """
-    compete = contestants(propensity.named(which), RECIPES, seed)
-    taught = _taught(table, history, seed)
+    compete = feature_estimators(propensity.named(which), RECIPES, seed)
+    loaded = _loaded(table, history, seed)
     with progressing("training", steps_in(compete, then_fit=True) + 1) as step:
-        comparison = compare(taught.sample, seed, compete, step, taught.raw).comparison
-        (winner,) = (family for family in compete if family.name == comparison.family)
-        fitted = fit_champion(taught.sample, seed, winner, step)
+        comparison = compare(loaded.data, seed, compete, step, loaded.raw).comparison
+        (winner,) = (estimator for estimator in compete if estimator.name == comparison.estimator)
+        fitted = fit_champion(loaded.data, seed, winner, step)
         exported = export(fitted, seed)
         step("exported")
-    report = report_of(taught.table, comparison, fitted, exported)
+    report = report_of(loaded.table, comparison, fitted, exported)
     exported.save(out)
     save_report(report, out)
     if as_json:
@@ -102,36 +102,36 @@ def train(
 def evaluate(
     table: MaybeTable = None,
     history: MaybeHistory = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of a trained model, measured as it is.", exists=True, file_okay=False)] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder of a trained model to evaluate.", exists=True, file_okay=False)] = None,
     *,
-    page_file: Annotated[Path | None, typer.Option("--page", help="Write a report to read here, one HTML file.", dir_okay=False)] = None,
-    which: propensity.Families = propensity.ALL,
+    page_file: Annotated[Path | None, typer.Option("--page", help="HTML report to write, one file.", dir_okay=False)] = None,
+    which: propensity.Estimators = propensity.ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the models by grouped folds, or measure one finished model.
+    """Cross-validate all estimators by subject, or evaluate one trained model.
 
-    Without --model all are trained anew inside the folds, and the page judges the best one by people it never met. With it,
-    the model in that folder is measured as it is, which says something only on a table that it has not seen.
+    Without --model, all estimators are fitted in each fold, and the HTML report has the best one's figures on unseen subjects.
+    With it, the model in that folder is evaluated on the whole table, which should not be the one that it was trained on.
     """
     if model is not None:
-        _evaluate_finished(model, _taught(table, history, seed), page_file, seed, as_json=as_json)
+        _evaluate_finished(model, _loaded(table, history, seed), page_file, seed, as_json=as_json)
         return
-    compete = contestants(propensity.named(which), RECIPES, seed)
-    taught = _taught(table, history, seed)
+    compete = feature_estimators(propensity.named(which), RECIPES, seed)
+    loaded = _loaded(table, history, seed)
     with progressing("training", steps_in(compete, then_fit=False)) as step:
-        comparison, rows, forecast = compare(taught.sample, seed, compete, step, taught.raw)
+        comparison, rows, forecast = compare(loaded.data, seed, compete, step, loaded.raw)
     if page_file is not None:
-        _write_page(page_file, f"{taught.table.name} ({comparison.family})", taught.sample.take(rows), forecast, seed)
+        _write_page(page_file, f"{loaded.table.name} ({comparison.estimator})", loaded.data.take(rows), forecast, seed)
     if as_json:
         print_json(comparison)
     else:
-        _show_table(taught.table)
+        _show_table(loaded.table)
         _show_comparison(comparison)
 
 
 def main() -> None:
-    """Run the command line; what can go wrong outside ends as one line and an exit code."""
+    """Run the command line; an error in the input is printed as one line and exits with 1."""
     try:
         app()
     except (ModelsError, BundleError, ScorerError, OSError) as error:
@@ -139,45 +139,45 @@ def main() -> None:
         sys.exit(1)
 
 
-def _taught(table: Path | None, history: Path | None, seed: int) -> Taught:
+def _loaded(table: Path | None, history: Path | None, seed: int) -> Loaded:
     if table is not None and history is None:
-        return taught_by_coupons(table, seed)
+        return load_coupons(table, seed)
     if history is not None and table is None:
-        return taught_by_history(history, seed)
+        return load_history(history, seed)
     raise typer.BadParameter("give either --table or --history")
 
 
-def _evaluate_finished(model: Path, taught: Taught, page_file: Path | None, seed: int, *, as_json: bool) -> None:
-    sample = taught.sample
-    forecast = _asked(model, taught)
-    people = np.unique(sample.groups, return_inverse=True)[1].astype(np.int64)
-    measured = figures(sample.taken, forecast, areas(sample.taken, people, (forecast,), seed).of(0))
-    evaluation = Evaluation(table=taught.table, respondents=sample.people, base_rate=float(sample.taken.mean()), model=measured)
+def _evaluate_finished(model: Path, loaded: Loaded, page_file: Path | None, seed: int, *, as_json: bool) -> None:
+    data = loaded.data
+    forecast = _scores(model, loaded)
+    people = np.unique(data.groups, return_inverse=True)[1].astype(np.int64)
+    measured = figures(data.taken, forecast, areas(data.taken, people, (forecast,), seed).of(0))
+    finished = FinishedModel(table=loaded.table, respondents=data.people, base_rate=float(data.taken.mean()), model=measured)
     if page_file is not None:
-        _write_page(page_file, f"{taught.table.name} ({model.name})", sample, forecast, seed)
+        _write_page(page_file, f"{loaded.table.name} ({model.name})", data, forecast, seed)
     if as_json:
-        print_json(evaluation)
+        print_json(finished)
     else:
-        _show_table(evaluation.table)
-        _show_figures({"model": evaluation.model}, evaluation.base_rate)
+        _show_table(finished.table)
+        _show_figures({"model": finished.model}, finished.base_rate)
 
 
-def _asked(model: Path, taught: Taught) -> NDArray[np.float64]:
-    """What the gateway's own scorer says of every row."""
+def _scores(model: Path, loaded: Loaded) -> NDArray[np.float64]:
+    """Probabilities of all rows by the gateway's own scorer, (n,)."""
     report = read_report(model)
     scorer = OnnxScorer((model / MODEL).read_bytes(), report.model)
-    if taught.table.sha256 == report.table.sha256:
-        warn("the model was trained on this very table, so these figures flatter it")
-    rows = taught.sample.rows
+    if loaded.table.sha256 == report.table.sha256:
+        warn("the model was trained on this table, so these figures are too optimistic")
+    rows = loaded.data.rows
     starts = range(0, len(rows), limits.OFFERS_MAX)
     return np.concatenate([scorer.score(rows[start : start + limits.OFFERS_MAX]) for start in starts]).astype(np.float64)
 
 
-def _write_page(path: Path, name: str, sample: Sample, forecast: NDArray[np.float64], seed: int) -> None:
-    """The report to read: what addressing the best brings, and whether it is as right for every kind of offer."""
-    people = np.unique(sample.groups, return_inverse=True)[1].astype(np.int64)
-    judgement = judge(name, sample.taken, forecast, people=people, segments=offer_kinds(sample.rows), seed=seed)
-    path.write_text(page(judgement), encoding="utf-8")
+def _write_page(path: Path, name: str, data: TrainingSet, forecast: NDArray[np.float64], seed: int) -> None:
+    """Write the HTML report, with the kinds of offer as segments."""
+    people = np.unique(data.groups, return_inverse=True)[1].astype(np.int64)
+    evaluation = evaluate_forecasts(name, data.taken, forecast, people=people, segments=offer_kinds(data.rows), seed=seed)
+    path.write_text(page(evaluation), encoding="utf-8")
 
 
 def _show_table(table: TableReport) -> None:
@@ -185,16 +185,18 @@ def _show_table(table: TableReport) -> None:
 
 
 def _show_comparison(comparison: Comparison) -> None:
-    _show_figures({"plain logistic": comparison.logistic, **{of.family: of.figures for of in comparison.families}}, comparison.base_rate)
-    errors = ", ".join(f"{of.family} {of.error:.4f} ({of.hybrid_loss})" for of in comparison.families)
-    say(f"share on the wrong side of one half (rows, the hybrid loss): {errors}")
+    _show_figures(
+        {"plain logistic": comparison.logistic, **{of.estimator: of.figures for of in comparison.estimators}}, comparison.base_rate
+    )
+    errors = ", ".join(f"{of.estimator} {of.error:.4f} ({of.hybrid_loss})" for of in comparison.estimators)
+    say(f"misclassified share (rows, the hybrid loss): {errors}")
     for remark in comparison.remarks:
         say(f"remark: {remark}")
     say(
-        f"best by log-loss: {comparison.family}; "
+        f"best by log-loss: {comparison.estimator}; "
         f"AUC above plain logistic {interval_text(comparison.difference)}; "
         f"{comparison.folds} folds by {comparison.respondents} respondents, "
-        "95 % intervals over respondents; with weather, temperature and habits unknown "
+        "95 % intervals over respondents; with weather, zone and habits unknown "
         f"the best one's AUC is {comparison.blind_auc:.4f}"
     )
 
@@ -210,9 +212,9 @@ def _show_figures(rows: dict[str, Figures], base_rate: float) -> None:
 
 def _show_model(report: Report, out: Path) -> None:
     say(
-        f"model in {out}: {report.family} ({report.setting}, {report.calibration}), {report.model_bytes} bytes, "
+        f"model in {out}: {report.estimator} ({report.setting}, {report.calibration}), {report.model_bytes} bytes, "
         f"{', '.join(report.model.ops)}; ONNX differs by at most {report.parity_worst:.1g} on {report.parity_rows} synthetic and as many "
-        f"wild rows; {report.batch_1_us} µs for 1 row, {report.batch_64_us} µs for 64"
+        f"extreme rows; {report.batch_1_us} µs for 1 row, {report.batch_64_us} µs for 64"
     )
 
 

@@ -1,7 +1,7 @@
-"""The one family of errors that the workstation's commands end with: a line that names the cause and the way out."""
+"""The base class of the errors that a `wayside-models` command prints as one line."""
 
 from __future__ import annotations
 
 
 class ModelsError(ValueError):
-    """What was given cannot be used. Each room has its own kind; the command line shows the text and leaves with 1."""
+    """Input cannot be used; the message names the cause and the remedy. The command line prints it and exits with 1."""

@@ -1,10 +1,10 @@
-"""A fitted model as ONNX, and the proof that it answers there as it does here.
+"""A fitted estimator as ONNX, with a parity check by the gateway's own scorer.
 
-Each family writes itself (`models/propensity/graph.py` tells why); this file asks the result the same questions that a
-gateway will ask. Two sets of rows are asked: drawn situations, of which the answers travel with the model so that the
-gateway can ask them again, and wild rows full of unknown, endless and absurd values, which nobody should ever see.
+`models/propensity/conversion.py` writes the ONNX model. Two sets of rows are compared with the native model: random
+situations, which are stored with the probabilities beside the model so that a gateway can repeat the check, and extreme
+rows full of unknown, infinite and huge values.
 
-The rows that travel with a model for checking are drawn from a seed. Nobody's answers leave the workstation.
+The stored rows are drawn from a seed; no row of the training set leaves the workstation.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features, limits
 from gateway.core.features import KINDS, Heading, Situation, Weather
 from models.errors import ModelsError
-from models.propensity.families import Fitted
-from models.propensity.graph import entry_of
+from models.propensity.conversion import entry_of, to_onnx
+from models.propensity.estimators import Fitted
 
 PARITY_ROWS = 1_024
-UNKNOWN = 0.2  # share of synthetic situations in which one source of knowledge is silent
+UNKNOWN = 0.2  # share of synthetic situations in which one source is unknown
 _TIMED_CALLS = 2_000
-_WILD = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-30, -1.0, 0.5, 77.0], np.float32)
+_EXTREMES = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-30, -1.0, 0.5, 77.0], np.float32)
 
 
 class ExportError(ModelsError):
-    """The model cannot be shipped; the text says why."""
+    """The model cannot be exported; the message names the reason."""
 
 
 class Exported(NamedTuple):
-    """A model ready for a bundle. `parity_worst` is the largest difference over all rows asked; times are medians a call."""
+    """A model ready for a bundle: parity rows (n, k), probabilities (n,), the largest difference, medians in µs a call."""
 
     model: bytes
     entry: ModelEntry
@@ -54,62 +54,66 @@ class Exported(NamedTuple):
 
 
 def export(fitted: Fitted, seed: int, bytes_max: int = MODEL_BYTES_MAX) -> Exported:
-    """A model on feature rows as ONNX, checked on synthetic and wild rows; `ExportError` or `ScorerError` when it may not be shipped."""
-    model = fitted.to_onnx(len(features.FEATURES))
+    """The estimator as ONNX, compared with the native model on synthetic and extreme rows.
+
+    Raises ExportError if the model has more than `bytes_max` bytes, ScorerError if a gateway would refuse it or a probability
+    differs by more than 1e-5.
+    """
+    model = to_onnx(fitted, len(features.FEATURES))
     if len(model) > bytes_max:
         raise ExportError(f"the model has {len(model)} bytes, at most {bytes_max} are allowed: use fewer rounds or less depth")
     entry = entry_of(model)
     rows = features.matrix(synthetic(seed, PARITY_ROWS))
     expected = fitted.propensity(rows).astype(np.float32)
-    strange = wild(rows, seed)
+    extreme = extreme_rows(rows, seed)
     scorer = OnnxScorer(model, entry)
-    worst_of_strange = scorer.check_parity(strange, fitted.propensity(strange).astype(np.float32))
+    worst_of_extreme = scorer.check_parity(extreme, fitted.propensity(extreme).astype(np.float32))
     return Exported(
         model=model,
         entry=entry,
         rows=rows,
         expected=expected,
-        parity_worst=max(scorer.check_parity(rows, expected), worst_of_strange),
+        parity_worst=max(scorer.check_parity(rows, expected), worst_of_extreme),
         batch_1_us=_median_us(lambda: scorer.score(rows[:1])),
         batch_64_us=_median_us(lambda: scorer.score(rows[: limits.OFFERS_MAX])),
     )
 
 
 def synthetic(seed: int, count: int) -> list[Situation]:
-    """Situations drawn over the features' ranges, round and odd values alike, with everything that may be unknown unknown at times."""
+    """Random situations over the ranges of the features: half with round values, each source unknown at times."""
     draws = np.random.default_rng(seed)
     return [_drawn(draws) for _ in range(count)]
 
 
-def wild(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """The rows with a fourth of their values unknown, endless, absurd or never seen; the first few are nothing but one such value."""
+def extreme_rows(rows: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """A copy of the rows (n, k) with a fourth of the values unknown, infinite or huge; the first rows hold one such value only."""
     draws = np.random.default_rng(seed)
-    strange = np.where(draws.random(rows.shape) < 0.25, draws.choice(_WILD, rows.shape), rows)
-    strange[: len(_WILD)] = _WILD[:, np.newaxis]
-    return strange.astype(np.float32)
+    extreme = np.where(draws.random(rows.shape) < 0.25, draws.choice(_EXTREMES, rows.shape), rows)
+    extreme[: len(_EXTREMES)] = _EXTREMES[:, np.newaxis]
+    return extreme.astype(np.float32)
 
 
 def _drawn(draws: np.random.Generator) -> Situation:
     headings, weathers, kinds = get_args(Heading), get_args(Weather), (*KINDS, "other")
-    round_values = draws.random() < 0.5  # splits lie between round values, offers and clocks are full of them
-    silent = draws.random(3) < UNKNOWN
-    untold = draws.random(len(KINDS)) < UNKNOWN
+    round_values = draws.random() < 0.5  # common in offers and clocks, and splits lie between round values
+    unknown = draws.random(3) < UNKNOWN
+    unknown_kinds = draws.random(len(KINDS)) < UNKNOWN
     visits = draws.choice([0.0, 0.5, 2.0, 6.0, 10.0], len(KINDS)) if round_values else draws.uniform(0.0, 15.0, len(KINDS))
     return Situation(
         hour=float(draws.integers(24)) if round_values else draws.uniform(0.0, 24.0),
         heading=headings[draws.integers(len(headings))],
-        weather=None if silent[0] else weathers[draws.integers(len(weathers))],
-        temperature_c=None if silent[1] else float(draws.integers(-15, 40)) if round_values else draws.uniform(-15.0, 40.0),
+        weather=None if unknown[0] else weathers[draws.integers(len(weathers))],
+        temperature_c=None if unknown[1] else float(draws.integers(-15, 40)) if round_values else draws.uniform(-15.0, 40.0),
         offer_kind=kinds[draws.integers(len(kinds))],
         expiry_hours=float(draws.choice([0.5, 1.0, 2.0, 4.0, 24.0, 168.0])) if round_values else draws.uniform(0.1, 200.0),
         travel_min=float(draws.choice([0.0, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0])) if round_values else draws.uniform(0.0, 45.0),
-        visits_month={} if silent[2] else {kind: float(visits[at]) for at, kind in enumerate(KINDS) if not untold[at]},
+        visits_month={} if unknown[2] else {kind: float(visits[at]) for at, kind in enumerate(KINDS) if not unknown_kinds[at]},
         **_around(draws),
     )
 
 
 def _around(draws: np.random.Generator) -> dict[str, float | None]:
-    """What a gateway may know of a zone. A model that was taught without it is thereby shown to be indifferent to it."""
+    """Random values of a zone. The parity rows show whether a model without zone data depends on zone values."""
     tops = {"noise_dba": 110.0, "pm2_5_ug_m3": 150.0, "crowd_per_hour": 5_000.0, "context_age_min": 180.0}
     return {name: None if draws.random() < UNKNOWN else float(draws.uniform(0.0, top)) for name, top in tops.items()}
 

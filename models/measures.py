@@ -1,8 +1,8 @@
-"""How good a forecast is, and how sure we may be of that.
+"""Measures of forecasts, with bootstrap intervals over respondents.
 
-The rows of one respondent resemble each other, so twenty of them are worth far less than twenty people's. Intervals
-come from drawing respondents, not rows: the draw gives each respondent a weight, and the area under the curve is
-computed with weights. Both models are measured on the same draws, so their difference has an interval of its own.
+The rows of one respondent resemble each other, so twenty of one respondent are worth far less than one each of twenty. Intervals
+come from drawing respondents, not rows: a draw gives each respondent a weight, and the area under the curve is computed
+with weights. All models are measured on the same draws, so the difference of two models has an interval of its own.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from models.arrays import Floats, Ints
 
 BOOTSTRAPS = 1_000
 _BINS = 10
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """A figure and where it lies with 95 % confidence."""
+    """A figure and its 95 % interval."""
 
     value: float
     low: float
@@ -30,7 +28,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What is said of one model. `calibration_error` is the mean gap between forecast and share taken over ten bins of equal size."""
+    """Figures of one model. `calibration_error` is the mean gap between forecast and share taken over ten bins of equal size."""
 
     auc: Interval
     average_precision: float
@@ -40,7 +38,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Ranking:
-    """Forecasts sorted once, best first and ties together, so that a figure costs little for each of many weightings."""
+    """Forecasts (n,) sorted once, best first and ties together, so that a figure is cheap for each of many weights (n,)."""
 
     def __init__(self, taken: Ints, forecast: Floats) -> None:
         values, self._level = np.unique(-forecast, return_inverse=True)
@@ -48,14 +46,14 @@ class Ranking:
         self._taken = taken.astype(np.float64)
 
     def auc(self, weights: Floats) -> float:
-        """Weighted share of (taken, not taken) pairs in the right order, ties half; NaN when one class has no weight."""
+        """Weighted share of (taken, not taken) pairs in the right order, ties half; NaN if one class has no weight."""
         right, wrong = self._sums(weights)
         pairs = float(right.sum() * wrong.sum())
         before = np.cumsum(right) - right / 2
         return float((wrong * before).sum()) / pairs if pairs else float("nan")
 
     def captured(self, share: float) -> Callable[[Floats], float]:
-        """Share of all the taken that stand in the best `share` of the rows."""
+        """A function of weights: the share of all taken rows that are in the best `share` of the rows."""
 
         def measure(weights: Floats) -> float:
             seen, found = self._gains(weights)
@@ -64,12 +62,12 @@ class Ranking:
         return measure
 
     def lift(self, share: float) -> Callable[[Floats], float]:
-        """How many times more often the best `share` of the rows is taken than all of them."""
+        """A function of weights: the rate of the best `share` of the rows over the rate of all."""
         captured = self.captured(share)
         return lambda weights: captured(weights) / share
 
     def _sums(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Weight of the taken and of the others, level by level."""
+        """Weights of the taken rows and of the others, by level of the forecast, (levels,) each."""
         right = np.bincount(self._level, weights * self._taken, self._levels).astype(np.float64)
         wrong = np.bincount(self._level, weights * (1.0 - self._taken), self._levels).astype(np.float64)
         return right, wrong
@@ -92,12 +90,12 @@ class Areas(NamedTuple):
         return interval(self.whole[index], self.drawn[:, index])
 
     def difference(self, index: int, base: int) -> Interval:
-        """By how much the AUC of one forecast is above that of another, on the same draws."""
+        """The AUC of one forecast minus that of another, on the same draws."""
         return interval(self.whole[index] - self.whole[base], self.drawn[:, index] - self.drawn[:, base])
 
 
 def areas(taken: Ints, respondents: Ints, forecasts: Sequence[Floats], seed: int) -> Areas:
-    """The AUC of every forecast over the same draws of respondents. `respondents` are group numbers from 0."""
+    """The AUC of every forecast (n,) over the same draws of respondents; `respondents` (n,) holds respondent numbers from 0."""
     rankings = [Ranking(taken, forecast) for forecast in forecasts]
     drawn = [[ranking.auc(weights) for ranking in rankings] for weights in draw_units(respondents, seed, BOOTSTRAPS)]
     ones = np.ones(len(taken))
@@ -105,7 +103,7 @@ def areas(taken: Ints, respondents: Ints, forecasts: Sequence[Floats], seed: int
 
 
 def draw_units(units: Ints, seed: int, draws: int) -> Iterator[Floats]:
-    """Weights of the rows, (n,), for each draw: how often the row's unit (numbered from 0) was drawn, with replacement."""
+    """Weights of the rows, (n,), for each draw with replacement: the count of the row's unit; `units` (n,) holds unit numbers from 0."""
     chance = np.random.default_rng(seed)
     count = int(units.max()) + 1
     for _ in range(draws):
@@ -113,7 +111,7 @@ def draw_units(units: Ints, seed: int, draws: int) -> Iterator[Floats]:
 
 
 def figures(taken: Ints, forecast: Floats, auc: Interval) -> Figures:
-    """The other figures beside an AUC that is already known."""
+    """All figures of a forecast (n,) of outcomes 0/1 (n,), given its AUC."""
     return Figures(
         auc=auc,
         average_precision=average_precision(taken, forecast),
@@ -124,13 +122,13 @@ def figures(taken: Ints, forecast: Floats, auc: Interval) -> Figures:
 
 
 def log_loss(taken: Ints, forecast: Floats) -> float:
-    """Mean surprise of the outcomes; a forecast that is quite sure is taken for nearly sure."""
+    """Mean log-loss of probabilities (n,), which are clipped to 1e-12 from 0 and 1."""
     sure = np.clip(forecast, 1e-12, 1 - 1e-12)
     return float(-np.mean(np.where(taken == 1, np.log(sure), np.log(1 - sure))))
 
 
 def average_precision(taken: Ints, forecast: Floats) -> float:
-    """Precision averaged over the taken rows, best forecast first; rows that tie are counted together."""
+    """Average precision over the taken rows, best forecast first; ties count together."""
     order = np.argsort(-forecast, kind="stable")
     found = np.cumsum(taken[order])
     ends = np.append(np.flatnonzero(np.diff(forecast[order])), len(order) - 1)
@@ -139,7 +137,7 @@ def average_precision(taken: Ints, forecast: Floats) -> float:
 
 
 def interval(value: float, drawn: Floats) -> Interval:
-    """The middle 95 % of what was drawn, around the figure itself."""
+    """A figure with the middle 95 % of its draws; NaN draws are left out."""
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
     return Interval(value=float(value), low=float(low), high=float(high))
 

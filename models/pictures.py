@@ -1,6 +1,6 @@
-"""The look of every picture that the workstation draws: one font, few colours that colour-blind people tell apart, no chart junk.
+"""The common style of all charts, as SVG, in a palette for colour-blind readers.
 
-Pictures are SVG: sharp on a phone and on a poster, and the same figures give the same bytes (no date, no random ids).
+The same figures give the same bytes: no date and no random ids are written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette (jfly.uni-koeln.de/color): ours, another's, a warning, and what stands behind.
+# Okabe and Ito's palette (jfly.uni-koeln.de/color): our model, another model, warnings, and background lines.
 OURS, OTHER, ALERT, QUIET = "#0072b2", "#e69f00", "#d55e00", "#8a8f98"
 INK = "#1f2430"
 _STYLE: dict[Any, Any] = {
@@ -40,14 +40,14 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def drawing(width_in: float = 6.4, height_in: float = 4.0, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure with `columns` axes side by side, in the house's look; sizes in inches."""
+    """A figure with `columns` axes side by side in the common style; sizes in inches."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width_in, height_in))
         yield figure, [figure.add_subplot(1, columns, place + 1) for place in range(columns)]
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text that may stand in a page: no declaration, no document type."""
+    """The figure as SVG text to embed in a page, without XML declaration and document type."""
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -1,6 +1,6 @@
-"""What is kept beside a model: where it came from, what it can do, and with which tools it was made.
+"""The report beside a trained model: its table, its figures and the versions of the tools that made it.
 
-A figure without its circumstances cannot be checked by anybody. The few that matter travel on in the bundle's manifest.
+Some of its figures are copied into the bundle's manifest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.adapters.bundle import CalibrationName, ModelEntry
 from gateway.core import features
 from models.errors import ModelsError
 from models.export import Exported
-from models.propensity.families import Fitted
+from models.propensity.estimators import Fitted
 from models.tables.coupon import Coupons
 from models.training import Comparison
 
@@ -24,11 +24,11 @@ REPORT = "report.json"
 
 
 class ReportError(ModelsError):
-    """A folder holds no model that `train` wrote; the text says what to do."""
+    """A folder holds no report of `train`; the message names the command that writes one."""
 
 
 class TableReport(msgspec.Struct, frozen=True):
-    """The table that taught: its name and hash (never its rows), and what became of them."""
+    """The training table: name, hash, and counts of its rows; no rows."""
 
     name: str
     sha256: str
@@ -38,11 +38,11 @@ class TableReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All that `wayside-models train` found out."""
+    """The result of `wayside-models train`; times in microseconds a call."""
 
     table: TableReport
     comparison: Comparison
-    family: str
+    estimator: str
     setting: str
     calibration: CalibrationName
     model: ModelEntry
@@ -55,12 +55,12 @@ class Report(msgspec.Struct, frozen=True):
     tools: Mapping[str, str]
 
     def metrics(self) -> dict[str, float]:
-        """The figures that a bundle's manifest carries."""
+        """The figures for a bundle's manifest."""
         of = self.comparison
         return {
             "rows": float(of.rows),
             "respondents": float(of.respondents),
-            "judged": float(of.judged),
+            "evaluated": float(of.evaluated),
             "base_rate": round(of.base_rate, 4),
             "auc": round(of.champion.auc.value, 4),
             "auc_low": round(of.champion.auc.low, 4),
@@ -74,14 +74,14 @@ class Report(msgspec.Struct, frozen=True):
             "brier": round(of.champion.brier, 4),
             "log_loss": round(of.champion.log_loss, 4),
             "calibration_error": round(of.champion.calibration_error, 4),
-            "error": round(of.families[0].error, 4),
-            "families_compared": float(len(of.families)),
+            "error": round(of.estimators[0].error, 4),
+            "estimators_compared": float(len(of.estimators)),
             "parity_worst": self.parity_worst,
         }
 
 
 def table_report(path: Path, history: Coupons) -> TableReport:
-    """What is said of the table at `path`."""
+    """Name, hash and row counts of the coupon table at `path`."""
     return TableReport(
         name=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -96,7 +96,7 @@ def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, export
     return Report(
         table=table,
         comparison=comparison,
-        family=fitted.family,
+        estimator=fitted.estimator,
         setting=fitted.setting,
         calibration=fitted.calibration.name,
         model=exported.entry,
@@ -106,17 +106,17 @@ def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, export
         batch_1_us=exported.batch_1_us,
         batch_64_us=exported.batch_64_us,
         features_hash=features.SCHEMA_HASH,
-        tools={name: version(name) for name in ("numpy", "onnx", "onnxruntime", "scikit-learn")},
+        tools={name: version(name) for name in ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")},
     )
 
 
 def save_report(report: Report, folder: Path) -> None:
-    """Write the report beside the model."""
+    """Write the report into the folder of the model."""
     (folder / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 
 
 def read_report(folder: Path) -> Report:
-    """The report in `folder`, or `ReportError`."""
+    """The report in `folder`. Raises ReportError if there is none or it cannot be read."""
     try:
         return msgspec.json.decode((folder / REPORT).read_bytes(), type=Report)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""How every command of the workstation speaks: tables and lines for people, one JSON object for machines, progress aside.
+"""Output of all commands: tables and lines of text, or one JSON object, and progress.
 
-Results go to the standard output, signs of life and warnings to the standard error, so that a pipe gets results only. What
-came from a table is printed as it is: a name in square brackets is no markup.
+Results go to the standard output, progress and warnings to the standard error, so that a pipe gets results only. Text from
+a table is printed literally: a name in square brackets is no markup.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from rich.table import Table
 
 from models.measures import Interval
 
-_WIDTH = 200  # of what goes to a file or a pipe, where nobody's window cuts a table off
+_WIDTH = 200  # characters a line in a file or a pipe, which have no window
 
 
 def print_json(value: object) -> None:
-    """One JSON object, a line of its own, on the standard output."""
+    """Print one line of JSON on the standard output."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
-    """One line for people."""
+    """Print one line of text on the standard output."""
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    """One line on the standard error: the command goes on."""
+    """Print a warning as one line on the standard error."""
     Console(stderr=True).print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def complain(error: Exception) -> None:
-    """One line on the standard error: the command ends."""
+    """Print an error as one line on the standard error."""
     text = " ".join(str(error).split())
     Console(stderr=True).print(f"error: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people: texts to the left, numbers to the right."""
+    """Print a table: texts are aligned to the left, numbers to the right."""
     listed = [[_cell(value) for value in row] for row in rows]
     table = Table(title=escape(title), title_justify="left")
     for place, name in enumerate(header):
@@ -57,25 +57,25 @@ def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) ->
 
 
 def counts_text(refused: Mapping[str, int]) -> str:
-    """Rows refused by reason, in words."""
+    """Refused rows by reason as text; "none" if there are none."""
     return ", ".join(f"{reason} {rows:,}" for reason, rows in sorted(refused.items()) if rows) or "none"
 
 
 def interval_text(of: Interval, places: int = 4) -> str:
-    """A figure and its interval."""
+    """A figure and its interval as text."""
     return f"{of.value:.{places}f} ({of.low:.{places}f} … {of.high:.{places}f})"
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A sign of life on the standard error, gone when done."""
+    """Show a spinner with the text `what` on the standard error while the block runs."""
     with Console(stderr=True).status(what):
         yield
 
 
 @contextmanager
 def progressing(what: str, steps: int) -> Iterator[Callable[[str], None]]:
-    """A bar of `steps` on the standard error; what is yielded is called once a step with its name."""
+    """Show a progress bar of `steps` on the standard error; the yielded function takes a step's name and advances it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=steps)

@@ -1,11 +1,11 @@
-"""From a history to the model that a gateway is given, and a comparison that can be believed.
+"""Comparison of all estimators by cross-validation, and the champion for the gateway.
 
-Every family of `models/propensity` competes; the one of least log-loss on people whom it never met becomes the model. Beside
-them stands a plain logistic regression on the table's own words: the least that any of this has to beat.
+The estimator of `models/propensity` with the least log-loss on unseen respondents becomes the champion. The baseline is a plain
+logistic regression on the table's own columns, one-hot.
 
-Nothing is chosen by looking at the rows that judge: settings and calibration come from folds inside the training part,
-and a respondent is always on one side only. (The choice of the family itself is made on the judged rows: one choice among
-seven, on thousands of rows, flatters the winner by less than the width of its interval.)
+Settings and calibration are chosen by folds inside the training part, and a respondent is always on one side only. The
+choice of the estimator itself is made on the tested rows: one choice among seven, on thousands of rows, biases the
+champion's figures by less than the width of the interval.
 """
 
 from __future__ import annotations
@@ -21,34 +21,33 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from gateway.core import features
+from models.arrays import Floats, Ints, Rows
 from models.measures import Figures, Interval, areas, figures
 from models.propensity.boosting import RECIPES, Recipe
-from models.propensity.comparing import AS_IS, FamilyFigures, Judged, comparison_steps
-from models.propensity.comparing import compare as compare_families
-from models.propensity.families import NAMES, Family, Fitted, Step, families, fit_family, no_step, steps_of
-from models.propensity.graph import Floats, Ints, Rows
-from models.propensity.sample import FOLDS, Sample, TrainingError, checked, folds
-from models.propensity.withholding import blinded, columns, withhold
+from models.propensity.cross_validation import AS_IS, CrossValidation, EstimatorFigures, comparison_steps, cross_validate
+from models.propensity.estimators import NAMES, Estimator, Fitted, Step, estimators, fit_estimator, no_step, steps_of
+from models.propensity.masking import columns, mask, without_context
+from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, folds, validated
 from models.tables.coupon import Coupons
 
 _BLIND = "blind"
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All families on rows that none of them saw.
+    """Out-of-fold figures of all estimators, best first.
 
-    `champion` are the figures of the best `family`, `logistic` those of plain logistic regression and `difference` by how much the
-    champion's AUC is above it; `blind_auc` is the champion's AUC when neither weather, zone nor anybody's habits are known.
+    `champion` are the figures of the best `estimator`, `logistic` those of plain logistic regression, `difference` is the champion's
+    AUC minus that of plain logistic regression, and `blind_auc` the champion's AUC with weather, zone and habits unknown.
     """
 
     rows: int
     respondents: int
-    judged: int
+    evaluated: int
     base_rate: float
     folds: int
     seed: int
-    family: str
-    families: tuple[FamilyFigures, ...]
+    estimator: str
+    estimators: tuple[EstimatorFigures, ...]
     logistic: Figures
     champion: Figures
     difference: Interval
@@ -57,83 +56,88 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Compared(NamedTuple):
-    """A comparison and what it rests on: the numbers of the judged rows and the champion's forecasts of them."""
+    """A comparison, the numbers of the tested rows, (n,), and the champion's forecasts of these rows, (n,)."""
 
     comparison: Comparison
     rows: Ints
     forecast: Floats
 
 
-def sample_of(history: Coupons, seed: int) -> Sample:
-    """The coupon history as numbers; `TrainingError` when it cannot teach anything."""
+def coupon_training_set(history: Coupons, seed: int) -> TrainingSet:
+    """The training set of a coupon table, with masked rows. Raises TrainingError if it cannot be used."""
     rows = features.matrix(history.situations)
-    sample = Sample(rows, history.taken, history.respondents, names=features.NAMES)
-    checked(sample)
-    return sample._replace(withheld=withhold(rows, seed))
+    data = TrainingSet(rows, history.taken, history.respondents, names=features.NAMES)
+    validated(data)
+    return data._replace(masked=mask(rows, seed))
 
 
-def contestants(names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0) -> tuple[Family, ...]:
-    """The families for feature rows; the segments of the hybrid are the kinds of offer."""
-    return families(names, columns=features.NAMES, dummies=tuple(columns("offer_").tolist()), recipes=recipes, seed=seed)
+def feature_estimators(names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0) -> tuple[Estimator, ...]:
+    """The estimators for feature rows; the segments of the hybrid are the kinds of offer."""
+    return estimators(names, columns=features.NAMES, dummies=tuple(columns("offer_").tolist()), recipes=recipes, seed=seed)
 
 
 def plain_logistic(raw: NDArray[np.str_], taken: Ints) -> Any:
-    """Logistic regression on one-hot words, fitted: the least that a model has to beat. Has `predict_proba(raw)`."""
+    """The baseline: a logistic regression fitted to texts `raw` (n, columns), one-hot, and outcomes (n,)."""
     return make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(max_iter=2_000)).fit(raw, taken)
 
 
-def fit_champion(sample: Sample, seed: int, family: Family, step: Step = no_step) -> Fitted:
-    """The family that won, fitted to every row."""
-    return fit_family(family, sample, seed, step)
+def fit_champion(data: TrainingSet, seed: int, estimator: Estimator, step: Step = no_step) -> Fitted:
+    """The best estimator, fitted to every row."""
+    return fit_estimator(estimator, data, seed, step)
 
 
 def offer_kinds(rows: Rows) -> list[str]:
-    """The kind of offer that each feature row speaks of; `other` where it says none of those."""
+    """The kind of offer of each feature row (n, k), (n,); `other` if no column of a kind is set."""
     of = columns("offer_")
     names = np.array([features.NAMES[column].removeprefix("offer_") for column in of.tolist()] + ["other"])
     stated = np.nan_to_num(rows[:, of]) > 0.5
     return [str(name) for name in names[np.where(stated.any(axis=1), stated.argmax(axis=1), len(of))]]
 
 
-def compare(sample: Sample, seed: int, compete: Sequence[Family], step: Step = no_step, raw: NDArray[np.str_] | None = None) -> Compared:
-    """Every family, each forecast made by a model that never met the respondent; `raw` are the table's own words for plain logistic."""
-    if raw is None and "logistic" not in {family.name for family in compete}:
-        raise TrainingError("a comparison needs the family logistic: it is what the others have to beat; add it to --families")
-    finite, remarks = checked(sample)
-    judged = compare_families(finite, compete, seed, step, {_BLIND: blinded(finite.rows)})
-    best = judged.best.family
-    taken, people = sample.taken[judged.rows], np.unique(sample.groups[judged.rows], return_inverse=True)[1]
-    plain = _plain(sample, raw, judged, seed)
-    champion = judged.forecasts[best, AS_IS]
-    area = areas(taken, people, (plain, champion, judged.forecasts[best, _BLIND]), seed)
+def compare(
+    data: TrainingSet, seed: int, compete: Sequence[Estimator], step: Step = no_step, raw: NDArray[np.str_] | None = None
+) -> Compared:
+    """Cross-validate all estimators; `raw` (n, columns) are the table's texts for plain logistic regression.
+
+    Raises TrainingError if the training set cannot be used, or if there is no baseline: neither `raw` nor the estimator logistic.
+    """
+    if raw is None and "logistic" not in {estimator.name for estimator in compete}:
+        raise TrainingError("a comparison needs the estimator logistic as its baseline; add it to --estimators")
+    finite, remarks = validated(data)
+    validation = cross_validate(finite, compete, seed, step, {_BLIND: without_context(finite.rows)})
+    best = validation.best.estimator
+    taken, people = data.taken[validation.rows], np.unique(data.groups[validation.rows], return_inverse=True)[1]
+    plain = _plain(data, raw, validation, seed)
+    champion = validation.forecasts[best, AS_IS]
+    area = areas(taken, people, (plain, champion, validation.forecasts[best, _BLIND]), seed)
     comparison = Comparison(
-        rows=len(sample.taken),
-        respondents=sample.people,
-        judged=len(taken),
+        rows=len(data.taken),
+        respondents=data.people,
+        evaluated=len(taken),
         base_rate=float(taken.mean()),
         folds=FOLDS,
         seed=seed,
-        family=best,
-        families=judged.of,
+        estimator=best,
+        estimators=validation.of,
         logistic=figures(taken, plain, area.of(0)),
         champion=figures(taken, champion, area.of(1)),
         difference=area.difference(1, 0),
         blind_auc=area.of(2).value,
         remarks=remarks,
     )
-    return Compared(comparison, judged.rows, champion)
+    return Compared(comparison, validation.rows, champion)
 
 
-def steps_in(compete: Sequence[Family], *, then_fit: bool) -> int:
-    """How often `step` will be called by `compare`, and at most by fitting the winner after it, for a progress bar."""
-    return comparison_steps(compete) + (max(steps_of([family]) for family in compete) if then_fit else 0)
+def steps_in(compete: Sequence[Estimator], *, then_fit: bool) -> int:
+    """Number of calls of `step` by `compare`, and at most by fitting the champion after it."""
+    return comparison_steps(compete) + (max(steps_of([estimator]) for estimator in compete) if then_fit else 0)
 
 
-def _plain(sample: Sample, raw: NDArray[np.str_] | None, judged: Judged, seed: int) -> Floats:
-    """Forecasts of plain logistic regression for the judged rows: on words where there are any, else on the columns."""
+def _plain(data: TrainingSet, raw: NDArray[np.str_] | None, validation: CrossValidation, seed: int) -> Floats:
+    """Forecasts of plain logistic regression for the tested rows: on the texts if there are any, else on the features."""
     if raw is None:
-        return judged.forecasts["logistic", AS_IS]
-    forecast = np.zeros(len(sample.taken))
-    for train, test in folds(sample, FOLDS, seed):
-        forecast[test] = plain_logistic(raw[train], sample.taken[train]).predict_proba(raw[test])[:, 1]
-    return forecast[judged.rows]
+        return validation.forecasts["logistic", AS_IS]
+    forecast = np.zeros(len(data.taken))
+    for train, test in folds(data, FOLDS, seed):
+        forecast[test] = plain_logistic(raw[train], data.taken[train]).predict_proba(raw[test])[:, 1]
+    return forecast[validation.rows]

@@ -17,12 +17,14 @@ echo "lock: fetching uv into a throwaway environment"
 "$python" -m venv "$scratch/venv"
 "$scratch/venv/bin/python" -m pip --disable-pip-version-check --quiet install uv
 
-# resolve NAME SOURCE...: requirements/NAME.txt. uv starts from the present file, so that only necessary changes are made.
+# resolve NAME START SOURCE...: requirements/NAME.txt. uv starts from requirements/START.txt, so that only necessary changes are
+# made; the device starts from the developer's lock, because it ships the versions that are tested.
 resolve() {
   name=$1
-  shift
+  start=$2
+  shift 2
   echo "lock: resolving requirements/$name.txt"
-  [ ! -e "requirements/$name.txt" ] || cp "requirements/$name.txt" "$scratch/$name.txt"
+  [ ! -e "requirements/$start.txt" ] || cp "requirements/$start.txt" "$scratch/$name.txt"
   "$scratch/venv/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --excludes "$scratch/ours.txt" --no-emit-index-url --no-header "$@" -o "$scratch/$name.txt"
   if grep -nE '://|^--' "$scratch/$name.txt"; then
@@ -32,6 +34,6 @@ resolve() {
   mv "$scratch/$name.txt" "requirements/$name.txt"
 }
 
-resolve device pyproject.toml
-resolve dev --extra dev pyproject.toml models/pyproject.toml firmware_sim/pyproject.toml dashboard/pyproject.toml
+resolve dev dev --extra dev pyproject.toml models/pyproject.toml firmware_sim/pyproject.toml dashboard/pyproject.toml
+resolve device dev pyproject.toml
 echo "lock: done; changes: git diff --stat requirements"

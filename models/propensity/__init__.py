@@ -1,1 +1,1 @@
-"""How likely is it taken? Every family of models that may answer, one file each, compared on people they never met."""
+"""Estimators of the probability that an offer is taken, one file each, and cross-validation on unseen subjects."""

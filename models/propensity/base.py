@@ -1,9 +1,4 @@
-"""What every family of models has in common: the calls of scikit-learn, and log-odds behind them.
-
-`fit(rows, taken)` and `predict_proba(rows)` work as they do there, so a family can be put where a scikit-learn classifier
-can. `groups` tells who the rows are of, for families that set some people aside while they learn. `emit` writes the model
-into an ONNX graph.
-"""
+"""The interface of all estimators: scikit-learn's calls, log-odds, and the parts that are converted to ONNX."""
 
 from __future__ import annotations
 
@@ -12,24 +7,27 @@ from typing import Self
 
 import numpy as np
 
-from models.propensity.graph import Floats, Graph, Ints, Rows
-from models.propensity.sample import probability
+from models.arrays import Floats, Ints, Rows
+from models.propensity.training_set import probability
 
 
 class Classifier(ABC):
-    """A family: rows float32 (n, k) with NaN for unknown, outcomes 0/1 (n,)."""
+    """An estimator of a 0/1 outcome. Rows are float32 (n, k) with NaN for unknown, outcomes (n,).
+
+    `groups` (n,) numbers the subject of each row, for estimators that hold out whole subjects in fitting.
+    """
 
     @abstractmethod
     def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:
-        """Learn from `rows`."""
+        """Fit to `rows` and return the estimator, as scikit-learn does."""
 
     @abstractmethod
     def decision_function(self, rows: Rows) -> Floats:
         """Log-odds, (n,)."""
 
     @abstractmethod
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1)."""
+    def parts(self) -> tuple[object, ...]:
+        """The fitted parts in the order of computation, from rows (n, k) to log-odds (n, 1), each known to `conversion`."""
 
     def predict_proba(self, rows: Rows) -> Floats:
         """The probabilities of "not taken" and "taken", (n, 2)."""
@@ -42,7 +40,7 @@ class Classifier(ABC):
 
 
 def smoothed_log_odds(taken: Floats, rows: Floats, rate: float, strength: float) -> Floats:
-    """Log-odds of shares that are drawn towards `rate` as if `strength` more rows had had it: ten rows are no certainty."""
+    """Log-odds of the shares `taken` / `rows`, (n,), shrunk towards `rate` as if `strength` more rows had had it."""
     share = (taken + strength * rate) / (rows + strength)
     odds: Floats = np.log(share) - np.log1p(-share)
     return odds

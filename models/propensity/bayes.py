@@ -1,15 +1,16 @@
-"""Naive Bayes that learns in real time: counts in bins, one model an offer, small enough to travel and to learn on a gateway.
+"""Online naive Bayes: counts in bins, one model an offer, small enough to be sent to a gateway and updated there.
 
-Every predictor keeps how often each of its bins was taken and refused. Its contribution is the log of how much commoner the
-bin is among the taken; the contributions and the prior are added up. New answers add to the counts, old ones fade with a
-half-life, so the model follows the season without being trained anew: the workstation only lends it a start.
+Each predictor counts how often an offer was taken and refused in each of its bins. The contribution of a bin is the log of its
+frequency among taken offers over that among refused ones; the score is the sum of the contributions and the prior
+log-odds. Each answer adds to the counts, and old counts decay with a half-life, so the model follows the season. The
+workstation computes only the initial counts (the priors).
 
-Three things make the plain sum believable. Predictors that say the same are put in one group, and only the best of a group
-is heard. Predictors that tell hardly more than a coin are not heard. And the sum, which is too sure of itself, is calibrated
-by what became of answers with such a sum.
+The plain score of naive Bayes is overconfident. Correlated predictors are therefore grouped, and only the best of a group is
+active; a predictor with an AUC near one half is inactive; and the score is calibrated by the outcomes of earlier answers with
+a similar score.
 
-The smoothing is that of adaptive decision managers: a bin starts with 1/bins of a row, so no bin is ever impossible and an
-empty model says one half. State goes in, state comes out: the same answers in the same order give the same model.
+Smoothing follows adaptive decision managers: each bin starts with 1/bins of a row, so no bin has probability zero, and a
+model without answers gives one half. All functions are pure: the same answers in the same order give the same model.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from numpy.typing import ArrayLike
 from sklearn.isotonic import isotonic_regression
 
 from gateway.core.learned import SCORE_BINS, SCORE_EDGES, OfferPriors, Predictor
-from models.propensity.binning import Bins, binned, cut_all, tables
-from models.propensity.graph import Floats, Ints, Rows
-from models.propensity.sample import probability
+from models.arrays import Floats, Ints, Rows
+from models.propensity.binning import Bins, bin_codes, fit_bins, outcome_counts
+from models.propensity.training_set import probability
 
 DAY_MS = 86_400_000
 HALF_LIFE_DAYS = 90.0
-AUC_MIN = 0.52  # a predictor below this is not heard
-ALIKE = 0.8  # correlation of contributions from which on two predictors are one group
-BELIEF = 20.0  # rows' worth of belief in the sum, against what became of such sums
+AUC_MIN = 0.52  # a predictor below it is inactive
+CORRELATION_MIN = 0.8  # of two predictors' contributions, to be one group
+PRIOR_ROWS = 20.0  # weight of the plain score in the calibrated probability, in rows
 
 
 class OfferBayes(OfferPriors, frozen=True):
-    """The model of one offer: the counts that travel, asked and added to."""
+    """The model of one offer."""
 
-    def heard(self) -> tuple[int, ...]:
-        """Which predictors count: the best of each group, if it tells more than a coin."""
+    def active(self) -> tuple[int, ...]:
+        """Numbers of the active predictors: the best of each group, if its AUC is at least AUC_MIN."""
         best: dict[int, tuple[float, int]] = {}
         for index, predictor in enumerate(self.predictors):
             power = auc(predictor.taken, predictor.refused)
@@ -46,14 +47,14 @@ class OfferBayes(OfferPriors, frozen=True):
         return tuple(sorted(index for _, index in best.values()))
 
     def score(self, row: Mapping[str, float]) -> float:
-        """The plain sum in log-odds for the values in `row`, by predictor name; what is absent or NaN is unknown."""
-        return prior(self.taken, self.refused) + sum(
+        """The plain score in log-odds for a row of values by predictor name; a value that is absent or NaN is unknown."""
+        return prior_log_odds(self.taken, self.refused) + sum(
             float(contributions(predictor.taken, predictor.refused)[_bin(predictor, row)])
-            for predictor in (self.predictors[index] for index in self.heard())
+            for predictor in (self.predictors[index] for index in self.active())
         )
 
     def propensity(self, row: Mapping[str, float]) -> float:
-        """The calibrated probability."""
+        """The calibrated probability for a row of values by predictor name."""
         score = self.score(row)
         counts = np.array(self.score_taken), np.array(self.score_refused)
         at = int(np.searchsorted(SCORE_EDGES, score, side="left"))
@@ -63,10 +64,10 @@ class OfferBayes(OfferPriors, frozen=True):
         seen = np.flatnonzero(rows)
         rising = isotonic_regression(counts[0][seen] / rows[seen], sample_weight=rows[seen])
         share = float(rising[np.searchsorted(seen, at)])
-        return float((share * rows[at] + BELIEF * float(probability(np.array([score]))[0])) / (rows[at] + BELIEF))
+        return float((share * rows[at] + PRIOR_ROWS * float(probability(np.array([score]))[0])) / (rows[at] + PRIOR_ROWS))
 
     def learn(self, row: Mapping[str, float], *, taken: bool, at_ms: int) -> OfferBayes:
-        """The model after one more answer. Time never runs backwards here: an older answer counts as one of now."""
+        """The model after one more answer at `at_ms` (ms since 1970); an answer older than the latest counts as equally old."""
         now = max(at_ms, self.at_ms)
         faded = self._faded(now)
         at = int(np.searchsorted(SCORE_EDGES, self.score(row), side="left"))
@@ -97,26 +98,26 @@ class OfferBayes(OfferPriors, frozen=True):
         )
 
 
-def prior(taken: float, refused: float) -> float:
-    """Log-odds before anything is known of the row."""
+def prior_log_odds(taken: float, refused: float) -> float:
+    """Log-odds of a row without any known value."""
     return float(np.log((taken + 1.0) / (refused + 1.0)))
 
 
 def contributions(taken: ArrayLike, refused: ArrayLike) -> Floats:
-    """Log of how much commoner each bin is among the taken, (bins,). A last bin for the unknown counts only once somebody was in it."""
+    """Log of each bin's frequency among taken over that among refused, (bins,); 0 for an empty last bin (unknown values)."""
     right, wrong = np.asarray(taken, np.float64), np.asarray(refused, np.float64)
     rows = right + wrong
     bins = len(rows) - (len(rows) > 2 and rows[-1] == 0.0)
     of_right = (right + 1.0 / bins) / (right.sum() + 1.0)
     of_wrong = (wrong + 1.0 / bins) / (wrong.sum() + 1.0)
-    told: Floats = np.log(of_right / of_wrong)
+    contribution: Floats = np.log(of_right / of_wrong)
     if bins < len(rows):
-        told[-1] = 0.0
-    return told
+        contribution[-1] = 0.0
+    return contribution
 
 
 def lifts(taken: ArrayLike, refused: ArrayLike) -> Floats:
-    """The share taken in each bin over everybody's share, (bins,); NaN for an empty bin."""
+    """The share taken in each bin over the overall share, (bins,); NaN for an empty bin."""
     right, rows = np.asarray(taken, np.float64), np.asarray(taken, np.float64) + np.asarray(refused, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         of_bins: Floats = (right / rows) / (right.sum() / rows.sum())
@@ -124,7 +125,7 @@ def lifts(taken: ArrayLike, refused: ArrayLike) -> Floats:
 
 
 def auc(taken: ArrayLike, refused: ArrayLike) -> float:
-    """How well the bins tell taken from refused, best bin first; .5 where one of them was never seen."""
+    """Area under the curve of the bins ordered by contribution; 0.5 if all counts have one outcome."""
     right, wrong = np.asarray(taken, np.float64), np.asarray(refused, np.float64)
     pairs = float(right.sum() * wrong.sum())
     if pairs == 0.0:
@@ -134,14 +135,14 @@ def auc(taken: ArrayLike, refused: ArrayLike) -> float:
     return float((right[order] * (below + wrong[order] / 2)).sum()) / pairs
 
 
-def lent(
+def fit_priors(
     offer: str, names: Sequence[str], rows: Rows, taken: Ints, *, at_ms: int = 0, half_life_days: float = HALF_LIFE_DAYS, bins_max: int = 6
 ) -> OfferBayes:
-    """A start for the device from the history of one offer: edges, counts, groups. No row of anybody is in it."""
-    bins = cut_all(rows, bins_max)
-    codes = binned(rows, bins)
-    counts = tables(codes, taken, max(of.size for of in bins) + 1)
-    groups = redundant(codes, counts, bins)
+    """The initial model of an offer: bin edges, counts and groups from rows (n, k) and outcomes (n,), without any row itself."""
+    bins = fit_bins(rows, bins_max)
+    codes = bin_codes(rows, bins)
+    counts = outcome_counts(codes, taken, max(of.size for of in bins) + 1)
+    groups = correlation_groups(codes, counts, bins)
     model = OfferBayes(
         offer=offer,
         predictors=tuple(
@@ -161,24 +162,24 @@ def lent(
 
 
 def scores(model: OfferBayes, codes: Ints) -> Floats:
-    """The plain sums for bins (n, predictors)."""
-    total = np.full(len(codes), prior(model.taken, model.refused))
-    for index in model.heard():
+    """The plain scores, (n,), for bins (n, predictors)."""
+    total = np.full(len(codes), prior_log_odds(model.taken, model.refused))
+    for index in model.active():
         predictor = model.predictors[index]
         total += contributions(predictor.taken, predictor.refused)[codes[:, index]]
     return total
 
 
-def redundant(codes: Ints, counts: Floats, bins: Sequence[Bins]) -> list[int]:
-    """The group of each predictor: whose contributions correlate strongly with those of a group's member joins it."""
-    worth = [contributions(table[: of.size + 1, 1], table[: of.size + 1, 0]) for of, table in zip(bins, counts, strict=True)]
-    told = np.stack([bin_worth[codes[:, column]] for column, bin_worth in enumerate(worth)])
-    centred = told - told.mean(axis=1, keepdims=True)
+def correlation_groups(codes: Ints, counts: Floats, bins: Sequence[Bins]) -> list[int]:
+    """Group number of each predictor; predictors with contributions that correlate by at least CORRELATION_MIN share a group."""
+    of_bins = [contributions(table[: of.size + 1, 1], table[: of.size + 1, 0]) for of, table in zip(bins, counts, strict=True)]
+    of_rows = np.stack([of_bin[codes[:, column]] for column, of_bin in enumerate(of_bins)])
+    centred = of_rows - of_rows.mean(axis=1, keepdims=True)
     length = np.sqrt((centred**2).sum(axis=1))
     unit = centred / np.where(length > 0, length, 1.0)[:, np.newaxis]
-    close = np.abs(unit @ unit.T) >= ALIKE
-    group = np.arange(len(told))
-    for index in range(len(told)):
+    close = np.abs(unit @ unit.T) >= CORRELATION_MIN
+    group = np.arange(len(of_rows))
+    for index in range(len(of_rows)):
         for other in np.flatnonzero(close[index, :index]):
             group[group == group[index]] = group[other]
     return [int(number) for number in np.unique(group, return_inverse=True)[1]]

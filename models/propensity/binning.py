@@ -1,9 +1,8 @@
-"""Columns in bins: where a value lies, not how large it is, and unknown as a bin of its own.
+"""Columns in bins, with unknown values in a bin of their own, for the estimators that count (CHAID, naive Bayes, scorecard).
 
-Counting families (CHAID, naive Bayes, one parameter at a time) see a column as a few bins. The edges are float32 that
-occur in the data, so that a value is in the same bin here and on a gateway, to the last bit. A nominal column (codes
-without order) is the same thing with an edge just below and at each code: every second bin then holds exactly one code,
-and the bins between hold codes that nobody has seen, which count as unknown.
+Edges are float32 values of the training data, so that a value falls into the same bin here and in ONNX. A nominal column
+(codes without order) has an edge just below each code and one at it: every second bin then holds one code, and the bins
+between hold codes that training did not have, which count as unknown.
 """
 
 from __future__ import annotations
@@ -14,32 +13,32 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.propensity.graph import Ensemble, Floats, Ints, Rows
+from models.arrays import Floats, Ints, Rows
 
 BINS_MAX = 10
-CODES_MAX = 64  # codes of a nominal column; rarer ones count as unseen
+CODES_MAX = 64  # of a nominal column; rarer codes count as unknown
 
 
 class Bins(NamedTuple):
-    """The edges of one column, float32 and rising: bin i holds what is above edge i - 1 and not above edge i; the last one the rest."""
+    """Rising edges of one column: bin i holds values above edge i - 1 and up to edge i, the last bin those above all edges."""
 
     edges: NDArray[np.float32]
     nominal: bool
 
     @property
     def size(self) -> int:
-        """Bins of known values; the unknown have the bin after the last."""
+        """Number of bins of known values; unknown values have bin number `size`."""
         return len(self.edges) + 1
 
     def of(self, column: Rows) -> Ints:
-        """The bin of each value, (n,); `size` for what is unknown or, in a nominal column, a code that was never seen."""
+        """The bin of each value of a column (n,), (n,)."""
         found = np.searchsorted(self.edges, column, side="left").astype(np.int64)
         unknown = np.isnan(column) | (self.nominal & (found % 2 == 0))
         return np.where(unknown, self.size, found)
 
 
-def cut(column: Rows, bins_max: int = BINS_MAX, *, nominal: bool = False) -> Bins:
-    """Edges at the quantiles of the known values (or around the commonest codes of a nominal column)."""
+def column_bins(column: Rows, bins_max: int = BINS_MAX, *, nominal: bool = False) -> Bins:
+    """Bins of a column (n,): edges at quantiles of the known values, or around the commonest codes of a nominal column."""
     known = column[np.isfinite(column)]
     if nominal:
         codes, counts = np.unique(known, return_counts=True)
@@ -52,86 +51,18 @@ def cut(column: Rows, bins_max: int = BINS_MAX, *, nominal: bool = False) -> Bin
     return Bins(inner[inner < known.max()], nominal=False)  # an edge at the maximum would leave its last bin empty
 
 
-def cut_all(rows: Rows, bins_max: int = BINS_MAX, nominal: Sequence[int] = ()) -> tuple[Bins, ...]:
-    """`cut` for every column of (n, k) rows."""
-    return tuple(cut(rows[:, column], bins_max, nominal=column in nominal) for column in range(rows.shape[1]))
+def fit_bins(rows: Rows, bins_max: int = BINS_MAX, nominal: Sequence[int] = ()) -> tuple[Bins, ...]:
+    """Bins of every column of rows (n, k); `nominal` numbers the columns of codes."""
+    return tuple(column_bins(rows[:, column], bins_max, nominal=column in nominal) for column in range(rows.shape[1]))
 
 
-def binned(rows: Rows, bins: Sequence[Bins]) -> Ints:
-    """The bin of every value, (n, k)."""
+def bin_codes(rows: Rows, bins: Sequence[Bins]) -> Ints:
+    """The bin of every value of rows (n, k), (n, k)."""
     return np.stack([of.of(rows[:, column]) for column, of in enumerate(bins)], axis=1) if bins else np.zeros((len(rows), 0), np.int64)
 
 
-def tables(codes: Ints, taken: Ints, width: int) -> Floats:
-    """How often each bin of each column was refused and taken, (k, width, 2)."""
+def outcome_counts(codes: Ints, taken: Ints, width: int) -> Floats:
+    """Rows of each outcome, not taken and taken, in each bin of each column, (k, width, 2), for bins (n, k) and outcomes (n,)."""
     columns = codes.shape[1]
     flat = (codes + np.arange(columns) * width) * 2 + taken[:, np.newaxis]
     return np.bincount(flat.ravel(), minlength=columns * width * 2).astype(np.float64).reshape(columns, width, 2)
-
-
-class Grower:
-    """Collects trees for `Graph.trees`, one node after the other."""
-
-    def __init__(self) -> None:
-        self._nodes: list[tuple[int, int, bool, bool, int, float, int, int, bool, float]] = []
-        self._tree = -1
-        self._next = 0
-
-    def start(self) -> None:
-        """A new tree: what `branch` or `leaf` adds first is its root."""
-        self._tree += 1
-        self._next = 0
-
-    def leaf(self, weight: float) -> int:
-        """A leaf; gives its number."""
-        at = self.place()
-        self._nodes.append((self._tree, at, True, False, 0, 0.0, 0, 0, False, weight))
-        return at
-
-    def place(self) -> int:
-        """A number for a node that is filled later: a root has to come first."""
-        self._next += 1
-        return self._next - 1
-
-    def fill(self, at: int, column: int, split: float, yes: int, no: int, *, unknown_yes: bool = False) -> None:
-        """Node `at` asks whether `column` is at most `split`."""
-        self._nodes.append((self._tree, at, False, False, column, split, yes, no, unknown_yes, 0.0))
-
-    def fill_unknown(self, at: int, column: int, yes: int, no: int) -> None:
-        """Node `at` asks whether `column` is unknown."""
-        self._nodes.append((self._tree, at, False, True, column, 0.0, yes, no, True, 0.0))
-
-    def ensemble(self) -> Ensemble:
-        """All that was collected, in the order of trees and nodes; where nothing was, one tree that adds nothing."""
-        if not self._nodes:
-            self.start()
-            self.leaf(0.0)
-        fields = zip(*sorted(self._nodes), strict=True)
-        kinds = (np.int64, np.int64, np.bool_, np.bool_, np.int64, np.float32, np.int64, np.int64, np.bool_, np.float64)
-        return Ensemble(*(np.array(values, dtype=kind) for values, kind in zip(fields, kinds, strict=True)))
-
-
-def sums(bins: Sequence[Bins], values: Sequence[Floats]) -> Ensemble:
-    """One small tree a column, which turns its bin into its value: `values[column]` has `size` + 1 entries, unknown last."""
-    grower = Grower()
-    for column, (of, worth) in enumerate(zip(bins, values, strict=True)):
-        if np.ptp(worth) == 0.0 and worth[0] == 0.0:
-            continue
-        grower.start()
-        root = grower.place()
-        unknown = grower.leaf(float(worth[-1]))
-        known = _among(grower, column, of, worth, 0, of.size - 1)
-        grower.fill_unknown(root, column, unknown, known)
-    return grower.ensemble()
-
-
-def _among(grower: Grower, column: int, of: Bins, worth: Floats, low: int, high: int) -> int:
-    """The node that finds the bin between `low` and `high`, splitting in the middle."""
-    if low == high:
-        unseen = of.nominal and low % 2 == 0
-        return grower.leaf(float(worth[-1] if unseen else worth[low]))
-    at, middle = grower.place(), (low + high) // 2
-    yes = _among(grower, column, of, worth, low, middle)
-    no = _among(grower, column, of, worth, middle + 1, high)
-    grower.fill(at, column, float(of.edges[middle]), yes, no)
-    return at

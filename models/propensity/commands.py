@@ -1,4 +1,4 @@
-"""`wayside-models speed`, `items`, `priors` and `waves`: what the stream models cost, find, lend, and when to act on them."""
+"""`wayside-models speed`, `items`, `priors` and `waves`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from models.errors import ModelsError
 from models.history.mapping import HistoryError
 from models.history.options import AsJson, BasketsFile, Folder, HistorySource, MappingFile, MapText, open_source, show_row_counts
 from models.history.reading import RowCounts
-from models.propensity.families import NAMES, families
+from models.propensity.estimators import NAMES, estimators
 from models.propensity.items import Hits, hit_rate
-from models.propensity.lessons import lent_by_history, taught_by_coupons
-from models.propensity.speed import made_sample, measure
+from models.propensity.loading import load_coupons, load_priors
+from models.propensity.speed import measure, synthetic_training_set
 from models.propensity.waves import HOLDOUT, WAVES, plan_waves
 from models.screen import interval_text, print_json, say, show, working
 from models.tables.reading import read_texts
-from models.training import contestants
+from models.training import feature_estimators
 
-Families = Annotated[str, typer.Option("--families", help=f"Which compete, separated by commas: {', '.join(NAMES)}.")]
+Estimators = Annotated[str, typer.Option("--estimators", help=f"Which compete, separated by commas: {', '.join(NAMES)}.")]
 Seed = Annotated[int, typer.Option(help="Same seed, same figures.")]
 ALL = ",".join(NAMES)
 
@@ -32,7 +32,7 @@ _LINES = "SELECT subject, item, at_ms FROM baskets"
 
 
 class ItemsReport(msgspec.Struct, frozen=True):
-    """What `items` found: rows of the table, and hit rates for anything and for new things."""
+    """Result of `items`: rows of the table, number of items, hit rates over all items and over new ones."""
 
     tables: tuple[RowCounts, ...]
     items: int
@@ -41,7 +41,7 @@ class ItemsReport(msgspec.Struct, frozen=True):
 
 
 class PriorsReport(msgspec.Struct, frozen=True):
-    """What `priors` wrote: by offer how often it was taken and refused, and how many predictors are heard."""
+    """Result of `priors`: the file and its size; by offer, answers taken and refused, and the number of active predictors."""
 
     out: str
     bytes: int
@@ -49,7 +49,7 @@ class PriorsReport(msgspec.Struct, frozen=True):
 
 
 class WavesReport(msgspec.Struct, frozen=True):
-    """What `waves` wrote: subjects and those left alone, by wave."""
+    """Result of `waves`: the file; subjects and held-out subjects by wave."""
 
     out: str
     subjects: tuple[int, ...]
@@ -57,28 +57,28 @@ class WavesReport(msgspec.Struct, frozen=True):
 
 
 def named(text: str) -> tuple[str, ...]:
-    """The families of a comma-separated option; the error names those there are."""
+    """The names in a comma-separated option. Raises TrainingError for an unknown one."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
-    return tuple(family.name for family in families(names))
+    return tuple(estimator.name for estimator in estimators(names))
 
 
 def speed(
-    table: Annotated[Path | None, typer.Option(help="Coupon table to learn from, not made-up rows.", exists=True, dir_okay=False)] = None,
+    table: Annotated[Path | None, typer.Option(help="Coupon table to fit to, instead of random rows.", exists=True, dir_okay=False)] = None,
     *,
-    which: Families = ALL,
+    which: Estimators = ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Time one row and 64 for each family as ONNX on one thread, with its size and its largest difference to the native model."""
-    compete = contestants(named(which), seed=seed)
-    with working("fitting and asking every family"):
-        found = measure(taught_by_coupons(table, seed).sample if table else made_sample(seed), compete, seed)
+    """Measure each estimator as ONNX on one thread: time of 1 and 64 rows, size, largest difference to the native model."""
+    compete = feature_estimators(named(which), seed=seed)
+    with working("fitting and timing every estimator"):
+        found = measure(load_coupons(table, seed).data if table else synthetic_training_set(seed), compete, seed)
     if as_json:
         print_json(found)
         return
-    header = ("family", "1 row, µs", "64 rows, µs", "bytes", "largest difference", "on rows")
-    rows = [(of.family, of.batch_1_us, of.batch_64_us, of.bytes, f"{of.parity_worst:.1g}", of.parity_rows) for of in found]
-    show("Each family as ONNX, one thread", header, rows)
+    header = ("estimator", "1 row, µs", "64 rows, µs", "bytes", "largest difference", "on rows")
+    rows = [(of.estimator, of.batch_1_us, of.batch_64_us, of.bytes, f"{of.parity_worst:.1g}", of.parity_rows) for of in found]
+    show("Each estimator as ONNX, one thread", header, rows)
 
 
 def items(
@@ -90,7 +90,7 @@ def items(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Whether item-item filtering finds what people take later better than popularity does, split by subject and by time."""
+    """Compare item-item filtering with popularity by the items that subjects take later. Raises HistoryError without baskets."""
     with open_source(HistorySource(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
         if not history.row_counts_of("baskets").used:
             raise HistoryError("the history holds no basket line: items cannot be compared")
@@ -103,10 +103,10 @@ def items(
         print_json(report)
         return
     show_row_counts(counted)
-    header = ("later taken", "subjects", "by items", "by popularity", "difference")
+    header = ("taken later", "subjects", "by items", "by popularity", "difference")
     rows = [
-        (what, hits.subjects, interval_text(hits.by_items, 3), interval_text(hits.by_popularity, 3), interval_text(hits.difference, 3))
-        for what, hits in (("anything", anything), ("never had before", new_only))
+        (later, hits.subjects, interval_text(hits.by_items, 3), interval_text(hits.by_popularity, 3), interval_text(hits.difference, 3))
+        for later, hits in (("any item", anything), ("new items only", new_only))
     ]
     show("Share of subjects who later took one of the first ten", header, rows)
 
@@ -117,46 +117,48 @@ def priors(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write a start for the model that learns in real time: bin edges and counts for every offer, and nobody's rows."""
-    models = lent_by_history(history)
+    """Write the priors of the real-time model: bin edges and counts for every offer, without any row of the history."""
+    models = load_priors(history)
     content = msgspec.json.encode(models)
     out.write_bytes(content)
-    report = PriorsReport(str(out), len(content), {of.offer: (of.taken, of.refused, len(of.heard())) for of in models})
+    report = PriorsReport(str(out), len(content), {of.offer: (of.taken, of.refused, len(of.active())) for of in models})
     if as_json:
         print_json(report)
         return
-    show(f"{out}: {len(content):,} bytes", ("offer", "taken", "refused", "predictors heard"), [(o, *of) for o, of in report.offers.items()])
+    show(
+        f"{out}: {len(content):,} bytes", ("offer", "taken", "refused", "active predictors"), [(o, *of) for o, of in report.offers.items()]
+    )
 
 
 def waves(
     scores: Annotated[Path, typer.Option(help="CSV with subject and propensity.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="CSV to write: subject, wave, starts_ms, holdout.", dir_okay=False)],
-    salt: Annotated[str, typer.Option(help="Another salt leaves other people alone.")],
+    salt: Annotated[str, typer.Option(help="Another salt holds out other subjects.")],
     first: Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M"], help="When the first wave starts, UTC, YYYY-MM-DDTHH:MM.")],
     gap_min: Annotated[int, typer.Option(min=0, help="Minutes from wave to wave.")] = 60,
     *,
-    count: Annotated[int, typer.Option("--waves", min=1, help="How many.")] = WAVES,
-    holdout: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of every wave that is left alone.")] = HOLDOUT,
+    count: Annotated[int, typer.Option("--waves", min=1, help="Number of waves.")] = WAVES,
+    holdout: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of every wave that is held out.")] = HOLDOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Plan whom to approach when: the likeliest tenth first, in each tenth an exact share that is left alone."""
+    """Plan the waves of a campaign: subjects by decreasing propensity, with an exact share of each wave held out."""
     subjects, likely = _scores(scores)
     first_ms = int(first.replace(tzinfo=UTC).timestamp()) * 1_000
     plan = plan_waves(subjects, likely, first_ms=first_ms, gap_ms=gap_min * 60_000, salt=salt, waves=count, holdout=holdout)
     columns = {"subject": subjects, "wave": plan.wave, "starts_ms": plan.starts_ms, "holdout": plan.holdout.astype(int)}
     pd.DataFrame(columns).to_csv(out, index=False)
-    sizes, left = np.bincount(plan.wave, minlength=count), np.bincount(plan.wave, plan.holdout, minlength=count)
-    report = WavesReport(str(out), tuple(map(int, sizes)), tuple(map(int, left)))
+    sizes, held_out = np.bincount(plan.wave, minlength=count), np.bincount(plan.wave, plan.holdout, minlength=count)
+    report = WavesReport(str(out), tuple(map(int, sizes)), tuple(map(int, held_out)))
     if as_json:
         print_json(report)
         return
-    show(str(out), ("wave", "subjects", "left alone"), list(zip(range(count), report.subjects, report.holdout, strict=True)))
-    say(f"{sum(report.subjects):,} subjects, {sum(report.holdout):,} of them left alone")
+    show(str(out), ("wave", "subjects", "held out"), list(zip(range(count), report.subjects, report.holdout, strict=True)))
+    say(f"{sum(report.subjects):,} subjects, {sum(report.holdout):,} of them held out")
 
 
 def register(app: typer.Typer) -> None:
-    """Add this room's commands."""
-    app.command(epilog="Example: [b]wayside-models speed --families boosting,logistic[/b]")(speed)
+    """Add the commands to the command line."""
+    app.command(epilog="Example: [b]wayside-models speed --estimators boosting,logistic[/b]")(speed)
     app.command(epilog="Example: [b]wayside-models items --baskets baskets.parquet[/b]")(items)
     app.command(epilog="Example: [b]wayside-models priors --history export --out priors.json[/b]")(priors)
     app.command(epilog="Example: [b]wayside-models waves --scores scores.csv --out waves.csv --salt spring --first 2026-11-02T09:00[/b]")(

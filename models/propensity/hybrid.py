@@ -1,18 +1,17 @@
-"""The source's hybrid (Munteanu and Cristea, equation 1), with its erratum mended.
+"""The source's hybrid model (Munteanu and Cristea, equation 1), corrected.
 
 Printed is: minimise the sum of overline(ΦλT ⊕ M), where Φ is the intention to buy, λ a dummy variable "to avoid
-misclassification", T the target and M the forecast. Two things cannot be meant. The overline negates the exclusive or, so the
-sum counts where forecast and outcome *agree*: minimising it would look for the worst model. And M is printed as an expectation,
-which has no exclusive or with a truth value. What makes sense, and what `hybrid_loss` counts, is
+misclassification", T the target and M the forecast. Two things in it are wrong. The overline negates the exclusive or, so the
+sum counts agreements of forecast and outcome, and its minimum is the worst model. And M is printed as an expectation,
+for which no exclusive or is defined. The corrected loss, which `hybrid_loss` counts, is
 
     Σ [T·λ·Φ] XOR [p > θ]
 
-the number of people who were put on the wrong side. (T = 1,1,0,0,1 with p = .9,.4,.3,.1,.8 and θ = .5 has one error; the
-printed formula says 4.) A count cannot be trained on, for it does not say how wrong a forecast was: training minimises
-log-loss, and the count is reported.
+the number of misclassified rows. (T = 1,1,0,0,1 with p = .9,.4,.3,.1,.8 and θ = .5 has one error; the printed formula gives 4.)
+A count has no gradient, so training minimises log-loss, and the count is reported.
 
 The model: log-odds = λ of the segment + β·Φ, where Φ is a ridge regression over all columns and λ an intercept a segment.
-Where two segments answer in opposite ways, leaving λ out puts half of the people on the wrong side.
+Without λ, half of the rows of two segments with opposite answers are misclassified.
 """
 
 from __future__ import annotations
@@ -24,35 +23,34 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from models.propensity.graph import Ints, Rows
+from models.arrays import Ints, Rows
 from models.propensity.logistic import Linear
-from models.propensity.preparing import prepare
+from models.propensity.preprocessing import fit_preprocessor
 
 THRESHOLD = 0.5
 PENALTY = 0.01  # times the rows
-_FREE = 1e4  # λ and β are drawn to nothing in particular
+_FREE = 1e4  # C so large that λ and β are hardly shrunk
 
 
 def hybrid_loss(
     target: ArrayLike, likely: ArrayLike, *, segment: ArrayLike = 1.0, intention: ArrayLike = 1.0, threshold: float = THRESHOLD
 ) -> int:
-    """How many rows are on the wrong side: Σ [T·λ·Φ] XOR [p > θ], each argument (n,) or one number for all rows."""
+    """Number of misclassified rows, Σ [T·λ·Φ] XOR [p > θ]; each argument is (n,) or one number for all rows."""
     bought = np.asarray(target) * np.asarray(segment) * np.asarray(intention) > 0
     return int((bought ^ (np.asarray(likely) > threshold)).sum())
 
 
 class Hybrid(Linear):
-    """`dummies` are the 0/1 columns that say in which segment a row is; without them there is one segment."""
+    """`dummies` are the 0/1 columns of the segments; without dummies there is one segment."""
 
     def __init__(self, dummies: Sequence[int] = (), penalty: float = PENALTY) -> None:
         self._dummies, self._penalty = np.asarray(sorted(dummies), np.int64), penalty
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
-        """Φ by regression, then λ and β by log-loss; kept as one weight a prepared column."""
-        self._prepared = prepare(rows)
-        ready = self._prepared.transform(rows).astype(np.float64)
-        of_segment = np.isin(self._prepared.used, self._dummies)
-        of_segment = np.concatenate((of_segment, of_segment[self._prepared.flagged]))
+    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
+        """Fit Φ by ridge regression, then λ and β by log-loss, and keep the product as one weight a preprocessed column."""
+        self._preprocessor = fit_preprocessor(rows)
+        ready = self._preprocessor.transform(rows)
+        of_segment = np.isin(np.concatenate((self._preprocessor.used, self._preprocessor.flagged)), self._dummies)
         others = np.flatnonzero(~of_segment)
         phi = np.zeros(len(rows))
         weights = np.zeros(ready.shape[1])

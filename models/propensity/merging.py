@@ -1,9 +1,9 @@
-"""CHAID's merging, for all columns at once: categories that answer alike become one group.
+"""CHAID's merging of categories with similar outcomes, for all ordered columns at once.
 
-Two neighbours are merged while they do not differ at the level asked for, the likest first; the unknown are nobody's neighbour
-and may join any group or stand alone. Groups of too few rows are merged whatever they say. Two groups are left as they are,
-for whether they differ is what the split itself asks. Columns without order may merge any two categories; they are few,
-and go one by one.
+The two neighbours that differ least are merged while the difference is not significant; unknown values have no neighbour
+and may join any group or form a group alone. Groups of too few rows are merged in any case. The last two groups are kept, because
+the split itself tests the difference. In a nominal column any two categories may merge; such columns are few and are
+merged one by one.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri
 
+from models.arrays import Floats, Ints
 from models.propensity.chi_square import p_value
-from models.propensity.graph import Floats, Ints
 
-_FIRST = 1e9  # puts pairs with too few rows before all others, and leaves them in their own order
+_FIRST = 1e9  # puts pairs with too few rows before all others, and keeps the order among such pairs
 
 
 class Merged(NamedTuple):
-    """By column: present categories, groups left, p value of their table (not adjusted), and the group of each category, -1 for absent.
+    """By column, (k,): present categories, groups left, p value of the table (not adjusted); and the group of each category.
 
-    The last label of a row of `label` is that of the unknown.
+    `label` is (k, categories + 1), -1 for an absent category; the last label of a row is that of unknown values.
     """
 
     categories: Ints
@@ -32,7 +32,7 @@ class Merged(NamedTuple):
 
 
 def merge_neighbours(known: Floats, unknown: Floats, alpha: float, rows_min: int) -> Merged:
-    """Merge the ordered categories of k columns: `known` (k, width, 2) counts of refused and taken, `unknown` (k, 2)."""
+    """Merge the ordered categories of k columns: `known` (k, width, 2) counts rows not taken and taken, `unknown` (k, 2)."""
     columns, width = known.shape[:2]
     present = known.sum(axis=2) > 0
     label = np.where(present, np.cumsum(present, axis=1) - 1, -1)
@@ -65,7 +65,7 @@ def merge_neighbours(known: Floats, unknown: Floats, alpha: float, rows_min: int
 
 
 def merge_any(known: Floats, unknown: Floats, alpha: float, rows_min: int) -> Merged:
-    """Merge the categories of one column without order, `known` (1, width, 2); the unknown are a category like any other."""
+    """Merge the categories of one nominal column, `known` (1, width, 2); unknown values are a category like any other."""
     counts = np.concatenate((known[0], unknown), axis=0)
     groups = [[int(category)] for category in np.flatnonzero(counts.sum(axis=1))]
     categories, critical = len(groups), float(chdtri(1.0, alpha))
@@ -85,7 +85,7 @@ def merge_any(known: Floats, unknown: Floats, alpha: float, rows_min: int) -> Me
 
 
 def _keys(sums: Floats, unknown: Floats, left: Ints, alone: Ints, rows_min: int) -> Floats:
-    """How different each pair is, (k, 2 * width - 1): neighbours, then each group with the unknown; infinite for no pair."""
+    """Chi-square of each pair of groups, (k, 2 * width - 1): neighbours, then each group and unknown; infinite if there is no pair."""
     width = sums.shape[1]
     place, apart = np.arange(width), unknown[:, np.newaxis]
     beside = _with_small(_statistic(sums[:, :-1], sums[:, 1:]), sums[:, :-1], sums[:, 1:], rows_min)
@@ -96,7 +96,7 @@ def _keys(sums: Floats, unknown: Floats, left: Ints, alone: Ints, rows_min: int)
 
 
 def _statistic(one: Floats, other: Floats) -> Floats:
-    """Pearson's statistic of the two-by-two tables that two groups make, (...,) for groups (..., 2)."""
+    """Pearson's statistic of the two-by-two tables of two groups, (...,) for counts (..., 2)."""
     a, b, c, d = one[..., 0], one[..., 1], other[..., 0], other[..., 1]
     below = (a + b) * (c + d) * (a + c) * (b + d)
     found: Floats = np.where(below > 0, (a + b + c + d) * (a * d - b * c) ** 2 / np.where(below > 0, below, 1.0), 0.0)

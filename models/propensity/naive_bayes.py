@@ -1,7 +1,6 @@
-"""The real-time model of `bayes` as a family: judged beside the others, and written as ONNX.
+"""The real-time model of `bayes` as an estimator, for comparison and export.
 
-On a gateway the counts go on learning; here they are what a history gave them, so that everybody can see what the
-simplest learner is worth before it is let near a street.
+On a gateway the counts are updated by each answer; here it has the counts of the training set.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from typing import Self
 
 import numpy as np
 
+from models.arrays import Floats, Ints, Rows
 from models.propensity import bayes
 from models.propensity.base import Classifier
-from models.propensity.binning import Bins, binned, sums
-from models.propensity.graph import Floats, Graph, Ints, Rows
+from models.propensity.binning import Bins, bin_codes
+from models.propensity.trees import lookup_trees
 
 
 class NaiveBayes(Classifier):
-    """`bins_max` bins a column; groups and the choice within them are made by `bayes`."""
+    """Naive Bayes with at most `bins_max` bins a column."""
 
     def __init__(self, bins_max: int = 6) -> None:
         self._bins_max = bins_max
@@ -25,26 +25,26 @@ class NaiveBayes(Classifier):
         self._bins: tuple[Bins, ...]
 
     @property
-    def heard(self) -> tuple[int, ...]:
-        """The columns that count."""
-        return self._model.heard()
+    def active(self) -> tuple[int, ...]:
+        """Numbers of the columns that count."""
+        return self._model.active()
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
-        """Learn from `rows`."""
+    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
+        """Fit to `rows`."""
         names = tuple(f"column_{column}" for column in range(rows.shape[1]))
-        self._model = bayes.lent("any", names, rows, taken, bins_max=self._bins_max)
+        self._model = bayes.fit_priors("any", names, rows, taken, bins_max=self._bins_max)
         self._bins = tuple(Bins(np.array(predictor.edges, np.float32), nominal=False) for predictor in self._model.predictors)
         return self
 
     def decision_function(self, rows: Rows) -> Floats:
         """Log-odds, (n,)."""
-        return bayes.scores(self._model, binned(rows, self._bins))
+        return bayes.scores(self._model, bin_codes(rows, self._bins))
 
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1)."""
-        heard = set(self.heard)
-        worth = [
-            bayes.contributions(predictor.taken, predictor.refused) if column in heard else np.zeros(len(predictor.taken))
+    def parts(self) -> tuple[object, ...]:
+        """One sum of trees: the contribution of each active column's bin, and the prior."""
+        active = set(self.active)
+        weights = [
+            bayes.contributions(predictor.taken, predictor.refused) if column in active else np.zeros(len(predictor.taken))
             for column, predictor in enumerate(self._model.predictors)
         ]
-        return graph.trees(rows, sums(self._bins, worth), bayes.prior(self._model.taken, self._model.refused))
+        return (lookup_trees(self._bins, weights, bayes.prior_log_odds(self._model.taken, self._model.refused)),)

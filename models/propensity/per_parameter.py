@@ -1,12 +1,11 @@
-"""One parameter at a time: what each says alone, and the sure thing.
+"""A scorecard: a probability from each column alone, joined by logistic regression.
 
-The source (Munteanu and Cristea) gives every single parameter (the marketing decision value, customer lifetime value,
-strength and intensity of brand association) a "critical value": the probability of buying by that parameter alone. Who is
-above one half by each of them buys in any setting: a sure thing, on whom no discount is ever to be spent.
+The source (Munteanu and Cristea) gives each parameter (marketing decision value, customer lifetime value, strength and
+intensity of brand association) a "critical value": the probability of buying by that parameter alone. A subject above one
+half by all of them is a sure thing: it buys in any setting, and a discount is wasted on it.
 
-Each parameter is a few bins with the share that was taken in them, drawn a little towards everybody's share: calibrated as
-it stands. As a family of its own the parameters are joined by logistic regression on their log-odds (a scorecard), one
-weight a parameter, so that two parameters that say the same are not believed twice.
+Each column is binned; a bin's probability is the share taken in it, shrunk a little towards the overall share, and thereby
+calibrated. The regression on the columns' log-odds has one weight a column, so that correlated columns share an effect.
 """
 
 from __future__ import annotations
@@ -17,65 +16,66 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from models.arrays import Floats, Ints, Rows
 from models.propensity.base import Classifier, smoothed_log_odds
-from models.propensity.binning import Bins, binned, cut_all, sums, tables
-from models.propensity.graph import Floats, Graph, Ints, Rows
-from models.propensity.sample import probability
+from models.propensity.binning import Bins, bin_codes, fit_bins, outcome_counts
+from models.propensity.training_set import probability
+from models.propensity.trees import lookup_trees
 
 CRITICAL = 0.5
-STRENGTH = 20.0  # rows' worth of belief that a bin is like everybody
+STRENGTH = 20.0  # rows with the overall rate that each bin starts with
 
 
 class PerParameter(Classifier):
-    """A scorecard over all columns of the rows; `critical_values` are the columns one by one."""
+    """The scorecard over all columns; `critical_values` are the probabilities by each column alone."""
 
     def __init__(self, bins_max: int = 8, strength: float = 1.0) -> None:
         self._bins_max, self._strength = bins_max, strength
         self._bins: tuple[Bins, ...]
         self._alone: list[Floats]  # by column: log-odds of each bin
         self._weights: Floats
-        self._everybody: float
+        self._overall: float  # log-odds of the overall rate
         self._bias: float
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (nobody is set aside here)
-        """Learn from `rows`."""
-        self._bins = cut_all(rows, self._bins_max)
-        codes = binned(rows, self._bins)
-        counts = tables(codes, taken, max(of.size for of in self._bins) + 1)
+    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
+        """Fit to `rows`."""
+        self._bins = fit_bins(rows, self._bins_max)
+        codes = bin_codes(rows, self._bins)
+        counts = outcome_counts(codes, taken, max(of.size for of in self._bins) + 1)
         rate = (float(taken.sum()) + 0.5) / (len(taken) + 1.0)
-        self._everybody = float(np.log(rate / (1.0 - rate)))
+        self._overall = float(np.log(rate / (1.0 - rate)))
         self._alone = [
             smoothed_log_odds(table[: of.size + 1, 1], table[: of.size + 1].sum(axis=1), rate, STRENGTH)
             for of, table in zip(self._bins, counts, strict=True)
         ]
-        joined = LogisticRegression(C=self._strength, max_iter=1_000).fit(self._log_odds_alone(codes) - self._everybody, taken)
+        joined = LogisticRegression(C=self._strength, max_iter=1_000).fit(self._log_odds_alone(codes) - self._overall, taken)
         self._weights, self._bias = joined.coef_[0], float(joined.intercept_[0])
         return self
 
     def critical_values(self, rows: Rows) -> Floats:
-        """The probability by each column alone, (n, k)."""
-        return probability(self._log_odds_alone(binned(rows, self._bins)))
+        """The probabilities by each column alone, (n, k)."""
+        return probability(self._log_odds_alone(bin_codes(rows, self._bins)))
 
     def decision_function(self, rows: Rows) -> Floats:
         """Log-odds, (n,)."""
-        log_odds: Floats = (self._log_odds_alone(binned(rows, self._bins)) - self._everybody) @ self._weights + self._bias
+        log_odds: Floats = (self._log_odds_alone(bin_codes(rows, self._bins)) - self._overall) @ self._weights + self._bias
         return log_odds
 
-    def emit(self, graph: Graph, rows: str) -> str:
-        """The same log-odds as nodes, (n, 1)."""
-        worth = [(alone - self._everybody) * weight for alone, weight in zip(self._alone, self._weights, strict=True)]
-        return graph.trees(rows, sums(self._bins, worth), self._bias)
+    def parts(self) -> tuple[object, ...]:
+        """One sum of trees: the weighted log-odds of each column's bin, and the intercept."""
+        weights = [(alone - self._overall) * weight for alone, weight in zip(self._alone, self._weights, strict=True)]
+        return (lookup_trees(self._bins, weights, self._bias),)
 
     def _log_odds_alone(self, codes: Ints) -> Floats:
         return np.stack([alone[codes[:, column]] for column, alone in enumerate(self._alone)], axis=1)
 
 
 def sure_things(critical_values: Floats) -> NDArray[np.bool_]:
-    """Whether all single-parameter values (n, parameters) are above one half: then a discount is wasted. Unknown (NaN) is never sure."""
+    """Whether all critical values (n, parameters) of a subject are above one half, (n,); an unknown one (NaN) is not."""
     sure: NDArray[np.bool_] = np.all(critical_values > CRITICAL, axis=1)
     return sure
 
 
 def suitable(critical_values: Floats, *, is_discount: bool) -> NDArray[np.bool_]:
-    """Whether an offer suits each person, (n,): a discount does not suit a sure thing, anything else suits everybody."""
+    """Whether an offer suits each subject, (n,): a discount does not suit a sure thing, any other offer suits all."""
     return ~sure_things(critical_values) if is_discount else np.ones(len(critical_values), bool)

@@ -1,8 +1,7 @@
-"""How fast, how large and how exact each family is as ONNX, on this machine.
+"""Speed, size and accuracy of each estimator as ONNX, on this machine.
 
-A gateway asks for one row at a time when one person meets one offer, so the time of a batch of one is what counts. Each figure
-is the least of several medians: what else the machine does can only make it slower. What this does not cover: the time
-to make the row, and a machine other than this one.
+A gateway scores one row when one subject meets one offer, so the batch of one counts most. Each figure is the least of several
+medians, because other load on the machine can only slow a call down. Not measured: the time to compute a feature row.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import numpy as np
 
 from gateway.core import features
 from models.export import Exported, export, synthetic
-from models.propensity.families import Family, Step, fit_family, no_step
-from models.propensity.sample import Sample
-from models.propensity.withholding import withhold
+from models.propensity.estimators import Estimator, Step, fit_estimator, no_step
+from models.propensity.masking import mask
+from models.propensity.training_set import TrainingSet
 
 MADE_ROWS = 2_000
 MADE_PEOPLE = 200
@@ -24,9 +23,9 @@ REPEATS = 5
 
 
 class Speed(msgspec.Struct, frozen=True):
-    """One family's figures: microseconds a call, bytes of the model, largest difference to the native answer."""
+    """Figures of one estimator: microseconds a call, bytes of the model, largest difference to the native probability."""
 
-    family: str
+    estimator: str
     batch_1_us: float
     batch_64_us: float
     bytes: int
@@ -34,27 +33,27 @@ class Speed(msgspec.Struct, frozen=True):
     parity_rows: int
 
 
-def made_sample(seed: int, rows: int = MADE_ROWS) -> Sample:
-    """Situations nobody lived through, with answers that follow habit, way and weather, so that every family has something to find."""
+def synthetic_training_set(seed: int, rows: int = MADE_ROWS) -> TrainingSet:
+    """Random situations with an outcome that depends on habit, way and weather, so that every estimator finds an effect."""
     draws = np.random.default_rng(seed)
     columns = features.matrix(synthetic(seed, rows))
-    told = ("visits_this_kind", "travel", "weather_rainy")
-    habit, travel, rain = (np.nan_to_num(columns[:, features.NAMES.index(name)]) for name in told)
+    names = ("visits_this_kind", "travel", "weather_rainy")
+    habit, travel, rain = (np.nan_to_num(columns[:, features.NAMES.index(name)]) for name in names)
     log_odds = 0.4 * habit - 0.08 * travel - 1.0 * rain + 0.5 * np.where(rain > 0, habit, 0.0)
     taken = (draws.random(rows) < 1.0 / (1.0 + np.exp(-log_odds))).astype(np.int64)
-    return Sample(columns, taken, draws.integers(MADE_PEOPLE, size=rows), names=features.NAMES, withheld=withhold(columns, seed))
+    return TrainingSet(columns, taken, draws.integers(MADE_PEOPLE, size=rows), names=features.NAMES, masked=mask(columns, seed))
 
 
-def measure(sample: Sample, compete: Sequence[Family], seed: int, step: Step = no_step) -> tuple[Speed, ...]:
-    """Every family fitted to all rows, exported and asked."""
-    fitted = (fit_family(family, sample, seed, step) for family in compete)
-    return tuple(_speed(model.family, [export(model, seed) for _ in range(REPEATS)]) for model in fitted)
+def measure(data: TrainingSet, compete: Sequence[Estimator], seed: int, step: Step = no_step) -> tuple[Speed, ...]:
+    """Figures of every estimator, fitted to all rows and exported. Raises ExportError or ScorerError if one cannot be exported."""
+    fitted = (fit_estimator(estimator, data, seed, step) for estimator in compete)
+    return tuple(_speed(model.estimator, [export(model, seed) for _ in range(REPEATS)]) for model in fitted)
 
 
-def _speed(family: str, exports: Sequence[Exported]) -> Speed:
+def _speed(estimator: str, exports: Sequence[Exported]) -> Speed:
     first = exports[0]
     return Speed(
-        family=family,
+        estimator=estimator,
         batch_1_us=min(exported.batch_1_us for exported in exports),
         batch_64_us=min(exported.batch_64_us for exported in exports),
         bytes=len(first.model),

@@ -1,8 +1,8 @@
-"""When to approach whom: the likeliest tenth first, each tenth at its own time, and in each some who are left alone.
+"""Waves of a campaign: subjects by decreasing propensity, one tenth a wave, each with its own holdout.
 
-The source targets each segment of the lift chart at its own time. Without people who are left alone nobody can say what the
-wave brought, and the likeliest would have come anyway; so each tenth holds its exact share of them, not a share on
-average. Who is left alone is decided by a salted hash, so the same plan made twice is the same plan.
+The source addresses each segment of the lift chart at its own time. The effect of a wave is its difference to subjects that
+are held out, since the likeliest would partly have bought anyway; each wave therefore has an exact share of holdout. A
+salted hash selects it, so that the same plan can be made again.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import Floats, Ints
 from models.errors import ModelsError
-from models.propensity.graph import Floats, Ints
 
 WAVES = 10
 HOLDOUT = 0.05
 
 
 class Waves(NamedTuple):
-    """For each subject: wave from 0 (the likeliest), when it starts, and whether they are left alone."""
+    """For each subject, (n,): wave from 0 (the likeliest), its start in ms since 1970, and whether the subject is held out."""
 
     wave: Ints
     starts_ms: Ints
@@ -32,7 +32,11 @@ class Waves(NamedTuple):
 def plan_waves(
     subjects: Sequence[str], likely: Floats, *, first_ms: int, gap_ms: int, salt: str, waves: int = WAVES, holdout: float = HOLDOUT
 ) -> Waves:
-    """Waves of equal size by falling `likely` (ties by hash), `gap_ms` apart, each with its share of `holdout` to within one subject."""
+    """Waves of equal size by decreasing propensity `likely`, (n,), `gap_ms` apart, each with its `holdout` to within one subject.
+
+    Subjects of the same propensity are ordered by hash. Raises ModelsError if a subject is listed twice, a propensity is missing
+    or not finite, or the waves or the holdout are impossible.
+    """
     if len(set(subjects)) != len(subjects):
         raise ModelsError(f"{len(subjects) - len(set(subjects))} subjects stand in the list more than once")
     if not 0.0 <= holdout <= 1.0 or not 1 <= waves <= max(1, len(subjects)):
@@ -43,12 +47,12 @@ def plan_waves(
         [int.from_bytes(hashlib.blake2b(f"{salt}\0{subject}".encode(), digest_size=8).digest()) for subject in subjects], np.uint64
     )
     wave = np.zeros(len(subjects), np.int64)
-    left_alone = np.zeros(len(subjects), bool)
+    held_out = np.zeros(len(subjects), bool)
     held = gone = 0
     for number, members in enumerate(np.array_split(np.lexsort((draw, -likely)), waves)):
         wave[members] = number
         gone += len(members)
-        due = round(holdout * gone) - held  # what rounding owes one wave, the next one pays
-        left_alone[members[np.argsort(draw[members], kind="stable")[:due]]] = True
+        due = round(holdout * gone) - held  # the rounding error of one wave is corrected in the next
+        held_out[members[np.argsort(draw[members], kind="stable")[:due]]] = True
         held += due
-    return Waves(wave, first_ms + gap_ms * wave, left_alone)
+    return Waves(wave, first_ms + gap_ms * wave, held_out)

@@ -1,1 +1,1 @@
-"""Tables that others published, each read by one file into situations or arrays, with every row left out counted by its reason."""
+"""Readers of published tables, one file each, into situations or arrays; rows left out are counted by reason."""

@@ -1,7 +1,7 @@
-"""From CDNOW's summaries to what repeat-buying models eat: purchases again, when the last, watched how long, worth how much.
+"""CDNOW: recency, frequency and monetary value of 2,357 customers (Fader & Hardie), in weeks.
 
-Fader & Hardie's table of 2,357 customers who first bought in early 1997, counted in weeks. Two files: without money
-(for BG/NBD and Pareto/NBD) and with the mean value of a repeat purchase (for gamma-gamma).
+The customers first bought in early 1997. One file has no money (for BG/NBD and Pareto/NBD), the other the mean value of a
+repeat purchase (for gamma-gamma).
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.tables.reading import Counts, Sieve, TableError, read_all, read_texts
+from models.arrays import Floats
+from models.tables.reading import Counts, RowFilter, TableError, read_all, read_texts
 
-Floats = NDArray[np.float64]
 _PLAIN = ("frequency", "recency", "T")
 _WITH_MONEY = ("x", "t_x", "T", "zbar")
 
 
 class Buyers(NamedTuple):
-    """Repeat purchases, week of the last one, weeks watched, mean value of a repeat purchase (NaN where not told)."""
+    """By customer, (n,): repeat purchases, week of the last one, weeks observed, mean value of a repeat purchase in USD or NaN."""
 
     repeats: Floats
     last_week: Floats
@@ -30,14 +29,14 @@ class Buyers(NamedTuple):
 
 
 def read_buyers(path: Path) -> Buyers:
-    """The customers in the CSV file at `path`, either of the two forms, or `TableError`."""
+    """The customers in the CSV file at `path`, of either form. Raises TableError if it cannot be read or has neither form."""
     header = set(read_all(path).columns)
     names = _WITH_MONEY if set(_WITH_MONEY) <= header else _PLAIN
     if not set(names) <= header:
         raise TableError(f"{path} has neither the columns {', '.join(_PLAIN)} nor {', '.join(_WITH_MONEY)}")
-    sieve = Sieve(read_texts(path, names))
-    repeats, last_week, weeks = (sieve.number(name, low=0.0) for name in names[:3])
-    mean_value = sieve.number("zbar", low=0.0) if names is _WITH_MONEY else np.full(len(repeats), np.nan)
-    sieve.hold_back(last_week > weeks, "last_after_end")
-    kept = sieve.kept
-    return Buyers(repeats[kept], last_week[kept], weeks[kept], mean_value[kept], sieve.counts())
+    row_filter = RowFilter(read_texts(path, names))
+    repeats, last_week, weeks = (row_filter.number(name, low=0.0) for name in names[:3])
+    mean_value = row_filter.number("zbar", low=0.0) if names is _WITH_MONEY else np.full(len(repeats), np.nan)
+    row_filter.reject(last_week > weeks, "last_after_end")
+    kept = row_filter.kept
+    return Buyers(repeats[kept], last_week[kept], weeks[kept], mean_value[kept], row_filter.counts())

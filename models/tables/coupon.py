@@ -1,10 +1,10 @@
-"""From the coupon table to situations: what was asked of whom, when, and whether they took it.
+"""In-vehicle coupons: situations of a survey, and whether the coupon was taken.
 
-The table is the UCI "In-Vehicle Coupon Recommendation" set (Wang et al. 2017): every respondent answered some twenty
-imagined situations. Only what a street gateway can know is read: place, time, weather, the coupon, the way to it and
-how often one goes to such places. Gender, age, income and the like are not: they may not steer an offer. (Where the
-column `respondent` is absent, as in the original file, they tell who is who, so that one person never stands on both
-sides of a split; then they are forgotten.) Every row that is not used is counted with its reason.
+UCI "In-Vehicle Coupon Recommendation" (Wang et al. 2017): each respondent answered about twenty imagined situations. Only
+columns that a gateway can know are used: place, time, weather, the coupon, the way to it, and visits to such places.
+Gender, age, income and similar columns may not influence an offer. (Without a column `respondent`, as in the original
+file, they identify the rows of one respondent, which a split keeps on one side, and are then dropped.) Every row that is
+not used is counted with its reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gateway.core.features import Heading, Situation, Weather
 from gateway.core.types import OfferKind
-from models.tables.reading import TableError, read_all, require
+from models.tables.reading import TableError, read_all, require_columns
 
 T = TypeVar("T")
 
@@ -44,10 +44,10 @@ RAW: tuple[str, ...] = (
     "toCoupon_GEQ25min",
     *VISITS.values(),
 )
-"""The columns that situations are made of: the plain logistic regression gets the same ones, one-hot."""
+"""The columns of a situation; plain logistic regression gets the same ones, one-hot."""
 
 _PERSONAL = ("gender", "age", "maritalStatus", "education", "occupation", "income", "cartype", *VISITS.values())
-_RENAMED = {"coupon": "couponType", "car": "cartype"}  # as the original file calls them
+_RENAMED = {"coupon": "couponType", "car": "cartype"}  # names in the original file
 
 _HEADINGS: Mapping[str, Heading] = {"No Urgent Place": "nowhere_urgent", "Home": "home", "Work": "work"}
 _WEATHERS: Mapping[str, Weather] = {"Sunny": "sunny", "Rainy": "rainy", "Snowy": "snowy"}
@@ -66,15 +66,15 @@ _YES = {"1": True, "0": False}
 
 
 class CouponError(TableError):
-    """The table cannot be read as a history of answers; the text says what is missing."""
+    """The respondents of the table cannot be identified; the message names the missing columns."""
 
 
 class _RowError(ValueError):
-    """One row holds a word that the table's description does not know."""
+    """A row has a value that is not in the table's description."""
 
 
 class Coupons(NamedTuple):
-    """Situations, whether each was taken (0/1), by whom (group numbers), the same columns as texts, and what was left out."""
+    """By row, (n,): situation, outcome (0/1), respondent number from 0, and RAW columns as texts, (n, len(RAW)); refused rows by reason."""
 
     situations: tuple[Situation, ...]
     taken: NDArray[np.int64]
@@ -85,7 +85,10 @@ class Coupons(NamedTuple):
 
 
 def read_coupons(path: Path) -> Coupons:
-    """The history in the CSV file at `path` (may be compressed), or `CouponError`."""
+    """The table in the CSV file at `path` (may be compressed).
+
+    Raises TableError if it cannot be read or lacks a column, CouponError if its respondents cannot be identified.
+    """
     table = _table(path)
     situations: list[Situation] = []
     used: list[int] = []
@@ -93,7 +96,7 @@ def read_coupons(path: Path) -> Coupons:
     for index, line in enumerate(table.to_dict("records")):
         row = {str(name): value if isinstance(value, str) else None for name, value in line.items()}
         try:
-            _word(_YES, row, TARGET)
+            _parsed(_YES, row, TARGET)
             situations.append(_situation(row))
         except _RowError as reason:
             refused[str(reason)] += 1
@@ -112,19 +115,20 @@ def read_coupons(path: Path) -> Coupons:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """The columns that are needed, as texts; absent values are NaN."""
+    """The rows with a respondent, as texts; absent values are NaN."""
     table = read_all(path).rename(columns=_RENAMED)
-    require(path, table, (*RAW, TARGET))
+    require_columns(path, table, (*RAW, TARGET))
     if RESPONDENT not in table.columns:
-        table[RESPONDENT] = _who_is_who(path, table)
+        table[RESPONDENT] = _respondents(path, table)
     return table.dropna(subset=[RESPONDENT]).reset_index(drop=True)
 
 
-def _who_is_who(path: Path, table: pd.DataFrame) -> pd.Series[str]:
+def _respondents(path: Path, table: pd.DataFrame) -> pd.Series[str]:
+    """A text for each row that is the same in all rows of a respondent."""
     missing = [name for name in _PERSONAL if name not in table.columns]
     if missing:
         raise CouponError(
-            f"{path} lacks the column {RESPONDENT}, and without {', '.join(missing)} nobody can tell which rows are one person's; "
+            f"{path} lacks the column {RESPONDENT}, and without {', '.join(missing)} the rows of a respondent cannot be identified; "
             f"add a column {RESPONDENT}"
         )
     return table[list(_PERSONAL)].fillna("missing").agg("\t".join, axis=1)
@@ -133,26 +137,26 @@ def _who_is_who(path: Path, table: pd.DataFrame) -> pd.Series[str]:
 def _situation(row: Mapping[str, str | None]) -> Situation:
     weather = row["weather"]
     return Situation(
-        hour=_word(_HOURS, row, "time"),
-        heading=_word(_HEADINGS, row, "destination"),
-        weather=None if weather is None else _word(_WEATHERS, row, "weather"),
+        hour=_parsed(_HOURS, row, "time"),
+        heading=_parsed(_HEADINGS, row, "destination"),
+        weather=None if weather is None else _parsed(_WEATHERS, row, "weather"),
         temperature_c=_temperature(row),
-        offer_kind=_word(_KINDS, row, "couponType"),
-        expiry_hours=_word(_EXPIRY_HOURS, row, "expiration"),
+        offer_kind=_parsed(_KINDS, row, "couponType"),
+        expiry_hours=_parsed(_EXPIRY_HOURS, row, "expiration"),
         travel_min=_travel_min(row),
-        visits_month={kind: _word(_VISITS_MONTH, row, column) for kind, column in VISITS.items() if row[column] is not None},
+        visits_month={kind: _parsed(_VISITS_MONTH, row, column) for kind, column in VISITS.items() if row[column] is not None},
     )
 
 
-def _word(words: Mapping[str, T], row: Mapping[str, str | None], column: str) -> T:
+def _parsed(codes: Mapping[str, T], row: Mapping[str, str | None], column: str) -> T:
     try:
-        return words[row[column] or ""]
+        return codes[row[column] or ""]
     except KeyError:
         raise _RowError(f"unknown_{column}") from None
 
 
 def _temperature(row: Mapping[str, str | None]) -> float | None:
-    """°C in whole degrees: the table knows three temperatures in °F, and whole degrees keep the splits between them exact in float32."""
+    """Temperature in °C. The table has three values in °F; as whole degrees, the splits between them are exact in float32."""
     fahrenheit = row["temperature"]
     if fahrenheit is None:
         return None
@@ -166,7 +170,7 @@ def _temperature(row: Mapping[str, str | None]) -> float | None:
 
 
 def _travel_min(row: Mapping[str, str | None]) -> float:
-    """Minutes to the coupon's place. The table says "at least 5", "at least 15", "at least 25": read as 5, 15 and 25 minutes."""
-    if _word(_YES, row, "toCoupon_GEQ25min"):
+    """Minutes to the coupon's place: "at least 5", "at least 15" and "at least 25" in the table are read as 5, 15 and 25."""
+    if _parsed(_YES, row, "toCoupon_GEQ25min"):
         return 25.0
-    return 15.0 if _word(_YES, row, "toCoupon_GEQ15min") else 5.0
+    return 15.0 if _parsed(_YES, row, "toCoupon_GEQ15min") else 5.0

@@ -1,7 +1,6 @@
-"""From the grocer's month to baskets: one line a basket, items between semicolons.
+"""Groceries: one month of baskets of one outlet, one line a basket, items separated by semicolons.
 
-"Groceries" (Hahsler, Hornik & Reutterer 2006): 9,835 baskets of one outlet, 169 groups of goods; the table on which
-everybody's association rules are counted.
+Hahsler, Hornik & Reutterer 2006: 9,835 baskets, 169 groups of goods; the usual benchmark of association rules.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class Baskets(NamedTuple):
 
 
 def read_baskets(path: Path) -> Baskets:
-    """The baskets in the text file at `path` (may be compressed), or `TableError`."""
+    """The baskets in the text file at `path` (may be compressed). Raises TableError if it cannot be read or has no basket."""
     try:
         packed = path.read_bytes()
         unpacked = gzip.decompress(packed) if path.suffix == ".gz" else lzma.decompress(packed) if path.suffix == ".xz" else packed

@@ -1,9 +1,8 @@
-"""From "The Complete Journey" to baskets, mailings and redemptions of households.
+"""The Complete Journey: baskets, mailings and redemptions of households (dunnhumby, year 2017, CC0).
 
-Dunnhumby's year 2017 of frequent shoppers (CC0). The transactions here are a sample of LINES, one in dozens, drawn
-without regard to baskets: a household without a line in a month has mostly bought all the same. What is forecast from
-it is therefore "shows up in the sample", and every measure of it is lower than the same measure on the whole would be.
-Campaigns and redemptions are not sampled in that way. Ages, incomes and the like are in the data and are not read.
+The transactions here are a random sample of *lines*, one in dozens, drawn without regard to baskets: a household without a
+line in a month has mostly bought all the same. The forecast outcome is therefore "a line in the sample", and each measure of it is
+lower than it would be on all lines. Campaigns and redemptions are complete. Age, income and similar columns are not read.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from models.tables.reading import Counts, Sieve, TableError, read_texts
+from models.tables.reading import Counts, RowFilter, TableError, read_texts
 
 
 class Journey(NamedTuple):
@@ -33,13 +32,13 @@ class Journey(NamedTuple):
 
 
 def read_journey(folder: Path) -> Journey:
-    """The five files that are needed, from `folder`, or `TableError`."""
+    """The tables from five files in `folder`. Raises TableError if a file is missing or cannot be read."""
     names = ("household_id", "basket_id", "product_id", "sales_value", "transaction_timestamp")
-    sieve = Sieve(read_texts(_file(folder, "transactions"), names))
-    moments = sieve.moment("transaction_timestamp")
-    values = sieve.number("sales_value", low=0.0)
-    household = sieve.number("household_id", low=0.0)
-    kept = sieve.kept
+    row_filter = RowFilter(read_texts(_file(folder, "transactions"), names))
+    moments = row_filter.timestamp("transaction_timestamp")
+    values = row_filter.number("sales_value", low=0.0)
+    household = row_filter.number("household_id", low=0.0)
+    kept = row_filter.kept
     raw = read_texts(_file(folder, "transactions"), ("basket_id", "product_id"))
     lines = pd.DataFrame(
         {
@@ -64,7 +63,7 @@ def read_journey(folder: Path) -> Journey:
             {"household_id": "household", "campaign_id": "campaign", "redemption_date": "day"},
         ),
         coupons=_renamed(folder, "coupons", {"campaign_id": "campaign", "product_id": "product"}),
-        counts=sieve.counts(),
+        counts=row_filter.counts(),
     )
 
 
@@ -81,7 +80,7 @@ def _renamed(folder: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
             elif column in _DAYS:
                 table[column] = pd.to_datetime(table[column], format="%Y-%m-%d").to_numpy(dtype="datetime64[s]")
     except (ValueError, TypeError) as error:
-        raise TableError(f"{folder / name}: a value is not what its column promises ({str(error)[:120]})") from error
+        raise TableError(f"{folder / name}: a value does not fit its column ({str(error)[:120]})") from error
     return table
 
 

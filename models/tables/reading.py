@@ -1,8 +1,7 @@
-"""What every reader of a published table needs: the named columns as texts, and a sieve that counts what it holds back.
+"""Common parts of all readers: a table's columns as texts, and a filter that counts rejected rows by reason.
 
-A published table is as foreign as a message. Nothing is guessed: values arrive as texts, each column is turned into
-numbers or words by a rule that its reader states, and a row that breaks one is left out under the name of the first
-rule it broke. A table that lacks a column is refused whole, with the columns named.
+Values are read as texts, and each column is parsed into numbers or categories by a rule of its reader. A row that breaks a
+rule is rejected with the name of the first rule that it breaks. A table without a required column is refused.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ from models.errors import ModelsError
 
 
 class TableError(ModelsError):
-    """A published table cannot be read; the text says which and why."""
+    """A table cannot be read; the message names the file and the reason."""
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many rows a file held, how many are used, and why the others are not."""
+    """Rows of a file, rows used, and rows refused by reason."""
 
     rows_in: int
     rows_used: int
     refused: Mapping[str, int]
 
 
-class Sieve:
-    """Rows of texts on their way to numbers. Every rule may hold rows back; the first one that does is the reason that counts."""
+class RowFilter:
+    """Parses the columns of a table of texts, and rejects rows; the first rule that rejects a row is counted as the reason."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._table = table
@@ -43,56 +42,59 @@ class Sieve:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Which rows no rule has held back so far."""
+        """Whether each row is not rejected so far, (n,)."""
         return self._kept
 
-    def hold_back(self, rows: NDArray[np.bool_], reason: str) -> None:
-        """Leave out the rows where `rows` is true, if they are still in."""
+    def reject(self, rows: NDArray[np.bool_], reason: str) -> None:
+        """Reject the rows where `rows` (n,) is true, unless rejected already."""
         fresh = rows & self._kept
         if fresh.any():
             self._refused[reason] += int(fresh.sum())
             self._kept = self._kept & ~fresh
 
     def number(self, column: str, low: float = -np.inf, high: float = np.inf) -> NDArray[np.float64]:
-        """The column as finite numbers within [low, high]; other rows are held back as `unknown_{column}`."""
+        """The column as finite numbers within [low, high], (n,); other rows are rejected as `unknown_{column}`."""
         values = pd.to_numeric(self._table[column], errors="coerce").to_numpy(dtype=np.float64)
         with np.errstate(invalid="ignore"):
-            self.hold_back(~(np.isfinite(values) & (values >= low) & (values <= high)), f"unknown_{column}")
+            self.reject(~(np.isfinite(values) & (values >= low) & (values <= high)), f"unknown_{column}")
         return values
 
-    def word(self, column: str, words: Collection[str]) -> NDArray[np.str_]:
-        """The column as texts out of `words`; other rows are held back as `unknown_{column}`."""
+    def category(self, column: str, categories: Collection[str]) -> NDArray[np.str_]:
+        """The column as texts out of `categories`, (n,); other rows are rejected as `unknown_{column}`."""
         texts = self._table[column].fillna("").to_numpy(dtype=str)
-        self.hold_back(~np.isin(texts, list(words)), f"unknown_{column}")
+        self.reject(~np.isin(texts, list(categories)), f"unknown_{column}")
         return texts
 
     def coded(self, column: str, codes: Mapping[str, float]) -> NDArray[np.float64]:
-        """The column's words as the numbers that stand for them; other rows are held back as `unknown_{column}`."""
-        texts = self.word(column, codes.keys())
+        """The numbers of the column's categories, (n,); other rows are rejected as `unknown_{column}`."""
+        texts = self.category(column, codes.keys())
         return np.array([codes.get(text, np.nan) for text in texts], dtype=np.float64)
 
-    def moment(self, column: str) -> NDArray[np.datetime64]:
-        """The column as moments in UTC (those without a zone are taken as such); other rows are held back."""
+    def timestamp(self, column: str) -> NDArray[np.datetime64]:
+        """The column as times in UTC with a resolution of seconds, (n,), UTC if no time zone is given; other rows are rejected."""
         moments = pd.to_datetime(self._table[column], errors="coerce", utc=True, format="ISO8601")
-        self.hold_back(moments.isna().to_numpy(dtype=np.bool_), f"unknown_{column}")
+        self.reject(moments.isna().to_numpy(dtype=np.bool_), f"unknown_{column}")
         return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[s]")
 
     def counts(self) -> Counts:
-        """What came in, what is used, and why the rest is not."""
+        """Rows of the table, rows kept, and rejected rows by reason."""
         return Counts(rows_in=len(self._table), rows_used=int(self._kept.sum()), refused=dict(self._refused))
 
 
 def read_texts(path: Path, columns: Sequence[str], separator: str = ",") -> pd.DataFrame:
-    """The named columns of the CSV file at `path` (may be compressed) as texts, absent values NaN; or `TableError`."""
+    """The named columns of the CSV file at `path` (may be compressed) as texts, absent values NaN.
+
+    Raises TableError if the file cannot be read, lacks a column or has no rows.
+    """
     table = read_all(path, separator)
-    require(path, table, columns)
+    require_columns(path, table, columns)
     if table.empty:
         raise TableError(f"{path} holds no rows")
     return table[list(columns)]
 
 
-def require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
-    """`TableError` when a column is missing; where the whole header is one cell, it tells what seems to stand between them."""
+def require_columns(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raises TableError if a column is missing; if the header is a single cell, the message names its likely separator."""
     missing = [name for name in columns if name not in table.columns]
     if not missing:
         return
@@ -103,7 +105,7 @@ def require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
 
 
 def read_all(path: Path, separator: str = ",") -> pd.DataFrame:
-    """Every column of the CSV file at `path` as texts, or `TableError`."""
+    """Every column of the CSV file at `path` (may be compressed) as texts. Raises TableError if the file cannot be read."""
     try:
         return pd.read_csv(path, dtype=str, sep=separator)
     except OSError as error:

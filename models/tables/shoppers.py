@@ -1,9 +1,8 @@
-"""From the table of online sessions to columns of numbers: what a visitor did, and whether it ended in a purchase.
+"""Online shoppers: sessions on a shop's site, and whether each ended in a purchase.
 
-UCI "Online Shoppers Purchasing Intention" (Sakar et al. 2019): one row a session, every session another visitor's, so
-the session is the unit that is independent. `PageValues` is the trap: the shop's analytics compute it from the
-transactions that followed the visited pages, so it holds some of the answer. It is read, but apart from the others, and
-nothing gets it by accident.
+UCI "Online Shoppers Purchasing Intention" (Sakar et al. 2019): one row a session, each of another visitor, so sessions are
+independent. `PageValues` leaks the outcome: the shop's analytics compute it from transactions that followed the visited
+pages. It is therefore kept apart from the other columns.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.measures import Ints
-from models.tables.reading import Counts, Sieve, read_texts
+from models.arrays import Ints
+from models.tables.reading import Counts, RowFilter, read_texts
 
-TRAP = "PageValues"
+LEAK = "PageValues"
 TARGET = "Revenue"
 AMOUNTS = (
     "Administrative",
@@ -37,7 +36,7 @@ _TRUTH = {"True": 1.0, "False": 0.0, "TRUE": 1.0, "FALSE": 0.0}
 
 
 class Shoppers(NamedTuple):
-    """Sessions without the trap, the trap apart, and whether each ended in a purchase (0/1)."""
+    """By session, (n,): columns without the leaking one, that one (page values), and purchase (0/1)."""
 
     rows: pd.DataFrame
     page_values: NDArray[np.float64]
@@ -50,20 +49,20 @@ class Shoppers(NamedTuple):
 
 
 def read_shoppers(path: Path) -> Shoppers:
-    """The sessions in the CSV file at `path`, or `TableError`."""
-    sieve = Sieve(read_texts(path, (*AMOUNTS, *RATES, *CODES, "Month", "VisitorType", "Weekend", TRAP, TARGET)))
-    bought = sieve.coded(TARGET, _TRUTH)
-    columns = {name: sieve.number(name, low=0.0) for name in AMOUNTS}
-    columns |= {name: sieve.number(name, 0.0, 1.0) for name in RATES}
-    columns |= {name: sieve.number(name, low=0.0) for name in CODES}
-    columns["Month"] = sieve.coded("Month", MONTHS)
-    columns["VisitorType"] = sieve.coded("VisitorType", VISITORS)
-    columns["Weekend"] = sieve.coded("Weekend", _TRUTH)
-    page_values = sieve.number(TRAP, low=0.0)
-    kept = sieve.kept
+    """The sessions in the CSV file at `path`. Raises TableError if it cannot be read."""
+    row_filter = RowFilter(read_texts(path, (*AMOUNTS, *RATES, *CODES, "Month", "VisitorType", "Weekend", LEAK, TARGET)))
+    bought = row_filter.coded(TARGET, _TRUTH)
+    columns = {name: row_filter.number(name, low=0.0) for name in AMOUNTS}
+    columns |= {name: row_filter.number(name, 0.0, 1.0) for name in RATES}
+    columns |= {name: row_filter.number(name, low=0.0) for name in CODES}
+    columns["Month"] = row_filter.coded("Month", MONTHS)
+    columns["VisitorType"] = row_filter.coded("VisitorType", VISITORS)
+    columns["Weekend"] = row_filter.coded("Weekend", _TRUTH)
+    page_values = row_filter.number(LEAK, low=0.0)
+    kept = row_filter.kept
     return Shoppers(
         rows=pd.DataFrame({name: values[kept] for name, values in columns.items()}),
         page_values=page_values[kept],
         bought=bought[kept].astype(np.int64),
-        counts=sieve.counts(),
+        counts=row_filter.counts(),
     )

@@ -25,7 +25,7 @@ PURE = frozenset(
 
 DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "pydantic", "pydantic_core", "rich", "typer", "urllib3")
 FORMATS = ("bleparser", "cbor2", "cryptography", "defusedxml", "google")
-TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "mlxtend", "statsmodels", "matplotlib")
+TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "statsmodels", "matplotlib", "skl2onnx")
 SCREEN = ("typer", "rich", "click")
 
 

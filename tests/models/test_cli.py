@@ -1,4 +1,4 @@
-"""The commands from a table to a verified bundle, and what they say when something is wrong."""
+"""The commands from a table to a verified bundle, and their error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.core import features
 from models import cli
 from models.patterns.valuation import encode_pattern_file, value_rules
 from models.propensity import boosting
-from models.propensity.bayes import lent
+from models.propensity.bayes import fit_priors
 from tests.models import tables
 from tests.models.patterns.toy import rule
 
@@ -85,16 +85,16 @@ def test_from_a_table_to_a_verified_bundle(
     assert [run(monkeypatch, *dated), made.read_bytes()] == [0, second]
 
 
-def test_what_history_taught_comes_along(
+def test_patterns_and_priors_are_bundled(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The files that `rules` and `priors` write, byte for byte; one of another campaign or without a value is refused."""
+    """The files that `rules` and `priors` write, byte for byte; a prior of another campaign or a pattern without a value is refused."""
     patterns, priors, made, pub = (tmp_path / name for name in ("patterns.json", "priors.json", "street.bundle", "k.pub"))
     patterns.write_bytes(encode_pattern_file(value_rules([rule()], {"b": 500.0}).kept))
     draws = np.random.default_rng(3)
     rows = draws.random((60, len(features.NAMES))).astype(np.float32)
     rows[::4, 2] = np.nan
-    start = lent("flat-white", features.NAMES, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
+    start = fit_priors("flat-white", features.NAMES, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
     priors.write_bytes(msgspec.json.encode((start,)))
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
     command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--out", made)
@@ -132,42 +132,42 @@ def test_an_expired_bundle_is_shown_but_not_verified(
     assert capsys.readouterr().err.startswith("error: expired: ")
 
 
-def test_measuring_on_its_own_table_is_said_to_flatter(
+def test_evaluating_on_the_training_table_warns(
     model: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "evaluate", "--table", table, "--model", model, "--json") == 0
-    told = capsys.readouterr()
-    assert "flatter" in told.err
+    own_run = capsys.readouterr()
+    assert "too optimistic" in own_run.err
     fresh = tables.write(tmp_path / "fresh.csv", tables.planted(40, 10, seed=2))
     assert run(monkeypatch, "evaluate", "--table", fresh, "--model", model, "--json") == 0
-    honest = capsys.readouterr()
-    assert "flatter" not in honest.err
-    figures = json.loads(honest.out)
+    fresh_run = capsys.readouterr()
+    assert "too optimistic" not in fresh_run.err
+    figures = json.loads(fresh_run.out)
     assert figures["respondents"] == 40
-    assert 0.7 < figures["model"]["auc"]["value"] < json.loads(told.out)["model"]["auc"]["value"]
+    assert 0.7 < figures["model"]["auc"]["value"] < json.loads(own_run.out)["model"]["auc"]["value"]
 
 
 def test_comparing_writes_nothing(table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(table.parent.iterdir())
-    assert run(monkeypatch, "evaluate", "--table", table, "--families", "boosting,logistic") == 0
+    assert run(monkeypatch, "evaluate", "--table", table, "--estimators", "boosting,logistic") == 0
     assert "AUC above plain logistic" in capsys.readouterr().out
     assert sorted(table.parent.iterdir()) == before
 
 
-def test_the_page_judges_forecasts_of_people_never_met(
+def test_the_html_report_has_out_of_fold_figures(
     table: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its AUC is the champion's of the comparison, not that of a model which knows these people; every kind of offer has a line."""
-    report, flattering = tmp_path / "report.html", tmp_path / "flattering.html"
-    assert run(monkeypatch, "evaluate", "--table", table, "--families", "logistic", "--page", report, "--json") == 0
+    """Its AUC is the champion's of the comparison, not that of a model fitted to these respondents; every kind of offer has a line."""
+    report, optimistic = tmp_path / "report.html", tmp_path / "optimistic.html"
+    assert run(monkeypatch, "evaluate", "--table", table, "--estimators", "logistic", "--page", report, "--json") == 0
     auc = json.loads(capsys.readouterr().out)["champion"]["auc"]["value"]
     text = report.read_text("utf-8")
     assert f"{auc:.3f}" in text
     assert "planted.csv (logistic)" in text
     assert "coffee_house" in text
-    assert run(monkeypatch, "evaluate", "--table", table, "--model", model, "--page", flattering) == 0
-    assert "these figures flatter it" in " ".join(capsys.readouterr().err.split())
-    assert f"{auc:.3f}" not in flattering.read_text("utf-8")
+    assert run(monkeypatch, "evaluate", "--table", table, "--model", model, "--page", optimistic) == 0
+    assert "these figures are too optimistic" in " ".join(capsys.readouterr().err.split())
+    assert f"{auc:.3f}" not in optimistic.read_text("utf-8")
 
 
 def test_faults_are_one_line_and_exit_1(

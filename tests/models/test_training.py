@@ -1,4 +1,4 @@
-"""Training finds what was planted, finds nothing where there is nothing, and never shows it the people who judge."""
+"""Training finds a planted effect and no effect in shuffled outcomes, and never tests on subjects that it was fitted to."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sklearn.model_selection import GroupKFold
 from gateway.core import features
 from models import measures, training
 from models.propensity.boosting import DIRECTIONS, Boosting, Recipe
-from models.propensity.sample import TrainingError
-from models.propensity.withholding import WITHHELD, withhold
+from models.propensity.masking import MASKED_SHARE, mask
+from models.propensity.training_set import TrainingError
 from models.tables.coupon import Coupons, read_coupons
 from tests.kit.shared import shared_path
 from tests.models import tables
 
 COUPONS = "data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"
-SMALL = training.contestants(["boosting"], (Recipe(rounds=30, rate=0.15, depth=3, leaf_rows_min=20),))
+SMALL = training.feature_estimators(["boosting"], (Recipe(rounds=30, rate=0.15, depth=3, leaf_rows_min=20),))
 
 
 @pytest.fixture(scope="module")
@@ -29,49 +29,49 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
 
 
 def test_a_planted_effect_is_found(history: Coupons) -> None:
-    comparison, _, _ = training.compare(training.sample_of(history, seed=0), 0, SMALL, raw=history.raw)
-    assert comparison.family == "boosting"
+    comparison, _, _ = training.compare(training.coupon_training_set(history, seed=0), 0, SMALL, raw=history.raw)
+    assert comparison.estimator == "boosting"
     assert comparison.champion.auc.low > 0.75
     assert comparison.champion.auc.low < comparison.champion.auc.value < comparison.champion.auc.high
-    # visits_this_kind joins coupon and habit; one-hot words alone cannot.
+    # visits_this_kind joins coupon and habit; one-hot texts alone have no such interaction.
     assert comparison.difference.low > 0
-    # Without the habits only the expiry is left to go by: worse, and still better than nothing.
+    # Without the habits only the expiry is known: worse, and still better than chance.
     assert 0.5 < comparison.blind_auc < comparison.champion.auc.value - 0.05
-    assert comparison.remarks == ("4 of 25 columns are unknown in every row: the model will pay them no heed",)
+    assert comparison.remarks == ("4 of 25 columns are unknown in every row: the model does not use them",)
 
 
-def test_the_best_of_all_families_is_chosen(history: Coupons) -> None:
-    compete = training.contestants(["hybrid", "logistic", "per-parameter"])
-    comparison, _, _ = training.compare(training.sample_of(history, seed=0), 0, compete)
-    losses = {of.family: of.figures.log_loss for of in comparison.families}
+def test_the_best_of_all_estimators_is_chosen(history: Coupons) -> None:
+    compete = training.feature_estimators(["hybrid", "logistic", "per-parameter"])
+    comparison, _, _ = training.compare(training.coupon_training_set(history, seed=0), 0, compete)
+    losses = {of.estimator: of.figures.log_loss for of in comparison.estimators}
     assert set(losses) == {"hybrid", "logistic", "per-parameter"}
-    assert comparison.family == min(losses, key=lambda family: losses[family])
-    assert comparison.champion == comparison.families[0].figures
-    (winner,) = (family for family in compete if family.name == comparison.family)
-    assert training.fit_champion(training.sample_of(history, seed=0), 0, winner).family == comparison.family
+    assert comparison.estimator == min(losses, key=lambda estimator: losses[estimator])
+    assert comparison.champion == comparison.estimators[0].figures
+    (winner,) = (estimator for estimator in compete if estimator.name == comparison.estimator)
+    assert training.fit_champion(training.coupon_training_set(history, seed=0), 0, winner).estimator == comparison.estimator
 
 
-def test_without_words_or_logistic_there_is_nothing_to_beat(history: Coupons) -> None:
-    with pytest.raises(TrainingError, match="needs the family logistic"):
-        training.compare(training.sample_of(history, seed=0), 0, SMALL)
+def test_without_texts_or_logistic_there_is_no_baseline(history: Coupons) -> None:
+    with pytest.raises(TrainingError, match="needs the estimator logistic"):
+        training.compare(training.coupon_training_set(history, seed=0), 0, SMALL)
 
 
-def test_shuffled_outcomes_teach_nothing(history: Coupons) -> None:
+def test_shuffled_outcomes_give_an_auc_of_one_half(history: Coupons) -> None:
     shuffled = history._replace(taken=np.random.default_rng(3).permutation(history.taken))
-    comparison, _, _ = training.compare(training.sample_of(shuffled, seed=0), 0, SMALL, raw=history.raw)
+    comparison, _, _ = training.compare(training.coupon_training_set(shuffled, seed=0), 0, SMALL, raw=history.raw)
     assert abs(comparison.champion.auc.value - 0.5) < 0.05
     assert abs(comparison.logistic.auc.value - 0.5) < 0.05
 
 
 def test_the_same_seed_gives_the_same_champion(history: Coupons) -> None:
-    first, second = (training.fit_champion(training.sample_of(history, 4), 4, SMALL[0]) for _ in range(2))
+    first, second = (training.fit_champion(training.coupon_training_set(history, 4), 4, SMALL[0]) for _ in range(2))
     rows = features.matrix(history.situations[:100])
     assert first.propensity(rows).tolist() == second.propensity(rows).tolist()
     assert first.calibration == second.calibration
 
 
 def test_constraints_hold_everywhere(history: Coupons) -> None:
-    champion = training.fit_champion(training.sample_of(history, 0), 0, SMALL[0])
+    champion = training.fit_champion(training.coupon_training_set(history, 0), 0, SMALL[0])
     rows = features.matrix(history.situations[:200])
     for name, sign in DIRECTIONS.items():
         steps = np.linspace(0.0, 30.0, 31)
@@ -81,29 +81,29 @@ def test_constraints_hold_everywhere(history: Coupons) -> None:
         assert np.all(sign * np.diff(forecast, axis=1) >= 0), name
 
 
-def test_a_column_that_nobody_fills_changes_nothing(history: Coupons) -> None:
+def test_a_column_without_data_changes_nothing(history: Coupons) -> None:
     """Noise, air and crowd are unknown in this table: were they absent, the same trees would come out."""
-    sample = training.sample_of(history, 0)
-    known = np.flatnonzero(~np.isnan(sample.rows).all(axis=0))
-    assert sample.withheld is not None
-    narrow = sample._replace(rows=sample.rows[:, known], withheld=sample.withheld[:, known], names=tuple(features.NAMES[k] for k in known))
+    data = training.coupon_training_set(history, 0)
+    known = np.flatnonzero(~np.isnan(data.rows).all(axis=0))
+    assert data.masked is not None
+    narrow = data._replace(rows=data.rows[:, known], masked=data.masked[:, known], names=tuple(features.NAMES[k] for k in known))
     recipe = Recipe(rounds=10)
-    wide_answer = Boosting(recipe, features.NAMES).fit(sample.rows, sample.taken).decision_function(sample.rows)
+    wide_answer = Boosting(recipe, features.NAMES).fit(data.rows, data.taken).decision_function(data.rows)
     assert wide_answer.tolist() == Boosting(recipe, narrow.names).fit(narrow.rows, narrow.taken).decision_function(narrow.rows).tolist()
 
 
-def test_withholding_hides_about_as_much_as_it_says(history: Coupons) -> None:
+def test_masking_hides_the_stated_share(history: Coupons) -> None:
     rows = features.matrix(history.situations)
-    seen = withhold(rows, seed=2)
+    seen = mask(rows, seed=2)
     hidden = np.isnan(seen).mean(axis=0)
     weather = [features.NAMES.index(f"weather_{word}") for word in ("sunny", "rainy", "snowy")]
-    assert hidden[weather] == pytest.approx([WITHHELD] * 3, abs=0.05)
-    assert (np.isnan(seen[:, weather]).sum(axis=1) % 3 == 0).all()  # nobody knows whether it rains but not whether it snows
-    assert abs(hidden[features.NAMES.index("visits_bar")] - (1 - (1 - WITHHELD) * (1 - WITHHELD / 2))) < 0.05
+    assert hidden[weather] == pytest.approx([MASKED_SHARE] * 3, abs=0.05)
+    assert (np.isnan(seen[:, weather]).sum(axis=1) % 3 == 0).all()  # all columns of the weather are masked together
+    assert abs(hidden[features.NAMES.index("visits_bar")] - (1 - (1 - MASKED_SHARE) * (1 - MASKED_SHARE / 2))) < 0.05
     assert hidden[features.NAMES.index("hour")] == 0
-    told = ~np.isnan(seen)
-    assert np.array_equal(seen[told], rows[told])
-    # Habits of the kind that is offered fall silent in both of their columns.
+    known = ~np.isnan(seen)
+    assert np.array_equal(seen[known], rows[known])
+    # Habits of the offered kind are masked in both of their columns.
     for kind in features.KINDS:
         asked = rows[:, features.NAMES.index(f"offer_{kind}")] == 1
         own, this = (np.isnan(seen[asked, features.NAMES.index(f"visits_{name}")]) for name in (kind, "this_kind"))
@@ -113,12 +113,12 @@ def test_withholding_hides_about_as_much_as_it_says(history: Coupons) -> None:
 def test_a_few_rows_are_refused(tmp_path: Path) -> None:
     history = read_coupons(tables.write(tmp_path / "ten.csv", tables.planted(5, 2, seed=1)))
     with pytest.raises(TrainingError, match="10 usable rows of 5 respondents are too few"):
-        training.sample_of(history, 0)
+        training.coupon_training_set(history, 0)
 
 
 def test_a_single_outcome_is_refused(history: Coupons) -> None:
     with pytest.raises(TrainingError, match="same outcome"):
-        training.sample_of(history._replace(taken=np.ones_like(history.taken)), 0)
+        training.coupon_training_set(history._replace(taken=np.ones_like(history.taken)), 0)
 
 
 def test_measures_agree_with_scikit_learn() -> None:
@@ -154,10 +154,10 @@ def test_known_answer_plain_logistic_on_the_coupon_table() -> None:
 
 
 def test_the_champion_is_above_plain_logistic_on_the_coupon_table() -> None:
-    """The board asks for +.02 on the same columns; measured +.053 (.042 … .064). One recipe here, to be quick."""
+    """The benchmark asks for +.02 on the same columns; measured +.053 (.042 … .064). One recipe here, to be quick."""
     history = read_coupons(shared_path(COUPONS))
-    compete = training.contestants(["boosting"], (Recipe(rounds=80, rate=0.1, depth=4),))
-    comparison, _, _ = training.compare(training.sample_of(history, 0), 0, compete, raw=history.raw)
+    compete = training.feature_estimators(["boosting"], (Recipe(rounds=80, rate=0.1, depth=4),))
+    comparison, _, _ = training.compare(training.coupon_training_set(history, 0), 0, compete, raw=history.raw)
     assert comparison.logistic.auc.value == pytest.approx(0.7256, abs=0.006)
     assert comparison.difference.low > 0.02
     assert comparison.champion.calibration_error < 0.04

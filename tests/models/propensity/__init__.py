@@ -1,1 +1,1 @@
-"""Tests of the stream models: known answers, what they must refuse, and parity with their ONNX."""
+"""Tests of the propensity estimators: known answers, refusals, and parity with their ONNX."""

@@ -7,7 +7,7 @@ import pytest
 
 from models.propensity import chi_square
 from models.propensity.chaid import Chaid
-from tests.models.propensity import samples
+from tests.models.propensity import training_sets
 
 
 def table_rows(counts: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -55,14 +55,14 @@ def test_trees_on_noise_split_as_often_as_the_tables_say() -> None:
 
 
 def test_kass_multipliers() -> None:
-    assert [chi_square.ways_ordinal(5, groups) for groups in (1, 2, 3, 5)] == [1, 4, 6, 1]
-    assert [chi_square.ways_nominal(5, groups) for groups in (1, 2, 3, 4, 5)] == [1, 15, 25, 10, 1]
+    assert [chi_square.ordinal_multiplier(5, groups) for groups in (1, 2, 3, 5)] == [1, 4, 6, 1]
+    assert [chi_square.nominal_multiplier(5, groups) for groups in (1, 2, 3, 4, 5)] == [1, 15, 25, 10, 1]
     # Three ordered categories and a floating one in two groups: alone, or one of two borders times two sides to join.
-    assert chi_square.ways_floating(4, 2) == 1 + 2 * 2
-    assert chi_square.ways_floating(2, 2) == 1
+    assert chi_square.floating_multiplier(4, 2) == 1 + 2 * 2
+    assert chi_square.floating_multiplier(2, 2) == 1
 
 
-def test_unknown_joins_whom_it_resembles() -> None:
+def test_unknown_joins_the_category_it_resembles() -> None:
     draws = np.random.default_rng(3)
     column = draws.choice(np.array([0.0, 1.0, np.nan], np.float32), 3_000)
     likely = np.where(np.isnan(column), 0.8, np.where(column == 1.0, 0.8, 0.2))
@@ -73,7 +73,7 @@ def test_unknown_joins_whom_it_resembles() -> None:
 
 
 def test_codes_without_order_are_merged_across() -> None:
-    """Codes 1, 4 and 9 go together though 2 and 3 lie between; a code that nobody has seen counts as unknown, not as its neighbour."""
+    """Codes 1, 4 and 9 share a group though 2 and 3 lie between; a code without training rows counts as unknown."""
     draws = np.random.default_rng(4)
     code = draws.choice(np.array([1, 2, 3, 4, 9], np.float32), 4_000, p=[0.3, 0.25, 0.2, 0.15, 0.1])
     likely = np.where(np.isin(code, [1, 4, 9]), 0.7, 0.3)
@@ -84,8 +84,8 @@ def test_codes_without_order_are_merged_across() -> None:
     assert answers[0] > answers[3] + 0.3
 
 
-def test_pruning_cuts_what_does_not_hold() -> None:
-    """Without a correction the tree grows on noise; people set aside cut it back."""
+def test_pruning_removes_splits_on_noise() -> None:
+    """Without a correction the tree grows on noise; held-out subjects prune it."""
     draws = np.random.default_rng(5)
     rows, taken = draws.normal(size=(2_000, 10)).astype(np.float32), draws.integers(0, 2, 2_000)
     grown = Chaid(0.5, bonferroni=False, prune=False).fit(rows, taken)
@@ -93,16 +93,16 @@ def test_pruning_cuts_what_does_not_hold() -> None:
     assert cut.leaves < grown.leaves / 2
 
 
-def test_people_are_set_aside_whole() -> None:
+def test_subjects_are_held_out_whole() -> None:
     tree = Chaid()
     groups = np.repeat(np.arange(100), 7)
-    aside = tree._aside(groups)
-    assert 0.2 < aside.mean() < 0.3
-    assert len(np.unique(groups[aside])) + len(np.unique(groups[~aside])) == 100
+    held_out = tree._held_out(groups)
+    assert 0.2 < held_out.mean() < 0.3
+    assert len(np.unique(groups[held_out])) + len(np.unique(groups[~held_out])) == 100
 
 
 def test_a_thousand_columns_are_fine() -> None:
-    sample = samples.planted(columns=1_000)
-    tree = Chaid(prune=False).fit(sample.rows, sample.taken, sample.groups)
+    data = training_sets.planted(columns=1_000)
+    tree = Chaid(prune=False).fit(data.rows, data.taken, data.groups)
     assert tree.leaves > 1
-    assert (tree.predict(sample.rows) == sample.taken).mean() > 0.6
+    assert (tree.predict(data.rows) == data.taken).mean() > 0.6

@@ -1,4 +1,4 @@
-"""The commands of the stream models, and training from a gateway's own history."""
+"""The commands `speed`, `items`, `priors` and `waves`, and training from a gateway's history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.history.columns import FEATURE_COLUMNS
 from models.propensity.bayes import OfferBayes
 from models.propensity.boosting import Recipe
 from models.propensity.commands import named
-from models.propensity.sample import TrainingError
+from models.propensity.training_set import TrainingError
 from tests.models.history import tables
 from tests.models.history.tables import happened, proposed, run
 
@@ -24,7 +24,7 @@ DAY_MIN = 24 * 60
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A history of 40 subjects over 30 days: who is often at such places accepts, one of two offers is liked better."""
+    """A history of 40 subjects over 30 days: frequent visitors accept more often, and one of two offers is preferred."""
     folder = tmp_path_factory.mktemp("history")
     draws = np.random.default_rng(0)
     rows: list[tables.Row] = []
@@ -41,21 +41,21 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_training_from_a_history_judges_later_days(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_from_a_history_tests_later_days(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "RECIPES", (Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),))
     chosen = "logistic,per-parameter,boosting"
-    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--families", chosen, "--json") == 0
+    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--estimators", chosen, "--json") == 0
     report = json.loads((tmp_path / "model" / "report.json").read_text(encoding="utf-8"))
     assert report["comparison"]["rows"] == 600
-    assert report["comparison"]["judged"] == 180  # the later three tenths
-    assert {of["family"] for of in report["comparison"]["families"]} == set(chosen.split(","))
-    assert report["family"] == report["comparison"]["family"]
+    assert report["comparison"]["evaluated"] == 180  # the later three tenths
+    assert {of["estimator"] for of in report["comparison"]["estimators"]} == set(chosen.split(","))
+    assert report["estimator"] == report["comparison"]["estimator"]
     assert report["comparison"]["champion"]["auc"]["value"] > 0.75
     assert report["parity_worst"] <= 1e-5
     assert any("have the same value in every row" in remark for remark in report["comparison"]["remarks"])
 
 
-def test_a_history_that_teaches_nothing_is_one_line(
+def test_an_unusable_history_is_one_line(
     street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = (street / "interactions.csv").read_text(encoding="utf-8").splitlines()
@@ -63,11 +63,11 @@ def test_a_history_that_teaches_nothing_is_one_line(
     (tmp_path / "few" / "interactions.csv").write_text("\n".join([*lines[:12], lines[-1]]) + "\n", encoding="utf-8")
     (tmp_path / "other").mkdir()
     tables.baskets(tmp_path / "other" / "baskets.csv", [tables.line("a", 1)])
-    for folder, told in (("few", "respondents are too few: at least 200"), ("other", "holds no interactions")):
+    for folder, message in (("few", "respondents are too few: at least 200"), ("other", "holds no interactions")):
         assert run(monkeypatch, "train", "--history", tmp_path / folder, "--out", tmp_path / "model") == 1
         err = capsys.readouterr().err
         assert err.startswith("error: ")
-        assert told in err
+        assert message in err
         assert err.count("\n") == 1
     assert not (tmp_path / "model").exists()
 
@@ -75,8 +75,8 @@ def test_a_history_that_teaches_nothing_is_one_line(
 def test_wrong_use_exits_2(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "train", "--out", tmp_path / "model") == 2
     assert "either --table or --history" in capsys.readouterr().err
-    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--families", "forest") == 1
-    assert "there is no family 'forest'; there are logistic, chaid" in capsys.readouterr().err
+    assert run(monkeypatch, "train", "--history", street, "--out", tmp_path / "model", "--estimators", "forest") == 1
+    assert "there is no estimator 'forest'; there are logistic, chaid" in capsys.readouterr().err
     with pytest.raises(TrainingError, match="'oak'"):
         named("logistic, oak")
 
@@ -110,7 +110,7 @@ def test_waves_are_written_and_counted(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_items_are_compared_with_popularity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two tastes of fifteen items each: only likeness knows which taste somebody has."""
+    """Two groups of subjects with fifteen items each: only similarity tells the groups apart."""
     draws = np.random.default_rng(0)
     rows = [tables.line(f"s{who}", day, f"item-{(who % 2) * 15 + int(draws.integers(15))}") for who in range(80) for day in range(0, 60, 5)]
     assert run(monkeypatch, "items", "--baskets", tables.baskets(tmp_path / "baskets.csv", rows), "--json") == 0
@@ -118,13 +118,13 @@ def test_items_are_compared_with_popularity(tmp_path: Path, monkeypatch: pytest.
     assert report["items"] == 30
     assert report["new_only"]["difference"]["low"] > 0.0
     assert run(monkeypatch, "items", "--baskets", tmp_path / "baskets.csv") == 0
-    assert "never had" in capsys.readouterr().out
+    assert "new items only" in capsys.readouterr().out
 
 
-def test_speed_tells_of_every_family_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "speed", "--families", "hybrid,naive-bayes", "--json") == 0
+def test_speed_reports_every_estimator_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "speed", "--estimators", "hybrid,naive-bayes", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert [of["family"] for of in found] == ["hybrid", "naive-bayes"]
+    assert [of["estimator"] for of in found] == ["hybrid", "naive-bayes"]
     assert all(
         of["batch_1_us"] > 0 and of["parity_worst"] <= 1e-5 and of["bytes"] < 1_048_576 and of["parity_rows"] >= 1_000 for of in found
     )

@@ -1,4 +1,4 @@
-"""Merging all columns at once gives what merging them one by one, by the book, would give."""
+"""Merging all columns at once equals merging them one by one as Kass describes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Evaluation of forecasts: lift, calibration and fairness, and an HTML report for managers."""

@@ -1,0 +1,1 @@
+"""Evaluation of forecasts: known answers, fairness, and the page."""

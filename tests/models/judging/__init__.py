@@ -1,1 +1,0 @@
-"""Judging forecasts: known answers, fairness, and the page."""
