@@ -9,11 +9,11 @@ import msgspec
 
 from gateway.commands.options import command_app
 from gateway.core.types import Message
-from gateway.decoders.advertisement_forms import FORMS, Heard, decode_form
-from gateway.decoders.contract import DecodeError, Decoder, measured
-from gateway.decoders.ids import mac_or_none
-from gateway.decoders.keys import Keys, parse_key, parse_keys
+from gateway.decoders.bluetooth.advertisement_forms import FORMS, Heard, decode_form
+from gateway.decoders.bluetooth.keys import parse_key, parse_keys
+from gateway.decoders.contract import DecodeError, Decoder, Keys, measured
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, by_topic, load
+from gateway.decoders.values.radio_ids import mac_or_none
 
 command = command_app()
 

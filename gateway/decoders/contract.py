@@ -8,18 +8,22 @@ Nothing else may come out, whatever bytes go in: `checks.check_decoder()` holds 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation
-from gateway.decoders.keys import Keys
 
 Reason = Literal["not_text", "not_json", "too_large", "wrong_shape", "missing_field", "out_of_range", "unknown_kind", "wrong_topic"]
 """Why a message was refused. A closed list: these are the labels of a counter."""
 
+Keys = Mapping[str, bytes]
+"""12 lower-case hex digits of a MAC address -> the 12 or 16 bytes of its AES key."""
+
+NO_KEYS: Keys = MappingProxyType({})
 
 UNSTATED = "unstated"
 """The hearer or device that a message does not name, not even by its topic.

@@ -18,10 +18,10 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
-from gateway.decoders.frames import Frame
-from gateway.decoders.keys import Keys
-from gateway.decoders.measured import Parsed
+from gateway.decoders.bluetooth.frames import Frame
+from gateway.decoders.contract import Keys
 from gateway.decoders.registry import BrokenDecoderError
+from gateway.decoders.values.measurements import Parsed
 
 GROUP = "wayside.advertisements"
 Parse = Callable[[Frame, Keys], Parsed | None]

@@ -17,7 +17,7 @@ import pytest
 
 from gateway.commands.decode import wire_payload
 from gateway.core.types import Message, Observation, Position, Reading, Sighting, Status
-from gateway.decoders.ids import canonical_id
+from gateway.decoders.values.radio_ids import canonical_id
 from tests.decoders.expected_ble import CLAIMS_BLE, CUT_OFF, NOT_KEPT_BLE
 from tests.decoders.expected_city import CLAIMS_CITY, NOT_KEPT_CITY
 from tests.kit.shared import shared_messages

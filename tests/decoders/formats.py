@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from gateway.decoders.checks import Case, parse_cases
+from gateway.decoders.conformance.checks import Case, parse_cases
 
 _CASES = Path(__file__).parent / "cases"
 FORMATS = tuple(sorted(path.stem for path in _CASES.glob("*.jsonl")))

@@ -1,7 +1,7 @@
 """Messages that nobody sent, by the hundred thousand: `python -m tests.decoders.fuzz [format ...]`.
 
 Of every real message and every case of a format: each truncation; each byte changed in four ways; the first half of one
-message with the second half of another; and of some of them everything that `gateway.decoders.mutations` makes (JSON bent
+message with the second half of another; and of some of them everything that `gateway.decoders.conformance.mutations` makes (JSON bent
 in every place, hostile topics, noise, nesting to the ceiling). Whatever goes in, only well-formed observations or
 `DecodeError` may come out. What is drawn is seeded, so a fault comes back until it is mended. Printed beside the counts
 are the refusals and the slowest single message (of this thread's own time): a payload that costs more than its bytes
@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.core.types import Message
+from gateway.decoders.conformance.mutations import mutations
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
-from gateway.decoders.mutations import mutations
 from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.expected import message_of
 from tests.decoders.formats import FORMATS, cases_of
 from tests.kit.shared import shared_messages

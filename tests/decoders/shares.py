@@ -19,7 +19,7 @@ from rich.table import Table
 
 from gateway.commands.decode import decode_line
 from gateway.core.types import Observation
-from gateway.decoders.advertisement_forms import FORMS
+from gateway.decoders.bluetooth.advertisement_forms import FORMS
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
 from tests.decoders.brands import COLLECTIONS, shares

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
-from gateway.decoders.advertisement import NOTHING, Advertisement, from_hex, understand
-from gateway.decoders.beacons import ibeacon
-from gateway.decoders.frames import Frame, frame_of
-from gateway.decoders.ids import canonical_id, ibeacon_id, mac_or_none
-from gateway.decoders.ruuvi_formats import decode_ruuvi
+from gateway.decoders.bluetooth.advertisement import NOTHING, Advertisement, from_hex, understand
+from gateway.decoders.bluetooth.beacons import ibeacon
+from gateway.decoders.bluetooth.frames import Frame, frame_of
+from gateway.decoders.bluetooth.ruuvi import decode_ruuvi
+from gateway.decoders.values.radio_ids import canonical_id, ibeacon_id, mac_or_none
 
 IBEACON = "0201061aff4c0002155a1e00000000400080000000000000ff03e80007c5"
 

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.commands.decode import decode_line
 from gateway.core.types import Observation
-from gateway.decoders.advertisement_forms import FORMS
-from gateway.decoders.wellformed import fault_of
+from gateway.decoders.bluetooth.advertisement_forms import FORMS
+from gateway.decoders.conformance.wellformed import fault_of
 from tests.decoders.brands import COLLECTIONS, decoded, shares
 from tests.decoders.expected import SHARE_MIN
 from tests.decoders.expected_ble import ble_claims, unexplained

@@ -8,9 +8,9 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.types import Message
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.formats import FORMATS, cases_of
 
 TWO_MEGABYTES = 2_000_000

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
-from gateway.decoders.advertisement import understand
-from gateway.decoders.frames import Frame, frame_of
+from gateway.decoders.bluetooth.advertisement import understand
+from gateway.decoders.bluetooth.frames import Frame, frame_of
 from tests.kit.shared import shared_messages
 
 _MAC = "a4c1380283f4"

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Message, Reading
-from gateway.decoders import bthome
-from gateway.decoders.keys import NO_KEYS, parse_keys
-from gateway.decoders.measured import Measurement, Parsed
+from gateway.decoders.bluetooth import bthome
+from gateway.decoders.bluetooth.keys import parse_keys
+from gateway.decoders.contract import NO_KEYS
 from gateway.decoders.registry import load
+from gateway.decoders.values.measurements import Measurement, Parsed
 
 MAC = "5448e68f80a5"
 KEY = bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932")

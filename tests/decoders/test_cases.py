@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decoders.checks import Case, parse_cases
+from gateway.decoders.conformance.checks import Case, parse_cases
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
 from tests.decoders.formats import FORMATS, cases_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.core.types import Message, Observation, Sighting
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.registry import by_topic, load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.expected import SHARE_MIN, tally
 from tests.decoders.expected_city import CLAIMS_CITY, NOT_KEPT_CITY
 from tests.kit.shared import shared_messages

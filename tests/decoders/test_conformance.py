@@ -15,11 +15,11 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.types import Envelope, Message, Observation, Position, Purchase, Reading, Sighting, Status, TimePassed
-from gateway.decoders.checks import Case, NotConformingError, check_decoder
+from gateway.decoders.conformance.checks import Case, NotConformingError, check_decoder
+from gateway.decoders.conformance.mutations import mutations
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError, Decoder, number, parse_json, refuse
-from gateway.decoders.mutations import mutations
 from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.formats import FORMATS, cases_of
 
 MUTATIONS_PER_CASE_MIN = 100

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.types import Message
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError, parse_json
 from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.formats import FORMATS, cases_of
 from tests.decoders.fuzz import MUTATIONS_MIN, fuzzed
 

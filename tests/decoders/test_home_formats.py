@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Count, Message, Observation, Position, Reading, Sighting, Status
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
-from gateway.decoders.naming import Named, named
-from gateway.decoders.plain import number_in
 from gateway.decoders.registry import load
-from gateway.decoders.units import UNITS, measured_amount
-from gateway.decoders.wellformed import fault_of
+from gateway.decoders.values.naming import Named, named
+from gateway.decoders.values.text_payload import number_in
+from gateway.decoders.values.units import UNITS, measured_amount
 from tests.decoders.expected import message_of
 from tests.decoders.formats import cases_of
 from tests.kit.shared import shared_messages

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decoders import bleparser_brands, plugins
-from gateway.decoders.frames import Frame
-from gateway.decoders.keys import NO_KEYS
+from gateway.decoders import plugins
+from gateway.decoders.bluetooth import bleparser_brands
+from gateway.decoders.bluetooth.frames import Frame
+from gateway.decoders.contract import NO_KEYS
 from gateway.decoders.registry import BrokenDecoderError
 
 MODULE = """
 from gateway.core.types import Status
 from gateway.decoders.contract import Decoder
-from gateway.decoders.measured import Parsed, kept
 from gateway.decoders.plugins import Parser
+from gateway.decoders.values.measurements import Parsed, kept
 
 
 def parse(frame, keys):
@@ -99,7 +100,7 @@ def test_what_is_no_parser_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_parser_under_another_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    _install(monkeypatch, ("mine", "gateway.decoders.bleparser_brands:PARSER"))
+    _install(monkeypatch, ("mine", "gateway.decoders.bluetooth.bleparser_brands:PARSER"))
     with pytest.raises(BrokenDecoderError, match="named 'mine'"):
         plugins.parsers()
 

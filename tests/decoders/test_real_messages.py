@@ -13,11 +13,11 @@ import pytest
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading, Sighting, Status
-from gateway.decoders.beacons import ibeacon
+from gateway.decoders.bluetooth.beacons import ibeacon
+from gateway.decoders.bluetooth.ruuvi import decode_ruuvi
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import by_topic, load
-from gateway.decoders.ruuvi_formats import decode_ruuvi
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.expected import message_of
 from tests.decoders.expected_ble import CUT_OFF
 from tests.decoders.formats import FORMATS as ALL_FORMATS

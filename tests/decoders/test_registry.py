@@ -91,7 +91,7 @@ def test_a_name_like_no_other_gets_all_of_them() -> None:
 
 
 def test_another_distribution_adds_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    _install(monkeypatch, ("elsewhere", f"{__name__}:ELSEWHERE"), ("owntracks", "gateway.decoders.owntracks:DECODER"))
+    _install(monkeypatch, ("elsewhere", f"{__name__}:ELSEWHERE"), ("owntracks", "gateway.decoders.formats.owntracks:DECODER"))
     assert registry.decoder_names() == ("elsewhere", "owntracks")
     assert registry.by_topic("elsewhere/a/b") is ELSEWHERE
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.types import Count, Position, Reading
-from gateway.decoders.cayenne_lpp import decode_cayenne_lpp
-from gateway.decoders.sensor_payloads import decode_payload
-from gateway.decoders.wellformed import fault_of
+from gateway.decoders.conformance.wellformed import fault_of
+from gateway.decoders.lorawan.cayenne_lpp import decode_cayenne_lpp
+from gateway.decoders.lorawan.payloads import decode_payload
 from tests.kit.shared import shared_messages
 
 DEVICE = "24e124136b000001"
