@@ -92,8 +92,6 @@ def parse_json(payload: bytes, decoder: msgspec.json.Decoder[Any] | None = None)
 
 _TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # whole ones, also cut off ones: linear
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_MAC_CHARS_MAX = 24  # the digits, and more separators than anybody writes
-_MAC_DIGITS = re.compile("[0-9a-f]{12}", re.ASCII)
 _RSSI_DBM = (-127.0, -1.0)
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _SHAPE_REASONS: tuple[tuple[str, Reason], ...] = (
@@ -150,16 +148,6 @@ def number(value: object, field: str, low: float, high: float) -> float:
     if not low <= value <= high:  # False for NaN; compares integers of any size without converting them
         refuse("out_of_range", f"{field} outside {low:g}..{high:g}")
     return float(value)
-
-
-def mac(value: object, field: str) -> str:
-    """A MAC address in any spelling as 12 lower-case hex digits, or `DecodeError`."""
-    if isinstance(value, str) and len(value) <= _MAC_CHARS_MAX:
-        digits = value.replace(":", "").replace("-", "").lower()
-        if _MAC_DIGITS.fullmatch(digits):
-            return digits
-    text(value, field)  # what is no short text at all is refused as that
-    refuse("wrong_shape", f"{field} is not a MAC address")
 
 
 def rssi(value: object, field: str = "rssi") -> float:

@@ -11,7 +11,8 @@ from gateway.decoders.bluetooth.advertisement import NOTHING, Advertisement, fro
 from gateway.decoders.bluetooth.beacons import ibeacon
 from gateway.decoders.bluetooth.frames import Frame, frame_of
 from gateway.decoders.bluetooth.ruuvi import decode_ruuvi
-from gateway.decoders.values.radio_ids import canonical_id, ibeacon_id, mac_or_none
+from gateway.decoders.contract import DecodeError
+from gateway.decoders.values.radio_ids import canonical_id, eui, eui_or_none, ibeacon_id, mac, mac_or_none
 
 IBEACON = "0201061aff4c0002155a1e00000000400080000000000000ff03e80007c5"
 
@@ -119,6 +120,23 @@ def test_parts_that_make_no_beacon(parts: tuple[object, object, object]) -> None
     assert ibeacon_id(*parts) is None
 
 
-@pytest.mark.parametrize("stated", ["", "E375CF00000", "E3:75:CF:00:00:01:02", "G375CF000001", 12, None, "E3:75:CF:00:00:01\n"])
+@pytest.mark.parametrize(
+    "stated", ["", "E375CF00000", "E3:75:CF:00:00:01:02", "G375CF000001", 12, None, "E3:75-CF:00:00:01", "E3:75:CF:00:00:01\n"]
+)
 def test_what_is_no_mac(stated: object) -> None:
     assert mac_or_none(stated) is None
+    with pytest.raises(DecodeError):
+        mac(stated, "mac")
+
+
+@pytest.mark.parametrize(
+    ("stated", "canonical"),
+    [("70B3D57BA000156B", "70b3d57ba000156b"), ("eui-70-b3-d5-7b-a0-00-15-6b", "70b3d57ba000156b"), ("70b3d57ba000156", None), (7, None)],
+)
+def test_dev_euis(stated: object, canonical: str | None) -> None:
+    assert eui_or_none(stated) == canonical
+    if canonical is None:
+        with pytest.raises(DecodeError):
+            eui(stated, "devEui")
+    else:
+        assert eui(stated, "devEui") == canonical

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.values.measurements import Readings, kept
-from gateway.decoders.values.radio_ids import ibeacon_id
+from gateway.decoders.values.radio_ids import altbeacon_id, eddystone_id, ibeacon_id
 
 _APPLE_IBEACON = bytes.fromhex("4c000215")  # company 0x004C, type 2, 21 bytes
 _IBEACON_BYTES = 25
@@ -73,8 +73,8 @@ def altbeacon(content: bytes) -> Beacon | None:
     known = content[2:4] == _ALTBEACON or content.startswith(_RADIUS_NETWORKS)
     if not known or len(content) < _ALTBEACON_BYTES:
         return None
-    canonical = ibeacon_id(content[4:20].hex(), _word(content, 20), _word(content, 22))
-    return None if canonical is None else Beacon("altbeacon:" + canonical.partition(":")[2], _power(content[24]))
+    canonical = altbeacon_id(content[4:20].hex(), _word(content, 20), _word(content, 22))
+    return None if canonical is None else Beacon(canonical, _power(content[24]))
 
 
 def eddystone(content: bytes) -> Beacon | None:
@@ -85,7 +85,7 @@ def eddystone(content: bytes) -> Beacon | None:
     stated = _power(content[1])
     if named is None:
         return None
-    return Beacon(f"eddystone:{named}", None if stated is None else stated - _AT_1M_DB)
+    return Beacon(eddystone_id(named), None if stated is None else stated - _AT_1M_DB)
 
 
 def health(frame: Frame) -> Health | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.contract import Keys
 from gateway.decoders.values.measurements import Parsed, Stated, kept
+from gateway.decoders.values.radio_ids import estimote_id
 
 SERVICE = "fe9a"
 _REPORT = 2
@@ -20,7 +21,7 @@ _LUX_STEP = 0.72
 def identity(frame: Frame) -> str | None:
     """The beacon's short identifier."""
     content = _report(frame)
-    return None if content is None else f"estimote:{content[1:9].hex()}"
+    return None if content is None else estimote_id(content[1:9])
 
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import Decoder, parse_json, refuse
-from gateway.decoders.lorawan.uplink import Link, Uplink, eui, from_hex, link, links_in, observed, port_or_none, position
+from gateway.decoders.lorawan.uplink import Link, Uplink, from_hex, link, links_in, observed, port_or_none, position
+from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
 from gateway.decoders.values.xml_payload import local_name, root_of
 

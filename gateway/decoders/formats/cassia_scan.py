@@ -11,8 +11,8 @@ import msgspec
 from gateway.core.types import Message, Observation
 from gateway.decoders.bluetooth.advertisement import from_hex
 from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, mac, parse_json, power, refuse, rssi
-from gateway.decoders.values.radio_ids import mac_or_none
+from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, parse_json, power, refuse, rssi
+from gateway.decoders.values.radio_ids import mac, mac_or_none
 
 
 class _Address(msgspec.Struct, gc=False):

@@ -15,8 +15,9 @@ import msgspec
 
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import Decoder, optional, parse_json, refuse
-from gateway.decoders.lorawan.uplink import Uplink, eui, from_base64, links_in, observed, port_or_none, position
+from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, observed, port_or_none, position
 from gateway.decoders.values.decoded_objects import observations_in
+from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
 
 _TOPIC_LEVELS = 4  # device/{devEui}/event/{kind}

@@ -15,7 +15,8 @@ import msgspec
 from gateway.core import limits
 from gateway.core.types import Message, Observation
 from gateway.decoders.contract import Decoder, parse_json
-from gateway.decoders.lorawan.uplink import Uplink, eui, from_base64, links_in, observed, port_or_none
+from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, observed, port_or_none
+from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
 
 _DASH_LEFT_OUT = re.compile(r"([0-9]{4}-[0-9]{2})([0-9]{2}T)", re.ASCII)

@@ -16,7 +16,8 @@ from gateway.core import limits
 from gateway.core.types import Message, Observation, Position, Status
 from gateway.decoders.bluetooth.advertisement import from_hex
 from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, DecodeError, Decoder, Keys, bounded, mac, number, parse_json, refuse, rssi
+from gateway.decoders.contract import NO_KEYS, DecodeError, Decoder, Keys, bounded, number, parse_json, refuse, rssi
+from gateway.decoders.values.radio_ids import mac
 from gateway.decoders.values.times import seconds_ms
 
 _ADVERTISEMENTS = frozenset({"$GPRP", "$RSPR", "$LRAD", "$LRSR", "$1MAD", "$1MSR", "$SRRP", "$SRSR"})

@@ -12,7 +12,8 @@ import msgspec
 from gateway.core import limits
 from gateway.core.types import Message, Observation
 from gateway.decoders.contract import Decoder, parse_json, refuse, text
-from gateway.decoders.lorawan.uplink import Uplink, eui, from_hex, link, links_in, observed, port_or_none
+from gateway.decoders.lorawan.uplink import Uplink, from_hex, link, links_in, observed, port_or_none
+from gateway.decoders.values.radio_ids import eui
 
 _SILENT = frozenset({"tx", "txd", "mtx", "join", "cq", "ping"})
 

@@ -14,9 +14,9 @@ import msgspec
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.bluetooth.advertisement import NOTHING, from_hex
 from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, mac, measured, optional, parse_json, power, refuse
+from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, measured, optional, parse_json, power, refuse
 from gateway.decoders.values.measurements import Readings, kept
-from gateway.decoders.values.radio_ids import ibeacon_id, mac_or_none
+from gateway.decoders.values.radio_ids import ibeacon_id, mac, mac_or_none
 from gateway.decoders.values.times import iso_ms
 
 _GATEWAY = "Gateway"

@@ -15,9 +15,9 @@ from gateway.core import limits
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.bluetooth.advertisement import Advertisement, from_hex
 from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, mac, measured, optional, parse_json, refuse, rssi, text
+from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, measured, optional, parse_json, refuse, rssi, text
 from gateway.decoders.values.measurements import kept
-from gateway.decoders.values.radio_ids import mac_or_none
+from gateway.decoders.values.radio_ids import mac, mac_or_none
 from gateway.decoders.values.times import seconds, seconds_ms
 
 _STATUS = "gw_status"

@@ -14,8 +14,9 @@ from gateway.core.types import Message, Observation
 from gateway.decoders.bluetooth.advertisement import understand
 from gateway.decoders.bluetooth.frames import frame_of
 from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, mac, parse_json, refuse, rssi, text
+from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, parse_json, refuse, rssi, text
 from gateway.decoders.formats.shelly_topics import device_of
+from gateway.decoders.values.radio_ids import mac
 
 KIND = "ble.scan_result"
 _RPC = ["events", "rpc"]

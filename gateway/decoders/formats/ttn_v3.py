@@ -15,8 +15,9 @@ import msgspec
 
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import Decoder, bounded, parse_json, refuse, text
-from gateway.decoders.lorawan.uplink import Uplink, eui_or_none, from_base64, links_in, observed, port_or_none, position
+from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, observed, port_or_none, position
 from gateway.decoders.values.decoded_objects import observations_in
+from gateway.decoders.values.radio_ids import eui_or_none
 from gateway.decoders.values.times import iso_ms
 
 _DEVICE_LEVEL = 3  # v3/{application}/devices/{device}/...

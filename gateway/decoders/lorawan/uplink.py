@@ -10,20 +10,16 @@ A device is its DevEUI in lower case, the one id that it keeps on every network.
 from __future__ import annotations
 
 import binascii
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.core import limits
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading, Status
-from gateway.decoders.contract import bounded, number, optional, refuse, text
+from gateway.decoders.contract import bounded, number, optional, refuse
 from gateway.decoders.lorawan.payloads import decode_payload
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.text_payload import number_in
 
-_EUI = re.compile(r"[0-9a-f]{16}", re.ASCII)
-_SEPARATORS = str.maketrans("", "", ":-")
 _PORT_MAX = 255
 
 
@@ -44,22 +40,6 @@ class Uplink(NamedTuple):
     port: int | None = None
     links: tuple[Link, ...] = ()
     model: str | None = None
-
-
-def eui_or_none(stated: object) -> str | None:
-    """A DevEUI in any spelling as 16 lower-case hex digits, or `None`."""
-    if not isinstance(stated, str) or len(stated) > limits.TEXT_CHARS_MAX:
-        return None
-    digits = stated.lower().removeprefix("eui-").translate(_SEPARATORS)
-    return digits if _EUI.fullmatch(digits) else None
-
-
-def eui(stated: object, field: str) -> str:
-    """A DevEUI as 16 lower-case hex digits, or `DecodeError`."""
-    found = eui_or_none(text(stated, field))
-    if found is None:
-        refuse("wrong_shape", f"{field} is not 16 hex digits")
-    return found
 
 
 def from_base64(stated: object, field: str) -> bytes:
