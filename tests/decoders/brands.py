@@ -19,7 +19,7 @@ from rich.table import Table
 
 from gateway.commands.decode import decode_line
 from gateway.core.quantities import in_range
-from tests.kit.shared import shared_messages
+from tests.decoders.message_sets import UNMEASURED, Line, Unmeasured, arguments
 
 COLLECTIONS = ("theengs_ble_json", "ble_hci_adv", "ble_mfgdata", "ble_svcdata")
 _TOLERANCE = 2e-3  # some sources round, and some compute in floats of 32 bits
@@ -85,24 +85,28 @@ class Share(NamedTuple):
     matched: int
 
 
-def shares(collection: str) -> dict[str, Share]:
+def shares(collection: str, lines: list[Line], unmeasured: Unmeasured) -> dict[str, Share]:
     """The share of each brand."""
     messages: Counter[str] = Counter()
     matched: Counter[str] = Counter()
-    for line in shared_messages(collection):
-        brand = brand_of(line)
+    for line in lines:
+        try:
+            brand, is_found = brand_of(line), is_matched(collection, line)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            unmeasured.add(f"{collection} {line['id']}: an expectation of unknown shape ({error!r})")
+            continue
         messages[brand] += 1
-        matched[brand] += is_matched(collection, line)
+        matched[brand] += is_found
     return {brand: Share(count, matched[brand]) for brand, count in messages.items()}
 
 
-def brand_of(line: dict[str, Any]) -> str:
+def brand_of(line: Line) -> str:
     """Whose advertisement it is, as its source has it."""
     expected = line["expected"]
     return str(expected.get("brand") or line.get("service_or_vendor") or expected.get("firmware") or "none")
 
 
-def is_matched(collection: str, line: dict[str, Any]) -> bool:
+def is_matched(collection: str, line: Line) -> bool:
     """Whether `wayside decode` makes of the line what its source makes of it."""
     said = decoded(collection, line)
     if line.get("negative") or "error" in said:
@@ -111,7 +115,7 @@ def is_matched(collection: str, line: dict[str, Any]) -> bool:
     return all(any(one["quantity"] in names and _is_near(one["value"], value) for one in held) for names, value in main_values(line))
 
 
-def decoded(collection: str, line: dict[str, Any]) -> dict[str, Any]:
+def decoded(collection: str, line: Line) -> dict[str, Any]:
     """The answer of `wayside decode` to the line by its collection's name."""
     asked = {name: line[name] for name in _STATED if line.get(name) is not None} | {"decoder": collection}
     if line.get("service_or_vendor") in _SERVICES:
@@ -120,7 +124,7 @@ def decoded(collection: str, line: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def main_values(line: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], float]]:
+def main_values(line: Line) -> Iterator[tuple[tuple[str, ...], float]]:
     """The values that have to be found: what the house would keep if it were said so."""
     for name, value in line["expected"].items():
         names, per = _MAIN.get(name, ((), 1))
@@ -135,21 +139,30 @@ def _is_near(value: float, expected: float) -> bool:
     return abs(value - expected) <= max(1e-6, _TOLERANCE * abs(expected))
 
 
-def main() -> int:
-    """Print the table; 1 when nothing was measured."""
+def _figures(messages: int, matched: int) -> tuple[str, str, str]:
+    return str(messages), str(matched), f"{matched / max(1, messages):.1%}"
+
+
+def main(given: list[str] | None = None) -> int:
+    """Print the table; 2 where something, or nothing at all, was measured."""
+    asked, unmeasured = arguments(__doc__ or "", given), Unmeasured()
     table = Table("collection", "brand", "messages", "matched", "share", title="Advertisements of brands, understood")
     totals: Counter[str] = Counter()
-    for collection in COLLECTIONS:
-        found = shares(collection)
+    for collection in asked.choose(()):
+        lines = asked.lines.get(collection, [])
+        if not unmeasured.knows(collection, lines) or collection not in COLLECTIONS:
+            continue
+        found = shares(collection, lines, unmeasured)
         for brand, row in sorted(found.items(), key=lambda pair: (-pair[1].messages, pair[0])):
             table.add_row(collection, brand, str(row.messages), str(row.matched), f"{row.matched / row.messages:.0%}")
-        messages, matched = (sum(column) for column in zip(*found.values(), strict=True))
-        table.add_row(collection, "all", str(messages), str(matched), f"{matched / messages:.1%}", style="bold", end_section=True)
+        messages, matched = sum(row.messages for row in found.values()), sum(row.matched for row in found.values())
+        table.add_row(collection, "all", *_figures(messages, matched), style="bold", end_section=True)
         totals.update(messages=messages, matched=matched)
-    share = totals["matched"] / totals["messages"]
-    table.add_row("all", "all", str(totals["messages"]), str(totals["matched"]), f"{share:.1%}", style="bold")
-    Console().print(table)
-    return 0 if totals["messages"] else 1
+    table.add_row("all", "all", *_figures(totals["messages"], totals["matched"]), style="bold")
+    console = Console()
+    console.print(table)
+    left_out = unmeasured.report(lambda text: console.print(text, markup=False))
+    return left_out if totals["messages"] else UNMEASURED
 
 
 if __name__ == "__main__":

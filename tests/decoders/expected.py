@@ -42,6 +42,10 @@ class Tally(NamedTuple):
         return self.matched / max(1, self.matched + len(self.missed))
 
 
+class UnseenError(ValueError):
+    """An expectation of a kind or shape that the tables do not know; the message names it."""
+
+
 def message_of(line: dict[str, Any]) -> Message:
     """The message that a line of the shared data stands for, as it was on the wire."""
     return Message(line["topic"] or "", wire_payload(line), RECEIVED_AT_MS)
@@ -54,15 +58,43 @@ def tally(form: str, decode: Callable[[dict[str, Any]], list[Observation]]) -> T
     for line in shared_messages(form):
         if line.get("negative") or "expected" not in line or line["id"] in CUT_OFF:
             continue
-        observations = decode(line)
-        for path, holds in CLAIMS.get(form, leaf_claims)(line):
-            if holds(observations):
+        for path, holds in judged(form, line, decode(line)):
+            if holds:
                 matched += 1
             elif reason_for(form, path):
                 explained += 1
             else:
                 missed.append(f"{line['id']}: {path}")
     return Tally(matched, explained, missed)
+
+
+def judged(form: str, line: dict[str, Any], observations: list[Observation], claims: Claims | None = None) -> list[tuple[str, bool]]:
+    """The path of each claim of a line, and whether `observations` hold it. Raises UnseenError, see there."""
+    if isinstance(line["expected"], dict) and "contains" in line["expected"]:
+        claims = observation_claims
+    try:
+        return [(path, holds(observations)) for path, holds in (claims or CLAIMS.get(form, leaf_claims))(line)]
+    except KeyError as error:
+        raise UnseenError(f"{form}: unknown kind or missing field {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnseenError(f"{form}: an expectation of unknown shape ({error})") from error
+
+
+def observation_claims(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """Each observation below `contains` and `must_not_contain`, compared in the fields that it states."""
+    for name, is_wanted in (("contains", True), ("must_not_contain", False)):
+        for place, stated in enumerate(line["expected"].get(name, ())):
+            yield f"{name}.{place}", partial(_has_observation, stated=stated, is_wanted=is_wanted)
+
+
+def _has_observation(observations: list[Observation], stated: dict[str, Any], *, is_wanted: bool) -> bool:
+    built = [msgspec.to_builtins(one) for one in observations]
+    return is_wanted == any(all(field in one and _is_same(one[field], value) for field, value in stated.items()) for one in built)
+
+
+def _is_same(value: object, stated: object) -> bool:
+    is_number = isinstance(value, (int, float)) and isinstance(stated, (int, float))
+    return bool(value == pytest.approx(stated, rel=1e-3, abs=1e-3)) if is_number else value == stated
 
 
 def reason_for(form: str, path: str) -> str | None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from gateway.core.types import Message
 from gateway.decoders.conformance.checks import Case, parse_cases
 
 _CASES = Path(__file__).parent / "cases"
 FORMATS = tuple(sorted(path.stem for path in _CASES.glob("*.jsonl")))
+
+
+def cases_messages(form: str) -> list[Message]:
+    """The messages of the cases of one format; none where it has no cases."""
+    return [case.message for case in cases_of(form)] if form in FORMATS else []
 
 
 @cache

@@ -14,6 +14,7 @@ from gateway.decoders.conformance.wellformed import fault_of
 from tests.decoders.brands import COLLECTIONS, decoded, shares
 from tests.decoders.expected import SHARE_MIN
 from tests.decoders.expected_ble import ble_claims, unexplained
+from tests.decoders.message_sets import Unmeasured
 from tests.kit.shared import shared_messages
 
 OF_BRANDS = frozenset(COLLECTIONS)
@@ -84,7 +85,9 @@ def test_every_word_is_claimed_or_explained(form: str) -> None:
 
 
 def test_most_of_what_brands_say_is_understood() -> None:
-    found = [share for collection in COLLECTIONS for share in shares(collection).values()]
+    unmeasured = Unmeasured()
+    found = [share for collection in COLLECTIONS for share in shares(collection, shared_messages(collection), unmeasured).values()]
+    assert unmeasured.report(print) == 0
     messages, matched = sum(share.messages for share in found), sum(share.matched for share in found)
     assert messages > 0
     assert matched / messages >= BRANDS_SHARE_MIN
