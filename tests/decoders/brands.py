@@ -1,9 +1,9 @@
-"""How much of what brands of Bluetooth sensors say is understood: `python -m tests.decoders.brands`.
+"""Share of the advertisements of Bluetooth brands whose values are found: `python -m tests.decoders.brands`.
 
-Four collections of the shared data hold advertisements of some hundred brands. A message counts when it is
-decoded or refused as it is marked, and when each of its main values (what is measured, in a unit that the house
-has) stands in an observation; one without a main value (a tracker, something encrypted) needs no more than that.
-Values that the house does not keep (of people's bodies, packet numbers, names of models) are not main values.
+Four collections of the shared data hold advertisements of some hundred brands. A message is matched if it is decoded or
+refused as it is marked, and if each of its main values stands in a reading. Main values are measurements of a quantity
+that Wayside has; a message without one (a tracker, encrypted data) only has to be decoded. Values that Wayside does not
+keep (of a person's body, packet numbers, names of models) are not main values.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gateway.core.quantities import in_range
 from tests.decoders.message_sets import UNMEASURED, Line, Unmeasured, arguments
 
 COLLECTIONS = ("theengs_ble_json", "ble_hci_adv", "ble_mfgdata", "ble_svcdata")
-_TOLERANCE = 2e-3  # some sources round, and some compute in floats of 32 bits
+_TOLERANCE = 2e-3  # some sources round, and some compute with 32-bit floats
 
-# what a source calls it -> (quantities it may be, how many of its unit make one of ours)
+# the source's name -> (quantities that it may be, how many of its unit make one of ours)
 _MAIN: dict[str, tuple[tuple[str, ...], float]] = {
     "tempc": (("temperature", "probe_temperature"), 1),
     "temperature": (("temperature",), 1),
@@ -74,12 +74,12 @@ _MAIN |= {f"temperature probe {n}": (("probe_temperature",), 1.0) for n in range
 _MAIN |= {f"button{n}": (("button",), 1.0) for n in range(1, 5)}
 _PASCAL_FROM = 2_000
 _STATED = ("topic", "payload", "payload_hex", "mac", "bindkey", "aes_key", "rssi", "service_uuid", "local_name")
-# Sources that took the service or the company away from the data say in another field whose it is; a radio hears it.
+# The service of sources that removed it from the data and name it in another field; a radio receives both.
 _SERVICES = {"bthome": "fcd2", "minew": "ffe1", "exposurenotification": "fd6f"}
 
 
 class Share(NamedTuple):
-    """Of one brand of one collection."""
+    """The messages of one brand in one collection, and those that are matched."""
 
     messages: int
     matched: int
@@ -101,13 +101,13 @@ def shares(collection: str, lines: list[Line], unmeasured: Unmeasured) -> dict[s
 
 
 def brand_of(line: Line) -> str:
-    """Whose advertisement it is, as its source has it."""
+    """The brand of an advertisement, as its source names it."""
     expected = line["expected"]
     return str(expected.get("brand") or line.get("service_or_vendor") or expected.get("firmware") or "none")
 
 
 def is_matched(collection: str, line: Line) -> bool:
-    """Whether `wayside decode` makes of the line what its source makes of it."""
+    """Whether `wayside decode` reads the line as its source does."""
     said = decoded(collection, line)
     if line.get("negative") or "error" in said:
         return bool(line.get("negative")) and "error" in said
@@ -116,7 +116,7 @@ def is_matched(collection: str, line: Line) -> bool:
 
 
 def decoded(collection: str, line: Line) -> dict[str, Any]:
-    """The answer of `wayside decode` to the line by its collection's name."""
+    """The result of `wayside decode` for the line, with the name of its collection as decoder."""
     asked = {name: line[name] for name in _STATED if line.get(name) is not None} | {"decoder": collection}
     if line.get("service_or_vendor") in _SERVICES:
         asked.setdefault("service_uuid", _SERVICES[line["service_or_vendor"]])
@@ -125,7 +125,7 @@ def decoded(collection: str, line: Line) -> dict[str, Any]:
 
 
 def main_values(line: Line) -> Iterator[tuple[tuple[str, ...], float]]:
-    """The values that have to be found: what the house would keep if it were said so."""
+    """The main values: the possible quantities of each, and its amount in our unit."""
     for name, value in line["expected"].items():
         names, per = _MAIN.get(name, ((), 1))
         if not names or not isinstance(value, (int, float)):
@@ -144,9 +144,9 @@ def _figures(messages: int, matched: int) -> tuple[str, str, str]:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Print the table; 2 where something, or nothing at all, was measured."""
+    """Print the table; 2 where something, or everything, was not measured."""
     asked, unmeasured = arguments(__doc__ or "", given), Unmeasured()
-    table = Table("collection", "brand", "messages", "matched", "share", title="Advertisements of brands, understood")
+    table = Table("collection", "brand", "messages", "matched", "share", title="Advertisements of brands")
     totals: Counter[str] = Counter()
     for collection in asked.choose(()):
         lines = asked.lines.get(collection, [])

@@ -1,4 +1,4 @@
-"""The formats of the house: each that has a file of hand-made cases is held to everything that the tests ask."""
+"""The formats with a file of hand-made cases; all tests of formats run on each of them."""
 
 from __future__ import annotations
 

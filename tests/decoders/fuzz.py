@@ -1,11 +1,11 @@
-"""Messages that nobody sent, by the hundred thousand: `python -m tests.decoders.fuzz [format ...]`.
+"""Fuzzing of the decoders, with a million messages: `python -m tests.decoders.fuzz [format ...]`.
 
-Of every real message and every case of a format: each truncation; each byte changed in four ways; the first half of one
-message with the second half of another; and of some of them everything that `gateway.decoders.conformance.mutations` makes (JSON bent
-in every place, hostile topics, noise, nesting to the ceiling). Whatever goes in, only well-formed observations or
-`DecodeError` may come out. What is drawn is seeded, so a fault comes back until it is mended. Printed beside the counts
-are the refusals and the slowest single message (of this thread's own time): a payload that costs more than its bytes
-would show there.
+For every real message and every case of a format: each truncation; each byte changed in four ways; the first half of
+one message with the second half of another; and for some of them all mutations of
+`gateway.decoders.conformance.mutations` (JSON changed in every place, hostile topics, noise, deep nesting). A decoder
+may only return well-formed observations or raise `DecodeError`. Random choices are seeded, so a fault can be repeated.
+The table also shows the refusals and the slowest single message (thread time), in which a payload that costs more than
+its length would show.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from tests.decoders.formats import FORMATS, cases_messages
 from tests.decoders.message_sets import Unmeasured, arguments, messages_of
 
 MUTATIONS_MIN = 100_000
-BENT_MESSAGES = 6  # of a format: bending one in every place makes some thousands
+BENT_MESSAGES = 6  # of a format: the JSON of one gives some thousands of mutations
 BYTES_CHANGED_MAX = 400
 SEED = 20_261_122
-_CHANGES = (0x01, 0x20, 0x80, 0xFF)  # the bits of a byte that are turned over
+_CHANGES = (0x01, 0x20, 0x80, 0xFF)  # the bits of a byte that are flipped
 
 
 class Fuzzed(NamedTuple):
-    """What came of one format; `faults` name the message and what was wrong."""
+    """The counts of one format; `faults` name the message and the fault."""
 
     messages: int
     truncations: int
@@ -61,7 +61,7 @@ def fuzzed(form: str, known: list[Message], *, messages_max: int | None = None, 
 
 
 class _Run:
-    """Counts what is tried on one format."""
+    """Counts of the messages tried on one format."""
 
     def __init__(self, form: str) -> None:
         self.truncations = self.mutated = self.refused = self.slowest_ns = 0
@@ -115,7 +115,7 @@ def _with(message: Message, payload: bytes) -> Message:
 def main(given: list[str] | None = None) -> int:
     """Print the table; 1 where a fault was found, or too little was tried to find one, else 2 where something was not measured."""
     asked, unmeasured = arguments(__doc__ or "", given), Unmeasured()
-    table = Table("format", "messages", "truncations", "mutations", "refused", "slowest ms", "faults", title="Messages that nobody sent")
+    table = Table("format", "messages", "truncations", "mutations", "refused", "slowest ms", "faults", title="Fuzzed messages")
     found: dict[str, Fuzzed] = {}
     for form in asked.choose(FORMATS):
         lines = asked.lines.get(form, [])

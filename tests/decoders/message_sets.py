@@ -1,9 +1,8 @@
-"""Sets of real messages, as the commands that measure decoders read them.
+"""Sets of real messages, for the commands that measure decoders.
 
 A set is a folder of `.jsonl` files or one such file; every line names its `format`, which may go on after a slash
-(`chirpstack_v4/milesight`). The default is the shared data.
-A set may hold formats and kinds of messages that the tables of these tests do not know yet: `Unmeasured` counts them by
-name, and the command goes on with the rest.
+(`chirpstack_v4/milesight`). The default is the shared data. A set may hold formats and kinds of messages that the
+tables of these tests do not know: `Unmeasured` counts them by name, and the command measures the rest.
 """
 
 from __future__ import annotations
@@ -65,7 +64,10 @@ class Arguments(NamedTuple):
 
 
 def arguments(about: str, given: list[str] | None = None) -> Arguments:
-    """Read a command line of `[FORMAT ...] [--messages PATH]`; exits with UNMEASURED and a line of text where there is no such set."""
+    """Read a command line of `[FORMAT ...] [--messages PATH]`.
+
+    Exits with UNMEASURED and a message where there is no such set.
+    """
     parser = argparse.ArgumentParser(description=about.partition("\n")[0])
     parser.add_argument("formats", nargs="*", metavar="FORMAT", help="only these; all where none is named")
     parser.add_argument("--messages", type=Path, help="folder of .jsonl files, or one file; the shared data where it is left out")
@@ -80,8 +82,8 @@ def arguments(about: str, given: list[str] | None = None) -> Arguments:
 def read_set(path: Path) -> dict[str, list[Line]]:
     """Format (up to a slash) -> the lines of a set.
 
-    Raises OSError where a file cannot be read, and ValueError where a line is not a JSON object with a `format`; it names
-    the file and the line.
+    Raises OSError where a file cannot be read, and ValueError where a line is not a JSON object with a `format`; it
+    names the file and the line.
     """
     lines: dict[str, list[Line]] = {}
     for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:

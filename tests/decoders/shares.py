@@ -1,10 +1,11 @@
-"""How much of what the sources of real messages say of them is found: `python -m tests.decoders.shares`.
+"""Share of the expected values of real messages that is found: `python -m tests.decoders.shares`.
 
-A row a format of the shared data. `refused` are messages marked as ones that must be, `expected` the values that their
-sources state, `matched` those found in an observation (the same number in our unit, the same id, the kind of observation),
-`raw` their part of all. `explained` are values that Wayside does not keep, each with its reason in `expected.py` and the
-tables beside it; `share` is what is matched of the rest. Forms of bare advertisements are read as `wayside decode`
-reads them. Brands have a measure of their own, `python -m tests.decoders.brands`, whose sum stands below the table.
+One row a format of the set. `refused` are messages that are marked as ones to be refused, `expected` the values that
+their sources state, `matched` those found in an observation (the same number in our unit, the same id, the kind of
+observation), `raw` the matched part of all. `explained` are values that Wayside does not keep, each with its reason in
+`expected.py` and the tables beside it; `share` is the matched part of the others. Forms of bare advertisements are read
+as by `wayside decode`. Brands have a command of their own, `python -m tests.decoders.brands`; its sum stands below the
+table.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ASKED = ("payload_hex", "mac", "bindkey", "aes_key", "rssi", "service_uuid", "l
 _OBSERVATIONS = msgspec.json.Decoder(list[Observation])
 
 Decode = Callable[[Line], list[Observation] | None]
-"""Of one line of the shared data: its observations, `None` where it is refused."""
+"""A line of the set -> its observations, or `None` where it is refused."""
 
 
 class Share(NamedTuple):
@@ -48,12 +49,12 @@ class Share(NamedTuple):
 
     @property
     def raw(self) -> float:
-        """The part of all expected values that is matched."""
+        """The matched part of all expected values."""
         return self.matched / max(1, self.expected)
 
     @property
     def share(self) -> float:
-        """The part that is matched of what is not explained."""
+        """The matched part of the expected values that are not explained."""
         return self.matched / max(1, self.expected - self.explained)
 
 

@@ -1,16 +1,16 @@
-"""How long each decoder takes: `python -m tests.decoders.speed [format ...]`.
+"""Time that each decoder takes: `python -m tests.decoders.speed [format ...]`.
 
-Method: every real message of a format (shared data; its hand-made cases where there are none) that is decoded and not
-refused is decoded once to load what is imported on first use. Then one batch at a time: all messages of the format in
-turn, each decoded once (batch of 1), and 64 messages drawn round the format's messages, decoded one after the other in one
-go (batch of 64: what a busy inbox hands over; caches and branches are warm). Each repeat times whole rounds with
-`time.thread_time_ns` (of this thread's own time: neighbours on a machine that is shared cost it caches, but no turns; the
-clock itself is a third of a microsecond of each batch of 1) and the garbage collector as it is on the road; a repeat's
-figure is its time by its messages.
-The least of the repeats is what the code costs, the median what this machine, with its other work, made of it.
-`gives` is how many observations a message gives: bodies that hold many radios cost more. The ceiling of common JSON
-formats (`COMMON`) at batches of 64 is 15 µs for a message of up to five observations and 3 µs for each further one; 1
-is returned where the least of one is above it.
+Method: every real message of a format (of its hand-made cases where there are none) that is not refused is decoded
+once, for the imports on first use. Then, one batch at a time: all messages of the format in turn (batch of 1), and 64
+messages, the format's own repeated, decoded in one go (batch of 64, as from a full mailbox, with warm caches). Each
+repeat times whole rounds with `time.thread_time_ns` (other processes cost caches, but no turns; reading the clock is a
+third of a microsecond of each batch of 1), with the garbage collector on as in a gateway; its figure is the time
+divided by the messages. The minimum of the repeats is the cost of the code, the median that on this machine with its
+other load.
+
+`gives` is the mean number of observations, as messages with many radios cost more. The ceiling of common JSON formats
+(`COMMON`) in batches of 64 is 15 µs for a message of up to five observations and 3 µs for each further one; the exit
+code is 1 where the minimum of one is above it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.decoders.message_sets import Unmeasured, arguments, messages_of
 
 REPEATS = 15
 BATCH = 64
-ROUND_MESSAGES_MIN = 256  # a repeat shorter than a scheduler's tick would time the scheduler
+ROUND_MESSAGES_MIN = 256  # a shorter repeat would measure the ticks of the scheduler
 CEILING_US = 15.0
 CEILING_FOR = 5
 CEILING_FURTHER_US = 3.0
@@ -52,7 +52,7 @@ class Timing(NamedTuple):
 
     @property
     def ceiling_us(self) -> float:
-        """What such messages may cost at most."""
+        """The ceiling for such messages."""
         return CEILING_US + CEILING_FURTHER_US * max(0.0, self.gives_mean - CEILING_FOR)
 
 
@@ -81,7 +81,7 @@ def timing(form: str, messages: list[Message], repeats: int = REPEATS) -> Timing
 
 
 def _single_us(form: str, messages: list[Message]) -> float:
-    """Each message on its own: the clock is read around every one."""
+    """Each message by itself: the clock is read around every one."""
     decode = load(form).decode
     rounds = -(-ROUND_MESSAGES_MIN // len(messages))
     spent = 0

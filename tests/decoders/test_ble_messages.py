@@ -23,7 +23,7 @@ BRANDS_SHARE_MIN = 0.6
 _ASKED = ("payload_hex", "mac", "bindkey", "aes_key", "rssi", "service_uuid", "local_name")
 _OBSERVATIONS = msgspec.json.Decoder(list[Observation])
 
-# Lines that are marked for another reading of their bytes than ours.
+# Lines that are marked for another reading of the bytes.
 MARKED_OTHERWISE: dict[str, str] = {
     "A02218": "an Eddystone URL that its test reads with a layout of fixed length; by Eddystone's specification it is whole",
     "A00790": "expected to be unsupported and not marked so: version 7 of BTHome, which is refused",

@@ -1,4 +1,4 @@
-"""Whatever arrives, only observations or a refusal come out (hypothesis finds what the mutations did not think of)."""
+"""For any input a decoder returns observations or refuses (hypothesis generates what the mutations leave out)."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def test_json_that_is_not_too_deep(payload: bytes) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_slice_of_the_messages_that_nobody_sent(form: str) -> None:
-    """All of them are the soak test's, and `python -m tests.decoders.fuzz` prints their counts."""
+def test_a_slice_of_the_fuzzed_messages(form: str) -> None:
+    """The soak test runs all of them, and `python -m tests.decoders.fuzz` prints the counts."""
     found = fuzzed(form, _known(form), messages_max=8, every=7)
     assert found.faults == []
     assert found.truncations + found.mutated >= SLICE_MIN

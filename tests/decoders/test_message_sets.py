@@ -1,4 +1,4 @@
-"""The commands that measure decoders report what they do not know by its name, and measure the rest."""
+"""The commands that measure decoders name unknown formats and kinds, and measure the rest."""
 
 from __future__ import annotations
 

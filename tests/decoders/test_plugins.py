@@ -1,4 +1,4 @@
-"""A distribution from outside adds a parser of advertisements and a decoder, without a line of ours changed."""
+"""Another distribution adds a parser of advertisements and a decoder, without a change of ours."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MODULE = """
 from gateway.core.types import Status
 from gateway.decoders.contract import Decoder
 from gateway.decoders.plugins import Parser
-from gateway.decoders.values.measurements import Parsed, kept
+from gateway.decoders.values.measurements import Parsed, possible_readings
 
 
 def parse(frame, keys):
-    for said in frame.of_company(0xFFFE):
-        return Parsed(kept([("temperature", said[0] / 2)]))
+    for data in frame.of_company(0xFFFE):
+        return Parsed(possible_readings([("temperature", data[0] / 2)]))
     return None
 
 
@@ -49,7 +49,7 @@ SOMETHING = "not a parser"
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """The installed parsers are read once; a test that changes them starts and ends afresh."""
+    """The installed parsers are read once; a test that changes them clears the cache."""
     yield
     plugins.parsers.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Decoders are found by name and by topic, also those of another distribution, and faults are told."""
+"""Decoders are found by name and by topic, those of another distribution too, and faults are reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_DECODER = "not a decoder"
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """The registry reads the installed distributions once; a test that changes them starts and ends afresh."""
+    """The registry reads the installed distributions once; a test that changes them clears the cache."""
     yield
     registry._declared.cache_clear()
     registry.load.cache_clear()

@@ -1,4 +1,4 @@
-"""The bytes of LoRaWAN sensors: recognised only where they tell what they are, read fully where the model is named."""
+"""Payloads of LoRaWAN sensors: recognised only in self-describing formats, read in full where the model is named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.decoders.lorawan.payloads import decode_payload
 from tests.kit.shared import shared_messages
 
 DEVICE = "24e124136b000001"
-# What ThingsBoard's converters call it -> our quantity and the factor between their unit and ours.
+# ThingsBoard's name of a value -> our quantity and the factor between the units.
 _NAMES: dict[str, tuple[str, float]] = {
     "air_humidity": ("humidity", 1),
     "relative_humidity": ("humidity", 1),

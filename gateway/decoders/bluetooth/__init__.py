@@ -1,1 +1,1 @@
-"""Bluetooth LE advertisements, whichever gateway received them: beacons, BTHome, GATT and brands of sensors."""
+"""Bluetooth LE advertisements, from every kind of gateway: beacons, BTHome, GATT and brands of sensors."""

@@ -1,10 +1,9 @@
-"""What one Bluetooth LE advertisement says, wherever it was carried.
+"""One Bluetooth LE advertisement: the identity of a beacon and the readings of a sensor, whichever gateway received it.
 
-Scanners of several makes hand on what they hear, so it is understood here once: a beacon's identity, and what
-a sensor measured. Open formats and the makers whose gateways we read are understood by the house itself; other
-brands by the parsers of the entry points `wayside.advertisements`, ours for `bleparser` (the extra `ble`) and
-whatever else somebody installs. An advertisement is a stranger's radio noise: what is not understood says
-nothing, and never spoils the sighting that carried it.
+Scanners of several makes forward advertisements; all of these formats use this parser. Open formats and the makers of
+gateways with a decoder are parsed by this room; other brands by the parsers of the entry points
+`wayside.advertisements` (`plugins.py`), of which ours is for `bleparser` (the extra `ble`). An advertisement of an
+unknown format gives no readings and does not affect the sighting.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ from gateway.decoders.values.measurements import Parsed, Readings
 
 
 class Advertisement(NamedTuple):
-    """`beacon` is a canonical id; `readings` are in canonical units; `mac` is what the sensor says of itself.
+    """`beacon` is a canonical id; `readings` are in canonical units; `mac` is the address in the sensor's own data.
 
-    `understood` tells an advertisement of which nothing is kept (a packet number, something encrypted) from noise.
+    `is_known` marks an advertisement of a known format even where nothing of it is kept (packet numbers, encrypted
+    data).
     """
 
     beacon: str | None = None
@@ -32,20 +32,20 @@ class Advertisement(NamedTuple):
     readings: Readings = ()
     mac: str | None = None
     uptime_s: int | None = None
-    understood: bool = False
+    is_known: bool = False
 
 
 NOTHING = Advertisement()
 
 
-def from_hex(text: object, mac: str | None = None, keys: Keys = NO_KEYS) -> Advertisement | None:
-    """The advertisement in hex digits; `None` when `text` is not that."""
+def parse_hex(text: object, mac: str | None = None, keys: Keys = NO_KEYS) -> Advertisement | None:
+    """The advertisement in hex digits, or `None` where `text` is not hex digits."""
     data = hex_bytes(text)
-    return None if data is None else understand(frame_of(data, mac), keys)
+    return None if data is None else parse_advertisement(frame_of(data, mac), keys)
 
 
 def hex_bytes(text: object) -> bytes | None:
-    """The bytes that hex digits stand for, or `None`."""
+    """The bytes in hex digits, or `None` where `text` is not hex digits."""
     if not isinstance(text, str):
         return None
     try:
@@ -54,30 +54,30 @@ def hex_bytes(text: object) -> bytes | None:
         return None
 
 
-def understand(frame: Frame, keys: Keys = NO_KEYS) -> Advertisement:
-    """A beacon, measurements, both or nothing.
+def parse_advertisement(frame: Frame, keys: Keys = NO_KEYS) -> Advertisement:
+    """The beacon and the readings in `frame`.
 
-    What is a beacon and nothing more is looked at no further, and neither is what phones say to each other: crowds
-    of them pass by.
+    A frame that is only a beacon, or only of phones, is not passed to the parsers of sensors: in a crowd these are most
+    frames.
     """
     if not frame.manufacturer and not frame.services:
         return NOTHING
     beacon = beacon_of(frame)
     if beacon is not None and len(frame.manufacturer) + len(frame.services) == 1:
-        return Advertisement(beacon.id, beacon.tx_power_dbm, understood=True)
-    if beacon is None and _is_chatter(frame):
+        return Advertisement(beacon.id, beacon.tx_power_dbm, is_known=True)
+    if beacon is None and _is_of_phones(frame):
         return NOTHING
-    itself: Health | None = None
-    parse = _OF_MAKERS
+    beacon_health: Health | None = None
+    parse = _OF_COMPANIES
     if frame.services:
-        beacon, itself = beacon or _estimote(frame), health(frame)
+        beacon, beacon_health = beacon or _estimote(frame), health(frame)
         parse = _OF_BOTH if frame.manufacturer else _OF_SERVICES
     parsed = _first(parse, frame, keys)
-    if parsed is None and itself is None:
+    if parsed is None and beacon_health is None:
         parsed = _first(tuple(parser.parse for parser in parsers()), frame, keys)
-    if beacon is None and itself is None:  # sensors are the rule, and their readings all that there is
-        return NOTHING if parsed is None else Advertisement(None, None, parsed.readings, parsed.mac, understood=True)
-    return _together(beacon, itself, parsed or Parsed())
+    if beacon is None and beacon_health is None:  # the usual case: a sensor
+        return NOTHING if parsed is None else Advertisement(None, None, parsed.readings, parsed.mac, is_known=True)
+    return _joined(beacon, beacon_health, parsed or Parsed())
 
 
 def _estimote(frame: Frame) -> Beacon | None:
@@ -85,14 +85,14 @@ def _estimote(frame: Frame) -> Beacon | None:
     return None if named is None else Beacon(named)
 
 
-def _together(beacon: Beacon | None, itself: Health | None, parsed: Parsed) -> Advertisement:
+def _joined(beacon: Beacon | None, beacon_health: Health | None, parsed: Parsed) -> Advertisement:
     return Advertisement(
         None if beacon is None else beacon.id,
         None if beacon is None else beacon.tx_power_dbm,
-        parsed.readings + (() if itself is None else itself.readings),
+        parsed.readings + (() if beacon_health is None else beacon_health.readings),
         parsed.mac,
-        None if itself is None else itself.uptime_s,
-        understood=True,
+        None if beacon_health is None else beacon_health.uptime_s,
+        is_known=True,
     )
 
 
@@ -113,19 +113,21 @@ def _ruuvi(frame: Frame, _keys: Keys) -> Parsed | None:
 
 
 def _exposure(frame: Frame, _keys: Keys) -> Parsed | None:
-    """Exposure notifications change their identifier so that nobody can be followed: known, and nothing of them is kept."""
+    """An exposure notification changes its identifier to prevent tracking: known, and nothing is kept."""
     return Parsed() if any(uuid == _EXPOSURE for uuid, _ in frame.services) else None
 
 
-def _is_chatter(frame: Frame) -> bool:
-    """Whether it is of phones, laptops and televisions alone, of which no maker sells sensors under the same number."""
-    if frame.services or frame.name or frame.manufacturer[0][:2] not in _CHATTERING:
+def _is_of_phones(frame: Frame) -> bool:
+    """Whether all of it is of phones, laptops and televisions, as no sensors are sold under these company ids."""
+    if frame.services or frame.name or frame.manufacturer[0][:2] not in _PHONE_COMPANIES:
         return False
-    return all(content[:2] in _CHATTERING and not content.startswith(_APPLE_BEACON) for content in frame.manufacturer)
+    return all(content[:2] in _PHONE_COMPANIES and not content.startswith(_APPLE_BEACON) for content in frame.manufacturer)
 
 
-_CHATTERING = frozenset(company.to_bytes(2, "little") for company in (0x004C, 0x0006, 0x0075, 0x00E0))  # Apple, Microsoft, Samsung, Google
-_APPLE_BEACON = bytes.fromhex("4c0002")  # behind which some sensors hide, Tilt's for one
+_PHONE_COMPANIES = frozenset(
+    company.to_bytes(2, "little") for company in (0x004C, 0x0006, 0x0075, 0x00E0)
+)  # Apple, Microsoft, Samsung, Google
+_APPLE_BEACON = bytes.fromhex("4c0002")  # some sensors send readings as an iBeacon, such as Tilt
 _EXPOSURE = "fd6f"
 _OF_SERVICES: tuple[Parse, ...] = (
     bthome.decode,
@@ -138,7 +140,7 @@ _OF_SERVICES: tuple[Parse, ...] = (
     gatt.decode,
     _exposure,
 )
-_OF_MAKERS: tuple[Parse, ...] = (_ruuvi, minew.decode, ingics.decode, switchbot.decode, other_brands.decode)
+_OF_COMPANIES: tuple[Parse, ...] = (_ruuvi, minew.decode, ingics.decode, switchbot.decode, other_brands.decode)
 _OF_BOTH: tuple[Parse, ...] = (
     bthome.decode,
     _ruuvi,

@@ -1,8 +1,7 @@
-"""Single advertisements by the name of their form: for `wayside decode`, for whoever looks into one by hand.
+"""Single captured advertisements by the name of the form, for `wayside decode`.
 
-On the road no message is a bare advertisement; there a gateway's message carries it, and that message's decoder
-asks `advertisement.understand()`. A form tells how the bytes were taken down (as the radio reported them, as AD
-structures, as the data of one service or maker) and what has to be in them to be of that form.
+On a broker an advertisement is always part of a gateway's message, whose decoder calls `parse_advertisement()`. A form
+names how the bytes were captured: as the radio reported them, as AD structures, or as the data of one service or maker.
 """
 
 from __future__ import annotations
@@ -12,17 +11,17 @@ from typing import NamedTuple
 
 from gateway.core.types import Observation
 from gateway.decoders.bluetooth import bthome, minew, qingping
-from gateway.decoders.bluetooth.advertisement import Advertisement, understand
+from gateway.decoders.bluetooth.advertisement import Advertisement, parse_advertisement
 from gateway.decoders.bluetooth.beacons import EDDYSTONE
 from gateway.decoders.bluetooth.frames import Frame, frame_of, short_uuid
-from gateway.decoders.bluetooth.radio_observations import observed
+from gateway.decoders.bluetooth.radio_observations import radio_observations
 from gateway.decoders.bluetooth.ruuvi import COMPANY as RUUVI
 from gateway.decoders.contract import NO_KEYS, UNSTATED, Keys, refuse
 from gateway.decoders.values.radio_ids import IBEACON_PREFIX
 
 
-class Heard(NamedTuple):
-    """The bytes, and what is known beside them."""
+class Capture(NamedTuple):
+    """The bytes of a capture, and the fields known beside the bytes."""
 
     payload: bytes
     mac: str | None = None
@@ -33,92 +32,95 @@ class Heard(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """`take` makes a frame of the bytes; `wanted` tells whether what was understood is of this form."""
+    """`take` makes a frame and its rssi (dBm, or `None`) of a capture; `wanted` checks that the result is of this form."""
 
-    take: Callable[[Heard], tuple[Frame, float | None]]
+    take: Callable[[Capture], tuple[Frame, float | None]]
     wanted: Callable[[Advertisement], bool]
 
 
-def decode_form(name: str, heard: Heard) -> list[Observation]:
-    """The observations of one advertisement, or `DecodeError` when it is not of the form called `name`."""
+def decode_form(name: str, capture: Capture) -> list[Observation]:
+    """The observations of one advertisement of the form called `name`.
+
+    Raises DecodeError: "wrong_shape" for a report that is cut off, "unknown_kind" where the bytes are not of this form.
+    """
     form = FORMS[name]
-    frame, rssi_dbm = form.take(heard)
-    said = understand(frame, _keys(heard, frame))
-    if not form.wanted(said) and not (form is FORMS["ble_hci_adv"] and _is_strange(frame)):
-        refuse("unknown_kind", f"not understood as {name}")
-    return observed(UNSTATED, frame.mac, rssi_dbm, said)
+    frame, rssi_dbm = form.take(capture)
+    parsed = parse_advertisement(frame, _keys(capture, frame))
+    if not form.wanted(parsed) and not (form is FORMS["ble_hci_adv"] and _is_unread(frame)):
+        refuse("unknown_kind", f"the bytes are of no known format of {name}")
+    return radio_observations(UNSTATED, frame.mac, rssi_dbm, parsed)
 
 
-def _keys(heard: Heard, frame: Frame) -> Keys:
-    """The one key is that of the one device that is heard."""
-    return NO_KEYS if heard.key is None or frame.mac is None else {frame.mac: heard.key}
+def _keys(capture: Capture, frame: Frame) -> Keys:
+    """The one key belongs to the one device of the capture."""
+    return NO_KEYS if capture.key is None or frame.mac is None else {frame.mac: capture.key}
 
 
-def _is_strange(frame: Frame) -> bool:
-    """Of a format that nobody here reads: then at least the radio was heard. One of our own that fails is broken."""
+def _is_unread(frame: Frame) -> bool:
+    """Whether its services are all of formats that are not read here. A frame of a format that is read, and yet unknown, is broken."""
     return not any(uuid in _READ for uuid, _ in frame.services)
 
 
 _READ = (bthome.V2, bthome.V1_PLAIN, bthome.V1_ENCRYPTED, EDDYSTONE, minew.SERVICE, qingping.SERVICE)
 _HCI_REPORT = bytes.fromhex("043e")
 _LEGACY, _EXTENDED = 0x02, 0x0D
-_LEGACY_AT = (7, 13, 14)  # address, length, data; the strength stands behind the data
+_LEGACY_AT = (7, 13, 14)  # address, length, data; the rssi follows the data
 _EXTENDED_AT = (8, 28, 29)
 _EXTENDED_RSSI_AT = 18
 
 
-def _hci(heard: Heard) -> tuple[Frame, float | None]:
-    """An LE (Extended) Advertising Report event with one report (Bluetooth Core, volume 4, part E, 7.7.65)."""
-    report = heard.payload
+def _hci(capture: Capture) -> tuple[Frame, float | None]:
+    """An LE (Extended) Advertising Report event with one report (Bluetooth Core Specification, volume 4, part E, 7.7.65)."""
+    report = capture.payload
     if not report.startswith(_HCI_REPORT) or len(report) < 15 or report[3] not in (_LEGACY, _EXTENDED):
-        refuse("wrong_shape", "not an advertising report of the radio")
+        refuse("wrong_shape", "the bytes must be an LE (Extended) Advertising Report event")
     mac_at, size_at, data_at = _LEGACY_AT if report[3] == _LEGACY else _EXTENDED_AT
     if len(report) <= data_at or len(report) < data_at + report[size_at]:
-        refuse("wrong_shape", "the report is cut off")
+        refuse("wrong_shape", "the report is shorter than its length fields state")
     end = data_at + report[size_at]
     rssi_at = _EXTENDED_RSSI_AT if report[3] == _EXTENDED else end
     strength = report[rssi_at] - 256.0 if rssi_at < len(report) and report[rssi_at] > 128 else None
     return frame_of(report[data_at:end], report[mac_at : mac_at + 6][::-1].hex()), strength
 
 
-def _structures(heard: Heard) -> tuple[Frame, float | None]:
-    return frame_of(heard.payload, heard.mac), heard.rssi_dbm
+def _structures(capture: Capture) -> tuple[Frame, float | None]:
+    return frame_of(capture.payload, capture.mac), capture.rssi_dbm
 
 
-def _service(*usual: str) -> Callable[[Heard], tuple[Frame, float | None]]:
-    def take(heard: Heard) -> tuple[Frame, float | None]:
-        stated = short_uuid(heard.service_uuid)
+def _service(*usual: str) -> Callable[[Capture], tuple[Frame, float | None]]:
+    def take(capture: Capture) -> tuple[Frame, float | None]:
+        stated = short_uuid(capture.service_uuid)
         uuids = (stated,) if len(stated) in (4, 32) else usual
-        return Frame(heard.mac, (), tuple((uuid, heard.payload) for uuid in uuids), uuids, heard.name), heard.rssi_dbm
+        return Frame(capture.mac, (), tuple((uuid, capture.payload) for uuid in uuids), uuids, capture.name), capture.rssi_dbm
 
     return take
 
 
-def _bthome_v1(heard: Heard) -> tuple[Frame, float | None]:
-    """Its two services are told apart by whether there is a key."""
-    return _service(bthome.V1_ENCRYPTED if heard.key else bthome.V1_PLAIN)(heard)
+def _bthome_v1(capture: Capture) -> tuple[Frame, float | None]:
+    """Version 1 has one service for plain and one for encrypted data; a key means encrypted."""
+    return _service(bthome.V1_ENCRYPTED if capture.key else bthome.V1_PLAIN)(capture)
 
 
-def _manufacturer(*companies: int) -> Callable[[Heard], tuple[Frame, float | None]]:
-    """Manufacturer data, with the company id where `companies` is empty."""
+def _manufacturer(*companies: int) -> Callable[[Capture], tuple[Frame, float | None]]:
+    """Manufacturer data, which begins with a company id where `companies` is empty."""
 
-    def take(heard: Heard) -> tuple[Frame, float | None]:
-        contents = tuple(company.to_bytes(2, "little") + heard.payload for company in companies) or (heard.payload,)
-        return Frame(heard.mac, contents, (), (), heard.name), heard.rssi_dbm
+    def take(capture: Capture) -> tuple[Frame, float | None]:
+        contents = tuple(company.to_bytes(2, "little") + capture.payload for company in companies) or (capture.payload,)
+        return Frame(capture.mac, contents, (), (), capture.name), capture.rssi_dbm
 
     return take
 
 
-def _anything(said: Advertisement) -> bool:
-    return said.understood
+def _anything(parsed: Advertisement) -> bool:
+    return parsed.is_known
 
 
-def _any_beacon(said: Advertisement) -> bool:
-    return said.beacon is not None
+def _any_beacon(parsed: Advertisement) -> bool:
+    return parsed.beacon is not None
 
 
-def _an_ibeacon(said: Advertisement) -> bool:
-    return said.beacon is not None and said.beacon.startswith(IBEACON_PREFIX)
+def _an_ibeacon(parsed: Advertisement) -> bool:
+    return parsed.beacon is not None and parsed.beacon.startswith(IBEACON_PREFIX)
 
 
 _APPLE = 0x004C

@@ -1,9 +1,9 @@
-"""Bluetooth beacons: advertisements that are an identity, and nothing or little else.
+"""Bluetooth beacons: advertisements whose main content is an identity.
 
-A beacon keeps its identity when its radio address changes, so this identity is what a sighting names.
-Facts: Apple, "Proximity Beacon Specification" (iBeacon); https://github.com/AltBeacon/spec; and
-https://github.com/google/eddystone/blob/master/protocol-specification.md. An Eddystone EID changes every
-few minutes and only its owner can resolve it, but until then it is the one name that the beacon has.
+A beacon keeps its identity when its radio address changes, so the identity is the id in a sighting. Sources: Apple,
+"Proximity Beacon Specification" (iBeacon); https://github.com/AltBeacon/spec; and
+https://github.com/google/eddystone/blob/master/protocol-specification.md. An Eddystone EID changes every few minutes
+and only its owner can resolve it; it is the id all the same, as the beacon has no other.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import struct
 from typing import NamedTuple
 
 from gateway.decoders.bluetooth.frames import Frame
-from gateway.decoders.values.measurements import Readings, kept
+from gateway.decoders.values.measurements import Readings, possible_readings
 from gateway.decoders.values.radio_ids import altbeacon_id, eddystone_id, ibeacon_id
 
 _APPLE_IBEACON = bytes.fromhex("4c000215")  # company 0x004C, type 2, 21 bytes
 _IBEACON_BYTES = 25
-# A Tilt hydrometer (a495bb?0-c5b1-4b44-b512-1370f02d74de) sends its measurements as major and minor: no identity.
+# A Tilt hydrometer (a495bb?0-c5b1-4b44-b512-1370f02d74de) sends its readings as major and minor, so it is not an identity.
 _TILT_HEAD, _TILT_TAIL = "a495bb", "c5b14b44b5121370f02d74de"
 _ALTBEACON = bytes.fromhex("beac")
-_RADIUS_NETWORKS = bytes.fromhex("1801")  # they wrote AltBeacon down, and their own beacons use its layout under other codes
-_ALTBEACON_BYTES = 25  # company, code, 20 bytes of identity, power; a last byte of the maker's own may be missing
+_RADIUS_NETWORKS = bytes.fromhex("1801")  # authors of AltBeacon, with the same layout under other codes
+_ALTBEACON_BYTES = 25  # company, code, 20 bytes of identity, power; the maker's reserved byte at the end may be missing
 EDDYSTONE = "feaa"
-_AT_1M_DB = 41  # Eddystone states the power at 0 m, which is by definition 41 dB above that at 1 m
+_AT_1M_DB = 41  # Eddystone states the power at 0 m, by definition 41 dB above that at 1 m
 _UID, _URL, _TLM, _EID = 0x00, 0x10, 0x20, 0x30
 _SCHEMES = ("http://www.", "https://www.", "http://", "https://")
 _ENDINGS = tuple(f".{domain}{slash}" for slash in ("/", "") for domain in ("com", "org", "edu", "net", "info", "biz", "gov"))
@@ -33,21 +33,21 @@ _NO_TEMPERATURE = -0x8000
 
 
 class Beacon(NamedTuple):
-    """`id` is canonical; `tx_power_dbm` is the strength at one metre."""
+    """`id` is canonical; `tx_power_dbm` is the received strength at one metre."""
 
     id: str
     tx_power_dbm: float | None = None
 
 
 class Health(NamedTuple):
-    """What an Eddystone beacon says of itself."""
+    """The telemetry (TLM) of an Eddystone beacon."""
 
     readings: Readings = ()
     uptime_s: int | None = None
 
 
 def beacon_of(frame: Frame) -> Beacon | None:
-    """The identity in `frame`; of several the most telling."""
+    """The beacon in `frame`, an iBeacon or AltBeacon before an Eddystone, or `None`."""
     for content in frame.manufacturer:
         found = ibeacon(content) or altbeacon(content)
         if found is not None:
@@ -58,7 +58,7 @@ def beacon_of(frame: Frame) -> Beacon | None:
 
 
 def ibeacon(content: bytes) -> Beacon | None:
-    """An iBeacon in manufacturer data."""
+    """An iBeacon in manufacturer data, or `None`."""
     if not content.startswith(_APPLE_IBEACON) or len(content) < _IBEACON_BYTES:
         return None
     uuid = content[4:20].hex()
@@ -69,7 +69,7 @@ def ibeacon(content: bytes) -> Beacon | None:
 
 
 def altbeacon(content: bytes) -> Beacon | None:
-    """An AltBeacon in manufacturer data of any company: `altbeacon:{uuid}-{major}-{minor}`, split as iBeacon's identity is."""
+    """An AltBeacon in manufacturer data of any company, or `None`."""
     known = content[2:4] == _ALTBEACON or content.startswith(_RADIUS_NETWORKS)
     if not known or len(content) < _ALTBEACON_BYTES:
         return None
@@ -78,7 +78,7 @@ def altbeacon(content: bytes) -> Beacon | None:
 
 
 def eddystone(content: bytes) -> Beacon | None:
-    """An Eddystone UID, URL or EID in service data."""
+    """An Eddystone UID, URL or EID in service data, or `None`."""
     if len(content) < 3 or content[0] not in (_UID, _URL, _EID):
         return None
     named = _NAMED[content[0]](content[2:])
@@ -89,14 +89,14 @@ def eddystone(content: bytes) -> Beacon | None:
 
 
 def health(frame: Frame) -> Health | None:
-    """Eddystone telemetry; encrypted, it tells nothing but that the beacon lives."""
+    """Eddystone telemetry, or `None`; encrypted telemetry gives no values."""
     for content in frame.of_service(EDDYSTONE):
         if len(content) == _SEALED_TLM_BYTES and content[:2] == bytes((_TLM, 1)):
             return Health()
         if len(content) == 2 + _TLM_FORMAT.size and content[:2] == bytes((_TLM, 0)):
             millivolt, temperature, _, tenths = _TLM_FORMAT.unpack_from(content, 2)
             degrees = None if temperature == _NO_TEMPERATURE else temperature / 256
-            return Health(kept((("voltage", millivolt / 1_000 or None), ("temperature", degrees))), tenths // 10)
+            return Health(possible_readings((("voltage", millivolt / 1_000 or None), ("temperature", degrees))), tenths // 10)
     return None
 
 
@@ -105,7 +105,7 @@ def _uid(content: bytes) -> str | None:
 
 
 def _url(content: bytes) -> str | None:
-    """The address in full; a byte below 14 stands for an ending, another that cannot be printed for a mistake."""
+    """The URL in full. A byte below 14 is the code of a domain ending; other bytes that are not printable make it invalid."""
     if content[0] >= len(_SCHEMES) or any(byte >= 0x7F or len(_ENDINGS) <= byte <= 0x20 for byte in content[1:]):
         return None
     return _SCHEMES[content[0]] + "".join(_ENDINGS[byte] if byte < len(_ENDINGS) else chr(byte) for byte in content[1:])
@@ -123,6 +123,6 @@ def _word(content: bytes, at: int) -> int:
 
 
 def _power(byte: int) -> float | None:
-    """A signed byte in dBm, or `None` above what any such radio can send."""
+    """A signed byte in dBm, or `None` above 20 dBm, more than such a radio can send."""
     stated = byte - 256 if byte > 127 else byte
     return float(stated) if stated <= 20 else None

@@ -1,10 +1,10 @@
-"""BTHome: the open format of Bluetooth sensors that measure and buttons that are pressed (https://bthome.io/format).
+"""BTHome, the open format of Bluetooth sensors and buttons (https://bthome.io/format).
 
-Version 2 is service data of FCD2: a byte of device information, then objects, each an id and a value whose
-length the id fixes; so the first unknown id ends what can be read. Version 1 (181C, encrypted 181E) states the
-length of each object. Several objects of one id on one device are its first, second, ... of that kind.
-Encrypted ones need the device's key and address. A device for which a key is known and which speaks in plain
-text is not believed: that would be somebody else's word. Replays are not noticed here, as nothing is kept.
+Version 2 is service data of FCD2: a byte of device information, then objects, each an id and a value whose length
+follows from the id, so parsing ends at the first unknown id. Version 1 (181C, encrypted 181E) states the length of each
+object. Several objects of one id on one device are its first, second, … of that kind. Encrypted data needs the device's
+key and address. A device that has a key is expected to encrypt: its plain data is ignored, because any radio could send
+it. Replays are not detected, since a decoder keeps no state.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.contract import Keys
-from gateway.decoders.values.measurements import Parsed, kept
+from gateway.decoders.values.measurements import Parsed, possible_readings
 
 V2, V1_PLAIN, V1_ENCRYPTED = "fcd2", "181c", "181e"
 _ENCRYPTED, _WITH_MAC, _VERSION_BITS, _VERSION_2 = 0x01, 0x02, 0xE0, 0x40
 _COUNTER_BYTES = _MIC_BYTES = 4
-_TEXT, _RAW = 0x53, 0x54  # of variable length: a byte of length comes first
+_TEXT, _RAW = 0x53, 0x54  # of variable length, stated in the first byte
 _BUTTON, _DIMMER, _IDLE = 0x3A, 0x3C, 0
 _LEFT = 1
 
 
 class _Row(NamedTuple):
-    """One kind of object: the value is the integer times `times` by `per`; without a quantity it is passed over."""
+    """One kind of object: the value is the integer times `times`, divided by `per`; without a quantity it is skipped."""
 
     size: int
     quantity: str = ""
@@ -110,7 +110,7 @@ _OBJECTS: dict[int, _Row] = {
     0x4D: _Row(4, "energy", 1_000),
     0x4E: _Row(4, "volume", 1_000),
     0x4F: _Row(4, "volume", 1_000),  # water
-    0x50: _Row(4),  # a time that nothing in the house asks for
+    0x50: _Row(4),  # a time stamp; not kept
     0x51: _Row(2, "acceleration", 1_000),
     0x52: _Row(2, "angular_velocity", 1_000),
     0x55: _Row(4, "volume", 1_000),
@@ -123,12 +123,12 @@ _OBJECTS: dict[int, _Row] = {
     0x5C: _signed(4, "power", 100),
     0x5D: _signed(2, "current", 1_000),
     0x5E: _Row(2, "direction", 100),
-    0x5F: _Row(2),  # an amount of rain, which is not a rate
+    0x5F: _Row(2),  # an amount of rain, not a rate
     0x60: _Row(1),  # channel of a remote control
     0x61: _Row(2, "rotational_speed"),
     0x62: _signed(4, "speed", 1_000_000),
     0x63: _signed(4, "acceleration", 1_000_000),
-    0x64: _Row(1),  # light level in steps of the maker's own
+    0x64: _Row(1),  # light level in the maker's own steps
     0x65: _Row(1),  # settings revision
     0xF0: _Row(2),  # device type
     0xF1: _Row(4),  # firmware version
@@ -139,23 +139,23 @@ _UNSIGNED, _SIGNED, _FLOAT = 0, 1, 2
 
 
 def decode(frame: Frame, keys: Keys) -> Parsed | None:
-    """What a BTHome device says; nothing measured where it is encrypted and no key opens it; `None` when there is none."""
+    """The readings of a BTHome device (none where it is encrypted without a known key), or `None` where `frame` has no BTHome."""
     for uuid, content in frame.services:
-        said = decode_service(uuid, content, frame.mac, keys)
-        if said is not None:
-            return said
+        parsed = decode_service(uuid, content, frame.mac, keys)
+        if parsed is not None:
+            return parsed
     return None
 
 
 def decode_service(uuid: str, content: bytes, mac: str | None, keys: Keys) -> Parsed | None:
-    """The service data of one BTHome device; `None` when `uuid` or the version is not BTHome's."""
+    """The readings in the data of service `uuid`, or `None` where that is not BTHome or of an unknown version."""
     if uuid == V2 and content and content[0] & _VERSION_BITS == _VERSION_2:
         return _version_2(content, mac, keys)
     if uuid == V1_PLAIN:
-        return Parsed(() if mac in keys else kept(_objects_v1(content)))
+        return Parsed(() if mac in keys else possible_readings(_objects_v1(content)))
     if uuid == V1_ENCRYPTED:
         opened = _open(content, mac, b"\x1e\x18", b"\x11", keys)
-        return Parsed(() if opened is None else kept(_objects_v1(opened)))
+        return Parsed(() if opened is None else possible_readings(_objects_v1(opened)))
     return None
 
 
@@ -168,13 +168,16 @@ def _version_2(content: bytes, mac: str | None, keys: Keys) -> Parsed | None:
     device = stated or mac
     if information & _ENCRYPTED:
         opened = _open(rest, device, b"\xd2\xfc" + content[:1], None, keys)
-        return Parsed(() if opened is None else kept(_objects_v2(opened)), stated)
-    return Parsed(() if device in keys else kept(_objects_v2(rest)), stated)
+        return Parsed(() if opened is None else possible_readings(_objects_v2(opened)), stated)
+    return Parsed(() if device in keys else possible_readings(_objects_v2(rest)), stated)
 
 
-def _open(content: bytes, mac: str | None, words: bytes, associated: bytes | None, keys: Keys) -> bytes | None:
-    """AES-CCM: ciphertext, counter, tag. The nonce is address, `words`, counter."""
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - milliseconds that only encrypted sensors cost
+def _open(content: bytes, mac: str | None, marks: bytes, associated: bytes | None, keys: Keys) -> bytes | None:
+    """The plain data, or `None` without the key or for a wrong tag.
+
+    AES-CCM: ciphertext, counter, tag; the nonce is address, `marks`, counter.
+    """
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - takes milliseconds, which only encrypted sensors need
     from cryptography.hazmat.primitives.ciphers.aead import AESCCM  # noqa: PLC0415
 
     key = None if mac is None else keys.get(mac)
@@ -182,7 +185,7 @@ def _open(content: bytes, mac: str | None, words: bytes, associated: bytes | Non
         return None
     sealed, counter, tag = content[:-8], content[-8:-4], content[-4:]
     try:
-        return AESCCM(key, tag_length=_MIC_BYTES).decrypt(bytes.fromhex(mac) + words + counter, sealed + tag, associated)
+        return AESCCM(key, tag_length=_MIC_BYTES).decrypt(bytes.fromhex(mac) + marks + counter, sealed + tag, associated)
     except InvalidTag:
         return None
 
@@ -203,7 +206,7 @@ def _objects_v2(content: bytes) -> Iterator[tuple[str, float | None]]:
 
 
 def _objects_v1(content: bytes) -> Iterator[tuple[str, float | None]]:
-    """A byte of form (3 bits) and length (5 bits, the id counted), the id, the value."""
+    """A byte of format (3 bits) and length (5 bits, including the id), the id, the value."""
     at = 0
     while at + 1 < len(content):
         size, form = content[at] & 0x1F, content[at] >> 5
@@ -225,7 +228,7 @@ def _number(form: int, value: bytes) -> float | None:
 
 
 def _one(kind: int, row: _Row, number: float, value: bytes) -> Iterator[tuple[str, float | None]]:
-    """`per` -1 turns "open" into the house's "in contact"."""
+    """The value of one object; `per` -1 turns "open" into our "in contact"."""
     if kind == _DIMMER:
         number = (-1 if value[0] == _LEFT else 1) * value[-1] if value[0] != _IDLE else 0
     if row.per < 0:

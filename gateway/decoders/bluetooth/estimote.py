@@ -1,14 +1,14 @@
 """Estimote beacons' telemetry (service data of FE9A, https://github.com/Estimote/estimote-specs).
 
-Two frames take turns: A tells of motion, B of light, temperature and battery. Both carry the first half of the
-beacon's identifier.
+Two frames alternate: A for motion, B for light, temperature and battery. Both hold the first half of the beacon's
+identifier.
 """
 
 from __future__ import annotations
 
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.contract import Keys
-from gateway.decoders.values.measurements import Parsed, Stated, kept
+from gateway.decoders.values.measurements import Parsed, Stated, possible_readings
 from gateway.decoders.values.radio_ids import estimote_id
 
 SERVICE = "fe9a"
@@ -19,17 +19,17 @@ _LUX_STEP = 0.72
 
 
 def identity(frame: Frame) -> str | None:
-    """The beacon's short identifier."""
+    """The canonical id of the beacon's short identifier, or `None` where `frame` is of no Estimote beacon."""
     content = _report(frame)
     return None if content is None else estimote_id(content[1:9])
 
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:
-    """The readings of either frame."""
+    """The readings of either frame, or `None` where `frame` is of no Estimote beacon."""
     content = _report(frame)
     if content is None:
         return None
-    return Parsed(kept(_motion(content) if content[9] & 3 == 0 else _climate(content)))
+    return Parsed(possible_readings(_motion(content) if content[9] & 3 == 0 else _climate(content)))
 
 
 def _report(frame: Frame) -> bytes | None:
@@ -42,7 +42,7 @@ def _motion(content: bytes) -> Stated:
 
 
 def _climate(content: bytes) -> Stated:
-    """Light is 2 to the high four bits times the low four; the temperature has twelve bits across three bytes."""
+    """Light is 2 to the power of the high four bits, times the low four; the temperature has twelve bits across three bytes."""
     sixteenths = (content[17] & 3) << 10 | content[16] << 2 | content[15] >> 6
     millivolt = content[18] << 6 | content[17] >> 2
     return (

@@ -1,8 +1,8 @@
-"""The parts of one Bluetooth LE advertisement, however a gateway carries them.
+"""The parts of one Bluetooth LE advertisement.
 
-Some gateways hand on the raw bytes, which are a row of AD structures (Bluetooth Core Specification Supplement,
-part A: length, type, content); others have taken them apart and send service data and manufacturer data by
-name. Both end as a `Frame`, so that whoever understands an advertisement is written once.
+Some gateways forward the raw bytes, which are a sequence of AD structures (Bluetooth Core Specification Supplement,
+part A: length, type, content); others forward service data and manufacturer data separately. Both become a `Frame`, so
+that each format has one parser.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _LISTED_16 = (0x02, 0x03)
 _LISTED_128 = (0x06, 0x07)
 _NAMES = (0x08, 0x09)
 _SERVICE_16, _SERVICE_128, _MANUFACTURER = 0x16, 0x21, 0xFF
-_SIG_BASE = "00001000800000805f9b34fb"  # a 16-bit UUID is a short word for 0000xxxx-0000-1000-8000-00805f9b34fb
-UNTOLD = ""
+_SIG_BASE = "00001000800000805f9b34fb"  # a 16-bit UUID stands for 0000xxxx-0000-1000-8000-00805f9b34fb
+UNNAMED = ""
 """The service UUID of service data whose carrier left it out."""
 
 
@@ -30,17 +30,17 @@ class Frame(NamedTuple):
     name: str = ""
 
     def of_company(self, company: int) -> list[bytes]:
-        """What `company` says of itself, without its id."""
+        """The manufacturer data of `company`, without its id."""
         head = company.to_bytes(2, "little")
         return [content[2:] for content in self.manufacturer if content.startswith(head)]
 
     def of_service(self, uuid: str) -> Iterator[bytes]:
-        """The data of service `uuid`, and data whose service is untold: whoever asks must look at what it holds."""
-        return (content for stated, content in self.services if stated in (uuid, UNTOLD))
+        """The data of service `uuid`, and data without a UUID: the parser must check its content."""
+        return (content for stated, content in self.services if stated in (uuid, UNNAMED))
 
 
 def frame_of(data: bytes, mac: str | None = None) -> Frame:
-    """The parts of a raw advertisement, up to padding (length 0); what is cut off is left out."""
+    """The parts of a raw advertisement, up to padding (length 0); a structure that is cut off is left out."""
     manufacturer: list[bytes] = []
     services: list[tuple[str, bytes]] = []
     listed: list[str] = []
@@ -50,7 +50,7 @@ def frame_of(data: bytes, mac: str | None = None) -> Frame:
         kind, content = data[position + 1], data[position + 2 : end]
         position = end
         if kind == _FLAGS:
-            continue  # the usual first one
+            continue  # usually the first structure
         if kind == _MANUFACTURER and size > 2:
             manufacturer.append(content)
         elif kind in (_SERVICE_16, _SERVICE_128):
@@ -63,7 +63,7 @@ def frame_of(data: bytes, mac: str | None = None) -> Frame:
 
 
 def short_uuid(digits: str) -> str:
-    """A UUID in the spelling of `Frame`: 4 digits where it is an assigned number, dashes and `0x` taken away."""
+    """A UUID in the spelling of `Frame`: 4 digits for an assigned number, without dashes and `0x`."""
     digits = digits.lower().removeprefix("0x").replace("-", "")
     return digits[4:8] if len(digits) == 32 and digits.startswith("0000") and digits.endswith(_SIG_BASE) else digits
 

@@ -1,7 +1,7 @@
 """Standard characteristics sent as service data: the service UUID is that of the characteristic.
 
-Facts: Bluetooth SIG, "GATT Specification Supplement" and "Assigned Numbers" (16-bit UUIDs). Each has one word
-for "not known" (the highest or lowest number), which lies outside of what its quantity can be.
+Source: Bluetooth SIG, "GATT Specification Supplement" and "Assigned Numbers" (16-bit UUIDs). Each has one value for
+"not known" (the highest or lowest number), which is out of the range of its quantity.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.contract import Keys
-from gateway.decoders.values.measurements import Parsed, kept
+from gateway.decoders.values.measurements import Parsed, possible_readings
 
 
 class _Row(NamedTuple):
@@ -37,10 +37,10 @@ _CHARACTERISTICS: dict[str, _Row] = {
 
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:
-    """All standard characteristics of one advertisement together."""
+    """The readings of all standard characteristics in `frame`, or `None` where it has none."""
     stated: list[tuple[str, float | None]] = []
     for uuid, content in frame.services:
         row = _CHARACTERISTICS.get(uuid)
         if row is not None and len(content) == row.size:
             stated.append((row.quantity, int.from_bytes(content, "little", signed=row.signed) / row.per))
-    return Parsed(kept(stated)) if stated else None
+    return Parsed(possible_readings(stated)) if stated else None

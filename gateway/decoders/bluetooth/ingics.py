@@ -1,8 +1,8 @@
-"""Ingics iBS beacons (manufacturer data; facts: Ingics, "iBS payload formats", https://github.com/ingics/ingics-parse-doc).
+"""Ingics iBS beacons (manufacturer data; "iBS payload formats", https://github.com/ingics/ingics-parse-doc).
 
-After the company come a code, the battery, one byte of events and some fields of two bytes; what these mean,
-and which bits of the events count, depends on a subtype further back. Those with an accelerometer (codes 81, 85,
-86) keep the events in the high bits of the battery instead.
+The company id is followed by a code, the battery, one byte of events and several fields of two bytes; a subtype further
+back decides the quantities of the fields, and which bits of the events count. Models with an accelerometer (codes 81,
+85, 86) hold the events in the high bits of the battery instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.contract import Keys
-from gateway.decoders.values.measurements import Parsed, kept
+from gateway.decoders.values.measurements import Parsed, possible_readings
 
 _COMPANIES = frozenset(company.to_bytes(2, "little") for company in (0x0059, 0x000D, 0x082C))  # Nordic, Texas Instruments, Ingics
 _CODE_IBS01, _CODE_IBS, _CODE_IBS07, _CODE_IBS08 = 0xBC80, 0xBC83, 0xBC87, 0xBC88
@@ -51,7 +51,7 @@ _IBS01 = {
     0x05: _Model((_T, _H), (_BUTTON,)),
     0x06: _Model((), (_BUTTON, _MOVING, _FALL)),
     0x07: _Model((_T,), (_BUTTON,)),
-    0xFF: _Model((), (_BUTTON, _MOVING, _HALL, _FALL)),  # the oldest have no subtype
+    0xFF: _Model((), (_BUTTON, _MOVING, _HALL, _FALL)),  # the oldest models have no subtype
 }
 _IBS = {
     0x01: _Model((), (_PIR,)),
@@ -106,19 +106,19 @@ _IBS08 = {
     0x53: _Model((_SKIP, _MICROAMPERE), (_BUTTON,)),
     0x54: _Model((), (_BUTTON,)),
 }
-# code -> (where the subtype stands, what each means)
+# code -> (offset of the subtype, models by subtype)
 _LAYOUTS = {_CODE_IBS01: (11, _IBS01), _CODE_IBS: (11, _IBS), _CODE_IBS07: (17, _IBS07), _CODE_IBS08: (19, _IBS08)}
 _ACCELERATED = {0x1000: "moving", 0x2000: "button", 0x4000: "fall"}
 
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:
-    """The readings of an iBS beacon; `None` when `frame` is from none of them."""
+    """The readings of an iBS beacon, or `None` where `frame` is of none."""
     for content in (whole[2:] for whole in frame.manufacturer if whole[:2] in _COMPANIES):
         code = int.from_bytes(content[:2], "little")
         if code in _MOVING_CODES and len(content) >= 4:
-            return Parsed(kept(_with_accelerometer(code, content)))
+            return Parsed(possible_readings(_with_accelerometer(code, content)))
         if code in _LAYOUTS and len(content) > _LAYOUTS[code][0]:
-            return Parsed(kept(_plain(content, *_LAYOUTS[code])))
+            return Parsed(possible_readings(_plain(content, *_LAYOUTS[code])))
     return None
 
 

@@ -1,6 +1,6 @@
 """Qingping and ClearGrass sensors (service data of FDCD): a device kind, the address reversed, then type, length, value.
 
-Facts: Qingping, "BLE broadcast protocol". Kinds that are not known yet speak the same objects, so none is asked for.
+Source: Qingping, "BLE broadcast protocol". All kinds use the same objects, so the kind is not checked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from gateway.decoders.bluetooth.frames import Frame
 from gateway.decoders.contract import Keys
-from gateway.decoders.values.measurements import Parsed, Stated, kept
+from gateway.decoders.values.measurements import Parsed, Stated, possible_readings
 
 SERVICE = "fdcd"
 _HEAD = 8  # frame control, kind, address
@@ -25,7 +25,7 @@ def _climate(value: bytes) -> Stated:
     return (("temperature", degrees), ("humidity", _word(value, 2) / 10))
 
 
-# type -> (length, what it states)
+# type -> (length, values)
 _OBJECTS: dict[int, tuple[int, Callable[[bytes], Stated]]] = {
     0x01: (4, _climate),
     0x02: (1, lambda value: (("battery", value[0]),)),
@@ -41,11 +41,11 @@ _OBJECTS: dict[int, tuple[int, Callable[[bytes], Stated]]] = {
 
 
 def decode(frame: Frame, _keys: Keys) -> Parsed | None:
-    """The readings of a Qingping sensor; `None` when `frame` is from none, or holds no whole object."""
+    """The readings of a Qingping sensor, or `None` where `frame` is of none or holds no complete object."""
     for uuid, content in frame.services:
         objects = [*_objects(content[_HEAD:])] if uuid == SERVICE and len(content) > _HEAD else []
         if objects:
-            return Parsed(kept(row for stated in objects for row in stated), content[_ADDRESS][::-1].hex())
+            return Parsed(possible_readings(row for stated in objects for row in stated), content[_ADDRESS][::-1].hex())
     return None
 
 

@@ -1,4 +1,4 @@
-"""What it means that one radio heard another: the same observations, whichever gateway tells of it."""
+"""The observations of one received advertisement, the same for every gateway."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from gateway.decoders.bluetooth.advertisement import Advertisement
 from gateway.decoders.contract import UNSTATED
 
 
-def observed(
+def radio_observations(
     hearer: str,
     device: str | None,
     rssi_dbm: float | None,
-    said: Advertisement,
+    advertisement: Advertisement,
     at_ms: int | None = None,
     *,
     distance_m: float | None = None,
     tx_power_dbm: float | None = None,
 ) -> list[Observation]:
-    """The sighting of a radio and what it measured; without the sighting, when nobody knows which radio it was.
+    """The sighting of a radio, and the readings of its sensor.
 
-    A beacon's identity outlives its radio address, so the sighting names the beacon, while measurements belong
-    to the address. Heard, but not how strongly: that is no sighting, only a sign of life. `tx_power_dbm` is what
-    the gateway believes where the advertisement does not tell.
+    The sighting names the beacon where there is one, because its identity outlives its radio address; readings belong
+    to the address. Without an rssi there is a `Status` instead of a sighting, and without any id only readings, of
+    UNSTATED. `tx_power_dbm` is the gateway's value, for an advertisement that states none.
     """
-    device = device or said.mac
-    heard = said.beacon or device
+    device = device or advertisement.mac
+    radio = advertisement.beacon or device
     observations: list[Observation] = []
-    if heard is not None and rssi_dbm is None:
-        observations.append(Status(heard, at_ms=at_ms, uptime_s=said.uptime_s))
-    elif heard is not None and rssi_dbm is not None:
-        stated = tx_power_dbm if said.tx_power_dbm is None else said.tx_power_dbm
-        observations.append(Sighting(hearer, heard, rssi_dbm, at_ms, distance_m, stated))
-    owner = device or heard or UNSTATED
-    observations += [Reading(_part(owner, one.part), one.quantity, one.value, at_ms) for one in said.readings]
+    if radio is not None and rssi_dbm is None:
+        observations.append(Status(radio, at_ms=at_ms, uptime_s=advertisement.uptime_s))
+    elif radio is not None and rssi_dbm is not None:
+        stated = tx_power_dbm if advertisement.tx_power_dbm is None else advertisement.tx_power_dbm
+        observations.append(Sighting(hearer, radio, rssi_dbm, at_ms, distance_m, stated))
+    owner = device or radio or UNSTATED
+    observations += [Reading(_part(owner, one.part), one.quantity, one.value, at_ms) for one in advertisement.readings]
     return observations
 
 

@@ -1,9 +1,8 @@
 """The measurement formats of Ruuvi sensors (manufacturer data of company 0x0499).
 
-Facts from https://docs.ruuvi.com/communication/bluetooth-advertisements: data format 3 (RAWv1), 5 (RAWv2),
-C5 (RAWv2 without acceleration), 6 and E1 (Ruuvi Air). Each format has a word for "not available"; such a
-field gives no reading, and neither does one outside the range of its quantity. Acceleration, movement
-and sequence counters are not kept: nothing in Wayside asks for them.
+Source: https://docs.ruuvi.com/communication/bluetooth-advertisements, data formats 3 (RAWv1), 5 (RAWv2), C5 (RAWv2
+without acceleration), 6 and E1 (Ruuvi Air). Each field has a value for "not available", which gives no reading.
+Acceleration and the counters of movements and measurements are not kept.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ _Stated = tuple[tuple[str, float | None], ...]
 
 
 class RuuviData(NamedTuple):
-    """`readings` in canonical units, one of each quantity; `mac` when the format carries the whole address."""
+    """`readings` in canonical units, one of each quantity; `mac` where the format holds the whole address."""
 
     readings: Readings
     mac: str | None
 
 
 def decode_ruuvi(data: bytes) -> RuuviData | None:
-    """Decode manufacturer data after the company id; `None` for a format or length that is not known."""
+    """Decode manufacturer data after the company id; `None` for an unknown format and for data that is too short."""
     row = _FORMATS.get(data[0]) if data else None
     if row is None or len(data) < row[0].size:
         return None
@@ -91,7 +90,7 @@ def _format_e1(fields: tuple[int, int, int, int, int, int, int, bytes, int, byte
 
 
 def _air(dust: int, co2: int, voc: int, nox: int, flags: int) -> _Stated:
-    """The indices have nine bits: eight of their own and the lowest one among the flags; 511 is "none"."""
+    """The indices have nine bits: eight of their own, and the lowest one among the flags; 511 is "not available"."""
     return (
         ("pm2_5", None if dust == _NO_UINT16 else dust / 10),
         ("co2", None if co2 == _NO_UINT16 else float(co2)),

@@ -1,1 +1,1 @@
-"""The conformance suite: what every decoder must pass, ours and a plug-in's. Only tests import it."""
+"""The conformance suite that every decoder must pass, ours and those of other distributions. Only tests import it."""

@@ -1,14 +1,14 @@
-"""The conformance suite: what every decoder has to survive, ours and a plug-in's.
+"""The conformance suite for a decoder.
 
-A decoder stands at the door of the house, and strangers write what it reads. So its cases (captured bytes,
-with the observations or the refusal that they must give) are only the beginning: each is cut off at every
-byte, its JSON is bent in every place, its topic is exchanged, its bytes are flipped. Whatever goes in,
-only observations or `DecodeError` may come out; observations hold finite numbers, short printable ids and
-possible amounts; the same message decoded again, in another order, gives the same answer.
+Payloads come from devices that we do not control. So the cases of a decoder (captured bytes, with the expected
+observations or the reason of the refusal) are only the seeds: each is cut off at every byte, its JSON is changed in
+every place, its topic is exchanged and its bytes are flipped. For each of these messages the decoder must return
+observations or raise `DecodeError`; observations must hold finite numbers in range and short printable ids; and
+decoding the same message again, in another order, must give the same result.
 
     check_decoder(DECODER, parse_cases(Path("cases/mine.jsonl").read_text().splitlines()), random.Random(0))
 
-What is drawn comes from the generator that the caller seeds: a failure comes back until it is repaired.
+Random choices come from the generator that the caller seeds, so a failure can be repeated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.decoders.contract import DecodeError, Decoder, Reason
 
 
 class NotConformingError(AssertionError):
-    """The decoder broke a rule; the message tells which one and with what."""
+    """The decoder broke a rule; the message names the rule and holds the topic and payload."""
 
 
 class Case(NamedTuple):
@@ -39,7 +39,7 @@ class Case(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What a run of the suite visited."""
+    """Numbers of cases, of messages that were decoded, and of those that were refused."""
 
     cases: int
     messages: int
@@ -64,42 +64,42 @@ _LINE = msgspec.json.Decoder(_Line)
 
 
 def parse_cases(lines: Iterable[str]) -> list[Case]:
-    """Read cases, one JSON object a line; `ValueError` names the line that is not one.
+    """The cases in `lines`, one JSON object a line. Raises ValueError, with the number of the line, for one that is not a case.
 
-    Fields: `name`, `topic`, one of `payload` (JSON), `payload_text`, `payload_hex`, one of `observations`
-    (each with its `type`) and `refused` (a reason), and optionally `received_at_ms` and `source`.
+    Fields: `name`, `topic`, one of `payload` (JSON), `payload_text`, `payload_hex`, one of `observations` (each with
+    its `type`) and `refused` (a reason), and optionally `received_at_ms` and `source`.
     """
     return [_case(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _case(number: int, line: str) -> Case:
     try:
-        said = _LINE.decode(line)
+        line_fields = _LINE.decode(line)
     except msgspec.DecodeError as error:
         message = f"line {number}: {error}"
         raise ValueError(message) from error
-    payloads = [*_payloads(said)]
-    expected: list[Observation] | Reason | None = said.observations if said.refused is None else said.refused
-    if len(payloads) != 1 or expected is None or (said.observations is not None and said.refused is not None):
+    payloads = [*_payloads(line_fields)]
+    expected: list[Observation] | Reason | None = line_fields.observations if line_fields.refused is None else line_fields.refused
+    if len(payloads) != 1 or expected is None or (line_fields.observations is not None and line_fields.refused is not None):
         message = f"line {number}: needs one payload and either observations or refused"
         raise ValueError(message)
-    return Case(said.name, Message(said.topic, payloads[0], said.received_at_ms), expected)
+    return Case(line_fields.name, Message(line_fields.topic, payloads[0], line_fields.received_at_ms), expected)
 
 
-def _payloads(said: _Line) -> Iterator[bytes]:
-    if bytes(said.payload):
-        yield bytes(said.payload)
-    if said.payload_text is not None:
-        yield said.payload_text.encode()
-    if said.payload_hex is not None:
-        yield bytes.fromhex(said.payload_hex)
+def _payloads(line_fields: _Line) -> Iterator[bytes]:
+    if bytes(line_fields.payload):
+        yield bytes(line_fields.payload)
+    if line_fields.payload_text is not None:
+        yield line_fields.payload_text.encode()
+    if line_fields.payload_hex is not None:
+        yield bytes.fromhex(line_fields.payload_hex)
 
 
 def check_decoder(decoder: Decoder, cases: Iterable[Case], draw: random.Random) -> Tally:
-    """Hold `decoder` to its cases and to everything that can be made of them.
+    """Run `decoder` on its cases and on mutations of the cases.
 
-    A rule that is broken raises `NotConformingError`; whatever else the decoder itself raises comes out
-    as it is, with the message that did it as a note.
+    Raises NotConformingError where it breaks a rule. An exception of the decoder that is not a DecodeError is raised as
+    it is, with the message that caused it as a note.
     """
     known = list(cases)
     _check_coverage(known)
@@ -117,10 +117,10 @@ def check_decoder(decoder: Decoder, cases: Iterable[Case], draw: random.Random) 
 
 def _check_coverage(cases: list[Case]) -> None:
     if not any(isinstance(case.expected, list) and case.expected for case in cases):
-        message = "no case expects an observation: a decoder earns its place with cases"
+        message = "no case expects an observation: add one"
         raise NotConformingError(message)
     if all(isinstance(case.expected, list) for case in cases):
-        message = "no case expects a refusal: a decoder that accepts everything has not been tried"
+        message = "no case expects a refusal: add one"
         raise NotConformingError(message)
 
 
@@ -132,7 +132,7 @@ def _check_case(decoder: Decoder, case: Case) -> None:
 
 
 def _outcome(decoder: Decoder, message: Message) -> list[Observation] | Reason:
-    """What `decoder` makes of `message`, once it is known to be one of the two things that it may be."""
+    """The observations of `message`, or the reason of its refusal, after both were checked."""
     before = msgspec.structs.replace(message)
     try:
         observations = decoder.decode(message)

@@ -1,9 +1,9 @@
-"""Messages that nobody sent, made of one that somebody did.
+"""Mutations of a message, for the conformance suite.
 
-The faults are those that real brokers carry: payloads cut off by a full buffer, text in the wrong
-encoding, numbers that became text or left every range, keys given twice, objects nested to the ceiling,
-topics of another product. Cuts and JSON faults are put in every place in turn, because the place that
-chance leaves out is the one without a check; only byte noise is drawn.
+The faults are those that brokers really carry: payloads cut off by a full buffer, text in a wrong encoding, numbers
+that became text or are out of range, keys given twice, deep nesting, topics of another product. Cuts and changes of
+JSON are made in every place in turn, because the one place left out by chance may be the one without a check; only byte
+noise is random.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from gateway.core import limits
 from gateway.core.types import Message
 
-_PLACES_MAX = 60  # of one payload; a long array repeats itself
+_PLACES_MAX = 60  # of one payload; the elements of a long array are alike
 _NOISES = 40
 _DEEP = 20_000
 _NOT_A_NUMBER = float("nan")
@@ -64,7 +64,7 @@ _HOSTILE_TOPICS = ("", "/", "//", "$SYS/broker/uptime", "#", "a" * 70_000, "/".j
 
 
 def mutations(message: Message, draw: random.Random) -> Iterator[Message]:
-    """Yield the variations of `message`, in an order that depends on `draw` alone."""
+    """The mutations of `message`; random bytes come from `draw`."""
     for payload in _payloads(message.payload, draw):
         yield _with(message, payload=payload)
     for topic in _topics(message.topic):
@@ -101,7 +101,7 @@ def _noise(payload: bytes, draw: random.Random) -> Iterator[bytes]:
 
 
 def _bent(document: Any) -> Iterator[bytes]:
-    """`document` with one place at a time made hostile, as JSON (or as near to it as devices come)."""
+    """`document` with one value at a time exchanged for a hostile one, as JSON or as close to it as devices send."""
     for place in _places(document)[:_PLACES_MAX]:
         for value in _HOSTILE_VALUES:
             yield _text(_replaced(document, place, value))
@@ -112,7 +112,7 @@ def _bent(document: Any) -> Iterator[bytes]:
 
 
 def _places(document: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths of all values in `document`, the whole first."""
+    """The paths of all values in `document`, beginning with that of the document itself."""
     found = [above]
     if isinstance(document, dict):
         rows = list(document.items())
@@ -126,7 +126,7 @@ def _places(document: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
 
 
 def _replaced(document: Any, place: tuple[Any, ...], value: Any) -> Any:
-    """A copy of `document` with `value` at `place`, or without what was there."""
+    """A copy of `document` with `value` at `place`, or without the value there."""
     if not place:
         return {} if value is _DELETED else value
     key, *rest = place
@@ -139,7 +139,7 @@ def _replaced(document: Any, place: tuple[Any, ...], value: Any) -> Any:
 
 
 def _text(document: Any) -> bytes:
-    """JSON with the words that Python and JavaScript write for what JSON cannot say: NaN, Infinity, lone surrogates."""
+    """JSON, with the names that Python and JavaScript use for values that JSON has not: NaN, Infinity, lone surrogates."""
     return json.dumps(document).encode()
 
 

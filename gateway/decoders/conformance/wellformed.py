@@ -1,7 +1,7 @@
-"""What an observation must be for the house to rely on it, whoever made it.
+"""The rules for a single observation, on which the engine relies.
 
-The engine multiplies, compares and stores what decoders hand it, and does not look twice. So the bounds
-are checked here, in the suite that a decoder must pass, and not once a message on the hot path.
+The engine calculates with observations and stores the results without further checks. So the bounds are checked here,
+in the suite that a decoder must pass, and not for every message that a gateway receives.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 def fault_of(observation: object) -> str | None:
-    """What is wrong with `observation`, or `None`. `TimePassed` is never a device's to say."""
+    """The first rule that `observation` breaks, or `None`. A decoder may not return `TimePassed`."""
     if not isinstance(observation, _KINDS):
         return "not an observation that a message can make"
     try:
-        # Structs check no types when they are made: let msgspec compare values and declared types.
+        # The constructor of a struct checks no types, so msgspec compares values with the declared types.
         again: object = msgspec.convert(msgspec.to_builtins(observation), type(observation))
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
         return f"wrong type ({error})"

@@ -1,1 +1,1 @@
-"""One wire format a file, each with its `DECODER`, and what several files of a family share."""
+"""Wire formats, one a file with its `DECODER`, and modules that several formats of a family share."""

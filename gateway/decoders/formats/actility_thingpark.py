@@ -1,9 +1,9 @@
 """Actility ThingPark: uplinks, locations and notices of LoRaWAN devices, as JSON or XML.
 
-One object, `DevEUI_uplink`, `DevEUI_location` or `DevEUI_notification`, holds everything; the tunnel interface
-states numbers as texts, also in JSON ("LRC-AS Tunnel Interface Developer Guide"). The radio link of every
-gateway stands in `Lrrs`, the best of them also on its own. `payload` is what a driver of ThingPark decoded.
-`DriverCfg` names the model of the sensor. Downlinks say nothing of the device.
+A message is one object: `DevEUI_uplink`, `DevEUI_location` or `DevEUI_notification`. The tunnel interface states
+numbers as texts, also in JSON ("LRC-AS Tunnel Interface Developer Guide"). `Lrrs` holds the radio link of every
+gateway, and the uplink itself the best of them; `payload` is the object decoded by ThingPark's driver, and `DriverCfg`
+names the model of the sensor. Downlinks hold nothing that is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import Decoder, parse_json, refuse
-from gateway.decoders.lorawan.uplink import Link, Uplink, from_hex, link, links_in, observed, port_or_none, position
+from gateway.decoders.lorawan.uplink import Link, Uplink, from_hex, link, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
 from gateway.decoders.values.xml_payload import local_name, root_of
@@ -21,24 +21,28 @@ _SILENT = frozenset({"DevEUI_downlink", "DevEUI_downlink_Sent", "DevEUI_downlink
 
 
 def decode(message: Message) -> list[Observation]:
-    """Readings of an uplink, a position or a sign of life."""
+    """The readings of an uplink, a position or a status.
+
+    Raises DecodeError: "unknown_kind" for another object, "wrong_shape", "missing_field" or "out_of_range" for its
+    fields, and for JSON or XML that is none.
+    """
     is_xml = message.payload.lstrip()[:1] == b"<"
-    said = _xml(root_of(message.payload)) if is_xml else parse_json(message.payload)
-    if not isinstance(said, dict):
-        refuse("wrong_shape", "not an object")
-    if not _SILENT.isdisjoint(said):
+    document = _xml(root_of(message.payload)) if is_xml else parse_json(message.payload)
+    if not isinstance(document, dict):
+        refuse("wrong_shape", "the payload must be an object")
+    if not _SILENT.isdisjoint(document):
         return []
-    kind = next((kind for kind in _KINDS if kind in said), None)
+    kind = next((kind for kind in _KINDS if kind in document), None)
     if kind is None:
-        refuse("unknown_kind", "not one of ThingPark's reports")
-    report = said[kind]
+        refuse("unknown_kind", f"the object must be one of {', '.join(_KINDS)}")
+    report = document[kind]
     if not isinstance(report, dict):
         refuse("wrong_shape", f"{kind} must be an object")
     return _KINDS[kind](eui(report.get("DevEUI"), "DevEUI"), report)
 
 
 def _uplink(device: str, report: dict[str, Any]) -> list[Observation]:
-    return observed(
+    return uplink_observations(
         Uplink(
             device,
             iso_ms(report.get("Time")),
@@ -54,8 +58,8 @@ def _uplink(device: str, report: dict[str, Any]) -> list[Observation]:
 def _links(report: dict[str, Any]) -> tuple[Link, ...]:
     gateways = report.get("Lrrs")
     rows = gateways.get("Lrr") if isinstance(gateways, dict) else None
-    heard = links_in(rows if isinstance(rows, list) else [rows], "LrrRSSI", "LrrSNR")
-    return (*heard, link(report.get("LrrRSSI"), report.get("LrrSNR")))
+    links = links_in(rows if isinstance(rows, list) else [rows], "LrrRSSI", "LrrSNR")
+    return (*links, link(report.get("LrrRSSI"), report.get("LrrSNR")))
 
 
 def _model(report: dict[str, Any]) -> str | None:
@@ -82,7 +86,7 @@ def _xml(root: Any) -> dict[str, object]:
 
 
 def _element(element: Any) -> object:
-    """An element as JSON would hold it: texts, objects, and arrays where a name is repeated."""
+    """An element as the same object in JSON: a text, an object, or an array where a name is repeated."""
     children = list(element)
     if not children:
         return element.text

@@ -1,7 +1,7 @@
-"""Cassia Bluetooth gateways: one scan result, as their scan stream and their MQTT bridge give it.
+"""Cassia Bluetooth gateways: one scan result, of the scan stream or of the MQTT bridge.
 
-Facts: Cassia SDK implementation guide, "Scan". The gateway does not name itself, so the hearer is the address in
-the topic, where the bridge was told to put one. 127 is the radios' word for a power that nobody measured.
+Source: Cassia SDK implementation guide, "Scan". The gateway is the first MAC address in the topic, which the bridge can
+be set to contain, else `gateway` of the payload, else unstated. A power of 127 means that none was measured.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core.types import Message, Observation
-from gateway.decoders.bluetooth.advertisement import from_hex
-from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, parse_json, power, refuse, rssi
+from gateway.decoders.bluetooth.advertisement import parse_hex
+from gateway.decoders.bluetooth.radio_observations import radio_observations
+from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, parse_json, refuse, rssi, tx_power_or_none
 from gateway.decoders.values.radio_ids import mac, mac_or_none
 
 
@@ -32,17 +32,21 @@ _SCAN = msgspec.json.Decoder(_Scan)
 
 
 def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
-    """The sighting of one device, and what it measures."""
+    """The sighting of one device, and its readings.
+
+    Raises DecodeError: "missing_field" without an address, "wrong_shape" for an advertisement that is not hex digits,
+    "out_of_range" without a measured rssi.
+    """
     scan = parse_json(message.payload, _SCAN)
     if not scan.bdaddrs:
-        refuse("missing_field", "bdaddrs is empty")
+        refuse("missing_field", "bdaddrs must hold an address")
     device = mac(scan.bdaddrs[0].bdaddr, "bdaddr")
     digits = "".join(part for part in (scan.ad_data, scan.scan_data) if isinstance(part, str))
-    said = from_hex(digits, device, keys)
-    if said is None:
+    advertisement = parse_hex(digits, device, keys)
+    if advertisement is None:
         refuse("wrong_shape", "adData and scanData must be hex digits")
     hearer = next((found for level in message.topic.split("/") if (found := mac_or_none(level))), None) or mac_or_none(scan.gateway)
-    return observed(hearer or UNSTATED, device, rssi(scan.rssi), said, tx_power_dbm=power(scan.tx_power))
+    return radio_observations(hearer or UNSTATED, device, rssi(scan.rssi), advertisement, tx_power_dbm=tx_power_or_none(scan.tx_power))
 
 
 DECODER = Decoder("cassia_scan", (), decode, decode)

@@ -1,10 +1,10 @@
 """ChirpStack 4: events of LoRaWAN devices (https://www.chirpstack.io/docs/chirpstack/integrations/events.html).
 
-The device is the DevEUI in `application/{application}/device/{devEui}/event/{kind}`, without such a topic the
-one in `deviceInfo`; there the fields that only one kind has tell the kind. `up` becomes readings, `join`,
-`ack` and `status` are signs of life, `location` is a position, and in `integration` another service decoded an
-uplink. `txack` and `log` are the network's own and say nothing of the device. What neither names a device
-nor stands on its event topic is a command on its way down, and no observation.
+The device is the DevEUI in `application/{application}/device/{devEui}/event/{kind}`. Without such a topic it is the one
+in `deviceInfo`, and the kind follows from the fields that only one kind has. `up` becomes readings, `location` a
+position, `join`, `ack` and `status` a status; `integration` is an uplink decoded by another service. `txack` and `log`
+are about the network and give nothing. A message without a device and without an event topic is a downlink command and
+gives nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.core.types import Message, Observation, Status
-from gateway.decoders.contract import Decoder, optional, parse_json, refuse
-from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, observed, port_or_none, position
+from gateway.decoders.contract import Decoder, number_or_none, parse_json, refuse
+from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
@@ -29,14 +29,14 @@ class _DeviceInfo(msgspec.Struct, gc=False):
 
 
 class _Sent(msgspec.Struct, gc=False):
-    """The fields that Wayside reads, of whichever kind of event."""
+    """The fields that Wayside reads, of all kinds of events."""
 
     info: _DeviceInfo | None = msgspec.field(default=None, name="deviceInfo")
     time: object = None
     port: object = msgspec.field(default=None, name="fPort")
     data: object = None
     decoded: object = msgspec.field(default=None, name="object")
-    heard_by: object = msgspec.field(default=None, name="rxInfo")
+    receptions: object = msgspec.field(default=None, name="rxInfo")
     battery: object = msgspec.field(default=None, name="batteryLevel")
     margin: object = None
     place: dict[str, object] | None = msgspec.field(default=None, name="location")
@@ -51,7 +51,11 @@ _SENT: msgspec.json.Decoder[_Sent] = msgspec.json.Decoder(_Sent)
 
 
 def decode(message: Message) -> list[Observation]:
-    """Readings of an uplink, a position or a sign of life, by the kind of event."""
+    """The readings of an uplink, a position or a status, depending on the kind of event.
+
+    Raises DecodeError: "unknown_kind" for another event, "wrong_shape", "missing_field" or "out_of_range" for its
+    fields.
+    """
     sent = parse_json(message.payload, _SENT)
     levels = message.topic.split("/")[-_TOPIC_LEVELS:]
     on_topic = len(levels) == _TOPIC_LEVELS and levels[0] == "device" and levels[2] == "event"
@@ -60,19 +64,19 @@ def decode(message: Message) -> list[Observation]:
     device = eui(levels[1], "topic") if on_topic else eui(sent.info.dev_eui, "devEui")
     kind = levels[3] if on_topic else _kind(sent)
     if kind not in _KINDS:
-        refuse("unknown_kind", "not one of ChirpStack's events")
+        refuse("unknown_kind", f"the event must be one of {', '.join(_KINDS)}")
     return _KINDS[kind](device, sent)
 
 
 def _kind(sent: _Sent) -> str:
-    """Of an event that came without its topic."""
+    """The kind of an event that came without its topic; an empty text for an unknown one."""
     rows = (
         ("location", sent.place),
         ("integration", sent.integration),
         ("log", sent.level),
         ("ack", sent.acknowledged),
         ("txack", sent.queue_item),
-        ("up", sent.heard_by),
+        ("up", sent.receptions),
         ("status", sent.margin if sent.battery is None else sent.battery),
         ("join", sent.device_address),
     )
@@ -81,26 +85,26 @@ def _kind(sent: _Sent) -> str:
 
 def _up(device: str, sent: _Sent) -> list[Observation]:
     model = sent.info.model if sent.info is not None else None
-    return observed(
+    return uplink_observations(
         Uplink(
             device,
             iso_ms(sent.time),
             sent.decoded,
             from_base64(sent.data, "data"),
             port_or_none(sent.port),
-            links_in(sent.heard_by, "rssi", "snr"),
+            links_in(sent.receptions, "rssi", "snr"),
             model if isinstance(model, str) else None,
         )
     )
 
 
 def _alive(device: str, sent: _Sent) -> list[Observation]:
-    return [Status(device, at_ms=iso_ms(sent.time), battery_pct=optional(sent.battery, 0, 100))]
+    return [Status(device, at_ms=iso_ms(sent.time), battery_pct=number_or_none(sent.battery, 0, 100))]
 
 
 def _place(device: str, sent: _Sent) -> list[Observation]:
     if sent.place is None:
-        refuse("missing_field", "location")
+        refuse("missing_field", "location is missing")
     stated = sent.place
     return [position(device, stated.get("latitude"), stated.get("longitude"), iso_ms(sent.time), stated.get("accuracy"))]
 

@@ -1,9 +1,8 @@
-"""LoRaWAN gateways with a network server inside, which post JSON to an application of one's own (Milesight's, for one).
+"""LoRaWAN gateways with a network server inside, which post JSON to an application (Milesight and others).
 
-The shape is that of the first ChirpStack releases: `devEUI`, `data` in base64, `rxInfo` of the gateways. Where
-they publish by MQTT the topic is free, so the device is the one in the payload; the gateway sent both.
-Join and acknowledgement notices have the same fields without `data` and are signs of life. Some of these gateways
-leave a dash out of the date (`2020-0327T12:39:05Z`).
+The shape is that of the first ChirpStack releases: `devEUI`, `data` in base64, `rxInfo` of the gateways. By MQTT the
+topic is free, so the device is the one in the payload. Join and acknowledgement notices have the same fields without
+`data` and become a status. Some of these gateways omit a dash of the date (`2020-0327T12:39:05Z`).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import msgspec
 from gateway.core import limits
 from gateway.core.types import Message, Observation
 from gateway.decoders.contract import Decoder, parse_json
-from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, observed, port_or_none
+from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, uplink_observations
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
 
@@ -28,23 +27,26 @@ class _Sent(msgspec.Struct, gc=False):
     port: object = msgspec.field(default=None, name="fPort")
     data: object = None
     decoded: object = msgspec.field(default=None, name="object")
-    heard_by: object = msgspec.field(default=None, name="rxInfo")
+    receptions: object = msgspec.field(default=None, name="rxInfo")
 
 
 _SENT: msgspec.json.Decoder[_Sent] = msgspec.json.Decoder(_Sent)
 
 
 def decode(message: Message) -> list[Observation]:
-    """Readings of an uplink and of its radio link."""
+    """The readings of an uplink and of its radio link, or a status.
+
+    Raises DecodeError: "missing_field" or "wrong_shape" for the DevEUI or the data.
+    """
     sent = parse_json(message.payload, _SENT)
-    return observed(
+    return uplink_observations(
         Uplink(
             eui(sent.dev_eui, "devEUI"),
             _at_ms(sent.time),
             sent.decoded,
             from_base64(sent.data, "data"),
             port_or_none(sent.port),
-            links_in(sent.heard_by, "rssi", "loRaSNR", "snr"),
+            links_in(sent.receptions, "rssi", "loRaSNR", "snr"),
         )
     )
 

@@ -1,9 +1,9 @@
 """Ingics iGS gateways: lines of text, `$GPRP,{tag},{gateway},{rssi},{advertisement}[,{time}]`.
 
-The word at the front is the kind of report: of an advertisement (GPRP, and RSPR, LRAD, LRSR, 1MAD, 1MSR, SRRP for
-the other sorts of it), the gateway's position ($GPSR) or its heartbeat ($HBRP). In JSON mode the same lines stand
-in `{"data": [...]}`. Facts: Ingics, "iGS message format". One line that is no report does not take the others
-with it; a message without any report is refused.
+The first field is the kind of report: an advertisement (GPRP, and RSPR, LRAD, LRSR, 1MAD, 1MSR, SRRP for other kinds of
+it), the gateway's position ($GPSR) or its heartbeat ($HBRP). In JSON mode the same lines are in `{"data": [...]}`.
+Source: Ingics, "iGS message format". A faulty line does not affect the others; a message without any valid report is
+refused.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import math
 
 import msgspec
 
-from gateway.core import limits
 from gateway.core.types import Message, Observation, Position, Status
-from gateway.decoders.bluetooth.advertisement import from_hex
-from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, DecodeError, Decoder, Keys, bounded, number, parse_json, refuse, rssi
+from gateway.decoders.bluetooth.advertisement import parse_hex
+from gateway.decoders.bluetooth.radio_observations import radio_observations
+from gateway.decoders.contract import NO_KEYS, DecodeError, Decoder, Keys, bounded, check_size, number, parse_json, refuse, rssi
 from gateway.decoders.values.radio_ids import mac
 from gateway.decoders.values.times import seconds_ms
 
@@ -33,7 +32,11 @@ _BODY = msgspec.json.Decoder(_Body)
 
 
 def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
-    """Sightings and readings of tags, positions and signs of life of gateways."""
+    """Sightings and readings of tags, positions and statuses of gateways.
+
+    Raises DecodeError with the reason of the first faulty line where no line is valid; "missing_field" where there is
+    no line.
+    """
     observations: list[Observation] = []
     fault: DecodeError | None = None
     for line in _lines(message.payload):
@@ -42,7 +45,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
         except DecodeError as error:
             fault = fault or error
     if not observations:
-        raise fault or DecodeError("missing_field", "no report")
+        raise fault or DecodeError("missing_field", "the payload holds no report")
     return bounded(observations)
 
 
@@ -50,40 +53,39 @@ def _lines(payload: bytes) -> list[str]:
     if payload.lstrip().startswith(b"{"):
         stated: list[str] = parse_json(payload, _BODY).data
         return stated
-    if len(payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
+    check_size(payload)
     if not payload.isascii():
-        refuse("not_text", "payload is not ASCII")
+        refuse("not_text", "the payload must be ASCII")
     return [line for line in payload.decode("ascii").splitlines() if line.strip()]
 
 
 def _line(line: str, keys: Keys) -> list[Observation]:
     kind, *fields = line.strip().split(",")
     if len(fields) < _FIELDS_MIN - 1:
-        refuse("wrong_shape", "a report has at least five fields")
+        refuse("wrong_shape", "a report must have at least five fields")
     gateway = mac(fields[1], "gateway")
     if kind == _HEARTBEAT:
         return [Status(gateway, at_ms=_time(fields[4:]))]
     if kind == _POSITION:
         return [_position(gateway, fields)]
     if kind not in _ADVERTISEMENTS:
-        refuse("unknown_kind", "not a kind of report")
+        refuse("unknown_kind", "the kind of report is unknown")
     device = mac(fields[0], "tag")
-    said = from_hex(fields[3], device, keys)
-    if said is None:
+    advertisement = parse_hex(fields[3], device, keys)
+    if advertisement is None:
         refuse("wrong_shape", "the advertisement must be hex digits")
-    return observed(gateway, device, rssi(_float(fields[2], "rssi")), said, _time(fields[4:]))
+    return radio_observations(gateway, device, rssi(_float(fields[2], "rssi")), advertisement, _time(fields[4:]))
 
 
 def _position(gateway: str, fields: list[str]) -> Position:
     if len(fields) < 7:
-        refuse("missing_field", "latitude and longitude")
+        refuse("missing_field", "latitude and longitude are missing")
     latitude = number(_float(fields[5], "latitude"), "latitude", -90, 90)
     return Position(gateway, latitude, number(_float(fields[6], "longitude"), "longitude", -180, 180), at_ms=_time(fields[9:]))
 
 
 def _time(rest: list[str]) -> int | None:
-    """Unix seconds, with or without a fraction."""
+    """Unix seconds, with or without a fraction, as milliseconds, or `None`."""
     return seconds_ms(rest[0].partition(".")[0]) if rest else None
 
 

@@ -1,12 +1,12 @@
-"""Entities of the Smart Data Models, whichever version of NGSI carries them (https://smartdatamodels.org).
+"""Entities of the Smart Data Models (https://smartdatamodels.org), for both versions of NGSI.
 
-An entity is an id, a type and attributes by name. The two versions differ in how they wrap attributes and
-entities; `ngsi_v2` and `ngsi_ld` unwrap them and hand plain attributes to this file. The device is the entity.
+An entity is an id, a type and attributes by name. The versions wrap attributes and entities in different ways, which
+`ngsi_v2` and `ngsi_ld` unwrap. The device is the entity.
 
-What the models prescribe: ratios of 1 for relative humidity, batteries and occupied shares; litres per square
-metre and hour for rain; hPa; metres per second; an AirQualityObserved's gases in µg/m³. A `unitCode` of
-UN/CEFACT Recommendation 20 outranks that. An entity that measures nothing that is kept (an alert, a
-forecast, a measurement marked as an outlier) is a sign of life, one in which every value is impossible is refused.
+Units of the models: ratios of 1 for relative humidity, batteries and occupied shares; litres per square metre and hour
+for rain; hPa; metres per second; µg/m³ for the gases of an AirQualityObserved. A `unitCode` (UN/CEFACT Recommendation
+20) takes precedence. An entity without a measurement that is kept (an alert, a forecast, an outlier) becomes a status;
+one in which every value is impossible is refused.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading, Status
-from gateway.decoders.contract import bounded, optional, refuse, text
-from gateway.decoders.values.decoded_objects import counted
-from gateway.decoders.values.quantity_names import QUANTITY_OF, spelled
+from gateway.decoders.contract import bounded, number_or_none, refuse, text
+from gateway.decoders.values.decoded_objects import count_of
+from gateway.decoders.values.quantity_names import QUANTITY_OF, folded_name
 from gateway.decoders.values.times import iso_ms
-from gateway.decoders.values.units import measured_amount
+from gateway.decoders.values.units import canonical_amount
 
 _FLOAT = (-1e12, 1e12)
 _NAME_CHARS_MAX = 60
-_NAMES_REMEMBERED_MAX = 1_024  # the models' names come again and again; strangers' push each other out
+_NAMES_CACHED_MAX = 1_024  # the models have few names; names that are sent once drop out of the cache
 
 
 class Attribute(NamedTuple):
@@ -37,7 +37,7 @@ class Attribute(NamedTuple):
 
 
 class Entity(NamedTuple):
-    """One entity; its attributes as they are wrapped, and what unwraps one: of the many that there are, few are asked for."""
+    """One entity with its wrapped attributes; `unwrap` is called only for those that are read, as there are many."""
 
     id: object
     type: object
@@ -45,7 +45,7 @@ class Entity(NamedTuple):
     unwrap: Callable[[Any], Attribute]
 
     def get(self, name: str) -> Attribute | None:
-        """The attribute called `name`."""
+        """The attribute called `name`, or `None`."""
         return self.unwrap(self.attributes[name]) if name in self.attributes else None
 
     def value(self, name: str) -> object:
@@ -54,7 +54,7 @@ class Entity(NamedTuple):
         return None if attribute is None else attribute.value
 
 
-# How the models name what is not in the table of all formats.
+# Names of the models that are not in the common table.
 _OWN: dict[str, str] = {
     "precipitation": "precipitation",
     "laeq": "noise",
@@ -77,7 +77,7 @@ _UNITS: dict[str, str] = {
     "GQ": "µg/m³",
     "GP": "mg/m³",
     "LUX": "lx",
-    "LX": "lx",  # what some write instead
+    "LX": "lx",  # instead of the code LUX, as some entities have it
     "P1": "%",
     "2N": "dB",
     "59": "ppm",
@@ -88,7 +88,7 @@ _UNITS: dict[str, str] = {
     "KWT": "kW",
     "KWH": "kWh",
 }
-_NO_UNITS = frozenset({"", "C62"})  # "one": what the models prescribe
+_NO_UNITS = frozenset({"", "C62"})  # no unit, and "one": the models' own unit
 _COUNTS: dict[str, str] = {
     "peopleCount": "people",
     "numberOfPeople": "people",
@@ -110,8 +110,12 @@ _NOT_OBSERVED = frozenset({"WeatherForecast", "WeatherAlert", "AirQualityForecas
 _TIMES = ("dateObservedTo", "dateObserved", "observationDateTime", "observationDate", "dateModified", "modifiedAt")
 
 
-def observed(entities: list[Entity]) -> list[Observation]:
-    """What all the entities of one message say."""
+def entity_observations(entities: list[Entity]) -> list[Observation]:
+    """The readings, counts, positions and statuses of all entities of one message.
+
+    Raises DecodeError: "missing_field" without an id or a type, "out_of_range" for an entity with impossible values
+    alone, "too_large".
+    """
     return bounded([one for entity in entities for one in _observed(entity)])
 
 
@@ -123,10 +127,10 @@ def _observed(entity: Entity) -> list[Observation]:
     if kind in _NOT_OBSERVED or entity.value("outlier") is True:
         return where or [Status(device, at_ms=at_ms)]
     measured = [*_measured(entity)]
-    said = [*_counts(device, kind, entity, at_ms), *_readings(device, measured, at_ms)]
-    if not said and _impossible(measured):
-        refuse("out_of_range", "every value outside the range of its quantity")
-    return [*said, *where] or [Status(device, at_ms=at_ms)]
+    measurements = [*_counts(device, kind, entity, at_ms), *_readings(device, measured, at_ms)]
+    if not measurements and _impossible(measured):
+        refuse("out_of_range", "every value is out of the range of its quantity")
+    return [*measurements, *where] or [Status(device, at_ms=at_ms)]
 
 
 def _counts(device: str, kind: str, entity: Entity, at_ms: int | None) -> Iterator[Observation]:
@@ -136,7 +140,7 @@ def _counts(device: str, kind: str, entity: Entity, at_ms: int | None) -> Iterat
     for what, name in names:
         attribute = entity.get(name)
         if attribute is not None:
-            yield from counted(device, what, attribute.value, _when(attribute, at_ms))
+            yield from count_of(device, what, attribute.value, _when(attribute, at_ms))
 
 
 def _readings(device: str, measured: list[tuple[str, Attribute]], at_ms: int | None) -> Iterator[Observation]:
@@ -147,7 +151,7 @@ def _readings(device: str, measured: list[tuple[str, Attribute]], at_ms: int | N
 
 
 def _measured(entity: Entity) -> Iterator[tuple[str, Attribute]]:
-    """The attributes that are measured quantities, also those that name their quantity beside them."""
+    """The attributes that are quantities, including one with its quantity in another attribute."""
     for name, wrapped in entity.attributes.items():
         quantity = _quantity(name)
         if quantity is not None:
@@ -163,32 +167,32 @@ def _measured(entity: Entity) -> Iterator[tuple[str, Attribute]]:
 
 
 def _quantity(name: str) -> str | None:
-    """The quantity that an attribute of such a name measures."""
+    """The quantity of an attribute called `name`, or `None`."""
     return _named(name) if len(name) <= _NAME_CHARS_MAX else None
 
 
-@lru_cache(maxsize=_NAMES_REMEMBERED_MAX)
+@lru_cache(maxsize=_NAMES_CACHED_MAX)
 def _named(name: str) -> str | None:
-    return _OWN.get(name.lower()) or QUANTITY_OF.get(spelled(name))
+    return _OWN.get(name.lower()) or QUANTITY_OF.get(folded_name(name))
 
 
 def _amount(quantity: str, attribute: Attribute) -> float | None:
-    """The attribute's value in our unit, or `None` where it cannot be one, or is in a unit that nobody here knows."""
-    value = optional(attribute.value, *_FLOAT)
+    """The attribute's value in our unit, or `None` where it is impossible or in an unknown unit."""
+    value = number_or_none(attribute.value, *_FLOAT)
     code = attribute.unit_code
     unit = _UNITS.get(code) if isinstance(code, str) else None
     if value is None or (unit is None and isinstance(code, str) and code not in _NO_UNITS):
         return None
     if unit is not None:
-        converted = measured_amount(quantity, value, unit)
+        converted = canonical_amount(quantity, value, unit)
     else:
         converted = round(value * 100, 9) if quantity in _RATIOS and value <= 1 else value
     return converted if converted is not None and in_range(quantity, converted) else None
 
 
 def _impossible(measured: list[tuple[str, Attribute]]) -> bool:
-    """Whether numbers were stated, of which then none is possible."""
-    return any(optional(attribute.value, *_FLOAT) is not None for _, attribute in measured)
+    """Whether there are numbers at all; called where there was no reading."""
+    return any(number_or_none(attribute.value, *_FLOAT) is not None for _, attribute in measured)
 
 
 def _at_ms(entity: Entity) -> int | None:
@@ -212,12 +216,12 @@ def _time(stated: object) -> int | None:
 
 
 def _position(device: str, place: Attribute | None, at_ms: int | None) -> list[Observation]:
-    """Of a GeoJSON point; lines and areas are no place for a device, nor is what lies beyond the poles."""
+    """The position of a GeoJSON point; none for lines, areas and coordinates out of range."""
     point: Any = place.value if place is not None else None
     coordinates = point.get("coordinates") if isinstance(point, dict) and point.get("type") == "Point" else None
     if not isinstance(coordinates, list) or len(coordinates) < 2 or place is None:
         return []
-    longitude, latitude = optional(coordinates[0], -180, 180), optional(coordinates[1], -90, 90)
+    longitude, latitude = number_or_none(coordinates[0], -180, 180), number_or_none(coordinates[1], -90, 90)
     if longitude is None or latitude is None:
         return []
     return [Position(device, latitude, longitude, at_ms=_when(place, at_ms))]

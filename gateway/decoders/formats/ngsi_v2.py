@@ -1,8 +1,8 @@
 """NGSI v2: context information of FIWARE (https://fiware.github.io/specifications/ngsiv2/stable/).
 
-Entities come alone, in arrays, in notifications (`data`) and in batches (`entities`), normalized
-(`{"value": 12.5, "type": "Number", "metadata": {…}}`) or as key-values (`12.5`). What they mean is in
-`ngsi.py`. The topic of a notification is chosen by whoever subscribes, so there is none by default.
+Entities come alone, in arrays, in notifications (`data`) and in batches (`entities`), normalized (`{"value": 12.5,
+"type": "Number", "metadata": {…}}`) or as key-values (`12.5`). `ngsi.py` reads the entities. The subscriber chooses the
+topic, so there is no default one.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from typing import Any
 
 from gateway.core.types import Message, Observation
 from gateway.decoders.contract import Decoder, parse_json, refuse
-from gateway.decoders.formats.ngsi import Attribute, Entity, observed
+from gateway.decoders.formats.ngsi import Attribute, Entity, entity_observations
 
 _ENVELOPES = ("data", "entities")
 
 
 def decode(message: Message) -> list[Observation]:
-    """Readings, counts, positions and signs of life of all entities in a message."""
-    said = parse_json(message.payload)
-    if isinstance(said, dict) and "id" not in said:
-        said = next((said[name] for name in _ENVELOPES if name in said), said)
-    return observed([_entity(one) for one in (said if isinstance(said, list) else [said])])
+    """The readings, counts, positions and statuses of all entities in a message.
+
+    Raises DecodeError: "wrong_shape" where an entity is no object, and as `entity_observations()` does.
+    """
+    document = parse_json(message.payload)
+    if isinstance(document, dict) and "id" not in document:
+        document = next((document[name] for name in _ENVELOPES if name in document), document)
+    return entity_observations([_entity(one) for one in (document if isinstance(document, list) else [document])])
 
 
-def _entity(said: Any) -> Entity:
-    if not isinstance(said, dict):
+def _entity(document: Any) -> Entity:
+    if not isinstance(document, dict):
         refuse("wrong_shape", "an entity must be an object")
-    return Entity(said.get("id"), said.get("type"), said, _attribute)
+    return Entity(document.get("id"), document.get("type"), document, _attribute)
 
 
 def _attribute(stated: Any) -> Attribute:

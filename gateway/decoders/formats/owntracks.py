@@ -1,12 +1,12 @@
-"""OwnTracks: phones that publish where they are (https://owntracks.org/booklet/tech/json/).
+"""OwnTracks: phones that publish positions (https://owntracks.org/booklet/tech/json/).
 
-Every payload is a JSON object with a `_type`. Wayside keeps `location`, `transition` (a region was entered
-or left) and the signs of life `lwt` and `status`; the other types of the booklet are well formed and say
-nothing that Wayside keeps, and a type or command that the booklet does not know is refused.
+Every payload is a JSON object with a `_type`. `location` and `transition` (a region was entered or left) become
+positions, `lwt` and `status` a status; the other types of the booklet give nothing, and unknown types and commands are
+refused.
 
-The device is the third level of the topic (`owntracks/{user}/{device}[/event...]`). Messages that came by
-HTTP name it in `topic`, or only hint at it by their tracker id `tid`; one that does none of this belongs
-to nobody and is refused, as the Android app does. Battery, speed, Wi-Fi names and the like are not read.
+The device is the third level of the topic (`owntracks/{user}/{device}[/event...]`). Messages that came by HTTP name it
+in `topic`, or only state the tracker id `tid`; a position without any of them is refused, as in the Android app.
+Battery, speed, Wi-Fi names and the like are not read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from gateway.core.types import Message, Observation, Position, Status
-from gateway.decoders.contract import Decoder, number, optional, parse_json, refuse, text
+from gateway.decoders.contract import Decoder, number, number_or_none, parse_json, refuse, text
 from gateway.decoders.values.times import seconds, seconds_ms
 
 _DEVICE_LEVEL = 2  # owntracks/{user}/{device}
@@ -41,7 +41,7 @@ _CROSSINGS: dict[object, Literal["entered", "left"]] = {"enter": "entered", "lea
 
 
 class _Sent(msgspec.Struct, gc=False):
-    """The fields that Wayside reads, checked where they are used: other types give them other shapes."""
+    """The fields that Wayside reads; each is checked where it is used, because its shape depends on the type."""
 
     type: object = msgspec.field(default=None, name="_type")
     tst: object = None
@@ -59,7 +59,11 @@ _SENT = msgspec.json.Decoder(_Sent)
 
 
 def decode(message: Message) -> list[Observation]:
-    """Positions, region crossings and signs of life of one OwnTracks message."""
+    """Positions, region crossings and statuses.
+
+    Raises DecodeError: "unknown_kind" for another type, command or crossing, "missing_field" without a device or a
+    time, "wrong_shape" or "out_of_range" for a coordinate or time.
+    """
     sent = parse_json(message.payload, _SENT)
     kind = text(sent.type, "_type")
     if kind == "location":
@@ -71,7 +75,7 @@ def decode(message: Message) -> list[Observation]:
     if kind == "cmd":
         return _command(sent)
     if kind not in _SILENT_TYPES:
-        refuse("unknown_kind", "_type is not one of OwnTracks' own")
+        refuse("unknown_kind", "_type is not one of OwnTracks' types")
     return []
 
 
@@ -84,7 +88,7 @@ def _location(topic: str, sent: _Sent) -> list[Observation]:
 def _transition(topic: str, sent: _Sent) -> list[Observation]:
     crossing = _CROSSINGS.get(sent.event) if isinstance(sent.event, str) else None
     if crossing is None:
-        refuse("unknown_kind", "event is neither enter nor leave")
+        refuse("unknown_kind", "event must be enter or leave")
     if sent.lat is None and sent.lon is None:
         return []
     region = None if sent.desc is None else text(sent.desc, "desc")
@@ -94,12 +98,12 @@ def _transition(topic: str, sent: _Sent) -> list[Observation]:
 def _position(topic: str, sent: _Sent, region: str | None = None, crossing: Literal["entered", "left"] | None = None) -> Position:
     device = _device(topic, sent)
     if device is None:
-        refuse("missing_field", "tid or topic: whose position is it?")
+        refuse("missing_field", "the device is missing in topic and tid")
     return Position(
         device,
         number(sent.lat, "lat", -90.0, 90.0),
         number(sent.lon, "lon", -180.0, 180.0),
-        optional(sent.acc, 0, _ACCURACY_M_MAX),  # -1 is "not known"
+        number_or_none(sent.acc, 0, _ACCURACY_M_MAX),  # -1 is "not known"
         _at_ms(sent.tst),
         region,
         crossing,
@@ -107,13 +111,13 @@ def _position(topic: str, sent: _Sent, region: str | None = None, crossing: Lite
 
 
 def _at_ms(tst: object) -> int:
-    """The time of the fix: required, and 0 is the Android app's word for "no fix"."""
+    """The time of the fix in milliseconds: required, and not 0, by which the Android app means "no fix"."""
     stated = seconds(tst)
     if stated is None:
         refuse("missing_field", "tst must be Unix seconds")
     at_ms = seconds_ms(stated)
     if at_ms is None or stated <= 0:
-        refuse("out_of_range", "tst is not a time in this century")
+        refuse("out_of_range", "tst is out of range")
     return at_ms
 
 
@@ -124,12 +128,12 @@ def _sign_of_life(topic: str, sent: _Sent, state: str) -> list[Observation]:
 
 def _command(sent: _Sent) -> list[Observation]:
     if text(sent.action, "action") not in _ACTIONS:
-        refuse("unknown_kind", "action is not one of OwnTracks' own")
+        refuse("unknown_kind", "action is not one of OwnTracks' commands")
     return []
 
 
 def _device(topic: str, sent: _Sent) -> str | None:
-    """From the topic that the broker checked, else from the payload's `topic`, else the tracker id."""
+    """The device in the topic, which the broker has checked, else in the payload's `topic`, else the tracker id."""
     for stated in (topic, sent.topic):
         levels = stated.split("/") if isinstance(stated, str) else []
         if len(levels) > _DEVICE_LEVEL and levels[_DEVICE_LEVEL]:

@@ -1,8 +1,8 @@
-"""room-assistant: several Raspberry Pis that agree on the room a Bluetooth tag is in (https://www.room-assistant.io).
+"""room-assistant: several Raspberry Pis that agree on the room of a Bluetooth tag (https://www.room-assistant.io).
 
-Each entity is published whole on `room-assistant/entity/{instance}/{integration}/{entity}` whenever anything in
-it changes. A tag's entity holds what every instance measured, with a time of its own in `distances`; so each is
-a sighting of its time, and those that have not changed are old ones. Other entities say nothing that is kept.
+An entity is published whole on `room-assistant/entity/{instance}/{integration}/{entity}` at every change. The entity of
+a tag holds the values of every instance, each with its time in `distances`. Each becomes a sighting at that time, so
+values that have not changed are old sightings. Other entities give nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core.types import Message, Observation, Sighting
-from gateway.decoders.contract import Decoder, bounded, measured, optional, parse_json, power, refuse, text
+from gateway.decoders.contract import Decoder, bounded, number_or_none, parse_json, refuse, rssi_or_none, text, tx_power_or_none
 from gateway.decoders.values.radio_ids import canonical_id, ibeacon_id
 from gateway.decoders.values.times import iso_ms
 
@@ -43,28 +43,34 @@ _NO_DISTANCE = _Distance()
 
 
 def decode(message: Message) -> list[Observation]:
-    """A sighting for each instance that measured the tag."""
+    """A sighting for each instance that measured the tag.
+
+    Raises DecodeError: "missing_field" without an id, "out_of_range" where no instance has a measured rssi,
+    "wrong_shape", "too_large".
+    """
     entity: _Entity = parse_json(message.payload, _BODY).entity
     if not entity.measured_values:
         return []
     tag = _tag(text(entity.id, "entity.id"))
-    sightings = [one for room, said in entity.measured_values.items() if (one := _sighting(room, tag, said, entity)) is not None]
+    sightings = [one for room, values in entity.measured_values.items() if (one := _sighting(room, tag, values, entity)) is not None]
     if not sightings:
-        refuse("out_of_range", "no measuredValues with an rssi in -127..-1")
+        refuse("out_of_range", "no instance has an rssi within -127..-1")
     return bounded([*sightings])
 
 
-def _sighting(room: str, tag: str, said: _Measured, entity: _Entity) -> Sighting | None:
-    rssi_dbm = measured(said.rssi)
+def _sighting(room: str, tag: str, values: _Measured, entity: _Entity) -> Sighting | None:
+    rssi_dbm = rssi_or_none(values.rssi)
     if rssi_dbm is None:
         return None
     distance = entity.distances.get(room, _NO_DISTANCE)
-    distance_m = optional(distance.distance, 0, _DISTANCE_M_MAX)
-    return Sighting(text(room, "instance"), tag, rssi_dbm, iso_ms(distance.last_updated_at), distance_m, power(said.measured_power))
+    distance_m = number_or_none(distance.distance, 0, _DISTANCE_M_MAX)
+    return Sighting(
+        text(room, "instance"), tag, rssi_dbm, iso_ms(distance.last_updated_at), distance_m, tx_power_or_none(values.measured_power)
+    )
 
 
 def _tag(stated: str) -> str:
-    """`ble-{MAC}` and `ble-{uuid}-{major}-{minor}` in the house's spelling, any other id as it is."""
+    """The canonical id of `ble-{MAC}` and `ble-{uuid}-{major}-{minor}`; another id as it is."""
     bare = stated.removeprefix(_TAG_PREFIX)
     uuid, _, rest = bare.partition("-")
     major, _, minor = rest.partition("-")

@@ -1,10 +1,10 @@
-"""Ruuvi Gateway: hands on the advertisements of Bluetooth sensors, by MQTT or as HTTP-like bodies.
+"""Ruuvi Gateway: forwards the advertisements of Bluetooth sensors, by MQTT or as bodies of HTTP.
 
-By MQTT it publishes one tag a message on `ruuvi/{gateway MAC}/{tag MAC}` and its own state on
-`ruuvi/{gateway MAC}/gw_status`; the bodies of its HTTP push and of `GET /history` carry many tags under
-`data.tags`. Facts: https://docs.ruuvi.com/ruuvi-gateway-firmware/data-formats. Everything it hears is a
-sighting; what a Ruuvi sensor measured comes as readings of that tag. With decoding switched on the
-gateway adds the measured values, and may leave out the raw bytes: then its values are taken.
+By MQTT it publishes one tag a message on `ruuvi/{gateway MAC}/{tag MAC}` and its own state on `ruuvi/{gateway
+MAC}/gw_status`; the bodies of its HTTP push and of `GET /history` hold several tags in `data.tags`. Source:
+https://docs.ruuvi.com/ruuvi-gateway-firmware/data-formats. Each received device is a sighting, and values of a Ruuvi
+sensor are readings of that tag. A gateway set to decode adds the values and may omit the raw bytes; only then its
+values are read.
 """
 
 from __future__ import annotations
@@ -13,19 +13,31 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Status
-from gateway.decoders.bluetooth.advertisement import Advertisement, from_hex
-from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, measured, optional, parse_json, refuse, rssi, text
-from gateway.decoders.values.measurements import kept
+from gateway.decoders.bluetooth.advertisement import Advertisement, parse_hex
+from gateway.decoders.bluetooth.radio_observations import radio_observations
+from gateway.decoders.contract import (
+    NO_KEYS,
+    UNSTATED,
+    Decoder,
+    Keys,
+    bounded,
+    number_or_none,
+    parse_json,
+    refuse,
+    rssi,
+    rssi_or_none,
+    text,
+)
+from gateway.decoders.values.measurements import possible_readings
 from gateway.decoders.values.radio_ids import mac, mac_or_none
 from gateway.decoders.values.times import seconds, seconds_ms
 
 _STATUS = "gw_status"
-_FLOAT = (-1e9, 1e9)  # anything measurable; the quantity has the last word
+_FLOAT = (-1e9, 1e9)  # any measurable amount; in_range() decides
 
 
 class _Tag(msgspec.Struct, gc=False):
-    """One heard tag; the last fields are there when the gateway decodes."""
+    """One received tag; the last fields are those of a gateway that decodes."""
 
     rssi: object = None
     timestamp: object = None
@@ -61,7 +73,7 @@ class _Body(_Tag, gc=False):
 
 _BODY = msgspec.json.Decoder(_Body)
 
-# field of the gateway's own decoding -> (quantity, how many of its unit make one of ours)
+# field of a gateway that decodes -> (quantity, how many of its unit make one of ours)
 _DECODED: tuple[tuple[str, str, float], ...] = (
     ("temperature", "temperature", 1),
     ("humidity", "humidity", 1),
@@ -76,7 +88,11 @@ _DECODED: tuple[tuple[str, str, float], ...] = (
 
 
 def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
-    """Sightings and readings of the tags, or the gateway's status."""
+    """Sightings and readings of the tags, or the status of the gateway.
+
+    Raises DecodeError: "missing_field" for a message of no kind or without a device, "out_of_range" without a measured
+    rssi, "wrong_shape" for a MAC address or data, "too_large".
+    """
     body = parse_json(message.payload, _BODY)
     levels = message.topic.split("/")
     above = mac_or_none(levels[-2]) if len(levels) > 1 else None
@@ -85,7 +101,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     if body.rssi is not None or body.data is not None:
         return _single(above or _stated_mac(body.gw_mac), mac_or_none(levels[-1]), body, keys)
     if levels[-1] != _STATUS and body.state is None and body.device_addr is None:
-        refuse("missing_field", "neither tags, nor a tag's data, nor a state")
+        refuse("missing_field", "the message must hold tags, the data of a tag or a state")
     return [_status(above or _stated_mac(body.device_addr), body)]
 
 
@@ -94,13 +110,13 @@ def _stated_mac(value: object) -> str:
 
 
 def _many(gateway: str, many: _Many, keys: Keys) -> list[Observation]:
-    """One tag without a measured signal strength does not take the others with it; none left is a fault."""
+    """A tag without a measured rssi is left out; if none is left, the message is refused."""
     observations: list[Observation] = []
     for stated, tag in many.tags.items():
-        if measured(tag.rssi) is not None:
+        if rssi_or_none(tag.rssi) is not None:
             observations += _tag(gateway, mac(stated, "tags"), tag, seconds_ms(tag.timestamp), keys)
     if many.tags and not observations:
-        refuse("out_of_range", "rssi of every tag outside -127..-1")
+        refuse("out_of_range", "the rssi of at least one tag must be within -127..-1")
     return bounded(observations) or [Status(gateway)]
 
 
@@ -110,21 +126,21 @@ def _single(gateway: str, tag_mac: str | None, body: _Body, keys: Keys) -> list[
 
 
 def _tag(gateway: str, tag_mac: str | None, tag: _Tag, at_ms: int | None, keys: Keys) -> list[Observation]:
-    said = _advertisement(tag_mac, tag, keys)
-    if (tag_mac or said.beacon or said.mac) is None:
-        refuse("missing_field", "the tag's MAC: neither topic nor data name it")
-    return observed(gateway, tag_mac, rssi(tag.rssi), said, at_ms)
+    advertisement = _advertisement(tag_mac, tag, keys)
+    if (tag_mac or advertisement.beacon or advertisement.mac) is None:
+        refuse("missing_field", "the MAC address of the tag is missing in topic and data")
+    return radio_observations(gateway, tag_mac, rssi(tag.rssi), advertisement, at_ms)
 
 
 def _advertisement(tag_mac: str | None, tag: _Tag, keys: Keys) -> Advertisement:
-    """What the raw bytes say; without them, what the gateway read in them."""
+    """The advertisement in the raw bytes; without them, the values that the gateway decoded."""
     if tag.data is not None:
-        said = from_hex(tag.data, tag_mac, keys)
-        if said is None:
+        advertisement = parse_hex(tag.data, tag_mac, keys)
+        if advertisement is None:
             refuse("wrong_shape", "data must be hex digits")
-        return said
-    stated = ((quantity, optional(getattr(tag, field), *_FLOAT), per) for field, quantity, per in _DECODED)
-    return Advertisement(readings=kept((quantity, None if value is None else value / per) for quantity, value, per in stated))
+        return advertisement
+    stated = ((quantity, number_or_none(getattr(tag, field), *_FLOAT), per) for field, quantity, per in _DECODED)
+    return Advertisement(readings=possible_readings((quantity, None if value is None else value / per) for quantity, value, per in stated))
 
 
 def _status(gateway: str, body: _Body) -> Status:

@@ -1,13 +1,13 @@
-"""Sensor Measurement Lists (RFC 8428): what a pack of records means, whichever way it was written down.
+"""Sensor Measurement Lists (RFC 8428): the observations of a pack, for all three encodings.
 
-The base fields of a record (`bn`, `bt`, `bu`, `bv`) hold for it and for those behind it, so records are resolved in
-order. The resolved name is what the RFC makes unique in the world: it is the device. The unit tells the quantity,
-and where several are measured in one unit (`%`, `ppm`, `m/s`) the last part of the name has to say which. `lat` and
-`lon` of one name and time make a position; the unit `/` is a switch at 0 and 1 and a level between; `count` is a
-count. A text is the state of its device, raw data and sums are signs of life.
+The base fields of a record (`bn`, `bt`, `bu`, `bv`) apply to it and to the following ones, so records are resolved in
+order. The resolved name, which is globally unique by the RFC, is the device. The unit decides the quantity; where a
+unit belongs to several (`%`, `ppm`, `m/s`), the last part of the name does. `lat` and `lon` of one name and time are a
+position; the unit `/` is a switch at 0 and 1 and a level in between; `count` is a count. A text is the state of a
+status; raw data and sums become a status.
 
-Times below 2**28 s count from now, which is when the message was received. A version that is not known, or a
-field whose name ends in `_` ("must be understood"), forbids reading the rest: the RFC says so.
+Times below 2**28 s are relative to now, which is the time of receipt. An unknown version, or a field whose name ends in
+`_` ("must be understood"), makes the pack unreadable, as the RFC demands.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 from gateway.core import limits
 from gateway.core.types import Count, Observation, Position, Reading, Status
-from gateway.decoders.contract import bounded, number, optional, refuse, text
-from gateway.decoders.values.naming import Named, named
-from gateway.decoders.values.units import BY_UNIT, UNITS, measured_amount
+from gateway.decoders.contract import bounded, number, number_or_none, refuse, text
+from gateway.decoders.values.quantity_names import NamedQuantity, quantity_named
+from gateway.decoders.values.units import BY_UNIT, UNITS, canonical_amount
 
 _RELATIVE_BELOW_S = 1 << 28
 _TIME_S = (-1e12, 1e12)
@@ -32,7 +32,7 @@ _VALUE_FIELDS = frozenset({"v", "vs", "vb", "vd"})
 _CONTENT_FIELDS = _VALUE_FIELDS | {"s"}
 _BASE_FIELDS = frozenset({"bn", "bt", "bu", "bv"})
 _FIELDS = frozenset({"bver", "bs", "n", "u", "t", "ut", "l", *_BASE_FIELDS, *_CONTENT_FIELDS})
-_NAMES_REMEMBERED_MAX = 1_024  # a device's names come with every pack; strangers' push each other out
+_NAMES_CACHED_MAX = 1_024  # packs repeat a few names; names that are sent once drop out of the cache
 _RATIO = "/"
 _COUNT_MAX = limits.INTEGER_MAX
 
@@ -48,7 +48,7 @@ class _Record(NamedTuple):
 
 
 class _Base(NamedTuple):
-    """The base fields as they stand after the records so far."""
+    """The base fields after the records so far."""
 
     name: str = ""
     unit: str | None = None
@@ -57,9 +57,13 @@ class _Base(NamedTuple):
 
 
 def pack_observations(pack: object, received_at_ms: int) -> list[Observation]:
-    """Readings, positions, counts and signs of life of a pack in JSON's field names, or `DecodeError`."""
+    """The readings, positions, counts and statuses of a pack with JSON's field names.
+
+    Raises DecodeError: "wrong_shape" or "missing_field" for a record, "unknown_kind" for an unknown version or a field
+    that must be understood, "out_of_range" where every value is impossible, "too_large".
+    """
     if not isinstance(pack, list) or not pack:
-        refuse("wrong_shape", "a pack is an array of one or more records")
+        refuse("wrong_shape", "a pack must be an array of one or more records")
     records = _resolved(pack, received_at_ms)
     observations: list[Observation] = [*_positions(records)]
     impossible = False
@@ -68,7 +72,7 @@ def pack_observations(pack: object, received_at_ms: int) -> list[Observation]:
         observations += found
         impossible |= not found and record.unit in UNITS and record.value is not None
     if not observations and impossible:
-        refuse("out_of_range", "every value outside the range of its quantity")
+        refuse("out_of_range", "every value is out of the range of its quantity")
     states = {one.name: Status(one.name, one.state, one.at_ms) for one in records if one.value is None}
     alive = {one.name: Status(one.name, at_ms=one.at_ms) for one in records if one.value is not None and not observations}
     return bounded([*observations, *alive.values(), *states.values()])
@@ -78,66 +82,66 @@ def pack_observations(pack: object, received_at_ms: int) -> list[Observation]:
 def _resolved(pack: list[Any], received_at_ms: int) -> list[_Record]:
     base = _Base()
     records: list[_Record] = []
-    for said in pack:
-        if not isinstance(said, dict):
-            refuse("wrong_shape", "a record is an object")
-        _check_understood(said)
-        if not _BASE_FIELDS.isdisjoint(said):
+    for fields in pack:
+        if not isinstance(fields, dict):
+            refuse("wrong_shape", "a record must be an object")
+        _check_understood(fields)
+        if not _BASE_FIELDS.isdisjoint(fields):
             base = _Base(
-                _name_part(said, "bn", base.name),
-                _unit(said, "bu", base.unit),
-                _amount(said, "bt", base.time_s, *_TIME_S),
-                _amount(said, "bv", base.value, *_VALUE),
+                _name_part(fields, "bn", base.name),
+                _unit(fields, "bu", base.unit),
+                _amount(fields, "bt", base.time_s, *_TIME_S),
+                _amount(fields, "bv", base.value, *_VALUE),
             )
-        if not _CONTENT_FIELDS.isdisjoint(said):
-            records.append(_record(said, base, received_at_ms))
+        if not _CONTENT_FIELDS.isdisjoint(fields):
+            records.append(_record(fields, base, received_at_ms))
     return records
 
 
-def _check_understood(said: dict[str, Any]) -> None:
-    if not _FIELDS.issuperset(said) and any(field.endswith("_") for field in said):
-        refuse("unknown_kind", "a field that must be understood is not")
-    if "bver" in said and not _is_known_version(said["bver"]):
-        refuse("unknown_kind", "bver is not a version that is known")
-    if len(_VALUE_FIELDS.intersection(said)) > 1:
-        refuse("wrong_shape", "a record has one value")
+def _check_understood(fields: dict[str, Any]) -> None:
+    if not _FIELDS.issuperset(fields) and any(field.endswith("_") for field in fields):
+        refuse("unknown_kind", "a field whose name ends in _ is unknown, so the pack must not be read")
+    if "bver" in fields and not _is_known_version(fields["bver"]):
+        refuse("unknown_kind", "bver must be a known version")
+    if len(_VALUE_FIELDS.intersection(fields)) > 1:
+        refuse("wrong_shape", "a record must have only one of v, vs, vb and vd")
 
 
 def _is_known_version(stated: object) -> bool:
     return isinstance(stated, int) and not isinstance(stated, bool) and stated in _VERSIONS
 
 
-def _record(said: dict[str, Any], base: _Base, received_at_ms: int) -> _Record:
-    name = text(base.name + _name_part(said, "n", ""), "n")
+def _record(fields: dict[str, Any], base: _Base, received_at_ms: int) -> _Record:
+    name = text(base.name + _name_part(fields, "n", ""), "n")
     if not _NAME.fullmatch(name):
-        refuse("out_of_range", "a name holds characters that the RFC does not allow")
+        refuse("out_of_range", "a name must begin with a letter or a digit and consist of those and of - : . / _")
     value: float | bool | None = None
-    if "v" in said:
-        value = _amount(said, "v", 0.0, *_VALUE) + base.value
-    elif "vb" in said:
-        value = said["vb"]
+    if "v" in fields:
+        value = _amount(fields, "v", 0.0, *_VALUE) + base.value
+    elif "vb" in fields:
+        value = fields["vb"]
         if not isinstance(value, bool):
             refuse("wrong_shape", "vb must be true or false")
-    time_s = base.time_s + _amount(said, "t", 0.0, *_TIME_S)
-    state = text(said["vs"], "vs") if said.get("vs") else "online"
-    return _Record(name, _unit(said, "u", base.unit), value, _at_ms(time_s, received_at_ms), state)
+    time_s = base.time_s + _amount(fields, "t", 0.0, *_TIME_S)
+    state = text(fields["vs"], "vs") if fields.get("vs") else "online"
+    return _Record(name, _unit(fields, "u", base.unit), value, _at_ms(time_s, received_at_ms), state)
 
 
-def _name_part(said: dict[str, Any], field: str, default: str) -> str:
-    stated = said.get(field, default)
+def _name_part(fields: dict[str, Any], field: str, default: str) -> str:
+    stated = fields.get(field, default)
     return "" if stated == "" else text(stated, field)
 
 
-def _unit(said: dict[str, Any], field: str, default: str | None) -> str | None:
-    return text(said[field], field) if field in said else default
+def _unit(fields: dict[str, Any], field: str, default: str | None) -> str | None:
+    return text(fields[field], field) if field in fields else default
 
 
-def _amount(said: dict[str, Any], field: str, default: float, low: float, high: float) -> float:
-    return number(said[field], field, low, high) if field in said else default
+def _amount(fields: dict[str, Any], field: str, default: float, low: float, high: float) -> float:
+    return number(fields[field], field, low, high) if field in fields else default
 
 
 def _at_ms(time_s: float, received_at_ms: int) -> int | None:
-    """`None` for "now": the house's own clock knows that better."""
+    """Milliseconds since 1970; `None` for "now" and for a time out of range."""
     if time_s == 0:
         return None
     at_ms = round(time_s * 1_000) + (received_at_ms if time_s < _RELATIVE_BELOW_S else 0)
@@ -150,7 +154,7 @@ def _measurement(record: _Record) -> list[Observation]:
         return []
     part, meant = _meant(record.name)
     if record.unit == "count":
-        whole = optional(record.value, 0, _COUNT_MAX)
+        whole = number_or_none(record.value, 0, _COUNT_MAX)
         return [] if whole is None or not whole.is_integer() else [Count(record.name, part, int(whole), record.at_ms)]
     quantities = [] if meant is None else [meant.quantity]
     if record.unit is not None:
@@ -159,21 +163,21 @@ def _measurement(record: _Record) -> list[Observation]:
         quantities.append("switch")
     for quantity in quantities:
         unit = None if quantity == "switch" else record.unit or (meant.unit if meant else None)
-        amount = measured_amount(quantity, record.value, unit)
+        amount = canonical_amount(quantity, record.value, unit)
         if amount is not None:
             return [Reading(record.name, quantity, amount, record.at_ms)]
     return []
 
 
-@lru_cache(maxsize=_NAMES_REMEMBERED_MAX)
-def _meant(name: str) -> tuple[str, Named | None]:
-    """The last part of a name, and the quantity that it means."""
+@lru_cache(maxsize=_NAMES_CACHED_MAX)
+def _meant(name: str) -> tuple[str, NamedQuantity | None]:
+    """The last part of a name, and the quantity that it names."""
     part = _LAST_PART.split(name)[-1] or name
-    return part, named(part)
+    return part, quantity_named(part)
 
 
 def _of_unit(unit: str, value: float) -> str:
-    """The quantity that `unit` stands for, or an empty text, which is none."""
+    """The quantity of `unit`, or an empty text."""
     if isinstance(value, bool) or (unit == _RATIO and value in (0.0, 1.0)):
         return "switch"
     row = UNITS.get(unit)

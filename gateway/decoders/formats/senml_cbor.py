@@ -1,8 +1,8 @@
-"""SenML in CBOR (`application/senml+cbor`, RFC 8428 section 6); `senml.py` knows what a pack means.
+"""SenML in CBOR (`application/senml+cbor`, RFC 8428 section 6); `senml.py` reads the pack.
 
-Records are maps with small numbers for the field names. CBOR can say far more than SenML needs, and some of it
-costs whoever reads it: regular expressions, references to itself, numbers with a billion digits. So of all tags only the
-decimal fraction is let through, which the RFC names; depth, size and repeated keys are bounded by the library.
+Records are maps with small integers as field names. CBOR has more than SenML needs, and some of it is expensive to
+decode: regular expressions, references, numbers of a billion digits. So the only tag that is accepted is the decimal
+fraction, which the RFC names; the library bounds depth, size and repeated keys.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway.core import limits
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, refuse
+from gateway.decoders.contract import Decoder, check_size, refuse
 from gateway.decoders.formats.senml import pack_observations
 
 _DEPTH_MAX = 2  # an array of maps of plain values
-# Decimal fractions and fields that nobody knows nest deeper. So may keys, and thousands of them can be made to share one
+# Decimal fractions and unknown fields are nested deeper. Keys may be nested too, and thousands of keys can be made to share one
 # hash (-1 and -2 do), which costs the square of their number: a third of a second at 64 kB, four milliseconds at this size.
 _NESTED_BYTES_MAX = 4_096
 _NESTED_DEPTH_MAX = 4
@@ -42,7 +41,7 @@ _LABELS: dict[int, str] = {
 
 
 class _Tags(Mapping[int, Callable[[Any], Any]]):
-    """What the library asks for a tag's reader: every tag but one is refused before its content is looked at."""
+    """The tag decoders for the library: every tag but one is refused before its content is decoded."""
 
     def __getitem__(self, tag: int) -> Callable[[Any], Any]:
         if tag == _DECIMAL_FRACTION:
@@ -64,12 +63,15 @@ _TAGS = _Tags()
 
 
 def decode(message: Message) -> list[Observation]:
-    """The measurements of one pack."""
-    # Imported on first use: only sources that speak CBOR pay for it.
+    """The observations of one pack.
+
+    Raises DecodeError: "too_large", "not_text", "wrong_shape" for CBOR that is not a pack, and as `pack_observations()`
+    does.
+    """
+    # Imported on first use: only sources with CBOR need it.
     from cbor2 import CBORDecodeError, loads  # noqa: PLC0415
 
-    if len(message.payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
+    check_size(message.payload)
     try:
         pack = loads(
             message.payload,
@@ -78,19 +80,19 @@ def decode(message: Message) -> list[Observation]:
             semantic_decoders=_TAGS,
         )
     except CBORDecodeError:
-        refuse("wrong_shape", "payload is not a SenML pack in CBOR")
+        refuse("wrong_shape", "the payload must be a SenML pack in CBOR")
     except UnicodeDecodeError:
-        refuse("not_text", "a text is not UTF-8")
+        refuse("not_text", "texts must be UTF-8")
     if not isinstance(pack, list):
-        refuse("wrong_shape", "a pack is an array of one or more records")
-    return pack_observations([_record(said) for said in pack], message.received_at_ms)
+        refuse("wrong_shape", "a pack must be an array of one or more records")
+    return pack_observations([_record(record) for record in pack], message.received_at_ms)
 
 
-def _record(said: object) -> object:
-    """A map with JSON's field names; fields that nobody knows are left out, unless they must be understood."""
-    if not isinstance(said, dict):
-        return said
-    return {name: _plain(value) for key, value in said.items() if (name := _field(key)) is not None}
+def _record(record: object) -> object:
+    """A map with JSON's field names; unknown fields are left out, unless they must be understood."""
+    if not isinstance(record, dict):
+        return record
+    return {name: _plain(value) for key, value in record.items() if (name := _field(key)) is not None}
 
 
 def _field(key: object) -> str | None:
@@ -100,7 +102,7 @@ def _field(key: object) -> str | None:
 
 
 def _plain(value: object) -> object:
-    """A decimal fraction as a float; one beyond every float is infinite and refused as such."""
+    """A decimal fraction as a float; one beyond the range of floats becomes infinite and is refused later."""
     return float(value) if isinstance(value, Decimal) else value
 
 

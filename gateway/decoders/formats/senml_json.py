@@ -1,4 +1,4 @@
-"""SenML in JSON (`application/senml+json`, RFC 8428 section 5); `senml.py` knows what a pack means."""
+"""SenML in JSON (`application/senml+json`, RFC 8428 section 5); `senml.py` reads the pack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.decoders.formats.senml import pack_observations
 
 
 def decode(message: Message) -> list[Observation]:
-    """The measurements of one pack."""
+    """The observations of one pack. Raises DecodeError as `parse_json()` and `pack_observations()` do."""
     return pack_observations(parse_json(message.payload), message.received_at_ms)
 
 

@@ -1,10 +1,10 @@
-"""OGC SensorThings API 1.0 and 1.1: what a server such as FROST publishes by MQTT (https://docs.ogc.org/is/18-088/18-088.html).
+"""OGC SensorThings API 1.0 and 1.1, as servers such as FROST publish it by MQTT (https://docs.ogc.org/is/18-088/18-088.html).
 
-An Observation is a `result` of a Datastream, and only the Datastream knows what was measured and in which unit.
-Where the server was asked to expand it, that is told in the same message; else the number comes as `unspecified`
-and stands for itself, since a decoder remembers nothing. The device is the Datastream, or the MultiDatastream,
-written as in the server's addresses: `Datastreams(999)`, by topic before payload. A Location of Things is their
-position. The other entities, and updates of single properties, are descriptions: well formed, and not kept.
+An Observation is a `result` of a Datastream, and only the Datastream states the quantity and the unit. A server can be
+asked to expand it into the same message; without it the number is of the quantity `unspecified`, because a decoder
+keeps no state. The device is the Datastream, or the MultiDatastream, as in the server's addresses: `Datastreams(999)`,
+from the topic before the payload. A Location of Things is their position. Other entities, and updates of single
+properties, give nothing.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import Any
 import msgspec
 
 from gateway.core.types import Message, Observation, Position, Reading
-from gateway.decoders.contract import UNSTATED, Decoder, bounded, optional, parse_json, refuse, text
-from gateway.decoders.values.decoded_objects import amount
-from gateway.decoders.values.naming import named
+from gateway.decoders.contract import UNSTATED, Decoder, bounded, number_or_none, parse_json, refuse, text
+from gateway.decoders.values.decoded_objects import decoded_amount
+from gateway.decoders.values.quantity_names import quantity_named
 from gateway.decoders.values.times import iso_ms
-from gateway.decoders.values.units import BY_UNIT, UNITS, measured_amount
+from gateway.decoders.values.units import BY_UNIT, UNITS, canonical_amount
 
 _STREAM_LEVEL = re.compile(r"(?:Multi)?Datastreams\([^/]{1,200}\)")
 _UNSPECIFIED = "unspecified"
 
 
 class _Entity(msgspec.Struct, gc=False):
-    """The fields that Wayside reads, of whichever kind of entity."""
+    """The fields that Wayside reads, of all kinds of entities."""
 
     result: object = msgspec.UNSET
     phenomenon_time: object = msgspec.field(default=None, name="phenomenonTime")
@@ -40,7 +40,10 @@ _ENTITY: msgspec.json.Decoder[_Entity] = msgspec.json.Decoder(_Entity)
 
 
 def decode(message: Message) -> list[Observation]:
-    """A reading of an Observation, positions of a Location."""
+    """A reading of an Observation, positions of a Location.
+
+    Raises DecodeError: "out_of_range" for an impossible result or coordinate, "wrong_shape" for an id, "too_large".
+    """
     entity = parse_json(message.payload, _ENTITY)
     if entity.result is not msgspec.UNSET:
         return _reading(message.topic, entity)
@@ -52,14 +55,14 @@ def decode(message: Message) -> list[Observation]:
 def _reading(topic: str, entity: _Entity) -> list[Observation]:
     value = int(entity.result) if isinstance(entity.result, bool) else entity.result
     if isinstance(value, (str, list, dict)) or value is None:
-        return []  # a text, a record or "no result": well formed, and no measurement
+        return []  # a text, a record or "no result"
     stream = entity.datastream or {}
     device = _device(topic, stream)
     at_ms = _at_ms(entity)
     quantity, unit = _meant(stream)
-    found = amount(quantity, value) if unit is None else measured_amount(quantity, value, unit)
+    found = decoded_amount(quantity, value) if unit is None else canonical_amount(quantity, value, unit)
     if found is None:
-        refuse("out_of_range", "result is no possible amount of its datastream's quantity")
+        refuse("out_of_range", "result is out of the range of its datastream's quantity")
     return [Reading(device, quantity, found, at_ms)]
 
 
@@ -74,20 +77,20 @@ def _device(topic: str, stream: dict[str, object]) -> str:
 
 
 def _id(stated: object) -> str:
-    """An entity's id as addresses hold it: numbers as they are, texts quoted."""
+    """The id of an entity as in addresses: a number as it is, a text in quotes."""
     if isinstance(stated, str):
         return f"'{text(stated, '@iot.id')}'"
-    whole = optional(stated, -(2.0**63), 2.0**63)
+    whole = number_or_none(stated, -(2.0**63), 2.0**63)
     if whole is None or not whole.is_integer():
         refuse("wrong_shape", "@iot.id must be a text or a whole number")
     return str(int(whole))
 
 
 def _meant(stream: dict[str, object]) -> tuple[str, str | None]:
-    """The quantity and the unit of what a Datastream measures, as far as the message tells them."""
+    """The quantity and the unit of a Datastream, as far as the message states them."""
     measured = stream.get("ObservedProperty")
     name = measured.get("name") if isinstance(measured, dict) else None
-    meant = named(name) if isinstance(name, str) else None
+    meant = quantity_named(name) if isinstance(name, str) else None
     unit = stream.get("unitOfMeasurement")
     symbol = unit.get("symbol") if isinstance(unit, dict) else None
     row = UNITS.get(symbol) if isinstance(symbol, str) else None
@@ -98,7 +101,7 @@ def _meant(stream: dict[str, object]) -> tuple[str, str | None]:
 
 
 def _at_ms(entity: _Entity) -> int | None:
-    """When it was measured; of an interval, its end."""
+    """The time of the measurement; of an interval, its end."""
     for stated in (entity.phenomenon_time, entity.result_time):
         at_ms = iso_ms(stated.rpartition("/")[2]) if isinstance(stated, str) else None
         if at_ms is not None:
@@ -112,9 +115,9 @@ def _places(thing: object, place: Any) -> list[Position]:
     coordinates = point.get("coordinates") if isinstance(point, dict) and point.get("type") == "Point" else None
     if stated is None or not isinstance(coordinates, list) or len(coordinates) < 2:
         return []
-    longitude, latitude = optional(coordinates[0], -180, 180), optional(coordinates[1], -90, 90)
+    longitude, latitude = number_or_none(coordinates[0], -180, 180), number_or_none(coordinates[1], -90, 90)
     if longitude is None or latitude is None:
-        refuse("out_of_range", "coordinates are no place on Earth")
+        refuse("out_of_range", "coordinates must be within -180..180 and -90..90")
     return [Position(text(f"Things({_id(stated)})", "Things"), latitude, longitude)]
 
 

@@ -1,11 +1,11 @@
 """Shelly, first generation: plugs, meters and sensors, one value a topic (https://shelly-api-docs.shelly.cloud/gen1/).
 
-`shellies/{device}/{branch}/...` holds a number or a word; `.../info` and `.../announce` hold JSON. Channel 0 of a
-branch is the device itself, each further channel a device of its own (`shelly25/relay/1`), or the phases of a
-meter would overwrite each other. Energy comes in watt minutes (`energy`, since the last report on relays) or
-in watt hours (`total`); only the meters' totals are read. Sensors publish their temperature in the unit that
-their owner chose without telling it, so °C is taken; the temperature of the device itself comes in both.
-What is switched from outside lies below `command` or `set` and is not a fact.
+`shellies/{device}/{branch}/...` is a number or a text; `.../info` and `.../announce` are JSON. Channel 0 of a branch is
+the device itself and each further channel a device of its own (`shelly25/relay/1`), or the phases of a meter would
+overwrite each other. Energy comes in watt minutes (`energy`, since the last report, of relays) or in watt hours
+(`total`); only the totals of meters are read. Sensors publish temperatures in the unit of the settings without stating
+it, so °C is assumed; the temperature of the device itself comes in both units. Topics with `command` or `set` are
+commands and give nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Status
-from gateway.decoders.contract import Decoder, bounded, optional, parse_json, refuse, text
+from gateway.decoders.contract import Decoder, bounded, number_or_none, parse_json, refuse, text
 from gateway.decoders.formats.shelly_topics import BASE
-from gateway.decoders.values.text_payload import number_in, word
-from gateway.decoders.values.units import measured_amount
+from gateway.decoders.values.text_payload import decimal_or_none, payload_text
+from gateway.decoders.values.units import canonical_amount
 
 _COMMANDS = frozenset({"command", "set"})
 _SWITCHED = {"on": 1.0, "off": 0.0}
@@ -47,7 +47,7 @@ _NUMBERS: dict[tuple[str, str], tuple[str, str | None]] = {
     ("", "voltage"): ("voltage", None),
     ("adc", "0"): ("voltage", None),
 }
-_WORDS: dict[tuple[str, str], tuple[str, dict[str, float]]] = {
+_STATES: dict[tuple[str, str], tuple[str, dict[str, float]]] = {
     ("sensor", "motion"): ("occupancy", _TRUTH),
     ("sensor", "state"): ("contact", _OPEN),
     ("sensor", "flood"): ("leak", _TRUTH),
@@ -83,7 +83,7 @@ class _Relay(msgspec.Struct, gc=False):
 
 
 class _Info(msgspec.Struct, gc=False):
-    """What `info` and `announce` share; everything may be missing."""
+    """The fields of `info` and `announce`; each may be missing."""
 
     id: object = None
     uptime: object = None
@@ -102,51 +102,54 @@ _RELAY = msgspec.json.Decoder(_Relay)
 
 
 def decode(message: Message) -> list[Observation]:
-    """Readings and signs of life of one topic."""
+    """The readings and statuses of one topic.
+
+    Raises DecodeError: "wrong_topic" for another topic, "wrong_shape", "unknown_kind" or "out_of_range" for its value.
+    """
     levels = message.topic.split("/")
     if levels == [BASE, "announce"]:
         return [Status(text(parse_json(message.payload, _INFO).id, "id"))]
     if levels[0] == BASE and _COMMANDS & set(levels[1:]):
         return []
     if levels[0] != BASE or len(levels) < 3:
-        refuse("wrong_topic", "not shellies/{device}/...")
+        refuse("wrong_topic", "the topic must be shellies/{device}/...")
     if levels[-1] == "status" and levels[-3] in _CHANNELED:
         return _lamp(levels, message.payload)
     if levels[-1] in _JSON_LEAVES or levels[-2] == "input_event":
         return _document(levels, message.payload)
-    return _value(levels, word(message.payload))
+    return _value(levels, payload_text(message.payload))
 
 
 def _document(levels: list[str], payload: bytes) -> list[Observation]:
-    said: _Info = parse_json(payload, _INFO)
+    info: _Info = parse_json(payload, _INFO)
     device = text("/".join(levels[1 : -2 if levels[-2] == "input_event" else -1]), "device")
-    uptime_s = optional(said.uptime, 0, limits.INTEGER_MAX)
+    uptime_s = number_or_none(info.uptime, 0, limits.INTEGER_MAX)
     status = Status(device, uptime_s=None if uptime_s is None else int(uptime_s))
-    return bounded([status, *_info(device, said)] if levels[-1] == "info" else [status])
+    return bounded([status, *_info(device, info)] if levels[-1] == "info" else [status])
 
 
 def _lamp(levels: list[str], payload: bytes) -> list[Observation]:
-    """The state of one light in one object."""
-    said: _Relay = parse_json(payload, _RELAY)
+    """The state of one light, in one object."""
+    lamp: _Relay = parse_json(payload, _RELAY)
     device = _channel(text("/".join(levels[1:-3]), "device"), levels[-3], levels[-2])
-    found = ((quantity, measured_amount(quantity, value)) for quantity, value in (("switch", said.ison), ("level", said.brightness)))
+    found = ((quantity, canonical_amount(quantity, value)) for quantity, value in (("switch", lamp.ison), ("level", lamp.brightness)))
     return [Reading(device, quantity, amount) for quantity, amount in found if amount is not None] or [Status(device)]
 
 
-def _info(device: str, said: _Info) -> list[Observation]:
-    rows: list[tuple[str, str, object, str | None]] = [(device, "device_temperature", said.temperature, None)]
-    rows += [(device, "temperature", said.tmp.celsius, None)] if said.tmp else []
-    rows += [(device, "humidity", said.hum.value, None)] if said.hum else []
-    rows += [(device, "illuminance", said.lux.value, None)] if said.lux else []
-    rows += [(device, "battery", said.bat.value, None), (device, "voltage", said.bat.voltage, None)] if said.bat else []
-    rows += [(_channel(device, "relay", str(place)), "switch", relay.ison, None) for place, relay in enumerate(said.relays or [])]
-    branch, meters = ("emeter", said.emeters) if said.emeters else ("relay", said.meters or [])
+def _info(device: str, info: _Info) -> list[Observation]:
+    rows: list[tuple[str, str, object, str | None]] = [(device, "device_temperature", info.temperature, None)]
+    rows += [(device, "temperature", info.tmp.celsius, None)] if info.tmp else []
+    rows += [(device, "humidity", info.hum.value, None)] if info.hum else []
+    rows += [(device, "illuminance", info.lux.value, None)] if info.lux else []
+    rows += [(device, "battery", info.bat.value, None), (device, "voltage", info.bat.voltage, None)] if info.bat else []
+    rows += [(_channel(device, "relay", str(place)), "switch", relay.ison, None) for place, relay in enumerate(info.relays or [])]
+    branch, meters = ("emeter", info.emeters) if info.emeters else ("relay", info.meters or [])
     for place, meter in enumerate(meters):
         if meter.is_valid is not False:
             name = _channel(device, branch, str(place))
             rows += [(name, "power", meter.power, None), (name, "voltage", meter.voltage, None), (name, "current", meter.current, None)]
             rows += [(name, "energy", meter.total, "Wh")] if branch == "emeter" else []
-    found = ((name, quantity, measured_amount(quantity, value, unit)) for name, quantity, value, unit in rows)
+    found = ((name, quantity, canonical_amount(quantity, value, unit)) for name, quantity, value, unit in rows)
     return [Reading(name, quantity, amount) for name, quantity, amount in found if amount is not None]
 
 
@@ -154,51 +157,51 @@ def _channel(device: str, branch: str, channel: str) -> str:
     return device if channel == "0" else text(f"{device}/{branch}/{channel}", "channel")
 
 
-def _value(levels: list[str], said: str) -> list[Observation]:
-    """One topic, one value: the device is everything above the branch."""
+def _value(levels: list[str], value: str) -> list[Observation]:
+    """One topic with one value; the device is everything above the branch."""
     at = next((place for place in range(2, len(levels)) if levels[place] in _BRANCHES), len(levels) - 1)
     device = text("/".join(levels[1:at]), "device")
     if levels[-1] == "online":
-        return [Status(device, _online(said))]
+        return [Status(device, _online(value))]
     branch, below = (levels[at], levels[at + 1 :]) if levels[at] in _BRANCHES else ("", levels[at:])
     if not branch and below[0] not in _DIRECT:
-        refuse("wrong_topic", "not a topic of Shelly's first generation")
+        refuse("wrong_topic", "the topic is not one of Shelly's first generation")
     if branch in _OUTSIDE and below:
-        return _reading(_channel(device, branch, below[0]), _OUTSIDE[branch], None, said)
+        return _reading(_channel(device, branch, below[0]), _OUTSIDE[branch], None, value)
     if branch in _INPUTS and below:
-        return [Reading(_channel(device, branch, below[0]), "input", _TRUTH[said])] if said in _TRUTH else [Status(device)]
+        return [Reading(_channel(device, branch, below[0]), "input", _TRUTH[value])] if value in _TRUTH else [Status(device)]
     if branch in _CHANNELED and below:
         device = _channel(device, branch, below[0])
         if len(below) == 1:
-            return [Reading(device, "switch", _SWITCHED[said])] if said in _SWITCHED else [Status(device)]
-    return _leaf(device, (branch, below[-1] if below else ""), said)
+            return [Reading(device, "switch", _SWITCHED[value])] if value in _SWITCHED else [Status(device)]
+    return _leaf(device, (branch, below[-1] if below else ""), value)
 
 
-def _leaf(device: str, leaf: tuple[str, str], said: str) -> list[Observation]:
+def _leaf(device: str, leaf: tuple[str, str], value: str) -> list[Observation]:
     if leaf in _NUMBERS:
-        return _reading(device, *_NUMBERS[leaf], said)
-    if leaf in _WORDS:
-        quantity, words = _WORDS[leaf]
-        if said not in words:
-            refuse("unknown_kind", f"{leaf[1]} is not one of its words")
-        return [Reading(device, quantity, words[said])]
+        return _reading(device, *_NUMBERS[leaf], value)
+    if leaf in _STATES:
+        quantity, states = _STATES[leaf]
+        if value not in states:
+            refuse("unknown_kind", f"{leaf[1]} must be one of {', '.join(states)}")
+        return [Reading(device, quantity, states[value])]
     return [Status(device)]
 
 
-def _reading(device: str, quantity: str, unit: str | None, said: str) -> list[Observation]:
-    number = number_in(said)
+def _reading(device: str, quantity: str, unit: str | None, value: str) -> list[Observation]:
+    number = decimal_or_none(value)
     if number is None:
         refuse("wrong_shape", f"{quantity} must be a number")
-    amount = measured_amount(quantity, number, unit)
+    amount = canonical_amount(quantity, number, unit)
     if amount is None:
-        refuse("out_of_range", f"{quantity} outside its range")
+        refuse("out_of_range", f"{quantity} is out of range")
     return [Reading(device, quantity, amount)]
 
 
-def _online(said: str) -> str:
-    if said not in ("true", "false"):
-        refuse("unknown_kind", "online is neither true nor false")
-    return "online" if said == "true" else "offline"
+def _online(value: str) -> str:
+    if value not in ("true", "false"):
+        refuse("unknown_kind", "online must be true or false")
+    return "online" if value == "true" else "offline"
 
 
 _TOPICS = (
@@ -208,7 +211,7 @@ _TOPICS = (
     "shellies/+/online",
     *(f"shellies/+/{name}" for name in sorted(_DIRECT)),
     *(f"shellies/+/{branch}/#" for branch in sorted(_BRANCHES)),
-    *(f"shellies/+/+/{branch}/#" for branch in ("relay", "emeter")),  # a prefix of one's own, as some set it
+    *(f"shellies/+/+/{branch}/#" for branch in ("relay", "emeter")),  # with a custom prefix
 )
 
 DECODER = Decoder("shelly_gen1", _TOPICS, decode)

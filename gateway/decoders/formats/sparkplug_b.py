@@ -1,13 +1,13 @@
-"""Sparkplug B: the format of industrial MQTT (https://sparkplug.eclipse.org), protobuf on `spBv1.0/{group}/{type}/{edge}[/{device}]`.
+"""Sparkplug B (https://sparkplug.eclipse.org): protobuf on `spBv1.0/{group}/{type}/{edge}[/{device}]`.
 
-A birth certificate (NBIRTH, DBIRTH) and data (NDATA, DDATA) hold metrics, a death certificate says who is gone;
-`spBv1.0/STATE/{host}` is JSON and tells whether a host application is there. A device is `{group}/{edge}/{device}`.
+Births (NBIRTH, DBIRTH) and data (NDATA, DDATA) hold metrics, deaths (NDEATH, DDEATH) become a status;
+`spBv1.0/STATE/{host}` is JSON with the state of a host application. A device is `{group}/{edge}/{device}`.
 
-What a metric means is told by its name and the property `engUnit`. The last part of the name is the quantity and
-the folders before it belong to the device (`line/edge/Boiler` of `Boiler/Temperature`). A Boolean that names no
-quantity is a switch, and the whole name its device. Data messages may state only the alias that a birth message
-gave a metric; a decoder remembers nothing, so such a metric is read only where the same message also names the alias.
-Historical and null metrics are not read; commands (NCMD, DCMD) are wishes and not facts.
+The name of a metric and its property `engUnit` decide its quantity. The last part of the name is the quantity and the
+folders before it belong to the device (`line/edge/Boiler` of `Boiler/Temperature`). A Boolean whose name is no quantity
+is a switch, and the whole name its device. Data may state only the alias that a birth gave a metric; a decoder keeps no
+state, so such a metric is read only where the same message also names the alias. Historical and null metrics are not
+read; commands (NCMD, DCMD) give nothing.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Status
-from gateway.decoders.contract import Decoder, bounded, parse_json, refuse, text
+from gateway.decoders.contract import Decoder, bounded, check_size, parse_json, refuse, text
 from gateway.decoders.formats.sparkplug_schema import payload_type
-from gateway.decoders.values.naming import named
-from gateway.decoders.values.units import measured_amount
+from gateway.decoders.values.quantity_names import quantity_named
+from gateway.decoders.values.units import canonical_amount
 
 _NAMESPACE = "spBv1.0"
 _HOST = "STATE"
@@ -30,9 +30,9 @@ _COMMANDS = frozenset({"NCMD", "DCMD"})
 _DEATHS = frozenset({"NDEATH", "DDEATH"})
 _BIRTHS = frozenset({"NBIRTH", "DBIRTH"})
 _METRICS_MAX = 4_096
-_SIGNED_BITS = {1: 8, 2: 16, 3: 32, 4: 64}  # Int8 to Int64 travel as unsigned words
+_SIGNED_BITS = {1: 8, 2: 16, 3: 32, 4: 64}  # Int8 to Int64 are sent as unsigned integers
 _UNSIGNED = frozenset({5, 6, 7, 8})
-_FIRST_AMBIGUOUS = 1 << 31  # without a data type, a larger word may be a negative number
+_FIRST_AMBIGUOUS = 1 << 31  # without a data type, a larger integer may be a negative one
 _UNIT_KEY = b"engUnit"
 
 
@@ -45,13 +45,17 @@ _HOST_STATE = msgspec.json.Decoder(_Host)
 
 
 def decode(message: Message) -> list[Observation]:
-    """Who was born or died, and the readings among the metrics."""
+    """The status of the device or host, and the readings among the metrics.
+
+    Raises DecodeError: "wrong_topic", "wrong_shape" for bytes that are not such a payload, "unknown_kind" for another
+    type of message, "out_of_range" where every value is impossible, "too_large".
+    """
     levels = message.topic.split("/")
     if levels[:2] == [_NAMESPACE, _HOST]:
         return [_host(levels, message.payload)]
     kind = levels[2] if len(levels) > 3 and levels[0] == _NAMESPACE else ""
     if _TYPES.get(kind) != len(levels):
-        refuse("wrong_topic", "not spBv1.0/{group}/{type}/{edge}[/{device}]")
+        refuse("wrong_topic", "the topic must be spBv1.0/{group}/{type}/{edge}[/{device}]")
     device = text("/".join([levels[1], *levels[3:]]), "device")
     payload = _parsed(message.payload)
     if kind in _COMMANDS:
@@ -63,31 +67,30 @@ def decode(message: Message) -> list[Observation]:
     if kind in _BIRTHS:
         return bounded([Status(device, at_ms=at_ms), *readings])
     if impossible and not readings:
-        refuse("out_of_range", "every value outside the range of its quantity")
+        refuse("out_of_range", "every value is out of the range of its quantity")
     return bounded(readings) or [Status(device, at_ms=at_ms)]
 
 
 def _host(levels: list[str], payload: bytes) -> Status:
     if len(levels) != 3:
-        refuse("wrong_topic", "not spBv1.0/STATE/{host}")
-    said: _Host = parse_json(payload, _HOST_STATE)
-    stated = said.timestamp if isinstance(said.timestamp, int) and not isinstance(said.timestamp, bool) else -1
-    return Status(text(levels[2], "host"), "online" if said.online else "offline", _plausible(stated))
+        refuse("wrong_topic", "the topic must be spBv1.0/STATE/{host}")
+    state: _Host = parse_json(payload, _HOST_STATE)
+    stated = state.timestamp if isinstance(state.timestamp, int) and not isinstance(state.timestamp, bool) else -1
+    return Status(text(levels[2], "host"), "online" if state.online else "offline", _plausible(stated))
 
 
 def _parsed(payload: bytes) -> Any:
-    if len(payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
+    check_size(payload)
     kind, parse_error = payload_type()
     parsed = kind()
     try:
         parsed.ParseFromString(payload)
     except parse_error:
-        refuse("wrong_shape", "payload is not protobuf")
+        refuse("wrong_shape", "the payload must be a Sparkplug B payload (protobuf)")
     if len(parsed.metrics) > _METRICS_MAX:
-        refuse("too_large", f"over {_METRICS_MAX} metrics")
+        refuse("too_large", f"the payload holds more than {_METRICS_MAX} metrics")
     if not parsed.HasField("timestamp") and not parsed.metrics:
-        refuse("missing_field", "neither a timestamp nor metrics: not a Sparkplug payload")
+        refuse("missing_field", "the payload must hold a timestamp or metrics")
     return parsed
 
 
@@ -119,16 +122,16 @@ def _utf8(stated: bytes) -> str:
     try:
         return stated.decode()
     except UnicodeDecodeError:
-        refuse("not_text", "a metric's name or unit is not UTF-8")
+        refuse("not_text", "the name and the unit of a metric must be UTF-8")
 
 
 def _value(metric: Any) -> float | None:
-    """The number or truth of a metric; `None` for texts, and for words whose sign nobody states."""
+    """The number or Boolean of a metric; `None` for texts, and for integers whose sign is ambiguous."""
     if metric.HasField("boolean_value"):
         return bool(metric.boolean_value)
     if metric.HasField("double_value"):
         return float(metric.double_value)
-    if metric.HasField("float_value"):  # 21.1 as 32 bits is 21.100000381: seven digits are all that it has
+    if metric.HasField("float_value"):  # 21.1 as 32 bits is 21.100000381, of which seven digits count
         return float(f"{metric.float_value:.7g}")
     for field in ("int_value", "long_value"):
         if metric.HasField(field):
@@ -152,11 +155,11 @@ def _unit(metric: Any) -> bytes:
 
 
 def _reading(device: str, name: str, value: float, unit: str, at_ms: int | None) -> tuple[Reading | None, bool]:
-    """The reading that a metric is, if it is one, and whether its name is that of a quantity."""
+    """The reading of a metric, or `None`, and whether its name is that of a quantity."""
     folder, _, last = name.rpartition("/")
-    meant = named(last)
+    meant = quantity_named(last)
     if meant is not None:
-        amount = measured_amount(meant.quantity, value, unit or meant.unit)
+        amount = canonical_amount(meant.quantity, value, unit or meant.unit)
         if amount is not None:
             return Reading(text(f"{device}/{folder}" if folder else device, "name"), meant.quantity, amount, at_ms), True
     if isinstance(value, bool):

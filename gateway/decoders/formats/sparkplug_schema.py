@@ -1,9 +1,9 @@
-"""The part of a Sparkplug B payload that Wayside reads, as a protobuf message type made in code.
+"""The part of a Sparkplug B payload that Wayside reads, as a protobuf message type built in code.
 
-Field numbers and types are facts of Eclipse Tahu's public schema (payload 1-3, metric 1-15, properties). What is
-not declared here (data sets, templates, files) stays undecoded, so nothing nests deeper than a property does. Texts are
-declared as bytes, which look the same on the wire: their encoding is checked where they are used. The
-library is loaded when the first payload arrives, so that a street without Sparkplug does not pay for it.
+Field numbers and types are those of Eclipse Tahu's public schema (payload 1-3, metric 1-15, properties). Other fields
+(data sets, templates, files) are not declared and so not decoded, and nothing is nested deeper than a property. Texts
+are declared as bytes, which have the same encoding in protobuf; UTF-8 is checked at the place of use. The library is
+imported for the first payload.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 _PACKAGE = "wayside.sparkplug"
 
-# name of a message -> its fields: number, name, protobuf type, and with * that it is repeated
+# name of a message -> its fields: number, name, protobuf type; * marks a repeated one
 _MESSAGES: dict[str, tuple[tuple[int, str, str], ...]] = {
     "PropertyValue": ((8, "string_value", "BYTES"),),
     "PropertySet": ((1, "keys", "BYTES*"), (2, "values", "PropertyValue*")),
@@ -38,8 +38,8 @@ _MESSAGES: dict[str, tuple[tuple[int, str, str], ...]] = {
 
 @cache
 def payload_type() -> tuple[Any, type[Exception]]:
-    """The class of payloads, and the error that its parser raises."""
-    # Imported on first use: 6 MB that most streets never need.
+    """The class of payloads, and the exception that its parser raises."""
+    # Imported on first use: it takes 6 MB, and only sources with Sparkplug need it.
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: PLC0415
     from google.protobuf.message import DecodeError  # noqa: PLC0415
 

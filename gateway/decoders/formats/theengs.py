@@ -1,8 +1,8 @@
-"""What Theengs Gateway and OpenMQTTGateway say of one Bluetooth device: the same JSON, from the same library.
+"""The JSON of Theengs Gateway and OpenMQTTGateway for one Bluetooth device; both use the same library.
 
-They hand on service and manufacturer data in hex digits, and beside it, or instead of it, the values that they
-read there themselves (https://decoder.theengs.io, "devices": names and units of properties). OpenMQTTGateway
-writes some numbers as text. What they read is taken; where they read nothing, the house reads the raw bytes.
+The service and manufacturer data is in hex digits, and the decoded values are beside or instead of it
+(https://decoder.theengs.io, "devices": names and units of properties). OpenMQTTGateway writes some numbers as text. The
+decoded values come first; where there are none, the raw bytes are parsed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import msgspec
 from gateway.core.types import Observation
 from gateway.decoders.bluetooth.advertisement import Advertisement, hex_bytes
 from gateway.decoders.bluetooth.frames import Frame, short_uuid
-from gateway.decoders.bluetooth.radio_observations import observed
-from gateway.decoders.contract import measured, optional, power, refuse, text
-from gateway.decoders.values.measurements import kept
+from gateway.decoders.bluetooth.radio_observations import radio_observations
+from gateway.decoders.contract import number_or_none, refuse, rssi_or_none, text, tx_power_or_none
+from gateway.decoders.values.measurements import possible_readings
 from gateway.decoders.values.radio_ids import canonical_id, ibeacon_id, mac_or_none
 
 _DISTANCE_M_MAX = 1_000.0
 _NUMBER_CHARS_MAX = 24
-_FLOAT = (-1e9, 1e9)  # anything measurable; the quantity has the last word
+_FLOAT = (-1e9, 1e9)  # any measurable amount; in_range() decides
 _UUID_DIGITS = 32
 
 # property -> (quantity, how many of its unit make one of ours)
@@ -54,7 +54,7 @@ _PROPERTIES: tuple[tuple[str, str, float], ...] = (
 
 
 class Body(msgspec.Struct, gc=False):
-    """One message: who was heard, the raw parts of the advertisement, what was read in them."""
+    """One message: the device, the raw parts of the advertisement, and the decoded values."""
 
     id: object = None
     mac: object = None
@@ -96,22 +96,24 @@ class Body(msgspec.Struct, gc=False):
 
 
 def device_of(body: Body, above: str | None) -> str | None:
-    """The radio address: as the topic has it, or `mac`, or `id` where that is one."""
+    """The radio address: that of the topic (`above`), else `mac`, else `id` where that is one, or `None`."""
     return above or mac_or_none(body.mac) or mac_or_none(body.id)
 
 
-def observe(hearer: str, device: str | None, body: Body, said: Advertisement) -> list[Observation]:
-    """What was heard, with what the gateway read before what the house reads."""
-    beacon = ibeacon_id(body.uuid, _whole(body.major), _whole(body.minor)) or said.beacon or _named(body)
-    stated = kept(_stated(body))
-    mine = () if stated else said.readings
-    distance_m = optional(body.distance, 0, _DISTANCE_M_MAX)
-    heard = said._replace(beacon=beacon, readings=stated + mine)
-    return observed(hearer, device, measured(_number(body.rssi)), heard, distance_m=distance_m, tx_power_dbm=power(body.txpower))
+def body_observations(hearer: str, device: str | None, body: Body, advertisement: Advertisement) -> list[Observation]:
+    """The sighting, and the decoded readings or else those of `advertisement`. Raises DecodeError as `text()` does for the id."""
+    beacon = ibeacon_id(body.uuid, _whole(body.major), _whole(body.minor)) or advertisement.beacon or _named(body)
+    stated = possible_readings(_stated(body))
+    mine = () if stated else advertisement.readings
+    distance_m = number_or_none(body.distance, 0, _DISTANCE_M_MAX)
+    heard = advertisement._replace(beacon=beacon, readings=stated + mine)
+    return radio_observations(
+        hearer, device, rssi_or_none(_number(body.rssi)), heard, distance_m=distance_m, tx_power_dbm=tx_power_or_none(body.txpower)
+    )
 
 
 def frame_of(body: Body, device: str | None) -> Frame:
-    """The parts of the advertisement; what is not hex digits is left out."""
+    """The parts of the advertisement; data that is not hex digits is left out."""
     manufacturer, service = hex_bytes(body.manufacturerdata), hex_bytes(body.servicedata)
     uuid = short_uuid(body.servicedatauuid) if isinstance(body.servicedatauuid, str) else ""
     return Frame(
@@ -124,7 +126,7 @@ def frame_of(body: Body, device: str | None) -> Frame:
 
 
 def _named(body: Body) -> str | None:
-    """An id that is no address (a name, the UUID of a beacon) as it is stated; one that is has its own place."""
+    """An id that is no address (a name, the UUID of a beacon) in its canonical spelling, or `None`."""
     return None if body.id is None or mac_or_none(body.id) is not None else canonical_id(text(body.id, "id"))
 
 
@@ -139,7 +141,7 @@ def _stated(body: Body) -> Iterator[tuple[str, float | None]]:
 
 
 def _number(value: object) -> float | None:
-    """A number, one written as text, or what is so or not."""
+    """A number, also as a text or a Boolean, or `None`."""
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, str) and len(value) <= _NUMBER_CHARS_MAX:
@@ -147,7 +149,7 @@ def _number(value: object) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    return optional(value, *_FLOAT)
+    return number_or_none(value, *_FLOAT)
 
 
 def _whole(value: object) -> object:
@@ -155,6 +157,6 @@ def _whole(value: object) -> object:
 
 
 def check_shape(body: Body) -> None:
-    """`DecodeError` for a body in which nobody is named and nothing is said."""
-    if body.id is None and body.servicedata is None and body.manufacturerdata is None and not any(kept(_stated(body))):
-        refuse("missing_field", "neither id, nor data, nor a measured value")
+    """Raise DecodeError("missing_field") for a body that has no id, no data and no measured value."""
+    if body.id is None and body.servicedata is None and body.manufacturerdata is None and not any(possible_readings(_stated(body))):
+        refuse("missing_field", "the message must hold an id, advertisement data or a measured value")

@@ -1,10 +1,9 @@
-"""Zigbee2MQTT: one JSON object of everything that a Zigbee device reports (https://www.zigbee2mqtt.io).
+"""Zigbee2MQTT: one JSON object with the state of a Zigbee device (https://www.zigbee2mqtt.io).
 
-The device is the topic without its base: `zigbee2mqtt/kitchen/climate` is `kitchen/climate`, and the topics
-that Zigbee2MQTT adds below a device or for itself (`.../availability`, `bridge/logging`) are devices of
-their own in the same way. What ends in `/set` or `/get`, or lies below `bridge/request`, is a command and
-not a fact. Numbers of known keys become readings in our units; a value that cannot be is passed over,
-and a message that holds nothing else is refused. Whatever else a device says is a sign of life.
+The device is the topic without its base: `zigbee2mqtt/kitchen/climate` is `kitchen/climate`, and topics below a device
+or of the bridge (`.../availability`, `bridge/logging`) are devices of their own. Topics that end in `/set` or `/get`,
+or are below `bridge/request`, are commands and give nothing. Numbers of known keys become readings in our units; an
+impossible value is left out, and a message of impossible values alone is refused. Everything else becomes a status.
 
 Three keys need a rule, because products differ:
 - `voltage`: batteries are stated in millivolts (2100-3600), mains in volts (up to 400): 500 and more are mV;
@@ -19,7 +18,7 @@ from typing import Any
 from gateway.core import limits
 from gateway.core.quantities import in_range
 from gateway.core.types import Message, Observation, Reading, Status
-from gateway.decoders.contract import Decoder, bounded, optional, parse_json, refuse, text
+from gateway.decoders.contract import Decoder, bounded, check_size, number_or_none, parse_json, refuse, text
 from gateway.decoders.values.times import iso_ms
 
 _BASE_LEVELS = 1
@@ -27,7 +26,7 @@ _COMMANDS = ("set", "get")
 _STATES = ("online", "offline")
 _MILLIVOLT_FROM = 500.0
 _KILOPASCAL_TO = 200.0
-_FLOAT = (-1e12, 1e12)  # anything measurable; the quantity has the last word
+_FLOAT = (-1e12, 1e12)  # any measurable amount; in_range() decides
 
 _KEYS: dict[str, str] = {
     "temperature": "temperature",
@@ -70,42 +69,45 @@ _SWITCHED = {"ON": 1.0, "OFF": 0.0}
 
 
 def decode(message: Message) -> list[Observation]:
-    """Readings of a device, or its status when it says nothing that is measured."""
+    """The readings of a device, or a status where it states no measurement.
+
+    Raises DecodeError: "missing_field" for an empty topic, "wrong_shape" for JSON of another shape, "not_text",
+    "out_of_range" where every value is impossible, "too_large".
+    """
     levels = message.topic.split("/")[_BASE_LEVELS:]
     device = text("/".join(levels), "topic")
     if _is_command(levels):
         return []
     if not message.payload:
-        return [Status(device, "removed")]  # a retained state was cleared: the device was renamed or taken out
+        return [Status(device, "removed")]  # a retained state was cleared: the device was renamed or removed
     if message.payload.lstrip()[:1] not in (b"{", b"[") and len(levels) > 1:
-        return [Status(device, _word(message.payload))]
-    said = parse_json(message.payload)
-    if not isinstance(said, (dict, list)):
-        refuse("wrong_shape", "a device's state must be an object")
-    return _readings(device, said) if isinstance(said, dict) else [Status(device)]
+        return [Status(device, _plain_state(message.payload))]
+    state_fields = parse_json(message.payload)
+    if not isinstance(state_fields, (dict, list)):
+        refuse("wrong_shape", "the state of a device must be an object")
+    return _readings(device, state_fields) if isinstance(state_fields, dict) else [Status(device)]
 
 
 def _is_command(levels: list[str]) -> bool:
     return levels[-1] in _COMMANDS or levels[-2:-1] in (["set"], ["get"]) or levels[:2] == ["bridge", "request"]
 
 
-def _word(payload: bytes) -> str:
-    """The state in a plain-text payload: of `bridge/state` and `availability` before 2.0, or of one attribute."""
-    if len(payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
+def _plain_state(payload: bytes) -> str:
+    """The state in a payload of plain text: of `bridge/state` and `availability` before 2.0, or of one attribute."""
+    check_size(payload)
     try:
         word = text(payload.decode(), "payload")
     except UnicodeDecodeError:
-        refuse("not_text", "payload is not UTF-8")
+        refuse("not_text", "the payload must be UTF-8")
     return word if word in _STATES else "online"
 
 
-def _readings(device: str, said: dict[str, Any]) -> list[Observation]:
-    at_ms = _last_seen_ms(said.get("last_seen"))
+def _readings(device: str, state_fields: dict[str, Any]) -> list[Observation]:
+    at_ms = _last_seen_ms(state_fields.get("last_seen"))
     observations: list[Observation] = []
     impossible = others = 0
-    for key, value in said.items():
-        if value is None or (key == "illuminance" and "illuminance_lux" in said):
+    for key, value in state_fields.items():
+        if value is None or (key == "illuminance" and "illuminance_lux" in state_fields):
             continue
         quantity = _KEYS.get(key)
         if quantity is None:
@@ -116,18 +118,18 @@ def _readings(device: str, said: dict[str, Any]) -> list[Observation]:
             impossible += 1
         else:
             observations.append(Reading(device, quantity, amount, at_ms))
-    state = said.get("state")
+    state = state_fields.get("state")
     switched = _SWITCHED.get(state) if isinstance(state, str) else None
     if switched is not None:
         observations.append(Reading(device, "switch", switched, at_ms))
     if impossible and not observations and not others:
-        refuse("out_of_range", "every value outside the range of its quantity")
+        refuse("out_of_range", "every value is out of the range of its quantity")
     return bounded(observations) or [Status(device, _state(state), at_ms)]
 
 
 def _amount(quantity: str, value: object) -> float | None:
-    """`value` in the unit of `quantity`, or `None` where it cannot be one."""
-    amount = optional(int(value) if isinstance(value, bool) and quantity in _YES_OR_NO else value, *_FLOAT)
+    """`value` in our unit of `quantity`, or `None` where it is impossible."""
+    amount = number_or_none(int(value) if isinstance(value, bool) and quantity in _YES_OR_NO else value, *_FLOAT)
     if amount is None:
         return None
     if quantity == "voltage" and amount >= _MILLIVOLT_FROM:
@@ -138,12 +140,12 @@ def _amount(quantity: str, value: object) -> float | None:
 
 
 def _state(stated: object) -> str:
-    """Of availability and of the bridge; a blind that is "OPEN" is online."""
+    """The state of an availability or of the bridge; another one, such as "OPEN" of a blind, is online."""
     return stated if isinstance(stated, str) and stated in _STATES else "online"
 
 
 def _last_seen_ms(stated: object) -> int | None:
-    """Milliseconds or ISO 8601, as `last_seen` is configured."""
+    """Milliseconds or ISO 8601, as `last_seen` can be configured, or `None`."""
     if isinstance(stated, int) and not isinstance(stated, bool):
         return stated if 0 <= stated <= limits.CLOCK_CEILING_MS else None
     return iso_ms(stated)

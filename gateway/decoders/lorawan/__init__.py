@@ -1,1 +1,1 @@
-"""LoRaWAN: the uplinks of every network server, and the payloads of sensors that the server did not decode."""
+"""LoRaWAN: the uplinks of all network servers, and payloads of sensors that a server did not decode."""

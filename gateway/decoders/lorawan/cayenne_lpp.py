@@ -1,8 +1,8 @@
 """Cayenne Low Power Payload: a list of channel, type and value, all big-endian.
 
-The types are those of the public table (https://docs.mydevices.com/docs/lorawan/cayenne-lpp). The bytes carry
-no mark of their own, so a payload counts as one only when it is used up to its last byte, no channel says the
-same twice and every value is possible; whatever breaks one of these is some other format, and `None`.
+The types are those of the public table (https://docs.mydevices.com/docs/lorawan/cayenne-lpp). The format has no header,
+so a payload counts as Cayenne LPP only if known entries use it up to its last byte, no channel repeats a type, and
+every value is in range.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading
 
-PAYLOAD_BYTES_MAX = 242  # the longest that LoRaWAN carries
+PAYLOAD_BYTES_MAX = 242  # the longest payload of LoRaWAN
 _GPS = 0x88
 
 
 class _Type(NamedTuple):
-    """`divisor` turns the integer into our unit; without `quantity` the value is only stepped over."""
+    """`divisor` turns the integer into our unit; without `quantity` the value is skipped."""
 
     size: int
     quantity: str | None = None
@@ -29,7 +29,7 @@ class _Type(NamedTuple):
 _TYPES: dict[int, _Type] = {
     0x00: _Type(1),  # digital input
     0x01: _Type(1),  # digital output
-    0x02: _Type(2),  # analog input: of what is not said
+    0x02: _Type(2),  # analog input, of an unknown quantity
     0x03: _Type(2),  # analog output
     0x65: _Type(2, "illuminance"),
     0x66: _Type(1, "occupancy"),
@@ -43,7 +43,7 @@ _TYPES: dict[int, _Type] = {
 
 
 def decode_cayenne_lpp(payload: bytes, device: str, at_ms: int | None, _model: str | None = None) -> list[Observation] | None:
-    """The readings and positions in `payload`, or `None` where it is no Cayenne LPP."""
+    """The readings and positions in `payload`, or `None` where it is not Cayenne LPP."""
     if not 0 < len(payload) <= PAYLOAD_BYTES_MAX:
         return None
     observations: list[Observation] = []
@@ -62,7 +62,7 @@ def decode_cayenne_lpp(payload: bytes, device: str, at_ms: int | None, _model: s
 
 
 def _entries(payload: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Channel, type and value one after the other; what is cut off or unknown comes out with a value too short."""
+    """Channel, type and value of each entry. The value of an unknown or incomplete entry is too short, and ends the list."""
     offset = 0
     while offset < len(payload):
         head = payload[offset : offset + 2]
@@ -75,7 +75,7 @@ def _entries(payload: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _observed(kind: int, row: _Type, value: bytes, device: str, at_ms: int | None) -> Observation | Literal[False] | None:
-    """What one entry says, `None` where Wayside does not keep it, `False` where it is impossible."""
+    """The observation of one entry; `None` where Wayside does not keep it, `False` where it is out of range."""
     if kind == _GPS:
         return _position(value, device, at_ms)
     if row.quantity is None:

@@ -1,13 +1,13 @@
-"""Decentlab's LoRaWAN sensors: frames that count their parts, of models that only their manuals tell apart.
+"""Decentlab's LoRaWAN sensors: frames of numbered parts, interpreted by model.
 
-A frame is a version (2), the device's number, one flag a part, and the parts: words of 16 bits, big-endian. How many
-words a part has and what they mean stands in the manual of each model, and no frame names its model. So it is
-read in full only where the network server names the model (ChirpStack's device profile, The Things Stack's
-`version_ids`, ThingPark's driver) and the frame is exactly as long as that model's parts are. Without a model there
-is one safe word: of a frame with up to three parts the last is the battery (models with more parts send it first).
+A frame is a version (2), the device's number, one flag a part, and the parts: 16-bit values, big-endian. The manual of
+each model states how many values a part has, and of which quantities; no frame names its model. So a frame is read in
+full only where the network server names the model (ChirpStack's device profile, The Things Stack's `version_ids`,
+ThingPark's driver) and the frame has exactly the length of that model's parts. Without a model only the battery is
+read: in frames of up to three parts it is the last value (models with more parts send it first).
 
-Rows follow https://github.com/decentlab/decentlab-decoders and the user guides; models whose values need a
-calibration of the single sensor (weight, level, 4-20 mA) are left with their battery and what needs none.
+Rows follow https://github.com/decentlab/decentlab-decoders and the user guides. Values that need a calibration of the
+single sensor (weight, level, 4-20 mA) are left out.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _VERSION = 2
 _HEAD_BYTES = 5
 _BATTERY_V = (1.5, 4.5)  # two alkaline cells or one lithium cell, from empty to fresh
 _LAST_IS_BATTERY_MAX = 0b111
-_ZERO = 32_768  # signed values are stated above it
+_ZERO = 32_768  # the zero of signed values
 
 
 class _Row(NamedTuple):
-    """A value is `word * factor + offset`; `words` 2 takes the next one as the high half. `sub` tells several of one kind apart, from 1."""
+    """A value is `word * factor + offset`; with `words` 2 the next value is the high half. `sub` numbers several of one kind, from 1."""
 
     part: int
     word: int
@@ -40,7 +40,7 @@ class _Row(NamedTuple):
 
 
 class _Model(NamedTuple):
-    """How many words each part has, and which of them are kept."""
+    """The number of 16-bit values of each part, and the rows that are kept."""
 
     sizes: tuple[int, ...]
     rows: tuple[_Row, ...]
@@ -55,12 +55,12 @@ def _battery(part: int) -> _Row:
 
 
 def _plain(size: int, *rows: _Row) -> _Model:
-    """The usual frame: one part that measures, then the battery."""
+    """The usual frame: one part of measurements, then the battery."""
     return _Model((size, 1), (*rows, _battery(1)))
 
 
 def _weather(*rows: _Row) -> _Model:
-    """What both generations of the weather station state alike, and `rows` that they do not."""
+    """The rows that both generations of the weather station share, and `rows`."""
     return _plain(
         17,
         *rows,
@@ -81,11 +81,11 @@ def _sht3x(part: int) -> tuple[_Row, _Row]:
 
 
 def _pulses(part: int) -> tuple[_Row, _Row]:
-    """Pulses since the last frame, and all of them."""
+    """Pulses since the last frame, and the total."""
     return _Row(part, 0, "pulses", sub=part + 1, counts=True), _Row(part, 2, "tally", sub=part + 1, words=2)
 
 
-_PASCAL = 0.02  # words of 2 Pa
+_PASCAL = 0.02  # one step is 2 Pa
 _MODELS: dict[str, _Model] = {
     "dl-5tm": _plain(2, _Row(0, 1, "probe_temperature", 0.1, -40)),
     "dl-alb": _plain(2, _signed(0, 0, "solar_radiation", 10)),
@@ -124,7 +124,7 @@ _MODELS: dict[str, _Model] = {
 
 
 def decode_decentlab(payload: bytes, device: str, at_ms: int | None, model: str | None) -> list[Observation] | None:
-    """The readings of one frame, or `None` where it is none of Decentlab's."""
+    """The readings of one frame, or `None` where it is not of Decentlab."""
     words = [int.from_bytes(payload[at : at + 2], "big") for at in range(_HEAD_BYTES, len(payload), 2)]
     if payload[:1] != bytes((_VERSION,)) or len(payload) % 2 == 0 or not words:
         return None
@@ -140,7 +140,7 @@ def decode_decentlab(payload: bytes, device: str, at_ms: int | None, model: str 
 
 
 def _parts(sizes: tuple[int, ...], flags: int, words: list[int]) -> list[list[int]] | None:
-    """The words of each part (none of one that was not sent), or `None` where the frame is not as long as they are together."""
+    """The values of each part (none for a part that was not sent), or `None` where the frame has another length."""
     parts: list[list[int]] = []
     at = 0
     for bit, size in enumerate(sizes):

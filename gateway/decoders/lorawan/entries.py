@@ -1,7 +1,7 @@
-"""Payloads that are lists of entries: what an entry holds, and what it becomes.
+"""Payloads that are lists of entries, each with a fixed layout (Milesight, Elsys).
 
-An entry that is a contact, a movement or a leak by the model of the sensor is an `input`: 1 is what its model
-reports (a door that is open, water, somebody who moves).
+An entry that is a contact, a movement or a leak, depending on the model of the sensor, becomes an `input`: 1 is the
+state that the model reports (door open, water, movement).
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from gateway.decoders.contract import text
 
 
 class Part(NamedTuple):
-    """One number in an entry: what it is, where it stands, what it is divided by; `divisor` 0 marks a count.
+    """One number in an entry: its quantity, or its name as a count where `divisor` is 0.
 
-    The lowest `flags` bits are not of the number; `sub` tells several of one kind on one device apart, from 1.
+    `offset` and `size` are in bytes; the lowest `flags` bits are not part of the number; `sub` numbers several of one
+    kind on one device, from 1.
     """
 
-    what: str
+    name: str
     offset: int
     size: int
     divisor: int = 1
@@ -30,7 +31,7 @@ class Part(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An entry's size and those of its parts that Wayside keeps."""
+    """An entry's size in bytes, and those of its parts that Wayside keeps."""
 
     size: int
     parts: tuple[Part, ...] = ()
@@ -44,7 +45,7 @@ def read_entries(
 ) -> list[Observation] | None:
     """The observations in `payload`, or `None` where an entry is unknown or cut off.
 
-    Each entry begins with `head_bytes` that are, as a big-endian number, its row of `entries`; its numbers are in `order`.
+    The first `head_bytes` of each entry, as a big-endian number, are its key in `entries`; its numbers are in `order`.
     """
     observations: list[Observation] = []
     offset = 0
@@ -59,11 +60,11 @@ def read_entries(
 
 
 def _observations(entry: Entry, value: bytes, order: Literal["little", "big"], device: str, at_ms: int | None) -> Iterator[Observation]:
-    """The parts of one entry; an impossible one (a sensor that is not there says 0xFFFF) is passed over."""
+    """The observations of one entry; a value out of range (0xFFFF of a missing sensor) is left out."""
     for part in entry.parts:
         number = int.from_bytes(value[part.offset : part.offset + part.size], order, signed=part.signed) >> part.flags
         whole = device if part.sub == 1 else text(f"{device}/{part.sub}", "device")
         if part.divisor == 0:
-            yield Count(whole, part.what, number, at_ms)
-        elif in_range(part.what, number / part.divisor):
-            yield Reading(whole, part.what, number / part.divisor, at_ms)
+            yield Count(whole, part.name, number, at_ms)
+        elif in_range(part.name, number / part.divisor):
+            yield Reading(whole, part.name, number / part.divisor, at_ms)

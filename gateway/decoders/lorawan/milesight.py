@@ -1,6 +1,7 @@
-"""Milesight's LoRaWAN payloads: entries of a channel, a type and a value, little-endian (Milesight, "Uplink Data" in the user guides).
+"""Milesight's LoRaWAN payloads: entries of a channel, a type and a value, little-endian (user guides, "Uplink Data").
 
-Particulate matter and people counted by line and region follow the guides alone; every other entry is in real messages.
+Particulate matter, and people counted by line and region, are tested with the guides alone, every other entry with real
+messages.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ _IN_AND_OUT_TOTAL = ("people_in_total", "people_out_total")
 
 
 def _counts(*names: str, size: int, extra: int = 0) -> Entry:
-    """An entry of counts, one behind the other, and `extra` bytes that are not read."""
+    """An entry of consecutive counts, and `extra` bytes that are skipped."""
     return Entry(len(names) * size + extra, tuple(Part(name, at * size, size, 0) for at, name in enumerate(names)))
 
 
-# channel and type -> what follows
+# channel and type -> entry
 _ENTRIES: dict[int, Entry] = {
     0x0175: Entry(1, (Part("battery", 0, 1),)),
     0x0367: Entry(2, (TEMPERATURE,)),
@@ -51,14 +52,14 @@ _ENTRIES: dict[int, Entry] = {
     0x0601: Entry(1, (Part("switch", 0, 1),)),  # a gas alarm's valve: open
     0x0701: Entry(1, (Part("switch", 0, 1, sub=2),)),  # and its relay: closed
     0x04C9: Entry(4, (Part("people", 0, 1, 0),)),
-    0x06CD: Entry(1),  # the most people at once
+    0x06CD: Entry(1),  # the maximum of people at once
     0x07D5: _counts(*(f"people_region_{region}" for region in range(1, 9)), size=1),
     0x08D5: _counts(*(f"people_region_{region}" for region in range(9, 17)), size=1),
-    0x09DA: Entry(8),  # who went from where to where
+    0x09DA: Entry(8),  # people between regions, by origin and destination
     0x0ADA: Entry(8),
     0x0BDA: Entry(8),
     0x0CDA: Entry(8),
-    0x0EE4: Entry(5),  # how long they stayed
+    0x0EE4: Entry(5),  # dwell times
     0x10E4: Entry(5),
     0x0FE3: _counts(*(f"people_region_{region}" for region in range(1, 5)), size=1),
     0x05CC: _counts(*_IN_AND_OUT, size=2),
@@ -78,5 +79,5 @@ _ENTRIES: dict[int, Entry] = {
 
 
 def decode_milesight(payload: bytes, device: str, at_ms: int | None, _model: str | None = None) -> list[Observation] | None:
-    """The readings and counts of one payload, or `None` where it is not Milesight's."""
+    """The readings and counts of one payload, or `None` where it is not of Milesight."""
     return read_entries(payload, _ENTRIES, 2, "little", device, at_ms)

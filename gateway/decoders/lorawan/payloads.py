@@ -1,10 +1,9 @@
-"""The bytes of LoRaWAN sensors, for when the network server hands them on undecoded.
+"""Payloads of LoRaWAN sensors that the network server did not decode.
 
-Nothing in a LoRaWAN message tells how its sensor writes. Two makers' formats tell it themselves: Milesight's
-and Elsys' are lists of entries whose kinds and sizes are published. A payload counts as theirs only on a port
-on which they send and when it is used up to its last byte by known entries. Decentlab's frames are read in
-`decentlab.py`. Everything else is tried as Cayenne LPP. What none of them is gives no reading: a wrong guess
-would look like weather.
+A LoRaWAN message does not name the format of its payload. Two makers' formats can be recognised: Milesight's and Elsys'
+are lists of entries of published types and sizes. A payload counts as one of them only on the maker's ports, and if
+known entries use it up to its last byte. Decentlab's frames are read by `decentlab.py`, all others are tried as Cayenne
+LPP. A payload of an unknown format gives no reading, because a wrong guess would pass for a measurement.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _Codec = Callable[[bytes, str, int | None, str | None], list[Observation] | None
 
 
 def decode_payload(payload: bytes, port: int | None, device: str, at_ms: int | None, model: str | None = None) -> list[Observation]:
-    """What a sensor's bytes say, as far as their format can be told; `model` as the network server names it."""
+    """The observations in a sensor's payload; none where its format is unknown. `model` is the name that the network server states."""
     if not 0 < len(payload) <= PAYLOAD_BYTES_MAX:
         return []
     for codec in _BY_PORT.get(port, (decode_cayenne_lpp,)):
@@ -34,5 +33,5 @@ def decode_payload(payload: bytes, port: int | None, device: str, at_ms: int | N
 _BY_PORT: dict[int | None, tuple[_Codec, ...]] = {
     1: (decode_decentlab, decode_cayenne_lpp),
     5: (decode_elsys, decode_cayenne_lpp),
-    85: (decode_milesight, decode_elsys),  # Elsys' port can be set
+    85: (decode_milesight, decode_elsys),  # the port of Elsys can be changed
 }

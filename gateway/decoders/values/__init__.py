@@ -1,1 +1,1 @@
-"""What many formats have in common: ids, names of quantities, units, times, and payloads of text or XML."""
+"""Shared by many formats: ids, names of quantities, units, times, and payloads of text or XML."""

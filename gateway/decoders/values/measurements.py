@@ -1,4 +1,4 @@
-"""What a sensor measured, in canonical units, with what cannot be meant left out."""
+"""Measurements of one sensor in canonical units, without impossible values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.core.quantities import in_range
 
 
 class Measurement(NamedTuple):
-    """`quantity` is a row of `gateway.core.quantities`; `part` tells several of one kind on one device apart, from 1."""
+    """`quantity` is a row of `gateway.core.quantities`; `part` numbers several of one quantity on one device, from 1."""
 
     quantity: str
     value: float
@@ -20,7 +20,7 @@ Readings = tuple[Measurement, ...]
 
 
 class Parsed(NamedTuple):
-    """What one format found in an advertisement: perhaps nothing that is kept. `mac` is what the sensor says of itself."""
+    """The result of one parser for an advertisement of its format: perhaps no readings. `mac` is the address in the sensor's own data."""
 
     readings: Readings = ()
     mac: str | None = None
@@ -29,10 +29,10 @@ class Parsed(NamedTuple):
 Stated = Iterable[tuple[str, float | None]]
 
 
-def kept(stated: Stated) -> Readings:
-    """The possible ones of `stated`.
+def possible_readings(stated: Stated) -> Readings:
+    """The values of `stated` that are within the range of the quantity.
 
-    `None` is "not measured"; it still counts as a part, so that the third probe stays the third when the second is pulled out.
+    `None` is "not measured" and still counts as a part: the third probe stays the third when the second is unplugged.
     """
     parts: dict[str, int] = {}
     readings: list[Measurement] = []

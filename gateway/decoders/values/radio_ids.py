@@ -40,7 +40,7 @@ def mac(value: object, field: str) -> str:
     found = mac_or_none(value)
     if found is None:
         text(value, field)
-        refuse("wrong_shape", f"{field} must be a MAC address: 12 hex digits, in pairs or not")
+        refuse("wrong_shape", f"{field} must be a MAC address (12 hex digits)")
     return found
 
 
@@ -57,7 +57,7 @@ def eui(value: object, field: str) -> str:
     found = eui_or_none(value)
     if found is None:
         text(value, field)
-        refuse("wrong_shape", f"{field} must be a DevEUI: 16 hex digits")
+        refuse("wrong_shape", f"{field} must be a DevEUI (16 hex digits)")
     return found
 
 

@@ -1,7 +1,7 @@
-"""How devices state a time: seconds as a number or as text, or ISO 8601.
+"""Stated times: Unix seconds, as a number or as digits, or ISO 8601.
 
-A device's time is a claim, and the engine judges it against its own clock. So a time that cannot be
-read is "not stated" and never a reason to lose the rest of the message.
+A time that cannot be read is `None`, as if it were not stated: the rest of the message is kept, and the engine compares
+each stated time with its own clock anyway.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def seconds(value: object) -> int | None:
 
 
 def seconds_ms(value: object) -> int | None:
-    """Unix seconds (integer or digits) as milliseconds, or `None`."""
+    """Unix seconds (integer or digits) as milliseconds, or `None`; below 0 and after CLOCK_CEILING_MS too."""
     stated = seconds(value)
     return None if stated is None else _plausible(stated * 1_000)
 
 
 def iso_ms(value: object) -> int | None:
-    """ISO 8601 with a time zone as milliseconds, or `None`; a moment belongs to the millisecond that it lies in."""
+    """ISO 8601 with a time zone as milliseconds, rounded down, or `None`; below 0 and after CLOCK_CEILING_MS too."""
     if not isinstance(value, str) or len(value) > limits.TEXT_CHARS_MAX:
         return None
     try:

@@ -1,10 +1,8 @@
-"""What a unit that a device states is worth in ours.
+"""Units in every spelling of products and formats (SenML, Sparkplug, CloudEvents), and the factors to ours.
 
-Formats such as SenML, Sparkplug or CloudEvents carry free units, and products spell them in every way. Each
-spelling is a row: the dimension it measures, and how an amount becomes one of our canonical unit
-(`amount * factor + offset`). A unit that is not in the table, or of another dimension than the quantity it
-stands beside, gives no reading: a wrong guess would look like weather. Factors are those of the SI brochure
-and NIST SP 811; the short names of SenML are registered in RFC 8428 and RFC 8798.
+A row holds the dimension of a unit, and the conversion of an amount to our unit of that dimension: `amount * factor +
+offset`. A unit that is not in the table, or of another dimension than the quantity, gives no reading, because a wrong
+guess would pass for a measurement. Factors: SI brochure and NIST SP 811; short names of SenML: RFC 8428 and RFC 8798.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.core.quantities import in_range
-from gateway.decoders.contract import optional
+from gateway.decoders.contract import number_or_none
 
 
 class Unit(NamedTuple):
@@ -62,7 +60,7 @@ _ROWS: tuple[tuple[str, Unit], ...] = (
     ("kWh", Unit("energy")),
     ("Wh", Unit("energy", 0.001)),
     ("MWh", Unit("energy", 1_000)),
-    ("Wmin", Unit("energy", 1 / 60_000)),  # of Shelly's first generation
+    ("Wmin", Unit("energy", 1 / 60_000)),  # in Shelly's first generation
     ("Ws J", Unit("energy", 1 / 3_600_000)),
     ("/", Unit("percent", 100)),
 )
@@ -94,7 +92,7 @@ _DIMENSIONS: dict[str, tuple[str, ...]] = {
     "wind_direction": ("angle",),
     "rain_total": ("length",),
 }
-# Where a unit stands without a name, it tells the quantity if only one of ours is measured in it.
+# The quantity of a unit that stands without a name, where only one of ours has its dimension.
 BY_UNIT: dict[str, str] = {
     "temperature": "temperature",
     "pressure": "pressure",
@@ -109,14 +107,17 @@ BY_UNIT: dict[str, str] = {
     "percent": "level",
 }
 _YES_OR_NO = frozenset({"contact", "input", "occupancy", "switch"})
-_FLOAT = (-1e12, 1e12)  # anything measurable; the quantity has the last word
+_FLOAT = (-1e12, 1e12)  # any measurable amount; in_range() decides
 
 
-def measured_amount(quantity: str, value: object, unit: str | None = None) -> float | None:
-    """`value` in our unit of `quantity`, or `None` where it cannot be one; without `unit` it is in ours."""
+def canonical_amount(quantity: str, value: object, unit: str | None = None) -> float | None:
+    """`value` in our unit of `quantity`, or `None` where it is no number, has a wrong unit or is out of range.
+
+    Without `unit` it is in our unit already. A boolean is a value only of contacts, inputs, occupancy and switches.
+    """
     if isinstance(value, bool):
         return float(value) if quantity in _YES_OR_NO else None
-    amount = optional(value, *_FLOAT)
+    amount = number_or_none(value, *_FLOAT)
     if amount is None:
         return None
     if unit is not None:

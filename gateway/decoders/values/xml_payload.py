@@ -1,7 +1,7 @@
-"""XML from strangers: bounded before it is read, and without a document type.
+"""XML payloads (of SenML and ThingPark), bounded before parsing.
 
-Two formats can come as XML (SenML's, ThingPark's). A document type, and with it every kind of entity, is refused
-before it is read: nothing that these formats say needs one, and a bomb does.
+A document type, and with it every entity, is refused: these formats need none, and entity expansion is how a small
+document becomes a huge one.
 """
 
 from __future__ import annotations
@@ -10,27 +10,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.core import limits
-from gateway.decoders.contract import refuse
+from gateway.decoders.contract import check_size, refuse
 
 
 def root_of(payload: bytes) -> Any:
-    """The outermost element, or `DecodeError`."""
-    # Imported on first use: only sources that speak XML pay for it.
+    """The outermost element.
+
+    Raises DecodeError: "too_large" above PAYLOAD_BYTES_MAX or JSON_DEPTH_MAX, "not_text" for invalid UTF-8,
+    "wrong_shape" for XML that is not well formed or has a document type.
+    """
+    # Imported on first use: only sources with XML need it.
     from defusedxml.common import DefusedXmlException  # noqa: PLC0415
     from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
 
-    if len(payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
+    check_size(payload)
     try:
         root = fromstring(payload.decode(), forbid_dtd=True)
     except UnicodeDecodeError:
-        refuse("not_text", "payload is not UTF-8")
+        refuse("not_text", "the payload must be UTF-8")
     except DefusedXmlException:
-        refuse("wrong_shape", "a document type or an entity: no format here has one")
+        refuse("wrong_shape", "XML with a document type or an entity is not accepted")
     except (ParseError, LookupError, ValueError):
-        refuse("wrong_shape", "payload is not well-formed XML")
+        refuse("wrong_shape", "the payload must be well-formed XML")
     if _is_too_deep(root):
-        refuse("too_large", f"nested over {limits.JSON_DEPTH_MAX} deep")
+        refuse("too_large", f"XML is nested deeper than {limits.JSON_DEPTH_MAX} levels")
     return root
 
 
@@ -40,7 +43,7 @@ def local_name(tag: str) -> str:
 
 
 def _is_too_deep(root: Any) -> bool:
-    """Whether elements stand deeper in each other than any format needs; layer by layer, as bombs are deep."""
+    """Whether elements are nested deeper than JSON_DEPTH_MAX; counted layer by layer, without recursion."""
     layer: list[Any] = [root]
     for _ in range(limits.JSON_DEPTH_MAX):
         layer = [*_below(layer)]
