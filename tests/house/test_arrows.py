@@ -118,7 +118,7 @@ ROOMS: tuple[Room, ...] = (
     Room(
         "dashboard",
         1,
-        ("gateway.core.records", "gateway.core.types"),
+        ("gateway.core.ids", "gateway.core.records", "gateway.core.types"),
         ("fastapi", "starlette", "jinja2", "markupsafe", "sqlalchemy", "uvicorn", "msgspec", "pydantic", *SCREEN),
     ),
 )
