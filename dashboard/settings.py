@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dashboard import limits
+from gateway.core.ids import checked_id
 
-GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+GatewayId = Annotated[str, AfterValidator(checked_id)]
 Token = Annotated[str, Field(pattern=r"^[!-~]+$", min_length=limits.TOKEN_CHARS_MIN, max_length=limits.TOKEN_CHARS_MAX)]
 
 _ID_FORM = "a gateway id has lower-case letters, digits, '-' or '_', at most 64 of them, and begins with a letter or digit"

@@ -26,7 +26,8 @@ from gateway.core import limits
 from gateway.core.bus import Publication
 from gateway.core.ports import StoreError
 from gateway.core.site import Retention, Site
-from gateway.decoders.keys import Keys, parse_keys
+from gateway.decoders.bluetooth.keys import parse_keys
+from gateway.decoders.contract import Keys
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.runtime.app import App

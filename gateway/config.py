@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.core import limits
+from gateway.core.ids import checked_id
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.types import OfferKind
 from gateway.decoders.contract import UNSTATED
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Id = Annotated[str, AfterValidator(checked_id)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 CORNERS_MIN = 3

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 
 from gateway.adapters import stored_zip
 from gateway.core import features
+from gateway.core.ids import Id
 from gateway.core.learned import PATTERNS_FORMAT, OfferPriors, Pattern, PatternFile, parse_patterns, parse_priors
-from gateway.core.offers import Campaign, Id
+from gateway.core.offers import Campaign
 
 APP_VERSION = "0.1.0"  # the `app_min` that this code fulfils; a test compares it with pyproject.toml
 FORMAT = 1

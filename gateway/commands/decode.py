@@ -9,11 +9,11 @@ import msgspec
 
 from gateway.commands.options import command_app
 from gateway.core.types import Message
-from gateway.decoders.advertisement_forms import FORMS, Heard, decode_form
-from gateway.decoders.contract import DecodeError, Decoder, measured
-from gateway.decoders.ids import mac_or_none
-from gateway.decoders.keys import Keys, parse_key, parse_keys
+from gateway.decoders.bluetooth.advertisement_forms import FORMS, Capture, decode_form
+from gateway.decoders.bluetooth.keys import parse_key, parse_keys
+from gateway.decoders.contract import DecodeError, Decoder, Keys, rssi_or_none
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, by_topic, load
+from gateway.decoders.values.radio_ids import mac_or_none
 
 command = command_app()
 
@@ -42,7 +42,7 @@ def decode_line(line: bytes) -> bytes:
     try:
         form = captured.get("decoder")
         if isinstance(form, str) and form in FORMS:
-            return msgspec.json.encode({"decoder": form, "observations": decode_form(form, _heard(captured))})
+            return msgspec.json.encode({"decoder": form, "observations": decode_form(form, _capture(captured))})
         message = _message(captured)
         decoder = _decoder(captured, message.topic)
         keys = _keys(captured)
@@ -69,14 +69,14 @@ def _message(captured: dict[str, Any]) -> Message:
     return Message(topic, wire_payload(captured), received_at_ms)
 
 
-def _heard(captured: dict[str, Any]) -> Heard:
-    """The advertisement that a line stands for, with what a radio or a gateway would tell beside its bytes."""
+def _capture(captured: dict[str, Any]) -> Capture:
+    """The advertisement of a line, with the fields that a radio or a gateway states beside its bytes. Raises ValueError."""
     mac = mac_or_none(captured.get("mac"))
     uuid, name = captured.get("service_uuid") or "", captured.get("local_name") or ""
     if not isinstance(uuid, str) or not isinstance(name, str):
         raise ValueError("service_uuid and local_name must be texts")
     key = captured.get("bindkey") or captured.get("aes_key")
-    return Heard(wire_payload(captured), mac, measured(captured.get("rssi")), uuid, name, None if key is None else parse_key(key))
+    return Capture(wire_payload(captured), mac, rssi_or_none(captured.get("rssi")), uuid, name, None if key is None else parse_key(key))
 
 
 def _keys(captured: dict[str, Any]) -> Keys:

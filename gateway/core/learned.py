@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core import features, limits
-from gateway.core.offers import Id
+from gateway.core.ids import Id
 
 PATTERNS_FORMAT = 1
 PATTERNS_MAX = 10_000

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core import limits
+from gateway.core.ids import Id
 from gateway.core.types import Occasion, OfferKind
 
-Id = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,63}\Z")]
 MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
 
 

@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.core.ids import Id, RecordId
 from gateway.core.types import AnswerKind
 
-Id = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,63}\Z")]
-RecordId = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_.-]{0,127}\Z")]
 Amount = Annotated[int, Meta(ge=0, le=2**40)]
 CellKind = Literal["trigger"] | AnswerKind
 

@@ -1,1 +1,1 @@
-"""Wire formats: one pure decoder per file, found by name through the entry points `wayside.decoders`."""
+"""Decoders of wire formats, found by name through the entry points `wayside.decoders`."""

@@ -1,35 +1,39 @@
-"""What a decoder is, and the two ways in which it may end.
+"""The contract of a decoder: one message in, a list of observations out, or DecodeError.
 
-A decoder is a pure function from one message to a list of observations. An empty list is a fine answer
-(the message is well formed and says nothing that Wayside keeps); `DecodeError` is the other one.
-Nothing else may come out, whatever bytes go in: `checks.check_decoder()` holds every decoder to it.
+A decoder is a pure function. It returns an empty list for a message that is well formed and holds nothing that Wayside
+keeps, and raises `DecodeError` for one that its format does not allow; no other exception, whichever bytes it is given.
+`conformance.checks.check_decoder()` tests that.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation
-from gateway.decoders.keys import Keys
 
 Reason = Literal["not_text", "not_json", "too_large", "wrong_shape", "missing_field", "out_of_range", "unknown_kind", "wrong_topic"]
-"""Why a message was refused. A closed list: these are the labels of a counter."""
+"""Why a message was refused: a closed list, as these are the labels of a counter."""
 
+Keys = Mapping[str, bytes]
+"""12 lower-case hex digits of a MAC address -> the 12 or 16 bytes of its AES key."""
+
+NO_KEYS: Keys = MappingProxyType({})
 
 UNSTATED = "unstated"
-"""The hearer or device that a message does not name, not even by its topic.
+"""The scanner or device of a message that names none, neither in its topic nor in its payload.
 
-No map of scanners or devices can hold it, so what it says places nobody; the rest of the message is kept.
+It may not stand in the settings (zones, devices), so its sightings place no person; its other observations are kept.
 """
 
 
 class DecodeError(ValueError):
-    """The message is not what its format allows. `detail` names the field and the rule, never its value."""
+    """A message that its format does not allow. `detail` names the field and the rule, never the value that was sent."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -40,9 +44,9 @@ class DecodeError(ValueError):
 class Decoder(NamedTuple):
     """One wire format.
 
-    `topics` are the MQTT filters on which products publish it by default: they tell the format of a
-    message for which no source was configured. A decoder without a usual topic is only ever named.
-    `decode_with` is there where devices may encrypt what they say, and takes their keys beside the message.
+    `topics` are the MQTT filters on which products publish it by default; such a topic chooses the decoder of a message
+    without a configured source. A decoder without a usual topic has none and is only chosen by name. `decode_with`
+    takes the keys of devices beside the message, for formats that may be encrypted.
     """
 
     name: str
@@ -51,29 +55,36 @@ class Decoder(NamedTuple):
     decode_with: Callable[[Message, Keys], list[Observation]] | None = None
 
     def keyed(self, keys: Keys) -> Decoder:
-        """This decoder for a source whose devices have `keys`; `ValueError` where the format encrypts nothing."""
+        """This decoder for a source whose devices have `keys`. Raises ValueError where the format is never encrypted."""
         decode_with = self.decode_with
         if decode_with is None:
-            raise ValueError(f"{self.name} messages are never encrypted: keys are of no use")
+            raise ValueError(f"{self.name} messages are never encrypted: remove the keys of this source")
         return self._replace(decode=lambda message: decode_with(message, keys))
 
 
 def refuse(reason: Reason, detail: str) -> NoReturn:
-    """Raise `DecodeError`; one word shorter where it is read."""
+    """Raise DecodeError."""
     raise DecodeError(reason, detail)
 
 
-def parse_json(payload: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
-    """Parse a JSON payload once, bounded in size; `decoder` checks the shape in the same pass.
-
-    msgspec refuses invalid UTF-8, NaN, Infinity, trailing bytes and nesting beyond the interpreter's
-    limit; the bounds it does not know (length of texts, huge integers) are checked where values are used.
-    A `decoder` builds only what it declares and skips the rest, so nesting is bounded where there is none.
-    """
+def check_size(payload: bytes) -> None:
+    """Raise DecodeError("too_large") above PAYLOAD_BYTES_MAX."""
     if len(payload) > limits.PAYLOAD_BYTES_MAX:
-        refuse("too_large", f"payload over {limits.PAYLOAD_BYTES_MAX} bytes")
+        refuse("too_large", f"the payload is larger than {limits.PAYLOAD_BYTES_MAX} bytes")
+
+
+def parse_json(payload: bytes, decoder: msgspec.json.Decoder[Any] | None = None) -> Any:
+    """The JSON value of `payload`; `decoder` (of msgspec) checks its shape in the same pass.
+
+    Raises DecodeError: "too_large" above PAYLOAD_BYTES_MAX or JSON_DEPTH_MAX, "not_text" for invalid UTF-8, "not_json"
+    for everything else that is not JSON (NaN, Infinity and trailing bytes too), and where `decoder` refuses the shape,
+    "missing_field", "out_of_range", "unknown_kind", "too_large" or "wrong_shape".
+
+    A `decoder` builds only the fields that it declares and skips the rest, so nesting is bounded only without one.
+    """
+    check_size(payload)
     if decoder is None and _is_too_deep(payload):
-        refuse("too_large", f"nested over {limits.JSON_DEPTH_MAX} deep")
+        refuse("too_large", f"JSON is nested deeper than {limits.JSON_DEPTH_MAX} levels")
     try:
         return (decoder or _ANY).decode(payload)
     except msgspec.ValidationError as error:
@@ -81,15 +92,13 @@ def parse_json(payload: bytes, decoder: msgspec.json.Decoder[Any] | None = None)
     except msgspec.DecodeError as error:
         refuse("not_json", str(error)[:200])
     except UnicodeDecodeError:
-        refuse("not_text", "payload is not UTF-8")
+        refuse("not_text", "the payload must be UTF-8")
     except RecursionError:
-        refuse("wrong_shape", "nested too deep")
+        refuse("wrong_shape", "JSON is nested too deep")
 
 
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # whole ones, also cut off ones: linear
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)  # complete ones and ones that are cut off; takes linear time
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_MAC_CHARS_MAX = 24  # the digits, and more separators than anybody writes
-_MAC_DIGITS = re.compile("[0-9a-f]{12}", re.ASCII)
 _RSSI_DBM = (-127.0, -1.0)
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 _SHAPE_REASONS: tuple[tuple[str, Reason], ...] = (
@@ -102,7 +111,7 @@ _SHAPE_REASONS: tuple[tuple[str, Reason], ...] = (
 
 
 def _is_too_deep(payload: bytes) -> bool:
-    """Whether arrays and objects stand deeper in each other than any format needs; most payloads have too few to."""
+    """Whether arrays and objects are nested deeper than JSON_DEPTH_MAX. Most payloads have fewer brackets than that."""
     if payload.count(b"[") + payload.count(b"{") <= limits.JSON_DEPTH_MAX:
         return False
     depth = 0
@@ -114,74 +123,73 @@ def _is_too_deep(payload: bytes) -> bool:
 
 
 def _outside_texts(payload: bytes) -> bytes:
-    """What is not between quotes; where none is escaped, every other piece."""
+    """The payload without its texts. Where no quote is escaped, that is every other part between quotes."""
     return _TEXTS.sub(b"", payload) if b"\\" in payload else b"".join(payload.split(b'"')[::2])
 
 
-def _refuse_shape(said: str) -> NoReturn:
-    """Sort what msgspec found wrong into our reasons, without the value that it may quote."""
-    if said.startswith("Invalid"):  # "Invalid enum value 'anything a stranger sent' - at `$.kind`"
-        refuse("unknown_kind", f"value not on the list - at {said.rpartition(' - at ')[2][:200]}")
-    for words, reason in _SHAPE_REASONS:
-        if words in said:
-            refuse(reason, said[:200])
-    refuse("wrong_shape", said[:200])
+def _refuse_shape(found: str) -> NoReturn:
+    """Refuse with the reason that msgspec's error message stands for, without the value that it may quote."""
+    if found.startswith("Invalid"):  # "Invalid enum value 'anything' - at `$.kind`"
+        refuse("unknown_kind", f"not one of the allowed values - at {found.rpartition(' - at ')[2][:200]}")
+    for phrase, reason in _SHAPE_REASONS:
+        if phrase in found:
+            refuse(reason, found[:200])
+    refuse("wrong_shape", found[:200])
 
 
 def text(value: object, field: str) -> str:
-    """A short, printable, non-empty text, or `DecodeError`."""
+    """`value`, where it is a text of 1 to TEXT_CHARS_MAX printable characters.
+
+    Raises DecodeError: "missing_field" for no text or an empty one, "too_large", "out_of_range" for control characters.
+    """
     if not isinstance(value, str) or not value:
-        refuse("missing_field", f"{field} must be a text")
+        refuse("missing_field", f"{field} must be a text that is not empty")
     if len(value) > limits.TEXT_CHARS_MAX:
-        refuse("too_large", f"{field} over {limits.TEXT_CHARS_MAX} characters")
+        refuse("too_large", f"{field} is longer than {limits.TEXT_CHARS_MAX} characters")
     if not value.isprintable():
-        refuse("out_of_range", f"{field} holds control characters")
+        refuse("out_of_range", f"{field} contains characters that cannot be printed")
     return value
 
 
 def number(value: object, field: str, low: float, high: float) -> float:
-    """A finite number within [low, high] (bool is not one), or `DecodeError`."""
+    """`value` as a float, where it is a number within [low, high].
+
+    Raises DecodeError: "wrong_shape" for no number (a boolean is none), "out_of_range" for another number and NaN.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         refuse("wrong_shape", f"{field} must be a number")
-    if not low <= value <= high:  # False for NaN; compares integers of any size without converting them
-        refuse("out_of_range", f"{field} outside {low:g}..{high:g}")
+    if not low <= value <= high:  # False for NaN; compares integers of any size without conversion
+        refuse("out_of_range", f"{field} must be within {low:g}..{high:g}")
     return float(value)
 
 
-def mac(value: object, field: str) -> str:
-    """A MAC address in any spelling as 12 lower-case hex digits, or `DecodeError`."""
-    if isinstance(value, str) and len(value) <= _MAC_CHARS_MAX:
-        digits = value.replace(":", "").replace("-", "").lower()
-        if _MAC_DIGITS.fullmatch(digits):
-            return digits
-    text(value, field)  # what is no short text at all is refused as that
-    refuse("wrong_shape", f"{field} is not a MAC address")
-
-
 def rssi(value: object, field: str = "rssi") -> float:
-    """A received signal strength in dBm: -127..-1. 127 and 0 are the radios' words for "not measured"."""
+    """A received signal strength in dBm, -127..-1: radios report 127 or 0 for a missing measurement.
+
+    Raises DecodeError as `number()` does.
+    """
     return number(value, field, *_RSSI_DBM)
 
 
-def optional(value: object, low: float, high: float) -> float | None:
-    """A number within [low, high], or `None`: for what only refines a message, or is one of many in it."""
+def number_or_none(value: object, low: float, high: float) -> float | None:
+    """`value` as a float, where it is a number within [low, high], or `None`: for fields that a message can do without."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         return None
     return float(value)
 
 
-def measured(value: object) -> float | None:
-    """A received signal strength as `rssi()` takes it, or `None` where none was measured."""
-    return optional(value, *_RSSI_DBM)
+def rssi_or_none(value: object) -> float | None:
+    """A received signal strength as in `rssi()`, or `None` where none was measured."""
+    return number_or_none(value, *_RSSI_DBM)
 
 
-def power(value: object) -> float | None:
-    """A transmit power in dBm, or `None` where none was stated: it only refines a distance."""
-    return optional(value, -127.0, 20.0)
+def tx_power_or_none(value: object) -> float | None:
+    """A transmit power in dBm, -127..20, or `None`: it only refines a distance."""
+    return number_or_none(value, -127.0, 20.0)
 
 
 def bounded(observations: list[Observation]) -> list[Observation]:
-    """`observations` again, or `DecodeError`: one message may not fill the house."""
+    """`observations`. Raises DecodeError("too_large") above OBSERVATIONS_PER_MESSAGE_MAX."""
     if len(observations) > limits.OBSERVATIONS_PER_MESSAGE_MAX:
-        refuse("too_large", f"over {limits.OBSERVATIONS_PER_MESSAGE_MAX} observations")
+        refuse("too_large", f"the message holds more than {limits.OBSERVATIONS_PER_MESSAGE_MAX} observations")
     return observations

@@ -1,14 +1,10 @@
-"""Parsers of advertisements that are not the house's own.
-
-A brand's advertisement is understood by whoever declares a `Parser` under the entry points
-`wayside.advertisements`, ours for `bleparser` among them:
+"""Parsers of Bluetooth brands from other distributions, found through the entry points `wayside.advertisements`.
 
     [project.entry-points."wayside.advertisements"]
     my_brand = "my_package:PARSER"
 
-A parser is as pure as a decoder: the same frame and keys give the same answer, and no bytes make it raise.
-They are asked in the order of their names, after the house itself; the first that knows the advertisement
-answers for it.
+A parser is as pure as a decoder: the same frame and keys give the same result, and it raises nothing. Parsers are tried
+in the order of names on advertisements that `bluetooth/` does not know; the first result that is not `None` is taken.
 """
 
 from __future__ import annotations
@@ -18,17 +14,17 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
-from gateway.decoders.frames import Frame
-from gateway.decoders.keys import Keys
-from gateway.decoders.measured import Parsed
+from gateway.decoders.bluetooth.frames import Frame
+from gateway.decoders.contract import Keys
 from gateway.decoders.registry import BrokenDecoderError
+from gateway.decoders.values.measurements import Parsed
 
 GROUP = "wayside.advertisements"
 Parse = Callable[[Frame, Keys], Parsed | None]
 
 
 class Parser(NamedTuple):
-    """`parse` gives `None` for what is not of its brand, and a `Parsed` (perhaps empty) for what is."""
+    """`parse` returns `None` for an advertisement of another brand, else a `Parsed`, which may be empty."""
 
     name: str
     parse: Parse
@@ -36,7 +32,10 @@ class Parser(NamedTuple):
 
 @cache
 def parsers() -> tuple[Parser, ...]:
-    """All that are installed, in the order of their names; `BrokenDecoderError` names one that is none."""
+    """All installed parsers in the order of names.
+
+    Raises BrokenDecoderError for an entry point that is no Parser of its name, and for a name that is declared twice.
+    """
     found: dict[str, Parser] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value)):
         parser = point.load()

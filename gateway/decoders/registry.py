@@ -1,8 +1,7 @@
-"""Which decoders there are, and which one a topic calls for.
+"""Decoders by name and by topic, found through the entry points `wayside.decoders`.
 
-Decoders are found through the entry points `wayside.decoders`: ours are declared in pyproject.toml, and
-another distribution adds its own in the same way, without a line changed here. What is broken is told
-at once and by name: a decoder that silently is not there would look like a quiet street.
+Ours are declared in pyproject.toml, and another distribution declares its own in the same way. A broken declaration is
+an error that names it: without the decoder, its messages would only be missing.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ GROUP = "wayside.decoders"
 
 
 class DecoderNotFoundError(LookupError):
-    """No decoder answers to that name; the message names the nearest one that exists."""
+    """There is no decoder of that name; the message suggests the nearest one."""
 
 
 class BrokenDecoderError(RuntimeError):
-    """A distribution declares a decoder that is none, or that another one has declared before."""
+    """A distribution declares something that is not a decoder, or a name that another distribution has declared."""
 
 
 @cache
@@ -37,13 +36,20 @@ def _declared() -> dict[str, EntryPoint]:
 
 
 def decoder_names() -> tuple[str, ...]:
-    """The names of all decoders, in alphabetical order."""
+    """The names of all decoders, in alphabetical order.
+
+    Raises BrokenDecoderError where a name is declared twice.
+    """
     return tuple(sorted(_declared()))
 
 
 @cache
 def load(name: str) -> Decoder:
-    """The decoder called `name`; `DecoderNotFoundError` names the nearest one, or all."""
+    """The decoder called `name`.
+
+    Raises DecoderNotFoundError where there is none, and BrokenDecoderError where it cannot be loaded, is not a Decoder
+    or has another name, and where a name is declared twice.
+    """
     point = _declared().get(name)
     if point is None:
         near = get_close_matches(name, decoder_names(), n=1)
@@ -62,6 +68,9 @@ def load(name: str) -> Decoder:
 
 
 def by_topic(topic: str) -> Decoder | None:
-    """The first decoder (by name) that products use on `topic`, or `None`: unknown topics are not guessed at."""
+    """The first decoder, by name, one of whose default filters matches `topic`, or `None`.
+
+    Raises BrokenDecoderError where a decoder cannot be loaded.
+    """
     decoders = (load(name) for name in decoder_names())
     return next((decoder for decoder in decoders if any(topic_matches(one, topic) for one in decoder.topics)), None)

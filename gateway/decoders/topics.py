@@ -1,10 +1,9 @@
-"""Which topics an MQTT filter matches.
+"""MQTT topic filters: the rules of MQTT 5.0, section 4.7.
 
-Brokers do this for the subscriptions that we make; we need it again on our side of the wire, where one
-connection carries many sources and each message must find the decoder of its own. The rules are those
-of the MQTT specification (5.0 section 4.7): `+` stands for exactly one level, also an empty one; `#`
-for the parent and everything below it, and only at the end; a filter that begins with a wildcard never
-matches a topic that begins with `$`, so that a broker's own statistics do not arrive by accident.
+The broker applies the same rules to our subscriptions. A gateway applies the rules again, because one connection
+carries several sources and each message needs the decoder of its own source. `+` is exactly one level, which may be
+empty; `#` is the parent and everything below it, and only stands at the end; a filter that begins with a wildcard does
+not match a topic that begins with `$`, such as the broker's own statistics.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def _is_level(level: str) -> bool:
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:
-    """Whether a message on `topic` belongs to `topic_filter`; a malformed filter matches nothing."""
+    """Whether `topic_filter` matches `topic`; a malformed filter matches nothing."""
     if not topic or not is_filter(topic_filter):
         return False
     if topic.startswith("$") and topic_filter[0] in "+#":

@@ -1,1 +1,1 @@
-"""The room of the decoders, held to its cases, to the conformance suite and to real messages."""
+"""Tests of the decoders: hand-made cases, the conformance suite and real messages."""

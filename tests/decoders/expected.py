@@ -1,8 +1,8 @@
-"""What the source of a real message says of it (`expected` in the shared data), found again in our observations.
+"""Expectations of the shared data (`expected`), compared with our observations.
 
-Each leaf of `expected` is a claim: a number must stand in some observation (in our unit), a text must be a device,
-an id, a state or a quantity. Where that would match by accident, a format has a function of its own in `CLAIMS`.
-What Wayside does not keep stands in `NOT_KEPT` with the reason; a row that explains nothing any more is a fault.
+Each leaf of `expected` is a claim: a number must stand in some observation (in our unit), a text must be a device, an
+id, a state or a quantity. Formats for which that would match by accident have a function of their own in `CLAIMS`.
+Values that Wayside does not keep stand in `NOT_KEPT` with the reason; a row there that explains nothing is a fault.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from gateway.commands.decode import wire_payload
 from gateway.core.types import Message, Observation, Position, Reading, Sighting, Status
-from gateway.decoders.ids import canonical_id
+from gateway.decoders.values.radio_ids import canonical_id
 from tests.decoders.expected_ble import CLAIMS_BLE, CUT_OFF, NOT_KEPT_BLE
 from tests.decoders.expected_city import CLAIMS_CITY, NOT_KEPT_CITY
 from tests.kit.shared import shared_messages
@@ -26,11 +26,11 @@ SHARE_MIN = 0.98
 RECEIVED_AT_MS = 1_790_000_000_000
 
 Claims = Callable[[dict[str, Any]], Iterator[tuple[str, Callable[[list[Observation]], bool]]]]
-"""Of one line of the shared data: the path of each claim below `expected`, and whether observations hold it."""
+"""A line of the shared data -> the path of each claim below `expected`, and whether observations hold it."""
 
 
 class Tally(NamedTuple):
-    """What was claimed of the messages of a format; `missed` are claims without an explanation."""
+    """Claims of a format that are matched and explained; `missed` are the others."""
 
     matched: int
     explained: int
@@ -38,25 +38,28 @@ class Tally(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The part of the claims that should be matched which is."""
+        """The matched part of all claims that are not explained."""
         return self.matched / max(1, self.matched + len(self.missed))
 
 
+class UnseenError(ValueError):
+    """An expectation of a kind or shape that the tables do not know; the message names it."""
+
+
 def message_of(line: dict[str, Any]) -> Message:
-    """The message that a line of the shared data stands for, as it was on the wire."""
+    """The message of a line of the shared data, with the bytes of the broker. Raises ValueError for a line without one."""
     return Message(line["topic"] or "", wire_payload(line), RECEIVED_AT_MS)
 
 
 def tally(form: str, decode: Callable[[dict[str, Any]], list[Observation]]) -> Tally:
-    """Compare what is expected of each message with what `decode` makes of it."""
+    """Compare the expectations of each message with the result of `decode`."""
     matched = explained = 0
     missed: list[str] = []
     for line in shared_messages(form):
         if line.get("negative") or "expected" not in line or line["id"] in CUT_OFF:
             continue
-        observations = decode(line)
-        for path, holds in CLAIMS.get(form, leaf_claims)(line):
-            if holds(observations):
+        for path, holds in judged(form, line, decode(line)):
+            if holds:
                 matched += 1
             elif reason_for(form, path):
                 explained += 1
@@ -65,13 +68,42 @@ def tally(form: str, decode: Callable[[dict[str, Any]], list[Observation]]) -> T
     return Tally(matched, explained, missed)
 
 
+def judged(form: str, line: dict[str, Any], observations: list[Observation], claims: Claims | None = None) -> list[tuple[str, bool]]:
+    """The path of each claim of a line, and whether `observations` hold it. Raises UnseenError for unknown kinds and shapes."""
+    if isinstance(line["expected"], dict) and "contains" in line["expected"]:
+        claims = observation_claims
+    try:
+        return [(path, holds(observations)) for path, holds in (claims or CLAIMS.get(form, leaf_claims))(line)]
+    except KeyError as error:
+        raise UnseenError(f"{form}: unknown kind or missing field {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UnseenError(f"{form}: an expectation of unknown shape ({error})") from error
+
+
+def observation_claims(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
+    """Each observation below `contains` and `must_not_contain`, compared in the fields that it states."""
+    for name, is_wanted in (("contains", True), ("must_not_contain", False)):
+        for place, stated in enumerate(line["expected"].get(name, ())):
+            yield f"{name}.{place}", partial(_has_observation, stated=stated, is_wanted=is_wanted)
+
+
+def _has_observation(observations: list[Observation], stated: dict[str, Any], *, is_wanted: bool) -> bool:
+    built = [msgspec.to_builtins(one) for one in observations]
+    return is_wanted == any(all(field in one and _is_same(one[field], value) for field, value in stated.items()) for one in built)
+
+
+def _is_same(value: object, stated: object) -> bool:
+    is_number = isinstance(value, (int, float)) and isinstance(stated, (int, float))
+    return bool(value == pytest.approx(stated, rel=1e-3, abs=1e-3)) if is_number else value == stated
+
+
 def reason_for(form: str, path: str) -> str | None:
-    """Why Wayside does not keep what stands at `path`, if there is a reason."""
+    """The reason for which Wayside does not keep the value at `path`, or `None`."""
     return next((reason for pattern, reason in NOT_KEPT.get(form, {}).items() if re.fullmatch(pattern, path)), None)
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """The path and value of everything in `value` that is neither object nor array."""
+    """Path and value of everything in `value` that is neither object nor array."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from leaves(inner, f"{path}.{key}" if path else str(key))
@@ -83,13 +115,13 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def leaf_claims(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """Each leaf of `expected` on its own: the claim for formats that need no more."""
+    """Each leaf of `expected`: the claims of formats without a function of their own."""
     for path, value in leaves(line["expected"]):
         yield path, partial(holds_value, value=value)
 
 
 def holds_value(observations: list[Observation], value: object) -> bool:
-    """Whether some observation holds `value`: the same number, or the same id in the house's spelling."""
+    """Whether some observation holds `value`: the same number, or the same id in canonical spelling."""
     held = [inner for one in observations for _, inner in leaves(msgspec.to_builtins(one))]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         numbers = [one for one in held if isinstance(one, (int, float)) and not isinstance(one, bool)]
@@ -97,20 +129,20 @@ def holds_value(observations: list[Observation], value: object) -> bool:
     return isinstance(value, str) and (value in held or canonical_id(value) in held)
 
 
-# --- formats of which a number alone would say too little -----------------------------------------
+# --- formats for which a number alone would match by accident ------------------------------------
 _SENML_QUANTITIES = {"Cel": "temperature", "%RH": "humidity", "%EL": "battery", "V": "voltage", "A": "current"}
 _SENML_IS_POSITION = {"lat": "latitude_deg", "lon": "longitude_deg"}
 
 
 def _senml(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """A resolved record: its name, quantity and value together, and apart from them its time."""
+    """A resolved record: its name, quantity and value together, and its time separately."""
     numbers = (record for record in line["expected"].get("resolved", []) if "v" in record)
     for place, record in enumerate(numbers):
         yield f"{place}.v", partial(_has_record, record=record)
         yield f"{place}.now" if record["t"] == _RESOLVED_AT_S else f"{place}.t", partial(_has_record_then, record=record)
 
 
-_RESOLVED_AT_S = 1_498_780_179.0  # when the RFC's authors resolved records that state no time
+_RESOLVED_AT_S = 1_498_780_179.0  # the time at which the RFC's authors resolved records without a time
 
 
 def _has_record(observations: list[Observation], record: dict[str, Any]) -> bool:
@@ -122,7 +154,7 @@ def _has_record_then(observations: list[Observation], record: dict[str, Any]) ->
 
 
 def _senml_records(observations: list[Observation], record: dict[str, Any]) -> list[int | None]:
-    """The times of what was made of `record`."""
+    """The times of the observations of `record`."""
     field = _SENML_IS_POSITION.get(record["u"])
     if field is not None:
         places = [one for one in observations if isinstance(one, Position) and one.device == record["n"]]
@@ -135,7 +167,7 @@ def _senml_records(observations: list[Observation], record: dict[str, Any]) -> l
 
 
 def _sparkplug(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """A metric: its name, value and time in one reading; the message's own time in any observation."""
+    """A metric: its name, value and time in one reading; the message's time in any observation."""
     expected = line["expected"]
     kind = line["topic"].split("/")[2]
     for metric in expected.get("metrics", []):
@@ -165,7 +197,7 @@ def _has_state(observations: list[Observation], state: str) -> bool:
 
 
 def _owntracks(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """The kind of message: a position, a crossing, a sign of life, or nothing that is kept."""
+    """The kind of message: a position, a crossing, a status, or nothing."""
     yield "_type", partial(_is_of_type, kind=line["expected"]["_type"], has_place="lat" in line["payload"])
 
 
@@ -178,7 +210,7 @@ def _is_of_type(observations: list[Observation], kind: str, *, has_place: bool) 
 
 
 def _shelly_gen2(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """Who speaks, and of a notification that it shows the device alive, at its time."""
+    """The device, and of a notification a status at its time."""
     expected = line["expected"]
     yield "src", partial(holds_value, value=expected["src"])
     yield "method", partial(_is_alive_at, at_ms=round(line["payload"]["params"]["ts"] * 1_000))
@@ -189,7 +221,7 @@ def _is_alive_at(observations: list[Observation], at_ms: int) -> bool:
 
 
 def _senml_xml(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """The name of the same pack in JSON: what its records hold stands in their attributes as well."""
+    """The name of the same pack in JSON: the attributes hold the same values."""
     records = re.findall(r'n="([a-z]+)"[^>]* v="([0-9.]+)"', line["payload"])
     yield "same_as", partial(_has_values, records=[(name, float(value)) for name, value in records])
 
@@ -200,7 +232,7 @@ def _has_values(observations: list[Observation], records: list[tuple[str, float]
 
 
 def _minew_json(line: dict[str, Any]) -> Iterator[tuple[str, Callable[[list[Observation]], bool]]]:
-    """How many iBeacons were heard, and who heard them."""
+    """The number of iBeacons, and the gateway that received them."""
     expected = line["expected"]
     yield "n_beacons", partial(_hears_beacons, count=expected["n_beacons"])
     if "gateway_mac" in expected:
@@ -223,7 +255,7 @@ CLAIMS: dict[str, Claims] = {
     "sparkplug_b": _sparkplug,
 }
 
-# --- what is claimed and not kept: format -> pattern of paths -> why ------------------------------
+# --- values that are not kept: format -> pattern of paths -> reason ------------------------------
 NOT_KEPT: dict[str, dict[str, str]] = {
     **NOT_KEPT_BLE,
     **NOT_KEPT_CITY,

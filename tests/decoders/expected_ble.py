@@ -1,7 +1,7 @@
-"""What the sources of Bluetooth messages say of them, as claims for `expected.py`.
+"""Expectations of Bluetooth messages, as claims for `expected.py`.
 
-Sources name and measure alike in their own words, so each of their words is translated once: to a quantity and a
-unit of the house, or to the reason why it is not kept. A word without either is a fault of this table.
+Each source has its own names of values. The tables translate each name to a quantity and a unit, or give the reason for
+which it is not kept. A name in neither table is a fault of the tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gateway.core.types import Observation, Position, Reading, Sighting
 
 Claim = tuple[str, Callable[[list[Observation]], bool]]
 
-# A source's word -> our quantity and how many of its unit make one of ours; -1 turns "open" into "in contact".
+# A source's name -> our quantity and how many of its unit make one of ours; -1 turns "open" into "in contact".
 WORDS: dict[str, tuple[str, float]] = {
     "temperature": ("temperature", 1),
     "temperature_1": ("temperature", 1),
@@ -120,7 +120,7 @@ WORDS: dict[str, tuple[str, float]] = {
     "msd.events.detect": ("occupancy", 1),
     "msd.events.din": ("input", 1),
 }
-# Words that mean something else with this value: a power that is on or off, a distance in millimetres.
+# Names with another meaning for this value: a power that is on or off, a distance in millimetres.
 _BY_VALUE: dict[tuple[str, str, object], tuple[str, float]] = {
     ("bthome_v1_svcdata", "power", "True"): ("switch", 1),
     ("bthome_v2_svcdata", "power", "True"): ("switch", 1),
@@ -128,7 +128,7 @@ _BY_VALUE: dict[tuple[str, str, object], tuple[str, float]] = {
     ("bthome_v1_svcdata", "mass", "74.86"): ("mass", 1 / 0.45359237),  # pounds
     ("bthome_v2_svcdata", "distance", "12"): ("distance", 1_000),
 }
-_VOLTS_WORD = ("ruuvi_mfgdata", "battery")  # in mV; the word for a percentage elsewhere
+_VOLTS_WORD = ("ruuvi_mfgdata", "battery")  # in mV; elsewhere this name is a percentage
 
 _NAMES = "an identity or an address"
 _PACKET = "numbers packets: a decoder remembers nothing to compare it with"
@@ -136,7 +136,7 @@ _MODEL = "the name of a product: Wayside keeps what it says, not what it is call
 _LIBRARY = "the state of the library that made it"
 _BODY_OF_FRAME = "how the frame is built"
 _MOTION = "nothing in Wayside asks for axes of acceleration"
-# A source's word that claims nothing of ours -> why.
+# A source's name that is no claim -> reason.
 SILENT: dict[str, str] = {
     "type": _MODEL,
     "firmware": _MODEL,
@@ -214,7 +214,7 @@ SILENT: dict[str, str] = {
     "uptime": "seconds, minutes, hours or days: see Status where the format states it in one unit",
     "rssi": "checked with the address",
 }
-# Expectations that the collection took from another message of the same test: the bytes say otherwise.
+# Expectations that the collection took from another message of the same test.
 MIXED_UP: dict[str, tuple[str, ...]] = {
     "A02061": ("msd.battery", "msd.temperature", "msd.temperatureExt"),
     "A02063": ("msd.temperature", "msd.temperatureExt"),
@@ -223,13 +223,13 @@ MIXED_UP: dict[str, tuple[str, ...]] = {
     "A02083": ("msd.battery", "msd.temperature", "msd.humidity", "msd.voc"),
     "A02080": ("msd.events.detect",),
     "A02084": ("msd.counter", "msd.events.ir", "msd.events.button"),
-    "A01171": ("Voltage",),  # a vector of Ruuvi's format C5 that begins with 05: too short for what it claims to be
+    "A01171": ("Voltage",),  # a vector of Ruuvi's format C5 that begins with 05, for which it is too short
     "A01172": ("Voltage",),
 }
 
 
 def ble_claims(line: dict[str, Any]) -> Iterator[Claim]:
-    """Each word of `expected` that is a measurement or an identity."""
+    """Each name in `expected` that is a measurement or an identity."""
     expected = line["expected"]
     yield from _identity(expected)
     for word, value in expected.items():
@@ -244,7 +244,7 @@ def ble_claims(line: dict[str, Any]) -> Iterator[Claim]:
 
 
 def unexplained(line: dict[str, Any]) -> list[str]:
-    """Words of `expected` that are in neither table."""
+    """Names in `expected` that are in neither table."""
     known = WORDS.keys() | SILENT.keys() | _IDENTITIES
     return [word for word in line["expected"] if word not in known]
 
@@ -297,7 +297,7 @@ _NOBODY = ("f" * 12,)
 
 
 def _is_named(what: str, observations: list[Observation]) -> bool:
-    """Whether somebody is named so, whatever the dashes."""
+    """Whether an observation has this id, without regard to dashes."""
     plain = what.replace("-", "")
     return any(name.replace("-", "").endswith(plain) for name in _names(observations))
 
@@ -324,7 +324,7 @@ def _is_heard(rssi_dbm: float, observations: list[Observation]) -> bool:
 
 
 def _names(observations: list[Observation]) -> set[str]:
-    """Everybody whom the observations name."""
+    """All ids in the observations."""
     names: set[str] = set()
     for one in observations:
         names |= {one.hearer, one.heard} if isinstance(one, Sighting) else {getattr(one, "device", "")}
@@ -332,7 +332,7 @@ def _names(observations: list[Observation]) -> set[str]:
 
 
 def binary_claims(line: dict[str, Any]) -> Iterator[Claim]:
-    """Of the decoded tags of a binary message: each address, and the mean of the strengths in which it was heard."""
+    """Of the decoded tags of a binary message: each address, and the mean rssi."""
     for place, raddec in enumerate(line["expected"]["raddecs"]):
         (signature,) = raddec["rssiSignature"]
         if place not in _NAMED_BY_BEACON:
@@ -356,5 +356,5 @@ NOT_KEPT_BLE: dict[str, dict[str, str]] = {
     "cassia_scan": {"name": _MODEL},
     "theengs_ble_json": {r".*": "brands have a measure of their own: `python -m tests.decoders.brands`"},
 }
-# Lines that hold no message: the collection cut them off.
+# Lines without a message, cut off by the collection.
 CUT_OFF: dict[str, str] = {"A02054": "a JSON text of which only the first bracket was taken down"}

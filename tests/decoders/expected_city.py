@@ -1,9 +1,8 @@
-"""What the sources of city and LoRaWAN messages say of them, as claims for `expected.py`.
+"""Expectations of city and LoRaWAN messages, as claims for `expected.py`.
 
-LoRaWAN lines hold what ThingsBoard's converters made of them. A converter is written for one model of sensor;
-Wayside reads what the message itself tells, so what only the model's manual knows is not claimed against it but
-listed in `NOT_KEPT_CITY`, each with its reason. NGSI lines state an entity's id and type: the type claims what kind of
-observation the entity must give.
+LoRaWAN lines hold the result of ThingsBoard's converters, each of which is written for one model of sensor. Wayside
+reads only what a message states by itself, so values that need the manual of the model are listed in `NOT_KEPT_CITY`
+with the reason. NGSI lines state an entity's id and type; the type is a claim for the kind of observation.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from gateway.core.types import Count, Observation, Position, Reading, Status
 
 Claim = tuple[str, Callable[[list[Observation]], bool]]
 
-# A converter's name for a value -> our quantity and what the value is divided by.
+# A converter's name for a value -> our quantity and the divisor of the value.
 _READINGS: dict[str, tuple[str, float]] = {
     "temperature": ("temperature", 1),
     "humidity": ("humidity", 1),
@@ -104,7 +103,7 @@ def lorawan_claims(line: dict[str, Any]) -> Iterator[Claim]:
 
 
 def ngsi_claims(line: dict[str, Any]) -> Iterator[Claim]:
-    """The entity's id as the device of everything, and of its type the kind of observation that it measures."""
+    """The entity's id as the device of all observations, and the kind of observation that its type measures."""
     expected = line["expected"]
     yield "id", partial(_is_all_of, device=expected["id"])
     kind = _MEASURING.get(expected["type"])
@@ -145,7 +144,7 @@ def _is_held(observations: list[Observation], name: str, value: object) -> bool:
     return any(isinstance(one, Count) and (one.what, one.count) == (what, value) for one in observations)
 
 
-# --- what is claimed and not kept: pattern of paths -> why -----------------------------------------
+# --- values that are not kept: pattern of paths -> reason ------------------------------------------
 _BY_MODEL = "the bytes say what it is only to who knows the model, and no message names its model"
 _DECENTLAB = {
     r"DL-.*/(?!battery_voltage$|lora_).*": f"{_BY_MODEL}; with it `test_sensor_payloads` reads the same bytes",

@@ -1,14 +1,20 @@
-"""The formats of the house: each that has a file of hand-made cases is held to everything that the tests ask."""
+"""The formats with a file of hand-made cases; all tests of formats run on each of them."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
 
-from gateway.decoders.checks import Case, parse_cases
+from gateway.core.types import Message
+from gateway.decoders.conformance.checks import Case, parse_cases
 
 _CASES = Path(__file__).parent / "cases"
 FORMATS = tuple(sorted(path.stem for path in _CASES.glob("*.jsonl")))
+
+
+def cases_messages(form: str) -> list[Message]:
+    """The messages of the cases of one format; none where it has no cases."""
+    return [case.message for case in cases_of(form)] if form in FORMATS else []
 
 
 @cache

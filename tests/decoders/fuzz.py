@@ -1,11 +1,11 @@
-"""Messages that nobody sent, by the hundred thousand: `python -m tests.decoders.fuzz [format ...]`.
+"""Fuzzing of the decoders, with a million messages: `python -m tests.decoders.fuzz [format ...]`.
 
-Of every real message and every case of a format: each truncation; each byte changed in four ways; the first half of one
-message with the second half of another; and of some of them everything that `gateway.decoders.mutations` makes (JSON bent
-in every place, hostile topics, noise, nesting to the ceiling). Whatever goes in, only well-formed observations or
-`DecodeError` may come out. What is drawn is seeded, so a fault comes back until it is mended. Printed beside the counts
-are the refusals and the slowest single message (of this thread's own time): a payload that costs more than its bytes
-would show there.
+For every real message and every case of a format: each truncation; each byte changed in four ways; the first half of
+one message with the second half of another; and for some of them all mutations of
+`gateway.decoders.conformance.mutations` (JSON changed in every place, hostile topics, noise, deep nesting). A decoder
+may only return well-formed observations or raise `DecodeError`. Random choices are seeded, so a fault can be repeated.
+The table also shows the refusals and the slowest single message (thread time), in which a payload that costs more than
+its length would show.
 """
 
 from __future__ import annotations
@@ -21,24 +21,22 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.core.types import Message
+from gateway.decoders.conformance.mutations import mutations
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
-from gateway.decoders.mutations import mutations
-from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
-from tests.decoders.expected import message_of
-from tests.decoders.formats import FORMATS, cases_of
-from tests.kit.shared import shared_messages
+from gateway.decoders.registry import decoder_names, load
+from tests.decoders.formats import FORMATS, cases_messages
+from tests.decoders.message_sets import Unmeasured, arguments, messages_of
 
 MUTATIONS_MIN = 100_000
-BENT_MESSAGES = 6  # of a format: bending one in every place makes some thousands
+BENT_MESSAGES = 6  # of a format: the JSON of one gives some thousands of mutations
 BYTES_CHANGED_MAX = 400
 SEED = 20_261_122
-_OURS_ALONE = "wayside_v1"
-_CHANGES = (0x01, 0x20, 0x80, 0xFF)  # the bits of a byte that are turned over
+_CHANGES = (0x01, 0x20, 0x80, 0xFF)  # the bits of a byte that are flipped
 
 
 class Fuzzed(NamedTuple):
-    """What came of one format; `faults` name the message and what was wrong."""
+    """The counts of one format; `faults` name the message and the fault."""
 
     messages: int
     truncations: int
@@ -48,10 +46,9 @@ class Fuzzed(NamedTuple):
     faults: list[str]
 
 
-def fuzzed(form: str, *, messages_max: int | None = None, every: int = 1) -> Fuzzed:
-    """Fuzz one format; `messages_max` and `every` (of so many, one is tried) make a slice of it."""
+def fuzzed(form: str, known: list[Message], *, messages_max: int | None = None, every: int = 1) -> Fuzzed:
+    """Fuzz one format from its `known` messages, at least one; `messages_max` and `every` (of so many, one is tried) make a slice of it."""
     draw = random.Random(SEED)  # noqa: S311 - to be repeated, not to be secret
-    known = _known(form)
     messages = known if messages_max is None else draw.sample(known, min(messages_max, len(known)))
     run = _Run(form)
     for message in messages:
@@ -64,7 +61,7 @@ def fuzzed(form: str, *, messages_max: int | None = None, every: int = 1) -> Fuz
 
 
 class _Run:
-    """Counts what is tried on one format."""
+    """Counts of the messages tried on one format."""
 
     def __init__(self, form: str) -> None:
         self.truncations = self.mutated = self.refused = self.slowest_ns = 0
@@ -92,11 +89,6 @@ class _Run:
         self.faults += [f"{self._form}: {fault} of {message!r:.600}" for one in observations if (fault := fault_of(one))]
 
 
-def _known(form: str) -> list[Message]:
-    real = [] if form == _OURS_ALONE else [message_of(line) for line in shared_messages(form)]
-    return real + [case.message for case in cases_of(form)]
-
-
 def _truncations(message: Message) -> Iterator[Message]:
     return (_with(message, message.payload[:end]) for end in range(len(message.payload)))
 
@@ -120,11 +112,15 @@ def _with(message: Message, payload: bytes) -> Message:
     return Message(message.topic, payload, message.received_at_ms)
 
 
-def main() -> int:
-    """Print the table; 1 where a fault was found, or too little was tried to find one."""
-    forms = sys.argv[1:] or FORMATS
-    table = Table("format", "messages", "truncations", "mutations", "refused", "slowest ms", "faults", title="Messages that nobody sent")
-    found = {form: fuzzed(form) for form in forms}
+def main(given: list[str] | None = None) -> int:
+    """Print the table; 1 where a fault was found, or too little was tried to find one, else 2 where something was not measured."""
+    asked, unmeasured = arguments(__doc__ or "", given), Unmeasured()
+    table = Table("format", "messages", "truncations", "mutations", "refused", "slowest ms", "faults", title="Fuzzed messages")
+    found: dict[str, Fuzzed] = {}
+    for form in asked.choose(FORMATS):
+        lines = asked.lines.get(form, [])
+        if unmeasured.knows(form, lines) and form in decoder_names():
+            found[form] = fuzzed(form, messages_of(form, lines, unmeasured) + cases_messages(form))
     for form, one in found.items():
         counts = (one.messages, one.truncations, one.mutated, one.refused)
         table.add_row(form, *(f"{count:,}" for count in counts), f"{one.slowest_ms:.1f}", str(len(one.faults)))
@@ -135,7 +131,8 @@ def main() -> int:
     console.print(f"{tried:,} messages, {len(faults)} faults")
     for fault in faults[:20]:
         console.print(fault, markup=False, style="red")
-    return 1 if faults or (not sys.argv[1:] and tried < MUTATIONS_MIN) else 0
+    left_out = unmeasured.report(lambda text: console.print(text, markup=False))
+    return 1 if faults or (not asked.formats and tried < MUTATIONS_MIN) else left_out
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""How long each decoder takes: `python -m tests.decoders.speed [format ...]`.
+"""Time that each decoder takes: `python -m tests.decoders.speed [format ...]`.
 
-Method: every real message of a format (shared data; its hand-made cases where there are none) that is decoded and not
-refused is decoded once to load what is imported on first use. Then one batch at a time: all messages of the format in
-turn, each decoded once (batch of 1), and 64 messages drawn round the format's messages, decoded one after the other in one
-go (batch of 64: what a busy inbox hands over; caches and branches are warm). Each repeat times whole rounds with
-`time.thread_time_ns` (of this thread's own time: neighbours on a machine that is shared cost it caches, but no turns; the
-clock itself is a third of a microsecond of each batch of 1) and the garbage collector as it is on the road; a repeat's
-figure is its time by its messages.
-The least of the repeats is what the code costs, the median what this machine, with its other work, made of it.
-`gives` is how many observations a message gives: bodies that hold many radios cost more. The ceiling of common JSON
-formats (`COMMON`) at batches of 64 is 15 µs for a message of up to five observations and 3 µs for each further one; 1
-is returned where the least of one is above it.
+Method: every real message of a format (of its hand-made cases where there are none) that is not refused is decoded
+once, for the imports on first use. Then, one batch at a time: all messages of the format in turn (batch of 1), and 64
+messages, the format's own repeated, decoded in one go (batch of 64, as from a full mailbox, with warm caches). Each
+repeat times whole rounds with `time.thread_time_ns` (other processes cost caches, but no turns; reading the clock is a
+third of a microsecond of each batch of 1), with the garbage collector on as in a gateway; its figure is the time
+divided by the messages. The minimum of the repeats is the cost of the code, the median that on this machine with its
+other load.
+
+`gives` is the mean number of observations, as messages with many radios cost more. The ceiling of common JSON formats
+(`COMMON`) in batches of 64 is 15 µs for a message of up to five observations and 3 µs for each further one; the exit
+code is 1 where the minimum of one is above it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,17 @@ from rich.table import Table
 
 from gateway.core.types import Message
 from gateway.decoders.contract import DecodeError, Decoder
-from gateway.decoders.registry import load
-from tests.decoders.expected import message_of
-from tests.decoders.formats import FORMATS, cases_of
-from tests.kit.shared import shared_messages
+from gateway.decoders.registry import decoder_names, load
+from tests.decoders.formats import FORMATS, cases_messages
+from tests.decoders.message_sets import Unmeasured, arguments, messages_of
 
 REPEATS = 15
 BATCH = 64
-ROUND_MESSAGES_MIN = 256  # a repeat shorter than a scheduler's tick would time the scheduler
+ROUND_MESSAGES_MIN = 256  # a shorter repeat would measure the ticks of the scheduler
 CEILING_US = 15.0
 CEILING_FOR = 5
 CEILING_FURTHER_US = 3.0
 COMMON = ("espresense", "owntracks", "ruuvi_gateway", "shelly_gen2_rpc", "tasmota", "theengs_gateway_mqtt", "wayside_v1", "zigbee2mqtt")
-OURS_ALONE = "wayside_v1"
 
 
 class Timing(NamedTuple):
@@ -54,15 +52,13 @@ class Timing(NamedTuple):
 
     @property
     def ceiling_us(self) -> float:
-        """What such messages may cost at most."""
+        """The ceiling for such messages."""
         return CEILING_US + CEILING_FURTHER_US * max(0.0, self.gives_mean - CEILING_FOR)
 
 
-def decodable(form: str) -> list[Message]:
-    """The messages of a format that its decoder takes."""
+def decodable(form: str, messages: list[Message]) -> list[Message]:
+    """Those of `messages` that the format's decoder takes."""
     decoder = load(form)
-    cases = [case.message for case in cases_of(form)]
-    messages = cases if form == OURS_ALONE else [message_of(line) for line in shared_messages(form)]
     return [message for message in messages if _is_taken(decoder, message)]
 
 
@@ -74,9 +70,8 @@ def _is_taken(decoder: Decoder, message: Message) -> bool:
     return True
 
 
-def timing(form: str, repeats: int = REPEATS) -> Timing:
-    """Time one format."""
-    messages = decodable(form)
+def timing(form: str, messages: list[Message], repeats: int = REPEATS) -> Timing:
+    """Time one format on `messages`, each of which its decoder takes; at least one."""
     batch = [*islice(cycle(messages), BATCH)]
     single = [_single_us(form, messages) for _ in range(repeats)]
     many = [_batch_us(form, batch) for _ in range(repeats)]
@@ -86,7 +81,7 @@ def timing(form: str, repeats: int = REPEATS) -> Timing:
 
 
 def _single_us(form: str, messages: list[Message]) -> float:
-    """Each message on its own: the clock is read around every one."""
+    """Each message by itself: the clock is read around every one."""
     decode = load(form).decode
     rounds = -(-ROUND_MESSAGES_MIN // len(messages))
     spent = 0
@@ -108,12 +103,20 @@ def _batch_us(form: str, batch: list[Message]) -> float:
     return (time.thread_time_ns() - begin) / rounds / BATCH / 1_000
 
 
-def main() -> int:
-    """Print the table; 1 where a common format is above its ceiling."""
+def main(given: list[str] | None = None) -> int:
+    """Print the table; 1 where a common format is above its ceiling, else 2 where something was not measured."""
+    asked, unmeasured = arguments(__doc__ or "", given), Unmeasured()
     table = Table("format", "messages", "bytes", "gives", "1: min", "1: median", "64: min", "64: median", title="µs per message")
     slow: list[str] = []
-    for form in sys.argv[1:] or FORMATS:
-        found = timing(form)
+    for form in asked.choose(FORMATS):
+        lines = asked.lines.get(form, [])
+        if not unmeasured.knows(form, lines) or form not in decoder_names():
+            continue
+        messages = decodable(form, messages_of(form, lines, unmeasured) or cases_messages(form))
+        if not messages:
+            unmeasured.add(f"{form}: no message that its decoder takes", len(lines))
+            continue
+        found = timing(form, messages)
         figures = (found.single_us, found.single_median_us, found.batch_us, found.batch_median_us)
         table.add_row(form, str(found.messages), f"{found.bytes_mean:.0f}", f"{found.gives_mean:.1f}", *(f"{one:.1f}" for one in figures))
         if form in COMMON and found.batch_us > found.ceiling_us:
@@ -121,7 +124,8 @@ def main() -> int:
     console = Console(width=100)
     console.print(table)
     console.print(f"above the ceiling: {', '.join(slow) or 'no common format'}")
-    return 1 if slow else 0
+    left_out = unmeasured.report(lambda text: console.print(text, markup=False))
+    return 1 if slow else left_out
 
 
 if __name__ == "__main__":

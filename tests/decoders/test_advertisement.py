@@ -1,4 +1,4 @@
-"""What is read in raw Bluetooth bytes, and that sentinels and noise say nothing."""
+"""Raw Bluetooth advertisements: identities and readings, and none for "not available" values and noise."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
-from gateway.decoders.advertisement import NOTHING, Advertisement, from_hex, understand
-from gateway.decoders.beacons import ibeacon
-from gateway.decoders.frames import Frame, frame_of
-from gateway.decoders.ids import canonical_id, ibeacon_id, mac_or_none
-from gateway.decoders.ruuvi_formats import decode_ruuvi
+from gateway.decoders.bluetooth.advertisement import NOTHING, Advertisement, parse_advertisement, parse_hex
+from gateway.decoders.bluetooth.beacons import ibeacon
+from gateway.decoders.bluetooth.frames import Frame, frame_of
+from gateway.decoders.bluetooth.ruuvi import decode_ruuvi
+from gateway.decoders.contract import DecodeError
+from gateway.decoders.values.radio_ids import canonical_id, eui, eui_or_none, ibeacon_id, mac, mac_or_none
 
 IBEACON = "0201061aff4c0002155a1e00000000400080000000000000ff03e80007c5"
 
 
 def test_an_ibeacon() -> None:
-    assert from_hex(IBEACON) == Advertisement("iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-7", -59.0, understood=True)
+    assert parse_hex(IBEACON) == Advertisement("iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-7", -59.0, is_known=True)
 
 
 @pytest.mark.parametrize(
@@ -31,17 +32,17 @@ def test_an_ibeacon() -> None:
         "00" + IBEACON,  # padding ends an advertisement
         "03039904",
         "04ff9904ff",
-        "02011a0aff4c0010054b1c3d5e6f",  # a phone's chatter
+        "02011a0aff4c0010054b1c3d5e6f",  # of a phone
         "1eff06000109200262a12a0e18f1516c3d7dabd42556c51b45e9094eb88d2b",  # a laptop's
     ],
 )
 def test_what_is_not_understood_says_nothing(text: str) -> None:
-    assert from_hex(text) == NOTHING
+    assert parse_hex(text) == NOTHING
 
 
 @pytest.mark.parametrize("text", [None, 7, "0", "zz", "02 0", ["02"]])
 def test_what_is_not_hex_is_no_advertisement(text: object) -> None:
-    assert from_hex(text) is None
+    assert parse_hex(text) is None
 
 
 def test_structures_stop_where_one_is_cut_off() -> None:
@@ -64,7 +65,7 @@ def test_measured_power_is_signed(tx: int) -> None:
             {"temperature": 24.3, "humidity": 53.49, "pressure": 1000.44, "voltage": 2.977},
         ),
         ("058000ffffffff800080008000ffffffffffffffffffffff", {}),  # its "not available"
-        ("057ffffffefffe7fff7fff7fffffdefefffecbb8334c884f", {"voltage": 3.646}),  # its maxima: only the battery can be meant
+        ("057ffffffefffe7fff7fff7fffffdefefffecbb8334c884f", {"voltage": 3.646}),  # its maxima: only the battery is possible
         ("03291a1ece1efc18f94202ca0b53", {"temperature": 26.3, "humidity": 20.5, "pressure": 1027.66, "voltage": 2.899}),
         ("03008145ffff0000000000000b53", {"temperature": -1.69, "humidity": 0.0, "voltage": 2.899}),  # sign and magnitude
         ("c512fc5394c37cac364200cdcbb8334c884f", {"temperature": 24.3, "humidity": 53.49, "pressure": 1000.44, "voltage": 2.977}),
@@ -84,13 +85,13 @@ def test_ruuvi_formats_that_are_not_known(data: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_have_an_answer(data: bytes) -> None:
-    said = understand(frame_of(data))
+    said = parse_advertisement(frame_of(data))
     assert all(in_range(one.quantity, one.value) for one in said.readings)
 
 
 @given(st.sampled_from([b"\x99\x04\x03", b"\x99\x04\x05", b"\x99\x04\x06", b"\x99\x04\xc5", b"\x99\x04\xe1"]), st.binary(max_size=60))
 def test_any_measurement_is_possible(head: bytes, data: bytes) -> None:
-    said = understand(Frame(manufacturer=(head + data,)))
+    said = parse_advertisement(Frame(manufacturer=(head + data,)))
     assert all(in_range(one.quantity, one.value) for one in said.readings)
 
 
@@ -119,6 +120,23 @@ def test_parts_that_make_no_beacon(parts: tuple[object, object, object]) -> None
     assert ibeacon_id(*parts) is None
 
 
-@pytest.mark.parametrize("stated", ["", "E375CF00000", "E3:75:CF:00:00:01:02", "G375CF000001", 12, None, "E3:75:CF:00:00:01\n"])
+@pytest.mark.parametrize(
+    "stated", ["", "E375CF00000", "E3:75:CF:00:00:01:02", "G375CF000001", 12, None, "E3:75-CF:00:00:01", "E3:75:CF:00:00:01\n"]
+)
 def test_what_is_no_mac(stated: object) -> None:
     assert mac_or_none(stated) is None
+    with pytest.raises(DecodeError):
+        mac(stated, "mac")
+
+
+@pytest.mark.parametrize(
+    ("stated", "canonical"),
+    [("70B3D57BA000156B", "70b3d57ba000156b"), ("eui-70-b3-d5-7b-a0-00-15-6b", "70b3d57ba000156b"), ("70b3d57ba000156", None), (7, None)],
+)
+def test_dev_euis(stated: object, canonical: str | None) -> None:
+    assert eui_or_none(stated) == canonical
+    if canonical is None:
+        with pytest.raises(DecodeError):
+            eui(stated, "devEui")
+    else:
+        assert eui(stated, "devEui") == canonical

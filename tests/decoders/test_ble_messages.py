@@ -9,11 +9,12 @@ import pytest
 
 from gateway.commands.decode import decode_line
 from gateway.core.types import Observation
-from gateway.decoders.advertisement_forms import FORMS
-from gateway.decoders.wellformed import fault_of
+from gateway.decoders.bluetooth.advertisement_forms import FORMS
+from gateway.decoders.conformance.wellformed import fault_of
 from tests.decoders.brands import COLLECTIONS, decoded, shares
 from tests.decoders.expected import SHARE_MIN
 from tests.decoders.expected_ble import ble_claims, unexplained
+from tests.decoders.message_sets import Unmeasured
 from tests.kit.shared import shared_messages
 
 OF_BRANDS = frozenset(COLLECTIONS)
@@ -22,7 +23,7 @@ BRANDS_SHARE_MIN = 0.6
 _ASKED = ("payload_hex", "mac", "bindkey", "aes_key", "rssi", "service_uuid", "local_name")
 _OBSERVATIONS = msgspec.json.Decoder(list[Observation])
 
-# Lines that are marked for another reading of their bytes than ours.
+# Lines that are marked for another reading of the bytes.
 MARKED_OTHERWISE: dict[str, str] = {
     "A02218": "an Eddystone URL that its test reads with a layout of fixed length; by Eddystone's specification it is whole",
     "A00790": "expected to be unsupported and not marked so: version 7 of BTHome, which is refused",
@@ -84,7 +85,9 @@ def test_every_word_is_claimed_or_explained(form: str) -> None:
 
 
 def test_most_of_what_brands_say_is_understood() -> None:
-    found = [share for collection in COLLECTIONS for share in shares(collection).values()]
+    unmeasured = Unmeasured()
+    found = [share for collection in COLLECTIONS for share in shares(collection, shared_messages(collection), unmeasured).values()]
+    assert unmeasured.report(print) == 0
     messages, matched = sum(share.messages for share in found), sum(share.matched for share in found)
     assert messages > 0
     assert matched / messages >= BRANDS_SHARE_MIN

@@ -1,4 +1,4 @@
-"""Payloads that are made to cost: nested, long, huge, promising more than they hold. Each is refused or read, and none is dear."""
+"""Payloads made to be expensive: nested, long, huge, with false lengths. Each is refused or read at a bounded cost."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.types import Message
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.formats import FORMATS, cases_of
 
 TWO_MEGABYTES = 2_000_000
-PEAK_BYTES_MAX = 8_000_000  # of memory while one such payload is looked at; the payload itself is there already
+PEAK_BYTES_MAX = 8_000_000  # of memory while one such payload is decoded, without the payload itself
 FULL = limits.PAYLOAD_BYTES_MAX - 64
 
 
 def _json(value: str) -> list[bytes]:
-    """`value` bare, and where formats look for something."""
+    """`value` alone, and where formats look for a field."""
     keys = ("data", "payload", "object", "params", "id", "tags", "value", "_type", "rssi", "temperature", "entity", "uplink_message")
     return [value.encode(), f"[{value}]".encode(), *(f'{{"{key}":{value}}}'.encode() for key in keys)]
 
@@ -54,7 +54,7 @@ BOMBS: dict[str, list[bytes]] = {
 def test_it_is_refused_or_read_and_costs_little_memory(form: str, bomb: str) -> None:
     cases = cases_of(form)
     topics = sorted({case.message.topic for case in cases})[:: max(1, len(cases) // 3)]
-    load(form).decode(next(case.message for case in cases if isinstance(case.expected, list)))  # imports on first use are no cost of these
+    load(form).decode(next(case.message for case in cases if isinstance(case.expected, list)))  # imports on first use are not counted
     answers = 0
     tracemalloc.start()
     try:

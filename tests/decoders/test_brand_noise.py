@@ -1,4 +1,4 @@
-"""Whatever a stranger's radio sends in the name of a brand: an answer, and only possible amounts in it."""
+"""Random advertisements in the name of a brand: always a result, and only possible amounts in it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
-from gateway.decoders.advertisement import understand
-from gateway.decoders.frames import Frame, frame_of
+from gateway.decoders.bluetooth.advertisement import parse_advertisement
+from gateway.decoders.bluetooth.frames import Frame, frame_of
 from tests.kit.shared import shared_messages
 
 _MAC = "a4c1380283f4"
@@ -38,7 +38,7 @@ def test_any_frame_of_any_brand(
     services: list[tuple[str, bytes]], manufacturer: list[tuple[bytes, bytes]], listed: list[str], name: str, keys: dict[str, bytes]
 ) -> None:
     contents = tuple(head + content for head, content in manufacturer)
-    said = understand(Frame(_MAC, contents, tuple(services), tuple(listed), name), keys)
+    said = parse_advertisement(Frame(_MAC, contents, tuple(services), tuple(listed), name), keys)
     assert all(in_range(one.quantity, one.value) for one in said.readings)
 
 
@@ -50,5 +50,5 @@ def test_real_advertisements_with_a_byte_bent() -> None:
         data = bytearray(draw.choice(real))
         for _ in range(draw.randint(1, 3)):
             data[draw.randrange(len(data))] = draw.randrange(256)
-        said = understand(frame_of(bytes(data), _MAC), _KEYS)
+        said = parse_advertisement(frame_of(bytes(data), _MAC), _KEYS)
         assert all(in_range(one.quantity, one.value) for one in said.readings)

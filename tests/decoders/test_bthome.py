@@ -1,4 +1,4 @@
-"""BTHome: what is measured, what is sealed, and whom not to believe."""
+"""BTHome: readings, encrypted data, and plain data that must be ignored."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Message, Reading
-from gateway.decoders import bthome
-from gateway.decoders.keys import NO_KEYS, parse_keys
-from gateway.decoders.measured import Measurement, Parsed
+from gateway.decoders.bluetooth import bthome
+from gateway.decoders.bluetooth.keys import parse_keys
+from gateway.decoders.contract import NO_KEYS
 from gateway.decoders.registry import load
+from gateway.decoders.values.measurements import Measurement, Parsed
 
 MAC = "5448e68f80a5"
 KEY = bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932")
@@ -84,9 +85,9 @@ def test_version_1_plain_and_sealed() -> None:
         ("402d01", [("contact", 0.0, 1)]),
         ("401100", [("contact", 1.0, 1)]),
         ("4058ea", [("temperature", -7.7, 1)]),
-        ("40530548656c6c6f0164", [("battery", 100.0, 1)]),  # a text is passed over
+        ("40530548656c6c6f0164", [("battery", 100.0, 1)]),  # a text is skipped
         ("4054ff", []),  # a text that is cut off
-        ("40016499aabb02ca09", [("battery", 100.0, 1)]),  # an id that nobody knows ends it
+        ("40016499aabb02ca09", [("battery", 100.0, 1)]),  # an unknown id ends the list
         ("400164020a", [("battery", 100.0, 1)]),  # a value that is cut off
         ("4001ff", []),  # 255 %
         ("40", []),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.decoders.checks import Case, parse_cases
+from gateway.decoders.conformance.checks import Case, parse_cases
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import load
 from tests.decoders.formats import FORMATS, cases_of
@@ -55,7 +55,7 @@ def test_a_line_that_is_no_case_is_named(line: str, said: str) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_refusal_never_quotes_what_was_sent(form: str) -> None:
-    """Details go to logs and dead letters: they name the field and the rule, not a stranger's words."""
+    """Details go to logs and dead letters: the field and the rule, never a value that was sent."""
     secret = "Zaphod-4711"
     decoder = load(form)
     details: list[str] = []

@@ -1,4 +1,4 @@
-"""Real messages of smart-city platforms and LoRaWAN networks: what their sources say of them is found in our observations."""
+"""Real messages of smart-city platforms and LoRaWAN networks: the expected values are found in our observations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.core.types import Message, Observation, Sighting
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.registry import by_topic, load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.expected import SHARE_MIN, tally
 from tests.decoders.expected_city import CLAIMS_CITY, NOT_KEPT_CITY
 from tests.kit.shared import shared_messages
@@ -41,7 +41,7 @@ def test_each_explanation_still_explains_something(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_all_are_decoded_and_none_sights_anybody(form: str) -> None:
-    """None of these is marked to be refused; a gateway that hears for kilometres places nobody."""
+    """None of these is marked to be refused. A LoRaWAN gateway receives over kilometres, so there is no sighting."""
     lines = shared_messages(form)
     assert lines
     observations = [one for line in lines for one in _decoded(form, line)]
@@ -56,7 +56,7 @@ def test_their_topics_tell_the_format(form: str) -> None:
 
 
 def test_a_device_keeps_its_id_on_every_network() -> None:
-    """The same sensor, registered on three networks by those who published the messages, is one device here."""
+    """The same sensor, registered on three networks, is one device."""
     devices = {
         getattr(one, "device", None)
         for form in ("chirpstack_v4", "loriot", "ttn_v3")

@@ -1,6 +1,6 @@
-"""The six decoders pass the conformance suite, and the suite finds decoders that should not.
+"""All decoders pass the conformance suite, and decoders with a fault fail it.
 
-The negative controls matter as much: a suite that no bad decoder fails would prove nothing.
+The negative controls matter as much: a suite that no faulty decoder fails would prove nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.types import Envelope, Message, Observation, Position, Purchase, Reading, Sighting, Status, TimePassed
-from gateway.decoders.checks import Case, NotConformingError, check_decoder
+from gateway.decoders.conformance.checks import Case, NotConformingError, check_decoder
+from gateway.decoders.conformance.mutations import mutations
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError, Decoder, number, parse_json, refuse
-from gateway.decoders.mutations import mutations
 from gateway.decoders.registry import load
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.formats import FORMATS, cases_of
 
 MUTATIONS_PER_CASE_MIN = 100
@@ -34,7 +34,7 @@ CASES = [Case("up", GOOD, [Status("door", uptime_s=3)]), Case("no JSON", Message
 
 
 def _plain(message: Message) -> list[Observation]:
-    """A little decoder that is as it should be; each bad one is this one with one thing wrong."""
+    """A small decoder without a fault; each faulty one differs from it in one thing."""
     said = parse_json(message.payload)
     if not isinstance(said, dict):
         refuse("wrong_shape", "not an object")
@@ -146,7 +146,7 @@ def test_a_suite_that_checks_nothing_fails(cases: list[Case], said: str) -> None
         Sighting("a", "b", -60.0, distance_m=float("inf")),
         Sighting("a", "b", -60.0, at_ms=-1),
         Sighting("a", "b", -60.0, at_ms=2**53),
-        Sighting("a", "b", "-60"),  # type: ignore[arg-type]  # structs do not check this when they are made
+        Sighting("a", "b", "-60"),  # type: ignore[arg-type]  # the constructor of a struct does not check types
         Position("a", 91.0, 0.0),
         Position("a", 0.0, float("nan")),
         Reading("a", "temperature", 163.835),

@@ -1,4 +1,4 @@
-"""What the sources of real messages say of them is found again in our observations, and each miss is explained."""
+"""Expected values of real messages are found in our observations, and each miss is explained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS_ALONE = "wayside_v1"
 
 @cache
 def tally_of(form: str) -> Tally:
-    """What is expected of the messages of a format, compared once."""
+    """The comparison of a format, made once."""
     decoder = load(form)
 
     def decode(line: dict[str, Any]) -> list[Observation]:

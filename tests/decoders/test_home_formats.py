@@ -1,7 +1,7 @@
-"""What the formats of homes and industry say where a case file would be too coarse: known answers and bounds.
+"""Formats of homes and industry, where a file of cases would be too coarse: known answers and bounds.
 
-`rtl_433`, `tasmota`, `frigate`, `homie` and `shelly_gen1` come without expected values in the shared data, so what is
-plainly in their messages is looked for here, field by field, by rules written apart from the decoders.
+`rtl_433`, `tasmota`, `frigate`, `homie` and `shelly_gen1` have no expected values in the shared data, so their messages
+are compared field by field, by rules that are written independently of the decoders.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Count, Message, Observation, Position, Reading, Sighting, Status
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
-from gateway.decoders.naming import Named, named
-from gateway.decoders.plain import number_in
 from gateway.decoders.registry import load
-from gateway.decoders.units import UNITS, measured_amount
-from gateway.decoders.wellformed import fault_of
+from gateway.decoders.values.quantity_names import NamedQuantity, quantity_named
+from gateway.decoders.values.text_payload import decimal_or_none
+from gateway.decoders.values.units import UNITS, canonical_amount
 from tests.decoders.expected import message_of
 from tests.decoders.formats import cases_of
 from tests.kit.shared import shared_messages
@@ -134,7 +134,7 @@ def test_homie_states_and_values_are_found() -> None:
 
 # --- privacy ------------------------------------------------------------------------------------
 def test_frigate_keeps_nothing_of_who_was_seen() -> None:
-    """Names, faces and number plates are in its messages, and in nothing that we make of them."""
+    """Messages hold names, faces and number plates, observations none of them."""
     told = [one for line in shared_messages("frigate") for one in _decoded("frigate", line)]
     assert told
     assert all(isinstance(one, (Status, Count)) for one in told)
@@ -152,7 +152,7 @@ def test_large_payloads_are_refused_unread(form: str) -> None:
 
 
 def test_a_long_pack_of_plain_values_is_read_and_nested_keys_are_not() -> None:
-    """Keys that share one hash cost the square of their number: long payloads may hold plain ones only."""
+    """Keys that share one hash cost the square of their number, so long payloads may hold plain ones only."""
     record = bytes.fromhex("a30066613a74656d70016343656c0214")
     plain = b"\x99\x01\x90" + record * 400
     assert len(load("senml_cbor").decode(Message("", plain, 0))) == 400
@@ -167,7 +167,7 @@ def test_a_long_pack_of_plain_values_is_read_and_nested_keys_are_not() -> None:
 @settings(max_examples=300)
 @given(data=st.data())
 def test_bytes_bent_in_several_places(form: str, data: st.DataObject) -> None:
-    """Binary formats have no quotes and braces to bend: bytes are exchanged, dropped and doubled instead."""
+    """Binary formats have no JSON to change: bytes are exchanged, dropped and doubled instead."""
     case = data.draw(st.sampled_from(cases_of(form)))
     payload = bytearray(case.message.payload)
     draw = random.Random(data.draw(st.integers(0, 2**32)))  # noqa: S311 - to be repeated, not to be secret
@@ -188,18 +188,18 @@ def test_xml_may_nest_as_it_likes_and_says_no_more(depth: int) -> None:
     assert load("senml_xml").decode(Message("", payload.encode(), 0)) == [Reading("a:temp", "temperature", 21.5)]
 
 
-# --- words, numbers and units -------------------------------------------------------------------
+# --- names, numbers and units -------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("Temperature", Named("temperature")),
-        ("Outdoor Temperature", Named("temperature")),
-        ("temp_f", Named("temperature", "°F")),
-        ("windSpeed_km_h", Named("wind_speed", "km/h")),
-        ("wind-speed-kmh", Named("wind_speed", "km/h")),
-        ("PM2.5", Named("pm2_5")),
-        ("CO2", Named("co2")),
-        ("Battery Level", Named("battery")),
+        ("Temperature", NamedQuantity("temperature")),
+        ("Outdoor Temperature", NamedQuantity("temperature")),
+        ("temp_f", NamedQuantity("temperature", "°F")),
+        ("windSpeed_km_h", NamedQuantity("wind_speed", "km/h")),
+        ("wind-speed-kmh", NamedQuantity("wind_speed", "km/h")),
+        ("PM2.5", NamedQuantity("pm2_5")),
+        ("CO2", NamedQuantity("co2")),
+        ("Battery Level", NamedQuantity("battery")),
         ("target_temperature", None),
         ("temperature_alarm", None),
         ("temperature of the cat", None),
@@ -208,8 +208,8 @@ def test_xml_may_nest_as_it_likes_and_says_no_more(depth: int) -> None:
         ("½", None),
     ],
 )
-def test_names(name: str, meant: Named | None) -> None:
-    assert named(name) == meant
+def test_names(name: str, meant: NamedQuantity | None) -> None:
+    assert quantity_named(name) == meant
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_names(name: str, meant: Named | None) -> None:
     ],
 )
 def test_units(quantity: str, value: object, unit: str | None, amount: float | None) -> None:
-    found = measured_amount(quantity, value, unit)
+    found = canonical_amount(quantity, value, unit)
     assert found == (None if amount is None else pytest.approx(amount, rel=1e-5))
 
 
@@ -243,15 +243,15 @@ def test_units(quantity: str, value: object, unit: str | None, amount: float | N
     st.sampled_from(["temperature", "humidity", "pressure", "energy", "level", "wind_speed"]), st.sampled_from(sorted(UNITS)), st.floats()
 )
 def test_an_amount_is_possible_or_none(quantity: str, unit: str, value: float) -> None:
-    amount = measured_amount(quantity, value, unit)
+    amount = canonical_amount(quantity, value, unit)
     assert amount is None or in_range(quantity, amount)
 
 
 @pytest.mark.parametrize("stated", ["21.5", "-3", "+4.", "1e3", "0", "1.276020076001e+09"])
 def test_numbers(stated: str) -> None:
-    assert number_in(stated) == float(stated)
+    assert decimal_or_none(stated) == float(stated)
 
 
 @pytest.mark.parametrize("stated", ["", "nan", "inf", "1_000", "٣", "0x10", "1e", ".", "21,5", "1 2", "9" * 41, "1e9999", "--1"])
 def test_what_is_no_number(stated: str) -> None:
-    assert number_in(stated) is None
+    assert decimal_or_none(stated) is None

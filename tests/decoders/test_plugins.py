@@ -1,4 +1,4 @@
-"""A distribution from outside adds a parser of advertisements and a decoder, without a line of ours changed."""
+"""Another distribution adds a parser of advertisements and a decoder, without a change of ours."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from gateway.decoders import bleparser_brands, plugins
-from gateway.decoders.frames import Frame
-from gateway.decoders.keys import NO_KEYS
+from gateway.decoders import plugins
+from gateway.decoders.bluetooth import bleparser_brands
+from gateway.decoders.bluetooth.frames import Frame
+from gateway.decoders.contract import NO_KEYS
 from gateway.decoders.registry import BrokenDecoderError
 
 MODULE = """
 from gateway.core.types import Status
 from gateway.decoders.contract import Decoder
-from gateway.decoders.measured import Parsed, kept
 from gateway.decoders.plugins import Parser
+from gateway.decoders.values.measurements import Parsed, possible_readings
 
 
 def parse(frame, keys):
-    for said in frame.of_company(0xFFFE):
-        return Parsed(kept([("temperature", said[0] / 2)]))
+    for data in frame.of_company(0xFFFE):
+        return Parsed(possible_readings([("temperature", data[0] / 2)]))
     return None
 
 
@@ -48,7 +49,7 @@ SOMETHING = "not a parser"
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """The installed parsers are read once; a test that changes them starts and ends afresh."""
+    """The installed parsers are read once; a test that changes them clears the cache."""
     yield
     plugins.parsers.cache_clear()
 
@@ -99,7 +100,7 @@ def test_what_is_no_parser_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_parser_under_another_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    _install(monkeypatch, ("mine", "gateway.decoders.bleparser_brands:PARSER"))
+    _install(monkeypatch, ("mine", "gateway.decoders.bluetooth.bleparser_brands:PARSER"))
     with pytest.raises(BrokenDecoderError, match="named 'mine'"):
         plugins.parsers()
 

@@ -1,7 +1,6 @@
 """Real messages of the formats, collected from their publishers and from live devices (shared data).
 
-Each is decoded, or refused where it is marked as one that must be, and what its source says of it is
-found again in our observations.
+Each is decoded, or refused where it is marked so, and the values that its source states are found in our observations.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ import pytest
 
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading, Sighting, Status
-from gateway.decoders.beacons import ibeacon
+from gateway.decoders.bluetooth.beacons import ibeacon
+from gateway.decoders.bluetooth.ruuvi import decode_ruuvi
+from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import by_topic, load
-from gateway.decoders.ruuvi_formats import decode_ruuvi
-from gateway.decoders.wellformed import fault_of
 from tests.decoders.expected import message_of
 from tests.decoders.expected_ble import CUT_OFF
 from tests.decoders.formats import FORMATS as ALL_FORMATS
 from tests.kit.shared import shared_messages
 
-FORMATS = tuple(form for form in ALL_FORMATS if form != "wayside_v1")  # ours alone: nobody else publishes it
+FORMATS = tuple(form for form in ALL_FORMATS if form != "wayside_v1")  # our own format, without a publisher
 
-# Topics that do not tell the format alone: it has to be configured, or another decoder reads them just as well.
+# Topics that do not identify the format: it has to be configured, or another decoder reads them equally well.
 _AMBIGUOUS: dict[str, str] = {
     "shellies/plus1pm/online": "both generations say so in the same words, and the first one's decoder reads it alike",
     "shellyplus1-441793ab3fb4/status": "a filter would take the status of every other product as well",
@@ -60,7 +59,7 @@ def test_each_is_decoded_or_refused_as_marked(form: str) -> None:
 def test_their_topics_tell_the_format(form: str) -> None:
     decoder = load(form)
     if not decoder.topics:
-        return  # only ever named
+        return  # without default topics
     topics = {line["topic"] for line in shared_messages(form) if line["topic"]} - set(_AMBIGUOUS)
     assert [topic for topic in topics if by_topic(topic) is not decoder] == []
 
@@ -142,7 +141,7 @@ def test_ruuvi_measurements() -> None:
     for line in shared_messages("ruuvi_mfgdata"):
         ruuvi = decode_ruuvi(bytes.fromhex(line["payload_hex"]))
         if ruuvi is None:
-            continue  # a documented vector of format C5 that begins with 5: too short for what it claims to be
+            continue  # a documented vector of format C5 that begins with 5, for which it is too short
         readings = {one.quantity: one.value for one in ruuvi.readings}
         for quantity, (names, convert) in _STATED.items():
             stated = next((_first_number(line["expected"][name]) for name in names if name in line["expected"]), None)

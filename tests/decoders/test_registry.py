@@ -1,4 +1,4 @@
-"""Decoders are found by name and by topic, also those of another distribution, and faults are told."""
+"""Decoders are found by name and by topic, those of another distribution too, and faults are reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_DECODER = "not a decoder"
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """The registry reads the installed distributions once; a test that changes them starts and ends afresh."""
+    """The registry reads the installed distributions once; a test that changes them clears the cache."""
     yield
     registry._declared.cache_clear()
     registry.load.cache_clear()
@@ -91,7 +91,7 @@ def test_a_name_like_no_other_gets_all_of_them() -> None:
 
 
 def test_another_distribution_adds_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    _install(monkeypatch, ("elsewhere", f"{__name__}:ELSEWHERE"), ("owntracks", "gateway.decoders.owntracks:DECODER"))
+    _install(monkeypatch, ("elsewhere", f"{__name__}:ELSEWHERE"), ("owntracks", "gateway.decoders.formats.owntracks:DECODER"))
     assert registry.decoder_names() == ("elsewhere", "owntracks")
     assert registry.by_topic("elsewhere/a/b") is ELSEWHERE
 

@@ -1,4 +1,4 @@
-"""The bytes of LoRaWAN sensors: recognised only where they tell what they are, read fully where the model is named."""
+"""Payloads of LoRaWAN sensors: recognised only in self-describing formats, read in full where the model is named."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.types import Count, Position, Reading
-from gateway.decoders.cayenne_lpp import decode_cayenne_lpp
-from gateway.decoders.sensor_payloads import decode_payload
-from gateway.decoders.wellformed import fault_of
+from gateway.decoders.conformance.wellformed import fault_of
+from gateway.decoders.lorawan.cayenne_lpp import decode_cayenne_lpp
+from gateway.decoders.lorawan.payloads import decode_payload
 from tests.kit.shared import shared_messages
 
 DEVICE = "24e124136b000001"
-# What ThingsBoard's converters call it -> our quantity and the factor between their unit and ours.
+# ThingsBoard's name of a value -> our quantity and the factor between the units.
 _NAMES: dict[str, tuple[str, float]] = {
     "air_humidity": ("humidity", 1),
     "relative_humidity": ("humidity", 1),

@@ -1,4 +1,4 @@
-"""Topic filters match as the MQTT specification says, and as the field's reference client does."""
+"""Topic filters match as in the MQTT specification and in the reference client (paho)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.house import prose, tree
 # Room -> the most per 1,000 words of (people, speech, what). These numbers may only fall: a room that has become plainer
 # by more than SLACK must lower its row in the same change.
 CEILINGS: dict[str, tuple[float, float, float]] = {
-    "gateway": (16.3, 8.9, 13.0),
+    "gateway": (10.2, 4.0, 7.0),
     "models": (2.3, 0.0, 0.2),
     "firmware_sim": (5.2, 1.9, 2.6),
     "dashboard": (5.3, 0.0, 0.5),
@@ -21,7 +21,7 @@ CEILINGS: dict[str, tuple[float, float, float]] = {
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 9, "models": 0, "firmware_sim": 6, "dashboard": 0}
+UNSTATED: dict[str, int] = {"gateway": 7, "models": 0, "firmware_sim": 6, "dashboard": 0}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:

@@ -38,9 +38,10 @@ GIVEN_UP: dict[str, str] = {
 THEIRS: dict[str, dict[str, str]] = {
     "gateway/adapters/mqtt.py": {"client": "paho's and MQTT's", "session": "MQTT's", "packet": "MQTT's"},
     "gateway/adapters/onnx_scorer.py": {"session": "ONNX Runtime's InferenceSession", "node": "a graph's, in ONNX"},
-    "gateway/decoders/espresense.py": {"telemetry": "a topic of ESPresense"},
+    "gateway/decoders/formats/espresense.py": {"telemetry": "a topic of ESPresense"},
+    "gateway/decoders/formats/shelly_gen2_rpc.py": {"event": "a kind of message of Shelly"},
     "gateway/commands/replay.py": {"client": "paho's"},
-    "gateway/decoders/owntracks.py": {"location": "a message type of OwnTracks", "event": "a field of OwnTracks"},
+    "gateway/decoders/formats/owntracks.py": {"location": "a message type of OwnTracks", "event": "a field of OwnTracks"},
 }
 
 

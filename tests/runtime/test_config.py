@@ -113,7 +113,7 @@ def test_an_unknown_key_never_passes(where: tuple[str, ...], key: str, value: ob
         ("dwell_s = 600", "enter_dbm = -80\nexit_dbm = -75", ":18: presence: exit_dbm -75 must not be above enter_dbm -80"),
         ('kind = "coffee_house"', 'kind = "coffeehouse"', ":27: zones.1.kind: Input should be 'coffee_house'"),
         ('"Europe/Berlin"', '"Europe/Berlinn"', ":3: timezone: no time zone is called 'Europe/Berlinn'"),
-        ('site = "street"', 'site = "Main Street"', ":1: site: String should match pattern"),
+        ('site = "street"', 'site = "Main Street"', ":1: site: 'Main Street' is not an id: 1 to 64 lower-case letters, digits, - and _"),
         ('site = "street"', "", ": site: Field required"),
         ('id = "cafe"', 'id = "plaza"', ": config: zone 'plaza' stands twice"),
         ('id = "cafe"', 'id = "cafe"\nanchors = ["plaza"]', ": config: anchor 'plaza' stands twice"),

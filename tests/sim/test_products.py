@@ -20,8 +20,8 @@ from firmware_sim.products.firmware import Cause, Firmware, NoFaults
 from firmware_sim.products.surroundings import FleetSurroundings
 from gateway.core import types
 from gateway.core.types import Observation
+from gateway.decoders.formats.sparkplug_schema import payload_type
 from gateway.decoders.registry import by_topic, load
-from gateway.decoders.sparkplug_schema import payload_type
 from tests.kit.shared import shared_messages
 
 START_MS = 1_793_617_200_000

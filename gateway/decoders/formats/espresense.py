@@ -1,0 +1,82 @@
+"""ESPresense: ESP32 nodes that receive Bluetooth tags and estimate the distance (https://espresense.com).
+
+A node publishes `espresense/devices/{id}/{room}` for every received tag and `espresense/rooms/{room}/telemetry` for
+itself; `rooms/{room}/status` is "online" or "offline" as plain text (retained, last will). Other topics below `rooms/`,
+`settings/` and `companion/` hold settings, commands and estimates of the companion, and give nothing. Ids are taken
+from the topic unchanged, in the canonical spelling.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.core import limits
+from gateway.core.types import Message, Observation, Sighting, Status
+from gateway.decoders.contract import Decoder, number_or_none, parse_json, refuse, rssi, text, tx_power_or_none
+
+_SILENT_BRANCHES = ("rooms", "settings", "companion")
+_DISTANCE_M_MAX = 1_000.0
+
+
+class _Tag(msgspec.Struct, gc=False):
+    rssi: float
+    distance: object = None
+    rssi_at_1m: object = msgspec.field(default=None, name="rssi@1m")
+
+
+class _Telemetry(msgspec.Struct, gc=False):
+    uptime: object = None
+    batt: object = None
+
+
+_TAG = msgspec.json.Decoder(_Tag)
+_TELEMETRY = msgspec.json.Decoder(_Telemetry)
+
+
+def decode(message: Message) -> list[Observation]:
+    """A sighting of `devices/{id}/{room}`, a status of `rooms/{room}/telemetry` or `rooms/{room}/status`.
+
+    Raises DecodeError: "wrong_topic" for another topic, "missing_field", "wrong_shape" or "out_of_range" for its
+    fields, "unknown_kind" for another status.
+    """
+    levels = message.topic.split("/")
+    branch = levels[-3] if len(levels) > 2 else ""
+    if branch == "devices":
+        return [_sighting(levels[-2], levels[-1], message.payload)]
+    if branch == "rooms" and levels[-1] == "telemetry":
+        return [_telemetry(levels[-2], message.payload)]
+    if branch == "rooms" and levels[-1] == "status":
+        return [Status(text(levels[-2], "room"), _state(message.payload))]
+    if not any(silent in levels[1:] for silent in _SILENT_BRANCHES):
+        refuse("wrong_topic", "the topic must be espresense/devices/{id}/{room} or espresense/rooms/{room}/...")
+    return []
+
+
+def _sighting(tag: str, room: str, payload: bytes) -> Sighting:
+    sent = parse_json(payload, _TAG)
+    return Sighting(
+        text(room, "room"),
+        text(tag, "id"),
+        rssi(sent.rssi),
+        distance_m=number_or_none(sent.distance, 0, _DISTANCE_M_MAX),
+        tx_power_dbm=tx_power_or_none(sent.rssi_at_1m),
+    )
+
+
+def _telemetry(room: str, payload: bytes) -> Status:
+    telemetry = parse_json(payload, _TELEMETRY)
+    uptime_s = number_or_none(telemetry.uptime, 0, limits.INTEGER_MAX)
+    return Status(
+        text(room, "room"),
+        battery_pct=number_or_none(telemetry.batt, 0, 100),
+        uptime_s=None if uptime_s is None else int(uptime_s),
+    )
+
+
+def _state(payload: bytes) -> str:
+    if payload not in (b"online", b"offline"):
+        refuse("unknown_kind", "status must be online or offline")
+    return payload.decode()
+
+
+DECODER = Decoder("espresense", ("espresense/#",), decode)

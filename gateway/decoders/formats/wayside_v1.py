@@ -1,0 +1,209 @@
+"""Wayside's own messages: `wayside/v1/{site}/up/{device}/{kind}`.
+
+The format of phone apps, tills, counters and sensors built for Wayside. The device is the one in the topic, because the
+broker's access list has checked it; no field of a payload names a device. Every payload holds the envelope (`v`,
+`boot`, `seq`, `at_ms`), by which a repeated fact is recognised. Unknown fields are ignored, so a newer device can send
+to an older gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+
+from gateway.core import limits, quantities
+from gateway.core.types import (
+    Answer,
+    AnswerKind,
+    Consent,
+    Count,
+    Envelope,
+    Message,
+    Observation,
+    OfferKind,
+    Position,
+    Purchase,
+    Purpose,
+    Reading,
+    Sighting,
+    Status,
+)
+from gateway.decoders.contract import Decoder, parse_json, refuse, rssi_or_none, text, tx_power_or_none
+from gateway.decoders.values.radio_ids import canonical_id
+
+_LEVELS = 6  # wayside/v1/{site}/up/{device}/{kind}
+_CODE_CHARS_MAX = 64  # of a code, a region, a kind of thing
+
+_Integer = Annotated[int, msgspec.Meta(ge=0, le=limits.INTEGER_MAX)]
+_Code = Annotated[str, msgspec.Meta(min_length=1, max_length=_CODE_CHARS_MAX)]
+_Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{32}$", max_length=32)]  # `$` alone allows a line end
+_Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class _Sent(msgspec.Struct, gc=False):
+    """The envelope that every payload carries."""
+
+    v: Literal[1]
+    boot: _Code
+    seq: _Integer
+    at_ms: _Integer | None = None
+
+
+class _Tag(msgspec.Struct, gc=False):
+    id: str
+    rssi: float
+    tx: float | None = None
+
+
+class _Sightings(_Sent, kw_only=True, gc=False):
+    heard: Annotated[list[_Tag], msgspec.Meta(max_length=limits.OBSERVATIONS_PER_MESSAGE_MAX)]
+
+
+class _Position(_Sent, kw_only=True, gc=False):
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    acc: Annotated[float, msgspec.Meta(ge=0, le=1e7)] | None = None
+    region: _Code | None = None
+    crossing: Literal["entered", "left"] | None = None
+
+
+class _Readings(_Sent, kw_only=True, gc=False):
+    readings: dict[str, float]
+
+
+class _Count(_Sent, kw_only=True, gc=False):
+    what: _Code
+    count: _Integer
+
+
+class _Purchase(_Sent, kw_only=True, gc=False):
+    amount_minor: _Integer
+    kind: OfferKind = "other"
+    decision: _Code | None = None
+
+
+class _Answer(_Sent, kw_only=True, gc=False):
+    decision: _Code
+    answer: AnswerKind
+
+
+class _Consent(_Sent, kw_only=True, gc=False):
+    purposes: Annotated[list[Purpose], msgspec.Meta(max_length=16)]
+    version: _Integer
+    expires_at_ms: _Integer | None = None
+    tags: Annotated[list[str], msgspec.Meta(max_length=limits.TAGS_PER_SUBJECT_MAX)] = []
+    visits_month: dict[OfferKind, Annotated[float, msgspec.Meta(ge=0, le=limits.VISITS_MONTH_MAX)]] = {}
+    irks: Annotated[list[_Key], msgspec.Meta(max_length=limits.KEYS_PER_SUBJECT_MAX)] = []
+
+
+class _Status(_Sent, kw_only=True, gc=False):
+    state: _Code = "online"
+    battery: _Percent | None = None
+    uptime_s: _Integer | None = None
+
+
+def _sightings(device: str, sent: _Sightings) -> list[Observation]:
+    observations: list[Observation] = [
+        Sighting(device, canonical_id(text(tag.id, "heard.id")), tag.rssi, sent.at_ms, tx_power_dbm=tx_power_or_none(tag.tx))
+        for tag in sent.heard
+        if rssi_or_none(tag.rssi) is not None
+    ]
+    if sent.heard and not observations:
+        refuse("out_of_range", "the rssi of at least one heard id must be within -127..-1")
+    return observations
+
+
+def _position(device: str, sent: _Position) -> list[Observation]:
+    region = None if sent.region is None else text(sent.region, "region")
+    return [Position(device, sent.lat, sent.lon, sent.acc, sent.at_ms, region, sent.crossing)]
+
+
+def _readings(device: str, sent: _Readings) -> list[Observation]:
+    known = [(name, value) for name, value in sent.readings.items() if name in quantities.QUANTITIES]
+    observations: list[Observation] = [
+        Reading(device, name, value, sent.at_ms) for name, value in known if quantities.in_range(name, value)
+    ]
+    if known and not observations:
+        refuse("out_of_range", "every reading is out of the range of its quantity")
+    return observations
+
+
+def _count(device: str, sent: _Count) -> list[Observation]:
+    return [Count(device, text(sent.what, "what"), sent.count, sent.at_ms)]
+
+
+def _purchase(device: str, sent: _Purchase) -> list[Observation]:
+    decision = None if sent.decision is None else text(sent.decision, "decision")
+    return [Purchase(_envelope(device, sent), sent.amount_minor, sent.kind, decision, sent.at_ms)]
+
+
+def _answer(device: str, sent: _Answer) -> list[Observation]:
+    return [Answer(_envelope(device, sent), text(sent.decision, "decision"), sent.answer, sent.at_ms)]
+
+
+def _consent(device: str, sent: _Consent) -> list[Observation]:
+    tags = tuple(dict.fromkeys(canonical_id(text(tag, "tags")) for tag in sent.tags))
+    purposes = tuple(dict.fromkeys(sent.purposes))
+    keys = tuple(dict.fromkeys(key.lower() for key in sent.irks))
+    consent = Consent(_envelope(device, sent), purposes, sent.version, sent.at_ms, sent.expires_at_ms, tags, sent.visits_month, keys)
+    return [consent]
+
+
+def _status(device: str, sent: _Status) -> list[Observation]:
+    return [Status(device, text(sent.state, "state"), sent.at_ms, sent.battery, sent.uptime_s)]
+
+
+def _envelope(device: str, sent: _Sent) -> Envelope:
+    return Envelope(device, sent.boot, sent.seq)
+
+
+class _Kind(NamedTuple):
+    shape: msgspec.json.Decoder[Any]
+    observe: Callable[[str, Any], list[Observation]]
+
+
+_KINDS: dict[str, _Kind] = {
+    "sighting": _Kind(msgspec.json.Decoder(_Sightings), _sightings),
+    "position": _Kind(msgspec.json.Decoder(_Position), _position),
+    "reading": _Kind(msgspec.json.Decoder(_Readings), _readings),
+    "count": _Kind(msgspec.json.Decoder(_Count), _count),
+    "purchase": _Kind(msgspec.json.Decoder(_Purchase), _purchase),
+    "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
+    "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
+    "status": _Kind(msgspec.json.Decoder(_Status), _status),
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the payloads of all kinds: the content of `wayside_v1.schema.json` beside this file."""
+    shapes = [kind.shape.type for kind in _KINDS.values()]
+    references, definitions = msgspec.json.schema_components(shapes, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Wayside v1: payloads on wayside/v1/{site}/up/{device}/{kind}, by kind",
+        "properties": dict(zip(_KINDS, references, strict=True)),
+        "$defs": definitions,
+    }
+
+
+def decode(message: Message) -> list[Observation]:
+    """The observations of one `up` message.
+
+    Raises DecodeError: "wrong_topic" for another topic, "unknown_kind" for another kind, "missing_field",
+    "wrong_shape", "out_of_range" or "too_large" for the payload.
+    """
+    levels = message.topic.split("/")
+    if len(levels) != _LEVELS or levels[:2] != ["wayside", "v1"] or levels[3] != "up":
+        refuse("wrong_topic", "the topic must be wayside/v1/{site}/up/{device}/{kind}")
+    kind = _KINDS.get(levels[5])
+    if kind is None:
+        refuse("unknown_kind", f"the kind in the topic must be one of {', '.join(_KINDS)}")
+    device = text(levels[4], "device")
+    sent = parse_json(message.payload, kind.shape)
+    text(sent.boot, "boot")
+    return kind.observe(device, sent)
+
+
+DECODER = Decoder("wayside_v1", ("wayside/v1/+/up/+/+",), decode)

@@ -1,0 +1,125 @@
+"""Uplinks of LoRaWAN devices, the same for all network servers.
+
+An uplink becomes the readings of the sensor, and `rssi` and `snr` of the best radio link. It is no sighting: a gateway
+receives devices kilometres away. The server's decoded values come first; the payload is read only where it decoded
+none. The device is the DevEUI in lower case, which is the same on every network.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gateway.core.quantities import in_range
+from gateway.core.types import Observation, Position, Reading, Status
+from gateway.decoders.contract import bounded, number, number_or_none, refuse
+from gateway.decoders.lorawan.payloads import decode_payload
+from gateway.decoders.values.decoded_objects import observations_in
+from gateway.decoders.values.text_payload import decimal_or_none
+
+_PORT_MAX = 255
+
+
+class Link(NamedTuple):
+    """The link to one gateway; `None` where a value was not measured."""
+
+    rssi_dbm: float | None
+    snr_db: float | None
+
+
+class Uplink(NamedTuple):
+    """One uplink; `decoded` is the object that the network server made of `payload`."""
+
+    device: str
+    at_ms: int | None
+    decoded: object = None
+    payload: bytes = b""
+    port: int | None = None
+    links: tuple[Link, ...] = ()
+    model: str | None = None
+
+
+def from_base64(stated: object, field: str) -> bytes:
+    """The bytes of a base64 text; none where it is missing or empty. Raises DecodeError("wrong_shape") for any other value."""
+    if stated is None or stated == "":
+        return b""
+    if not isinstance(stated, str):
+        refuse("wrong_shape", f"{field} must be a text")
+    try:
+        return binascii.a2b_base64(stated.encode(), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        refuse("wrong_shape", f"{field} must be base64")
+
+
+def from_hex(stated: object, field: str) -> bytes:
+    """The bytes of hex digits; none where the text is missing or empty. Raises DecodeError("wrong_shape") for any other value."""
+    if stated is None or stated == "":
+        return b""
+    if not isinstance(stated, str):
+        refuse("wrong_shape", f"{field} must be a text")
+    try:
+        return binascii.unhexlify(stated.encode())
+    except (binascii.Error, UnicodeEncodeError):
+        refuse("wrong_shape", f"{field} must be hex digits")
+
+
+def port_or_none(stated: object) -> int | None:
+    """A frame port, or `None`: then fewer formats of payloads can be recognised."""
+    port = number_or_none(_number_of(stated), 0, _PORT_MAX)
+    return None if port is None else int(port)
+
+
+def link(rssi: object, snr: object) -> Link:
+    """One gateway's link, of numbers or of numbers as texts; `None` for other values and out of range."""
+    return Link(number_or_none(_number_of(rssi), -150.0, -1.0), number_or_none(_number_of(snr), -40.0, 40.0))
+
+
+def _number_of(stated: object) -> object:
+    return decimal_or_none(stated) if isinstance(stated, str) else stated
+
+
+def links_in(stated: object, rssi: str, *snr: str) -> tuple[Link, ...]:
+    """The links in an array of objects with the keys `rssi` and one of `snr`; none where it is not an array."""
+    rows = stated if isinstance(stated, list) else []
+    return tuple(link(row.get(rssi), next((row[name] for name in snr if name in row), None)) for row in rows if isinstance(row, dict))
+
+
+def uplink_observations(uplink: Uplink) -> list[Observation]:
+    """The readings of the sensor and of its best link; a `Status` where there is neither.
+
+    Raises DecodeError("too_large") as `bounded()` does.
+    """
+    device, at_ms = uplink.device, uplink.at_ms
+    observations = observations_in(device, uplink.decoded, at_ms)
+    if not observations and uplink.payload:
+        observations = decode_payload(uplink.payload, uplink.port, device, at_ms, uplink.model)
+    return bounded([*observations, *_best_link(device, uplink.links, at_ms)]) or [Status(device, at_ms=at_ms)]
+
+
+def _best_link(device: str, links: Iterable[Link], at_ms: int | None) -> list[Observation]:
+    """The readings of the best link: by signal-to-noise ratio, then by strength."""
+    best = max(links, key=_quality, default=None)
+    if best is None:
+        return []
+    stated = (("rssi", best.rssi_dbm), ("snr", best.snr_db))
+    return [Reading(device, quantity, value, at_ms) for quantity, value in stated if value is not None and in_range(quantity, value)]
+
+
+def _quality(one: Link) -> tuple[float, float]:
+    """The sort key of a link; a value that was not measured is worse than every other one (0 dB is a measurement)."""
+    return -100.0 if one.snr_db is None else one.snr_db, -200.0 if one.rssi_dbm is None else one.rssi_dbm
+
+
+def position(device: str, latitude: object, longitude: object, at_ms: int | None, accuracy: object = None) -> Position:
+    """The position that the network server states, of numbers or of numbers as texts.
+
+    Raises DecodeError as `number()` does; an invalid accuracy is left out.
+    """
+    return Position(
+        device,
+        number(_number_of(latitude), "latitude", -90.0, 90.0),
+        number(_number_of(longitude), "longitude", -180.0, 180.0),
+        number_or_none(_number_of(accuracy), 0, 1e7),
+        at_ms,
+    )
