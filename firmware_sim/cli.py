@@ -19,6 +19,7 @@ from firmware_sim.faults.rules import parse_options
 from firmware_sim.fleet.commands import count, fleet, replay
 from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
+from firmware_sim.scenario import schema as scenario_schema
 from firmware_sim.score.command import score
 from firmware_sim.street import describe as description
 from firmware_sim.street.live import Live
@@ -68,6 +69,12 @@ def describe(
             return
         for table in description.tables(plan):
             Console().print(table)
+
+
+@app.command(epilog="Example: wayside-sim schema > schema.json, and as first line of a scenario: #:schema ./schema.json")
+def schema() -> None:
+    """Print the JSON Schema of scenario files, with which an editor completes and checks them."""
+    sys.stdout.write(scenario_schema())
 
 
 @app.command(epilog="Example: wayside-sim record street street.jsonl --seed 1 --seconds 60")

@@ -32,7 +32,7 @@ JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standa
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn every expected error into one line on standard error and an exit code: 2 for wrong use, 1 for broker or file errors."""
+    """Turn every expected error into lines on standard error and an exit code: 2 for wrong use, 1 for broker or file errors."""
     try:
         yield
     except (ScenarioError, UsageError, FaultError, MixError, LineError, HistoryError, TruthError, TraceError) as error:
@@ -42,8 +42,8 @@ def one_line_errors() -> Iterator[None]:
 
 
 def fail(text: str, code: int) -> None:
-    """Print one line on standard error and end the process with exit code `code`."""
-    sys.stderr.write(f"wayside-sim: {' '.join(text.split())}\n")
+    """Print each line of `text` on standard error and end the process with exit code `code`."""
+    sys.stderr.writelines(f"wayside-sim: {' '.join(line.split())}\n" for line in text.splitlines())
     raise typer.Exit(code)
 
 

@@ -80,8 +80,8 @@ ROOMS: tuple[Room, ...] = (
         ),
         ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
-    # msgspec writes its JSON; the shapes that it writes are the simulator's own.
-    Room("firmware_sim", 1, (), ("amqtt", "duckdb", "msgspec", "numpy", "paho", *SCREEN)),
+    # msgspec writes its JSON; the shapes that it writes are the simulator's own. pydantic checks scenarios.
+    Room("firmware_sim", 1, (), ("amqtt", "duckdb", "msgspec", "numpy", "paho", "pydantic", *SCREEN)),
     Room(
         "dashboard",
         1,

@@ -213,9 +213,9 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, recording:
     ("command", "expected"),
     [
         (["fleet", "--mix", "owntrack"], "mix: no product 'owntrack'; did you mean 'owntracks'?"),
-        (["fleet", "--fault", "lost:share=1"], "no fault 'lost'; did you mean 'loss'?"),
-        (["record", "street", "x", "--fault", "loss:part=1"], "loss has no field 'part'; did you mean 'share'?"),
-        (["run", "street", "--fault", "loss"], "missing required field `share`"),
+        (["fleet", "--fault", "lost:share=1"], "kind 'lost' is not allowed; did you mean 'loss'?"),
+        (["record", "street", "x", "--fault", "corrupt:share=1,how=cat"], "how: 'cat' is not allowed; did you mean 'cut'?"),
+        (["run", "street", "--fault", "loss"], "share: required, but missing"),
         (["fleet", "--devices", "2000", "--own", "*"], "at most 500 are allowed"),
     ],
 )
