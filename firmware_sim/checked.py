@@ -21,7 +21,7 @@ _SETTING = re.compile(r"(?P<name>[\w.\"'-]+)\s*=\s*(?P<value>.*)")
 class Checked(BaseModel):
     """A table of a file. Unknown keys, values of another type, infinity and NaN are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     def changed(self, **changes: Any) -> Self:
         """A copy with other values. Raises pydantic's ValidationError for an unknown key or a wrong value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import sys
@@ -116,18 +117,19 @@ def run(
         plan, address = load_scenario(scenario), parse_broker(broker)
         rules = parse_options(fault or ())
         live = Live(plan, address, seed=seed, speed=speed, walkers=walkers, truth=truth, faults=rules, faster=faster)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: live.stop())
-        summary = _run(live, seconds, quiet=as_json)
+        summary = asyncio.run(_run(live, seconds, quiet=as_json))
         show({"scenario": scenario, "seed": seed, **summary}, f"{scenario} on {address.url}", as_json=as_json)
 
 
-def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]:
-    """Run with a line of progress on standard error, which is for people only."""
+async def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]:
+    """Run until the end or a signal, with a line of progress on standard error unless `quiet`."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, live.stop)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     last = 0.0
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("on the street", total=seconds)
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("connecting", total=seconds)
 
         def tell(elapsed: float, street: Street) -> None:
             nonlocal last
@@ -137,7 +139,7 @@ def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]
                 text = f"{counters.formats.total()} messages, {counters.offers['received']} offers, {counters.answers.total()} answers"
                 bar.update(task, completed=elapsed, description=text)
 
-        return live.run(seconds, tell)
+        return await live.run(seconds, tell)
 
 
 @app.command(epilog="Example: wayside-sim flood --broker mqtt://127.0.0.1:1883 --kind sighting --rate 5000 --seconds 10")
