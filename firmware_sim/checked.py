@@ -1,4 +1,4 @@
-"""Frozen models of what a file states, and one line for each of its faults: file, line, field, cause, nearest right name."""
+"""Base of models for TOML files, and error lines with file, line, field, cause and nearest valid name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Checked(BaseModel):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a file, and where."""
+    """A fault of a file: its location and its cause."""
 
     location: Location
     cause: str
@@ -47,7 +47,7 @@ def dotted(location: Location) -> str:
 
 
 def problems(error: ValidationError, shape: Any) -> list[Problem]:
-    """What pydantic found wrong with data of the type `shape`; unknown keys first, because a missing key often follows from one."""
+    """Problems in data of the type `shape`; unknown keys first, because a missing key often follows from one."""
     found = sorted(error.errors(include_url=False), key=lambda details: details["type"] != "extra_forbidden")
     return [_problem(details, shape) for details in found]
 
@@ -74,7 +74,7 @@ def _problem(details: Mapping[str, Any], shape: Any) -> Problem:
 
 
 def _resolved(location: Location, shape: Any) -> tuple[Location, list[str], list[type[BaseModel]]]:
-    """A location without pydantic's own marks, the keys known where its last part stands, and the models of the value there."""
+    """Location without pydantic's own marks, the known keys of the table with its last part, and the models of the value there."""
     path, keys, models = list[str | int](), list[str](), list(_models(shape))
     for part in location:
         if part == "[key]":
@@ -91,7 +91,7 @@ def _resolved(location: Location, shape: Any) -> tuple[Location, list[str], list
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that an annotation is made of."""
+    """The models in an annotation, those in unions and containers included."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
         return
@@ -114,7 +114,7 @@ def line_of(text: str, location: Location) -> int | None:
 
 
 def _stated(lines: Iterable[str]) -> Iterator[tuple[Location, int]]:
-    """Each location that a line begins with, and the number of that line."""
+    """Each location whose setting or table begins on a line, and the number of that line."""
     table: Location = ()
     array: Location | None = None
     counts: Counter[Location] = Counter()

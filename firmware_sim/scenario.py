@@ -48,18 +48,18 @@ MAC = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 
 
 class ScenarioError(ValueError):
-    """The scenario cannot be used; the text says where and what would be right."""
+    """A scenario does not exist or has faults; the text has one line for each, with place and remedy."""
 
 
 class Origin(Checked):
-    """Where x = y = 0 lies on Earth (WGS 84)."""
+    """Position of x = y = 0 (WGS 84)."""
 
     latitude_deg: Annotated[float, Field(ge=-85, le=85)]
     longitude_deg: Annotated[float, Field(ge=-180, le=180)]
 
 
 class People(Checked):
-    """How many walk, how they move, how many of them say yes. Seconds here are seconds of street time."""
+    """Number of people, their movement and consent. Seconds are simulated time."""
 
     walkers: Annotated[int, Field(ge=1, le=100_000)]
     consenting_share: Share
@@ -73,18 +73,19 @@ class People(Checked):
     redeeming_share: Share = 0.8
     clockless_share: Share = 0.25
     mac_rotation_s: Positive = 900.0
-    joining_share: Share = 0.0  # of those who consent, only somewhere before `join_until_s`
+    joining_share: Share = 0.0  # of the consenting people: consent comes later, before `join_until_s`
     join_until_s: float = 1800.0
-    returning_share: Share = 0.0  # of those who withdraw: yes again, up to `return_within_s` later
+    returning_share: Share = 0.0  # of the withdrawing people: consent again, up to `return_within_s` later
     return_within_s: Positive = 1800.0
 
 
 class Fading(Checked):
-    """Radio as measured (`wayside-sim fit` prints these): what `shadowing_db` and `fading_db` only summarise.
+    """Radio parameters from measured traces (`wayside-sim fit` prints them), instead of `shadowing_db` and `fading_db`.
 
-    A place's luck is a field that changes over `place_m`. At each place the three advertising channels lie `channels_db` above
-    and below the line, give or take `channel_db`, and stay so while nobody moves; a sample comes on one of them (the same as
-    before only in `same_share`) and scatters by `sample_db`. A body, a wall and a ceiling take their share.
+    Shadowing is a random field with spread `place_db` that changes over `place_m`. At each place the three advertising channels
+    lie `channels_db` above and below the mean line, with a spread of `channel_db`, and stay so while the phone does not move. A
+    sample is received on one of them (the same one as before with probability `same_share`), with a spread of `sample_db`.
+    Bodies, walls and ceilings attenuate it.
     """
 
     place_db: Annotated[float, Field(ge=0)] = 2.6
@@ -95,12 +96,12 @@ class Fading(Checked):
     same_share: Share = 0.16
     body_db: Annotated[float, Field(ge=0)] = 6.0
     ceiling_db: Annotated[float, Field(ge=0)] = 16.0
-    phone_db: Annotated[float, Field(ge=0)] = 2.0  # phones differ in how loud they are
+    phone_db: Annotated[float, Field(ge=0)] = 2.0  # spread of the transmit power of phones
     airtime_us: Positive = 376.0  # of one advertisement on one channel: 47 bytes at 1 Mbit/s
 
 
 class RadioRules(Checked):
-    """Log-distance path loss: rssi_1m - 10 * exponent * log10(d) + shadowing + fading, unheard below the floor.
+    """Log-distance path loss: rssi_1m - 10 * exponent * log10(d) + shadowing + fading, not received below the floor.
 
     With a `fading` table shadowing and fading follow it instead.
     """
@@ -116,9 +117,9 @@ class RadioRules(Checked):
 
 
 class Zone(Checked):
-    """A place to be. `attraction` is how often it is chosen compared with others, `dwell_s` the mean stay.
+    """A place where people stay: `attraction` is its weight in the choice of the next place, `dwell_s` the mean stay.
 
-    It is a circle of `radius_m`, or a rectangle around its middle when `width_m` (east) and `depth_m` (north) are given.
+    Its area is a circle of `radius_m`, or a rectangle around its centre if `width_m` (east) and `depth_m` (north) are given.
     Without `hours` it is always open.
     """
 
@@ -137,7 +138,7 @@ class Zone(Checked):
 
 
 class Scanner(Checked):
-    """A radio that hears people and tells of it in its product's format."""
+    """A radio that receives advertisements of phones and publishes them in the format of its product."""
 
     id: str
     zone: str
@@ -146,7 +147,7 @@ class Scanner(Checked):
 
 
 class Beacon(Checked):
-    """A fixed iBeacon that phones hear."""
+    """A fixed iBeacon, received by phones."""
 
     zone: str
     uuid: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -155,7 +156,7 @@ class Beacon(Checked):
 
 
 class Sensor(Checked):
-    """A thing that measures. `clock = false`: it does not know the time and claims null."""
+    """A sensor. With `clock = false` it does not know the time and publishes null for it."""
 
     device: str
     format: Literal["wayside_v1", "zigbee2mqtt", "ruuvi_tag"]
@@ -174,7 +175,7 @@ class Sensor(Checked):
 
 
 class Till(Checked):
-    """Where a shop takes money."""
+    """The cash desk of a shop; `clock` as for a sensor."""
 
     device: str
     zone: str
@@ -182,7 +183,7 @@ class Till(Checked):
 
 
 class Phones(Checked):
-    """What the app on a consenting person's phone does."""
+    """Behaviour of the app on the phones of consenting people."""
 
     app_uuid: str
     scan_ms: Period = 1000
@@ -193,11 +194,11 @@ class Phones(Checked):
 
 
 class Taste(Checked):
-    """Offers of one kind of place: who says yes, how often they go there anyway, what they spend.
+    """Purchases and offers in one kind of place: true acceptance, visits without offers, amounts.
 
     True acceptance is 1 / (1 + exp(-(bias + pull * taste - per_minute * minutes to walk))), with the
     person's hidden taste for the kind drawn from N(0, 1); visits a month are Poisson(visits * exp(0.8 * taste)).
-    Segments, weariness and what the offer gives add to it (`tastes.accept`). Of what is spent, `margin_share` stays.
+    Segment, fatigue and the attributes of the offer add to it (`tastes.accept`). `margin_share` of an amount is the margin.
     """
 
     bias: float
@@ -216,7 +217,7 @@ def _all_four(segments: Mapping[SegmentName, Segment]) -> Mapping[SegmentName, S
 
 
 class Scenario(Checked):
-    """Everything a run depends on, besides the seed and the start."""
+    """All inputs of a run besides the seed and the start."""
 
     site: str
     speed: Positive
@@ -247,16 +248,16 @@ class Scenario(Checked):
     company: Company = Company()
     sleep: Sleep = Sleep()
     climate: Climate = Climate()
-    clock: Moment | None = None  # what the site's clock shows at the start ("sat 14:00"); unset: what the start says
-    clock_offset_min: Annotated[int, Field(ge=-720, le=840)] = 60  # of the site's clock from UTC
+    clock: Moment | None = None  # local time on the site at the start ("sat 14:00"); unset: that of the start
+    clock_offset_min: Annotated[int, Field(ge=-720, le=840)] = 60  # local time less UTC
 
     def zone(self, zone_id: str) -> Zone:
-        """The zone of that name, which must exist."""
+        """The zone with this id, which must exist."""
         return next(zone for zone in self.zones if zone.id == zone_id)
 
 
 def built_in() -> list[str]:
-    """Names of the scenarios that come with the simulator."""
+    """Names of the built-in scenarios, sorted."""
     folder = resources.files("firmware_sim") / "scenarios"
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
@@ -292,7 +293,7 @@ def parse(text: str, source: str) -> Scenario:
 def parsed(table: Mapping[str, Any], source: str, text: str = "") -> Scenario:
     """A scenario from the content of a file whose `text` serves to find lines. Raises ScenarioError as `parse` does."""
     try:
-        # By way of JSON, where an array is the one way to write a tuple: so types can be checked strictly.
+        # Strict types allow no list for a tuple in Python data, but do in JSON, which has nothing else.
         scenario = Scenario.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         found = problems(error, Scenario)
@@ -304,7 +305,7 @@ def parsed(table: Mapping[str, Any], source: str, text: str = "") -> Scenario:
 
 
 def _dangling(scenario: Scenario) -> Iterator[Problem]:
-    """Names that stand twice, that name nothing, or that name a thing which cannot serve there."""
+    """Faults in the references between tables: repeated names, unknown names, unsuitable targets."""
     yield from _repeated(scenario)
     yield from _misplaced(scenario)
     points = [point.id for point in scenario.waypoints]
@@ -318,11 +319,11 @@ def _dangling(scenario: Scenario) -> Iterator[Problem]:
     heard = {scanner.zone for scanner in scenario.scanners}
     for index, sensor in enumerate(scenario.sensors):
         if sensor.format == "ruuvi_tag" and sensor.zone not in heard:
-            yield Problem(("sensors", index, "zone"), f"{sensor.device!r} only advertises, and no scanner stands in {sensor.zone!r}")
+            yield Problem(("sensors", index, "zone"), f"{sensor.device!r} only advertises, and there is no scanner in {sensor.zone!r}")
 
 
 def _repeated(scenario: Scenario) -> Iterator[Problem]:
-    """Names that must be unique and are not."""
+    """Repeated names of zones, scanners, and sensors or tills."""
     zones: list[tuple[Location, str]] = [(("zones", index, "id"), zone.id) for index, zone in enumerate(scenario.zones)]
     scanners: list[tuple[Location, str]] = [(("scanners", index, "id"), item.id) for index, item in enumerate(scenario.scanners)]
     devices: list[tuple[Location, str]] = [(("sensors", index, "device"), item.device) for index, item in enumerate(scenario.sensors)]
@@ -331,22 +332,22 @@ def _repeated(scenario: Scenario) -> Iterator[Problem]:
         seen = set[str]()
         for location, name in group:
             if name in seen:
-                yield Problem(location, f"{name!r} stands twice")
+                yield Problem(location, f"{name!r} is used twice")
             seen.add(name)
 
 
 def _misplaced(scenario: Scenario) -> Iterator[Problem]:
-    """Mentions of zones that do not exist, and of zones that are no shop where a shop is needed."""
+    """References to zones that do not exist, and to zones without a kind where a shop is needed."""
     zones = {zone.id: zone for zone in scenario.zones}
     for location, name in _named_zones(scenario):
         if name not in zones:
             yield Problem(location, f"no zone {name!r}; {nearest(name, zones)}")
         elif location[0] in {"tills", "offers"} and zones[name].kind is None:
-            yield Problem(location, f"zone {name!r} is no shop (it has no kind)")
+            yield Problem(location, f"zone {name!r} is not a shop (it has no kind)")
 
 
 def _named_zones(scenario: Scenario) -> Iterator[tuple[Location, str]]:
-    """Every mention of a zone, with its place."""
+    """All references to zones: location and id."""
     yield ("phones", "fine_zone"), scenario.phones.fine_zone
     for part in ("scanners", "beacons", "tills", "sensors", "devices", "trains", "happenings", "incidents"):
         for index, item in enumerate(getattr(scenario, part)):

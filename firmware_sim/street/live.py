@@ -1,7 +1,7 @@
-"""A simulated site in real time against a broker: messages leave when they are due on the wall clock, and offers are answered.
+"""A simulated site in real time against a broker: each message is published at its time on the wall clock, and offers are answered.
 
 Everything runs in one asyncio event loop. The simulation advances in steps of at most `STEP_S_MAX` and waits while a
-connection's queue is full: a slow broker makes messages late, and none is dropped for it.
+connection's queue is full: with a slow broker messages are late, not lost.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Live:
         )
 
     def stop(self) -> None:
-        """End the run soon: what is queued is still sent."""
+        """End the run after the current step; queued messages are still sent."""
         self._is_stopped = True
         self._wake.set()
 
@@ -117,14 +117,14 @@ class Live:
         self._street.run_until(self._now_ms)
 
     def _receive(self, topic: str, payload: bytes) -> None:
-        """An offer for a phone, which may plan an answer."""
+        """Deliver an offer to its phone, which may plan answers."""
         if self._pace is not None:
             self._advance(self._pace)
         self._street.receive(topic, payload)
         self._wake.set()
 
     async def _drain(self) -> None:
-        """Wait until the broker has acknowledged what is queued, at most `DRAIN_S_MAX`."""
+        """Wait until the broker has taken all queued messages, at most `DRAIN_S_MAX`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S_MAX):
                 for connection in self._connections:

@@ -1,8 +1,8 @@
 """One MQTT connection of a live site, for as long as the run lasts: it reconnects by itself.
 
-QoS 0 messages are lost while there is no connection, as on a radio, and counted. QoS 1 messages are kept, and sent again
+QoS 0 messages are lost while there is no connection, and counted. QoS 1 messages are kept, and sent again
 over the next connection until the broker has acknowledged them: at least once, in order. At most `BATCH_MAX` messages are
-handed to the client at a time; the others wait in a queue, and `is_full` is the back-pressure on the simulation.
+given to the client at a time; the others wait in a queue, and `is_full` is the back-pressure on the simulation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Receive = Callable[[str, bytes], None]
 
 
 class Connection:
-    """Publishes what is given to `publish`, and passes messages of `topic_filter` to `receive`, while `run` runs."""
+    """Publishes the messages given to `publish`, and passes messages of `topic_filter` to `receive`, while `run` runs."""
 
     def __init__(
         self, broker: Broker, name: str, topic_filter: str | None = None, receive: Receive = lambda _topic, _payload: None
@@ -40,7 +40,7 @@ class Connection:
         self._broker, self._name, self._topic_filter, self._receive = broker, name, topic_filter, receive
         self._connected = False
         self._queue: deque[Message] = deque()
-        self._batch: list[Message] = []  # handed to the client and not yet known to be taken
+        self._batch: list[Message] = []  # given to the client and not known to be taken by the broker
         self._filled = asyncio.Event()
         self.drained.set()
 

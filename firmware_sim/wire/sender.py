@@ -1,6 +1,6 @@
 """A few MQTT connections that carry thousands of devices, driven by the thread that runs the simulation.
 
-All messages of a device take the same connection, so they stay in order. Devices that an access list of the broker knows by
+All messages of a device take the same connection, which keeps the order. Devices that an access list of the broker knows by
 name have a connection of their own, under that name. The buffers are bounded: while a broker is slower than the fleet, `send`
 waits, which shows as lag.
 """

@@ -15,13 +15,13 @@ from tests.house import prose, tree
 CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (16.4, 9.4, 13.5),
     "models": (12.7, 4.5, 8.8),
-    "firmware_sim": (5.2, 1.9, 2.6),
+    "firmware_sim": (3.7, 0.2, 0.2),
     "dashboard": (5.3, 0.0, 0.5),
 }
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 9, "models": 12, "firmware_sim": 6, "dashboard": 0}
+UNSTATED: dict[str, int] = {"gateway": 9, "models": 12, "firmware_sim": 0, "dashboard": 0}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:

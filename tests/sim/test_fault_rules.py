@@ -30,7 +30,7 @@ def test_an_error_names_the_nearest_field(option: str, told: str) -> None:
     assert told in str(caught.value)
 
 
-def test_knobs_of_a_scenario_and_of_a_command_line_are_the_same(street_plan: Scenario) -> None:
+def test_a_rule_in_a_scenario_equals_the_rule_of_a_command_line(street_plan: Scenario) -> None:
     tables = [{"kind": "loss", "share": 0.1, "devices": ["a", "b*"]}, {"kind": "flood", "per_s": 20.0, "per_hour": 2.0}]
     scenario = parsed({**street_plan.model_dump(mode="json"), "faults": tables}, "x")
     assert scenario.faults == rules.parse_options(["loss:share=0.1,devices=a|b*", "flood:per_s=20,per_hour=2"])

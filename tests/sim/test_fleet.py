@@ -21,8 +21,8 @@ from firmware_sim.fleet.run import Lags
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX
 from firmware_sim.wire.broker import UsageError
-from firmware_sim.wire.lines import LineError, read
 from firmware_sim.wire.publisher import PUBLISH, packet
+from firmware_sim.wire.recording import RecordingError, read
 from tests.kit.broker import free_port
 
 START_MS = 1_793_617_200_000
@@ -205,7 +205,7 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, recording:
     file.write_text(f'{{"topic": "fine", "payload": {{"a": 1}}}}\n\n{line}\n', "utf-8")
     lines = read(file)
     assert next(lines) == (0, "fine", b'{"a": 1}', 0, False)
-    with pytest.raises(LineError, match=f"x.jsonl:3: .*{recording}"):
+    with pytest.raises(RecordingError, match=f"x.jsonl:3: .*{recording}"):
         next(lines)
 
 

@@ -32,19 +32,19 @@ def sim(*arguments: str) -> Result:
         ("walkers = 80", "wakers = 80", "x.toml:14: people.wakers: unknown key; did you mean 'walkers'?"),
         ("malformed_share = 0.002", "malformed_share = 2", "x.toml:7: malformed_share: input should be less than or equal to 1, not 2"),
         ('zone = "arcade"', 'zone = "arkade"', "x.toml:112: scanners[1].zone: no zone 'arkade'; did you mean 'arcade'?"),
-        ('device = "till-pub"', 'device = "till-cafe"', "tills[3].device: 'till-cafe' stands twice"),
+        ('device = "till-pub"', 'device = "till-cafe"', "tills[3].device: 'till-cafe' is used twice"),
         ("[tastes.bar]", "[tastes.bars]", "tastes.bars: 'bars' is not allowed; did you mean 'bar'?"),
         (
             'zone = "market"\nformat = "minew_gateway_json"',
             'zone = "market"\nformat = "minew"',
             "scanners[4].format: 'minew' is not allowed; did you mean 'minew_gateway_json'?",
         ),
-        ('device = "till-pub"\nzone = "pub"', 'device = "till-pub"\nzone = "plaza"', "tills[3].zone: zone 'plaza' is no shop"),
+        ('device = "till-pub"\nzone = "pub"', 'device = "till-pub"\nzone = "plaza"', "tills[3].zone: zone 'plaza' is not a shop"),
         ('device = "E3:75:CF:00:00:01"', 'device = "room"', "needs its MAC address"),
         (
             'zone = "cafe"\nformat = "ruuvi_tag"',
             'zone = "pub"\nformat = "ruuvi_tag"',
-            "sensors[2].zone: 'E3:75:CF:00:00:01' only advertises, and no scanner stands in 'pub'",
+            "sensors[2].zone: 'E3:75:CF:00:00:01' only advertises, and there is no scanner in 'pub'",
         ),
         ('zone = "plaza"\nformat = "wayside_v1"', 'format = "wayside_v1"', "counts people and needs a zone"),
         ('fine_zone = "station"', "fine_zone = 7", "phones.fine_zone: input should be a valid string, not 7"),
@@ -74,7 +74,7 @@ MALL = (resources.files("firmware_sim") / "scenarios" / "mall.toml").read_text("
             "x.toml:42: waypoints[3].zones[0]: no zone 'supermarkt'; did you mean 'supermarket'?",
         ),
         ('shop = "tea-room", quality', 'shop = "tearoom", quality', "offers[2].shop: no zone 'tearoom'; did you mean 'tea-room'?"),
-        ('shop = "sky-bar", discount', 'shop = "gallery", discount', "offers[7].shop: zone 'gallery' is no shop"),
+        ('shop = "sky-bar", discount', 'shop = "gallery", discount', "offers[7].shop: zone 'gallery' is not a shop"),
         ('zone = "cinema", hours', 'zone = "kinema", hours', "happenings[1].zone: no zone 'kinema'; did you mean 'cinema'?"),
         ('zone = "gallery", hours', 'zone = "galery", hours', "incidents[0].zone: no zone 'galery'; did you mean 'gallery'?"),
         ('entrances = ["forecourt"', 'entrances = ["forcourt"', "rhythm.entrances[0]: no zone 'forcourt'; did you mean 'forecourt'?"),
@@ -116,7 +116,7 @@ def test_every_fault_of_a_scenario_has_a_line_and_unknown_keys_come_first() -> N
         ('{ kind = "stuck", from_s = 2, until_s = 2 }', "faults[0]: until_s must be later than from_s"),
     ],
 )
-def test_a_faulty_rule_of_a_scenario_names_the_knob(faults: str, told: str) -> None:
+def test_a_faulty_rule_of_a_scenario_names_the_key(faults: str, told: str) -> None:
     with pytest.raises(ScenarioError, match=re.escape(f"x.toml:1: {told}")):
         parse(f"faults = [{faults}]\n{STREET}", "x.toml")
 
