@@ -1,7 +1,8 @@
-"""`wayside-sim`: a street on the command line. Exit codes: 0 fine, 1 found faults, 2 wrong use."""
+"""`wayside-sim`, the command line of the simulator. Exit codes: 0 success, 1 failure (broker, files, counts), 2 wrong arguments."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import sys
@@ -19,6 +20,7 @@ from firmware_sim.faults.rules import parse_options
 from firmware_sim.fleet.commands import count, fleet, replay
 from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
+from firmware_sim.scenario import schema as scenario_schema
 from firmware_sim.score.command import score
 from firmware_sim.street import describe as description
 from firmware_sim.street.live import Live
@@ -30,22 +32,23 @@ from firmware_sim.wire.broker import UsageError, parse_broker
 
 PROGRESS_EVERY_S = 0.5
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="A simulated street that speaks the formats of real devices.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Simulate people, radios and devices of a street, mall or station, in the MQTT formats of real products.",
+)
 
-app.command(epilog="Example: wayside-sim fleet --devices 10000 --rate 5000 --seconds 60")(fleet)
-app.command(epilog="Example: wayside-sim replay street.jsonl --broker mqtt://127.0.0.1:1883 --faster 10")(replay)
-app.command(epilog="Example: wayside-sim count --broker mqtt://127.0.0.1:1883 --expect 5000")(count)
-app.command(epilog="Example: wayside-sim fit --data tables")(fit)
-app.command(epilog="Example: wayside-sim score --truth truth --history export-a --history export-b")(score)
-
-ScenarioArg = Annotated[str, typer.Argument(metavar="SCENARIO", help="A built-in name (street, mall, station) or a TOML file.")]
-SpeedOpt = Annotated[float | None, typer.Option(min=0.01, max=10_000, help="Street seconds per published second; default: the scenario's.")]
-WalkersOpt = Annotated[int | None, typer.Option(min=1, max=100_000, help="How many people; default: the scenario's.")]
-TruthOpt = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write what really happened: Parquet tables in this folder.")]
+ScenarioArg = Annotated[str, typer.Argument(metavar="SCENARIO", help="Built-in scenario (street, mall, station) or a TOML file.")]
+SpeedOpt = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=10_000, help="Simulated seconds (people, weather) per second of message time; default: as in the scenario."),
+]
+WalkersOpt = Annotated[int | None, typer.Option(min=1, max=100_000, help="Number of people; default: as in the scenario.")]
+TruthOpt = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the ground truth to this folder, as Parquet tables.")]
 
 
 class FloodKind(StrEnum):
-    """What to flood with."""
+    """Kinds of messages of a flood."""
 
     sighting = "sighting"
     fact = "fact"
@@ -55,10 +58,10 @@ class FloodKind(StrEnum):
 def describe(
     scenario: ScenarioArg,
     *,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw a map of it, as SVG.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw a map, as SVG.")] = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show what stands on the street and how people are heard there."""
+    """Show the zones and devices of a scenario, and which radios receive people in each zone."""
     with one_line_errors():
         plan = load_scenario(scenario)
         if picture is not None:
@@ -70,20 +73,26 @@ def describe(
             Console().print(table)
 
 
+@app.command(epilog="Example: wayside-sim schema > schema.json, and as first line of a scenario: #:schema ./schema.json")
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for completion and checks in an editor."""
+    sys.stdout.write(scenario_schema())
+
+
 @app.command(epilog="Example: wayside-sim record street street.jsonl --seed 1 --seconds 60")
 def record(
     scenario: ScenarioArg,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the JSON lines go.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file: one JSON object per message and line.")],
     *,
     seed: SeedOpt = 1,
-    seconds: Annotated[float, typer.Option(min=0.0, max=10_000_000, help="How much published time.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0.0, max=10_000_000, help="Length of the recording.")] = 60.0,
     speed: SpeedOpt = None,
     walkers: WalkersOpt = None,
     truth: TruthOpt = None,
     fault: FaultsOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Write down what the street says when nobody answers it, as fast as it can be computed."""
+    """Record the messages of a scenario without a broker, faster than real time. The same seed gives the same bytes."""
     with one_line_errors():
         plan, rules = load_scenario(scenario), parse_options(fault or ())
         summary = record_file(plan, file, seed=seed, seconds=seconds, speed=speed, walkers=walkers, truth=truth, faults=rules)
@@ -96,7 +105,7 @@ def run(
     *,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     seed: SeedOpt = 1,
-    seconds: Annotated[float | None, typer.Option(min=0.0, help="How long; default: until interrupted.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.0, help="Length of the run; default: until Ctrl-C.")] = None,
     speed: SpeedOpt = None,
     walkers: WalkersOpt = None,
     truth: TruthOpt = None,
@@ -104,25 +113,26 @@ def run(
     faster: FasterOpt = 1.0,
     as_json: JsonOpt = False,
 ) -> None:
-    """Live on a broker: publish in real time, answer the offers that come down, sum up at the end."""
+    """Publish the messages of a scenario to a broker in real time, and answer the offers that its phones receive."""
     with one_line_errors():
         plan, address = load_scenario(scenario), parse_broker(broker)
         rules = parse_options(fault or ())
         live = Live(plan, address, seed=seed, speed=speed, walkers=walkers, truth=truth, faults=rules, faster=faster)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: live.stop())
-        summary = _run(live, seconds, quiet=as_json)
+        summary = asyncio.run(_run(live, seconds, quiet=as_json))
         show({"scenario": scenario, "seed": seed, **summary}, f"{scenario} on {address.url}", as_json=as_json)
 
 
-def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]:
-    """Run with a line of progress on standard error, which is for people only."""
+async def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]:
+    """Run until the end or a signal, with a line of progress on standard error unless `quiet`."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, live.stop)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     last = 0.0
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("on the street", total=seconds)
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("connecting", total=seconds)
 
-        def tell(elapsed: float, street: Street) -> None:
+        def update(elapsed: float, street: Street) -> None:
             nonlocal last
             if time.monotonic() - last >= PROGRESS_EVERY_S:
                 last = time.monotonic()
@@ -130,7 +140,7 @@ def _run(live: Live, seconds: float | None, *, quiet: bool) -> dict[str, object]
                 text = f"{counters.formats.total()} messages, {counters.offers['received']} offers, {counters.answers.total()} answers"
                 bar.update(task, completed=elapsed, description=text)
 
-        return live.run(seconds, tell)
+        return await live.run(seconds, update)
 
 
 @app.command(epilog="Example: wayside-sim flood --broker mqtt://127.0.0.1:1883 --kind sighting --rate 5000 --seconds 10")
@@ -138,34 +148,44 @@ def flood(
     *,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     kind: Annotated[
-        FloodKind, typer.Option(help="sighting: QoS 0 at a rate; fact: exactly --count purchases at QoS 1.")
+        FloodKind, typer.Option(help="sighting: for --seconds, at --rate or --max; fact: exactly --count purchases.")
     ] = FloodKind.sighting,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to send sightings, or to wait for all acknowledgements.")] = 10.0,
-    rate: Annotated[float | None, typer.Option(min=0.1, help="Messages a second.")] = None,
-    maximum: Annotated[bool, typer.Option("--max", help="As fast as the broker takes them.")] = False,
-    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many facts.")] = 1000,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write device, boot and seq of every acknowledged fact.")] = None,
-    phones: Annotated[int, typer.Option(min=1, max=100_000, help="How many consenting phones are sighted.")] = 60,
-    boot: Annotated[str | None, typer.Option(help="The devices' boot; default: a new one.")] = None,
-    scenario: Annotated[str, typer.Option(help="Whose devices send.")] = "street",
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Duration of the sightings, or time limit for the acknowledgements of the facts.")
+    ] = 10.0,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Messages per second.")] = None,
+    maximum: Annotated[bool, typer.Option("--max", help="As many sightings as the broker accepts.")] = False,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="Number of facts.")] = 1000,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write device, boot and seq of each acknowledged fact, as JSON lines.")
+    ] = None,
+    phones: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Number of phones in the sightings; each first publishes its consent.")
+    ] = 60,
+    boot: Annotated[str | None, typer.Option(help="Boot id in the messages; default: a random one.")] = None,
+    scenario: Annotated[str, typer.Option(help="Scenario with the devices that send.")] = "street",
     as_json: JsonOpt = False,
 ) -> None:
-    """Load a gateway: many sightings, or an exact number of facts whose keys are known."""
+    """Publish load for a gateway: sightings (QoS 0) at a rate, or an exact number of purchases (QoS 1) with known keys."""
     with one_line_errors():
-        if (rate is None) != maximum and kind is FloodKind.sighting:
-            raise UsageError("sightings need either --rate R or --max")
-        plan, address, life = load_scenario(scenario), parse_broker(broker), boot or load.new_boot()
+        _check_pace(kind, rate, maximum=maximum)
+        plan, address, boot = load_scenario(scenario), parse_broker(broker), boot or load.new_boot()
         if kind is FloodKind.sighting:
-            result = load.sightings(plan, address, seconds=seconds, rate=rate, phones=phones, boot=life)
+            result = load.sightings(plan, address, seconds=seconds, rate=rate, phones=phones, boot=boot)
         else:
-            result = load.facts(plan, address, count=count, rate=rate, seconds=seconds, boot=life)
+            result = load.facts(plan, address, count=count, rate=rate, seconds=seconds, boot=boot)
         _report(result, kind, out, as_json=as_json)
         if kind is FloodKind.fact and result.acked < count:
             fail(f"only {result.acked} of {count} facts were acknowledged within {seconds:g} s; is the broker up?", 1)
 
 
+def _check_pace(kind: FloodKind, rate: float | None, *, maximum: bool) -> None:
+    if (rate is None) != maximum and kind is FloodKind.sighting:
+        raise UsageError("sightings need either --rate R or --max")
+
+
 def _report(result: load.Result, kind: FloodKind, out: Path | None, *, as_json: bool) -> None:
-    """Keys to the file, figures to the screen."""
+    """Write the keys to `out` and print the figures."""
     if out is not None:
         out.write_text("".join(json.dumps(key._asdict()) + "\n" for key in result.keys), "utf-8")
     figures = {
@@ -176,6 +196,13 @@ def _report(result: load.Result, kind: FloodKind, out: Path | None, *, as_json: 
         "per_second": round(result.published / result.seconds, 1) if result.seconds else 0.0,
     }
     show(figures, "flood", as_json=as_json)
+
+
+app.command(epilog="Example: wayside-sim fleet --devices 10000 --rate 5000 --seconds 60")(fleet)
+app.command(epilog="Example: wayside-sim replay street.jsonl --broker mqtt://127.0.0.1:1883 --faster 10")(replay)
+app.command(epilog="Example: wayside-sim count --broker mqtt://127.0.0.1:1883 --expect 5000")(count)
+app.command(epilog="Example: wayside-sim fit --data tables")(fit)
+app.command(epilog="Example: wayside-sim score --truth truth --history export-a --history export-b")(score)
 
 
 def main() -> None:

@@ -19,31 +19,32 @@ from firmware_sim.radio.fit.traces import TraceError
 from firmware_sim.scenario import ScenarioError
 from firmware_sim.score.history import HistoryError
 from firmware_sim.wire.broker import BrokerError, UsageError
-from firmware_sim.wire.lines import LineError
+from firmware_sim.wire.recording import RecordingError
 
-BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="mqtt://[user:password@]host[:port]")]
+BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="Address, as in mqtt://user:password@host:1883.")]
 SeedOpt = Annotated[int, typer.Option(help="Seed of all random draws; same seed, same bytes.")]
 FaultsOpt = Annotated[
-    list[str] | None, typer.Option("--fault", metavar="RULE", help="As in loss:share=0.1,devices=phone-*; may be repeated.")
+    list[str] | None,
+    typer.Option("--fault", metavar="RULE", help="Fault to inject, as in loss:share=0.1,devices=phone-*; may be repeated."),
 ]
-FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="Factor on the speed of published time.")]
+FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="Publish this many times as fast as in real time.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn every expected error into one line on standard error and an exit code: 2 for wrong use, 1 for broker or file errors."""
+    """Turn every expected error into lines on standard error and an exit code: 2 for wrong use, 1 for broker or file errors."""
     try:
         yield
-    except (ScenarioError, UsageError, FaultError, MixError, LineError, HistoryError, TruthError, TraceError) as error:
+    except (ScenarioError, UsageError, FaultError, MixError, RecordingError, HistoryError, TruthError, TraceError) as error:
         fail(str(error), 2)
     except (BrokerError, OSError) as error:
         fail(str(error), 1)
 
 
 def fail(text: str, code: int) -> None:
-    """Print one line on standard error and end the process with exit code `code`."""
-    sys.stderr.write(f"wayside-sim: {' '.join(text.split())}\n")
+    """Print each line of `text` on standard error and end the process with exit code `code`."""
+    sys.stderr.writelines(f"wayside-sim: {' '.join(line.split())}\n" for line in text.splitlines())
     raise typer.Exit(code)
 
 

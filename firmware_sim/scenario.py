@@ -1,23 +1,23 @@
-"""A scenario is a TOML file that says what stands on a street and who walks there.
+"""A scenario: a TOML file that states the zones, devices, people and radio of a simulated site.
 
-It is checked completely before anything moves: an unknown key or a reference to a zone that does not
-exist is an error that names the place and the nearest right name, never a default that nobody asked for.
+`load` checks all of it before anything runs. Every fault of a file is an error with its line and field, and with the nearest
+known name where one was mistyped. Lengths are in metres and times in seconds of street time, unless a name ends in another unit.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-import msgspec
-from msgspec import Meta
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from firmware_sim import keys
-from firmware_sim.faults.rules import FaultError, Rule, parse_faults
+from firmware_sim.checked import Checked, Location, Problem, problems
+from firmware_sim.faults.rules import AnyRule
 from firmware_sim.nearest import nearest
 from firmware_sim.people.behaviour import (
     SEGMENTS,
@@ -34,32 +34,34 @@ from firmware_sim.people.behaviour import (
     Sleep,
     Trains,
 )
-from firmware_sim.products.catalogue import CATALOGUE
 from firmware_sim.products.groups import Group
-from firmware_sim.world import hours
+from firmware_sim.world.hours import Moment, Span
 from firmware_sim.world.places import Wall, Waypoint
 
-Share = Annotated[float, Meta(ge=0, le=1)]
-Positive = Annotated[float, Meta(gt=0)]
-Period = Annotated[int, Meta(ge=50)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Period = Annotated[int, Field(ge=50)]
 Kind = Literal["coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar"]
 
 
+MAC = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
+
+
 class ScenarioError(ValueError):
-    """The scenario cannot be used; the text says where and what would be right."""
+    """A scenario does not exist or has faults; the text has one line for each, with place and remedy."""
 
 
-class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where x = y = 0 lies on Earth (WGS 84)."""
+class Origin(Checked):
+    """Position of x = y = 0 (WGS 84)."""
 
-    latitude_deg: Annotated[float, Meta(ge=-85, le=85)]
-    longitude_deg: Annotated[float, Meta(ge=-180, le=180)]
+    latitude_deg: Annotated[float, Field(ge=-85, le=85)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
 
 
-class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many walk, how they move, how many of them say yes. Seconds here are seconds of street time."""
+class People(Checked):
+    """Number of people, their movement and consent. Seconds are simulated time."""
 
-    walkers: Annotated[int, Meta(ge=1, le=100_000)]
+    walkers: Annotated[int, Field(ge=1, le=100_000)]
     consenting_share: Share
     withdrawing_share: Share = 0.0
     withdraw_from_s: float = 300.0
@@ -71,52 +73,53 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     redeeming_share: Share = 0.8
     clockless_share: Share = 0.25
     mac_rotation_s: Positive = 900.0
-    joining_share: Share = 0.0  # of those who consent, only somewhere before `join_until_s`
+    joining_share: Share = 0.0  # of the consenting people: consent comes later, before `join_until_s`
     join_until_s: float = 1800.0
-    returning_share: Share = 0.0  # of those who withdraw: yes again, up to `return_within_s` later
+    returning_share: Share = 0.0  # of the withdrawing people: consent again, up to `return_within_s` later
     return_within_s: Positive = 1800.0
 
 
-class Fading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Radio as measured (`wayside-sim fit` prints these): what `shadowing_db` and `fading_db` only summarise.
+class Fading(Checked):
+    """Radio parameters from measured traces (`wayside-sim fit` prints them), instead of `shadowing_db` and `fading_db`.
 
-    A place's luck is a field that changes over `place_m`. At each place the three advertising channels lie `channels_db` above
-    and below the line, give or take `channel_db`, and stay so while nobody moves; a sample comes on one of them (the same as
-    before only in `same_share`) and scatters by `sample_db`. A body, a wall and a ceiling take their share.
+    Shadowing is a random field with spread `place_db` that changes over `place_m`. At each place the three advertising channels
+    lie `channels_db` above and below the mean line, with a spread of `channel_db`, and stay so while the phone does not move. A
+    sample is received on one of them (the same one as before with probability `same_share`), with a spread of `sample_db`.
+    Bodies, walls and ceilings attenuate it.
     """
 
-    place_db: Annotated[float, Meta(ge=0)] = 2.6
+    place_db: Annotated[float, Field(ge=0)] = 2.6
     place_m: Positive = 2.0
     channels_db: tuple[float, float, float] = (8.1, 1.4, -9.8)
-    channel_db: Annotated[float, Meta(ge=0)] = 1.3
-    sample_db: Annotated[float, Meta(ge=0)] = 2.5
+    channel_db: Annotated[float, Field(ge=0)] = 1.3
+    sample_db: Annotated[float, Field(ge=0)] = 2.5
     same_share: Share = 0.16
-    body_db: Annotated[float, Meta(ge=0)] = 6.0
-    ceiling_db: Annotated[float, Meta(ge=0)] = 16.0
-    phone_db: Annotated[float, Meta(ge=0)] = 2.0  # phones differ in how loud they are
+    body_db: Annotated[float, Field(ge=0)] = 6.0
+    ceiling_db: Annotated[float, Field(ge=0)] = 16.0
+    phone_db: Annotated[float, Field(ge=0)] = 2.0  # spread of the transmit power of phones
     airtime_us: Positive = 376.0  # of one advertisement on one channel: 47 bytes at 1 Mbit/s
 
 
-class RadioRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Log-distance path loss: rssi_1m - 10 * exponent * log10(d) + shadowing + fading, unheard below the floor.
+class RadioRules(Checked):
+    """Log-distance path loss: rssi_1m - 10 * exponent * log10(d) + shadowing + fading, not received below the floor.
 
     With a `fading` table shadowing and fading follow it instead.
     """
 
     rssi_1m_dbm: float = -52.0
     exponent: Positive = 2.2
-    shadowing_db: Annotated[float, Meta(ge=0)] = 2.0
-    fading_db: Annotated[float, Meta(ge=0)] = 2.0
+    shadowing_db: Annotated[float, Field(ge=0)] = 2.0
+    fading_db: Annotated[float, Field(ge=0)] = 2.0
     floor_dbm: float = -94.0
     advertise_ms: Period = 1000
     lost_share: Share = 0.05
     fading: Fading | None = None
 
 
-class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A place to be. `attraction` is how often it is chosen compared with others, `dwell_s` the mean stay.
+class Zone(Checked):
+    """A place where people stay: `attraction` is its weight in the choice of the next place, `dwell_s` the mean stay.
 
-    It is a circle of `radius_m`, or a rectangle around its middle when `width_m` (east) and `depth_m` (north) are given.
+    Its area is a circle of `radius_m`, or a rectangle around its centre if `width_m` (east) and `depth_m` (north) are given.
     Without `hours` it is always open.
     """
 
@@ -130,12 +133,12 @@ class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     depth_m: Positive | None = None
     dwell_s: Positive = 240.0
     attraction: Positive = 1.0
-    hours: tuple[str, ...] = ()
+    hours: tuple[Span, ...] = ()
     outdoors: bool = False
 
 
-class Scanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A radio that hears people and tells of it in its product's format."""
+class Scanner(Checked):
+    """A radio that receives advertisements of phones and publishes them in the format of its product."""
 
     id: str
     zone: str
@@ -143,17 +146,17 @@ class Scanner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     report_ms: Period = 1000
 
 
-class Beacon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A fixed iBeacon that phones hear."""
+class Beacon(Checked):
+    """A fixed iBeacon, received by phones."""
 
     zone: str
-    uuid: Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
-    major: Annotated[int, Meta(ge=0, le=65_535)]
-    minor: Annotated[int, Meta(ge=0, le=65_535)]
+    uuid: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    major: Annotated[int, Field(ge=0, le=65_535)]
+    minor: Annotated[int, Field(ge=0, le=65_535)]
 
 
-class Sensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A thing that measures. `clock = false`: it does not know the time and claims null."""
+class Sensor(Checked):
+    """A sensor. With `clock = false` it does not know the time and publishes null for it."""
 
     device: str
     format: Literal["wayside_v1", "zigbee2mqtt", "ruuvi_tag"]
@@ -162,17 +165,25 @@ class Sensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     zone: str | None = None
     clock: bool = True
 
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.format == "ruuvi_tag" and not MAC.fullmatch(self.device):
+            raise ValueError(f"device {self.device!r} is a RuuviTag and needs its MAC address as name, as in E3:75:CF:00:00:01")
+        if "people" in self.measures and self.zone is None:
+            raise ValueError(f"device {self.device!r} counts people and needs a zone")
+        return self
 
-class Till(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where a shop takes money."""
+
+class Till(Checked):
+    """The cash desk of a shop; `clock` as for a sensor."""
 
     device: str
     zone: str
     clock: bool = True
 
 
-class Phones(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the app on a consenting person's phone does."""
+class Phones(Checked):
+    """Behaviour of the app on the phones of consenting people."""
 
     app_uuid: str
     scan_ms: Period = 1000
@@ -182,24 +193,31 @@ class Phones(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     error_m: float = 3.0
 
 
-class Taste(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Offers of one kind of place: who says yes, how often they go there anyway, what they spend.
+class Taste(Checked):
+    """Purchases and offers in one kind of place: true acceptance, visits without offers, amounts.
 
     True acceptance is 1 / (1 + exp(-(bias + pull * taste - per_minute * minutes to walk))), with the
     person's hidden taste for the kind drawn from N(0, 1); visits a month are Poisson(visits * exp(0.8 * taste)).
-    Segments, weariness and what the offer gives add to it (`tastes.accept`). Of what is spent, `margin_share` stays.
+    Segment, fatigue and the attributes of the offer add to it (`tastes.accept`). `margin_share` of an amount is the margin.
     """
 
     bias: float
     pull: float
     per_minute: float
-    visits: Annotated[float, Meta(ge=0, le=20)]
-    amount_minor: Annotated[int, Meta(gt=0)]
+    visits: Annotated[float, Field(ge=0, le=20)]
+    amount_minor: Annotated[int, Field(gt=0)]
     margin_share: Share = 0.6
 
 
-class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything a run depends on, besides the seed and the start."""
+def _all_four(segments: Mapping[SegmentName, Segment]) -> Mapping[SegmentName, Segment]:
+    absent = [name for name in SEGMENTS if name not in segments]
+    if absent:
+        raise ValueError(f"[segments.{absent[0]}] is missing: state all four segments, or none")
+    return segments
+
+
+class Scenario(Checked):
+    """All inputs of a run besides the seed and the start."""
 
     site: str
     speed: Positive
@@ -208,7 +226,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     people: People
     radio: RadioRules
     phones: Phones
-    zones: Annotated[tuple[Zone, ...], Meta(min_length=1)]
+    zones: Annotated[tuple[Zone, ...], Field(min_length=1)]
     tastes: Mapping[Kind, Taste]
     scanners: tuple[Scanner, ...] = ()
     beacons: tuple[Beacon, ...] = ()
@@ -216,13 +234,13 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tills: tuple[Till, ...] = ()
     malformed_share: Share = 0.0
     devices: tuple[Group, ...] = ()
-    faults: tuple[Rule, ...] = ()
+    faults: tuple[AnyRule, ...] = ()
     walls: tuple[Wall, ...] = ()
     waypoints: tuple[Waypoint, ...] = ()
-    segments: Mapping[SegmentName, Segment] = msgspec.field(default_factory=lambda: dict(SEGMENTS))
+    segments: Annotated[Mapping[SegmentName, Segment], AfterValidator(_all_four)] = Field(default_factory=lambda: dict(SEGMENTS))
     offers: tuple[OfferEffect, ...] = ()
     choices: Choices = Choices()
-    curves: Mapping[Kind | Literal["open"], Curve] = msgspec.field(default_factory=dict)
+    curves: Mapping[Literal[Kind, "open"], Curve] = Field(default_factory=dict)
     rhythm: Rhythm | None = None
     trains: tuple[Trains, ...] = ()
     happenings: tuple[Happening, ...] = ()
@@ -230,22 +248,27 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     company: Company = Company()
     sleep: Sleep = Sleep()
     climate: Climate = Climate()
-    clock: str | None = None  # what the site's clock shows at the start ("sat 14:00"); unset: what the start says
-    clock_offset_min: Annotated[int, Meta(ge=-720, le=840)] = 60  # of the site's clock from UTC
+    clock: Moment | None = None  # local time on the site at the start ("sat 14:00"); unset: that of the start
+    clock_offset_min: Annotated[int, Field(ge=-720, le=840)] = 60  # local time less UTC
 
     def zone(self, zone_id: str) -> Zone:
-        """The zone of that name, which must exist."""
+        """The zone with this id, which must exist."""
         return next(zone for zone in self.zones if zone.id == zone_id)
 
 
 def built_in() -> list[str]:
-    """Names of the scenarios that come with the simulator."""
+    """Names of the built-in scenarios, sorted."""
     folder = resources.files("firmware_sim") / "scenarios"
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
+def schema() -> str:
+    """JSON Schema (draft 2020-12) of scenario files, as text that ends with a line break."""
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Scenario.model_json_schema()}, indent=2) + "\n"
+
+
 def load(name_or_path: str) -> Scenario:
-    """Read a scenario by its built-in name or from a TOML file; `ScenarioError` when that is impossible."""
+    """A scenario by its built-in name, or from a TOML file. Raises ScenarioError when there is none or it is faulty."""
     if name_or_path in built_in():
         return parse((resources.files("firmware_sim") / "scenarios" / f"{name_or_path}.toml").read_text("utf-8"), name_or_path)
     path = Path(name_or_path)
@@ -259,109 +282,81 @@ def load(name_or_path: str) -> Scenario:
 
 
 def parse(text: str, source: str) -> Scenario:
-    """A checked scenario from TOML text; `source` names it in errors."""
+    """A scenario from TOML text. Raises ScenarioError with one line for each fault; `source` names the text there."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{source}: not TOML: {error}") from error
-    return parsed(table, source)
+    return parsed(table, source, text)
 
 
-def parsed(table: dict[str, Any], source: str) -> Scenario:
-    """A checked scenario from tables and lists, however they were written down."""
-    if not isinstance(table, dict):
-        raise ScenarioError(f"{source}: a scenario is a table of tables")
-    rest = {key: value for key, value in table.items() if key != "faults"}
+def parsed(table: Mapping[str, Any], source: str, text: str = "") -> Scenario:
+    """A scenario from the content of a file whose `text` serves to find lines. Raises ScenarioError as `parse` does."""
     try:
-        faults = parse_faults(table.get("faults", []), source)
-        for wrong in keys.unknown(rest, Scenario, source):
-            raise ScenarioError(wrong)
-        scenario = msgspec.structs.replace(msgspec.convert(rest, Scenario), faults=faults)
-    except msgspec.ValidationError as error:
-        raise ScenarioError(f"{source}: {error}") from error
-    except FaultError as error:
-        raise ScenarioError(str(error)) from error
-    _references(scenario, source)
-    return scenario
+        # Strict types allow no list for a tuple in Python data, but do in JSON, which has nothing else.
+        scenario = Scenario.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        found = problems(error, Scenario)
+    else:
+        found = list(_dangling(scenario))
+        if not found:
+            return scenario
+    raise ScenarioError("\n".join(problem.line(source, text) for problem in found))
 
 
-def _references(scenario: Scenario, source: str) -> None:
-    """Names are unique, every zone that is mentioned exists, and what stands in it can work there."""
-    zones = [zone.id for zone in scenario.zones]
-    devices = [*(sensor.device for sensor in scenario.sensors), *(till.device for till in scenario.tills)]
-    for names in (zones, devices, [scanner.id for scanner in scenario.scanners]):
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ScenarioError(f"{source}: {min(twice)!r} stands twice")
-    named: list[str | None] = [scenario.phones.fine_zone]
-    for group in (scenario.scanners, scenario.beacons, scenario.tills, scenario.sensors, scenario.devices, scenario.trains):
-        named += [item.zone for item in group]
-    for zone in named:
-        if zone is not None and zone not in zones:
-            raise ScenarioError(f"{source}: no zone {zone!r}; {nearest(zone, zones)}")
-    for sensor in scenario.sensors:
-        _sensor(sensor, scenario, source)
-    for put_up in scenario.devices:
-        if put_up.product not in CATALOGUE:
-            raise ScenarioError(f"{source}: devices: no product {put_up.product!r}; {nearest(put_up.product, CATALOGUE)}")
-    _shops(scenario, source)
-    _mentions(scenario, zones, source)
-    _times(scenario, source)
-
-
-def _shops(scenario: Scenario, source: str) -> None:
-    """Every shop's kind has a taste, every till stands in a shop."""
-    for shop in scenario.zones:
-        if shop.kind is not None and shop.kind not in scenario.tastes:
-            raise ScenarioError(f"{source}: zone {shop.id!r} is a {shop.kind}, but [tastes.{shop.kind}] is missing")
-    for till in scenario.tills:
-        if scenario.zone(till.zone).kind is None:
-            raise ScenarioError(f"{source}: till {till.device!r} stands in {till.zone!r}, which is no shop (it has no kind)")
-
-
-def _mentions(scenario: Scenario, zones: list[str], source: str) -> None:
-    """Zones and waypoints that walls, ways, offers, happenings and people's rhythm speak of exist."""
+def _dangling(scenario: Scenario) -> Iterator[Problem]:
+    """Faults in the references between tables: repeated names, unknown names, unsuitable targets."""
+    yield from _repeated(scenario)
+    yield from _misplaced(scenario)
     points = [point.id for point in scenario.waypoints]
-    named = [(f"offer {offer.id!r}", offer.shop) for offer in scenario.offers]
-    named += [(f"happening {item.id!r}", item.zone) for item in scenario.happenings]
-    named += [(f"incident {item.id!r}", item.zone) for item in scenario.incidents]
-    named += [(f"waypoint {point.id!r}", zone) for point in scenario.waypoints for zone in point.zones]
-    named += [("rhythm.entrances", zone) for zone in (scenario.rhythm.entrances if scenario.rhythm else ())]
-    for who, zone in named:
-        if zone not in zones:
-            raise ScenarioError(f"{source}: {who}: no zone {zone!r}; {nearest(zone, zones)}")
-    for point in scenario.waypoints:
-        for other in point.leads_to:
+    for index, point in enumerate(scenario.waypoints):
+        for place, other in enumerate(point.leads_to):
             if other not in points:
-                raise ScenarioError(f"{source}: waypoint {point.id!r} leads to {other!r}; {nearest(other, points)}")
-    for offer in scenario.offers:
-        if scenario.zone(offer.shop).kind is None:
-            raise ScenarioError(f"{source}: offer {offer.id!r} is handed in at {offer.shop!r}, which is no shop (it has no kind)")
-    absent = [name for name in SEGMENTS if name not in scenario.segments]
-    if absent:
-        raise ScenarioError(f"{source}: [segments.{absent[0]}] is missing: state all four segments, or none")
+                yield Problem(("waypoints", index, "leads_to", place), f"no waypoint {other!r}; {nearest(other, points)}")
+    for index, zone in enumerate(scenario.zones):
+        if zone.kind is not None and zone.kind not in scenario.tastes:
+            yield Problem(("zones", index, "kind"), f"zone {zone.id!r} is a {zone.kind}, but [tastes.{zone.kind}] is missing")
+    heard = {scanner.zone for scanner in scenario.scanners}
+    for index, sensor in enumerate(scenario.sensors):
+        if sensor.format == "ruuvi_tag" and sensor.zone not in heard:
+            yield Problem(("sensors", index, "zone"), f"{sensor.device!r} only advertises, and there is no scanner in {sensor.zone!r}")
 
 
-def _times(scenario: Scenario, source: str) -> None:
-    """Hours are written as hours."""
-    groups = (scenario.zones, scenario.trains, scenario.happenings, scenario.incidents)
-    try:
-        for group in groups:
-            for item in group:
-                hours.Weekly(item.hours)
-        if scenario.clock is not None:
-            hours.moment_min(scenario.clock)
-    except ValueError as error:
-        raise ScenarioError(f"{source}: {error}") from error
+def _repeated(scenario: Scenario) -> Iterator[Problem]:
+    """Repeated names of zones, scanners, and sensors or tills."""
+    zones: list[tuple[Location, str]] = [(("zones", index, "id"), zone.id) for index, zone in enumerate(scenario.zones)]
+    scanners: list[tuple[Location, str]] = [(("scanners", index, "id"), item.id) for index, item in enumerate(scenario.scanners)]
+    devices: list[tuple[Location, str]] = [(("sensors", index, "device"), item.device) for index, item in enumerate(scenario.sensors)]
+    devices += [(("tills", index, "device"), item.device) for index, item in enumerate(scenario.tills)]
+    for group in (zones, scanners, devices):
+        seen = set[str]()
+        for location, name in group:
+            if name in seen:
+                yield Problem(location, f"{name!r} is used twice")
+            seen.add(name)
 
 
-def _sensor(sensor: Sensor, scenario: Scenario, source: str) -> None:
-    """What a sensor needs to be heard, and to have something to say."""
-    where = f"{source}: sensor {sensor.device!r}"
-    if sensor.format == "ruuvi_tag":
-        if not re.fullmatch(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}", sensor.device):
-            raise ScenarioError(f"{where} is a RuuviTag and needs its MAC address as name, as in E3:75:CF:00:00:01")
-        if sensor.zone not in {scanner.zone for scanner in scenario.scanners}:
-            raise ScenarioError(f"{where} only advertises, and no scanner stands in {sensor.zone!r} to hear it")
-    if "people" in sensor.measures and sensor.zone is None:
-        raise ScenarioError(f"{where} counts people and needs a zone")
+def _misplaced(scenario: Scenario) -> Iterator[Problem]:
+    """References to zones that do not exist, and to zones without a kind where a shop is needed."""
+    zones = {zone.id: zone for zone in scenario.zones}
+    for location, name in _named_zones(scenario):
+        if name not in zones:
+            yield Problem(location, f"no zone {name!r}; {nearest(name, zones)}")
+        elif location[0] in {"tills", "offers"} and zones[name].kind is None:
+            yield Problem(location, f"zone {name!r} is not a shop (it has no kind)")
+
+
+def _named_zones(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """All references to zones: location and id."""
+    yield ("phones", "fine_zone"), scenario.phones.fine_zone
+    for part in ("scanners", "beacons", "tills", "sensors", "devices", "trains", "happenings", "incidents"):
+        for index, item in enumerate(getattr(scenario, part)):
+            if item.zone is not None:
+                yield (part, index, "zone"), item.zone
+    for index, offer in enumerate(scenario.offers):
+        yield ("offers", index, "shop"), offer.shop
+    for index, point in enumerate(scenario.waypoints):
+        for place, zone in enumerate(point.zones):
+            yield ("waypoints", index, "zones", place), zone
+    for place, zone in enumerate(scenario.rhythm.entrances if scenario.rhythm else ()):
+        yield ("rhythm", "entrances", place), zone

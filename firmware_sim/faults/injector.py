@@ -47,7 +47,7 @@ class Fault:
 
     def __init__(self, rule: Rule, seed: int, place: int, device: str) -> None:
         self.rule, self.device = rule, device
-        self.name = rules.NAMES[type(rule)]
+        self.name = rule.kind
         self.draws = generator(seed, "fault", place, self.name, device)
         self.windows = FaultWindows(rule, generator(seed, "spells", place, self.name, device))
         self.silences = True  # the injector drops the messages of a stopped device; False if the device stops by itself
@@ -149,7 +149,7 @@ class FaultInjector:
         for rule in self._plan:
             for name in rule.devices:
                 if not set("*?[") & set(name) and name not in known:
-                    raise FaultError(f"fault {rules.NAMES[type(rule)]}: no device {name!r}; {nearest(name, known)}")
+                    raise FaultError(f"fault {rule.kind}: no device {name!r}; {nearest(name, known)}")
 
     def _faults_of(self, device: str) -> list[Fault]:
         found = self._faults.get(device)

@@ -22,7 +22,7 @@ from firmware_sim.message import Message, Send
 from firmware_sim.products.catalogue import DEFAULT_MIX, parse_mix
 from firmware_sim.wire import counting
 from firmware_sim.wire.broker import Broker, UsageError, parse_broker
-from firmware_sim.wire.lines import Writer
+from firmware_sim.wire.recording import Writer
 from firmware_sim.wire.sender import OWN_MAX, Sender
 
 PROGRESS_EVERY_S = 0.5
@@ -39,7 +39,7 @@ def fleet(
     devices: Annotated[int, typer.Option(min=1, max=200_000, help="Number of devices.")] = 1_000,
     rate: Annotated[float | None, typer.Option(min=0.1, help="Messages a second in total; default: the period of each product.")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Duration in published time.")] = 30.0,
-    mix: Annotated[str | None, typer.Option(help="As in owntracks=3,ttn_v3=1; default: all products.")] = None,
+    mix: Annotated[str | None, typer.Option(help="Shares of products, as in owntracks=3,ttn_v3=1; default: all products.")] = None,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     faster: FasterOpt = 1.0,
     maximum: MaxOpt = False,
@@ -54,7 +54,7 @@ def fleet(
     broker_pid: PidOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Thousands of devices with firmware of their own, from one process."""
+    """Publish the messages of thousands of devices to a broker, and measure rate, lag, processor time and memory."""
     with one_line_errors():
         parts = DEFAULT_MIX if mix is None else parse_mix(mix)
         plan = FleetPlan(parts, devices, rate, seed, ramp, parse_options(fault or ()))
@@ -138,9 +138,7 @@ def count(
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     topics: Annotated[str, typer.Option(metavar="FILTER", help="Topic filter to subscribe to.")] = "#",
     seconds: Annotated[float, typer.Option(min=0.1, help="Longest duration.")] = 60.0,
-    expect: Annotated[
-        int | None, typer.Option(min=1, help="End after this number of messages; exit code 1 if fewer or more arrive.")
-    ] = None,
+    expect: Annotated[int | None, typer.Option(min=1, help="End after this number of messages; exit code 1 if fewer arrive.")] = None,
     idle: Annotated[
         float | None, typer.Option(min=0.1, metavar="SECONDS", help="End after this time without a message, once the first has arrived.")
     ] = None,

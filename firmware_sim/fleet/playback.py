@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Message, Send
-from firmware_sim.wire.lines import Spoken, read
+from firmware_sim.wire.recording import Recorded, read
 
 FORMAT = "recorded"
 
@@ -17,21 +17,21 @@ class Playback:
 
     def __init__(self, file: Path, send: Send) -> None:
         self.loop = EventLoop()
-        self._lines: Iterator[Spoken] = read(file)
+        self._lines: Iterator[Recorded] = read(file)
         self._send = send
         self._first_ms: int | None = None
         self._plan()
 
     def run_until(self, end_ms: int) -> None:
-        """Publish all messages due before `end_ms`. Raises LineError at an invalid line of the recording."""
+        """Publish all messages due before `end_ms`. Raises RecordingError at an invalid line of the recording."""
         self.loop.run_until(end_ms)
 
     def _plan(self) -> None:
-        spoken = next(self._lines, None)
-        if spoken is not None:
-            self._first_ms = spoken.at_ms if self._first_ms is None else self._first_ms
-            self.loop.at(spoken.at_ms - self._first_ms, lambda _: self._play(spoken))
+        recorded = next(self._lines, None)
+        if recorded is not None:
+            self._first_ms = recorded.at_ms if self._first_ms is None else self._first_ms
+            self.loop.at(recorded.at_ms - self._first_ms, lambda _: self._play(recorded))
 
-    def _play(self, spoken: Spoken) -> None:
-        self._send(spoken.topic, Message(spoken.topic, spoken.payload, FORMAT, FORMAT, spoken.qos, spoken.retain))
+    def _play(self, recorded: Recorded) -> None:
+        self._send(recorded.topic, Message(recorded.topic, recorded.payload, FORMAT, FORMAT, recorded.qos, recorded.retain))
         self._plan()

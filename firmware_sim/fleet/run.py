@@ -90,7 +90,7 @@ class Run:
             simulation.run_until(now_ms)
             if now_ms >= ramp_ms and not self._steady[0]:
                 self._begin_steady()
-            self._sender.breathe(self._rest_s(simulation.loop.due_ms()))
+            self._sender.exchange(self._rest_s(simulation.loop.due_ms()))
             progress(now_ms / 1000, self.sent)
         return self._figures()
 

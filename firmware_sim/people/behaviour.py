@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta
+from pydantic import Field
 
-Share = Annotated[float, Meta(ge=0, le=1)]
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
+from firmware_sim.checked import Checked
+from firmware_sim.world.hours import Span
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 SegmentName = Literal["communication", "ethical_behavioural", "individual", "economic"]
 
 
-class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Segment(Checked):
     """Behaviour of one of the four published segments; it needs no age, gender, income or schooling.
 
     `price`, `quality` and `novelty` are log-odds of accepting per unit of an offer's own attribute (a discount of the whole
@@ -45,7 +47,7 @@ SEGMENTS: dict[SegmentName, Segment] = {
 }
 
 
-class OfferEffect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OfferEffect(Checked):
     """True attributes of an offer: discount as a share of the price, and how far it stresses quality or novelty (0 to 1)."""
 
     id: str
@@ -55,7 +57,7 @@ class OfferEffect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     novelty: Share = 0.0
 
 
-class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Choices(Checked):
     """Choice parameters that all people share.
 
     `character` is the influence of the segment on visits and purchases (0: it affects only the answers to offers). `anyway_s`
@@ -71,67 +73,67 @@ class Choices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     anyway_s: Positive = 7200.0
 
 
-class Curve(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Curve(Checked):
     """Demand by hour of the day (24 factors) and by day of the week (7 factors, Monday first)."""
 
-    hours: Annotated[tuple[NotNegative, ...], Meta(min_length=24, max_length=24)] = (1.0,) * 24
-    weekdays: Annotated[tuple[NotNegative, ...], Meta(min_length=7, max_length=7)] = (1.0,) * 7
+    hours: Annotated[tuple[NotNegative, ...], Field(min_length=24, max_length=24)] = (1.0,) * 24
+    weekdays: Annotated[tuple[NotNegative, ...], Field(min_length=7, max_length=7)] = (1.0,) * 7
 
     def at(self, minute_of_week: float) -> float:
         """Product of the factors of hour and day."""
         return self.hours[int(minute_of_week // 60) % 24] * self.weekdays[int(minute_of_week // 1440) % 7]
 
 
-class Rhythm(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Rhythm(Checked):
     """Arrivals and departures: outings per day and person, stays per outing, arrival curve and entrances.
 
     Without a rhythm every person stays on the site after arriving.
     """
 
     outings_day: Positive = 1.0
-    stays: Annotated[float, Meta(ge=1)] = 5.0
+    stays: Annotated[float, Field(ge=1)] = 5.0
     arrivals: Curve = Curve()
-    entrances: Annotated[tuple[str, ...], Meta(min_length=1)]
+    entrances: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class Trains(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Trains(Checked):
     """Trains of one line at a platform: every `every_min` within its hours; the passengers alight within `alight_s`."""
 
     zone: str
     every_min: Positive
     first_min: NotNegative = 0.0
-    hours: tuple[str, ...]
+    hours: tuple[Span, ...]
     share: Share
     alight_s: Positive = 60.0
 
 
-class Happening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Happening(Checked):
     """A concert or market day: during it, and `before_min` earlier, its zone attracts more and more people arrive."""
 
     id: str
     zone: str
-    hours: tuple[str, ...]
+    hours: tuple[Span, ...]
     pull: Positive = 5.0
     arrivals: Positive = 1.5
     before_min: NotNegative = 30.0
 
 
-class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Incident(Checked):
     """An incident in a zone: people leave and avoid it, and an offer there counts as an error of the gateway."""
 
     id: str
     zone: str
-    hours: tuple[str, ...]
+    hours: tuple[Span, ...]
 
 
-class Company(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Company(Checked):
     """Share of people in groups of two to four that stay together."""
 
     share: Share = 0.0
     apart_m: Positive = 1.0
 
 
-class Sleep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Sleep(Checked):
     """Phones that sleep: for `share` of the phones the app pauses and the radio is off at times (mean durations in published seconds)."""
 
     share: Share = 0.0
@@ -139,7 +141,7 @@ class Sleep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     asleep_s: Positive = 20.0
 
 
-class Climate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Climate(Checked):
     """Climate of the site; without `mean_c` the mean temperature is drawn from the seed."""
 
     mean_c: float | None = None

@@ -19,7 +19,7 @@ from firmware_sim.message import Message
 from firmware_sim.people.counterfactual import baseline_purchases, offer_value
 from firmware_sim.people.itinerary import Stay
 from firmware_sim.people.walker import Walker
-from firmware_sim.scenario import Scenario, parsed
+from firmware_sim.scenario import Scenario
 from firmware_sim.world.routes import along, metres
 from firmware_sim.world.world import World
 
@@ -153,7 +153,7 @@ class Truth:
 
     def _run(self) -> Iterable[Row]:
         world = self.world
-        plan = msgspec.json.encode(msgspec.structs.replace(world.scenario, faults=())).decode()  # faults change the messages, not the truth
+        plan = world.scenario.changed(faults=()).model_dump_json()  # faults change the messages, not the truth
         yield world.scenario.site, world.seed, world.start_ms, world.speed, len(self._walkers), self._at(self._until_ms), plan
 
     def _people(self) -> Iterator[Row]:
@@ -297,13 +297,9 @@ def read(folder: Path) -> LoadedTruth:
             except duckdb.Error as error:
                 raise TruthError(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
     (run,) = tables["run"]
-    world = World(_plan(run["scenario"]), run["seed"], run["start_ms"], run["speed"])
+    world = World(Scenario.model_validate_json(run["scenario"]), run["seed"], run["start_ms"], run["speed"])
     walkers = {person_id(number): Walker(world, number) for number in range(1, run["walkers"] + 1)}
     for offer in sorted(tables["offers"], key=lambda row: int(row["at_ms"])):
         if offer["fate"] == "received":
             walkers[offer["person"]].add_offer(world.street_s(offer["at_ms"] - world.start_ms), offer["offer"])
     return LoadedTruth(world, walkers, tables)
-
-
-def _plan(text: str) -> Scenario:
-    return parsed(msgspec.json.decode(text), "truth")

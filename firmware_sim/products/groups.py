@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
-from msgspec import Meta
+from pydantic import AfterValidator, Field
 
-Rate = Annotated[float, Meta(ge=0, le=3600)]
+from firmware_sim.checked import Checked
+from firmware_sim.nearest import nearest
+from firmware_sim.products.catalogue import CATALOGUE
 
 
-class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+def _known(product: str) -> str:
+    if product not in CATALOGUE:
+        raise ValueError(f"no product {product!r}; {nearest(product, CATALOGUE)}")
+    return product
+
+
+Rate = Annotated[float, Field(ge=0, le=3600)]
+ProductName = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(CATALOGUE)})]
+
+
+class Group(Checked):
     """`count` devices of one product, numbered from `first`. Unset fields keep the product's traits."""
 
-    product: str
+    product: ProductName
     zone: str
-    count: Annotated[int, Meta(ge=1, le=100_000)] = 1
-    first: Annotated[int, Meta(ge=1)] = 1
-    every_ms: Annotated[int, Meta(ge=50)] | None = None
+    count: Annotated[int, Field(ge=1, le=100_000)] = 1
+    first: Annotated[int, Field(ge=1)] = 1
+    every_ms: Annotated[int, Field(ge=50)] | None = None
     crashes_per_hour: Rate | None = None
     hangs_per_hour: Rate | None = None
-    update_at_s: Annotated[float, Meta(ge=0)] | None = None
+    update_at_s: Annotated[float, Field(ge=0)] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from firmware_sim.faults.rules import NAMES
 from firmware_sim.radio.propagation import mean_dbm, reach_m
 from firmware_sim.scenario import Scenario
 
@@ -27,7 +26,7 @@ def facts(scenario: Scenario) -> dict[str, object]:
         "sensors": [{"device": item.device, "format": item.format, "zone": item.zone} for item in scenario.sensors],
         "tills": [{"device": item.device, "zone": item.zone} for item in scenario.tills],
         "devices": [{"product": group.product, "count": group.count, "zone": group.zone} for group in scenario.devices],
-        "faults": [NAMES[type(rule)] for rule in scenario.faults],
+        "faults": [rule.kind for rule in scenario.faults],
     }
 
 
@@ -50,7 +49,7 @@ def tables(scenario: Scenario) -> list[Table]:
     figures.add_row("radio, reach", f"{reach_m(radio):.0f} m")
     figures.add_row("everywhere", ", ".join(item.device for item in scenario.sensors if item.zone is None))
     if scenario.faults:
-        figures.add_row("faults", ", ".join(NAMES[type(rule)] for rule in scenario.faults))
+        figures.add_row("faults", ", ".join(rule.kind for rule in scenario.faults))
     return [zones, figures]
 
 

@@ -10,7 +10,7 @@ from firmware_sim.message import Message
 from firmware_sim.people.truth import TruthRecorder
 from firmware_sim.scenario import Scenario
 from firmware_sim.street.street import Street
-from firmware_sim.wire.lines import Writer
+from firmware_sim.wire.recording import Writer
 
 
 def record(
@@ -26,7 +26,7 @@ def record(
 ) -> dict[str, object]:
     """Write `seconds` of published time to `file`, and with `truth` the ground truth to that folder; returns the summary.
 
-    `firmware_sim.wire.lines` defines the format and the digest. Raises OSError if a file cannot be written.
+    `firmware_sim.wire.recording` defines the format and the digest. Raises OSError if a file cannot be written.
     """
     recorder = TruthRecorder(keep=truth is not None)
     if truth is not None:

@@ -1,1 +1,1 @@
-"""Messages on their way out: MQTT, pace, recordings, load, and the other end that counts."""
+"""MQTT connections, pace, recordings, load generators and a message counter."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MIN = 1440
@@ -48,6 +51,23 @@ def _spans(text: str) -> list[tuple[int, int]]:
     days = [day % 7 for day in range(first, last + 1 + (7 if last < first else 0))]
     length = (end - begin) % DAY_MIN or DAY_MIN
     return [(day * DAY_MIN + begin, day * DAY_MIN + begin + length) for day in days]
+
+
+def _checked_span(text: str) -> str:
+    _spans(text)
+    return text
+
+
+def _checked_moment(text: str) -> str:
+    moment_min(text)
+    return text
+
+
+Span = Annotated[str, AfterValidator(_checked_span), Field(examples=["mon-fri 07:00-19:00"])]
+"""Text in a scenario that `Weekly` understands."""
+
+Moment = Annotated[str, AfterValidator(_checked_moment), Field(examples=["sat 14:30"])]
+"""Text in a scenario that `moment_min` understands."""
 
 
 class Weekly:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, NamedTuple
 
-import msgspec
-from msgspec import Meta
+from pydantic import Field
+
+from firmware_sim.checked import Checked
 
 STOREY_M = 4.5  # height of a floor
 
@@ -26,15 +27,15 @@ class Spot(NamedTuple):
         return flat if self.floor == other.floor else math.hypot(flat, STOREY_M * (self.floor - other.floor))
 
 
-class Wall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Wall(Checked):
     """Polyline of walls on one floor. `loss_db` is the radio attenuation of one crossing: glass 2, plaster 4, concrete 10 to 15."""
 
-    points: Annotated[tuple[Point, ...], Meta(min_length=2)]
-    loss_db: Annotated[float, Meta(ge=0, le=60)] = 4.0
+    points: Annotated[tuple[Point, ...], Field(min_length=2)]
+    loss_db: Annotated[float, Field(ge=0, le=60)] = 4.0
     floor: int = 0
 
 
-class Waypoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Waypoint(Checked):
     """Point that walkers pass: a door, the middle of a corridor, the foot of an escalator (linked to one on another floor).
 
     Routes between zones go from waypoint to waypoint; without waypoints they are straight lines.

@@ -113,8 +113,8 @@ ROOMS: tuple[Room, ...] = (
         ),
         ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
-    # msgspec writes its JSON; the shapes that it writes are the simulator's own.
-    Room("firmware_sim", 1, (), ("amqtt", "duckdb", "msgspec", "numpy", "paho", *SCREEN)),
+    # msgspec writes its JSON; the shapes that it writes are the simulator's own. pydantic checks scenarios.
+    Room("firmware_sim", 1, (), ("aiomqtt", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
     Room(
         "dashboard",
         1,
@@ -255,6 +255,7 @@ def test_an_adapter_touches_one_world() -> None:
         ("models__train", "from gateway.adapters import store"),
         ("firmware_sim__fleet", "from gateway.core.types import Message"),
         ("firmware_sim__fleet", "import onnxruntime"),
+        ("firmware_sim__fleet", "from paho.mqtt import client"),
         ("dashboard__web", "from gateway.core import privacy"),
         ("dashboard__web", "from tests.kit import shared"),
     ],

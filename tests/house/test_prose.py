@@ -15,13 +15,13 @@ from tests.house import prose, tree
 CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (10.2, 4.0, 7.0),
     "models": (2.3, 0.0, 0.2),
-    "firmware_sim": (5.2, 1.9, 2.6),
+    "firmware_sim": (3.5, 0.1, 0.1),
     "dashboard": (5.3, 0.0, 0.5),
 }
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 7, "models": 0, "firmware_sim": 6, "dashboard": 0}
+UNSTATED: dict[str, int] = {"gateway": 7, "models": 0, "firmware_sim": 0, "dashboard": 0}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ import statistics
 from collections import Counter
 from itertools import pairwise
 
-import msgspec
 import pytest
 
 from firmware_sim.people import tastes
@@ -186,8 +185,8 @@ def test_loyal_people_come_more_often_and_buy_more(mall: Scenario) -> None:
 
 
 def test_consent_comes_and_goes_and_comes_again(mall: Scenario) -> None:
-    people = msgspec.structs.replace(mall.people, withdrawing_share=0.5, returning_share=0.5)
-    world = World(msgspec.structs.replace(mall, people=people), seed=2, start_ms=mall.start_ms, speed=20.0)
+    people = mall.people.changed(withdrawing_share=0.5, returning_share=0.5)
+    world = World(mall.changed(people=people), seed=2, start_ms=mall.start_ms, speed=20.0)
     walkers = [Walker(world, number) for number in range(1, 201)]
     assert 0.05 < statistics.fmean(walker.joins_s > 0 for walker in walkers) < 0.3
     again = [walker for walker in walkers if walker.returns_s is not None]

@@ -21,8 +21,8 @@ from firmware_sim.fleet.run import Lags
 from firmware_sim.message import Message
 from firmware_sim.products.catalogue import CATALOGUE, DEFAULT_MIX
 from firmware_sim.wire.broker import UsageError
-from firmware_sim.wire.lines import LineError, read
 from firmware_sim.wire.publisher import PUBLISH, packet
+from firmware_sim.wire.recording import RecordingError, read
 from tests.kit.broker import free_port
 
 START_MS = 1_793_617_200_000
@@ -205,7 +205,7 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, recording:
     file.write_text(f'{{"topic": "fine", "payload": {{"a": 1}}}}\n\n{line}\n', "utf-8")
     lines = read(file)
     assert next(lines) == (0, "fine", b'{"a": 1}', 0, False)
-    with pytest.raises(LineError, match=f"x.jsonl:3: .*{recording}"):
+    with pytest.raises(RecordingError, match=f"x.jsonl:3: .*{recording}"):
         next(lines)
 
 
@@ -213,9 +213,9 @@ def test_a_file_that_is_no_recording_is_told_with_its_line(line: str, recording:
     ("command", "expected"),
     [
         (["fleet", "--mix", "owntrack"], "mix: no product 'owntrack'; did you mean 'owntracks'?"),
-        (["fleet", "--fault", "lost:share=1"], "no fault 'lost'; did you mean 'loss'?"),
-        (["record", "street", "x", "--fault", "loss:part=1"], "loss has no field 'part'; did you mean 'share'?"),
-        (["run", "street", "--fault", "loss"], "missing required field `share`"),
+        (["fleet", "--fault", "lost:share=1"], "kind 'lost' is not allowed; did you mean 'loss'?"),
+        (["record", "street", "x", "--fault", "corrupt:share=1,how=cat"], "how: 'cat' is not allowed; did you mean 'cut'?"),
+        (["run", "street", "--fault", "loss"], "share: required, but missing"),
         (["fleet", "--devices", "2000", "--own", "*"], "at most 500 are allowed"),
     ],
 )

@@ -7,7 +7,6 @@ import math
 import statistics
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -32,9 +31,9 @@ def mall() -> Scenario:
 
 def plain_site(plan: Scenario, **changes: Any) -> Scenario:
     """The mall without walls and without a sensitivity floor."""
-    fading = msgspec.structs.replace(plan.radio.fading or Fading(), **{**QUIET, **changes})
-    radio = msgspec.structs.replace(plan.radio, fading=fading, lost_share=0.0, floor_dbm=-150.0)
-    return msgspec.structs.replace(plan, radio=radio, walls=())
+    fading = (plan.radio.fading or Fading()).changed(**{**QUIET, **changes})
+    radio = plan.radio.changed(fading=fading, lost_share=0.0, floor_dbm=-150.0)
+    return plan.changed(radio=radio, walls=())
 
 
 def levels(plan: Scenario, walker: int, spot: Spot, number: int) -> list[float]:
@@ -86,7 +85,7 @@ def test_walls_ceilings_and_bodies_take_their_share(mall: Scenario) -> None:
     assert walls_db(wall, Spot(0.0, 0.0, 1), Spot(4.0, 0.0, 1)) == 0.0
     plan = plain_site(mall)
     free = statistics.fmean(levels(plan, 1, Spot(4.0, 0.0), 400))
-    walled = statistics.fmean(levels(msgspec.structs.replace(plan, walls=wall), 1, Spot(4.0, 0.0), 400))
+    walled = statistics.fmean(levels(plan.changed(walls=wall), 1, Spot(4.0, 0.0), 400))
     assert free - walled == pytest.approx(10.0, abs=0.01)  # same places, same draws
     above = levels(plain_site(mall, place_db=0.0, channel_db=0.0), 1, Spot(4.0, 0.0, 1), 400)
     assert free - statistics.fmean(above) > 12.0

@@ -6,7 +6,6 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -49,7 +48,7 @@ def test_nothing_leaves_the_drawing(name: str) -> None:
 
 def test_names_are_escaped_and_colours_tell_kinds() -> None:
     plan = load("mall")
-    odd = msgspec.structs.replace(plan, site="a<b & c")
+    odd = plan.changed(site="a<b & c")
     text = svg(odd)
     assert "a&lt;b &amp; c" in text
     ET.fromstring(text)  # noqa: S314 (as above)

@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 from firmware_sim.cli import app
 from firmware_sim.devices.wayside_v1 import Encoder
+from firmware_sim.faults.rules import Rule
+from firmware_sim.products.catalogue import CATALOGUE
 from firmware_sim.scenario import Scenario, ScenarioError, parse
 from firmware_sim.wire.broker import UsageError, parse_broker
 from firmware_sim.wire.flood import new_boot, template
@@ -27,19 +29,30 @@ def sim(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [
-        ("walkers = 80", "wakers = 80", "people: unknown key 'wakers'; did you mean 'walkers'?"),
-        ("malformed_share = 0.002", "malformed_share = 2", "malformed_share"),
-        ('zone = "arcade"', 'zone = "arkade"', "no zone 'arkade'; did you mean 'arcade'?"),
-        ('device = "till-pub"', 'device = "till-cafe"', "'till-cafe' stands twice"),
-        ("[tastes.bar]", "[tastes.bars]", "bars"),
-        ('zone = "market"\nformat = "minew_gateway_json"', 'zone = "market"\nformat = "minew"', "Invalid enum value 'minew'"),
-        ('device = "till-pub"\nzone = "pub"', 'device = "till-pub"\nzone = "plaza"', "which is no shop"),
+        ("walkers = 80", "wakers = 80", "x.toml:14: people.wakers: unknown key; did you mean 'walkers'?"),
+        ("malformed_share = 0.002", "malformed_share = 2", "x.toml:7: malformed_share: input should be less than or equal to 1, not 2"),
+        ('zone = "arcade"', 'zone = "arkade"', "x.toml:112: scanners[1].zone: no zone 'arkade'; did you mean 'arcade'?"),
+        ('device = "till-pub"', 'device = "till-cafe"', "tills[3].device: 'till-cafe' is used twice"),
+        ("[tastes.bar]", "[tastes.bars]", "tastes.bars: 'bars' is not allowed; did you mean 'bar'?"),
+        (
+            'zone = "market"\nformat = "minew_gateway_json"',
+            'zone = "market"\nformat = "minew"',
+            "scanners[4].format: 'minew' is not allowed; did you mean 'minew_gateway_json'?",
+        ),
+        ('device = "till-pub"\nzone = "pub"', 'device = "till-pub"\nzone = "plaza"', "tills[3].zone: zone 'plaza' is not a shop"),
         ('device = "E3:75:CF:00:00:01"', 'device = "room"', "needs its MAC address"),
-        ('zone = "cafe"\nformat = "ruuvi_tag"', 'zone = "pub"\nformat = "ruuvi_tag"', "no scanner stands in 'pub'"),
+        (
+            'zone = "cafe"\nformat = "ruuvi_tag"',
+            'zone = "pub"\nformat = "ruuvi_tag"',
+            "sensors[2].zone: 'E3:75:CF:00:00:01' only advertises, and there is no scanner in 'pub'",
+        ),
         ('zone = "plaza"\nformat = "wayside_v1"', 'format = "wayside_v1"', "counts people and needs a zone"),
-        ('fine_zone = "station"', "fine_zone = 7", "phones.fine_zone"),
+        ('fine_zone = "station"', "fine_zone = 7", "phones.fine_zone: input should be a valid string, not 7"),
+        ("walkers = 80", "walkers = nan", "people.walkers: input should be a valid integer, not nan"),
+        ("walkers = 80", 'walkers = "80"', "people.walkers: input should be a valid integer, not '80'"),
+        ("speed = ", "sped = ", "speed: required, but missing"),
         ("[origin]", "[origin", "not TOML"),
-        ('kind = "bar"\n', 'kind = "restaurant"\n', "Invalid enum value 'restaurant'"),
+        ('kind = "bar"\n', 'kind = "restaurant"\n', "zones[5].kind: 'restaurant' is not allowed; did you mean 'restaurant_dear'?"),
     ],
 )
 def test_a_faulty_scenario_names_the_place_and_the_right_name(right: str, wrong: str, told: str) -> None:
@@ -54,20 +67,28 @@ MALL = (resources.files("firmware_sim") / "scenarios" / "mall.toml").read_text("
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [
-        ('{ id = "hall",', '{ id = "hal",', "waypoint 'north-door' leads to 'hall'; did you mean 'hal'?"),
-        ('zones = ["supermarket"]', 'zones = ["supermarkt"]', "waypoint 'west-door': no zone 'supermarkt'; did you mean 'supermarket'?"),
-        ('shop = "tea-room", quality', 'shop = "tearoom", quality', "offer 'afternoon-tea': no zone 'tearoom'; did you mean 'tea-room'?"),
-        ('shop = "sky-bar", discount', 'shop = "gallery", discount', "offer 'first-drink' is handed in at 'gallery', which is no shop"),
-        ('zone = "cinema", hours', 'zone = "kinema", hours', "happening 'premiere': no zone 'kinema'; did you mean 'cinema'?"),
-        ('zone = "gallery", hours', 'zone = "galery", hours', "incident 'smell-of-smoke': no zone 'galery'; did you mean 'gallery'?"),
-        ('entrances = ["forecourt"', 'entrances = ["forcourt"', "rhythm.entrances: no zone 'forcourt'; did you mean 'forecourt'?"),
-        ('"mon-sat 07:30-20:00"', '"mon-sat 7-20"', "'mon-sat 7-20' are no hours; write them as in 'mon-fri 07:00-19:00'"),
+        ('{ id = "hall",', '{ id = "hal",', "x.toml:39: waypoints[0].leads_to[0]: no waypoint 'hall'; did you mean 'hal'?"),
+        (
+            'zones = ["supermarket"]',
+            'zones = ["supermarkt"]',
+            "x.toml:42: waypoints[3].zones[0]: no zone 'supermarkt'; did you mean 'supermarket'?",
+        ),
+        ('shop = "tea-room", quality', 'shop = "tearoom", quality', "offers[2].shop: no zone 'tearoom'; did you mean 'tea-room'?"),
+        ('shop = "sky-bar", discount', 'shop = "gallery", discount', "offers[7].shop: zone 'gallery' is not a shop"),
+        ('zone = "cinema", hours', 'zone = "kinema", hours', "happenings[1].zone: no zone 'kinema'; did you mean 'cinema'?"),
+        ('zone = "gallery", hours', 'zone = "galery", hours', "incidents[0].zone: no zone 'galery'; did you mean 'gallery'?"),
+        ('entrances = ["forecourt"', 'entrances = ["forcourt"', "rhythm.entrances[0]: no zone 'forcourt'; did you mean 'forecourt'?"),
+        (
+            '"mon-sat 07:30-20:00"',
+            '"mon-sat 7-20"',
+            "zones[4].hours[0]: 'mon-sat 7-20' are no hours; write them as in 'mon-fri 07:00-19:00'",
+        ),
         ('clock = "sat 13:40"', 'clock = "sat"', "'sat' is no moment of the week"),
-        ("outings_day = 1.6", "outing_day = 1.6", "rhythm: unknown key 'outing_day'; did you mean 'outings_day'?"),
-        ("place_db = 2.57", "places_db = 2.57", "radio: fading: unknown key 'places_db'; did you mean 'place_db'?"),
-        ("loss_db = 12 }", "los_db = 12 }", "walls[0]: unknown key 'los_db'; did you mean 'loss_db'?"),
-        ("[tastes.bar]\nbias", "[tastes.bar]\nbiass", "tastes.bar: unknown key 'biass'; did you mean 'bias'?"),
-        ("[curves.bar]\nhours = [0.3,", "[curves.bar]\nhours = [", "Expected `array` of length >= 24"),
+        ("outings_day = 1.6", "outing_day = 1.6", "rhythm.outing_day: unknown key; did you mean 'outings_day'?"),
+        ("place_db = 2.57", "places_db = 2.57", "x.toml:158: radio.fading.places_db: unknown key; did you mean 'place_db'?"),
+        ("loss_db = 12 }", "los_db = 12 }", "x.toml:26: walls[0].los_db: unknown key; did you mean 'loss_db'?"),
+        ("[tastes.bar]\nbias", "[tastes.bar]\nbiass", "tastes.bar.biass: unknown key; did you mean 'bias'?"),
+        ("[curves.bar]\nhours = [0.3,", "[curves.bar]\nhours = [", "curves.bar.hours: tuple should have at least 24 items"),
         ("[company]", "[segments.economic]\nshare = 1.0\n\n[company]", "[segments.communication] is missing"),
     ],
 )
@@ -75,6 +96,42 @@ def test_a_faulty_mall_names_the_place_and_the_right_name(right: str, wrong: str
     assert right in MALL
     with pytest.raises(ScenarioError, match=re.escape(told)):
         parse(MALL.replace(right, wrong, 1), "x.toml")
+
+
+def test_every_fault_of_a_scenario_has_a_line_and_unknown_keys_come_first() -> None:
+    faulty = STREET.replace("walkers = 80", "wakers = 80", 1).replace('kind = "bar"', 'kind = "baar"', 1)
+    with pytest.raises(ScenarioError) as caught:
+        parse(faulty, "x.toml")
+    places = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert places == ["people.wakers", "people.walkers", "zones[5].kind"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ('{ kind = "rebot" }', "faults[0]: kind 'rebot' is not allowed; did you mean 'reboot'?"),
+        ("{ share = 1 }", "faults[0]: kind is required, but missing; known: loss, duplicate,"),
+        ('{ kind = "loss", shore = 1 }', "faults[0].shore: unknown key; did you mean 'share'?"),
+        ('{ kind = "loss", share = "1" }', "faults[0].share: input should be a valid number, not '1'"),
+        ('{ kind = "stuck", from_s = 2, until_s = 2 }', "faults[0]: until_s must be later than from_s"),
+    ],
+)
+def test_a_faulty_rule_of_a_scenario_names_the_key(faults: str, told: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(f"x.toml:1: {told}")):
+        parse(f"faults = [{faults}]\n{STREET}", "x.toml")
+
+
+def test_the_schema_for_editors_knows_keys_limits_and_names() -> None:
+    found = json.loads(sim("schema").stdout)
+    parts = found["$defs"]
+    assert found["$schema"].endswith("2020-12/schema")
+    assert {"site", "zones", "tastes"} <= set(found["required"]) < set(found["properties"])
+    assert all(part["additionalProperties"] is False for part in (found, *parts.values()))
+    assert parts["People"]["properties"]["walkers"] == {"maximum": 100_000, "minimum": 1, "title": "Walkers", "type": "integer"}
+    assert parts["Group"]["properties"]["product"]["enum"] == list(CATALOGUE)
+    assert set(found["properties"]["faults"]["items"]["discriminator"]["mapping"]) == {
+        kind.__name__.lower() for kind in Rule.__subclasses__()
+    }
 
 
 def test_the_shipped_scenario_is_the_one_that_is_loaded(street_plan: Scenario) -> None:

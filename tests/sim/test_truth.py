@@ -7,7 +7,6 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -50,7 +49,7 @@ def test_same_run_same_truth(tmp_path: Path) -> None:
 
 
 def test_the_world_that_is_read_is_the_world_that_was(offered: LoadedTruth, street_plan: Scenario) -> None:
-    assert msgspec.structs.replace(offered.world.scenario, offers=()) == msgspec.structs.replace(street_plan, offers=(), faults=())
+    assert offered.world.scenario.changed(offers=()) == street_plan.changed(offers=(), faults=())
     again = Walker(World(street_plan, seed=3, start_ms=street_plan.start_ms, speed=20.0), 9)
     assert [offered.walkers["phone-0009"].itinerary.stay(index) for index in range(6)] == [again.itinerary.stay(i) for i in range(6)]
 
@@ -196,7 +195,7 @@ def test_a_redeemed_offer_replaces_one_purchase_and_looks_from_the_offer_on(tmp_
 
 
 def test_no_incident_is_torn_by_the_clocks_rounding() -> None:
-    plan = msgspec.structs.replace(load("mall"), clock=None)
+    plan = load("mall").changed(clock=None)
     for start_ms in range(1_793_617_200_000, 1_793_857_200_000, 1_000_003):
         world = World(plan, seed=1, start_ms=start_ms, speed=20.0)
         told = [row[2:] for row in Truth(world, [], TruthRecorder(), 7 * 86_400_000 // 20)._rows("incidents")]

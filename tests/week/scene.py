@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec.structs import replace
 
 from firmware_sim import scenario as scenarios
 from firmware_sim.scenario import Scenario
@@ -71,13 +70,11 @@ def scenario(people: int, days: float, cadence_s: int = CADENCE_S) -> Scenario:
     base = scenarios.load("street")
     cadence_ms, week_s = cadence_s * 1000, days * 86_400
     home = scenarios.Zone(id=AWAY, x_m=2_000.0, y_m=0.0, dwell_s=4 * 3_600.0, attraction=30.0)
-    return replace(
-        base,
+    return base.changed(
         speed=1.0,
         malformed_share=0.0,
-        zones=(*(replace(zone, dwell_s=DWELL_S) for zone in base.zones if zone.id in STANDING), home),
-        people=replace(
-            base.people,
+        zones=(*(zone.changed(dwell_s=DWELL_S) for zone in base.zones if zone.id in STANDING), home),
+        people=base.people.changed(
             walkers=people,
             reach_m=600.0,
             arrive_until_s=min(40_000.0, week_s / 4),
@@ -85,11 +82,11 @@ def scenario(people: int, days: float, cadence_s: int = CADENCE_S) -> Scenario:
             withdraw_from_s=week_s / 4,
             withdraw_until_s=week_s * 0.9,
         ),
-        radio=replace(base.radio, advertise_ms=cadence_ms, floor_dbm=-84.0),
-        phones=replace(base.phones, scan_ms=cadence_ms, fine_ms=3 * cadence_ms, coarse_ms=HOUR_MS),
-        scanners=tuple(replace(item, report_ms=10_000) for item in base.scanners if item.zone in STANDING),
+        radio=base.radio.changed(advertise_ms=cadence_ms, floor_dbm=-84.0),
+        phones=base.phones.changed(scan_ms=cadence_ms, fine_ms=3 * cadence_ms, coarse_ms=HOUR_MS),
+        scanners=tuple(item.changed(report_ms=10_000) for item in base.scanners if item.zone in STANDING),
         beacons=tuple(item for item in base.beacons if item.zone in STANDING),
-        sensors=tuple(replace(item, every_ms=900_000) for item in base.sensors if item.device in {"weather-1", "E3:75:CF:00:00:01"}),
+        sensors=tuple(item.changed(every_ms=900_000) for item in base.sensors if item.device in {"weather-1", "E3:75:CF:00:00:01"}),
         tills=tuple(item for item in base.tills if item.zone in STANDING),
     )
 

@@ -1,7 +1,7 @@
-"""Recordings: one JSON object a line, {"at_ms" since the start, "topic", "payload" or "payload_hex", "qos", "retain"}.
+"""Recordings: JSON lines with the keys at_ms (since the start), topic, payload or payload_hex, qos and retain.
 
-Text where the bytes are UTF-8, hex where they are not. The digest of a recording is the SHA-256 of its file, so that
-`sha256sum` tells the same.
+A payload that is UTF-8 is a string, any other one is written in hex. The digest of a recording is the SHA-256 of its file, as
+`sha256sum` prints it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import msgspec
 from firmware_sim.message import Message
 
 
-class LineError(ValueError):
-    """A file that is no recording; the text names the line."""
+class RecordingError(ValueError):
+    """A file is not a recording; the text names the line."""
 
 
-class Spoken(NamedTuple):
-    """One recorded message and when it was sent."""
+class Recorded(NamedTuple):
+    """One recorded message, and its time in milliseconds since the start."""
 
     at_ms: int
     topic: str
@@ -40,14 +40,14 @@ class _Line(msgspec.Struct):
 
 
 class Writer:
-    """Writes messages, and digests them on the way."""
+    """Writes messages to a file and computes its digest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._hash = hashlib.sha256()
 
     def write(self, at_ms: int, message: Message) -> None:
-        """One line."""
+        """Append one message, published `at_ms` milliseconds after the start."""
         try:
             body = {"payload": message.payload.decode()}
         except UnicodeDecodeError:
@@ -59,12 +59,15 @@ class Writer:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what was written until now."""
+        """SHA-256 of the lines so far, in hex."""
         return self._hash.hexdigest()
 
 
-def read(file: Path) -> Iterator[Spoken]:
-    """The messages of a recording, in order; a line without a time follows its predecessor at once."""
+def read(file: Path) -> Iterator[Recorded]:
+    """The messages of a recording, in order; a line without a time has that of the line before.
+
+    Raises RecordingError for a line that is not a message.
+    """
     decoder = msgspec.json.Decoder(_Line)
     at_ms = 0
     with file.open("rb") as lines:
@@ -75,14 +78,14 @@ def read(file: Path) -> Iterator[Spoken]:
                 found = decoder.decode(line)
                 at_ms = at_ms if found.at_ms is None else found.at_ms
                 if not found.topic or set("+#\0") & set(found.topic) or found.qos not in {0, 1}:
-                    raise LineError("a topic without + and # and QoS 0 or 1 are needed")
-                yield Spoken(at_ms, found.topic, _payload(found), found.qos, found.retain)
+                    raise RecordingError("a message needs a topic without + and #, and QoS 0 or 1")
+                yield Recorded(at_ms, found.topic, _payload(found), found.qos, found.retain)
             except (msgspec.MsgspecError, ValueError) as error:
-                raise LineError(f"{file}:{number}: {error}") from error
+                raise RecordingError(f"{file}:{number}: {error}") from error
 
 
 def _payload(line: _Line) -> bytes:
-    """As it was on the wire: text as UTF-8, an object as JSON, hex as bytes."""
+    """The bytes of a payload that is a string (UTF-8), JSON of another type (as it stands) or hex."""
     if line.payload_hex is not None:
         return bytes.fromhex(line.payload_hex)
     raw = bytes(line.payload)
