@@ -123,7 +123,7 @@ def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         groups = _groups()
         row = _row(first)
         hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
-        told, *untold = load_scorer(bundle).score(hidden.astype(np.float32)).tolist()
+        told, *untold = load_scorer(bundle.model).score(hidden.astype(np.float32)).tolist()
     except FAULTS:
         return []
     changes = [(name, told - score) for name, score in zip(groups, untold, strict=True)]

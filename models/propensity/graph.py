@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from gateway.adapters.bundle import ModelEntry
 from gateway.adapters.onnx_scorer import operators
+from gateway.core.bundle import ModelEntry
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
