@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.adapters.aes import Aes
-from gateway.adapters.bundle import Bundle, BundleError, open_bundle, read_public_keys
+from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
@@ -23,6 +23,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.database import read_key
 from gateway.adapters.store.reader import Reader
 from gateway.core import limits
+from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Publication
 from gateway.core.ports import StoreError
 from gateway.core.site import Retention, Site
@@ -111,7 +112,7 @@ def sound_bundle(config: Config, now_ms: int) -> Bundle:
     """The verified bundle that a config names, tried in a process of its own unless that was done when it was installed."""
     bundle = open_config_bundle(config, now_ms)
     if not BundleStore(config.bundle.path).is_tried():
-        check_model(bundle)
+        check_model(bundle.model)
     return bundle
 
 

@@ -24,9 +24,7 @@ from rich.table import Table
 from gateway.adapters.bundle import (
     MODEL,
     PARITY,
-    Bundle,
     Draft,
-    Manifest,
     open_bundle,
     parse_campaign,
     public_key_line,
@@ -38,6 +36,7 @@ from gateway.adapters.bundle import (
 )
 from gateway.adapters.onnx_scorer import load_scorer
 from gateway.core import features
+from gateway.core.bundle import Bundle, LoadableModel, Manifest
 from models.errors import ModelsError
 from models.report import read_report
 
@@ -119,17 +118,14 @@ def make(
         raise MakeError(f"{model} was trained for another feature table; train it again")
     created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
     private = _private_key(key)
-    parity = read_parity((model / PARITY).read_bytes())
+    entry, parity = msgspec.structs.replace(report.model, calibration=report.calibration), read_parity((model / PARITY).read_bytes())
     offered = parse_campaign(campaign.read_bytes())
     draft = Draft(
         name=name,
         version=version,
         created_at_ms=created_at_ms,
         expires_at_ms=_day_ms(expires) if expires else created_at_ms + VALID_DAYS * DAY_MS,
-        model=(model / MODEL).read_bytes(),
-        model_entry=msgspec.structs.replace(report.model, calibration=report.calibration),
-        rows=parity.rows,
-        expected=parity.expected,
+        model=LoadableModel((model / MODEL).read_bytes(), entry, parity.rows, parity.expected),
         campaign=offered,
         metrics=report.metrics(),
         patterns=read_patterns(patterns.read_bytes()) if patterns else None,
@@ -155,8 +151,8 @@ def _verified(bundle: Bundle) -> Verified:
     return Verified(
         manifest=bundle.manifest,
         offers=tuple(offer.id for offer in bundle.campaign.offers),
-        parity_rows=len(bundle.rows),
-        parity_worst=load_scorer(bundle).check_parity(bundle.rows, bundle.expected),
+        parity_rows=len(bundle.model.rows),
+        parity_worst=load_scorer(bundle.model).check_parity(bundle.model.rows, bundle.model.expected),
         patterns=None if bundle.patterns is None else len(bundle.patterns),
         priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
     )

@@ -15,9 +15,10 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from gateway.adapters.bundle import MODEL, BundleError
+from gateway.adapters.bundle import MODEL
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import limits
+from gateway.core.bundle import BundleError
 from models import bundles
 from models.benchmarks import commands as benchmarks
 from models.errors import ModelsError

@@ -17,9 +17,10 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.adapters.bundle import MODEL, MODEL_BYTES_MAX, PARITY, ModelEntry, parity_bytes
+from gateway.adapters.bundle import MODEL, MODEL_BYTES_MAX, PARITY, parity_bytes
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features, limits
+from gateway.core.bundle import ModelEntry
 from gateway.core.features import KINDS, Heading, Situation, Weather
 from models.errors import ModelsError
 from models.propensity.conversion import entry_of, to_onnx

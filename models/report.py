@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.adapters.bundle import CalibrationName, ModelEntry
 from gateway.core import features
+from gateway.core.bundle import CalibrationName, ModelEntry
 from models.errors import ModelsError
 from models.export import Exported
 from models.propensity.estimators import Fitted

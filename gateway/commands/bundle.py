@@ -16,12 +16,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gateway.adapters.bundle import Bundle, BundleError, Manifest, open_bundle, read_content
+from gateway.adapters.bundle import open_bundle, read_content
 from gateway.adapters.bundle_store import BundleStore, digest
 from gateway.adapters.clock import SystemClock
 from gateway.build import trusted_keys
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, guarded, load
 from gateway.core import limits
+from gateway.core.bundle import Bundle, BundleError, Manifest
 from gateway.runtime.model_check import check_model
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def verified(source: Path | bytes, config: Config, *, judge_expiry: bool = True)
     now_ms = SystemClock().now_ms()
     known = judge_expiry and now_ms >= limits.CLOCK_FLOOR_MS
     bundle = open_bundle(source, trusted_keys(config), now_ms if known else None)
-    check_model(bundle)
+    check_model(bundle.model)
     return bundle
 
 
@@ -147,7 +148,7 @@ def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
     shown = Shown(
         manifest=bundle.manifest,
         offers=tuple(offer.id for offer in bundle.campaign.offers),
-        parity_rows=len(bundle.rows),
+        parity_rows=len(bundle.model.rows),
         patterns=None if bundle.patterns is None else len(bundle.patterns),
         priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
     )

@@ -154,7 +154,7 @@ def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         groups = _groups()
         row = _row(first)
         hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
-        full, *without = load_scorer(bundle).score(hidden.astype(np.float32)).tolist()
+        full, *without = load_scorer(bundle.model).score(hidden.astype(np.float32)).tolist()
     except FAULTS:
         return []
     changes = [(name, full - score) for name, score in zip(groups, without, strict=True)]

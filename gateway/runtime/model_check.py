@@ -1,8 +1,8 @@
-"""A model's trial: it is loaded and asked in a process of its own, with little memory and little time, before it may be loaded here.
+"""Model check: a new model is loaded and run once in a process of its own, with bounded memory and time, before the gateway loads it.
 
-The signature says who made a model, not that it is harmless: a parser or a kernel of the runtime may still crash on it, and
-a crash of the gateway would be one at every start. So the first process that meets a new model is one that may die. It answers
-the bundle's own rows, and then rows that no bundle chose: nothing known, everything zero, everything far out of range.
+A signature names the maker of a model; it does not prove that the runtime survives it. A model that crashes ONNX Runtime would crash
+the gateway at every start. So another process meets it first: it scores the parity rows of the bundle, and then rows that are in no
+bundle, with all values unknown, zero or far out of range.
 """
 
 from __future__ import annotations
@@ -14,95 +14,76 @@ import sys
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.adapters.bundle import Bundle, ModelEntry
 from gateway.adapters.onnx_scorer import PARITY_TOLERANCE, OnnxScorer, ScorerError, load_scorer
 from gateway.core import features, limits
+from gateway.core.bundle import LoadableModel, ModelEntry
 
-FAR = 1e30  # no feature is ever this large, and float32 still holds it
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    model: ModelEntry
+OUT_OF_RANGE = 1e30  # above any value of a feature, and within float32
 
 
 class CheckRequest(msgspec.Struct, frozen=True):
-    """What the trial is told: a model, what is said of it, and float32 rows with their answers as bytes."""
+    """The model to check, as it is written to the other process: a `LoadableModel` with its arrays as float32 bytes."""
 
-    model: bytes
-    manifest: _Manifest
+    onnx: bytes
+    entry: ModelEntry
     rows: bytes
     expected: bytes
 
 
-class _Loadable(msgspec.Struct, frozen=True, eq=False):
-    """What `load_scorer` reads of a bundle."""
-
-    model: bytes
-    manifest: _Manifest
-    rows: NDArray[np.float32]
-    expected: NDArray[np.float32]
-
-
-def check_model(bundle: Bundle) -> None:
-    """Let another process load and ask the model. Raises ScorerError when it refuses, dies or does not come back."""
-    question = CheckRequest(bundle.model, _Manifest(bundle.manifest.model), bundle.rows.tobytes(), bundle.expected.tobytes())
+def check_model(model: LoadableModel) -> None:
+    """Load the model and score with it in another process. Raises ScorerError if that process refuses it, dies or takes too long."""
+    request = CheckRequest(model.onnx, model.entry, model.rows.tobytes(), model.expected.tobytes())
+    command = [sys.executable, "-P", "-m", "gateway.runtime.model_check"]  # -P: nothing is imported from the current folder
     try:
-        ended = subprocess.run(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "gateway.runtime.model_check",
-            ],  # -P: nothing is imported from the folder that somebody happens to stand in
-            input=msgspec.msgpack.encode(question),
+        ended = subprocess.run(  # noqa: S603 - our own module
+            command,
+            input=msgspec.msgpack.encode(request),
             capture_output=True,
             env=_environment(),
             timeout=limits.MODEL_CHECK_S_MAX,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ScorerError("model_broken", f"it did not answer within {limits.MODEL_CHECK_S_MAX} s when it was tried") from None
-    if ended.returncode == 1:  # it has said why, or Python has, in its last line
-        said = ended.stdout or ended.stderr.strip().rpartition(b"\n")[2]
-        raise ScorerError("model_broken", f"its trial failed: {said.decode(errors='replace')[:300]}")
+        raise ScorerError("model_broken", f"the model check did not end within {limits.MODEL_CHECK_S_MAX} s") from None
+    if ended.returncode == 1:  # the reason is on stdout, or the last line of a traceback on stderr
+        reason = ended.stdout or ended.stderr.strip().rpartition(b"\n")[2]
+        raise ScorerError("model_broken", f"the model check failed: {reason.decode(errors='replace')[:300]}")
     if ended.returncode != 0:
-        raise ScorerError("model_broken", f"the process that tried it died (status {ended.returncode})")
+        raise ScorerError("model_broken", f"the process of the model check died (status {ended.returncode})")
 
 
 def _environment() -> dict[str, str]:
-    """None of the gateway's secrets, and one thread: each would reserve address space."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("WAYSIDE_")}
-    return ours | {"OPENBLAS_NUM_THREADS": "1"}
+    """The environment without the gateway's secrets, and with one OpenBLAS thread, because each thread reserves address space."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WAYSIDE_")}
+    return kept | {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def main() -> int:
-    """The trial itself: a Question on standard input; 0, or 1 and the reason on standard output."""
-    _confine()
-    question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=CheckRequest)
-    rows = np.frombuffer(question.rows, dtype="<f4").reshape(-1, len(features.FEATURES))
-    expected = np.frombuffer(question.expected, dtype="<f4")
+    """Check the `CheckRequest` on standard input; the exit code: 0, or 1 with the reason on standard output."""
+    _limit_resources()
+    request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=CheckRequest)
+    rows = np.frombuffer(request.rows, dtype="<f4").reshape(-1, len(features.FEATURES))
+    expected = np.frombuffer(request.expected, dtype="<f4")
     try:
-        scorer = load_scorer(_Loadable(question.model, question.manifest, rows, expected))
-        _ask_the_unexpected(scorer)
+        _check_extremes(load_scorer(LoadableModel(request.onnx, request.entry, rows, expected)))
     except ScorerError as error:
         sys.stdout.write(f"{error.reason}: {error.detail}")
         return 1
     return 0
 
 
-def _ask_the_unexpected(scorer: OnnxScorer) -> None:
-    """Any answer that is a probability will do; `score` refuses every other."""
-    extremes = np.array([np.nan, 0.0, -1.0, FAR, -FAR], dtype=np.float32)
+def _check_extremes(scorer: OnnxScorer) -> None:
+    """Score rows of extreme values, together and alone. Raises ScorerError if a score is no probability or depends on other rows."""
+    extremes = np.array([np.nan, 0.0, -1.0, OUT_OF_RANGE, -OUT_OF_RANGE], dtype=np.float32)
     batch = np.repeat(extremes[:, None], len(features.FEATURES), axis=1)
-    together, alone = scorer.score(batch), [float(scorer.score(batch[place : place + 1])[0]) for place in range(len(batch))]
-    ordinary = slice(0, 3)  # far out, rounding alone may turn an answer over
+    together, alone = scorer.score(batch), [float(scorer.score(batch[index : index + 1])[0]) for index in range(len(batch))]
+    ordinary = slice(0, 3)  # rows out of range are left out: there rounding alone may change a score
     if not np.allclose(together[ordinary], alone[ordinary], rtol=0.0, atol=PARITY_TOLERANCE):
-        raise ScorerError("model_broken", "its answer to one row depends on the rows beside it")
+        raise ScorerError("model_broken", "its score of one row depends on the other rows")
 
 
-def _confine() -> None:
+def _limit_resources() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits.MODEL_CHECK_BYTES_MAX, limits.MODEL_CHECK_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.MODEL_CHECK_S_MAX, limits.MODEL_CHECK_S_MAX))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from gateway.adapters.bundle import Bundle, BundleError
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer
 from gateway.core import limits
+from gateway.core.bundle import Bundle, BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ class ModelSlot:
             log.warning("%s is not (yet) what was installed last: install it, or start anew to have it tried", self._shelf.active)
 
     def _take(self, bundle: Bundle) -> None:
-        self._scorer = load_scorer(bundle)
+        self._scorer = load_scorer(bundle.model)
         self._expires_at_ms = bundle.manifest.expires_at_ms
         self._number = bundle.manifest.version
         self.version = f"{bundle.manifest.name}-{bundle.manifest.version}"

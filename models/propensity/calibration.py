@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import LogisticRegression
 
-from gateway.adapters.bundle import CalibrationName
+from gateway.core.bundle import CalibrationName
 from models.arrays import Floats, Ints
 
 BINS = 20

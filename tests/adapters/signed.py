@@ -1,4 +1,4 @@
-"""Bundles that hold everything, and what a trusted signer with faulty tools could make of them."""
+"""Bundles for tests: complete ones, and signed ones with invalid content."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.adapters import bundle, stored_zip
-from gateway.adapters.bundle import BundleError, Draft, ModelEntry, open_bundle, write_bundle
+from gateway.adapters.bundle import Draft, open_bundle, write_bundle
 from gateway.core import features
+from gateway.core.bundle import ADVICE, BundleError, LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern, PatternFile, Predictor
 from gateway.core.offers import Campaign, Offer
 
@@ -42,18 +43,26 @@ PATTERN_FILE = PatternFile(1, PATTERNS)
 PRIORS = (OfferPriors("flat-white", (Predictor("hour", (9.5, 17.0), (3.0, 4.0, 5.0, 0.0), (9.0, 2.0, 1.0, 1.5)),), 12.0, 13.5),)
 
 
-def draft(**changes: Any) -> Draft:
-    """What a signer puts together, with `changes`; neither patterns nor priors unless asked for."""
+def model(**changes: Any) -> LoadableModel:
+    """Random bytes as the ONNX model, with 8 random parity rows; `changes` replace fields."""
     draws = np.random.default_rng(0)
+    made = LoadableModel(
+        onnx=bytes(draws.integers(0, 256, 4_000, dtype=np.uint8)),
+        entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), calibration="isotonic"),
+        rows=draws.random((8, len(features.FEATURES))).astype(np.float32),
+        expected=draws.random(8).astype(np.float32),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def draft(**changes: Any) -> Draft:
+    """A draft without patterns and priors; `changes` replace fields."""
     made = Draft(
         name="street",
         version=3,
         created_at_ms=NOW_MS - 1_000,
         expires_at_ms=NOW_MS + 1_000,
-        model=bytes(draws.integers(0, 256, 4_000, dtype=np.uint8)),
-        model_entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), calibration="isotonic"),
-        rows=draws.random((8, len(features.FEATURES))).astype(np.float32),
-        expected=draws.random(8).astype(np.float32),
+        model=model(),
         campaign=CAMPAIGN,
         metrics={"auc": 0.77},
     )
@@ -61,29 +70,29 @@ def draft(**changes: Any) -> Draft:
 
 
 def write_whole(folder: Path) -> Path:
-    """A bundle with all that a bundle may hold."""
+    """A bundle with all required and optional members."""
     made = folder / "street.bundle"
     write_bundle(made, KEY, draft(patterns=PATTERNS, priors=PRIORS))
     return made
 
 
 def reason(path: Path, **options: Any) -> str:
-    """Why the bundle is refused, in the closed set; the text tells what to do."""
+    """The reason for which the bundle is refused; its text must name the way out."""
     with pytest.raises(BundleError) as refused:
         open_bundle(path, options.pop("keys", [KEY.public_key()]), options.pop("now_ms", NOW_MS), **options)
     assert str(refused.value).startswith(f"{refused.value.reason}: ")
-    assert bundle._ADVICE[refused.value.reason] in str(refused.value)
+    assert ADVICE[refused.value.reason] in str(refused.value)
     return refused.value.reason
 
 
 def members(path: Path) -> dict[str, bytes]:
-    """What is in the zip."""
+    """Name -> content of the members of the zip."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def resign(path: Path, change: Callable[[dict[str, Any]], None], swapped: Mapping[str, bytes] = {}) -> None:
-    """What a trusted signer with a fault in their tools could write: the signature is right, the content is not."""
+    """Change manifest and members and sign again: a valid signature over invalid content."""
     content = members(path) | dict(swapped)
     manifest = msgspec.json.decode(content[bundle.MANIFEST])
     for name, entry in manifest["files"].items():

@@ -16,9 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from gateway.adapters import bundle, stored_zip
-from gateway.adapters.bundle import BundleError, open_bundle, read_public_keys, write_bundle
+from gateway.adapters.bundle import open_bundle, read_public_keys, write_bundle
 from gateway.core import features
-from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, reason, resign, same, write_whole
+from gateway.core.bundle import BundleError
+from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, model, reason, resign, same, write_whole
 
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 
@@ -30,9 +31,10 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_was_written_is_read(path: Path) -> None:
     made, opened = draft(), open_bundle(path, [OTHER.public_key(), KEY.public_key()], NOW_MS)
-    assert (opened.model, opened.campaign, opened.manifest.metrics) == (made.model, made.campaign, made.metrics)
-    assert opened.rows.tolist() == made.rows.tolist()
-    assert opened.expected.tolist() == made.expected.tolist()
+    assert (opened.model.onnx, opened.model.entry) == (made.model.onnx, made.model.entry)
+    assert (opened.campaign, opened.manifest.metrics) == (made.campaign, made.metrics)
+    assert opened.model.rows.tolist() == made.model.rows.tolist()
+    assert opened.model.expected.tolist() == made.model.expected.tolist()
     assert opened.manifest.features_hash == features.SCHEMA_HASH
     assert (opened.patterns, opened.priors) == (PATTERNS, PRIORS)
     assert not path.with_name("street.bundle.part").exists()
@@ -137,7 +139,7 @@ def test_every_bit_of_the_frame_counts(path: Path, tmp_path: Path) -> None:
 
 def test_a_swapped_member_is_refused(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.bundle"
-    write_bundle(other, KEY, draft(version=2, model=b"older", patterns=(), priors=()))
+    write_bundle(other, KEY, draft(version=2, model=model(onnx=b"older"), patterns=(), priors=()))
     for name in (bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN, bundle.PATTERNS, bundle.PRIORS):
         content = members(path) | {name: members(other)[name] + b" "}
         (tmp_path / "mixed.bundle").write_bytes(stored_zip.write(content))
@@ -251,8 +253,8 @@ def test_parity_rows_are_never_unpickled(path: Path) -> None:
 def test_unknown_values_travel(tmp_path: Path) -> None:
     rows = np.full((2, len(features.FEATURES)), np.nan, np.float32)
     made = tmp_path / "nan.bundle"
-    write_bundle(made, KEY, draft(rows=rows, expected=np.array([0.25, 0.5], np.float32)))
-    assert np.isnan(open_bundle(made, [KEY.public_key()], NOW_MS).rows).all()
+    write_bundle(made, KEY, draft(model=model(rows=rows, expected=np.array([0.25, 0.5], np.float32))))
+    assert np.isnan(open_bundle(made, [KEY.public_key()], NOW_MS).model.rows).all()
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -302,7 +304,7 @@ def test_what_is_no_bundle_at_all(tmp_path: Path) -> None:
 
 
 def test_a_signer_cannot_write_what_no_gateway_reads(tmp_path: Path) -> None:
-    for wrong in ({"version": 0}, {"name": "No Spaces"}, {"app_min": "x"}, {"model": bytes(bundle.MODEL_BYTES_MAX + 1)}):
+    for wrong in ({"version": 0}, {"name": "No Spaces"}, {"app_min": "x"}, {"model": model(onnx=bytes(bundle.MODEL_BYTES_MAX + 1))}):
         with pytest.raises(BundleError):
             write_bundle(tmp_path / "wrong.bundle", KEY, draft(**wrong))
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from gateway.adapters import bundle
-from gateway.adapters.bundle import BundleError, open_bundle, write_bundle
+from gateway.adapters.bundle import open_bundle, write_bundle
+from gateway.core.bundle import BundleError
 from tests.adapters.signed import KEY, NOW_MS, PATTERN_FILE, PATTERNS, PRIORS, draft, members, reason, resign, same, write_whole
 
 

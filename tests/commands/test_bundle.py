@@ -120,39 +120,39 @@ def test_a_model_that_needs_too_much_is_stopped(config: Path, monkeypatch: pytes
     """The trial's own process ends; this one reads about it."""
     settings = settings_of(config)
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
-    bundle = open_bundle(settings.bundle.path, keys, None)
-    model_check.check_model(bundle)
+    model = open_bundle(settings.bundle.path, keys, None).model
+    model_check.check_model(model)
     monkeypatch.setattr(limits, "MODEL_CHECK_S_MAX", 0)
-    with pytest.raises(ScorerError, match="did not answer within 0 s"):
-        model_check.check_model(bundle)
+    with pytest.raises(ScorerError, match="did not end within 0 s"):
+        model_check.check_model(model)
 
 
 def test_a_trial_meets_neither_secrets_nor_strangers(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the gateway's key in the environment, nor code in the folder that somebody happens to stand in; and says what went wrong."""
     settings = settings_of(config)
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
-    bundle = open_bundle(settings.bundle.path, keys, None)
+    model = open_bundle(settings.bundle.path, keys, None).model
     (tmp_path / "gateway").mkdir()
     (tmp_path / "gateway" / "__init__.py").write_text("raise SystemExit(9)")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WAYSIDE_STORE_KEY", "secret")
     assert "secret" not in model_check._environment().values()
-    with pytest.raises(ScorerError, match=r"its trial failed: msgspec\.ValidationError"):
-        model_check.check_model(msgspec.structs.replace(bundle, model="no bytes"))
+    with pytest.raises(ScorerError, match=r"the model check failed: msgspec\.ValidationError"):
+        model_check.check_model(msgspec.structs.replace(model, onnx="no bytes"))
 
 
 def test_damaged_models_end_in_their_own_process(config: Path) -> None:
     """Signed by nobody, looked at by nothing before: whatever the runtime does with them, it does it there."""
     settings = settings_of(config)
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
-    bundle = open_bundle(settings.bundle.path, keys, None)
+    model = open_bundle(settings.bundle.path, keys, None).model
     draws = np.random.default_rng(5)
     for number in range(4):
-        model = bytearray(bundle.model)
+        onnx = bytearray(model.onnx)
         for _ in range(1 + 8 * number):
-            model[int(draws.integers(len(model)))] ^= 1 << int(draws.integers(8))
+            onnx[int(draws.integers(len(onnx)))] ^= 1 << int(draws.integers(8))
         with pytest.raises(ScorerError, match="model_broken"):
-            model_check.check_model(msgspec.structs.replace(bundle, model=bytes(model)))
+            model_check.check_model(msgspec.structs.replace(model, onnx=bytes(onnx)))
 
 
 class Tired(OnnxScorer):
@@ -193,7 +193,7 @@ def test_a_model_that_errs_is_silent_from_then_on(config: Path, caplog: pytest.L
     assert model_slot.look(YEAR_2026_MS) is None
     assert enter(app, 3) == "no_model"
     assert [line for line in caplog.messages if "tired" in line] == [caplog.messages[0]]
-    assert caplog.messages[0].startswith("bad_scores: it is tired of 2 rows; offers stay silent")
+    assert caplog.messages[0].startswith("bad_scores: it is tired of 2 rows; no offers are sent")
     app.store.close()
 
 

@@ -81,7 +81,7 @@ def test_a_wrong_override_is_wrong_use(config: Path, override: str, expected: st
 def test_a_bundle_signed_by_a_stranger_is_refused(tmp_path: Path) -> None:
     config = write_config(tmp_path, files=make_bundle(tmp_path, signed_by=STRANGER))
     for command in ("check", "run"):
-        assert "bad_signature: none of 1 trusted keys signed it" in wayside(command, "--config", config).refusal(1)
+        assert "bad_signature: not signed by any of 1 trusted keys" in wayside(command, "--config", config).refusal(1)
 
 
 @pytest.mark.parametrize(

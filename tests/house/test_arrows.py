@@ -91,7 +91,7 @@ ROOMS: tuple[Room, ...] = (
     Room(
         "gateway.runtime",
         2,
-        ("gateway.core", "gateway.decoders", "gateway.adapters.bundle", "gateway.adapters.bundle_store", "gateway.adapters.onnx_scorer"),
+        ("gateway.core", "gateway.decoders", "gateway.adapters.bundle_store", "gateway.adapters.onnx_scorer"),
         ("msgspec", "numpy"),
         modules_min=8,
     ),
@@ -102,6 +102,7 @@ ROOMS: tuple[Room, ...] = (
         "models",
         1,
         (
+            "gateway.core.bundle",
             "gateway.core.features",
             "gateway.core.learned",
             "gateway.core.limits",

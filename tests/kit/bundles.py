@@ -9,9 +9,10 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from onnx import TensorProto, helper
 
-from gateway.adapters.bundle import Draft, ModelEntry, public_key_line, write_bundle
+from gateway.adapters.bundle import Draft, public_key_line, write_bundle
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import features
+from gateway.core.bundle import LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign, Offer, Policy
 
@@ -102,10 +103,7 @@ def make_bundle(
         version=version,
         created_at_ms=YEAR_2026_MS,
         expires_at_ms=expires_at_ms,
-        model=model,
-        model_entry=entry,
-        rows=rows,
-        expected=answers if expected is None else (answers * np.float32(expected)).astype(np.float32),
+        model=LoadableModel(model, entry, rows, answers if expected is None else (answers * np.float32(expected)).astype(np.float32)),
         campaign=campaign or tiny_campaign(),
         metrics={},
         patterns=patterns,

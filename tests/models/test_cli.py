@@ -199,7 +199,7 @@ def test_faults_are_one_line_and_exit_1(
         (bundled, "holds no report.json"),
         (("bundle", "verify", table, "--pub", tmp_path / "k.pub"), "not_a_bundle"),
         (("bundle", "verify", DEMO / "street.bundle", "--pub", tmp_path / "k.pub"), "bad_signature"),
-        (("bundle", "verify", DEMO / "street.bundle", "--pub", tmp_path / "not.pem"), "a public key reads"),
+        (("bundle", "verify", DEMO / "street.bundle", "--pub", tmp_path / "not.pem"), "not a public key"),
     ):
         assert run(monkeypatch, *arguments) == 1, arguments
         told = capsys.readouterr()

@@ -1,0 +1,120 @@
+"""Bundles as values: the signed manifest, the reasons to refuse a bundle, and an opened bundle.
+
+`gateway.adapters.bundle` writes, signs and opens the file; `gateway.adapters.onnx_scorer` makes a scorer of a `LoadableModel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from gateway.core.ids import Id
+from gateway.core.learned import OfferPriors, Pattern
+from gateway.core.offers import Campaign
+
+Reason = Literal[
+    "not_a_bundle",
+    "bad_signature",
+    "wrong_hash",
+    "expired",
+    "older_version",
+    "other_series",
+    "too_new_for_app",
+    "features_differ",
+    "bad_campaign",
+    "bad_patterns",
+    "bad_priors",
+    "model_broken",
+]
+"""Reasons to refuse a bundle: a closed set, because they label a counter."""
+
+ADVICE: Mapping[Reason, str] = {
+    "not_a_bundle": "fetch the file again, or make it anew with `wayside-models bundle make`",
+    "bad_signature": "use a bundle with a trusted signature, or add the signer's public key to bundle.trusted_keys",
+    "wrong_hash": "the file was changed after it was signed: fetch it again",
+    "expired": "install a newer bundle, or set the clock",
+    "older_version": "install a newer bundle; to return to the previous one use `wayside bundle rollback`",
+    "other_series": "install a bundle of the same series, or allow the change with --series",
+    "too_new_for_app": "update Wayside on this gateway first",
+    "features_differ": "train the model anew with this version of Wayside",
+    "bad_campaign": "correct the campaign file and make the bundle anew",
+    "bad_patterns": "write the pattern file anew with `wayside-models rules` or `journeys`, which drop patterns without a value",
+    "bad_priors": "write the priors anew with `wayside-models priors`, from a history of this campaign",
+    "model_broken": "export the model and make the bundle anew",
+}
+"""Reason -> the way out."""
+
+
+class BundleError(ValueError):
+    """The bundle is refused: `reason` is for counting, `detail` for the log; the text adds the way out."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}; {ADVICE[reason]}")
+        self.reason: Reason = reason
+        self.detail = detail
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hash and size of one member of the bundle."""
+
+    sha256: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    bytes: Annotated[int, Meta(ge=0)]
+
+
+CalibrationName = Literal["none", "sigmoid", "isotonic"]
+"""How a model's scores were calibrated to probabilities."""
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ONNX model in the manifest: names of input and output, opset, operators, calibration (None in a manifest without it)."""
+
+    input: Annotated[str, Meta(min_length=1, max_length=64)]
+    output: Annotated[str, Meta(min_length=1, max_length=64)]
+    opset: Annotated[int, Meta(ge=1)]
+    ops: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
+    calibration: CalibrationName | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The signed part of a bundle. `version` counts up within the series `name`; `metrics` are measured figures, for display."""
+
+    format: int
+    name: Id
+    version: Annotated[int, Meta(ge=1)]
+    created_at_ms: int
+    expires_at_ms: int
+    app_min: Annotated[str, Meta(pattern=r"\A\d{1,6}\.\d{1,6}\.\d{1,6}\Z")]
+    features_hash: Annotated[str, Meta(max_length=128)]
+    files: Annotated[dict[str, FileEntry], Meta(max_length=8)]
+    model: ModelEntry
+    metrics: Annotated[dict[str, float], Meta(max_length=64)]
+
+
+class LoadableModel(msgspec.Struct, frozen=True, eq=False):
+    """Everything that a scorer is made of: the ONNX model, its entry in the manifest, and parity rows with the answers it must give.
+
+    `rows` are float32 of shape (n, len(FEATURES)), `expected` are float32 of shape (n,), computed where the model was made.
+    """
+
+    onnx: bytes
+    entry: ModelEntry
+    rows: NDArray[np.float32]
+    expected: NDArray[np.float32]
+
+
+class Bundle(msgspec.Struct, frozen=True, eq=False):
+    """An opened bundle: signed by a trusted key, complete, current and made for this feature table.
+
+    `patterns` and `priors` are None in a bundle without them.
+    """
+
+    manifest: Manifest
+    model: LoadableModel
+    campaign: Campaign
+    patterns: tuple[Pattern, ...] | None
+    priors: tuple[OfferPriors, ...] | None
