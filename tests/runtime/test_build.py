@@ -87,7 +87,7 @@ def test_the_keys_of_a_source_open_what_its_sensors_encrypt(tmp_path: Path) -> N
     ("keys", "decoder", "said"),
     [
         ('"54:48:E6:8F:80:A5" = "23"', "ruuvi_gateway", "24 or 32 hex digits"),
-        ('"door" = "231d39c1d7cc1ab1aee224cd096db932"', "ruuvi_gateway", "'door' is not a MAC address"),
+        ('"door" = "231d39c1d7cc1ab1aee224cd096db932"', "ruuvi_gateway", "'door' must be a MAC address"),
         (KEYS, "zigbee2mqtt", "never encrypted"),
         ("= 1", "ruuvi_gateway", "sources:"),
     ],

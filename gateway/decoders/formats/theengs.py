@@ -8,6 +8,7 @@ decoded values come first; where there are none, the raw bytes are parsed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 import msgspec
 
@@ -16,7 +17,7 @@ from gateway.decoders.bluetooth.advertisement import Advertisement, hex_bytes
 from gateway.decoders.bluetooth.frames import Frame, short_uuid
 from gateway.decoders.bluetooth.radio_observations import radio_observations
 from gateway.decoders.contract import number_or_none, refuse, rssi_or_none, text, tx_power_or_none
-from gateway.decoders.values.measurements import possible_readings
+from gateway.decoders.values.measurements import Readings, possible_readings
 from gateway.decoders.values.radio_ids import canonical_id, ibeacon_id, mac_or_none
 
 _DISTANCE_M_MAX = 1_000.0
@@ -51,6 +52,7 @@ _PROPERTIES: tuple[tuple[str, str, float], ...] = (
     ("pir", "occupancy", 1),
     ("button", "button", 1),
 )
+_VALUES_OF = attrgetter(*(name for name, _, _ in _PROPERTIES))
 
 
 class Body(msgspec.Struct, gc=False):
@@ -103,7 +105,7 @@ def device_of(body: Body, above: str | None) -> str | None:
 def body_observations(hearer: str, device: str | None, body: Body, advertisement: Advertisement) -> list[Observation]:
     """The sighting, and the decoded readings or else those of `advertisement`. Raises DecodeError as `text()` does for the id."""
     beacon = ibeacon_id(body.uuid, _whole(body.major), _whole(body.minor)) or advertisement.beacon or _named(body)
-    stated = possible_readings(_stated(body))
+    stated = _readings(body)
     mine = () if stated else advertisement.readings
     distance_m = number_or_none(body.distance, 0, _DISTANCE_M_MAX)
     heard = advertisement._replace(beacon=beacon, readings=stated + mine)
@@ -130,9 +132,14 @@ def _named(body: Body) -> str | None:
     return None if body.id is None or mac_or_none(body.id) is not None else canonical_id(text(body.id, "id"))
 
 
-def _stated(body: Body) -> Iterator[tuple[str, float | None]]:
-    for name, quantity, per in _PROPERTIES:
-        stated = getattr(body, name)
+def _readings(body: Body) -> Readings:
+    """The decoded values; most messages hold none."""
+    values = _VALUES_OF(body)
+    return () if body.open is None and values.count(None) == len(values) else possible_readings(_stated(body, values))
+
+
+def _stated(body: Body, values: tuple[object, ...]) -> Iterator[tuple[str, float | None]]:
+    for (_, quantity, per), stated in zip(_PROPERTIES, values, strict=True):
         value = None if stated is None else _number(stated)
         yield quantity, None if value is None else value / per
     opened = _number(body.open)
@@ -158,5 +165,5 @@ def _whole(value: object) -> object:
 
 def check_shape(body: Body) -> None:
     """Raise DecodeError("missing_field") for a body that has no id, no data and no measured value."""
-    if body.id is None and body.servicedata is None and body.manufacturerdata is None and not any(possible_readings(_stated(body))):
+    if body.id is None and body.servicedata is None and body.manufacturerdata is None and not _readings(body):
         refuse("missing_field", "the message must hold an id, advertisement data or a measured value")

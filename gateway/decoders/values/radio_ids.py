@@ -24,7 +24,6 @@ IBEACON_PREFIX = "iBeacon:"
 _MAC = re.compile(r"(?:[0-9a-f]{12}|[0-9a-f]{2}(?::[0-9a-f]{2}){5}|[0-9a-f]{2}(?:-[0-9a-f]{2}){5})", re.ASCII)
 _UUID_DIGITS = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _EUI = re.compile(r"[0-9a-f]{16}", re.ASCII)
-_SEPARATORS = str.maketrans("", "", ":-")
 
 
 def mac_or_none(value: object) -> str | None:
@@ -32,7 +31,7 @@ def mac_or_none(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     lower = value.lower()
-    return lower.translate(_SEPARATORS) if _MAC.fullmatch(lower) else None
+    return lower.replace(":", "").replace("-", "") if _MAC.fullmatch(lower) else None
 
 
 def mac(value: object, field: str) -> str:
@@ -48,7 +47,7 @@ def eui_or_none(value: object) -> str | None:
     """A DevEUI in any spelling as 16 lower-case hex digits, or `None`."""
     if not isinstance(value, str) or len(value) > limits.TEXT_CHARS_MAX:
         return None
-    digits = value.lower().removeprefix("eui-").translate(_SEPARATORS)
+    digits = value.lower().removeprefix("eui-").replace(":", "").replace("-", "")
     return digits if _EUI.fullmatch(digits) else None
 
 
