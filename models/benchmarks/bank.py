@@ -61,15 +61,15 @@ def benchmark(table: Calls, seed: int, step: Step, *, new_answers: int = NEW_ANS
     nights = list(rolling(table.days, start, new_answers))
     ours = decayed(columns, table.bought, seed)
     plain = _untuned(columns.plain, table.bought, seed)
-    judged = slice(start, len(table.bought))
+    tested = slice(start, len(table.bought))
     forecasts = {
         "ours": _rolled(ours, nights, step, "bank_marketing, ours"),
         "untuned": _rolled(plain, nights, step, "bank_marketing, untuned"),
-        "ours, trained once": ours(start)(judged),
-        "untuned, trained once": plain(start)(judged),
+        "ours, trained once": ours(start)(tested),
+        "untuned, trained once": plain(start)(tested),
     }
-    bought = table.bought[judged]
-    bootstrap = Bootstrap(_measures(bought, forecasts), table.days[judged] - table.days[start], seed, draws)
+    bought = table.bought[tested]
+    bootstrap = Bootstrap(_measures(bought, forecasts), table.days[tested] - table.days[start], seed, draws)
     return Benchmark(
         name="bank_marketing",
         title=f"Bank marketing: success of calls, in the order of time, without `{LEAK}`",

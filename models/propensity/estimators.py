@@ -140,9 +140,9 @@ def _forecast_inside(setting: Setting, data: TrainingSet, seed: int, step: Step)
     log_odds = np.zeros(len(data.augmented().taken))
     rows = len(data.taken)
     for train, test in folds(data._replace(times=None), FOLDS_INSIDE, seed + 1):
-        learn = data.take(train).augmented()
+        training = data.take(train).augmented()
         held_out = data.take(test).augmented()
         at = np.concatenate([test + start for start in range(0, len(log_odds), rows)])
-        log_odds[at] = setting.make().fit(learn.rows, learn.taken, learn.groups).decision_function(held_out.rows)
+        log_odds[at] = setting.make().fit(training.rows, training.taken, training.groups).decision_function(held_out.rows)
         step(setting.label)
     return log_odds

@@ -1,4 +1,4 @@
-"""Small coupon tables with a known truth, in the words of the real one."""
+"""Small coupon tables with a known truth, in the categories of the real one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OFTEN = ("never", "less1", "1~3", "4~8", "gt8")
 
 
 def planted(respondents: int, rows_each: int, seed: int) -> list[dict[str, str]]:
-    """Rows whose outcome follows from expiry and from how often the respondent goes to that kind of place, plus chance."""
+    """Rows with an outcome that depends on expiry, on the respondent's visits to that kind of place, and on chance."""
     draws = np.random.default_rng(seed)
     kind_column = {word: coupon.VISITS[kind] for word, kind in coupon._KINDS.items()}
     rows: list[dict[str, str]] = []

@@ -108,10 +108,10 @@ def test_patterns_and_priors_are_bundled(
     calibration = json.loads((model / "report.json").read_text("utf-8"))["calibration"]
     assert (shown["patterns"], shown["priors"], shown["manifest"]["model"]["calibration"]) == (1, ["flat-white"], calibration)
     assert run(monkeypatch, "bundle", "show", made, "--pub", pub) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "1, each with a value" in told
-    assert "for flat-white" in told
-    assert calibration in told
+    text = " ".join(capsys.readouterr().out.split())
+    assert "1, each with a value" in text
+    assert "for flat-white" in text
+    assert calibration in text
     priors.write_bytes(msgspec.json.encode((msgspec.structs.replace(start, offer="of-yesterday"),)))
     assert run(monkeypatch, *command, "--priors", priors) == 1
     assert "bad_priors: 'of-yesterday' is not an offer of the campaign" in capsys.readouterr().err
@@ -202,11 +202,11 @@ def test_faults_are_one_line_and_exit_1(
         (("bundle", "verify", DEMO / "street.bundle", "--pub", tmp_path / "not.pem"), "not a public key"),
     ):
         assert run(monkeypatch, *arguments) == 1, arguments
-        told = capsys.readouterr()
-        assert told.err.startswith("error: "), arguments
-        assert why in told.err
-        assert told.err.count("\n") == 1
-        assert told.out == ""
+        printed = capsys.readouterr()
+        assert printed.err.startswith("error: "), arguments
+        assert why in printed.err
+        assert printed.err.count("\n") == 1
+        assert printed.out == ""
     assert not (tmp_path / "m").exists()
 
 

@@ -1,4 +1,4 @@
-"""Reading the table: every word has its number, and every row left out has its reason."""
+"""The reader of the coupon table: categories become numbers, and rejected rows are counted by reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROW = {
 }
 
 
-def test_every_word_becomes_its_number(tmp_path: Path) -> None:
+def test_every_category_becomes_its_number(tmp_path: Path) -> None:
     history = read_coupons(tables.write(tmp_path / "table.csv", [ROW]))
     assert history.situations == (
         Situation(
@@ -54,17 +54,17 @@ def test_every_word_becomes_its_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("at_15", "at_25", "minutes"), [("0", "0", 5.0), ("1", "0", 15.0), ("1", "1", 25.0)])
-def test_travel_is_the_least_that_the_table_grants(tmp_path: Path, at_15: str, at_25: str, minutes: float) -> None:
+def test_travel_is_the_lower_bound_of_the_table(tmp_path: Path, at_15: str, at_25: str, minutes: float) -> None:
     row = ROW | {"toCoupon_GEQ15min": at_15, "toCoupon_GEQ25min": at_25}
     assert read_coupons(tables.write(tmp_path / "table.csv", [row])).situations[0].travel_min == minutes
 
 
-def test_what_is_absent_stays_unknown(tmp_path: Path) -> None:
+def test_absent_values_are_unknown(tmp_path: Path) -> None:
     row = ROW | {"weather": "", "temperature": "", "Restaurant20To50": ""}
     (situation,) = read_coupons(tables.write(tmp_path / "table.csv", [row])).situations
     unknown = {name for name, value in zip(features.NAMES, features.row(situation), strict=True) if np.isnan(value)}
     of_table = {"weather_sunny", "weather_rainy", "weather_snowy", "temperature", "visits_restaurant_dear", "visits_this_kind"}
-    assert unknown == of_table | {"noise", "air", "crowd", "context_age"}, "the table knows nothing of noise, air or crowds"
+    assert unknown == of_table | {"noise", "air", "crowd", "context_age"}, "the table has no noise, air or crowd"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_absent_stays_unknown(tmp_path: Path) -> None:
         ("Y", "2"),
     ],
 )
-def test_a_row_with_an_unknown_word_is_counted_and_left_out(tmp_path: Path, column: str, word: str) -> None:
+def test_a_row_with_an_unknown_category_is_counted_and_left_out(tmp_path: Path, column: str, word: str) -> None:
     history = read_coupons(tables.write(tmp_path / "table.csv", [ROW, ROW | {column: word}]))
     assert history.rows_in == 2
     assert len(history.situations) == len(history.taken) == len(history.raw) == len(history.respondents) == 1
@@ -92,21 +92,21 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
         read_coupons(tables.write(tmp_path / "table.csv", [ROW], header))
 
 
-def test_without_respondents_the_table_must_tell_people_apart(tmp_path: Path) -> None:
+def test_without_respondents_the_table_must_identify_them(tmp_path: Path) -> None:
     header = tuple(name for name in tables.HEADER if name != "respondent")
     with pytest.raises(TableError, match="lacks the column respondent"):
         read_coupons(tables.write(tmp_path / "table.csv", [ROW], header))
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,b\n"1,2\n3'])
-def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(content)
     with pytest.raises(TableError):
         read_coupons(path)
 
 
-def test_personal_columns_tell_who_is_who_as_the_respondents_do(tmp_path: Path) -> None:
+def test_personal_columns_identify_respondents_as_their_numbers_do(tmp_path: Path) -> None:
     """The original file has no respondents: on the real table both ways give the same groups."""
     import pandas as pd  # noqa: PLC0415 (only this test looks at the table by itself)
 

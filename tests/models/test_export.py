@@ -1,4 +1,4 @@
-"""What leaves the workstation answers as it did there, and carries nobody's answers with it."""
+"""An exported model gives the same probabilities, and no row of the training set is stored with it."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
     assert len(exported.rows) >= 1_000
     assert exported.parity_worst <= 1e-5
     assert len(exported.model) <= 1_048_576
-    assert np.ptp(exported.expected) > 0.3  # rows that all get one answer would compare nothing
+    assert np.ptp(exported.expected) > 0.3  # equal probabilities would not test parity
 
 
 def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: Fitted, history: Coupons) -> None:
-    """The table's rows, the same with knowledge masked, and rows that know nothing or lie far outside."""
+    """The table's rows, the same with masked values, and rows that are unknown throughout or far out of range."""
     odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(features.FEATURES), np.float32)
     rows = np.vstack((features.matrix(history.situations), mask(features.matrix(history.situations), 9), odd))
     scorer = OnnxScorer(exported.model, exported.entry)
@@ -95,25 +95,25 @@ def test_splits_are_rounded_down() -> None:
     assert np.all(np.nextafter(rounded, np.float32(np.inf)).astype(np.float64)[:-1] > splits[:-1])
 
 
-def test_no_row_of_the_table_travels(exported: export.Exported, history: Coupons) -> None:
-    told = {row.tobytes() for row in features.matrix(history.situations)}
-    assert not told & {row.tobytes() for row in exported.rows}
-    # They come from the seed alone.
+def test_no_row_of_the_table_is_stored(exported: export.Exported, history: Coupons) -> None:
+    trained = {row.tobytes() for row in features.matrix(history.situations)}
+    assert not trained & {row.tobytes() for row in exported.rows}
+    # They depend on the seed alone.
     assert np.array_equal(exported.rows, features.matrix(export.synthetic(0, export.PARITY_ROWS)), equal_nan=True)
 
 
-def test_everything_that_may_be_unknown_is_unknown_at_times(exported: export.Exported) -> None:
+def test_each_source_is_unknown_at_times(exported: export.Exported) -> None:
     unknown = {name for name, column in zip(features.NAMES, exported.rows.T, strict=True) if np.isnan(column).any()}
     assert unknown == {name for name in features.NAMES if name.startswith(("weather", "temperature", "visits", *ZONE))}
 
 
-def test_a_model_that_was_taught_without_the_zone_is_indifferent_to_it(exported: export.Exported) -> None:
-    """The coupon table knows no noise, no air, no crowd: the parity rows do, and the answers are those of rows that do not."""
-    silent = exported.rows.copy()
+def test_a_model_without_zone_data_does_not_depend_on_it(exported: export.Exported) -> None:
+    """The coupon table has no noise, air or crowd; the parity rows have, with the same probabilities as rows without."""
+    masked = exported.rows.copy()
     of_zone = [name in ZONE for name in features.NAMES]
-    assert np.isfinite(silent[:, of_zone]).mean() > 0.7
-    silent[:, of_zone] = np.nan
-    assert OnnxScorer(exported.model, exported.entry).check_parity(silent, exported.expected) <= 1e-6
+    assert np.isfinite(masked[:, of_zone]).mean() > 0.7
+    masked[:, of_zone] = np.nan
+    assert OnnxScorer(exported.model, exported.entry).check_parity(masked, exported.expected) <= 1e-6
 
 
 def test_the_same_champion_gives_the_same_bytes(champion: Fitted, exported: export.Exported) -> None:
@@ -127,7 +127,7 @@ def test_saved_parity_rows_are_plain_numpy(exported: export.Exported, tmp_path: 
         assert parity["expected"].tolist() == exported.expected.tolist()
 
 
-def test_a_slip_in_the_calibration_would_be_found(exported: export.Exported, champion: Fitted) -> None:
+def test_a_wrong_calibration_fails_parity(exported: export.Exported, champion: Fitted) -> None:
     assert isinstance(champion.calibration, Sigmoid)
     slipped = champion._replace(calibration=champion.calibration._replace(intercept=champion.calibration.intercept + 1e-3))
     with pytest.raises(ScorerError, match="parity_differs"):

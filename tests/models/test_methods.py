@@ -1,4 +1,4 @@
-"""The page of methods names tests: each of them exists, or the page promises what nothing shows."""
+"""Every test that METHODS.md names exists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMED = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 
 
 def unfounded(page: str) -> list[str]:
-    """Tests that a page names and that are not there."""
+    """Tests that a page names and that do not exist."""
     missing = []
     for file, name in NAMED.findall(page):
         path = HERE / file
@@ -21,7 +21,7 @@ def unfounded(page: str) -> list[str]:
     return missing
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
+def test_every_named_test_exists() -> None:
     page = (HERE.parents[1] / "models" / "METHODS.md").read_text("utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| method")]
     assert len(rows) > 30
@@ -29,7 +29,7 @@ def test_every_test_that_the_page_names_is_there() -> None:
     assert unfounded(page) == []
 
 
-def test_a_name_that_is_not_there_is_found() -> None:
+def test_a_missing_test_is_found() -> None:
     assert unfounded("`planning/test_ahp.py::test_nothing_of_the_kind`, `nowhere.py::test_x`") == [
         "planning/test_ahp.py::test_nothing_of_the_kind",
         "nowhere.py::test_x",

@@ -130,8 +130,8 @@ def test_measures_agree_with_scikit_learn() -> None:
         assert measures.average_precision(taken, forecast) == pytest.approx(average_precision_score(taken, forecast), abs=1e-12)
 
 
-def test_intervals_are_as_wide_as_respondents_are_alike() -> None:
-    """Twenty equal rows of a person are one row's worth: the interval must not shrink by their number."""
+def test_intervals_are_over_respondents_not_rows() -> None:
+    """Twenty equal rows of a respondent count as one: the interval does not shrink with their number."""
     draws = np.random.default_rng(0)
     taken, forecast = draws.integers(0, 2, 80), draws.random(80)
     once = measures.areas(taken, np.arange(80), (forecast,), seed=1).of(0)

@@ -28,16 +28,16 @@ def write(path: Path, rows: list[dict[str, str]], separator: str = ",") -> Path:
 
 
 def quiet(_: str) -> None:
-    """No progress."""
+    """A `step` that shows no progress."""
 
 
 def chance(probability: Floats, seed: int) -> Ints:
-    """Yes with the given probabilities."""
+    """Random outcomes (n,) with the given probabilities (n,)."""
     return (np.random.default_rng(seed).random(len(probability)) < probability).astype(np.int64)
 
 
 def sessions(rows: int, seed: int, *, known: float) -> Shoppers:
-    """Sessions whose exit rate tells a little of the purchase and whose page values, with strength `known`, tell all."""
+    """Sessions with a purchase that depends on the exit rate, and with page values that leak it by strength `known`."""
     draws = np.random.default_rng(seed)
     columns = {name: draws.integers(0, 20, rows).astype(np.float64) for name in AMOUNTS}
     columns |= {name: draws.random(rows) * 0.2 for name in RATES}
@@ -49,7 +49,7 @@ def sessions(rows: int, seed: int, *, known: float) -> Shoppers:
 
 
 def calls(rows: int, a_day: int, rates: Floats, seed: int) -> Calls:
-    """Calls in the order of time, whose success depends on the day and on nobody's person; `rates` are the days' rates."""
+    """Calls in the order of time, with success that depends on the day only; `rates` are the rates of the days."""
     draws = np.random.default_rng(seed)
     days = np.arange(rows) // a_day
     table = {name: draws.random(rows) for name in (*TIMES, *PERSON)}

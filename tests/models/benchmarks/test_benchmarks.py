@@ -1,4 +1,4 @@
-"""Each benchmark on few rows of the real table or on rows with a planted truth, so that it can fail; and its traps set on purpose."""
+"""Each benchmark on few rows of the real table or on rows with a planted truth, and with planted leaks."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def _line(benchmark: Benchmark, figure: str) -> Line:
 
 
 def _one_boosting() -> tuple[Member, ...]:
-    """The benchmark's own columns, in fewer and longer steps."""
+    """The benchmark's own columns, with fewer and larger boosting steps."""
     first = shoppers.blend_members()[0]
     return (first._replace(make=lambda seed: HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=8, random_state=seed), seeds=1),)
 
 
-def test_page_values_tell_only_where_they_are_asked_for() -> None:
-    """A page value that is the answer: with it the benchmark is right about everybody, without it nothing of it gets through."""
-    told = shoppers.benchmark(made.sessions(600, 1, known=1.0), 0, made.quiet, _one_boosting(), DRAWS)
+def test_page_values_are_used_only_where_stated() -> None:
+    """Page values that equal the outcome: with them the AUC is one, without them nothing of them leaks."""
+    leaking = shoppers.benchmark(made.sessions(600, 1, known=1.0), 0, made.quiet, _one_boosting(), DRAWS)
     silent = shoppers.benchmark(made.sessions(600, 1, known=0.0), 0, made.quiet, _one_boosting(), DRAWS)
-    assert _line(told, "AUC, with Page").ours.value > 0.99
-    assert _line(told, "AUC, without").ours == _line(silent, "AUC, without").ours
-    assert 0.6 < _line(told, "AUC, without").ours.value < 0.95
-    assert "computed from completed purchases" in told.notes[0]
-    assert told.base_rate is not None
+    assert _line(leaking, "AUC, with Page").ours.value > 0.99
+    assert _line(leaking, "AUC, without").ours == _line(silent, "AUC, without").ours
+    assert 0.6 < _line(leaking, "AUC, without").ours.value < 0.95
+    assert "computed from completed purchases" in leaking.notes[0]
+    assert leaking.base_rate is not None
 
 
-def test_the_shoppers_board_on_few_sessions() -> None:
+def test_the_shoppers_benchmark_on_few_sessions() -> None:
     table = shoppers_table.read_shoppers(shared_path("data/tables/online_shoppers/online_shoppers_intention.csv.gz"))
     few = table.take(np.sort(np.random.default_rng(0).permutation(len(table.bought))[:1_500]))
     benchmark = shoppers.benchmark(few, 0, made.quiet, _one_boosting(), DRAWS)
@@ -70,13 +70,13 @@ def test_without_a_pattern_no_target_is_reached() -> None:
     assert line.gap == pytest.approx(0.937 - line.ours.value)
 
 
-def test_recent_success_knows_only_calls_before_the_last_full_ten() -> None:
+def test_recent_success_uses_only_calls_before_the_last_full_ten() -> None:
     bought = made.chance(np.full(300, 0.5), 0)
     before = bank.recent_success(bought)
     changed = bought.copy()
     changed[140:] = 1 - changed[140:]
     after = bank.recent_success(changed)
-    assert (before[:150] == after[:150]).all()  # 140 to 149 hear of it from call 150 on
+    assert (before[:150] == after[:150]).all()  # outcomes of calls 140 to 149 are known from call 150 on
     assert (before[150] != after[150]).any()
 
 
@@ -86,8 +86,8 @@ def test_models_roll_over_whole_days() -> None:
     assert list(bank.rolling(days, 5, new_answers=4)) == [slice(5, 9), slice(9, 15), slice(15, 17)]
 
 
-def test_the_bank_board_follows_the_times() -> None:
-    """Only the day matters, and the days change: rolling sees it, who trained once does not, the person never tells anything."""
+def test_the_bank_benchmark_follows_the_drift() -> None:
+    """Success depends on the day only, and the rates drift: rolling models follow, models trained once do not."""
     rates = np.clip(0.25 + 0.2 * np.sin(np.arange(60) / 3.0), 0.0, 1.0)
     benchmark = bank.benchmark(made.calls(1_500, 25, rates, seed=3), 0, made.quiet, new_answers=250, draws=DRAWS)
     line = _line(benchmark, "AUC")
@@ -97,12 +97,12 @@ def test_the_bank_board_follows_the_times() -> None:
     assert _line(flat, "AUC").reached is False
 
 
-def test_a_person_never_stands_on_both_sides(tmp_path: Path) -> None:
-    """Everybody always answers the same, by chance: by respondent nothing can be learned, by row everything."""
+def test_a_respondent_is_on_one_side_of_a_split(tmp_path: Path) -> None:
+    """Each respondent has one random answer: split by respondent it cannot be forecast, split by row it can."""
     rows = coupon_tables.planted(respondents=60, rows_each=8, seed=0)
     answers = np.random.default_rng(1).integers(0, 2, 60)
-    told = [row | {"Y": str(answers[int(row["respondent"])])} for row in rows]
-    table = coupon_table.read_coupons(coupon_tables.write(tmp_path / "table.csv", told))
+    answered = [row | {"Y": str(answers[int(row["respondent"])])} for row in rows]
+    table = coupon_table.read_coupons(coupon_tables.write(tmp_path / "table.csv", answered))
     benchmark = coupon.benchmark(table, 0, made.quiet, RECIPES[:1], DRAWS)
     leak = float(benchmark.notes[1].split("AUC of ")[1].split(":")[0])
     assert _line(benchmark, "AUC").ours.value < 0.65
@@ -110,7 +110,7 @@ def test_a_person_never_stands_on_both_sides(tmp_path: Path) -> None:
     assert benchmark.unit == "respondent"
 
 
-def test_the_coupon_board_on_few_respondents() -> None:
+def test_the_coupon_benchmark_on_few_respondents() -> None:
     table = coupon_table.read_coupons(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
     few = np.flatnonzero(table.respondents < 90)
     situations = tuple(table.situations[row] for row in few)
@@ -121,7 +121,7 @@ def test_the_coupon_board_on_few_respondents() -> None:
 
 
 def _trial(customers: int, effect: float) -> hillstrom_table.Trial:
-    """Half get the women's e-mail; it moves those who bought women's goods, by `effect`. Who bought men's goods comes anyway."""
+    """Half get the women's e-mail; it raises visits of buyers of women's goods by `effect`. Buyers of men's goods visit more without it."""
     draws = np.random.default_rng(4)
     womens, mens = draws.integers(0, 2, (2, customers))
     rows = pd.DataFrame({"womens": womens, "mens": mens, "noise": draws.random(customers)})
@@ -131,7 +131,7 @@ def _trial(customers: int, effect: float) -> hillstrom_table.Trial:
     return hillstrom_table.Trial(rows.astype(np.float64), arms, visited, np.zeros(customers), Counts(customers, customers, {}))
 
 
-def test_the_uplift_board_finds_who_is_moved_and_leaves_sure_things_alone() -> None:
+def test_the_uplift_benchmark_finds_persuadables_and_leaves_sure_things_out() -> None:
     benchmark = hillstrom.benchmark(_trial(3_000, effect=0.3), 0, made.quiet, splits=2, draws=DRAWS)
     assert _line(benchmark, "uplift").ours.value > 0.2
     assert _line(benchmark, "Qini").ours.low > 0.0
@@ -139,13 +139,13 @@ def test_the_uplift_board_finds_who_is_moved_and_leaves_sure_things_alone() -> N
     assert "ours gives them 0.0%" in sure
 
 
-def test_an_e_mail_that_moves_nobody_has_no_uplift() -> None:
+def test_an_e_mail_without_effect_has_no_uplift() -> None:
     benchmark = hillstrom.benchmark(_trial(3_000, effect=0.0), 0, made.quiet, splits=2, draws=DRAWS)
     assert _line(benchmark, "Qini").ours.low < 0.0
     assert _line(benchmark, "uplift").ours.value < 0.0661
 
 
-def test_the_open_bandit_board_answers_or_tells_why_not() -> None:
+def test_the_open_bandit_benchmark_estimates_or_states_a_reason() -> None:
     root = shared_path("data/tables/open_bandit_small")
     benchmark = runner.BENCHMARKS["open_bandit"].run(root, 0, made.quiet)
     assert _line(benchmark, "men: clicks a showing, Thompson").ours.value == pytest.approx(0.0069, abs=5e-5)
@@ -191,8 +191,8 @@ def _households(count: int) -> journey_table.Journey:
     )
 
 
-def test_what_is_known_of_a_mailing_ends_where_its_campaign_begins() -> None:
-    """Everything after the summer is taken away: no row of a campaign that began before may change."""
+def test_features_of_a_mailing_are_from_before_its_campaign() -> None:
+    """Without the data after the summer, no row of an earlier campaign changes."""
     whole = _households(60)
     split = pd.Timestamp("2017-07-01")
     cut = whole._replace(lines=whole.lines[whole.lines["day"] < split], redemptions=whole.redemptions[whole.redemptions["day"] < split])
@@ -202,7 +202,7 @@ def test_what_is_known_of_a_mailing_ends_where_its_campaign_begins() -> None:
     assert not known.rows[~early].equals(less.rows[~early])
 
 
-def test_the_journey_board_on_few_households() -> None:
+def test_the_journey_benchmark_on_few_households() -> None:
     benchmark = journey.benchmark(_households(350), 0, made.quiet, DRAWS)
     line = _line(benchmark, "AUC, redemption")
     assert line.ours.value > 0.65
@@ -221,7 +221,7 @@ def test_a_blend_is_chosen_by_inner_folds() -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", runner.BENCHMARKS)
-def test_a_whole_board_reaches_its_targets(name: str) -> None:
+def test_a_whole_benchmark_reaches_its_targets(name: str) -> None:
     data = shared_path("data/tables")
     (benchmark,) = runner.run(data, [name], 0, made.quiet)
     assert [line.figure for line in benchmark.lines if line.reached is False and "lift in the best" not in line.figure] == []

@@ -1,4 +1,4 @@
-"""`wayside-models boards`: what it prints, what it refuses, and what a machine gets."""
+"""`wayside-models boards`: its table, its refusals and its JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.measures import Interval
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder of tables that holds the grocer's only, and too few baskets of him."""
+    """A folder of tables with too few grocery baskets and nothing else."""
     folder = tmp_path / "tables" / "groceries"
     folder.mkdir(parents=True)
     text = "\n".join(["whole milk;bread"] * 30 + ["bread;beer"] * 20)
@@ -39,16 +39,16 @@ def test_strict_leaves_with_one_when_a_target_is_missed(data: Path) -> None:
     assert CliRunner().invoke(app, ["boards", "--data", str(data / "tables"), "--strict"]).exit_code == 1
 
 
-def test_machines_get_one_line_a_board(data: Path) -> None:
+def test_json_is_one_line_a_benchmark(data: Path) -> None:
     done = CliRunner().invoke(app, ["boards", "--data", str(data), "--only", "groceries", "--json"])
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    told = json.loads(line)
-    assert told["benchmark"]["counts"] == {"rows_in": 50, "rows_used": 50, "refused": {}}
-    assert told["reached"]["baskets with whole milk"] is False
-    assert told["gaps"]["baskets with whole milk"] == 2_483
+    printed = json.loads(line)
+    assert printed["benchmark"]["counts"] == {"rows_in": 50, "rows_used": 50, "refused": {}}
+    assert printed["reached"]["baskets with whole milk"] is False
+    assert printed["gaps"]["baskets with whole milk"] == 2_483
 
 
-def test_a_board_that_cannot_be_run_says_why(data: Path, tmp_path: Path) -> None:
+def test_a_benchmark_that_cannot_be_run_states_a_reason(data: Path, tmp_path: Path) -> None:
     assert chosen(data, ()) == ["groceries"]
     with pytest.raises(BenchmarkError, match="there is no benchmark 'grocer'; there are online_shoppers"):
         chosen(data, ["grocer"])
@@ -60,12 +60,12 @@ def test_a_board_that_cannot_be_run_says_why(data: Path, tmp_path: Path) -> None
         chosen(empty, ())
 
 
-def test_every_board_tells_how_many_steps_it_takes() -> None:
+def test_every_benchmark_states_its_steps() -> None:
     assert all(spec.steps > 0 for spec in BENCHMARKS.values())
     assert steps_of(["groceries", "cdnow"]) == 4
 
 
-def test_who_has_to_be_sure_is_judged_by_the_lower_end() -> None:
+def test_a_target_may_be_of_the_lower_end() -> None:
     line = Line(figure="f", ours=Interval(value=0.5, low=0.4, high=0.6), target=0.45)
     assert line.reached is True
     unsure = msgspec.structs.replace(line, by_lower_end=True)

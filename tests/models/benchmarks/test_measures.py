@@ -23,7 +23,7 @@ def test_lift_and_alift_of_ten_rows() -> None:
     assert ranking.lift(0.5)(ones) == pytest.approx(1.5)
     assert ranking.captured(0.5)(ones) == pytest.approx(0.75)
     assert ranking.alift(ones) == pytest.approx(0.75)  # (0 + 1+2+3+3+3+4+4+4+4 + 4/2) / 4 / 10
-    assert ranking.accuracy(ones) == pytest.approx(0.8)  # yes is said of the first six, four are; no of the rest, all are
+    assert ranking.accuracy(ones) == pytest.approx(0.8)  # of the first six, classified as taken, four are; of the rest none is
 
 
 def test_alift_runs_from_the_worst_to_the_best_order() -> None:
@@ -49,8 +49,8 @@ def test_rows_of_one_unit_are_drawn_together() -> None:
         assert weights[[0, 2, 4]].sum() == 3.0
 
 
-def test_the_interval_of_people_is_wider_than_that_of_their_rows() -> None:
-    """Twenty equal rows a person: drawing rows would claim to know far more than thirty people can tell."""
+def test_the_interval_over_people_is_wider_than_over_rows() -> None:
+    """Twenty equal rows a person: an interval over rows would be far too narrow."""
     draws = np.random.default_rng(5)
     taken, forecast = np.repeat(draws.integers(0, 2, 30), 20), np.repeat(draws.random(30), 20)
     measures = {"auc": WeightedRanking(taken, forecast).auc}
@@ -60,7 +60,7 @@ def test_the_interval_of_people_is_wider_than_that_of_their_rows() -> None:
 
 
 def test_uplift_and_qini_of_four_customers() -> None:
-    """Best first: treated and came, untreated stayed, treated stayed, untreated came."""
+    """Best first: treated with a visit, untreated without, treated without, untreated with."""
     ranked = UpliftRanking(np.array([0.4, 0.3, 0.2, 0.1]), np.array([1, 0, 1, 0]), np.array([1, 0, 0, 1]), seed=0)
     ones = np.ones(4)
     assert ranked.uplift_at(0.5, ones) == 1.0
@@ -89,7 +89,7 @@ def test_off_policy_estimates_of_three_rows() -> None:
 
 
 def test_one_row_that_outweighs_all_others_is_refused() -> None:
-    """The women of the whole Open Bandit sample: one row chosen with a probability of a millionth, a weight of 21,739."""
+    """The campaign `women` of the whole Open Bandit sample: one row has a probability of one in a million and a weight of 21,739."""
     overlap = off_policy.overlap(np.append(np.ones(9_999), 1e6 / 46))
     assert overlap.ess == pytest.approx(2.13, abs=0.01)
     assert (round(overlap.weight_max), len(overlap.refused)) == (21_739, 3)
@@ -104,7 +104,7 @@ def test_one_row_that_outweighs_all_others_is_refused() -> None:
         (np.full(1_000, 1.11), "mean weight 1.11 is outside"),
     ],
 )
-def test_each_rule_refuses_by_itself(weights: np.ndarray, reason: str) -> None:
+def test_each_check_refuses_alone(weights: np.ndarray, reason: str) -> None:
     (refused,) = off_policy.overlap(weights).refused
     assert reason in refused
 
@@ -120,7 +120,7 @@ def test_what_is_no_probability_is_refused(other: list[float], logged: list[floa
 
 
 def test_estimates_find_the_truth_where_policies_overlap() -> None:
-    """Two choices, one taken half as often; the log prefers the bad one, the other policy draws lots."""
+    """Two choices, one taken half as often; the log prefers the worse one, the other policy is uniform."""
     draws = np.random.default_rng(7)
     choice = (draws.random(20_000) < 0.3).astype(np.int64)
     outcome = (draws.random(20_000) < np.where(choice == 1, 0.4, 0.2)).astype(np.float64)
@@ -130,4 +130,4 @@ def test_estimates_find_the_truth_where_policies_overlap() -> None:
     for interval in (found.ips, found.snips, found.dr):
         assert interval.low < 0.3 < interval.high
     assert found.dr.high - found.dr.low < found.ips.high - found.ips.low
-    assert outcome.mean() < 0.28  # what the log itself earned is another figure
+    assert outcome.mean() < 0.28  # the log's own mean is another figure

@@ -1,4 +1,4 @@
-"""Reading the tables: every word has its number, every row left out has its reason, the real ones are read whole."""
+"""Readers of the tables: categories become numbers, rejected rows are counted by reason, and the real tables are read whole."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_missing_columns_are_named(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'a,b\n"1,2\n3'])
 @pytest.mark.parametrize("name", ONE_FILE)
-def test_what_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(content)
     with pytest.raises(TableError):
@@ -59,7 +59,7 @@ def test_a_table_of_no_rows_is_refused(tmp_path: Path) -> None:
         shoppers.read_shoppers(path)
 
 
-def test_page_values_stand_apart_from_the_columns(tmp_path: Path) -> None:
+def test_page_values_are_apart_from_the_columns(tmp_path: Path) -> None:
     table = shoppers.read_shoppers(made.write(tmp_path / "table.csv", [made.SESSION]))
     assert shoppers.LEAK not in table.rows.columns
     assert (table.page_values.tolist(), table.bought.tolist()) == ([5.5], [0])
@@ -67,7 +67,7 @@ def test_page_values_stand_apart_from_the_columns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", ";"])
-def test_how_long_a_call_took_is_never_read(tmp_path: Path, separator: str) -> None:
+def test_the_duration_of_a_call_is_never_read(tmp_path: Path, separator: str) -> None:
     without = {column: word for column, word in made.CALL.items() if column != bank.LEAK}
     with_it = bank.read_calls(made.write(tmp_path / "with.csv", [made.CALL], separator))
     assert bank.LEAK not in with_it.rows.columns

@@ -101,8 +101,8 @@ def test_parity_on_any_table(seed: int) -> None:
         OnnxScorer(content, entry_of(content)).check_parity(extreme, fitted.propensity(extreme).astype(np.float32))
 
 
-def test_a_slip_in_a_calibration_would_be_found() -> None:
-    """The control: a thousandth of log-odds more, and parity fails."""
+def test_a_wrong_calibration_fails_parity() -> None:
+    """The control: parity fails at a thousandth of log-odds."""
     rows, taken = a_table(7)
     model = Logistic().fit(rows, taken)
     content = to_onnx(Fitted("any", "", model, Sigmoid(1.0, 1e-3)), WIDTH)
