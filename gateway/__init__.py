@@ -1,1 +1,1 @@
-"""What runs on the device. Start at `app.py`; the map is in README.md beside this file."""
+"""The device: the gateway and its commands. Start at `runtime/app.py`; README.md beside this file has the map."""

@@ -1,6 +1,6 @@
-"""From a config to a gateway that can run: the one file that knows the core, the decoders and the adapters.
+"""Builds a gateway from a config: the one file that imports core, decoders and adapters.
 
-Whatever cannot work is found here, before anything is connected, and said in one line: `SetupError`.
+Every setting is checked here, before a connection is made. A setting that cannot work raises SetupError with one line of text.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ if TYPE_CHECKING:
 
 
 class SetupError(RuntimeError):
-    """The gateway cannot be put together; the text names the cause and the way out."""
+    """The gateway cannot be built; the text names the cause and the way out."""
 
 
 FAULTS = (SetupError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
-"""What can go wrong in putting a gateway together; each says in one line what to do."""
+"""Errors of building a gateway; the text of each is one line with cause and way out."""
 
 
 def build(config: Config) -> App:
-    """A gateway for this config, not yet connected. Raises SetupError, StoreError, BundleError, ScorerError."""
+    """A gateway for this config, not yet connected. Raises one of FAULTS."""
     clock = SystemClock()
-    bundle = sound_bundle(config, NOT_JUDGED)  # an expired one costs offers; consents and sightings still have to be served
+    bundle = checked_bundle(config, EXPIRY_UNCHECKED)  # with an expired bundle consents and sightings are still processed
     site = build_site(config, bundle)
     slot = model_slot(config, bundle)
-    slot.look(clock.now_ms())
+    slot.poll(clock.now_ms())
     router = build_router(config)
     options = mqtt_options(config)
-    far = cloud(config)
+    cloud = build_cloud(config)
     store = open_store(config)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
-    uplink = UplinkThread(config.gateway, far, mailbox, clock.now_ms, config.cloud.interval_s) if far and config.cloud else None
+    uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
     return App(
         site,
         clock=clock,
@@ -81,12 +81,12 @@ def build(config: Config) -> App:
     )
 
 
-NOT_JUDGED = 0
-"""A moment at which no clock can be right, so that no bundle is held to its expiry."""
+EXPIRY_UNCHECKED = 0
+"""As `now_ms`: a time before CLOCK_FLOOR_MS, at which the expiry of a bundle is not checked."""
 
 
 def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
-    """The public keys whose signature a config accepts."""
+    """The public keys whose signature the config accepts. Raises SetupError."""
     try:
         return [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
     except OSError as error:
@@ -96,41 +96,44 @@ def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
 
 
 def open_config_bundle(config: Config, now_ms: int) -> Bundle:
-    """The verified bundle that a config names, not older than any that was installed here."""
-    return _open_on_shelf(config, config.bundle.path, now_ms)
+    """The verified bundle of the config, not older than the newest installed one. Raises BundleError, SetupError, BundleStoreError."""
+    return _open_installed(config, config.bundle.path, now_ms)
 
 
-def _open_on_shelf(config: Config, path: Path, now_ms: int) -> Bundle:
-    """The active bundle, or the one before it, which may be older than the newest that was installed."""
+def _open_installed(config: Config, path: Path, now_ms: int) -> Bundle:
+    """The active bundle, or the previous one, which may be older than the newest installed one."""
     bundle_store = BundleStore(config.bundle.path)
-    known_ms = now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None
+    trusted_ms = now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None
     version_min = bundle_store.version_min() if path == bundle_store.active else 1
-    return open_bundle(path, trusted_keys(config), known_ms, version_min=version_min)
+    return open_bundle(path, trusted_keys(config), trusted_ms, version_min=version_min)
 
 
-def sound_bundle(config: Config, now_ms: int) -> Bundle:
-    """The verified bundle that a config names, tried in a process of its own unless that was done when it was installed."""
+def checked_bundle(config: Config, now_ms: int) -> Bundle:
+    """The verified bundle of the config, after a model check unless it had one when it was installed. Raises as `open_config_bundle`.
+
+    Raises ScorerError if the model check fails.
+    """
     bundle = open_config_bundle(config, now_ms)
-    if not BundleStore(config.bundle.path).is_tried():
+    if not BundleStore(config.bundle.path).is_checked():
         check_model(bundle.model)
     return bundle
 
 
 def model_slot(config: Config, bundle: Bundle) -> ModelSlot:
-    """The model of an opened bundle, ready to be asked, and the watch for the next one."""
+    """The model slot with the model of an opened bundle. Raises ScorerError."""
     return ModelSlot(bundle, BundleStore(config.bundle.path), partial(_reopened, config))
 
 
 def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
-    """A bundle for a gateway that runs: what is wrong with its keys is no reason to end."""
+    """Open a bundle for the running gateway, which must not end with SetupError. Raises BundleError, BundleStoreError."""
     try:
-        return _open_on_shelf(config, path, now_ms)
+        return _open_installed(config, path, now_ms)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
 
 
 def build_site(config: Config, bundle: Bundle) -> Site:
-    """The fixed part of the world."""
+    """The site of a config, with the campaign of its bundle."""
     zones = {part.id: part.zone() for part in config.zones}
     return Site(
         name=config.site,
@@ -148,7 +151,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
 
 
 def build_router(config: Config) -> Router:
-    """The configured sources with their decoders loaded."""
+    """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder or keys file."""
     sources = []
     for source in config.sources:
         if not is_filter(source.topic):
@@ -162,7 +165,7 @@ def build_router(config: Config) -> Router:
 
 
 def _keys(path: Path) -> Keys:
-    """The keys of a source's sensors. Raises ValueError."""
+    """The decryption keys of a source's sensors. Raises ValueError."""
     try:
         return parse_keys(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -170,12 +173,12 @@ def _keys(path: Path) -> Keys:
 
 
 def open_store(config: Config) -> Store:
-    """The database that a config names, for the one gateway that writes into it; made at the first start."""
+    """The database of a config, locked for this gateway; made at the first start. Raises SetupError, StoreError."""
     return Store(config.store.path, _store_key(config, may_create=True), exclusive=True, cipher=Aes())
 
 
 def open_reader(config: Config) -> Reader:
-    """The same database to look into, whether its gateway runs or not."""
+    """The database of a config, read-only; its gateway may be running. Raises SetupError, StoreError."""
     if not config.store.path.exists():
         raise SetupError(f"{config.store.path} does not exist yet: start the gateway first, or correct store.path")
     return Reader(config.store.path, _store_key(config, may_create=False))
@@ -189,7 +192,7 @@ def _store_key(config: Config, *, may_create: bool) -> bytes:
 
 
 def mqtt_options(config: Config) -> MqttOptions:
-    """How to reach the broker, with the secrets read from their files."""
+    """Address and credentials of the broker, with the secrets read from their files. Raises SetupError for files that are missing."""
     part = config.mqtt
     topic = f"wayside/v1/{config.site}/gateway/{config.gateway}/status"
     will = msgspec.json.encode({"v": 1, "gateway": config.gateway, "state": "lost"})
@@ -210,8 +213,8 @@ def mqtt_options(config: Config) -> MqttOptions:
     )
 
 
-def cloud(config: Config) -> Cloud | None:
-    """The road to the cloud, if the config names one."""
+def build_cloud(config: Config) -> Cloud | None:
+    """The connection to the cloud, or None if the config has none. Raises SetupError for an unusable certificate file or token."""
     if config.cloud is None:
         return None
     if config.cloud.ca_file is not None and not config.cloud.ca_file.exists():

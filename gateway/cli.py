@@ -1,4 +1,4 @@
-"""`wayside …`: the table of commands. A command's module in `gateway/commands/` is imported when that command is asked for.
+"""`wayside …`: the table of commands. A command's module in `gateway/commands/` is imported when the command is used.
 
 `wayside --help` therefore imports neither the model runtime nor the MQTT library. Exit codes: 0 fine, 1 found faults, 2 wrong use.
 An error is one line on stderr that names the cause and the way out.
@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "bundle": "Signed bundles: verify, show, install, roll back.",
     "history": "Export the gateway's history as training data.",
     "demo": "Run everything: broker, simulated street, two gateways, dashboard.",
-    "bench": "Measure throughput and latency on this machine, in parts and as a whole.",
+    "bench": "Measure throughput and latency on this machine, in parts and end to end.",
 }
 """Command name -> summary. The command is `command` (a Typer app) of the module of that name in `gateway.commands`."""
 

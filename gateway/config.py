@@ -1,7 +1,7 @@
-"""One TOML file and the environment -> one frozen Config.
+"""Reads a TOML file into a frozen Config.
 
-An unknown key is an error that names the nearest known one: a typo in a privacy setting must never pass
-for the default. Secrets are never written in the file: it names files that hold them.
+An unknown key is an error that names the nearest known one, because a mistyped privacy setting must not silently leave the default in
+force. The file holds no secrets; it names the files that do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Filter = Annotated[str, Field(min_length=1, max_length=limits.TOPIC_BYTES_MAX)]
 
 
 class ConfigError(ValueError):
-    """The config cannot be used: one line for each fault, each with the way out."""
+    """The config cannot be used; the text has one line per fault, each with the way out."""
 
 
 class _Part(BaseModel):
@@ -44,7 +44,7 @@ class MqttPart(_Part):
 
     host: str = Field("127.0.0.1", description="the broker's name or address")
     port: int = Field(1883, gt=0, lt=65_536, description="the broker's port; 8883 with TLS")
-    username: str | None = Field(None, description="user name, if the broker wants one")
+    username: str | None = Field(None, description="user name, if the broker requires one")
     password_file: Path | None = Field(None, description="file that holds the password")
     ca_file: Path | None = Field(None, description="certificate authority; naming one turns TLS on")
     certificate_file: Path | None = Field(None, description="this gateway's certificate")
@@ -58,7 +58,7 @@ class StorePart(_Part):
     """The database."""
 
     path: Path = Field(Path("wayside.db"), description="the SQLite file")
-    key_file: Path = Field(Path("wayside.key"), description="64 hex digits; made at the first start; WAYSIDE_STORE_KEY outranks it")
+    key_file: Path = Field(Path("wayside.key"), description="64 hex digits; made at the first start; WAYSIDE_STORE_KEY replaces it")
 
 
 class BundlePart(_Part):
@@ -69,53 +69,58 @@ class BundlePart(_Part):
 
 
 class CloudPart(_Part):
-    """Where records go."""
+    """The cloud that records are sent to."""
 
     url: str = Field(pattern=r"^https?://[^\s/]+/?$", description="the dashboard, such as https://dashboard.example")
     token_file: Path = Field(description="file that holds this gateway's token")
     ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
-    interval_s: float = Field(30.0, ge=0.1, description="how often to look for records when none waited")
+    interval_s: float = Field(30.0, ge=0.1, description="how often to look for new records")
 
 
 class PrivacyPart(_Part):
-    """What leaves."""
+    """Records that leave the gateway."""
 
-    window_s: int = Field(3600, gt=0, le=86_400, description="how long counts are gathered before they may leave")
+    window_s: int = Field(3600, gt=0, le=86_400, description="how long counts are collected before they may leave")
 
 
 Days = Annotated[int, Field(ge=limits.RETENTION_DAYS_MIN, le=limits.RETENTION_DAYS_MAX)]
 
 
 class RetentionPart(_Part):
-    """For how long things are kept."""
+    """Days after which rows are deleted."""
 
-    visits_days: Days = Field(90, description="ended visits of people who may be learned from, in days; then they are deleted")
+    visits_days: Days = Field(90, description="ended visits of people who consented to learning, in days; then they are deleted")
     decisions_days: Days = Field(180, description="the decision log, in days")
-    facts_days: Days = Field(400, description="purchases, answers and consents, in days; a repetition is known for as long")
-    withdrawals_days: Days = Field(400, description="that somebody said no (a keyed hash), in days, so that no older yes undoes it")
+    facts_days: Days = Field(400, description="purchases, answers and consents, in days; repetitions are recognised for as long")
+    withdrawals_days: Days = Field(
+        400, description="withdrawals (a keyed hash), in days, so that an older consent that arrives late does not undo them"
+    )
 
 
 class PresencePart(_Part):
-    """When somebody is in a zone."""
+    """Thresholds for visits."""
 
-    enter_dbm: float = Field(-75.0, ge=-127, le=0, description="heard this clearly (mean power of the last five sightings): in")
-    exit_dbm: float = Field(-83.0, ge=-127, le=0, description="heard weaker than this does not keep anybody in")
-    enter_m: float | None = Field(None, gt=0, le=100, description="instead of enter_dbm: in within this many metres of an anchor")
-    exit_m: float | None = Field(
-        None, gt=0, le=100, description="instead of exit_dbm: heard from further than this does not keep anybody in"
+    enter_dbm: float = Field(-75.0, ge=-127, le=0, description="level to enter a zone (mean power of the last five sightings)")
+    exit_dbm: float = Field(-83.0, ge=-127, le=0, description="level to stay in a zone")
+    enter_m: float | None = Field(
+        None, gt=0, le=100, description="instead of enter_dbm: distance to an anchor within which a person enters"
     )
+    exit_m: float | None = Field(None, gt=0, le=100, description="instead of exit_dbm: distance to an anchor within which a person stays")
     reference_dbm: float = Field(-58.5, ge=-127, le=0, description="level at one metre; `wayside calibrate` measures it")
-    exponent: float = Field(2.0, gt=0, le=8, description="path loss: 10 times this is lost with every tenfold distance")
+    exponent: float = Field(2.0, gt=0, le=8, description="path-loss exponent: every tenfold distance lowers the level by 10 times this")
     offset_db: dict[str, Annotated[float, Field(ge=-40, le=40)]] = Field(
-        default_factory=dict, description="anchor -> what to add to whatever it hears, or is heard with; `wayside calibrate` measures it"
+        default_factory=dict, description="anchor -> correction of the levels at it, or of it; `wayside calibrate` measures it"
     )
-    samples_min: int = Field(2, ge=1, le=3, description="clear sightings needed to enter")
-    dwell_s: float = Field(60.0, gt=0, description="in for this long: dwelled")
-    exit_after_s: float = Field(30.0, gt=0, description="silent for this long: left")
+    samples_min: int = Field(2, ge=1, le=3, description="sightings needed to enter")
+    dwell_s: float = Field(60.0, gt=0, description="time in a zone after which a person has dwelled")
+    exit_after_s: float = Field(30.0, gt=0, description="time without a sighting after which a person has left")
     margin_db: float = Field(
-        5.0, ge=0, le=40, description="how much better another zone must hear somebody to call them away; at least twice that to call back"
+        5.0,
+        ge=0,
+        le=40,
+        description="lead in level that another zone needs to take over a person; at least twice that to return to the previous zone",
     )
-    fix_exit_after_s: float = Field(900.0, gt=0, description="no word for this long: left, in zones without anchors")
+    fix_exit_after_s: float = Field(900.0, gt=0, description="time without a position after which a person has left a zone without anchors")
 
     @model_validator(mode="after")
     def _hysteresis(self) -> PresencePart:
@@ -125,13 +130,13 @@ class PresencePart(_Part):
         return self
 
     def thresholds_dbm(self) -> tuple[float, float]:
-        """What is clear enough to enter, and to stay; metres are turned into levels by the path loss."""
+        """Levels in dBm to enter and to stay; distances are converted by the path loss."""
         stated = ((self.enter_m, self.enter_dbm), (self.exit_m, self.exit_dbm))
         enter_dbm, exit_dbm = (dbm if m is None else round(level_dbm(m, self.reference_dbm, self.exponent), 2) for m, dbm in stated)
         return enter_dbm, exit_dbm
 
     def rules(self, zones: Sequence[Zone]) -> PresenceRules:
-        """As the core wants them."""
+        """The rules of the core for these settings."""
         return PresenceRules(
             *self.thresholds_dbm(),
             samples_min=self.samples_min,
@@ -148,24 +153,24 @@ class ZonePart(_Part):
     """A place that a person can be in."""
 
     id: Id = Field(description="its name in offers, records and screens")
-    kind: OfferKind | None = Field(None, description="the kind of place, where visits should count as habit")
-    transit: bool = Field(default=False, description="people here are on their way to work (morning) or home (evening)")
+    kind: OfferKind | None = Field(None, description="kind of place, if visits should be counted by kind")
+    transit: bool = Field(default=False, description="transit zone: people are on their way to work (morning) or home (evening)")
     x_m: float = Field(0.0, description="metres east on the site's plan")
     y_m: float = Field(0.0, description="metres north on the site's plan")
-    anchors: tuple[str, ...] = Field((), description="scanners and beacons that stand for this zone, by canonical id")
+    anchors: tuple[str, ...] = Field((), description="canonical ids of the scanners and beacons of this zone")
     latitude_deg: float | None = Field(None, ge=-90, le=90, description="centre, for position fixes")
     longitude_deg: float | None = Field(None, ge=-180, le=180, description="centre, for position fixes")
     radius_m: float = Field(0.0, ge=0, description="radius, for position fixes")
     polygon: tuple[tuple[Latitude, Longitude], ...] = Field(
-        (), description="its outline instead, as [[lat, lon], ...]: three corners at least"
+        (), description="outline instead of a circle, as [[lat, lon], ...]: at least three corners"
     )
-    regions: tuple[str, ...] = Field((), description="what phones call it that tell of entering and leaving regions (OwnTracks waypoints)")
+    regions: tuple[str, ...] = Field((), description="names of the zone in region crossings that phones send (OwnTracks waypoints)")
 
     @field_validator("polygon")
     @classmethod
     def _outline(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
         if value and len(set(value)) < CORNERS_MIN:
-            raise ValueError(f"an outline has {CORNERS_MIN} different corners at least, as [[lat, lon], ...]")
+            raise ValueError(f"an outline needs at least {CORNERS_MIN} different corners, as [[lat, lon], ...]")
         return value
 
     @model_validator(mode="after")
@@ -177,20 +182,20 @@ class ZonePart(_Part):
         return self
 
     def zone(self) -> Zone:
-        """As the core wants it."""
+        """The zone of the core for these settings."""
         return Zone(**self.model_dump())
 
 
 class SourcePart(_Part):
-    """What to listen to."""
+    """A subscription with its decoder."""
 
     topic: Filter = Field(description="MQTT topic filter")
-    decoder: str = Field(description="the wire format's name; see `wayside decode --help`")
-    keys_file: Path | None = Field(None, description='TOML file of sensors that encrypt: "MAC address" = "key in hex digits"')
+    decoder: str = Field(description="name of the wire format; see `wayside decode --help`")
+    keys_file: Path | None = Field(None, description='TOML file for sensors that encrypt: "MAC address" = "key in hex digits"')
 
 
 class Config(_Part):
-    """Everything that may be set."""
+    """All settings."""
 
     site: Id = Field(description="the site's name in topics")
     gateway: Id = Field(description="this gateway's name in topics and records")
@@ -200,12 +205,12 @@ class Config(_Part):
     mqtt: MqttPart = Field(default_factory=MqttPart, description="the broker")
     store: StorePart = Field(default_factory=StorePart, description="the database")
     bundle: BundlePart = Field(description="model, offers and policy")
-    cloud: CloudPart | None = Field(None, description="where records go; without it they wait")
-    privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="what leaves")
-    retention: RetentionPart = Field(default_factory=RetentionPart, description="for how long things are kept")
-    presence: PresencePart = Field(default_factory=PresencePart, description="when somebody is in a zone")
-    zones: tuple[ZonePart, ...] = Field(min_length=1, description="the places")
-    sources: tuple[SourcePart, ...] = Field(min_length=1, description="what to listen to")
+    cloud: CloudPart | None = Field(None, description="where records are sent; without it they stay in the outbox")
+    privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="records that leave the gateway")
+    retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
+    presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
+    zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
+    sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
     devices: dict[str, str] = Field(default_factory=dict, description="sensor or till -> its zone, or * for the whole site")
 
     @field_validator("timezone")
@@ -214,7 +219,7 @@ class Config(_Part):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"no time zone is called {value!r}; write one such as Europe/Berlin") from None
+            raise ValueError(f"unknown time zone {value!r}; write one such as Europe/Berlin") from None
         return value
 
     @model_validator(mode="after")
@@ -225,30 +230,30 @@ class Config(_Part):
         for what, names in (("zone", zones), ("anchor", anchors), ("region", regions)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"{what} {twice[0]!r} stands twice; each {what} belongs in one place")
+                raise ValueError(f"{what} {twice[0]!r} occurs twice; each {what} must occur once")
         unstated = UNSTATED in self.devices or UNSTATED in anchors
         if unstated:
             raise ValueError(
-                f"{UNSTATED!r} stands for every device that does not say who it is, so it is in no one place: have the device name itself "
-                "(or give its format a topic with its name)"
+                f"{UNSTATED!r} stands for all devices that state no id, so it belongs to no single zone: "
+                "configure the device to state an id, or to use a topic with its name"
             )
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
-                raise ValueError(f"presence.offset_db: {anchor!r} is no anchor of any zone{_nearest(anchor, anchors)}")
+                raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{_nearest(anchor, anchors)}")
         for device, zone in self.devices.items():
             if zone != EVERYWHERE and zone not in zones:
                 raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{_nearest(zone, zones)}")
         return self
 
     def anchors(self) -> list[str]:
-        """Every scanner and beacon that stands for a zone."""
+        """Ids of the scanners and beacons of all zones."""
         return [anchor for zone in self.zones for anchor in zone.anchors]
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read and check a config file; relative paths in it are relative to it. Raises ConfigError.
+    """Read and check a config file; relative paths in it are relative to its folder. Raises ConfigError.
 
-    `overrides` are `name.of.setting=value` with the value in TOML, or as bare text where that is no TOML.
+    `overrides` are `name.of.setting=value`, with the value in TOML or, if it is not valid TOML, as text.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -306,7 +311,7 @@ def _anchored(config: Config, folder: Path) -> Config:
 
 
 def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
-    """One line: file, line, field, what is wrong, and the nearest right name."""
+    """One line: file, line, field, fault, and the nearest known name."""
     where = [part for part in fault["loc"] if isinstance(part, str)]
     name = where[-1] if where else ""
     number = _line_of(lines, fault["loc"])
@@ -318,7 +323,7 @@ def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
 
 
 def _line_of(lines: list[str], loc: tuple[str | int, ...]) -> int | None:
-    """The line of a setting, or of the table that should hold it; None where the file says nothing of it (such as of a `--set`)."""
+    """The line of a setting, or of the table that should hold it; None if neither is in the file (such as for `--set`)."""
     table: tuple[str | int, ...] = ()
     found: dict[tuple[str | int, ...], int] = {}
     counts: Counter[str] = Counter()
@@ -357,4 +362,4 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _nearest(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

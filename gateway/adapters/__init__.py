@@ -1,1 +1,1 @@
-"""One file for each world outside: MQTT, SQLite, ONNX Runtime, HTTP, the clock. None knows another."""
+"""Adapters to MQTT, SQLite, ONNX Runtime, HTTP, bundle files and the clock; none imports another."""

@@ -1,7 +1,7 @@
 """AES-128 for resolving private addresses (`gateway.core.addresses.Cipher`), by the `cryptography` library.
 
-A cipher is started once a key and kept: starting it costs some thirty times what a block costs. ECB keeps no state
-between blocks, so a started one serves for ever. The mode is the one that the Bluetooth specification names; it hides nothing here.
+A cipher is started once per key and kept, because starting it costs about thirty times as much as a block. ECB has no state between
+blocks, so a started cipher can be used again. The Bluetooth specification prescribes the mode; it does not protect data here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Aes:
-    """Keeps as many started ciphers as it is asked for keys: one that is not asked for any more is let go."""
+    """Keeps the started ciphers of the keys of the last call."""
 
     def __init__(self) -> None:
-        """No key is known yet."""
+        """Start without keys."""
         self._started: dict[str, CipherContext] = {}
 
     def encrypted(self, keys: Sequence[str], blocks: bytes) -> bytes:

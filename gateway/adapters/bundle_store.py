@@ -1,11 +1,11 @@
-"""Where the active bundle lies: itself, the one before it, and a note of how new a bundle has ever been here.
+"""The files of the installed bundles: the active one, the previous one, and the install state.
 
-The config names one file, the active bundle. Beside it stand `<file>.previous` and `<file>.notes`. Every change is one
-rename, in an order in which a power cut at any point leaves a bundle that starts: a new bundle becomes active before the
-note asks for its version, and the note permits an old one before that becomes active again.
+The config names the active bundle's file. Beside it are `<file>.previous` and `<file>.notes` (the install state). Every change is one
+rename, in an order that leaves a bundle that starts after a power cut at any point: a new bundle becomes active before the state
+requires its version, and the state permits an old one before it becomes active again.
 
-Versions only count up: what is older than the note's `version_max` does not run, except the one bundle that somebody went back
-to on purpose. Whoever can write here can also delete the note; the signature, not the note, keeps strangers out.
+A bundle older than the state's `version_max` does not run, except after a rollback to it. Anyone with write access here can also delete
+the state; protection against foreign bundles is the signature.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import msgspec
 
 
 class BundleStoreError(RuntimeError):
-    """The bundles' folder is not as it should be; the text says what to do."""
+    """The bundle's folder cannot be used; the text names the cause and the way out."""
 
 
 class InstallState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must not be forgotten: the series, its newest version ever, and the bundle that was installed or gone back to last.
+    """The series, its newest version so far, and the hash of the bundle that was installed or rolled back to last.
 
-    That one has passed its trial, and it may run though newer ones have been here.
+    That bundle has passed the model check, and may run although a newer version was installed before.
     """
 
     name: str
@@ -38,72 +38,72 @@ class BundleStore:
     def __init__(self, active: Path) -> None:
         self.active = active
         self.previous = active.with_name(active.name + ".previous")
-        self._notes = active.with_name(active.name + ".notes")
+        self._state_file = active.with_name(active.name + ".notes")
 
-    def notes(self) -> InstallState | None:
-        """The note, or None where nothing was ever installed. Raises BundleStoreError when it cannot be read."""
+    def state(self) -> InstallState | None:
+        """The install state, or None before the first installation. Raises BundleStoreError if it cannot be read."""
         try:
-            return msgspec.json.decode(self._notes.read_bytes(), type=InstallState)
+            return msgspec.json.decode(self._state_file.read_bytes(), type=InstallState)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BundleStoreError(f"{self._notes} cannot be read ({error}); mend it, or remove it and install the bundle anew") from error
+            raise BundleStoreError(f"{self._state_file} cannot be read ({error}); remove it and install the bundle anew") from error
 
     def version_min(self) -> int:
-        """The oldest version that the active file may have. Raises BundleStoreError."""
-        notes = self.notes()
-        return 1 if notes is None or self._is_noted(notes) else notes.version_max
+        """The oldest version that the active bundle may have. Raises BundleStoreError."""
+        state = self.state()
+        return 1 if state is None or self._is_active(state) else state.version_max
 
-    def is_tried(self) -> bool:
-        """Whether the active bundle came here by `install` or `go_back`, which follow a trial. Raises BundleStoreError."""
-        notes = self.notes()
-        return notes is not None and self._is_noted(notes)
+    def is_checked(self) -> bool:
+        """Whether `install` or `roll_back`, which need a model check before, made the active bundle active. Raises BundleStoreError."""
+        state = self.state()
+        return state is not None and self._is_active(state)
 
     def changed_at_ns(self) -> int:
-        """When the note was written last; 0 before the first time. Asked every second, so it opens nothing."""
+        """Time of the last change of the install state; 0 before the first one. Opens no file, because it is called every second."""
         try:
-            return self._notes.stat().st_mtime_ns
+            return self._state_file.stat().st_mtime_ns
         except OSError:
             return 0
 
     def install(self, content: bytes, name: str, version: int) -> None:
-        """Make `content` the active bundle, and what was active the previous one. Raises OSError; then the old one is still active."""
+        """Make `content` the active bundle, and the active bundle the previous one. Raises OSError; then nothing has changed."""
         sha256 = hashlib.sha256(content).hexdigest()
         if digest(self.active) != sha256:
             if self.active.exists():
-                self._keep_active()
+                self._link_as_previous()
             _write(self.active, content)
-        self._note(InstallState(name, version, sha256))
+        self._write_state(InstallState(name, version, sha256))
 
     def roll_back(self) -> None:
-        """Make the previous bundle active, and keep the active one as the previous. Raises BundleStoreError, OSError."""
-        notes = self.notes()
-        if notes is None or not self.previous.exists():
-            raise BundleStoreError(f"there is no bundle to go back to beside {self.active}: only what was installed over another has one")
-        self._note(msgspec.structs.replace(notes, sha256=digest(self.previous)))
-        aside = self.active.with_name(self.active.name + ".aside")
-        aside.unlink(missing_ok=True)
-        os.link(self.active, aside)
+        """Exchange the active and the previous bundle. Raises BundleStoreError without a previous bundle, and OSError."""
+        state = self.state()
+        if state is None or not self.previous.exists():
+            raise BundleStoreError(f"{self.previous} does not exist: a rollback needs two bundles installed one after the other")
+        self._write_state(msgspec.structs.replace(state, sha256=digest(self.previous)))
+        temporary = self.active.with_name(self.active.name + ".aside")
+        temporary.unlink(missing_ok=True)
+        os.link(self.active, temporary)
         self.previous.replace(self.active)
-        aside.replace(self.previous)
+        temporary.replace(self.previous)
         _sync(self.active.parent)
 
-    def _keep_active(self) -> None:
-        """A second name for the active file; until the new one takes its first name, both stand."""
-        aside = self.previous.with_name(self.previous.name + ".part")
-        aside.unlink(missing_ok=True)
-        os.link(self.active, aside)
-        aside.replace(self.previous)
+    def _link_as_previous(self) -> None:
+        """Link the active file as the previous one; it keeps its first name until the new file replaces it."""
+        temporary = self.previous.with_name(self.previous.name + ".part")
+        temporary.unlink(missing_ok=True)
+        os.link(self.active, temporary)
+        temporary.replace(self.previous)
 
-    def _is_noted(self, notes: InstallState) -> bool:
-        return digest(self.active) == notes.sha256
+    def _is_active(self, state: InstallState) -> bool:
+        return digest(self.active) == state.sha256
 
-    def _note(self, notes: InstallState) -> None:
-        _write(self._notes, msgspec.json.encode(notes) + b"\n")
+    def _write_state(self, state: InstallState) -> None:
+        _write(self._state_file, msgspec.json.encode(state) + b"\n")
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file in hex digits; empty where there is no file."""
+    """SHA-256 of a file in hex digits; empty if the file does not exist."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -112,7 +112,7 @@ def digest(path: Path) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing, also across a power cut."""
+    """Write the whole file or leave the old one, also across a power cut."""
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("wb") as file:
         file.write(content)

@@ -1,14 +1,14 @@
-"""The device's clock: wall time carried forward by the monotonic clock, so that a set clock is a step we are told of.
+"""The device's clock: wall time advanced by the monotonic clock, with the steps of the wall clock reported separately.
 
-A Raspberry Pi has no clock battery: it wakes up in the past and jumps when the network tells it the time. Between
-`take_step()` calls time here never jumps; each call returns the jump the wall clock made since the last one.
+A Raspberry Pi has no clock battery: it starts with a past time, which jumps when the network sets the clock. Between two calls of
+`take_step()` this time never jumps; each call returns the jump of the wall clock since the last one.
 """
 
 from __future__ import annotations
 
 import time
 
-STEP_MS_MIN = 2_000  # below it the two clocks merely drift apart; slewed, not stepped
+STEP_MS_MIN = 2_000  # smaller differences are drift of the two clocks, not a step
 
 
 class SystemClock:
@@ -23,7 +23,7 @@ class SystemClock:
         return self._steady_ms() + self._offset_ms
 
     def take_step(self) -> int:
-        """Adopt the wall clock; how far it had been set forward (or back), 0 if it was not."""
+        """Adopt the wall clock; returns the milliseconds by which it was set forward (negative: back), or 0."""
         step_ms = self._wall_ms() - self.now_ms()
         self._offset_ms += step_ms
         return step_ms if abs(step_ms) >= STEP_MS_MIN else 0

@@ -1,11 +1,11 @@
-"""MQTT through paho: MQTT 5 where the broker speaks it, else 3.1.1; thanks are said by hand, after the commit.
+"""The MQTT bus, by paho: MQTT 5 if the broker supports it, else 3.1.1, with manual acknowledgements.
 
-paho's own thread reads the socket and calls `deliver`; when that blocks, nothing is read, the broker
-notices, and the flood waits where it belongs. A message's ticket holds its packet id and the number of the
-connection it came by: packet ids are used again after a reconnect, and thanking for the wrong one loses a message.
+paho's thread reads the socket and calls `deliver`. While that blocks, nothing is read and messages wait at the broker (back-pressure). A
+message's ticket holds its packet id and the number of the connection: packet ids are used again after a reconnect, and acknowledging the
+wrong message would lose it.
 
-Every connection has a paho client of its own. One that reconnects by itself would send again whatever it still held,
-with the full life it was given at first; here what was not taken is forgotten, and the caller decides anew.
+Every connection has a new paho client. A client that reconnects by itself sends its unacknowledged messages again with their full
+message expiry; here they are dropped, and the caller decides again.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 SESSION_EXPIRY_S = 7 * 86_400
 RECONNECT_S_MIN = 0.2
 RECONNECT_S_MAX = 30.0
-ANSWER_S_MIN = 2.0  # how long the first try waits: a broker that knows only 3.1.1 may wait for the rest of an MQTT 5 greeting
+CONNACK_S_MIN = 2.0  # wait at the first try: a 3.1.1 broker may wait for more bytes after an MQTT 5 CONNECT
 CONNECT_S_MAX = 10.0
 UNSUPPORTED_PROTOCOL = (0x01, 0x84)  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
 PACKET_ID_BITS = 16
 _TOO_LARGE = bytes(limits.PAYLOAD_BYTES_MAX + 1)
-"""Stands for a payload over the limit (MQTT 3.1.1 has no way to forbid one): refused as such, and it fills no memory while it waits."""
+"""Replaces a payload over the limit, which MQTT 3.1.1 cannot prevent: it is refused as too large and takes no memory while it waits."""
 
 
 class MqttOptions(msgspec.Struct, frozen=True):
-    """Where and as whom to connect, what to hear, what to leave behind. `subscriptions` are MQTT filters."""
+    """Address and credentials of the broker, topic filters to subscribe to, and the last will."""
 
     host: str
     port: int
@@ -60,7 +60,7 @@ class MqttBus:
     """See `gateway.core.bus.Bus`."""
 
     def __init__(self, options: MqttOptions, now_ms: Callable[[], int]) -> None:
-        """Nothing is connected yet; `now_ms` stamps what arrives. Raises OSError for certificates that cannot be used."""
+        """Prepare without connecting; `now_ms` gives the time of arrival. Raises OSError for certificates that cannot be used."""
         self._options = options
         self._tls = _tls_context(options)
         self._now_ms = now_ms
@@ -69,12 +69,12 @@ class MqttBus:
         self._protocol = MQTTProtocolVersion.MQTTv5
         self._connection = 0
         self._lock = threading.RLock()  # paho may call back from within `ack` when that finds the connection broken
-        self._answered = threading.Event()
+        self._connack = threading.Event()
         self._refusal: int | None = None
         self._closing = threading.Event()
         self._failures = 0
         self._link = Link(connected=False)
-        self._over = threading.Event()
+        self._disconnected = threading.Event()
         self._sent: list[tuple[paho.MQTTMessageInfo, str, int]] = []
         self._opener = threading.Thread(target=self._open, name="mqtt-open", daemon=True)
 
@@ -84,7 +84,7 @@ class MqttBus:
         self._opener.start()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """PUBACK what came by the connection that still stands."""
+        """PUBACK the messages that arrived over the present connection."""
         with self._lock:
             client, mask = self._client, (1 << PACKET_ID_BITS) - 1
             if client is None:
@@ -94,7 +94,7 @@ class MqttBus:
                     client.ack(message.ticket & mask, message.qos)
 
     def publish(self, publication: Publication) -> bool:
-        """Queue for sending if connected."""
+        """Queue for sending if connected; returns whether it is."""
         client, connection = self._client, self._connection
         if client is None or not self._link.connected:
             return False
@@ -110,9 +110,9 @@ class MqttBus:
         return True
 
     def taken(self) -> list[str]:
-        """Tokens whose PUBACK has come. What went by a connection that is over went nowhere, as far as we know."""
+        """Tokens whose PUBACK has arrived. Publications of an earlier connection without PUBACK are dropped."""
         tokens, waiting = [], []
-        for info, token, connection in self._sent:  # asked once each: an answer may come at any moment, also between two looks
+        for info, token, connection in self._sent:  # call is_published once: a PUBACK may arrive between two calls
             if info.is_published():
                 tokens.append(token)
             elif connection == self._connection:
@@ -121,14 +121,14 @@ class MqttBus:
         return tokens
 
     def link(self) -> Link:
-        """How the connection is."""
+        """The present state of the connection."""
         return self._link
 
     def close(self) -> None:
-        """Disconnect in order; safe to call at any moment."""
+        """Disconnect; may be called at any time."""
         self._closing.set()
-        self._answered.set()
-        self._over.set()
+        self._connack.set()
+        self._disconnected.set()
         if self._opener.is_alive():
             self._opener.join(CONNECT_S_MAX)
         client = self._client
@@ -140,20 +140,20 @@ class MqttBus:
     # --- connecting ------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """One connection after another, each with a client of its own: nothing unsent of the last one goes out late."""
+        """Open one connection after another until closed, each with a new client."""
         while not self._closing.is_set():
-            self._over.clear()
+            self._disconnected.clear()
             client = self._new_client()
             if self._try_connect(client):
-                if not self._closing.is_set():  # asked after `clear`: a `close` that came before it would not be heard
-                    self._over.wait()
+                if not self._closing.is_set():  # checked after `clear`, which may have cleared a `close`
+                    self._disconnected.wait()
                 if self._closing.is_set():
                     return
                 client.loop_stop()
             self._closing.wait(self._pause_s())
 
     def _try_connect(self, client: paho.Client) -> bool:
-        """Connect and wait for the broker's answer; notes the trouble, and the other protocol if that is the trouble."""
+        """Connect and wait for CONNACK; False after a failure, which is noted, and switches to the other protocol if that may help."""
         options = self._options
         properties = None
         clean: dict[str, Any] = {}
@@ -164,7 +164,7 @@ class MqttBus:
             properties.MaximumPacketSize = limits.PAYLOAD_BYTES_MAX + limits.TOPIC_BYTES_MAX + 1024
             clean = {"clean_start": False}
         self._refusal = None
-        self._answered.clear()
+        self._connack.clear()
         try:
             client.connect(options.host, options.port, options.keepalive_s, properties=properties, **clean)
         except (OSError, ValueError) as error:
@@ -173,13 +173,13 @@ class MqttBus:
         self._client = client
         client.loop_start()
         if not self._closing.is_set():
-            self._answered.wait(min(CONNECT_S_MAX, ANSWER_S_MIN * (1 + self._failures)))  # longer each time: it may merely be slow
+            self._connack.wait(min(CONNECT_S_MAX, CONNACK_S_MIN * (1 + self._failures)))  # longer at each try, for slow brokers
         if self._link.connected or self._closing.is_set():
             return True
         client.disconnect()
         client.loop_stop()
-        if self._refusal is None:  # silence or hanging up: what a broker that knows only 3.1.1 may do with an MQTT 5 greeting
-            self._trouble(f"broker {options.host}:{options.port} took the connection and did not answer")
+        if self._refusal is None:  # no CONNACK, or closed: possible reactions of a 3.1.1 broker to MQTT 5
+            self._trouble(f"broker {options.host}:{options.port} accepted the connection but sent no CONNACK")
         if self._refusal in {None, *UNSUPPORTED_PROTOCOL}:
             self._other_protocol()
         return False
@@ -207,7 +207,7 @@ class MqttBus:
             advice = "" if reason.value in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
             self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}{advice}")
             self._refusal = int(reason.value)
-            self._answered.set()
+            self._connack.set()
             return
         self._failures = 0
         with self._lock:
@@ -215,29 +215,29 @@ class MqttBus:
         protocol = "MQTT 5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "MQTT 3.1.1"
         self._link = Link(connected=True, protocol=protocol, connects=self._link.connects + 1)
         if self._options.subscriptions:
-            # A shared maximum of QoS 1: a QoS 2 publisher is served at QoS 1, and our envelopes make that exactly once.
+            # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.
             client.subscribe([(topic, 1) for topic in self._options.subscriptions])
-        self._answered.set()
+        self._connack.set()
 
     def _on_disconnect(self, _client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
         with self._lock:
             self._connection += 1
         if self._link.connected and not self._closing.is_set():
             self._trouble(f"connection to {self._options.host}:{self._options.port} lost ({reason})")
-        self._answered.set()
-        self._over.set()
+        self._connack.set()
+        self._disconnected.set()
 
     def _on_subscribe(self, _client: paho.Client, _userdata: object, _mid: int, reasons: Sequence[Any], _properties: object) -> None:
         denied = [topic for topic, reason in zip(self._options.subscriptions, reasons, strict=False) if reason.is_failure]
         if denied:
-            trouble = f"the broker does not let us read {', '.join(denied)}: check its access list"
+            trouble = f"the broker refuses the subscription to {', '.join(denied)}: check its access control list"
             self._link = msgspec.structs.replace(self._link, trouble=trouble)
 
     def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = ""  # no source matches it: counted as unknown, thanked, and gone
+            topic = ""  # matches no source: counted as unknown and acknowledged
         ticket = self._connection << PACKET_ID_BITS | message.mid
         payload = bytes(message.payload) if len(message.payload) <= limits.PAYLOAD_BYTES_MAX else _TOO_LARGE
         self._deliver(Message(topic, payload, self._now_ms(), message.qos, ticket, message.retain))
@@ -246,18 +246,18 @@ class MqttBus:
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
 
     def _other_protocol(self) -> None:
-        five = self._protocol == MQTTProtocolVersion.MQTTv5
-        self._protocol = MQTTProtocolVersion.MQTTv311 if five else MQTTProtocolVersion.MQTTv5
+        is_mqtt5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        self._protocol = MQTTProtocolVersion.MQTTv311 if is_mqtt5 else MQTTProtocolVersion.MQTTv5
 
     def _pause_s(self) -> float:
-        """Doubling pauses, spread over their upper half so that a fleet does not come back in one instant."""
+        """The pause before the next try: doubled each time, spread over its upper half so that a fleet does not reconnect at once."""
         pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2 ** min(self._failures, 10))
         self._failures += 1
-        return float(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreading load, not a secret
+        return float(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
 
 
 def _tls_context(options: MqttOptions) -> ssl.SSLContext | None:
-    """TLS as the options want it. Raises OSError for files that are not there or hold no certificate."""
+    """The TLS context, or None without `ca_file`. Raises OSError for missing files and files without a certificate."""
     if options.ca_file is None:
         return None
     context = ssl.create_default_context(cafile=str(options.ca_file))

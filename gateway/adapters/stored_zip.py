@@ -1,7 +1,7 @@
-"""Zip files in which nothing is compressed and nothing hides: one content has exactly one sequence of bytes.
+"""Zip files in a canonical form: nothing is compressed, and one content has exactly one sequence of bytes.
 
-Sizes are what they say they are, so nothing unfolds. `read` writes the file anew from what it found and compares: a date, a comment, an
-attribute, bytes before or after, whatever is not in `write`'s own form is refused.
+Without compression no member can expand beyond its stated size. `read` writes the file again from its members and compares the bytes,
+so a date, a comment, an attribute, or bytes before or after the members are refused.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import struct
 import zipfile
 from collections.abc import Collection, Mapping
 
-# What zipfile raises on bytes that are no zip: beside its own error also what its offsets lead to (seeks before the start, names in
-# no encoding, methods and versions it does not know).
+# Exceptions of zipfile for bytes that are not a zip file: its own error, and those caused by wrong offsets, name encodings, methods and
+# versions.
 _FAULTS = (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
 
 
 class StoredZipError(ValueError):
-    """The bytes are not a file of this form; the text says in what."""
+    """The bytes are not a zip file in the canonical form; the text names the difference."""
 
 
 def read(content: bytes, bytes_max: Mapping[str, int], optional: Collection[str] = ()) -> dict[str, bytes]:
-    """The members, in the order of `bytes_max`: all of its names (those in `optional` may lack), each within its bound, and no other."""
+    """The members in the order of `bytes_max`, which holds all allowed names with their size limits; `optional` ones may be missing.
+
+    Raises StoredZipError for missing, additional or too large members, and for every other form of a zip file.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
@@ -33,12 +36,12 @@ def read(content: bytes, bytes_max: Mapping[str, int], optional: Collection[str]
         raise StoredZipError(f"not a whole zip file ({str(error)[:120]})") from error
     members = {name: found[name] for name in bytes_max if name in found}
     if write(members) != content:
-        raise StoredZipError("bytes stand in the zip that a bundle does not have")
+        raise StoredZipError("the zip file is not in the canonical form (extra bytes, dates, comments or attributes)")
     return members
 
 
 def write(members: Mapping[str, bytes]) -> bytes:
-    """A zip without compression, dates or attributes of the machine: the same members, the same bytes."""
+    """A zip file without compression, dates and file attributes: the same members give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
@@ -50,12 +53,12 @@ def write(members: Mapping[str, bytes]) -> bytes:
 
 
 def _check(infos: list[zipfile.ZipInfo], bytes_max: Mapping[str, int], optional: Collection[str]) -> None:
-    """Before a byte of any member is read."""
+    """Check names, sizes and compression before any member is read. Raises StoredZipError."""
     names = [info.filename for info in infos]
     needed = [name for name in bytes_max if name not in optional]
     if len(names) != len(set(names)) or not set(needed) <= set(names) <= set(bytes_max):
-        also = f" (and may hold {', '.join(name for name in bytes_max if name in optional)})" if optional else ""
-        raise StoredZipError(f"it must hold {', '.join(needed)}{also}, each once, and nothing else")
+        also = f" (optional: {', '.join(name for name in bytes_max if name in optional)})" if optional else ""
+        raise StoredZipError(f"it must hold exactly {', '.join(needed)}{also}, each once")
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > bytes_max[info.filename]:
-            raise StoredZipError(f"{info.filename} is compressed or over {bytes_max[info.filename]} bytes")
+            raise StoredZipError(f"{info.filename} is compressed, or larger than {bytes_max[info.filename]} bytes")

@@ -1,1 +1,1 @@
-"""`wayside …`: one file per command, by its name; `options.py` and `broker.py` are shared by several."""
+"""`wayside …`: one file per command, by its name; `options.py` and `broker.py` are used by several."""

@@ -1,4 +1,4 @@
-"""A plain connection to a broker that a person named on the command line: no session, nothing kept."""
+"""A connection with a clean session to a broker named on the command line."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ CONNECT_S_MAX = 5.0
 
 
 class BrokerError(RuntimeError):
-    """The broker cannot be used; the text says what to do."""
+    """The broker cannot be used; the text names the cause and the way out."""
 
 
 def connect(broker: str) -> paho.Client:
-    """A connection whose loop runs, for `mqtt://host:port`. Raises BrokerError."""
+    """A connected client for `mqtt://host:port`, with its network loop running. Raises BrokerError."""
     try:
         address = urlsplit(broker)
         host, port = address.hostname or "", address.port or 1883
     except ValueError:
         address, host, port = urlsplit(""), "", 0
     if address.scheme != "mqtt" or not host:
-        raise BrokerError(f"{broker!r} is not a broker's address; write it as mqtt://host:port")
+        raise BrokerError(f"{broker!r} is not the address of a broker; write it as mqtt://host:port")
     connection = paho.Client(CallbackAPIVersion.VERSION2)
     answered = threading.Event()
     connection.on_connect = lambda *_: answered.set()
@@ -37,5 +37,5 @@ def connect(broker: str) -> paho.Client:
     if not connection.is_connected():
         connection.disconnect()
         connection.loop_stop()
-        raise BrokerError(f"broker {broker} does not let us in")
+        raise BrokerError(f"broker {broker} refuses the connection or does not answer: check its access control")
     return connection

@@ -1,7 +1,7 @@
-"""`wayside bundle …`: what is on the shelf, what may come on it, and the way back.
+"""`wayside bundle …`: verify, show, install and roll back signed bundles.
 
-A bundle is installed only after everything that a start would ask of it: signature, hashes, expiry, version, feature table, campaign,
-and a model that answers in a process of its own. So the active file is always one that starts.
+A bundle is installed only after all checks of a start: signature, hashes, expiry, version, feature table, campaign, and the model check
+in another process. So a gateway can always start with the active bundle.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ BundleArgument = Annotated[Path, typer.Argument(help="the bundle")]
 
 @command.command()
 def verify(bundle: BundleArgument, config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False) -> None:
-    """Open a bundle as this gateway would, its model in a process of its own; nothing is changed.
+    """Check a bundle as this gateway would at a start; nothing is changed.
 
     Example: `wayside bundle verify new.bundle --config wayside.toml`
     """
     settings = load(config)
-    print_bundle(guarded(lambda: verified(bundle, settings)), "this gateway can run it", as_json=as_json)
+    print_bundle(guarded(lambda: open_verified(bundle, settings)), "this gateway can run it", as_json=as_json)
 
 
 @command.command()
@@ -56,7 +56,7 @@ def show(
     """
     settings = load(config)
     path = bundle or settings.bundle.path
-    print_bundle(guarded(lambda: verified(path, settings, judge_expiry=False)), "signed and whole", as_json=as_json)
+    print_bundle(guarded(lambda: open_verified(path, settings, check_expiry=False)), "signed and complete", as_json=as_json)
 
 
 @command.command()
@@ -86,7 +86,7 @@ def rollback(config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False)
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What the commands print of a bundle: of the patterns how many, of the priors for which offers, None where none came along."""
+    """The printed summary of a bundle: ids of its offers, the number of patterns, offers with priors (None without patterns or priors)."""
 
     manifest: Manifest
     offers: tuple[str, ...]
@@ -95,42 +95,42 @@ class Shown(msgspec.Struct, frozen=True):
     priors: tuple[str, ...] | None
 
 
-def verified(source: Path | bytes, config: Config, *, judge_expiry: bool = True) -> Bundle:
-    """A bundle that this gateway could run. Raises BundleError, ScorerError, SetupError."""
+def open_verified(source: Path | bytes, config: Config, *, check_expiry: bool = True) -> Bundle:
+    """A bundle that this gateway can run. Raises BundleError, ScorerError, SetupError."""
     now_ms = SystemClock().now_ms()
-    known = judge_expiry and now_ms >= limits.CLOCK_FLOOR_MS
-    bundle = open_bundle(source, trusted_keys(config), now_ms if known else None)
+    is_checked = check_expiry and now_ms >= limits.CLOCK_FLOOR_MS
+    bundle = open_bundle(source, trusted_keys(config), now_ms if is_checked else None)
     check_model(bundle.model)
     return bundle
 
 
 def install_bundle(path: Path, config: Config, *, series: str | None) -> Bundle:
-    """Make the bundle at `path` the active one. Raises as `verified`, and BundleStoreError, OSError."""
+    """Make the bundle at `path` the active one. Raises as `open_verified`, and BundleStoreError, OSError."""
     bundle_store = BundleStore(config.bundle.path)
-    content = read_content(path)  # once: what is installed is what was verified, whoever swaps the file meanwhile
-    bundle = verified(content, config)
-    # Put there by hand, or a power cut came before the note.
-    lies_unnoted = bundle_store.notes() is None and hashlib.sha256(content).hexdigest() == digest(bundle_store.active)
-    if not lies_unnoted:
-        _check_follows(bundle.manifest, bundle_store, config, series)
+    content = read_content(path)  # read once, so that the installed bytes are the verified ones
+    bundle = open_verified(content, config)
+    # Copied there by hand, or a power cut came before the install state was written.
+    is_active_already = bundle_store.state() is None and hashlib.sha256(content).hexdigest() == digest(bundle_store.active)
+    if not is_active_already:
+        _check_series(bundle.manifest, bundle_store, config, series)
     bundle_store.install(content, bundle.manifest.name, bundle.manifest.version)
     return bundle
 
 
 def roll_back_bundle(config: Config) -> Bundle:
-    """Go back to the previous bundle, if that still runs. Raises as `install`."""
+    """Make the previous bundle active again if it passes all checks. Raises as `install_bundle`."""
     bundle_store = BundleStore(config.bundle.path)
     if bundle_store.previous.exists():
-        verified(bundle_store.previous, config)
+        open_verified(bundle_store.previous, config)
     bundle_store.roll_back()
-    return verified(bundle_store.active, config)
+    return open_verified(bundle_store.active, config)
 
 
-def _check_follows(manifest: Manifest, bundle_store: BundleStore, config: Config, series: str | None) -> None:
-    """A series counts up; another series begins only where it is asked for by name."""
-    notes = bundle_store.notes()
-    if notes is not None:
-        name, version_max = notes.name, notes.version_max
+def _check_series(manifest: Manifest, bundle_store: BundleStore, config: Config, series: str | None) -> None:
+    """Raise BundleError for a version that does not count up, or for another series than the installed one and `series`."""
+    state = bundle_store.state()
+    if state is not None:
+        name, version_max = state.name, state.version_max
     elif bundle_store.active.exists():
         active = open_bundle(bundle_store.active, trusted_keys(config), None).manifest
         name, version_max = active.name, active.version
@@ -138,19 +138,19 @@ def _check_follows(manifest: Manifest, bundle_store: BundleStore, config: Config
         return
     if manifest.name != name:
         if series != manifest.name:
-            raise BundleError("other_series", f"it is of the series {manifest.name!r}, this gateway runs {name!r}")
+            raise BundleError("other_series", f"it is of series {manifest.name!r}, this gateway runs series {name!r}")
     elif manifest.version <= version_max:
-        raise BundleError("older_version", f"version {manifest.version} is not newer than {version_max}, which was installed here")
+        raise BundleError("older_version", f"version {manifest.version} is not newer than the installed version {version_max}")
 
 
 def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
-    """One bundle for people, or as one JSON object."""
+    """Print a bundle as a table, or as one JSON object."""
     shown = Shown(
         manifest=bundle.manifest,
         offers=tuple(offer.id for offer in bundle.campaign.offers),
         parity_rows=len(bundle.model.rows),
         patterns=None if bundle.patterns is None else len(bundle.patterns),
-        priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
+        priors=None if bundle.priors is None else tuple(prior.offer for prior in bundle.priors),
     )
     if as_json:
         Console().out(msgspec.json.encode(shown).decode(), highlight=False)
@@ -161,7 +161,7 @@ def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
     table.add_row("offers", ", ".join(shown.offers))
     table.add_row("operators", ", ".join(manifest.model.ops))
     table.add_row("calibration", manifest.model.calibration or "not stated")
-    table.add_row("answers compared", str(shown.parity_rows))
+    table.add_row("parity rows", str(shown.parity_rows))
     table.add_row("patterns", "none" if shown.patterns is None else f"{shown.patterns}, each with a value")
     table.add_row("priors", "none" if shown.priors is None else f"for {', '.join(shown.priors) or 'no offer'}")
     for name, value in manifest.metrics.items():

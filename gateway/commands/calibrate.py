@@ -1,8 +1,8 @@
-"""`wayside calibrate`: from a short walk with a tape measure to the site's path loss and each anchor's offset.
+"""`wayside calibrate`: measures the site's path loss and each anchor's offset on a short walk with a tape measure.
 
-Somebody stands still for some seconds at known distances from known anchors while the radio is recorded. What is fitted is one
-line for the site (level at a metre, loss per tenfold distance) and one offset for each anchor, by least squares over the mean
-power heard at each mark: the same mean that presence decides by.
+A person with a tag stands still for some seconds at marks, which are known distances from known anchors, while sightings are recorded.
+One line for the site (level at one metre, loss per tenfold distance) and one offset per anchor are fitted by least squares to the mean
+power at each mark; presence uses the same mean.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gateway.runtime.router import Router
 
-SAMPLES_MIN = 5  # at a mark: fewer say more of luck than of distance
+SAMPLES_MIN = 5  # per mark: the mean of fewer sightings depends more on fading than on distance
 MARKS_MIN = 3
 DISTANCE_M_MIN = 0.3
 DISTANCE_M_MAX = 100.0
@@ -43,8 +43,8 @@ def calibrate(
     tag: Annotated[str, typer.Option(help="canonical id of the tag that the walker carries, or of a phone that hears beacons")],
     config: ConfigOption = CONFIG_FILE,
     walk: Annotated[Path | None, typer.Option(help="a recorded walk: messages with at_ms, and marks, as JSON lines")] = None,
-    broker: Annotated[str | None, typer.Option(help="instead: walk now, and listen to mqtt://host:port")] = None,
-    mark: Annotated[list[str] | None, typer.Option(help="where to stand, as anchor=metres; several, at several distances")] = None,
+    broker: Annotated[str | None, typer.Option(help="walk now instead, and listen to mqtt://host:port")] = None,
+    mark: Annotated[list[str] | None, typer.Option(help="a position as anchor=metres; repeat it for several distances")] = None,
     seconds: Annotated[float, typer.Option(min=1, help="how long to listen at each mark")] = 20.0,
 ) -> None:
     """Measure the site's path loss and each anchor's offset on a short walk, and print them as config text.
@@ -53,14 +53,14 @@ def calibrate(
     """
     settings = load(config)
     if (walk is None) == (broker is None) or bool(broker) != bool(mark):
-        fail("name either --walk FILE, or --broker URL with a --mark for each place to stand", 2)
+        fail("give either --walk FILE, or --broker URL with a --mark for each position", 2)
     router = guarded(lambda: build_router(settings))
     try:
         if walk is not None:
-            stood = read_walk(walk, router)
+            recordings = read_walk(walk, router)
         else:
-            stood = listen(broker or "", router, [parse_mark(text) for text in mark or ()], seconds, _ask)
-        typer.echo(fit_walk(stood, tag, settings.anchors()).config(), nl=False)
+            recordings = listen(broker or "", router, [parse_mark(text) for text in mark or ()], seconds, _ask)
+        typer.echo(fit_walk(recordings, tag, settings.anchors()).config(), nl=False)
     except (CalibrationError, BrokerError, OSError) as error:
         fail(str(error))
 
@@ -70,11 +70,11 @@ def _ask(mark: Mark) -> None:
 
 
 class CalibrationError(ValueError):
-    """The walk cannot be used; the text says what to walk instead."""
+    """The walk cannot be used; the text names the cause and the way out."""
 
 
 class Mark(NamedTuple):
-    """Stood so far from an anchor; in a recorded walk, from one moment (ms) to another."""
+    """A position at a known distance from an anchor; in a recorded walk with the time span (ms) of standing there."""
 
     anchor: str
     distance_m: float
@@ -82,8 +82,8 @@ class Mark(NamedTuple):
     until_ms: int = 0
 
 
-class Stand(NamedTuple):
-    """What was heard at a mark."""
+class MarkLevel(NamedTuple):
+    """Mean level of the sightings at a mark."""
 
     anchor: str
     distance_m: float
@@ -92,18 +92,18 @@ class Stand(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """What goes into the config, and how well it fits."""
+    """The fitted settings, the residual of the fit, and the number of marks used."""
 
     reference_dbm: float
     exponent: float
     offset_db: dict[str, float]
     residual_db: float
-    stands: int
+    marks: int
 
     def config(self) -> str:
         """The settings as TOML."""
         lines = [
-            f"# From {self.stands} marks; they lie {self.residual_db:.1f} dB around the line (2 to 4 dB is what rooms do).",
+            f"# From {self.marks} marks, with a residual of {self.residual_db:.1f} dB (2 to 4 dB are usual in rooms).",
             "[presence]",
             f"reference_dbm = {self.reference_dbm:.1f}",
             f"exponent = {self.exponent:.2f}",
@@ -114,50 +114,52 @@ class Calibration(NamedTuple):
         return "\n".join(lines) + "\n"
 
 
-def fit_walk(stood: Sequence[tuple[Mark, Sequence[Sighting]]], tag: str, anchors: Sequence[str]) -> Calibration:
-    """One line for the site and an offset for each anchor, from what was heard at each mark. Raises CalibrationError."""
-    for mark, _ in stood:
+def fit_walk(recordings: Sequence[tuple[Mark, Sequence[Sighting]]], tag: str, anchors: Sequence[str]) -> Calibration:
+    """The path loss of the site and the offset of each anchor, from the sightings at each mark. Raises CalibrationError."""
+    for mark, _ in recordings:
         if mark.anchor not in anchors:
-            raise CalibrationError(f"{mark.anchor!r} is no anchor of any zone; known are: {', '.join(anchors)}")
-    return fit([found for mark, heard in stood if (found := stand(mark, heard, tag))])
+            raise CalibrationError(f"{mark.anchor!r} is not an anchor of any zone; known: {', '.join(anchors)}")
+    return fit([found for mark, sightings in recordings if (found := level_at(mark, sightings, tag))])
 
 
-def fit(stands: Sequence[Stand]) -> Calibration:
-    """The line and the offsets that leave least. Raises CalibrationError."""
-    if len(stands) < MARKS_MIN or len({stand.distance_m for stand in stands}) < MARKS_MIN:
+def fit(marks: Sequence[MarkLevel]) -> Calibration:
+    """Least-squares fit of path loss and offsets to the levels at the marks. Raises CalibrationError if they do not determine it."""
+    if len(marks) < MARKS_MIN or len({mark.distance_m for mark in marks}) < MARKS_MIN:
         raise CalibrationError(
-            f"{len(stands)} usable marks (heard {SAMPLES_MIN} times or more): stand at {MARKS_MIN} distances, such as 1, 3 and 6 m"
+            f"only {len(marks)} usable marks (with {SAMPLES_MIN} sightings or more): use {MARKS_MIN} distances, such as 1, 3 and 6 m"
         )
-    anchors = sorted({stand.anchor for stand in stands})
-    design = np.array([[*(float(stand.anchor == anchor) for anchor in anchors), _slope(stand.distance_m)] for stand in stands])
+    anchors = sorted({mark.anchor for mark in marks})
+    design = np.array([[*(float(mark.anchor == anchor) for anchor in anchors), _slope(mark.distance_m)] for mark in marks])
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        raise CalibrationError("no anchor was heard at two distances, so nothing tells what distance costs: add marks at one of them")
-    levels = np.array([stand.level_dbm for stand in stands])
+        raise CalibrationError(
+            "no anchor has marks at two distances, so the path loss is unknown: add a mark at another distance from one of them"
+        )
+    levels = np.array([mark.level_dbm for mark in marks])
     *references, exponent = np.linalg.lstsq(design, levels, rcond=None)[0]
     if exponent <= 0:
-        raise CalibrationError("what is further away was heard better: check the distances and the anchors of the marks")
+        raise CalibrationError("the level rises with the distance: check the distances and the anchors of the marks")
     reference = float(np.mean(references))
     residual = float(np.sqrt(np.mean((levels - design @ np.array([*references, exponent])) ** 2)))
     offsets = {anchor: reference - float(own) for anchor, own in zip(anchors, references, strict=True)}
-    return Calibration(reference, float(exponent), offsets, residual, len(stands))
+    return Calibration(reference, float(exponent), offsets, residual, len(marks))
 
 
-def stand(mark: Mark, heard: Iterable[Sighting], tag: str) -> Stand | None:
-    """What was heard at a mark of the walker's tag, or by the walker's phone; None where it was too little."""
-    levels = [one.rssi_dbm for one in heard if (mark.anchor, tag) in ((one.hearer, one.heard), (one.heard, one.hearer))]
+def level_at(mark: Mark, sightings: Iterable[Sighting], tag: str) -> MarkLevel | None:
+    """Mean level between the mark's anchor and the tag (or phone); None with fewer than SAMPLES_MIN sightings."""
+    levels = [one.rssi_dbm for one in sightings if (mark.anchor, tag) in ((one.hearer, one.heard), (one.heard, one.hearer))]
     if len(levels) < SAMPLES_MIN:
         return None
     samples: list[Sample] = [(0, milliwatts(level)) for level in levels]
-    return Stand(mark.anchor, mark.distance_m, mean_dbm(samples), len(samples))
+    return MarkLevel(mark.anchor, mark.distance_m, mean_dbm(samples), len(samples))
 
 
 def read_walk(path: Path, router: Router) -> list[tuple[Mark, list[Sighting]]]:
-    """The marks of a recorded walk, each with what was heard meanwhile. Raises CalibrationError, OSError.
+    """The marks of a recorded walk, each with the sightings during its time span. Raises CalibrationError, OSError.
 
     JSON lines: a message as `wayside replay` reads it, with `at_ms`; a mark as `{"anchor", "distance_m", "from_ms", "until_ms"}`.
     """
     marks: list[Mark] = []
-    heard: list[tuple[int, Sighting]] = []
+    sightings: list[tuple[int, Sighting]] = []
     for number, text in enumerate(path.read_bytes().splitlines(), 1):
         if text.strip():
             try:
@@ -166,16 +168,16 @@ def read_walk(path: Path, router: Router) -> list[tuple[Mark, list[Sighting]]]:
                     marks.append(msgspec.convert([line[name] for name in Mark._fields], Mark))
                 else:
                     message = Message(line["topic"], wire_payload(line), int(line["at_ms"]))
-                    heard += [(message.received_at_ms, one) for one in _sightings(router, message)]
+                    sightings += [(message.received_at_ms, one) for one in _sightings(router, message)]
             except (KeyError, TypeError, ValueError) as error:
                 raise CalibrationError(f"{path}:{number}: neither a message with at_ms nor a mark ({error})") from None
-    return [(mark, [one for at_ms, one in heard if mark.from_ms <= at_ms < mark.until_ms]) for mark in marks]
+    return [(mark, [one for at_ms, one in sightings if mark.from_ms <= at_ms < mark.until_ms]) for mark in marks]
 
 
 def listen(
     broker: str, router: Router, marks: Iterable[Mark], seconds: float, ask: Callable[[Mark], object]
 ) -> list[tuple[Mark, list[Sighting]]]:
-    """Listen for so long at each mark, once `ask` has returned: the walker stands there. Raises BrokerError."""
+    """Record sightings for `seconds` at each mark, after `ask` has returned. Raises BrokerError."""
     connection, arrived = connect(broker), SimpleQueue[Message]()
     connection.on_message = lambda _connection, _userdata, message: arrived.put(Message(message.topic, bytes(message.payload), 0))
     connection.subscribe("#", 0)
@@ -183,7 +185,7 @@ def listen(
     try:
         for mark in marks:
             ask(mark)
-            list(_drain(arrived, router))  # what came while they walked is nobody's distance
+            list(_drain(arrived, router))  # drops the sightings of the way to the mark
             threading.Event().wait(seconds)
             found.append((mark, list(_drain(arrived, router))))
     finally:
@@ -193,7 +195,7 @@ def listen(
 
 
 def parse_mark(text: str) -> Mark:
-    """`anchor=metres`, as it is typed. Raises CalibrationError."""
+    """The mark of a text `anchor=metres`. Raises CalibrationError."""
     anchor, equals, metres = text.rpartition("=")
     try:
         distance_m = float(metres)

@@ -10,7 +10,7 @@ import typer
 from gateway.adapters.bundle import parse_campaign
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.mqtt import MqttBus
-from gateway.build import build_router, build_site, cloud, mqtt_options, sound_bundle
+from gateway.build import build_cloud, build_router, build_site, checked_bundle, mqtt_options
 from gateway.commands.options import SetOption, command_app, fail, guarded, load
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ def check(
 
 
 def checked(settings: Config) -> str:
-    """Open what `run` opens except the network and the database; a summary of it in one line. Raises one of `gateway.build.FAULTS`."""
-    bundle = sound_bundle(settings, SystemClock().now_ms())
+    """Check a config as `run` does, without network and database; a summary in one line. Raises one of `gateway.build.FAULTS`."""
+    bundle = checked_bundle(settings, SystemClock().now_ms())
     site = build_site(settings, bundle)
     build_router(settings)
     MqttBus(mqtt_options(settings), SystemClock().now_ms)
-    cloud(settings)
+    build_cloud(settings)
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers"

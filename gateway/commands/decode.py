@@ -1,4 +1,4 @@
-"""`wayside decode`: one captured message in, its observations out; the same decoders as on the road."""
+"""`wayside decode`: decodes captured messages with the gateway's decoders."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def decode() -> None:
 
 
 def decode_line(line: bytes) -> bytes:
-    """The JSON answer to one JSON line; a line that is no message is an error like any other."""
+    """The JSON result of one JSON line; a line that is not a message gives an error as well."""
     try:
         captured = msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -57,15 +57,15 @@ def decode_line(line: bytes) -> bytes:
 
 
 def _message(captured: dict[str, Any]) -> Message:
-    """The message that a line stands for."""
+    """The message of a line. Raises ValueError."""
     topic = captured.get("topic")
     if topic is None:
         topic = ""
     if not isinstance(topic, str):
-        raise ValueError("topic must be a text")
+        raise ValueError("topic must be a string")
     received_at_ms = captured.get("received_at_ms", 0)
     if not isinstance(received_at_ms, int):
-        raise ValueError("received_at_ms must be a whole number of milliseconds")
+        raise ValueError("received_at_ms must be an integer (milliseconds)")
     return Message(topic, wire_payload(captured), received_at_ms)
 
 
@@ -74,13 +74,13 @@ def _capture(captured: dict[str, Any]) -> Capture:
     mac = mac_or_none(captured.get("mac"))
     uuid, name = captured.get("service_uuid") or "", captured.get("local_name") or ""
     if not isinstance(uuid, str) or not isinstance(name, str):
-        raise ValueError("service_uuid and local_name must be texts")
+        raise ValueError("service_uuid and local_name must be strings")
     key = captured.get("bindkey") or captured.get("aes_key")
     return Capture(wire_payload(captured), mac, rssi_or_none(captured.get("rssi")), uuid, name, None if key is None else parse_key(key))
 
 
 def _keys(captured: dict[str, Any]) -> Keys:
-    """`keys` of a gateway's message: addresses to hex digits."""
+    """The field `keys` of a line: addresses to hex digits. Raises ValueError."""
     stated = captured.get("keys") or {}
     if not isinstance(stated, dict):
         raise ValueError("keys must map addresses to hex digits")
@@ -88,7 +88,7 @@ def _keys(captured: dict[str, Any]) -> Keys:
 
 
 def wire_payload(captured: dict[str, Any]) -> bytes:
-    """The bytes that were on the wire: a payload that is not text is JSON. Raises ValueError."""
+    """The payload bytes of a line: `payload_hex`, or `payload` as text or (if it is not a string) as JSON. Raises ValueError."""
     if "payload_hex" in captured:
         try:
             return bytes.fromhex(captured["payload_hex"])
@@ -106,7 +106,7 @@ def _decoder(captured: dict[str, Any], topic: str) -> Decoder:
         return load(str(name))
     decoder = by_topic(topic)
     if decoder is None:
-        raise ValueError('no decoder knows this topic; name one with "decoder"')
+        raise ValueError('no decoder for this topic; name one with "decoder"')
     return decoder
 
 

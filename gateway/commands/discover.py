@@ -1,9 +1,9 @@
-"""`wayside discover`: listen for a while, and propose the sources and ids for what is heard, as config text.
+"""`wayside discover`: listens to a broker for a while and proposes sources, zones and devices as config text.
 
-Topics choose their decoder first, then usual topics below a prefix (`site7/espresense/...`). What no topic knows is shown
-to every decoder, and one that finds observations in it is proposed, on its usual topics with the base renamed where
-that fits. Both are proposed with a note, for a person to judge: the running gateway never guesses. Ids that may be somebody's (the tags
-and phones that scanners hear) are counted, not written down; only what stands still is named.
+A decoder is chosen by topic, or by a usual topic below a prefix (`site7/espresense/...`). For other messages every decoder is tried; the
+one with the most observations is proposed, on its usual topics with another base if that fits. Proposals by prefix or payload have a
+note, because the operator must check them. Ids that may belong to people (tags and phones) are counted and not printed; only the ids of
+fixed scanners and beacons are.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def discover(
     except BrokerError as error:
         fail(str(error))
     if not found.messages and not found.unknown:
-        fail(f"nothing was heard on {broker} in {seconds:g} s: does it carry messages, and may we read them?")
+        fail(f"no message arrived from {broker} in {seconds:g} s: check that devices publish to it and that it allows subscriptions")
     typer.echo(found.config(), nl=False)
 
 
 class Route(NamedTuple):
-    """Where messages on a topic go, and whether only their payload said so."""
+    """Topic filter and decoder of a topic; `guessed` if they do not follow from the topic itself."""
 
     topic_filter: str
     decoder: Decoder
@@ -68,10 +68,10 @@ class Route(NamedTuple):
 
 
 class Findings:
-    """What was heard, by source."""
+    """Messages and ids found so far, by source."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Start empty."""
         self.messages: Counter[tuple[str, str]] = Counter()
         self.guessed: set[tuple[str, str]] = set()
         self.unknown: Counter[str] = Counter()
@@ -80,8 +80,8 @@ class Findings:
         self.devices: dict[str, set[str]] = defaultdict(set)
         self._routes: dict[str, Route | None] = {}
 
-    def hear(self, message: Message) -> None:
-        """Take one message in."""
+    def add(self, message: Message) -> None:
+        """Add one message."""
         if message.topic not in self._routes and len(self._routes) < TOPICS_MAX:
             self._routes[message.topic] = _route(message)
         route = self._routes.get(message.topic)
@@ -93,37 +93,37 @@ class Findings:
         if route.guessed:
             self.guessed.add(source)
         try:
-            self._note(route.decoder.decode(message))
+            self._add_observations(route.decoder.decode(message))
         except DecodeError:
-            return  # a bad message among good ones; the running gateway counts it
+            return  # one invalid message; the running gateway counts those
 
     def fixed(self) -> list[str]:
-        """What stands still: of two radios that hear each other, the one that meets more others; of equals, the hearer."""
+        """Ids of fixed radios: of each pair, the radio with more partners; of equal ones, the receiver."""
 
-        def outranks(one: str, other: str) -> bool:
-            mine, theirs = len(self.partners[one]), len(self.partners[other])
-            return mine > theirs or (mine == theirs and one in self.hearers)
+        def is_fixed(one: str, other: str) -> bool:
+            own, others = len(self.partners[one]), len(self.partners[other])
+            return own > others or (own == others and one in self.hearers)
 
-        return sorted(one for one, others in self.partners.items() if all(outranks(one, other) for other in others))
+        return sorted(one for one, partners in self.partners.items() if all(is_fixed(one, other) for other in partners))
 
     def config(self) -> str:
-        """The proposal, as TOML to be adapted: which zone an id belongs to is for a person to say."""
-        lines = ["# Proposed by `wayside discover`. Say which zone each id belongs to, and delete what you do not want.", ""]
+        """The proposal as TOML; the operator must assign the ids to zones."""
+        lines = ["# Proposed by `wayside discover`. Assign each id to its zone, and delete the sources that you do not need.", ""]
         for source, count in self.messages.most_common():
             note = " (guessed from the payload: check it)" if source in self.guessed else ""
             lines += [f"# {count} messages{note}", "[[sources]]", f"topic = {_quoted(source[0])}", f"decoder = {_quoted(source[1])}", ""]
         if fixed := self.fixed():
             moving = len(self.partners) - len(fixed)
-            lines += [f"# Scanners and beacons that may stand for a zone; {moving} other ids came and went, and are not written down."]
+            lines += [f"# Scanners and beacons that may be anchors of a zone; {moving} other ids may belong to people and are not printed."]
             lines += ["[[zones]]", 'id = "somewhere"', f"anchors = [{', '.join(map(_quoted, fixed[:IDS_MAX]))}]", ""]
         if self.devices:
             lines += ["# Sensors and tills: the zone of each, or * for the whole site.", "[devices]"]
             lines += [f'{_quoted(device)} = "*" # {", ".join(sorted(what))}' for device, what in sorted(self.devices.items())[:IDS_MAX]]
             lines += [""]
-        lines += [f"# No decoder knows {shape} ({count} messages)." for shape, count in self.unknown.most_common(IDS_MAX)]
+        lines += [f"# No decoder for {shape} ({count} messages)." for shape, count in self.unknown.most_common(IDS_MAX)]
         return "\n".join(lines).rstrip() + "\n"
 
-    def _note(self, observations: Iterable[Observation]) -> None:
+    def _add_observations(self, observations: Iterable[Observation]) -> None:
         for observation in observations:
             match observation:
                 case Sighting(hearer=hearer, heard=heard) if len(self.partners) < PARTNERS_MAX:
@@ -139,18 +139,18 @@ class Findings:
 
 
 def listen(broker: str, seconds: float, *, show: bool) -> Findings:
-    """Listen to everything on a broker for a while. Raises BrokerError."""
+    """Subscribe to all topics of a broker for `seconds`. Raises BrokerError."""
     findings = Findings()
     connection = connect(broker)
-    heard: SimpleQueue[Message] = SimpleQueue()
-    connection.on_message = lambda _connection, _userdata, message: heard.put(Message(message.topic, bytes(message.payload), 0))
+    arrived: SimpleQueue[Message] = SimpleQueue()
+    connection.on_message = lambda _connection, _userdata, message: arrived.put(Message(message.topic, bytes(message.payload), 0))
     connection.subscribe("#", 0)
     try:
         with Progress(console=Console(stderr=True), disable=not show) as progress:
             for _ in progress.track(range(max(1, int(seconds / TICK_S))), description="listening"):
                 threading.Event().wait(TICK_S)
-                while not heard.empty():
-                    findings.hear(heard.get())
+                while not arrived.empty():
+                    findings.add(arrived.get())
     finally:
         connection.disconnect()
         connection.loop_stop()
@@ -158,7 +158,7 @@ def listen(broker: str, seconds: float, *, show: bool) -> Findings:
 
 
 def _route(message: Message) -> Route | None:
-    """The source that a topic would belong to: known by its topic, else proposed by whatever can read the message."""
+    """The source for the topic of a message: by its topic, else by a prefix, else by its payload; None if no decoder can read it."""
     known = by_topic(message.topic)
     if known is not None:
         return Route(_filter_of(known, message.topic), known, guessed=False)
@@ -170,7 +170,7 @@ def _filter_of(decoder: Decoder, topic: str) -> str:
 
 
 def _below_prefix(message: Message) -> Route | None:
-    """A usual topic below levels of the owner's own: a bridge to another broker puts them there."""
+    """The source for a usual topic below other levels, such as those that a bridge to another broker adds."""
     levels = message.topic.split("/")
     for own in range(1, min(PREFIX_LEVELS_MAX, len(levels) - 1) + 1):
         prefix, rest = "/".join(levels[:own]), "/".join(levels[own:])
@@ -181,9 +181,9 @@ def _below_prefix(message: Message) -> Route | None:
 
 
 def _by_payload(message: Message) -> Route | None:
-    """The decoder that finds most in the payload; a sign of life is too easily seen."""
-    heard = ((decoder, _read(decoder, message)) for decoder in map(load, decoder_names()))
-    found = [(len(said), decoder) for decoder, said in heard if any(not isinstance(one, Status) for one in said)]
+    """The source with the decoder that finds the most observations; a Status alone does not count, because many payloads give one."""
+    decoded = ((decoder, _read(decoder, message)) for decoder in map(load, decoder_names()))
+    found = [(len(observations), decoder) for decoder, observations in decoded if any(not isinstance(one, Status) for one in observations)]
     if not found:
         return None
     decoder = max(found, key=lambda one: one[0])[1]
@@ -198,7 +198,7 @@ def _read(decoder: Decoder, message: Message) -> list[Observation]:
 
 
 def _renamed(decoder: Decoder, topic: str) -> str | None:
-    """The usual filter with another base, where that is all that the owner changed: `zigbee/#` for `zigbee2mqtt/#`."""
+    """The usual filter with another first level, if the topic matches that: `zigbee/#` for `zigbee2mqtt/#`."""
     base = topic.partition("/")[0]
     candidates = (f"{base}/{rest}" for _, _, rest in (one.partition("/") for one in decoder.topics))
     return next((one for one in candidates if topic_matches(one, topic)), None)
@@ -211,5 +211,5 @@ def _shape(topic: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's."""
+    """A TOML basic string; its escapes are those of JSON."""
     return msgspec.json.encode(text).decode()

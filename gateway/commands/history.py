@@ -31,7 +31,7 @@ from gateway.core import features
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.adapters.store.reader import Reader, Said
+    from gateway.adapters.store.reader import OfferFact, Reader
     from gateway.config import Config
     from gateway.core.policy.decision import Candidate, Decision
     from gateway.core.state import Visit
@@ -101,7 +101,7 @@ def write(reader: Reader, kinds: dict[str, str], folder: Path, now_ms: int) -> E
     files = folder / "interactions.csv", folder / "baskets.csv"
     told: Counter[str] = Counter()
     bought = 0
-    with reader.moment(), _table(files[0], INTERACTIONS) as interactions, _table(files[1], BASKETS) as baskets:
+    with reader.snapshot(), _table(files[0], INTERACTIONS) as interactions, _table(files[1], BASKETS) as baskets:
         people = sorted((pseudonyms.of(subject), subject) for subject in reader.learnable(now_ms))
         for name, subject in people:
             person = _Person(reader, subject, kinds, pseudonyms)
@@ -134,7 +134,7 @@ class _Person:
         self._code = pseudonyms.of
         self._visits = list(reader.visits(subject))
         self._decisions = list(reader.decisions(subject))
-        self._said = list(reader.said(subject))
+        self._said = list(reader.offer_facts(subject))
         self._proposed = {decision.id: decision for decision in self._decisions if decision.offer is not None}
 
     def interactions(self) -> list[Row]:
@@ -156,7 +156,7 @@ class _Person:
                 "amount_minor": said.amount_minor,
             }
             for number, said in enumerate(self._said)
-            if said.what == "purchase"
+            if said.kind == "purchase"
         ]
 
     def _visited(self, visit: Visit) -> Row:
@@ -183,10 +183,10 @@ class _Person:
         scored = dict(zip(FEATURE_COLUMNS, chosen.features, strict=True)) if len(chosen.features) == len(FEATURE_COLUMNS) else {}
         return row | {"offer": chosen.offer, "kind": _kind(chosen), "propensity": chosen.propensity} | scored
 
-    def _answered(self, said: Said) -> Row:
+    def _answered(self, said: OfferFact) -> Row:
         decision = self._proposed.get(said.decision)
         chosen = _chosen(decision) if decision is not None else None
-        is_purchase = said.what == "purchase"
+        is_purchase = said.kind == "purchase"
         return {
             "at_ms": said.at_ms,
             "what": "purchase" if is_purchase else said.detail,

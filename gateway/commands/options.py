@@ -1,4 +1,4 @@
-"""What the commands share: common options, loading a config, and errors as one line on stderr."""
+"""Shared by the commands: common options, loading a config, and errors as one line on stderr."""
 
 from __future__ import annotations
 

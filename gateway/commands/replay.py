@@ -1,4 +1,4 @@
-"""`wayside replay`: captured messages back onto a broker, at their own pace, and not done until the broker has them all."""
+"""`wayside replay`: publishes captured messages to a broker at their recorded pace, until the broker has acknowledged all of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gateway.commands.decode import wire_payload
 from gateway.commands.options import JsonOption, command_app, fail
 from gateway.core import limits
 
-TAKEN_S_MAX = 30.0
-LOOK_S = 0.2
+PUBACK_S_MAX = 30.0
+POLL_S = 0.2
 IN_FLIGHT_MAX = 500
 
 
@@ -32,7 +32,7 @@ command = command_app()
 def replay(
     file: Annotated[Path, typer.Argument(help="JSON lines with topic, payload or payload_hex, and at_ms for the pace")],
     broker: Annotated[str, typer.Option(help="mqtt://host:port")],
-    speed: Annotated[float, typer.Option(min=0.0, help="times faster than recorded; 0 is as fast as the broker takes them")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.0, help="factor of the recorded pace; 0 is as fast as possible")] = 1.0,
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,11 +48,14 @@ def replay(
 
 
 class ReplayError(RuntimeError):
-    """The file or the broker cannot be used; the text says what to do."""
+    """The file or the broker cannot be used; the text names the cause and the way out."""
 
 
 def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[str, int]:
-    """Publish every message of a file; lines without a topic are skipped and counted."""
+    """Publish every message of a file; returns the number of lines published, and skipped for want of a topic.
+
+    Raises ReplayError, BrokerError.
+    """
     messages = _read(file)
     client = connect(broker)
     waiting: list[paho.MQTTMessageInfo] = []
@@ -79,11 +82,11 @@ def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[st
 
 
 def _read(file: Path) -> list[tuple[str | None, bytes, int | None]]:
-    """(topic, payload, at_ms) of each line."""
+    """(topic, payload, at_ms) of each line. Raises ReplayError that names the line."""
     try:
         lines = file.read_bytes().splitlines()
     except OSError as error:
-        raise ReplayError(f"{file} cannot be read ({error.strerror})") from None
+        raise ReplayError(f"{file} cannot be read ({error.strerror}): name a file of JSON lines") from None
     messages = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -96,24 +99,24 @@ def _read(file: Path) -> list[tuple[str | None, bytes, int | None]]:
 
 
 def _message(captured: dict[str, Any]) -> tuple[str | None, bytes, int | None]:
-    """What one line says; ValueError for what no broker would take."""
+    """(topic, payload, at_ms) of a line. Raises ValueError for values that no broker accepts."""
     topic, at_ms = captured.get("topic"), captured.get("at_ms")
     if topic is not None and (not isinstance(topic, str) or not topic or set("+#\0") & set(topic)):
-        raise ValueError("topic must be a text without + and #")
+        raise ValueError("topic must be a string without + and #")
     if topic is not None and len(topic.encode()) > limits.TOPIC_BYTES_MAX:
         raise ValueError(f"topic is longer than {limits.TOPIC_BYTES_MAX} bytes")
     if at_ms is not None and (not isinstance(at_ms, int) or not 0 <= at_ms <= limits.INTEGER_MAX):
-        raise ValueError("at_ms must be a whole number of milliseconds")
+        raise ValueError("at_ms must be an integer (milliseconds)")
     return topic, wire_payload(captured), at_ms
 
 
 def _wait(client: paho.Client, waiting: list[paho.MQTTMessageInfo], broker: str) -> None:
-    """Until the broker has them all, unless it is gone or has not said a word for too long."""
+    """Wait until the broker has acknowledged all. Raises ReplayError if it disconnects, or after PUBACK_S_MAX without acknowledgement."""
     for info in waiting:
-        looks = int(TAKEN_S_MAX / LOOK_S)
-        while client.is_connected() and not info.is_published() and looks:
-            info.wait_for_publish(LOOK_S)
-            looks -= 1
+        polls = int(PUBACK_S_MAX / POLL_S)
+        while client.is_connected() and not info.is_published() and polls:
+            info.wait_for_publish(POLL_S)
+            polls -= 1
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or not info.is_published():
-            raise ReplayError(f"broker {broker} stopped taking messages")
+            raise ReplayError(f"broker {broker} stopped acknowledging messages: check its log and its limits")
     waiting.clear()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.runtime.app import App
 
 log = logging.getLogger("wayside")
-LOOK_S = 0.2
+POLL_S = 0.2
 command = command_app()
 
 
@@ -39,7 +39,7 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
 
 
 def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
-    """Run until stopped; the trouble in words if the broker was never there, else nothing."""
+    """Run until stopped; returns the cause as text if the broker never accepted a connection, else an empty text."""
     trouble: list[str] = []
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(gateway, settings, ended, trouble, as_json), name="watch", daemon=True)
@@ -53,20 +53,20 @@ def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
 
 
 def _watch(gateway: App, settings: Config, ended: threading.Event, trouble: list[str], as_json: bool) -> None:  # noqa: FBT001 - a thread's argument
-    """Give up on a broker that never was there; say when the connection changes; print reports for machines."""
+    """Stop the gateway if the first connection takes too long, log changes of the connection, and print status reports as JSON."""
     waited_s, connected = 0.0, False
-    while not ended.wait(LOOK_S):
+    while not ended.wait(POLL_S):
         link = gateway.bus.link()
         if link.connected != connected:
             connected = link.connected
             log.info("connected with %s" if connected else "%s", link.protocol if connected else link.trouble)
-        waited_s += LOOK_S
+        waited_s += POLL_S
         limit_s = settings.mqtt.first_connect_s
         if link.connects == 0 and limit_s and waited_s >= limit_s:
             trouble.append(link.trouble or "the broker does not answer")
             gateway.stop()
             return
-        if as_json and int(waited_s / LOOK_S) % max(1, int(settings.status_interval_s / LOOK_S)) == 0:
+        if as_json and int(waited_s / POLL_S) % max(1, int(settings.status_interval_s / POLL_S)) == 0:
             _print(gateway)
 
 

@@ -1,14 +1,13 @@
-"""Whose address is this? Resolving the private addresses of people who gave the key to theirs.
+"""Resolves private Bluetooth addresses with the identity resolving keys (IRK) of consenting people.
 
-A phone hides behind an address that changes about every quarter of an hour. Whoever holds its identity resolving key (IRK) can
-still tell: the address is 24 random bits and a 24-bit hash of them under that key (Bluetooth Core, Vol 3 Part H 2.2.2, `ah`; Vol 6
-Part B 1.3.2.2). Only addresses that say of themselves that they are resolvable (two top bits 01) are tried. A public, a static or a
-non-resolvable address answers to no key, so it never becomes anybody.
+A phone changes its address about every 15 minutes. With its IRK the address can be recognised: it consists of 24 random bits and a
+24-bit hash of them under that key (Bluetooth Core, Vol 3 Part H 2.2.2, `ah`; Vol 6 Part B 1.3.2.2). Only resolvable addresses (two top
+bits 01) are looked up; public, static and non-resolvable addresses match no key.
 
-A stranger's address answers to some key by chance once in 2^24 / keys: that is why there are few keys (`limits.KEYS_MAX`), and why
-an address that answers to two of them is nobody's. Trying is by the batch: the cost of a key is starting its cipher, not the blocks
-behind it (`python -m tests.core.resolving` measures it). What was found is kept for as long as an address lives, so a
-crowd is tried once and not at every advertisement.
+A foreign address matches one of n keys by chance once in 2^24 / n addresses. Therefore the number of keys is limited
+(`limits.KEYS_MAX`), and an address that matches two keys belongs to no key. Addresses are looked up a batch at a time, because the cost
+of a key is the start of its cipher, not its blocks (`python -m tests.core.resolving` measures it). Results are kept for the lifetime of
+an address, so each address of a crowd is looked up once and not at every advertisement.
 """
 
 from __future__ import annotations
@@ -25,48 +24,49 @@ HASH_BYTES = 3
 BLOCK_BYTES = 16
 HASH_MASK = 0xFFFFFF
 PADDING = bytes(BLOCK_BYTES - HASH_BYTES)
-NO_KEY = "0" * 32  # what a device states that has none: everybody could answer to it
-SLICE_ADDRESSES = 64  # a thousand keys times so many blocks are a megabyte
+NO_KEY = "0" * 32  # stated by devices without a key, so it would be shared by several people
+SLICE_ADDRESSES = 64  # 1,000 keys times 64 blocks are a megabyte
 
 
 class Cipher(Protocol):
-    """AES-128 in ECB mode, as the Bluetooth specification's `e`."""
+    """AES-128 in ECB mode: the function `e` of the Bluetooth specification."""
 
     def encrypted(self, keys: Sequence[str], blocks: bytes) -> bytes:
-        """`blocks` (a multiple of 16 bytes) under each key (32 hex digits) in turn, joined."""
+        """`blocks` (a multiple of 16 bytes) encrypted under each key (32 hex digits) in turn, joined."""
 
 
 class Resolved(NamedTuple):
-    """What became of an address: the key that it answers to (None: nobody's), and until when that is worth knowing."""
+    """Result of a lookup: the key that resolves the address (None: no key), valid until `until_ms`."""
 
     key: str | None
     until_ms: int
 
 
-def is_resolvable(mover: str) -> bool:
-    """Whether a radio id is an address that a key may answer for."""
-    return len(mover) == ADDRESS_CHARS and mover[0] in "4567" and _is_hex(mover)
+def is_resolvable(identifier: str) -> bool:
+    """Whether a radio id is a resolvable private address (12 lower-case hex digits, top bits 01)."""
+    return len(identifier) == ADDRESS_CHARS and identifier[0] in "4567" and _is_hex(identifier)
 
 
 def resolve(addresses: Sequence[str], keys: Sequence[str], cipher: Cipher, now_ms: int) -> dict[str, Resolved]:
-    """Which key each resolvable address answers to; addresses that answer to two are as good as nobody's."""
+    """Address -> the key that resolves it, or None if no key or more than one does; valid for ADDRESS_LIFE_MS_MAX."""
     until_ms = now_ms + limits.ADDRESS_LIFE_MS_MAX
     found: dict[str, Resolved] = {}
     for start in range(0, len(addresses), SLICE_ADDRESSES):
         part = addresses[start : start + SLICE_ADDRESSES]
-        for address, key in zip(part, _answering(part, keys, cipher), strict=True):
+        for address, key in zip(part, _matching_keys(part, keys, cipher), strict=True):
             found[address] = Resolved(key, until_ms)
     return found
 
 
-def _answering(addresses: Sequence[str], keys: Sequence[str], cipher: Cipher) -> Iterable[str | None]:
+def _matching_keys(addresses: Sequence[str], keys: Sequence[str], cipher: Cipher) -> Iterable[str | None]:
+    """The one key that matches each address, or None."""
     raw = [bytes.fromhex(address) for address in addresses]
     blocks = b"".join([PADDING + address[:HASH_BYTES] for address in raw])
     hashes = np.array([int.from_bytes(address[HASH_BYTES:]) for address in raw], np.uint32)
-    words = np.frombuffer(cipher.encrypted(keys, blocks), ">u4").reshape(len(keys), len(raw), BLOCK_BYTES // 4)
-    answers = (words[:, :, -1] & HASH_MASK) == hashes
-    hits, first = answers.sum(axis=0), answers.argmax(axis=0)
-    return [keys[key] if count == 1 else None for key, count in zip(first.tolist(), hits.tolist(), strict=True)]
+    encrypted = np.frombuffer(cipher.encrypted(keys, blocks), ">u4").reshape(len(keys), len(raw), BLOCK_BYTES // 4)
+    matches = (encrypted[:, :, -1] & HASH_MASK) == hashes
+    counts, first = matches.sum(axis=0), matches.argmax(axis=0)
+    return [keys[key] if count == 1 else None for key, count in zip(first.tolist(), counts.tolist(), strict=True)]
 
 
 def _is_hex(text: str) -> bool:

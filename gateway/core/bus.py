@@ -1,6 +1,6 @@
-"""The port to the message broker: five methods, and what each promises.
+"""The port to the message broker.
 
-The real one speaks MQTT (`gateway.adapters.mqtt`); the tests' in-memory one passes the same suite.
+`gateway.adapters.mqtt` implements it; the in-memory bus of the tests passes the same test suite.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from gateway.core.types import Message
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """Something to say. `token` comes back from `taken()` once the broker has it (QoS 1 only).
+    """A message to publish. `Bus.taken` returns its `token` after the broker acknowledged it (QoS 1 only).
 
-    `expiry_s` is the MQTT 5 message expiry: after it the broker delivers it to nobody.
+    `expiry_s` is the MQTT 5 message expiry: the broker drops the message after that time.
     """
 
     topic: str
@@ -28,7 +28,7 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """How the connection is: `trouble` is the last cause of not being connected, in words."""
+    """State of the connection: protocol, number of connections so far, and the cause of the last failure as text."""
 
     connected: bool
     protocol: str = ""
@@ -40,19 +40,19 @@ class Bus(Protocol):
     """A persistent session with a broker, at least once in both directions for QoS 1."""
 
     def start(self, deliver: Callable[[Message], None]) -> None:
-        """Connect, and reconnect for ever; hand each message to `deliver`, which may block: that is the back-pressure."""
+        """Connect, and reconnect without end; each message is passed to `deliver`, which may block (back-pressure)."""
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Thank for messages: they will not come again. Without thanks a QoS 1 message comes again after a reconnect."""
+        """Acknowledge messages. A QoS 1 message without acknowledgement is delivered again after a reconnect."""
 
     def publish(self, publication: Publication) -> bool:
-        """Hand over for sending; False, and nothing kept, when there is no connection."""
+        """Queue a publication for sending. Without a connection it is dropped, and False is returned."""
 
     def taken(self) -> list[str]:
-        """Tokens of QoS 1 publications that the broker has taken since this was asked last."""
+        """Tokens of QoS 1 publications that the broker acknowledged since the last call."""
 
     def link(self) -> Link:
-        """How the connection is now."""
+        """The present state of the connection."""
 
     def close(self) -> None:
-        """Say good-bye (the will is not sent) and stop delivering."""
+        """Disconnect, so that the last will is not sent, and stop delivering."""

@@ -20,7 +20,7 @@ Kept = FactRow | Discard
 """The row to store, or the reason why the fact is discarded."""
 
 
-def consented(work: UnitOfWork, consent: Consent) -> Kept:
+def apply_consent(work: UnitOfWork, consent: Consent) -> Kept:
     """Apply a consent; one without purposes, or already expired, is a withdrawal."""
     device = consent.envelope.device
     claimed = _released(work, device)
@@ -42,7 +42,7 @@ def consented(work: UnitOfWork, consent: Consent) -> Kept:
         work.assign_identifier(identifier, subject)
     for key in (*(before.irks if before else ()), *keys):
         work.assign_key(key, subject if key in keys else None)
-    work.out.people.contexts[subject] = contexts.consented(before, subject, consent, tags, work.now_ms, keys)
+    work.out.people.contexts[subject] = contexts.with_consent(before, subject, consent, tags, work.now_ms, keys)
     if "presence" not in consent.purposes:
         work.end_visits(subject)
     if not contexts.may_be_offered(consent.purposes):

@@ -1,8 +1,8 @@
-"""What is kept of a person who consented, of a zone, and how each observation changes it.
+"""The context of a consenting person and of a zone, and its changes by observations.
 
-Every function takes the context and the moment and returns the next context; nothing is changed in
-place. Visits are kept as one decaying number per kind of place: with a mean life of a month it *is*
-the visits a month, it starts from what the person told, and it needs no history of where they were.
+The `with_…` functions take a context and return the next one; nothing is changed in place. Visits are kept as one decaying number per
+kind of place: with a mean life of one month it equals the visits a month. It starts from the rate that the person stated and needs no
+history of places.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from gateway.core.features import Weather
 from gateway.core.types import AnswerKind, Consent, OfferKind, Purpose
 
 MONTH_MS = 30 * 86_400_000
-READING_MS_MAX = 3 * 3_600_000  # older weather is not the weather
-NOISE_MS_MAX = 30 * 60_000  # a bus comes and goes within a minute; what lasts (a fair, a works) is heard again by every report
-AIR_MS_MAX = 2 * 3_600_000  # fine dust changes within hours; many of its sensors report once an hour
-CROWD_MS_MAX = 3_600_000  # a counter that was silent for longer says nothing of now, nor of when its next count began
-CROWD_FIRST_MS = 10_000  # reports closer than this waited somewhere together: what they tell was gathered in longer than that
-CROWD_MEAN_MS = 10 * 60_000  # how far a crowd looks back; a train's arrival shows within minutes and is over in a quarter of an hour
+READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
+NOISE_MS_MAX = 30 * 60_000  # a bus passes within a minute; lasting noise (a fair, road works) is in every report
+AIR_MS_MAX = 2 * 3_600_000  # fine dust changes within hours, and many of its sensors report once an hour
+CROWD_MS_MAX = 3_600_000  # after a longer silence of a counter neither the present flow nor the start of its next count is known
+CROWD_FIRST_MS = 10_000  # reports closer than this were queued on the way, so they cover a longer time than their distance
+CROWD_MEAN_MS = 10 * 60_000  # mean life of the flow: a train's arrival shows within minutes and is gone after a quarter of an hour
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 FREEZING_C = 1.0
 RAIN_MM_H = 0.1
 
 FRESH_MS: Mapping[str, int] = {"noise": NOISE_MS_MAX, "pm2_5": AIR_MS_MAX}
-"""How long a quantity says how things are; any other one READING_MS_MAX."""
+"""Quantity -> the age up to which a reading is used; READING_MS_MAX for all others."""
 SITUATION_QUANTITIES = ("precipitation", "temperature", "noise", "pm2_5")
-"""What a situation is told of a zone, beside the crowd."""
+"""Quantities of a zone that a situation uses, beside the crowd."""
 
 ANSWER_WEIGHTS: dict[AnswerKind, int] = {"shown": 0, "opened": 1, "accepted": 2, "dismissed": 2, "redeemed": 3}
-"""An answer stands until one of at least its weight comes: a "shown" that arrives late must not undo a refusal."""
+"""An answer replaces an earlier one of at most its weight: a "shown" that arrives late must not replace a refusal."""
 
 
 class VisitRate(msgspec.Struct, frozen=True, gc=False):
-    """Visits a month as of `at_ms`; decays with a mean life of one month."""
+    """Visits a month at the time `at_ms`; decays with a mean life of one month."""
 
     per_month: float
     at_ms: int
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):
-    """An offer that this person was shown, read back from the decision log: what caps look at."""
+    """An offer that was proposed to a person, read from the decision log; caps are counted on contacts."""
 
     decision: str
     offer: str
@@ -54,7 +54,7 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubjectContext(msgspec.Struct, frozen=True):
-    """A consenting person, known by a random local id; `device` is where offers reach them."""
+    """The context of a consenting person, under a random local id; triggers are sent to `device`."""
 
     subject: str
     device: str
@@ -71,11 +71,11 @@ class SubjectContext(msgspec.Struct, frozen=True):
 
 
 class Crowd(msgspec.Struct, frozen=True, gc=False):
-    """The flow that one counter sees: people an hour, as of `at_ms`; None until its second report.
+    """The flow past one counter in people an hour, at the time `at_ms`; None until its second report.
 
-    A counter tells how many people passed *since its last report* (`gateway.core.types.Count`), at whatever pace it reports. So a count
-    means something only over the time that it was gathered in, and the first one only starts that time. The flow is the mean
-    of the past with a mean life of CROWD_MEAN_MS: counters that report every ten seconds and every ten minutes then say the same.
+    A report holds the number of people *since the last report* (`gateway.core.types.Count`), so it needs the time between two reports,
+    and the first report only starts that time. The flow is an exponential mean with a mean life of CROWD_MEAN_MS: it is the same for
+    counters that report every ten seconds and every ten minutes.
     """
 
     per_hour: float | None
@@ -83,9 +83,9 @@ class Crowd(msgspec.Struct, frozen=True, gc=False):
 
 
 class ZoneContext(msgspec.Struct, frozen=True):
-    """What sensors last said of a zone: quantity -> (value, at_ms), and counter -> the flow of people that it sees.
+    """Newest sensor values of a zone: quantity -> (value, at_ms), and counter -> flow of people.
 
-    Both are bounded: by the quantities that have a canonical unit, and by the counters that the config places here.
+    Both are bounded: by the quantities with a canonical unit, and by the counters that the config assigns to the zone.
     """
 
     readings: Mapping[str, tuple[float, int]] = {}
@@ -93,7 +93,7 @@ class ZoneContext(msgspec.Struct, frozen=True):
 
 
 class Surroundings(NamedTuple):
-    """What a zone's context tells at one moment, None where it is silent or too old; `age_min` is that of the oldest that is told."""
+    """Fresh sensor values of a zone, None for missing or outdated ones; `age_min` is the age of the oldest one."""
 
     weather: Weather | None
     temperature_c: float | None
@@ -104,30 +104,30 @@ class Surroundings(NamedTuple):
 
 
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
-    """Whether this person's word covers `purpose` at this moment."""
+    """Whether the person's consent covers `purpose` at `now_ms`."""
     return purpose in context.purposes and not has_expired(context.consent_expires_at_ms, now_ms)
 
 
 def may_be_offered(purposes: Sequence[Purpose]) -> bool:
-    """Whether triggers may go to this person: who must not be seen is not to be met where they are, either."""
+    """Whether triggers may be sent: an offer depends on the person's zone, so it needs consent to presence as well."""
     return "presence" in purposes and "offers" in purposes
 
 
 def may_be_remembered(purposes: Sequence[Purpose]) -> bool:
-    """Whether their ended visits are kept: a history of places is there to learn from, and only of who may be seen at all."""
+    """Whether ended visits may be kept: they are used for learning, so this needs consent to presence and to learning."""
     return "presence" in purposes and "learning" in purposes
 
 
 def has_expired(expires_at_ms: int | None, now_ms: int) -> bool:
-    """Whether a word that holds until then (None: until taken back) has run out."""
+    """Whether a consent with this expiry (None: no expiry) has expired."""
     return expires_at_ms is not None and now_ms >= expires_at_ms
 
 
-def consented(
+def with_consent(
     before: SubjectContext | None, subject: str, consent: Consent, tags: tuple[str, ...], now_ms: int, irks: tuple[str, ...] = ()
 ) -> SubjectContext:
-    """The context after a (renewed) yes. What they tell of their habits replaces what was told or seen before for those kinds."""
-    told = {
+    """The context after a first or renewed consent. Stated visits a month replace the known rate of their kinds of place."""
+    stated = {
         kind: VisitRate(min(max(rate, 0.0), limits.VISITS_MONTH_MAX), now_ms)
         for kind, rate in consent.visits_month.items()
         if math.isfinite(rate)
@@ -143,56 +143,56 @@ def consented(
         consent_expires_at_ms=consent.expires_at_ms,
         tags=tags,
         irks=irks,
-        visits={**(before.visits if before else {}), **told},
+        visits={**(before.visits if before else {}), **stated},
         contacts=before.contacts if before else (),
     )
 
 
 def is_stale(before: SubjectContext | None, consent: Consent) -> bool:
-    """Whether a consent was overtaken by a later word from the same start of the same device."""
+    """Whether a later consent of the same boot of the device is already known."""
     return before is not None and before.consent_boot == consent.envelope.boot and consent.envelope.seq <= before.consent_seq
 
 
 def visits_month(context: SubjectContext, now_ms: int) -> dict[OfferKind, float]:
-    """Visits a month by kind of place, as of now."""
+    """Visits a month by kind of place, at `now_ms`."""
     return {kind: _decayed(rate, now_ms) for kind, rate in context.visits.items()}
 
 
-def visited(context: SubjectContext, kind: OfferKind, now_ms: int) -> SubjectContext:
+def with_visit(context: SubjectContext, kind: OfferKind, now_ms: int) -> SubjectContext:
     """Count one visit to a place of `kind`."""
     before = context.visits.get(kind)
     rate = min(1.0 + (_decayed(before, now_ms) if before else 0.0), limits.VISITS_MONTH_MAX)
     return msgspec.structs.replace(context, visits={**context.visits, kind: VisitRate(rate, now_ms)})
 
 
-def contacted(context: SubjectContext, contact: Contact) -> SubjectContext:
-    """Remember that an offer was proposed."""
+def with_contact(context: SubjectContext, contact: Contact) -> SubjectContext:
+    """Add a proposed offer; the newest CONTACTS_KEPT_MAX are kept."""
     return msgspec.structs.replace(context, contacts=(*context.contacts, contact)[-limits.CONTACTS_KEPT_MAX :])
 
 
-def greater(before: AnswerKind | None, answer: AnswerKind) -> AnswerKind:
-    """The answer that stands after another one has come."""
+def weightier(before: AnswerKind | None, answer: AnswerKind) -> AnswerKind:
+    """The answer that counts, of an earlier and a new one; see ANSWER_WEIGHTS."""
     return before if before is not None and ANSWER_WEIGHTS[before] > ANSWER_WEIGHTS[answer] else answer
 
 
-def answered(context: SubjectContext, decision: str, answer: AnswerKind) -> SubjectContext:
-    """Remember what they answered to an offer."""
+def with_answer(context: SubjectContext, decision: str, answer: AnswerKind) -> SubjectContext:
+    """Set the answer to a proposed offer."""
     contacts = tuple(
         msgspec.structs.replace(contact, answer=answer) if contact.decision == decision else contact for contact in context.contacts
     )
     return msgspec.structs.replace(context, contacts=contacts)
 
 
-def reading(context: ZoneContext, quantity: str, value: float, at_ms: int) -> ZoneContext:
-    """Keep the latest value of a quantity; one from before it changes nothing."""
+def with_reading(context: ZoneContext, quantity: str, value: float, at_ms: int) -> ZoneContext:
+    """Set the value of a quantity; a reading older than the known one changes nothing."""
     before = context.readings.get(quantity)
     if before is not None and at_ms < before[1]:
         return context
     return msgspec.structs.replace(context, readings={**context.readings, quantity: (value, at_ms)})
 
 
-def counted(context: ZoneContext, counter: str, people: int, now_ms: int) -> ZoneContext:
-    """Fold one report of a counter into the flow that it sees."""
+def with_count(context: ZoneContext, counter: str, people: int, now_ms: int) -> ZoneContext:
+    """Fold one report of a counter into its flow."""
     before = context.crowds.get(counter)
     if before is None or not 0 <= now_ms - before.at_ms <= CROWD_MS_MAX:
         return msgspec.structs.replace(context, crowds={**context.crowds, counter: Crowd(None, now_ms)})
@@ -201,21 +201,21 @@ def counted(context: ZoneContext, counter: str, people: int, now_ms: int) -> Zon
     if before.per_hour is None:
         flow = None if lives == 0.0 else people * HOUR_MS / max(now_ms - before.at_ms, CROWD_FIRST_MS)
     else:
-        # The exact mean of a flow that was steady between the two reports; two reports at one moment (of a batch) just add up.
+        # Exact for a constant flow between the two reports; reports with the same time (of one batch) add up.
         share = 1.0 if lives == 0.0 else (1.0 - fade) / lives
         flow = before.per_hour * fade + people * HOUR_MS / CROWD_MEAN_MS * share
     return msgspec.structs.replace(context, crowds={**context.crowds, counter: Crowd(flow, now_ms)})
 
 
-def together(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
-    """What is known of a zone: its own fresh readings and counters, and where they are silent those of the whole site."""
+def merged(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
+    """The readings and counters of a zone; where it has no fresh ones, those of the whole site."""
     fresh = {quantity: (value, at_ms) for quantity, (value, at_ms) in zone.readings.items() if not is_outdated(quantity, at_ms, now_ms)}
     crowds = zone.crowds if _flow(zone, now_ms) is not None else site.crowds
     return ZoneContext({**site.readings, **fresh}, crowds)
 
 
-def moved(context: ZoneContext, step_ms: int) -> ZoneContext:
-    """The context with all its moments moved, as a set clock moves them."""
+def rebased(context: ZoneContext, step_ms: int) -> ZoneContext:
+    """The context with all its times moved by `step_ms`, after the clock was set."""
     return ZoneContext(
         {quantity: (value, at_ms + step_ms) for quantity, (value, at_ms) in context.readings.items()},
         {counter: Crowd(crowd.per_hour, crowd.at_ms + step_ms) for counter, crowd in context.crowds.items()},
@@ -223,21 +223,21 @@ def moved(context: ZoneContext, step_ms: int) -> ZoneContext:
 
 
 def is_outdated(quantity: str, at_ms: int, now_ms: int) -> bool:
-    """Whether a reading of that moment no longer says how things are."""
+    """Whether a reading of that time is too old to be used."""
     return now_ms - at_ms > FRESH_MS.get(quantity, READING_MS_MAX)
 
 
 def latest(context: ZoneContext, quantity: str, now_ms: int) -> float | None:
-    """The latest value of a quantity unless it is too old to mean anything."""
+    """The newest value of a quantity, or None if it is unknown or outdated."""
     known = _fresh(context, quantity, now_ms)
     return known[0] if known else None
 
 
 def surroundings(context: ZoneContext, now_ms: int) -> Surroundings:
-    """All that a situation is told of a zone, each as long as it is fresh, and how old the oldest of it is."""
-    told = {name: known for name in SITUATION_QUANTITIES if (known := _fresh(context, name, now_ms)) is not None}
+    """Fresh sensor values of a zone, and the age of the oldest one."""
+    used = {name: known for name in SITUATION_QUANTITIES if (known := _fresh(context, name, now_ms)) is not None}
     flow = _flow(context, now_ms)
-    ages_ms = [now_ms - at_ms for _, at_ms in (*told.values(), *([flow] if flow else []))]
+    ages_ms = [now_ms - at_ms for _, at_ms in (*used.values(), *([flow] if flow else []))]
     return Surroundings(
         weather=weather(context, now_ms),
         temperature_c=latest(context, "temperature", now_ms),
@@ -249,7 +249,7 @@ def surroundings(context: ZoneContext, now_ms: int) -> Surroundings:
 
 
 def weather(context: ZoneContext, now_ms: int) -> Weather | None:
-    """Sunny, rainy or snowy, from precipitation and temperature; None without a fresh precipitation reading."""
+    """Sunny, rainy or snowy, from precipitation and temperature; None without a fresh reading of precipitation."""
     rain = latest(context, "precipitation", now_ms)
     if rain is None:
         return None
@@ -260,13 +260,13 @@ def weather(context: ZoneContext, now_ms: int) -> Weather | None:
 
 
 def _fresh(context: ZoneContext, quantity: str, now_ms: int) -> tuple[float, int] | None:
-    """The latest value and its moment, unless that is too long ago."""
+    """The newest value and its time, or None if it is unknown or outdated."""
     known = context.readings.get(quantity)
     return None if known is None or is_outdated(quantity, known[1], now_ms) else known
 
 
 def _flow(context: ZoneContext, now_ms: int) -> tuple[float, int] | None:
-    """People an hour past all counters that still speak, and the moment of the one that has been silent longest."""
+    """People an hour past all counters that reported within CROWD_MS_MAX, and the oldest time of their reports; None without any."""
     known = [
         (crowd.per_hour, crowd.at_ms)
         for crowd in context.crowds.values()
@@ -276,6 +276,6 @@ def _flow(context: ZoneContext, now_ms: int) -> tuple[float, int] | None:
 
 
 def _decayed(rate: VisitRate, now_ms: int) -> float:
-    if rate.at_ms < limits.CLOCK_FLOOR_MS <= now_ms:  # told before the clock was set: nobody knows how long ago, but not since 1970
+    if rate.at_ms < limits.CLOCK_FLOOR_MS <= now_ms:  # stated before the clock was set, so its age is unknown
         return rate.per_month
     return rate.per_month * math.exp(-max(0, now_ms - rate.at_ms) / MONTH_MS)

@@ -15,7 +15,7 @@ import msgspec
 from gateway.core import context as contexts
 from gateway.core import limits, presence, privacy, schedule
 from gateway.core.channels import CREATIVE
-from gateway.core.consent import consented, forget
+from gateway.core.consent import apply_consent, forget
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.policy.choose import Scorer, decide
@@ -24,7 +24,7 @@ from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.site import Site, fix_in
-from gateway.core.state import Changes, FactRow, Place, State, Trigger
+from gateway.core.state import Changes, FactRow, PresenceKey, State, Trigger
 from gateway.core.types import (
     Answer,
     Consent,
@@ -85,7 +85,7 @@ class _Batch(UnitOfWork):
 
     def _sighting(self, sighting: Sighting) -> Discard | None:
         """Fold a sighting; either an anchor scanner heard a tag, or a phone heard an anchor beacon."""
-        heard_ms = None
+        observed_ms = None
         zone = self.site.anchors.get(sighting.hearer)
         if zone is not None:
             anchor, subject = sighting.hearer, self.subject_heard(sighting.heard)
@@ -96,17 +96,17 @@ class _Batch(UnitOfWork):
                 return Discard.UNMAPPED_ANCHOR
             subject = self.subject_of(sighting.hearer)
         if sighting.at_ms is not None and (subject is not None or anchor == sighting.hearer):
-            heard_ms = self.moment(sighting.hearer, sighting.at_ms)
-            if self._is_late(heard_ms):
+            observed_ms = self.moment(sighting.hearer, sighting.at_ms)
+            if self._is_late(observed_ms):
                 return Discard.LATE
         if subject is None:
             return Discard.NOT_CONSENTED
         rules, before = self.site.presence, self.presence((subject, zone))
-        step = presence.heard(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, heard_ms)
+        step = presence.fold_sighting(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, observed_ms)
         if step[1] is not None:
             step, losers = presence.arbitrate(step, self.elsewhere(subject, zone), self.now_ms, rules)
             for loser in losers:
-                self._step((subject, loser.zone), loser, presence.ended(loser, rules))
+                self._step((subject, loser.zone), loser, presence.end(loser, rules))
         self._step((subject, zone), before, step)
         return None
 
@@ -124,8 +124,8 @@ class _Batch(UnitOfWork):
         for zone in self.site.fix_zones:
             known = fix_in(zone, position)
             if known is not None:
-                place, before = (subject, zone.id), self.presence((subject, zone.id))
-                self._step(place, before, presence.fixed(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
+                key, before = (subject, zone.id), self.presence((subject, zone.id))
+                self._step(key, before, presence.fold_fix(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
         return None
 
     def _measured(self, measured: Reading | Count) -> Discard | None:
@@ -133,31 +133,31 @@ class _Batch(UnitOfWork):
         zone = self.site.devices.get(measured.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
-        here = self.place(zone)
+        here = self.zone_context(zone)
         if isinstance(measured, Reading):
             at_ms = self.moment(measured.device, measured.at_ms)
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
                 return Discard.LATE
-            self.out.sensors.places[zone] = contexts.reading(here, measured.quantity, measured.value, at_ms)
+            self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
             return None
         if measured.what != "people":
             return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
-        self.out.sensors.places[zone] = contexts.counted(here, measured.device, measured.count, self.now_ms)
+        self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
 
-    def _step(self, place: Place, before: Presence | None, step: Step) -> None:
+    def _step(self, key: PresenceKey, before: Presence | None, step: Step) -> None:
         after, transition = step
-        subject = self.context(place[0]) if transition is not None else None
-        if transition is not None and not self.may_see(place[0]):
+        subject = self.context(key[0]) if transition is not None else None
+        if transition is not None and not self.may_see(key[0]):
             # The consent no longer covers presence: the visit ends here, and an approach leaves no trace.
             was_in = before is not None and before.entered_ms is not None
             after, transition = None, msgspec.structs.replace(transition, kind="left") if was_in else None
         if transition is not None:
             self._transition(transition, subject)
         if after is not before:
-            self._presences[place] = after
+            self._presences[key] = after
 
     def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
         """Record a transition, and decide on an offer when somebody entered or dwelled."""
@@ -167,7 +167,7 @@ class _Batch(UnitOfWork):
         self._decide(subject, transition.zone, transition.kind)
         kind = self.site.zones[transition.zone].kind
         if transition.kind == "dwelled" and kind is not None:
-            self.out.people.contexts[subject.subject] = contexts.visited(self.context(subject.subject) or subject, kind, self.now_ms)
+            self.out.people.contexts[subject.subject] = contexts.with_visit(self.context(subject.subject) or subject, kind, self.now_ms)
 
     def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion) -> None:
         request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site)
@@ -177,7 +177,7 @@ class _Batch(UnitOfWork):
         self.out.counts.count("decisions")
         if decision.offer is None:
             return
-        self.out.people.contexts[subject.subject] = contexts.contacted(subject, Contact(decision.id, decision.offer, self.now_ms))
+        self.out.people.contexts[subject.subject] = contexts.with_contact(subject, Contact(decision.id, decision.offer, self.now_ms))
         expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
         if subject.consent_expires_at_ms is not None:
             expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
@@ -216,7 +216,7 @@ class _Batch(UnitOfWork):
             case Answer():
                 return self._answer(fact)
             case Consent():
-                return consented(self, fact)
+                return apply_consent(self, fact)
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -244,8 +244,8 @@ class _Batch(UnitOfWork):
             return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return Discard.NOT_CONSENTED
-        standing = contexts.greater(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
-        self.out.people.contexts[subject.subject] = contexts.answered(subject, answer.decision, standing)
+        standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
+        self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
         self.out.decisions.answers[answer.decision] = standing
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
@@ -255,12 +255,12 @@ class _Batch(UnitOfWork):
 
     def _time_passed(self) -> Discard | None:
         for present in self.state.visits.due(self.now_ms):
-            place = (present.subject, present.zone)
-            before = self.presence(place)
+            key = (present.subject, present.zone)
+            before = self.presence(key)
             if before is not None and before.due_at_ms <= self.now_ms:
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
-                self._step(place, before, presence.expire(before, self.now_ms, rules) if may_see else presence.ended(before, rules))
+                self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):

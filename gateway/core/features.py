@@ -1,8 +1,7 @@
-"""FEATURES: the one table that training and serving both read.
+"""FEATURES: the table of a model's input columns, shared by training and serving.
 
-A model is only as true as the row it is shown. The workstation fills a `Situation` from history, the
-gateway fills one from its context, and both turn it into numbers here; `SCHEMA_HASH` travels in the
-bundle, and a gateway whose table differs refuses the model. Unknown is NaN, never a made-up value.
+The workstation fills a `Situation` from history, the gateway from its context, and both convert it to numbers here. `SCHEMA_HASH` is
+part of the bundle; a gateway with another table refuses the model. Unknown values are NaN.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ Weather = Literal["sunny", "rainy", "snowy"]
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """One subject, one offer, one moment. `visits_month` is visits a month by kind of place.
+    """One subject, one offer and one time. `visits_month` is visits a month by kind of place.
 
-    What is known of the zone has a default, because a history of answers seldom knows it: `noise_dba` and `pm2_5_ug_m3` are the
-    latest levels, `crowd_per_hour` is how many people pass the zone's counters (a flow; see `gateway.core.context.Crowd`), and
-    `context_age_min` is how old the oldest of the readings is that this situation was told.
+    Sensor values of the zone have a default, because a history of answers seldom holds them: `noise_dba` and `pm2_5_ug_m3` are the
+    newest levels, `crowd_per_hour` is the flow of people past the zone's counters (see `gateway.core.context.Crowd`), and
+    `context_age_min` is the age of the oldest of these readings.
     """
 
     hour: float
@@ -45,14 +44,14 @@ class Situation(msgspec.Struct, frozen=True):
 
 
 class Feature(NamedTuple):
-    """A column: its name, its unit, and how it is read off a situation."""
+    """A column: name, unit, and the function that reads its value from a situation."""
 
     name: str
     unit: str
     read: Callable[[Situation], float]
 
 
-def _known(value: float | None) -> float:
+def _nan_if_none(value: float | None) -> float:
     return math.nan if value is None else value
 
 
@@ -69,7 +68,7 @@ def _is_weather(weather: Weather) -> Callable[[Situation], float]:
 
 
 def _visits(kind: OfferKind) -> Callable[[Situation], float]:
-    return lambda situation: _known(situation.visits_month.get(kind))
+    return lambda situation: _nan_if_none(situation.visits_month.get(kind))
 
 
 KINDS: tuple[OfferKind, ...] = tuple(kind for kind in get_args(OfferKind) if kind != "other")
@@ -78,16 +77,16 @@ FEATURES: tuple[Feature, ...] = (
     Feature("hour", "h", lambda situation: situation.hour),
     Feature("travel", "min", lambda situation: situation.travel_min),
     Feature("expiry", "h", lambda situation: situation.expiry_hours),
-    Feature("temperature", "°C", lambda situation: _known(situation.temperature_c)),
+    Feature("temperature", "°C", lambda situation: _nan_if_none(situation.temperature_c)),
     *(Feature(f"weather_{weather}", "0/1", _is_weather(weather)) for weather in get_args(Weather)),
     *(Feature(f"heading_{heading}", "0/1", _is_heading(heading)) for heading in get_args(Heading)),
     *(Feature(f"offer_{kind}", "0/1", _is_offer(kind)) for kind in KINDS),
     *(Feature(f"visits_{kind}", "1/month", _visits(kind)) for kind in KINDS),
-    Feature("visits_this_kind", "1/month", lambda situation: _known(situation.visits_month.get(situation.offer_kind))),
-    Feature("noise", "dB(A)", lambda situation: _known(situation.noise_dba)),
-    Feature("air", "µg/m³ PM2.5", lambda situation: _known(situation.pm2_5_ug_m3)),
-    Feature("crowd", "people/h", lambda situation: _known(situation.crowd_per_hour)),
-    Feature("context_age", "min", lambda situation: _known(situation.context_age_min)),
+    Feature("visits_this_kind", "1/month", lambda situation: _nan_if_none(situation.visits_month.get(situation.offer_kind))),
+    Feature("noise", "dB(A)", lambda situation: _nan_if_none(situation.noise_dba)),
+    Feature("air", "µg/m³ PM2.5", lambda situation: _nan_if_none(situation.pm2_5_ug_m3)),
+    Feature("crowd", "people/h", lambda situation: _nan_if_none(situation.crowd_per_hour)),
+    Feature("context_age", "min", lambda situation: _nan_if_none(situation.context_age_min)),
 )
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
@@ -95,7 +94,7 @@ NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 SCHEMA_HASH: str = hashlib.blake2b(
     "\n".join(f"{feature.name}\t{feature.unit}" for feature in FEATURES).encode(), digest_size=16
 ).hexdigest()
-"""Identifies names, units and order. Changing how a column is read must also change its name."""
+"""Identifies names, units and order. A column that is read in another way must also get another name."""
 
 
 def row(situation: Situation) -> list[float]:
@@ -104,6 +103,6 @@ def row(situation: Situation) -> list[float]:
 
 
 def matrix(situations: Sequence[Situation]) -> NDArray[np.float32]:
-    """Feature rows as float32, shape (len(situations), len(FEATURES)): what the model is given."""
+    """Feature rows as float32, shape (len(situations), len(FEATURES)): the model's input."""
     rows = [row(situation) for situation in situations]
     return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(FEATURES))

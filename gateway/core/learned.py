@@ -1,8 +1,8 @@
-"""What history taught, beside the model: patterns with a value, and a start for the model that learns from each answer.
+"""Learned artefacts beside the model: patterns with a value, and priors for the online model that learns from each answer.
 
-Both are written on a workstation (`models/patterns`, `models/propensity`) and travel in a bundle. The shapes stand here
-so that both ends mean the same; what a shape alone cannot say (edges that rise, counts that fit them, offers that exist) is
-asked by the two readers. Nobody's rows are in either: counts, sums and names of things.
+`models/patterns` and `models/propensity` write them on a workstation; the gateway reads them from a bundle. The shapes are declared here
+for both. The two parsers check what a shape cannot express: rising edges, as many counts as bins, offers of the campaign. Both artefacts
+hold counts, sums and names of things, and no rows of people.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from gateway.core.ids import Id
 
 PATTERNS_FORMAT = 1
 PATTERNS_MAX = 10_000
-_FLOAT32_MAX = 3.4028235e38  # a model's columns are float32, so an edge beyond that parts nothing
-_COUNT_MAX = 1e12  # rows; added up a thousand times still exact
-SCORE_EDGES = tuple(step / 2 for step in range(-6, 7))  # of the plain sum, in log-odds
+_FLOAT32_MAX = 3.4028235e38  # feature values are float32, so no value lies beyond such an edge
+_COUNT_MAX = 1e12  # rows; a thousand such counts still add up exactly in a double
+SCORE_EDGES = tuple(step / 2 for step in range(-6, 7))  # bins of the uncalibrated score, in log-odds
 SCORE_BINS = len(SCORE_EDGES) + 1
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_CHARS_MAX)]
@@ -32,7 +32,10 @@ Edge = Annotated[float, Meta(ge=-_FLOAT32_MAX, le=_FLOAT32_MAX)]
 
 
 class Pattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """After `left` comes `right`, and the money that is expected from proposing it, in minor units over the span that it was mined on."""
+    """The rule `left` -> `right`, with `worth_minor`, the value expected from proposing it.
+
+    Amounts are in minor units of money, over the time span of the data that the rule was mined from.
+    """
 
     left: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)]
     right: Name
@@ -44,14 +47,14 @@ class Pattern(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PatternFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What travels: patterns with a value, and nothing else."""
+    """The content of `patterns.json`."""
 
     format: Annotated[int, Meta(ge=PATTERNS_FORMAT, le=PATTERNS_FORMAT)]
     patterns: Annotated[tuple[Pattern, ...], Meta(max_length=PATTERNS_MAX)]
 
 
 class Predictor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One column: `edges` of its bins, and how often each bin was taken and refused; the unknown stand after the last bin."""
+    """One feature: `edges` of its bins, and the number of offers taken and refused in each bin; unknown values are in one more bin."""
 
     name: Name
     edges: Annotated[tuple[Edge, ...], Meta(max_length=254)]
@@ -61,7 +64,7 @@ class Predictor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfferPriors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The counts of one offer. `score_taken` and `score_refused` count what became of answers by the sum that they had."""
+    """The counts of one offer. `score_taken` and `score_refused` count its answers by bin of the uncalibrated score (SCORE_EDGES)."""
 
     offer: Id
     predictors: Annotated[tuple[Predictor, ...], Meta(max_length=len(features.FEATURES))]
@@ -77,7 +80,7 @@ _Priors = Annotated[tuple[OfferPriors, ...], Meta(max_length=limits.OFFERS_MAX)]
 
 
 def parse_patterns(content: bytes) -> tuple[Pattern, ...]:
-    """The patterns in `content` (JSON); ValueError names the first that may not travel."""
+    """The patterns in `content` (JSON). Raises ValueError that names the first invalid one."""
     try:
         return msgspec.json.decode(content, type=PatternFile).patterns
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -85,32 +88,33 @@ def parse_patterns(content: bytes) -> tuple[Pattern, ...]:
 
 
 def parse_priors(content: bytes, offers: Collection[str]) -> tuple[OfferPriors, ...]:
-    """The starts in `content` (JSON), each for another of `offers`; ValueError names the first fault."""
+    """The priors in `content` (JSON), at most one for each of `offers`. Raises ValueError that names the first fault."""
     try:
         priors = msgspec.json.decode(content, type=_Priors)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)[:300]) from error
-    _once([of.offer for of in priors], offers, "an offer of the campaign")
-    for of in priors:
-        _once([predictor.name for predictor in of.predictors], features.NAMES, f"a feature (offer {of.offer!r})")
-        for predictor in of.predictors:
-            _check_bins(of.offer, predictor)
+    _check_names([prior.offer for prior in priors], offers, "an offer of the campaign")
+    for prior in priors:
+        _check_names([predictor.name for predictor in prior.predictors], features.NAMES, f"a feature (offer {prior.offer!r})")
+        for predictor in prior.predictors:
+            _check_bins(prior.offer, predictor)
     return priors
 
 
-def _once(names: Sequence[str], known: Collection[str], what: str) -> None:
-    for at, name in enumerate(names):
+def _check_names(names: Sequence[str], known: Collection[str], what: str) -> None:
+    """Raise ValueError for a name that is not in `known`, or that occurs twice."""
+    for index, name in enumerate(names):
         if name not in known:
             raise ValueError(f"{name!r} is not {what}")
-        if name in names[:at]:
-            raise ValueError(f"{name!r} stands there twice")
+        if name in names[:index]:
+            raise ValueError(f"{name!r} occurs twice")
 
 
 def _check_bins(offer: str, predictor: Predictor) -> None:
-    """So many edges part one bin more, and one more is for the unknown."""
+    """Raise ValueError if the edges do not rise, or if there are not as many counts as bins: edges + 1, and one for unknown values."""
     where = f"{predictor.name} of {offer!r}"
     if any(left >= right for left, right in zip(predictor.edges, predictor.edges[1:], strict=False)):
         raise ValueError(f"the edges of {where} do not rise")
     if not len(predictor.taken) == len(predictor.refused) == len(predictor.edges) + 2:
-        counts = f"{len(predictor.taken)} and {len(predictor.refused)} bins"
-        raise ValueError(f"{where} has {len(predictor.edges)} edges, but counts for {counts}")
+        counts = f"counts for {len(predictor.taken)} and {len(predictor.refused)} bins"
+        raise ValueError(f"{where} has {len(predictor.edges)} edges, but {counts}: two more bins than edges are needed")

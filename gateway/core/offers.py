@@ -1,7 +1,7 @@
-"""What may be proposed, and how often: the campaign part of a bundle.
+"""Campaigns: offers and contact policy, the campaign part of a bundle.
 
 Amounts are in minor units of one currency (cents); local times are minutes since midnight in the
-site's time zone. Everything is checked once, when the bundle is opened.
+site's time zone. All values are checked once, when the bundle is opened.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One offer: proposed in any of `zones`, handed in at the zone `shop` within `expiry_hours`.
+    """One offer: proposed in any of `zones`, redeemable in the zone `shop` within `expiry_hours`.
 
     `value_minor` is the margin that an accepted offer is expected to bring.
-    `per_person_day_max` caps how often one person is proposed it in one local day.
+    `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
     """
 
     id: Id
@@ -40,11 +40,11 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for all offers together.
+    """Contact policy for all offers together.
 
-    Silence is worth 0, so an offer has to earn more than `contact_cost_minor` in expectation.
-    Quiet hours wrap around midnight when `quiet_from` is later than `quiet_until`; equal means none.
-    Caps are counted on the contacts that are kept of a person, so no cap may be above their number.
+    The value of silence is 0, so an offer needs an expected margin above `contact_cost_minor`.
+    Quiet hours wrap around midnight if `quiet_from` is later than `quiet_until`; equal values mean no quiet hours.
+    Caps are counted on the stored contacts of a person, so no cap may exceed CONTACTS_KEPT_MAX.
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
@@ -57,7 +57,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Offers and the policy that holds between them."""
+    """Offers and their contact policy. Raises ValueError for duplicate ids, reversed dates and offers without zones."""
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
     policy: Policy = Policy()
@@ -66,9 +66,9 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         seen: set[str] = set()
         for offer in self.offers:
             if offer.id in seen:
-                raise ValueError(f"offer {offer.id!r} stands twice")
+                raise ValueError(f"offer {offer.id!r} occurs twice")
             if offer.ends_ms <= offer.starts_ms:
                 raise ValueError(f"offer {offer.id!r} ends before it starts")
             if not offer.zones:
-                raise ValueError(f"offer {offer.id!r} has no zone to be proposed in")
+                raise ValueError(f"offer {offer.id!r} has no zones")
             seen.add(offer.id)

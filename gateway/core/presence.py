@@ -1,11 +1,10 @@
-"""From noisy radio to calm visits: one state machine per subject and zone, and a word between zones.
+"""Visits from sightings and position fixes: a state machine per subject and zone, and arbitration between zones.
 
-A subject enters a zone when any of its anchors hears them clearly (mean power of the last samples, see radio.py), stays
-while any still hears them at all well (hysteresis), and has left once every anchor has been silent for `exit_after_ms`.
-Leaving is an absence: nothing arrives to say it, so each presence names the moment `due_at_ms` at which time itself must
-be asked. Zones that hear the same person compete (`arbitrate`): one visit by radio at a time, in the nearest zone, and a
-neighbour takes over only with a margin that lasts. A sighting counts for the moment at which it was heard, so one that
-comes late, twice or out of order tells no more than it knows.
+A subject enters a zone when the level at one of its anchors (mean power of the last samples, see radio.py) reaches `enter_dbm`, stays
+while a level is at least `exit_dbm` (hysteresis), and has left after `exit_after_ms` without such a sighting at any anchor. No message
+arrives when a subject leaves, so each presence states the time `due_at_ms` at which `expire` must be called. Zones compete for a subject
+(`arbitrate`): there is one visit by radio at a time, in the zone with the highest level, and another zone takes over only with a margin.
+A sighting counts at the time at which it was received by radio, so late, repeated and reordered ones change nothing else.
 """
 
 from __future__ import annotations
@@ -16,26 +15,25 @@ from typing import Literal
 
 import msgspec
 
-from gateway.core.radio import HAIR_DB, Sample, certainty, mean_dbm, milliwatts, spread_db
+from gateway.core.radio import ROUNDING_DB, Sample, mean_dbm, mean_sd_db, milliwatts, normal_cdf
 
 TransitionKind = Literal["entered", "dwelled", "left"]
 
-SAMPLES_KEPT = 5  # of real traces' filters the best that answers within two samples: see tests/presence/boards.py
-SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # where they come faster, these are better known
-WINDOW_MS = 15_000  # older samples say where somebody was
-FIX = "fix"  # stands among the anchors of a presence that a position fix or a region began
-UNKNOWN_CONFIDENCE = 0.5  # of a visit taken up again after a restart
-HANDOFF_MS = 300_000  # who is called back so soon after being called away may be standing between two zones
-HANDOFFS_MAX = 2  # then the margin grows no more: who really goes to and fro is heard some 19 dB better where they are
+SAMPLES_KEPT = 5  # the best filter on real traces that reacts within two samples: see tests/presence/boards.py
+SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # at higher rates: samples within this time, at most so many
+WINDOW_MS = 15_000  # older samples show a past position
+FIX = "fix"  # the key in `samples` of a presence that a position fix or a region crossing began
+UNKNOWN_CONFIDENCE = 0.5  # of a visit restored after a restart
+HANDOFF_MS = 300_000  # a hand-off back within this time suggests a position between two zones
+HANDOFFS_MAX = 2  # the margin grows no further: a person who really changes zones has a level some 19 dB higher in the new one
 
 
 class PresenceRules(msgspec.Struct, frozen=True):
     """Thresholds in dBm and times in milliseconds; `samples_min` samples are needed to enter.
 
-    `margin_db` is by how much another zone must hear them better to call them away from the one they are in, and twice
-    that (up to three times, if they were tossed to and fro) to call them back. `offset_db` is added
-    to whatever an anchor hears (or is heard with). `fix_zones` have no anchors: silence there is `fix_exit_after_ms`,
-    because a phone that lies still tells no position.
+    A zone takes over a subject from another one if its level is `margin_db` higher; twice that (three times after repeated hand-offs)
+    to return to the previous zone. `offset_db` is added to the levels at an anchor, or of an anchor. `fix_zones` have no anchors; a visit
+    there ends after `fix_exit_after_ms`, because a phone that does not move sends no position.
     """
 
     enter_dbm: float = -75.0
@@ -49,16 +47,16 @@ class PresenceRules(msgspec.Struct, frozen=True):
     offset_db: Mapping[str, float] = {}
 
     def silence_ms(self, zone: str) -> int:
-        """How long silence must last in a zone before it means absence."""
+        """The time without an observation after which a visit to `zone` ends."""
         return self.fix_exit_after_ms if zone in self.fix_zones else self.exit_after_ms
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """A subject in, or on the way into, a zone. `entered_ms` is None until they are in.
+    """A subject in a zone, or on the way into it (`entered_ms` is None).
 
-    `samples` are the last ones by anchor in the order heard; `previous_zone` is the zone
-    that they left for this one, `handoffs` how often in a row they were soon called back; `heard` is how many sightings and
-    fixes spoke for it.
+    `samples` are the newest ones by anchor, oldest first. `previous_zone` is the zone of the visit that ended when this one began, and
+    `handoffs` the number of hand-offs in a row back to the previous zone within HANDOFF_MS. `observations` is the number of sightings
+    and fixes behind the presence.
     """
 
     subject: str
@@ -70,15 +68,15 @@ class Presence(msgspec.Struct, frozen=True):
     samples: Mapping[str, tuple[Sample, ...]] = {}
     confidence: float = UNKNOWN_CONFIDENCE
     previous_zone: str | None = None
-    heard: int = 0
+    observations: int = 0
     handoffs: int = 0
 
 
 class Transition(msgspec.Struct, frozen=True):
-    """A change that a visit is made of. `at_ms` of leaving is when they were last heard, yet never before they had dwelled.
+    """The start, dwell or end of a visit. `at_ms` of an end is the time of the last observation, but not before a recorded dwell.
 
-    `confidence` (0 to 1) is how likely they were within the zone's reach, and in no other zone, when the visit began; `heard` is
-    by how many sightings and fixes the zone knows of them so far.
+    `confidence` is the probability (0 to 1) that the subject was in range of this zone and of no nearer one when the visit began.
+    `observations` is the number of sightings and fixes so far.
     """
 
     subject: str
@@ -87,14 +85,14 @@ class Transition(msgspec.Struct, frozen=True):
     at_ms: int
     entered_ms: int
     confidence: float = UNKNOWN_CONFIDENCE
-    heard: int = 0
+    observations: int = 0
 
 
 Step = tuple[Presence | None, Transition | None]
-"""The next state (None: forget it) and what changed for the outside, if anything."""
+"""The next presence (None: delete it) and the transition, if there is one."""
 
 
-def heard(
+def fold_sighting(
     presence: Presence | None,
     subject: str,
     zone: str,
@@ -102,19 +100,19 @@ def heard(
     rssi_dbm: float,
     now_ms: int,
     rules: PresenceRules,
-    heard_ms: int | None = None,
+    observed_ms: int | None = None,
 ) -> Step:
-    """Fold one sighting by `anchor`, heard at `heard_ms` where that is stated. A sighting too weak to matter leaves everything as it was.
+    """Fold one sighting at `anchor`, received at `observed_ms` (None: now). A sighting below `exit_dbm` starts and extends nothing.
 
-    Whether they may enter is for `arbitrate` to say, if other zones hear them too.
+    If the step enters the zone, `arbitrate` decides against the other zones.
     """
     kept = presence.samples if presence is not None else {}
-    at_ms = now_ms if heard_ms is None or heard_ms > now_ms else heard_ms
+    at_ms = now_ms if observed_ms is None or observed_ms > now_ms else observed_ms
     sample = (at_ms, milliwatts(rssi_dbm + rules.offset_db.get(anchor, 0.0)))
     window = kept.get(anchor, ())
-    if heard_ms is not None and sample in window:
-        return presence, None  # a copy
-    window = _with(window, sample, now_ms)
+    if observed_ms is not None and sample in window:
+        return presence, None  # a repetition
+    window = _add_sample(window, sample, now_ms)
     level = mean_dbm(window)
     if level < rules.exit_dbm:
         if presence is None:
@@ -123,14 +121,14 @@ def heard(
     samples = {**kept, anchor: window}
     if presence is None:
         presence = Presence(subject, zone, at_ms, now_ms + rules.exit_after_ms)
-    # Strong samples of before lift the mean for a while; that they are still there is for this one to say.
-    is_well = sample[1] >= milliwatts(rules.exit_dbm - HAIR_DB)
-    seen_ms = at_ms if is_well and at_ms > presence.seen_ms else presence.seen_ms
-    is_clear = is_well and level >= rules.enter_dbm and len(window) >= rules.samples_min
+    # Earlier strong samples keep the mean up for a while, so the sample itself must reach the threshold to extend the visit.
+    is_in_range = sample[1] >= milliwatts(rules.exit_dbm - ROUNDING_DB)
+    seen_ms = at_ms if is_in_range and at_ms > presence.seen_ms else presence.seen_ms
+    is_clear = is_in_range and level >= rules.enter_dbm and len(window) >= rules.samples_min
     if presence.entered_ms is None and is_clear and at_ms >= now_ms - WINDOW_MS:
-        confidence = certainty(level - rules.exit_dbm, spread_db(len(window)))
-        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.heard + 1)
-    # The timer in the database is not moved at each sighting: when it rings, `expire` sees how lately they were heard.
+        confidence = normal_cdf(level - rules.exit_dbm, mean_sd_db(len(window)))
+        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.observations + 1)
+    # `due_at_ms` stays as it is, to avoid a write for each sighting: `expire` looks at `seen_ms`.
     return Presence(
         subject,
         zone,
@@ -141,36 +139,36 @@ def heard(
         samples,
         presence.confidence,
         presence.previous_zone,
-        presence.heard + 1,
+        presence.observations + 1,
         presence.handoffs,
     ), None
 
 
 def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: PresenceRules) -> tuple[Step, list[Presence]]:
-    """What becomes of a wish to enter, given the subject's presences in other zones; and the visits that it ends.
+    """Decide whether a subject may enter a zone, given its presences in other zones; returns the step, and the visits that it ends.
 
-    Who is heard by nobody else goes in. A zone that hears them better without having let them in yet is waited for; the zone
-    they are in gives way to a clear lead, or at once when it hears nothing any more; calling somebody back takes a lead twice as clear,
-    and a clearer one each time, so that two zones that hear somebody about equally well do not toss them to and fro.
-    Fixes do not compete: a shop may well lie in a square.
+    The subject enters if no other zone has a fresh sample. It waits while a zone that it has not entered either has a higher level. It
+    leaves the zone that it is in if the new level leads by the margin, or if that zone has no fresh sample. Returning to the previous
+    zone needs twice the margin and more after each hand-off, so that a subject between two zones is not handed to and fro. Visits by
+    position fix do not compete: a shop may lie within a square.
     """
     challenger, transition = entering
     if challenger is None or transition is None:
         return entering, []
     zone = challenger.zone
-    mine, count = _loudest(challenger, now_ms)
+    level, count = _strongest(challenger, now_ms)
     losers: list[Presence] = []
     lead_db = math.inf
     for other in others:
         if other.zone in rules.fix_zones or set(other.samples) == {FIX}:
             continue
-        theirs, _ = _loudest(other, now_ms)
+        other_level, _ = _strongest(other, now_ms)
         if other.entered_ms is not None:
             losers.append(other)
-        lead_db = min(lead_db, mine - theirs)
-        if mine - theirs < _margin_db(other, zone, rules):
+        lead_db = min(lead_db, level - other_level)
+        if level - other_level < _margin_db(other, zone, rules):
             return (_waiting(challenger, rules), None), []
-    confidence = min(transition.confidence, certainty(lead_db, 2**0.5 * spread_db(count)))
+    confidence = min(transition.confidence, normal_cdf(lead_db, 2**0.5 * mean_sd_db(count)))
     after = msgspec.structs.replace(challenger, confidence=confidence)
     if losers:
         before = losers[0]
@@ -180,39 +178,39 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     return (after, msgspec.structs.replace(transition, confidence=confidence)), losers
 
 
-def fixed(
+def fold_fix(
     presence: Presence | None,
     subject: str,
     zone: str,
-    inside: bool,  # noqa: FBT001 - the fix says exactly this
+    inside: bool,  # noqa: FBT001 - passed on from `fix_in` by position
     confidence: float,
     now_ms: int,
     rules: PresenceRules,
-    heard_ms: int | None = None,
+    observed_ms: int | None = None,
 ) -> Step:
-    """Fold a position fix, or the phone's word that it crossed a zone's edge: one inside is clear enough, one clearly outside ends a visit.
+    """Fold a position fix or a region crossing: one inside enters the zone, one outside ends the visit.
 
-    A fix older than the latest news changes nothing.
+    A fix older than the newest observation of the presence changes nothing.
     """
-    at_ms = now_ms if heard_ms is None or heard_ms > now_ms else heard_ms
+    at_ms = now_ms if observed_ms is None or observed_ms > now_ms else observed_ms
     if presence is not None and at_ms < presence.seen_ms:
         return presence, None
     if inside:
         samples = presence.samples if presence is not None else {}
         if presence is None or presence.entered_ms is None:
-            heard_before = 0 if presence is None else presence.heard
-            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, FIX: ()}, confidence, heard_before + 1)
-        return msgspec.structs.replace(presence, seen_ms=at_ms, heard=presence.heard + 1), None
-    if presence is None or presence.entered_ms is None or _is_held_by_radio(presence, now_ms, rules):
-        return presence, None  # radio put them here (or nobody knows what did); a coarse fix elsewhere does not outweigh it
-    return ended(presence, rules)
+            before = 0 if presence is None else presence.observations
+            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, FIX: ()}, confidence, before + 1)
+        return msgspec.structs.replace(presence, seen_ms=at_ms, observations=presence.observations + 1), None
+    if presence is None or presence.entered_ms is None or _may_be_in_radio_range(presence, now_ms, rules):
+        return presence, None  # a fix is coarser than radio
+    return end(presence, rules)
 
 
 def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
-    """Ask what has become of a presence whose `due_at_ms` has come."""
+    """The step of a presence whose `due_at_ms` has passed: left, dwelled, or a new due time."""
     silent_at_ms = presence.seen_ms + rules.silence_ms(presence.zone)
     if now_ms >= silent_at_ms:
-        return ended(presence, rules)
+        return end(presence, rules)
     if presence.entered_ms is None:
         return msgspec.structs.replace(presence, due_at_ms=silent_at_ms), None
     dwelled_at_ms = presence.entered_ms + rules.dwell_ms
@@ -223,27 +221,27 @@ def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
     return msgspec.structs.replace(presence, due_at_ms=due_at_ms), None
 
 
-def ended(presence: Presence, rules: PresenceRules) -> Step:
-    """End a presence, whatever the cause; who was only on the way in goes unnoticed."""
+def end(presence: Presence, rules: PresenceRules) -> Step:
+    """End a presence; without a transition if the subject had not entered."""
     if presence.entered_ms is None:
         return None, None
-    heard_ms = max(presence.seen_ms, presence.entered_ms)
-    at_ms = max(heard_ms, presence.entered_ms + rules.dwell_ms) if presence.dwelled else heard_ms
+    last_ms = max(presence.seen_ms, presence.entered_ms)
+    at_ms = max(last_ms, presence.entered_ms + rules.dwell_ms) if presence.dwelled else last_ms
     return None, _transition(presence, "left", at_ms, presence.entered_ms)
 
 
 def restored(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
-    """A presence read back after the gateway was off: a deaf gateway cannot conclude absence, so they get a full silence more.
+    """A presence read from the store after a start. It lasts for one full silence more, because the gateway received nothing while off.
 
-    Whoever entered in the future did so before a clock woke up in the past; when it is set, they must not stay until that day.
+    An entry in the future was stored before the clock went back; it is moved to now, so that the visit cannot last until that time.
     """
-    due_at_ms = now_ms + min(rules.silence_ms(presence.zone), rules.exit_after_ms)  # then `expire` sees what else is due
+    due_at_ms = now_ms + min(rules.silence_ms(presence.zone), rules.exit_after_ms)  # `expire` then computes the next due time
     entered_ms = None if presence.entered_ms is None else min(presence.entered_ms, now_ms)
     return msgspec.structs.replace(presence, seen_ms=now_ms, due_at_ms=due_at_ms, entered_ms=entered_ms)
 
 
 def rebased(presence: Presence, step_ms: int) -> Presence:
-    """The presence with all its moments moved, as a set clock moves them."""
+    """The presence with all its times moved by `step_ms`, after the clock was set."""
     return msgspec.structs.replace(
         presence,
         seen_ms=presence.seen_ms + step_ms,
@@ -253,8 +251,8 @@ def rebased(presence: Presence, step_ms: int) -> Presence:
     )
 
 
-def _with(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Sample, ...]:
-    """The window with one more sample: in the order heard, none too old, not too many."""
+def _add_sample(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Sample, ...]:
+    """The window with one more sample: oldest first, without samples that are too old or too many."""
     window = (*window, sample)
     if len(window) > 1 and sample[0] < window[-2][0]:
         window = tuple(sorted(window))
@@ -269,8 +267,8 @@ def _with(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Samp
     return window
 
 
-def _loudest(presence: Presence, now_ms: int) -> tuple[float, int]:
-    """The level at the anchor that hears them best, and of how many samples; minus infinity where all samples are old."""
+def _strongest(presence: Presence, now_ms: int) -> tuple[float, int]:
+    """The highest level of an anchor in dBm and its number of samples; minus infinity without fresh samples."""
     best, count = float("-inf"), 1
     for window in presence.samples.values():
         fresh = [sample for sample in window if sample[0] >= now_ms - WINDOW_MS]
@@ -287,29 +285,30 @@ def _enter(
     rules: PresenceRules,
     samples: Mapping[str, tuple[Sample, ...]],
     confidence: float,
-    heard_so_far: int,
+    observations: int,
 ) -> Step:
     due_at_ms = min(seen_ms + rules.silence_ms(zone), now_ms + rules.dwell_ms)
-    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence, heard=heard_so_far)
+    inside = Presence(subject, zone, seen_ms, due_at_ms, now_ms, samples=samples, confidence=confidence, observations=observations)
     return inside, _transition(inside, "entered", now_ms, now_ms)
 
 
 def _transition(presence: Presence, kind: TransitionKind, at_ms: int, entered_ms: int) -> Transition:
-    return Transition(presence.subject, presence.zone, kind, at_ms, entered_ms, presence.confidence, presence.heard)
+    return Transition(presence.subject, presence.zone, kind, at_ms, entered_ms, presence.confidence, presence.observations)
 
 
 def _margin_db(other: Presence, zone: str, rules: PresenceRules) -> float:
-    """By how much `zone` must be heard better than another to be entered."""
+    """The lead over the level in `other` that is needed to enter `zone`."""
     if other.entered_ms is None:
         return 0.0
     return rules.margin_db * (2.0 + 0.5 * other.handoffs if other.previous_zone == zone else 1.0)
 
 
 def _waiting(challenger: Presence, rules: PresenceRules) -> Presence:
+    """The challenger as not entered yet."""
     due_at_ms = challenger.seen_ms + rules.exit_after_ms
     return msgspec.structs.replace(challenger, entered_ms=None, due_at_ms=due_at_ms)
 
 
-def _is_held_by_radio(presence: Presence, now_ms: int, rules: PresenceRules) -> bool:
-    """Whether an anchor hears them well enough, or, after a restart, nobody knows any more what began the visit."""
-    return not presence.samples or _loudest(presence, now_ms)[0] >= rules.exit_dbm
+def _may_be_in_radio_range(presence: Presence, now_ms: int, rules: PresenceRules) -> bool:
+    """Whether the level at an anchor is at least `exit_dbm`, or samples were lost at a restart, so that radio may have begun the visit."""
+    return not presence.samples or _strongest(presence, now_ms)[0] >= rules.exit_dbm

@@ -1,8 +1,7 @@
-"""The door: the only place where a record that may leave the gateway is made.
+"""Makes the records that may leave the gateway; no other module constructs them.
 
-What goes in are counts gathered inside one window; what comes out are records of a closed set of types
-whose every field is an enumerated word, a bounded number, or an id from the public catalogue of zones and
-offers. A count for anything outside that catalogue cannot be expressed, so it cannot leave.
+Input are the counts of one window. Output are records of a closed set of types; each field is an enumerated value, a bounded number, or
+an id from the public catalogue of zones and offers. A count of anything outside the catalogue cannot be expressed, so it cannot leave.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from gateway.core.site import Site
 
 
 class CounterKey(NamedTuple):
-    """One counter: what happened to which offer in which zone."""
+    """Key of one count: zone, offer and kind of event."""
 
     zone: str
     offer: str
@@ -23,7 +22,7 @@ class CounterKey(NamedTuple):
 
 
 class GatewayCounters(NamedTuple):
-    """What the gateway did within one window; numbers about the machine, not about anybody."""
+    """Totals of the gateway's activity within one window."""
 
     messages: int = 0
     refused: int = 0
@@ -33,17 +32,16 @@ class GatewayCounters(NamedTuple):
 
 
 def window_start_ms(now_ms: int, window_ms: int) -> int:
-    """The start of the window that a moment falls into."""
+    """The start of the window that contains `now_ms`."""
     return now_ms - now_ms % window_ms
 
 
 def close_window(
     site: Site, start_ms: int, cells: Mapping[CounterKey, int], activity: GatewayCounters, backlog: int, name: str
 ) -> tuple[Record, ...]:
-    """Make the records of one closed window, from frozen counts, in a fixed order.
+    """The records of one closed window, in a fixed order.
 
-    `name` is drawn for this window and begins the ids of its records: a gateway whose database was lost must not
-    name different counts alike.
+    `name` is a random text for this window, part of the ids of its records, because ids must stay unique after the database was lost.
     """
     catalogue = {(zone, offer.id) for offer in site.campaign.offers for zone in (*offer.zones, offer.shop)}
     rows = [(cell, count) for cell, count in sorted(cells.items()) if (cell.zone, cell.offer) in catalogue and count > 0]

@@ -1,8 +1,7 @@
-"""One canonical unit for every quantity, and the range in which a value can be meant.
+"""The canonical unit of every quantity and the range of its possible values.
 
-A decoder converts to the unit named here and refuses what lies outside: sentinels such as -999 or
-163.835 are then refused as such instead of becoming weather.
-Ranges are what the phenomenon can do on a street, not what one product can print.
+A decoder converts to this unit and refuses values outside the range, such as the sentinels -999 or 163.835 of some sensors.
+Ranges are those of the phenomenon outdoors and indoors, not those of a product's display.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 
 class Quantity(NamedTuple):
-    """`unit` as text for people; `low` and `high` are both still valid."""
+    """`unit` is for display; `low` and `high` are inclusive."""
 
     unit: str
     low: float
@@ -39,7 +38,7 @@ QUANTITIES: dict[str, Quantity] = {
     "device_temperature": Quantity("°C", -60.0, 150.0),
     "occupancy": Quantity("1", 0.0, 1.0),
     "contact": Quantity("1", 0.0, 1.0),
-    "rain_total": Quantity("mm", 0.0, 100_000.0),  # since the gauge was reset: only two of them make a rate
+    "rain_total": Quantity("mm", 0.0, 100_000.0),  # since the gauge was reset
     "wind_direction": Quantity("°", 0.0, 360.0),
     "solar_radiation": Quantity("W/m²", 0.0, 2_000.0),
     "no2": Quantity("µg/m³", 0.0, 5_000.0),
@@ -47,7 +46,7 @@ QUANTITIES: dict[str, Quantity] = {
     "so2": Quantity("µg/m³", 0.0, 5_000.0),
     "rssi": Quantity("dBm", -150.0, -1.0),
     "snr": Quantity("dB", -40.0, 40.0),
-    "unspecified": Quantity("as its source defines", -1e12, 1e12),  # a number whose meaning stands elsewhere: a SensorThings datastream
+    "unspecified": Quantity("as its source defines", -1e12, 1e12),  # defined by its source, such as a SensorThings datastream
     "dew_point": Quantity("°C", -80.0, 60.0),
     "pm1": Quantity("µg/m³", 0.0, 1_000.0),
     "pm10": Quantity("µg/m³", 0.0, 10_000.0),
@@ -101,6 +100,6 @@ QUANTITIES: dict[str, Quantity] = {
 
 
 def in_range(quantity: str, value: float) -> bool:
-    """Whether `value` is a possible amount of `quantity`; NaN and unknown quantities never are."""
+    """Whether `value` is possible for `quantity`; False for NaN and for unknown quantities."""
     row = QUANTITIES.get(quantity)
     return row is not None and row.low <= value <= row.high

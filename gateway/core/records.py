@@ -1,7 +1,7 @@
-"""The closed set of what may leave a gateway; all that the cloud side knows of us.
+"""The closed set of records that may leave a gateway, shared with the dashboard.
 
-Only `gateway.core.privacy` constructs these (a house test holds it to that); the dashboard reads them.
-No free text, no coordinates, no time finer than the window, no id of a person or a device of theirs.
+Only `gateway.core.privacy` constructs them (a house test checks it). They hold no free text, no coordinates, no time finer than the
+window, and no id of a person or of a person's device.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CellKind = Literal["trigger"] | AnswerKind
 
 
 class CellCount(msgspec.Struct, frozen=True, tag="cell", tag_field="type", forbid_unknown_fields=True):
-    """How often `kind` happened to `offer` in `zone` within one window.
+    """Number of events of a kind (trigger or answer) for an offer in a zone within one window.
 
     `window_start_ms` is a multiple of `window_ms` (an hour; a demonstration uses seconds).
     """
@@ -35,7 +35,7 @@ class CellCount(msgspec.Struct, frozen=True, tag="cell", tag_field="type", forbi
 
 
 class GatewayHealth(msgspec.Struct, frozen=True, tag="health", tag_field="type", forbid_unknown_fields=True):
-    """What a gateway did within one window, and what it still holds."""
+    """Totals of a gateway's activity within one window; `backlog` is the number of records waiting to leave."""
 
     id: RecordId
     gateway: Id
@@ -53,7 +53,7 @@ Record = CellCount | GatewayHealth
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One POST to `{cloud}/v1/batches`: gzip JSON, the same bytes at every retry of the same `batch`."""
+    """Body of one POST to `{cloud}/v1/batches`, as gzip JSON; the bytes are the same at every retry of a `batch`."""
 
     batch: RecordId
     gateway: Id
@@ -61,7 +61,7 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The 2xx answer: the ids of the records that the cloud holds now, from this try or an earlier one."""
+    """Body of the 2xx response: ids of the records of the batch that the cloud has stored, at this try or an earlier one."""
 
     batch: str
     taken: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""The fixed part of the world: zones, what hears people in them, and the rules of this gateway.
+"""The site: zones with their anchors and outlines, and the rules of this gateway.
 
-Built once from the config and the bundle; nothing here changes while the gateway runs.
+Built once from the config and the bundle; only the campaign is replaced while the gateway runs.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from gateway.core.features import Heading
+from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.offers import Campaign
-from gateway.core.places import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.presence import PresenceRules
 from gateway.core.types import OfferKind, Position
 
@@ -25,15 +25,15 @@ DAY_MS = 86_400_000
 WALK_M_PER_MIN = 80.0  # 4.8 km/h, the usual planning figure for pedestrians
 WORKWARD_UNTIL_H = 11
 HOMEWARD_FROM_H = 16
-EVERYWHERE = "*"  # the zone of sensors that speak for the whole site
-CROSSING_CONFIDENCE = 0.9  # of a phone's word that it entered or left a region: its maker's own debounced judgement
+EVERYWHERE = "*"  # the zone of sensors of the whole site
+CROSSING_CONFIDENCE = 0.9  # of a region crossing that a phone states: the phone's system debounces it
 
 
 class Zone(msgspec.Struct, frozen=True):
     """A place that a person can be in.
 
-    `anchors` are the scanners and beacons that stand for it; a fix is in it by `polygon`, or without one by centre and radius;
-    `regions` are the names that phones give it when they tell of crossing its edge.
+    `anchors` are the scanners and beacons of the zone. The outline for position fixes is `polygon`, or a circle of centre and radius.
+    `regions` are the names of the zone in the region crossings of phones.
     """
 
     id: str
@@ -48,13 +48,13 @@ class Zone(msgspec.Struct, frozen=True):
     polygon: tuple[Corner, ...] = ()
     regions: tuple[str, ...] = ()
 
-    def knows_fixes(self) -> bool:
-        """Whether a phone's own word of where it is can put somebody here."""
+    def has_outline(self) -> bool:
+        """Whether positions or region crossings of phones can begin a visit here."""
         return bool(self.polygon or self.regions) or self.latitude_deg is not None
 
 
 class Cuts(NamedTuple):
-    """What is older than these moments has been kept for long enough: milliseconds, by table."""
+    """By table: the time in milliseconds before which rows are outdated."""
 
     visits_ms: int
     decisions_ms: int
@@ -63,7 +63,7 @@ class Cuts(NamedTuple):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """For how many days each thing is kept; then it is deleted."""
+    """Days after which rows are deleted, by table."""
 
     visits_days: int = 90
     decisions_days: int = 180
@@ -71,16 +71,16 @@ class Retention(msgspec.Struct, frozen=True):
     withdrawals_days: int = 400
 
     def cuts(self, now_ms: int) -> Cuts:
-        """The moments before which things are too old."""
+        """The times before which rows are outdated at `now_ms`."""
         days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days)
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
 class Site(msgspec.Struct, frozen=True):
-    """Everything that the engine needs to know and never changes.
+    """The site as the engine uses it.
 
-    `devices` maps sensors and tills to their zone (or to EVERYWHERE), `window_ms` is how long counts are
-    gathered before they may leave, `clock_floor_ms` is the moment before which the clock cannot be right.
+    `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
+    the length of a window of counts. Before `clock_floor_ms` the clock is not set.
     """
 
     name: str
@@ -97,22 +97,22 @@ class Site(msgspec.Struct, frozen=True):
 
     @property
     def fix_zones(self) -> tuple[Zone, ...]:
-        """The zones that a phone's own word of where it is can speak of."""
-        return tuple(zone for zone in self.zones.values() if zone.knows_fixes())
+        """The zones with an outline or with regions."""
+        return tuple(zone for zone in self.zones.values() if zone.has_outline())
 
 
 def local(now_ms: int, timezone: ZoneInfo) -> datetime:
-    """The site's wall clock."""
+    """The local time at the site."""
     return datetime.fromtimestamp(now_ms / 1000, timezone)
 
 
 def travel_min(here: Zone, there: Zone) -> float:
-    """Minutes to walk between two zones, as the crow flies."""
+    """Minutes to walk in a straight line between two zones."""
     return math.hypot(here.x_m - there.x_m, here.y_m - there.y_m) / WALK_M_PER_MIN
 
 
 def heading(zone: Zone, hour: float) -> Heading:
-    """Where a person in this zone is likely bound: in a transit hall to work in the morning, home later on."""
+    """Likely destination of a person in this zone: from a transit zone to work in the morning, home in the afternoon."""
     if not zone.transit:
         return "nowhere_urgent"
     if hour < WORKWARD_UNTIL_H:
@@ -121,14 +121,14 @@ def heading(zone: Zone, hour: float) -> Heading:
 
 
 def distance_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:
-    """Metres from the centre of a zone with coordinates, else None."""
+    """Metres from the centre of a zone, or None for a zone without coordinates."""
     if zone.latitude_deg is None or zone.longitude_deg is None:
         return None
     return math.hypot(*offset_m(latitude_deg, longitude_deg, (zone.latitude_deg, zone.longitude_deg)))
 
 
 def depth_in_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:
-    """Metres from a zone's edge, positive inside and negative outside; None for a zone without an outline."""
+    """Metres from the edge of a zone, positive inside and negative outside; None for a zone without an outline."""
     if zone.polygon:
         return depth_m(latitude_deg, longitude_deg, zone.polygon)
     metres = distance_m(zone, latitude_deg, longitude_deg)
@@ -136,7 +136,10 @@ def depth_in_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float |
 
 
 def fix_in(zone: Zone, position: Position) -> tuple[bool, float] | None:
-    """Whether a fix is inside a zone, and how likely; None where it does not tell (too near the edge for its accuracy)."""
+    """Whether a position is inside a zone, and the probability of that; None if it is too near the edge for its accuracy.
+
+    A region crossing of the zone takes precedence over the coordinates.
+    """
     if position.crossing is not None and position.region in zone.regions:
         return position.crossing == "entered", CROSSING_CONFIDENCE
     depth = depth_in_m(zone, position.latitude_deg, position.longitude_deg)

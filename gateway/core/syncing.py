@@ -1,7 +1,7 @@
-"""When to send what waits, and how long to wait after a refusal: decided from numbers, sent elsewhere.
+"""Plans the uplink: when to send the next batch, and the pause after a failure.
 
-A batch is cut once and kept with its id: every retry sends the same bytes, so the cloud can tell a
-repeat from news. After a failure the pause doubles up to a bound; the draw spreads a fleet's retries.
+A batch keeps its id and content at every retry, so the cloud recognises repetitions. After a failure the pause doubles up to a limit and
+is spread at random, so that the gateways of a fleet do not retry at the same time.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ class Send(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Do nothing for this long."""
+    """Wait for `wait_ms`."""
 
     wait_ms: int
 
 
 class Uplink(NamedTuple):
-    """What is remembered between tries."""
+    """State between tries: failures in a row, and the time before which nothing is sent."""
 
     failures: int = 0
     not_before_ms: int = 0
 
 
 def plan_sync(pending: int, now_ms: int, uplink: Uplink, idle_ms: int) -> Send | Wait:
-    """Send when something waits and the pause is over; otherwise say how long to wait."""
+    """`Send` if records are pending and no pause is running, otherwise `Wait` for the rest of the pause or for `idle_ms`."""
     pause_ms = uplink.not_before_ms - now_ms
-    if 0 < pause_ms <= limits.SYNC_BACKOFF_MS_MAX:  # a longer one was never imposed: the clock was set back since
+    if 0 < pause_ms <= limits.SYNC_BACKOFF_MS_MAX:  # a longer pause is not possible: the clock was set back
         return Wait(pause_ms)
     return Send() if pending else Wait(idle_ms)
 
 
 def after_reply(uplink: Uplink, reply: Reply, now_ms: int, draw: float, retry_after_ms: int | None = None) -> Uplink:
-    """What to remember after a try. `draw` in [0, 1) spreads the pause over its upper half."""
+    """The state after a try. `draw` in [0, 1) spreads the pause over its upper half; a longer `retry_after_ms` replaces it."""
     if reply in {"taken", "never"}:
         return Uplink()
     failures = uplink.failures + 1

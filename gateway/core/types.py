@@ -1,9 +1,8 @@
-"""The values that cross Wayside's inner borders.
+"""Messages and observations: the values that pass between decoders, engine and adapters.
 
-A message is bytes; a decoder turns it into observations; the engine folds observations into context
-and, now and then, into a decision. Everything here is a frozen struct: whoever holds one may keep it,
-compare it, send it to another thread or write it to disk, and nobody can change it behind their back.
-Times are integer milliseconds since 1970-01-01 UTC and end in `_ms`; `None` means "not stated".
+A message is bytes on a topic; a decoder turns it into observations; the engine folds observations into context and decisions.
+All values are frozen structs, so they can be shared between threads and compared. Times are integer milliseconds since 1970-01-01 UTC
+and end in `_ms`; None means "not stated".
 """
 
 from __future__ import annotations
@@ -13,22 +12,22 @@ from typing import Literal
 import msgspec
 
 Purpose = Literal["presence", "offers", "learning", "measurement"]
-"""What a person can say yes to, one by one (trust: consent by purpose)."""
+"""The purposes of a consent; a person consents to each one separately."""
 
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
 
 OfferKind = Literal["coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar", "other"]
-"""Kinds of place an offer invites to; also the kinds of place whose visits a context counts."""
+"""Kind of the shop of an offer; visits of a person are counted by the same kinds."""
 
 Occasion = Literal["entered", "dwelled"]
-"""The two moments at which an offer may be chosen."""
+"""The transitions of a visit at which an offer may be chosen."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """Bytes on a topic, nothing interpreted.
+    """Bytes on a topic, not interpreted yet.
 
-    `ticket` belongs to the adapter that delivered the message: handing it back is the acknowledgement.
-    `retained` says that the broker kept it from before we asked: it may be from any time.
+    `ticket` identifies the message to the adapter that delivered it, for the acknowledgement. `retained` is MQTT's retain flag: the
+    broker stored the message before we subscribed, so it may be of any age.
     """
 
     topic: str
@@ -40,9 +39,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """Who says it and which of its sayings it is: the key by which a repeated fact is known.
+    """Identifies a fact: device, boot (a new random text at every start of the device) and sequence number, which rises within a boot.
 
-    `boot` is drawn anew at every start of the device, `seq` counts up within it.
+    A fact whose envelope was stored before is a repetition and is discarded.
     """
 
     device: str
@@ -51,7 +50,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sighting(msgspec.Struct, frozen=True, tag="sighting", gc=False):
-    """One radio heard another. Either end may be the fixed one: a scanner hears a tag, a phone a beacon.
+    """The radio `hearer` received an advertisement of the radio `heard`: a fixed scanner that of a tag, or a phone that of a fixed beacon.
 
     Ids are canonical across formats: `iBeacon:{uuid}-{major}-{minor}` in lower case for an iBeacon,
     12 lower-case hex digits for a MAC address, otherwise the id as the source states it.
@@ -66,7 +65,7 @@ class Sighting(msgspec.Struct, frozen=True, tag="sighting", gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, tag="position", gc=False):
-    """Where a device says it is (WGS 84); `region`/`crossing` when it tells of entering or leaving one."""
+    """A position that a device states (WGS 84), with `region` and `crossing` if it states that it entered or left a region."""
 
     device: str
     latitude_deg: float
@@ -87,7 +86,7 @@ class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
 
 
 class Count(msgspec.Struct, frozen=True, tag="count", gc=False):
-    """How many of something (people, vehicles) a device counted since its last report."""
+    """Number of `what` (people, vehicles) that a device counted since its last report."""
 
     device: str
     what: str
@@ -96,7 +95,7 @@ class Count(msgspec.Struct, frozen=True, tag="count", gc=False):
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", gc=False):
-    """A device's sign of life."""
+    """State of a device, with battery and uptime where stated."""
 
     device: str
     state: str = "online"
@@ -106,7 +105,7 @@ class Status(msgspec.Struct, frozen=True, tag="status", gc=False):
 
 
 class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
-    """A till sold something; `decision` is the code of the offer that was handed in, if any."""
+    """A sale at a till. `decision` is the id of the decision whose offer was redeemed, if any."""
 
     envelope: Envelope
     amount_minor: int
@@ -116,7 +115,7 @@ class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
-    """What came back to a trigger."""
+    """The reaction of a person to a trigger."""
 
     envelope: Envelope
     decision: str
@@ -125,11 +124,10 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
 
 
 class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
-    """A person's word. Empty `purposes` withdraws all of them and erases what was kept.
+    """A person's consent. Without `purposes` it is a withdrawal: all purposes end and the person's rows are deleted.
 
-    `tags` are radio ids that the person says are theirs; `visits_month` is what they tell of their
-    habits: visits a month by kind of place. `irks` are the identity resolving keys of their devices, 32 lower-case
-    hex digits each: with them the gateway knows their changing private addresses.
+    `tags` are radio ids of the person's devices. `visits_month` are visits a month by kind of place, as stated by the person. `irks` are
+    identity resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
     """
 
     envelope: Envelope
@@ -143,7 +141,7 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
 
 
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
-    """Nothing arrived until now. Leaving is an absence, so time itself has to speak."""
+    """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
 Fact = Purchase | Answer | Consent

@@ -14,7 +14,7 @@ from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Transition
 from gateway.core.site import EVERYWHERE, Site
-from gateway.core.state import Changes, Place, State, Visit
+from gateway.core.state import Changes, PresenceKey, State, Visit
 from gateway.core.types import Observation, Sighting
 
 Draw = Callable[[], str]
@@ -87,7 +87,7 @@ class UnitOfWork:
         tried = tried[: limits.ADDRESSES_TRIED_MAX]  # the rest is tried when it is heard next
         self.out.people.addresses.update(addresses.resolve(tried, tuple(people.keys), people.cipher, self.now_ms))
 
-    # --- contexts of people and places -----------------------------------------------------------------------
+    # --- contexts of people and zones -----------------------------------------------------------------------
 
     def context(self, subject: str) -> SubjectContext | None:
         """The context of a subject; None after a withdrawal."""
@@ -99,23 +99,23 @@ class UnitOfWork:
         context = self.context(subject)
         return context is not None and contexts.allows(context, "presence", self.now_ms)
 
-    def presence(self, place: Place) -> Presence | None:
+    def presence(self, key: PresenceKey) -> Presence | None:
         """The presence of a subject in, or on the way into, a zone."""
         changed = self._presences
-        return changed[place] if place in changed else self._known_presences.get(place)
+        return changed[key] if key in changed else self._known_presences.get(key)
 
     def elsewhere(self, subject: str, zone: str) -> list[Presence]:
         """The subject's presences in all other zones."""
         found = [self.presence((subject, other)) for other in self.site.zones if other != zone]
         return [present for present in found if present is not None]
 
-    def place(self, zone: str) -> ZoneContext:
+    def zone_context(self, zone: str) -> ZoneContext:
         """The newest readings of a zone's own sensors."""
-        return self.out.sensors.places.get(zone) or self.state.sensors.places.get(zone) or ZoneContext()
+        return self.out.sensors.zones.get(zone) or self.state.sensors.zones.get(zone) or ZoneContext()
 
     def here(self, zone: str) -> ZoneContext:
         """The readings that hold in a zone: its own where fresh, otherwise those of the whole site."""
-        return contexts.together(self.place(EVERYWHERE), self.place(zone), self.now_ms)
+        return contexts.merged(self.zone_context(EVERYWHERE), self.zone_context(zone), self.now_ms)
 
     # --- time ------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class UnitOfWork:
         if at_ms is None or at_ms < self.site.clock_floor_ms:  # the device's clock was never set
             return self.now_ms
         before = self.out.sensors.clocks.get(device) or self.state.sensors.clocks.get(device)
-        after = clocks.heard(before, self.now_ms - at_ms, self.now_ms)
+        after = clocks.fold_lag(before, self.now_ms - at_ms, self.now_ms)
         if after is not before:
             self.out.sensors.clocks[device] = after
         return min(self.now_ms, at_ms + after.error_ms)
@@ -141,13 +141,15 @@ class UnitOfWork:
             return
         if contexts.may_be_remembered(person.purposes):
             times_ms = transition.entered_ms, transition.at_ms
-            self.out.visits.ended.append(Visit(transition.subject, transition.zone, *times_ms, transition.confidence, transition.heard))
+            self.out.visits.ended.append(
+                Visit(transition.subject, transition.zone, *times_ms, transition.confidence, transition.observations)
+            )
 
     def end_visits(self, subject: str) -> None:
         """End all open visits of a subject."""
         for zone in self.site.zones:
             present = self.presence((subject, zone))
             if present is not None:
-                self.out.visits.presences[subject, zone], left = presence.ended(present, self.site.presence)
+                self.out.visits.presences[subject, zone], left = presence.end(present, self.site.presence)
                 if left is not None:
                     self.record(left)

@@ -1,1 +1,1 @@
-"""The running agent: the writer loop and the threads, queues and senders around it. The store, the bus and the cloud are ports here."""
+"""The running agent: the writer loop, and the threads, queues and senders around it. Store, bus and cloud are ports here."""

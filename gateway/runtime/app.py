@@ -1,8 +1,7 @@
-"""The gateway put together, turning: the walk of a message, one batch at a time.
+"""The running gateway: takes messages in batches, decodes and folds them, commits, publishes triggers and acknowledges.
 
-`turn()` is one round: take what has arrived, decode it, fold it, commit what must not be lost, and only then say
-thank you and tell the phones. It runs on one thread, the writer; MQTT and the uplink have their own and meet it in
-the mailbox. `gateway.build` puts an App together from a config.
+`turn()` is one round of that, on one thread, the writer. MQTT and the uplink have their own threads and reach the writer through the
+mailbox. Messages are acknowledged after the commit. `gateway.build` makes an App from a config.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wayside")
 
-IDLE_S_MAX = 1.0  # how long nothing may happen before the writer looks around
+IDLE_S_MAX = 1.0  # longest wait of the writer for messages
 FULL_DISK_PAUSE_S = 1.0
-TIDY_MS = 1_000  # how often sent triggers and dead letters are written down
+HOUSEKEEPING_MS = 1_000  # interval of storing sent triggers and dead letters, and of the check for another bundle
 UPLINK_STOP_S = 20.0
-STOP_LOOK_S = 0.01
+STOP_POLL_S = 0.01
 
 
 class Clock(Protocol):
@@ -53,7 +52,7 @@ class Clock(Protocol):
         """Milliseconds since 1970 (UTC)."""
 
     def take_step(self) -> int:
-        """How far the clock was set since this was asked last."""
+        """Milliseconds by which the clock was set since the last call."""
 
 
 def _draw() -> str:
@@ -61,7 +60,7 @@ def _draw() -> str:
 
 
 class App:
-    """One gateway. `run()` until `stop()`; or, in tests, `turn()` by hand."""
+    """One gateway. `run()` serves until `stop()`; tests call `turn()` themselves."""
 
     def __init__(
         self,
@@ -93,13 +92,13 @@ class App:
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
-        self._status_at_ms = self._tidy_at_ms = 0
+        self._status_at_ms = self._housekeeping_at_ms = 0
         self._connects = 0
         self._stopping = threading.Event()
         self.latest = self._status("starting")
 
     def run(self) -> None:
-        """Serve until `stop()`; then finish what was taken in, and close everything in order."""
+        """Serve until `stop()`; then finish the present batch and close."""
         self.bus.start(self.mailbox.deliver)
         if self.uplink is not None:
             self.uplink.start()
@@ -113,13 +112,13 @@ class App:
         self.mailbox.wake()
 
     def turn(self, wait_s: float) -> int:
-        """One round of the walk; how many messages it took in."""
+        """Process one batch; waits up to `wait_s` for messages. Returns the number of messages processed."""
         messages, calls = self.mailbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
         for call in calls:
             call.run(self.store)
         step_ms = self.clock.take_step()
         if step_ms:
-            self._shift(step_ms)
+            self._rebase(step_ms)
         now_ms = self.clock.now_ms()
         observations: list[Observation] = []
         refusals = self.router.refusals()
@@ -132,35 +131,35 @@ class App:
         if observations:
             changes = engine.advance(self.site, self.state, observations, now_ms, self.store, self.scorer, self.draw)
             if not self._commit(changes):
-                return 0  # nothing is thanked for: it all comes again
-            self._tell(changes, messages)
+                return 0  # without acknowledgement the broker delivers the messages again
+            self._publish_triggers(changes, messages)
         self.counters.counts["messages"] += len(messages)
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
-        self._tidy(now_ms)
+        self._housekeep(now_ms)
         return len(messages)
 
-    def _shift(self, step_ms: int) -> None:
-        """Open visits move with a clock that was set, on the disk too: after a restart nobody would know of it."""
+    def _rebase(self, step_ms: int) -> None:
+        """Move all times with the clock, also in the store, because after a restart the step could not be detected."""
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
         self.state.rebase(step_ms)
         self._status_at_ms += step_ms
-        self._tidy_at_ms += step_ms
+        self._housekeeping_at_ms += step_ms
         try:
             self.store.rebase(self.state)
         except StoreFullError as error:
-            self._hold(str(error))
+            self._degrade(str(error))
 
     def _commit(self, changes: Changes) -> bool:
-        """Store an outcome and make it true; waits out a full disk; False if asked to stop meanwhile."""
+        """Store changes and apply them to the state. On a full disk it tries again until `stop()`, and then returns False."""
         while changes.is_durable:
             try:
                 self.store.save(changes)
                 break
             except StoreFullError as error:
-                self._hold(str(error))
+                self._degrade(str(error))
                 for call in self.mailbox.take(0, FULL_DISK_PAUSE_S)[1]:
-                    call.run(self.store)  # the uplink goes on emptying the outbox, which may be what makes room
+                    call.run(self.store)  # the uplink goes on emptying the outbox, which may free space
                 if self._stopping.is_set():
                     return False
         self.counters.trouble = ""
@@ -170,14 +169,15 @@ class App:
             self.uplink.nudge()
         return True
 
-    def _tell(self, changes: Changes, messages: Sequence[Message]) -> None:
-        """Send what was decided, and note how long it took since the oldest message of the batch."""
+    def _publish_triggers(self, changes: Changes, messages: Sequence[Message]) -> None:
+        """Publish the triggers of the batch, and record the time since its oldest message."""
         arrived_ms = min((message.received_at_ms for message in messages), default=None)
         for trigger in changes.decisions.triggers:
             if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
 
-    def _hold(self, trouble: str) -> None:
+    def _degrade(self, trouble: str) -> None:
+        """Log a store failure once and publish it in the status."""
         if not self.counters.trouble:
             log.error("%s", trouble)
         self.counters.trouble = trouble
@@ -187,40 +187,40 @@ class App:
         return schedule.next_due_ms(self.site, self.state, now_ms, outbox_full=self.store.is_outbox_full())
 
     def _wait_s(self) -> float:
-        """Seconds until something is due, unless a message arrives before."""
+        """Seconds until the next due time, at most IDLE_S_MAX."""
         now_ms = self.clock.now_ms()
         next_ms = min(self._next_due_ms(now_ms), self._status_at_ms)
         return min(IDLE_S_MAX, max(0.001, (next_ms - now_ms) / 1000))
 
-    def _tidy(self, now_ms: int) -> None:
-        """What is done now and then: after a reconnect, each second, and when the status is due."""
+    def _housekeep(self, now_ms: int) -> None:
+        """Send waiting triggers after a reconnect, store sent triggers and dead letters, load another bundle, publish the status."""
         link = self.bus.link()
         if link.connects != self._connects:
             self._connects, self._status_at_ms = link.connects, 0
             self.triggers.send_waiting(self.store, now_ms)
-        if now_ms >= self._tidy_at_ms:
-            self._tidy_at_ms = now_ms + TIDY_MS
-            self._write_down()
-            self._take_up(now_ms)
+        if now_ms >= self._housekeeping_at_ms:
+            self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
+            self._flush()
+            self._load_bundle(now_ms)
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
 
-    def _take_up(self, now_ms: int) -> None:
-        """Another bundle may have been installed; between two batches it takes the old one's place."""
-        campaign = self.model_slot.look(now_ms) if self.model_slot is not None else None
+    def _load_bundle(self, now_ms: int) -> None:
+        """Apply the campaign of another bundle that was installed."""
+        campaign = self.model_slot.poll(now_ms) if self.model_slot is not None else None
         if campaign is not None:
             self.site = msgspec.structs.replace(self.site, campaign=campaign)
-            self.triggers.take_up(campaign)
+            self.triggers.apply_campaign(campaign)
 
-    def _write_down(self) -> None:
-        """Note what the broker has taken and what was refused: nothing that a crash may not lose."""
+    def _flush(self) -> None:
+        """Store which triggers the broker acknowledged, and dead letters; a crash may lose both."""
         try:
-            self.triggers.write_down(self.store)
+            self.triggers.flush(self.store)
             self.store.store_dead_letters(self.router.dead_letters)
             self.router.dead_letters.clear()
         except StoreFullError as error:
-            self._hold(str(error))
+            self._degrade(str(error))
 
     def _publish_status(self, state: str) -> None:
         self.latest = self._status(state)
@@ -243,16 +243,16 @@ class App:
         )
 
     def _close(self) -> None:
-        """Serve the uplink's last wishes, then leave: everything else is on the disk or still at the broker."""
+        """Stop the uplink while its calls are served, then flush and close. All else is in the store or still at the broker."""
         if self.uplink is not None:
             stopper = threading.Thread(target=self.uplink.stop, args=(UPLINK_STOP_S,))
             stopper.start()
             while stopper.is_alive():
-                stopper.join(STOP_LOOK_S)
+                stopper.join(STOP_POLL_S)
                 for call in self.mailbox.take(0, 0.0)[1]:
                     call.run(self.store)
-        self._write_down()
+        self._flush()
         self._publish_status("offline")
-        self.mailbox.close()  # first: a bus that is blocked at a full box could not say good-bye
+        self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()
         self.store.close()

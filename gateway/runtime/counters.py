@@ -1,4 +1,4 @@
-"""Running totals of one gateway process: what the status reports beside the state of its parts."""
+"""Running totals of one gateway process, for the status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Counters:
     """Written by the writer thread. `latencies_ms` are the newest times from a batch's oldest message to its trigger."""
 
     def __init__(self, started_ms: int) -> None:
-        """Everything is zero."""
+        """Start at zero."""
         self.started_ms = started_ms
         self.counts: Counter[str] = Counter()
         self.discarded: Counter[Discard] = Counter()

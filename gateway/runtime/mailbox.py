@@ -1,8 +1,7 @@
-"""The one crossing between threads: what has arrived, and what others ask the writer to do.
+"""The mailbox: passes messages from the MQTT thread, and calls from other threads, to the writer thread.
 
-Messages are bounded: when the box is full `deliver` blocks the MQTT thread, nothing more is read from the
-socket, and the flood waits at the broker. Jobs (the uplink's looks into the store) go ahead of messages: they
-are few, and a live trigger never waits long behind one.
+The number of messages is bounded: `deliver` blocks the MQTT thread while the mailbox is full, so nothing more is read from the socket and
+messages wait at the broker. Calls (the uplink's use of the store) go ahead of messages; they are few, so triggers hardly wait for them.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """Something to do with the store, and where its result is awaited."""
+    """A function to run with the store on the writer thread, and the future of its result."""
 
     def __init__(self, task: Callable[[Store], T]) -> None:
-        """Not done yet."""
+        """Make a call of `task` that has not run yet."""
         self._task = task
         self.future: Future[T] = Future()
 
     def run(self, store: Store) -> None:
-        """Do it; a refusal of the store is the asker's to handle."""
+        """Run the task; a StoreError is raised by the future's `result()`."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:
@@ -48,14 +47,14 @@ class Mailbox:
         """Hold at most `messages_max` messages."""
         self._messages: deque[Message] = deque()
         self._messages_max = messages_max
-        self._jobs: deque[Call[Any]] = deque()
+        self._calls: deque[Call[Any]] = deque()
         self._ready = threading.Condition()
         self._waiting = False
         self._blocked = False
         self._closed = False
 
     def deliver(self, message: Message) -> None:
-        """Put a message in; blocks while the box is full. After `close` messages are dropped un-thanked."""
+        """Add a message; blocks while the mailbox is full. After `close` messages are dropped without acknowledgement."""
         if len(self._messages) >= self._messages_max:
             with self._ready:
                 self._blocked = True
@@ -75,45 +74,45 @@ class Mailbox:
             if self._closed:
                 call.future.cancel()
                 return call.future
-            self._jobs.append(call)
+            self._calls.append(call)
             self._ready.notify_all()
         return call.future
 
     def wake(self) -> None:
-        """Let a waiting `take` return at once."""
+        """Make a waiting `take` return at once."""
         with self._ready:
             self._waiting = False
             self._ready.notify_all()
 
     def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Call[Any]]]:
-        """What is there, at most `most` messages; waits up to `wait_s` only when there is nothing that was asked for."""
+        """At most `most` messages, and all calls; waits up to `wait_s` if there are none."""
 
-        def is_something() -> bool:
-            return bool(self._jobs or (most and self._messages))
+        def is_ready() -> bool:
+            return bool(self._calls or (most and self._messages))
 
-        if not is_something() and wait_s > 0:
+        if not is_ready() and wait_s > 0:
             with self._ready:
                 self._waiting = True
-                self._ready.wait_for(lambda: is_something() or not self._waiting, wait_s)
+                self._ready.wait_for(lambda: is_ready() or not self._waiting, wait_s)
                 self._waiting = False
         messages = [self._messages.popleft() for _ in range(min(most, len(self._messages)))]
         calls: list[Call[Any]] = []
-        while self._jobs:
-            calls.append(self._jobs.popleft())
+        while self._calls:
+            calls.append(self._calls.popleft())
         if self._blocked:
             with self._ready:
                 self._ready.notify_all()
         return messages, calls
 
     def __len__(self) -> int:
-        """How many messages wait."""
+        """Number of waiting messages."""
         return len(self._messages)
 
     def close(self) -> None:
-        """Take nothing more in; let go whoever waits."""
+        """Accept nothing more, cancel waiting calls, and unblock `deliver`."""
         with self._ready:
             self._closed = True
-            for call in self._jobs:
+            for call in self._calls:
                 call.future.cancel()
-            self._jobs.clear()
+            self._calls.clear()
             self._ready.notify_all()

@@ -1,8 +1,8 @@
-"""The bundle at work: the model that is asked now, and when another takes its place.
+"""The model slot: holds the scorer of the active bundle and replaces it when another bundle becomes active.
 
-A model that errs is not asked again; if there is a bundle before it, the desk goes back to that one by itself. What `wayside
-bundle install` or `rollback` put on the shelf is taken up within a second, between two batches. A bundle that has expired
-falls silent, unless nobody vouches for the clock. Whatever goes wrong here costs offers, never observations.
+After a scoring error the model is unloaded, and the slot rolls back to the previous bundle if there is one. Bundles made active by
+`wayside bundle install` or `rollback` are loaded within a second, between two batches. The model of an expired bundle is unloaded, unless
+the clock is not set. Without a model no offers are sent; observations and facts are processed as before.
 """
 
 from __future__ import annotations
@@ -28,84 +28,84 @@ log = logging.getLogger("wayside")
 
 
 class ModelSlot:
-    """The scorer of a gateway (see `gateway.core.policy.choose.Scorer`), and the keeper of its bundle. Used by the writer thread."""
+    """The scorer of a gateway (see `gateway.core.policy.choose.Scorer`), with hot reload of its bundle. Used by the writer thread."""
 
     def __init__(self, bundle: Bundle, bundle_store: BundleStore, reopen: Callable[[Path, int], Bundle]) -> None:
-        """`reopen` verifies a bundle of the shelf at a moment. Raises ScorerError when the model cannot be used."""
+        """`reopen(path, now_ms)` opens and verifies an installed bundle. Raises ScorerError if the model cannot be used."""
         self.version = ""
-        self._shelf = bundle_store
+        self._store = bundle_store
         self._reopen = reopen
-        self._seen_ns = self._doubted_ns = bundle_store.changed_at_ns()
+        self._seen_ns = self._reported_ns = bundle_store.changed_at_ns()
         self._scorer: OnnxScorer | None = None
         self._expires_at_ms = 0
-        self._number = 0
+        self._version_number = 0
         self._failed = False
-        self._take(bundle)
+        self._load(bundle)
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Propensities, or None while there is no sound model."""
+        """Propensities, float32 (n,), or None without a usable model."""
         if self._scorer is None:
             return None
         try:
             return self._scorer.score(rows)
         except ScorerError as error:
-            log.error("%s", error)  # noqa: TRY400 - one line is what the operator needs
-            self._fall_silent()
+            log.error("%s", error)  # noqa: TRY400 - one line without traceback
+            self._unload()
             self._failed = True
             return None
 
-    def look(self, now_ms: int) -> Campaign | None:
-        """Asked every second: the campaign of another bundle that has become active, if one has."""
+    def poll(self, now_ms: int) -> Campaign | None:
+        """Load another bundle that became active, and return its campaign; None if there is none. Called every second."""
         if self._failed:
             self._failed = False
-            self._go_back(now_ms)
-        changed_ns = self._shelf.changed_at_ns()
+            self._roll_back(now_ms)
+        changed_ns = self._store.changed_at_ns()
         if changed_ns != self._seen_ns:
             return self._reload(now_ms, changed_ns)
         if self._scorer is not None and now_ms >= max(self._expires_at_ms, limits.CLOCK_FLOOR_MS):
-            log.error("bundle %s has expired; offers stay silent until a newer one is installed", self.version)
-            self._fall_silent()
+            log.error("bundle %s has expired; no offers are sent until a newer one is installed", self.version)
+            self._unload()
         return None
 
     def _reload(self, now_ms: int, changed_ns: int) -> Campaign | None:
         try:
-            if not self._shelf.is_tried():
-                self._doubt(changed_ns)
+            if not self._store.is_checked():
+                self._report_unchecked(changed_ns)
                 return None
             self._seen_ns = changed_ns
-            bundle = self._reopen(self._shelf.active, now_ms)
-            self._take(bundle)
+            bundle = self._reopen(self._store.active, now_ms)
+            self._load(bundle)
         except (BundleError, ScorerError, BundleStoreError, OSError) as error:
-            log.error("the bundle that was installed is not taken up: %s", error)  # noqa: TRY400 - as above
+            log.error("the installed bundle cannot be loaded: %s", error)  # noqa: TRY400 - as above
             return None
-        log.info("bundle %s is at work", self.version)
+        log.info("bundle %s is loaded", self.version)
         return bundle.campaign
 
-    def _doubt(self, changed_ns: int) -> None:
-        """A rollback writes its note first, so the next look may find it done: until then it is asked again, and told once."""
-        if changed_ns != self._doubted_ns:
-            self._doubted_ns = changed_ns
-            log.warning("%s is not (yet) what was installed last: install it, or start anew to have it tried", self._shelf.active)
+    def _report_unchecked(self, changed_ns: int) -> None:
+        """Log once that the active bundle is not the installed one; during a rollback this lasts until its next step."""
+        if changed_ns != self._reported_ns:
+            self._reported_ns = changed_ns
+            log.warning("%s is not the bundle that was installed last: install it, or restart the gateway to check it", self._store.active)
 
-    def _take(self, bundle: Bundle) -> None:
+    def _load(self, bundle: Bundle) -> None:
         self._scorer = load_scorer(bundle.model)
         self._expires_at_ms = bundle.manifest.expires_at_ms
-        self._number = bundle.manifest.version
+        self._version_number = bundle.manifest.version
         self.version = f"{bundle.manifest.name}-{bundle.manifest.version}"
 
-    def _fall_silent(self) -> None:
+    def _unload(self) -> None:
         self._scorer, self.version = None, ""
 
-    def _go_back(self, now_ms: int) -> None:
-        """From the newest bundle to the one before, never further: two broken ones must not take turns.
+    def _roll_back(self, now_ms: int) -> None:
+        """Roll back from the newest bundle to the previous one, and not further, so that two broken bundles do not alternate.
 
-        Nor to one that has expired meanwhile: it would be as silent, and hide which bundle has to be replaced.
+        Not to an expired one either: it would send no offers, and hide which bundle has to be replaced.
         """
         try:
-            notes = self._shelf.notes()
-            if notes is not None and self._number == notes.version_max:
-                if self._shelf.previous.exists():
-                    self._reopen(self._shelf.previous, now_ms)
-                self._shelf.roll_back()
+            state = self._store.state()
+            if state is not None and self._version_number == state.version_max:
+                if self._store.previous.exists():
+                    self._reopen(self._store.previous, now_ms)
+                self._store.roll_back()
         except (BundleError, BundleStoreError, OSError) as error:
-            log.error("no way back: %s", error)  # noqa: TRY400 - as above
+            log.error("cannot roll back: %s", error)  # noqa: TRY400 - as above

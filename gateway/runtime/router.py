@@ -1,7 +1,7 @@
-"""From message to observations: which source a topic belongs to, and what became of each message.
+"""The router: finds the source of a topic and decodes its messages.
 
-Unknown topics are counted, never guessed at. A payload that its decoder refuses is counted by reason and kept as a
-dead letter without its content (it may hold anything, a person's name included); its neighbours never notice.
+Messages with an unknown topic are counted. A payload that its decoder refuses is counted by reason and kept as a dead letter without its
+content, which may hold personal data; other messages are not affected.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from gateway.core.types import Message, Observation
 
-ROUTES_CACHED_MAX = 10_000  # a phone has one topic a kind; a flood of made-up topics must not fill the memory
+ROUTES_CACHED_MAX = 10_000  # a phone has one topic per kind; this bounds the memory under a flood of topics
 
 
 class DeadLetter(NamedTuple):
-    """A message that was refused, without its content."""
+    """A refused message without its content."""
 
     at_ms: int
     decoder: str
@@ -38,7 +38,7 @@ class Router:
     """Decodes messages by the configured sources. Used by one thread."""
 
     def __init__(self, sources: Sequence[tuple[str, Decoder]]) -> None:
-        """`sources` are (MQTT topic filter, decoder); the first match decides."""
+        """`sources` are (MQTT topic filter, decoder); the first matching one is used."""
         self._sources = tuple(sources)
         self._routes: dict[str, Decoder | None] = {}
         self.messages: Counter[str] = Counter()
@@ -48,7 +48,7 @@ class Router:
         self.dead_letters: deque[DeadLetter] = deque(maxlen=limits.DEAD_LETTERS_MAX)
 
     def decode(self, message: Message) -> list[Observation]:
-        """The observations of one message; none if it was refused or nobody knows its topic."""
+        """The observations of one message; none if it is refused or its topic is unknown."""
         try:
             decoder = self._routes[message.topic]
         except KeyError:
@@ -65,20 +65,20 @@ class Router:
             self.dead_letters.append(letter)
             return []
         self.observations[decoder.name] += len(found)
-        return self._fresh(found) if message.retained else found
+        return self._without_outdated(found) if message.retained else found
 
-    def _fresh(self, found: list[Observation]) -> list[Observation]:
-        """What still holds of a message that the broker had kept: it comes again at every reconnect, from whenever it was.
+    def _without_outdated(self, found: list[Observation]) -> list[Observation]:
+        """The observations of a retained message that can still be used; the broker repeats it at every reconnect, at any age.
 
-        Where somebody was, and what was counted since the last report, are over. A reading that states its time is as old as that, and
-        facts know themselves again.
+        Sightings, positions and counts are outdated. Readings are used if they state their time, and facts are recognised by their
+        envelope.
         """
         kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading) or _is_dated(one)]
         self.discarded[Discard.RETAINED] += len(found) - len(kept)
         return kept
 
     def refusals(self) -> int:
-        """How many messages were refused so far."""
+        """Number of refused messages so far."""
         return sum(self.refused.values())
 
     def _route(self, topic: str) -> Decoder | None:

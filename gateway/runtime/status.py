@@ -1,6 +1,6 @@
-"""What a gateway says of itself: its retained status, the last line of `wayside run --json`, the demo's summary.
+"""The status of a gateway: its retained message, the lines of `wayside run --json`, and the source of the demo's summary.
 
-Numbers about the machine and its work, with the reasons by which anything was refused or dropped; nothing of anybody's.
+It holds totals of the gateway's work, with the reasons of refused and dropped messages, and nothing about a person.
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ def gateway_status(
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:
-    """The smallest value that at least `share` of the values do not exceed; None of none."""
+    """The smallest value that is at least as large as `share` of the values; None without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
 def peak_memory_mib() -> float:
-    """Peak resident memory of this process."""
+    """Peak resident memory of this process in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

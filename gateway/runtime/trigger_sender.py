@@ -1,7 +1,7 @@
-"""Triggers on their way to phones: sent once the decision is on the disk, until the broker has them or they expire.
+"""Sends triggers, after their decision was committed, until the broker has acknowledged them or they expire.
 
-A trigger that cannot be sent stays in the store; when the connection is back it goes out if it still means
-anything, and is let go (and counted) if not. Nobody is told of a coffee that they walked past an hour ago.
+A trigger that cannot be sent stays in the store. After a reconnect it is sent if it has not expired; expired triggers are dropped and
+counted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class TriggerSender:
-    """Keeps account of which triggers are with the broker. Used by the writer thread."""
+    """Publishes triggers and tracks their acknowledgements. Used by the writer thread."""
 
     def __init__(self, site: Site, bus: Bus) -> None:
-        """Nothing is under way."""
-        self.take_up(site.campaign)
+        """Start without triggers in flight."""
+        self.apply_campaign(site.campaign)
         self._site = site.name
         self._bus = bus
         self._in_flight: dict[str, int] = {}
@@ -33,12 +33,12 @@ class TriggerSender:
         self.sent = 0
         self.expired = 0
 
-    def take_up(self, campaign: Campaign) -> None:
-        """From now on only what this campaign offers goes out."""
+    def apply_campaign(self, campaign: Campaign) -> None:
+        """From now on send only triggers for offers of this campaign."""
         self._offers = {offer.id: offer for offer in campaign.offers}
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
-        """Hand a trigger to the broker; False if that was not possible, or is pointless by now."""
+        """Publish a trigger; False if it has expired, its offer is not in the campaign, or there is no connection."""
         offer = self._offers.get(trigger.offer)
         left_ms = trigger.expires_at_ms - now_ms
         if offer is None or left_ms <= 0:
@@ -68,22 +68,22 @@ class TriggerSender:
         return True
 
     def send_waiting(self, store: Store, now_ms: int) -> None:
-        """After a (re)connect: send what waits in the store, neither with the broker nor under way by this connection."""
+        """After a (re)connect: send the stored triggers that are neither acknowledged nor in flight over this connection."""
         self._collect()
         connects = self._bus.link().connects
         for trigger in store.waiting_triggers():
             if trigger.id not in self._done and self._in_flight.get(trigger.id) != connects:
                 self.send(trigger, now_ms)
 
-    def write_down(self, store: Store) -> None:
-        """Forget triggers that the broker has or that have expired. Raises StoreFullError, and then forgets nothing."""
+    def flush(self, store: Store) -> None:
+        """Delete triggers from the store that were acknowledged or expired. Raises StoreFullError, and then deletes none."""
         self._collect()
         if self._done:
             store.triggers_sent(self._done)
             self._done.clear()
 
     def _collect(self) -> None:
-        """Ask what the broker has taken."""
+        """Collect the broker's acknowledgements."""
         taken = self._bus.taken()
         for decision in taken:
             self._in_flight.pop(decision, None)

@@ -1,4 +1,4 @@
-"""Emptying the outbox, apart from everything else: boot never waits for it, and no trigger queues behind it."""
+"""Sends the outbox to the cloud on a thread of its own, so that neither the start nor a trigger waits for it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ log = logging.getLogger("wayside")
 
 
 class UplinkThread:
-    """Sends batch after batch while there is something to send, then sleeps until nudged."""
+    """Sends batches while records are pending, then waits for the interval or for `nudge`."""
 
     def __init__(self, gateway: str, cloud: Cloud, mailbox: Mailbox, now_ms: Callable[[], int], interval_s: float) -> None:
-        """Not started yet."""
+        """Prepare the thread; `start` starts it."""
         self._gateway = gateway
         self._cloud = cloud
-        self._inbox = mailbox
+        self._mailbox = mailbox
         self._now_ms = now_ms
         self._idle_ms = int(interval_s * 1000)
         self._nudged = threading.Event()
@@ -39,15 +39,15 @@ class UplinkThread:
         self.trouble = ""
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def nudge(self) -> None:
-        """There is something new to send."""
+        """Wake the thread up, because there are new records."""
         self._nudged.set()
 
     def stop(self, wait_s: float) -> None:
-        """Send what still waits if the cloud answers; call while the writer still serves the mailbox."""
+        """Send pending records if the cloud answers, and end within `wait_s`; the writer must still serve the mailbox."""
         self._stopping.set()
         self._nudged.set()
         self._thread.join(wait_s)
@@ -60,28 +60,28 @@ class UplinkThread:
                 if isinstance(plan, Send):
                     uplink = self._send(uplink)
                 else:
-                    # A nudge ends idleness, not a pause that was imposed after a failure.
+                    # A nudge ends the idle wait, but not the pause after a failure.
                     (self._stopping if uplink.failures else self._nudged).wait(plan.wait_ms / 1000)
                     self._nudged.clear()
         except CancelledError:
-            return  # the writer has stopped; what waits is in the outbox
+            return  # the writer has stopped; pending records stay in the outbox
 
     def _pending(self) -> int:
-        return self._inbox.call(lambda store: store.backlog()).result()
+        return self._mailbox.call(lambda store: store.backlog()).result()
 
     def _send(self, uplink: Uplink) -> Uplink:
         try:
-            batch = self._inbox.call(lambda store: store.next_batch(self._gateway)).result()
+            batch = self._mailbox.call(lambda store: store.next_batch(self._gateway)).result()
             if batch is None:
                 return uplink
             reply = self._cloud.post(batch)
             self.trouble = reply.trouble
             if reply.kind == "never":
-                self.quarantined += self._inbox.call(lambda store: store.quarantine(batch)).result()
+                self.quarantined += self._mailbox.call(lambda store: store.quarantine(batch)).result()
                 log.error("%s", reply.trouble)
             if reply.kind == "taken":
-                taken = self._inbox.call(lambda store: store.records_taken(batch, reply.taken)).result()
-                if not taken:  # a cloud that says yes and takes nothing is asked again after a pause, like one that says no
+                taken = self._mailbox.call(lambda store: store.records_taken(batch, reply.taken)).result()
+                if not taken:  # a success without any of our records counts as a failure: try again after a pause
                     self.trouble = "the cloud's receipt names none of our records"
                     return after_reply(uplink, "refused", self._now_ms(), random.random())  # noqa: S311 - spreading load
                 self.taken += taken

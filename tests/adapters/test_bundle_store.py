@@ -23,17 +23,17 @@ def bundle_store(tmp_path: Path) -> BundleStore:
 
 def test_the_first_one(bundle_store: BundleStore) -> None:
     assert bundle_store.active.read_bytes() == OLD
-    assert bundle_store.notes() == InstallState("street", 1, digest(bundle_store.active))
-    assert bundle_store.is_tried()
+    assert bundle_store.state() == InstallState("street", 1, digest(bundle_store.active))
+    assert bundle_store.is_checked()
     assert not bundle_store.previous.exists()
-    with pytest.raises(BundleStoreError, match="no bundle to go back to"):
+    with pytest.raises(BundleStoreError, match="a rollback needs two bundles"):
         bundle_store.roll_back()
 
 
 def test_a_file_that_nobody_installed(tmp_path: Path) -> None:
     bare = BundleStore(tmp_path / "street.bundle")
     bare.active.write_bytes(OLD)
-    assert (bare.version_min(), bare.is_tried(), bare.notes(), bare.changed_at_ns()) == (1, False, None, 0)
+    assert (bare.version_min(), bare.is_checked(), bare.state(), bare.changed_at_ns()) == (1, False, None, 0)
 
 
 def test_the_next_one_and_the_way_back(bundle_store: BundleStore) -> None:
@@ -43,11 +43,11 @@ def test_the_next_one_and_the_way_back(bundle_store: BundleStore) -> None:
     assert bundle_store.changed_at_ns() > before_ns
     bundle_store.roll_back()
     assert (bundle_store.active.read_bytes(), bundle_store.previous.read_bytes(), bundle_store.version_min()) == (OLD, NEW, 1)
-    notes = bundle_store.notes()
-    assert notes is not None
-    assert notes.version_max == 2
+    state = bundle_store.state()
+    assert state is not None
+    assert state.version_max == 2
     bundle_store.roll_back()
-    assert (bundle_store.active.read_bytes(), bundle_store.previous.read_bytes(), bundle_store.is_tried()) == (NEW, OLD, True)
+    assert (bundle_store.active.read_bytes(), bundle_store.previous.read_bytes(), bundle_store.is_checked()) == (NEW, OLD, True)
 
 
 def test_only_two_are_kept(bundle_store: BundleStore) -> None:
@@ -71,14 +71,14 @@ def test_an_old_file_copied_over_the_active_one_must_be_as_new_as_the_newest(bun
     bundle_store.install(NEW, "street", 2)
     bundle_store.active.write_bytes(b"some other version one")
     assert bundle_store.version_min() == 2
-    assert not bundle_store.is_tried()
+    assert not bundle_store.is_checked()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"name": "street", "version_max": "3", "sha256": ""}'])
 def test_notes_that_cannot_be_read_stop_everything(bundle_store: BundleStore, content: bytes) -> None:
     """Guessing here would let an old bundle in."""
     bundle_store.active.with_name("street.bundle.notes").write_bytes(content)
-    for ask in (bundle_store.notes, bundle_store.version_min, bundle_store.is_tried, bundle_store.roll_back):
+    for ask in (bundle_store.state, bundle_store.version_min, bundle_store.is_checked, bundle_store.roll_back):
         with pytest.raises(BundleStoreError, match="cannot be read"):
             ask()
 
@@ -158,5 +158,5 @@ def test_a_power_cut_while_going_back(bundle_store: BundleStore) -> None:
 def test_the_order_of_writes_matters(bundle_store: BundleStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: were the note written before the new bundle is there, a cut between them would leave no start."""
     monkeypatch.setattr(module, "_write", lambda path, content: path.write_bytes(content))
-    bundle_store._note(InstallState("street", 2, "of the new one"))
+    bundle_store._write_state(InstallState("street", 2, "of the new one"))
     assert not starts(bundle_store)

@@ -333,4 +333,4 @@ def test_a_subscription_that_is_denied_is_told() -> None:
     bus = MqttBus(MqttOptions("127.0.0.1", 1, "gw-t", ("open/#", "closed/#")), lambda: 0)
     granted, denied = (ReasonCode(PacketTypes.SUBACK, identifier=code) for code in (1, 0x87))
     bus._on_subscribe(paho.Client(CallbackAPIVersion.VERSION2), None, 1, [granted, denied], None)
-    assert bus.link().trouble == "the broker does not let us read closed/#: check its access list"
+    assert bus.link().trouble == "the broker refuses the subscription to closed/#: check its access control list"

@@ -23,7 +23,7 @@ def test_a_reader_sees_the_last_commit_of_a_gateway_that_runs(tmp_path: Path, pa
     gateway = Gateway(tmp_path, make_store=lambda path, key: Store(path, key, exclusive=True))
     phone = Phone()
     gateway.tell(phone.consent())
-    with gateway.reader() as reader, reader.moment():
+    with gateway.reader() as reader, reader.snapshot():
         before = reader.learnable(gateway.clock.now_ms())
         (decision,) = enter(gateway, phone).decisions.made
         assert before == [gateway.state.people.identities[phone.device]]
@@ -31,7 +31,7 @@ def test_a_reader_sees_the_last_commit_of_a_gateway_that_runs(tmp_path: Path, pa
         gateway.tell(phone.answer(decision.id))
     with gateway.reader() as reader:
         assert list(reader.decisions(before[0])) == [decision]
-        assert [(said.what, said.detail, said.decision) for said in reader.said(before[0])] == [("answer", "accepted", decision.id)]
+        assert [(said.kind, said.detail, said.decision) for said in reader.offer_facts(before[0])] == [("answer", "accepted", decision.id)]
         assert reader.decision(decision.id) == (decision, "accepted")
         assert reader.latest_decisions(5) == [(decision.id, "cafe", "chosen", "flat-white")]
     gateway.close()
@@ -74,7 +74,7 @@ def test_a_reader_does_not_migrate(tmp_path: Path, path: Path) -> None:
     gateway = Gateway(tmp_path)
     gateway.store._db.pragma("user_version", 99)
     gateway.close()
-    with pytest.raises(StoreError, match="has schema 99, this program reads 7: use the gateway's own version of it"):
+    with pytest.raises(StoreError, match="has schema 99, this program reads 7: use the version that the gateway runs"):
         Reader(path, KEY)
 
 
@@ -108,6 +108,6 @@ def test_a_purchase_belongs_to_whose_offer_was_handed_in(tmp_path: Path) -> None
     (decision,) = enter(gateway, phone).decisions.made
     gateway.tell(purchase("till-cafe", 1, 380, kind="coffee_house", decision=decision.id), purchase("till-cafe", 2))
     with gateway.reader() as reader:
-        (said,) = reader.said(decision.subject)
-    assert (said.what, said.detail, said.amount_minor, said.zone, said.decision) == ("purchase", "coffee_house", 380, "cafe", decision.id)
+        (said,) = reader.offer_facts(decision.subject)
+    assert (said.kind, said.detail, said.amount_minor, said.zone, said.decision) == ("purchase", "coffee_house", 380, "cafe", decision.id)
     gateway.close()

@@ -133,7 +133,7 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         _, err = demo.end()
     assert demo.process.returncode == 1
     (line,) = err.splitlines()
-    assert "is taken: choose another with --port" in line
+    assert "is in use: choose another one with --port" in line
     demo.check_nothing_is_left()
 
 

@@ -72,7 +72,7 @@ def test_an_old_file_put_there_by_hand_does_not_start(config: Path, tmp_path: Pa
 
 def test_another_series_only_by_name(config: Path, tmp_path: Path) -> None:
     other = newer(tmp_path, 1, name="mall")
-    assert wayside("bundle", "install", other, "--config", config).refusal(1).startswith("other_series: it is of the series 'mall'")
+    assert wayside("bundle", "install", other, "--config", config).refusal(1).startswith("other_series: it is of series 'mall'")
     assert wayside("bundle", "install", other, "--config", config, "--series", "mall").code == 0
     assert wayside("check", "--config", config).code == 0
 
@@ -107,7 +107,9 @@ def test_what_is_refused_changes_nothing(config: Path, tmp_path: Path) -> None:
     for reason, path in refused.items():
         assert reason in wayside("bundle", "install", path, "--config", config).refusal(1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
-    assert wayside("bundle", "rollback", "--config", config).refusal(1).startswith("there is no bundle to go back to")
+    assert (
+        wayside("bundle", "rollback", "--config", config).refusal(1).endswith("a rollback needs two bundles installed one after the other")
+    )
 
 
 def test_an_expired_bundle_can_still_be_shown(config: Path, tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_a_model_that_errs_is_silent_from_then_on(config: Path, caplog: pytest.L
     model_slot._scorer = Tired()
     assert [model_slot.score(ROWS) for _ in range(3)] == [None, None, None]
     assert enter(app, 2) == "no_model"
-    assert model_slot.look(YEAR_2026_MS) is None
+    assert model_slot.poll(YEAR_2026_MS) is None
     assert enter(app, 3) == "no_model"
     assert [line for line in caplog.messages if "tired" in line] == [caplog.messages[0]]
     assert caplog.messages[0].startswith("bad_scores: it is tired of 2 rows; no offers are sent")
@@ -207,7 +209,7 @@ def test_a_model_that_errs_makes_room_for_the_one_before(config: Path, tmp_path:
         model_slot.score(ROWS)
         assert model_slot.version == ""
         for _ in range(3):
-            model_slot.look(YEAR_2026_MS)
+            model_slot.poll(YEAR_2026_MS)
         assert model_slot.version == left
     assert active(config) == 1
     app.store.close()
@@ -219,12 +221,12 @@ def test_a_running_gateway_takes_up_what_is_installed(config: Path, tmp_path: Pa
     assert enter(app, 1) == "chosen"
     changed = tiny_campaign(propensity_min=0.99)
     wayside("bundle", "install", newer(tmp_path, campaign=changed), "--config", config)
-    app._tidy_at_ms = 0
+    app._housekeeping_at_ms = 0
     assert enter(app, 2) == "chosen"  # looks around after this batch
     assert model_slot.version == "tiny-2"
     assert enter(app, 3) == "propensity_low"
     wayside("bundle", "rollback", "--config", config)
-    app._tidy_at_ms = 0
+    app._housekeeping_at_ms = 0
     app.turn(0.0)
     assert enter(app, 4) == "chosen"
     app.store.close()
@@ -237,7 +239,7 @@ def test_a_file_swapped_behind_its_back_is_not_taken_up(config: Path, tmp_path: 
     content = newer(tmp_path).read_bytes()
     bundle_store.install(content, "tiny", 2)
     bundle_store.active.write_bytes(content + b"x")
-    assert model_slot.look(YEAR_2026_MS) is None
+    assert model_slot.poll(YEAR_2026_MS) is None
     assert model_slot.version == "tiny-1"
     app.store.close()
 
@@ -252,12 +254,12 @@ def test_a_rollback_seen_half_done_is_taken_up_once_done(config: Path, tmp_path:
     def looked(path: Path, target: Path) -> Path:
         if path.name.endswith(".previous"):
             for _ in range(2):
-                assert model_slot.look(YEAR_2026_MS) is None
+                assert model_slot.poll(YEAR_2026_MS) is None
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", looked)
     BundleStore(settings_of(config).bundle.path).roll_back()
-    assert model_slot.look(YEAR_2026_MS) is not None
+    assert model_slot.poll(YEAR_2026_MS) is not None
     assert model_slot.version == "tiny-1"
     app.store.close()
 
@@ -272,9 +274,9 @@ def test_no_way_back_to_a_bundle_that_would_not_start(config: Path, tmp_path: Pa
     model_slot = desk_of(app)
     model_slot._scorer = Tired()
     model_slot.score(ROWS)
-    model_slot.look(YEAR_2090_MS - 1)
+    model_slot.poll(YEAR_2090_MS - 1)
     assert active(config) == 2
-    assert any(line.startswith("no way back: expired") for line in caplog.messages)
+    assert any(line.startswith("cannot roll back: expired") for line in caplog.messages)
     app.store.close()
 
 
@@ -284,7 +286,7 @@ def test_keys_that_cannot_be_read_cost_no_observations(config: Path, tmp_path: P
     model_slot = desk_of(app)
     BundleStore(settings.bundle.path).install(newer(tmp_path).read_bytes(), "tiny", 2)
     settings.bundle.trusted_keys[0].write_text("no key")
-    assert model_slot.look(YEAR_2026_MS) is None
+    assert model_slot.poll(YEAR_2026_MS) is None
     assert model_slot.version == "tiny-1"
     assert any("bundle.trusted_keys" in line for line in caplog.messages)
     app.store.close()
@@ -297,16 +299,16 @@ def test_a_first_install_that_a_power_cut_ended_can_be_repeated(config: Path, tm
     bundle_store.active.write_bytes(new.read_bytes())
     bundle_store.active.with_name(bundle_store.active.name + ".notes").unlink()
     assert wayside("bundle", "install", new, "--config", config).code == 0
-    assert bundle_store.is_tried()
+    assert bundle_store.is_checked()
     assert wayside("bundle", "install", new, "--config", config).refusal(1).startswith("older_version: version 2 is not newer")
 
 
 def test_time_ends_a_bundle_that_is_at_work(config: Path) -> None:
     app = build(settings_of(config))
     model_slot = desk_of(app)
-    assert model_slot.look(YEAR_2090_MS - 1) is None
+    assert model_slot.poll(YEAR_2090_MS - 1) is None
     assert model_slot.score(ROWS) is not None
-    assert model_slot.look(YEAR_2090_MS) is None
+    assert model_slot.poll(YEAR_2090_MS) is None
     assert (model_slot.score(ROWS), model_slot.version) == (None, "")
     app.store.close()
 

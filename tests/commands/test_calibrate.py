@@ -53,8 +53,8 @@ def test_a_phone_that_hears_beacons_walks_as_well() -> None:
         (lambda marks: [(mark, heard[:4]) for mark, heard in marks], "0 usable marks"),
         (lambda marks: [(mark, [Sighting("x", "y", -60.0)] * 20) for mark, _ in marks], "0 usable marks"),
         (lambda marks: [marks[0], marks[5]], "2 usable marks"),
-        (lambda marks: [(mark._replace(distance_m=10 / mark.distance_m), heard) for mark, heard in marks], "heard better"),
-        (lambda marks: [(mark._replace(anchor="plazza"), heard) for mark, heard in marks], "'plazza' is no anchor"),
+        (lambda marks: [(mark._replace(distance_m=10 / mark.distance_m), heard) for mark, heard in marks], "level rises"),
+        (lambda marks: [(mark._replace(anchor="plazza"), heard) for mark, heard in marks], "'plazza' is not an anchor"),
     ],
 )
 def test_a_walk_that_cannot_be_used_says_why(spoil: object, cause: str) -> None:
@@ -96,8 +96,8 @@ def test_a_recorded_walk_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "cause"),
     [
-        ([], 2, "name either --walk FILE, or --broker URL"),
-        (["--broker", "mqtt://127.0.0.1:1"], 2, "name either --walk FILE, or --broker URL"),
+        ([], 2, "give either --walk FILE, or --broker URL"),
+        (["--broker", "mqtt://127.0.0.1:1"], 2, "give either --walk FILE, or --broker URL"),
         (["--walk", "nowhere.jsonl"], 1, "nowhere.jsonl"),
         (["--broker", "mqtt://127.0.0.1:1", "--mark", "plaza"], 1, "such as plaza=3"),
         (["--broker", "mqtt://127.0.0.1:1", "--mark", "plaza=3"], 1, "127.0.0.1"),

@@ -107,8 +107,8 @@ def test_what_is_missing_or_unusable_is_named_before_anything_is_connected(confi
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('id = "cafe"', 'id = "plaza"', "zone 'plaza' stands twice"),
-        ('id = "cafe"', 'id = "cafe"\nanchors = ["plaza"]', "anchor 'plaza' stands twice"),
+        ('id = "cafe"', 'id = "plaza"', "zone 'plaza' occurs twice"),
+        ('id = "cafe"', 'id = "cafe"\nanchors = ["plaza"]', "anchor 'plaza' occurs twice"),
         ("dwell_s = 600", "enter_dbm = -90\nexit_dbm = -80", "exit_dbm -80 must not be above enter_dbm -90"),
     ],
 )

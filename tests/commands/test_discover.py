@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     for line in file.read_text().splitlines():
         captured = json.loads(line)
         payload = bytes.fromhex(captured["payload_hex"]) if "payload_hex" in captured else captured["payload"].encode()
-        findings.hear(Message(captured["topic"], payload, 0))
+        findings.add(Message(captured["topic"], payload, 0))
     return findings
 
 
@@ -69,7 +69,7 @@ def test_an_unusual_topic_is_proposed_by_its_payload_and_marked() -> None:
     payload = json.dumps([{"timestamp": "2026-11-22T12:00:00Z", "type": "Gateway", "mac": "AC233F00A001"}]).encode()
     tag = {"timestamp": "2026-11-22T12:00:00Z", "type": "iBeacon", "mac": "0BE383050DE8", "ibeaconUuid": "6A08635B25F7410A8CF860EEFA2E6EAB"}
     beacon = json.dumps([json.loads(payload)[0], {**tag, "ibeaconMajor": 1, "ibeaconMinor": 2, "rssi": -58, "ibeaconTxPower": -59}])
-    findings.hear(Message("shop/7/hall/ble", beacon.encode(), 0))
+    findings.add(Message("shop/7/hall/ble", beacon.encode(), 0))
     (source,) = tomllib.loads(findings.config())["sources"]
     assert source == {"topic": "shop/+/+/ble", "decoder": "minew_gateway_json"}
     assert "guessed" in findings.config()
@@ -98,12 +98,12 @@ def test_an_unusual_topic_is_proposed_by_its_payload_and_marked() -> None:
 )
 def test_usual_topics_are_found_with_a_prefix_and_with_another_base(topic: str, said: dict[str, Any], source: dict[str, str]) -> None:
     findings = Findings()
-    findings.hear(Message(topic, json.dumps(said).encode(), 0))
+    findings.add(Message(topic, json.dumps(said).encode(), 0))
     assert tomllib.loads(findings.config())["sources"] == [source]
 
 
 def test_what_nobody_can_read_is_said() -> None:
     findings = Findings()
-    findings.hear(Message("lamps/3/state", b"\x00\x01", 0))
+    findings.add(Message("lamps/3/state", b"\x00\x01", 0))
     assert "sources" not in tomllib.loads(findings.config())
     assert "lamps/+/state (1 messages)" in findings.config()

@@ -75,10 +75,10 @@ def test_many_messages_are_all_taken_before_it_ends(tmp_path: Path, broker: Mosq
         ("[1]", "Expected `object`"),
         ('{"topic": "a"}', "payload or payload_hex is missing"),
         ('{"topic": "a", "payload_hex": "0"}', "payload_hex must be hex digits"),
-        ('{"topic": "a/#", "payload": ""}', "topic must be a text without + and #"),
-        ('{"topic": "", "payload": ""}', "topic must be a text"),
-        ('{"topic": 7, "payload": ""}', "topic must be a text"),
-        ('{"topic": "a", "payload": "", "at_ms": "noon"}', "at_ms must be a whole number"),
+        ('{"topic": "a/#", "payload": ""}', "topic must be a string without + and #"),
+        ('{"topic": "", "payload": ""}', "topic must be a string"),
+        ('{"topic": 7, "payload": ""}', "topic must be a string"),
+        ('{"topic": "a", "payload": "", "at_ms": "noon"}', "at_ms must be an integer"),
         ('{"topic": "a", "payload": "", "at_ms": 1e999}', ""),
         ('{"topic": "' + "a" * 2_000 + '", "payload": ""}', "topic is longer than 1024 bytes"),
         ('{"topic": "a", "payload": ' + "[" * 100_000, "recursion"),
@@ -108,5 +108,5 @@ def test_a_broker_that_goes_in_the_middle_is_told(tmp_path: Path, broker: Mosqui
     lines = [json.dumps({"topic": "a/b", "payload": str(number), "at_ms": number * 5}) for number in range(2_000)]
     path = file_of(tmp_path, "\n".join(lines))
     ear._link.on_message = lambda *_: broker.kill()  # at the first message that comes by
-    with pytest.raises(ReplayError, match="stopped taking messages"):
+    with pytest.raises(ReplayError, match="stopped acknowledging messages"):
         replay_file(path, broker.url, 1.0, show=False)

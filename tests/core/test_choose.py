@@ -22,7 +22,7 @@ from gateway.core.policy.gates import REASONS, DecisionRequest
 from gateway.core.types import Occasion
 from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
-PERSON = contexts.consented(None, "s1", Phone().consent(visits_month={"bar": 2.0}), (), NOON_MS)
+PERSON = contexts.with_consent(None, "s1", Phone().consent(visits_month={"bar": 2.0}), (), NOON_MS)
 KINDS = features.KINDS
 
 

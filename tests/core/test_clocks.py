@@ -16,7 +16,7 @@ SLOW_MS = 45_000
 def fold(lags_ms: list[int], every_ms: int = PERIOD_MS) -> DeviceClock:
     clock: DeviceClock | None = None
     for index, lag_ms in enumerate(lags_ms):
-        clock = clocks.heard(clock, lag_ms, index * every_ms)
+        clock = clocks.fold_lag(clock, lag_ms, index * every_ms)
     assert clock is not None
     return clock
 
@@ -44,7 +44,7 @@ def test_a_clocks_error_is_what_its_lags_agree_on(lags_ms: list[int], error_ms: 
 def test_within_a_period_only_the_least_lag_counts() -> None:
     clock = fold([500, 700, 300, 900], every_ms=1000)
     assert clock == DeviceClock(0, (300,), 0)
-    assert clocks.heard(clock, 400, 5000) is clock
+    assert clocks.fold_lag(clock, 400, 5000) is clock
 
 
 def test_a_scanner_with_a_slow_clock_is_heard_once_that_is_certain(gateway: Gateway) -> None:
@@ -108,12 +108,12 @@ def test_a_reading_is_as_old_as_it_says(gateway: Gateway) -> None:
         return next(iter(gateway.tell(Reading("sensor-cafe", "temperature", value, at_ms=at_ms)).discarded), None)
 
     assert told(20.0, now_ms - 3_600_000) is None
-    assert gateway.state.sensors.places["cafe"].readings["temperature"] == (20.0, now_ms - 3_600_000)
+    assert gateway.state.sensors.zones["cafe"].readings["temperature"] == (20.0, now_ms - 3_600_000)
     assert told(10.0, now_ms - READING_MS_MAX - 1) == "late"
     assert told(19.0, now_ms - 7_200_000) is None
-    assert gateway.state.sensors.places["cafe"].readings["temperature"][0] == 20.0, "one from before changes nothing"
+    assert gateway.state.sensors.zones["cafe"].readings["temperature"][0] == 20.0, "one from before changes nothing"
     assert told(21.0, 1_000) is None, "a clock that nobody has set says nothing: it counts as of now"
-    assert gateway.state.sensors.places["cafe"].readings["temperature"] == (21.0, now_ms)
+    assert gateway.state.sensors.zones["cafe"].readings["temperature"] == (21.0, now_ms)
 
 
 def test_a_set_clock_takes_what_is_known_with_it(gateway: Gateway) -> None:
@@ -121,9 +121,9 @@ def test_a_set_clock_takes_what_is_known_with_it(gateway: Gateway) -> None:
     step_ms = -86_400_000
     gateway.clock.step(step_ms)
     gateway.state.rebase(gateway.clock.take_step())
-    assert gateway.state.sensors.places["cafe"].readings["temperature"] == (20.0, gateway.clock.now_ms())
+    assert gateway.state.sensors.zones["cafe"].readings["temperature"] == (20.0, gateway.clock.now_ms())
     gateway.tell(Reading("sensor-cafe", "temperature", 22.0))
-    assert gateway.state.sensors.places["cafe"].readings["temperature"][0] == 22.0
+    assert gateway.state.sensors.zones["cafe"].readings["temperature"][0] == 22.0
 
 
 def test_only_so_many_clocks_are_kept(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

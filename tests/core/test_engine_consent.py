@@ -28,7 +28,7 @@ def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
 
 def traces(gateway: Gateway, *texts: str) -> list[str]:
     """Which of the texts stand anywhere in the database, or in what the world remembers."""
-    memory = f"{gateway.state.people.identities} {gateway.state.visits.presences} {gateway.state.sensors.places}"
+    memory = f"{gateway.state.people.identities} {gateway.state.visits.presences} {gateway.state.sensors.zones}"
     everything = f"{gateway.dump()}\n{memory}".lower()
     return [text for text in texts if text.lower() in everything]
 

@@ -21,18 +21,18 @@ def fold(samples: list[tuple[int, float]], before: Presence | None = None, ancho
     """Fold (ms after T0, dBm) at one anchor."""
     transitions = []
     for at_ms, rssi_dbm in samples:
-        before, transition = presence.heard(before, "s", "z", anchor, rssi_dbm, T0 + at_ms, RULES)
+        before, transition = presence.fold_sighting(before, "s", "z", anchor, rssi_dbm, T0 + at_ms, RULES)
         transitions += [transition] if transition else []
     return before, transitions
 
 
 def fix(before: Presence | None, now_ms: int, *, inside: bool) -> presence.Step:
-    return presence.fixed(before, "s", "z", inside, 0.9, now_ms, RULES)
+    return presence.fold_fix(before, "s", "z", inside, 0.9, now_ms, RULES)
 
 
 def told(kind: TransitionKind, at_ms: int, transition: Transition | None) -> bool:
     """Whether this was told, of the visit that began at T0."""
-    known = (transition.confidence, transition.heard) if transition else (0.0, 0)
+    known = (transition.confidence, transition.observations) if transition else (0.0, 0)
     return transition == Transition("s", "z", kind, at_ms, T0, *known)
 
 
@@ -79,13 +79,13 @@ def test_three_samples_can_be_asked_for() -> None:
     before: Presence | None = None
     seen = []
     for at_ms in (0, 1000, 2000):
-        before, transition = presence.heard(before, "s", "z", "a", CLEAR, T0 + at_ms, rules)
+        before, transition = presence.fold_sighting(before, "s", "z", "a", CLEAR, T0 + at_ms, rules)
         seen.append(transition is not None)
     assert seen == [False, False, True]
 
 
 def test_a_faint_stranger_is_not_even_awaited() -> None:
-    assert presence.heard(None, "s", "z", "a", FAINT, T0, RULES) == (None, None)
+    assert presence.fold_sighting(None, "s", "z", "a", FAINT, T0, RULES) == (None, None)
 
 
 def test_the_way_in_is_forgotten_after_silence() -> None:
@@ -109,7 +109,7 @@ def test_bouncing_between_exit_and_enter_never_splits_a_visit() -> None:
     for second in range(1, 600):
         assert before is not None
         level = (-75.5, -82.9, -83.0)[second % 3]
-        before, transition = presence.heard(before, "s", "z", "a", level, T0 + second * 1000, RULES)
+        before, transition = presence.fold_sighting(before, "s", "z", "a", level, T0 + second * 1000, RULES)
         assert transition is None
         assert before is not None
         if before.due_at_ms <= T0 + second * 1000:
@@ -130,13 +130,13 @@ def test_being_heard_too_faintly_is_silence() -> None:
 def test_any_anchor_lets_in_and_only_all_let_out() -> None:
     before: Presence | None = None
     for second, anchor in enumerate("ab"):
-        before, transition = presence.heard(before, "s", "z", anchor, CLEAR, T0 + second * 1000, RULES)
+        before, transition = presence.fold_sighting(before, "s", "z", anchor, CLEAR, T0 + second * 1000, RULES)
         assert transition is None, "one sample at each of two anchors is not a clear mean at either"
-    before, transition = presence.heard(before, "s", "z", "b", CLEAR, T0 + 2000, RULES)
+    before, transition = presence.fold_sighting(before, "s", "z", "b", CLEAR, T0 + 2000, RULES)
     assert transition is not None
     # One anchor falls silent for good; the other holds them.
     for second in range(3, 50):
-        before, transition = presence.heard(before, "s", "z", "a", BETWEEN, T0 + second * 1000, RULES)
+        before, transition = presence.fold_sighting(before, "s", "z", "a", BETWEEN, T0 + second * 1000, RULES)
         assert transition is None
     assert before is not None
     held, transition = presence.expire(before, T0 + 50_000, RULES)
@@ -155,7 +155,7 @@ def test_expire_waits_for_whichever_comes_first() -> None:
     short_dwell = msgspec.structs.replace(RULES, dwell_ms=10_000)
     inside = entered()
     assert inside.due_at_ms == T0 + RULES.exit_after_ms
-    at_once, _ = presence.heard(None, "s", "z", "a", CLEAR, T0, msgspec.structs.replace(short_dwell, samples_min=1))
+    at_once, _ = presence.fold_sighting(None, "s", "z", "a", CLEAR, T0, msgspec.structs.replace(short_dwell, samples_min=1))
     assert at_once is not None
     assert at_once.due_at_ms == T0 + 10_000
     heard_lately = msgspec.structs.replace(inside, seen_ms=T0 + 20_000)
@@ -242,7 +242,7 @@ def test_a_fix_outside_does_not_outweigh_radio() -> None:
     inside = entered()
     assert fix(inside, T0 + 1000, inside=False) == (inside, None)
     by_fix, _ = fix(None, T0, inside=True)
-    by_both, _ = presence.heard(by_fix, "s", "z", "a", CLEAR, T0 + 500, RULES)
+    by_both, _ = presence.fold_sighting(by_fix, "s", "z", "a", CLEAR, T0 + 500, RULES)
     assert fix(by_both, T0 + 1000, inside=False) == (by_both, None)
     restored = msgspec.structs.replace(inside, samples={})
     assert fix(restored, T0 + 1000, inside=False) == (restored, None)
@@ -250,7 +250,7 @@ def test_a_fix_outside_does_not_outweigh_radio() -> None:
 
 def test_radio_too_faint_to_matter_holds_nobody_against_a_fix() -> None:
     by_fix, _ = fix(None, T0, inside=True)
-    passed_by, _ = presence.heard(by_fix, "s", "z", "a", FAINT, T0 + 500, RULES)
+    passed_by, _ = presence.fold_sighting(by_fix, "s", "z", "a", FAINT, T0 + 500, RULES)
     gone, transition = fix(passed_by, T0 + 1000, inside=False)
     assert gone is None
     assert transition is not None
@@ -309,10 +309,10 @@ def test_transitions_alternate_in_time_and_leaving_is_silence(acts: list[tuple[o
         match act:
             case ("heard", str(subject), str(zone), str(anchor), int(level)):
                 before = site.kept.get((subject, zone))
-                site.step((subject, zone), presence.heard(before, subject, zone, anchor, float(level), site.now_ms, RULES))
+                site.step((subject, zone), presence.fold_sighting(before, subject, zone, anchor, float(level), site.now_ms, RULES))
             case ("fixed", str(subject), str(zone), bool(inside)):
                 before = site.kept.get((subject, zone))
-                site.step((subject, zone), presence.fixed(before, subject, zone, inside, 0.9, site.now_ms, RULES))
+                site.step((subject, zone), presence.fold_fix(before, subject, zone, inside, 0.9, site.now_ms, RULES))
             case ("wait", int(ms)):
                 site.wait(ms)
             case _:

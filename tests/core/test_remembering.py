@@ -116,7 +116,7 @@ def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> Non
     before = gateway.state.visits.presences[gateway.state.people.identities[phone.device], "cafe"]
     gateway.restart(5_000)
     after = gateway.state.visits.presences[before.subject, "cafe"]
-    assert (after.confidence, after.heard, after.entered_ms) == (before.confidence, before.heard, before.entered_ms)
+    assert (after.confidence, after.observations, after.entered_ms) == (before.confidence, before.observations, before.entered_ms)
     assert after.confidence > 0.9
 
 

@@ -45,7 +45,7 @@ def test_the_wall_clock_knows_the_season() -> None:
 @pytest.mark.parametrize(
     ("offers", "cause"),
     [
-        ([offer("twice"), offer("twice")], "stands twice"),
+        ([offer("twice"), offer("twice")], "occurs twice"),
         ([offer(starts_ms=5, ends_ms=5)], "ends before it starts"),
         ([offer(zones=())], "no zone"),
     ],

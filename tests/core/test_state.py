@@ -145,7 +145,7 @@ def test_changes_are_accepted_in_every_slice() -> None:
     here.counts = CountsState({CounterKey("z", "o", "trigger"): 4}, {}, 0)
     changes = Changes()
     changes.people.identities = {"old": None, "new": "s", "never": None}
-    changes.sensors.places["z"] = ZoneContext({"temperature": (1.0, T0)})
+    changes.sensors.zones["z"] = ZoneContext({"temperature": (1.0, T0)})
     changes.counts.cells[CounterKey("z", "o", "shown")] = 1
     changes.counts.activity.update({"facts": 2, "decisions": 3})
     changes.retention.next_ms = T0 + 7
@@ -153,7 +153,7 @@ def test_changes_are_accepted_in_every_slice() -> None:
     assert here.people.identities == {"kept": "t", "new": "s"}
     assert here.counts.cells == {CounterKey("z", "o", "trigger"): 4, CounterKey("z", "o", "shown"): 1}
     assert here.counts.activity == {"facts": 2, "decisions": 3}
-    assert here.sensors.places["z"].readings == {"temperature": (1.0, T0)}
+    assert here.sensors.zones["z"].readings == {"temperature": (1.0, T0)}
     assert (here.counts.window_start_ms, here.retention.next_ms) == (0, T0 + 7)
 
 
@@ -170,12 +170,12 @@ def test_counts_of_a_closing_batch_belong_to_the_new_window() -> None:
 def test_a_clock_step_moves_every_slice() -> None:
     here = empty()
     here.visits = VisitsState([Presence("s", "z", T0, T0 + 5, T0 - 50)], T0, RULES)
-    here.sensors.places["z"] = ZoneContext({"temperature": (1.0, T0)})
+    here.sensors.zones["z"] = ZoneContext({"temperature": (1.0, T0)})
     here.people.addresses["a"] = Resolved(None, T0)
     before = here.retention.next_ms
     here.rebase(-HOUR_MS)
     assert here.visits.presences["s", "z"].seen_ms == T0 - HOUR_MS
-    assert here.sensors.places["z"].readings == {"temperature": (1.0, T0 - HOUR_MS)}
+    assert here.sensors.zones["z"].readings == {"temperature": (1.0, T0 - HOUR_MS)}
     assert (here.people.addresses, here.retention.next_ms) == ({}, before - HOUR_MS)
 
 

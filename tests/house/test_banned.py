@@ -57,7 +57,7 @@ BANS: tuple[Ban, ...] = (
         {
             "gateway/adapters/clock.py": "the one place that asks the machine for the time",
             "gateway/commands/bench/parts.py": "measures time",
-            "gateway/commands/bench/whole.py": "measures time",
+            "gateway/commands/bench/end_to_end.py": "measures time",
             "gateway/commands/demo/show.py": "a demonstration takes place in real time",
             "gateway/commands/replay.py": "publishes captured messages at the pace at which they once came",
         },

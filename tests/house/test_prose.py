@@ -13,7 +13,7 @@ from tests.house import prose, tree
 # Room -> the most per 1,000 words of (people, speech, what). These numbers may only fall: a room that has become plainer
 # by more than SLACK must lower its row in the same change.
 CEILINGS: dict[str, tuple[float, float, float]] = {
-    "gateway": (9.8, 3.6, 6.3),
+    "gateway": (5.7, 0.2, 0.5),
     "models": (2.3, 0.0, 0.2),
     "firmware_sim": (3.5, 0.1, 0.1),
     "dashboard": (5.3, 0.0, 0.5),
@@ -21,7 +21,7 @@ CEILINGS: dict[str, tuple[float, float, float]] = {
 SLACK = 0.4
 
 # Public functions that raise and do not name it in their docstring yet, by room; may only fall.
-UNSTATED: dict[str, int] = {"gateway": 7, "models": 0, "firmware_sim": 0, "dashboard": 0}
+UNSTATED: dict[str, int] = {"gateway": 0, "models": 0, "firmware_sim": 0, "dashboard": 0}
 
 
 def unstated(root: Path, room: str) -> Iterator[str]:

@@ -21,8 +21,8 @@ from gateway.adapters.aes import Aes
 from gateway.adapters.store import Store
 from gateway.adapters.store.reader import Reader
 from gateway.core import engine, features
+from gateway.core.geometry import METRES_PER_DEGREE
 from gateway.core.offers import Campaign, Offer, Policy
-from gateway.core.places import METRES_PER_DEGREE
 from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules

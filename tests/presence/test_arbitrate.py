@@ -21,7 +21,7 @@ def hear(zone: str, level: float, before: Presence | None = None, times: int = 2
     """A wish to enter `zone`, heard so well so many times."""
     step: Step = (before, None)
     for _ in range(times):
-        step = presence.heard(step[0], "s", zone, f"scan-{zone}", level, now_ms, RULES)
+        step = presence.fold_sighting(step[0], "s", zone, f"scan-{zone}", level, now_ms, RULES)
     return step
 
 
@@ -77,7 +77,7 @@ def test_who_is_called_back_soon_after_being_called_is_tossed(previous_zone: str
     (after, _), losers = presence.arbitrate(hear("b", -60.0), [tossed], T0, RULES)
     assert after is not None
     assert (after.previous_zone, after.handoffs, [loser.zone for loser in losers]) == ("a", then, ["a"])
-    kept, _ = presence.heard(after, "s", "b", "scan-b", -60.0, T0 + 1000, RULES)
+    kept, _ = presence.fold_sighting(after, "s", "b", "scan-b", -60.0, T0 + 1000, RULES)
     assert kept is not None
     assert kept.handoffs == then, "that they are heard again changes nothing about it"
 
@@ -122,9 +122,9 @@ _TIMES = st.lists(st.tuples(st.integers(0, 29_000), st.sampled_from([-60.0, -70.
 
 def fold(samples: list[tuple[int, float]], now_ms: int) -> Presence | None:
     """What is known after these samples have arrived at one moment, each with the time when it was heard."""
-    found: Presence | None = presence.heard(None, "s", "z", "a", -60.0, T0, RULES, T0)[0]
+    found: Presence | None = presence.fold_sighting(None, "s", "z", "a", -60.0, T0, RULES, T0)[0]
     for at_ms, level in samples:
-        found = presence.heard(found, "s", "z", "a", level, now_ms, RULES, T0 + at_ms)[0]
+        found = presence.fold_sighting(found, "s", "z", "a", level, now_ms, RULES, T0 + at_ms)[0]
     return found
 
 
@@ -150,13 +150,13 @@ def test_copies_change_nothing(times: list[tuple[int, float]]) -> None:
 
 def test_what_was_heard_long_ago_makes_nobody_enter_or_stay() -> None:
     late_ms = T0 + presence.WINDOW_MS + 5_000
-    first, _ = presence.heard(None, "s", "z", "a", -50.0, T0, RULES, T0)
-    after, transition = presence.heard(first, "s", "z", "a", -80.0, late_ms, RULES, late_ms)
+    first, _ = presence.fold_sighting(None, "s", "z", "a", -50.0, T0, RULES, T0)
+    after, transition = presence.fold_sighting(first, "s", "z", "a", -80.0, late_ms, RULES, late_ms)
     assert transition is None
     assert after is not None
     assert len(after.samples["a"]) == 1
     here = inside("z", -50.0)
-    again, _ = presence.heard(here, "s", "z", "a", -50.0, T0 + 29_000, RULES, T0 - 1000)
+    again, _ = presence.fold_sighting(here, "s", "z", "a", -50.0, T0 + 29_000, RULES, T0 - 1000)
     assert again is not None
     assert again.seen_ms == here.seen_ms
 
@@ -175,9 +175,12 @@ def test_a_set_clock_moves_the_samples_too(tmp_path: Path) -> None:
 
 
 def test_an_older_fix_changes_nothing() -> None:
-    here, _ = presence.fixed(None, "s", "z", inside=True, confidence=0.9, now_ms=T0, rules=RULES, heard_ms=T0)
+    here, _ = presence.fold_fix(None, "s", "z", inside=True, confidence=0.9, now_ms=T0, rules=RULES, observed_ms=T0)
     older_ms = T0 - 1
-    assert presence.fixed(here, "s", "z", inside=False, confidence=0.9, now_ms=T0 + 1000, rules=RULES, heard_ms=older_ms) == (here, None)
+    assert presence.fold_fix(here, "s", "z", inside=False, confidence=0.9, now_ms=T0 + 1000, rules=RULES, observed_ms=older_ms) == (
+        here,
+        None,
+    )
 
 
 def test_an_offset_belongs_to_its_anchor() -> None:
@@ -185,5 +188,5 @@ def test_an_offset_belongs_to_its_anchor() -> None:
     for anchor, enters in (("deaf", True), ("other", False)):
         step: Step = (None, None)
         for _ in range(2):
-            step = presence.heard(step[0], "s", "z", anchor, -80.0, T0, rules)
+            step = presence.fold_sighting(step[0], "s", "z", anchor, -80.0, T0, rules)
         assert (step[1] is not None) is enters

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.places import depth_m, fix_confidence
+from gateway.core.geometry import depth_m, fix_confidence
 from gateway.core.presence import PresenceRules
 from gateway.core.site import Zone, depth_in_m, fix_in
 from gateway.core.types import Position

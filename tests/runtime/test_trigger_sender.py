@@ -73,14 +73,14 @@ def test_a_trigger_is_what_the_contract_says(sender: Desk) -> None:
 
 def test_it_waits_for_the_broker_and_is_forgotten_when_that_has_it(sender: Desk) -> None:
     assert not sender.sender.send(sender.trigger, sender.clock.now_ms())
-    sender.sender.write_down(sender.kept.store)
+    sender.sender.flush(sender.kept.store)
     assert sender.waiting() == [sender.trigger]
     sender.connect()
     sender.clock.advance(60_000)
     sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
     assert len(sender.sent()) == 1
     assert sender.broker.heard[0][1].expiry_s == 60, "the time that it waited has to come off"
-    sender.sender.write_down(sender.kept.store)
+    sender.sender.flush(sender.kept.store)
     assert sender.waiting() == []
     assert (sender.sender.sent, sender.sender.expired) == (1, 0)
 
@@ -98,7 +98,7 @@ def test_nobody_is_told_of_what_they_walked_past(sender: Desk, late_ms: int) -> 
     sender.connect()
     sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
     assert sender.sent() == []
-    sender.sender.write_down(sender.kept.store)
+    sender.sender.flush(sender.kept.store)
     assert sender.waiting() == []
     assert (sender.sender.sent, sender.sender.expired) == (0, 1)
 
@@ -114,7 +114,7 @@ def test_an_offer_that_the_bundle_no_longer_has_is_let_go(sender: Desk) -> None:
     sender.connect()
     gone = msgspec.structs.replace(sender.trigger, offer="last-summer")
     assert not sender.sender.send(gone, sender.clock.now_ms())
-    sender.sender.write_down(sender.kept.store)
+    sender.sender.flush(sender.kept.store)
     assert (sender.sent(), sender.waiting(), sender.sender.expired) == ([], [], 1)
 
 
@@ -124,10 +124,10 @@ def test_a_failing_disk_forgets_nothing(sender: Desk) -> None:
     sender.kept.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
     for _ in range(2):
         with pytest.raises(StoreFullError):
-            sender.sender.write_down(sender.kept.store)
+            sender.sender.flush(sender.kept.store)
     assert sender.waiting() == [sender.trigger]
     sender.kept.store._db.pragma("query_only", 0)
-    sender.sender.write_down(sender.kept.store)
+    sender.sender.flush(sender.kept.store)
     assert sender.waiting() == []
 
 

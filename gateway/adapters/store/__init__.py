@@ -2,7 +2,7 @@
 
 The file is encrypted (SQLite3 Multiple Ciphers, ChaCha20-Poly1305) and runs in WAL mode with synchronous=FULL: changes that `save`
 committed survive a power cut. Each slice of the state has a file here (see `gateway.core.state`); `save` walks them in one transaction.
-The engine asks its questions through the `Repository` methods on the same connection.
+The engine reads through the `Repository` methods on the same connection.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Store:
             os.close(self._lock)
             self._lock = None
 
-    # --- questions of the engine (gateway.core.ports.Repository) ------------------------------------------
+    # --- reads of the engine (gateway.core.ports.Repository) ------------------------------------------
 
     def context(self, subject: str) -> SubjectContext | None:
         """The context of a subject with its recent contacts."""
@@ -207,10 +207,10 @@ class Store:
                 table.rolled_back()
             if isinstance(error, apsw.BusyError):
                 raise StoreFullError(
-                    "another program holds the database: close it; nothing is lost, the broker holds what comes"
+                    "another program holds the database: close it; nothing is lost, new messages wait at the broker"
                 ) from error
             if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is remounted read-only
                 raise StoreFullError(
-                    "the disk is full or failing: free some space; nothing is lost, the broker holds what comes"
+                    "the disk is full or failing: free some space; nothing is lost, new messages wait at the broker"
                 ) from error
             raise

@@ -26,7 +26,7 @@ _PACK = msgspec.msgpack.Encoder()
 
 
 class CountsTable(Table):
-    """`waiting` and `quarantined` are the outbox's record counts, kept beside the table because they are asked for every turn."""
+    """`waiting` and `quarantined` are the outbox's record counts, kept beside the table because every turn reads them."""
 
     def __init__(self, database: apsw.Connection) -> None:
         """Count the outbox."""
@@ -75,7 +75,7 @@ class CountsTable(Table):
         return self.waiting + self.quarantined >= limits.OUTBOX_RECORDS_MAX
 
     def retry_quarantined(self) -> None:
-        """Let quarantined batches be sent again: asked at each start."""
+        """Let quarantined batches be sent again, once after each start."""
         self._db.execute("UPDATE outbox SET quarantined = 0 WHERE quarantined")
         self.recount()
 

@@ -1,7 +1,7 @@
 """Opening the database file: key, pragmas, and the numbered schema files in `schema/`.
 
-`PRAGMA user_version` says which numbered file was applied last. Each is applied once, in order, in one
-transaction with its number; a file with a higher number than this program knows is refused, not guessed at.
+`PRAGMA user_version` holds the number of the last schema file applied. Each file is applied once, in order, in one transaction with its
+number. A database with a higher number than this program has is refused.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY_BYTES = 32
-SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt a WAL at its reset
-BUSY_MS = 5_000  # `wayside why` reads while the gateway writes, and the other way round
+SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt the WAL at its reset
+BUSY_MS = 5_000  # `wayside why` may read while the gateway writes
 
 WAYS_OUT: dict[type[apsw.Error], str] = {
-    apsw.NotADBError: "does not open with this key: it is another gateway's, or damaged; check store.key_file",
-    apsw.CorruptError: "is damaged; move it aside (it is then made anew) and keep it for repair",
+    apsw.NotADBError: "does not open with this key: it belongs to another gateway, or is damaged; check store.key_file",
+    apsw.CorruptError: "is damaged; move it away and keep it for repair (a new one is made at the next start)",
     apsw.CantOpenError: "cannot be opened or created; check that it is a file and that its folder is writable",
-    apsw.ReadOnlyError: "cannot be written; check its owner and its folder's",
-    apsw.FullError: "cannot be opened for want of space on the disk; free some",
-    apsw.BusyError: "is held by another program; end that first",
+    apsw.ReadOnlyError: "cannot be written; check the owner of the file and of its folder",
+    apsw.FullError: "cannot be opened because the disk is full; free some space",
+    apsw.BusyError: "is locked by another program; end that program first",
     apsw.IOError: "cannot be read or written; the disk may be failing",
 }
-"""What may be wrong with a database file when it is opened, and what to do about it."""
+"""Error at opening -> cause and way out."""
 
 
 def read_key(key_file: Path, *, may_create: bool) -> bytes:
-    """The database key: 64 hex digits from WAYSIDE_STORE_KEY, else from a file (made on first use). Raises ValueError."""
+    """The 32-byte database key: 64 hex digits from WAYSIDE_STORE_KEY, else from `key_file`, which is made if `may_create`.
+
+    Raises ValueError without a key, or for a key of another form, and OSError.
+    """
     text = os.environ.get("WAYSIDE_STORE_KEY")
     source = "WAYSIDE_STORE_KEY"
     if text is None:
@@ -55,7 +58,7 @@ def read_key(key_file: Path, *, may_create: bool) -> bytes:
 
 
 def _make_key(key_file: Path) -> None:
-    """Write a new key so that it is whole on the disk before any database depends on it, also across a power cut."""
+    """Write a new key. It is complete on the disk before a database uses it, also across a power cut."""
     draft = key_file.with_name(f"{key_file.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -70,7 +73,7 @@ def _make_key(key_file: Path) -> None:
 
 
 def lock(path: Path, failure: type[Exception]) -> int:
-    """Keep other gateways from this database for as long as the returned descriptor is open; raises `failure` if one has it."""
+    """Lock the database against other gateways while the returned descriptor is open. Raises `failure` if another one holds the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -82,7 +85,7 @@ def lock(path: Path, failure: type[Exception]) -> int:
 
 
 def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
-    """Open or create the encrypted database at the newest schema; raises `failure` with the way out."""
+    """Open or create the encrypted database and apply missing schema files. Raises `failure` with cause and way out."""
     if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) < SQLITE_MIN:
         raise failure(f"SQLite {apsw.sqlite_lib_version()} can lose data; install apsw-sqlite3mc 3.51.3 or later")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,14 +102,14 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
             raise failure(f"{path} {WAYS_OUT[apsw.CorruptError]}")
         _migrate(database, version, path, failure)
     except tuple(WAYS_OUT) as error:
-        raise failure(f"{path} {next(words for kind, words in WAYS_OUT.items() if isinstance(error, kind))}") from None
+        raise failure(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
     return database
 
 
 def open_reader(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
-    """Open the encrypted database to look into it, also while its gateway runs: nothing is locked, written or migrated.
+    """Open the encrypted database read-only, also while its gateway runs: nothing is locked, written or migrated.
 
-    WAL mode lets a reader see the last commit without holding up the writer. Raises `failure` with the way out.
+    In WAL mode a reader sees the last commit and does not block the writer. Raises `failure` with cause and way out.
     """
     try:
         database = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -115,10 +118,10 @@ def open_reader(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connec
         database.pragma("hexkey", key.hex())
         version, newest = int(database.pragma("user_version")), _scripts()[-1][0]
     except tuple(WAYS_OUT) as error:
-        raise failure(f"{path} {next(words for kind, words in WAYS_OUT.items() if isinstance(error, kind))}") from None
+        raise failure(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
     if version != newest:
         database.close()
-        raise failure(f"{path} has schema {version}, this program reads {newest}: use the gateway's own version of it")
+        raise failure(f"{path} has schema {version}, this program reads {newest}: use the version that the gateway runs")
     return database
 
 

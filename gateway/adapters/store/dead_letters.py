@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DeadLettersTable(Table):
-    """Topics are stored as keyed hashes: a topic may name a person's device."""
+    """Topics are stored as keyed hashes, because a topic may hold the id of a person's device."""
 
     def __init__(self, database: apsw.Connection, hasher: Hasher) -> None:
         """Hash topics with `hasher`."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class FactsTable(Table):
-    """Facts outlive the person they came from, without the person."""
+    """Facts stay after a withdrawal, without their reference to the person."""
 
     def __init__(self, database: apsw.Connection, hasher: Hasher) -> None:
         """Hash envelopes with `hasher`."""
@@ -55,7 +55,6 @@ class FactsTable(Table):
             )
 
     def forget(self, subject: str) -> None:
-        """Remove the person and their decisions from the facts; what was sold where stays. Runs before the decisions are deleted."""
-        theirs = "(SELECT id FROM decisions WHERE subject = ?)"
-        self._db.execute(f"UPDATE facts SET decision = NULL WHERE decision IN {theirs}", (subject,))  # noqa: S608 - the text of the line above
+        """Remove the person and the person's decisions from the facts; sales stay. Runs before the decisions are deleted."""
+        self._db.execute("UPDATE facts SET decision = NULL WHERE decision IN (SELECT id FROM decisions WHERE subject = ?)", (subject,))
         self._db.execute("UPDATE facts SET subject = NULL, decision = NULL WHERE subject = ?", (subject,))

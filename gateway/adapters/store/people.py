@@ -69,10 +69,10 @@ class PeopleTable(Table):
                 body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
         for table, name, owners in (("identities", "mover", changes.identities), ("keys", "key", changes.keys)):
-            for theirs, owner in owners.items():
-                self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (theirs,))  # noqa: S608 - names from the line above
+            for value, owner in owners.items():
+                self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (value,))  # noqa: S608 - names from the line above
                 if owner is not None:
-                    self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (theirs, owner))  # noqa: S608 - as above
+                    self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (value, owner))  # noqa: S608 - as above
 
     def forget(self, subject: str) -> None:
         """Delete the person's context, identities and keys."""

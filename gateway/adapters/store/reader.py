@@ -1,13 +1,13 @@
-"""Looking into a gateway's database from another process: the decision log, and the history of people who may be learned from.
+"""Reads a gateway's database from another process: the decision log, and the history of people who consented to learning.
 
-The gateway may be running. Its lock keeps a second *writer* out; a reader needs none, because in WAL mode it sees the last commit
-and holds nobody up. It opens the file read-only, so it can neither migrate nor mend it, and what it reads is of one moment.
+The gateway may be running. Its lock excludes a second *writer*; a reader needs no lock, because in WAL mode it sees the last commit and
+does not block the writer. The file is opened read-only, so it is neither migrated nor repaired.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -25,12 +25,15 @@ _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _DECISION = msgspec.msgpack.Decoder(Decision)
 
 
-class Said(NamedTuple):
-    """A fact that belongs to a person: an answer, or a purchase in which their offer was handed in."""
+class OfferFact(NamedTuple):
+    """A fact about an offer that was proposed: an answer, or a purchase in which the offer was redeemed.
+
+    `detail` is the kind of the answer, or the kind of place of the till.
+    """
 
     at_ms: int
     subject: str
-    what: str
+    kind: Literal["answer", "purchase"]
     zone: str
     decision: str
     detail: str
@@ -38,18 +41,18 @@ class Said(NamedTuple):
 
 
 class Reader:
-    """Opens the file at `path` read-only; raises StoreError with the way out."""
+    """Opens the file at `path` read-only."""
 
     def __init__(self, path: Path, key: bytes) -> None:
-        """Open with the gateway's 32-byte key."""
+        """Open with the gateway's 32-byte key. Raises StoreError with cause and way out."""
         self._db = database.open_reader(path, key, StoreError)
 
     def close(self) -> None:
-        """Let go."""
+        """Close the file."""
         self._db.close()
 
     def decision(self, id_: str) -> tuple[Decision, str | None] | None:
-        """A decision from the log and what was answered to it."""
+        """A decision from the log and the answer to it, or None."""
         row = next(self._rows("SELECT body, answer FROM decisions WHERE id = ?", (id_,)), None)
         return (_DECISION.decode(row[0]), row[1]) if row else None
 
@@ -62,11 +65,11 @@ class Reader:
             )
         ]
 
-    # --- history: of each person separately, so that nobody's is in memory for long ---------------------
+    # --- history, one person at a time, to bound the memory ----------------------------------------------
 
     @contextmanager
-    def moment(self) -> Iterator[None]:
-        """Everything read within is of one commit, however long it takes."""
+    def snapshot(self) -> Iterator[None]:
+        """Everything read within the block is as of one commit."""
         self._db.execute("BEGIN")
         try:
             yield
@@ -74,23 +77,23 @@ class Reader:
             self._db.execute("ROLLBACK")
 
     def learnable(self, now_ms: int) -> list[str]:
-        """Subjects whose word covers learning at this moment."""
+        """Subjects whose consent covers learning at `now_ms`."""
         people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
         return [person.subject for person in people if allows(person, "learning", now_ms)]
 
     def visits(self, subject: str) -> Iterator[Visit]:
-        """Their ended visits, oldest first."""
-        sql = "SELECT subject, zone, entered_ms, left_ms, confidence, heard FROM visits WHERE subject = ? ORDER BY entered_ms"
+        """The subject's ended visits, oldest first."""
+        sql = "SELECT subject, zone, entered_ms, left_ms, confidence, observations FROM visits WHERE subject = ? ORDER BY entered_ms"
         return (Visit(*row) for row in self._rows(sql, (subject,)))
 
     def decisions(self, subject: str) -> Iterator[Decision]:
-        """What was decided for them, oldest first."""
+        """The decisions for the subject, oldest first."""
         return (_DECISION.decode(body) for (body,) in self._rows("SELECT body FROM decisions WHERE subject = ? ORDER BY at_ms", (subject,)))
 
-    def said(self, subject: str) -> Iterator[Said]:
-        """Their answers, and the purchases in which one of their offers was handed in, oldest first."""
+    def offer_facts(self, subject: str) -> Iterator[OfferFact]:
+        """The subject's answers, and the purchases in which an offer to the subject was redeemed, oldest first."""
         return (
-            Said(*row)
+            OfferFact(*row)
             for row in self._rows(
                 "SELECT facts.at_ms, decisions.subject, facts.kind, facts.zone, decisions.id, facts.detail, facts.amount_minor "
                 "FROM decisions JOIN facts ON facts.decision = decisions.id "

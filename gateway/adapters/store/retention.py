@@ -21,7 +21,7 @@ OUTDATED: dict[str, tuple[str, str]] = {
 
 
 class RetentionTable(Table):
-    """No table of its own: it deletes from those of OUTDATED."""
+    """Deletes from the tables of OUTDATED; the slice has no table of its own."""
 
     def is_outdated(self, cuts: Cuts) -> bool:
         """Whether any table holds rows older than `cuts`."""

@@ -1,4 +1,4 @@
-"""What the store files of the slices share: the connection, and the moments at which the store calls them."""
+"""Base of the store files of the slices: the connection, and the methods that the store calls."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Table:
 
 
 class Hasher:
-    """Keyed BLAKE2b hashes of envelopes and topics: recognisable here, meaningless elsewhere. The key is drawn once per database."""
+    """Keyed BLAKE2b hashes of envelopes and topics. The key is drawn once per database, so hashes of two databases differ."""
 
     def __init__(self, database: apsw.Connection) -> None:
         """Read the key, or draw and store it."""

@@ -17,26 +17,26 @@ class VisitsTable(Table):
 
     def state(self, now_ms: int, rules: PresenceRules) -> VisitsState:
         """Open visits as of the last commit, restored at `now_ms`."""
-        rows = self.rows("SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard FROM presences")
+        rows = self.rows("SELECT subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, observations FROM presences")
         presences = [
-            Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled), confidence=confidence, heard=heard)
-            for subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, heard in rows
+            Presence(subject, zone, seen_ms, due_at_ms, entered_ms, bool(dwelled), confidence=confidence, observations=observations)
+            for subject, zone, seen_ms, due_at_ms, entered_ms, dwelled, confidence, observations in rows
         ]
         return VisitsState(presences, now_ms, rules)
 
     def save(self, changes: VisitsChanges) -> None:
         """Write the presences that changed by a transition, and ended visits."""
         for transition in changes.transitions:
-            place = (transition.subject, transition.zone)
-            present = changes.presences.get(place)
-            self._db.execute("DELETE FROM presences WHERE subject = ? AND zone = ?", place)
+            key = (transition.subject, transition.zone)
+            present = changes.presences.get(key)
+            self._db.execute("DELETE FROM presences WHERE subject = ? AND zone = ?", key)
             if present is not None and present.entered_ms is not None:
                 times = (present.entered_ms, int(present.dwelled), present.seen_ms, present.due_at_ms)
-                row = (*place, *times, present.confidence, present.heard)
+                row = (*key, *times, present.confidence, present.observations)
                 self._db.execute("INSERT INTO presences VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._db.executemany(
             "INSERT OR REPLACE INTO visits VALUES (?, ?, ?, ?, ?, ?)",
-            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.heard) for visit in changes.ended],
+            [(visit.subject, visit.entered_ms, visit.zone, visit.left_ms, visit.confidence, visit.observations) for visit in changes.ended],
         )
 
     def forget(self, subject: str) -> None:
@@ -45,11 +45,11 @@ class VisitsTable(Table):
         self.forget_ended(subject)
 
     def forget_ended(self, subject: str) -> None:
-        """Delete the person's ended visits: their consent no longer covers remembering them."""
+        """Delete the person's ended visits, after a consent that does not cover learning."""
         self._db.execute("DELETE FROM visits WHERE subject = ?", (subject,))
 
     def rebase(self, state: VisitsState) -> None:
-        """Write the moments of open visits again: a restart would not know of the clock's step."""
+        """Write the times of open visits again, because a restart could not detect the step of the clock."""
         rows = [(one.entered_ms, one.seen_ms, one.due_at_ms, one.subject, one.zone) for one in state.presences.values()]
         self._db.executemany(
             "UPDATE presences SET entered_ms = ?, seen_ms = ?, due_at_ms = ? WHERE subject = ? AND zone = ?",

@@ -1,4 +1,4 @@
-"""`wayside bench`: throughput and latency on this machine, in parts and as a whole, with method and limits."""
+"""`wayside bench`: throughput and latency on this machine, in parts and end to end, with method and limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ command = command_app()
 
 @command.command()
 def bench(config: ConfigOption = Path("deploy/demo/gw-a.toml"), *, as_json: JsonOption = False) -> None:
-    """Measure throughput and latency on this machine, in parts and as a whole.
+    """Measure throughput and latency on this machine, in parts and end to end.
 
     Example: `wayside bench --config deploy/demo/gw-a.toml`
     """

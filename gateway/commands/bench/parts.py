@@ -1,4 +1,4 @@
-"""Timing the parts of the road one by one, in this process: decoding, folding, deciding, committing."""
+"""Times the steps of the pipeline one by one, in this process: decoding, folding, deciding, committing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
 
 
 def decoders() -> dict[str, list[float]]:
-    """µs a message for each decoder, one figure a run."""
+    """Decoder -> µs per message, one figure per run."""
     found = {}
     for name, (topic, payload) in SAMPLES.items():
         decoder, message = load(name), Message(topic, msgspec.json.encode(payload), NOW_MS)
@@ -96,7 +96,7 @@ def decoders() -> dict[str, list[float]]:
 
 
 def folding(config: Config) -> dict[str, list[float]]:
-    """µs a sighting of somebody who consented and is in a zone, for batches of 1, 64 and 256."""
+    """µs per sighting of a consenting person in a zone, for batches of 1, 64 and 256."""
     bundle = open_config_bundle(config, NOW_MS)
     site = build_site(config, bundle)
     scorer = model_slot(config, bundle)
@@ -106,15 +106,15 @@ def folding(config: Config) -> dict[str, list[float]]:
         state = store.state(NOW_MS, site.presence)
         tags = [f"tag-{index}" for index in range(PEOPLE)]
         consents: list[Observation] = [Consent(Envelope(tag, "b", 0), ("presence", "offers"), 1, tags=()) for tag in tags]
-        outcome = engine.advance(site, state, consents, NOW_MS, store, scorer, _draw)
-        store.save(outcome)
-        state.accept(outcome)
+        changes = engine.advance(site, state, consents, NOW_MS, store, scorer, _draw)
+        store.save(changes)
+        state.accept(changes)
 
         def fold(batch: list[Observation]) -> None:
-            outcome = engine.advance(site, state, batch, NOW_MS, store, scorer, _draw)
-            if outcome.is_durable:
-                store.save(outcome)
-            state.accept(outcome)
+            changes = engine.advance(site, state, batch, NOW_MS, store, scorer, _draw)
+            if changes.is_durable:
+                store.save(changes)
+            state.accept(changes)
 
         sightings: list[Observation] = [Sighting(anchor, tags[index % PEOPLE], -60.0) for index in range(256)]
         found = {f"batch of {size}": _timed(lambda size=size: fold(sightings[:size]), size) for size in (1, 64, 256)}  # type: ignore[misc]
@@ -123,7 +123,7 @@ def folding(config: Config) -> dict[str, list[float]]:
 
 
 def deciding(config: Config) -> list[float]:
-    """µs a decision: gates, features, one ONNX call for all open offers, ranking."""
+    """µs per decision: gates, features, one ONNX call for all open offers, ranking."""
     bundle = open_config_bundle(config, NOW_MS)
     site = build_site(config, bundle)
     scorer = model_slot(config, bundle)
@@ -135,7 +135,7 @@ def deciding(config: Config) -> list[float]:
 
 
 def committing(config: Config) -> dict[str, list[float]]:
-    """Facts a second through fold and commit (WAL, synchronous=FULL) for batches of 1, 10 and 100."""
+    """Facts per second through fold and commit (WAL, synchronous=FULL), for batches of 1, 10 and 100."""
     bundle = open_config_bundle(config, NOW_MS)
     site = build_site(config, bundle)
     scorer = model_slot(config, bundle)
@@ -148,9 +148,9 @@ def committing(config: Config) -> dict[str, list[float]]:
 
         def commit(size: int) -> None:
             facts: list[Observation] = [Purchase(Envelope(till, "b", next(numbers)), 450) for _ in range(size)]
-            outcome = engine.advance(site, state, facts, NOW_MS, store, scorer, _draw)
-            store.save(outcome)
-            state.accept(outcome)
+            changes = engine.advance(site, state, facts, NOW_MS, store, scorer, _draw)
+            store.save(changes)
+            state.accept(changes)
 
         for size in (1, 10, 100):
             found[f"batch of {size}"] = [1e6 / cost for cost in _timed(lambda size=size: commit(size), size)]  # type: ignore[misc]
@@ -162,12 +162,12 @@ _numbers = itertools.count()
 
 
 def _draw() -> str:
-    """Ids need not be random to cost what random ones cost."""
+    """Ids that are not random, which cost as much as random ones."""
     return f"{next(_numbers):016x}"
 
 
 def _timed(action: Callable[[], object], units: int) -> list[float]:
-    """µs a unit, one figure for each of RUNS runs of RUN_S seconds after a warm-up."""
+    """µs per unit, one figure for each of RUNS runs of RUN_S seconds after a warm-up."""
     figures = []
     for _ in range(RUNS + 1):
         times, started = 0, time.perf_counter()

@@ -1,4 +1,4 @@
-"""The benchmark's report: every figure with its spread, the method, and what it does not cover."""
+"""The report of the benchmark: every figure with its spread, the method, and the limits of the method."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.commands.bench import parts, whole
+from gateway.commands.bench import end_to_end, parts
 from gateway.commands.demo.processes import require
 from gateway.config import load_config
 
 FACTS = 40_000
-ROAD_RUNS = 3
+END_TO_END_RUNS = 3
 
 METHOD = (
-    "Parts: 5 runs of 0.25 s each after a warm-up, in one process. Whole road: 3 runs; broker and load generator on the other\n"
+    "Parts: 5 runs of 0.25 s each after a warm-up, in one process. End to end: 3 runs; broker and load generator on the other\n"
     "cores, the gateway (and, in turn, a bare paho receiver that only counts) pinned to one; sightings of 200 consenting people\n"
-    "at QoS 0 as fast as they are taken, half of them in zones of another gateway; facts at QoS 1, each committed before it is\n"
+    "at QoS 0 as fast as possible, half of them in zones of another gateway; facts at QoS 1, each committed before it is\n"
     "acknowledged. Figures: min / median / max."
 )
 NOT_COVERED = (
@@ -38,7 +38,7 @@ def run_bench(config_path: Path, *, as_json: bool) -> None:
     require("wayside-sim")
     config = load_config(config_path)
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("measuring", total=5 + 2 * ROAD_RUNS)
+        bar = progress.add_task("measuring", total=5 + 2 * END_TO_END_RUNS)
 
         def step(result: Any) -> Any:
             progress.advance(bar)
@@ -50,15 +50,15 @@ def run_bench(config_path: Path, *, as_json: bool) -> None:
             "decide_us": {"8 offers": step(parts.deciding(config))},
             "facts_committed_per_s": step(parts.committing(config)),
         }
-        roads = [(step(whole.gateway_rate(config_path, "sighting")), step(whole.receiver_rate())) for _ in range(ROAD_RUNS)]
-        facts = step(whole.gateway_rate(config_path, "fact", FACTS))
-    figures["road_per_s"] = {
-        "gateway, sightings": [road.per_second for road, _ in roads],
-        "bare receiver, sightings": [bare.per_second for _, bare in roads],
+        rates = [(step(end_to_end.gateway_rate(config_path, "sighting")), step(end_to_end.receiver_rate())) for _ in range(END_TO_END_RUNS)]
+        facts = step(end_to_end.gateway_rate(config_path, "fact", FACTS))
+    figures["end_to_end_per_s"] = {
+        "gateway, sightings": [gateway.per_second for gateway, _ in rates],
+        "bare receiver, sightings": [receiver.per_second for _, receiver in rates],
         "gateway, facts committed": [facts.per_second],
     }
-    figures["road_to_bare_ratio"] = {"sightings": [road.per_second / bare.per_second for road, bare in roads]}
-    figures["memory_mib"] = {"gateway, peak": [max(*(road.memory_mib for road, _ in roads), facts.memory_mib)]}
+    figures["gateway_to_receiver_ratio"] = {"sightings": [gateway.per_second / receiver.per_second for gateway, receiver in rates]}
+    figures["memory_mib"] = {"gateway, peak": [max(*(gateway.memory_mib for gateway, _ in rates), facts.memory_mib)]}
     _print(figures, as_json=as_json)
 
 
@@ -71,7 +71,7 @@ def _print(figures: dict[str, dict[str, list[float]]], *, as_json: bool) -> None
     if as_json:
         typer.echo(msgspec.json.encode({"machine": machine, "method": METHOD, "not_covered": NOT_COVERED, **spread}).decode())
         return
-    table = Table("what", "", "min", "median", "max", title=f"wayside bench on {machine}")
+    table = Table("figure", "", "min", "median", "max", title=f"wayside bench on {machine}")
     for group, rows in spread.items():
         for name, row in rows.items():
             table.add_row(group, name, *(f"{row[key]:,.1f}" if row[key] >= 1 else f"{row[key]:.3f}" for key in ("min", "median", "max")))

@@ -1,4 +1,4 @@
-"""`wayside demo`: broker, simulated street, two gateways and dashboard as real processes, removed without a trace at the end."""
+"""`wayside demo`: broker, simulated street, two gateways and dashboard as real processes; their files are removed at the end."""
 
 from __future__ import annotations
 

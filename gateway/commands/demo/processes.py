@@ -1,7 +1,7 @@
-"""The demonstration's processes: each started in a session of its own, watched, and ended in order.
+"""The processes of the demonstration: each is started in a process session of its own, watched, and ended in order.
 
-A part that speaks JSON lines on stdout is read by a thread, so that no pipe ever fills; what it says on stderr is kept
-in a file of the demonstration's own folder and looked through at the end: an unhandled error is a traceback there.
+A thread reads the JSON lines on stdout, so that the pipe cannot fill up. stderr goes to a file in the demonstration's folder; at the end
+the tracebacks in it are counted as unhandled errors.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ plugins:
 
 
 class DemoError(RuntimeError):
-    """The demonstration cannot start; the text says what to do."""
+    """The demonstration cannot start; the text names the cause and the way out."""
 
 
 class Part:
     """One process of the demonstration."""
 
     def __init__(self, name: str, command: Sequence[str], folder: Path, *, ours: bool = True) -> None:
-        """Start it; `latest` is the last JSON object it wrote to stdout. What is not `ours` may log tracebacks as it likes."""
+        """Start the process; `latest` is the last JSON object on its stdout. Tracebacks are counted only for processes that are `ours`."""
         self.name = name
         self._ours = ours
         self.latest: dict[str, Any] = {}
-        self.said = threading.Event()
+        self.reported = threading.Event()
         self._stderr = folder / f"{name}.stderr"
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own programs
@@ -68,25 +68,25 @@ class Part:
             for line in lines:
                 if line.startswith(b"{"):
                     self.latest = json.loads(line)
-                    self.said.set()
+                    self.reported.set()
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is still there."""
+        """Whether the process runs."""
         return self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended: negative for a signal, None while it runs."""
+        """The exit code: negative for a signal, None while the process runs."""
         return self._process.poll()
 
-    def last_words(self) -> str:
+    def last_error_line(self) -> str:
         """The last line on stderr."""
         lines = self._stderr.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "(nothing said)"
+        return lines[-1] if lines else "(no output on stderr)"
 
     def end(self) -> int:
-        """Ask it to end, insist after a while; how many unhandled errors it had."""
+        """Terminate the process, and kill it after END_S_MAX; returns the number of its unhandled errors."""
         if self.is_running:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -117,20 +117,20 @@ def program(command: str) -> str:
 
 
 def free_port(wanted: int = 0) -> int:
-    """A loopback port; raises if a wanted one is taken."""
+    """A free loopback port, or `wanted`. Raises DemoError if that is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError:
-            raise DemoError(f"port {wanted} is taken: choose another with --port, or 0 for any free one") from None
+            raise DemoError(f"port {wanted} is in use: choose another one with --port, or 0 for any free one") from None
         return int(probe.getsockname()[1])
 
 
 def start_broker(folder: Path, search: str | None = None) -> tuple[Part, int, str]:
-    """Mosquitto if it is installed, else amqtt; the part, its port and one line that says which.
+    """Start Mosquitto if it is installed, else amqtt; returns the part, its port, and a line that names the broker.
 
-    `search` is where to look, written like PATH; by default PATH and where Debian and others keep it.
+    `search` are folders in the form of PATH; by default PATH and the usual folders of Mosquitto. Raises DemoError.
     """
     port = free_port()
     folders = os.pathsep.join([os.environ.get("PATH", ""), *MOSQUITTO_FOLDERS]) if search is None else search
@@ -138,14 +138,14 @@ def start_broker(folder: Path, search: str | None = None) -> tuple[Part, int, st
     if mosquitto:
         config = folder / "mosquitto.conf"
         config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 100000\n")
-        part, words = Part("broker", [mosquitto, "-c", str(config)], folder), "broker: Mosquitto"
+        part, name = Part("broker", [mosquitto, "-c", str(config)], folder), "broker: Mosquitto"
     else:
         config = folder / "amqtt.yaml"
         config.write_text(AMQTT_CONFIG.format(port=port))
-        words = "broker: amqtt (Mosquitto is not installed; amqtt knows only MQTT 3.1.1, so offers do not expire at the broker)"
+        name = "broker: amqtt (Mosquitto is not installed; amqtt supports only MQTT 3.1.1, so offers do not expire at the broker)"
         part = Part("broker", [program("amqtt"), "-c", str(config)], folder, ours=False)
     _await_port(part, port)
-    return part, port, words
+    return part, port, name
 
 
 def _await_port(part: Part, port: int) -> None:
@@ -158,4 +158,4 @@ def _await_port(part: Part, port: int) -> None:
                 return
         pause.wait(0.05)
     part.end()
-    raise DemoError(f"the broker did not start: {part.last_words()}")
+    raise DemoError(f"the broker did not start: {part.last_error_line()}")

@@ -1,4 +1,4 @@
-"""What a person sees while the demonstration runs: one table that fits a terminal, renewed four times a second."""
+"""The live summary of the demonstration: a table that fits a terminal, updated four times a second."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ ROWS_SHOWN = 6
 
 
 class Screen:
-    """A live summary on `console`; None shows nothing."""
+    """A live summary on `console`; without a console nothing is shown."""
 
     def __init__(self, console: Console | None, address: str) -> None:
-        """Nothing is drawn before `with`."""
+        """Prepare; a `with` block draws."""
         self._address = address
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console is not None else None
 
@@ -36,7 +36,7 @@ class Screen:
             self._live.stop()
 
     def update(self, totals: Totals, passed_s: float, seconds: float | None) -> None:
-        """Draw the figures as they are now."""
+        """Draw the present figures."""
         if self._live is None:
             return
         of = f" of {seconds:.0f}" if seconds is not None else ""
@@ -45,7 +45,7 @@ class Screen:
 
     @staticmethod
     def closing(summary: dict[str, Any]) -> str:
-        """The last words, for people."""
+        """The final summary as text."""
         answers = ", ".join(f"{count} {kind}" for kind, count in summary["answers"].items()) or "none"
         return (
             f"{summary['messages']} messages, {summary['visits'].get('entered', 0)} visits, "
@@ -59,14 +59,14 @@ class Screen:
 
 def _figures(totals: Totals) -> Table:
     table = Table("", *(str(report.get("gateway", "")) for report in totals.reports), "both", box=None)
-    for words, name in (
+    for label, name in (
         ("messages", "messages"),
         ("facts", "facts"),
         ("triggers", "triggers"),
         ("records made", "records_made"),
         ("records taken", "records_taken"),
     ):
-        table.add_row(words, *(str(report.get(name, 0)) for report in totals.reports), str(totals.number(name)))
+        table.add_row(label, *(str(report.get(name, 0)) for report in totals.reports), str(totals.number(name)))
     table.add_row(
         "trigger p50 / p99 ms", *(f"{report.get('trigger_ms_p50')} / {report.get('trigger_ms_p99')}" for report in totals.reports), ""
     )
@@ -75,7 +75,7 @@ def _figures(totals: Totals) -> Table:
 
 
 def _reasons(totals: Totals) -> Table:
-    """Side by side: what was heard, what was decided, what came back."""
+    """Messages by decoder, decisions by reason and answers, side by side."""
     columns = [list(totals.table(name).items())[:ROWS_SHOWN] for name in ("messages_by_decoder", "decisions", "answers")]
     table = Table("messages", "", "decisions", "", "answers", "", box=None)
     for index in range(max(map(len, columns), default=0)):

@@ -1,4 +1,4 @@
-"""The demonstration from start to end: put the parts together, show what happens, add it all up."""
+"""Runs the demonstration: starts the processes, shows the live summary, and prints the totals."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from gateway.commands.demo.summary import Totals, summarise
 
 GATEWAYS = ("gw-a", "gw-b")
 SPEED = 20
-LOOK_S = 0.25
+POLL_S = 0.25
 FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "demo"
 
 
 class Demo:
-    """The parts of one demonstration, in a folder that goes with it."""
+    """The processes of one demonstration, and their temporary folder."""
 
     def __init__(self, port: int, seed: int, search: str | None = None) -> None:
-        """Start broker, dashboard, gateways and street, in this order; `search` is where to look for Mosquitto."""
+        """Start broker, dashboard, gateways and simulator, in this order; `search` are the folders of Mosquitto. Raises DemoError."""
         self.began_s = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix="wayside-demo-"))
         self.parts: list[Part] = []
@@ -60,8 +60,8 @@ class Demo:
             self._await(gateway)
         self.setup_s = time.monotonic() - self.began_s
         url = f"mqtt://127.0.0.1:{broker_port}"
-        self.street = self._part(
-            "street", "wayside-sim", "run", "street", "--broker", url, "--seed", str(seed), "--speed", str(SPEED), "--json"
+        self.simulator = self._part(
+            "simulator", "wayside-sim", "run", "street", "--broker", url, "--seed", str(seed), "--speed", str(SPEED), "--json"
         )
 
     def _gateway(self, gateway: str, token: str, broker_port: int) -> Part:
@@ -74,7 +74,7 @@ class Demo:
             "cloud.token_file": self.folder / f"{gateway}.token",
             "cloud.interval_s": 1.0,
         }
-        overrides = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        overrides = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
         return self._part(gateway, "wayside", "run", "--config", str(FOLDER / f"{gateway}.toml"), "--json", *overrides)
 
     def _part(self, name: str, command: str, *arguments: str) -> Part:
@@ -83,18 +83,18 @@ class Demo:
         return part
 
     def _await(self, part: Part) -> None:
-        """Until the part has said its first word."""
-        while not part.said.wait(LOOK_S):
+        """Wait for the first report of a part. Raises DemoError if it ends before."""
+        while not part.reported.wait(POLL_S):
             if not part.is_running:
-                raise DemoError(f"{part.name} did not start: {part.last_words()}")
+                raise DemoError(f"{part.name} did not start: {part.last_error_line()}")
 
     def check(self) -> str | None:
-        """What became of a part that ended by itself, if one did."""
+        """A text about a part that ended by itself, or None."""
         gone = next((part for part in self.parts if not part.is_running), None)
-        return f"{gone.name} ended by itself (exit code {gone.exit_code}): {gone.last_words()}" if gone else None
+        return f"{gone.name} ended by itself (exit code {gone.exit_code}): {gone.last_error_line()}" if gone else None
 
     def totals(self) -> Totals:
-        """What the gateways report now, and what the dashboard holds."""
+        """The present reports of the gateways, and the summary of the dashboard."""
         return Totals([gateway.latest for gateway in self.gateways], self._dashboard())
 
     def _dashboard(self) -> dict[str, Any]:
@@ -106,14 +106,14 @@ class Demo:
         return dict(found)
 
     def finish(self) -> Totals:
-        """End street and gateways in order, so that everything decided is at the dashboard; then add up."""
-        self._end(self.street)
+        """End the simulator and then the gateways, so that all records reach the dashboard; returns the totals."""
+        self._end(self.simulator)
         for gateway in self.gateways:
             self._end(gateway)
         return self.totals()
 
     def end(self) -> None:
-        """End what still runs, last started first, and take the folder away."""
+        """End all running parts, last started first, and remove the folder."""
         for part in reversed(self.parts):
             self._end(part)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -125,12 +125,12 @@ class Demo:
 
 
 def run_demo(*, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool) -> int:
-    """Run until the time is over or Ctrl-C; how many unhandled errors there were."""
+    """Run for `seconds` or until Ctrl-C; returns the number of unhandled errors. Raises DemoError."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the last one: the terminal's window was closed
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
         signal.signal(number, lambda *_: stop.set())
     out = Console(stderr=as_json)
-    out.print("starting the street …")
+    out.print("starting the demonstration …")
     demo = Demo(port, seed)
     try:
         out.print(demo.broker)
@@ -147,10 +147,10 @@ def run_demo(*, seconds: float | None, port: int, seed: int, headless: bool, as_
 
 
 def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None) -> float | None:
-    """Show the live summary until it is time to end; seconds from the street's start to the first trigger."""
+    """Show the live summary until the end; returns the seconds from the simulator's start to the first trigger, or None."""
     began_s, first_s = time.monotonic(), None
     with Screen(out, demo.address) as screen:
-        while not stop.wait(LOOK_S):
+        while not stop.wait(POLL_S):
             passed_s = time.monotonic() - began_s
             totals = demo.totals()
             if first_s is None and totals.triggers:

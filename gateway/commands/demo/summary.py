@@ -1,4 +1,4 @@
-"""Adding up what two gateways and the dashboard report."""
+"""Adds up the reports of two gateways and the dashboard."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Totals:
-    """Sums over gateways; figures that cannot be summed (percentiles) are the worst of them."""
+    """Sums over the gateways; for figures that cannot be summed (percentiles) the largest one."""
 
     def __init__(self, reports: list[dict[str, Any]], dashboard: dict[str, Any]) -> None:
-        """`reports` are `gateway.runtime.status.Report` as JSON."""
+        """`reports` are `gateway.runtime.status.GatewayStatus` as JSON."""
         self.reports = reports
         self.dashboard = dashboard
 
@@ -25,7 +25,7 @@ class Totals:
             total.update(report.get(name) or {})
         return {key: count for key, count in total.most_common() if count}
 
-    def worst(self, name: str) -> float | None:
+    def largest(self, name: str) -> float | None:
         """The largest of the gateways' figures."""
         found = [report[name] for report in self.reports if report.get(name) is not None]
         return max(found, default=None)
@@ -56,8 +56,8 @@ def summarise(totals: Totals, *, setup_s: float, run_s: float, first_trigger_s: 
         "records_made": totals.number("records_made"),
         "records_taken": totals.number("records_taken"),
         "records_at_dashboard": totals.dashboard.get("records"),
-        "trigger_ms_p50": totals.worst("trigger_ms_p50"),
-        "trigger_ms_p99": totals.worst("trigger_ms_p99"),
-        "memory_mib": totals.worst("memory_mib"),
+        "trigger_ms_p50": totals.largest("trigger_ms_p50"),
+        "trigger_ms_p99": totals.largest("trigger_ms_p99"),
+        "memory_mib": totals.largest("memory_mib"),
         "unhandled_errors": faults,
     }

@@ -21,7 +21,7 @@ from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.retention import RetentionChanges, RetentionState
 from gateway.core.state.sensors import SensorsChanges, SensorsState
 from gateway.core.state.slices import SliceChanges
-from gateway.core.state.visits import Place, Visit, VisitsChanges, VisitsState
+from gateway.core.state.visits import PresenceKey, Visit, VisitsChanges, VisitsState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ __all__ = [
     "CountsState",
     "FactRow",
     "PeopleState",
-    "Place",
+    "PresenceKey",
     "Proposed",
     "RetentionState",
     "SensorsState",

@@ -8,17 +8,17 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.clocks import DeviceClock
-from gateway.core.context import ZoneContext, moved
+from gateway.core.context import ZoneContext, rebased
 from gateway.core.state.people import keep_newest
 from gateway.core.state.slices import SliceChanges
 
 
 class SensorsChanges(SliceChanges):
-    """`places` by zone; `clocks` by device; `silenced` are devices that no longer belong to a person: their clock is forgotten."""
+    """`zones` and `clocks` by zone and device; `silenced` are devices that no longer belong to a person: their clock is forgotten."""
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"places", "clocks", "silenced"})
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"zones", "clocks", "silenced"})
 
-    places: dict[str, ZoneContext] = msgspec.field(default_factory=dict)
+    zones: dict[str, ZoneContext] = msgspec.field(default_factory=dict)
     clocks: dict[str, DeviceClock] = msgspec.field(default_factory=dict)
     silenced: set[str] = msgspec.field(default_factory=set)
 
@@ -27,17 +27,17 @@ class SensorsState:
     """The newest readings by zone, and the newest CLOCK_DEVICES_MAX device clocks."""
 
     def __init__(self) -> None:
-        self.places: dict[str, ZoneContext] = {}
+        self.zones: dict[str, ZoneContext] = {}
         self.clocks: dict[str, DeviceClock] = {}
 
     def accept(self, changes: SensorsChanges) -> None:
         """Apply the changes."""
-        self.places.update(changes.places)
+        self.zones.update(changes.zones)
         keep_newest(self.clocks, changes.clocks, limits.CLOCK_DEVICES_MAX)
         for device in changes.silenced:
             self.clocks.pop(device, None)
 
     def rebase(self, step_ms: int) -> None:
         """Move the readings' times; clock errors were measured against the old clock and are dropped."""
-        self.places = {zone: moved(context, step_ms) for zone, context in self.places.items()}
+        self.zones = {zone: rebased(context, step_ms) for zone, context in self.zones.items()}
         self.clocks.clear()

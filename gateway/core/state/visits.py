@@ -15,23 +15,23 @@ from gateway.core.state.slices import SliceChanges
 if TYPE_CHECKING:
     from gateway.core.context import SubjectContext
 
-Place = tuple[str, str]
+PresenceKey = tuple[str, str]
 """(subject, zone)"""
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """One visit that ended; `heard` is the number of sightings and fixes behind it (a lower bound after a crash)."""
+    """One visit that ended; `observations` is the number of sightings and fixes behind it (a lower bound after a crash)."""
 
     subject: str
     zone: str
     entered_ms: int
     left_ms: int
     confidence: float
-    heard: int
+    observations: int
 
 
 class VisitsChanges(SliceChanges):
-    """`transitions` in order; `ended` visits to remember; `presences` by place, None where the visit or approach is over.
+    """`transitions` in order; `ended` visits to remember; `presences` by key, None where the visit or approach is over.
 
     Presences are stored with a transition only: a sighting alone costs no commit.
     """
@@ -41,7 +41,7 @@ class VisitsChanges(SliceChanges):
 
     transitions: list[Transition] = msgspec.field(default_factory=list)
     ended: list[Visit] = msgspec.field(default_factory=list)
-    presences: dict[Place, Presence | None] = msgspec.field(default_factory=dict)
+    presences: dict[PresenceKey, Presence | None] = msgspec.field(default_factory=dict)
 
     def forget(self, person: SubjectContext) -> None:
         """Keep no ended visit of this person."""
@@ -49,22 +49,22 @@ class VisitsChanges(SliceChanges):
 
 
 class VisitsState:
-    """Presences by place, and a heap of their due times."""
+    """Presences by key, and a heap of their due times."""
 
     def __init__(self, presences: Iterable[Presence], now_ms: int, rules: PresenceRules) -> None:
         """Restore open visits; each gets one full silence before it ends, because the gateway could not hear while it was off."""
-        self.presences: dict[Place, Presence] = {}
-        self._timers: list[tuple[int, Place]] = []
+        self.presences: dict[PresenceKey, Presence] = {}
+        self._timers: list[tuple[int, PresenceKey]] = []
         for presence in presences:
             self._keep((presence.subject, presence.zone), restored(presence, now_ms, rules))
 
     def accept(self, changes: VisitsChanges) -> None:
         """Apply committed changes."""
-        for place, presence in changes.presences.items():
+        for key, presence in changes.presences.items():
             if presence is None:
-                self.presences.pop(place, None)
+                self.presences.pop(key, None)
             else:
-                self._keep(place, presence)
+                self._keep(key, presence)
 
     def rebase(self, step_ms: int) -> None:
         """Move every open presence with the clock, so that a set clock neither starts nor ends a visit."""
@@ -75,35 +75,35 @@ class VisitsState:
             self._keep((presence.subject, presence.zone), presence)
 
     def due(self, now_ms: int) -> list[Presence]:
-        """Presences whose due time has come, in the order of their places; their timers stay."""
+        """Presences whose due time has come, ordered by key; their timers stay."""
         next_ms = self.next_due_ms()
         if next_ms is None or next_ms > now_ms:
             return []
-        rung: set[Place] = set()
+        due: set[PresenceKey] = set()
         branches = [0]  # a child in a heap is never earlier than its parent, so later branches need no look
         while branches:
             index = branches.pop()
             if index < len(self._timers) and self._timers[index][0] <= now_ms:
-                rung.add(self._timers[index][1])
+                due.add(self._timers[index][1])
                 branches += (2 * index + 1, 2 * index + 2)
-        present = [self.presences[place] for place in sorted(rung) if place in self.presences]
+        present = [self.presences[key] for key in sorted(due) if key in self.presences]
         return [presence for presence in present if presence.due_at_ms <= now_ms]
 
     def next_due_ms(self) -> int | None:
         """The earliest due time of a presence, or None."""
         while self._timers:
-            due_at_ms, place = self._timers[0]
-            presence = self.presences.get(place)
+            due_at_ms, key = self._timers[0]
+            presence = self.presences.get(key)
             if presence is not None and presence.due_at_ms == due_at_ms:
                 return due_at_ms
             heapq.heappop(self._timers)
         return None
 
-    def _keep(self, place: Place, presence: Presence) -> None:
-        before = self.presences.get(place)
-        self.presences[place] = presence
+    def _keep(self, key: PresenceKey, presence: Presence) -> None:
+        before = self.presences.get(key)
+        self.presences[key] = presence
         if before is None or before.due_at_ms != presence.due_at_ms:
-            heapq.heappush(self._timers, (presence.due_at_ms, place))
+            heapq.heappush(self._timers, (presence.due_at_ms, key))
         if len(self._timers) > limits.TIMERS_SPARE_MAX + 2 * len(self.presences):
-            self._timers = [(presence.due_at_ms, place) for place, presence in self.presences.items()]
+            self._timers = [(presence.due_at_ms, key) for key, presence in self.presences.items()]
             heapq.heapify(self._timers)

@@ -8,7 +8,7 @@ CREATE TABLE presences (
   seen_ms INTEGER NOT NULL,
   due_at_ms INTEGER NOT NULL,
   confidence REAL NOT NULL,
-  heard INTEGER NOT NULL,
+  observations INTEGER NOT NULL,
   PRIMARY KEY (subject, zone)
 ) STRICT, WITHOUT ROWID;
 
@@ -18,7 +18,7 @@ CREATE TABLE visits (
   zone TEXT NOT NULL,
   left_ms INTEGER NOT NULL,
   confidence REAL NOT NULL,
-  heard INTEGER NOT NULL,
+  observations INTEGER NOT NULL,
   PRIMARY KEY (subject, entered_ms, zone)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX visits_by_time ON visits (left_ms);

@@ -1,7 +1,7 @@
-"""Timing the whole road: a real broker, a real gateway process on one core, as much as it takes.
+"""Times the gateway end to end at saturation: a real broker, and a real gateway process on one core.
 
-Beside it, in the same run and on the same core, a bare receiver that only counts what paho hands it: the ratio of the
-two says what the road costs on top of receiving, and carries over to other machines better than either figure.
+A bare receiver, which only counts the messages from paho, is measured in the same run on the same core. The ratio of both is the cost of
+the gateway beyond receiving; it depends less on the machine than either figure.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _RECEIVER = """
 import json, sys, threading
 from paho.mqtt import client as paho
 count = 0
-def heard(*_):
+def count_message(*_):
     global count
     count += 1
 client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-client.on_message = heard
+client.on_message = count_message
 client.on_connect = lambda *_: client.subscribe("#", 1)
 client.connect("127.0.0.1", int(sys.argv[1]))
 client.loop_start()
@@ -44,7 +44,7 @@ while True:
 
 
 class Rate(NamedTuple):
-    """Messages a second taken in while the flood lasted, and the process's peak memory in MiB (0: not asked)."""
+    """Messages per second during the flood, and peak memory of the process in MiB (0: not measured)."""
 
     per_second: float
     memory_mib: float
@@ -62,14 +62,14 @@ def gateway_rate(config: Path, kind: str, count: int = 0) -> Rate:
                 "store.key_file": folder / "bench.key",
                 "status_interval_s": 0.25,
             }
-            words = [word for key, value in overrides.items() for word in ("--set", f"{key}={value}")]
-            return Part("gateway", [program("wayside"), "run", "--config", str(config.resolve()), "--json", *words], folder)
+            arguments = [argument for key, value in overrides.items() for argument in ("--set", f"{key}={value}")]
+            return Part("gateway", [program("wayside"), "run", "--config", str(config.resolve()), "--json", *arguments], folder)
 
         return _measured(folder, start, kind, count)
 
 
 def receiver_rate() -> Rate:
-    """A process that receives the same flood and only counts it."""
+    """A process that receives the same flood and only counts the messages."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         return _measured(folder, lambda port: Part("receiver", [sys.executable, "-c", _RECEIVER, str(port)], folder), "sighting", 0)
@@ -79,7 +79,7 @@ def _measured(folder: Path, start: Callable[[int], Part], kind: str, count: int)
     broker, port, _ = start_broker(folder)
     own, rest = _cores()
     try:
-        os.sched_setaffinity(0, own)  # inherited by the part that is measured
+        os.sched_setaffinity(0, own)  # inherited by the measured process
         part = start(port)
         os.sched_setaffinity(0, rest)
         try:
@@ -92,8 +92,8 @@ def _measured(folder: Path, start: Callable[[int], Part], kind: str, count: int)
 
 
 def _flooded(part: Part, folder: Path, port: int, kind: str, count: int) -> Rate:
-    """Flood it, and take the steepest stretch of a second or more between two of its reports: start and end are not load."""
-    part.said.wait(START_S_MAX)
+    """Flood the part with messages; the rate between its reports, without the first and last two, at which the load is not full."""
+    part.reported.wait(START_S_MAX)
     threading.Event().wait(SETTLE_S)
     amount = ["--count", str(count), "--seconds", "120"] if count else ["--max", "--seconds", str(FLOOD_S), "--phones", str(PHONES)]
     began = time.monotonic()
@@ -115,6 +115,6 @@ def _flooded(part: Part, folder: Path, port: int, kind: str, count: int) -> Rate
 
 
 def _cores() -> tuple[set[int], set[int]]:
-    """One core for what is measured; the others for broker and flood (the same one where there is no other)."""
+    """One core for the measured process; the others for broker and flood (the same core if there is only one)."""
     cores = sorted(os.sched_getaffinity(0))
     return {cores[0]}, set(cores[1:]) or {cores[0]}

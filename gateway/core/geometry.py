@@ -1,7 +1,7 @@
-"""Where a position fix lies: how deep inside a zone, or how far outside.
+"""Geometry of position fixes: distances in metres, and the depth of a point within an outline.
 
-A street is small enough to be flat: degrees become metres on a plane that touches the ground at the zone, exact to 0.1 %
-within a city. The few corners of a zone's outline need no geometry library on the device.
+Degrees become metres on a plane that touches the ground at the zone, exact to 0.1 % within a city. An outline has few corners, so the
+device needs no geometry library.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gateway.core.radio import certainty
+from gateway.core.radio import normal_cdf
 
 METRES_PER_DEGREE = 111_195.0  # of latitude, on a sphere of 6,371 km
-RADIAL_68 = 1.515  # the circle that holds 68 % of fixes has 1.515 standard deviations (what phones state as accuracy)
-ACCURACY_M_MIN = 1.0  # no phone knows better, whatever it says
+RADIAL_68 = 1.515  # radius of the circle with 68 % of fixes, in standard deviations: the accuracy that phones state
+ACCURACY_M_MIN = 1.0  # phones are not more accurate, even if they state so
 
 Corner = tuple[float, float]
 """(latitude, longitude) in degrees"""
 
 
 def offset_m(latitude_deg: float, longitude_deg: float, origin: Corner) -> tuple[float, float]:
-    """Metres east and north of an origin; the shorter way round the date line."""
+    """Metres (east, north) of `origin`, the shorter way across the date line."""
     turn_deg = (longitude_deg - origin[1] + 180.0) % 360.0 - 180.0
     return turn_deg * METRES_PER_DEGREE * math.cos(math.radians(origin[0])), (latitude_deg - origin[0]) * METRES_PER_DEGREE
 
 
 def depth_m(latitude_deg: float, longitude_deg: float, polygon: Sequence[Corner]) -> float:
-    """Metres to the nearest edge of an outline: positive inside, negative outside."""
+    """Metres to the nearest edge of `polygon`: positive inside, negative outside."""
     corners = [offset_m(*corner, (latitude_deg, longitude_deg)) for corner in polygon]  # the fix is the origin
     inside, nearest_m = False, math.inf
     for (x, y), (next_x, next_y) in zip(corners, (*corners[1:], corners[0]), strict=True):
@@ -37,8 +37,8 @@ def depth_m(latitude_deg: float, longitude_deg: float, polygon: Sequence[Corner]
 
 
 def fix_confidence(depth: float, accuracy_m: float | None) -> float:
-    """How likely a fix so deep inside is inside (or one so far outside is outside), by the accuracy that it claims."""
-    return certainty(abs(depth), max(accuracy_m or 0.0, ACCURACY_M_MIN) / RADIAL_68)
+    """Probability that a fix at this depth (metres) is on the side of the edge where it seems to be, given its stated accuracy."""
+    return normal_cdf(abs(depth), max(accuracy_m or 0.0, ACCURACY_M_MIN) / RADIAL_68)
 
 
 def _to_edge_m(x: float, y: float, run: float, rise: float) -> float:
