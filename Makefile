@@ -31,7 +31,7 @@ demo: $(STAMP) ## run a simulated street, two gateways and the dashboard in one 
 
 test: $(STAMP) ## run all tests but the soak; those that need Mosquitto or Chromium are skipped without them (CI=true: fail)
 	@sh scripts/parts.sh
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_ARGS)
 
 check: $(STAMP) ## check format, lint rules, types and the house tests
 	@echo "check: format" && $(BIN)/ruff format --check --quiet . || { echo "check: the files above are not formatted; run: make format" >&2; exit 1; }

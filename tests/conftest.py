@@ -13,8 +13,16 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 
-# No deadline: a slow machine is no fault of the code. No database: a failure prints its own blob to be repeated with.
-hypothesis.settings.register_profile("house", derandomize=True, database=None, deadline=None, print_blob=True)
+# No deadline and no check for slow generation: a busy machine is no fault of the code. No database: a failure prints its own
+# blob to be repeated with.
+hypothesis.settings.register_profile(
+    "house",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("house")
 
 

@@ -152,7 +152,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 def catch_alls(root: Path) -> Iterator[tuple[str, int]]:
     """Where every exception is swallowed: `except:`, `except Exception`, `except BaseException`, also within a tuple."""
     for module in tree.modules(root, *tree.OURS):
-        for node in ast.walk(module.tree):
+        for node in tree.nodes(module):
             if isinstance(node, ast.ExceptHandler) and not _raises_again(node):
                 caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
                 if any(kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}) for kind in caught):

@@ -93,8 +93,9 @@ def test_make_without_a_target_lists_them() -> None:
     assert all(f"make {target}" in done.stdout for target in ("setup", "demo", "test", "check", "bench", "lock"))
 
 
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
 @pytest.mark.parametrize(("ci", "outcome"), [("", "1 passed, 2 skipped, 1 xfailed"), ("true", "1 failed, 1 passed, 1 xfailed, 1 error")])
-def test_ci_makes_every_skip_a_failure(tmp_path: Path, ci: str, outcome: str) -> None:
+def test_ci_makes_every_skip_a_failure(tmp_path: Path, ci: str, outcome: str, workers: str) -> None:
     (tmp_path / "test_one.py").write_text(
         "import pytest\n"
         "def test_fine(): assert True\n"
@@ -107,6 +108,6 @@ def test_ci_makes_every_skip_a_failure(tmp_path: Path, ci: str, outcome: str) ->
     )
     (tmp_path / "test_two.py").write_text("import pytest\npytest.skip('no shared data', allow_module_level=True)\n", encoding="utf-8")
     options = ["-p", "tests.conftest", "-c", "pyproject.toml", "-p", "no:cacheprovider", "--continue-on-collection-errors", "--color=no"]
-    done = _run([sys.executable, "-m", "pytest", *options, tmp_path], CI=ci)
+    done = _run([sys.executable, "-m", "pytest", workers, *options, tmp_path], CI=ci)
     assert done.returncode == bool(ci), done.stdout
     assert outcome in done.stdout.replace("1 deselected, ", ""), done.stdout

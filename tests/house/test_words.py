@@ -48,7 +48,7 @@ THEIRS: dict[str, dict[str, str]] = {
 def coined(module: tree.Module) -> Iterator[tuple[int, str]]:
     """Every name that the module defines, with its line."""
     yield 1, module.path.rsplit("/", maxsplit=1)[-1].removesuffix(".py")
-    for node in ast.walk(module.tree):
+    for node in tree.nodes(module):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield node.lineno, name

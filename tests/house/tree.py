@@ -67,16 +67,26 @@ def files(root: Path) -> tuple[Path, ...]:
 
 
 @functools.cache
+def _module(root: Path, path: Path) -> Module:
+    relative = path.relative_to(root)
+    is_package = relative.stem == "__init__"
+    dotted = ".".join(relative.parent.parts if is_package else relative.with_suffix("").parts)
+    return Module(relative.as_posix(), dotted, ast.parse(path.read_bytes(), str(path)), is_package)
+
+
+@functools.cache
 def modules(root: Path, *tops: str) -> tuple[Module, ...]:
-    """The Python files below the folders `tops` of `root`, read once."""
-    found: list[Module] = []
-    for path in files(root):
-        relative = path.relative_to(root)
-        if path.suffix == ".py" and relative.as_posix().startswith(tuple(f"{top}/" for top in tops)):
-            is_package = relative.stem == "__init__"
-            dotted = ".".join(relative.parent.parts if is_package else relative.with_suffix("").parts)
-            found.append(Module(relative.as_posix(), dotted, ast.parse(path.read_bytes(), str(path)), is_package))
-    return tuple(found)
+    """The Python files below the folders `tops` of `root`; a file is parsed once, however many callers ask for it."""
+    folders = tuple(f"{top}/" for top in tops)
+    return tuple(
+        _module(root, path) for path in files(root) if path.suffix == ".py" and path.relative_to(root).as_posix().startswith(folders)
+    )
+
+
+@functools.cache
+def nodes(module: Module) -> tuple[ast.AST, ...]:
+    """Every node of the module's syntax tree, outer nodes before inner ones."""
+    return tuple(ast.walk(module.tree))
 
 
 def _base(module: Module, node: ast.ImportFrom) -> str:
@@ -87,18 +97,21 @@ def _base(module: Module, node: ast.ImportFrom) -> str:
     return ".".join([*kept, node.module] if node.module else kept)
 
 
-def imports(module: Module) -> Iterator[Import]:
+@functools.cache
+def imports(module: Module) -> tuple[Import, ...]:
     """Everything that the module imports, wherever in it, for types only or not."""
-    for node in ast.walk(module.tree):
+    found: list[Import] = []
+    for node in nodes(module):
         if isinstance(node, ast.Import):
-            yield from (Import(node.lineno, alias.name) for alias in node.names)
+            found.extend(Import(node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from (Import(node.lineno, f"{_base(module, node)}.{alias.name}") for alias in node.names)
+            found.extend(Import(node.lineno, f"{_base(module, node)}.{alias.name}") for alias in node.names)
+    return tuple(found)
 
 
 def _aliases(module: Module) -> dict[str, str]:
     names: dict[str, str] = {}
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
@@ -107,9 +120,9 @@ def _aliases(module: Module) -> dict[str, str]:
     return names
 
 
-def _annotations(tree: ast.Module) -> set[int]:
+def _annotations(module: Module) -> set[int]:
     marked: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes(module):
         annotation = node.returns if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else getattr(node, "annotation", None)
         if isinstance(annotation, ast.expr):
             marked.update(id(part) for part in ast.walk(annotation))
@@ -129,11 +142,11 @@ def _chain(node: ast.expr) -> list[str] | None:
 def uses(module: Module) -> tuple[Use, ...]:
     """Every name and every dotted chain of names that the module reads."""
     aliases = _aliases(module)
-    types = _annotations(module.tree)
+    types = _annotations(module)
     skipped: set[int] = set()
-    calls = {id(node.func): node for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
+    calls = {id(node.func): node for node in nodes(module) if isinstance(node, ast.Call)}
     found: list[Use] = []
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if id(node) in skipped or not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
             continue
         chain = _chain(node)
