@@ -1,41 +1,111 @@
-"""A connection with a clean session to a broker named on the command line."""
+"""MQTT connections of the commands, by aiomqtt: to the broker that `--broker` names, without a session."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import logging
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from aiomqtt import Client, MqttError
+
+from gateway.core.types import Message
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 CONNECT_S_MAX = 5.0
+ACKNOWLEDGED_S_MAX = 30.0
+DEFAULT_PORT = 1883
+CALLS_PENDING_MAX = 1_000_000  # aiomqtt warns above it; the bound on messages is the caller's
+_SILENT = logging.getLogger(__name__)  # errors of a connection are raised; the client would log them a second time
+_SILENT.disabled = True
 
 
 class BrokerError(RuntimeError):
     """The broker cannot be used; the text names the cause and the way out."""
 
 
-def connect(broker: str) -> paho.Client:
-    """A connected client for `mqtt://host:port`, with its network loop running. Raises BrokerError."""
+class Connection:
+    """A connected client. Every wait raises MqttError as soon as the connection ends; `connect` turns that into BrokerError."""
+
+    def __init__(self, client: Client, receive: Callable[[Message], object]) -> None:
+        self._client, self._receive = client, receive
+        self._reader = asyncio.create_task(self._read())
+        self._calls: list[asyncio.Future[None]] = []
+
+    async def subscribe(self, topic_filter: str) -> None:
+        """Pass the messages on these topics to `receive`, each with time 0."""
+        await self._client.subscribe(topic_filter)
+
+    async def wait(self, seconds: float) -> None:
+        """Stay connected for `seconds`."""
+        await self._while_connected(asyncio.sleep(seconds))
+
+    def publish(self, topic: str, payload: bytes) -> int:
+        """Publish with QoS 1; returns the number of messages without acknowledgement."""
+        self._calls.append(asyncio.ensure_future(self._client.publish(topic, payload, 1, timeout=ACKNOWLEDGED_S_MAX)))
+        return len(self._calls)
+
+    async def acknowledged(self) -> None:
+        """Return when the broker has acknowledged all messages."""
+        await self._while_connected(asyncio.gather(*self._calls))
+        self._calls.clear()
+
+    async def end(self) -> None:
+        """Cancel the reader and the calls."""
+        tasks = [self._reader, *self._calls]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        async for message in self._client.messages:  # raises MqttError when the connection ends
+            self._receive(Message(str(message.topic), bytes(message.payload), 0))
+
+    async def _while_connected(self, action: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(action)
+        await asyncio.wait({task, self._reader}, return_when=asyncio.FIRST_COMPLETED)
+        if self._reader.done():
+            task.cancel()
+            self._reader.result()
+        await task
+
+
+@asynccontextmanager
+async def connect(broker: str, receive: Callable[[Message], object] = lambda _: None) -> AsyncIterator[Connection]:
+    """A connection to `mqtt://host:port`, which ends with the block.
+
+    Raises BrokerError if `broker` is no such address, does not answer or refuses the connection, and if the connection ends or
+    an acknowledgement is missing within the block.
+    """
+    client = _client(broker)
+    try:
+        await client.__aenter__()
+    except MqttError as error:
+        if isinstance(error.__context__, OSError) and error.__context__.args:  # an error of the socket, not a time limit
+            raise BrokerError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
+        raise BrokerError(f"broker {broker} refuses the connection or does not answer ({error}): check its access control") from None
+    connection = Connection(client, receive)
+    try:
+        yield connection
+    except MqttError as error:
+        raise BrokerError(f"broker {broker} stopped answering ({error}): check its log and its limits") from None
+    finally:
+        await connection.end()
+        with suppress(MqttError):  # the connection may have ended already
+            await client.__aexit__(None, None, None)
+
+
+def _client(broker: str) -> Client:
     try:
         address = urlsplit(broker)
-        host, port = address.hostname or "", address.port or 1883
+        host, port = address.hostname or "", address.port or DEFAULT_PORT
     except ValueError:
         address, host, port = urlsplit(""), "", 0
     if address.scheme != "mqtt" or not host:
         raise BrokerError(f"{broker!r} is not the address of a broker; write it as mqtt://host:port")
-    connection = paho.Client(CallbackAPIVersion.VERSION2)
-    answered = threading.Event()
-    connection.on_connect = lambda *_: answered.set()
-    connection.on_disconnect = lambda *_: answered.set()
-    try:
-        connection.connect(host, port)
-    except (OSError, ValueError) as error:
-        raise BrokerError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
-    connection.loop_start()
-    answered.wait(CONNECT_S_MAX)
-    if not connection.is_connected():
-        connection.disconnect()
-        connection.loop_stop()
-        raise BrokerError(f"broker {broker} refuses the connection or does not answer: check its access control")
-    return connection
+    client = Client(host, port, timeout=CONNECT_S_MAX, logger=_SILENT)
+    client.pending_calls_threshold = CALLS_PENDING_MAX
+    return client

@@ -7,10 +7,10 @@ power at each mark; presence uses the same mean.
 
 from __future__ import annotations
 
+import asyncio
 import math
-import threading
+import sys
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
@@ -25,7 +25,7 @@ from gateway.core.radio import Sample, mean_dbm, milliwatts
 from gateway.core.types import Message, Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from gateway.runtime.router import Router
 
@@ -59,14 +59,31 @@ def calibrate(
         if walk is not None:
             recordings = read_walk(walk, router)
         else:
-            recordings = listen(broker or "", router, [parse_mark(text) for text in mark or ()], seconds, _ask)
+            recordings = asyncio.run(listen(broker or "", router, [parse_mark(text) for text in mark or ()], seconds, _ask))
         typer.echo(fit_walk(recordings, tag, settings.anchors()).config(), nl=False)
     except (CalibrationError, BrokerError, OSError) as error:
         fail(str(error))
 
 
-def _ask(mark: Mark) -> None:
-    typer.prompt(f"Stand {mark.distance_m:g} m from {mark.anchor}, stay there, and press Enter", default="", show_default=False, err=True)
+async def _ask(mark: Mark) -> None:
+    """Return when Enter is pressed; the connection stays alive meanwhile. Raises typer.Abort at the end of the input."""
+    typer.echo(f"Stand {mark.distance_m:g} m from {mark.anchor}, stay there, and press Enter: ", nl=False, err=True)
+    await _readable()
+    if not sys.stdin.readline():
+        raise typer.Abort
+
+
+async def _readable() -> None:
+    """Return when standard input has a line or has ended; at once where it is a file, which never blocks."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(sys.stdin, ready.set)
+    except (OSError, ValueError):
+        return
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
 
 
 class CalibrationError(ValueError):
@@ -174,23 +191,19 @@ def read_walk(path: Path, router: Router) -> list[tuple[Mark, list[Sighting]]]:
     return [(mark, [one for at_ms, one in sightings if mark.from_ms <= at_ms < mark.until_ms]) for mark in marks]
 
 
-def listen(
-    broker: str, router: Router, marks: Iterable[Mark], seconds: float, ask: Callable[[Mark], object]
+async def listen(
+    broker: str, router: Router, marks: Iterable[Mark], seconds: float, ask: Callable[[Mark], Awaitable[None]]
 ) -> list[tuple[Mark, list[Sighting]]]:
     """Record sightings for `seconds` at each mark, after `ask` has returned. Raises BrokerError."""
-    connection, arrived = connect(broker), SimpleQueue[Message]()
-    connection.on_message = lambda _connection, _userdata, message: arrived.put(Message(message.topic, bytes(message.payload), 0))
-    connection.subscribe("#", 0)
+    sightings: list[Sighting] = []
     found = []
-    try:
+    async with connect(broker, lambda message: sightings.extend(_sightings(router, message))) as connection:
+        await connection.subscribe("#")
         for mark in marks:
-            ask(mark)
-            list(_drain(arrived, router))  # drops the sightings of the way to the mark
-            threading.Event().wait(seconds)
-            found.append((mark, list(_drain(arrived, router))))
-    finally:
-        connection.disconnect()
-        connection.loop_stop()
+            await ask(mark)
+            sightings.clear()  # those of the way to the mark
+            await connection.wait(seconds)
+            found.append((mark, sightings.copy()))
     return found
 
 
@@ -204,11 +217,6 @@ def parse_mark(text: str) -> Mark:
     if not equals or not anchor or not 0.0 < distance_m <= DISTANCE_M_MAX:
         raise CalibrationError(f"--mark {text}: write anchor=metres, such as plaza=3")
     return Mark(anchor, distance_m)
-
-
-def _drain(arrived: SimpleQueue[Message], router: Router) -> Iterable[Sighting]:
-    while not arrived.empty():
-        yield from _sightings(router, arrived.get())
 
 
 def _sightings(router: Router, message: Message) -> list[Sighting]:

@@ -8,9 +8,8 @@ fixed scanners and beacons are.
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections import Counter, defaultdict
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
@@ -51,7 +50,7 @@ def discover(
     Example: `wayside discover --broker mqtt://127.0.0.1:1883 --seconds 60 > sources.toml`
     """
     try:
-        found = listen(broker, seconds, show=True)
+        found = asyncio.run(listen(broker, seconds, show=True))
     except BrokerError as error:
         fail(str(error))
     if not found.messages and not found.unknown:
@@ -138,22 +137,14 @@ class Findings:
                     pass
 
 
-def listen(broker: str, seconds: float, *, show: bool) -> Findings:
+async def listen(broker: str, seconds: float, *, show: bool) -> Findings:
     """Subscribe to all topics of a broker for `seconds`. Raises BrokerError."""
     findings = Findings()
-    connection = connect(broker)
-    arrived: SimpleQueue[Message] = SimpleQueue()
-    connection.on_message = lambda _connection, _userdata, message: arrived.put(Message(message.topic, bytes(message.payload), 0))
-    connection.subscribe("#", 0)
-    try:
+    async with connect(broker, findings.add) as connection:
+        await connection.subscribe("#")
         with Progress(console=Console(stderr=True), disable=not show) as progress:
             for _ in progress.track(range(max(1, int(seconds / TICK_S))), description="listening"):
-                threading.Event().wait(TICK_S)
-                while not arrived.empty():
-                    findings.add(arrived.get())
-    finally:
-        connection.disconnect()
-        connection.loop_stop()
+                await connection.wait(TICK_S)
     return findings
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from paho.mqtt import client as paho
-from paho.mqtt.enums import MQTTErrorCode
 from rich.console import Console
 from rich.progress import Progress
 
@@ -20,9 +18,7 @@ from gateway.commands.decode import wire_payload
 from gateway.commands.options import JsonOption, command_app, fail
 from gateway.core import limits
 
-PUBACK_S_MAX = 30.0
-POLL_S = 0.2
-IN_FLIGHT_MAX = 500
+UNACKNOWLEDGED_MAX = 500
 
 
 command = command_app()
@@ -41,43 +37,36 @@ def replay(
     Example: `wayside replay street.jsonl --broker mqtt://127.0.0.1:1883 --speed 10`
     """
     try:
-        summary = replay_file(file, broker, speed, show=not as_json)
+        summary = asyncio.run(replay_file(file, broker, speed, show=not as_json))
     except (ReplayError, BrokerError) as error:
         fail(str(error))
     typer.echo(json.dumps(summary) if as_json else f"published {summary['published']}, skipped {summary['skipped']}")
 
 
 class ReplayError(RuntimeError):
-    """The file or the broker cannot be used; the text names the cause and the way out."""
+    """The file cannot be used; the text names the line and the cause."""
 
 
-def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[str, int]:
+async def replay_file(file: Path, broker: str, speed: float, *, show: bool) -> dict[str, int]:
     """Publish every message of a file; returns the number of lines published, and skipped for want of a topic.
 
     Raises ReplayError, BrokerError.
     """
     messages = _read(file)
-    client = connect(broker)
-    waiting: list[paho.MQTTMessageInfo] = []
     published = 0
-    started_s, first_ms = time.monotonic(), next((at for _, _, at in messages if at is not None), 0)
-    try:
+    async with connect(broker) as connection:
+        started_s, first_ms = time.monotonic(), next((at for _, _, at in messages if at is not None), 0)
         with Progress(console=Console(stderr=True), disable=not show) as progress:
             bar = progress.add_task("publishing", total=len(messages))
             for topic, payload, at_ms in messages:
                 if speed and at_ms is not None:
-                    pause_s = started_s + (at_ms - first_ms) / 1000 / speed - time.monotonic()
-                    threading.Event().wait(max(0.0, pause_s))
+                    await connection.wait(max(0.0, started_s + (at_ms - first_ms) / 1000 / speed - time.monotonic()))
                 if topic is not None:
-                    waiting.append(client.publish(topic, payload, qos=1))
                     published += 1
-                if len(waiting) >= IN_FLIGHT_MAX:
-                    _wait(client, waiting, broker)
+                    if connection.publish(topic, payload) >= UNACKNOWLEDGED_MAX:
+                        await connection.acknowledged()
                 progress.advance(bar)
-        _wait(client, waiting, broker)
-    finally:
-        client.disconnect()
-        client.loop_stop()
+        await connection.acknowledged()
     return {"published": published, "skipped": len(messages) - published}
 
 
@@ -108,15 +97,3 @@ def _message(captured: dict[str, Any]) -> tuple[str | None, bytes, int | None]:
     if at_ms is not None and (not isinstance(at_ms, int) or not 0 <= at_ms <= limits.INTEGER_MAX):
         raise ValueError("at_ms must be an integer (milliseconds)")
     return topic, wire_payload(captured), at_ms
-
-
-def _wait(client: paho.Client, waiting: list[paho.MQTTMessageInfo], broker: str) -> None:
-    """Wait until the broker has acknowledged all. Raises ReplayError if it disconnects, or after PUBACK_S_MAX without acknowledgement."""
-    for info in waiting:
-        polls = int(PUBACK_S_MAX / POLL_S)
-        while client.is_connected() and not info.is_published() and polls:
-            info.wait_for_publish(POLL_S)
-            polls -= 1
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or not info.is_published():
-            raise ReplayError(f"broker {broker} stopped acknowledging messages: check its log and its limits")
-    waiting.clear()

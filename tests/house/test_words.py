@@ -40,7 +40,7 @@ THEIRS: dict[str, dict[str, str]] = {
     "gateway/adapters/onnx_scorer.py": {"session": "ONNX Runtime's InferenceSession", "node": "a graph's, in ONNX"},
     "gateway/decoders/formats/espresense.py": {"telemetry": "a topic of ESPresense"},
     "gateway/decoders/formats/shelly_gen2_rpc.py": {"event": "a kind of message of Shelly"},
-    "gateway/commands/replay.py": {"client": "paho's"},
+    "gateway/commands/broker.py": {"client": "aiomqtt's"},
     "gateway/decoders/formats/owntracks.py": {"location": "a message type of OwnTracks", "event": "a field of OwnTracks"},
 }
 
