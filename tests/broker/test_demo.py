@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import httpx
 import pytest
 
 from gateway.commands.demo.processes import DemoError, require
@@ -19,7 +21,7 @@ from gateway.commands.demo.show import Demo
 from gateway.commands.demo.summary import summarise
 from tests.kit.broker import mosquitto_path
 from tests.kit.gateways import WAYSIDE
-from tests.kit.waiting import until
+from tests.kit.waiting import WAIT_S, until
 
 FIELDS = set(
     "broker setup_s run_s first_trigger_s messages messages_by_decoder refused discarded visits facts decisions triggers triggers_sent "
@@ -67,9 +69,17 @@ class RunningDemo:
         while not self._ended.wait(0.2):
             self.parts |= descendants(self.process.pid)
 
+    def address(self, lines: IO[str] | None) -> str:
+        """Wait for the dashboard's address among the lines of stdout (with --json: stderr)."""
+        assert lines is not None
+        for line in lines:
+            if found := re.search(r"dashboard: (http://\S+)", line):
+                return found[1]
+        pytest.fail(str(self.end()))
+
     def end(self) -> tuple[str, str]:
-        """Wait for its end; what it said on stdout and stderr."""
-        out, err = self.process.communicate(timeout=90)
+        """Wait for its end; the rest of stdout and stderr."""
+        out, err = self.process.communicate(timeout=2 * WAIT_S)
         self._ended.set()
         self._watching.join()
         return out, err
@@ -88,7 +98,7 @@ def check(summary: dict[str, Any]) -> None:
     assert summary["records_made"] == summary["records_taken"] == summary["records_at_dashboard"] > 0
     assert 0 < summary["triggers_sent"] <= summary["triggers"] == summary["decisions"]["chosen"]
     assert summary["messages"] == sum(summary["messages_by_decoder"].values()) > 100
-    assert summary["visits"]["entered"] >= summary["visits"]["left"] > 0
+    assert summary["visits"]["entered"] >= summary["visits"].get("left", 0)
     assert sum(summary["refused"].values()) < summary["messages"] / 20
     assert summary["facts"] > 0
     assert summary["answers"]["shown"] > 0
@@ -99,7 +109,10 @@ def check(summary: dict[str, Any]) -> None:
 @pytest.mark.broker
 def test_it_runs_adds_up_and_leaves_nothing_behind(tmp_path: Path) -> None:
     mosquitto_path()
-    demo = RunningDemo(tmp_path, "--seconds", "15", "--port", "0", "--headless", "--json")
+    demo = RunningDemo(tmp_path, "--port", "0", "--json")
+    address = demo.address(demo.process.stderr)
+    until(lambda: is_full(httpx.get(f"{address}/v1/summary", timeout=WAIT_S).json()))
+    demo.process.send_signal(signal.SIGINT)
     out, err = demo.end()
     assert demo.process.returncode == 0, err
     (line,) = out.splitlines()
@@ -109,18 +122,28 @@ def test_it_runs_adds_up_and_leaves_nothing_behind(tmp_path: Path) -> None:
     demo.check_nothing_is_left()
 
 
+def is_full(summary: dict[str, Any]) -> bool:
+    """Whether the dashboard knows enough of the street for `check`."""
+    return bool(summary["triggers"] > 20 and summary["counts_by_kind"]["shown"])
+
+
 @pytest.mark.broker
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_ends_by_itself_after_so_many_seconds(tmp_path: Path) -> None:
+    mosquitto_path()
+    demo = RunningDemo(tmp_path, "--seconds", "1", "--port", "0", "--headless")
+    out, err = demo.end()
+    assert demo.process.returncode == 0, err
+    assert "Unhandled errors: 0." in out
+    demo.check_nothing_is_left()
+
+
+@pytest.mark.broker
+def test_a_closed_terminal_ends_it_cleanly(tmp_path: Path) -> None:
     mosquitto_path()
     demo = RunningDemo(tmp_path, "--port", "0", "--headless")
-    assert demo.process.stdout is not None
-    said = ""
-    while "dashboard:" not in said:
-        said = demo.process.stdout.readline()
-        assert said, demo.end()
+    demo.address(demo.process.stdout)
     until(lambda: len(demo.parts) >= 5)
-    demo.process.send_signal(number)
+    demo.process.send_signal(signal.SIGHUP)
     out, err = demo.end()
     assert demo.process.returncode == 0, err
     assert "Unhandled errors: 0." in out
@@ -155,8 +178,8 @@ def without_mosquitto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_it_runs_without_mosquitto(without_mosquitto: Demo, tmp_path: Path) -> None:
     demo = without_mosquitto
     assert "amqtt" in demo.broker
-    until(lambda: demo.totals().triggers > 20, 60.0, tell=demo.totals)
-    until(lambda: demo.totals().table("answers").get("shown") and demo.totals().table("visits").get("left"), 60.0)
+    until(lambda: demo.totals().triggers > 20, tell=demo.totals)
+    until(lambda: demo.totals().table("answers").get("shown") and demo.totals().table("visits").get("left"))
     assert demo.check() is None
     assert {report["protocol"] for report in demo.totals().reports} == {"MQTT 3.1.1"}
     totals = demo.finish()

@@ -56,7 +56,7 @@ def test_help_imports_no_command() -> None:
 
 def test_a_broker_that_is_not_there_is_one_line_that_says_what_to_do(config: Path) -> None:
     port = free_port()
-    command = [*WAYSIDE, "run", "--config", str(config), "--set", f"mqtt.port={port}", "--set", "mqtt.first_connect_s=0.5"]
+    command = [*WAYSIDE, "run", "--config", str(config), "--set", f"mqtt.port={port}", "--set", "mqtt.first_connect_s=2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import pytest
 
-START_S_MAX = 10.0
-STOP_S_MAX = 10.0
+from tests.kit.waiting import WAIT_S
+
 HOST = "127.0.0.1"
 
 
@@ -101,7 +101,7 @@ class MosquittoBroker:
         config = self._write_config()
         with (self._folder / "mosquitto.log").open("ab") as log:
             self._process = process = subprocess.Popen([self._program, "-c", str(config)], stdout=log, stderr=log)
-        give_up = time.monotonic() + START_S_MAX
+        give_up = time.monotonic() + WAIT_S
         while not self._accepts():
             if process.poll() is not None or time.monotonic() > give_up:
                 self.kill()
@@ -128,7 +128,7 @@ class MosquittoBroker:
     def _wait(self) -> None:
         if self._process is not None:
             try:
-                self._process.wait(STOP_S_MAX)
+                self._process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

@@ -31,7 +31,7 @@ status_interval_s = 0.2
 
 [mqtt]
 port = {port}
-first_connect_s = 15
+first_connect_s = 60
 
 [store]
 path = "gw-t.db"

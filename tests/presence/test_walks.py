@@ -12,7 +12,7 @@ from gateway.core.presence import PresenceRules
 from tests.presence.judges import GatewayJudge, Score, make_walks, naive, score
 from tests.presence.noise import Noise, fit
 from tests.presence.traces import ranged
-from tests.presence.walks import stand
+from tests.presence.walks import Walk, stand
 
 RULES = PresenceRules()
 SEED = 7
@@ -25,6 +25,12 @@ def radio_noise() -> Noise:
     return fit(ranged())
 
 
+@pytest.fixture(scope="module")
+def walks(radio_noise: Noise) -> list[Walk]:
+    """A hundred seeded walks."""
+    return make_walks(100, radio_noise, RULES, SEED)
+
+
 def promised(found: Score) -> None:
     shares = found.shares()
     assert found.visits >= 100
@@ -34,9 +40,9 @@ def promised(found: Score) -> None:
     assert shares["left in time"] >= 0.99
 
 
-def test_walks_are_told_as_they_were(tmp_path: Path, radio_noise: Noise) -> None:
+def test_walks_are_told_as_they_were(tmp_path: Path, walks: list[Walk]) -> None:
     judge = GatewayJudge(tmp_path, RULES)
-    promised(score(judge, make_walks(100, radio_noise, RULES, SEED), RULES.exit_after_ms))
+    promised(score(judge, walks, RULES.exit_after_ms))
     judge.gateway.close()
 
 
@@ -47,9 +53,9 @@ def test_many_walks_are_told_as_they_were(tmp_path: Path, radio_noise: Noise) ->
     judge.gateway.close()
 
 
-def test_raw_levels_without_hysteresis_fail(radio_noise: Noise) -> None:
+def test_raw_levels_without_hysteresis_fail(walks: list[Walk]) -> None:
     """The negative control: the walks are hard enough to fail whoever takes each sample at its word."""
-    shares = score(naive, make_walks(40, radio_noise, RULES, SEED), RULES.exit_after_ms).shares()
+    shares = score(naive, walks[:40], RULES.exit_after_ms).shares()
     assert shares["false or split"] > 0.2
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner, Result
 
+from dashboard.cli import cli
 from dashboard.settings import Settings, SettingsError, load_settings
 from tests.web.seed import TOKENS, batch, bearer, cell, packed
 
@@ -27,9 +29,9 @@ def token_file(tmp_path: Path) -> Path:
     return file
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run to the end."""
-    return subprocess.run([*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+def run(*arguments: str | Path) -> Result:
+    """Run a command that ends by itself, in this process: starting another costs a second."""
+    return CliRunner().invoke(cli, list(map(str, arguments)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -55,7 +57,7 @@ def test_a_taken_port_is_one_line(tmp_path: Path, token_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run("serve", "--port", str(port), "--store", tmp_path / "s.db", "--token-file", token_file)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert f"port {port}" in done.stderr
     assert "--port 0" in done.stderr
@@ -70,7 +72,7 @@ def test_a_store_that_cannot_be_used_is_one_line(tmp_path: Path, token_file: Pat
     made.close()
     for store in (tmp_path, text, newer, tmp_path / "no" / "folder.db"):
         done = run("serve", "--port", "0", "--store", store, "--token-file", token_file)
-        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
         assert str(store) in done.stderr
 
 
@@ -83,13 +85,13 @@ def test_wrong_use_is_2(tmp_path: Path, token_file: Path) -> None:
         [*store],
     ):
         done = run("serve", *arguments)
-        assert (done.returncode, done.stdout) == (2, "")
+        assert (done.exit_code, done.stdout) == (2, "")
         assert "Traceback" not in done.stderr
 
 
 def test_the_help_has_an_example() -> None:
     done = run("serve", "--help")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "Example: wayside-dashboard serve" in " ".join(done.stdout.split())
 
 
