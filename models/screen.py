@@ -7,6 +7,7 @@ a table is printed literally: a name in square brackets is no markup.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from models.measures import Interval
 
+LINE_EVERY_S = 1.0
 _WIDTH = 200  # characters a line in a file or a pipe, which have no window
 
 
@@ -68,18 +70,50 @@ def interval_text(of: Interval, places: int = 4) -> str:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show a spinner with the text `what` on the standard error while the block runs."""
-    with Console(stderr=True).status(what):
+    """Show the text `what` on the standard error while the block runs: a spinner, or one line where that is a file."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        _line(console, f"{what} …")
+        yield
+        return
+    with console.status(what):
         yield
 
 
 @contextmanager
-def progressing(what: str, steps: int) -> Iterator[Callable[[str], None]]:
-    """Show a progress bar of `steps` on the standard error; the yielded function takes a step's name and advances it."""
+def progressing(what: str, steps: int, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str], None]]:
+    """Show the progress of `steps` on the standard error; the yielded function takes a step's name and advances it.
+
+    A bar, or where the standard error is a file a line at the start and then at most one per LINE_EVERY_S.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        _line(console, f"{what}: {steps} steps")
+        yield _stepping_lines(console, steps, clock)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=steps)
         yield lambda name: progress.update(task, advance=1, description=name)
+
+
+def _stepping_lines(console: Console, steps: int, clock: Callable[[], float]) -> Callable[[str], None]:
+    began = clock()
+    done, last_s = 0, 0.0
+
+    def step(name: str) -> None:
+        nonlocal done, last_s
+        done += 1
+        elapsed_s = clock() - began
+        if elapsed_s - last_s >= LINE_EVERY_S:
+            last_s = elapsed_s
+            _line(console, f"{name}: {done} of {steps}, {elapsed_s:.0f} s")
+
+    return step
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _cell(value: object) -> str:
