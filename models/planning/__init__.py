@@ -1,1 +1,1 @@
-"""Planning tools: criteria weights (AHP), compromise ranking (VIKOR), segments and clusters, survey scales, sample size."""
+"""Planning tools: criteria weights, compromise ranking, segments, surveys, path models, criteria tests, coded interviews, sample size."""

@@ -1,9 +1,13 @@
 """Analytic hierarchy process (Saaty 1980): weights from pairwise comparisons, and the consistency of the comparisons.
 
-Three estimates of the weights are shown side by side, because published work uses all three and they differ exactly when a judge is
+Three estimates of the weights are shown side by side, because published work uses all three and these differ exactly when a judge is
 inconsistent: the principal eigenvector, the geometric mean of each row, the mean of each row after normalising the columns. The
 consistency ratio shows whether any of the three is reliable (below 0.1). A missing check is the commonest fault of published matrices, so
 a matrix that fails is reported as inconsistent, with the three comparisons that contradict each other most.
+
+Verbal judgements are vague. Buckley's fuzzy weights (1985) carry that through: the geometric mean of each row of triangular numbers,
+divided by the sum of all rows. The fuzzy weight of a criterion is made one number by its centroid, (low + middle + high) / 3, and these are
+scaled to sum to 1. Crisp judgements give the crisp row geometric mean.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.planning.sheets import PlanningError, Sheet
+from models.planning.judgements import Judgements
+from models.planning.sheets import PlanningError
 
 Floats = NDArray[np.float64]
 
@@ -53,19 +58,35 @@ class MatrixWeights(msgspec.Struct, frozen=True):
         return self.consistency_ratio < CONSISTENT_BELOW
 
 
+class FuzzyWeights(msgspec.Struct, frozen=True):
+    """Buckley's weights: a triangular number per criterion, and its centroid in `weights`, which sum to 1."""
+
+    low: tuple[float, ...]
+    middle: tuple[float, ...]
+    high: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def is_crisp(self) -> bool:
+        """True if no judgement was vague."""
+        return self.low == self.high
+
+
 class GroupWeights(msgspec.Struct, frozen=True):
     """Weights of each judge, and of the group by the geometric mean of the judges' matrices, cell by cell."""
 
     judges: tuple[MatrixWeights, ...]
     group: MatrixWeights
+    fuzzy: FuzzyWeights
 
 
-def comparison_matrix(sheet: Sheet) -> Floats:
-    """Reciprocal matrix (n, n) from the upper triangle of a sheet.
+def comparison_matrix(judgements: Judgements) -> Floats:
+    """Fuzzy reciprocal matrix (3, n, n), low, middle and high, from the upper triangles; the reciprocal of (l, m, u) is (1/u, 1/m, 1/l).
 
     Cells on or below the diagonal may be empty; otherwise they must be the reciprocals. Raises PlanningError, naming the cell, if a value
     is outside 1/9 to 9 or a reciprocal is wrong; also if rows and columns differ, or there are fewer than 2 or more than 10 criteria.
     """
+    sheet = judgements.middle
     size = len(sheet.rows)
     if sheet.rows != sheet.columns:
         raise PlanningError("rows and columns must name the same criteria in the same order")
@@ -73,15 +94,13 @@ def comparison_matrix(sheet: Sheet) -> Floats:
         raise PlanningError(
             f"{size} criteria were given; a judge can compare 2 to {len(RANDOM_INDEX)}: build a hierarchy of smaller groups"
         )
-    full = np.eye(size)
+    full = np.tile(np.eye(size), (3, 1, 1))
     for i, j in combinations(range(size), 2):
-        value, mirrored = sheet.cells[i, j], sheet.cells[j, i]
         where = f"{sheet.rows[i]!r} against {sheet.columns[j]!r}"
-        if not 0.98 / SCALE_MAX <= value <= 1.02 * SCALE_MAX:  # 1/9 is printed as 0.11; an empty cell (NaN) is not either
-            raise PlanningError(f"{where} holds {value:g}; comparisons go from 1/9 to 9")
-        if not np.isnan(mirrored) and abs(mirrored - 1 / value) > _RECIPROCAL_TOLERANCE:
-            raise PlanningError(f"{where} holds {value:g}, the reverse {mirrored:g} instead of {1 / value:.3g}: one is a misprint")
-        full[i, j], full[j, i] = value, 1 / value
+        values = np.array([part.cells[i, j] for part in judgements])
+        mirrored = np.array([part.cells[j, i] for part in judgements])
+        _check_comparison(where, values, mirrored)
+        full[:, i, j], full[:, j, i] = values, 1 / values[::-1]
     return full
 
 
@@ -105,9 +124,34 @@ def matrix_weights(matrix: Floats, criteria: Sequence[str]) -> MatrixWeights:
 
 
 def group_weights(matrices: Sequence[Floats], criteria: Sequence[str]) -> GroupWeights:
-    """Weights of each matrix and of the group: the geometric mean is the only mean that stays reciprocal (Aczél and Saaty 1983)."""
+    """Weights of each fuzzy matrix (3, n, n) and of the group.
+
+    The group's matrix is the geometric mean, the only mean that stays reciprocal (Aczél and Saaty 1983). All but the fuzzy weights use the
+    middle values.
+    """
     together = np.exp(np.mean([np.log(matrix) for matrix in matrices], axis=0))
-    return GroupWeights(judges=tuple(matrix_weights(matrix, criteria) for matrix in matrices), group=matrix_weights(together, criteria))
+    return GroupWeights(
+        judges=tuple(matrix_weights(matrix[1], criteria) for matrix in matrices),
+        group=matrix_weights(together[1], criteria),
+        fuzzy=fuzzy_weights(together),
+    )
+
+
+def fuzzy_weights(matrix: Floats) -> FuzzyWeights:
+    """Buckley's weights of a fuzzy reciprocal matrix (3, n, n)."""
+    rows = np.exp(np.log(matrix).mean(axis=2))
+    fuzzy = rows / rows.sum(axis=1)[::-1, None]  # the lowest weight has the highest total below it
+    low, middle, high = (tuple(part) for part in fuzzy.tolist())
+    return FuzzyWeights(low, middle, high, _shares(fuzzy.mean(axis=0)))
+
+
+def _check_comparison(where: str, values: Floats, mirrored: Floats) -> None:
+    """Check low, middle and high of one comparison, and of its reverse where it is stated."""
+    for value, reverse in zip(values.tolist(), mirrored.tolist()[::-1], strict=True):
+        if not 0.98 / SCALE_MAX <= value <= 1.02 * SCALE_MAX:  # 1/9 is printed as 0.11; an empty cell (NaN) is not either
+            raise PlanningError(f"{where} holds {value:g}; comparisons go from 1/9 to 9")
+        if not np.isnan(reverse) and abs(reverse - 1 / value) > _RECIPROCAL_TOLERANCE:
+            raise PlanningError(f"{where} holds {value:g}, the reverse {reverse:g} instead of {1 / value:.3g}: one is a misprint")
 
 
 def _shares(values: Floats) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""`wayside-models ahp | vikor | segments | survey | sample-size`: a CSV table in; a table, a CSV file and a chart out."""
+"""`wayside-models ahp | vikor | segments`: a CSV table in; a table, a CSV file and a chart out."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import msgspec
 import numpy as np
 import typer
 
 from models.history.options import show_row_counts
 from models.history.reading import RowCounts
-from models.planning import ahp, charts, segments, survey, vikor
+from models.planning import ahp, charts, research, segments, vikor
 from models.planning.behaviour import behaviour_table
-from models.planning.sheets import PlanningError, Sheet, read_items, read_sheet, write_sheet
+from models.planning.judgements import Judgements, read_judgements
+from models.planning.options import AsJson, Csv, Picture, Seed
+from models.planning.sheets import PlanningError, Sheet, read_sheet, write_sheet
 from models.screen import print_json, say, show
-
-Csv = Annotated[Path | None, typer.Option("--out", help="CSV file to write the table to.", dir_okay=False)]
-Picture = Annotated[Path | None, typer.Option("--picture", help="SVG file to write the chart to.", dir_okay=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Seed = Annotated[int, typer.Option(help="Random seed: same seed and table, same figures.")]
 
 
 def weigh_criteria(
-    matrices: Annotated[list[Path], typer.Argument(help="One CSV file per judge, criteria in the same order; the upper triangle counts.")],
+    matrices: Annotated[
+        list[Path],
+        typer.Argument(
+            help="One CSV file per judge, criteria in the same order; the upper triangle counts. A cell holds a number (3, 1/3), words "
+            "(strongly more important, moderately less important), or a triangular number (2 3 4)."
+        ),
+    ],
     *,
     out: Csv = None,
     picture: Picture = None,
@@ -32,13 +34,13 @@ def weigh_criteria(
 ) -> None:
     """Weights of criteria from pairwise comparisons (AHP), and the consistency of each judge.
 
+    Phrases and triangular numbers also give Buckley's fuzzy weights; the single fuzzy weight is the centroid, scaled to sum to 1.
     Exit code 1 if the matrix of the group is not consistent: its weights should not be used.
     """
-    sheets = _read_matrices(matrices)
-    group = ahp.group_weights([ahp.comparison_matrix(sheet) for sheet in sheets], sheets[0].rows)
-    weights = group.group
-    rows = list(zip(weights.criteria, weights.eigenvector, weights.row_geometric_mean, weights.column_mean, strict=True))
-    header = ("criterion", "eigenvector", "row geometric mean", "column mean")
+    judgements = _read_matrices(matrices)
+    group = ahp.group_weights([ahp.comparison_matrix(judge) for judge in judgements], judgements[0].middle.rows)
+    weights, columns = group.group, _weight_columns(group)
+    header, rows = ("criterion", *columns), list(zip(weights.criteria, *columns.values(), strict=True))
     if out is not None:
         write_sheet(out, header, rows)
     if picture is not None:
@@ -46,10 +48,10 @@ def weigh_criteria(
     if as_json:
         print_json(group)
     else:
-        show("Weights" if len(sheets) == 1 else f"Weights of {len(sheets)} judges", header, rows)
+        show("Weights" if len(judgements) == 1 else f"Weights of {len(judgements)} judges", header, rows)
         for path, judge in zip(matrices, group.judges, strict=True):
             say(f"{path.name}: {_verdict(judge)}")
-        if len(sheets) > 1:
+        if len(judgements) > 1:
             say(f"group: {_verdict(weights)}")
     if not weights.is_consistent:
         raise typer.Exit(1)
@@ -184,71 +186,32 @@ def _show_segments(report: SegmentsReport) -> None:
         say("no cluster structure: a grouping of this table would not be found again in new data")
 
 
-def examine_survey(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            help="CSV file: respondents in rows, items in columns; columns in no scale are ignored.", exists=True, dir_okay=False
-        ),
-    ],
-    *,
-    scale: Annotated[list[str], typer.Option(help="name=item,item,… of one scale; repeatable.")],
-    seed: Seed = 0,
-    out: Csv = None,
-    picture: Picture = None,
-    as_json: AsJson = False,
-) -> None:
-    """Reliability and validity of scales: alpha, AVE, composite reliability, Fornell-Larcker criterion, exploratory factors."""
-    scales = dict(_scale(text) for text in scale)
-    sheet, ignored = read_items(table, [item for items in scales.values() for item in items])
-    report = survey.analyse(sheet, scales, seed)
-    factors = report.factors
-    pattern = [(item, *row) for item, row in zip(factors.items, factors.loadings, strict=True)]
-    header = ("item", *(f"factor {number + 1}" for number in range(factors.count)))
-    if out is not None:
-        write_sheet(out, header, pattern)
-    if picture is not None:
-        charts.draw_survey(report, picture)
-    if as_json:
-        print_json({**msgspec.structs.asdict(report), "ignored": ignored})
-        return
-    rows = [(s.name, s.alpha, f"{s.alpha_low:.3f} … {s.alpha_high:.3f}", s.ave, s.composite_reliability) for s in report.scales]
-    show(f"{report.respondents} respondents", ("scale", "alpha", "95 %", "AVE", "CR"), rows)
-    show("Pattern loadings (promax)", header, pattern)
-    for first, second in report.not_discriminant:
-        say(f"{first} and {second} are not distinct (Fornell-Larcker criterion)")
-    if ignored:
-        say(f"columns in no scale, ignored: {', '.join(ignored)}")
-    for note in report.warnings:
-        say(f"warning: {note}")
-
-
-def needed_respondents(
-    error: Annotated[float, typer.Argument(help="Half the width of the 95 % interval of a share, such as 0.05.")],
-    population: Annotated[int | None, typer.Option(min=1, help="Size of a small population.")] = None,
-) -> None:
-    """Number of respondents needed to estimate a share."""
-    typer.echo(survey.sample_size(error, population))
-
-
 def register(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
+    """Add the commands of this package to `app`."""
     for name, command, example in (
         ("ahp", weigh_criteria, "ahp judge-1.csv judge-2.csv --picture weights.svg"),
         ("vikor", rank_alternatives, "vikor alternatives.csv --cost price --picture compromise.svg"),
         ("segments", find_segments, "segments behaviour.csv --out segments.csv"),
-        ("survey", examine_survey, "survey answers.csv --scale trust=t1,t2,t3 --scale use=u1,u2,u3"),
-        ("sample-size", needed_respondents, "sample-size 0.05 --population 2000"),
     ):
         app.command(name, epilog=f"Example: [b]wayside-models {example}[/b]")(command)
+    research.register(app)
 
 
-def _read_matrices(paths: Sequence[Path]) -> list[Sheet]:
-    sheets = [read_sheet(path, blanks=True) for path in paths]
-    for path, sheet in zip(paths, sheets, strict=True):
-        if sheet.rows != sheets[0].rows:
+def _read_matrices(paths: Sequence[Path]) -> list[Judgements]:
+    judgements = [read_judgements(path) for path in paths]
+    for path, judge in zip(paths, judgements, strict=True):
+        if judge.middle.rows != judgements[0].middle.rows:
             raise PlanningError(f"{path} does not compare the criteria of {paths[0]} in the same order")
-    return sheets
+    return judgements
+
+
+def _weight_columns(group: ahp.GroupWeights) -> dict[str, tuple[float, ...]]:
+    """Weights by name of the column; fuzzy ones only if a judgement is vague."""
+    weights, fuzzy = group.group, group.fuzzy
+    crisp = {"eigenvector": weights.eigenvector, "row geometric mean": weights.row_geometric_mean, "column mean": weights.column_mean}
+    if fuzzy.is_crisp:
+        return crisp
+    return {**crisp, "fuzzy": fuzzy.weights, "fuzzy low": fuzzy.low, "fuzzy middle": fuzzy.middle, "fuzzy high": fuzzy.high}
 
 
 def _verdict(weighing: ahp.MatrixWeights) -> str:
@@ -277,10 +240,3 @@ def _weights(texts: list[str], criteria: tuple[str, ...]) -> list[float]:
     if unknown := sorted(set(stated) - set(criteria)):
         raise PlanningError(f"no criterion is called {unknown[0]!r}; there are {', '.join(criteria)}")
     return [stated[name] for name in criteria]
-
-
-def _scale(text: str) -> tuple[str, tuple[str, ...]]:
-    name, equals, items = text.partition("=")
-    if not equals or not name:
-        raise PlanningError(f"--scale {text!r} is not name=item,item")
-    return name, tuple(item.strip() for item in items.split(",") if item.strip())

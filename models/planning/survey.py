@@ -76,7 +76,7 @@ class SurveyReport(msgspec.Struct, frozen=True):
 
 
 def cronbach_alpha(answers: Floats) -> float:
-    """Alpha of the columns of `answers` (respondents, items): 1 if all items are identical, below 0 if they contradict each other.
+    """Alpha of the columns of `answers` (respondents, items): 1 for identical items, below 0 for items that contradict each other.
 
     Raises PlanningError if all respondents have the same total.
     """
@@ -125,21 +125,16 @@ def analyse(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) ->
     complete, or an item is constant.
     """
     _check(sheet, scales)
-    whole = ~np.isnan(sheet.cells).any(axis=1)
-    answers = sheet.cells[whole]
-    if len(answers) < 10:
-        raise PlanningError(f"only {len(answers)} respondents answered every item; at least 10 are needed")
-    for item, spread in zip(sheet.columns, answers.std(axis=0), strict=True):
-        if spread == 0:
-            raise PlanningError(f"all respondents answer {item!r} alike: leave it out")
+    answers = complete_answers(sheet)
+    left_out = len(sheet.rows) - len(answers)
     made = tuple(_scale(name, items, answers[:, [sheet.columns.index(item) for item in items]]) for name, items in scales.items())
     table, not_discriminant = _discriminant(made, answers, sheet.columns)
-    notes = [f"{int((~whole).sum())} respondents with an empty item are left out"] * bool((~whole).sum())
+    notes = [f"{left_out} respondents with an empty item are left out"] * bool(left_out)
     if len(answers) < RESPONDENTS_PER_ITEM_MIN * len(sheet.columns):
         notes.append(f"{len(answers)} respondents for {len(sheet.columns)} items are few: the factors are only indicative")
     return SurveyReport(
         respondents=len(answers),
-        left_out=int((~whole).sum()),
+        left_out=left_out,
         scales=made,
         discriminant=table,
         not_discriminant=not_discriminant,
@@ -148,11 +143,30 @@ def analyse(sheet: Sheet, scales: Mapping[str, Sequence[str]], seed: int = 0) ->
     )
 
 
+def complete_answers(sheet: Sheet) -> Floats:
+    """Answers (respondents, items) of the respondents with an answer to every item.
+
+    Raises PlanningError if there are fewer than 10, or an item is constant.
+    """
+    answers = sheet.cells[~np.isnan(sheet.cells).any(axis=1)]
+    if len(answers) < 10:
+        raise PlanningError(f"only {len(answers)} respondents answered every item; at least 10 are needed")
+    for item, spread in zip(sheet.columns, answers.std(axis=0), strict=True):
+        if spread == 0:
+            raise PlanningError(f"all respondents answer {item!r} alike: leave it out")
+    return answers
+
+
+def correlation_matrix(answers: Floats) -> Floats:
+    """Correlations of the columns, (columns, columns); also for a single column."""
+    return np.atleast_2d(np.asarray(np.corrcoef(answers.T), dtype=np.float64))
+
+
 def factor_analysis(answers: Floats, items: Sequence[str], seed: int = 0, count: int | None = None) -> Factors:
     """Exploratory factors of `answers` (respondents, items); `count` of them, by default by parallel analysis (Horn 1965)."""
     observed, shuffled = parallel_analysis(answers, seed)
     number = count or max(1, int(np.argmin(np.append(observed > shuffled, False))))
-    loadings = _minimum_residuals(_correlations(answers), number)
+    loadings = _minimum_residuals(correlation_matrix(answers), number)
     pattern, correlations = promax(loadings) if number > 1 else (_positive(loadings), np.eye(1))
     return Factors(
         items=tuple(items),
@@ -187,14 +201,14 @@ def promax(loadings: Floats) -> tuple[Floats, Floats]:
 def _scale(name: str, items: Sequence[str], answers: Floats) -> Scale:
     alpha = cronbach_alpha(answers)
     low, high = alpha_interval(alpha, *answers.shape)
-    loadings = _positive(_minimum_residuals(_correlations(answers), 1))[:, 0].tolist() if len(items) > 2 else _pair_loadings(answers)
+    loadings = _positive(_minimum_residuals(correlation_matrix(answers), 1))[:, 0].tolist() if len(items) > 2 else _pair_loadings(answers)
     without = [cronbach_alpha(np.delete(answers, place, axis=1)) for place in range(len(items))] if len(items) > 2 else []
     return Scale(name, tuple(items), alpha, low, high, tuple(without), tuple(loadings), ave(loadings), composite_reliability(loadings))
 
 
 def _pair_loadings(answers: Floats) -> list[float]:
-    """Loadings of two items: only their product is determined, so both get the same."""
-    shared = max(0.0, float(_correlations(answers)[0, 1])) ** 0.5
+    """Loadings of two items: only the product is determined, so both get the same."""
+    shared = max(0.0, float(correlation_matrix(answers)[0, 1])) ** 0.5
     return [shared, shared]
 
 
@@ -203,7 +217,7 @@ def _discriminant(
 ) -> tuple[tuple[tuple[float, ...], ...], tuple[tuple[str, str], ...]]:
     """Fornell-Larcker: two scales are distinct if each explains its own items better than it correlates with the other scale."""
     means = np.column_stack([answers[:, [columns.index(item) for item in scale.items]].mean(axis=1) for scale in scales])
-    table = _correlations(means)
+    table = correlation_matrix(means)
     own = np.sqrt([scale.ave for scale in scales])
     table[np.diag_indices(len(scales))] = own
     not_discriminant = tuple(
@@ -230,13 +244,8 @@ def _positive(loadings: Floats) -> Floats:
     return np.asarray(loadings * np.where(loadings.sum(axis=0) < 0, -1.0, 1.0), dtype=np.float64)
 
 
-def _correlations(answers: Floats) -> Floats:
-    """Correlations of the columns, (columns, columns); also for a single column."""
-    return np.atleast_2d(np.asarray(np.corrcoef(answers.T), dtype=np.float64))
-
-
 def _eigenvalues(answers: Floats) -> Floats:
-    return np.asarray(np.linalg.eigvalsh(_correlations(answers))[::-1], dtype=np.float64)
+    return np.asarray(np.linalg.eigvalsh(correlation_matrix(answers))[::-1], dtype=np.float64)
 
 
 def _check(sheet: Sheet, scales: Mapping[str, Sequence[str]]) -> None:
