@@ -25,7 +25,7 @@ from dashboard.app import create_app
 from dashboard.settings import SettingsError, load_settings
 from dashboard.store import StoreError
 
-SERVE_HELP = """Collect records from gateways and show their sums on pages, until SIGINT or SIGTERM.
+SERVE_HELP = """Serve the collector and the web pages until SIGINT or SIGTERM.
 
 The token file has one line `gateway-id token` for each gateway.
 
@@ -33,7 +33,7 @@ Example: wayside-dashboard serve --port 8080 --store street.db --token-file toke
 """
 
 cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="The cloud side of Wayside: it collects records from gateways and shows their sums."
+    no_args_is_help=True, add_completion=False, help="Wayside dashboard: collects count records from gateways and shows their totals."
 )
 
 
@@ -79,12 +79,12 @@ def _root() -> None:
 def serve(
     *,
     store: Annotated[Path, typer.Option(help="SQLite file for the records; created if absent.")],
-    token_file: Annotated[Path, typer.Option(help="File with lines `gateway-id token`.")],
+    token_file: Annotated[Path, typer.Option(help="File with one line `gateway-id token` per gateway.")],
     host: Annotated[str, typer.Option(help="Address to listen on. Pages have no login: keep it local, or behind a proxy with a login.")] = (
         "127.0.0.1"
     ),
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8080,
-    time_zone: Annotated[str, typer.Option(help="Time zone of the pages, such as Europe/Berlin.")] = "UTC",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 picks a free one.")] = 8080,
+    time_zone: Annotated[str, typer.Option(help="Time zone of the times on the pages, such as Europe/Berlin.")] = "UTC",
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON line.")] = False,
 ) -> None:
     """Bind the socket, print the address, serve."""

@@ -41,7 +41,11 @@ app = typer.Typer(
 ScenarioArg = Annotated[str, typer.Argument(metavar="SCENARIO", help="Built-in scenario (street, mall, station) or a TOML file.")]
 SpeedOpt = Annotated[
     float | None,
-    typer.Option(min=0.01, max=10_000, help="Simulated seconds (people, weather) per second of message time; default: as in the scenario."),
+    typer.Option(
+        min=0.01,
+        max=10_000,
+        help="Speed of people and weather, in simulated seconds per second of message time; default: as in the scenario.",
+    ),
 ]
 WalkersOpt = Annotated[int | None, typer.Option(min=1, max=100_000, help="Number of people; default: as in the scenario.")]
 TruthOpt = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the ground truth to this folder, as Parquet tables.")]
@@ -61,7 +65,7 @@ def describe(
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw a map, as SVG.")] = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show the zones and devices of a scenario, and which radios receive people in each zone."""
+    """Show the zones and devices of a scenario, and which scanners and beacons cover each zone."""
     with one_line_errors():
         plan = load_scenario(scenario)
         if picture is not None:
@@ -82,10 +86,10 @@ def schema() -> None:
 @app.command(epilog="Example: wayside-sim record street street.jsonl --seed 1 --seconds 60")
 def record(
     scenario: ScenarioArg,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file: one JSON object per message and line.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file: JSON lines, one message per line.")],
     *,
     seed: SeedOpt = 1,
-    seconds: Annotated[float, typer.Option(min=0.0, max=10_000_000, help="Length of the recording.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0.0, max=10_000_000, help="Duration of the recording in seconds of message time.")] = 60.0,
     speed: SpeedOpt = None,
     walkers: WalkersOpt = None,
     truth: TruthOpt = None,
@@ -160,13 +164,13 @@ def flood(
         Path | None, typer.Option(metavar="FILE", help="Write device, boot and seq of each acknowledged fact, as JSON lines.")
     ] = None,
     phones: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Number of phones in the sightings; each first publishes its consent.")
+        int, typer.Option(min=1, max=100_000, help="Number of phones that are sighted; each first publishes its consent.")
     ] = 60,
-    boot: Annotated[str | None, typer.Option(help="Boot id in the messages; default: a random one.")] = None,
-    scenario: Annotated[str, typer.Option(help="Scenario with the devices that send.")] = "street",
+    boot: Annotated[str | None, typer.Option(help="Boot id (one start of a device) in the messages; default: random.")] = None,
+    scenario: Annotated[str, typer.Option(help="Scenario that defines the publishing devices.")] = "street",
     as_json: JsonOpt = False,
 ) -> None:
-    """Publish load for a gateway: sightings (QoS 0) at a rate, or an exact number of purchases (QoS 1) with known keys."""
+    """Generate load for a gateway: sightings (QoS 0) at a rate, or an exact number of facts (purchases, QoS 1) with known keys."""
     with one_line_errors():
         _check_pace(kind, rate, maximum=maximum)
         plan, address, boot = load_scenario(scenario), parse_broker(broker), boot or load.new_boot()

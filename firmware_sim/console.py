@@ -21,14 +21,14 @@ from firmware_sim.score.history import HistoryError
 from firmware_sim.wire.broker import BrokerError, UsageError
 from firmware_sim.wire.recording import RecordingError
 
-BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="Address, as in mqtt://user:password@host:1883.")]
-SeedOpt = Annotated[int, typer.Option(help="Seed of all random draws; same seed, same bytes.")]
+BrokerOpt = Annotated[str, typer.Option(metavar="URL", help="Address of the broker, as in mqtt://user:password@host:1883.")]
+SeedOpt = Annotated[int, typer.Option(help="Random seed; the same seed gives the same bytes.")]
 FaultsOpt = Annotated[
     list[str] | None,
     typer.Option("--fault", metavar="RULE", help="Fault to inject, as in loss:share=0.1,devices=phone-*; may be repeated."),
 ]
 FasterOpt = Annotated[float, typer.Option(min=0.01, max=10_000, help="Publish this many times as fast as in real time.")]
-JsonOpt = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
 @contextmanager

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "run": "Run the gateway in the foreground until SIGINT or SIGTERM.",
     "check": "Validate a config or a campaign without starting anything.",
-    "decode": "Decode captured messages: JSON lines in, one JSON line out for each.",
+    "decode": "Decode captured MQTT messages: read JSON lines from stdin, write one JSON line for each to stdout.",
     "replay": "Publish captured messages to a broker, each with QoS 1, and wait until the broker has acknowledged all of them.",
-    "discover": "Listen to a broker for a while and print a config for the devices heard.",
-    "calibrate": "Measure the site's path loss and each anchor's offset on a short walk, and print them as config text.",
-    "why": "Explain a decision: every candidate, its gate or its rank, and the features that changed its score most.",
-    "bundle": "Signed bundles: verify, show, install, roll back.",
-    "history": "Export the gateway's history as training data.",
-    "demo": "Run everything: broker, simulated street, two gateways, dashboard.",
-    "bench": "Measure throughput and latency on this machine, in parts and end to end.",
+    "discover": "Subscribe to all topics of a broker for a time and print a config for the devices that publish.",
+    "calibrate": "Measure path loss and each anchor's offset with a tag at known distances, and print them as TOML for the config.",
+    "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the features that changed its score most.",
+    "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
+    "history": "Export visits, offers, answers and purchases as training data.",
+    "demo": "Run a complete demonstration: broker, simulated street, two gateways and dashboard.",
+    "bench": "Measure throughput and latency on this machine, of each part and end to end.",
 }
 """Command name -> summary. The command is `command` (a Typer app) of the module of that name in `gateway.commands`."""
 

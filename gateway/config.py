@@ -190,7 +190,7 @@ class SourcePart(_Part):
     """A subscription with its decoder."""
 
     topic: Filter = Field(description="MQTT topic filter")
-    decoder: str = Field(description="name of the wire format; see `wayside decode --help`")
+    decoder: str = Field(description="name of the wire format, as listed in gateway/decoders/README.md")
     keys_file: Path | None = Field(None, description='TOML file for sensors that encrypt: "MAC address" = "key in hex digits"')
 
 

@@ -46,10 +46,14 @@ DAY_MS = 86_400_000
 VALID_DAYS = 365
 
 BundleFile = Annotated[Path, typer.Argument(help="The bundle.", exists=True, dir_okay=False)]
-KeysFile = Annotated[Path, typer.Option("--pub", help="Text file of trusted public keys.", exists=True, dir_okay=False)]
+KeysFile = Annotated[
+    Path, typer.Option("--pub", help="Trusted public keys, one per line: OUT.pub of `keygen`.", exists=True, dir_okay=False)
+]
 PatternsFile = Annotated[Path | None, typer.Option(help="Patterns, written by `rules` or `journeys`.", exists=True, dir_okay=False)]
-PriorsFile = Annotated[Path | None, typer.Option(help="Priors of the real-time model, written by `priors`.", exists=True, dir_okay=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+PriorsFile = Annotated[
+    Path | None, typer.Option(help="Priors for naive Bayes on the gateway, written by `priors`.", exists=True, dir_okay=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
 
 
@@ -69,11 +73,14 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def keygen(
-    out: Annotated[Path, typer.Option(help="Path without ending: OUT.key (keep it secret) and OUT.pub (give it away) are written.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Path without suffix. Writes OUT.key (private key, keep it secret) and OUT.pub (public key, for the gateways)."),
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new Ed25519 key pair. Raises MakeError if one of the two files exists."""
+    """Write a new Ed25519 key pair. Exit code 1 (MakeError) if one of the two files exists."""
     secret, public = out.with_name(out.name + ".key"), out.with_name(out.name + ".pub")
     for path in (secret, public):
         if path.exists():
@@ -103,15 +110,15 @@ def make(
     patterns: PatternsFile = None,
     priors: PriorsFile = None,
     *,
-    name: Annotated[str, typer.Option(help="Name of the series that versions count in.")] = "street",
-    version: Annotated[int, typer.Option(min=1, help="Counts up: a gateway refuses an older one.")] = 1,
+    name: Annotated[str, typer.Option(help="Name of the bundle; a gateway compares versions of the same name.")] = "street",
+    version: Annotated[int, typer.Option(min=1, help="Version number; must increase, as a gateway refuses older versions.")] = 1,
     created: Day = None,
     expires: Day = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign model, campaign, patterns and priors into one bundle, and verify it as a gateway does.
 
-    Raises MakeError if the model was trained for another feature table or the key cannot be used.
+    Exit code 1 (MakeError) if the model was trained with another feature table or the key cannot be used.
     """
     report = read_report(model)
     if report.features_hash != features.SCHEMA_HASH:
@@ -137,7 +144,7 @@ def make(
 
 @app.command(epilog="Example: [b]wayside-models bundle verify street.bundle --pub street.pub[/b]")
 def verify(bundle: BundleFile, pub: KeysFile, *, as_json: AsJson = False) -> None:
-    """Open a bundle as a gateway does: signature, hashes, expiry, feature table, campaign, parity rows."""
+    """Check a bundle as a gateway does: signature, hashes, expiry, feature table, campaign, and model scores of the parity rows."""
     _print(_verified(open_bundle(bundle, _public_keys(pub), time.time_ns() // 1_000_000)), as_json=as_json)
 
 

@@ -39,7 +39,12 @@ from models.screen import complain, counts_text, interval_text, print_json, prog
 from models.training import Comparison, compare, feature_estimators, fit_champion, offer_kinds, steps_in
 from models.value import commands as value
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="From a table of answers to a signed bundle.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Train and evaluate models, mine patterns, plan campaigns, and sign bundles for gateways.",
+)
 app.add_typer(bundles.app, name="bundle")
 evaluation.register(app)
 planning.register(app)
@@ -50,10 +55,15 @@ propensity.register(app)
 benchmarks.register(app)
 app.command(epilog="Example: [b]wayside-models keygen --out street[/b]")(bundles.keygen)
 
-MaybeTable = Annotated[Path | None, typer.Option("--table", help="Coupon table, CSV, may be compressed.", exists=True, dir_okay=False)]
-MaybeHistory = Annotated[Path | None, typer.Option("--history", help="Folder of a gateway's history.", exists=True, file_okay=False)]
-Seed = Annotated[int, typer.Option(help="Seed: the same seed, table and tools give the same model.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines.")]
+MaybeTable = Annotated[
+    Path | None,
+    typer.Option("--table", help="CSV file (optionally .gz) in the layout of the In-Vehicle Coupon data set.", exists=True, dir_okay=False),
+]
+MaybeHistory = Annotated[
+    Path | None, typer.Option("--history", help="Folder written by `wayside history export`.", exists=True, file_okay=False)
+]
+Seed = Annotated[int, typer.Option(help="Random seed, for reproducible results.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 class FinishedModel(msgspec.Struct, frozen=True):

@@ -30,15 +30,17 @@ RECORDING_START_MS = 1_793_617_200_000  # the start of the demo street: Monday 2
 FOR_EVER_S = 1e9
 
 MaxOpt = Annotated[bool, typer.Option("--max", help="As fast as the broker accepts messages.")]
-ConnectionsOpt = Annotated[int, typer.Option(min=1, max=100, help="Shared MQTT connections.")]
-PidOpt = Annotated[int | None, typer.Option(metavar="PID", help="Also measure this process (the broker).")]
+ConnectionsOpt = Annotated[int, typer.Option(min=1, max=100, help="Number of MQTT connections that the devices share.")]
+PidOpt = Annotated[int | None, typer.Option(metavar="PID", help="Process id of the broker, to measure its CPU time and memory as well.")]
 
 
 def fleet(
     *,
     devices: Annotated[int, typer.Option(min=1, max=200_000, help="Number of devices.")] = 1_000,
-    rate: Annotated[float | None, typer.Option(min=0.1, help="Messages a second in total; default: the period of each product.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Duration in published time.")] = 30.0,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Total messages per second; default: the usual interval of each product.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Duration in seconds of message time.")] = 30.0,
     mix: Annotated[str | None, typer.Option(help="Shares of products, as in owntracks=3,ttn_v3=1; default: all products.")] = None,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     faster: FasterOpt = 1.0,
@@ -48,13 +50,17 @@ def fleet(
     fault: FaultsOpt = None,
     connections: ConnectionsOpt = 4,
     own: Annotated[
-        str | None, typer.Option(metavar="GLOB", help="Devices with a connection of their own under their name, for access lists.")
+        str | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Devices that connect individually, as their own name (and user name, if the URL has a password).",
+        ),
     ] = None,
-    ramp: Annotated[float, typer.Option(min=0.0, help="Seconds in which the devices start, one after the other.")] = 5.0,
+    ramp: Annotated[float, typer.Option(min=0.0, help="Seconds over which the devices start, one after another.")] = 5.0,
     broker_pid: PidOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Publish the messages of thousands of devices to a broker, and measure rate, lag, processor time and memory."""
+    """Publish the messages of thousands of devices to a broker, and measure rate, lag, CPU time and memory."""
     with one_line_errors():
         parts = DEFAULT_MIX if mix is None else parse_mix(mix)
         plan = FleetPlan(parts, devices, rate, seed, ramp, parse_options(fault or ()))
@@ -126,7 +132,7 @@ def replay(
     broker_pid: PidOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Publish a recording again: same bytes, same order, at its own pace or another."""
+    """Publish a recording: the same bytes in the same order, at the recorded rate or another."""
     with one_line_errors():
         run = Run(Sender(parse_broker(broker), "replay", connections), None if maximum else faster, broker_pid)
         figures = _go(run, Playback(file, run.send), FOR_EVER_S, 0.0, quiet=as_json)
@@ -137,7 +143,7 @@ def count(
     *,
     broker: BrokerOpt = "mqtt://127.0.0.1:1883",
     topics: Annotated[str, typer.Option(metavar="FILTER", help="Topic filter to subscribe to.")] = "#",
-    seconds: Annotated[float, typer.Option(min=0.1, help="Longest duration.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Maximum duration in seconds.")] = 60.0,
     expect: Annotated[int | None, typer.Option(min=1, help="End after this number of messages; exit code 1 if fewer arrive.")] = None,
     idle: Annotated[
         float | None, typer.Option(min=0.1, metavar="SECONDS", help="End after this time without a message, once the first has arrived.")

@@ -24,12 +24,17 @@ def score(
     ],
     records: Annotated[Path | None, typer.Option(metavar="FILE", help="Records that left the gateways, as JSON lines.")] = None,
     zones: Annotated[str, typer.Option(help="Zones to compare, comma-separated; default: those in the history.")] = "",
-    grace_s: Annotated[float, typer.Option(min=0.0, help="Seconds by which a correct visit may be early or late.")] = 5.0,
-    stay_s_min: Annotated[float, typer.Option(min=0.0, help="Shorter stays (published seconds) are left out of recall.")] = 0.0,
-    draws: Annotated[int, typer.Option(min=0, max=100_000, help="Random offers to compare the triggers with; 0 skips their value.")] = 300,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
+    grace_s: Annotated[float, typer.Option(min=0.0, help="Tolerance of visit times in seconds.")] = 5.0,
+    stay_s_min: Annotated[float, typer.Option(min=0.0, help="Minimum stay for recall, in seconds of message time.")] = 0.0,
+    draws: Annotated[
+        int,
+        typer.Option(
+            min=0, max=100_000, help="Number of random assignments of offers that the sent ones are compared with; 0 skips the comparison."
+        ),
+    ] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Compare a gateway's exported history with the ground truth."""
+    """Compare exported gateway histories with the ground truth of a simulation: precision and recall of visits, and value of offers."""
     named = tuple(zone for zone in zones.replace(",", " ").split() if zone)
     with one_line_errors():
         result = report.score(truth, history, records_file=records, zones=named, grace_s=grace_s, stay_s_min=stay_s_min, draws=draws)

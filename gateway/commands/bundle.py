@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 
-command = command_app("Signed bundles: verify, show, install, roll back.")
-BundleArgument = Annotated[Path, typer.Argument(help="the bundle")]
+command = command_app("Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).")
+BundleArgument = Annotated[Path, typer.Argument(help="the bundle file")]
 
 
 @command.command()
 def verify(bundle: BundleArgument, config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False) -> None:
-    """Check a bundle as this gateway would at a start; nothing is changed.
+    """Check a bundle as the gateway does when it starts, without changing anything.
 
     Example: `wayside bundle verify new.bundle --config wayside.toml`
     """
@@ -45,12 +45,12 @@ def verify(bundle: BundleArgument, config: ConfigOption = CONFIG_FILE, *, as_jso
 
 @command.command()
 def show(
-    bundle: Annotated[Path | None, typer.Argument(help="the bundle; without it the active one")] = None,
+    bundle: Annotated[Path | None, typer.Argument(help="the bundle file; default: the active bundle")] = None,
     config: ConfigOption = CONFIG_FILE,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a bundle's content, also of an expired one.
+    """Print the content of a bundle, even if it has expired.
 
     Example: `wayside bundle show --config wayside.toml`
     """
@@ -63,7 +63,12 @@ def show(
 def install(
     bundle: BundleArgument,
     config: ConfigOption = CONFIG_FILE,
-    series: Annotated[str | None, typer.Option(help="name of the bundle's series, if it differs from the active bundle's series")] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(
+            help="name of the new bundle (--name of `wayside-models bundle make`), to confirm that it replaces one of another name"
+        ),
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +82,7 @@ def install(
 
 @command.command()
 def rollback(config: ConfigOption = CONFIG_FILE, *, as_json: JsonOption = False) -> None:
-    """Make the previous bundle active again; a second rollback returns to the newer one. A running gateway follows within a second.
+    """Make the previous bundle active again; a second rollback returns to the newer one. A running gateway loads it within a second.
 
     Example: `wayside bundle rollback --config wayside.toml`
     """

@@ -40,14 +40,14 @@ command = command_app()
 
 @command.command()
 def calibrate(
-    tag: Annotated[str, typer.Option(help="canonical id of the tag that the walker carries, or of a phone that hears beacons")],
+    tag: Annotated[str, typer.Option(help="id of the carried tag (as in sightings), or of a phone that receives beacons")],
     config: ConfigOption = CONFIG_FILE,
-    walk: Annotated[Path | None, typer.Option(help="a recorded walk: messages with at_ms, and marks, as JSON lines")] = None,
-    broker: Annotated[str | None, typer.Option(help="walk now instead, and listen to mqtt://host:port")] = None,
+    walk: Annotated[Path | None, typer.Option(help="file of a recorded measurement: messages with at_ms, and marks, as JSON lines")] = None,
+    broker: Annotated[str | None, typer.Option(help="measure now instead, with messages of the broker mqtt://host:port")] = None,
     mark: Annotated[list[str] | None, typer.Option(help="a position as anchor=metres; repeat it for several distances")] = None,
-    seconds: Annotated[float, typer.Option(min=1, help="how long to listen at each mark")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, help="seconds to listen at each mark")] = 20.0,
 ) -> None:
-    """Measure the site's path loss and each anchor's offset on a short walk, and print them as config text.
+    """Measure path loss and each anchor's offset with a tag at known distances, and print them as TOML for the config.
 
     Example: `wayside calibrate --config wayside.toml --broker mqtt://127.0.0.1:1883 --tag e375cf000001 --mark plaza=1 --mark plaza=4`
     """

@@ -20,10 +20,10 @@ command = command_app()
 
 @command.command()
 def decode() -> None:
-    """Decode captured messages: JSON lines in, one JSON line out for each.
+    """Decode captured MQTT messages: read JSON lines from stdin, write one JSON line for each to stdout.
 
-    A line is `{"topic", "payload" or "payload_hex", "received_at_ms"?, "decoder"?}`; without `decoder` the topic decides. Out comes
-    `{"decoder", "observations"}` or `{"error": {"reason", "detail"}}`.
+    An input line is an object with `topic`, `payload` or `payload_hex`, and optionally `received_at_ms` and `decoder` (default: the
+    decoder of the topic). An output line is `{"decoder", "observations"}`, or `{"error": {"reason", "detail"}}`.
 
     Example: `echo '{"topic": "espresense/rooms/hall/status", "payload": "online"}' | wayside decode`
     """

@@ -42,10 +42,10 @@ command = command_app()
 
 @command.command()
 def discover(
-    broker: Annotated[str, typer.Option(help="mqtt://host:port")],
-    seconds: Annotated[float, typer.Option(min=0.25, help="how long to listen")] = 30.0,
+    broker: Annotated[str, typer.Option(help="the broker, as mqtt://host:port")],
+    seconds: Annotated[float, typer.Option(min=0.25, help="seconds to listen")] = 30.0,
 ) -> None:
-    """Listen to a broker for a while and print a config for the devices heard.
+    """Subscribe to all topics of a broker for a time and print a config for the devices that publish.
 
     Example: `wayside discover --broker mqtt://127.0.0.1:1883 --seconds 60 > sources.toml`
     """

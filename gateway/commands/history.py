@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gateway.core.policy.decision import Candidate, Decision
     from gateway.core.state import Visit
 
-command = command_app("Export the gateway's history as training data.")
+command = command_app("Export visits, offers, answers and purchases as training data.")
 
 Row = dict[str, Any]
 
@@ -61,7 +61,7 @@ def export(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the history of people who consented to learning, under pseudonyms of this export only; the gateway may be running.
+    """Write the history of people who consented to learning, under new pseudonyms in each export. The gateway may be running.
 
     Example: `wayside history export --config wayside.toml --out history`
     """

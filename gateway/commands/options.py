@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="the gateway's TOML file")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="override one setting, such as mqtt.port=1884")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 CONFIG_FILE = Path("wayside.toml")
 
 errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

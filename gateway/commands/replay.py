@@ -26,9 +26,9 @@ command = command_app()
 
 @command.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="JSON lines with topic, payload or payload_hex, and at_ms for the pace")],
-    broker: Annotated[str, typer.Option(help="mqtt://host:port")],
-    speed: Annotated[float, typer.Option(min=0.0, help="factor of the recorded pace; 0 is as fast as possible")] = 1.0,
+    file: Annotated[Path, typer.Argument(help="JSON lines with topic, payload or payload_hex, and at_ms (time of the message, ms)")],
+    broker: Annotated[str, typer.Option(help="the broker, as mqtt://host:port")],
+    speed: Annotated[float, typer.Option(min=0.0, help="publish this many times as fast as recorded; 0 is as fast as possible")] = 1.0,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -41,10 +41,10 @@ def why(
     config: ConfigOption = CONFIG_FILE,
     override: SetOption = None,
     *,
-    reasons: Annotated[bool, typer.Option("--reasons", help="list all reasons of decisions and of discards, and exit")] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="list all reasons of decisions and of dropped messages, and exit")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a decision: every candidate, its gate or its rank, and the features that changed its score most.
+    """Explain a decision: each offer, the rule that excluded it or its rank, and the features that changed its score most.
 
     Example: `wayside why gw-a.0f3a2b1c4d5e6f70 --config wayside.toml`
 

@@ -23,14 +23,14 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_benchmarks(
-    data: Annotated[Path, typer.Option(help="Folder that holds the tables, one folder each.", exists=True, file_okay=False)],
+    data: Annotated[Path, typer.Option(help="Folder of the public data sets, one subfolder each.", exists=True, file_okay=False)],
     *,
-    only: Annotated[list[str] | None, typer.Option(help="Run this benchmark only; may be given several times.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed: the same seed, tables and tools give the same figures.")] = 0,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 when a target is missed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a benchmark, each on its own line.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Run only this benchmark; repeatable.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed, for reproducible results.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a target is missed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per benchmark instead of tables.")] = False,
 ) -> None:
-    """Run the public benchmarks and print our figures beside the published ones and those of untuned boosting.
+    """Run the public benchmarks and print the results beside published ones and those of gradient boosting with default settings.
 
     Every figure has a 95 % interval over independent units (sessions, respondents, days, customers, households). A target
     that is missed is printed with its gap.

@@ -31,15 +31,20 @@ class Forecasts(NamedTuple):
 
 def judge(
     table: Annotated[
-        Path, typer.Argument(help="CSV: taken (0/1), forecast (0..1), optionally person and segment.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="CSV file with columns taken (0 or 1), forecast (probability) and optionally person and segment.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     *,
-    page_file: Annotated[Path | None, typer.Option("--page", help="Write the report here, one HTML file.", dir_okay=False)] = None,
-    name: Annotated[str, typer.Option(help="Name of the forecasts, for the title; by default that of the file.")] = "",
-    seed: Annotated[int, typer.Option(help="Same seed, same table: same intervals.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for machines.")] = False,
+    page_file: Annotated[Path | None, typer.Option("--page", help="HTML report to write, one file.", dir_okay=False)] = None,
+    name: Annotated[str, typer.Option(help="Title of the report; default: name of the table file.")] = "",
+    seed: Annotated[int, typer.Option(help="Random seed of the bootstrap intervals.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
-    """Evaluate forecasts: lift, capture, AUC, calibration and fairness, with an HTML report."""
+    """Evaluate predicted probabilities: lift, cumulative gains, AUC, calibration and fairness, with an HTML report."""
     given = read_forecasts(table)
     evaluation = evaluate_forecasts(
         name or table.stem, given.taken, given.forecast, people=given.people, segments=given.segments, seed=seed

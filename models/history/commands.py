@@ -133,13 +133,13 @@ def summary(
 @app.command("scale", epilog="Example: [b]wayside-models history scale --rows 1000000[/b]")
 def measure_scale(
     rows: Annotated[int, typer.Option(min=1_000, max=200_000_000, help="Approximate number of rows to generate.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Random seed: same seed, same rows.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed, for reproducible rows.")] = 0,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Number of DuckDB threads.")] = THREADS,
     as_json: AsJson = False,
 ) -> None:
-    """Generate a history of any size, then measure time and memory of every stage of reading it."""
+    """Generate a synthetic history, and measure time and memory of each stage of reading it."""
     with progressing("generating rows", len(scale.STAGES)) as step:
         measured = scale.measure(rows, seed, memory_mb, threads, lambda name: step(f"{name} done"))
     if as_json:

@@ -16,17 +16,18 @@ from models.history.reading import MEMORY_MB, History, RowCounts, find_tables, o
 from models.screen import counts_text, say, working
 
 Folder = Annotated[
-    Path | None, typer.Option("--dir", help="Folder of an export, with interactions and baskets.", exists=True, file_okay=False)
+    Path | None,
+    typer.Option("--dir", help="Folder written by `wayside history export`: interactions and baskets.", exists=True, file_okay=False),
 ]
 InteractionsFile = Annotated[
     Path | None, typer.Option("--interactions", help="Table of interactions: CSV, Parquet, or a folder of parts.", exists=True)
 ]
 BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Table of baskets: CSV, Parquet, or a folder of parts.", exists=True)]
-MapText = Annotated[str, typer.Option("--map", help="Column mapping if one table is given: subject=CustomerID,at=Date,…")]
+MapText = Annotated[str, typer.Option("--map", help="Columns of the table, if only one is given, as subject=CustomerID,at=Date,…")]
 MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="TOML file with the column mappings of both tables.", exists=True, dir_okay=False)
 ]
-MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="Memory limit of DuckDB, MB; the rest goes to disk.")]
+MemoryMb = Annotated[int, typer.Option("--memory-mb", min=128, help="Memory limit of DuckDB, MB; it spills to disk above that.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 

@@ -39,9 +39,11 @@ from models.value.effort import rows_for
 MarginsFile = Annotated[
     Path | None, typer.Option("--margins", help="CSV file with the columns item and margin_minor.", exists=True, dir_okay=False)
 ]
-MarginMinor = Annotated[float | None, typer.Option(help="Margin of one more sale, for items without a margin of their own, minor units.")]
-ContactCost = Annotated[float, typer.Option(min=0, help="Cost of one proposal, minor units.")]
-Out = Annotated[Path | None, typer.Option(help="Pattern file to write, JSON; only patterns with a value.", dir_okay=False)]
+MarginMinor = Annotated[
+    float | None, typer.Option(help="Margin of one additional sale in minor units (cents), for items that --margins does not list.")
+]
+ContactCost = Annotated[float, typer.Option(min=0, help="Cost of one proposal (offer sent), minor units.")]
+Out = Annotated[Path | None, typer.Option(help="JSON file to write: the patterns with a positive value.", dir_okay=False)]
 Top = Annotated[int, typer.Option(min=0, help="Number of patterns to show.")]
 
 
@@ -96,8 +98,8 @@ def rules(
     baskets: BasketsFile = None,
     map_text: MapText = "",
     mapping: MappingFile = None,
-    lines: Annotated[str, typer.Option(help="Read --baskets as a text file, one basket per line, items separated by this character.")] = "",
-    support: Annotated[float, typer.Option(min=0, max=1, help="Minimum support, share of baskets.")] = 0.001,
+    lines: Annotated[str, typer.Option(help="Item separator, if --baskets is a text file with one basket per line.")] = "",
+    support: Annotated[float, typer.Option(min=0, max=1, help="Minimum support, as a share of baskets.")] = 0.001,
     confidence: Annotated[float, typer.Option(min=0, max=1, help="Minimum confidence.")] = 0.1,
     lift: Annotated[float, typer.Option(min=0, help="Minimum lift.")] = LIFT_MIN,
     leverage: Annotated[float, typer.Option(help="Minimum leverage.")] = LEVERAGE_MIN,
@@ -105,19 +107,20 @@ def rules(
     improvement: Annotated[float, typer.Option(help="Minimum gain in confidence over every shorter rule.")] = IMPROVEMENT_MIN,
     margins: MarginsFile = None,
     margin_minor: MarginMinor = None,
-    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin as a share of the amount of an item.")] = 0.3,
+    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin of an item, as a share of its price.")] = 0.3,
     contact_cost: ContactCost = 0.0,
     mdv: Annotated[
-        float | None, typer.Option(help="Marketing decision value, minor units: limits the rows read in proportion, 0 mines nothing.")
+        float | None,
+        typer.Option(help="Value of the marketing decision, minor units, above 0: rows are read in proportion to it; default: all rows."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the sample of baskets, if --mdv allows fewer than all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the sample of baskets, if --mdv limits the rows.")] = 0,
     out: Out = None,
     top: Top = 20,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Association rules with one item on the right: mined, pruned, valued; redundant and worthless rules are dropped and counted."""
+    """Mine association rules with one item as consequent, prune redundant ones, and keep those with a positive expected value."""
     source = HistorySource(folder, None, baskets, map_text, mapping, memory_mb)
     found, mean_amounts, counted = _baskets_of(source, lines, support)
     with working("mining"):
@@ -151,11 +154,11 @@ def journeys(
     interactions: InteractionsFile = None,
     map_text: MapText = "",
     mapping: MappingFile = None,
-    by: Annotated[str, typer.Option(help="Steps are zones (zone) or kinds of place (kind).")] = "zone",
-    window_days: Annotated[int, typer.Option(min=1, help="Length of a window in days.")] = WINDOW_DAYS,
-    windows: Annotated[int, typer.Option(min=1, help="Number of windows in which a journey must recur.")] = WINDOWS_MIN,
-    subjects: Annotated[int, typer.Option(min=2, help="Minimum number of subjects in a window.")] = SUBJECTS_MIN,
-    k: Annotated[int, typer.Option(min=2, help="Minimum number of subjects in a cohort.")] = K,
+    by: Annotated[str, typer.Option(help="Unit of a step: zone, or kind (kind of place).")] = "zone",
+    window_days: Annotated[int, typer.Option(min=1, help="Length of a time window in days.")] = WINDOW_DAYS,
+    windows: Annotated[int, typer.Option(min=1, help="Minimum number of time windows in which a journey occurs.")] = WINDOWS_MIN,
+    subjects: Annotated[int, typer.Option(min=2, help="Minimum number of subjects of a journey in each window.")] = SUBJECTS_MIN,
+    k: Annotated[int, typer.Option(min=2, help="Minimum number of subjects in a published cohort (k-anonymity).")] = K,
     margins: MarginsFile = None,
     margin_minor: MarginMinor = None,
     contact_cost: ContactCost = 0.0,
@@ -165,7 +168,7 @@ def journeys(
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Sequences of visits. Those that recur in several windows and hold on later days are journeys, the others candidates."""
+    """Mine frequent sequences of visits; those that recur in several time windows and on held-out later days are journeys."""
     step_column = _step_column(by)
     with open_source(HistorySource(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
         sequences, _ = visit_sequences(derived.sequences(history, step_column))

@@ -24,8 +24,8 @@ from models.screen import interval_text, print_json, say, show, working
 from models.tables.reading import read_texts
 from models.training import feature_estimators
 
-Estimators = Annotated[str, typer.Option("--estimators", help=f"Which compete, separated by commas: {', '.join(NAMES)}.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same figures.")]
+Estimators = Annotated[str, typer.Option("--estimators", help=f"Estimators to compare, comma-separated: {', '.join(NAMES)}.")]
+Seed = Annotated[int, typer.Option(help="Random seed, for reproducible results.")]
 ALL = ",".join(NAMES)
 
 _LINES = "SELECT subject, item, at_ms FROM baskets"
@@ -90,7 +90,7 @@ def items(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare item-item filtering with popularity by the items that subjects take later. Raises HistoryError without baskets."""
+    """Compare item-based collaborative filtering with popularity, by hit rate on later purchases. Exit code 1 (HistoryError) without baskets."""
     with open_source(HistorySource(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
         if not history.row_counts_of("baskets").used:
             raise HistoryError("the history holds no basket line: items cannot be compared")
@@ -112,12 +112,12 @@ def items(
 
 
 def priors(
-    history: Annotated[Path, typer.Option("--history", help="Folder of a gateway's history.", exists=True, file_okay=False)],
+    history: Annotated[Path, typer.Option("--history", help="Folder written by `wayside history export`.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="JSON file to write.", dir_okay=False)],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Write the priors of the real-time model: bin edges and counts for every offer, without any row of the history."""
+    """Write priors for naive Bayes on the gateway: bin edges and counts for each offer, without any row of the history."""
     models = load_priors(history)
     content = msgspec.json.encode(models)
     out.write_bytes(content)
@@ -133,15 +133,15 @@ def priors(
 def waves(
     scores: Annotated[Path, typer.Option(help="CSV with subject and propensity.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="CSV to write: subject, wave, starts_ms, holdout.", dir_okay=False)],
-    salt: Annotated[str, typer.Option(help="Another salt holds out other subjects.")],
-    first: Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M"], help="When the first wave starts, UTC, YYYY-MM-DDTHH:MM.")],
-    gap_min: Annotated[int, typer.Option(min=0, help="Minutes from wave to wave.")] = 60,
+    salt: Annotated[str, typer.Option(help="Text that seeds the choice of the control group; change it for each campaign.")],
+    first: Annotated[datetime, typer.Option(formats=["%Y-%m-%dT%H:%M"], help="Start of the first wave, UTC, YYYY-MM-DDTHH:MM.")],
+    gap_min: Annotated[int, typer.Option(min=0, help="Minutes between the starts of two waves.")] = 60,
     *,
     count: Annotated[int, typer.Option("--waves", min=1, help="Number of waves.")] = WAVES,
-    holdout: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of every wave that is held out.")] = HOLDOUT,
+    holdout: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of each wave in the control group.")] = HOLDOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Plan the waves of a campaign: subjects by decreasing propensity, with an exact share of each wave held out."""
+    """Plan the waves of a campaign: subjects in decreasing order of propensity, with a control group (holdout) of exact size in each wave."""
     subjects, likely = _scores(scores)
     first_ms = int(first.replace(tzinfo=UTC).timestamp()) * 1_000
     plan = plan_waves(subjects, likely, first_ms=first_ms, gap_ms=gap_min * 60_000, salt=salt, waves=count, holdout=holdout)

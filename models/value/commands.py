@@ -71,17 +71,19 @@ def value(
     mapping: MappingFile = None,
     until: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="First day that is not observed, UTC; by default the day after the last purchase."),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="End of the observation period (exclusive), UTC date; default: the day after the last purchase."
+        ),
     ] = None,
-    months: Annotated[int, typer.Option(min=1, max=120, help="Number of months to value.")] = MONTHS,
+    months: Annotated[int, typer.Option(min=1, max=120, help="Horizon of the lifetime value in months.")] = MONTHS,
     discount: Annotated[float, typer.Option(min=0, max=5, help="Yearly discount rate.")] = DISCOUNT_YEAR,
-    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Share of an amount that is margin.")] = MARGIN_SHARE,
+    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin, as a share of the purchase amount.")] = MARGIN_SHARE,
     out: Annotated[Path | None, typer.Option(help="CSV file to write, one row per subject.", dir_okay=False)] = None,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Lifetime value of every subject by BG/NBD and gamma-gamma, with standard errors of the parameters.
+    """Customer lifetime value of each subject (BG/NBD and gamma-gamma models), with standard errors of the parameters.
 
     In --out, probability_alive is empty for one-time buyers: it is 1 by construction of BG/NBD, not informative.
     """

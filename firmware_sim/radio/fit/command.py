@@ -20,10 +20,10 @@ WIDE = 130
 
 def fit(
     *,
-    data: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds ble_rssi_spachos and ble_rssi_library.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")] = False,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data sets ble_rssi_spachos and ble_rssi_library.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Fit the radio to measured traces, and compare it with a plain model on held-back ones."""
+    """Fit the radio model to measured RSSI traces, and compare it with log-distance path loss on held-out traces."""
     with one_line_errors():
         found = fitted(data)
     if as_json:

@@ -13,7 +13,7 @@ command = command_app()
 
 @command.command()
 def bench(config: ConfigOption = Path("deploy/demo/gw-a.toml"), *, as_json: JsonOption = False) -> None:
-    """Measure throughput and latency on this machine, in parts and end to end.
+    """Measure throughput and latency on this machine, of each part and end to end.
 
     Example: `wayside bench --config deploy/demo/gw-a.toml`
     """

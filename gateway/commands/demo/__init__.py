@@ -15,14 +15,14 @@ command = command_app()
 
 @command.command()
 def demo(
-    seconds: Annotated[float | None, typer.Option(min=1, help="end after this long; without it, Ctrl-C ends the demo")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="the dashboard's port; 0 takes a free one")] = 8080,
-    seed: Annotated[int, typer.Option(help="the street's seed")] = 1,
+    seconds: Annotated[float | None, typer.Option(min=1, help="end after this many seconds; default: run until Ctrl-C")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="the dashboard's port; 0 picks a free one")] = 8080,
+    seed: Annotated[int, typer.Option(help="random seed of the simulated street")] = 1,
     *,
     headless: Annotated[bool, typer.Option(help="no live summary")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything: broker, simulated street, two gateways, dashboard.
+    """Run a complete demonstration: broker, simulated street, two gateways and dashboard.
 
     Example: `wayside demo --seconds 60`
     """
