@@ -90,7 +90,7 @@ def items(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare item-based collaborative filtering with popularity, by hit rate on later purchases. Exit code 1 (HistoryError) without baskets."""
+    """Compare item-based collaborative filtering with popularity, by later purchases. Exit code 1 (HistoryError) without baskets."""
     with open_source(HistorySource(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
         if not history.row_counts_of("baskets").used:
             raise HistoryError("the history holds no basket line: items cannot be compared")
@@ -141,7 +141,7 @@ def waves(
     holdout: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of each wave in the control group.")] = HOLDOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Plan the waves of a campaign: subjects in decreasing order of propensity, with a control group (holdout) of exact size in each wave."""
+    """Plan the waves of a campaign: subjects by decreasing propensity, with a control group (holdout) of exact size in each wave."""
     subjects, likely = _scores(scores)
     first_ms = int(first.replace(tzinfo=UTC).timestamp()) * 1_000
     plan = plan_waves(subjects, likely, first_ms=first_ms, gap_ms=gap_min * 60_000, salt=salt, waves=count, holdout=holdout)
