@@ -23,8 +23,8 @@ def weigh_criteria(
     matrices: Annotated[
         list[Path],
         typer.Argument(
-            help="One CSV file per judge, criteria in the same order; the upper triangle counts. A cell holds a number (3, 1/3), words "
-            "(strongly more important, moderately less important), or a triangular number (2 3 4)."
+            help="One CSV file of pairwise comparisons per judge, criteria in the same order; only the upper triangle is read. "
+            "A cell holds a number (3, 1/3), words (strongly more important, moderately less important), or a triangular number (2 3 4)."
         ),
     ],
     *,
@@ -32,10 +32,10 @@ def weigh_criteria(
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Weights of criteria from pairwise comparisons (AHP), and the consistency of each judge.
+    """Weights of criteria from pairwise comparisons (AHP), and the consistency ratio of each judge.
 
     Phrases and triangular numbers also give Buckley's fuzzy weights; the single fuzzy weight is the centroid, scaled to sum to 1.
-    Exit code 1 if the matrix of the group is not consistent: its weights should not be used.
+    Exit code 1 if the matrix of the group is inconsistent; do not use its weights then.
     """
     judgements = _read_matrices(matrices)
     group = ahp.group_weights([ahp.comparison_matrix(judge) for judge in judgements], judgements[0].middle.rows)
@@ -63,13 +63,13 @@ def rank_alternatives(
         typer.Argument(help="CSV file: alternatives in rows, named in the first column; criteria in columns.", exists=True, dir_okay=False),
     ],
     *,
-    weight: Annotated[list[str] | None, typer.Option(help="criterion=weight, once per criterion; by default entropy weights.")] = None,
-    cost: Annotated[list[str] | None, typer.Option(help="Criterion of which less is better; repeatable.")] = None,
+    weight: Annotated[list[str] | None, typer.Option(help="criterion=weight, once per criterion; default: entropy weights.")] = None,
+    cost: Annotated[list[str] | None, typer.Option(help="Criterion to minimise; repeatable.")] = None,
     out: Csv = None,
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compromise ranking (VIKOR): a set of alternatives acceptable to a group, for each weighting of majority against regret."""
+    """Rank alternatives by several criteria (VIKOR): the compromise set for several weights of group utility against regret."""
     sheet = read_sheet(table)
     notes = [] if weight else [vikor.ENTROPY_WARNING]
     weights = _weights(weight, sheet.columns) if weight else list(vikor.entropy_weights(sheet.cells, sheet.columns).weights)
@@ -117,14 +117,14 @@ def find_segments(
     ] = None,
     *,
     history: Annotated[
-        Path | None, typer.Option(help="Folder of a gateway's history, instead of a table.", exists=True, file_okay=False)
+        Path | None, typer.Option(help="Folder written by `wayside history export`, instead of a table.", exists=True, file_okay=False)
     ] = None,
     seed: Seed = 0,
     out: Csv = None,
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """One of the four segments for every subject, by behaviour, and whether the table has clusters of its own."""
+    """Assign each subject to one of four behavioural segments, and test whether the table itself has clusters."""
     sheet, counted = _read_behaviour(table, history)
     assigned = segments.assign_segments(sheet)
     report = _segments_report(sheet, assigned, seed)

@@ -23,13 +23,15 @@ def examine_survey(
     table: Annotated[
         Path,
         typer.Argument(
-            help="CSV file: respondents in rows, items in columns; columns in no scale are ignored.", exists=True, dir_okay=False
+            help="CSV file: respondents in rows, items (questions) in columns; columns of no scale are ignored.",
+            exists=True,
+            dir_okay=False,
         ),
     ],
     *,
-    scale: Annotated[list[str], typer.Option(help="name=item,item,… of one scale; repeatable.")],
+    scale: Annotated[list[str], typer.Option(help="Scale and its items, as name=item,item,…; repeatable.")],
     path: Annotated[
-        list[str] | None, typer.Option(help="target=source,source of a path model (PLS-SEM): the scales that drive a scale; repeatable.")
+        list[str] | None, typer.Option(help="target=source,source of a path model (PLS-SEM): a scale and its predictors; repeatable.")
     ] = None,
     scheme: Annotated[pls.Scheme, typer.Option(help="Inner weights of the path model.")] = "path",
     draws: Annotated[int, typer.Option(help="Bootstrap samples of the path model.", min=pls.DRAWS_MIN)] = pls.DRAWS,
@@ -38,7 +40,7 @@ def examine_survey(
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reliability and validity of scales: alpha, AVE, composite reliability, Fornell-Larcker criterion, exploratory factors.
+    """Reliability and validity of survey scales: Cronbach's alpha, AVE, composite reliability, Fornell-Larcker, factor analysis.
 
     With --path also a path model by partial least squares: bootstrapped paths, R², Q² on held-out respondents, HTMT.
     """
@@ -75,9 +77,7 @@ def examine_criteria(
     table: Ratings,
     *,
     scale: Annotated[str, typer.Option(help="Lowest and highest rating, such as 1:5; the mean is tested against the middle.")],
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="Column that is no criterion, such as a respondent's number; repeatable.")
-    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="Column to ignore, such as a respondent's number; repeatable.")] = None,
     out: Csv = None,
     picture: Picture = None,
     as_json: AsJson = False,
@@ -159,9 +159,9 @@ def check_fit(
     same: Annotated[list[str] | None, typer.Option(help="name=value,value: a figure that is printed more than once; repeatable.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check whether printed fit indices of one structural equation model are possible together.
+    """Check whether printed fit indices of one structural equation model are mutually consistent.
 
-    Give the figures with the places that are printed: .95 is anything from .945 to .955. Exit code 1 if a relation cannot hold.
+    Enter each figure with its printed decimals: .95 stands for any value from .945 to .955. Exit code 1 if a relation cannot hold.
     """
     given = {
         "cfi": cfi,
@@ -186,10 +186,12 @@ def check_fit(
 
 
 def needed_respondents(
-    error: Annotated[float, typer.Argument(help="Half the width of the 95 % interval of a share, such as 0.05.")],
-    population: Annotated[int | None, typer.Option(min=1, help="Size of a small population.")] = None,
+    error: Annotated[float, typer.Argument(help="Margin of error: half the width of the 95 % confidence interval, such as 0.05.")],
+    population: Annotated[
+        int | None, typer.Option(min=1, help="Population size, for the finite population correction; default: infinite.")
+    ] = None,
 ) -> None:
-    """Number of respondents needed to estimate a share."""
+    """Number of respondents needed to estimate a proportion with a given margin of error (95 %)."""
     typer.echo(survey.sample_size(error, population))
 
 
