@@ -65,7 +65,7 @@ def describe(
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw a map, as SVG.")] = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Show the zones and devices of a scenario, and which scanners and beacons cover each zone."""
+    """Show the zones and devices of a scenario, and which scanners, beacons or positions detect people in each zone."""
     with one_line_errors():
         plan = load_scenario(scenario)
         if picture is not None:

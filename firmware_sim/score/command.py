@@ -28,9 +28,7 @@ def score(
     stay_s_min: Annotated[float, typer.Option(min=0.0, help="Minimum stay for recall, in seconds of message time.")] = 0.0,
     draws: Annotated[
         int,
-        typer.Option(
-            min=0, max=100_000, help="Number of random assignments of offers that the sent ones are compared with; 0 skips the comparison."
-        ),
+        typer.Option(min=0, max=100_000, help="Number of random offers to random people, as baseline of the value; 0 skips the value."),
     ] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:

@@ -107,7 +107,7 @@ def rules(
     improvement: Annotated[float, typer.Option(help="Minimum gain in confidence over every shorter rule.")] = IMPROVEMENT_MIN,
     margins: MarginsFile = None,
     margin_minor: MarginMinor = None,
-    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin of an item, as a share of its price.")] = 0.3,
+    margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin of an item, as a share of its mean amount per basket.")] = 0.3,
     contact_cost: ContactCost = 0.0,
     mdv: Annotated[
         float | None,

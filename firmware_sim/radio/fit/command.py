@@ -23,7 +23,7 @@ def fit(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data sets ble_rssi_spachos and ble_rssi_library.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Fit the radio model to measured RSSI traces, and compare it with log-distance path loss on held-out traces."""
+    """Fit the radio model to measured RSSI traces, and compare it with path loss plus Gaussian noise on held-out traces."""
     with one_line_errors():
         found = fitted(data)
     if as_json:
