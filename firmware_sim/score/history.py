@@ -62,7 +62,8 @@ def _file(folder: Path) -> Path:
     for name in ("interactions.csv", "interactions.parquet"):
         if (folder / name).is_file():
             return folder / name
-    raise HistoryError(f"no interactions.csv or interactions.parquet in {folder}; create one with: wayside history export --out {folder}")
+    advice = f"create one with: wayside history export --format csv --out {folder}"
+    raise HistoryError(f"no interactions.csv or interactions.parquet in {folder}; {advice}")
 
 
 def _picked(base: duckdb.DuckDBPyConnection, folder: Path) -> str:

@@ -1,8 +1,8 @@
-"""Files of rows for DuckDB: CSV, plain or compressed, or Parquet; one file or a folder of parts.
+"""Files of rows for DuckDB: CSV, plain or compressed, Parquet, or the SQLite file of a gateway's export; one file or a folder of parts.
 
 The form of a CSV is never guessed: the header names the columns, every value is read as text, and a line with too few or too many fields
 is counted as malformed instead of shifting its neighbours. Compression that DuckDB cannot read (.xz, .bz2) is unpacked to a temporary
-file first.
+file first; so is the table of an SQLite file, because DuckDB needs an extension for SQLite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import gzip
 import io
 import lzma
 import shutil
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -40,29 +42,32 @@ def open_compressed(path: Path) -> IO[bytes]:
 
 
 def parts(path: Path) -> list[Path]:
-    """Files of a table: the file itself, or every CSV or Parquet file in a folder. Raises HistoryError if there is none."""
+    """Files of a table: the file itself, or every CSV, Parquet or SQLite file in a folder. Raises HistoryError if there is none."""
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise HistoryError(f"{path} does not exist")
     found = sorted(part for part in path.iterdir() if _form(part) is not None)
     if not found:
-        raise HistoryError(f"{path} holds no CSV or Parquet file")
+        raise HistoryError(f"{path} holds no CSV, Parquet or SQLite file")
     return found
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], scratch: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
-    """Rows of all files as text, lazily, and the number of CSV files. `scratch` is a folder to unpack into.
+def rows_of(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], scratch: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
+    """Rows of all files as text, lazily, and the number of CSV files. `scratch` is a folder to unpack into; `table` is read from SQLite.
 
-    Raises HistoryError if the files are of different forms or neither form, if CSV headers differ, or if a file cannot be read.
+    Raises HistoryError if the files are of different forms or of no known form, if CSV headers differ, or if a file cannot be read.
     """
     forms = {_form(path) for path in files}
+    if forms == {"sqlite"}:
+        files, forms = [_table_as_csv(path, table, scratch) for path in files], {"csv"}
     if forms == {"parquet"}:
         relation = connection.read_parquet([str(path) for path in files], union_by_name=True)
         return relation.project(", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in relation.columns)), 0
     if forms != {"csv"}:
         raise HistoryError(
-            f"{files[0]} is neither CSV (.csv, also .gz, .xz, .bz2) nor Parquet (.parquet), or is in a folder with files of another form"
+            f"{files[0]} is not CSV (.csv, also .gz, .xz, .bz2), Parquet (.parquet) or SQLite (.sqlite), "
+            "or is in a folder with files of another form"
         )
     heads = [_header(path) for path in files]
     if any(head != heads[0] for head in heads):
@@ -91,13 +96,38 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def features_hash(path: Path) -> str:
+    """Hash of the feature table, from the SQLite file of an export. Raises HistoryError."""
+    with _rows(path, "SELECT features_hash FROM export") as rows:
+        return str(next(rows, ("",))[0])
+
+
+@contextmanager
+def _rows(path: Path, sql: str) -> Iterator[sqlite3.Cursor]:
+    """Rows of a query on an SQLite file, open for the duration of the context. Raises HistoryError."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            yield database.execute(sql)
+    except sqlite3.Error as error:
+        raise HistoryError(f"{path} is not an export of a gateway ({str(error)[:120]}); repeat the export") from error
+
+
+def _table_as_csv(path: Path, table: str, scratch: Path) -> Path:
+    """A table of an SQLite file as CSV in `scratch`."""
+    target = scratch / f"{sum(1 for _ in scratch.iterdir())}-{table}.csv"
+    select = f"SELECT * FROM {quoted(table)}"  # noqa: S608 - quoted
+    with _rows(path, select) as rows, target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([column[0] for column in rows.description])
+        writer.writerows(rows)
+    return target
+
+
 def _form(path: Path) -> str | None:
     endings = [ending.lower() for ending in path.suffixes]
     if endings and endings[-1] in _PACKED:
         endings.pop()
-    if not endings or endings[-1] not in {".csv", ".parquet", ".tsv", ".txt"}:
-        return None
-    return "parquet" if endings[-1] == ".parquet" else "csv"
+    return {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".sqlite": "sqlite"}.get(endings[-1] if endings else "")
 
 
 def _header(path: Path) -> tuple[tuple[str, ...], str]:

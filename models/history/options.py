@@ -17,12 +17,19 @@ from models.screen import counts_text, say, working
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--dir", help="Folder written by `wayside history export`: interactions and baskets.", exists=True, file_okay=False),
+    typer.Option(
+        "--dir",
+        help="Folder written by `wayside history export`: history.sqlite, or interactions and baskets.",
+        exists=True,
+        file_okay=False,
+    ),
 ]
 InteractionsFile = Annotated[
-    Path | None, typer.Option("--interactions", help="Table of interactions: CSV, Parquet, or a folder of parts.", exists=True)
+    Path | None, typer.Option("--interactions", help="Table of interactions: CSV, Parquet, SQLite, or a folder of parts.", exists=True)
 ]
-BasketsFile = Annotated[Path | None, typer.Option("--baskets", help="Table of baskets: CSV, Parquet, or a folder of parts.", exists=True)]
+BasketsFile = Annotated[
+    Path | None, typer.Option("--baskets", help="Table of baskets: CSV, Parquet, SQLite, or a folder of parts.", exists=True)
+]
 MapText = Annotated[str, typer.Option("--map", help="Columns of the table, if only one is given, as subject=CustomerID,at=Date,…")]
 MappingFile = Annotated[
     Path | None, typer.Option("--mapping", help="TOML file with the column mappings of both tables.", exists=True, dir_okay=False)

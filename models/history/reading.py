@@ -26,6 +26,7 @@ TextOf = Callable[[str], str | None]
 MEMORY_MB = 1_024
 THREADS = 2
 SIDECAR = "history.json"
+SQLITE_FILE = "history.sqlite"
 
 _EMPTY = {
     "interactions": "CREATE TABLE interactions_staged AS SELECT {columns}, NULL::VARCHAR AS refused_for WHERE false",
@@ -117,15 +118,21 @@ def open_history(
 
 
 def find_tables(folder: Path) -> dict[TableName, Path]:
-    """Paths of `interactions` and `baskets` in the folder of an export: CSV or Parquet files, or folders of parts.
+    """Paths of `interactions` and `baskets` in the folder of an export: `history.sqlite`, CSV or Parquet files, or folders of parts.
 
-    Raises HistoryError if neither is there.
+    Raises HistoryError if neither is there, or if there is an SQLite file beside other tables.
     """
     endings = ("", ".parquet", ".csv", ".csv.gz", ".csv.xz")
     names: tuple[TableName, ...] = ("interactions", "baskets")
     found = {name: path for name in names for ending in reversed(endings) if (path := folder / f"{name}{ending}").exists()}
+    if (database := folder / SQLITE_FILE).exists():
+        if found:
+            raise HistoryError(f"{folder} holds two exports, {SQLITE_FILE} and {next(iter(found.values())).name}: delete the older one")
+        return dict.fromkeys(names, database)
     if not found:
-        raise HistoryError(f"{folder} holds neither interactions nor baskets (.parquet, .csv, .csv.gz, .csv.xz or a folder of parts)")
+        raise HistoryError(
+            f"{folder} holds neither {SQLITE_FILE} nor interactions or baskets (.parquet, .csv, .csv.gz, .csv.xz or a folder of parts)"
+        )
     return found
 
 
@@ -175,7 +182,7 @@ def _load(
 def _stage(
     connection: duckdb.DuckDBPyConnection, table: TableName, path: Path, mapping: TableMapping, optional: Collection[str], unpacked: Path
 ) -> tuple[list[str], int]:
-    rows, csv_files = files.rows_of(connection, files.parts(path), unpacked)
+    rows, csv_files = files.rows_of(connection, table, files.parts(path), unpacked)
     raw = _raw_columns(path, table, mapping, rows.columns, optional)
     texts = rows.project(", ".join(f"{expression} AS raw_{name}" for name, expression in raw.items()))
     typed = texts.project(", ".join((*(f"raw_{name}" for name in raw), *(_cast(column, raw) for column in COLUMNS[table]))))
@@ -276,15 +283,22 @@ def _check_features(path: Path, present: tuple[str, ...]) -> None:
             f"lacks {', '.join(missing[:5])}" if missing else f"has {', '.join(unknown[:5])}, which no gateway of this version scores"
         )
         raise HistoryError(f"the features of {path} are not those of this version: it {difference}")
+    for stated in _stated_hashes(path) - {features.SCHEMA_HASH}:
+        raise HistoryError(f"{path}: another table of features made these rows ({stated[:16]}…); repeat the export")
+
+
+def _stated_hashes(path: Path) -> set[str]:
+    """Hashes of the feature table in the SQLite files of a table, or in its sidecar; none without a sidecar."""
+    databases = [part for part in files.parts(path) if part.suffix == ".sqlite"]
+    if databases:
+        return {files.features_hash(part) for part in databases}
     sidecar = (path if path.is_dir() else path.parent) / SIDECAR
     if not sidecar.exists():
-        return
+        return set()
     try:
-        stated = msgspec.json.decode(sidecar.read_bytes(), type=Sidecar).features_hash
+        return {msgspec.json.decode(sidecar.read_bytes(), type=Sidecar).features_hash}
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise HistoryError(f"{sidecar} cannot be read ({str(error)[:120]})") from error
-    if stated != features.SCHEMA_HASH:
-        raise HistoryError(f"{sidecar}: another table of features made these rows ({stated[:16]}…); repeat the export")
 
 
 def _in_one_line(error: duckdb.Error, memory_mb: int) -> str:

@@ -1,20 +1,25 @@
-"""`wayside history export`: what may be learned from, in the workstation's format, under names that lead nowhere."""
+"""`wayside history export`: both forms hold the same rows, only of people who consented to learning, under pseudonyms."""
 
 from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 import stat
+import sys
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.build import build
-from gateway.commands.history import BASKETS, INTERACTIONS, write
+from gateway.build import SetupError, build
+from gateway.commands.history import Exported, Form, write
+from gateway.commands.history.csv_tables import BASKETS, INTERACTIONS
 from gateway.core import features
 from gateway.core.types import Purpose
 from models.history.mapping import HistoryError
-from models.history.reading import open_history
+from models.history.reading import History, find_tables, open_history
 from tests.commands.terminal import wayside
 from tests.core.test_engine import enter
 from tests.kit.bundles import make_bundle, tiny_campaign
@@ -26,7 +31,7 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Gateway:
-    """Two people who may be learned from, one who may not; each came, was offered something, took it and paid."""
+    """Three people, two of whom consented to learning; each came, got an offer, accepted it and paid."""
     made = Gateway(tmp_path)
     learner: tuple[Purpose, ...] = ("presence", "offers", "learning")
     for number, purposes in enumerate((learner, learner[:2], learner)):
@@ -45,10 +50,25 @@ def gateway(tmp_path: Path) -> Gateway:
     return made
 
 
-def export(gateway: Gateway, folder: Path, now_ms: int | None = None) -> tuple[Rows, Rows]:
+def export_as(gateway: Gateway, folder: Path, form: Form, now_ms: int | None = None) -> Exported:
     with gateway.reader() as reader:
-        write(reader, {"cafe": "coffee_house"}, folder, now_ms or gateway.clock.now_ms())
+        return write(reader, {"cafe": "coffee_house"}, folder, now_ms or gateway.clock.now_ms(), form)
+
+
+def export(gateway: Gateway, folder: Path, now_ms: int | None = None) -> tuple[Rows, Rows]:
+    export_as(gateway, folder, "csv", now_ms)
     return read(folder / "interactions.csv"), read(folder / "baskets.csv")
+
+
+def read_export(folder: Path) -> AbstractContextManager[History]:
+    """The history as the workstation reads it."""
+    tables = find_tables(folder)
+    return open_history(interactions=tables["interactions"], baskets=tables["baskets"])
+
+
+def query(file: Path, sql: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(file)) as database:
+        return database.execute(sql).fetchall()
 
 
 def read(path: Path) -> Rows:
@@ -96,13 +116,67 @@ def test_the_table_of_features_is_named_beside_the_rows(gateway: Gateway, tmp_pa
         pass
 
 
+def test_the_sqlite_file_is_typed_and_its_references_hold(gateway: Gateway, tmp_path: Path) -> None:
+    export_as(gateway, tmp_path / "out", "sqlite")
+    file = tmp_path / "out" / "history.sqlite"
+    tables = ("subjects", "visits", "decisions", "answers", "purchases")
+    counts = {name: query(file, f"SELECT count(*) FROM {name}")[0][0] for name in tables}  # noqa: S608 - names from the line above
+    assert counts == {"subjects": 2, "visits": 4, "decisions": 4, "answers": 4, "purchases": 2}
+    references = [(table, row[2]) for table in counts for row in query(file, f"PRAGMA foreign_key_list({table})")]
+    assert references == [("visits", "subjects"), ("decisions", "subjects"), ("answers", "decisions"), ("purchases", "decisions")]
+    assert query(file, "PRAGMA foreign_key_check") == []
+    assert {row[5] for row in query(file, "PRAGMA table_list") if row[1] in counts} == {1}, "every table is STRICT"
+    assert query(file, "SELECT DISTINCT typeof(f_hour), typeof(f_temperature) FROM features") == [("real", "null")]
+    ((stated, exported_ms, first_ms, last_ms),) = query(file, "SELECT * FROM export")
+    assert (stated, exported_ms) == (features.SCHEMA_HASH, gateway.clock.now_ms())
+    assert query(file, "SELECT min(at_ms), max(at_ms) FROM interactions") == [(first_ms, last_ms)]
+
+
+def test_both_forms_hold_the_same_rows(gateway: Gateway, tmp_path: Path) -> None:
+    """Each row without the pseudonyms of its export, as DuckDB on the workstation reads it."""
+    found = {}
+    for form in ("sqlite", "csv"):
+        exported = export_as(gateway, tmp_path / form, form)
+        with read_export(tmp_path / form) as history:
+            assert [counts.refused for counts in history.row_counts] == [{}, {}]
+            rows = history.sql("SELECT * EXCLUDE (subject, decision) FROM interactions ORDER BY at_ms, what").fetchall()
+            pairs = history.sql("SELECT DISTINCT subject, decision FROM interactions").fetchall()
+            bought = history.sql("SELECT at_ms, item, quantity, amount_minor FROM baskets ORDER BY at_ms").fetchall()
+        found[form] = (exported.subjects, exported.interactions, rows, len(pairs), bought)
+    assert found["sqlite"] == found["csv"]
+    assert found["csv"][1] == {"visit": 4, "proposed": 2, "silent": 2, "shown": 2, "accepted": 2, "purchase": 2}
+
+
+def test_an_sqlite_file_of_other_features_is_refused(gateway: Gateway, tmp_path: Path) -> None:
+    export_as(gateway, tmp_path, "sqlite")
+    with closing(sqlite3.connect(tmp_path / "history.sqlite")) as database, database:
+        database.execute("UPDATE export SET features_hash = 'of yesterday'")
+    with pytest.raises(HistoryError, match="another table of features"), read_export(tmp_path):
+        pass
+    (tmp_path / "history.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(HistoryError, match="not an export of a gateway"), read_export(tmp_path):
+        pass
+    export(gateway, tmp_path)
+    with pytest.raises(HistoryError, match="delete the older one"):
+        find_tables(tmp_path)
+
+
+def test_without_sqlite_utils_the_error_names_the_command(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlite_utils", None)
+    with pytest.raises(SetupError, match=r"pip install 'wayside\[export\]'`, or use --format csv"):
+        export_as(gateway, tmp_path / "out", "sqlite")
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_name_of_anybody_leads_back_or_to_an_earlier_export(gateway: Gateway, tmp_path: Path) -> None:
     first, second = export(gateway, tmp_path / "a"), export(gateway, tmp_path / "b")
     named = ("subject", "decision", "basket")
     both = [{row[name] for rows in out for row in rows for name in named if row.get(name)} for out in (first, second)]
     assert len(both[0]) == len(both[1]) > 4
     assert not both[0] & both[1]
+    export_as(gateway, tmp_path / "c", "sqlite")
     text = "".join((tmp_path / folder / name).read_text("utf-8") for folder in "ab" for name in ("interactions.csv", "baskets.csv"))
+    text += (tmp_path / "c" / "history.sqlite").read_text("latin-1")
     for trace in (
         *gateway.state.people.identities,
         *gateway.state.people.identities.values(),
@@ -123,9 +197,11 @@ def test_who_takes_it_back_is_in_no_later_export(gateway: Gateway, tmp_path: Pat
     assert export(gateway, tmp_path / "out", gateway.clock.now_ms() + DAY_MS) == ([], [])
 
 
-def test_files_are_their_owners_and_whole(gateway: Gateway, tmp_path: Path) -> None:
-    export(gateway, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["baskets.csv", "history.json", "interactions.csv"]
+@pytest.mark.parametrize(("form", "files"), [("sqlite", ["history.sqlite"]), ("csv", ["baskets.csv", "history.json", "interactions.csv"])])
+def test_files_are_private_and_complete(gateway: Gateway, tmp_path: Path, form: Form, files: list[str]) -> None:
+    exported = export_as(gateway, tmp_path / "out", form)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
+    assert sorted(exported.files) == [str(tmp_path / "out" / name) for name in files]
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()} == {0o600}
 
@@ -138,10 +214,11 @@ def test_the_command_works_beside_a_gateway_that_runs(tmp_path: Path) -> None:
     for message in walk_in("phone-0001"):
         running.mailbox.deliver(message)
     running.turn(0.0)
-    told = json.loads(wayside(*words, "--json").out)
-    assert (told["subjects"], told["interactions"], told["baskets"]) == (1, {"proposed": 1}, 0)
-    assert told["interactions_file"] == str(tmp_path / "out" / "interactions.csv")
-    assert wayside(*words).out.splitlines()[0].endswith("1 people who may be learned from: 1 proposed")
+    exported = json.loads(wayside(*words, "--json").out)
+    assert (exported["subjects"], exported["interactions"], exported["baskets"]) == (1, {"proposed": 1}, 0)
+    assert exported["files"] == [str(tmp_path / "out" / "history.sqlite")]
+    assert wayside(*words).out.splitlines()[0] == "1 people who consented to learning; interactions: 1 proposed; purchases: 0"
+    assert json.loads(wayside(*words, "--format", "csv", "--json").out)["files"][0] == str(tmp_path / "out" / "interactions.csv")
     running.store.close()
     blocked = tmp_path / "file"
     blocked.write_text("")

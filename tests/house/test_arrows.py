@@ -98,6 +98,8 @@ ROOMS: tuple[Room, ...] = (
     # Commands stand on everything of the device; nothing of it imports a command back. They alone speak MQTT by aiomqtt: the
     # running gateway's adapter acknowledges after its commit, which needs paho itself.
     Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt"), modules_min=10),
+    # The one command that writes a plain SQLite file; nothing else may import the library for it, which is optional.
+    Room("gateway.commands.history.sqlite_file", 1, (), ("sqlite_utils",), modules_min=1),
     Room("gateway", 1, (), DEVICE),
     Room(
         "models",
@@ -249,6 +251,7 @@ def test_an_adapter_touches_one_world() -> None:
         ("gateway__runtime__app", "from gateway.commands.options import fail"),
         ("gateway__runtime__app", "import typer"),
         ("gateway__build", "from gateway.commands import run"),
+        ("gateway__commands__history__rows", "import sqlite_utils"),
         ("gateway__app", "import sklearn"),
         ("gateway__runtime__app", "import aiomqtt"),
         ("gateway__adapters__mqtt", "import aiomqtt"),

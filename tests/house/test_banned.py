@@ -78,7 +78,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/adapters/mqtt.py": "reconnects after a while that differs, so that a street of gateways does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
             "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",
-            "gateway/commands/history.py": "pseudonyms under a key that is drawn for one export and then forgotten",
+            "gateway/commands/history/rows.py": "pseudonyms under a key that is drawn for one export and then forgotten",
             "gateway/runtime/uplink.py": "draws for the core's back-off",
             "gateway/adapters/store/counts.py": "ids of batches are made where the batches are cut",
             "gateway/adapters/store/table.py": "the key of the keyed hashes, once per database",

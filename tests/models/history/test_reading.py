@@ -160,7 +160,7 @@ def test_a_faulty_file_is_reported_in_one_line(tmp_path: Path) -> None:
         (misspelt, "lacks the column subject; the nearest is 'subjct'"),
         (headless, "has no header"),
         (twice, "names the column 'subject' twice"),
-        (picture, "neither CSV"),
+        (picture, "is not CSV"),
         (torn, "cannot be read as CSV"),
         (mixed, "lines end in different ways"),
         (broken, "cannot be read"),

@@ -1,0 +1,84 @@
+"""`wayside history export`: the history of people who consented to learning, as one SQLite file or as two CSV tables.
+
+Subjects, decisions and purchases have pseudonyms of this export (see `rows.py`), so ids of two exports cannot be joined. Times can be:
+two exports of the same days hold the same times, and an export is personal data for as long as it exists.
+
+`wayside-models history` reads both forms. Both state the hash of the feature table behind the feature columns, so that no model learns
+from columns with another meaning.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+from gateway.adapters.clock import SystemClock
+from gateway.build import open_reader
+from gateway.commands.history.csv_tables import write_csv
+from gateway.commands.history.rows import Totals, counted, read_people
+from gateway.commands.history.sqlite_file import write_sqlite
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, guarded, load
+
+if TYPE_CHECKING:
+    from gateway.adapters.store.reader import Reader
+    from gateway.config import Config
+
+command = command_app("Export the gateway's history as training data.")
+
+Form = Literal["sqlite", "csv"]
+WRITERS = {"sqlite": write_sqlite, "csv": write_csv}
+
+
+@command.callback()
+def _group() -> None:
+    """Keep `export` a subcommand although it is the only one."""
+
+
+@command.command("export")
+def export(
+    out: Annotated[Path, typer.Option("--out", help="folder for history.sqlite, or for interactions.csv, baskets.csv and history.json")],
+    config: ConfigOption = CONFIG_FILE,
+    form: Annotated[Form, typer.Option("--format", help="sqlite: one file with typed tables; csv: two tables")] = "sqlite",
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the history of people who consented to learning, under pseudonyms of this export only; the gateway may be running.
+
+    Example: `wayside history export --config wayside.toml --out history`
+    """
+    settings = load(config)
+    exported = guarded(lambda: export_history(settings, out, form))
+    if as_json:
+        typer.echo(msgspec.json.encode(exported).decode())
+        return
+    interactions = ", ".join(f"{count} {what}" for what, count in exported.interactions.items()) or "none yet"
+    typer.echo(f"{exported.subjects} people who consented to learning; interactions: {interactions}; purchases: {exported.baskets}")
+    typer.echo(f"written: {', '.join(exported.files)}")
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """Number of subjects, of interactions by type and of purchases in the export, and the paths of its files."""
+
+    subjects: int
+    interactions: dict[str, int]
+    baskets: int
+    files: tuple[str, ...]
+
+
+def export_history(settings: Config, folder: Path, form: Form) -> Exported:
+    """Write the history into `folder`. Raises one of `gateway.build.FAULTS`."""
+    with closing(open_reader(settings)) as reader:
+        return write(reader, {zone.id: zone.kind or "" for zone in settings.zones}, folder, SystemClock().now_ms(), form)
+
+
+def write(reader: Reader, kinds: dict[str, str], folder: Path, now_ms: int, form: Form) -> Exported:
+    """Write the history as of one commit; `kinds` is the kind of place by zone. Raises SetupError, OSError."""
+    totals = Totals()
+    with reader.snapshot():
+        people = counted(read_people(reader, kinds, now_ms), totals)
+        files = WRITERS[form](people, folder, now_ms)
+    return Exported(totals.subjects, dict(totals.interactions), totals.purchases, tuple(str(file) for file in files))
