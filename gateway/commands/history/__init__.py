@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.adapters.store.reader import Reader
     from gateway.config import Config
 
-command = command_app("Export the gateway's history as training data.")
+command = command_app("Export visits, offers, answers and purchases as training data.")
 
 Form = Literal["sqlite", "csv"]
 WRITERS = {"sqlite": write_sqlite, "csv": write_csv}
@@ -46,7 +46,7 @@ def export(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the history of people who consented to learning, under pseudonyms of this export only; the gateway may be running.
+    """Write the history of people who consented to learning, under new pseudonyms in each export. The gateway may be running.
 
     Example: `wayside history export --config wayside.toml --out history`
     """
