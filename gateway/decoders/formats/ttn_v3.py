@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.types import Message, Observation, Status
+from gateway.core.types import Message, Observation, Position, Status
 from gateway.decoders.contract import Decoder, bounded, parse_json, refuse, text
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
@@ -108,7 +108,8 @@ def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation
             tuple(one for entry in uplink.normalized or () for one in _normalized(device, entry, at_ms)),
         )
     )
-    return bounded([*observations, *_places(device, uplink.places or {}, at_ms)])
+    is_placed = any(isinstance(one, Position) for one in observations)  # by the tracker itself
+    return bounded([*observations, *([] if is_placed else _places(device, uplink.places or {}, at_ms))])
 
 
 def _normalized(device: str, entry: object, at_ms: int | None) -> list[Observation]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from gateway.core import limits
 from gateway.core.quantities import in_range
-from gateway.core.types import Count, Observation, Reading
+from gateway.core.types import Count, Observation, Position, Reading
 from gateway.decoders.contract import number_or_none
 from gateway.decoders.values.quantity_names import folded_name, quantity_named
 from gateway.decoders.values.sensecap import measurements_in
@@ -56,7 +56,7 @@ _VALUE_KEYS = ("value", "val")
 
 
 def observations_in(device: str, decoded: object, at_ms: int | None) -> list[Observation]:
-    """The readings and counts of all known names in `decoded`, at any depth; none where it is not an object.
+    """The readings and counts of all known names, and the positions, in `decoded`, at any depth; none where it is not an object.
 
     A number of movements (`motion`) is not read as occupancy where the object states the occupancy itself.
     """
@@ -64,7 +64,18 @@ def observations_in(device: str, decoded: object, at_ms: int | None) -> list[Obs
     if any(folded_name(name) in _OCCUPANCY for name, _ in leaves):
         leaves = [(name, value) for name, value in leaves if folded_name(name) not in _MOVEMENT]
     found = [one for name, value in leaves for one in _observed(device, name, value, at_ms)]
-    return [*found, *measurements_in(device, decoded, at_ms)]
+    return [*found, *measurements_in(device, decoded, at_ms), *_positions(device, decoded, at_ms)]
+
+
+def _positions(device: str, decoded: object, at_ms: int | None) -> Iterator[Position]:
+    """The position of each object with a latitude and a longitude; none at 0, 0, which trackers send without a fix."""
+    if not isinstance(decoded, dict):
+        return
+    latitude, longitude = number_or_none(decoded.get("latitude"), -90, 90), number_or_none(decoded.get("longitude"), -180, 180)
+    if latitude is not None and longitude is not None and (latitude or longitude):
+        yield Position(device, latitude, longitude, at_ms=at_ms)
+    for below in decoded.values():
+        yield from _positions(device, below, at_ms)
 
 
 def decoded_amount(quantity: str, value: object, unit: str | None = None) -> float | None:
