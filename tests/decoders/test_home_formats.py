@@ -43,6 +43,54 @@ def test_the_rfc_example_of_xml_resolves_as_the_rfc_says() -> None:
     assert {one.device for one in readings} == {"urn:dev:ow:10e2073a0108006:voltage", "urn:dev:ow:10e2073a0108006:current"}
 
 
+def test_a_thermometer_that_espresense_receives_is_a_sighting_with_readings() -> None:
+    body = {"rssi": -70.5, "distance": 2.3, "temp": 22.4, "rh": 148, "mV": 2987}
+    topic = "espresense/devices/miTherm:a4c138000001/bedroom"
+    sighting, *readings = load("espresense").decode(Message(topic, json.dumps(body).encode(), 0))
+    assert isinstance(sighting, Sighting)
+    assert sighting.rssi_dbm == -70.5
+    assert _readings(readings) == [(sighting.heard, "temperature", 22.4), (sighting.heard, "voltage", 2.987)]
+
+
+def test_a_bluetooth_sensor_of_tasmota_is_its_address_and_is_sighted() -> None:
+    body = {"LYWSD03a8e3c4": {"mac": "a4c138a8e3c4", "Temperature": 23.0, "RSSI": -97}, "BME280": {"Temperature": 21.0}}
+    sighting, *readings = load("tasmota").decode(Message("tele/bridge/SENSOR", json.dumps(body).encode(), 0))
+    assert sighting == Sighting("bridge", "a4c138a8e3c4", -97.0)
+    assert _readings(readings) == [("a4c138a8e3c4", "temperature", 23.0), ("bridge/BME280", "temperature", 21.0)]
+
+
+def test_objects_in_view_of_shelly_presence_are_no_count_of_people() -> None:
+    body = {"id": 200, "value": True, "num_objects": 2}
+    found = load("shelly_gen2_rpc").decode(Message("shellypresence-aabbcc000001/status/presencezone:200", json.dumps(body).encode(), 0))
+    assert [(quantity, value) for _, quantity, value in _readings(found)] == [("occupancy", 1.0)]
+    assert not [one for one in found if isinstance(one, Count)]
+
+
+@pytest.mark.parametrize(
+    "place", [{"latitude": 45.2, "longitude": -93.1}, {"latitude": 0, "longitude": 0}, {"latitude": 91, "longitude": 1}]
+)
+def test_a_tracker_states_its_position_only_with_a_fix(place: dict[str, float]) -> None:
+    body = {"deviceInfo": {"devEui": "a5cee980b0352837"}, "object": {"decoded": {"payload": {**place, "temp": -10.5}}}}
+    found = load("chirpstack_v4").decode(Message("application/1/device/a5cee980b0352837/event/up", json.dumps(body).encode(), 0))
+    assert [one for one in found if isinstance(one, Position)] == [Position("a5cee980b0352837", 45.2, -93.1)] * (place["latitude"] == 45.2)
+
+
+def test_all_entries_of_a_normalized_payload_are_read_at_their_own_times() -> None:
+    entries = [
+        {"time": "2024-07-05T15:00:00Z", "air": {"temperature": 19.0}},
+        {"soil": {"temperature": 12.0}, "battery": 3.6, "action": {"motion": {"detected": True, "count": 5}}},
+    ]
+    body = {"received_at": "2024-07-05T16:16:30Z", "end_device_ids": {"dev_eui": "2CF7F1C000000079"},
+            "uplink_message": {"normalized_payload": entries}}  # fmt: skip
+    found = load("ttn_v3").decode(Message("v3/app@ttn/devices/a/up", json.dumps(body).encode(), 0))
+    assert [(one.quantity, one.value, one.at_ms) for one in found if isinstance(one, Reading)] == [
+        ("temperature", 19.0, 1_720_191_600_000),
+        ("probe_temperature", 12.0, 1_720_196_190_000),
+        ("voltage", 3.6, 1_720_196_190_000),
+        ("occupancy", 1.0, 1_720_196_190_000),
+    ]
+
+
 def test_one_pack_says_the_same_in_json_and_cbor() -> None:
     (in_cbor,) = shared_messages("senml_cbor")
     in_json = next(

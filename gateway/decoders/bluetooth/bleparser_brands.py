@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from gateway.core.quantities import in_range
 from gateway.decoders.bluetooth.beacons import ibeacon
 from gateway.decoders.bluetooth.frames import UNNAMED, Frame
 from gateway.decoders.contract import Keys
@@ -76,6 +77,11 @@ _NAMES: dict[str, tuple[str, float]] = {
     "volume dispensed port 1": ("volume", 1),
     "volume dispensed port 2": ("volume", 1),
 }
+_GOVEE = "Govee"
+_GOVEE_COMPANY = 0x0001  # of another maker; Govee's sensors broadcast one of these names with it
+_GOVEE_NAMES = ("GV", "Govee", "B5", "ihoment")
+_GOVEE_ERROR_C, _GOVEE_ERROR_PCT = 0.1, 99.9  # packed in one number, which is 999 where the probe fails
+_ESTIMATED_FROM_BATTERY = "Xiaomi"  # the library calculates a voltage from the per cent
 _OPENED = ("opening", "door", "window")
 _CLOSED, _OPEN = 0, 1
 
@@ -89,7 +95,29 @@ def parse(frame: Frame, keys: Keys) -> Parsed | None:
             return Parsed() if _is_weighing(content[_SCALES[uuid] :]) else None
     stated = frame.mac or _stated_mac(frame)
     values = _parsed(frame, bytes.fromhex(stated) if stated else _NO_MAC, keys)
-    return None if values is None else Parsed(possible_readings(_readings(values)), stated)
+    if values is None or _is_foreign(values, frame):
+        return None
+    return Parsed(possible_readings(_readings(_measured(values))), stated)
+
+
+def _is_foreign(values: dict[str, Any], frame: Frame) -> bool:
+    """Whether the library took another maker's advertisement for one of Govee: the company id and length are no proof."""
+    of_govee = values.get("firmware") == _GOVEE and any(frame.of_company(_GOVEE_COMPANY))
+    return of_govee and bool(frame.name) and not frame.name.startswith(_GOVEE_NAMES)
+
+
+def _measured(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` without those that the sensor marks as failed, and without those that the library estimates."""
+    left_out: set[str] = set()
+    firmware = str(values.get("firmware"))
+    celsius, percent = values.get("temperature"), values.get("humidity")
+    if firmware == _GOVEE and isinstance(celsius, float) and isinstance(percent, float):
+        failed = abs(celsius) <= _GOVEE_ERROR_C and percent == _GOVEE_ERROR_PCT
+        if failed or not in_range("temperature", celsius):
+            left_out = {"temperature", "humidity"}
+    if firmware.startswith(_ESTIMATED_FROM_BATTERY):
+        left_out = {"voltage"}
+    return {name: value for name, value in values.items() if name not in left_out}
 
 
 def _is_weighing(since: bytes) -> bool:

@@ -33,12 +33,16 @@ def _company(size: int, *companies: int) -> Callable[[Frame], bytes | None]:
 
 
 def _named(*names: str, sizes: tuple[int, ...]) -> Callable[[Frame], bytes | None]:
-    """Manufacturer data of a device of such a name, with the company id: some makers put a value there."""
+    """Manufacturer data of a device of such a name, with the company id: some makers put a value there.
+
+    Receivers that collect the data of earlier advertisements forward several, of which the last one is unknown: none is read.
+    """
 
     def find(frame: Frame) -> bytes | None:
         if not frame.name.startswith(names):
             return None
-        return next((content for content in frame.manufacturer if len(content) in sizes), None)
+        found = [content for content in frame.manufacturer if len(content) in sizes]
+        return found[0] if len(found) == 1 else None
 
     return find
 
@@ -61,17 +65,21 @@ def _thermobeacon(data: bytes) -> Stated:
 
 
 # --- ThermoPro TP35x, TP39x: the high byte of the "company" is the low one of the temperature ---
+_THERMOPRO_BATTERY = {0: 1, 1: 50, 2: 100}  # three levels, in per cent
+
+
 def _thermopro(data: bytes) -> Stated:
-    return (("temperature", int.from_bytes(data[1:3], "little", signed=True) / 10), ("humidity", data[3]))
+    celsius = int.from_bytes(data[1:3], "little", signed=True) / 10
+    return (("temperature", celsius), ("humidity", data[3]), ("battery", _THERMOPRO_BATTERY.get(data[4] & 3)))
 
 
 # --- Oria T201, T301: hundredths, big-endian ---
-_ORIA = struct.Struct(">2x6s2xhHB")
+_ORIA = struct.Struct(">2x6sHhHB")
 
 
 def _oria(data: bytes) -> Stated:
-    _, temperature, humidity, battery = _ORIA.unpack_from(data)
-    return (("temperature", temperature / 100), ("humidity", humidity / 100), ("battery", battery))
+    _, voltage, temperature, humidity, battery = _ORIA.unpack_from(data)
+    return (("temperature", temperature / 100), ("humidity", humidity / 100), ("battery", battery), ("voltage", voltage / 100))
 
 
 # --- SmartDry laundry sensor: floats, and a battery in mV above 2.847 V ---

@@ -11,8 +11,9 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core import limits
-from gateway.core.types import Message, Observation, Sighting, Status
+from gateway.core.types import Message, Observation, Reading, Sighting, Status
 from gateway.decoders.contract import Decoder, number_or_none, parse_json, refuse, rssi, text, tx_power_or_none
+from gateway.decoders.values.units import canonical_amount
 
 _SILENT_BRANCHES = ("rooms", "settings", "companion")
 _DISTANCE_M_MAX = 1_000.0
@@ -22,6 +23,9 @@ class _Tag(msgspec.Struct, gc=False):
     rssi: float
     distance: object = None
     rssi_at_1m: object = msgspec.field(default=None, name="rssi@1m")
+    temp: object = None
+    rh: object = None
+    mV: object = None  # noqa: N815 - ESPresense's name
 
 
 class _Telemetry(msgspec.Struct, gc=False):
@@ -34,7 +38,7 @@ _TELEMETRY = msgspec.json.Decoder(_Telemetry)
 
 
 def decode(message: Message) -> list[Observation]:
-    """A sighting of `devices/{id}/{room}`, a status of `rooms/{room}/telemetry` or `rooms/{room}/status`.
+    """A sighting (and readings) of `devices/{id}/{room}`, a status of `rooms/{room}/telemetry` or `rooms/{room}/status`.
 
     Raises DecodeError: "wrong_topic" for another topic, "missing_field", "wrong_shape" or "out_of_range" for its
     fields, "unknown_kind" for another status.
@@ -42,7 +46,7 @@ def decode(message: Message) -> list[Observation]:
     levels = message.topic.split("/")
     branch = levels[-3] if len(levels) > 2 else ""
     if branch == "devices":
-        return [_sighting(levels[-2], levels[-1], message.payload)]
+        return _received(levels[-2], levels[-1], message.payload)
     if branch == "rooms" and levels[-1] == "telemetry":
         return [_telemetry(levels[-2], message.payload)]
     if branch == "rooms" and levels[-1] == "status":
@@ -52,15 +56,19 @@ def decode(message: Message) -> list[Observation]:
     return []
 
 
-def _sighting(tag: str, room: str, payload: bytes) -> Sighting:
+def _received(tag: str, room: str, payload: bytes) -> list[Observation]:
     sent = parse_json(payload, _TAG)
-    return Sighting(
+    heard = text(tag, "id")
+    sighting = Sighting(
         text(room, "room"),
-        text(tag, "id"),
+        heard,
         rssi(sent.rssi),
         distance_m=number_or_none(sent.distance, 0, _DISTANCE_M_MAX),
         tx_power_dbm=tx_power_or_none(sent.rssi_at_1m),
     )
+    stated = (("temperature", sent.temp, None), ("humidity", sent.rh, None), ("voltage", sent.mV, "mV"))
+    found = ((quantity, canonical_amount(quantity, value, unit)) for quantity, value, unit in stated if value is not None)
+    return [sighting, *(Reading(heard, quantity, amount) for quantity, amount in found if amount is not None)]
 
 
 def _telemetry(room: str, payload: bytes) -> Status:

@@ -36,6 +36,7 @@ _FIELDS: dict[str, tuple[str, str | None]] = {
     "light_lux": ("illuminance", None),
     "light_klx": ("illuminance", "klx"),
     "uvi": ("uv_index", None),
+    "uv": ("uv_index", None),
     "moisture": ("soil_moisture", None),
     "co2_ppm": ("co2", None),
     "pm2_5_ug_m3": ("pm2_5", None),

@@ -80,6 +80,8 @@ _COMPONENTS: dict[str, tuple[_Row, ...]] = {
     "devicepower": (_Row(("battery", "percent"), "battery"), _Row(("battery", "V"), "voltage")),
     "voltmeter": (_Row(("voltage",), "voltage"),),
     "smoke": (_Row(("alarm",), "smoke_alarm"),),
+    "presencezone": (_Row(("value",), "occupancy"),),  # num_objects is in view now, and no count of passers-by
+    "bthomedevice": (_Row(("battery",), "battery"), _Row(("rssi",), "rssi")),
     "flood": (_Row(("alarm",), "leak"),),
 }
 

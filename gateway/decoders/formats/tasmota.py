@@ -5,7 +5,8 @@ or "Offline"; `stat/{device}/...` responses to commands; `cmnd/` commands, which
 without its prefix and last level, so other orders of the levels work too.
 
 Sensors are named by chip, and two may measure the same quantity, so a sensor is a device of its own (`kitchen/BME280`),
-except `ENERGY`, which is the plug itself. `TempUnit` and `PressureUnit`, beside the sensors, are the units of the
+except `ENERGY`, which is the plug itself, and Bluetooth
+sensors, which are their address, as with other receivers. `TempUnit` and `PressureUnit`, beside the sensors, are the units of the
 settings. Times without a zone are not read. Radio devices behind a bridge (`ZbReceived`, `LwReceived`) are devices
 below it, and a received tag (`IBEACON`) is a sighting.
 """
@@ -161,13 +162,16 @@ def _part(device: str, key: str, value: object, at_ms: int | None, units: dict[s
         return _tag(device, value, at_ms)
     if key in _BRIDGED:
         return [one for radio, row in value.items() if isinstance(row, dict) for one in _radio(device, radio, row, at_ms)]
-    sensor = text(f"{device}/{key}", "sensor")
-    return [
+    mac, rssi_dbm = mac_or_none(value.get("mac")), rssi_or_none(value.get("RSSI"))
+    sensor = text(f"{device}/{key}", "sensor") if mac is None else mac
+    sighting = () if mac is None or rssi_dbm is None else (Sighting(device, mac, rssi_dbm, at_ms),)
+    readings = (
         Reading(sensor, quantity, amount, at_ms)
         for name, (quantity, unit) in _KEYS.items()
         if not (name == "eCO2" and _CO2_BESIDE in value) and not (name == "FlowRate" and key != _RAIN_GAUGE)
         if (amount := canonical_amount(quantity, value.get(name), None if unit is None else units[unit])) is not None
-    ]
+    )
+    return [*sighting, *readings]
 
 
 def _meter(device: str, fields: dict[str, Any], at_ms: int | None) -> list[Observation]:

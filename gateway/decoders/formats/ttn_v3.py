@@ -4,7 +4,7 @@ A message holds exactly one of the fields below, which is its kind; its topic
 (`v3/{application}@{tenant}/devices/{device}/...`) holds the application's name of the device. The device is its DevEUI,
 which is the same on every network; where it is not stated, as in the storage integration, it is the device id of the
 topic, then of the payload. `decoded_payload` comes from the maker's script; where it holds nothing that is kept,
-`normalized_payload` is read, then the bytes. Downlinks and the stack's own records give nothing.
+`normalized_payload` is read with all its entries, then the bytes. Downlinks and the stack's own records give nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.types import Message, Observation, Status
+from gateway.core.types import Message, Observation, Position, Status
 from gateway.decoders.contract import Decoder, bounded, parse_json, refuse, text
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
@@ -100,21 +100,31 @@ def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation
         Uplink(
             device,
             at_ms,
-            _decoded(device, uplink),
+            uplink.decoded,
             from_base64(uplink.payload, "frm_payload"),
             port_or_none(uplink.port),
             links_in(uplink.receptions, "rssi", "snr"),
             model if isinstance(model, str) else None,
+            tuple(one for entry in uplink.normalized or () for one in _normalized(device, entry, at_ms)),
         )
     )
-    return bounded([*observations, *_places(device, uplink.places or {}, at_ms)])
+    is_placed = any(isinstance(one, Position) for one in observations)  # by the tracker itself
+    return bounded([*observations, *([] if is_placed else _places(device, uplink.places or {}, at_ms))])
 
 
-def _decoded(device: str, uplink: _Uplink) -> object:
-    """The object of the maker's script, or of the stack where the former holds nothing that is kept."""
-    if not uplink.normalized or observations_in(device, uplink.decoded, None):
-        return uplink.decoded
-    return uplink.normalized[0]
+def _normalized(device: str, entry: object, at_ms: int | None) -> list[Observation]:
+    """The readings of one entry of `normalized_payload`, at its own time where it states one.
+
+    Its schema differs from the makers' scripts: `battery` is in volts, and `motion.detected` is the occupancy.
+    """
+    if not isinstance(entry, dict):
+        return []
+    action = entry.get("action")
+    motion = action.get("motion") if isinstance(action, dict) else None
+    detected = motion.get("detected") if isinstance(motion, dict) else None
+    renamed = {"batteryVoltage" if key == "battery" else key: value for key, value in entry.items()}
+    measured_ms = iso_ms(entry.get("time"))
+    return observations_in(device, {**renamed, "occupied": detected}, at_ms if measured_ms is None else measured_ms)
 
 
 def _places(device: str, stated: dict[str, object], at_ms: int | None) -> list[Observation]:

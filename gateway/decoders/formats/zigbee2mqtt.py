@@ -59,6 +59,7 @@ _KEYS: dict[str, str] = {
     "gas": "gas_alarm",
     "smoke": "smoke_alarm",
     "tamper": "tamper",
+    "target_distance": "distance",  # of radar sensors, in metres
     "vibration": "vibration",
     "water_leak": "leak",
 }

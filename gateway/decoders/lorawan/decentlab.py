@@ -129,7 +129,7 @@ def decode_decentlab(payload: bytes, device: str, at_ms: int | None, model: str 
     if payload[:1] != bytes((_VERSION,)) or len(payload) % 2 == 0 or not words:
         return None
     flags = int.from_bytes(payload[3:_HEAD_BYTES], "big")
-    known = _MODELS.get((model or "").lower())
+    known = _known(model)
     parts = None if known is None else _parts(known.sizes, flags, words)
     if known is not None and parts is not None:
         return [*_read(known.rows, parts, device, at_ms)]
@@ -137,6 +137,15 @@ def decode_decentlab(payload: bytes, device: str, at_ms: int | None, model: str 
     if not 0 < flags <= _LAST_IS_BATTERY_MAX or flags.bit_count() > len(words) or not _BATTERY_V[0] <= battery_v <= _BATTERY_V[1]:
         return None
     return [Reading(device, "voltage", battery_v, at_ms)]
+
+
+def is_decentlab(model: str | None) -> bool:
+    """Whether `model` is the name of one of Decentlab's sensors with a row here, with or without its `DL-`."""
+    return _known(model) is not None
+
+
+def _known(model: str | None) -> _Model | None:
+    return None if model is None else _MODELS.get("dl-" + model.lower().removeprefix("dl-"))
 
 
 def _parts(sizes: tuple[int, ...], flags: int, words: list[int]) -> list[list[int]] | None:

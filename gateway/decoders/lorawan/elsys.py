@@ -5,8 +5,10 @@ CO2, pressure, distance, pulses and probes are tested with that document alone, 
 
 from __future__ import annotations
 
+import re
+
 from gateway.core.types import Observation
-from gateway.decoders.lorawan.entries import TEMPERATURE, Entry, Part, read_entries
+from gateway.decoders.lorawan.entries import TEMPERATURE, Entry, Layout, Part, read_entries
 
 # type -> entry
 _ENTRIES: dict[int, Entry] = {
@@ -26,7 +28,7 @@ _ENTRIES: dict[int, Entry] = {
     0x0E: Entry(2, (Part("distance", 0, 2, 1_000),)),
     0x0F: Entry(1),  # movement
     0x10: Entry(4),  # infrared temperatures
-    0x11: Entry(1),  # occupancy: 0 no, 1 pending, 2 yes
+    0x11: Entry(1, (Part("occupancy", 0, 1, yes_or_no=True),)),  # 0 no, 1 entering or leaving, 2 yes
     0x12: Entry(1, (Part("leak", 0, 1),)),
     0x14: Entry(4, (Part("pressure", 0, 4, 1_000),)),
     0x15: Entry(2, (Part("noise", 1, 1),)),  # after its peak
@@ -40,6 +42,15 @@ _ENTRIES: dict[int, Entry] = {
 }
 
 
-def decode_elsys(payload: bytes, device: str, at_ms: int | None, _model: str | None = None) -> list[Observation] | None:
+_LAYOUT = Layout(_ENTRIES, 1, "big")
+_MODEL = re.compile(r"elsys|el[st]|ems|ers|esm|eth|eia", re.ASCII | re.IGNORECASE)
+
+
+def is_elsys(model: str | None) -> bool:
+    """Whether `model` is the name of a product of Elsys, such as `ERS CO2`."""
+    return model is not None and _MODEL.match(model) is not None
+
+
+def decode_elsys(payload: bytes, device: str, at_ms: int | None, model: str | None = None) -> list[Observation] | None:
     """The readings and counts of one payload, or `None` where it is not of Elsys."""
-    return read_entries(payload, _ENTRIES, 1, "big", device, at_ms)
+    return read_entries(payload, _LAYOUT, device, at_ms, is_named=is_elsys(model))

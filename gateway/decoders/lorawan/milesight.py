@@ -6,8 +6,10 @@ messages.
 
 from __future__ import annotations
 
+import re
+
 from gateway.core.types import Observation
-from gateway.decoders.lorawan.entries import TEMPERATURE, Entry, Part, read_entries
+from gateway.decoders.lorawan.entries import TEMPERATURE, Entry, Layout, Part, read_entries
 
 _INPUT = Entry(1, (Part("input", 0, 1),))  # a contact, a movement or a leak, by model
 _IN_AND_OUT = ("people_in", "people_out")
@@ -29,11 +31,18 @@ _ENTRIES: dict[int, Entry] = {
     0x077D: Entry(2, (Part("co2", 0, 2),)),
     0x0B7D: Entry(2, (Part("pm2_5", 0, 2),)),
     0x0C7D: Entry(2, (Part("pm10", 0, 2),)),
+    0x0A7D: Entry(2, (Part("formaldehyde", 0, 2, 100),)),
     0x087D: Entry(2),  # organic compounds: an index or ppb, by model
     0x0673: Entry(2, (Part("pressure", 0, 2, 10),)),
     0x0973: Entry(2, (Part("pressure", 0, 2, 10),)),
     0x0394: Entry(4, (Part("illuminance", 0, 4),)),
     0x0665: Entry(6, (Part("illuminance", 0, 2),)),  # and two infrared channels
+    0x0374: Entry(2, (Part("voltage", 0, 2, 10),)),
+    0x0480: Entry(4, (Part("power", 0, 4),)),
+    0x0581: Entry(1),  # a power factor
+    0x0683: Entry(4, (Part("energy", 0, 4, 1_000),)),
+    0x07C9: Entry(2, (Part("current", 0, 2, 1_000),)),
+    0x0870: Entry(1),  # which sockets are on, by model
     0x06CB: Entry(1),  # a light level, 0 to 5
     0x056A: Entry(2),  # an activity level
     0x037B: Entry(2, (Part("gauge_pressure", 0, 2),)),  # in a pipe, in kPa
@@ -62,6 +71,7 @@ _ENTRIES: dict[int, Entry] = {
     0x0EE4: Entry(5),  # dwell times
     0x10E4: Entry(5),
     0x0FE3: _counts(*(f"people_region_{region}" for region in range(1, 5)), size=1),
+    0x0AEF: Entry(4),  # the time of the count
     0x05CC: _counts(*_IN_AND_OUT, size=2),
     0x85CC: _counts(*_IN_AND_OUT, size=2, extra=1),
     0x04CC: _counts(*_IN_AND_OUT_TOTAL, size=2),
@@ -78,6 +88,15 @@ _ENTRIES: dict[int, Entry] = {
 }
 
 
-def decode_milesight(payload: bytes, device: str, at_ms: int | None, _model: str | None = None) -> list[Observation] | None:
+_LAYOUT = Layout(_ENTRIES, 2, "little")
+_MODEL = re.compile(r"(milesight\W*)?(am|at|ct|ds|em|ft|gs|sp|ts|uc|vs|ws|wt|wts)\d{3}", re.ASCII | re.IGNORECASE)
+
+
+def is_milesight(model: str | None) -> bool:
+    """Whether `model` is the name of a product of Milesight, such as `EM300-TH`."""
+    return model is not None and _MODEL.match(model) is not None
+
+
+def decode_milesight(payload: bytes, device: str, at_ms: int | None, model: str | None = None) -> list[Observation] | None:
     """The readings and counts of one payload, or `None` where it is not of Milesight."""
-    return read_entries(payload, _ENTRIES, 2, "little", device, at_ms)
+    return read_entries(payload, _LAYOUT, device, at_ms, is_named=is_milesight(model))

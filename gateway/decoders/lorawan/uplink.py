@@ -1,8 +1,9 @@
 """Uplinks of LoRaWAN devices, the same for all network servers.
 
 An uplink becomes the readings of the sensor, and `rssi` and `snr` of the best radio link. It is no sighting: a gateway
-receives devices kilometres away. The server's decoded values come first; the payload is read only where it decoded
-none. The device is the DevEUI in lower case, which is the same on every network.
+receives devices kilometres away. The server's decoded values come first. Where it decoded an object, the payload adds
+only quantities that the object lacks, and only if the model names the maker, so that no value rests on a guess. The
+device is the DevEUI in lower case, which is the same on every network.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading, Status
 from gateway.decoders.contract import bounded, number, number_or_none, refuse
-from gateway.decoders.lorawan.payloads import decode_payload
+from gateway.decoders.lorawan.payloads import decode_payload, is_of_known_maker
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.text_payload import decimal_or_none
 
@@ -29,7 +30,7 @@ class Link(NamedTuple):
 
 
 class Uplink(NamedTuple):
-    """One uplink; `decoded` is the object that the network server made of `payload`."""
+    """One uplink; `decoded` is the object that a script made of `payload`, `normalized` what the network server reads itself."""
 
     device: str
     at_ms: int | None
@@ -38,6 +39,7 @@ class Uplink(NamedTuple):
     port: int | None = None
     links: tuple[Link, ...] = ()
     model: str | None = None
+    normalized: tuple[Observation, ...] = ()
 
 
 def from_base64(stated: object, field: str) -> bytes:
@@ -91,10 +93,21 @@ def uplink_observations(uplink: Uplink) -> list[Observation]:
     Raises DecodeError("too_large") as `bounded()` does.
     """
     device, at_ms = uplink.device, uplink.at_ms
-    observations = observations_in(device, uplink.decoded, at_ms)
-    if not observations and uplink.payload:
-        observations = decode_payload(uplink.payload, uplink.port, device, at_ms, uplink.model)
+    observations = observations_in(device, uplink.decoded, at_ms) or [*uplink.normalized]
+    if uplink.payload and (not (uplink.decoded or uplink.normalized) or is_of_known_maker(uplink.model)):
+        sent = decode_payload(uplink.payload, uplink.port, device, at_ms, uplink.model)
+        observations += _lacking(observations, sent) if observations else sent
     return bounded([*observations, *_best_link(device, uplink.links, at_ms)]) or [Status(device, at_ms=at_ms)]
+
+
+def _lacking(decoded: list[Observation], sent: list[Observation]) -> list[Observation]:
+    """The readings of `sent` of quantities that `decoded` lacks.
+
+    Counts and inputs are left out: the object names the line of a count, and which contact or leak an input is.
+    """
+    stated = {(one.device, one.quantity) for one in decoded if isinstance(one, Reading)}
+    readings = (one for one in sent if isinstance(one, Reading))
+    return [one for one in readings if (one.device, one.quantity) not in stated and one.quantity != "input"]
 
 
 def _best_link(device: str, links: Iterable[Link], at_ms: int | None) -> list[Observation]:

@@ -1,9 +1,11 @@
 """Objects of names and values, the result of decoder scripts in LoRaWAN network servers.
 
 Flat or nested: `temperature`, `TempC_SHT`, `relative_humidity_4` or `temperatureSensor: {"3": 27.2}`. Names are read by
-`quantity_named()`; lists (histories, logs) are not read.
+`quantity_named()`, with the object around them where that is soil or water; lists (histories, logs) are not read, except
+that of SenseCAP's measurements (`sensecap.py`). A text such as `open` is a value of the quantities in `_TEXTS`.
 
-Scripts state no unit, so three quantities have a rule:
+Scripts state no unit, so some quantities have a rule:
+- `current`: amperes in one maker's script and milliamperes in another's, so it is left out;
 - `battery`: per cent; above 100 it is millivolts and becomes a voltage; a fraction in the range of a battery's volts,
   such as 3.05, could be either and is left out;
 - `voltage`: volts, from 1000 on millivolts (230 V is mains);
@@ -16,9 +18,10 @@ from collections.abc import Iterator
 
 from gateway.core import limits
 from gateway.core.quantities import in_range
-from gateway.core.types import Count, Observation, Reading
+from gateway.core.types import Count, Observation, Position, Reading
 from gateway.decoders.contract import number_or_none
 from gateway.decoders.values.quantity_names import folded_name, quantity_named
+from gateway.decoders.values.sensecap import measurements_in
 from gateway.decoders.values.units import canonical_amount
 
 _COUNTED = {
@@ -31,8 +34,20 @@ _COUNTED = {
     "vehiclecount": "vehicles",
     "vehicles": "vehicles",
 }
-_YES_OR_NO = frozenset({"occupancy", "contact"})
-_WORDS = {"occupied": 1, "free": 0, "vacant": 0}  # parking and seat sensors
+_OPEN_OR_CLOSED = {"open": 0, "opened": 0, "close": 1, "closed": 1}
+_ON_OR_OFF = {"on": 1, "off": 0}
+# quantity -> its value for each text
+_TEXTS: dict[str, dict[str, int]] = {
+    "occupancy": {"occupied": 1, "free": 0, "vacant": 0, "trigger": 1, "triggered": 1, "normal": 0, "idle": 0},
+    "contact": _OPEN_OR_CLOSED | {"free": 0},
+    "leak": {"leak": 1, "leakage": 1, "wet": 1, "normal": 0, "dry": 0},
+    "switch": _ON_OR_OFF,
+}
+_OCCUPIED = (2, 3)  # of scripts that number the states: free, pending, occupied
+_UNSTATED_UNIT = frozenset({"current", "distance"})  # without a unit in the name
+_OCCUPANCY = frozenset({"occupancy", "occupied", "presence"})
+_MOVEMENT = frozenset({"motion", "pir"})
+_SURROUNDINGS = frozenset({"soil", "water"})  # an object of such a name is not about the air
 _FLOAT = (-1e12, 1e12)
 _MILLIVOLT = (101, 10_000)
 _MILLIVOLT_FROM = 1_000
@@ -41,14 +56,32 @@ _VALUE_KEYS = ("value", "val")
 
 
 def observations_in(device: str, decoded: object, at_ms: int | None) -> list[Observation]:
-    """The readings and counts of all known names in `decoded`, at any depth; none where it is not an object."""
-    return [one for name, value in _leaves(decoded, "") for one in _observed(device, name, value, at_ms)]
+    """The readings and counts of all known names, and the positions, in `decoded`, at any depth; none where it is not an object.
+
+    A number of movements (`motion`) is not read as occupancy where the object states the occupancy itself.
+    """
+    leaves = [*_leaves(decoded, "")]
+    if any(folded_name(name) in _OCCUPANCY for name, _ in leaves):
+        leaves = [(name, value) for name, value in leaves if folded_name(name) not in _MOVEMENT]
+    found = [one for name, value in leaves for one in _observed(device, name, value, at_ms)]
+    return [*found, *measurements_in(device, decoded, at_ms), *_positions(device, decoded, at_ms)]
+
+
+def _positions(device: str, decoded: object, at_ms: int | None) -> Iterator[Position]:
+    """The position of each object with a latitude and a longitude; none at 0, 0, which trackers send without a fix."""
+    if not isinstance(decoded, dict):
+        return
+    latitude, longitude = number_or_none(decoded.get("latitude"), -90, 90), number_or_none(decoded.get("longitude"), -180, 180)
+    if latitude is not None and longitude is not None and (latitude or longitude):
+        yield Position(device, latitude, longitude, at_ms=at_ms)
+    for below in decoded.values():
+        yield from _positions(device, below, at_ms)
 
 
 def decoded_amount(quantity: str, value: object, unit: str | None = None) -> float | None:
     """`value` in our unit of `quantity`, or `None` where it has none or is out of range."""
-    if quantity in _YES_OR_NO and isinstance(value, (bool, str)):
-        value = int(value) if isinstance(value, bool) else _WORDS.get(value.lower())
+    if quantity in _TEXTS and isinstance(value, (bool, str)):
+        value = int(value) if isinstance(value, bool) else _TEXTS[quantity].get(value.lower())
     if unit is not None:
         return canonical_amount(quantity, value, unit)
     stated = number_or_none(value, *_FLOAT)
@@ -75,7 +108,8 @@ def _leaves(decoded: object, above: str) -> Iterator[tuple[str, object]]:
             yield above, decoded
         return
     for key, value in decoded.items():
-        yield from _leaves(value, above if key.isdigit() or key in _VALUE_KEYS else key)
+        name = f"{above}_{key}" if above.lower() in _SURROUNDINGS and not isinstance(value, dict) else key
+        yield from _leaves(value, above if key.isdigit() or key in _VALUE_KEYS else name)
 
 
 def _observed(device: str, name: str, value: object, at_ms: int | None) -> Iterator[Observation]:
@@ -84,8 +118,10 @@ def _observed(device: str, name: str, value: object, at_ms: int | None) -> Itera
         yield from count_of(device, what, value, at_ms)
         return
     meant = quantity_named(name)
-    if meant is None:
+    if meant is None or (meant.unit is None and meant.quantity in _UNSTATED_UNIT):
         return
+    if meant.quantity == "occupancy" and value in _OCCUPIED:
+        value = 1
     if meant.quantity == "battery" and meant.unit is None:
         found = _battery(device, value, at_ms)
         if found is not None:
