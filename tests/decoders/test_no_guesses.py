@@ -37,6 +37,23 @@ def test_milesights_port(payload: str, model: str | None, values: dict[str, floa
     assert not [one for one in found if isinstance(one, Count)]
 
 
+@pytest.mark.parametrize(
+    ("payload", "model", "values"),
+    [
+        ("030001", "WS301", {"contact": 0}),
+        ("030001", "Milesight WS301", {"contact": 0}),
+        ("060000", "EM300-MCS", {"contact": 1}),
+        ("050001", "EM300-ZLD", {"leak": 1}),
+        ("030001", "VS340", {"occupancy": 1}),
+        ("050001", "AM308", {"occupancy": 1}),
+        ("030001", "WS999", {"input": 1}),
+        ("030001", None, {"input": 1}),
+    ],
+)
+def test_the_model_decides_what_an_input_is(payload: str, model: str | None, values: dict[str, float]) -> None:
+    assert _values(decode_payload(bytes.fromhex(payload), 85, DEVICE, None, model)) == values
+
+
 def test_elsys_on_another_port_needs_the_model() -> None:
     assert decode_payload(bytes.fromhex("0502"), 85, DEVICE, None) == []
     assert decode_payload(bytes.fromhex("0502"), 9, DEVICE, None, "ERS") == [Count(DEVICE, "motions", 2, None)]

@@ -1,6 +1,6 @@
 """Payloads that are lists of entries, each with a fixed layout (Milesight, Elsys).
 
-An entry that is a contact, a movement or a leak, depending on the model of the sensor, becomes an `input`: 1 is the
+An entry that is a contact, a movement or a leak, depending on the model of the sensor, is an `input` here: 1 is the
 state that the model reports (door open, water, movement).
 """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.core.types import Observation
+from gateway.core.types import Observation, Reading
 from gateway.decoders.lorawan.entries import TEMPERATURE, Entry, Layout, Part, read_entries
 
 _INPUT = Entry(1, (Part("input", 0, 1),))  # a contact, a movement or a leak, by model
@@ -97,6 +97,28 @@ def is_milesight(model: str | None) -> bool:
     return model is not None and _MODEL.match(model) is not None
 
 
+# first letters of the model -> the quantity of its input; an input of 1 is an open door, water or a person
+_INPUTS = {
+    "contact": ("em300-mcs", "ws301"),
+    "leak": ("em300-sld", "em300-zld", "em300-mld", "ws303"),
+    "occupancy": ("am30", "am319", "vs34", "ws202", "ws203"),
+}
+
+
 def decode_milesight(payload: bytes, device: str, at_ms: int | None, model: str | None = None) -> list[Observation] | None:
-    """The readings and counts of one payload, or `None` where it is not of Milesight."""
-    return read_entries(payload, _LAYOUT, device, at_ms, is_named=is_milesight(model))
+    """The readings and counts of one payload, or `None` where it is not of Milesight.
+
+    An `input` is read as a contact, a leak or the occupancy where the model has only that one.
+    """
+    found = read_entries(payload, _LAYOUT, device, at_ms, is_named=is_milesight(model))
+    plain = (model or "").lower().removeprefix("milesight").lstrip(" -_")
+    quantity = next((quantity for quantity, models in _INPUTS.items() if plain.startswith(models)), None)
+    if found is None or quantity is None:
+        return found
+    return [
+        _meant(one, quantity) if isinstance(one, Reading) and one.quantity == "input" and one.device == device else one for one in found
+    ]
+
+
+def _meant(one: Reading, quantity: str) -> Reading:
+    return Reading(one.device, quantity, 1 - one.value if quantity == "contact" else one.value, one.at_ms)
