@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 import ssl
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,7 @@ RECONNECT_S_MIN = 0.2
 RECONNECT_S_MAX = 30.0
 CONNACK_S_MIN = 2.0  # wait at the first try: a 3.1.1 broker may wait for more bytes after an MQTT 5 CONNECT
 CONNECT_S_MAX = 10.0
+LAST_PUBACK_S_MAX = 5.0  # how long `close` waits for the broker to acknowledge the last publication
 UNSUPPORTED_PROTOCOL = (0x01, 0x84)  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
 PACKET_ID_BITS = 16
 _TOO_LARGE = bytes(limits.PAYLOAD_BYTES_MAX + 1)
@@ -76,6 +78,7 @@ class MqttBus:
         self._link = Link(connected=False)
         self._disconnected = threading.Event()
         self._sent: list[tuple[paho.MQTTMessageInfo, str, int]] = []
+        self._last: tuple[paho.MQTTMessageInfo, int] | None = None
         self._opener = threading.Thread(target=self._open, name="mqtt-open", daemon=True)
 
     def start(self, deliver: Callable[[Message], None]) -> None:
@@ -105,8 +108,10 @@ class MqttBus:
         info = client.publish(publication.topic, publication.payload, publication.qos, publication.retain, properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
-        if publication.token and publication.qos:
-            self._sent.append((info, publication.token, connection))
+        if publication.qos:
+            self._last = info, connection
+            if publication.token:
+                self._sent.append((info, publication.token, connection))
         return True
 
     def taken(self) -> list[str]:
@@ -133,9 +138,16 @@ class MqttBus:
             self._opener.join(CONNECT_S_MAX)
         client = self._client
         if client is not None:
+            self._await_last_puback()
             client.disconnect()
             client.loop_stop()
         self._link = msgspec.structs.replace(self._link, connected=False)
+
+    def _await_last_puback(self) -> None:
+        """Read up to the last PUBACK: a connection closed with bytes unread is reset, and the broker then sends the last will."""
+        if self._last is not None and self._link.connected and self._last[1] == self._connection:
+            with suppress(RuntimeError):  # the connection broke before the publication was written
+                self._last[0].wait_for_publish(LAST_PUBACK_S_MAX)
 
     # --- connecting ------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from gateway.core.bus import Bus, Link, Publication
 from gateway.core.types import Message
 from tests.kit.broker import free_port
 from tests.kit.rigs import AmqttRig, ElderRig, FakeRig, MosquittoRig, Rig
-from tests.kit.waiting import until
+from tests.kit.waiting import WAIT_S, until
 
 EVERY: dict[str, Callable[[Path], Rig]] = {
     "memory": lambda _folder: FakeRig(),
@@ -163,6 +163,29 @@ def test_a_good_bye_does_not_tell_the_will(rig: Rig) -> None:
 
 
 @on(*KEEPING)
+def test_a_good_bye_with_messages_unread_does_not_tell_the_will(rig: Rig) -> None:
+    """A connection that is closed with bytes unread is reset, and a broker that finds it reset sends the will."""
+    gate, entered = threading.Event(), threading.Event()
+
+    def deliver(_message: Message) -> None:
+        entered.set()
+        gate.wait()
+
+    bus = rig.bus(will=Publication("gw/status", b"lost", qos=1, retain=True))
+    with connected(bus, deliver):
+        rig.say("in/a", *[b"x" * 200] * 400, qos=0)
+        assert entered.wait(WAIT_S)
+        assert bus.publish(Publication("gw/status", b"offline", qos=1, retain=True))
+        closing = threading.Thread(target=bus.close)
+        closing.start()
+        gate.set()
+        closing.join(WAIT_S)
+    rig.say("elsewhere", b"later")
+    until(lambda: rig.heard("elsewhere"))
+    assert [heard.payload for heard in rig.heard("gw/status")] == [b"offline"]
+
+
+@on(*KEEPING)
 def test_nothing_is_taken_without_a_connection(rig: Rig) -> None:
     bus = rig.bus()
     assert not bus.publish(Publication("out/a", b"too early", qos=1, token="early"))
@@ -227,7 +250,7 @@ def test_a_blocked_deliver_stops_the_reading_and_loses_nothing(rig: Rig) -> None
     with connected(rig.bus(), deliver) as bus:
         try:
             rig.say("in/a", *said)
-            assert asked.wait(20)
+            assert asked.wait(WAIT_S)
             assert len(entered) == 1, "somebody went on reading"
         finally:
             gate.set()
