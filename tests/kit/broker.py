@@ -8,6 +8,7 @@ Where Mosquitto is absent a test is skipped with the reason; under CI=true it fa
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import pytest
 from tests.kit.waiting import WAIT_S
 
 HOST = "127.0.0.1"
+FIRST_PORT, PORTS = 10_000, 22_000  # Linux takes ports for outgoing connections from 32768 upwards
 
 
 class Broker(NamedTuple):
@@ -48,10 +50,12 @@ def mosquitto_path() -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A loopback port without a listener, below the range of outgoing connections: none of them takes it before its user does."""
+    while True:
+        port = FIRST_PORT + secrets.randbelow(PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
 
 
 class MosquittoBroker:
