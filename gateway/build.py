@@ -19,12 +19,14 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.adapters.onnx_scorer import ScorerError
+from gateway.adapters.schema_file import SchemaFileError
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import read_key
 from gateway.adapters.store.reader import Reader
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Publication
+from gateway.core.nearest import nearest
 from gateway.core.ports import StoreError
 from gateway.core.site import Retention, Site
 from gateway.decoders.bluetooth.keys import parse_keys
@@ -50,7 +52,7 @@ class SetupError(RuntimeError):
     """The gateway cannot be built; the text names the cause and the way out."""
 
 
-FAULTS = (SetupError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
+FAULTS = (SetupError, SchemaFileError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
 """Errors of building a gateway; the text of each is one line with cause and way out."""
 
 
@@ -127,13 +129,28 @@ def model_slot(config: Config, bundle: Bundle) -> ModelSlot:
 def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
     """Open a bundle for the running gateway, which must not end with SetupError. Raises BundleError, BundleStoreError."""
     try:
-        return _open_installed(config, path, now_ms)
+        bundle = _open_installed(config, path, now_ms)
+        check_zone_kinds(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
+    return bundle
+
+
+def check_zone_kinds(config: Config, bundle: Bundle) -> None:
+    """Raises SetupError if a zone's kind is not one of the bundle's schema; one line for each."""
+    known = bundle.schema.zone_kinds
+    faults = [
+        f"zones.{at}.kind: {zone.kind!r} is no zone kind of the bundle's schema{nearest(zone.kind, known)}"
+        for at, zone in enumerate(config.zones)
+        if zone.kind is not None and zone.kind not in known
+    ]
+    if faults:
+        raise SetupError("\n".join(faults))
 
 
 def build_site(config: Config, bundle: Bundle) -> Site:
-    """The site of a config, with the campaign of its bundle."""
+    """The site of a config, with schema, campaign and columns of its bundle. Raises SetupError for a zone kind that the schema lacks."""
+    check_zone_kinds(config, bundle)
     zones = {part.id: part.zone() for part in config.zones}
     return Site(
         name=config.site,
@@ -144,6 +161,8 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         devices=config.devices,
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
+        schema=bundle.schema,
+        columns=bundle.manifest.model.columns,
         window_ms=config.privacy.window_s * 1000,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
         retention=Retention(**config.retention.model_dump()),

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, str] = {
     "run": "Run the gateway in the foreground until SIGINT or SIGTERM.",
-    "check": "Validate a config or a campaign without starting anything.",
+    "check": "Validate a config, a schema or a campaign without starting anything.",
     "decode": "Decode captured MQTT messages: read JSON lines from stdin, write one JSON line for each to stdout.",
     "replay": "Publish captured messages to a broker, each with QoS 1, and wait until the broker has acknowledged all of them.",
     "discover": "Subscribe to all topics of a broker for a time and print a config for the devices that publish.",
     "calibrate": "Measure path loss and each anchor's offset with a tag at known distances, and print them as TOML for the config.",
-    "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the features that changed its score most.",
+    "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",
     "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
     "history": "Export visits, offers, answers and purchases as training data.",
     "demo": "Run a complete demonstration: broker, simulated street, two gateways and dashboard.",

@@ -6,9 +6,7 @@ force. The file holds no secrets; it names the files that do.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,10 +16,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gateway.core import limits
 from gateway.core.ids import checked_id
+from gateway.core.nearest import nearest
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.site import EVERYWHERE, Zone
-from gateway.core.types import OfferKind
+from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED
 
 Id = Annotated[str, AfterValidator(checked_id)]
@@ -153,7 +152,7 @@ class ZonePart(_Part):
     """A place that a person can be in."""
 
     id: Id = Field(description="its name in offers, records and screens")
-    kind: OfferKind | None = Field(None, description="kind of place, if visits should be counted by kind")
+    kind: Id | None = Field(None, description="kind of place, one of zone_kinds of the bundle's schema")
     transit: bool = Field(default=False, description="transit zone: people are on their way to work (morning) or home (evening)")
     x_m: float = Field(0.0, description="metres east on the site's plan")
     y_m: float = Field(0.0, description="metres north on the site's plan")
@@ -239,10 +238,10 @@ class Config(_Part):
             )
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
-                raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{_nearest(anchor, anchors)}")
+                raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}")
         for device, zone in self.devices.items():
             if zone != EVERYWHERE and zone not in zones:
-                raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{_nearest(zone, zones)}")
+                raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{nearest(zone, zones)}")
         return self
 
     def anchors(self) -> list[str]:
@@ -314,33 +313,12 @@ def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
     """One line: file, line, field, fault, and the nearest known name."""
     where = [part for part in fault["loc"] if isinstance(part, str)]
     name = where[-1] if where else ""
-    number = _line_of(lines, fault["loc"])
+    number = line_of(lines, fault["loc"])
     place = f"{path}:{number}" if number else str(path)
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
-        message = f"unknown key{_nearest(name, _known_keys(where[:-1]))}"
+        message = f"unknown key{nearest(name, _known_keys(where[:-1]))}"
     return f"{place}: {'.'.join(str(part) for part in fault['loc']) or 'config'}: {message}"
-
-
-def _line_of(lines: list[str], loc: tuple[str | int, ...]) -> int | None:
-    """The line of a setting, or of the table that should hold it; None if neither is in the file (such as for `--set`)."""
-    table: tuple[str | int, ...] = ()
-    found: dict[tuple[str | int, ...], int] = {}
-    counts: Counter[str] = Counter()
-    for number, line in enumerate(lines, 1):
-        head, is_setting, _ = line.partition("=")
-        name = head.partition("#")[0].strip()
-        keys = tuple(part.strip().strip("\"'") for part in name.strip("[]").split("."))
-        if name.startswith("[["):
-            table = (*keys, counts[name])
-            counts[name] += 1
-            found.setdefault(table, number)
-        elif name.startswith("["):
-            table = keys
-            found.setdefault(table, number)
-        elif is_setting:
-            found.setdefault((*table, *keys), number)
-    return next((found[loc[:length]] for length in range(len(loc), 0, -1) if loc[:length] in found), None)
 
 
 def _known_keys(where: list[str]) -> list[str]:
@@ -358,8 +336,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"

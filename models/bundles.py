@@ -24,6 +24,7 @@ from rich.table import Table
 from gateway.adapters.bundle import (
     MODEL,
     PARITY,
+    SCHEMA,
     Draft,
     open_bundle,
     parse_campaign,
@@ -32,10 +33,10 @@ from gateway.adapters.bundle import (
     read_patterns,
     read_priors,
     read_public_keys,
+    read_schema,
     write_bundle,
 )
 from gateway.adapters.onnx_scorer import load_scorer
-from gateway.core import features
 from gateway.core.bundle import Bundle, LoadableModel, Manifest
 from models.errors import ModelsError
 from models.report import read_report
@@ -65,6 +66,7 @@ class Verified(msgspec.Struct, frozen=True):
     """Result of `verify` and `show`; `patterns` is the number of patterns, `priors` the offers with priors, None if the bundle has none."""
 
     manifest: Manifest
+    attributes: int
     offers: tuple[str, ...]
     parity_rows: int
     parity_worst: float
@@ -118,25 +120,26 @@ def make(
 ) -> None:
     """Sign model, campaign, patterns and priors into one bundle, and verify it as a gateway does.
 
-    Exit code 1 (MakeError) if the model was trained with another feature table or the key cannot be used.
+    Exit code 1 if the key cannot be used (MakeError) or the campaign has a category that the schema lacks (BundleError).
     """
     report = read_report(model)
-    if report.features_hash != features.SCHEMA_HASH:
-        raise MakeError(f"{model} was trained for another feature table; train it again")
     created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
     private = _private_key(key)
-    entry, parity = msgspec.structs.replace(report.model, calibration=report.calibration), read_parity((model / PARITY).read_bytes())
-    offered = parse_campaign(campaign.read_bytes())
+    entry = msgspec.structs.replace(report.model, calibration=report.calibration)
+    schema = read_schema((model / SCHEMA).read_bytes(), entry.columns)
+    parity = read_parity((model / PARITY).read_bytes(), len(entry.columns))
+    offered = parse_campaign(campaign.read_bytes(), schema)
     draft = Draft(
         name=name,
         version=version,
         created_at_ms=created_at_ms,
         expires_at_ms=_day_ms(expires) if expires else created_at_ms + VALID_DAYS * DAY_MS,
         model=LoadableModel((model / MODEL).read_bytes(), entry, parity.rows, parity.expected),
+        schema=schema,
         campaign=offered,
         metrics=report.metrics(),
         patterns=read_patterns(patterns.read_bytes()) if patterns else None,
-        priors=read_priors(priors.read_bytes(), offered) if priors else None,
+        priors=read_priors(priors.read_bytes(), offered, entry.columns) if priors else None,
     )
     write_bundle(out, private, draft)
     _print(_verified(open_bundle(out, [private.public_key()], None)), as_json=as_json)
@@ -157,6 +160,7 @@ def show(bundle: BundleFile, pub: KeysFile, *, as_json: AsJson = False) -> None:
 def _verified(bundle: Bundle) -> Verified:
     return Verified(
         manifest=bundle.manifest,
+        attributes=len(bundle.schema.attributes),
         offers=tuple(offer.id for offer in bundle.campaign.offers),
         parity_rows=len(bundle.model.rows),
         parity_worst=load_scorer(bundle.model).check_parity(bundle.model.rows, bundle.model.expected),
@@ -173,6 +177,7 @@ def _print(verified: Verified, *, as_json: bool) -> None:
     table = Table("", "", title=f"{manifest.name} version {manifest.version}: signed, whole and answering as expected", show_header=False)
     table.add_row("created, expires", f"{_day(manifest.created_at_ms)}, {_day(manifest.expires_at_ms)}")
     table.add_row("needs Wayside", manifest.app_min)
+    table.add_row("attributes", f"{verified.attributes}, {len(manifest.model.columns)} columns of the model")
     table.add_row("offers", ", ".join(verified.offers))
     table.add_row("operators", ", ".join(manifest.model.ops))
     table.add_row("calibration", manifest.model.calibration or "not stated")

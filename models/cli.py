@@ -36,7 +36,7 @@ from models.propensity.loading import Loaded, load_coupons, load_history
 from models.propensity.training_set import TrainingSet
 from models.report import Report, TableReport, read_report, report_of, save_report
 from models.screen import complain, counts_text, interval_text, print_json, progressing, say, show, warn
-from models.training import Comparison, compare, feature_estimators, fit_champion, offer_kinds, steps_in
+from models.training import Comparison, compare, feature_estimators, fit_champion, offer_categories, steps_in
 from models.value import commands as value
 
 app = typer.Typer(
@@ -90,13 +90,13 @@ def train(
     The training set is a coupon table (--table) or the proposals of a gateway's history (--history). The best estimator is that
     of least log-loss; Brier score and error break ties.
     """
-    compete = feature_estimators(propensity.named(which), RECIPES, seed)
     loaded = _loaded(table, history, seed)
+    compete = feature_estimators(loaded.inputs, propensity.named(which), RECIPES, seed)
     with progressing("training", steps_in(compete, then_fit=True) + 1) as step:
         comparison = compare(loaded.data, seed, compete, step, loaded.raw).comparison
         (winner,) = (estimator for estimator in compete if estimator.name == comparison.estimator)
         fitted = fit_champion(loaded.data, seed, winner, step)
-        exported = export(fitted, seed)
+        exported = export(fitted, loaded.inputs, seed)
         step("exported")
     report = report_of(loaded.table, comparison, fitted, exported)
     exported.save(out)
@@ -128,8 +128,8 @@ def evaluate(
     if model is not None:
         _evaluate_finished(model, _loaded(table, history, seed), page_file, seed, as_json=as_json)
         return
-    compete = feature_estimators(propensity.named(which), RECIPES, seed)
     loaded = _loaded(table, history, seed)
+    compete = feature_estimators(loaded.inputs, propensity.named(which), RECIPES, seed)
     with progressing("training", steps_in(compete, then_fit=False)) as step:
         comparison, rows, forecast = compare(loaded.data, seed, compete, step, loaded.raw)
     if page_file is not None:
@@ -180,14 +180,16 @@ def _scores(model: Path, loaded: Loaded) -> NDArray[np.float64]:
     if loaded.table.sha256 == report.table.sha256:
         warn("the model was trained on this table, so these figures are too optimistic")
     rows = loaded.data.rows
-    starts = range(0, len(rows), limits.OFFERS_MAX)
-    return np.concatenate([scorer.score(rows[start : start + limits.OFFERS_MAX]) for start in starts]).astype(np.float64)
+    starts = range(0, len(rows), limits.SCORE_ROWS_MAX)
+    return np.concatenate([scorer.score(rows[start : start + limits.SCORE_ROWS_MAX]) for start in starts]).astype(np.float64)
 
 
 def _write_page(path: Path, name: str, data: TrainingSet, forecast: NDArray[np.float64], seed: int) -> None:
     """Write the HTML report, with the kinds of offer as segments."""
     people = np.unique(data.groups, return_inverse=True)[1].astype(np.int64)
-    evaluation = evaluate_forecasts(name, data.taken, forecast, people=people, segments=offer_kinds(data.rows), seed=seed)
+    evaluation = evaluate_forecasts(
+        name, data.taken, forecast, people=people, segments=offer_categories(data.rows, data.inputs) if data.inputs else None, seed=seed
+    )
     path.write_text(page(evaluation), encoding="utf-8")
 
 

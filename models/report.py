@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.core import features
 from gateway.core.bundle import CalibrationName, ModelEntry
 from models.errors import ModelsError
 from models.export import Exported
@@ -51,7 +50,6 @@ class Report(msgspec.Struct, frozen=True):
     parity_worst: float
     batch_1_us: float
     batch_64_us: float
-    features_hash: str
     tools: Mapping[str, str]
 
     def metrics(self) -> dict[str, float]:
@@ -86,7 +84,7 @@ def table_report(path: Path, history: Coupons) -> TableReport:
         name=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         rows_in=history.rows_in,
-        rows_used=len(history.situations),
+        rows_used=len(history.rows),
         refused=history.refused,
     )
 
@@ -105,7 +103,6 @@ def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, export
         parity_worst=exported.parity_worst,
         batch_1_us=exported.batch_1_us,
         batch_64_us=exported.batch_64_us,
-        features_hash=features.SCHEMA_HASH,
         tools={name: version(name) for name in ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")},
     )
 

@@ -20,15 +20,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from gateway.core import features
 from models.arrays import Floats, Ints, Rows
+from models.inputs import Inputs
 from models.measures import Figures, Interval, areas, figures
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import AS_IS, CrossValidation, EstimatorFigures, comparison_steps, cross_validate
 from models.propensity.estimators import NAMES, Estimator, Fitted, Step, estimators, fit_estimator, no_step, steps_of
-from models.propensity.masking import columns, mask, without_context
+from models.propensity.masking import mask, without_context
 from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, folds, validated
-from models.tables.coupon import Coupons
+from models.tables.coupon import INPUTS, Coupons
 
 _BLIND = "blind"
 
@@ -65,15 +65,17 @@ class Compared(NamedTuple):
 
 def coupon_training_set(history: Coupons, seed: int) -> TrainingSet:
     """The training set of a coupon table, with masked rows. Raises TrainingError if it cannot be used."""
-    rows = features.matrix(history.situations)
-    data = TrainingSet(rows, history.taken, history.respondents, names=features.NAMES)
+    data = TrainingSet(history.rows, history.taken, history.respondents, names=INPUTS.columns, inputs=INPUTS)
     validated(data)
-    return data._replace(masked=mask(rows, seed))
+    return data._replace(masked=mask(history.rows, INPUTS, seed))
 
 
-def feature_estimators(names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0) -> tuple[Estimator, ...]:
-    """The estimators for feature rows; the segments of the hybrid are the kinds of offer."""
-    return estimators(names, columns=features.NAMES, dummies=tuple(columns("offer_").tolist()), recipes=recipes, seed=seed)
+def feature_estimators(
+    inputs: Inputs, names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0
+) -> tuple[Estimator, ...]:
+    """The estimators for rows with the columns of `inputs`; the segments of the hybrid are the categories of offers."""
+    dummies = inputs.positions(inputs.category).tolist() if inputs.category else []
+    return estimators(names, columns=inputs.columns, dummies=tuple(dummies), recipes=recipes, seed=seed)
 
 
 def plain_logistic(raw: NDArray[np.str_], taken: Ints) -> Any:
@@ -86,12 +88,13 @@ def fit_champion(data: TrainingSet, seed: int, estimator: Estimator, step: Step 
     return fit_estimator(estimator, data, seed, step)
 
 
-def offer_kinds(rows: Rows) -> list[str]:
-    """The kind of offer of each feature row (n, k), (n,); `other` if no column of a kind is set."""
-    of = columns("offer_")
-    names = np.array([features.NAMES[column].removeprefix("offer_") for column in of.tolist()] + ["other"])
+def offer_categories(rows: Rows, inputs: Inputs) -> list[str]:
+    """The category of the offer of each row (n, columns), (n,); `other` if no column of a category is set."""
+    of = inputs.positions(inputs.category).tolist() if inputs.category else []
+    prefix = f"{inputs.category.name}_" if inputs.category else ""
+    names = np.array([inputs.columns[column].removeprefix(prefix) for column in of] + ["other"])
     stated = np.nan_to_num(rows[:, of]) > 0.5
-    return [str(name) for name in names[np.where(stated.any(axis=1), stated.argmax(axis=1), len(of))]]
+    return [str(name) for name in names[np.where(stated.any(axis=1), stated.argmax(axis=1) if of else 0, len(of))]]
 
 
 def compare(
@@ -99,12 +102,16 @@ def compare(
 ) -> Compared:
     """Cross-validate all estimators; `raw` (n, columns) are the table's texts for plain logistic regression.
 
-    Raises TrainingError if the training set cannot be used, or if there is no baseline: neither `raw` nor the estimator logistic.
+    Raises TrainingError if the training set cannot be used or has no schema, or without a baseline:
+    neither `raw` nor the estimator logistic.
     """
     if raw is None and "logistic" not in {estimator.name for estimator in compete}:
         raise TrainingError("a comparison needs the estimator logistic as its baseline; add it to --estimators")
+    inputs = data.inputs
+    if inputs is None:
+        raise TrainingError("a comparison needs the schema of the columns")
     finite, remarks = validated(data)
-    validation = cross_validate(finite, compete, seed, step, {_BLIND: without_context(finite.rows)})
+    validation = cross_validate(finite, compete, seed, step, {_BLIND: without_context(finite.rows, inputs)})
     best = validation.best.estimator
     taken, people = data.taken[validation.rows], np.unique(data.groups[validation.rows], return_inverse=True)[1]
     plain = _plain(data, raw, validation, seed)

@@ -1,10 +1,10 @@
-"""Writes, signs and opens bundles: model, offers, policy and learned artefacts in one signed file (values: `gateway.core.bundle`).
+"""Writes, signs and opens bundles: schema, model, offers, policy, learned artefacts in a signed file (values: `gateway.core.bundle`).
 
 One Ed25519 signature covers the manifest, and the manifest holds a SHA-256 of every other member. No member is parsed before signature
 and hashes were checked: a gateway acts on the content, so the signer must be known first. The file is a zip of `stored_zip`: nothing is
 compressed, and one content has exactly one sequence of bytes, so a flipped bit outside the signed parts is refused as well.
 
-Model, parity rows and campaign are required. Patterns and priors (`gateway.core.learned`) are optional.
+Schema, model, parity rows and campaign are required. Patterns and priors (`gateway.core.learned`) are optional.
 """
 
 from __future__ import annotations
@@ -24,31 +24,36 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from gateway.adapters import stored_zip
-from gateway.core import features
+from gateway.core.attributes.read import ColumnsError, used_attributes
+from gateway.core.attributes.schema import Schema, SchemaError, parse, schema_bytes
 from gateway.core.bundle import Bundle, BundleError, FileEntry, LoadableModel, Manifest
 from gateway.core.learned import PATTERNS_FORMAT, OfferPriors, Pattern, PatternFile, parse_patterns, parse_priors
+from gateway.core.nearest import nearest
 from gateway.core.offers import Campaign
 
 APP_VERSION = "0.1.0"  # compared with a bundle's `app_min`; a test keeps it equal to pyproject.toml
 FORMAT = 1
 MODEL_BYTES_MAX = 1_048_576  # trees of a few hundred splits need a third of it
 PARITY_ROWS_MAX = 4_096
-BUNDLE_BYTES_MAX = 8_388_608  # the limits of all members, and a few hundred bytes of zip headers
+BUNDLE_BYTES_MAX = 25_165_824  # the limits of all members, and a few hundred bytes of zip headers
 KEY_PREFIX = "wayside-ed25519"
+FAULTS_SHOWN_MAX = 20
 
-MANIFEST, SIGNATURE, MODEL, PARITY, CAMPAIGN = "manifest.json", "manifest.sig", "model.onnx", "parity.npz", "campaign.json"
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+MODEL, PARITY, CAMPAIGN, SCHEMA = "model.onnx", "parity.npz", "campaign.json", "schema.json"
 PATTERNS, PRIORS = "patterns.json", "priors.json"
 _MEMBER_BYTES_MAX: Mapping[str, int] = {
-    MANIFEST: 65_536,
+    MANIFEST: 524_288,  # mostly the names of the columns
     SIGNATURE: 64,
     MODEL: MODEL_BYTES_MAX,
-    PARITY: 1_048_576,
-    CAMPAIGN: 262_144,
+    PARITY: 4_194_304,
+    CAMPAIGN: 8_388_608,  # 800 bytes for each of OFFERS_MAX offers
+    SCHEMA: 2_097_152,  # 2 KiB for each of ATTRIBUTES_MAX attributes
     PATTERNS: 4_194_304,  # 400 bytes for each of PATTERNS_MAX patterns; ordinary ones take half
-    PRIORS: 1_572_864,  # 24 KiB for each of OFFERS_MAX offers
+    PRIORS: 1_572_864,  # 24 KiB for each of PRIORS_MAX offers
 }
 _OPTIONAL = (PATTERNS, PRIORS)
-_PARITY_BYTES_MAX: Mapping[str, int] = {"rows.npy": 1_000_000, "expected.npy": 40_000}
+_PARITY_BYTES_MAX: Mapping[str, int] = {"rows.npy": 4_100_000, "expected.npy": 40_000}
 assert sum(_MEMBER_BYTES_MAX.values()) < BUNDLE_BYTES_MAX
 
 
@@ -57,13 +62,14 @@ class _Format(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True, eq=False):
-    """The content of a bundle before it is signed; hashes, sizes and the hash of the feature table are computed from it."""
+    """The content of a bundle before it is signed; hashes and sizes are computed from it."""
 
     name: str
     version: int
     created_at_ms: int
     expires_at_ms: int
     model: LoadableModel
+    schema: Schema
     campaign: Campaign
     metrics: Mapping[str, float]
     app_min: str = APP_VERSION
@@ -72,7 +78,7 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
 
 
 class Parity(NamedTuple):
-    """Parity rows, float32 (n, len(FEATURES)), and the answers that the model must give, float32 (n,)."""
+    """Parity rows, float32 (n, columns), and the answers that the model must give, float32 (n,)."""
 
     rows: NDArray[np.float32]
     expected: NDArray[np.float32]
@@ -96,14 +102,16 @@ def open_bundle(
     manifest = _manifest(members[MANIFEST])
     _check_hashes(members, manifest)
     _check_current(manifest, now_ms, version_min, app_version)
-    parity = read_parity(members[PARITY])
-    campaign = parse_campaign(members[CAMPAIGN])
+    schema = read_schema(members[SCHEMA], manifest.model.columns)
+    parity = read_parity(members[PARITY], len(manifest.model.columns))
+    campaign = parse_campaign(members[CAMPAIGN], schema)
     return Bundle(
         manifest=manifest,
         model=LoadableModel(members[MODEL], manifest.model, parity.rows, parity.expected),
+        schema=schema,
         campaign=campaign,
         patterns=read_patterns(members[PATTERNS]) if PATTERNS in members else None,
-        priors=read_priors(members[PRIORS], campaign) if PRIORS in members else None,
+        priors=read_priors(members[PRIORS], campaign, manifest.model.columns) if PRIORS in members else None,
     )
 
 
@@ -114,6 +122,8 @@ def write_bundle(path: Path, private_key: Ed25519PrivateKey, draft: Draft) -> Ma
     """
     model = draft.model
     members = {MODEL: model.onnx, PARITY: parity_bytes(model.rows, model.expected), CAMPAIGN: campaign_bytes(draft.campaign)}
+    members[SCHEMA] = schema_bytes(draft.schema)
+    parse_campaign(members[CAMPAIGN], read_schema(members[SCHEMA], model.entry.columns))
     members |= _learned_members(draft)
     manifest = Manifest(
         format=FORMAT,
@@ -122,7 +132,6 @@ def write_bundle(path: Path, private_key: Ed25519PrivateKey, draft: Draft) -> Ma
         created_at_ms=draft.created_at_ms,
         expires_at_ms=draft.expires_at_ms,
         app_min=draft.app_min,
-        features_hash=features.SCHEMA_HASH,
         files={name: FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content)) for name, content in members.items()},
         model=model.entry,
         metrics=dict(draft.metrics),
@@ -137,12 +146,31 @@ def write_bundle(path: Path, private_key: Ed25519PrivateKey, draft: Draft) -> Ma
     return manifest
 
 
-def parse_campaign(content: bytes) -> Campaign:
-    """The campaign in `content` (JSON). Raises BundleError("bad_campaign") that names the wrong field."""
+def read_schema(content: bytes, columns: Sequence[str] = ()) -> Schema:
+    """The schema in `content` (JSON) with a column for each of `columns`. Raises BundleError with every fault."""
     try:
-        return msgspec.json.decode(content, type=Campaign)
+        schema = parse(msgspec.json.decode(content, type=dict))
+        used_attributes(schema, columns)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, SchemaError, ColumnsError) as error:
+        raise BundleError("bad_schema", str(error)[:2_000]) from error
+    return schema
+
+
+def parse_campaign(content: bytes, schema: Schema | None = None) -> Campaign:
+    """The campaign in `content` (JSON). Raises BundleError for a wrong field, and for categories that `schema` does not declare."""
+    try:
+        campaign = msgspec.json.decode(content, type=Campaign)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError("bad_campaign", str(error)[:300]) from error
+    if schema is not None:
+        faults = [
+            f"offers[{at}].category: {offer.category!r} is no category of the schema{nearest(offer.category, schema.categories)}"
+            for at, offer in enumerate(campaign.offers)
+            if offer.category not in schema.categories
+        ]
+        if faults:
+            raise BundleError("bad_campaign", "\n".join(faults[:FAULTS_SHOWN_MAX]))
+    return campaign
 
 
 def campaign_bytes(campaign: Campaign) -> bytes:
@@ -158,10 +186,10 @@ def read_patterns(content: bytes) -> tuple[Pattern, ...]:
         raise BundleError("bad_patterns", str(error)) from error
 
 
-def read_priors(content: bytes, campaign: Campaign) -> tuple[OfferPriors, ...]:
-    """The priors of the online model in `content` (JSON), at most one for each offer of `campaign`. Raises BundleError("bad_priors")."""
+def read_priors(content: bytes, campaign: Campaign, columns: Sequence[str]) -> tuple[OfferPriors, ...]:
+    """Priors of the online model in `content` (JSON), at most one an offer of `campaign`, on `columns`. Raises BundleError."""
     try:
-        return parse_priors(content, {offer.id for offer in campaign.offers})
+        return parse_priors(content, {offer.id for offer in campaign.offers}, columns)
     except ValueError as error:
         raise BundleError("bad_priors", str(error)) from error
 
@@ -176,14 +204,14 @@ def parity_bytes(rows: NDArray[np.float32], expected: NDArray[np.float32]) -> by
     return stored_zip.write(members)
 
 
-def read_parity(content: bytes) -> Parity:
-    """The parity rows in `content`, read without pickle. Raises BundleError."""
+def read_parity(content: bytes, width: int) -> Parity:
+    """The parity rows in `content`, `width` columns wide, read without pickle. Raises BundleError."""
     members = _members(content, _PARITY_BYTES_MAX)
     rows, expected = (_array(members[name]) for name in ("rows.npy", "expected.npy"))
     if rows.ndim != 2 or expected.shape != (len(rows),) or not 1 <= len(rows) <= PARITY_ROWS_MAX:
         raise BundleError("model_broken", f"parity rows have shape {rows.shape}, their answers {expected.shape}")
-    if rows.shape[1] != len(features.FEATURES):
-        raise BundleError("features_differ", f"parity rows have {rows.shape[1]} columns, FEATURES has {len(features.FEATURES)}")
+    if rows.shape[1] != width:
+        raise BundleError("model_broken", f"parity rows have {rows.shape[1]} columns, the model has {width}")
     if not bool(np.all((expected >= 0) & (expected <= 1))):
         raise BundleError("model_broken", "an expected answer is not a probability")
     return Parity(rows, expected)
@@ -242,7 +270,7 @@ def _learned_members(draft: Draft) -> dict[str, bytes]:
         read_patterns(members[PATTERNS])
     if draft.priors is not None:
         members[PRIORS] = msgspec.json.encode(draft.priors)
-        read_priors(members[PRIORS], draft.campaign)
+        read_priors(members[PRIORS], draft.campaign, draft.model.entry.columns)
     return members
 
 
@@ -281,10 +309,6 @@ def _check_current(manifest: Manifest, now_ms: int | None, version_min: int, app
         raise BundleError("older_version", f"version {manifest.version} is older than {version_min}")
     if _ordered(manifest.app_min) > _ordered(app_version):
         raise BundleError("too_new_for_app", f"it needs Wayside {manifest.app_min}, this is {app_version}")
-    if manifest.features_hash != features.SCHEMA_HASH:
-        raise BundleError(
-            "features_differ", f"made for feature table {manifest.features_hash[:12]}, this gateway has {features.SCHEMA_HASH[:12]}"
-        )
 
 
 def _ordered(version: str) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.core.bundle import LoadableModel, ModelEntry
 
 # ONNX Runtime 1.29 and later send telemetry with an id of the machine unless this is set before they are imported
@@ -75,16 +75,16 @@ class OnnxScorer:
             raise ScorerError("model_broken", "its operators differ from those in the manifest")
         self._faults = _runtime_faults()
         self._session = _session(onnx, self._faults)
-        self._input, self._output = entry.input, entry.output
+        self._input, self._output, self.width = entry.input, entry.output, len(entry.columns)
         self._check_signature()
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probability of acceptance, float32 (n,), for feature rows float32 (n, len(FEATURES)) with n <= OFFERS_MAX.
+        """Probability of acceptance, float32 (n,), for rows float32 (n, width) with n <= SCORE_ROWS_MAX.
 
         Raises ScorerError("bad_scores") for rows of another shape, if the model fails, or if any score is not within 0..1.
         """
         count = len(rows)
-        if rows.dtype != np.float32 or rows.shape != (count, len(features.FEATURES)) or count > limits.OFFERS_MAX:
+        if rows.dtype != np.float32 or rows.shape != (count, self.width) or count > limits.SCORE_ROWS_MAX:
             raise ScorerError("bad_scores", f"the rows are {rows.dtype} of shape {rows.shape}")
         if count == 0:
             return np.zeros(0, dtype=np.float32)
@@ -102,8 +102,8 @@ class OnnxScorer:
 
     def check_parity(self, rows: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float = PARITY_TOLERANCE) -> float:
         """The largest absolute difference to the expected scores. Raises ScorerError("parity_differs") if it is above `tolerance`."""
-        starts = range(0, len(rows), limits.OFFERS_MAX)
-        scores = np.concatenate([self.score(rows[start : start + limits.OFFERS_MAX]) for start in starts])
+        starts = range(0, len(rows), limits.SCORE_ROWS_MAX)
+        scores = np.concatenate([self.score(rows[start : start + limits.SCORE_ROWS_MAX]) for start in starts])
         worst = float(np.max(np.abs(scores.astype(np.float64) - expected)))
         if not worst <= tolerance:
             raise ScorerError("parity_differs", f"scores differ by {worst:.2g} from the expected ones (at most {tolerance:g} is allowed)")
@@ -112,8 +112,8 @@ class OnnxScorer:
     def _check_signature(self) -> None:
         """Compare names, types and shapes of input and output."""
         inputs = [(entry.name, entry.type, entry.shape[-1:]) for entry in self._session.get_inputs()]
-        if inputs != [(self._input, "tensor(float)", [len(features.FEATURES)])]:
-            raise ScorerError("model_broken", f"its input is not {self._input!r} with float32 rows of {len(features.FEATURES)} features")
+        if inputs != [(self._input, "tensor(float)", [self.width])]:
+            raise ScorerError("model_broken", f"its input is not {self._input!r} with float32 rows of {self.width} columns")
         if self._output not in [entry.name for entry in self._session.get_outputs()]:
             raise ScorerError("model_broken", f"it has no output {self._output!r}")
 

@@ -1,4 +1,4 @@
-"""`wayside why`: a decision from the log, with every candidate, its reason, and the features that changed its score most.
+"""`wayside why`: a decision from the log, with every candidate, its reason, and the attributes that changed its score most.
 
 The effect of a feature is the change of the propensity when the model gets NaN instead of it (occlusion). Columns of one feature, such
 as the weather, are hidden together. This explains the model, not the person.
@@ -19,7 +19,8 @@ from rich.table import Column, Table
 from gateway.adapters.onnx_scorer import load_scorer
 from gateway.build import FAULTS, open_config_bundle, open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
-from gateway.core import features
+from gateway.core import limits
+from gateway.core.attributes.read import ReadPlan
 from gateway.core.discards import Discard
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import CHOSEN, GATES, LOWER_RANK, OUTCOMES, REASONS
@@ -44,7 +45,7 @@ def why(
     reasons: Annotated[bool, typer.Option("--reasons", help="list all reasons of decisions and of dropped messages, and exit")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain a decision: each offer, the rule that excluded it or its rank, and the features that changed its score most.
+    """Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.
 
     Example: `wayside why gw-a.0f3a2b1c4d5e6f70 --config wayside.toml`
 
@@ -95,7 +96,7 @@ def print_latest(store: Reader, *, as_json: bool) -> None:
 
 
 def print_decision(settings: Config, decision: Decision, answer: str | None, *, as_json: bool) -> None:
-    """One decision with its candidates and the features that changed the score of the first scored one most."""
+    """One decision with its candidates and the attributes that changed the score of the first scored one most."""
     mattered = _mattered(settings, decision)
     if as_json:
         typer.echo(msgspec.json.encode(_as_values(decision, answer, mattered)).decode())
@@ -112,7 +113,7 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
     table.add_row("silence", "", "0.0", (CHOSEN if decision.offer is None else LOWER_RANK).reason, "no offer is sent")
     console.print(table)
     if mattered:
-        console.print("features that changed the propensity of the first of them most (change if the model gets the value):")
+        console.print("attributes that changed the propensity of the first of them most (change if the model gets the value):")
         for name, change in mattered:
             console.print(f"  {name}: {change:+.3f}")
 
@@ -138,12 +139,12 @@ def _as_values(decision: Decision, answer: str | None, mattered: list[tuple[str,
             }
             for candidate in decision.candidates
         ],
-        "mattered": [{"features": name, "change": change} for name, change in mattered],
+        "mattered": [{"attribute": name, "change": change} for name, change in mattered],
     }
 
 
 def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
-    """(feature group, change of the propensity by it), largest first; empty if that model is no longer installed."""
+    """(attribute, change of the propensity by it), largest first; empty if that model is no longer installed."""
     first = next((candidate for candidate in decision.candidates if candidate.features), None)
     if first is None:
         return []
@@ -151,24 +152,15 @@ def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         bundle = open_config_bundle(settings, decision.at_ms)
         if f"{bundle.manifest.name}-{bundle.manifest.version}" != decision.model:
             return []
-        groups = _groups()
+        groups = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}).groups
         row = _row(first)
-        hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
-        full, *without = load_scorer(bundle.model).score(hidden.astype(np.float32)).tolist()
+        hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())]).astype(np.float32)
+        scorer, starts = load_scorer(bundle.model), range(0, len(hidden), limits.SCORE_ROWS_MAX)
+        full, *without = np.concatenate([scorer.score(hidden[start : start + limits.SCORE_ROWS_MAX]) for start in starts]).tolist()
     except FAULTS:
         return []
     changes = [(name, full - score) for name, score in zip(groups, without, strict=True)]
     return sorted(changes, key=lambda change: -abs(change[1]))[:MATTERED_MOST]
-
-
-def _groups() -> dict[str, list[int]]:
-    """Feature group -> its columns: all of `weather_*` are one group, as are `heading_*`. The kind of offer cannot be hidden."""
-    groups: dict[str, list[int]] = {}
-    for index, name in enumerate(features.NAMES):
-        kind = name.split("_", 1)[0]
-        if kind != "offer":
-            groups.setdefault(kind if kind in {"weather", "heading", "visits"} else name, []).append(index)
-    return groups
 
 
 def _row(candidate: Candidate) -> np.ndarray[Any, np.dtype[np.float64]]:

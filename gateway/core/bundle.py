@@ -13,6 +13,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from gateway.core import limits
+from gateway.core.attributes.schema import Schema
 from gateway.core.ids import Id
 from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign
@@ -25,7 +27,7 @@ Reason = Literal[
     "older_version",
     "other_series",
     "too_new_for_app",
-    "features_differ",
+    "bad_schema",
     "bad_campaign",
     "bad_patterns",
     "bad_priors",
@@ -41,7 +43,7 @@ ADVICE: Mapping[Reason, str] = {
     "older_version": "install a newer bundle; to return to the previous one use `wayside bundle rollback`",
     "other_series": "install a bundle of the same series, or allow the change with --series",
     "too_new_for_app": "update Wayside on this gateway first",
-    "features_differ": "train the model anew with this version of Wayside",
+    "bad_schema": "correct the schema, train the model on it and make the bundle anew",
     "bad_campaign": "correct the campaign file and make the bundle anew",
     "bad_patterns": "write the pattern file anew with `wayside-models rules` or `journeys`, which drop patterns without a value",
     "bad_priors": "write the priors anew with `wayside-models priors`, from a history of this campaign",
@@ -71,12 +73,16 @@ CalibrationName = Literal["none", "sigmoid", "isotonic"]
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ONNX model in the manifest: names of input and output, opset, operators, calibration (None in a manifest without it)."""
+    """The ONNX model in the manifest: names of input and output, opset, operators, calibration (None in a manifest without it).
+
+    `columns` are columns of the schema, in the order of the model's float32 input of shape (n, len(columns)).
+    """
 
     input: Annotated[str, Meta(min_length=1, max_length=64)]
     output: Annotated[str, Meta(min_length=1, max_length=64)]
     opset: Annotated[int, Meta(ge=1)]
     ops: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
+    columns: Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.COLUMNS_MAX)]
     calibration: CalibrationName | None = None
 
 
@@ -89,7 +95,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created_at_ms: int
     expires_at_ms: int
     app_min: Annotated[str, Meta(pattern=r"\A\d{1,6}\.\d{1,6}\.\d{1,6}\Z")]
-    features_hash: Annotated[str, Meta(max_length=128)]
     files: Annotated[dict[str, FileEntry], Meta(max_length=8)]
     model: ModelEntry
     metrics: Annotated[dict[str, float], Meta(max_length=64)]
@@ -98,7 +103,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LoadableModel(msgspec.Struct, frozen=True, eq=False):
     """Everything that a scorer is made of: the ONNX model, its entry in the manifest, and parity rows with the answers it must give.
 
-    `rows` are float32 of shape (n, len(FEATURES)), `expected` are float32 of shape (n,), computed where the model was made.
+    `rows` are float32 of shape (n, columns), `expected` are float32 of shape (n,), computed where the model was made.
     """
 
     onnx: bytes
@@ -108,13 +113,14 @@ class LoadableModel(msgspec.Struct, frozen=True, eq=False):
 
 
 class Bundle(msgspec.Struct, frozen=True, eq=False):
-    """An opened bundle: signed by a trusted key, complete, current and made for this feature table.
+    """An opened bundle: signed by a trusted key, complete and current; its schema has every column of its model.
 
     `patterns` and `priors` are None in a bundle without them.
     """
 
     manifest: Manifest
     model: LoadableModel
+    schema: Schema
     campaign: Campaign
     patterns: tuple[Pattern, ...] | None
     priors: tuple[OfferPriors, ...] | None

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.core import addresses, limits
 from gateway.core import context as contexts
+from gateway.core.attributes.log import ConsentFact
 from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.state import FactRow
@@ -42,7 +43,10 @@ def apply_consent(work: UnitOfWork, consent: Consent) -> Kept:
         work.assign_identifier(identifier, subject)
     for key in (*(before.irks if before else ()), *keys):
         work.assign_key(key, subject if key in keys else None)
-    work.out.people.contexts[subject] = contexts.with_consent(before, subject, consent, tags, work.now_ms, keys)
+    plan = work.site.plan.history
+    person = contexts.with_consent(before, subject, consent, tags, work.now_ms, plan, keys)
+    work.out.people.contexts[subject] = person
+    work.log_history(person, ConsentFact(consent.purposes, plan.stated(consent.told, consent.purposes)))
     if "presence" not in consent.purposes:
         work.end_visits(subject)
     if not contexts.may_be_offered(consent.purposes):

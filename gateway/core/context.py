@@ -1,23 +1,22 @@
 """The context of a consenting person and of a zone, and its changes by observations.
 
-The `with_…` functions take a context and return the next one; nothing is changed in place. Visits are kept as one decaying number per
-kind of place: with a mean life of one month it equals the visits a month. It starts from the rate that the person stated and needs no
-history of places.
+The `with_…` functions take a context and return the next one; nothing is changed in place. Stated values and history belong to
+attributes of the bundle's schema (`gateway.core.attributes`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from gateway.core import limits
-from gateway.core.features import Weather
-from gateway.core.types import AnswerKind, Consent, OfferKind, Purpose
+from gateway.core.attributes.aggregators import State
+from gateway.core.attributes.history import HistoryPlan, Stated
+from gateway.core.types import AnswerKind, Consent, Purpose
 
-MONTH_MS = 30 * 86_400_000
 READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
 NOISE_MS_MAX = 30 * 60_000  # a bus passes within a minute; lasting noise (a fair, road works) is in every report
 AIR_MS_MAX = 2 * 3_600_000  # fine dust changes within hours, and many of its sensors report once an hour
@@ -30,18 +29,13 @@ RAIN_MM_H = 0.1
 
 FRESH_MS: Mapping[str, int] = {"noise": NOISE_MS_MAX, "pm2_5": AIR_MS_MAX}
 """Quantity -> the age up to which a reading is used; READING_MS_MAX for all others."""
-SITUATION_QUANTITIES = ("precipitation", "temperature", "noise", "pm2_5")
-"""Quantities of a zone that a situation uses, beside the crowd."""
+PEOPLE_PER_HOUR = "people_per_hour"
+"""The flow of people past the counters of a zone, derived from their reports."""
+
+Weather = Literal["sunny", "rainy", "snowy"]
 
 ANSWER_WEIGHTS: dict[AnswerKind, int] = {"shown": 0, "opened": 1, "accepted": 2, "dismissed": 2, "redeemed": 3}
 """An answer replaces an earlier one of at most its weight: a "shown" that arrives late must not replace a refusal."""
-
-
-class VisitRate(msgspec.Struct, frozen=True, gc=False):
-    """Visits a month at the time `at_ms`; decays with a mean life of one month."""
-
-    per_month: float
-    at_ms: int
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):
@@ -54,7 +48,10 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
 
 
 class SubjectContext(msgspec.Struct, frozen=True):
-    """The context of a consenting person, under a random local id; triggers are sent to `device`."""
+    """The context of a consenting person, under a random local id; triggers are sent to `device`.
+
+    `told` are stated values by attribute, `history` the states of history attributes, and `facts` the number of facts folded so far.
+    """
 
     subject: str
     device: str
@@ -66,7 +63,9 @@ class SubjectContext(msgspec.Struct, frozen=True):
     consent_expires_at_ms: int | None = None
     tags: tuple[str, ...] = ()
     irks: tuple[str, ...] = ()
-    visits: Mapping[OfferKind, VisitRate] = {}
+    told: Mapping[str, Stated] = {}
+    history: Mapping[str, State] = {}
+    facts: int = 0
     contacts: tuple[Contact, ...] = ()
 
 
@@ -92,17 +91,6 @@ class ZoneContext(msgspec.Struct, frozen=True):
     crowds: Mapping[str, Crowd] = {}
 
 
-class Surroundings(NamedTuple):
-    """Fresh sensor values of a zone, None for missing or outdated ones; `age_min` is the age of the oldest one."""
-
-    weather: Weather | None
-    temperature_c: float | None
-    noise_dba: float | None
-    pm2_5_ug_m3: float | None
-    crowd_per_hour: float | None
-    age_min: float | None
-
-
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
     """Whether the person's consent covers `purpose` at `now_ms`."""
     return purpose in context.purposes and not has_expired(context.consent_expires_at_ms, now_ms)
@@ -124,14 +112,17 @@ def has_expired(expires_at_ms: int | None, now_ms: int) -> bool:
 
 
 def with_consent(
-    before: SubjectContext | None, subject: str, consent: Consent, tags: tuple[str, ...], now_ms: int, irks: tuple[str, ...] = ()
+    before: SubjectContext | None,
+    subject: str,
+    consent: Consent,
+    tags: tuple[str, ...],
+    now_ms: int,
+    plan: HistoryPlan,
+    irks: tuple[str, ...] = (),
 ) -> SubjectContext:
-    """The context after a first or renewed consent. Stated visits a month replace the known rate of their kinds of place."""
-    stated = {
-        kind: VisitRate(min(max(rate, 0.0), limits.VISITS_MONTH_MAX), now_ms)
-        for kind, rate in consent.visits_month.items()
-        if math.isfinite(rate)
-    }
+    """The context after a (renewed) consent. A stated value replaces an earlier one, and restarts a history that has it as its prior."""
+    stated = plan.stated(consent.told, consent.purposes)
+    kept = plan.stated(before.told, consent.purposes) if before else {}
     return SubjectContext(
         subject=subject,
         device=consent.envelope.device,
@@ -143,7 +134,9 @@ def with_consent(
         consent_expires_at_ms=consent.expires_at_ms,
         tags=tags,
         irks=irks,
-        visits={**(before.visits if before else {}), **stated},
+        told=kept | stated,
+        history=plan.renewed(before.history if before else {}, consent.purposes, stated, now_ms),
+        facts=(before.facts if before else 0) + 1,
         contacts=before.contacts if before else (),
     )
 
@@ -151,18 +144,6 @@ def with_consent(
 def is_stale(before: SubjectContext | None, consent: Consent) -> bool:
     """Whether a later consent of the same boot of the device is already known."""
     return before is not None and before.consent_boot == consent.envelope.boot and consent.envelope.seq <= before.consent_seq
-
-
-def visits_month(context: SubjectContext, now_ms: int) -> dict[OfferKind, float]:
-    """Visits a month by kind of place, at `now_ms`."""
-    return {kind: _decayed(rate, now_ms) for kind, rate in context.visits.items()}
-
-
-def with_visit(context: SubjectContext, kind: OfferKind, now_ms: int) -> SubjectContext:
-    """Count one visit to a place of `kind`."""
-    before = context.visits.get(kind)
-    rate = min(1.0 + (_decayed(before, now_ms) if before else 0.0), limits.VISITS_MONTH_MAX)
-    return msgspec.structs.replace(context, visits={**context.visits, kind: VisitRate(rate, now_ms)})
 
 
 def with_contact(context: SubjectContext, contact: Contact) -> SubjectContext:
@@ -227,35 +208,33 @@ def is_outdated(quantity: str, at_ms: int, now_ms: int) -> bool:
     return now_ms - at_ms > FRESH_MS.get(quantity, READING_MS_MAX)
 
 
-def latest(context: ZoneContext, quantity: str, now_ms: int) -> float | None:
-    """The newest value of a quantity, or None if it is unknown or outdated."""
+def latest(context: ZoneContext, quantity: str, now_ms: int, max_age_ms: float = math.inf) -> float | None:
+    """The latest value of a quantity; None if it is outdated or older than `max_age_ms`."""
     known = _fresh(context, quantity, now_ms)
-    return known[0] if known else None
+    return known[0] if known and now_ms - known[1] <= max_age_ms else None
 
 
-def surroundings(context: ZoneContext, now_ms: int) -> Surroundings:
-    """Fresh sensor values of a zone, and the age of the oldest one."""
-    used = {name: known for name in SITUATION_QUANTITIES if (known := _fresh(context, name, now_ms)) is not None}
-    flow = _flow(context, now_ms)
-    ages_ms = [now_ms - at_ms for _, at_ms in (*used.values(), *([flow] if flow else []))]
-    return Surroundings(
-        weather=weather(context, now_ms),
-        temperature_c=latest(context, "temperature", now_ms),
-        noise_dba=latest(context, "noise", now_ms),
-        pm2_5_ug_m3=latest(context, "pm2_5", now_ms),
-        crowd_per_hour=flow[0] if flow else None,
-        age_min=max(0, *ages_ms) / MINUTE_MS if ages_ms else None,
-    )
+def age_min(context: ZoneContext, now_ms: int, quantities: Collection[str]) -> float | None:
+    """Age in minutes of the oldest fresh reading among `quantities` (PEOPLE_PER_HOUR for the counters); None without any."""
+    known = [_flow(context, now_ms) if quantity == PEOPLE_PER_HOUR else _fresh(context, quantity, now_ms) for quantity in quantities]
+    ages_ms = [now_ms - one[1] for one in known if one is not None]
+    return max(0, *ages_ms) / MINUTE_MS if ages_ms else None
 
 
-def weather(context: ZoneContext, now_ms: int) -> Weather | None:
-    """Sunny, rainy or snowy, from precipitation and temperature; None without a fresh reading of precipitation."""
-    rain = latest(context, "precipitation", now_ms)
+def people_per_hour(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> float | None:
+    """People per hour past all counters that reported within `max_age_ms`; None without any."""
+    flow = _flow(context, now_ms, max_age_ms)
+    return flow[0] if flow else None
+
+
+def weather(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> Weather | None:
+    """Sunny, rainy or snowy, from precipitation and temperature; None without a fresh precipitation reading."""
+    rain = latest(context, "precipitation", now_ms, max_age_ms)
     if rain is None:
         return None
     if rain < RAIN_MM_H:
         return "sunny"
-    temperature = latest(context, "temperature", now_ms)
+    temperature = latest(context, "temperature", now_ms, max_age_ms)
     return "snowy" if temperature is not None and temperature <= FREEZING_C else "rainy"
 
 
@@ -265,17 +244,11 @@ def _fresh(context: ZoneContext, quantity: str, now_ms: int) -> tuple[float, int
     return None if known is None or is_outdated(quantity, known[1], now_ms) else known
 
 
-def _flow(context: ZoneContext, now_ms: int) -> tuple[float, int] | None:
-    """People an hour past all counters that reported within CROWD_MS_MAX, and the oldest time of their reports; None without any."""
+def _flow(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> tuple[float, int] | None:
+    """People an hour past all counters that reported recently enough, and the oldest time of their reports; None without any."""
     known = [
         (crowd.per_hour, crowd.at_ms)
         for crowd in context.crowds.values()
-        if crowd.per_hour is not None and now_ms - crowd.at_ms <= CROWD_MS_MAX
+        if crowd.per_hour is not None and now_ms - crowd.at_ms <= min(CROWD_MS_MAX, max_age_ms)
     ]
     return (sum(flow for flow, _ in known), min(at_ms for _, at_ms in known)) if known else None
-
-
-def _decayed(rate: VisitRate, now_ms: int) -> float:
-    if rate.at_ms < limits.CLOCK_FLOOR_MS <= now_ms:  # stated before the clock was set, so its age is unknown
-        return rate.per_month
-    return rate.per_month * math.exp(-max(0, now_ms - rate.at_ms) / MONTH_MS)

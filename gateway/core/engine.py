@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.core import context as contexts
 from gateway.core import limits, presence, privacy, schedule
+from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CREATIVE
 from gateway.core.consent import apply_consent, forget
 from gateway.core.context import Contact, SubjectContext
@@ -164,13 +165,13 @@ class _Batch(UnitOfWork):
         self.record(transition)
         if transition.kind == "left" or subject is None:
             return
-        self._decide(subject, transition.zone, transition.kind)
-        kind = self.site.zones[transition.zone].kind
-        if transition.kind == "dwelled" and kind is not None:
-            self.out.people.contexts[subject.subject] = contexts.with_visit(self.context(subject.subject) or subject, kind, self.now_ms)
+        self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
+        if transition.kind == "dwelled":
+            zone = self.site.zones[transition.zone]
+            self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion) -> None:
-        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site)
+    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float) -> None:
+        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
@@ -178,6 +179,9 @@ class _Batch(UnitOfWork):
         if decision.offer is None:
             return
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, Contact(decision.id, decision.offer, self.now_ms))
+        offer = self.site.campaign.offer(decision.offer)
+        category, kind = offer.category if offer else None, self._zone_kind(zone)
+        self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
         if subject.consent_expires_at_ms is not None:
             expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
@@ -222,15 +226,32 @@ class _Batch(UnitOfWork):
         zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
+        self._fold_purchase(purchase, zone)
         return FactRow(
             purchase.envelope,
             "purchase",
             self.now_ms,
             zone=zone,
             decision=purchase.decision,
-            detail=purchase.kind,
+            detail=purchase.category,
             amount_minor=purchase.amount_minor,
+            items=purchase.items,
         )
+
+    def _fold_purchase(self, purchase: Purchase, zone: str) -> None:
+        """A purchase belongs to a person only through the offer that was redeemed; all others are counted without a person."""
+        proposed = self.repository.proposed(purchase.decision) if purchase.decision else None
+        if proposed is None:
+            return
+        offer = self.site.campaign.offer(proposed.offer)
+        category = purchase.category or (offer.category if offer else None)
+        amount = float(purchase.amount_minor)
+        fact = HistoryFact("purchases", self.now_ms, category, zone, self._zone_kind(zone), proposed.offer, amount=amount)
+        self.fold_history(proposed.subject, fact)
+
+    def _zone_kind(self, zone: str) -> str | None:
+        known = self.site.zones.get(zone)
+        return known.kind if known else None
 
     def _answer(self, answer: Answer) -> FactRow | Discard:
         """An answer counts only from the device of the person to whom the offer was sent."""
@@ -246,6 +267,10 @@ class _Batch(UnitOfWork):
             return Discard.NOT_CONSENTED
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
+        offer = self.site.campaign.offer(proposed.offer)
+        category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
+        fact = HistoryFact("answers", self.now_ms, category, proposed.zone, kind, proposed.offer, answer=answer.kind)
+        self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1

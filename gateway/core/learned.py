@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.core.ids import Id
 
 PATTERNS_FORMAT = 1
@@ -67,7 +67,7 @@ class OfferPriors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The counts of one offer. `score_taken` and `score_refused` count its answers by bin of the uncalibrated score (SCORE_EDGES)."""
 
     offer: Id
-    predictors: Annotated[tuple[Predictor, ...], Meta(max_length=len(features.FEATURES))]
+    predictors: Annotated[tuple[Predictor, ...], Meta(max_length=limits.COLUMNS_MAX)]
     taken: Count = 0.0
     refused: Count = 0.0
     score_taken: ScoreCounts = (0.0,) * SCORE_BINS
@@ -76,7 +76,7 @@ class OfferPriors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at_ms: Annotated[int, Meta(ge=0, le=limits.INTEGER_MAX)] = 0
 
 
-_Priors = Annotated[tuple[OfferPriors, ...], Meta(max_length=limits.OFFERS_MAX)]
+_Priors = Annotated[tuple[OfferPriors, ...], Meta(max_length=limits.PRIORS_MAX)]
 
 
 def parse_patterns(content: bytes) -> tuple[Pattern, ...]:
@@ -87,15 +87,15 @@ def parse_patterns(content: bytes) -> tuple[Pattern, ...]:
         raise ValueError(str(error)[:300]) from error
 
 
-def parse_priors(content: bytes, offers: Collection[str]) -> tuple[OfferPriors, ...]:
-    """The priors in `content` (JSON), at most one for each of `offers`. Raises ValueError that names the first fault."""
+def parse_priors(content: bytes, offers: Collection[str], columns: Collection[str]) -> tuple[OfferPriors, ...]:
+    """Priors in `content` (JSON), at most one for each of `offers`, on `columns`. Raises ValueError that names the first fault."""
     try:
         priors = msgspec.json.decode(content, type=_Priors)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)[:300]) from error
     _check_names([prior.offer for prior in priors], offers, "an offer of the campaign")
     for prior in priors:
-        _check_names([predictor.name for predictor in prior.predictors], features.NAMES, f"a feature (offer {prior.offer!r})")
+        _check_names([predictor.name for predictor in prior.predictors], columns, f"a column of the model (offer {prior.offer!r})")
         for predictor in prior.predictors:
             _check_bins(prior.offer, predictor)
     return priors

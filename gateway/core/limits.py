@@ -27,7 +27,16 @@ ADDRESSES_CACHED_MAX = 65_536  # private addresses already looked up, most of th
 ADDRESSES_TRIED_MAX = 4_096  # new addresses in one batch: half a second with KEYS_MAX keys
 ADDRESS_LIFE_MS_MAX = 1_200_000  # most devices change their address every 15 minutes (Bluetooth Core Vol 3 Part C App. A: T_GAP)
 CONTACTS_KEPT_MAX = 64  # per subject: the contacts that caps are counted on
-VISITS_MONTH_MAX = 120.0
+
+# --- attributes --------------------------------------------------------------------------------
+ATTRIBUTES_MAX = 1_000  # of a schema
+VALUES_MAX = 64  # of one category, and of the offer categories and zone kinds
+COLUMNS_MAX = 1_900  # float columns of one model, one a value of a category: a table of SQLite has at most 2,000
+STATED_VALUES_MAX = 256  # values stated in one consent
+ITEMS_MAX = 100  # of one purchase
+WITHIN_DAYS_MAX = 400  # day buckets of one attribute of one person: 12 kB
+DISTINCT_VALUES_MAX = 64  # different values that one attribute of one person remembers
+READING_AGE_MS_MAX = 10_800_000  # an older reading does not describe the present
 
 # --- clocks ------------------------------------------------------------------------------------
 CLOCK_FLOOR_MS = 1_767_225_600_000  # 2026-01-01: an earlier time means that the clock was not set
@@ -46,7 +55,10 @@ PURGE_FIRST_MS = 600_000  # after a start, so that the network has set the clock
 TIMERS_SPARE_MAX = 10_000  # outdated entries that the heap of timers may hold
 
 # --- deciding ----------------------------------------------------------------------------------
-OFFERS_MAX = 64  # candidates for one decision: one ONNX batch
+OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything that is precomputed for them
+SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
+CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
+PRIORS_MAX = 64  # offers with priors in a bundle
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
 MODEL_CHECK_S_MAX = 30  # processor time, and elapsed time, of the check of a new model: importing the runtime takes 3 s on a Pi
 MODEL_CHECK_BYTES_MAX = 1_073_741_824  # address space, most of it reserved by the runtime

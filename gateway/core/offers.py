@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from gateway.core import limits
 from gateway.core.ids import Id
-from gateway.core.types import Occasion, OfferKind
+from gateway.core.types import Occasion
 
 MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
 
@@ -21,12 +21,13 @@ MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One offer: proposed in any of `zones`, redeemable in the zone `shop` within `expiry_hours`.
 
-    `value_minor` is the margin that an accepted offer is expected to bring.
+    `category` is one of the schema's. `value_minor` is the margin that an accepted offer is expected to bring; `price_minor`, `discount`
+    (a share of the price) and `tags` are for attributes of the offer.
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
     """
 
     id: Id
-    kind: OfferKind
+    category: Annotated[str, Meta(min_length=1, max_length=64)]
     zones: tuple[Id, ...]
     shop: Id
     value_minor: Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -37,6 +38,9 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: Annotated[str, Meta(max_length=240)] = ""
     occasions: tuple[Occasion, ...] = ("entered",)
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 1
+    price_minor: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    discount: Annotated[float, Meta(ge=0, le=1)] | None = None
+    tags: Annotated[tuple[Id, ...], Meta(max_length=limits.VALUES_MAX)] = ()
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,3 +76,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if not offer.zones:
                 raise ValueError(f"offer {offer.id!r} has no zones")
             seen.add(offer.id)
+
+    def offer(self, id_: str) -> Offer | None:
+        """The offer of this id, or None."""
+        return next((offer for offer in self.offers if offer.id == id_), None)

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from gateway.core.features import Heading
+from gateway.core.attributes.read import ReadPlan
+from gateway.core.attributes.schema import Schema
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.offers import Campaign
 from gateway.core.presence import PresenceRules
-from gateway.core.types import OfferKind, Position
+from gateway.core.types import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
 DAY_MS = 86_400_000
-WALK_M_PER_MIN = 80.0  # 4.8 km/h, the usual planning figure for pedestrians
-WORKWARD_UNTIL_H = 11
-HOMEWARD_FROM_H = 16
 EVERYWHERE = "*"  # the zone of sensors of the whole site
 CROSSING_CONFIDENCE = 0.9  # of a region crossing that a phone states: the phone's system debounces it
 
@@ -37,7 +35,7 @@ class Zone(msgspec.Struct, frozen=True):
     """
 
     id: str
-    kind: OfferKind | None = None
+    kind: str | None = None
     transit: bool = False
     x_m: float = 0.0
     y_m: float = 0.0
@@ -60,6 +58,7 @@ class Cuts(NamedTuple):
     decisions_ms: int
     facts_ms: int
     withdrawals_ms: int
+    history_ms: int
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -72,7 +71,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     def cuts(self, now_ms: int) -> Cuts:
         """The times before which rows are outdated at `now_ms`."""
-        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days)
+        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days)
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
@@ -81,6 +80,8 @@ class Site(msgspec.Struct, frozen=True):
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
     the length of a window of counts. Before `clock_floor_ms` the clock is not set.
+    `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema. Constructing raises
+    ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -91,9 +92,17 @@ class Site(msgspec.Struct, frozen=True):
     devices: Mapping[str, str]
     presence: PresenceRules
     campaign: Campaign
+    schema: Schema
+    columns: tuple[str, ...]
     window_ms: int = 3_600_000
     clock_floor_ms: int = 0
     retention: Retention = Retention()
+    plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
+
+    def __post_init__(self) -> None:
+        positions = {zone.id: (zone.x_m, zone.y_m) for zone in self.zones.values()}
+        plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions)
+        msgspec.structs.force_setattr(self, "plan", plan)
 
     @property
     def fix_zones(self) -> tuple[Zone, ...]:
@@ -104,20 +113,6 @@ class Site(msgspec.Struct, frozen=True):
 def local(now_ms: int, timezone: ZoneInfo) -> datetime:
     """The local time at the site."""
     return datetime.fromtimestamp(now_ms / 1000, timezone)
-
-
-def travel_min(here: Zone, there: Zone) -> float:
-    """Minutes to walk in a straight line between two zones."""
-    return math.hypot(here.x_m - there.x_m, here.y_m - there.y_m) / WALK_M_PER_MIN
-
-
-def heading(zone: Zone, hour: float) -> Heading:
-    """Likely destination of a person in this zone: from a transit zone to work in the morning, home in the afternoon."""
-    if not zone.transit:
-        return "nowhere_urgent"
-    if hour < WORKWARD_UNTIL_H:
-        return "work"
-    return "home" if hour >= HOMEWARD_FROM_H else "nowhere_urgent"
 
 
 def distance_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:

@@ -16,9 +16,6 @@ Purpose = Literal["presence", "offers", "learning", "measurement"]
 
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
 
-OfferKind = Literal["coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar", "other"]
-"""Kind of the shop of an offer; visits of a person are counted by the same kinds."""
-
 Occasion = Literal["entered", "dwelled"]
 """The transitions of a visit at which an offer may be chosen."""
 
@@ -104,14 +101,23 @@ class Status(msgspec.Struct, frozen=True, tag="status", gc=False):
     uptime_s: int | None = None
 
 
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One line of a purchase: the till's own code of the item, pieces, and the amount of the line in minor units, if stated."""
+
+    code: str
+    quantity: float = 1.0
+    amount_minor: int | None = None
+
+
 class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
-    """A sale at a till. `decision` is the id of the decision whose offer was redeemed, if any."""
+    """A sale at a till. `decision` is the id of the decision whose offer was redeemed; `category` and `items` are the till's own."""
 
     envelope: Envelope
     amount_minor: int
-    kind: OfferKind = "other"
+    category: str | None = None
     decision: str | None = None
     at_ms: int | None = None
+    items: tuple[Item, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
@@ -126,8 +132,8 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
 class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     """A person's consent. Without `purposes` it is a withdrawal: all purposes end and the person's rows are deleted.
 
-    `tags` are radio ids of the person's devices. `visits_month` are visits a month by kind of place, as stated by the person. `irks` are
-    identity resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
+    `tags` are radio ids of the person's devices. `told` are stated values by attribute name. `irks` are identity
+     resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
     """
 
     envelope: Envelope
@@ -136,7 +142,7 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     at_ms: int | None = None
     expires_at_ms: int | None = None
     tags: tuple[str, ...] = ()
-    visits_month: dict[OfferKind, float] = {}
+    told: dict[str, float | str | bool] = {}
     irks: tuple[str, ...] = ()
 
 

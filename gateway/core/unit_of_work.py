@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gateway.core import addresses, clocks, limits, presence
 from gateway.core import context as contexts
+from gateway.core.attributes.aggregators import HistoryFact
+from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Transition
@@ -93,6 +97,21 @@ class UnitOfWork:
         """The context of a subject; None after a withdrawal."""
         changed = self.out.people.contexts
         return changed[subject] if subject in changed else self.repository.context(subject)
+
+    def fold_history(self, subject: str, fact: HistoryFact) -> None:
+        """Fold a fact into the person's attributes, and log it if the consent covers learning."""
+        person = self.context(subject)
+        if person is None or contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
+            return
+        history = self.site.plan.history.fold(person.history, person.purposes, fact, self.now_ms)
+        after = msgspec.structs.replace(person, history=history, facts=person.facts + 1)
+        self.out.people.contexts[subject] = after
+        self.log_history(after, FoldedFact(fact))
+
+    def log_history(self, person: SubjectContext, body: ConsentFact | FoldedFact) -> None:
+        """Append the person's newest fact to the history log, if the consent covers learning."""
+        if contexts.may_be_remembered(person.purposes):
+            self.out.history.rows.append(LogRow(person.subject, person.facts, self.now_ms, body))
 
     def may_see(self, subject: str) -> bool:
         """Whether the person's consent covers presence at this moment."""

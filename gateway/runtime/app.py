@@ -207,11 +207,12 @@ class App:
             self._publish_status("online")
 
     def _load_bundle(self, now_ms: int) -> None:
-        """Apply the campaign of another bundle that was installed."""
-        campaign = self.model_slot.poll(now_ms) if self.model_slot is not None else None
-        if campaign is not None:
-            self.site = msgspec.structs.replace(self.site, campaign=campaign)
-            self.triggers.apply_campaign(campaign)
+        """Apply schema, campaign and columns of another bundle that was installed."""
+        bundle = self.model_slot.poll(now_ms) if self.model_slot is not None else None
+        if bundle is not None:
+            columns = bundle.manifest.model.columns
+            self.site = msgspec.structs.replace(self.site, campaign=bundle.campaign, schema=bundle.schema, columns=columns)
+            self.triggers.apply_campaign(bundle.campaign)
 
     def _flush(self) -> None:
         """Store which triggers the broker acknowledged, and dead letters; a crash may lose both."""

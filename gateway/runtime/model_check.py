@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from gateway.adapters.onnx_scorer import PARITY_TOLERANCE, OnnxScorer, ScorerError, load_scorer
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.core.bundle import LoadableModel, ModelEntry
 
 OUT_OF_RANGE = 1e30  # above any value of a feature, and within float32
@@ -63,7 +63,7 @@ def main() -> int:
     """Check the `CheckRequest` on standard input; the exit code: 0, or 1 with the reason on standard output."""
     _limit_resources()
     request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=CheckRequest)
-    rows = np.frombuffer(request.rows, dtype="<f4").reshape(-1, len(features.FEATURES))
+    rows = np.frombuffer(request.rows, dtype="<f4").reshape(-1, len(request.entry.columns))
     expected = np.frombuffer(request.expected, dtype="<f4")
     try:
         _check_extremes(load_scorer(LoadableModel(request.onnx, request.entry, rows, expected)))
@@ -76,7 +76,7 @@ def main() -> int:
 def _check_extremes(scorer: OnnxScorer) -> None:
     """Score rows of extreme values, together and alone. Raises ScorerError if a score is no probability or depends on other rows."""
     extremes = np.array([np.nan, 0.0, -1.0, OUT_OF_RANGE, -OUT_OF_RANGE], dtype=np.float32)
-    batch = np.repeat(extremes[:, None], len(features.FEATURES), axis=1)
+    batch = np.repeat(extremes[:, None], scorer.width, axis=1)
     together, alone = scorer.score(batch), [float(scorer.score(batch[index : index + 1])[0]) for index in range(len(batch))]
     ordinary = slice(0, 3)  # rows out of range are left out: there rounding alone may change a score
     if not np.allclose(together[ordinary], alone[ordinary], rtol=0.0, atol=PARITY_TOLERANCE):

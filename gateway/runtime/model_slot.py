@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gateway.core.offers import Campaign
-
 log = logging.getLogger("wayside")
 
 
@@ -54,8 +52,8 @@ class ModelSlot:
             self._failed = True
             return None
 
-    def poll(self, now_ms: int) -> Campaign | None:
-        """Load another bundle that became active, and return its campaign; None if there is none. Called every second."""
+    def poll(self, now_ms: int) -> Bundle | None:
+        """Load another bundle that became active, and return it; None if there is none. Called every second."""
         if self._failed:
             self._failed = False
             self._roll_back(now_ms)
@@ -67,7 +65,7 @@ class ModelSlot:
             self._unload()
         return None
 
-    def _reload(self, now_ms: int, changed_ns: int) -> Campaign | None:
+    def _reload(self, now_ms: int, changed_ns: int) -> Bundle | None:
         try:
             if not self._store.is_checked():
                 self._report_unchecked(changed_ns)
@@ -79,7 +77,7 @@ class ModelSlot:
             log.error("the installed bundle cannot be loaded: %s", error)  # noqa: TRY400 - as above
             return None
         log.info("bundle %s is loaded", self.version)
-        return bundle.campaign
+        return bundle
 
     def _report_unchecked(self, changed_ns: int) -> None:
         """Log once that the active bundle is not the installed one; during a rollback this lasts until its next step."""

@@ -21,7 +21,7 @@ from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import prefixed
 from models.propensity.estimators import steps_of
 from models.propensity.training_set import FOLDS, TrainingSet
-from models.tables.coupon import Coupons, read_coupons
+from models.tables.coupon import INPUTS, Coupons, read_coupons
 from models.tables.reading import Counts
 from models.training import coupon_training_set, feature_estimators, fit_champion, plain_logistic
 
@@ -66,13 +66,13 @@ def benchmark(table: Coupons, seed: int, step: Step, recipes: tuple[Recipe, ...]
             "plain logistic is fitted to the same columns, one-hot",
             f"split by row, untuned boosting would seem to have an AUC of {leak:.4f}: the same respondents on both sides",
         ),
-        counts=Counts(table.rows_in, len(table.situations), dict(table.refused)),
+        counts=Counts(table.rows_in, len(table.rows), dict(table.refused)),
     )
 
 
 def _bootstrap(data: TrainingSet, raw: NDArray[np.str_], seed: int, step: Step, recipes: tuple[Recipe, ...], draws: int) -> Bootstrap:
     forecasts = {model: np.zeros(len(data.taken)) for model in ("ours", "untuned", "logistic")}
-    (estimator,) = feature_estimators((ESTIMATOR,), recipes, seed)
+    (estimator,) = feature_estimators(INPUTS, (ESTIMATOR,), recipes, seed)
     for number, (train, test) in enumerate(folds(data.taken, data.groups, FOLDS, seed), start=1):
         known, unseen = data.take(train), data.take(test)
         of_fold = partial(prefixed, step, f"in_vehicle_coupon fold {number} of {FOLDS}: ")
@@ -105,4 +105,4 @@ def _run(folder: Path, seed: int, step: Step) -> Benchmark:
     return benchmark(read_coupons(folder / "in_vehicle_coupon.csv.gz"), seed, step)
 
 
-SPEC = Spec(folder="in_vehicle_coupon", steps=FOLDS * steps_of(feature_estimators((ESTIMATOR,))), run=_run)
+SPEC = Spec(folder="in_vehicle_coupon", steps=FOLDS * steps_of(feature_estimators(INPUTS, (ESTIMATOR,))), run=_run)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
-from gateway.core import features, limits
-from gateway.core.types import AnswerKind, OfferKind
+from gateway.core import limits
+from gateway.core.types import AnswerKind
 
 InteractionType = Literal["visit", "proposed", "silent", "shown", "opened", "accepted", "dismissed", "redeemed", "purchase"]
 TableName = Literal["interactions", "baskets"]
 
 FEATURE_PREFIX = "f_"
-FEATURE_COLUMNS: tuple[str, ...] = tuple(FEATURE_PREFIX + name for name in features.NAMES)
 
 
 class Column(NamedTuple):
@@ -43,7 +42,7 @@ _INTERACTIONS = (
     Column("at_ms", "BIGINT", "milliseconds since 1970-01-01 UTC", required=True, fits=_TIME),
     Column("what", "VARCHAR", "type of interaction", required=True, fits=_one_of(get_args(InteractionType))),
     Column("zone", "VARCHAR", "zone of the interaction", fits=_SHORT),
-    Column("kind", "VARCHAR", "kind of place", fits=_one_of(get_args(OfferKind))),
+    Column("kind", "VARCHAR", "kind of the zone, or category of the offer or purchase", fits=_SHORT),
     Column("offer", "VARCHAR", "offer that was proposed", fits=_SHORT),
     Column("decision", "VARCHAR", "code of a proposal, repeated in its answers", fits=_SHORT),
     Column("amount_minor", "BIGINT", "money in minor units", fits=_MONEY),
@@ -51,7 +50,7 @@ _INTERACTIONS = (
     Column("confidence", "DOUBLE", "confidence of the presence, 0 to 1", fits=_SHARE),
     Column("propensity", "DOUBLE", "modelled probability that the offer is taken", fits=_SHARE),
     Column("p_select", "DOUBLE", "probability that the policy chose the offer", fits="{v} > 0 AND {v} <= 1"),
-    *(Column(name, "DOUBLE", "a feature as the gateway scored it") for name in FEATURE_COLUMNS),
+    Column("facts", "BIGINT", "number of facts in facts.jsonl that the scored attributes rest on", fits="{v} >= 0"),
 )
 _BASKETS = (
     Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from models.history import derived, scale
-from models.history.columns import ALTERNATIVES, COLUMNS, FEATURE_PREFIX
+from models.history.columns import ALTERNATIVES, COLUMNS
 from models.history.mapping import HistoryError
 from models.history.options import (
     AsJson,
@@ -86,7 +86,7 @@ def check(
 ) -> None:
     """Check every row and count those refused, by reason. Exit code 1 if any was refused."""
     with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
-        counted, features = history.row_counts, bool(history.feature_columns)
+        counted, features = history.row_counts, history.inputs is not None
     if as_json:
         print_json({"tables": counted, "features": features})
     else:
@@ -184,6 +184,6 @@ def _day(at_ms: int) -> str:
 def _explain(counted: tuple[RowCounts, ...]) -> None:
     say("reasons: no_<column> (value missing), bad_<column> (value not valid), or the fault of the whole row")
     for of in counted:
-        columns = [column for column in COLUMNS[of.table] if not column.name.startswith(FEATURE_PREFIX)]
+        columns = COLUMNS[of.table]
         say(f"columns of {of.table}: {', '.join(f'{column.name} ({column.note})' for column in columns)}")
     say("columns accepted instead: " + "; ".join(f"{name}, {note}" for name, note in ALTERNATIVES.items()))

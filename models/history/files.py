@@ -96,10 +96,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def features_hash(path: Path) -> str:
-    """Hash of the feature table, from the SQLite file of an export. Raises HistoryError."""
-    with _rows(path, "SELECT features_hash FROM export") as rows:
-        return str(next(rows, ("",))[0])
+def description(path: Path) -> bytes:
+    """Columns, digest, schema and time zone in the SQLite file of an export, as the JSON of history.json. Raises HistoryError."""
+    fields = "'columns', json(columns), 'digest', digest, 'schema', json(schema), 'timezone', timezone"
+    with _rows(path, f"SELECT json_object({fields}) FROM export") as rows:  # noqa: S608 - the line above
+        return str(next(rows, ("",))[0]).encode()
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.history.columns import ANSWERS, FEATURE_COLUMNS
+from models.history.columns import ANSWERS, FEATURE_PREFIX
 from models.history.mapping import HistoryError, nearest
 from models.history.reading import History
+from models.inputs import Inputs
 
 HORIZON_MS = 24 * 3_600_000
 TAKEN = ("accepted", "redeemed")
@@ -39,17 +40,18 @@ _LABELLED = """
         {features}
     FROM interactions_staged AS p JOIN proposals ON p.rowid = proposals.first
     ORDER BY p.at_ms, p.decision
-""".replace("{features}", ", ".join(f"p.{name}" for name in FEATURE_COLUMNS))
+"""
 _PROPOSED = "SELECT count(*), count(DISTINCT decision) FROM interactions WHERE what = 'proposed'"
 
 
 class LabelledProposals(NamedTuple):
     """Arrays over proposals, oldest first.
 
-    `rows` float32 (n, len(FEATURES)), NaN where unknown; `taken` is the label, 0 or 1; `subjects` group numbers from 0; `propensity` and
-    `p_select` NaN where not stated; `left_out` counts proposals without a label, by reason.
+    `inputs` are the columns of `rows` float32 (n, columns), NaN where unknown; `taken` is the label, 0 or 1; `subjects` group numbers
+    from 0; `propensity` and `p_select` NaN where not stated; `left_out` counts proposals without a label, by reason.
     """
 
+    inputs: Inputs
     rows: NDArray[np.float32]
     taken: NDArray[np.int64]
     subjects: NDArray[np.int64]
@@ -68,17 +70,20 @@ def labelled_proposals(history: History, outcomes: Collection[str] = TAKEN, hori
     for outcome in outcomes:
         if outcome not in ANSWERS:
             raise HistoryError(f"{outcome!r} is not an answer{nearest(outcome, ANSWERS)}")
-    if not history.feature_columns:
+    if history.inputs is None:
         raise HistoryError("the interactions have no f_ columns: only a gateway's export has the features that were scored")
     ((proposed, decisions),) = history.sql(_PROPOSED).fetchall()
     if not proposed:
         raise HistoryError("the interactions hold no usable proposal")
-    table = history.sql_named(_LABELLED, outcomes=list(outcomes), horizon_ms=horizon_ms).df()
+    columns = [FEATURE_PREFIX + name for name in history.inputs.columns]
+    labelled = _LABELLED.replace("{features}", ", ".join(f"p.{name}" for name in columns))
+    table = history.sql_named(labelled, outcomes=list(outcomes), horizon_ms=horizon_ms).df()
     kept = table[~table["too_recent"]]
     if kept.empty:
         raise HistoryError(f"no proposal is older than the horizon of {horizon_ms // 1000} s: wait, or shorten the horizon")
     return LabelledProposals(
-        rows=kept[list(FEATURE_COLUMNS)].to_numpy(dtype=np.float32),
+        inputs=history.inputs,
+        rows=kept[columns].to_numpy(dtype=np.float32),
         taken=kept["taken"].to_numpy(dtype=np.int64),
         subjects=np.unique(kept["subject"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
         at_ms=kept["at_ms"].to_numpy(dtype=np.int64),

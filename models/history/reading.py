@@ -7,25 +7,30 @@ counted and not assumed. All later queries use the views `interactions`, `basket
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
 
-from gateway.core import features
+from gateway.core.attributes.read import ColumnsError
+from gateway.core.attributes.schema import SchemaError, parse
 from models.history import files
-from models.history.columns import COLUMNS, FEATURE_COLUMNS, FEATURE_PREFIX, ROW_RULES, Column, TableName
+from models.history.columns import COLUMNS, FEATURE_PREFIX, ROW_RULES, Column, TableName
 from models.history.mapping import HistoryError, HistoryMapping, TableMapping, nearest
+from models.inputs import Inputs
 
 TextOf = Callable[[str], str | None]
 
 MEMORY_MB = 1_024
 THREADS = 2
 SIDECAR = "history.json"
+_FEATURE = re.compile(FEATURE_PREFIX + "[a-z0-9_]+")
 SQLITE_FILE = "history.sqlite"
 
 _EMPTY = {
@@ -60,18 +65,22 @@ class RowCounts(msgspec.Struct, frozen=True):
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """File that a gateway writes beside its export: hash of the feature table that made the `f_` columns."""
+    """File that a gateway writes beside its export: names of the `f_` columns, digest of the definitions, schema, and time zone."""
 
-    features_hash: str
+    columns: tuple[str, ...]
+    digest: str
+    schema: dict[str, Any]
+    timezone: str
 
 
 class History:
     """Checked history in its own database; `sql` runs on the views interactions, baskets and purchases."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[RowCounts, ...], feature_columns: tuple[str, ...]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, counted: tuple[RowCounts, ...], inputs: Inputs | None) -> None:
+        """`inputs` are the columns that were scored, None if the table has none."""
         self.connection = connection
         self.row_counts = counted
-        self.feature_columns = feature_columns
+        self.inputs = inputs
 
     def row_counts_of(self, table: TableName) -> RowCounts:
         """Row counts of one table; zeros if it was not given."""
@@ -109,8 +118,8 @@ def open_history(
         scratch = Path(folder)
         connection = _connect(scratch, memory_mb, threads)
         try:
-            counted, feature_columns = _load(connection, given, mapping, optional, scratch)
-            yield History(connection, counted, feature_columns)
+            counted, inputs = _load(connection, given, mapping, optional, scratch)
+            yield History(connection, counted, inputs)
         except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
             raise HistoryError(_in_one_line(error, memory_mb)) from error
         finally:
@@ -161,38 +170,48 @@ def _load(
     mapping: HistoryMapping,
     optional: Collection[str],
     scratch: Path,
-) -> tuple[tuple[RowCounts, ...], tuple[str, ...]]:
+) -> tuple[tuple[RowCounts, ...], Inputs | None]:
     counted: list[RowCounts] = []
-    feature_columns: tuple[str, ...] = ()
+    inputs: Inputs | None = None
     for table, path in given.items():
         if path is None:
             columns = ", ".join(f"NULL::{column.type} AS {column.name}" for column in COLUMNS[table])
             connection.execute(_EMPTY[table].replace("{columns}", columns))
         else:
             names, csv_files = _stage(connection, table, path, mapping.of(table), optional, scratch / "unpacked")
-            feature_columns = feature_columns or tuple(name for name in names if name.startswith(FEATURE_PREFIX))
             counted.append(_count(connection, table, csv_files))
             if table == "interactions":
-                _check_features(path, feature_columns)
+                inputs = _inputs(path, names)
         connection.execute(_USED[table])
     connection.execute(_PURCHASES)
-    return tuple(counted), feature_columns
+    return tuple(counted), inputs
 
 
 def _stage(
     connection: duckdb.DuckDBPyConnection, table: TableName, path: Path, mapping: TableMapping, optional: Collection[str], unpacked: Path
 ) -> tuple[list[str], int]:
     rows, csv_files = files.rows_of(connection, table, files.parts(path), unpacked)
-    raw = _raw_columns(path, table, mapping, rows.columns, optional)
+    columns = _columns(table, rows.columns)
+    raw = _raw_columns(path, columns, mapping, rows.columns, optional)
     texts = rows.project(", ".join(f"{expression} AS raw_{name}" for name, expression in raw.items()))
-    typed = texts.project(", ".join((*(f"raw_{name}" for name in raw), *(_cast(column, raw) for column in COLUMNS[table]))))
-    typed.project(f"{', '.join(column.name for column in COLUMNS[table])}, {_verdict(table, mapping, raw)} AS refused_for").create(
+    typed = texts.project(", ".join((*(f"raw_{name}" for name in raw), *(_cast(column, raw) for column in columns))))
+    typed.project(f"{', '.join(column.name for column in columns)}, {_verdict(table, columns, mapping, raw)} AS refused_for").create(
         f"{table}_staged"
     )
     return list(rows.columns), csv_files
 
 
-def _raw_columns(path: Path, table: TableName, mapping: TableMapping, present: list[str], optional: Collection[str]) -> dict[str, str]:
+def _columns(table: TableName, present: Collection[str]) -> tuple[Column, ...]:
+    """The columns of a table, with the `f_` columns that the file has."""
+    if table == "baskets":
+        return COLUMNS[table]
+    features = (Column(name, "DOUBLE", "an attribute as the gateway scored it") for name in present if _FEATURE.fullmatch(name))
+    return (*COLUMNS[table], *features)
+
+
+def _raw_columns(
+    path: Path, columns: Collection[Column], mapping: TableMapping, present: list[str], optional: Collection[str]
+) -> dict[str, str]:
     """SQL expression for the text of each column; NULL if the table has no such column or the value is empty."""
     for ours, theirs in mapping.columns.items():
         if theirs not in present:
@@ -203,7 +222,7 @@ def _raw_columns(path: Path, table: TableName, mapping: TableMapping, present: l
         return f"NULLIF(trim({files.quoted(theirs)}), '')" if theirs in present else None
 
     expressions: dict[str, str] = {}
-    for column in COLUMNS[table]:
+    for column in columns:
         expression = text(column.name) or _alternative(column.name, text, mapping)
         if expression is None and column.required and column.name not in optional:
             raise HistoryError(
@@ -240,12 +259,12 @@ def _cast(column: Column, raw: Mapping[str, str]) -> str:
     return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END AS {column.name}"
 
 
-def _verdict(table: TableName, mapping: TableMapping, raw: Mapping[str, str]) -> str:
+def _verdict(table: TableName, columns: Collection[Column], mapping: TableMapping, raw: Mapping[str, str]) -> str:
     """SQL expression for the reason why a row is refused, NULL if it is used."""
     cases: list[tuple[str, str]] = []
     if mapping.cancelled_prefix and table == "baskets":
         cases.append(("cancelled", f"starts_with(basket, {files.literal(mapping.cancelled_prefix)})"))
-    for column in COLUMNS[table]:
+    for column in columns:
         if raw[column.name] == "NULL":
             continue
         if column.required:
@@ -272,33 +291,38 @@ def _count(connection: duckdb.DuckDBPyConnection, table: TableName, csv_files: i
     return RowCounts(table, used + refused.total(), used, dict(sorted(refused.items())))
 
 
-def _check_features(path: Path, present: tuple[str, ...]) -> None:
-    """Raise HistoryError unless the feature columns are complete and made by this version's feature table, or absent."""
-    if not present:
-        return
-    missing = [name for name in FEATURE_COLUMNS if name not in present]
-    unknown = [name for name in present if name not in FEATURE_COLUMNS]
-    if missing or unknown:
-        difference = (
-            f"lacks {', '.join(missing[:5])}" if missing else f"has {', '.join(unknown[:5])}, which no gateway of this version scores"
-        )
-        raise HistoryError(f"the features of {path} are not those of this version: it {difference}")
-    for stated in _stated_hashes(path) - {features.SCHEMA_HASH}:
-        raise HistoryError(f"{path}: another table of features made these rows ({stated[:16]}…); repeat the export")
+def _inputs(path: Path, present: Collection[str]) -> Inputs | None:
+    """The columns that were scored, with the schema; None if the table has none.
 
-
-def _stated_hashes(path: Path) -> set[str]:
-    """Hashes of the feature table in the SQLite files of a table, or in its sidecar; none without a sidecar."""
-    databases = [part for part in files.parts(path) if part.suffix == ".sqlite"]
-    if databases:
-        return {files.features_hash(part) for part in databases}
-    sidecar = (path if path.is_dir() else path.parent) / SIDECAR
-    if not sidecar.exists():
-        return set()
+    Raises HistoryError if the sidecar is missing or names other columns.
+    """
+    found = [name.removeprefix(FEATURE_PREFIX) for name in present if _FEATURE.fullmatch(name)]
+    if not found:
+        return None
+    sidecar, *others = _sidecars(path)
     try:
-        return {msgspec.json.decode(sidecar.read_bytes(), type=Sidecar).features_hash}
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
-        raise HistoryError(f"{sidecar} cannot be read ({str(error)[:120]})") from error
+        stated = msgspec.json.decode(_description(sidecar), type=Sidecar)
+        if any(_description(other) != _description(sidecar) for other in others):
+            raise HistoryError(f"the parts of {path} have different columns; repeat the export")
+        inputs = Inputs(parse(stated.schema), stated.columns)
+        inputs.used  # noqa: B018 - raises for a column that the schema does not have
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError, SchemaError, ColumnsError) as error:
+        raise HistoryError(f"{sidecar}, which explains the f_ columns, cannot be read ({str(error)[:300]}); repeat the export") from error
+    if missing := [name for name in inputs.columns if name not in found]:
+        raise HistoryError(f"{path} lacks {FEATURE_PREFIX}{missing[0]}, which {sidecar} names; repeat the export")
+    if unknown := [name for name in found if name not in inputs.columns]:
+        raise HistoryError(f"{path} has {FEATURE_PREFIX}{unknown[0]}, which {sidecar} does not name; repeat the export")
+    return inputs
+
+
+def _sidecars(path: Path) -> list[Path]:
+    """The SQLite files of a table, or else its history.json."""
+    databases = [part for part in files.parts(path) if part.suffix == ".sqlite"]
+    return databases or [(path if path.is_dir() else path.parent) / SIDECAR]
+
+
+def _description(sidecar: Path) -> bytes:
+    return files.description(sidecar) if sidecar.suffix == ".sqlite" else sidecar.read_bytes()
 
 
 def _in_one_line(error: duckdb.Error, memory_mb: int) -> str:

@@ -21,6 +21,7 @@ from models.propensity.loading import load_coupons, load_priors
 from models.propensity.speed import measure, synthetic_training_set
 from models.propensity.waves import HOLDOUT, WAVES, plan_waves
 from models.screen import interval_text, print_json, say, show, working
+from models.tables.coupon import INPUTS
 from models.tables.reading import read_texts
 from models.training import feature_estimators
 
@@ -70,7 +71,7 @@ def speed(
     as_json: AsJson = False,
 ) -> None:
     """Measure each estimator as ONNX on one thread: time of 1 and 64 rows, size, largest difference to the native model."""
-    compete = feature_estimators(named(which), seed=seed)
+    compete = feature_estimators(INPUTS, named(which), seed=seed)
     with working("fitting and timing every estimator"):
         found = measure(load_coupons(table, seed).data if table else synthetic_training_set(seed), compete, seed)
     if as_json:

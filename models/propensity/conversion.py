@@ -65,9 +65,9 @@ def to_onnx(fitted: Fitted, columns: int) -> bytes:
     return content
 
 
-def entry_of(model: bytes) -> ModelEntry:
-    """The manifest's entry for a model that `to_onnx` wrote."""
-    return ModelEntry(input=INPUT, output=OUTPUT, opset=OPSET, ops=tuple(sorted(operators(model))))
+def entry_of(model: bytes, columns: tuple[str, ...]) -> ModelEntry:
+    """The manifest's entry for a model that `to_onnx` wrote, with the names of its columns."""
+    return ModelEntry(input=INPUT, output=OUTPUT, opset=OPSET, ops=tuple(sorted(operators(model))), columns=columns)
 
 
 def _slim(model: ModelProto) -> None:

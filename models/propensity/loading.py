@@ -13,21 +13,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core import features
 from models.history.labels import labelled_proposals
 from models.history.reading import find_tables, open_history
+from models.inputs import Inputs
 from models.propensity.bayes import OfferBayes, fit_priors
 from models.propensity.masking import mask
 from models.propensity.training_set import TrainingError, TrainingSet, validated
 from models.report import TableReport, table_report
-from models.tables.coupon import read_coupons
+from models.tables.coupon import INPUTS, read_coupons
 from models.training import coupon_training_set
 
 
 class Loaded(NamedTuple):
-    """A training set, the table's columns as texts (n, columns) if it is the coupon table, and the counts of its rows."""
+    """A training set and its columns, the table's columns as texts (n, columns) if it is the coupon table, and the counts of its rows."""
 
     data: TrainingSet
+    inputs: Inputs
     raw: NDArray[np.str_] | None
     table: TableReport
 
@@ -35,7 +36,7 @@ class Loaded(NamedTuple):
 def load_coupons(path: Path, seed: int) -> Loaded:
     """The training set of the coupon table at `path`. Raises CouponError, TableError or TrainingError if it cannot be used."""
     history = read_coupons(path)
-    return Loaded(coupon_training_set(history, seed), history.raw, table_report(path, history))
+    return Loaded(coupon_training_set(history, seed), INPUTS, history.raw, table_report(path, history))
 
 
 def load_history(folder: Path, seed: int) -> Loaded:
@@ -43,8 +44,9 @@ def load_history(folder: Path, seed: int) -> Loaded:
     path = _interactions(folder)
     with open_history(interactions=path) as history:
         labelled = labelled_proposals(history)
+        inputs = labelled.inputs
         counted = history.row_counts_of("interactions")
-    data = TrainingSet(labelled.rows, labelled.taken, labelled.subjects, labelled.at_ms, names=features.NAMES)
+    data = TrainingSet(labelled.rows, labelled.taken, labelled.subjects, labelled.at_ms, names=inputs.columns, inputs=inputs)
     validated(data)
     table = TableReport(
         name=path.name,
@@ -53,7 +55,7 @@ def load_history(folder: Path, seed: int) -> Loaded:
         rows_used=len(labelled.taken),
         refused={**counted.refused, **labelled.left_out},
     )
-    return Loaded(data._replace(masked=mask(data.rows, seed)), None, table)
+    return Loaded(data._replace(masked=mask(data.rows, inputs, seed)), inputs, None, table)
 
 
 def load_priors(folder: Path) -> tuple[OfferBayes, ...]:
@@ -64,7 +66,7 @@ def load_priors(folder: Path) -> tuple[OfferBayes, ...]:
     with open_history(interactions=_interactions(folder)) as history:
         labelled = labelled_proposals(history)
     return tuple(
-        fit_priors(str(offer), features.NAMES, labelled.rows[of], labelled.taken[of], at_ms=int(labelled.at_ms[of].max()))
+        fit_priors(str(offer), labelled.inputs.columns, labelled.rows[of], labelled.taken[of], at_ms=int(labelled.at_ms[of].max()))
         for offer in np.unique(labelled.offers)
         for of in (labelled.offers == offer,)
     )

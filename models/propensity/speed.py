@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from gateway.core import features
-from models.export import Exported, export, synthetic
+from models.export import UNKNOWN, Exported, export
 from models.propensity.estimators import Estimator, Step, fit_estimator, no_step
 from models.propensity.masking import mask
 from models.propensity.training_set import TrainingSet
+from models.tables.coupon import INPUTS
 
 MADE_ROWS = 2_000
 MADE_PEOPLE = 200
@@ -34,20 +34,24 @@ class Speed(msgspec.Struct, frozen=True):
 
 
 def synthetic_training_set(seed: int, rows: int = MADE_ROWS) -> TrainingSet:
-    """Random situations with an outcome that depends on habit, way and weather, so that every estimator finds an effect."""
+    """Random rows of the coupon street with an outcome that depends on habit, way and weather, so that every estimator finds an effect."""
     draws = np.random.default_rng(seed)
-    columns = features.matrix(synthetic(seed, rows))
+    columns = INPUTS.drawn(seed, rows, UNKNOWN)
     names = ("visits_this_kind", "travel", "weather_rainy")
-    habit, travel, rain = (np.nan_to_num(columns[:, features.NAMES.index(name)]) for name in names)
+    habit, travel, rain = (np.nan_to_num(columns[:, INPUTS.columns.index(name)]) for name in names)
+    habit, travel = habit / 10.0, travel / 2.0  # of the order that people and streets have
     log_odds = 0.4 * habit - 0.08 * travel - 1.0 * rain + 0.5 * np.where(rain > 0, habit, 0.0)
     taken = (draws.random(rows) < 1.0 / (1.0 + np.exp(-log_odds))).astype(np.int64)
-    return TrainingSet(columns, taken, draws.integers(MADE_PEOPLE, size=rows), names=features.NAMES, masked=mask(columns, seed))
+    return TrainingSet(
+        columns, taken, draws.integers(MADE_PEOPLE, size=rows), names=INPUTS.columns, masked=mask(columns, INPUTS, seed), inputs=INPUTS
+    )
 
 
 def measure(data: TrainingSet, compete: Sequence[Estimator], seed: int, step: Step = no_step) -> tuple[Speed, ...]:
     """Figures of every estimator, fitted to all rows and exported. Raises ExportError or ScorerError if one cannot be exported."""
+    inputs = data.inputs or INPUTS
     fitted = (fit_estimator(estimator, data, seed, step) for estimator in compete)
-    return tuple(_speed(model.estimator, [export(model, seed) for _ in range(REPEATS)]) for model in fitted)
+    return tuple(_speed(model.estimator, [export(model, inputs, seed) for _ in range(REPEATS)]) for model in fitted)
 
 
 def _speed(estimator: str, exports: Sequence[Exported]) -> Speed:

@@ -18,6 +18,7 @@ from sklearn.model_selection import GroupKFold
 
 from models.arrays import Floats, Ints, Rows
 from models.errors import ModelsError
+from models.inputs import Inputs
 
 ROWS_MIN = 200  # with fewer, folds have too few rows of a class
 PEOPLE_MIN = 10
@@ -48,6 +49,7 @@ class TrainingSet(NamedTuple):
     segments: Ints | None = None
     names: tuple[str, ...] = ()
     masked: Rows | None = None
+    inputs: Inputs | None = None
 
     def take(self, index: Ints) -> TrainingSet:
         """The training set of the rows at `index`."""

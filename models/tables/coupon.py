@@ -18,15 +18,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gateway.core.features import Heading, Situation, Weather
-from gateway.core.types import OfferKind
+from gateway.adapters.schema_file import load_schema
+from gateway.core.attributes.aggregators import Value
+from models.inputs import Inputs
 from models.tables.reading import TableError, read_all, require_columns
 
 T = TypeVar("T")
 
 TARGET = "Y"
 RESPONDENT = "respondent"
-VISITS: Mapping[OfferKind, str] = {
+VISITS: Mapping[str, str] = {
     "coffee_house": "CoffeeHouse",
     "restaurant_cheap": "RestaurantLessThan20",
     "restaurant_dear": "Restaurant20To50",
@@ -44,16 +45,28 @@ RAW: tuple[str, ...] = (
     "toCoupon_GEQ25min",
     *VISITS.values(),
 )
-"""The columns of a situation; plain logistic regression gets the same ones, one-hot."""
+"""The columns that are read; plain logistic regression gets the same ones, one-hot."""
+
+INPUTS = Inputs(
+    load_schema(Path(__file__).with_name("coupon_schema.toml")),
+    (
+        *("hour", "travel", "expiry", "temperature", "weather_sunny", "weather_rainy", "weather_snowy"),
+        *("heading_nowhere_urgent", "heading_home", "heading_work"),
+        *(f"offer_{category}" for category in VISITS),
+        *(f"visits_{category}" for category in VISITS),
+        *("visits_this_kind", "noise", "air", "crowd", "context_age"),
+    ),
+)
+"""The schema of the demonstration street and the columns of its model. The table states neither noise, air nor crowd."""
 
 _PERSONAL = ("gender", "age", "maritalStatus", "education", "occupation", "income", "cartype", *VISITS.values())
 _RENAMED = {"coupon": "couponType", "car": "cartype"}  # names in the original file
 
-_HEADINGS: Mapping[str, Heading] = {"No Urgent Place": "nowhere_urgent", "Home": "home", "Work": "work"}
-_WEATHERS: Mapping[str, Weather] = {"Sunny": "sunny", "Rainy": "rainy", "Snowy": "snowy"}
+_HEADINGS: Mapping[str, str] = {"No Urgent Place": "nowhere_urgent", "Home": "home", "Work": "work"}
+_WEATHERS: Mapping[str, str] = {"Sunny": "sunny", "Rainy": "rainy", "Snowy": "snowy"}
 _HOURS = {"7AM": 7.0, "10AM": 10.0, "2PM": 14.0, "6PM": 18.0, "10PM": 22.0}
 _EXPIRY_HOURS = {"2h": 2.0, "1d": 24.0}
-_KINDS: Mapping[str, OfferKind] = {
+_KINDS: Mapping[str, str] = {
     "Coffee House": "coffee_house",
     "Restaurant(<20)": "restaurant_cheap",
     "Restaurant(20-50)": "restaurant_dear",
@@ -74,9 +87,9 @@ class _RowError(ValueError):
 
 
 class Coupons(NamedTuple):
-    """By row, (n,): situation, outcome (0/1), respondent number from 0, and RAW columns as texts, (n, len(RAW)); refused rows by reason."""
+    """By row (n, ...): columns of INPUTS, outcome 0/1, respondent number from 0, RAW columns as texts; refused rows by reason."""
 
-    situations: tuple[Situation, ...]
+    rows: NDArray[np.float32]
     taken: NDArray[np.int64]
     respondents: NDArray[np.int64]
     raw: NDArray[np.str_]
@@ -90,14 +103,14 @@ def read_coupons(path: Path) -> Coupons:
     Raises TableError if it cannot be read or lacks a column, CouponError if its respondents cannot be identified.
     """
     table = _table(path)
-    situations: list[Situation] = []
+    values: list[dict[str, Value]] = []
     used: list[int] = []
     refused: Counter[str] = Counter()
     for index, line in enumerate(table.to_dict("records")):
         row = {str(name): value if isinstance(value, str) else None for name, value in line.items()}
         try:
             _parsed(_YES, row, TARGET)
-            situations.append(_situation(row))
+            values.append(_values(row))
         except _RowError as reason:
             refused[str(reason)] += 1
         else:
@@ -105,7 +118,7 @@ def read_coupons(path: Path) -> Coupons:
     kept = table.iloc[used]
     people: NDArray[np.int64] = np.unique(kept[RESPONDENT].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
     return Coupons(
-        situations=tuple(situations),
+        rows=INPUTS.rows(values),
         taken=kept[TARGET].to_numpy(dtype=np.int64),
         respondents=people,
         raw=kept[list(RAW)].fillna("missing").to_numpy(dtype=str),
@@ -134,18 +147,20 @@ def _respondents(path: Path, table: pd.DataFrame) -> pd.Series[str]:
     return table[list(_PERSONAL)].fillna("missing").agg("\t".join, axis=1)
 
 
-def _situation(row: Mapping[str, str | None]) -> Situation:
+def _values(row: Mapping[str, str | None]) -> dict[str, Value]:
+    """Values by attribute."""
     weather = row["weather"]
-    return Situation(
-        hour=_parsed(_HOURS, row, "time"),
-        heading=_parsed(_HEADINGS, row, "destination"),
-        weather=None if weather is None else _parsed(_WEATHERS, row, "weather"),
-        temperature_c=_temperature(row),
-        offer_kind=_parsed(_KINDS, row, "couponType"),
-        expiry_hours=_parsed(_EXPIRY_HOURS, row, "expiration"),
-        travel_min=_travel_min(row),
-        visits_month={kind: _parsed(_VISITS_MONTH, row, column) for kind, column in VISITS.items() if row[column] is not None},
-    )
+    values: dict[str, Value] = {
+        "hour": _parsed(_HOURS, row, "time"),
+        "heading": _parsed(_HEADINGS, row, "destination"),
+        "weather": None if weather is None else _parsed(_WEATHERS, row, "weather"),
+        "temperature": _temperature(row),
+        "offer": _parsed(_KINDS, row, "couponType"),
+        "expiry": _parsed(_EXPIRY_HOURS, row, "expiration"),
+        "travel": _travel_min(row),
+    }
+    visits = {f"visits_{kind}": _parsed(_VISITS_MONTH, row, column) for kind, column in VISITS.items() if row[column] is not None}
+    return values | visits
 
 
 def _parsed(codes: Mapping[str, T], row: Mapping[str, str | None], column: str) -> T:

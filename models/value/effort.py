@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core import features
 from gateway.core.types import Purpose
+from models.tables.coupon import INPUTS
 from models.value.bg_nbd import ValuationError
 
 Floats = NDArray[np.float64]
@@ -25,13 +25,14 @@ REFRESH_S_MIN = 3_600.0
 REFRESH_S_MAX = 7 * 86_400.0
 CLV_QUANTILES = (0.5, 0.8)
 
-_OF_THE_PERSON = "visits_"
-_SITUATION = tuple(name for name in features.NAMES if not name.startswith(_OF_THE_PERSON))
+_NAMES = tuple(one.name for one in INPUTS.used)
+_BY_CATEGORY = tuple(one.name for one in INPUTS.attributes("between") if one.between is not None and one.between.by_category)
+_SITUATION = tuple(one.name for one in INPUTS.used if one.about != "person" and one.name not in _BY_CATEGORY)
 TIERS: tuple[tuple[str, ...], ...] = (
     _SITUATION,
-    (*_SITUATION, "visits_this_kind"),
-    features.NAMES,
-    (*features.NAMES, "journeys", "associations", "cohorts"),
+    (*_SITUATION, *_BY_CATEGORY),
+    _NAMES,
+    (*_NAMES, "journeys", "associations", "cohorts"),
 )
 """Attributes by tier: tier 0 is the situation without any attribute of the person; each further tier contains the one before."""
 

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.adapters import bundle, stored_zip
 from gateway.adapters.bundle import Draft, open_bundle, write_bundle
-from gateway.core import features
 from gateway.core.bundle import ADVICE, BundleError, LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern, PatternFile, Predictor
 from gateway.core.offers import Campaign, Offer
+from tests.kit.attributes import COLUMNS, SCHEMA
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -27,7 +27,7 @@ CAMPAIGN = Campaign(
     offers=(
         Offer(
             id="flat-white",
-            kind="coffee_house",
+            category="coffee_house",
             zones=("plaza",),
             shop="cafe",
             value_minor=90,
@@ -48,8 +48,8 @@ def model(**changes: Any) -> LoadableModel:
     draws = np.random.default_rng(0)
     made = LoadableModel(
         onnx=bytes(draws.integers(0, 256, 4_000, dtype=np.uint8)),
-        entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), calibration="isotonic"),
-        rows=draws.random((8, len(features.FEATURES))).astype(np.float32),
+        entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), columns=COLUMNS, calibration="isotonic"),
+        rows=draws.random((8, len(COLUMNS))).astype(np.float32),
         expected=draws.random(8).astype(np.float32),
     )
     return msgspec.structs.replace(made, **changes)
@@ -63,6 +63,7 @@ def draft(**changes: Any) -> Draft:
         created_at_ms=NOW_MS - 1_000,
         expires_at_ms=NOW_MS + 1_000,
         model=model(),
+        schema=SCHEMA,
         campaign=CAMPAIGN,
         metrics={"auc": 0.77},
     )

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from gateway.adapters import bundle, stored_zip
 from gateway.adapters.bundle import open_bundle, read_public_keys, write_bundle
-from gateway.core import features
 from gateway.core.bundle import BundleError
 from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, model, reason, resign, same, write_whole
+from tests.kit.attributes import COLUMNS, SCHEMA
 
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 
@@ -35,7 +35,7 @@ def test_what_was_written_is_read(path: Path) -> None:
     assert (opened.campaign, opened.manifest.metrics) == (made.campaign, made.metrics)
     assert opened.model.rows.tolist() == made.model.rows.tolist()
     assert opened.model.expected.tolist() == made.model.expected.tolist()
-    assert opened.manifest.features_hash == features.SCHEMA_HASH
+    assert (opened.schema, opened.manifest.model.columns) == (SCHEMA, COLUMNS)
     assert (opened.patterns, opened.priors) == (PATTERNS, PRIORS)
     assert not path.with_name("street.bundle.part").exists()
 
@@ -53,7 +53,7 @@ def test_the_same_draft_gives_the_same_bytes_everywhere(path: Path, tmp_path: Pa
 def test_what_history_taught_need_not_come_along(tmp_path: Path, parts: dict[str, Any]) -> None:
     made = tmp_path / "street.bundle"
     manifest = write_bundle(made, KEY, draft(**parts))
-    assert set(manifest.files) == {bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN} | {f"{name}.json" for name in parts}
+    assert set(manifest.files) == {bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN, bundle.SCHEMA} | {f"{name}.json" for name in parts}
     opened = open_bundle(made, [KEY.public_key()], NOW_MS)
     assert (opened.patterns, opened.priors) == (parts.get("patterns"), parts.get("priors"))
 
@@ -174,8 +174,8 @@ def test_what_this_gateway_is_too_old_for(path: Path) -> None:
 
 
 def test_another_feature_table_is_refused(path: Path) -> None:
-    resign(path, lambda manifest: manifest.update(features_hash="0" * 32))
-    assert reason(path) == "features_differ"
+    resign(path, lambda manifest: manifest["model"]["columns"].__setitem__(0, "minute"))
+    assert reason(path) == "bad_schema"
 
 
 @pytest.mark.parametrize(
@@ -229,11 +229,11 @@ def test_a_campaign_with_a_fault_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected", "why"),
     [
-        (np.zeros((2, 3), np.float32), np.zeros(2, np.float32), "features_differ"),
-        (np.zeros((2, len(features.FEATURES)), np.float32), np.zeros(3, np.float32), "model_broken"),
-        (np.zeros((0, len(features.FEATURES)), np.float32), np.zeros(0, np.float32), "model_broken"),
-        (np.zeros((1, len(features.FEATURES)), np.float32), np.full(1, np.nan, np.float32), "model_broken"),
-        (np.zeros((1, len(features.FEATURES)), np.float32), np.full(1, 1.5, np.float32), "model_broken"),
+        (np.zeros((2, 3), np.float32), np.zeros(2, np.float32), "model_broken"),
+        (np.zeros((2, len(COLUMNS)), np.float32), np.zeros(3, np.float32), "model_broken"),
+        (np.zeros((0, len(COLUMNS)), np.float32), np.zeros(0, np.float32), "model_broken"),
+        (np.zeros((1, len(COLUMNS)), np.float32), np.full(1, np.nan, np.float32), "model_broken"),
+        (np.zeros((1, len(COLUMNS)), np.float32), np.full(1, 1.5, np.float32), "model_broken"),
     ],
 )
 def test_parity_rows_must_fit(path: Path, rows: NDArray[np.float32], expected: NDArray[np.float32], why: str) -> None:
@@ -251,7 +251,7 @@ def test_parity_rows_are_never_unpickled(path: Path) -> None:
 
 
 def test_unknown_values_travel(tmp_path: Path) -> None:
-    rows = np.full((2, len(features.FEATURES)), np.nan, np.float32)
+    rows = np.full((2, len(COLUMNS)), np.nan, np.float32)
     made = tmp_path / "nan.bundle"
     write_bundle(made, KEY, draft(model=model(rows=rows, expected=np.array([0.25, 0.5], np.float32))))
     assert np.isnan(open_bundle(made, [KEY.public_key()], NOW_MS).model.rows).all()

@@ -62,7 +62,7 @@ PREDICTOR = (0, "predictors", 0)
     [
         (changed(PRIORS, 0, "offer", to="of-yesterday"), "not an offer of the campaign"),
         (msgspec.json.encode(PRIORS * 2), "'flat-white' occurs twice"),
-        (changed(PRIORS, *PREDICTOR, "name", to="gender"), "'gender' is not a feature"),
+        (changed(PRIORS, *PREDICTOR, "name", to="gender"), "'gender' is not a column of the model"),
         (changed(PRIORS, 0, "predictors", to=[msgspec.to_builtins(PRIORS[0].predictors[0])] * 2), "'hour' occurs twice"),
         (changed(PRIORS, *PREDICTOR, "edges", to=[17.0, 9.5]), "the edges of hour of 'flat-white' do not rise"),
         (changed(PRIORS, *PREDICTOR, "edges", to=[9.5, 9.5]), "do not rise"),

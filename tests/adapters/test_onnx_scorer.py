@@ -12,10 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError, load_scorer, operators
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.core.bundle import LoadableModel, ModelEntry
+from tests.kit.attributes import COLUMNS
 
-WIDTH = len(features.FEATURES)
+WIDTH = len(COLUMNS)
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 
 
@@ -42,7 +43,7 @@ def linear(weight: float, bias: float) -> bytes:
 
 
 def scorer(model: bytes) -> OnnxScorer:
-    return OnnxScorer(model, ModelEntry(input="rows", output="propensity", opset=17, ops=tuple(sorted(operators(model)))))
+    return OnnxScorer(model, ModelEntry(input="rows", output="propensity", opset=17, ops=tuple(sorted(operators(model))), columns=COLUMNS))
 
 
 def rows(hours: list[float]) -> NDArray[np.float32]:
@@ -100,7 +101,7 @@ def test_a_model_that_answers_beside_the_question() -> None:
 
 @pytest.mark.parametrize(
     "question",
-    [np.zeros((1, WIDTH), np.float64), np.zeros((1, WIDTH + 1), np.float32), np.zeros((limits.OFFERS_MAX + 1, WIDTH), np.float32)],
+    [np.zeros((1, WIDTH), np.float64), np.zeros((1, WIDTH + 1), np.float32), np.zeros((limits.SCORE_ROWS_MAX + 1, WIDTH), np.float32)],
 )
 def test_a_wrong_question_is_refused(question: NDArray[Any]) -> None:
     with pytest.raises(ScorerError, match="bad_scores: the rows are"):
@@ -115,7 +116,7 @@ def test_a_model_that_fails_while_running() -> None:
 
 def test_parity_is_measured_over_all_batches() -> None:
     model = scorer(linear(0.01, 0.1))
-    asked = rows([float(number % 24) for number in range(3 * limits.OFFERS_MAX + 5)])
+    asked = rows([float(number % 24) for number in range(3 * limits.SCORE_ROWS_MAX + 5)])
     expected = (0.1 + 0.01 * asked[:, 0]).astype(np.float32)
     assert model.check_parity(asked, expected) < 1e-6
     expected[-1] += 2e-5
@@ -125,7 +126,7 @@ def test_parity_is_measured_over_all_batches() -> None:
 
 
 def loadable(model: bytes, asked: NDArray[np.float32], expected: NDArray[np.float32]) -> LoadableModel:
-    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=tuple(sorted(operators(model))))
+    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=tuple(sorted(operators(model))), columns=COLUMNS)
     return LoadableModel(model, entry, asked, expected)
 
 
@@ -150,7 +151,7 @@ def test_operators_off_the_list_are_refused() -> None:
 
 def test_operators_must_be_those_that_were_signed() -> None:
     with pytest.raises(ScorerError, match="differ from those in the manifest"):
-        OnnxScorer(linear(0.0, 0.5), ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",)))
+        OnnxScorer(linear(0.0, 0.5), ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), columns=COLUMNS))
 
 
 def test_subgraphs_are_refused() -> None:
@@ -189,7 +190,7 @@ def test_what_is_no_model_is_refused(content: bytes) -> None:
 def test_the_ends_must_be_those_that_were_signed(entry: dict[str, str]) -> None:
     names = {"input": "rows", "output": "propensity"} | entry
     with pytest.raises(ScorerError, match="model_broken"):
-        OnnxScorer(linear(0.0, 0.5), ModelEntry(input=names["input"], output=names["output"], opset=17, ops=("Gemm",)))
+        OnnxScorer(linear(0.0, 0.5), ModelEntry(input=names["input"], output=names["output"], opset=17, ops=("Gemm",), columns=COLUMNS))
 
 
 def test_a_model_of_another_width_is_refused() -> None:
@@ -207,7 +208,9 @@ def test_damaged_models_are_refused_or_caught_by_parity() -> None:
         content = bytearray(model)
         content[int(draws.integers(len(content)))] ^= 1 << int(draws.integers(8))
         try:
-            OnnxScorer(bytes(content), ModelEntry(input="rows", output="propensity", opset=17, ops=("Gemm",))).check_parity(asked, expected)
+            OnnxScorer(
+                bytes(content), ModelEntry(input="rows", output="propensity", opset=17, ops=("Gemm",), columns=COLUMNS)
+            ).check_parity(asked, expected)
         except ScorerError:
             ends["refused"] += 1
         else:

@@ -74,7 +74,7 @@ def test_a_reader_does_not_migrate(tmp_path: Path, path: Path) -> None:
     gateway = Gateway(tmp_path)
     gateway.store._db.pragma("user_version", 99)
     gateway.close()
-    with pytest.raises(StoreError, match="has schema 99, this program reads 7: use the version that the gateway runs"):
+    with pytest.raises(StoreError, match="has schema 99, this program reads 8: use the version that the gateway runs"):
         Reader(path, KEY)
 
 
@@ -106,7 +106,7 @@ def test_a_purchase_belongs_to_whose_offer_was_handed_in(tmp_path: Path) -> None
     phone = Phone()
     gateway.tell(phone.consent())
     (decision,) = enter(gateway, phone).decisions.made
-    gateway.tell(purchase("till-cafe", 1, 380, kind="coffee_house", decision=decision.id), purchase("till-cafe", 2))
+    gateway.tell(purchase("till-cafe", 1, 380, category="coffee_house", decision=decision.id), purchase("till-cafe", 2))
     with gateway.reader() as reader:
         (said,) = reader.offer_facts(decision.subject)
     assert (said.kind, said.detail, said.amount_minor, said.zone, said.decision) == ("purchase", "coffee_house", 380, "cafe", decision.id)

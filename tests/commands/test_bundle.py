@@ -16,11 +16,12 @@ from gateway.adapters.bundle_store import BundleStore
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.build import build
 from gateway.commands import bundle as bundling
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.runtime import model_check
 from gateway.runtime.app import App
 from gateway.runtime.model_slot import ModelSlot
 from tests.commands.terminal import wayside
+from tests.kit.attributes import COLUMNS
 from tests.kit.bundles import STRANGER, YEAR_2026_MS, YEAR_2090_MS, make_bundle, tiny_campaign
 from tests.kit.gateways import settings_of, store_of, walk_in, write_config
 
@@ -182,7 +183,7 @@ def enter(app: App, number: int) -> str:
     return reason
 
 
-ROWS = np.zeros((2, len(features.FEATURES)), dtype=np.float32)
+ROWS = np.zeros((2, len(COLUMNS)), dtype=np.float32)
 
 
 def test_a_model_that_errs_is_silent_from_then_on(config: Path, caplog: pytest.LogCaptureFixture) -> None:

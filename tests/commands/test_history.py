@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 from gateway.build import SetupError, build
-from gateway.commands.history import Exported, Form, write
+from gateway.commands.history import Exported, Form, Site, write
 from gateway.commands.history.csv_tables import BASKETS, INTERACTIONS
-from gateway.core import features
+from gateway.core.attributes.schema import parse
 from gateway.core.types import Purpose
 from models.history.mapping import HistoryError
 from models.history.reading import History, find_tables, open_history
 from tests.commands.terminal import wayside
 from tests.core.test_engine import enter
+from tests.kit.attributes import COLUMNS, SCHEMA
 from tests.kit.bundles import make_bundle, tiny_campaign
 from tests.kit.gateways import settings_of, walk_in, write_config
 from tests.kit.street import DAY_MS, Gateway, Phone, purchase
@@ -43,7 +44,7 @@ def gateway(tmp_path: Path) -> Gateway:
         made.clock.advance(4_000)
         made.tell(phone.answer(decision.id))
         made.clock.advance(4_000)
-        made.tell(purchase("till-cafe", number, 400 + number, kind="coffee_house", decision=decision.id))
+        made.tell(purchase("till-cafe", number, 400 + number, category="coffee_house", decision=decision.id))
         made.pass_time(60_000)
         enter(made, phone)  # too soon after the last offer: silence
         made.pass_time(60_000)
@@ -52,7 +53,8 @@ def gateway(tmp_path: Path) -> Gateway:
 
 def export_as(gateway: Gateway, folder: Path, form: Form, now_ms: int | None = None) -> Exported:
     with gateway.reader() as reader:
-        return write(reader, {"cafe": "coffee_house"}, folder, now_ms or gateway.clock.now_ms(), form)
+        site = Site({"cafe": "coffee_house"}, gateway.site.plan, "Europe/Berlin")
+        return write(reader, site, folder, now_ms or gateway.clock.now_ms(), form)
 
 
 def export(gateway: Gateway, folder: Path, now_ms: int | None = None) -> tuple[Rows, Rows]:
@@ -78,7 +80,7 @@ def read(path: Path) -> Rows:
 
 def test_a_visit_with_all_that_came_of_it(gateway: Gateway, tmp_path: Path) -> None:
     interactions, baskets = export(gateway, tmp_path / "out")
-    assert tuple(interactions[0]) == INTERACTIONS
+    assert tuple(interactions[0]) == (*INTERACTIONS, *(f"f_{column}" for column in COLUMNS))
     first = interactions[0]["subject"]
     mine = [row for row in interactions if row["subject"] == first]
     assert [row["what"] for row in mine] == ["visit", "proposed", "shown", "accepted", "purchase", "visit", "silent"]
@@ -93,13 +95,13 @@ def test_a_visit_with_all_that_came_of_it(gateway: Gateway, tmp_path: Path) -> N
     assert (paid["amount_minor"], paid["kind"]) in (("400", "coffee_house"), ("402", "coffee_house"))
     (basket,) = [row for row in baskets if row["subject"] == first]
     assert tuple(basket) == BASKETS
-    assert (basket["item"], basket["quantity"], basket["amount_minor"]) == ("coffee_house", "1", paid["amount_minor"])
+    assert (basket["item"], basket["quantity"], basket["amount_minor"]) == ("coffee_house", "1.0", paid["amount_minor"])
 
 
 def test_a_proposal_carries_the_row_that_was_scored(gateway: Gateway, tmp_path: Path) -> None:
     interactions, _ = export(gateway, tmp_path / "out")
     proposed = min((row for row in interactions if row["what"] == "proposed"), key=lambda row: int(row["at_ms"]))
-    row = {name: proposed[f"f_{name}"] for name in features.NAMES}
+    row = {name: proposed[f"f_{name}"] for name in COLUMNS}
     assert (row["hour"], row["offer_coffee_house"], row["offer_bar"], row["temperature"]) == ("12.0", "1.0", "0.0", "")
     assert not any(value for other in interactions if other["what"] != "proposed" for name, value in other.items() if name.startswith("f_"))
 
@@ -108,11 +110,13 @@ def test_the_table_of_features_is_named_beside_the_rows(gateway: Gateway, tmp_pa
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "history.json").write_text('{"features_hash": "of yesterday"}', encoding="utf-8")
     export(gateway, tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "history.json").read_text("utf-8")) == {"features_hash": features.SCHEMA_HASH}
+    stated = json.loads((tmp_path / "out" / "history.json").read_text("utf-8"))
+    assert (tuple(stated["columns"]), stated["digest"], stated["timezone"]) == (COLUMNS, gateway.site.plan.digest, "Europe/Berlin")
+    assert parse(stated["schema"]) == SCHEMA
     with open_history(interactions=tmp_path / "out" / "interactions.csv") as history:  # as the workstation reads it
         assert history.row_counts_of("interactions").refused == {}
     (tmp_path / "out" / "history.json").write_text('{"features_hash": "of yesterday"}', encoding="utf-8")
-    with pytest.raises(HistoryError, match="another table of features"), open_history(interactions=tmp_path / "out" / "interactions.csv"):
+    with pytest.raises(HistoryError, match="cannot be read"), open_history(interactions=tmp_path / "out" / "interactions.csv"):
         pass
 
 
@@ -127,8 +131,10 @@ def test_the_sqlite_file_is_typed_and_its_references_hold(gateway: Gateway, tmp_
     assert query(file, "PRAGMA foreign_key_check") == []
     assert {row[5] for row in query(file, "PRAGMA table_list") if row[1] in counts} == {1}, "every table is STRICT"
     assert query(file, "SELECT DISTINCT typeof(f_hour), typeof(f_temperature) FROM features") == [("real", "null")]
-    ((stated, exported_ms, first_ms, last_ms),) = query(file, "SELECT * FROM export")
-    assert (stated, exported_ms) == (features.SCHEMA_HASH, gateway.clock.now_ms())
+    ((columns, stated, exported_ms, first_ms, last_ms),) = query(
+        file, "SELECT columns, digest, exported_at_ms, first_at_ms, last_at_ms FROM export"
+    )
+    assert (tuple(json.loads(columns)), stated, exported_ms) == (COLUMNS, gateway.site.plan.digest, gateway.clock.now_ms())
     assert query(file, "SELECT min(at_ms), max(at_ms) FROM interactions") == [(first_ms, last_ms)]
 
 
@@ -150,8 +156,8 @@ def test_both_forms_hold_the_same_rows(gateway: Gateway, tmp_path: Path) -> None
 def test_an_sqlite_file_of_other_features_is_refused(gateway: Gateway, tmp_path: Path) -> None:
     export_as(gateway, tmp_path, "sqlite")
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as database, database:
-        database.execute("UPDATE export SET features_hash = 'of yesterday'")
-    with pytest.raises(HistoryError, match="another table of features"), read_export(tmp_path):
+        database.execute("UPDATE export SET columns = '[\"hours\"]'")
+    with pytest.raises(HistoryError, match="is no column of the schema"), read_export(tmp_path):
         pass
     (tmp_path / "history.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(HistoryError, match="not an export of a gateway"), read_export(tmp_path):
@@ -175,7 +181,8 @@ def test_no_name_of_anybody_leads_back_or_to_an_earlier_export(gateway: Gateway,
     assert len(both[0]) == len(both[1]) > 4
     assert not both[0] & both[1]
     export_as(gateway, tmp_path / "c", "sqlite")
-    text = "".join((tmp_path / folder / name).read_text("utf-8") for folder in "ab" for name in ("interactions.csv", "baskets.csv"))
+    names = ("interactions.csv", "baskets.csv", "facts.jsonl")
+    text = "".join((tmp_path / folder / name).read_text("utf-8") for folder in "ab" for name in names)
     text += (tmp_path / "c" / "history.sqlite").read_text("latin-1")
     for trace in (
         *gateway.state.people.identities,
@@ -197,7 +204,10 @@ def test_who_takes_it_back_is_in_no_later_export(gateway: Gateway, tmp_path: Pat
     assert export(gateway, tmp_path / "out", gateway.clock.now_ms() + DAY_MS) == ([], [])
 
 
-@pytest.mark.parametrize(("form", "files"), [("sqlite", ["history.sqlite"]), ("csv", ["baskets.csv", "history.json", "interactions.csv"])])
+@pytest.mark.parametrize(
+    ("form", "files"),
+    [("sqlite", ["history.sqlite"]), ("csv", ["baskets.csv", "facts.jsonl", "history.json", "interactions.csv"])],
+)
 def test_files_are_private_and_complete(gateway: Gateway, tmp_path: Path, form: Form, files: list[str]) -> None:
     exported = export_as(gateway, tmp_path / "out", form)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files

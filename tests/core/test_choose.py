@@ -13,17 +13,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gateway.core import context as contexts
-from gateway.core import features
 from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
-from gateway.core.policy.choose import Scorer, decide, situation
+from gateway.core.policy.choose import Scorer, decide, read_request
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import REASONS, DecisionRequest
 from gateway.core.types import Occasion
+from tests.kit.attributes import COLUMNS, KINDS
 from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
-PERSON = contexts.with_consent(None, "s1", Phone().consent(visits_month={"bar": 2.0}), (), NOON_MS)
-KINDS = features.KINDS
+PERSON = contexts.with_consent(None, "s1", Phone().consent(told={"visits_month_bar": 2.0}), (), NOON_MS, make_site().plan.history)
 
 
 def at(offers: Campaign, zone: str = "cafe", occasion: Occasion = "entered", now_ms: int = NOON_MS) -> DecisionRequest:
@@ -36,7 +35,7 @@ def decided(offers: Campaign, scorer: Scorer | None = None, zone: str = "cafe") 
 
 def by_kind(**values: int) -> list[Any]:
     """One offer of each kind with that margin, all at the cafe's door."""
-    return [offer(kind.replace("_", "-"), kind=kind, value_minor=value, zones=("cafe",)) for kind, value in values.items()]
+    return [offer(kind.replace("_", "-"), category=kind, value_minor=value, zones=("cafe",)) for kind, value in values.items()]
 
 
 class RowScorer:
@@ -111,8 +110,8 @@ def test_nonsense_from_a_model_chooses_nothing(nonsense: float) -> None:
 def test_the_model_is_asked_once_and_only_of_open_offers() -> None:
     scorer = TableScorer()
     made = decided(campaign(), scorer, "station")
-    assert [rows.shape for rows in scorer.asked] == [(2, len(features.FEATURES))]
-    asked = [KINDS[int(np.argmax(row[[features.NAMES.index(f"offer_{kind}") for kind in KINDS]]))] for row in scorer.asked[0]]
+    assert [rows.shape for rows in scorer.asked] == [(2, len(COLUMNS))]
+    asked = [KINDS[int(np.argmax(row[[COLUMNS.index(f"offer_{kind}") for kind in KINDS]]))] for row in scorer.asked[0]]
     assert asked == ["coffee_house", "bar"]
     assert {candidate.offer: candidate.reason for candidate in made.candidates}["second-cup"] == "not_here"
 
@@ -142,18 +141,27 @@ def test_what_the_model_saw_is_written_down() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Decision) == made
 
 
-# --- the situation ---------------------------------------------------------------------------------------
+# --- what the model reads --------------------------------------------------------------------------------
 
 
-def test_the_situation_is_read_off_the_context() -> None:
+def row(request: DecisionRequest, here: ZoneContext | None = None, offer_at: int = 0) -> dict[str, float]:
+    """Column -> value of one offer of the campaign."""
+    plan = request.site.plan
+    return dict(zip(COLUMNS, plan.matrix(read_request(request, here or ZoneContext()), [offer_at])[0].tolist(), strict=True))
+
+
+def test_the_row_is_read_from_the_context() -> None:
     here = ZoneContext({"temperature": (8.5, NOON_MS), "precipitation": (1.0, NOON_MS)})
-    (_, happy_hour, _) = campaign().offers
-    seen = situation(at(campaign(), "station", now_ms=berlin_ms(2026, 6, 10, 17, 30)), here, happy_hour)
-    assert (seen.hour, seen.heading, seen.weather, seen.temperature_c) == (17.5, "home", None, None), "readings of noon are stale"
-    seen = situation(at(campaign(), "station"), here, happy_hour)
-    assert (seen.hour, seen.heading, seen.weather, seen.temperature_c) == (12.0, "nowhere_urgent", "rainy", 8.5)
-    assert seen.travel_min == pytest.approx(3.0), "240 m at 80 m a minute"
-    assert (seen.offer_kind, seen.expiry_hours, seen.visits_month) == ("bar", 24.0, {"bar": 2.0})
+    late = row(at(campaign(), "station", now_ms=berlin_ms(2026, 6, 10, 17, 30)), here, 1)
+    assert (late["hour"], late["heading_home"]) == (17.5, 1.0)
+    assert math.isnan(late["weather_rainy"]), "readings of noon are outdated"
+    assert math.isnan(late["temperature"])
+    noon = row(at(campaign(), "station"), here, 1)
+    assert (noon["hour"], noon["heading_nowhere_urgent"], noon["weather_rainy"], noon["temperature"]) == (12.0, 1.0, 1.0, 8.5)
+    assert noon["travel"] == pytest.approx(3.0), "240 m at 80 m a minute"
+    assert (noon["offer_bar"], noon["offer_coffee_house"], noon["expiry"]) == (1.0, 0.0, 24.0)
+    assert (noon["visits_bar"], noon["visits_this_kind"]) == (2.0, 2.0)
+    assert math.isnan(noon["visits_coffee_house"])
 
 
 @pytest.mark.parametrize(
@@ -161,12 +169,11 @@ def test_the_situation_is_read_off_the_context() -> None:
     [("station", 10, "work"), ("station", 11, "nowhere_urgent"), ("station", 16, "home"), ("cafe", 8, "nowhere_urgent")],
 )
 def test_in_a_transit_hall_people_are_bound_somewhere(zone: str, hour: int, heading: str) -> None:
-    assert situation(at(campaign(), zone, now_ms=berlin_ms(2026, 6, 10, hour)), ZoneContext(), offer()).heading == heading
+    assert row(at(campaign(), zone, now_ms=berlin_ms(2026, 6, 10, hour)))[f"heading_{heading}"] == 1.0
 
 
-def test_how_far_an_unknown_shop_is_is_unknown() -> None:
-    seen = situation(at(campaign(offer(shop="far-away"))), ZoneContext(), offer(shop="far-away"))
-    assert math.isnan(seen.travel_min)
+def test_the_way_to_an_unknown_shop_is_unknown() -> None:
+    assert math.isnan(row(at(campaign(offer(shop="far-away"))))["travel"])
 
 
 # --- whatever the campaign -------------------------------------------------------------------------------
@@ -184,7 +191,7 @@ def test_every_candidate_has_one_reason_and_the_best_open_one_is_chosen(
     drawn: list[tuple[Any, int, str, bool]], propensities: dict[Any, float], zone: str, cost: float
 ) -> None:
     offers = [
-        offer(f"o{n}", kind=kind, value_minor=value, zones=(where,), occasions=("entered",) if enters else ("dwelled",))
+        offer(f"o{n}", category=kind, value_minor=value, zones=(where,), occasions=("entered",) if enters else ("dwelled",))
         for n, (kind, value, where, enters) in enumerate(drawn)
     ]
     scorer = TableScorer(propensities)

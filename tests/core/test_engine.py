@@ -9,12 +9,12 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.context import READING_MS_MAX
-from gateway.core.features import NAMES
 from gateway.core.presence import PresenceRules
 from gateway.core.privacy import CounterKey
 from gateway.core.records import CellCount, GatewayHealth
 from gateway.core.state import Changes
 from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
+from tests.kit.attributes import COLUMNS
 from tests.kit.street import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
@@ -40,7 +40,7 @@ def offered(gateway: Gateway, phone: Phone) -> str:
 def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
     phone = Phone()
     gateway.tell(TimePassed())
-    yes = gateway.tell(phone.consent(visits_month={"bar": 2.0}))
+    yes = gateway.tell(phone.consent(told={"visits_month_bar": 2.0}))
     assert yes.totals == {"kept": 1, "facts": 1}
     arrived = enter(gateway, phone)
     (transition,), (decision,), (trigger,) = arrived.visits.transitions, arrived.decisions.made, arrived.decisions.triggers
@@ -55,7 +55,7 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
         told = gateway.tell(phone.answer(decision.id, kind))
         assert told.counts.cells == {CounterKey("cafe", "flat-white", kind): 1}
     assert gateway.decision(decision.id) == (decision, "accepted")
-    gateway.tell(purchase("till-cafe", 1, kind="coffee_house", decision=decision.id))
+    gateway.tell(purchase("till-cafe", 1, category="coffee_house", decision=decision.id))
     gateway.tell(phone.answer(decision.id, "redeemed"))
 
     stops = gateway.pass_time(HOUR_MS)
@@ -151,7 +151,7 @@ def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> 
     gateway.pass_time(40_000)
     context = gateway.store.context(subject)
     assert context is not None
-    assert context.visits == {}
+    assert context.history == {}
     enter(gateway, phone)
     for _ in range(4):
         gateway.pass_time(20_000)
@@ -159,7 +159,8 @@ def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> 
     gateway.restart()
     context = gateway.store.context(subject)
     assert context is not None
-    assert {kind: rate.per_month for kind, rate in context.visits.items()} == {"coffee_house": 1.0}
+    values = gateway.site.plan.history.read(context.history, context.purposes, gateway.clock.now_ms())
+    assert values["visits_coffee_house"] == pytest.approx(1.0, abs=1e-4)
 
 
 def test_dwelling_is_an_occasion_of_its_own(tmp_path: Path) -> None:
@@ -274,14 +275,14 @@ def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gate
     gateway.tell(Reading("sensor-cafe", "temperature", 21.0), Count("sensor-cafe", "people", 7))
     gateway.tell((first := Phone()).consent())
     (decision,) = enter(gateway, first).decisions.made
-    features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
+    features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (21.0, 1.0)
 
     gateway.clock.advance(READING_MS_MAX)
     gateway.tell(Reading("weather-1", "temperature", 5.0))
     gateway.tell((second := Phone("phone-0002")).consent())
     (decision,) = enter(gateway, second).decisions.made
-    features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
+    features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (5.0, None), "the cafe's sensor has been silent for too long"
 
 
@@ -294,7 +295,7 @@ def test_the_model_hears_of_noise_air_and_crowd(gateway: Gateway) -> None:
     gateway.clock.advance(60_000)
     gateway.tell((phone := Phone()).consent())
     (decision,) = enter(gateway, phone).decisions.made
-    features = dict(zip(NAMES, decision.candidates[0].features, strict=True))
+    features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
     assert (features["noise"], features["air"]) == (71.0, 8.0)
     assert features["crowd"] == pytest.approx(720.0)
     assert features["context_age"] == pytest.approx(1.0, abs=0.1)
@@ -371,5 +372,5 @@ def test_caps_outlive_a_restart_and_end_with_the_local_day(gateway: Gateway) -> 
 
 
 def test_purchases_are_kept_by_zone(gateway: Gateway) -> None:
-    gateway.tell(purchase("till-bar", 1, 990, kind="bar"))
-    assert [row[1:] for row in gateway.rows("facts")] == [("purchase", NOON_MS, None, "bar", None, "bar", 990)]
+    gateway.tell(purchase("till-bar", 1, 990, category="bar"))
+    assert [row[1:] for row in gateway.rows("facts")] == [("purchase", NOON_MS, None, "bar", None, "bar", 990, None)]

@@ -90,7 +90,7 @@ def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
 
 def test_a_withdrawal_forgets(gateway: Gateway) -> None:
     phone, other = Phone(), Phone("phone-0002")
-    gateway.tell(phone.consent(visits_month={"bar": 3.0}), other.consent())
+    gateway.tell(phone.consent(told={"visits_month_bar": 3.0}), other.consent())
     subject = gateway.state.people.identities[phone.device]
     code = enter(gateway, phone).decisions.triggers[0].id
     enter(gateway, other, "scan-bar")

@@ -81,7 +81,7 @@ def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway
 
 def test_a_context_is_the_same_from_the_cache_and_from_the_disk(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(visits_month={"bar": 2.0}))
+    gateway.tell(phone.consent(told={"visits_month_bar": 2.0}))
     subject = gateway.state.people.identities[phone.device]
     for anchor, answer in (("scan-cafe", "dismissed"), ("scan-bar", "redeemed")):
         code = enter(gateway, phone, anchor).decisions.triggers[0].id
@@ -201,12 +201,14 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
 def day(people: int) -> list[tuple[int, list[Observation]]]:
     """(ms to wait, batch): people say yes, come, stay, answer what they cannot have seen, and some say no."""
     phones = [Phone(f"phone-{number:04d}") for number in range(people)]
-    batches: list[tuple[int, list[Observation]]] = [(0, [phone.consent(visits_month={"bar": 1.5}) for phone in phones])]
+    batches: list[tuple[int, list[Observation]]] = [(0, [phone.consent(told={"visits_month_bar": 1.5}) for phone in phones])]
     for minute in range(6):
         for index, phone in enumerate(phones):
             anchor = ("scan-cafe", "scan-bar", "scan-station")[(index + minute) % 3]
             batches.append((700, [phone.near(anchor, -55.0 - index), phone.near(anchor), phone.at(10.0 * index)]))
-        batches.append((9_000, [purchase("till-bar", minute, kind="bar"), Reading("weather-1", "precipitation", minute / 4), TimePassed()]))
+        batches.append(
+            (9_000, [purchase("till-bar", minute, category="bar"), Reading("weather-1", "precipitation", minute / 4), TimePassed()])
+        )
     batches.append((40_000, [phones[0].withdrawal(), TimePassed(), *(phone.consent(("presence",)) for phone in phones[1:3])]))
     batches.append((HOUR_MS, [TimePassed()]))
     return batches

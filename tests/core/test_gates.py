@@ -38,7 +38,7 @@ NO_LIMITS: dict[str, Any] = {"quiet_from": 0, "quiet_until": 0, "gap_s_min": 0, 
 
 def person(*contacts: tuple[str, int, AnswerKind | None], purposes: tuple[Purpose, ...] = ("presence", "offers")) -> SubjectContext:
     """Somebody who was proposed these offers: (offer, at_ms, answer)."""
-    made = contexts.with_consent(None, "s1", Phone().consent(purposes), (), NOON_MS - 30 * DAY_MS)
+    made = contexts.with_consent(None, "s1", Phone().consent(purposes), (), NOON_MS - 30 * DAY_MS, make_site().plan.history)
     return msgspec.structs.replace(made, contacts=tuple(Contact(f"d{n}", *contact) for n, contact in enumerate(contacts)))
 
 

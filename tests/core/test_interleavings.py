@@ -28,7 +28,11 @@ STREET = make_site(
     campaign=campaign(
         *(
             offer(
-                f"o-{kind}", kind=kind, zones=("cafe", "bar", "station", "square"), occasions=("entered", "dwelled"), per_person_day_max=2
+                f"o-{kind}",
+                category=kind,
+                zones=("cafe", "bar", "station", "square"),
+                occasions=("entered", "dwelled"),
+                per_person_day_max=2,
             )
             for kind in ("coffee_house", "bar", "carry_away")
         ),

@@ -1,4 +1,4 @@
-"""Distances, headings, the wall clock, and campaigns that contradict themselves."""
+"""Distances, the wall clock, and campaigns that contradict themselves."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ import msgspec
 import pytest
 
 from gateway.core.offers import Campaign
-from gateway.core.site import Zone, distance_m, heading, local, travel_min
+from gateway.core.site import distance_m, local
 from tests.kit.street import BERLIN, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, ZONES, ManualClock, berlin_ms, campaign, offer
 
 CAFE, BAR, STATION, SQUARE = ZONES
-
-
-def test_the_crow_walks_eighty_metres_a_minute() -> None:
-    assert travel_min(CAFE, BAR) == travel_min(BAR, CAFE) == 2.0
-    assert travel_min(CAFE, CAFE) == 0.0
-    assert travel_min(Zone("a", x_m=30.0, y_m=40.0), Zone("b", x_m=-30.0, y_m=-40.0)) == pytest.approx(100.0 / 80.0)
 
 
 def test_distance_on_the_ground() -> None:
@@ -25,14 +19,6 @@ def test_distance_on_the_ground() -> None:
     assert distance_m(SQUARE, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG) == 0.0
     assert distance_m(SQUARE, 52.521, 13.406) == pytest.approx(130.23, rel=1e-3)
     assert distance_m(CAFE, 52.521, 13.406) is None
-
-
-@pytest.mark.parametrize(
-    ("hour", "bound"), [(0.0, "work"), (10.99, "work"), (11.0, "nowhere_urgent"), (15.99, "nowhere_urgent"), (16.0, "home"), (23.9, "home")]
-)
-def test_where_people_are_bound(hour: float, bound: str) -> None:
-    assert heading(STATION, hour) == bound
-    assert heading(CAFE, hour) == "nowhere_urgent"
 
 
 def test_the_wall_clock_knows_the_season() -> None:

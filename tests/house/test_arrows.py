@@ -99,14 +99,14 @@ ROOMS: tuple[Room, ...] = (
     # running gateway's adapter acknowledges after its commit, which needs paho itself.
     Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt"), modules_min=10),
     # The one command that writes a plain SQLite file; nothing else may import the library for it, which is optional.
-    Room("gateway.commands.history.sqlite_file", 1, (), ("sqlite_utils",), modules_min=1),
+    Room("gateway.commands.history.sqlite_file", 1, (), ("msgspec", "sqlite_utils"), modules_min=1),
     Room("gateway", 1, (), DEVICE),
     Room(
         "models",
         1,
         (
+            "gateway.core.attributes",
             "gateway.core.bundle",
-            "gateway.core.features",
             "gateway.core.learned",
             "gateway.core.limits",
             "gateway.core.offers",
@@ -114,6 +114,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.types",
             "gateway.adapters.bundle",
             "gateway.adapters.onnx_scorer",
+            "gateway.adapters.schema_file",
         ),
         ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),

@@ -24,7 +24,7 @@ import pydantic
 import pytest
 
 from gateway.config import Config
-from tests.house import reasons, settings, tree
+from tests.house import reasons, schema_reference, settings, tree
 
 RUN = frozenset({"python", "sh", "bash", "console"})
 BLOCKS_RUN_MIN = 3
@@ -169,7 +169,7 @@ def test_every_setting_is_documented() -> None:
     assert expected in told, f"gateway/README.md should hold this table (python -m tests.house.settings):\n{expected}"
 
 
-@pytest.mark.parametrize("table", [reasons.decisions, reasons.discards])
+@pytest.mark.parametrize("table", [reasons.decisions, reasons.discards, schema_reference.reference])
 def test_every_reason_is_documented(table: Callable[[], str]) -> None:
     expected = table()
     assert len(expected.splitlines()) > 10, "hardly any reason was found"

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 
 from gateway.adapters.bundle import Draft, public_key_line, write_bundle
 from gateway.adapters.onnx_scorer import OnnxScorer
-from gateway.core import features
 from gateway.core.bundle import LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign, Offer, Policy
+from tests.kit.attributes import COLUMNS, SCHEMA
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -34,7 +34,7 @@ def tiny_campaign(**policy: object) -> Campaign:
     rules: dict[str, object] = {"per_person_day_max": 60, "gap_s_min": 0, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
     offer = Offer(
         id="flat-white",
-        kind="coffee_house",
+        category="coffee_house",
         zones=("plaza",),
         shop="cafe",
         value_minor=500,
@@ -59,7 +59,7 @@ def tiny_model() -> tuple[bytes, ModelEntry]:
         nodes_treeids=[0, 0, 0],
         nodes_nodeids=[0, 1, 2],
         nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
-        nodes_featureids=[features.NAMES.index("travel"), 0, 0],
+        nodes_featureids=[COLUMNS.index("travel"), 0, 0],
         nodes_values=[NEAR_MIN, 0.0, 0.0],
         nodes_truenodeids=[1, 0, 0],
         nodes_falsenodeids=[2, 0, 0],
@@ -72,13 +72,13 @@ def tiny_model() -> tuple[bytes, ModelEntry]:
     graph = helper.make_graph(
         [tree, helper.make_node("Sigmoid", ["log_odds"], ["propensity"])],
         "tiny",
-        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, len(features.FEATURES)])],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, len(COLUMNS)])],
         [helper.make_tensor_value_info("propensity", TensorProto.FLOAT, [None, 1])],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
     ops = ("Sigmoid", "ai.onnx.ml.TreeEnsembleRegressor")
-    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=ops, calibration="none")
+    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=ops, columns=COLUMNS, calibration="none")
     return model, entry
 
 
@@ -96,7 +96,7 @@ def make_bundle(
 ) -> BundleFiles:
     """A bundle that opens (if it is signed by KEY) beside the file of the one trusted key; `expected` makes the model's answers wrong."""
     model, entry = tiny_model()
-    rows = np.random.default_rng(0).uniform(0.0, 2 * NEAR_MIN, (16, len(features.FEATURES))).astype(np.float32)
+    rows = np.random.default_rng(0).uniform(0.0, 2 * NEAR_MIN, (16, len(COLUMNS))).astype(np.float32)
     answers = OnnxScorer(model, entry).score(rows)
     draft = Draft(
         name=name,
@@ -104,6 +104,7 @@ def make_bundle(
         created_at_ms=YEAR_2026_MS,
         expires_at_ms=expires_at_ms,
         model=LoadableModel(model, entry, rows, answers if expected is None else (answers * np.float32(expected)).astype(np.float32)),
+        schema=SCHEMA,
         campaign=campaign or tiny_campaign(),
         metrics={},
         patterns=patterns,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gateway.adapters.aes import Aes
 from gateway.adapters.store import Store
 from gateway.adapters.store.reader import Reader
-from gateway.core import engine, features
+from gateway.core import engine
 from gateway.core.geometry import METRES_PER_DEGREE
 from gateway.core.offers import Campaign, Offer, Policy
 from gateway.core.policy.choose import Scorer
@@ -34,7 +34,6 @@ from gateway.core.types import (
     Consent,
     Envelope,
     Observation,
-    OfferKind,
     Position,
     Purchase,
     Purpose,
@@ -42,6 +41,7 @@ from gateway.core.types import (
     TimePassed,
 )
 from gateway.core.unit_of_work import Draw
+from tests.kit.attributes import COLUMNS, KINDS, SCHEMA
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_MS = 3_600_000
@@ -75,7 +75,7 @@ ZONES: tuple[Zone, ...] = (
 def offer(id_: str = "flat-white", **changes: Any) -> Offer:
     """An offer of the cafe, proposed at its door; `changes` are fields of Offer."""
     fields: dict[str, Any] = {
-        "kind": "coffee_house",
+        "category": "coffee_house",
         "zones": ("cafe", "square", "station"),
         "shop": "cafe",
         "value_minor": 500,
@@ -89,7 +89,7 @@ def offer(id_: str = "flat-white", **changes: Any) -> Offer:
 
 OFFERS: tuple[Offer, ...] = (
     offer(),
-    offer("happy-hour", kind="bar", zones=("bar", "station"), shop="bar", value_minor=800, expiry_hours=24.0, title="Two for one"),
+    offer("happy-hour", category="bar", zones=("bar", "station"), shop="bar", value_minor=800, expiry_hours=24.0, title="Two for one"),
     offer("second-cup", zones=("cafe",), value_minor=300, occasions=("dwelled",), title="The second cup is ours"),
 )
 
@@ -110,6 +110,8 @@ def make_site(**changes: Any) -> Site:
         "devices": {"till-cafe": "cafe", "till-bar": "bar", "sensor-cafe": "cafe", "weather-1": "*"},
         "presence": PresenceRules(),
         "campaign": campaign(),
+        "schema": SCHEMA,
+        "columns": COLUMNS,
         "window_ms": HOUR_MS,
         "clock_floor_ms": berlin_ms(2026, 1, 1),
     }
@@ -155,7 +157,7 @@ def seeded_draw(seed: int = 1) -> Draw:
 class TableScorer:
     """A fixed propensity for all, or by kind of offer; None is a model that is missing. `asked` keeps every matrix."""
 
-    def __init__(self, propensity: float | Mapping[OfferKind, float] | None = 0.5, version: str = "table-1") -> None:
+    def __init__(self, propensity: float | Mapping[str, float] | None = 0.5, version: str = "table-1") -> None:
         self.propensity = propensity
         self.version = version
         self.asked: list[NDArray[np.float32]] = []
@@ -171,8 +173,8 @@ class TableScorer:
         return np.asarray(scores, dtype=np.float32)
 
 
-def _kind(row: NDArray[np.float32]) -> OfferKind:
-    return next((kind for kind in features.KINDS if row[features.NAMES.index(f"offer_{kind}")] == 1.0), "other")
+def _kind(row: NDArray[np.float32]) -> str:
+    return next((kind for kind in KINDS if row[COLUMNS.index(f"offer_{kind}")] == 1.0), "other")
 
 
 # --- people and tills ------------------------------------------------------------------------------------

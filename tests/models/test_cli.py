@@ -15,11 +15,11 @@ import pytest
 import typer
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
-from gateway.core import features
 from models import cli
 from models.patterns.valuation import encode_pattern_file, value_rules
 from models.propensity import boosting
 from models.propensity.bayes import fit_priors
+from models.tables.coupon import INPUTS
 from tests.models import tables
 from tests.models.patterns.toy import rule
 
@@ -92,9 +92,9 @@ def test_patterns_and_priors_are_bundled(
     patterns, priors, made, pub = (tmp_path / name for name in ("patterns.json", "priors.json", "street.bundle", "k.pub"))
     patterns.write_bytes(encode_pattern_file(value_rules([rule()], {"b": 500.0}).kept))
     draws = np.random.default_rng(3)
-    rows = draws.random((60, len(features.NAMES))).astype(np.float32)
+    rows = draws.random((60, len(INPUTS.columns))).astype(np.float32)
     rows[::4, 2] = np.nan
-    start = fit_priors("flat-white", features.NAMES, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
+    start = fit_priors("flat-white", INPUTS.columns, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
     priors.write_bytes(msgspec.json.encode((start,)))
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
     command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--out", made)

@@ -13,12 +13,13 @@ import numpy as np
 
 from firmware_sim import scenario as scenarios
 from firmware_sim.scenario import Scenario
-from gateway.core import features, limits
+from gateway.core import limits
 from gateway.core.offers import Campaign, Policy
 from gateway.core.presence import PresenceRules
 from gateway.core.site import Site, Zone
 from gateway.decoders.registry import load
 from gateway.runtime.router import Router
+from tests.kit.attributes import COLUMNS, SCHEMA
 from tests.kit.street import BERLIN, HOUR_MS, berlin_ms, offer
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ CAMPAIGN = Campaign(
         offer("cake", zones=("cafe",), value_minor=300, occasions=("dwelled",)),
         offer(
             "lunch",
-            kind="restaurant_dear",
+            category="restaurant_dear",
             zones=("plaza", "bistro", "arcade", "cafe"),
             shop="bistro",
             value_minor=1_200,
@@ -134,6 +135,8 @@ def site(scene: Scenario, cadence_s: int = CADENCE_S) -> Site:
         devices={"weather-1": "*", "e375cf000001": "cafe", **{till.device: till.zone for till in scene.tills}},
         presence=rules,
         campaign=CAMPAIGN,
+        schema=SCHEMA,
+        columns=COLUMNS,
         window_ms=WINDOW_MS,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
     )
@@ -155,7 +158,7 @@ class HabitScorer:
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """See `gateway.core.policy.choose.Scorer`."""
-        visits = np.nan_to_num(rows[:, features.NAMES.index("visits_this_kind")])
-        travel = np.nan_to_num(rows[:, features.NAMES.index("travel")])
+        visits = np.nan_to_num(rows[:, COLUMNS.index("visits_this_kind")])
+        travel = np.nan_to_num(rows[:, COLUMNS.index("travel")])
         odds = 0.3 * visits - 0.1 * travel - 0.5
         return (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)

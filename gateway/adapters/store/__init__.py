@@ -18,6 +18,7 @@ from gateway.adapters.store.counts import CountsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
+from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.table import Hasher, Table
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from gateway.core.site import Cuts
     from gateway.core.types import Envelope
 
-TABLES = ("contexts", "keys", "presences", "visits", "facts", "decisions", "withdrawals", "triggers", "outbox", "dead_letters")
+TABLES = ("contexts", "keys", "presences", "visits", "history", "facts", "decisions", "withdrawals", "triggers", "outbox", "dead_letters")
 
 
 class Store:
@@ -56,6 +57,7 @@ class Store:
         self.people = PeopleTable(self._db)
         self.facts = FactsTable(self._db, hasher)
         self.visits = VisitsTable(self._db)
+        self.history = HistoryTable(self._db)
         self.decisions = DecisionsTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
@@ -64,6 +66,7 @@ class Store:
             "people": self.people,
             "facts": self.facts,
             "visits": self.visits,
+            "history": self.history,
             "decisions": self.decisions,
             "counts": self.counts,
             "sensors": Table(self._db),
@@ -144,13 +147,14 @@ class Store:
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
         if context is None:
-            for table in (self.facts, self.decisions, self.visits, self.people):  # facts look their decisions up
+            for table in (self.facts, self.decisions, self.visits, self.history, self.people):  # facts look their decisions up
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):
             self.decisions.withhold(subject)
         if not may_be_remembered(context.purposes):
             self.visits.forget_ended(subject)
+            self.history.forget(subject)
 
     # --- triggers, outbox, dead letters ----------------------------------------------------------------------
 

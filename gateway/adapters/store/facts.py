@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gateway.adapters.store.table import Hasher, Table
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class FactsTable(Table):
     def save(self, changes: FactsChanges) -> None:
         """Write facts and withdrawals."""
         self._db.executemany(
-            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     self._hasher.envelope(row.envelope),
@@ -44,6 +46,7 @@ class FactsTable(Table):
                     row.decision,
                     row.detail,
                     row.amount_minor,
+                    msgspec.msgpack.encode(row.items) if row.items else None,
                 )
                 for row in changes.rows.values()
             ],

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from gateway.adapters.store import database
+from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
 from gateway.core.state import Visit
+from gateway.core.types import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _DECISION = msgspec.msgpack.Decoder(Decision)
+_BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
+_ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
 
 
 class OfferFact(NamedTuple):
@@ -38,6 +42,7 @@ class OfferFact(NamedTuple):
     decision: str
     detail: str
     amount_minor: int | None
+    items: tuple[Item, ...] = ()
 
 
 class Reader:
@@ -93,14 +98,19 @@ class Reader:
     def offer_facts(self, subject: str) -> Iterator[OfferFact]:
         """The subject's answers, and the purchases in which an offer to the subject was redeemed, oldest first."""
         return (
-            OfferFact(*row)
+            OfferFact._make((*row[:-1], () if row[-1] is None else _ITEMS.decode(row[-1])))
             for row in self._rows(
-                "SELECT facts.at_ms, decisions.subject, facts.kind, facts.zone, decisions.id, facts.detail, facts.amount_minor "
+                "SELECT facts.at_ms, decisions.subject, facts.kind, facts.zone, decisions.id, facts.detail, facts.amount_minor, items "
                 "FROM decisions JOIN facts ON facts.decision = decisions.id "
                 "WHERE decisions.subject = ? AND facts.kind IN ('answer', 'purchase') ORDER BY facts.at_ms",
                 (subject,),
             )
         )
+
+    def history(self, subject: str) -> Iterator[LogRow]:
+        """The person's history log, in the order in which the facts were folded."""
+        sql = "SELECT subject, number, at_ms, body FROM history WHERE subject = ? ORDER BY number"
+        return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         return iter(self._db.execute(sql, values))

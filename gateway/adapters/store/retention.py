@@ -16,6 +16,7 @@ OUTDATED: dict[str, tuple[str, str]] = {
     "decisions": ("at_ms", "id"),
     "facts": ("at_ms", "envelope"),
     "withdrawals": ("at_ms", "start"),
+    "history": ("at_ms", "subject, number"),
 }
 """Table -> the column that its age is counted from, and its key; in the order of `Cuts`."""
 

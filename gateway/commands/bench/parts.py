@@ -14,7 +14,7 @@ import msgspec
 from gateway.adapters.store import Store
 from gateway.build import build_site, model_slot, open_config_bundle
 from gateway.core import engine
-from gateway.core.context import SubjectContext, VisitRate, ZoneContext
+from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import DecisionRequest
 from gateway.core.types import Consent, Envelope, Message, Observation, Purchase, Sighting
@@ -123,12 +123,12 @@ def folding(config: Config) -> dict[str, list[float]]:
 
 
 def deciding(config: Config) -> list[float]:
-    """µs per decision: gates, features, one ONNX call for all open offers, ranking."""
+    """µs per decision: gates, attributes, one ONNX call for all open offers, ranking."""
     bundle = open_config_bundle(config, NOW_MS)
     site = build_site(config, bundle)
     scorer = model_slot(config, bundle)
     zone = site.campaign.offers[0].zones[0]
-    subject = SubjectContext("s", "d", ("presence", "offers"), "b", 0, 1, NOW_MS, visits={"coffee_house": VisitRate(4.0, NOW_MS)})
+    subject = SubjectContext("s", "d", ("presence", "offers"), "b", 0, 1, NOW_MS)
     request = DecisionRequest(subject, zone, "entered", NOW_MS, site)
     here = ZoneContext({"temperature": (12.0, NOW_MS), "precipitation": (0.0, NOW_MS)})
     return _timed(lambda: decide(request, here, scorer, "bench.0"), 1)

@@ -3,25 +3,26 @@
 Subjects, decisions and purchases have pseudonyms of this export (see `rows.py`), so ids of two exports cannot be joined. Times can be:
 two exports of the same days hold the same times, and an export is personal data for as long as it exists.
 
-`wayside-models history` reads both forms. Both state the hash of the feature table behind the feature columns, so that no model learns
-from columns with another meaning.
+`wayside-models history` reads both forms. Both state schema and columns of the scored values, so that no model learns
+from columns with another meaning, and both have the history log, from which attributes at a past decision are worked out again.
 """
 
 from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 import typer
 
 from gateway.adapters.clock import SystemClock
-from gateway.build import open_reader
+from gateway.build import EXPIRY_UNCHECKED, open_config_bundle, open_reader
 from gateway.commands.history.csv_tables import write_csv
-from gateway.commands.history.rows import Totals, counted, read_people
+from gateway.commands.history.rows import Description, Totals, counted, read_people
 from gateway.commands.history.sqlite_file import write_sqlite
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, command_app, guarded, load
+from gateway.core.attributes.read import ReadPlan
 
 if TYPE_CHECKING:
     from gateway.adapters.store.reader import Reader
@@ -40,7 +41,7 @@ def _group() -> None:
 
 @command.command("export")
 def export(
-    out: Annotated[Path, typer.Option("--out", help="folder for history.sqlite, or for interactions.csv, baskets.csv and history.json")],
+    out: Annotated[Path, typer.Option("--out", help="folder for history.sqlite, or for the CSV tables, facts.jsonl and history.json")],
     config: ConfigOption = CONFIG_FILE,
     form: Annotated[Form, typer.Option("--format", help="sqlite: one file with typed tables; csv: two tables")] = "sqlite",
     *,
@@ -60,6 +61,18 @@ def export(
     typer.echo(f"written: {', '.join(exported.files)}")
 
 
+class Site(NamedTuple):
+    """The kind of place by zone, the plan of the active model, and the time zone."""
+
+    kinds: dict[str, str]
+    plan: ReadPlan
+    timezone: str
+
+    def description(self) -> Description:
+        """The description of the scored columns."""
+        return Description(self.plan.columns, self.plan.digest, self.plan.schema, self.timezone)
+
+
 class Exported(msgspec.Struct, frozen=True):
     """Number of subjects, of interactions by type and of purchases in the export, and the paths of its files."""
 
@@ -71,14 +84,17 @@ class Exported(msgspec.Struct, frozen=True):
 
 def export_history(settings: Config, folder: Path, form: Form) -> Exported:
     """Write the history into `folder`. Raises one of `gateway.build.FAULTS`."""
+    bundle = open_config_bundle(settings, EXPIRY_UNCHECKED)
+    plan = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {})
+    kinds = {zone.id: zone.kind or "" for zone in settings.zones}
     with closing(open_reader(settings)) as reader:
-        return write(reader, {zone.id: zone.kind or "" for zone in settings.zones}, folder, SystemClock().now_ms(), form)
+        return write(reader, Site(kinds, plan, settings.timezone), folder, SystemClock().now_ms(), form)
 
 
-def write(reader: Reader, kinds: dict[str, str], folder: Path, now_ms: int, form: Form) -> Exported:
-    """Write the history as of one commit; `kinds` is the kind of place by zone. Raises SetupError, OSError."""
+def write(reader: Reader, site: Site, folder: Path, now_ms: int, form: Form) -> Exported:
+    """Write the history as of one commit. Raises SetupError, OSError."""
     totals = Totals()
     with reader.snapshot():
-        people = counted(read_people(reader, kinds, now_ms), totals)
-        files = WRITERS[form](people, folder, now_ms)
+        people = counted(read_people(reader, site.kinds, site.plan, now_ms), totals)
+        files = WRITERS[form](people, site.description(), folder, now_ms)
     return Exported(totals.subjects, dict(totals.interactions), totals.purchases, tuple(str(file) for file in files))

@@ -1,4 +1,4 @@
-"""The export as CSV: interactions.csv, baskets.csv, and history.json with the hash of the feature table.
+"""The export as CSV: interactions.csv, baskets.csv, the history log facts.jsonl, and history.json, which describes the `f_` columns.
 
 `interactions.csv` has one row per visit, decision, answer and purchase, each person's rows in the order of time.
 """
@@ -13,40 +13,51 @@ import msgspec
 
 from gateway.commands.history.files import private_file
 from gateway.commands.history.rows import decision_type
-from gateway.core import features
+from gateway.core.types import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from gateway.commands.history.rows import PersonRows
+    from gateway.commands.history.rows import Description, PersonRows, PurchaseRow
 
 Row = dict[str, Any]
 
-FEATURE_COLUMNS = tuple(f"f_{name}" for name in features.NAMES)
 INTERACTIONS = (
-    *("subject", "at_ms", "what", "zone", "kind", "offer", "decision", "amount_minor", "dwell_s", "confidence", "propensity", "p_select"),
-    *FEATURE_COLUMNS,
+    *("subject", "at_ms", "what", "zone", "kind", "offer", "decision"),
+    *("amount_minor", "dwell_s", "confidence", "propensity", "p_select", "facts"),
 )
 BASKETS = ("subject", "at_ms", "basket", "item", "quantity", "amount_minor")
 
 
-def write_csv(people: Iterable[PersonRows], folder: Path, now_ms: int) -> tuple[Path, ...]:  # noqa: ARG001 - the signature of `WRITERS`
-    """Write both tables and history.json into `folder`; returns their paths. Raises OSError.
+def feature_columns(description: Description) -> tuple[str, ...]:
+    """Names of the columns of scored values."""
+    return tuple(f"f_{name}" for name in description.columns)
 
-    history.json comes last: after a failure before it, new rows beside the old hash are refused if the feature table has changed.
+
+def write_csv(people: Iterable[PersonRows], description: Description, folder: Path, now_ms: int) -> tuple[Path, ...]:  # noqa: ARG001 - the signature of `WRITERS`
+    """Write both tables, the history log and history.json into `folder`; returns their paths. Raises OSError.
+
+    history.json comes last: after a failure before it, new rows beside the old description are refused if the columns have changed.
     """
-    paths = folder / "interactions.csv", folder / "baskets.csv", folder / "history.json"
-    with _table(paths[0], INTERACTIONS) as interactions, _table(paths[1], BASKETS) as baskets:
+    paths = folder / "interactions.csv", folder / "baskets.csv", folder / "facts.jsonl", folder / "history.json"
+    columns = feature_columns(description)
+    with (
+        _table(paths[0], (*INTERACTIONS, *columns)) as interactions,
+        _table(paths[1], BASKETS) as baskets,
+        private_file(paths[2]) as draft,
+        draft.open("wb") as log,
+    ):
         for person in people:
-            interactions.writerows({"subject": person.subject, **row} for row in _interactions(person))
+            interactions.writerows({"subject": person.subject, **row} for row in _interactions(person, columns))
             baskets.writerows({"subject": person.subject, **row} for row in _baskets(person))
-    with private_file(paths[2]) as draft:
-        draft.write_bytes(msgspec.json.encode({"features_hash": features.SCHEMA_HASH}) + b"\n")
+            log.writelines(msgspec.json.encode(fact) + b"\n" for fact in person.facts)
+    with private_file(paths[3]) as draft:
+        draft.write_bytes(msgspec.json.encode(description) + b"\n")
     return paths
 
 
-def _interactions(person: PersonRows) -> list[Row]:
+def _interactions(person: PersonRows, columns: tuple[str, ...]) -> list[Row]:
     decisions = {decision.id: decision for decision in person.decisions}
     rows: list[Row] = [
         {
@@ -69,7 +80,8 @@ def _interactions(person: PersonRows) -> list[Row]:
             "decision": decision.id,
             "propensity": decision.propensity,
             "p_select": decision.p_select,
-            **dict(zip(FEATURE_COLUMNS, decision.features or (), strict=False)),
+            "facts": decision.facts,
+            **dict(zip(columns, decision.features or (), strict=False)),
         }
         for decision in person.decisions
     ]
@@ -85,10 +97,17 @@ def _interactions(person: PersonRows) -> list[Row]:
 
 
 def _baskets(person: PersonRows) -> list[Row]:
+    """One row a line of a purchase; a purchase without lines is one row, with its category as item."""
     return [
-        {"at_ms": one.at_ms, "basket": one.id, "item": one.kind, "quantity": 1, "amount_minor": one.amount_minor}
+        {"at_ms": one.at_ms, "basket": one.id, "item": line.code, "quantity": line.quantity, "amount_minor": line.amount_minor}
         for one in person.purchases
+        for line in lines_of(one)
     ]
+
+
+def lines_of(purchase: PurchaseRow) -> tuple[Item, ...]:
+    """The lines of a purchase, or one line for the whole with its category as item."""
+    return purchase.items or (Item(purchase.kind, 1.0, purchase.amount_minor),)
 
 
 @contextmanager

@@ -11,15 +11,29 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.core import features
+import msgspec
+
+from gateway.core.attributes.log import FoldedFact, LogRow
+from gateway.core.attributes.schema import Schema
+from gateway.core.types import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gateway.adapters.store.reader import Reader
-    from gateway.core.policy.decision import Candidate, Decision
+    from gateway.core.attributes.read import ReadPlan
+    from gateway.core.policy.decision import Decision
 
 PSEUDONYM_BYTES = 8
+
+
+class Description(msgspec.Struct, frozen=True):
+    """Names of the scored columns, digest of the definitions, schema, and time zone of the site."""
+
+    columns: tuple[str, ...]
+    digest: str
+    schema: Schema
+    timezone: str
 
 
 class VisitRow(NamedTuple):
@@ -35,7 +49,8 @@ class VisitRow(NamedTuple):
 class DecisionRow(NamedTuple):
     """An offer that was proposed, or silence (without offer, kind, propensity and features).
 
-    `features` are the values that the model scored, in the order of FEATURES; None for unknown ones.
+    `features` are the values that the model scored, in the order of its columns; None for unknown ones, and for another model's columns.
+    `facts` is the number of facts of the history log behind the scored values.
     """
 
     id: str
@@ -46,6 +61,7 @@ class DecisionRow(NamedTuple):
     propensity: float | None
     p_select: float
     features: tuple[float | None, ...] | None
+    facts: int
 
 
 class AnswerRow(NamedTuple):
@@ -57,7 +73,7 @@ class AnswerRow(NamedTuple):
 
 
 class PurchaseRow(NamedTuple):
-    """A purchase in which the offer of a decision was redeemed; a till states the kind of place and the sum."""
+    """A purchase in which the offer of a decision was redeemed; `kind` is its category, `items` its lines, if the till stated them."""
 
     id: str
     decision: str
@@ -65,6 +81,7 @@ class PurchaseRow(NamedTuple):
     zone: str
     kind: str
     amount_minor: int | None
+    items: tuple[Item, ...]
 
 
 class PersonRows(NamedTuple):
@@ -75,6 +92,7 @@ class PersonRows(NamedTuple):
     decisions: list[DecisionRow]
     answers: list[AnswerRow]
     purchases: list[PurchaseRow]
+    facts: list[LogRow]
 
 
 class Totals:
@@ -87,8 +105,8 @@ class Totals:
         self.interactions: Counter[str] = Counter()
 
 
-def read_people(reader: Reader, kinds: dict[str, str], now_ms: int) -> Iterator[PersonRows]:
-    """The rows of everyone whose consent covers learning at `now_ms`; `kinds` is the kind of place by zone."""
+def read_people(reader: Reader, kinds: dict[str, str], plan: ReadPlan, now_ms: int) -> Iterator[PersonRows]:
+    """The rows of everyone whose consent covers learning at `now_ms`; `kinds` is the kind of place by zone, `plan` the active model's."""
     key = secrets.token_bytes(32)
 
     def pseudonym(name: str) -> str:
@@ -96,21 +114,30 @@ def read_people(reader: Reader, kinds: dict[str, str], now_ms: int) -> Iterator[
 
     for name, subject in sorted((pseudonym(subject), subject) for subject in reader.learnable(now_ms)):
         facts = list(reader.offer_facts(subject))
+        log = [msgspec.structs.replace(row, subject=name) for row in reader.history(subject)]
+        categories = {row.body.fact.offer: row.body.fact.category for row in log if isinstance(row.body, FoldedFact)}
         yield PersonRows(
             name,
             [
                 VisitRow(visit.entered_ms, visit.left_ms, visit.zone, kinds.get(visit.zone) or None, round(visit.confidence, 4))
                 for visit in reader.visits(subject)
             ],
-            [_decision(decision, pseudonym(decision.id)) for decision in reader.decisions(subject)],
+            [_decision(decision, pseudonym(decision.id), plan, categories) for decision in reader.decisions(subject)],
             [AnswerRow(pseudonym(fact.decision), fact.at_ms, fact.detail) for fact in facts if fact.kind == "answer"],
             [
                 PurchaseRow(
-                    pseudonym(f"{fact.decision} {number}"), pseudonym(fact.decision), fact.at_ms, fact.zone, fact.detail, fact.amount_minor
+                    pseudonym(f"{fact.decision} {number}"),
+                    pseudonym(fact.decision),
+                    fact.at_ms,
+                    fact.zone,
+                    fact.detail or "",
+                    fact.amount_minor,
+                    fact.items,
                 )
                 for number, fact in enumerate(facts)
                 if fact.kind == "purchase"
             ],
+            log,
         )
 
 
@@ -130,17 +157,13 @@ def decision_type(decision: DecisionRow) -> str:
     return "silent" if decision.offer is None else "proposed"
 
 
-def _decision(decision: Decision, name: str) -> DecisionRow:
+def _decision(decision: Decision, name: str, plan: ReadPlan, categories: dict[str | None, str | None]) -> DecisionRow:
+    """`categories` is the category by offer, of the history log: the campaign of that day may not exist any more."""
     chosen = next((candidate for candidate in decision.candidates if candidate.offer == decision.offer), None)
     if chosen is None:
-        return DecisionRow(name, decision.at_ms, decision.zone, None, None, None, decision.p_select, None)
-    scored = chosen.features if len(chosen.features) == len(features.NAMES) else None
-    return DecisionRow(name, decision.at_ms, decision.zone, chosen.offer, _offer_kind(chosen), chosen.propensity, decision.p_select, scored)
-
-
-def _offer_kind(chosen: Candidate) -> str | None:
-    """The kind of the offer, read from its scored features, because the campaign of that day may not exist any more."""
-    if len(chosen.features) != len(features.NAMES):
-        return None
-    row = dict(zip(features.NAMES, chosen.features, strict=True))
-    return next((kind for kind in features.KINDS if row[f"offer_{kind}"] == 1.0), "other")
+        return DecisionRow(name, decision.at_ms, decision.zone, None, None, None, decision.p_select, None, decision.facts)
+    scored = chosen.features if decision.columns == plan.digest else None
+    kind = categories.get(chosen.offer)
+    return DecisionRow(
+        name, decision.at_ms, decision.zone, chosen.offer, kind, chosen.propensity, decision.p_select, scored, decision.facts
+    )

@@ -1,8 +1,9 @@
 """The export as one SQLite file with typed tables and foreign keys, written by sqlite-utils (Apache-2.0).
 
-Tables: `export` (one row: hash of the feature table, time of the export, first and last time in it), `subjects`, `visits`, `decisions`,
-`features` (the scored values of a proposed offer), `answers`, `purchases`. The views `interactions` and `baskets` have the columns of the
-CSV tables. The file is not encrypted. sqlite-utils is imported here only, and only when a file is written: it is in the extra `export`.
+Tables: `export` (one row: schema, columns of the scored values, digest of the definitions, time zone, time of the export, first and last
+time in it), `subjects`, `visits`, `decisions`, `features` (the scored values of a proposed offer), `answers`, `purchases`, `lines`,
+`facts` (the history log, each body as JSON). The views `interactions` and `baskets` have the columns of the CSV tables. The file is not
+encrypted. sqlite-utils is imported here only, and only when a file is written: it is in the extra `export`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gateway.build import SetupError
-from gateway.commands.history.csv_tables import FEATURE_COLUMNS
+from gateway.commands.history.csv_tables import feature_columns, lines_of
 from gateway.commands.history.files import private_file
-from gateway.core import features
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,34 +23,38 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
-    from gateway.commands.history.rows import PersonRows
+    from gateway.commands.history.rows import Description, PersonRows
 
 FILE = "history.sqlite"
-NO_FEATURES = ", ".join(f"NULL AS {name}" for name in FEATURE_COLUMNS)
-INTERACTIONS = f"""
-SELECT subject, entered_ms AS at_ms, 'visit' AS what, zone, kind, NULL AS offer, NULL AS decision, NULL AS amount_minor,
-  (left_ms - entered_ms) / 1000.0 AS dwell_s, confidence, NULL AS propensity, NULL AS p_select, {NO_FEATURES}
-FROM visits
-UNION ALL
-SELECT subject, at_ms, iif(offer IS NULL, 'silent', 'proposed'), zone, kind, offer, id, NULL,
-  NULL, NULL, propensity, p_select, {", ".join(FEATURE_COLUMNS)}
-FROM decisions LEFT JOIN features ON features.decision = decisions.id
-UNION ALL
-SELECT subject, answers.at_ms, answers.kind, decisions.zone, decisions.kind, offer, decisions.id, NULL,
-  NULL, NULL, NULL, NULL, {NO_FEATURES}
-FROM answers JOIN decisions ON decisions.id = answers.decision
-UNION ALL
-SELECT subject, purchases.at_ms, 'purchase', purchases.zone, purchases.kind, offer, decisions.id, amount_minor,
-  NULL, NULL, NULL, NULL, {NO_FEATURES}
-FROM purchases JOIN decisions ON decisions.id = purchases.decision
-"""  # noqa: S608 - names from FEATURES
 BASKETS = """
-SELECT subject, purchases.at_ms, purchases.id AS basket, purchases.kind AS item, 1 AS quantity, amount_minor
-FROM purchases JOIN decisions ON decisions.id = purchases.decision
+SELECT subject, purchases.at_ms, purchases.id AS basket, item, quantity, lines.amount_minor
+FROM lines JOIN purchases ON purchases.id = lines.purchase JOIN decisions ON decisions.id = purchases.decision
 """
 
 
-def write_sqlite(people: Iterable[PersonRows], folder: Path, now_ms: int) -> tuple[Path, ...]:
+def interactions_view(columns: tuple[str, ...]) -> str:
+    """The query of the view `interactions`, with the columns of scored values."""
+    none = ", ".join(f"NULL AS {name}" for name in columns)
+    return f"""
+SELECT subject, entered_ms AS at_ms, 'visit' AS what, zone, kind, NULL AS offer, NULL AS decision, NULL AS amount_minor,
+  (left_ms - entered_ms) / 1000.0 AS dwell_s, confidence, NULL AS propensity, NULL AS p_select, NULL AS facts, {none}
+FROM visits
+UNION ALL
+SELECT subject, at_ms, iif(offer IS NULL, 'silent', 'proposed'), zone, kind, offer, id, NULL,
+  NULL, NULL, propensity, p_select, facts, {", ".join(columns)}
+FROM decisions LEFT JOIN features ON features.decision = decisions.id
+UNION ALL
+SELECT subject, answers.at_ms, answers.kind, decisions.zone, decisions.kind, offer, decisions.id, NULL,
+  NULL, NULL, NULL, NULL, NULL, {none}
+FROM answers JOIN decisions ON decisions.id = answers.decision
+UNION ALL
+SELECT subject, purchases.at_ms, 'purchase', purchases.zone, purchases.kind, offer, decisions.id, amount_minor,
+  NULL, NULL, NULL, NULL, NULL, {none}
+FROM purchases JOIN decisions ON decisions.id = purchases.decision
+"""  # noqa: S608 - names of columns of the schema
+
+
+def write_sqlite(people: Iterable[PersonRows], description: Description, folder: Path, now_ms: int) -> tuple[Path, ...]:
     """Write the file into `folder`; returns its path. Raises SetupError without sqlite-utils, and OSError."""
     try:
         from sqlite_utils import Database  # noqa: PLC0415 - optional
@@ -56,21 +62,22 @@ def write_sqlite(people: Iterable[PersonRows], folder: Path, now_ms: int) -> tup
         raise SetupError(
             "an SQLite file needs sqlite-utils: install it with `pip install 'wayside[export]'`, or use --format csv"
         ) from None
-    path = folder / FILE
+    path, columns = folder / FILE, feature_columns(description)
     with private_file(path) as draft, closing(Database(draft, execute_plugins=False, strict=True)) as database:
         database.conn.execute("PRAGMA journal_mode = MEMORY")  # no journal file beside the draft, which is deleted after a failure
         with database.atomic():
-            _create(database)
+            _create(database, columns)
             for person in people:
-                _insert(database, person)
-            _describe(database, now_ms)
+                _insert(database, person, columns)
+            _describe(database, description, now_ms)
     return (path,)
 
 
-def _create(database: Database) -> None:
+def _create(database: Database, columns: tuple[str, ...]) -> None:
     """The empty tables, and the views."""
-    one: dict[str, Any] = {"features_hash": str, "exported_at_ms": int, "first_at_ms": int, "last_at_ms": int}
-    database.table("export").create(one, not_null={"features_hash", "exported_at_ms"})
+    one: dict[str, Any] = dict.fromkeys(("schema", "columns", "digest", "timezone"), str)
+    one |= {"exported_at_ms": int, "first_at_ms": int, "last_at_ms": int}
+    database.table("export").create(one, not_null={"schema", "columns", "digest", "timezone", "exported_at_ms"})
     database.table("subjects").create({"id": str}, pk="id")
     database.table("visits").create(
         {"id": int, "subject": str, "entered_ms": int, "left_ms": int, "zone": str, "kind": str, "confidence": float},
@@ -79,13 +86,14 @@ def _create(database: Database) -> None:
         foreign_keys=[("subject", "subjects", "id")],
     )
     database.table("decisions").create(
-        {"id": str, "subject": str, "at_ms": int, "zone": str, "offer": str, "kind": str, "propensity": float, "p_select": float},
+        {"id": str, "subject": str, "at_ms": int, "zone": str, "offer": str, "kind": str, "propensity": float, "p_select": float}
+        | {"facts": int},
         pk="id",
         not_null={"subject", "at_ms", "zone", "p_select"},
         foreign_keys=[("subject", "subjects", "id")],
     )
     database.table("features").create(
-        {"decision": str, **dict.fromkeys(FEATURE_COLUMNS, float)}, pk="decision", foreign_keys=[("decision", "decisions", "id")]
+        {"decision": str, **dict.fromkeys(columns, float)}, pk="decision", foreign_keys=[("decision", "decisions", "id")]
     )
     database.table("answers").create(
         {"id": int, "decision": str, "at_ms": int, "kind": str},
@@ -99,11 +107,23 @@ def _create(database: Database) -> None:
         not_null={"decision", "at_ms", "zone", "kind"},
         foreign_keys=[("decision", "decisions", "id")],
     )
-    database.create_view("interactions", INTERACTIONS)
+    database.table("lines").create(
+        {"id": int, "purchase": str, "item": str, "quantity": float, "amount_minor": int},
+        pk="id",
+        not_null={"purchase", "item", "quantity"},
+        foreign_keys=[("purchase", "purchases", "id")],
+    )
+    database.table("facts").create(
+        {"subject": str, "number": int, "at_ms": int, "body": str},
+        pk=("subject", "number"),
+        not_null={"subject", "number", "at_ms", "body"},
+        foreign_keys=[("subject", "subjects", "id")],
+    )
+    database.create_view("interactions", interactions_view(columns))
     database.create_view("baskets", BASKETS)
 
 
-def _insert(database: Database, person: PersonRows) -> None:
+def _insert(database: Database, person: PersonRows, columns: tuple[str, ...]) -> None:
     """The rows of one person."""
     database.table("subjects").insert({"id": person.subject})
     database.table("visits").insert_all({"subject": person.subject, **visit._asdict()} for visit in person.visits)
@@ -111,15 +131,29 @@ def _insert(database: Database, person: PersonRows) -> None:
     scored = [(decision["id"], decision.pop("features")) for decision in decisions]
     database.table("decisions").insert_all(decisions)
     database.table("features").insert_all(
-        {"decision": decision, **dict(zip(FEATURE_COLUMNS, values, strict=True))} for decision, values in scored if values is not None
+        {"decision": decision, **dict(zip(columns, values, strict=True))} for decision, values in scored if values is not None
     )
     database.table("answers").insert_all(answer._asdict() for answer in person.answers)
-    database.table("purchases").insert_all(purchase._asdict() for purchase in person.purchases)
+    purchases = [(purchase, purchase._asdict()) for purchase in person.purchases]
+    database.table("purchases").insert_all({name: row[name] for name in row if name != "items"} for _, row in purchases)
+    database.table("lines").insert_all(
+        {"purchase": purchase.id, "item": line.code, "quantity": line.quantity, "amount_minor": line.amount_minor}
+        for purchase, _ in purchases
+        for line in lines_of(purchase)
+    )
+    database.table("facts").insert_all(
+        {"subject": row.subject, "number": row.number, "at_ms": row.at_ms, "body": msgspec.json.encode(row.body).decode()}
+        for row in person.facts
+    )
 
 
-def _describe(database: Database, now_ms: int) -> None:
+def _describe(database: Database, description: Description, now_ms: int) -> None:
     """The row of the table `export`."""
     ((first_ms, last_ms),) = database.conn.execute("SELECT min(at_ms), max(at_ms) FROM interactions")
-    database.table("export").insert(
-        {"features_hash": features.SCHEMA_HASH, "exported_at_ms": now_ms, "first_at_ms": first_ms, "last_at_ms": last_ms}
-    )
+    stated = {
+        "schema": msgspec.json.encode(description.schema).decode(),
+        "columns": msgspec.json.encode(description.columns).decode(),
+        "digest": description.digest,
+        "timezone": description.timezone,
+    }
+    database.table("export").insert(stated | {"exported_at_ms": now_ms, "first_at_ms": first_ms, "last_at_ms": last_ms})

@@ -7,13 +7,14 @@ leave open are scored in one batch of the model.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
-from gateway.core import context as contexts
-from gateway.core import features
-from gateway.core.features import Situation
+from gateway.core import limits
+from gateway.core.attributes.read import Request
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import (
     CHOSEN,
@@ -23,20 +24,20 @@ from gateway.core.policy.gates import (
     PROPENSITY_LOW,
     REASONS,
     DecisionRequest,
+    Outcome,
     Reason,
     closed_to,
     closed_to_all,
 )
-from gateway.core.site import heading, local, travel_min
+from gateway.core.site import local
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from gateway.core.context import ZoneContext
-    from gateway.core.offers import Offer
+    from gateway.core.offers import Offer, Policy
 
 _PROGRESS = {reason: step for step, reason in enumerate(REASONS)}
 
@@ -49,7 +50,7 @@ class Scorer(Protocol):
         """Name and version of the model; empty if there is none."""
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Probabilities in [0, 1], shape (n,), for rows of shape (n, len(FEATURES)); None without a usable model."""
+        """Probabilities in [0, 1], shape (n,), for rows of shape (n, columns), n <= SCORE_ROWS_MAX; None without a usable model."""
 
 
 def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision_id: str) -> Decision:
@@ -67,73 +68,80 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     return _decision(request, decision_id, chosen, furthest.reason, candidates, scorer)
 
 
-def situation(request: DecisionRequest, here: ZoneContext, offer: Offer) -> Situation:
-    """The model's input for this subject, offer and time, read from the context."""
-    clock = local(request.now_ms, request.site.timezone)
-    zone = request.site.zones[request.zone]
-    hour = clock.hour + clock.minute / 60
-    shop = request.site.zones.get(offer.shop)
-    around = contexts.surroundings(here, request.now_ms)
-    return Situation(
-        hour=hour,
-        heading=heading(zone, hour),
-        weather=around.weather,
-        temperature_c=around.temperature_c,
-        offer_kind=offer.kind,
-        expiry_hours=offer.expiry_hours,
-        travel_min=math.nan if shop is None else travel_min(zone, shop),
-        visits_month=contexts.visits_month(request.subject, request.now_ms),
-        noise_dba=around.noise_dba,
-        pm2_5_ug_m3=around.pm2_5_ug_m3,
-        crowd_per_hour=around.crowd_per_hour,
-        context_age_min=around.age_min,
-    )
+def read_request(request: DecisionRequest, here: ZoneContext) -> Request:
+    """What attributes are read from: the person, zone, event and time of a decision request."""
+    site, subject = request.site, request.subject
+    zone = site.zones[request.zone]
+    clock = local(request.now_ms, site.timezone)
+    person = subject.told, subject.history, subject.purposes
+    return Request(*person, zone.id, zone.transit, here, request.occasion, request.dwell_s, request.now_ms, clock)
+
+
+class _Scored(NamedTuple):
+    """An open offer: its position in the campaign, propensity and expected value."""
+
+    position: int
+    propensity: float
+    expected_value: float
 
 
 def _candidates(request: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: Sequence[Offer]) -> list[Candidate]:
     """All offers: first the scored ones, best first, then those that a gate closed, in the campaign's order."""
     dropped: list[Candidate] = []
-    open_offers: list[Offer] = []
-    for offer in offers:
+    open_offers: list[int] = []
+    for position, offer in enumerate(offers):
         reason = closed_to(offer, request)
         if reason is None:
-            open_offers.append(offer)
+            open_offers.append(position)
         else:
             dropped.append(Candidate(offer.id, reason))
-    return _ranked(request, here, scorer, open_offers) + dropped
+    return (_ranked(request, here, scorer, open_offers) if open_offers else []) + dropped
 
 
-def _ranked(request: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: Sequence[Offer]) -> list[Candidate]:
+def _ranked(request: DecisionRequest, here: ZoneContext, scorer: Scorer, positions: Sequence[int]) -> list[Candidate]:
     """Score the open offers and rank them by expected value, best first; equal ones keep the campaign's order."""
-    if not offers:
-        return []
-    rows = features.matrix([situation(request, here, offer) for offer in offers])
-    scores = scorer.score(rows)
-    if scores is None:
-        return [Candidate(offer.id, NO_MODEL.reason) for offer in offers]
-    policy = request.site.campaign.policy
-    ranked = []
-    for offer, propensity, row in zip(offers, scores.tolist(), rows.tolist(), strict=True):
-        if not 0.0 <= propensity <= 1.0:  # false for NaN too
-            ranked.append(Candidate(offer.id, NO_MODEL.reason))
-            continue
-        expected_value = propensity * offer.value_minor - policy.contact_cost_minor
-        outcome = LOWER_RANK
-        if propensity < policy.propensity_min:
-            outcome = PROPENSITY_LOW
-        elif expected_value <= 0.0:
-            outcome = NOT_WORTH_IT
-        known = tuple(None if math.isnan(value) else value for value in row)
-        ranked.append(Candidate(offer.id, outcome.reason, propensity, expected_value, known))
-    ranked.sort(key=lambda candidate: (candidate.reason != LOWER_RANK.reason, -(candidate.expected_value_minor or 0.0)))
-    if ranked[0].reason == LOWER_RANK.reason:
+    offers, policy, plan = request.site.campaign.offers, request.site.campaign.policy, request.site.plan
+    reading = read_request(request, here)
+    values = plan.values(reading)
+    propensities: list[float] = []
+    for start in range(0, len(positions), limits.SCORE_ROWS_MAX):
+        scores = scorer.score(plan.matrix(reading, positions[start : start + limits.SCORE_ROWS_MAX], values))
+        if scores is None:
+            return [Candidate(offers[position].id, NO_MODEL.reason) for position in positions]
+        propensities += scores.tolist()
+    scored: list[_Scored] = []
+    failed: list[Candidate] = []
+    for position, propensity in zip(positions, propensities, strict=True):
+        if 0.0 <= propensity <= 1.0:  # false for NaN too
+            scored.append(_Scored(position, propensity, propensity * offers[position].value_minor - policy.contact_cost_minor))
+        else:
+            failed.append(Candidate(offers[position].id, NO_MODEL.reason))
+    scored.sort(key=lambda one: (_outcome(one, policy) is not LOWER_RANK, -one.expected_value))
+    kept = scored[: limits.CANDIDATES_KEPT_MAX]
+    rows = plan.matrix(reading, [one.position for one in kept], values).tolist()
+    known = [tuple(None if math.isnan(value) else value for value in row) for row in rows]
+    ranked = [
+        Candidate(
+            offers[one.position].id, _outcome(one, policy).reason, one.propensity, one.expected_value, known[at] if at < len(known) else ()
+        )
+        for at, one in enumerate(scored)
+    ]
+    if ranked and ranked[0].reason == LOWER_RANK.reason:
         ranked[0] = msgspec.structs.replace(ranked[0], reason=CHOSEN.reason)
-    return ranked
+    return ranked + failed
+
+
+def _outcome(scored: _Scored, policy: Policy) -> Outcome:
+    """LOWER_RANK if the offer may be chosen, else why it may not."""
+    if scored.propensity < policy.propensity_min:
+        return PROPENSITY_LOW
+    return NOT_WORTH_IT if scored.expected_value <= 0.0 else LOWER_RANK
 
 
 def _decision(
     request: DecisionRequest, decision_id: str, offer: str | None, reason: Reason, candidates: Sequence[Candidate], scorer: Scorer
 ) -> Decision:
+    kept = limits.CANDIDATES_KEPT_MAX
     return Decision(
         id=decision_id,
         subject=request.subject.subject,
@@ -142,6 +150,9 @@ def _decision(
         at_ms=request.now_ms,
         offer=offer,
         reason=reason,
-        candidates=tuple(candidates),
+        candidates=tuple(candidates[:kept]),
         model=scorer.version,
+        left_out=Counter(candidate.reason for candidate in candidates[kept:]),
+        facts=request.subject.facts,
+        columns=request.site.plan.digest,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from gateway.core.policy.gates import REASONS, Reason
@@ -21,7 +23,9 @@ class Candidate(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """An offer chosen, or silence (`offer` is None), always with a reason.
 
-    `p_select` is the probability with which the policy made this choice: 1 for a policy without exploration.
+    `p_select` is the probability with which the policy made this choice: 1 for a policy without exploration. `candidates` are at most
+    CANDIDATES_KEPT_MAX, the furthest first, and `left_out` counts the others by reason. `facts` is the number of the person's facts that
+    the scored attributes rest on, and `columns` identifies the columns of `features`.
     Raises ValueError if its reason or that of a candidate is not in REASONS.
     """
 
@@ -35,6 +39,9 @@ class Decision(msgspec.Struct, frozen=True):
     candidates: tuple[Candidate, ...]
     p_select: float = 1.0
     model: str = ""
+    left_out: Mapping[Reason, int] = {}
+    facts: int = 0
+    columns: str = ""
 
     def __post_init__(self) -> None:
         if self.reason not in REASONS:

@@ -34,6 +34,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     occasion: Occasion
     now_ms: int
     site: Site
+    dwell_s: float = 0.0
 
 
 class Gate(NamedTuple):

@@ -17,6 +17,7 @@ import msgspec
 from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
+from gateway.core.state.history import HistoryChanges
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.retention import RetentionChanges, RetentionState
 from gateway.core.state.sensors import SensorsChanges, SensorsState
@@ -54,6 +55,7 @@ class Changes:
     people: PeopleChanges
     facts: FactsChanges
     visits: VisitsChanges
+    history: HistoryChanges
     decisions: DecisionsChanges
     counts: CountsChanges
     sensors: SensorsChanges
@@ -90,6 +92,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "people": PeopleChanges,
     "facts": FactsChanges,
     "visits": VisitsChanges,
+    "history": HistoryChanges,
     "decisions": DecisionsChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
@@ -99,7 +102,7 @@ SLICES: dict[str, type[SliceChanges]] = {
 
 
 class State(msgspec.Struct):
-    """The state in memory, a slice each; facts and decisions live in the store only. Used by the writer thread."""
+    """The state in memory, a slice each; facts, decisions and the history log live in the store only. Used by the writer thread."""
 
     people: PeopleState
     visits: VisitsState

@@ -7,7 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from gateway.core.state.slices import SliceChanges
-from gateway.core.types import Envelope
+from gateway.core.types import Envelope, Item
 
 
 class FactRow(msgspec.Struct, frozen=True):
@@ -21,6 +21,7 @@ class FactRow(msgspec.Struct, frozen=True):
     decision: str | None = None
     detail: str | None = None
     amount_minor: int | None = None
+    items: tuple[Item, ...] = ()
 
 
 class FactsChanges(SliceChanges):

@@ -89,5 +89,5 @@ def _consent_faults(consent: Consent) -> Iterator[str]:
         yield from _text_faults("tags", tag)
     if any(not _KEY.fullmatch(key) for key in consent.irks):
         yield "irks that are not 32 lower-case hex digits"
-    if any(not 0 <= visits <= limits.VISITS_MONTH_MAX for visits in consent.visits_month.values()):
-        yield f"visits_month outside 0..{limits.VISITS_MONTH_MAX:g}"
+    if any(isinstance(value, float) and not math.isfinite(value) for value in consent.told.values()):
+        yield "told holds a value that is not a possible number"

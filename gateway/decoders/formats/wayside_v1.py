@@ -20,9 +20,9 @@ from gateway.core.types import (
     Consent,
     Count,
     Envelope,
+    Item,
     Message,
     Observation,
-    OfferKind,
     Position,
     Purchase,
     Purpose,
@@ -40,6 +40,9 @@ _Integer = Annotated[int, msgspec.Meta(ge=0, le=limits.INTEGER_MAX)]
 _Code = Annotated[str, msgspec.Meta(min_length=1, max_length=_CODE_CHARS_MAX)]
 _Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{32}$", max_length=32)]  # `$` alone allows a line end
 _Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$", min_length=1, max_length=_CODE_CHARS_MAX)]
+_Stated = bool | Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] | _Code
+_VISITS_MAX = 120.0
 
 
 class _Sent(msgspec.Struct, gc=False):
@@ -78,10 +81,18 @@ class _Count(_Sent, kw_only=True, gc=False):
     count: _Integer
 
 
+class _Item(msgspec.Struct, gc=False):
+    code: _Code
+    quantity: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = 1.0
+    amount_minor: _Integer | None = None
+
+
 class _Purchase(_Sent, kw_only=True, gc=False):
     amount_minor: _Integer
-    kind: OfferKind = "other"
+    category: _Code | None = None
+    kind: _Code | None = None
     decision: _Code | None = None
+    items: Annotated[list[_Item], msgspec.Meta(max_length=limits.ITEMS_MAX)] = []
 
 
 class _Answer(_Sent, kw_only=True, gc=False):
@@ -94,7 +105,10 @@ class _Consent(_Sent, kw_only=True, gc=False):
     version: _Integer
     expires_at_ms: _Integer | None = None
     tags: Annotated[list[str], msgspec.Meta(max_length=limits.TAGS_PER_SUBJECT_MAX)] = []
-    visits_month: dict[OfferKind, Annotated[float, msgspec.Meta(ge=0, le=limits.VISITS_MONTH_MAX)]] = {}
+    told: Annotated[dict[_Name, _Stated], msgspec.Meta(max_length=limits.STATED_VALUES_MAX)] = {}
+    visits_month: Annotated[
+        dict[_Name, Annotated[float, msgspec.Meta(ge=0, le=_VISITS_MAX)]], msgspec.Meta(max_length=limits.VALUES_MAX)
+    ] = {}
     irks: Annotated[list[_Key], msgspec.Meta(max_length=limits.KEYS_PER_SUBJECT_MAX)] = []
 
 
@@ -136,7 +150,10 @@ def _count(device: str, sent: _Count) -> list[Observation]:
 
 def _purchase(device: str, sent: _Purchase) -> list[Observation]:
     decision = None if sent.decision is None else text(sent.decision, "decision")
-    return [Purchase(_envelope(device, sent), sent.amount_minor, sent.kind, decision, sent.at_ms)]
+    stated = sent.category or sent.kind  # `kind` is what tills sent before there were categories
+    category = None if stated is None else text(stated, "category")
+    items = tuple(Item(text(line.code, "items"), line.quantity, line.amount_minor) for line in sent.items)
+    return [Purchase(_envelope(device, sent), sent.amount_minor, category, decision, sent.at_ms, items)]
 
 
 def _answer(device: str, sent: _Answer) -> list[Observation]:
@@ -147,8 +164,9 @@ def _consent(device: str, sent: _Consent) -> list[Observation]:
     tags = tuple(dict.fromkeys(canonical_id(text(tag, "tags")) for tag in sent.tags))
     purposes = tuple(dict.fromkeys(sent.purposes))
     keys = tuple(dict.fromkeys(key.lower() for key in sent.irks))
-    consent = Consent(_envelope(device, sent), purposes, sent.version, sent.at_ms, sent.expires_at_ms, tags, sent.visits_month, keys)
-    return [consent]
+    habits = {f"visits_month_{kind}": rate for kind, rate in sent.visits_month.items()}
+    told = habits | sent.told
+    return [Consent(_envelope(device, sent), purposes, sent.version, sent.at_ms, sent.expires_at_ms, tags, told, keys)]
 
 
 def _status(device: str, sent: _Status) -> list[Observation]:

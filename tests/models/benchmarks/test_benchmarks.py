@@ -113,8 +113,7 @@ def test_a_respondent_is_on_one_side_of_a_split(tmp_path: Path) -> None:
 def test_the_coupon_benchmark_on_few_respondents() -> None:
     table = coupon_table.read_coupons(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
     few = np.flatnonzero(table.respondents < 90)
-    situations = tuple(table.situations[row] for row in few)
-    part = table._replace(situations=situations, taken=table.taken[few], respondents=table.respondents[few], raw=table.raw[few])
+    part = table._replace(rows=table.rows[few], taken=table.taken[few], respondents=table.respondents[few], raw=table.raw[few])
     line = _line(coupon.benchmark(part, 0, made.quiet, RECIPES[:1], DRAWS), "above plain logistic")
     assert line.ours.value > 0.0
     assert line.target == 0.02

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models import cli
-from models.history.columns import FEATURE_COLUMNS
+from models.tables.coupon import INPUTS
 
 DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000  # 2026-01-01
 BASKET_COLUMNS = ("subject", "at_ms", "basket", "item", "quantity", "amount_minor")
+FEATURES = tuple(f"f_{name}" for name in INPUTS.columns)
 INTERACTION_COLUMNS = ("subject", "at_ms", "what", "zone", "kind", "offer", "decision", "amount_minor", "p_select", "propensity")
 
 Row = Mapping[str, object]
@@ -52,14 +54,16 @@ def happened(subject: str, minute: float, what: str, **more: object) -> dict[str
 
 
 def interactions(path: Path, rows: Iterable[Row], columns: Sequence[str] = INTERACTION_COLUMNS) -> Path:
-    """A table of interactions."""
+    """A table of interactions, with its sidecar."""
+    sidecar = {"columns": INPUTS.columns, "digest": "0" * 16, "schema": INPUTS.schema, "timezone": "Europe/Berlin"}
+    (path.parent / "history.json").write_bytes(msgspec.json.encode(sidecar))
     return write(path, columns, rows)
 
 
 def proposed(subject: str, minute: float, decision: str, **features: float) -> dict[str, object]:
     """A proposal with every feature 0 but those given."""
     row = happened(subject, minute, "proposed", decision=decision, offer="o", zone="z", p_select=0.5, propensity=0.2)
-    return row | dict.fromkeys(FEATURE_COLUMNS, 0.0) | {f"f_{name}": value for name, value in features.items()}
+    return row | dict.fromkeys(FEATURES, 0.0) | {f"f_{name}": value for name, value in features.items()}
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

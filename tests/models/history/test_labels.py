@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.core import features
-from models.history.columns import FEATURE_COLUMNS
 from models.history.labels import HORIZON_MS, LabelledProposals, labelled_proposals
 from models.history.mapping import HistoryError
 from models.history.reading import open_history
+from models.tables.coupon import INPUTS
 from tests.models.history import tables
 from tests.models.history.tables import happened, proposed
 
-COLUMNS = (*tables.INTERACTION_COLUMNS, *FEATURE_COLUMNS)
+COLUMNS = (*tables.INTERACTION_COLUMNS, *tables.FEATURES)
 HOUR_MS = 3_600_000
 
 
@@ -59,11 +58,11 @@ def test_a_proposal_whose_horizon_is_open_has_no_label(tmp_path: Path) -> None:
 def test_features_arrive_as_the_gateway_scored_them(tmp_path: Path) -> None:
     row = proposed("a", 0, "d", hour=18.5, visits_bar=2.0) | {"f_temperature": ""}
     found = labelled(tmp_path, [row, happened("a", 3000, "visit", zone="cafe")])
-    assert found.rows.shape == (1, len(features.NAMES))
+    assert found.rows.shape == (1, len(INPUTS.columns))
     assert found.rows.dtype == np.float32
-    assert found.rows[0, features.NAMES.index("hour")] == 18.5
-    assert found.rows[0, features.NAMES.index("visits_bar")] == 2.0
-    assert np.isnan(found.rows[0, features.NAMES.index("temperature")])
+    assert found.rows[0, INPUTS.columns.index("hour")] == 18.5
+    assert found.rows[0, INPUTS.columns.index("visits_bar")] == 2.0
+    assert np.isnan(found.rows[0, INPUTS.columns.index("temperature")])
 
 
 def test_histories_without_labels_raise(tmp_path: Path) -> None:

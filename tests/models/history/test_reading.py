@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import json
 import lzma
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from gateway.core import features
-from models.history.columns import FEATURE_COLUMNS
 from models.history.mapping import HistoryError, HistoryMapping, TableMapping, parse_mapping, read_mapping
 from models.history.reading import find_tables, open_history
+from models.tables.coupon import INPUTS
 from tests.models.history import tables
 from tests.models.history.tables import happened, line
 
@@ -56,7 +54,7 @@ def test_interactions_are_checked_column_by_column(tmp_path: Path) -> None:
     rows = [
         happened("a", 1, "visit", zone="cafe", kind="coffee_house"),
         happened("a", 2, "visited"),
-        happened("a", 3, "visit", kind="cinema"),
+        happened("a", 3, "visit", kind="c" * 600),
         happened("a", 4, "proposed", p_select=0),
         happened("a", 5, "proposed", decision="d", p_select=1.2),
         happened("a", 6, "accepted"),
@@ -188,22 +186,22 @@ def test_a_wrong_mapping_is_refused(text: str, why: str) -> None:
         parse_mapping("baskets", text)
 
 
-def test_features_of_another_version_are_refused(tmp_path: Path) -> None:
-    columns = (*tables.INTERACTION_COLUMNS, *FEATURE_COLUMNS)
+def test_features_without_their_schema_are_refused(tmp_path: Path) -> None:
+    columns = (*tables.INTERACTION_COLUMNS, *tables.FEATURES)
     path = tables.interactions(tmp_path / "interactions.csv", [tables.proposed("a", 1, "d")], columns)
     sidecar = tmp_path / "history.json"
-    sidecar.write_text(json.dumps({"features_hash": features.SCHEMA_HASH}), encoding="utf-8")
     with open_history(interactions=path) as history:
-        assert history.feature_columns == FEATURE_COLUMNS
-    sidecar.write_text(json.dumps({"features_hash": "of yesterday"}), encoding="utf-8")
-    with pytest.raises(HistoryError, match="another table of features"), open_history(interactions=path):
-        pass
+        assert history.inputs == INPUTS
+    stated = sidecar.read_text("utf-8")
+    for change, why in (("visits_bar", "lacks f_visits_tavern"), ("no json", "cannot be read")):
+        sidecar.write_text(stated.replace("visits_bar", "visits_tavern") if change == "visits_bar" else change, encoding="utf-8")
+        with pytest.raises(HistoryError, match=why), open_history(interactions=path):
+            pass
+    for other, why in ((columns[:-1], f"lacks {tables.FEATURES[-1]}"), ((*columns, "f_gender"), "has f_gender")):
+        with pytest.raises(HistoryError, match=why), open_history(interactions=tables.interactions(tmp_path / "f.csv", [], other)):
+            pass
     sidecar.unlink()
-    fewer = tables.interactions(tmp_path / "f.csv", [], columns[:-1])
-    with pytest.raises(HistoryError, match=f"lacks {FEATURE_COLUMNS[-1]}"), open_history(interactions=fewer):
-        pass
-    more = tables.interactions(tmp_path / "m.csv", [], (*columns, "f_gender"))
-    with pytest.raises(HistoryError, match="has f_gender"), open_history(interactions=more):
+    with pytest.raises(HistoryError, match="explains the f_ columns"), open_history(interactions=path):
         pass
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from models import cli
-from models.history.columns import FEATURE_COLUMNS
 from models.propensity.bayes import OfferBayes
 from models.propensity.boosting import Recipe
 from models.propensity.commands import named
@@ -37,7 +36,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if draws.random() < 1 / (1 + np.exp(4.0 - 0.8 * visits - 0.7 * (offer == "latte"))):
             rows.append(happened(subject, minute + 5, "accepted", decision=f"d{number}"))
     rows.append(happened("s0", 40 * DAY_MIN, "visit", zone="cafe"))
-    tables.interactions(folder / "interactions.csv", rows, (*tables.INTERACTION_COLUMNS, *FEATURE_COLUMNS))
+    tables.interactions(folder / "interactions.csv", rows, (*tables.INTERACTION_COLUMNS, *tables.FEATURES))
     return folder
 
 
@@ -61,6 +60,7 @@ def test_an_unusable_history_is_one_line(
     lines = (street / "interactions.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "interactions.csv").write_text("\n".join([*lines[:12], lines[-1]]) + "\n", encoding="utf-8")
+    (tmp_path / "few" / "history.json").write_bytes((street / "history.json").read_bytes())
     (tmp_path / "other").mkdir()
     tables.baskets(tmp_path / "other" / "baskets.csv", [tables.line("a", 1)])
     for folder, message in (("few", "respondents are too few: at least 200"), ("other", "holds no interactions")):

@@ -10,7 +10,6 @@ from sklearn.neural_network import MLPClassifier
 
 from gateway.adapters.bundle import MODEL_BYTES_MAX
 from gateway.adapters.onnx_scorer import OPS_ALLOWED, OnnxScorer, operators
-from gateway.core import features
 from models import export
 from models.arrays import Rows
 from models.propensity import conversion
@@ -26,9 +25,10 @@ from models.propensity.mlp import Mlp
 from models.propensity.naive_bayes import NaiveBayes
 from models.propensity.per_parameter import PerParameter
 from models.propensity.speed import synthetic_training_set
+from models.tables.coupon import INPUTS
 from models.training import feature_estimators
 
-WIDTH = len(features.FEATURES)  # the device's scorer takes no other
+WIDTH = len(INPUTS.columns)  # the device's scorer takes no other
 QUICK = (Recipe(rounds=30, rate=0.2, depth=3, leaf_rows_min=10),)
 EXTREMES = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-38, -0.0, 0.5, 1e6], np.float32)
 
@@ -36,8 +36,8 @@ EXTREMES = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-38, -0.0, 0.5,
 @pytest.mark.parametrize("name", NAMES)
 def test_every_estimator_ships(name: str) -> None:
     """2,048 rows (half of them extreme), at most 1e-5 apart, at most 1 MB, one probability out, allowed operators only."""
-    (estimator,) = feature_estimators([name], QUICK)
-    exported = export.export(fit_estimator(estimator, synthetic_training_set(0, 1_200), 0), seed=1)
+    (estimator,) = feature_estimators(INPUTS, [name], QUICK)
+    exported = export.export(fit_estimator(estimator, synthetic_training_set(0, 1_200), 0), INPUTS, seed=1)
     assert len(exported.rows) >= 1_000
     assert exported.parity_worst <= 1e-5
     assert len(exported.model) <= MODEL_BYTES_MAX
@@ -98,7 +98,7 @@ def test_parity_on_any_table(seed: int) -> None:
         model.fit(rows, taken)
         fitted = Fitted("any", "", model, bends[seed % 3])
         content = to_onnx(fitted, WIDTH)
-        OnnxScorer(content, entry_of(content)).check_parity(extreme, fitted.propensity(extreme).astype(np.float32))
+        OnnxScorer(content, entry_of(content, INPUTS.columns)).check_parity(extreme, fitted.propensity(extreme).astype(np.float32))
 
 
 def test_a_wrong_calibration_fails_parity() -> None:
@@ -107,7 +107,7 @@ def test_a_wrong_calibration_fails_parity() -> None:
     model = Logistic().fit(rows, taken)
     content = to_onnx(Fitted("any", "", model, Sigmoid(1.0, 1e-3)), WIDTH)
     with pytest.raises(Exception, match="parity_differs"):
-        OnnxScorer(content, entry_of(content)).check_parity(
+        OnnxScorer(content, entry_of(content, INPUTS.columns)).check_parity(
             rows, Fitted("any", "", model, Sigmoid(1.0, 0.0)).propensity(rows).astype(np.float32)
         )
 

@@ -1,0 +1,87 @@
+"""Tables of a TOML or JSON file -> frozen msgspec types, with every fault and its path instead of the first fault only."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from gateway.core.nearest import nearest
+from gateway.core.toml_lines import Path
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Fault(NamedTuple):
+    """A fault and its place: `path` from the root of the file."""
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        return f"{dotted(self.path)}: {self.message}"
+
+
+def dotted(path: Path) -> str:
+    """A path as text, list positions in brackets: `attributes[3].unit`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".") or "schema"
+
+
+def convert(kind: type[T], table: object, path: Path, faults: list[Fault]) -> T | None:
+    """`table` as `kind`, or None after its faults were appended to `faults`."""
+    if not isinstance(table, Mapping):
+        faults.append(Fault(path, f"expected a table, got {type(table).__name__}"))
+        return None
+    before = len(faults)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    faults.extend(Fault((*path, str(name)), f"unknown key{nearest(str(name), fields)}") for name in table if name not in fields)
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in table:
+            values[field.name] = _value(field.type, table[name], (*path, name), faults)
+        elif field.required:
+            faults.append(Fault((*path, name), "required, and absent"))
+    return kind(**values) if len(faults) == before else None
+
+
+def _value(kind: Any, value: object, path: Path, faults: list[Fault]) -> Any:
+    struct = _struct_in(kind)
+    if struct is not None and get_origin(kind) is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(convert(struct, item, (*path, at), faults) for at, item in enumerate(value))
+    elif struct is not None:
+        return None if value is None else convert(struct, value, path, faults)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        faults.append(Fault(path, _plain(str(error), kind, value)))
+        return None
+
+
+def _plain(message: str, kind: Any, value: object) -> str:
+    """Msgspec's message without its own path, and with the nearest value where the type is a closed list."""
+    options = [option for option in _options(kind) if isinstance(option, str)]
+    wrong = [one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, str) and one not in options]
+    if options and wrong:
+        return f"{wrong[0]!r} is not allowed{nearest(wrong[0], options)}"
+    return message.partition(" - at `$")[0]
+
+
+def _options(kind: Any) -> list[object]:
+    """The values of every Literal inside a type."""
+    found: list[object] = []
+    for part in get_args(kind):
+        found += _options(part) if get_args(part) else [part]
+    return found
+
+
+def _struct_in(kind: Any) -> type[Any] | None:
+    """The Struct that a field holds: itself, or inside `| None` or a tuple."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind
+    if get_origin(kind) in {tuple, Union, types.UnionType}:
+        return next((found for part in get_args(kind) if (found := _struct_in(part)) is not None), None)
+    return None

@@ -1,0 +1,446 @@
+"""The schema of a bundle: offer categories, zone kinds, currency and attributes, each declared once by name.
+
+Models, exports, `wayside why` and the workstation use attributes by these names only. People write the schema as TOML; the bundle carries
+it as `schema.json`. An attribute has exactly one source. `parse` reports every fault with its path, not only the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.core import limits
+from gateway.core.attributes.convert import Fault, convert
+from gateway.core.ids import Id
+from gateway.core.nearest import nearest
+from gateway.core.quantities import QUANTITIES
+from gateway.core.types import AnswerKind, Occasion, Purpose
+
+Name = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,63}\Z")]
+Value = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_]{0,63}\Z")]
+Values = Annotated[tuple[Value, ...], Meta(max_length=limits.VALUES_MAX)]
+Days = Annotated[int, Meta(ge=1, le=limits.WITHIN_DAYS_MAX)]
+
+About = Literal["person", "place", "offer", "moment", "occasion"]
+Dtype = Literal["number", "category", "flag"]
+FactKind = Literal["visits", "purchases", "answers", "contacts"]
+FoldName = Literal["count", "sum", "mean", "last", "recency", "distinct", "share"]
+FactField = Literal["amount", "category", "zone_kind", "zone", "offer", "occasion", "answer"]
+ClockField = Literal["hour", "weekday", "season", "heading"]
+OfferField = Literal["category", "value", "price", "discount", "tag", "expiry_hours", "hours_left"]
+OccasionField = Literal["kind", "dwell_s"]
+
+SEASONS = ("winter", "spring", "summer", "autumn")
+HEADINGS = ("nowhere_urgent", "home", "work")
+WEATHERS = ("sunny", "rainy", "snowy")
+OCCASIONS = ("entered", "dwelled")
+DERIVED = ("weather", "people_per_hour", "context_age")
+"""Readings that the gateway derives: from precipitation and temperature, from counters, and the age of the oldest reading in minutes."""
+
+_SENSITIVE = frozenset(
+    [
+        "age",
+        "birthday",
+        "sex",
+        "gender",
+        "orientation",
+        "health",
+        "illness",
+        "disease",
+        "disability",
+        "pregnancy",
+        "ethnicity",
+        "ethnic",
+        "race",
+        "nationality",
+        "religion",
+        "religious",
+        "faith",
+        "belief",
+        "politics",
+        "political",
+        "union",
+    ]
+)
+_RESERVED = ("segment", "cohort", "pattern", "score")
+_ABOUT: Mapping[str, tuple[About, ...]] = {
+    "told": ("person",),
+    "history": ("person",),
+    "reading": ("place",),
+    "clock": ("moment",),
+    "offer": ("offer",),
+    "between": ("offer",),
+    "occasion": ("occasion",),
+}
+
+
+class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Fields of one source."""
+
+
+class Told(_Source, frozen=True):
+    """Stated by the person in a consent, under the attribute's name."""
+
+
+class History(_Source, frozen=True):
+    """A fold over the person's own facts.
+
+    `of` the facts, `fold` the aggregator, `field` the fact's field that it takes (sum, mean, last, distinct). `categories`, `zone_kinds`,
+    `offers`, `occasions` and `answers` filter (empty: all). `per` are the facts that a share is
+    taken of, with the same filters but that on answers (without it: all facts `of` the kind). `within_days` counts UTC days,
+    today included; `half_life_days` decays; neither is the whole time. `prior` names a stated attribute that the fold starts from, and
+    `empty` is the value before the first fact (without it: unknown).
+    """
+
+    of: FactKind
+    fold: FoldName
+    field: FactField = "amount"
+    categories: Values = ()
+    zone_kinds: Values = ()
+    offers: Annotated[tuple[Id, ...], Meta(max_length=limits.VALUES_MAX)] = ()
+    occasions: tuple[Occasion, ...] = ()
+    answers: tuple[AnswerKind, ...] = ()
+    per: FactKind | None = None
+    within_days: Days | None = None
+    half_life_days: Annotated[float, Meta(gt=0, le=36_500)] | None = None
+    prior: Name | None = None
+    empty: float | None = None
+
+
+class Reading(_Source, frozen=True):
+    """The latest value of a quantity in the zone, or in the whole site, unless it is older than `max_age_min`."""
+
+    quantity: str
+    max_age_min: Annotated[float, Meta(gt=0, le=limits.READING_AGE_MS_MAX / 60_000)] = limits.READING_AGE_MS_MAX / 60_000
+
+
+class Clock(_Source, frozen=True):
+    """A field of the site's local time: hour 0 to 24, weekday 0 (Monday) to 6, season (northern), heading (from hour and transit zones)."""
+
+    field: ClockField
+
+
+class OfferSource(_Source, frozen=True):
+    """A field of the offer; for `tag` whether the offer has that tag; `hours_left` until the offer ends."""
+
+    field: OfferField
+    tag: Id | None = None
+
+
+class Between(_Source, frozen=True):
+    """Between the person or zone and the offer.
+
+    `walk_min` minutes and `distance_m` metres from the zone to the offer's shop; or the attribute that `by_category` names for the
+    offer's category.
+    """
+
+    field: Literal["walk_min", "distance_m", "by_category"]
+    by_category: dict[Value, Name] = {}
+
+
+class OccasionSource(_Source, frozen=True):
+    """A field of the occasion that led to the decision: its kind, or seconds since the person entered."""
+
+    field: OccasionField
+
+
+class Segment(_Source, frozen=True):
+    """Reserved: membership of a segment that the bundle defines."""
+
+    name: Name
+
+
+class Cohort(_Source, frozen=True):
+    """Reserved: membership of a cohort that the bundle defines."""
+
+    name: Name
+
+
+class PatternSource(_Source, frozen=True):
+    """Reserved: whether a pattern of the bundle applies."""
+
+    name: Name
+
+
+class Score(_Source, frozen=True):
+    """Reserved: the output of another model in the bundle."""
+
+    model: Name
+
+
+class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One attribute and its one source. `low` and `high` bound a number: values beyond are clipped."""
+
+    name: Name
+    about: About
+    dtype: Dtype
+    unit: Annotated[str, Meta(max_length=32)] = ""
+    values: Values = ()
+    low: float | None = None
+    high: float | None = None
+    purposes: tuple[Purpose, ...] = ()
+    sensitive: bool = False
+    reason: Annotated[str, Meta(max_length=500)] = ""
+    told: Told | None = None
+    history: History | None = None
+    reading: Reading | None = None
+    clock: Clock | None = None
+    offer: OfferSource | None = None
+    between: Between | None = None
+    occasion: OccasionSource | None = None
+    segment: Segment | None = None
+    cohort: Cohort | None = None
+    pattern: PatternSource | None = None
+    score: Score | None = None
+
+    def clipped(self, value: float) -> float:
+        """A number within `low` and `high`."""
+        if self.low is not None and value < self.low:
+            return self.low
+        return self.high if self.high is not None and value > self.high else value
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the float columns that the attribute expands to: one for each value of a category, else its own name."""
+        return tuple(f"{self.name}_{value}" for value in self.values) if self.dtype == "category" else (self.name,)
+
+    @property
+    def digest(self) -> str:
+        """8 hex digits of the definition; a changed definition has another digest, so that its state starts anew."""
+        return hashlib.blake2b(msgspec.json.encode(self), digest_size=4).hexdigest()
+
+
+SOURCES: tuple[str, ...] = ("told", "history", "reading", "clock", "offer", "between", "occasion", *_RESERVED)
+
+
+class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Categories of offers, kinds of zones, the currency of all amounts (ISO 4217), and the attributes."""
+
+    categories: Annotated[tuple[Value, ...], Meta(min_length=1, max_length=limits.VALUES_MAX)]
+    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
+    attributes: Annotated[tuple[Attribute, ...], Meta(max_length=limits.ATTRIBUTES_MAX)]
+    zone_kinds: Values = ()
+
+    def attribute(self, name: str) -> Attribute | None:
+        """The attribute of this name, or None."""
+        return next((one for one in self.attributes if one.name == name), None)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All float columns, in the order of the attributes."""
+        return tuple(column for attribute in self.attributes for column in attribute.columns)
+
+
+class SchemaError(ValueError):
+    """The schema cannot be used; `faults` has all of them, the text one line for each."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+def parse(table: Mapping[str, Any]) -> Schema:
+    """The schema in a decoded TOML or JSON file. Raises SchemaError with every fault."""
+    faults: list[Fault] = []
+    attributes = table.get("attributes", ())
+    if isinstance(attributes, list | tuple) and len(attributes) > limits.ATTRIBUTES_MAX:
+        raise SchemaError([Fault(("attributes",), f"{len(attributes)} attributes, at most {limits.ATTRIBUTES_MAX} are allowed")])
+    head = convert(Schema, {**table, "attributes": []}, (), faults)
+    read: list[Attribute | None] = []
+    if not isinstance(attributes, list | tuple) or "attributes" not in table:
+        faults.append(Fault(("attributes",), "expected a list of tables, [[attributes]]"))
+    else:
+        read = [convert(Attribute, one, ("attributes", at), faults) for at, one in enumerate(attributes)]
+    categories = tuple(head.categories) if head else ()
+    known = {at: _completed(one, categories) for at, one in enumerate(read) if one is not None}
+    if head is None:
+        raise SchemaError(faults)
+    schema = msgspec.structs.replace(head, attributes=tuple(known.values()))
+    faults += [fault for at, one in known.items() for fault in _faults(schema, one, at)]
+    faults += _repeated(schema, known)
+    if faults:
+        raise SchemaError(faults)
+    return schema
+
+
+def schema_bytes(schema: Schema) -> bytes:
+    """The schema as JSON; the same schema gives the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(schema), indent=1) + b"\n"
+
+
+def sources_of(attribute: Attribute) -> list[str]:
+    """The names of the sources that are stated; a valid attribute has exactly one."""
+    return [name for name in SOURCES if getattr(attribute, name) is not None]
+
+
+def _completed(attribute: Attribute, categories: tuple[str, ...]) -> Attribute:
+    """The attribute with the values that its source already fixes."""
+    if attribute.dtype != "category" or attribute.values:
+        return attribute
+    fixed: Mapping[object, tuple[str, ...]] = {"heading": HEADINGS, "season": SEASONS, "category": categories, "kind": OCCASIONS}
+    source = attribute.clock or attribute.offer or attribute.occasion
+    values = fixed.get(source.field, ()) if source else ()
+    if attribute.reading is not None and attribute.reading.quantity == "weather":
+        values = WEATHERS
+    return msgspec.structs.replace(attribute, values=values)
+
+
+def _faults(schema: Schema, attribute: Attribute, at: int) -> Iterator[Fault]:
+    here = ("attributes", at)
+    stated = sources_of(attribute)
+    if len(stated) != 1:
+        found = " and ".join(stated) if stated else "none"
+        yield Fault(here, f"{attribute.name!r} needs exactly one source ({', '.join(SOURCES)}), it has {found}")
+        return
+    (source,) = stated
+    if source in _RESERVED:
+        yield Fault((*here, source), f"the source {source!r} is reserved: no member of a bundle supplies it in this version")
+        return
+    if attribute.about not in _ABOUT[source]:
+        yield Fault((*here, "about"), f"an attribute from {source!r} is about {' or '.join(_ABOUT[source])}, not about {attribute.about!r}")
+    yield from _type_faults(attribute, here)
+    yield from _person_faults(attribute, here)
+    yield from _SOURCE_FAULTS.get(source, _no_faults)(schema, attribute, (*here, source))
+
+
+def _type_faults(attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    if attribute.dtype == "number" and not attribute.unit:
+        yield Fault((*here, "unit"), f"the number {attribute.name!r} needs a unit in UCUM, such as h, Cel, m, {{purchases}}, or 1")
+    if attribute.dtype != "number" and (attribute.unit or attribute.low is not None or attribute.high is not None):
+        yield Fault((*here, "unit"), f"unit, low and high belong to numbers; {attribute.name!r} is a {attribute.dtype}")
+    if attribute.dtype == "category" and not attribute.values:
+        yield Fault((*here, "values"), f"the category {attribute.name!r} needs its closed list of values")
+    if attribute.dtype != "category" and attribute.values:
+        yield Fault((*here, "values"), f"values belong to categories; {attribute.name!r} is a {attribute.dtype}")
+    if len(set(attribute.values)) != len(attribute.values):
+        yield Fault((*here, "values"), f"a value of {attribute.name!r} is listed twice")
+    if attribute.low is not None and attribute.high is not None and attribute.low >= attribute.high:
+        yield Fault((*here, "low"), f"low {attribute.low:g} must be below high {attribute.high:g}")
+
+
+def _person_faults(attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    if attribute.about == "person" and not attribute.purposes:
+        yield Fault((*here, "purposes"), f"{attribute.name!r} is about a person: name the purposes that must be granted, such as offers")
+    if attribute.about != "person" and attribute.purposes:
+        yield Fault((*here, "purposes"), f"purposes belong to attributes about a person; {attribute.name!r} is about {attribute.about!r}")
+    words = sorted(_SENSITIVE & set(attribute.name.split("_"))) if attribute.about == "person" else []
+    if words and not attribute.sensitive:
+        yield Fault((*here, "sensitive"), f"{words[0]!r} is sensitive: set sensitive = true with a reason, or leave the attribute out")
+    if attribute.sensitive and not attribute.reason.strip():
+        yield Fault((*here, "reason"), f"the sensitive attribute {attribute.name!r} needs a reason")
+
+
+def _no_faults(_schema: Schema, _attribute: Attribute, _here: tuple[str | int, ...]) -> Iterator[Fault]:
+    return iter(())
+
+
+def _history_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    source = attribute.history
+    assert source is not None
+    for field in ("categories", "zone_kinds"):
+        known = getattr(schema, field)
+        for value in getattr(source, field):
+            if value not in known:
+                yield Fault((*here, field), f"{value!r} is not declared in {field} of the schema{nearest(value, known)}")
+    yield from _fold_faults(attribute, source, here)
+    yield from _prior_faults(schema, source, here)
+
+
+def _fold_faults(attribute: Attribute, source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Faults of a fold and the fields that it takes."""
+    if source.within_days is not None and source.half_life_days is not None:
+        yield Fault((*here, "half_life_days"), "within_days and half_life_days exclude each other")
+    if source.fold in {"last", "recency"} and (source.within_days or source.half_life_days):
+        yield Fault((*here, "fold"), f"{source.fold} looks at one fact: it takes neither within_days nor half_life_days")
+    if source.fold == "distinct" and (source.half_life_days or source.field == "amount"):
+        yield Fault((*here, "field"), "distinct counts the values of a field such as category, zone or offer, and takes no half_life_days")
+    if source.fold in {"sum", "mean"} and (source.field, source.of) != ("amount", "purchases"):
+        yield Fault((*here, "of"), f"{source.fold} takes the amount of purchases; no other fact or field has one")
+    if source.per is not None and source.fold != "share":
+        yield Fault((*here, "per"), "per belongs to share")
+    if (attribute.dtype == "category") != (source.fold == "last" and source.field != "amount"):
+        yield Fault((*here, "fold"), f"{source.fold} of {source.field} does not give a {attribute.dtype}")
+
+
+def _prior_faults(schema: Schema, source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    if source.prior is None:
+        return
+    prior = schema.attribute(source.prior)
+    if prior is None or prior.told is None:
+        told = [one.name for one in schema.attributes if one.told is not None]
+        yield Fault((*here, "prior"), f"{source.prior!r} is not a told attribute{nearest(source.prior, told)}")
+    if source.fold != "count" or source.half_life_days is None:
+        yield Fault((*here, "prior"), "only a count with half_life_days can start from a prior")
+
+
+def _reading_faults(_schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    assert attribute.reading is not None
+    known = (*DERIVED, *QUANTITIES)
+    if attribute.reading.quantity not in known:
+        message = f"no sensor reports {attribute.reading.quantity!r}{nearest(attribute.reading.quantity, known)}"
+        yield Fault((*here, "quantity"), message)
+    is_weather = attribute.reading.quantity == "weather"
+    if is_weather != (attribute.dtype == "category") or (is_weather and attribute.values != WEATHERS):
+        yield Fault((*here, "quantity"), f"weather is a category of {', '.join(WEATHERS)}; every other reading is a number")
+
+
+def _field_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Faults of the sources with a field that fixes the type: clock, offer, occasion."""
+    source = attribute.clock or attribute.offer or attribute.occasion
+    assert source is not None
+    fixed = {"heading": HEADINGS, "season": SEASONS, "category": schema.categories, "kind": OCCASIONS}.get(source.field)
+    due = "category" if fixed else "flag" if source.field == "tag" else "number"
+    if attribute.dtype != due:
+        yield Fault((*here, "field"), f"{source.field} is a {due}, not a {attribute.dtype}")
+    elif fixed and attribute.values != fixed:
+        yield Fault((*here, "field"), f"the values of {source.field} are {', '.join(fixed)}; leave values out")
+    if isinstance(source, OfferSource) and (source.field == "tag") != (source.tag is not None):
+        yield Fault((*here, "tag"), "the field tag needs the tag that it stands for, and no other field has one")
+
+
+def _between_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    source = attribute.between
+    assert source is not None
+    if attribute.dtype != "number":
+        yield Fault((*here, "field"), f"{source.field} is a number, not a {attribute.dtype}")
+    if (source.field == "by_category") != bool(source.by_category):
+        yield Fault((*here, "by_category"), "by_category maps each offer category to a number attribute of the person, and only that field")
+    numbers = [one.name for one in schema.attributes if one.about == "person" and one.dtype == "number"]
+    for category, name in source.by_category.items():
+        if category not in schema.categories:
+            yield Fault((*here, "by_category", category), f"{category!r} is no offer category{nearest(category, schema.categories)}")
+        if name not in numbers:
+            yield Fault((*here, "by_category", category), f"{name!r} is no number about a person{nearest(name, numbers)}")
+
+
+_SOURCE_FAULTS = {
+    "history": _history_faults,
+    "reading": _reading_faults,
+    "clock": _field_faults,
+    "offer": _field_faults,
+    "occasion": _field_faults,
+    "between": _between_faults,
+}
+
+
+def _repeated(schema: Schema, known: Mapping[int, Attribute]) -> Iterator[Fault]:
+    """Names, and columns, that two attributes share."""
+    for field in ("categories", "zone_kinds"):
+        values = getattr(schema, field)
+        if len(set(values)) != len(values):
+            yield Fault((field,), "a value is listed twice")
+    owners: dict[str, str] = {}
+    names: set[str] = set()
+    for at, attribute in known.items():
+        if attribute.name in names:
+            yield Fault(("attributes", at, "name"), f"{attribute.name!r} is declared twice")
+            continue
+        names.add(attribute.name)
+        for column in attribute.columns:
+            if column in owners:
+                yield Fault(("attributes", at, "name"), f"its column {column!r} is also a column of {owners[column]!r}")
+            owners[column] = attribute.name

@@ -1,0 +1,143 @@
+"""Cost of one decision by the number of attributes and offers, and memory per person: `python -m tests.core.attribute_cost`.
+
+One thread, processor time, so that other load on the machine counts little. A decision is `decide`: gates, values of attributes, matrix,
+ranking; the model is a constant, because its own time depends on the model (`wayside-models speed`). A third of the attributes are history
+of the person, a third readings of the place, a third fields of the offer. Each figure is from REPEATS decisions after a warm-up.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.attributes.aggregators import HistoryFact
+from gateway.core.attributes.schema import Schema, parse
+from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.policy.choose import decide
+from gateway.core.policy.gates import DecisionRequest
+from gateway.core.site import Site
+from tests.kit.street import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, offer
+
+ATTRIBUTES = (10, 100, 1_000)
+OFFERS = (1, 50, 500, 2_500, 10_000)
+REPEATS = 200
+SECONDS_MAX = 4.0
+FOLDS = ("count", "sum", "mean", "recency", "share")
+
+
+class Cost(NamedTuple):
+    """Processor time of one decision in microseconds."""
+
+    attributes: int
+    offers: int
+    p50_us: float
+    p99_us: float
+
+
+class Memory(NamedTuple):
+    """Of one person after a year of daily visits and purchases: bytes as stored, and bytes in memory."""
+
+    attributes: int
+    stored_bytes: int
+    memory_bytes: int
+
+
+class ConstantScorer:
+    """The same propensity for every row."""
+
+    version = "constant-1"
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `gateway.core.policy.choose.Scorer`."""
+        return np.full(len(rows), 0.5, dtype=np.float32)
+
+
+def schema(attributes: int) -> Schema:
+    """A schema with that many number attributes: history, readings and offer fields by turns."""
+    made = [_attribute(number) for number in range(attributes)]
+    return parse({"categories": ["coffee_house", "bar"], "zone_kinds": ["coffee_house", "bar"], "currency": "EUR", "attributes": made})
+
+
+def _attribute(number: int) -> dict[str, Any]:
+    base = {"name": f"a{number}", "dtype": "number", "unit": "1"}
+    if number % 3 == 0:
+        fold = FOLDS[number // 3 % len(FOLDS)]
+        source: dict[str, Any] = {"of": "purchases", "fold": fold}
+        if fold != "recency":
+            source |= {"within_days": 30} if number % 2 else {"half_life_days": 14.0}
+        return base | {"about": "person", "purposes": ["offers"], "history": source}
+    if number % 3 == 1:
+        return base | {"about": "place", "reading": {"quantity": "temperature"}}
+    return base | {"about": "offer", "offer": {"field": ("value", "expiry_hours", "hours_left")[number // 3 % 3]}}
+
+
+def site(attributes: int, offers: int) -> Site:
+    """A site with that many offers, all of them open in one zone."""
+    made = [offer(f"o{number}", zones=("cafe",), value_minor=100 + number % 400) for number in range(offers)]
+    declared = schema(attributes)
+    return make_site(schema=declared, columns=declared.columns, campaign=campaign(*made, per_person_day_max=64))
+
+
+def person(here: Site) -> SubjectContext:
+    """Somebody after a year of daily visits and purchases."""
+    history: Any = {}
+    for day in range(365, 0, -1):
+        at_ms = NOON_MS - day * DAY_MS
+        for fact in (HistoryFact("visits", at_ms, zone="cafe"), HistoryFact("purchases", at_ms, "bar", amount=float(day))):
+            history = here.plan.history.fold(history, EVERYTHING, fact, at_ms)
+    return SubjectContext("s", "d", EVERYTHING, "b", 1, 1, NOON_MS, history=history)
+
+
+def cost(attributes: int, offers: int) -> Cost:
+    """The cost of one decision."""
+    here = site(attributes, offers)
+    request = DecisionRequest(person(here), "cafe", "entered", NOON_MS, here)
+    place, scorer = ZoneContext({"temperature": (12.0, NOON_MS)}), ConstantScorer()
+    decide(request, place, scorer, "warm")
+    times: list[float] = []
+    started = time.perf_counter()
+    while len(times) < REPEATS and time.perf_counter() - started < SECONDS_MAX:
+        before = time.thread_time_ns()
+        made = decide(request, place, scorer, "d")
+        times.append((time.thread_time_ns() - before) / 1_000)
+        assert made.offer is not None
+    return Cost(attributes, offers, round(float(np.percentile(times, 50)), 1), round(float(np.percentile(times, 99)), 1))
+
+
+def memory(attributes: int) -> Memory:
+    """Memory of one person."""
+    here = site(attributes, 1)
+    stored = msgspec.msgpack.encode(person(here))
+    tracemalloc.start()
+    people = [msgspec.msgpack.decode(stored, type=SubjectContext) for _ in range(20)]
+    held = tracemalloc.get_traced_memory()[0] // len(people)
+    tracemalloc.stop()
+    return Memory(attributes, len(stored), held)
+
+
+def measured(attributes: Sequence[int] = ATTRIBUTES, offers: Sequence[int] = OFFERS) -> Iterator[Cost]:
+    """All combinations."""
+    for width in attributes:
+        for count in offers:
+            yield cost(width, count)
+
+
+def main() -> None:
+    """Print one JSON object a line: costs, then memory."""
+    for one in measured():
+        sys.stdout.write(json.dumps(one._asdict()) + "\n")
+        sys.stdout.flush()
+    for width in ATTRIBUTES:
+        sys.stdout.write(json.dumps(memory(width)._asdict()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The reference of a schema's fields in gateway/README.md: `python -m tests.house.schema_reference` prints it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from gateway.core.attributes import schema
+
+TABLES: tuple[type[msgspec.Struct], ...] = (
+    schema.Schema,
+    schema.Attribute,
+    schema.Told,
+    schema.History,
+    schema.Reading,
+    schema.Clock,
+    schema.OfferSource,
+    schema.Between,
+    schema.OccasionSource,
+)
+
+
+def reference() -> str:
+    """One row a field: the table it belongs to, its type, its default."""
+    return "\n".join(("| table | field | type | default |", "|---|---|---|---|", *_rows()))
+
+
+def _rows() -> Iterator[str]:
+    sources = {field.type: field.name for field in msgspec.structs.fields(schema.Attribute)}
+    names = {kind: name for union, name in sources.items() for kind in get_args(union)}
+    for table in TABLES:
+        name = {schema.Schema: "schema", schema.Attribute: "attributes[]"}.get(table) or f"attributes[].{names[table]}"
+        fields = msgspec.structs.fields(table)
+        for field in fields:
+            default = "required" if field.required else _default(field.default)
+            yield f"| `{name}` | `{field.name}` | {_type(field.type)} | {default} |"
+        if not fields:
+            yield f"| `{name}` | (no fields) | | |"
+
+
+def _default(value: object) -> str:
+    return "none" if value in (None, (), "", msgspec.NODEFAULT) else f"`{value}`".replace("True", "true").replace("False", "false")
+
+
+def _type(kind: Any) -> str:
+    origin = get_origin(kind)
+    if origin is Literal:
+        return " · ".join(f"`{option}`" for option in get_args(kind))
+    if hasattr(kind, "__metadata__"):
+        bounds = "; ".join(_bounds(meta) for meta in kind.__metadata__)
+        return f"{_type(kind.__origin__)}{f' ({bounds})' if bounds else ''}"
+    if origin in {tuple, dict}:
+        return f"list of {_type(get_args(kind)[0])}" if origin is tuple else f"table of {_type(get_args(kind)[1])}"
+    if origin is Union or type(kind).__name__ == "UnionType":
+        return _type(next(part for part in get_args(kind) if part is not type(None)))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return "table"
+    return {str: "text", float: "number", int: "integer", bool: "true or false"}[kind]
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    stated = {"from": meta.ge, "above": meta.gt, "to": meta.le, "at least": meta.min_length, "at most": meta.max_length}
+    words = [f"{word} {value:g}" for word, value in stated.items() if value is not None]
+    if meta.pattern is not None:
+        words.append(f"`{meta.pattern}`".replace("\\A", "").replace("\\Z", "").replace("|", "\\|"))
+    return ", ".join(words)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference() + "\n")

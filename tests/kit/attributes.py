@@ -1,0 +1,39 @@
+"""The demonstration street's schema with the 25 columns of its model, and a schema with every aggregator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from gateway.adapters.schema_file import load_schema
+from gateway.core.attributes.schema import parse
+
+SCHEMA = load_schema(Path(__file__).parents[2] / "deploy" / "demo" / "schema.toml")
+COLUMNS: tuple[str, ...] = tuple(column for column in SCHEMA.columns if column != "offer_other" and not column.startswith("visits_month_"))
+KINDS: tuple[str, ...] = SCHEMA.zone_kinds
+
+
+def person(name: str, **source: object) -> dict[str, object]:
+    """A history attribute about a person, as a table of a schema."""
+    return {"name": name, "about": "person", "dtype": "number", "unit": "1", "purposes": ["offers"], "history": source}
+
+
+RICH = parse(
+    msgspec.to_builtins(SCHEMA)
+    | {
+        "attributes": [
+            *msgspec.to_builtins(SCHEMA.attributes),
+            person("visits_week", of="visits", fold="count", within_days=7, empty=0.0),
+            person("hours_since_visit", of="visits", fold="recency"),
+            person("spent_month", of="purchases", fold="sum", within_days=30, empty=0.0),
+            person("basket_mean", of="purchases", fold="mean", half_life_days=14.0),
+            person("basket_last", of="purchases", fold="last"),
+            person("zones_month", of="visits", fold="distinct", field="zone", within_days=30),
+            person("accepted_share", of="answers", fold="share", answers=["accepted"], per="contacts", half_life_days=30.0),
+            person("contacts_day", of="contacts", fold="count", within_days=1, empty=0.0) | {"purposes": ["offers", "learning"]},
+        ]
+    }
+)
+"""The demonstration's schema with every aggregator."""
+RICH_COLUMNS: tuple[str, ...] = (*COLUMNS, *RICH.columns[len(SCHEMA.columns) :])
