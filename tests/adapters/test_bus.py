@@ -21,13 +21,13 @@ from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.core.bus import Bus, Link, Publication
 from gateway.core.types import Message
 from tests.kit.broker import free_port
-from tests.kit.rigs import AmqttRig, ElderRig, FakeRig, MosquittoRig, Rig
+from tests.kit.rigs import AmqttRig, FakeRig, MosquittoRig, Mqtt311Rig, Rig
 from tests.kit.waiting import WAIT_S, until
 
 EVERY: dict[str, Callable[[Path], Rig]] = {
     "memory": lambda _folder: FakeRig(),
     "mosquitto": MosquittoRig,
-    "mosquitto-3.1.1": ElderRig,
+    "mosquitto-3.1.1": Mqtt311Rig,
     "amqtt": AmqttRig,
 }
 KEEPING = [name for name in EVERY if name != "amqtt"]  # brokers that keep what was not acknowledged
@@ -51,7 +51,7 @@ def connected(bus: Bus, deliver: Callable[[Message], None]) -> Iterator[Bus]:
     """Started, connected and subscribed, closed afterwards."""
     bus.start(deliver)
     try:
-        until(lambda: bus.link().connected, tell=bus.link)
+        until(lambda: bus.link().connected, describe=bus.link)
         _settle(bus)
         yield bus
     finally:
@@ -67,9 +67,9 @@ def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
     box: list[Message] = []
     with connected(rig.bus(), box.append) as bus:
         assert bus.link() == Link(connected=True, protocol=rig.protocol, connects=1)
-        rig.say("in/a", b"one", b"two")
-        rig.say("elsewhere", b"not ours")
-        rig.say("in/b", b"three", qos=0)
+        rig.publish("in/a", b"one", b"two")
+        rig.publish("elsewhere", b"not ours")
+        rig.publish("in/b", b"three", qos=0)
         until(lambda: len(box) == 3)
     assert payloads(box) == [b"one", b"two", b"three"]
     assert [message.topic for message in box] == ["in/a", "in/a", "in/b"]
@@ -82,18 +82,18 @@ def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
 def test_what_was_not_thanked_for_comes_again_and_what_was_does_not(rig: Rig) -> None:
     box: list[Message] = []
     with connected(rig.bus(), box.append) as bus:
-        rig.say("in/a", b"thanked", b"not thanked")
+        rig.publish("in/a", b"thanked", b"not thanked")
         until(lambda: len(box) == 2)
         bus.acknowledge(box[:1])
-        rig.say("in/a", b"after")  # and so the thanks are at the broker: they were sent before
+        rig.publish("in/a", b"after")  # and so the thanks are at the broker: they were sent before
         until(lambda: len(box) == 3)
         bus.acknowledge(box[2:])
         _settle(bus)
         rig.cut(bus)
         until(lambda: bus.link().connects == 2)
         until(lambda: len(box) == 4)
-        rig.say("in/a", b"last")
-        until(lambda: payloads(box)[4:] == [b"last"], tell=lambda: payloads(box))
+        rig.publish("in/a", b"last")
+        until(lambda: payloads(box)[4:] == [b"last"], describe=lambda: payloads(box))
     assert payloads(box) == [b"thanked", b"not thanked", b"after", b"not thanked", b"last"]
 
 
@@ -107,8 +107,8 @@ def _settle(bus: Bus) -> None:
 def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
     with connected(rig.bus(), lambda _message: None):
         pass
-    rig.say("in/a", b"while", b"away")
-    rig.say("in/a", b"of no weight", qos=0)
+    rig.publish("in/a", b"while", b"away")
+    rig.publish("in/a", b"of no weight", qos=0)
     box: list[Message] = []
     with connected(rig.bus(), box.append) as bus:
         until(lambda: len(box) >= 2)
@@ -117,7 +117,7 @@ def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
     assert payloads(box)[:2] == [b"while", b"away"]
     again: list[Message] = []
     with connected(rig.bus(), again.append):
-        rig.say("in/a", b"last")
+        rig.publish("in/a", b"last")
         until(lambda: len(again) == 1)
     assert payloads(again) == [b"last"]
 
@@ -133,7 +133,7 @@ def test_what_the_broker_kept_is_told_from_what_is_said_now(rig: Rig) -> None:
         _settle(bus)
         rig.cut(bus)
         until(lambda: len(box) == 2)
-        rig.say("in/a", b"of now")
+        rig.publish("in/a", b"of now")
         until(lambda: len(box) == 3)
     assert [(message.payload, message.retained) for message in box] == [(b"of then", False), (b"of then", True), (b"of now", False)]
 
@@ -143,11 +143,11 @@ def test_status_is_retained_and_the_will_is_told_when_the_connection_breaks(rig:
     will = Publication("gw/status", b"lost", qos=1, retain=True)
     with connected(rig.bus(will=will), lambda _message: None) as bus:
         assert bus.publish(Publication("gw/status", b"online", qos=1, retain=True))
-        until(lambda: rig.kept("gw/status") == [b"online"])
+        until(lambda: rig.retained("gw/status") == [b"online"])
         rig.cut(bus)
-        until(lambda: b"lost" in [heard.payload for heard in rig.heard("gw/status")])
+        until(lambda: b"lost" in [heard.payload for heard in rig.received("gw/status")])
         until(lambda: bus.link().connects == 2)
-    assert rig.kept("gw/status") == [b"lost"]
+    assert rig.retained("gw/status") == [b"lost"]
 
 
 @on(*KEEPING)
@@ -157,9 +157,9 @@ def test_a_good_bye_does_not_tell_the_will(rig: Rig) -> None:
         assert bus.publish(Publication("gw/status", b"offline", qos=1, retain=True))
     bus.close()
     assert not bus.link().connected
-    rig.say("elsewhere", b"later")
-    until(lambda: rig.heard("elsewhere"))
-    assert [heard.payload for heard in rig.heard("gw/status")] == [b"offline"]
+    rig.publish("elsewhere", b"later")
+    until(lambda: rig.received("elsewhere"))
+    assert [heard.payload for heard in rig.received("gw/status")] == [b"offline"]
 
 
 @on(*KEEPING)
@@ -173,16 +173,16 @@ def test_a_good_bye_with_messages_unread_does_not_tell_the_will(rig: Rig) -> Non
 
     bus = rig.bus(will=Publication("gw/status", b"lost", qos=1, retain=True))
     with connected(bus, deliver):
-        rig.say("in/a", *[b"x" * 200] * 400, qos=0)
+        rig.publish("in/a", *[b"x" * 200] * 400, qos=0)
         assert entered.wait(WAIT_S)
         assert bus.publish(Publication("gw/status", b"offline", qos=1, retain=True))
         closing = threading.Thread(target=bus.close)
         closing.start()
         gate.set()
         closing.join(WAIT_S)
-    rig.say("elsewhere", b"later")
-    until(lambda: rig.heard("elsewhere"))
-    assert [heard.payload for heard in rig.heard("gw/status")] == [b"offline"]
+    rig.publish("elsewhere", b"later")
+    until(lambda: rig.received("elsewhere"))
+    assert [heard.payload for heard in rig.received("gw/status")] == [b"offline"]
 
 
 @on(*KEEPING)
@@ -209,7 +209,7 @@ def test_taken_tells_each_token_once(rig: Rig) -> None:
         taken: list[str] = []
         while len(taken) < 50:
             taken += until(bus.taken)
-        until(lambda: len(rig.heard("out/a")) == 52)
+        until(lambda: len(rig.received("out/a")) == 52)
         assert bus.taken() == []
     assert sorted(taken) == sorted(f"t{number}" for number in range(50))
 
@@ -219,24 +219,24 @@ def test_an_expiry_travels_with_the_message(rig: Rig) -> None:
     with connected(rig.bus(), lambda _message: None) as bus:
         assert bus.publish(Publication("out/a", b"soon gone", qos=1, retain=True, expiry_s=1))
         assert bus.publish(Publication("out/b", b"stays", qos=1, retain=True, expiry_s=600))
-        (soon,) = until(lambda: rig.heard("out/a"))
+        (soon,) = until(lambda: rig.received("out/a"))
         assert soon.expiry_s == 1
         rig.pass_time(1_001)
-        until(lambda: rig.kept("out/a") == [])
-        assert rig.kept("out/b") == [b"stays"]
+        until(lambda: rig.retained("out/a") == [])
+        assert rig.retained("out/b") == [b"stays"]
 
 
 @on("mosquitto-3.1.1", "amqtt")
 def test_an_expiry_is_no_obstacle_where_the_protocol_has_none(rig: Rig) -> None:
     with connected(rig.bus(), lambda _message: None) as bus:
         assert bus.publish(Publication("out/a", b"stays", qos=1, expiry_s=1))
-        (heard,) = until(lambda: rig.heard("out/a"))
+        (heard,) = until(lambda: rig.received("out/a"))
     assert (heard.payload, heard.expiry_s) == (b"stays", None)
 
 
 @on(*KEEPING)
 def test_a_blocked_deliver_stops_the_reading_and_loses_nothing(rig: Rig) -> None:
-    said = [b"%d" % number for number in range(400)]
+    sent = [b"%d" % number for number in range(400)]
     gate, asked = threading.Event(), threading.Event()
     box: list[Message] = []
     entered: list[int] = []
@@ -249,19 +249,19 @@ def test_a_blocked_deliver_stops_the_reading_and_loses_nothing(rig: Rig) -> None
 
     with connected(rig.bus(), deliver) as bus:
         try:
-            rig.say("in/a", *said)
+            rig.publish("in/a", *sent)
             assert asked.wait(WAIT_S)
             assert len(entered) == 1, "somebody went on reading"
         finally:
             gate.set()
         done = 0
-        while done < len(said):
+        while done < len(sent):
             until(lambda seen=done: len(box) > seen)  # type: ignore[misc]  # mypy knows no default in a lambda
             fresh = box[done:]
             bus.acknowledge(fresh)
             done += len(fresh)
         _settle(bus)
-    assert payloads(box) == said
+    assert payloads(box) == sent
 
 
 @on(*KEEPING)
@@ -269,7 +269,7 @@ def test_an_old_ticket_thanks_for_nothing_new(rig: Rig) -> None:
     """Brokers use packet ids again: thanks for a message of the last connection must not pass for one of this."""
     box: list[Message] = []
     with connected(rig.bus(), box.append) as bus:
-        rig.say("in/a", b"fact")
+        rig.publish("in/a", b"fact")
         until(lambda: len(box) == 1)
         rig.cut(bus)
         until(lambda: len(box) == 2)
@@ -278,12 +278,12 @@ def test_an_old_ticket_thanks_for_nothing_new(rig: Rig) -> None:
         bus.acknowledge([old])
         _settle(bus)
         rig.cut(bus)
-        until(lambda: len(box) == 3, tell=lambda: "the message did not come again: an old ticket thanked for it")
+        until(lambda: len(box) == 3, describe=lambda: "the message did not come again: an old ticket thanked for it")
         bus.acknowledge(box[2:])
         _settle(bus)
         rig.cut(bus)
         until(lambda: bus.link().connects == 4)
-        rig.say("in/a", b"last")
+        rig.publish("in/a", b"last")
         until(lambda: b"last" in payloads(box))
     assert payloads(box) == [b"fact", b"fact", b"fact", b"last"]
 
@@ -292,7 +292,7 @@ def test_an_old_ticket_thanks_for_nothing_new(rig: Rig) -> None:
 def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
     box: list[Message] = []
     with connected(rig.bus(), box.append) as bus:
-        rig.say("in/a", b"before")
+        rig.publish("in/a", b"before")
         until(lambda: len(box) == 1)
         rig.stop()
         until(lambda: not bus.link().connected)
@@ -301,7 +301,7 @@ def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
         until(lambda: bus.link().connected)
         until(lambda: len(box) == 2)
         bus.acknowledge(box)
-        rig.say("in/a", b"after")
+        rig.publish("in/a", b"after")
         until(lambda: len(box) == 3)
         assert bus.link().connects == 2
         assert bus.link().trouble == ""
@@ -311,10 +311,10 @@ def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
 
 @on(*KEEPING)
 def test_a_wrong_password_is_said_in_words(rig: Rig) -> None:
-    bus = rig.wrong_bus()
+    bus = rig.bus_with_wrong_password()
     bus.start(lambda _message: None)
     try:
-        until(lambda: "password" in bus.link().trouble, tell=bus.link)
+        until(lambda: "password" in bus.link().trouble, describe=bus.link)
         assert not bus.link().connected
         assert bus.link().connects == 0
     finally:

@@ -13,7 +13,7 @@ from gateway.core import limits
 from gateway.core.ports import CloudReply
 from gateway.core.records import Batch, GatewayHealth
 from tests.kit.broker import free_port
-from tests.kit.cloud import Says, SmallCloud, receipt
+from tests.kit.cloud import FakeCloud, Response, receipt
 
 
 def health(id_: str) -> GatewayHealth:
@@ -27,8 +27,8 @@ RECORDS = (health("gw-t.0.h"),)
 BATCH = Batch("gw-t.0123", "gw-t", RECORDS)
 
 
-def post(*answers: Says, batch: Batch = BATCH) -> CloudReply:
-    with SmallCloud(*answers) as cloud:
+def post(*answers: Response, batch: Batch = BATCH) -> CloudReply:
+    with FakeCloud(*answers) as cloud:
         return Cloud(cloud.url, "secret-token").post(batch)
 
 
@@ -37,11 +37,11 @@ def test_a_receipt_is_the_only_yes() -> None:
 
 
 def test_the_request_is_what_the_contract_says_and_the_same_bytes_at_each_try() -> None:
-    with SmallCloud(Says(500), Says()) as cloud:
+    with FakeCloud(Response(500), Response()) as cloud:
         router = Cloud(cloud.url + "/", "secret-token")
         assert router.post(BATCH).kind == "refused"
         assert router.post(BATCH).kind == "taken"
-        first, second = cloud.asked
+        first, second = cloud.requests
     assert first.path == "/v1/batches"
     assert first.headers["Authorization"] == "Bearer secret-token"
     assert (first.headers["Content-Encoding"], first.headers["Content-Type"]) == ("gzip", "application/json")
@@ -52,10 +52,10 @@ def test_the_request_is_what_the_contract_says_and_the_same_bytes_at_each_try() 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
-    ("said", "expected_ms"), [("7", 7_000), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-3", None), ("9" * 12, None)]
+    ("value", "expected_ms"), [("7", 7_000), ("0", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-3", None), ("9" * 12, None)]
 )
-def test_a_busy_cloud_says_how_long(status: int, said: str, expected_ms: int | None) -> None:
-    reply = post(Says(status, lambda _asked: b"", {"Retry-After": said}))
+def test_a_busy_cloud_says_how_long(status: int, value: str, expected_ms: int | None) -> None:
+    reply = post(Response(status, lambda _asked: b"", {"Retry-After": value}))
     assert (reply.kind, reply.retry_after_ms) == ("busy", expected_ms)
 
 
@@ -64,24 +64,24 @@ def test_a_busy_cloud_says_how_long(status: int, said: str, expected_ms: int | N
     [*((status, "refused") for status in (400, 401, 403, 404, 500, 502)), *((status, "never") for status in (409, 413, 422))],
 )
 def test_any_other_no_is_a_no_that_names_its_number(status: int, kind: str) -> None:
-    reply = post(Says(status, lambda _asked: b"go away"))
+    reply = post(Response(status, lambda _asked: b"go away"))
     assert (reply.kind, reply.taken) == (kind, ())
     assert str(status) in reply.trouble
 
 
 @pytest.mark.parametrize("status", [409, 413, 422])
 def test_a_batch_that_will_never_be_taken_is_told_apart(status: int) -> None:
-    reply = post(Says(status, lambda _asked: b"never"))
+    reply = post(Response(status, lambda _asked: b"never"))
     assert (reply.kind, reply.taken) == ("never", ())
     assert str(status) in reply.trouble
 
 
 def test_records_go_where_the_config_says_or_nowhere() -> None:
-    with SmallCloud() as elsewhere:
+    with FakeCloud() as elsewhere:
         for status in (301, 302, 307, 308):
-            reply = post(Says(status, lambda _asked: b"", {"Location": elsewhere.url + "/v1/batches"}))
+            reply = post(Response(status, lambda _asked: b"", {"Location": elsewhere.url + "/v1/batches"}))
             assert reply.kind == "refused"
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_records_go_where_the_config_says_or_nowhere() -> None:
     ids=lambda body: repr(body[:24]),
 )
 def test_a_yes_without_our_receipt_is_a_no(body: bytes) -> None:
-    assert post(Says(200, lambda _asked: body)).kind == "refused"
+    assert post(Response(200, lambda _asked: body)).kind == "refused"
 
 
 def test_part_of_a_batch_may_be_taken() -> None:
     two = (health("gw-t.0.h"), health("gw-t.1.h"))
-    reply = post(Says(200, lambda asked: receipt(asked, 1)), batch=Batch("b", "gw-t", two))
+    reply = post(Response(200, lambda asked: receipt(asked, 1)), batch=Batch("b", "gw-t", two))
     assert reply == CloudReply("taken", (two[0].id,))
 
 
@@ -124,6 +124,6 @@ def test_an_authority_that_is_no_file_is_no_reason_to_fall_over(tmp_path: Path) 
 
 
 def test_a_cloud_that_hangs_up_in_the_middle_is_unreachable() -> None:
-    reply = post(Says(200, receipt, {"Transfer-Encoding": "chunked"}))
+    reply = post(Response(200, receipt, {"Transfer-Encoding": "chunked"}))
     assert reply.kind in {"unreachable", "refused"}
     assert reply.taken == ()

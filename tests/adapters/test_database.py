@@ -9,7 +9,7 @@ import apsw
 
 from gateway.adapters.store.database import open_database
 from gateway.core.ports import StoreError
-from tests.kit.street import KEY
+from tests.kit.testbed import KEY
 
 NUMBERS = sorted(
     int(file.name[:4]) for file in resources.files("gateway.adapters.store").joinpath("schema").iterdir() if file.name.endswith(".sql")

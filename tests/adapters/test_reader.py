@@ -11,7 +11,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.reader import Reader
 from gateway.core.ports import StoreError
 from tests.core.test_engine import enter
-from tests.kit.street import KEY, Gateway, Phone, purchase
+from tests.kit.testbed import KEY, Gateway, Phone, purchase
 
 
 @pytest.fixture
@@ -22,16 +22,16 @@ def path(tmp_path: Path) -> Path:
 def test_a_reader_sees_the_last_commit_of_a_gateway_that_runs(tmp_path: Path, path: Path) -> None:
     gateway = Gateway(tmp_path, make_store=lambda path, key: Store(path, key, exclusive=True))
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     with gateway.reader() as reader, reader.snapshot():
         before = reader.learnable(gateway.clock.now_ms())
         (decision,) = enter(gateway, phone).decisions.made
         assert before == [gateway.state.people.identities[phone.device]]
         assert list(reader.decisions(before[0])) == [], "what is read is of one moment"
-        gateway.tell(phone.answer(decision.id))
+        gateway.apply(phone.answer(decision.id))
     with gateway.reader() as reader:
         assert list(reader.decisions(before[0])) == [decision]
-        assert [(said.kind, said.detail, said.decision) for said in reader.offer_facts(before[0])] == [("answer", "accepted", decision.id)]
+        assert [(fact.kind, fact.detail, fact.decision) for fact in reader.offer_facts(before[0])] == [("answer", "accepted", decision.id)]
         assert reader.decision(decision.id) == (decision, "accepted")
         assert reader.latest_decisions(5) == [(decision.id, "cafe", "chosen", "flat-white")]
     gateway.close()
@@ -52,7 +52,7 @@ def test_the_newest_decisions_are_found_without_reading_all(tmp_path: Path, path
 
 def test_a_reader_needs_no_gateway(tmp_path: Path, path: Path) -> None:
     gateway = Gateway(tmp_path)
-    gateway.tell(Phone().consent())
+    gateway.apply(Phone().consent())
     now_ms = gateway.clock.now_ms()
     gateway.close()
     before = path.read_bytes()
@@ -90,7 +90,7 @@ def test_who_did_not_say_yes_to_learning_is_not_in_it(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path)
     phones = [Phone(f"phone-{number:04}") for number in range(3)]
     now_ms = gateway.clock.now_ms()
-    gateway.tell(
+    gateway.apply(
         phones[0].consent(("presence", "offers", "measurement")),
         phones[1].consent(("learning",), expires_at_ms=now_ms + 1000),
         phones[2].consent(("learning",)),
@@ -104,10 +104,10 @@ def test_who_did_not_say_yes_to_learning_is_not_in_it(tmp_path: Path) -> None:
 def test_a_purchase_belongs_to_whose_offer_was_handed_in(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path)
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     (decision,) = enter(gateway, phone).decisions.made
-    gateway.tell(purchase("till-cafe", 1, 380, category="coffee_house", decision=decision.id), purchase("till-cafe", 2))
+    gateway.apply(purchase("till-cafe", 1, 380, category="coffee_house", decision=decision.id), purchase("till-cafe", 2))
     with gateway.reader() as reader:
-        (said,) = reader.offer_facts(decision.subject)
-    assert (said.kind, said.detail, said.amount_minor, said.zone, said.decision) == ("purchase", "coffee_house", 380, "cafe", decision.id)
+        (fact,) = reader.offer_facts(decision.subject)
+    assert (fact.kind, fact.detail, fact.amount_minor, fact.zone, fact.decision) == ("purchase", "coffee_house", 380, "cafe", decision.id)
     gateway.close()

@@ -18,7 +18,7 @@ from gateway.core import limits
 from gateway.core.ports import StoreError, StoreFullError
 from gateway.core.state import Changes
 from tests.kit.gateways import WAYSIDE, settings_of, write_config
-from tests.kit.street import HOUR_MS, KEY, Gateway, Phone, purchase
+from tests.kit.testbed import HOUR_MS, KEY, Gateway, Phone, purchase
 
 TOPIC = "wayside/v1/street/up/phone-0001/answer"
 
@@ -33,8 +33,8 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 def offered(gateway: Gateway, phone: Phone | None = None) -> Changes:
     """Somebody says yes to everything, walks into the cafe and is offered something."""
     phone = phone or Phone()
-    gateway.tell(phone.consent())
-    changes = gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe"))
+    gateway.apply(phone.consent())
+    changes = gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe"))
     assert changes.decisions.triggers
     return changes
 
@@ -137,7 +137,7 @@ def test_a_newer_schema_is_refused_and_not_guessed_at(gateway: Gateway, tmp_path
 def test_a_damaged_file_is_told(tmp_path: Path, page: int) -> None:
     gateway = Gateway(tmp_path)
     offered(gateway)
-    gateway.tell(*(purchase("till-cafe", seq) for seq in range(100)))
+    gateway.apply(*(purchase("till-cafe", seq) for seq in range(100)))
     gateway.store.close()
     path = tmp_path / "gateway.db"
     content = bytearray(path.read_bytes())
@@ -151,7 +151,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, page: int) -> None:
 
 
 def test_a_file_that_was_cut_off_is_told(gateway: Gateway, tmp_path: Path) -> None:
-    gateway.tell(*(purchase("till-cafe", seq) for seq in range(100)))
+    gateway.apply(*(purchase("till-cafe", seq) for seq in range(100)))
     gateway.store.close()
     path = tmp_path / "gateway.db"
     whole = path.read_bytes()
@@ -195,7 +195,7 @@ def test_every_way_out_says_something_else() -> None:
 
 def test_a_full_disk_stores_nothing_of_a_batch_and_leaves_all_as_it_was(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     gateway.store._db.pragma("max_page_count", int(gateway.store._db.pragma("page_count")))
     before, subject = gateway.dump(), gateway.store.state(0, gateway.site.presence).people.identities[phone.device]
     context = gateway.store.context(subject)
@@ -231,7 +231,7 @@ def test_a_full_disk_does_not_hurt_the_outbox(gateway: Gateway) -> None:
 
 def test_a_fact_is_known_after_a_restart(gateway: Gateway) -> None:
     sold = purchase("till-cafe", 7)
-    gateway.tell(sold)
+    gateway.apply(sold)
     assert gateway.store.is_known(sold.envelope)
     gateway.restart()
     assert gateway.store.is_known(sold.envelope)
@@ -324,7 +324,7 @@ def test_dead_letters_are_bounded_and_the_newest_stay(gateway: Gateway, tmp_path
 def test_totals_count_the_rows(gateway: Gateway) -> None:
     assert set(gateway.store.totals().values()) == {0}
     offered(gateway)
-    gateway.tell(purchase("till-cafe", 1), purchase("till-bar", 1))
+    gateway.apply(purchase("till-cafe", 1), purchase("till-bar", 1))
     totals = gateway.store.totals()
     found = {table: count for table, count in totals.items() if count}
     assert found == {"contexts": 1, "presences": 1, "facts": 3, "decisions": 1, "triggers": 1, "history": 2}

@@ -86,7 +86,7 @@ class RunningDemo:
 
     def check_nothing_is_left(self) -> None:
         """No process and no file."""
-        until(lambda: not alive(self.parts), tell=lambda: alive(self.parts))
+        until(lambda: not alive(self.parts), describe=lambda: alive(self.parts))
         assert list(self.folder.iterdir()) == []
 
 
@@ -178,7 +178,7 @@ def without_mosquitto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def test_it_runs_without_mosquitto(without_mosquitto: Demo, tmp_path: Path) -> None:
     demo = without_mosquitto
     assert "amqtt" in demo.broker
-    until(lambda: demo.totals().triggers > 20, tell=demo.totals)
+    until(lambda: demo.totals().triggers > 20, describe=demo.totals)
     until(lambda: demo.totals().table("answers").get("shown") and demo.totals().table("visits").get("left"))
     assert demo.check() is None
     assert {report["protocol"] for report in demo.totals().reports} == {"MQTT 3.1.1"}

@@ -10,8 +10,8 @@ import pytest
 
 from tests.house import tree
 from tests.kit.broker import mosquitto
-from tests.kit.ear import Ear
 from tests.kit.gateways import GatewayProcess, walk_in, write_config
+from tests.kit.subscriber import Subscriber
 from tests.kit.waiting import until
 
 INSTALLED_MB_MAX = 160
@@ -40,13 +40,13 @@ def test_a_pruned_installation_decides_and_stays_small(tmp_path: Path) -> None:
     assert "this gateway can run it" in call(wayside, "bundle", "verify", "deploy/demo/street.bundle", "--config", "deploy/demo/gw-a.toml")
     with (
         mosquitto(tmp_path) as broker,
-        Ear(broker.host, broker.port, name="ear") as ear,
+        Subscriber(broker.host, broker.port, name="subscriber") as subscriber,
         GatewayProcess(write_config(tmp_path / "gateway", broker.port), [wayside]) as gateway,
     ):
         gateway.start()
         for message in walk_in():
-            ear.say(message.topic, message.payload, qos=message.qos)
-        until(lambda: gateway.latest.get("decisions", {}).get("chosen"), tell=lambda: gateway.latest)
+            subscriber.publish(message.topic, message.payload, qos=message.qos)
+        until(lambda: gateway.latest.get("decisions", {}).get("chosen"), describe=lambda: gateway.latest)
         assert gateway.stop() == 0
         assert "Traceback" not in gateway.stderr.read_text("utf-8")
 

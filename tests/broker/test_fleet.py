@@ -20,7 +20,7 @@ from firmware_sim.cli import app
 from firmware_sim.wire import broker as brokers
 from firmware_sim.wire import publisher, sender
 from tests.kit.broker import MosquittoBroker, mosquitto
-from tests.kit.ear import Ear
+from tests.kit.subscriber import Subscriber
 from tests.kit.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -44,8 +44,8 @@ def broker(tmp_path: Path) -> Iterator[MosquittoBroker]:
 
 
 @pytest.fixture
-def ear(broker: MosquittoBroker) -> Iterator[Ear]:
-    with Ear(broker.host, broker.port, "#") as listening:
+def subscriber(broker: MosquittoBroker) -> Iterator[Subscriber]:
+    with Subscriber(broker.host, broker.port, "#") as listening:
         yield listening
 
 
@@ -60,7 +60,7 @@ def figures(*arguments: str) -> dict[str, Any]:
     return dict(json.loads(done(*arguments, "--json").stdout))
 
 
-def test_everything_that_a_fleet_sends_is_received(broker: MosquittoBroker, ear: Ear) -> None:
+def test_everything_that_a_fleet_sends_is_received(broker: MosquittoBroker, subscriber: Subscriber) -> None:
     sent = figures(
         "fleet",
         "--broker",
@@ -76,15 +76,15 @@ def test_everything_that_a_fleet_sends_is_received(broker: MosquittoBroker, ear:
         "--broker-pid",
         str(os.getpid()),
     )
-    until(lambda: len(ear.heard) >= sent["sent"], WAIT_S, tell=lambda: f"{len(ear.heard)} of {sent['sent']}")
-    assert (len(ear.heard), sent["unacknowledged"], sent["connections"]) == (sent["sent"], 0, 4)
+    until(lambda: len(subscriber.received) >= sent["sent"], WAIT_S, describe=lambda: f"{len(subscriber.received)} of {sent['sent']}")
+    assert (len(subscriber.received), sent["unacknowledged"], sent["connections"]) == (sent["sent"], 0, 4)
     assert sent["sent"] > 1_000
     assert sent["devices"] == 600
     assert {"p50", "p95", "p99", "max"} == sent["lag_ms"].keys()
     assert sent["broker_rss_mb"] > 5
-    roots = Counter(heard.topic.lstrip("/").split("/")[0] for heard in ear.heard)
+    roots = Counter(heard.topic.lstrip("/").split("/")[0] for heard in subscriber.received)
     assert roots["wayside"] == sent["messages_by_format"]["wayside_v1"]
-    assert {heard.qos for heard in ear.heard if heard.topic.endswith("/consent")} == {1}
+    assert {heard.qos for heard in subscriber.received if heard.topic.endswith("/consent")} == {1}
 
 
 def by_topic(messages: list[tuple[str, bytes]]) -> dict[str, list[bytes]]:
@@ -94,26 +94,26 @@ def by_topic(messages: list[tuple[str, bytes]]) -> dict[str, list[bytes]]:
     return found
 
 
-def test_a_fleet_as_fast_as_it_goes_says_the_same_as_its_recording(broker: MosquittoBroker, ear: Ear, tmp_path: Path) -> None:
+def test_a_fleet_as_fast_as_it_goes_says_the_same_as_its_recording(broker: MosquittoBroker, subscriber: Subscriber, tmp_path: Path) -> None:
     file = tmp_path / "fleet.jsonl"
     fleet = ("fleet", "--devices", "300", "--rate", "300", "--seconds", "20")
     recorded = figures(*fleet, "--record", str(file))
     sent = figures(*fleet, "--broker", broker.url, "--max")
     assert (sent["messages_by_format"], sent["lag_ms"]) == (recorded["messages_by_format"], {})
-    until(lambda: len(ear.heard) >= sent["sent"], WAIT_S)
-    ear.heard.clear()
+    until(lambda: len(subscriber.received) >= sent["sent"], WAIT_S)
+    subscriber.received.clear()
     replayed = figures("replay", str(file), "--broker", broker.url, "--max")
-    until(lambda: len(ear.heard) >= replayed["sent"], WAIT_S)
+    until(lambda: len(subscriber.received) >= replayed["sent"], WAIT_S)
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     wanted = [(row["topic"], row["payload"].encode() if "payload" in row else bytes.fromhex(row["payload_hex"])) for row in lines]
     # A broker may hold back QoS 1 behind QoS 0 of other topics, but not within one topic.
-    assert by_topic([(heard.topic, heard.payload) for heard in ear.heard]) == by_topic(wanted)
+    assert by_topic([(heard.topic, heard.payload) for heard in subscriber.received]) == by_topic(wanted)
 
 
-def said_some(voice: Ear) -> bool:
+def said_some(voice: Subscriber) -> bool:
     """Say something that has to be counted; always true."""
     for _ in range(60):
-        voice.say("n/x", b"12345", qos=0)
+        voice.publish("n/x", b"12345", qos=0)
     return True
 
 
@@ -122,7 +122,7 @@ def test_count_tells_what_came_and_whether_it_was_all(broker: MosquittoBroker) -
         count = ("count", "--broker", broker.url, "--topics", "n/#", "--seconds", str(WAIT_S))
         counting = elsewhere.submit(figures, *count, "--expect", "300")
         until(lambda: "wayside-sim-count" in broker.log, WAIT_S)
-        with Ear(broker.host, broker.port, "none") as voice:
+        with Subscriber(broker.host, broker.port, "none") as voice:
             until(lambda: said_some(voice) and counting.done(), WAIT_S)
     found = counting.result()
     assert found["received"] == found["by_root"]["n"] >= 300
@@ -138,7 +138,7 @@ def test_devices_that_connect_as_themselves_pass_an_access_list(tmp_path: Path) 
     rules = tmp_path / "access"
     rules.write_text("pattern write wayside/v1/street/up/%c/#\ntopic read #\n", "utf-8")
     rules.chmod(0o600)
-    with mosquitto(tmp_path, lines=(f"acl_file {rules}",)) as strict, Ear(strict.host, strict.port, "#") as listening:
+    with mosquitto(tmp_path, lines=(f"acl_file {rules}",)) as strict, Subscriber(strict.host, strict.port, "#") as listening:
         fleet = (
             "fleet",
             "--broker",
@@ -156,17 +156,17 @@ def test_devices_that_connect_as_themselves_pass_an_access_list(tmp_path: Path) 
         )
         sent = figures(*fleet, "--own", "phone-f0000[1-5]")
         own = {f"phone-f{number:05d}" for number in range(1, 6)}
-        until(lambda: {heard.topic.split("/")[4] for heard in list(listening.heard)} == own, WAIT_S)
+        until(lambda: {heard.topic.split("/")[4] for heard in list(listening.received)} == own, WAIT_S)
         assert sent["connections"] == 4 + 5
-        assert len(listening.heard) < sent["sent"]
-        assert {heard.topic.split("/")[4] for heard in listening.heard} == own
+        assert len(listening.received) < sent["sent"]
+        assert {heard.topic.split("/")[4] for heard in listening.received} == own
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([*SIM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_street_runs_faster_and_with_faults(broker: MosquittoBroker, ear: Ear) -> None:
+def test_a_street_runs_faster_and_with_faults(broker: MosquittoBroker, subscriber: Subscriber) -> None:
     street = ("run", "street", "--broker", broker.url, "--walkers", "10", "--seconds", "10", "--faster", "10", "--json")
     out, _ = start(*street, "--fault", "loss:share=0.2,devices=AC233F00A001", "--fault", "replay:share=0.1,after_s=1").communicate(
         timeout=WAIT_S
@@ -174,20 +174,22 @@ def test_a_street_runs_faster_and_with_faults(broker: MosquittoBroker, ear: Ear)
     summary = json.loads(out)
     assert summary["faults"].keys() == {"loss", "replay"}
     assert summary["seconds"] == 10.0
-    until(lambda: len(ear.heard) == summary["messages"], WAIT_S)
+    until(lambda: len(subscriber.received) == summary["messages"], WAIT_S)
     assert summary["messages"] > 100
 
 
-def test_a_signal_ends_a_fleet_with_its_figures_and_a_broker_that_hangs_up_with_one_line(broker: MosquittoBroker, ear: Ear) -> None:
+def test_a_signal_ends_a_fleet_with_its_figures_and_a_broker_that_hangs_up_with_one_line(
+    broker: MosquittoBroker, subscriber: Subscriber
+) -> None:
     fleet = ("fleet", "--broker", broker.url, "--devices", "50", "--rate", "100", "--seconds", "600", "--ramp", "0.5", "--json")
     told, cut = start(*fleet), start(*fleet)
-    until(lambda: len(ear.heard) > 100, WAIT_S)
+    until(lambda: len(subscriber.received) > 100, WAIT_S)
     told.send_signal(signal.SIGTERM)
     out, _ = told.communicate(timeout=WAIT_S)
     assert (told.returncode, json.loads(out)["unacknowledged"]) == (0, 0)
     assert json.loads(out)["sent"] > 10
-    ear.heard.clear()
-    until(lambda: len(ear.heard) > 20, WAIT_S)
+    subscriber.received.clear()
+    until(lambda: len(subscriber.received) > 20, WAIT_S)
     broker.kill()
     _, said = cut.communicate(timeout=WAIT_S)
     assert (cut.returncode, said) == (1, f"wayside-sim: the broker at {broker.url} closed the connection during the run\n")

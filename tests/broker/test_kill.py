@@ -25,10 +25,10 @@ from gateway.runtime.app import App
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.router import Router
 from tests.kit.broker import mosquitto
-from tests.kit.ear import Ear
 from tests.kit.fake_bus import FakeBroker, FakeBus
 from tests.kit.gateways import SIM, GatewayProcess, store_of, write_config
-from tests.kit.street import KEY, ManualClock, TableScorer, make_site
+from tests.kit.subscriber import Subscriber
+from tests.kit.testbed import KEY, ManualClock, TableScorer, make_site
 from tests.kit.waiting import until
 
 PURCHASES = "wayside/v1/street/up/+/purchase"
@@ -54,13 +54,13 @@ def run_with_kills(folder: Path, *, count: int, kills: int, rate: int, seed: int
         mosquitto(folder, persistence=folder / "kept", lines=("max_queued_messages 0",)) as broker,
         GatewayProcess(write_config(folder / "gateway", broker.port)) as gateway,
     ):
-        with Ear(broker.host, broker.port, STATUS) as ear:
+        with Subscriber(broker.host, broker.port, STATUS) as subscriber:
             gateway.start()
-            ear.wait_for(STATUS)  # said behind the subscriptions: from now on the broker keeps what the gateway must have
-        with Ear(broker.host, broker.port, PURCHASES) as ear, _tills(broker.url, count, rate, out) as tills:
+            subscriber.wait_for(STATUS)  # said behind the subscriptions: from now on the broker keeps what the gateway must have
+        with Subscriber(broker.host, broker.port, PURCHASES) as subscriber, _tills(broker.url, count, rate, out) as tills:
             for _ in range(kills):
-                until_sold = min(len(ear.heard) + draws.randrange(count // (4 * kills), count // (2 * kills)), count - 1)
-                until(lambda sold=until_sold: len(ear.heard) >= sold, 60.0)  # type: ignore[misc]
+                until_sold = min(len(subscriber.received) + draws.randrange(count // (4 * kills), count // (2 * kills)), count - 1)
+                until(lambda sold=until_sold: len(subscriber.received) >= sold, 60.0)  # type: ignore[misc]
                 gateway.kill()
                 gateway.start()
             assert tills.wait(120) == 0
@@ -81,7 +81,7 @@ def _await_facts(gateway: GatewayProcess, folder: Path, keys: Sequence[Envelope]
     """How many facts are stored and how many of them are ours, once the gateway has nothing left to take."""
     store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False))
     try:
-        until(lambda: store.totals()["facts"] >= len(keys), 60.0, tell=lambda: (store.totals(), gateway.latest))
+        until(lambda: store.totals()["facts"] >= len(keys), 60.0, describe=lambda: (store.totals(), gateway.latest))
         return store.totals()["facts"], sum(store.is_known(key) for key in keys)
     finally:
         store.close()

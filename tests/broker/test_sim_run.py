@@ -29,7 +29,7 @@ from firmware_sim.wire import broker as brokers
 from firmware_sim.wire import connection, publisher
 from firmware_sim.wire.broker import parse_broker
 from tests.kit.broker import MosquittoBroker, broker, free_port, mosquitto
-from tests.kit.ear import Ear, Heard
+from tests.kit.subscriber import Received, Subscriber
 from tests.kit.waiting import until
 
 __all__ = ["broker"]
@@ -67,8 +67,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ear(broker: MosquittoBroker) -> Iterator[Ear]:
-    with Ear(broker.host, broker.port) as listening:
+def subscriber(broker: MosquittoBroker) -> Iterator[Subscriber]:
+    with Subscriber(broker.host, broker.port) as listening:
         yield listening
 
 
@@ -101,19 +101,19 @@ def site(where: MosquittoBroker, *, seed: int = 1, walkers: int = 10) -> Iterato
             loop.close()
 
 
-def heard(ear: Ear, *starts: str) -> list[Heard]:
-    return [one for one in list(ear.heard) if one.topic.startswith(starts)]
+def received(subscriber: Subscriber, *starts: str) -> list[Received]:
+    return [one for one in list(subscriber.received) if one.topic.startswith(starts)]
 
 
-def test_a_run_publishes_what_it_counts(broker: MosquittoBroker, ear: Ear) -> None:
+def test_a_run_publishes_what_it_counts(broker: MosquittoBroker, subscriber: Subscriber) -> None:
     summary = figures("run", "street", "--broker", broker.url, "--seconds", "3", "--walkers", "20")
-    until(lambda: len(ear.heard) >= summary["messages"], WAIT_S)
-    assert len(ear.heard) == summary["messages"] > 50
+    until(lambda: len(subscriber.received) >= summary["messages"], WAIT_S)
+    assert len(subscriber.received) == summary["messages"] > 50
     assert (summary["mqtt"], summary["walkers"], summary["lost"], summary["unacknowledged"]) == ("5", 20, 0, 0)
     assert summary["seconds"] == 3.0
-    consents = [one.qos for one in ear.heard if one.topic.endswith("/consent")]
+    consents = [one.qos for one in subscriber.received if one.topic.endswith("/consent")]
     assert consents == [1] * summary["facts_by_kind"]["consent"]
-    assert {one.qos for one in heard(ear, "espresense", "ruuvi", "owntracks")} == {0}
+    assert {one.qos for one in received(subscriber, "espresense", "ruuvi", "owntracks")} == {0}
 
 
 def test_a_run_publishes_as_many_messages_as_its_recording_holds(broker: MosquittoBroker, tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ def test_a_run_publishes_as_many_messages_as_its_recording_holds(broker: Mosquit
     assert live["messages_by_format"] == recorded["messages_by_format"]
 
 
-def test_offers_are_answered(broker: MosquittoBroker, ear: Ear) -> None:
+def test_offers_are_answered(broker: MosquittoBroker, subscriber: Subscriber) -> None:
     with site(broker, seed=5, walkers=20) as summary:
-        until(lambda: sum(one.topic.endswith("/consent") for one in list(ear.heard)) >= 17, WAIT_S)
+        until(lambda: sum(one.topic.endswith("/consent") for one in list(subscriber.received)) >= 17, WAIT_S)
         for number in range(1, 7):
             offer = {
                 "v": 1,
@@ -136,61 +136,61 @@ def test_offers_are_answered(broker: MosquittoBroker, ear: Ear) -> None:
                 "title": "t",
                 "expires_at_ms": 2**52,
             }
-            ear.say(f"wayside/v1/street/down/phone-{number:04d}/offer", json.dumps(offer))
-        until(lambda: sum(b'"shown"' in one.payload for one in list(ear.heard)) >= 6, WAIT_S)
-        until(lambda: any(b'"accepted"' in one.payload or b'"dismissed"' in one.payload for one in list(ear.heard)), WAIT_S)
+            subscriber.publish(f"wayside/v1/street/down/phone-{number:04d}/offer", json.dumps(offer))
+        until(lambda: sum(b'"shown"' in one.payload for one in list(subscriber.received)) >= 6, WAIT_S)
+        until(lambda: any(b'"accepted"' in one.payload or b'"dismissed"' in one.payload for one in list(subscriber.received)), WAIT_S)
     assert summary["offers"]["received"] == 6
     assert summary["answers_by_kind"]["shown"] == 6
     assert summary["unacknowledged"] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(broker: MosquittoBroker, ear: Ear, number: signal.Signals) -> None:
+def test_a_signal_ends_it_cleanly(broker: MosquittoBroker, subscriber: Subscriber, number: signal.Signals) -> None:
     command = [*SIM, "run", "street", "--broker", broker.url, "--walkers", "10", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: len(ear.heard) > 20, WAIT_S)
+        until(lambda: len(subscriber.received) > 20, WAIT_S)
         process.send_signal(number)
         out, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, err) == (0, "")
     assert json.loads(out)["messages"] > 20
 
 
-def test_it_survives_a_broker_that_goes_and_comes_back(broker: MosquittoBroker, ear: Ear) -> None:
+def test_it_survives_a_broker_that_goes_and_comes_back(broker: MosquittoBroker, subscriber: Subscriber) -> None:
     with site(broker) as summary:
-        until(lambda: len(ear.heard) > 20, WAIT_S)
+        until(lambda: len(subscriber.received) > 20, WAIT_S)
         broker.kill()
         assert not broker.running
         port = broker.port
         broker.start()
         assert broker.port == port
-        with Ear(broker.host, broker.port) as second:
-            until(lambda: len(heard(second, "/gw/")) > 1 and heard(second, "owntracks", "wayside"), WAIT_S)
+        with Subscriber(broker.host, broker.port) as second:
+            until(lambda: len(received(second, "/gw/")) > 1 and received(second, "owntracks", "wayside"), WAIT_S)
             offer = {"decision": "after", "shop": "market", "expires_at_ms": 2**52}
-            second.say("wayside/v1/street/down/phone-0001/offer", json.dumps(offer))
-            until(lambda: any(b'"after"' in one.payload and b'"shown"' in one.payload for one in list(second.heard)), WAIT_S)
+            second.publish("wayside/v1/street/down/phone-0001/offer", json.dumps(offer))
+            until(lambda: any(b'"after"' in one.payload and b'"shown"' in one.payload for one in list(second.received)), WAIT_S)
     assert summary["offers"]["received"] == 1
 
 
-def test_flood_of_facts_is_exact_and_its_keys_are_known(broker: MosquittoBroker, ear: Ear, tmp_path: Path) -> None:
+def test_flood_of_facts_is_exact_and_its_keys_are_known(broker: MosquittoBroker, subscriber: Subscriber, tmp_path: Path) -> None:
     out = tmp_path / "keys.jsonl"
     flood = ("flood", "--broker", broker.url, "--kind", "fact", "--count", "700", "--out", str(out), "--seconds", str(WAIT_S))
     result = figures(*flood)
     assert (result["published"], result["acked"]) == (700, 700)
-    until(lambda: len(ear.heard) >= 700, WAIT_S)
+    until(lambda: len(subscriber.received) >= 700, WAIT_S)
     keys = {(k["device"], k["boot"], k["seq"]) for k in map(json.loads, out.read_text("utf-8").splitlines())}
-    found = {(one.topic.split("/")[4], (fact := json.loads(one.payload))["boot"], fact["seq"]) for one in ear.heard}
-    assert len(keys) == len(ear.heard) == 700
+    found = {(one.topic.split("/")[4], (fact := json.loads(one.payload))["boot"], fact["seq"]) for one in subscriber.received}
+    assert len(keys) == len(subscriber.received) == 700
     assert keys == found
 
 
-def test_flood_of_sightings_is_exact_at_a_rate_and_consents_first(broker: MosquittoBroker, ear: Ear) -> None:
+def test_flood_of_sightings_is_exact_at_a_rate_and_consents_first(broker: MosquittoBroker, subscriber: Subscriber) -> None:
     begun_s = time.monotonic()
     result = figures("flood", "--broker", broker.url, "--rate", "400", "--seconds", "2", "--phones", "8")
     assert time.monotonic() - begun_s >= 2
     assert (result["acked"], result["published"]) == (8, 800)
-    until(lambda: len(ear.heard) >= 808, WAIT_S)
-    assert all(one.topic.endswith("/consent") for one in ear.heard[:8])
-    numbers = [json.loads(one.payload)["seq"] for one in ear.heard if one.topic.endswith("/sighting")]
+    until(lambda: len(subscriber.received) >= 808, WAIT_S)
+    assert all(one.topic.endswith("/consent") for one in subscriber.received[:8])
+    numbers = [json.loads(one.payload)["seq"] for one in subscriber.received if one.topic.endswith("/sighting")]
     assert numbers == list(range(400))
 
 
@@ -212,11 +212,11 @@ def test_a_broker_that_refuses_us_is_one_line(tmp_path: Path) -> None:
 
 def test_the_kit_keeps_retained_messages_across_a_restart_when_asked(tmp_path: Path) -> None:
     with mosquitto(tmp_path, persistence=tmp_path / "kept") as keeping:
-        with Ear(keeping.host, keeping.port, "none") as speaker:
-            speaker.say("kept/message", b"x", retain=True)
+        with Subscriber(keeping.host, keeping.port, "none") as speaker:
+            speaker.publish("kept/message", b"x", retain=True)
         keeping.restart()
-        with Ear(keeping.host, keeping.port, "kept/#") as listener:
-            until(lambda: len(listener.heard) == 1, WAIT_S)
+        with Subscriber(keeping.host, keeping.port, "kept/#") as listener:
+            until(lambda: len(listener.received) == 1, WAIT_S)
         with pytest.raises(RuntimeError, match="already running"):
             keeping.start()
     assert not keeping.running

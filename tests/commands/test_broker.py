@@ -15,7 +15,7 @@ from gateway.commands.broker import BrokerError, connect
 from gateway.core.types import Message
 from tests.commands.terminal import wayside
 from tests.kit.broker import MosquittoBroker, broker, mosquitto
-from tests.kit.ear import Ear
+from tests.kit.subscriber import Subscriber
 
 __all__ = ["broker"]
 pytestmark = pytest.mark.broker
@@ -31,8 +31,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_discover_proposes_a_source_for_a_message(broker: MosquittoBroker) -> None:
-    with Ear(broker.host, broker.port, "none") as sensor:
-        sensor.say("zigbee2mqtt/arcade", READING, retain=True)
+    with Subscriber(broker.host, broker.port, "none") as sensor:
+        sensor.publish("zigbee2mqtt/arcade", READING, retain=True)
     found = wayside("discover", "--broker", broker.url, "--seconds", "2")
     assert (found.code, found.err.count("wayside:")) == (0, 0)
     assert [source["decoder"] for source in tomllib.loads(found.out)["sources"]] == ["zigbee2mqtt"]

@@ -45,13 +45,13 @@ def active(config: Path) -> int:
 
 
 def test_install_and_the_way_back(config: Path, tmp_path: Path) -> None:
-    said = wayside("bundle", "install", newer(tmp_path), "--config", config, "--json")
-    assert (said.code, json.loads(said.out)["manifest"]["version"], active(config)) == (0, 2, 2)
-    said = wayside("bundle", "rollback", "--config", config)
-    assert (said.code, "tiny version 1: active again" in said.out, active(config)) == (0, True, 1)
+    result = wayside("bundle", "install", newer(tmp_path), "--config", config, "--json")
+    assert (result.code, json.loads(result.out)["manifest"]["version"], active(config)) == (0, 2, 2)
+    result = wayside("bundle", "rollback", "--config", config)
+    assert (result.code, "tiny version 1: active again" in result.out, active(config)) == (0, True, 1)
     assert wayside("check", "--config", config).code == 0
-    said = wayside("bundle", "show", "--config", config, "--json")
-    assert json.loads(said.out)["offers"] == ["flat-white"]
+    result = wayside("bundle", "show", "--config", config, "--json")
+    assert json.loads(result.out)["offers"] == ["flat-white"]
 
 
 def test_versions_only_count_up(config: Path, tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def test_what_came_along_is_told(config: Path, tmp_path: Path) -> None:
     shown = json.loads(wayside("bundle", "show", "--config", config, "--json").out)
     assert (shown["patterns"], shown["priors"], shown["manifest"]["model"]["calibration"]) == (1, ["flat-white"], "none")
     assert {"patterns.json", "priors.json"} < set(shown["manifest"]["files"])
-    told = " ".join(wayside("bundle", "verify", full, "--config", config).out.split())
-    assert "1, each with a value" in told
-    assert "for flat-white" in told
+    printed = " ".join(wayside("bundle", "verify", full, "--config", config).out.split())
+    assert "1, each with a value" in printed
+    assert "for flat-white" in printed
 
 
 def test_what_did_not_come_along_is_told_too(config: Path) -> None:
@@ -50,6 +50,6 @@ def test_a_signed_pattern_without_a_value_is_not_installed(config: Path, tmp_pat
     with monkeypatch.context() as faulty:
         faulty.setattr(bundle, "read_patterns", lambda _: ())
         worthless = made(tmp_path / "worthless", (msgspec.structs.replace(PATTERN, worth_minor=0.0),))
-    said = wayside("bundle", "install", worthless, "--config", config).refusal(1)
-    assert said.startswith("bad_patterns: Expected `float` > 0.0 - at `$.patterns[0].worth_minor`")
+    result = wayside("bundle", "install", worthless, "--config", config).refusal(1)
+    assert result.startswith("bad_patterns: Expected `float` > 0.0 - at `$.patterns[0].worth_minor`")
     assert json.loads(wayside("bundle", "show", "--config", config, "--json").out)["manifest"]["version"] == 1

@@ -19,7 +19,7 @@ from gateway.commands.calibrate import Mark, _ask, fit_walk, listen
 from gateway.config import load_config
 from tests.commands.test_calibrate import DEMO, METRES, TAG, TRUE_EXPONENT
 from tests.kit.broker import MosquittoBroker, mosquitto
-from tests.kit.ear import Ear
+from tests.kit.subscriber import Subscriber
 
 REPORT_EVERY_S = 0.02
 AT_ONE_METRE_DBM = -60.0
@@ -42,12 +42,12 @@ class Walker:
         is_over = threading.Event()
 
         def report() -> None:
-            with Ear(broker.host, broker.port, "none") as scanner:
+            with Subscriber(broker.host, broker.port, "none") as scanner:
                 while not is_over.wait(REPORT_EVERY_S):
                     level = LEVELS_DBM.get(self.metres, -99.0)
-                    scanner.say(f"espresense/devices/{TAG}/plaza", msgspec.json.encode({"id": TAG, "rssi": level}), qos=0)
-                    scanner.say("espresense/devices/other/plaza", msgspec.json.encode({"id": "other", "rssi": -30.0}), qos=0)
-                    scanner.say(f"espresense/devices/{TAG}/plaza", b"no json", qos=0)
+                    scanner.publish(f"espresense/devices/{TAG}/plaza", msgspec.json.encode({"id": TAG, "rssi": level}), qos=0)
+                    scanner.publish("espresense/devices/other/plaza", msgspec.json.encode({"id": "other", "rssi": -30.0}), qos=0)
+                    scanner.publish(f"espresense/devices/{TAG}/plaza", b"no json", qos=0)
 
         reporter = threading.Thread(target=report)
         reporter.start()

@@ -15,7 +15,7 @@ from tests.commands.terminal import wayside
 from tests.kit.broker import free_port
 from tests.kit.bundles import STRANGER, make_bundle
 from tests.kit.gateways import WAYSIDE, write_config
-from tests.kit.street import KEY
+from tests.kit.testbed import KEY
 
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
 
@@ -100,8 +100,8 @@ def test_a_bundle_signed_by_a_stranger_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_missing_or_unusable_is_named_before_anything_is_connected(config: Path, old: str, new: str, expected: str) -> None:
     for command in ("check", "run"):
-        said = wayside(command, "--config", config if command == "run" else changed(config, old, new))
-        assert re.search(expected, said.refusal(1)), said
+        result = wayside(command, "--config", config if command == "run" else changed(config, old, new))
+        assert re.search(expected, result.refusal(1)), result
 
 
 @pytest.mark.parametrize(
@@ -142,21 +142,21 @@ def test_a_missing_file_is_told_by_every_command(tmp_path: Path) -> None:
 
 
 def test_check_tells_what_it_found(config: Path) -> None:
-    said = wayside("check", "--config", config)
-    assert said == (0, f"{config}: fine. 2 zones, 2 sources, bundle tiny 1 with 1 offers\n", "")
+    result = wayside("check", "--config", config)
+    assert result == (0, f"{config}: fine. 2 zones, 2 sources, bundle tiny 1 with 1 offers\n", "")
     assert not (config.parent / "gw-t.db").exists(), "checking made a database"
 
 
 @pytest.mark.parametrize("name", ["gw-a.toml", "gw-b.toml"])
 def test_the_demonstration_is_fine(name: str) -> None:
-    said = wayside("check", "--config", DEMO / name)
-    assert (said.code, said.err) == (0, "")
-    assert "fine" in said.out
+    result = wayside("check", "--config", DEMO / name)
+    assert (result.code, result.err) == (0, "")
+    assert "fine" in result.out
 
 
 def test_a_campaign_is_checked_by_itself(tmp_path: Path) -> None:
-    said = wayside("check", "--campaign", DEMO / "campaign.json")
-    assert (said.code, said.err) == (0, "")
+    result = wayside("check", "--campaign", DEMO / "campaign.json")
+    assert (result.code, result.err) == (0, "")
     broken = tmp_path / "campaign.json"
     broken.write_text((DEMO / "campaign.json").read_text("utf-8").replace('"value_minor"', '"value_minr"', 1), "utf-8")
     assert "bad_campaign" in wayside("check", "--campaign", broken).refusal(1)

@@ -98,9 +98,9 @@ def test_numbers_beyond_any_machine_are_answered(number: str) -> None:
 
 def test_one_line_out_for_each_line_in() -> None:
     good = json.dumps({"topic": TOPIC, "payload": PURCHASE})
-    said = wayside("decode", typed=f"{good}\nnonsense\n\n   \n{good}\n{good}".encode())
-    assert (said.code, said.err) == (0, "")
-    answers = [json.loads(line) for line in said.out.splitlines()]
+    result = wayside("decode", typed=f"{good}\nnonsense\n\n   \n{good}\n{good}".encode())
+    assert (result.code, result.err) == (0, "")
+    answers = [json.loads(line) for line in result.out.splitlines()]
     assert ["error" in answer for answer in answers] == [False, True, False, False]
 
 

@@ -76,7 +76,7 @@ def test_an_unusual_topic_is_proposed_by_its_payload_and_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "said", "source"),
+    ("topic", "content", "source"),
     [
         pytest.param(
             "site7/espresense/devices/iBeacon:5a1e0000-0000-4000-8000-000000000001-1-4/plaza",
@@ -96,9 +96,9 @@ def test_an_unusual_topic_is_proposed_by_its_payload_and_marked() -> None:
         pytest.param("plug-7/tele/SENSOR", {"ENERGY": {"Power": 61.5}}, {"topic": "+/tele/+", "decoder": "tasmota"}, id="as some order it"),
     ],
 )
-def test_usual_topics_are_found_with_a_prefix_and_with_another_base(topic: str, said: dict[str, Any], source: dict[str, str]) -> None:
+def test_usual_topics_are_found_with_a_prefix_and_with_another_base(topic: str, content: dict[str, Any], source: dict[str, str]) -> None:
     findings = Findings()
-    findings.add(Message(topic, json.dumps(said).encode(), 0))
+    findings.add(Message(topic, json.dumps(content).encode(), 0))
     assert tomllib.loads(findings.config())["sources"] == [source]
 
 

@@ -25,7 +25,7 @@ from tests.core.test_engine import enter
 from tests.kit.attributes import COLUMNS, SCHEMA
 from tests.kit.bundles import make_bundle, tiny_campaign
 from tests.kit.gateways import settings_of, walk_in, write_config
-from tests.kit.street import DAY_MS, Gateway, Phone, purchase
+from tests.kit.testbed import DAY_MS, Gateway, Phone, purchase
 
 Rows = list[dict[str, str]]
 
@@ -37,14 +37,14 @@ def gateway(tmp_path: Path) -> Gateway:
     learner: tuple[Purpose, ...] = ("presence", "offers", "learning")
     for number, purposes in enumerate((learner, learner[:2], learner)):
         phone = Phone(f"phone-{number:04}")
-        made.tell(phone.consent(purposes))
+        made.apply(phone.consent(purposes))
         (decision,) = enter(made, phone).decisions.made
         made.clock.advance(4_000)
-        made.tell(phone.answer(decision.id, "shown"))
+        made.apply(phone.answer(decision.id, "shown"))
         made.clock.advance(4_000)
-        made.tell(phone.answer(decision.id))
+        made.apply(phone.answer(decision.id))
         made.clock.advance(4_000)
-        made.tell(purchase("till-cafe", number, 400 + number, category="coffee_house", decision=decision.id))
+        made.apply(purchase("till-cafe", number, 400 + number, category="coffee_house", decision=decision.id))
         made.pass_time(60_000)
         enter(made, phone)  # too soon after the last offer: silence
         made.pass_time(60_000)
@@ -197,10 +197,10 @@ def test_no_name_of_anybody_leads_back_or_to_an_earlier_export(gateway: Gateway,
 def test_who_takes_it_back_is_in_no_later_export(gateway: Gateway, tmp_path: Path) -> None:
     export(gateway, tmp_path / "out")
     phone = Phone("phone-0000", boot="b2")
-    gateway.tell(phone.withdrawal())
+    gateway.apply(phone.withdrawal())
     interactions, baskets = export(gateway, tmp_path / "out")
     assert len({row["subject"] for row in interactions}) == len(baskets) == 1
-    gateway.tell(Phone("phone-0002", boot="b2").consent(expires_at_ms=gateway.clock.now_ms() + DAY_MS))
+    gateway.apply(Phone("phone-0002", boot="b2").consent(expires_at_ms=gateway.clock.now_ms() + DAY_MS))
     assert export(gateway, tmp_path / "out", gateway.clock.now_ms() + DAY_MS) == ([], [])
 
 

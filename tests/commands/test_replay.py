@@ -14,7 +14,7 @@ from gateway.commands.broker import BrokerError
 from gateway.commands.replay import replay_file
 from tests.commands.terminal import wayside
 from tests.kit.broker import MosquittoBroker, broker, free_port
-from tests.kit.ear import Ear
+from tests.kit.subscriber import Subscriber
 
 __all__ = ["broker"]
 
@@ -39,35 +39,35 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ear(broker: MosquittoBroker) -> Iterator[Ear]:
-    with Ear(broker.host, broker.port) as listening:
+def subscriber(broker: MosquittoBroker) -> Iterator[Subscriber]:
+    with Subscriber(broker.host, broker.port) as listening:
         yield listening
 
 
 @pytest.mark.broker
 @pytest.mark.parametrize("speed", ["0", "1", "10"])
-def test_every_message_reaches_the_broker_in_order(file: Path, broker: MosquittoBroker, ear: Ear, speed: str) -> None:
-    said = wayside("replay", file, "--broker", broker.url, "--speed", speed, "--json")
-    assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out) == {"published": 4, "skipped": 1}
-    ear.wait_for("a/b", count=3)
-    assert ear.payloads("a/b") == [b"text", b'{"an":"object"}', b"at no time"]
-    assert ear.payloads("a/c") == [b"\x00\xff\x10"]
-    assert {heard.qos for heard in ear.heard} == {1}
+def test_every_message_reaches_the_broker_in_order(file: Path, broker: MosquittoBroker, subscriber: Subscriber, speed: str) -> None:
+    result = wayside("replay", file, "--broker", broker.url, "--speed", speed, "--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {"published": 4, "skipped": 1}
+    subscriber.wait_for("a/b", count=3)
+    assert subscriber.payloads("a/b") == [b"text", b'{"an":"object"}', b"at no time"]
+    assert subscriber.payloads("a/c") == [b"\x00\xff\x10"]
+    assert {message.qos for message in subscriber.received} == {1}
 
 
 @pytest.mark.broker
 def test_people_are_told_in_words(file: Path, broker: MosquittoBroker) -> None:
-    said = wayside("replay", file, "--broker", broker.url, "--speed", "0")
-    assert (said.code, said.out) == (0, "published 4, skipped 1\n")
+    result = wayside("replay", file, "--broker", broker.url, "--speed", "0")
+    assert (result.code, result.out) == (0, "published 4, skipped 1\n")
 
 
 @pytest.mark.broker
-def test_many_messages_are_all_taken_before_it_ends(tmp_path: Path, broker: MosquittoBroker, ear: Ear) -> None:
+def test_many_messages_are_all_taken_before_it_ends(tmp_path: Path, broker: MosquittoBroker, subscriber: Subscriber) -> None:
     lines = [json.dumps({"topic": "a/b", "payload": str(number)}) for number in range(1_200)]
     assert asyncio.run(replay_file(file_of(tmp_path, "\n".join(lines)), broker.url, 0.0, show=False)) == {"published": 1_200, "skipped": 0}
-    ear.wait_for("a/b", count=1_200)
-    assert ear.payloads("a/b") == [b"%d" % number for number in range(1_200)]
+    subscriber.wait_for("a/b", count=1_200)
+    assert subscriber.payloads("a/b") == [b"%d" % number for number in range(1_200)]
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_nobody_there_is_one_line(file: Path) -> None:
 
 
 @pytest.mark.broker
-def test_a_broker_that_goes_in_the_middle_is_told(tmp_path: Path, broker: MosquittoBroker, ear: Ear) -> None:
+def test_a_broker_that_goes_in_the_middle_is_told(tmp_path: Path, broker: MosquittoBroker, subscriber: Subscriber) -> None:
     lines = [json.dumps({"topic": "a/b", "payload": str(number), "at_ms": number * 5}) for number in range(2_000)]
     path = file_of(tmp_path, "\n".join(lines))
-    ear._link.on_message = lambda *_: broker.kill()  # at the first message that comes by
+    subscriber._link.on_message = lambda *_: broker.kill()  # at the first message that comes by
     with pytest.raises(BrokerError, match=f"broker {broker.url} stopped answering"):
         asyncio.run(replay_file(path, broker.url, 1.0, show=False))

@@ -17,7 +17,7 @@ from gateway.core.attributes.log import FoldedFact, LogRow
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.replay import IncompleteLogError, PastDecision, logged_facts, replayed_rows
 from tests.kit.attributes import RICH, RICH_COLUMNS
-from tests.kit.street import EVERYTHING, HOUR_MS, OFFERS, Gateway, Phone, TableScorer, campaign, make_site, purchase
+from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, Gateway, Phone, TableScorer, campaign, make_site, purchase
 
 PEOPLE, DECISIONS_MIN = 30, 1_000
 ANCHORS = ("scan-cafe", "scan-bar", "scan-station")
@@ -45,7 +45,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     draws = random.Random(7)  # noqa: S311 - a seeded test
     phones = [Phone(f"phone-{number:04}") for number in range(PEOPLE)]
     for phone in phones:
-        gateway.tell(phone.consent(told={"visits_month_bar": draws.uniform(0.0, 9.0)} if draws.random() < 0.5 else {}))
+        gateway.apply(phone.consent(told={"visits_month_bar": draws.uniform(0.0, 9.0)} if draws.random() < 0.5 else {}))
     made = step = 0
     while made < DECISIONS_MIN:
         step += 1
@@ -53,20 +53,20 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         gateway.pass_time(draws.randrange(1, HOUR_MS))
         if step % 40 == 0:
             purposes = EVERYTHING if draws.random() < 0.7 else ("presence", "offers", "learning")
-            gateway.tell(phone.consent(purposes, told={"visits_month_coffee_house": draws.uniform(0.0, 9.0)}))
+            gateway.apply(phone.consent(purposes, told={"visits_month_coffee_house": draws.uniform(0.0, 9.0)}))
         anchor = draws.choice(ANCHORS)
-        gateway.tell(phone.near(anchor))
+        gateway.apply(phone.near(anchor))
         gateway.clock.advance(1_000)
-        decisions = gateway.tell(phone.near(anchor)).decisions.made
+        decisions = gateway.apply(phone.near(anchor)).decisions.made
         for _ in range(draws.choice((0, 4))):  # long enough to dwell, or not
             gateway.pass_time(20_000)
-            decisions += gateway.tell(phone.near(anchor)).decisions.made
+            decisions += gateway.apply(phone.near(anchor)).decisions.made
         made += sum(decision.offer is not None for decision in decisions)
         for decision in decisions:
             if decision.offer is not None and draws.random() < 0.5:
-                gateway.tell(phone.answer(decision.id, "shown"), phone.answer(decision.id, draws.choice(("accepted", "dismissed"))))
+                gateway.apply(phone.answer(decision.id, "shown"), phone.answer(decision.id, draws.choice(("accepted", "dismissed"))))
             if decision.offer is not None and draws.random() < 0.2:
-                gateway.tell(purchase("till-bar", step, draws.randrange(100, 5_000), decision=decision.id))
+                gateway.apply(purchase("till-bar", step, draws.randrange(100, 5_000), decision=decision.id))
     with gateway.reader() as reader:
         write(reader, Site({}, gateway.site.plan, "Europe/Berlin"), folder / "out", gateway.clock.now_ms(), "csv")
     gateway.close()

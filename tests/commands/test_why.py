@@ -28,42 +28,42 @@ def config(tmp_path: Path) -> Path:
 
 
 def decisions(config: Path) -> list[dict[str, str]]:
-    said = wayside("why", "--config", config, "--json")
-    assert (said.code, said.err) == (0, "")
-    return list(json.loads(said.out))
+    result = wayside("why", "--config", config, "--json")
+    assert (result.code, result.err) == (0, "")
+    return list(json.loads(result.out))
 
 
 def test_the_newest_decisions_are_listed(config: Path) -> None:
     found = decisions(config)
     assert [(row["zone"], row["reason"], row["offer"]) for row in found] == [("plaza", "chosen", "flat-white")] * 2
-    said = wayside("why", "--config", config)
-    assert said.code == 0
-    assert all(row["decision"] in said.out for row in found)
+    result = wayside("why", "--config", config)
+    assert result.code == 0
+    assert all(row["decision"] in result.out for row in found)
 
 
 def test_a_decision_is_explained_to_machines(config: Path) -> None:
     id_ = decisions(config)[0]["decision"]
-    said = wayside("why", id_, "--config", config, "--json")
-    assert (said.code, said.err) == (0, "")
-    told = json.loads(said.out)
-    assert (told["decision"], told["zone"], told["occasion"], told["offer"]) == (id_, "plaza", "entered", "flat-white")
-    assert (told["reason"], told["model"], told["p_select"], told["answer"]) == ("chosen", "tiny-1", 1.0, None)
-    (candidate,) = told["candidates"]
+    result = wayside("why", id_, "--config", config, "--json")
+    assert (result.code, result.err) == (0, "")
+    report = json.loads(result.out)
+    assert (report["decision"], report["zone"], report["occasion"], report["offer"]) == (id_, "plaza", "entered", "flat-white")
+    assert (report["reason"], report["model"], report["p_select"], report["answer"]) == ("chosen", "tiny-1", 1.0, None)
+    (candidate,) = report["candidates"]
     assert candidate["propensity"] == pytest.approx(0.8)
     assert candidate["expected_value_minor"] == pytest.approx(400.0)
-    assert told["mattered"], "nothing is told of what mattered"
-    changes = [abs(row["change"]) for row in told["mattered"]]
+    assert report["mattered"], "nothing is told of what mattered"
+    changes = [abs(row["change"]) for row in report["mattered"]]
     assert changes == sorted(changes, reverse=True)
 
 
 def test_a_decision_is_explained_to_people(config: Path) -> None:
     id_ = decisions(config)[0]["decision"]
-    said = wayside("why", id_, "--config", config)
-    assert (said.code, said.err) == (0, "")
-    assert id_ in said.out
-    assert "offer flat-white in plaza on entered" in " ".join(said.out.split())
-    assert "0.800" in said.out
-    assert "silence" in said.out
+    result = wayside("why", id_, "--config", config)
+    assert (result.code, result.err) == (0, "")
+    assert id_ in result.out
+    assert "offer flat-white in plaza on entered" in " ".join(result.out.split())
+    assert "0.800" in result.out
+    assert "silence" in result.out
 
 
 def test_all_reasons_are_listed_without_a_config(tmp_path: Path) -> None:

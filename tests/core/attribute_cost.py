@@ -24,7 +24,7 @@ from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import DecisionRequest
 from gateway.core.site import Site
-from tests.kit.street import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, offer
+from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, offer
 
 ATTRIBUTES = (10, 100, 1_000)
 OFFERS = (1, 50, 500, 2_500, 10_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.street import Gateway
+from tests.kit.testbed import Gateway
 
 
 @pytest.fixture

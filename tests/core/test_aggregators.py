@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.core import limits
 from gateway.core.attributes.aggregators import DAY_MS, HOUR_MS, Buckets, HistoryFact, Seen, State, Value, aggregator
 from gateway.core.attributes.schema import History
-from tests.kit.street import NOON_MS
+from tests.kit.testbed import NOON_MS
 
 
 def bought(days_ago: float, amount: float = 100.0, category: str = "tea", **changes: Any) -> HistoryFact:

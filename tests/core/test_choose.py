@@ -20,7 +20,7 @@ from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import REASONS, DecisionRequest
 from gateway.core.types import Occasion
 from tests.kit.attributes import COLUMNS, KINDS
-from tests.kit.street import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
+from tests.kit.testbed import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 PERSON = contexts.with_consent(None, "s1", Phone().consent(told={"visits_month_bar": 2.0}), (), NOON_MS, make_site().plan.history)
 

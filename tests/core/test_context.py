@@ -21,7 +21,7 @@ from gateway.core.context import (
     ZoneContext,
 )
 from gateway.core.types import AnswerKind, Consent, Purpose
-from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone, make_site
+from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, make_site
 
 PLAN = make_site().plan.history
 QUANTITIES = make_site().plan.quantities
@@ -35,14 +35,14 @@ def person(**consent: Any) -> SubjectContext:
 
 
 def test_consent_covers_its_purposes_until_its_last_millisecond() -> None:
-    somebody = person(purposes=("presence",), expires_at_ms=NOON_MS + HOUR_MS)
+    context = person(purposes=("presence",), expires_at_ms=NOON_MS + HOUR_MS)
     expected: dict[tuple[Purpose, int], bool] = {
         ("presence", NOON_MS): True,
         ("presence", NOON_MS + HOUR_MS - 1): True,
         ("presence", NOON_MS + HOUR_MS): False,
         ("offers", NOON_MS): False,
     }
-    assert {key: contexts.allows(somebody, *key) for key in expected} == expected
+    assert {key: contexts.allows(context, *key) for key in expected} == expected
 
 
 def test_consent_without_an_end_holds() -> None:
@@ -74,17 +74,17 @@ def test_a_word_is_overtaken_by_a_later_one_of_the_same_start(boot: str, seq: in
 
 
 def test_contacts_are_kept_newest_and_bounded() -> None:
-    somebody = person()
+    context = person()
     for index in range(limits.CONTACTS_KEPT_MAX + 10):
-        somebody = contexts.with_contact(somebody, Contact(f"d{index}", "flat-white", NOON_MS + index))
-    assert len(somebody.contacts) == limits.CONTACTS_KEPT_MAX
-    assert somebody.contacts[-1].decision == f"d{limits.CONTACTS_KEPT_MAX + 9}"
-    assert somebody.contacts[0].decision == "d10"
+        context = contexts.with_contact(context, Contact(f"d{index}", "flat-white", NOON_MS + index))
+    assert len(context.contacts) == limits.CONTACTS_KEPT_MAX
+    assert context.contacts[-1].decision == f"d{limits.CONTACTS_KEPT_MAX + 9}"
+    assert context.contacts[0].decision == "d10"
 
 
 def test_an_answer_belongs_to_its_offer() -> None:
-    somebody = contexts.with_contact(contexts.with_contact(person(), Contact("d1", "flat-white", 1)), Contact("d2", "happy-hour", 2))
-    after = contexts.with_answer(somebody, "d2", "accepted")
+    context = contexts.with_contact(contexts.with_contact(person(), Contact("d1", "flat-white", 1)), Contact("d2", "happy-hour", 2))
+    after = contexts.with_answer(context, "d2", "accepted")
     assert [contact.answer for contact in after.contacts] == [None, "accepted"]
     assert contexts.with_answer(after, "d9", "dismissed") == after
 

@@ -15,21 +15,21 @@ from gateway.core.records import CellCount, GatewayHealth
 from gateway.core.state import Changes
 from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
 from tests.kit.attributes import COLUMNS
-from tests.kit.street import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
+from tests.kit.testbed import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
 
 
 def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
     """They come near: two clear samples a second apart."""
-    gateway.tell(phone.near(anchor))
+    gateway.apply(phone.near(anchor))
     gateway.clock.advance(1000)
-    return gateway.tell(phone.near(anchor))
+    return gateway.apply(phone.near(anchor))
 
 
 def offered(gateway: Gateway, phone: Phone) -> str:
     """A consenting person enters the cafe and is proposed something: the decision's code."""
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     (trigger,) = enter(gateway, phone).decisions.triggers
     return trigger.id
 
@@ -39,8 +39,8 @@ def offered(gateway: Gateway, phone: Phone) -> str:
 
 def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(TimePassed())
-    yes = gateway.tell(phone.consent(told={"visits_month_bar": 2.0}))
+    gateway.apply(TimePassed())
+    yes = gateway.apply(phone.consent(told={"visits_month_bar": 2.0}))
     assert yes.totals == {"kept": 1, "facts": 1}
     arrived = enter(gateway, phone)
     (transition,), (decision,), (trigger,) = arrived.visits.transitions, arrived.decisions.made, arrived.decisions.triggers
@@ -52,11 +52,11 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
     assert gateway.decision(decision.id) == (decision, None)
 
     for kind in ("shown", "opened", "accepted"):
-        told = gateway.tell(phone.answer(decision.id, kind))
-        assert told.counts.cells == {CounterKey("cafe", "flat-white", kind): 1}
+        changes = gateway.apply(phone.answer(decision.id, kind))
+        assert changes.counts.cells == {CounterKey("cafe", "flat-white", kind): 1}
     assert gateway.decision(decision.id) == (decision, "accepted")
-    gateway.tell(purchase("till-cafe", 1, category="coffee_house", decision=decision.id))
-    gateway.tell(phone.answer(decision.id, "redeemed"))
+    gateway.apply(purchase("till-cafe", 1, category="coffee_house", decision=decision.id))
+    gateway.apply(phone.answer(decision.id, "redeemed"))
 
     stops = gateway.pass_time(HOUR_MS)
     (closing,) = [stop for stop in stops if stop.counts.records]
@@ -77,10 +77,10 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
 
 def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     code = offered(gateway, phone)
     gateway.pass_time(HOUR_MS)
-    gateway.tell(phone.answer(code, "shown"))
+    gateway.apply(phone.answer(code, "shown"))
     records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
     assert [(record.kind, record.window_start_ms) for record in records if isinstance(record, CellCount)] == [("shown", NOON_MS + HOUR_MS)]
     # Each window leaves once; records are told apart by their ids.
@@ -89,7 +89,7 @@ def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
 
 
 def test_a_restart_keeps_the_gateways_own_counts(gateway: Gateway) -> None:
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     offered(gateway, Phone())
     gateway.restart()
     (health, *cells) = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
@@ -101,7 +101,7 @@ def test_a_restart_keeps_the_gateways_own_counts(gateway: Gateway) -> None:
 def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, site=make_site(clock_floor_ms=NOON_MS + HOUR_MS))
     phone = Phone()
-    gateway.tell(phone.consent(), TimePassed())
+    gateway.apply(phone.consent(), TimePassed())
     (decision,) = enter(gateway, phone).decisions.made
     assert (decision.offer, decision.reason) == (None, "clock_untrusted")
     assert "window_start_ms" not in gateway.dump()
@@ -112,14 +112,14 @@ def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp
 
 
 def test_a_full_outbox_gathers_on(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     code = offered(gateway, phone := Phone())
     monkeypatch.setattr(limits, "OUTBOX_RECORDS_MAX", 0)
     gateway.clock.advance(HOUR_MS)
-    assert gateway.tell(TimePassed()).counts.records == ()
+    assert gateway.apply(TimePassed()).counts.records == ()
     monkeypatch.undo()
-    gateway.tell(phone.answer(code, "shown"))
-    records = gateway.tell(TimePassed()).counts.records
+    gateway.apply(phone.answer(code, "shown"))
+    records = gateway.apply(TimePassed()).counts.records
     assert [record.kind for record in records if isinstance(record, CellCount)] == ["shown", "trigger"], "nothing was lost"
 
 
@@ -128,13 +128,13 @@ def test_a_full_outbox_gathers_on(gateway: Gateway, monkeypatch: pytest.MonkeyPa
 
 def test_time_alone_makes_people_dwell_and_leave(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(TimePassed(), phone.consent())
+    gateway.apply(TimePassed(), phone.consent())
     enter(gateway, phone)
     kinds: list[tuple[str, int]] = []
     for _ in range(7):
         for stop in gateway.pass_time(10_000):
             kinds += [(transition.kind, transition.at_ms) for transition in stop.visits.transitions]
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
     for stop in gateway.pass_time(5 * 60_000):
         kinds += [(transition.kind, transition.at_ms) for transition in stop.visits.transitions]
     entered_ms = NOON_MS + 1000
@@ -145,7 +145,7 @@ def test_time_alone_makes_people_dwell_and_leave(gateway: Gateway) -> None:
 
 def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     subject = gateway.state.people.identities[phone.device]
     gateway.pass_time(40_000)
@@ -155,7 +155,7 @@ def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> 
     enter(gateway, phone)
     for _ in range(4):
         gateway.pass_time(20_000)
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
     gateway.restart()
     context = gateway.store.context(subject)
     assert context is not None
@@ -167,13 +167,13 @@ def test_dwelling_is_an_occasion_of_its_own(tmp_path: Path) -> None:
     cup = offer("second-cup", zones=("cafe",), occasions=("dwelled",))
     gateway = Gateway(tmp_path, site=make_site(campaign=campaign(cup)))
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     (decision,) = enter(gateway, phone).decisions.made
     assert (decision.offer, decision.reason) == (None, "not_now")
     gateway.pass_time(25_000)
-    gateway.tell(phone.near("scan-cafe"))
+    gateway.apply(phone.near("scan-cafe"))
     gateway.pass_time(25_000)
-    gateway.tell(phone.near("scan-cafe"))
+    gateway.apply(phone.near("scan-cafe"))
     triggers = [trigger for stop in gateway.pass_time(20_000) for trigger in stop.decisions.triggers]
     assert [trigger.offer for trigger in triggers] == ["second-cup"]
     gateway.close()
@@ -181,11 +181,11 @@ def test_dwelling_is_an_occasion_of_its_own(tmp_path: Path) -> None:
 
 def test_a_visit_and_its_timer_move_with_a_set_clock(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     gateway.clock.step(-3 * HOUR_MS)
     gateway.state.rebase(gateway.clock.take_step())
-    assert gateway.tell(TimePassed()).visits.transitions == []
+    assert gateway.apply(TimePassed()).visits.transitions == []
     kinds = [transition.kind for stop in gateway.pass_time(31_000) for transition in stop.visits.transitions]
     assert kinds == ["left"]
 
@@ -195,18 +195,18 @@ def test_a_visit_and_its_timer_move_with_a_set_clock(gateway: Gateway) -> None:
 
 def test_either_end_may_be_the_fixed_one(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
-    gateway.tell(phone.hears("beacon-cafe"))
-    changes = gateway.tell(phone.hears("beacon-cafe"))
+    gateway.apply(phone.consent())
+    gateway.apply(phone.hears("beacon-cafe"))
+    changes = gateway.apply(phone.hears("beacon-cafe"))
     assert [transition.zone for transition in changes.visits.transitions] == ["cafe"]
     # The scanner in the same zone holds the same visit.
-    assert gateway.tell(phone.near("scan-cafe")).visits.transitions == []
+    assert gateway.apply(phone.near("scan-cafe")).visits.transitions == []
     assert len(gateway.state.visits.presences) == 1
 
 
 def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     steps: list[tuple[Position, list[str]]] = [
         (phone.at(200.0), []),
         (phone.at(49.0, accuracy_m=5.0), []),  # perhaps outside
@@ -217,7 +217,7 @@ def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> Non
     ]
     for position, kinds in steps:
         gateway.clock.advance(1000)
-        changes = gateway.tell(position)
+        changes = gateway.apply(position)
         assert [transition.kind for transition in changes.visits.transitions] == kinds, position
         assert all(transition.zone == "square" for transition in changes.visits.transitions)
 
@@ -241,7 +241,7 @@ def test_a_position_is_in_a_zone_or_out_or_says_nothing(gateway: Gateway) -> Non
 )
 def test_what_is_discarded_says_why_and_changes_nothing(gateway: Gateway, observation: Any, reason: str) -> None:
     before = gateway.dump()
-    changes = gateway.tell(observation)
+    changes = gateway.apply(observation)
     assert changes.discarded == {reason: 1}
     assert not changes.totals
     assert not changes.is_durable
@@ -250,18 +250,18 @@ def test_what_is_discarded_says_why_and_changes_nothing(gateway: Gateway, observ
 
 def test_a_late_sighting_says_where_somebody_was(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     edge_ms = gateway.clock.now_ms() - limits.SIGHTING_AGE_MS_MAX
     for at_ms, kept in ((edge_ms - 1, False), (edge_ms, True), (gateway.clock.now_ms() + 86_400_000, True), (None, True)):
-        changes = gateway.tell(Sighting("scan-bar", phone.tag, FAINT_DBM, at_ms=at_ms))
+        changes = gateway.apply(Sighting("scan-bar", phone.tag, FAINT_DBM, at_ms=at_ms))
         assert changes.discarded == ({} if kept else {"late": 1})
-        changes = gateway.tell(Position(phone.device, 10.0, 10.0, at_ms=at_ms))
+        changes = gateway.apply(Position(phone.device, 10.0, 10.0, at_ms=at_ms))
         assert changes.discarded == ({} if kept else {"late": 1})
 
 
 def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
-    changes = gateway.tell(Status("scan-cafe"))
+    changes = gateway.apply(Status("scan-cafe"))
     assert (changes.totals, changes.discarded, changes.is_durable) == ({"kept": 1}, {}, False)
 
 
@@ -271,16 +271,16 @@ def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
 def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gateway) -> None:
     scorer = gateway.scorer
     assert isinstance(scorer, TableScorer)
-    gateway.tell(Reading("weather-1", "temperature", 9.0), Reading("weather-1", "precipitation", 2.0))
-    gateway.tell(Reading("sensor-cafe", "temperature", 21.0), Count("sensor-cafe", "people", 7))
-    gateway.tell((first := Phone()).consent())
+    gateway.apply(Reading("weather-1", "temperature", 9.0), Reading("weather-1", "precipitation", 2.0))
+    gateway.apply(Reading("sensor-cafe", "temperature", 21.0), Count("sensor-cafe", "people", 7))
+    gateway.apply((first := Phone()).consent())
     (decision,) = enter(gateway, first).decisions.made
     features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (21.0, 1.0)
 
     gateway.clock.advance(READING_MS_MAX)
-    gateway.tell(Reading("weather-1", "temperature", 5.0))
-    gateway.tell((second := Phone("phone-0002")).consent())
+    gateway.apply(Reading("weather-1", "temperature", 5.0))
+    gateway.apply((second := Phone("phone-0002")).consent())
     (decision,) = enter(gateway, second).decisions.made
     features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
     assert (features["temperature"], features["weather_rainy"]) == (5.0, None), "the cafe's sensor has been silent for too long"
@@ -288,12 +288,12 @@ def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gate
 
 def test_the_model_hears_of_noise_air_and_crowd(gateway: Gateway) -> None:
     """A counter that says every minute that twelve passed sees 720 an hour; the oldest word here is a minute old."""
-    gateway.tell(Count("sensor-cafe", "people", 3), Reading("weather-1", "noise", 55.0))
+    gateway.apply(Count("sensor-cafe", "people", 3), Reading("weather-1", "noise", 55.0))
     for _ in range(3):
         gateway.clock.advance(60_000)
-        gateway.tell(Count("sensor-cafe", "people", 12), Reading("sensor-cafe", "noise", 71.0), Reading("weather-1", "pm2_5", 8.0))
+        gateway.apply(Count("sensor-cafe", "people", 12), Reading("sensor-cafe", "noise", 71.0), Reading("weather-1", "pm2_5", 8.0))
     gateway.clock.advance(60_000)
-    gateway.tell((phone := Phone()).consent())
+    gateway.apply((phone := Phone()).consent())
     (decision,) = enter(gateway, phone).decisions.made
     features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
     assert (features["noise"], features["air"]) == (71.0, 8.0)
@@ -309,11 +309,11 @@ def test_a_repeated_fact_has_no_effect(gateway: Gateway) -> None:
     code = offered(gateway, phone)
     facts: list[Fact] = [purchase("till-cafe", 1), phone.answer(code, "dismissed"), phone.consent(("presence", "offers"))]
     for fact in facts:
-        gateway.tell(fact)
+        gateway.apply(fact)
     before = gateway.dump()
     for _ in range(2):
         for fact in facts:
-            changes = gateway.tell(fact)
+            changes = gateway.apply(fact)
             assert changes.discarded == {"repeated": 1}
             assert not changes.is_durable
         gateway.restart()
@@ -322,11 +322,11 @@ def test_a_repeated_fact_has_no_effect(gateway: Gateway) -> None:
 
 def test_a_fact_that_stands_twice_in_a_batch_counts_once(gateway: Gateway) -> None:
     sold = purchase("till-cafe", 1)
-    changes = gateway.tell(sold, sold, purchase("till-cafe", 2), sold)
+    changes = gateway.apply(sold, sold, purchase("till-cafe", 2), sold)
     assert (changes.totals["kept"], changes.discarded) == (2, {"repeated": 2})
     assert len(gateway.rows("facts")) == 2
     consent = Phone().consent()
-    changes = gateway.tell(consent, consent)
+    changes = gateway.apply(consent, consent)
     assert changes.discarded == {"repeated": 1}
     assert len(gateway.rows("contexts")) == 1
 
@@ -334,21 +334,21 @@ def test_a_fact_that_stands_twice_in_a_batch_counts_once(gateway: Gateway) -> No
 def test_answers_count_only_from_whom_was_asked(gateway: Gateway) -> None:
     phone, other = Phone(), Phone("phone-0002")
     code = offered(gateway, phone)
-    gateway.tell(other.consent())
+    gateway.apply(other.consent())
     for stranger in (other, Phone("phone-0003")):
-        changes = gateway.tell(stranger.answer(code, "redeemed"))
+        changes = gateway.apply(stranger.answer(code, "redeemed"))
         assert changes.discarded == {"not_theirs": 1}
     assert gateway.decision(code) is not None
     assert gateway.rows("cells") == [("cafe", "flat-white", "trigger", 1)]
-    assert gateway.tell(phone.answer(code, "redeemed")).discarded == {}
+    assert gateway.apply(phone.answer(code, "redeemed")).discarded == {}
 
 
 def test_an_answer_that_comes_late_undoes_no_refusal(gateway: Gateway) -> None:
     phone = Phone()
     code = offered(gateway, phone)
-    gateway.tell(phone.answer(code, "dismissed"))
-    gateway.tell(phone.answer(code, "shown"))
-    gateway.tell(phone.answer(code, "opened"), phone.answer(code, "shown"))
+    gateway.apply(phone.answer(code, "dismissed"))
+    gateway.apply(phone.answer(code, "shown"))
+    gateway.apply(phone.answer(code, "opened"), phone.answer(code, "shown"))
     found = gateway.decision(code)
     assert found is not None
     assert found[1] == "dismissed"
@@ -372,5 +372,5 @@ def test_caps_outlive_a_restart_and_end_with_the_local_day(gateway: Gateway) -> 
 
 
 def test_purchases_are_kept_by_zone(gateway: Gateway) -> None:
-    gateway.tell(purchase("till-bar", 1, 990, category="bar"))
+    gateway.apply(purchase("till-bar", 1, 990, category="bar"))
     assert [row[1:] for row in gateway.rows("facts")] == [("purchase", NOON_MS, None, "bar", None, "bar", 990, None)]

@@ -15,15 +15,15 @@ from gateway.core import limits
 from gateway.core.presence import PresenceRules
 from gateway.core.state import Changes
 from gateway.core.types import Observation, Purpose, Sighting, TimePassed
-from tests.kit.street import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
+from tests.kit.testbed import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
 
 RULES = PresenceRules()
 
 
 def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
-    gateway.tell(phone.near(anchor))
+    gateway.apply(phone.near(anchor))
     gateway.clock.advance(1000)
-    return gateway.tell(phone.near(anchor))
+    return gateway.apply(phone.near(anchor))
 
 
 def traces(gateway: Gateway, *texts: str) -> list[str]:
@@ -38,9 +38,9 @@ def traces(gateway: Gateway, *texts: str) -> list[str]:
 
 def test_people_who_never_said_yes_leave_no_trace(gateway: Gateway) -> None:
     known, stranger = Phone("phone-0001"), Phone("phone-0666", tag="c0ffee123456")
-    gateway.tell(TimePassed(), known.consent())
+    gateway.apply(TimePassed(), known.consent())
     for _ in range(3):
-        gateway.tell(
+        gateway.apply(
             stranger.near("scan-cafe"),
             stranger.hears("beacon-cafe"),
             stranger.at(0.0),
@@ -58,9 +58,9 @@ def test_people_who_never_said_yes_leave_no_trace(gateway: Gateway) -> None:
 
 def test_the_device_of_a_person_stands_in_two_tables_only(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     code = enter(gateway, phone).decisions.triggers[0].id
-    gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
+    gateway.apply(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
     gateway.store.triggers_sent([code])
     places = {line.split(":", 1)[0] for line in gateway.dump().splitlines() if phone.device in line or phone.tag in line}
     assert places == {"contexts", "identities"}
@@ -68,10 +68,10 @@ def test_the_device_of_a_person_stands_in_two_tables_only(gateway: Gateway) -> N
 
 def test_a_yes_to_offers_alone_is_no_yes_to_being_seen(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(("offers", "learning", "measurement")))
+    gateway.apply(phone.consent(("offers", "learning", "measurement")))
     for anchor in ("scan-cafe", "beacon-cafe"):
-        gateway.tell(Sighting(phone.device, anchor, CLEAR_DBM), phone.near(anchor))
-        gateway.tell(Sighting(phone.device, anchor, CLEAR_DBM), phone.near(anchor), phone.at(0.0))
+        gateway.apply(Sighting(phone.device, anchor, CLEAR_DBM), phone.near(anchor))
+        gateway.apply(Sighting(phone.device, anchor, CLEAR_DBM), phone.near(anchor), phone.at(0.0))
     gateway.pass_time(5 * 60_000)
     assert gateway.rows("presences") == gateway.rows("decisions") == gateway.rows("triggers") == []
     assert traces(gateway, phone.tag) == [], "a tag is there to be seen by: without that purpose it is not kept"
@@ -79,9 +79,9 @@ def test_a_yes_to_offers_alone_is_no_yes_to_being_seen(gateway: Gateway) -> None
 
 def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(("presence", "offers")))
+    gateway.apply(phone.consent(("presence", "offers")))
     code = enter(gateway, phone).decisions.triggers[0].id
-    gateway.tell(phone.answer(code, "redeemed"))
+    gateway.apply(phone.answer(code, "redeemed"))
     assert gateway.rows("cells") == []
 
 
@@ -90,15 +90,15 @@ def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
 
 def test_a_withdrawal_forgets(gateway: Gateway) -> None:
     phone, other = Phone(), Phone("phone-0002")
-    gateway.tell(phone.consent(told={"visits_month_bar": 3.0}), other.consent())
+    gateway.apply(phone.consent(told={"visits_month_bar": 3.0}), other.consent())
     subject = gateway.state.people.identities[phone.device]
     code = enter(gateway, phone).decisions.triggers[0].id
     enter(gateway, other, "scan-bar")
-    gateway.tell(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
+    gateway.apply(phone.answer(code, "accepted"), purchase("till-cafe", 1, decision=code))
     assert traces(gateway, phone.device, phone.tag, subject, code) == [phone.device, phone.tag, subject, code]
     facts = len(gateway.rows("facts"))
 
-    changes = gateway.tell(phone.withdrawal())
+    changes = gateway.apply(phone.withdrawal())
     assert changes.discarded == {}
     assert gateway.store.context(subject) is None
     assert traces(gateway, phone.device, phone.tag, subject, code) == []
@@ -107,18 +107,18 @@ def test_a_withdrawal_forgets(gateway: Gateway) -> None:
     assert len(gateway.rows("presences")) == len(gateway.rows("contexts")) == 1
     gateway.restart()
     assert traces(gateway, phone.device, phone.tag, subject, code) == []
-    assert gateway.tell(phone.near("scan-cafe")).discarded == {"not_consented": 1}
-    assert gateway.tell(phone.answer(code, "redeemed")).discarded == {"unknown_decision": 1}
+    assert gateway.apply(phone.near("scan-cafe")).discarded == {"not_consented": 1}
+    assert gateway.apply(phone.answer(code, "redeemed")).discarded == {"unknown_decision": 1}
 
 
 @pytest.mark.parametrize("again", [False, True])
 def test_a_withdrawal_in_the_same_batch_unsends_what_the_batch_decided(gateway: Gateway, *, again: bool) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     subject = gateway.state.people.identities[phone.device]
-    gateway.tell(phone.near("scan-cafe"))
+    gateway.apply(phone.near("scan-cafe"))
     batch: list[Observation] = [phone.near("scan-cafe"), phone.consent(("presence", "offers")), phone.withdrawal()]
-    changes = gateway.tell(*batch, *((phone.consent(), phone.near("scan-cafe")) if again else ()))
+    changes = gateway.apply(*batch, *((phone.consent(), phone.near("scan-cafe")) if again else ()))
     assert (changes.decisions.triggers, changes.decisions.made) == ([], [])
     assert changes.discarded == {}
     assert gateway.rows("triggers") == gateway.rows("presences") == gateway.rows("decisions") == []
@@ -130,29 +130,29 @@ def test_a_withdrawal_in_the_same_batch_unsends_what_the_batch_decided(gateway: 
 
 def test_a_purchase_with_their_code_forgets_it_in_the_same_batch(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     code = enter(gateway, phone).decisions.triggers[0].id
-    gateway.tell(purchase("till-cafe", 1, decision=code), phone.answer(code, "redeemed"), phone.withdrawal())
+    gateway.apply(purchase("till-cafe", 1, decision=code), phone.answer(code, "redeemed"), phone.withdrawal())
     assert traces(gateway, code) == []
     assert len([row for row in gateway.rows("facts") if row[1] == "purchase"]) == 1
 
 
 def test_a_yes_that_arrives_after_the_no_it_came_before_is_no_yes(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     late_yes = phone.consent()
-    gateway.tell(phone.withdrawal())
-    assert gateway.tell(late_yes).discarded == {"overtaken": 1}
+    gateway.apply(phone.withdrawal())
+    assert gateway.apply(late_yes).discarded == {"overtaken": 1}
     gateway.restart()
-    assert gateway.tell(late_yes).discarded == {"overtaken": 1}
+    assert gateway.apply(late_yes).discarded == {"overtaken": 1}
     assert traces(gateway, phone.device) == []
-    assert gateway.tell(phone.consent()).discarded == {}, "a later yes is one"
+    assert gateway.apply(phone.consent()).discarded == {}, "a later yes is one"
 
 
 def test_a_late_yes_is_overtaken_in_the_same_batch_too(gateway: Gateway) -> None:
     phone = Phone()
     first, late_yes, no = phone.consent(), phone.consent(), phone.withdrawal()
-    changes = gateway.tell(first, no, late_yes)
+    changes = gateway.apply(first, no, late_yes)
     assert changes.discarded == {"overtaken": 1}
     assert traces(gateway, phone.device) == []
 
@@ -160,9 +160,9 @@ def test_a_late_yes_is_overtaken_in_the_same_batch_too(gateway: Gateway) -> None
 def test_a_stale_word_changes_nothing(gateway: Gateway) -> None:
     phone = Phone()
     old, new = phone.consent(), phone.consent(("presence",), tags=())
-    gateway.tell(new)
+    gateway.apply(new)
     before = gateway.dump()
-    assert gateway.tell(old).discarded == {"overtaken": 1}
+    assert gateway.apply(old).discarded == {"overtaken": 1}
     assert gateway.dump() == before
     assert traces(gateway, phone.tag) == []
 
@@ -173,10 +173,10 @@ def test_a_stale_word_changes_nothing(gateway: Gateway) -> None:
 @pytest.mark.parametrize("purposes", [("offers",), ("measurement",)])
 def test_taking_presence_back_ends_the_visit_at_once(gateway: Gateway, purposes: tuple[Purpose, ...]) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     assert len(gateway.rows("presences")) == 1
-    gateway.tell(phone.consent(purposes))
+    gateway.apply(phone.consent(purposes))
     assert gateway.rows("presences") == []
     assert gateway.state.visits.presences == {}
 
@@ -185,36 +185,36 @@ def test_taking_presence_back_ends_the_visit_at_once(gateway: Gateway, purposes:
 @pytest.mark.parametrize("purposes", [("presence", "learning"), ("offers",)])
 def test_taking_a_purpose_back_unsends_what_waits(gateway: Gateway, purposes: tuple[Purpose, ...], *, same_batch: bool) -> None:
     phone, other = Phone(), Phone("phone-0002")
-    gateway.tell(phone.consent(), other.consent(), other.near("scan-bar"), other.near("scan-bar"), phone.near("scan-cafe"))
+    gateway.apply(phone.consent(), other.consent(), other.near("scan-bar"), other.near("scan-bar"), phone.near("scan-cafe"))
     no_more = phone.consent(purposes)
     if same_batch:
-        assert gateway.tell(phone.near("scan-cafe"), no_more).decisions.triggers == []
+        assert gateway.apply(phone.near("scan-cafe"), no_more).decisions.triggers == []
     else:
-        assert len(gateway.tell(phone.near("scan-cafe")).decisions.triggers) == 1
-        gateway.tell(no_more)
+        assert len(gateway.apply(phone.near("scan-cafe")).decisions.triggers) == 1
+        gateway.apply(no_more)
     assert [trigger.target for trigger in gateway.store.waiting_triggers()] == [other.device]
 
 
 def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(tags=("tag-one", "tag-two")))
-    gateway.tell(phone.consent(tags=("tag-two",)))
+    gateway.apply(phone.consent(tags=("tag-one", "tag-two")))
+    gateway.apply(phone.consent(tags=("tag-two",)))
     assert traces(gateway, "tag-one", "tag-two") == ["tag-two"]
-    assert gateway.tell(Sighting("scan-cafe", "tag-one", CLEAR_DBM)).discarded == {"not_consented": 1}
+    assert gateway.apply(Sighting("scan-cafe", "tag-one", CLEAR_DBM)).discarded == {"not_consented": 1}
 
 
 def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway: Gateway) -> None:
     """Heard or not: a yes that has run out is noticed when the gateway looks at the time."""
     phone = Phone()
-    gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
+    gateway.apply(phone.consent(expires_at_ms=NOON_MS + 20_000))
     code = enter(gateway, phone).decisions.triggers[0].id
     gateway.clock.advance(25_000)
-    changes = gateway.tell(phone.answer(code, "opened"))
+    changes = gateway.apply(phone.answer(code, "opened"))
     assert changes.discarded == {"not_consented": 1}
     gateway.pass_time(0)
     assert traces(gateway, phone.device) == []
     for _ in range(20):
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
         gateway.pass_time(1000)
     assert gateway.rows("presences") == []
     assert gateway.rows("contexts") == []
@@ -224,7 +224,7 @@ def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway:
 
 def test_a_trigger_does_not_outlive_the_yes(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(expires_at_ms=NOON_MS + 20_000))
+    gateway.apply(phone.consent(expires_at_ms=NOON_MS + 20_000))
     assert enter(gateway, phone).decisions.triggers[0].expires_at_ms == NOON_MS + 20_000
 
 
@@ -232,8 +232,8 @@ def test_a_trigger_does_not_outlive_the_yes(gateway: Gateway) -> None:
 def test_a_yes_that_has_run_out_already_is_a_no(gateway: Gateway, *, before: bool) -> None:
     phone = Phone()
     if before:
-        gateway.tell(phone.consent())
-    changes = gateway.tell(phone.consent(expires_at_ms=NOON_MS))
+        gateway.apply(phone.consent())
+    changes = gateway.apply(phone.consent(expires_at_ms=NOON_MS))
     assert changes.discarded == ({} if before else {"not_consented": 1})
     assert traces(gateway, phone.device, phone.tag) == []
 
@@ -243,8 +243,8 @@ def test_a_yes_that_has_run_out_already_is_a_no(gateway: Gateway, *, before: boo
 
 def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
     victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
-    gateway.tell(victim.consent())
-    gateway.tell(thief.consent(tags=(thief.tag, victim.tag, victim.device, "scan-bar", "beacon-cafe")))
+    gateway.apply(victim.consent())
+    gateway.apply(thief.consent(tags=(thief.tag, victim.tag, victim.device, "scan-bar", "beacon-cafe")))
     owner, taker = gateway.state.people.identities[victim.device], gateway.state.people.identities[thief.device]
     assert owner != taker
     assert gateway.state.people.identities == {victim.device: owner, victim.tag: owner, thief.device: taker, thief.tag: taker}
@@ -252,9 +252,9 @@ def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
 
 def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
     one, two = Phone("phone-0001", tag="shared-tag"), Phone("phone-0002", tag="shared-tag")
-    gateway.tell(one.consent(), two.consent())
+    gateway.apply(one.consent(), two.consent())
     assert gateway.state.people.identities["shared-tag"] == gateway.state.people.identities[one.device]
-    gateway.tell(one.withdrawal(), two.consent())
+    gateway.apply(one.withdrawal(), two.consent())
     assert gateway.state.people.identities["shared-tag"] == gateway.state.people.identities[two.device]
 
 
@@ -262,8 +262,8 @@ def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
 def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, restart: bool) -> None:
     """A thief says that somebody's phone is their tag, before that somebody says a word of their own."""
     victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
-    gateway.tell(thief.consent(tags=(thief.tag, victim.device)))
-    gateway.tell(victim.consent())
+    gateway.apply(thief.consent(tags=(thief.tag, victim.device)))
+    gateway.apply(victim.consent())
     if restart:
         gateway.restart()
     owner, taker = gateway.state.people.identities[victim.device], gateway.state.people.identities[thief.device]
@@ -271,38 +271,38 @@ def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, 
     context = gateway.store.context(taker)
     assert context is not None
     assert (context.device, context.tags) == (thief.device, (thief.tag,))
-    gateway.tell(thief.withdrawal())
+    gateway.apply(thief.withdrawal())
     assert traces(gateway, thief.device, thief.tag) == []
     assert gateway.state.people.identities == {victim.device: owner, victim.tag: owner}
 
 
 def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> None:
     victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
-    gateway.tell(thief.consent(tags=(thief.tag, victim.device)))
-    assert gateway.tell(victim.withdrawal()).discarded == {}
+    gateway.apply(thief.consent(tags=(thief.tag, victim.device)))
+    assert gateway.apply(victim.withdrawal()).discarded == {}
     assert traces(gateway, victim.device, thief.device) == [thief.device]
-    assert gateway.tell(victim.at(0.0)).discarded == {"not_consented": 1}
+    assert gateway.apply(victim.at(0.0)).discarded == {"not_consented": 1}
 
 
 # --- bounds ----------------------------------------------------------------------------------------------
 
 
 def test_a_person_may_name_so_many_tags(gateway: Gateway) -> None:
-    gateway.tell(Phone().consent(tags=tuple(f"tag-{number}" for number in range(100))))
+    gateway.apply(Phone().consent(tags=tuple(f"tag-{number}" for number in range(100))))
     assert len(gateway.state.people.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
 
 
 def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "IDENTITIES_MAX", 20)
     phones = [Phone(f"phone-{number:04d}") for number in range(30)]
-    first = gateway.tell(*(phone.consent() for phone in phones[:15]))
+    first = gateway.apply(*(phone.consent() for phone in phones[:15]))
     assert first.discarded == {"too_many_subjects": 5}
     assert len(gateway.state.people.identities) == 20
     # A standing yes can be renewed and taken back, but takes no more room.
     many = tuple(f"more-{number}" for number in range(8))
-    assert gateway.tell(phones[0].consent(tags=(phones[0].tag, *many))).discarded == {}
+    assert gateway.apply(phones[0].consent(tags=(phones[0].tag, *many))).discarded == {}
     assert len(gateway.state.people.identities) == 20
-    assert gateway.tell(phones[1].withdrawal(), phones[20].consent(tags=many)).discarded == {}
+    assert gateway.apply(phones[1].withdrawal(), phones[20].consent(tags=many)).discarded == {}
     assert len(gateway.state.people.identities) == 20
     gateway.restart()
     assert len(gateway.state.people.identities) == 20
@@ -315,9 +315,9 @@ def test_a_visit_in_a_zone_that_is_no_more_is_forgotten(tmp_path: Path) -> None:
     """An operator takes a zone off the street while somebody is in it: the gateway starts all the same."""
     gateway = Gateway(tmp_path)
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone, "scan-bar")
-    gateway.tell(phone.near("scan-bar"))
+    gateway.apply(phone.near("scan-bar"))
     gateway.close()
     whole = make_site()
     left = {id_: zone for id_, zone in whole.zones.items() if id_ != "bar"}

@@ -16,7 +16,7 @@ from gateway.core.presence import PresenceRules
 from gateway.core.privacy import CounterKey, GatewayCounters, close_window
 from gateway.core.state import Changes, State
 from gateway.core.types import Answer, AnswerKind, Consent, Count, Envelope, Observation, Position, Reading, Sighting, Status, TimePassed
-from tests.kit.street import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer, purchase
+from tests.kit.testbed import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
 
@@ -25,36 +25,36 @@ RULES = PresenceRules()
 
 
 def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
-    gateway.tell(phone.near(anchor))
+    gateway.apply(phone.near(anchor))
     gateway.clock.advance(1000)
-    return gateway.tell(phone.near(anchor))
+    return gateway.apply(phone.near(anchor))
 
 
 def test_a_restart_keeps_visits_open(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     gateway.restart(off_ms=4 * HOUR_MS)
     back_ms = gateway.clock.now_ms()
     # They are not entered anew, and a deaf gateway has not heard them leave.
-    assert gateway.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).visits.transitions == []
+    assert gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe")).visits.transitions == []
     stops = gateway.pass_time(2 * RULES.exit_after_ms)
-    told = [(transition.kind, transition.at_ms) for stop in stops for transition in stop.visits.transitions]
-    assert told == [("left", back_ms)]
+    transitions = [(transition.kind, transition.at_ms) for stop in stops for transition in stop.visits.transitions]
+    assert transitions == [("left", back_ms)]
     assert gateway.rows("presences") == []
 
 
 def test_a_visit_that_dwelled_before_the_restart_does_not_dwell_again(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     for _ in range(4):
         gateway.pass_time(20_000)
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
     gateway.restart(off_ms=1000)
     kinds: list[str] = []
     for _ in range(6):
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
         kinds += [transition.kind for stop in gateway.pass_time(20_000) for transition in stop.visits.transitions]
     kinds += [transition.kind for stop in gateway.pass_time(60_000) for transition in stop.visits.transitions]
     assert kinds == ["left"]
@@ -62,7 +62,7 @@ def test_a_visit_that_dwelled_before_the_restart_does_not_dwell_again(gateway: G
 
 def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(TimePassed(), phone.consent())
+    gateway.apply(TimePassed(), phone.consent())
     trigger = enter(gateway, phone).decisions.triggers[0]
     before = gateway.dump()
     cells, window_ms, identities = dict(gateway.state.counts.cells), gateway.state.counts.window_start_ms, gateway.state.people.identities
@@ -74,18 +74,18 @@ def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway
         identities,
     )
     assert gateway.store.waiting_triggers() == [trigger]
-    gateway.tell(phone.answer(trigger.id, "redeemed"))
+    gateway.apply(phone.answer(trigger.id, "redeemed"))
     records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
     assert len(records) == 3, "the gateway's own, the trigger of before and the answer of after"
 
 
 def test_a_context_is_the_same_from_the_cache_and_from_the_disk(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(told={"visits_month_bar": 2.0}))
+    gateway.apply(phone.consent(told={"visits_month_bar": 2.0}))
     subject = gateway.state.people.identities[phone.device]
     for anchor, answer in (("scan-cafe", "dismissed"), ("scan-bar", "redeemed")):
         code = enter(gateway, phone, anchor).decisions.triggers[0].id
-        gateway.tell(phone.answer(code, "redeemed" if answer == "redeemed" else "dismissed"))
+        gateway.apply(phone.answer(code, "redeemed" if answer == "redeemed" else "dismissed"))
         gateway.pass_time(11 * 60_000)
     cached = gateway.store.context(subject)
     assert cached is not None
@@ -124,8 +124,8 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     store = gateway.store
     assert isinstance(store, SmallDisk)
     known = Phone("phone-0001")
-    gateway.tell(TimePassed(), known.consent())
-    gateway.tell(known.near("scan-cafe"))
+    gateway.apply(TimePassed(), known.consent())
+    gateway.apply(known.near("scan-cafe"))
     gateway.clock.advance(HOUR_MS)
     crowd = [Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(2, 120)]
     facts = [purchase("till-cafe", number) for number in range(200)]
@@ -146,7 +146,7 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
         assert gateway.dump() == before_disk
     store.free()
     # The same batch, folded anew: but for the ids that are drawn, nothing differs.
-    again = gateway.tell(*batch)
+    again = gateway.apply(*batch)
     assert (again.totals, again.discarded, len(again.decisions.triggers)) == (changes.totals, changes.discarded, 1)
     assert len(gateway.rows("contexts")) == 119
     assert len(gateway.rows("facts")) == 1 + 118 + 200
@@ -175,7 +175,7 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
     gateway = Gateway(tmp_path, site=make_site(campaign=many), make_store=SmallDisk)
     store = gateway.store
     assert isinstance(store, SmallDisk)
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     counted = {CounterKey(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
     changes = Changes()
     changes.counts.closed_window_ms, changes.counts.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
@@ -221,7 +221,7 @@ def run(folder: Path, batches: Sequence[tuple[int, list[Observation]]], seed: in
     changes_list = []
     for wait_ms, batch in batches:
         gateway.clock.advance(wait_ms)
-        changes_list.append(vars(gateway.tell(*batch)))
+        changes_list.append(vars(gateway.apply(*batch)))
     shown = gateway.rows("decisions"), gateway.rows("contexts"), gateway.rows("identities"), gateway.rows("cells"), gateway.rows("outbox")
     gateway.close()
     return changes_list, str(shown)
@@ -237,7 +237,7 @@ def test_the_same_inputs_make_the_same_outcomes(tmp_path: Path) -> None:
 
 def test_advance_changes_nothing(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(TimePassed(), phone.consent(), phone.near("scan-cafe"))
+    gateway.apply(TimePassed(), phone.consent(), phone.near("scan-cafe"))
     batch: list[Observation] = [phone.near("scan-cafe"), purchase("till-cafe", 1), Reading("weather-1", "temperature", 3.0)]
     batch += [phone.withdrawal(), TimePassed()]
     before, disk = remembered(gateway), gateway.dump()
@@ -289,7 +289,7 @@ def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, ba
     shared.wipe()
     for wait_ms, batch in batches:
         shared.clock.advance(wait_ms)
-        changes = shared.tell(*batch)
+        changes = shared.apply(*batch)
         assert changes.totals["kept"] + changes.discarded.total() == len(batch)
         assert changes.totals["facts"] == len(changes.facts.rows)
         assert all(number > 0 for number in (changes.totals + changes.discarded).values())

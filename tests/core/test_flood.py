@@ -11,7 +11,7 @@ from gateway.core import limits
 from gateway.core.state import State
 from gateway.core.types import Observation, Sighting
 from tests.core.resolving import address_of, seeded
-from tests.kit.street import CLEAR_DBM, Gateway, Phone, make_site
+from tests.kit.testbed import CLEAR_DBM, Gateway, Phone, make_site
 
 MINUTES, NEW_A_MINUTE, BATCHES_A_MINUTE = 10, 10_000, 30
 CACHED_MAX = 8_000  # less than the limit, so that the flood reaches it soon
@@ -33,7 +33,7 @@ def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(limits, "ADDRESSES_CACHED_MAX", CACHED_MAX)
     gateway = Gateway(tmp_path, site=make_site(), synced=False)
     tagged, keyed, draws = Phone(), Phone("phone-0002"), seeded(1)
-    gateway.tell(tagged.consent(), keyed.consent(tags=(), irks=(KEY,)))
+    gateway.apply(tagged.consent(), keyed.consent(tags=(), irks=(KEY,)))
     rows = {table: len(gateway.rows(table)) for table in gateway.tables()}
     discarded: dict[str, int] = {}
     grown: list[int] = []
@@ -46,7 +46,7 @@ def test_a_flood_of_addresses_fills_no_table(tmp_path: Path, monkeypatch: pytest
                 Sighting("scan-cafe", draws.randbytes(6).hex(), CLEAR_DBM, at_ms=gateway.clock.now_ms())
                 for _ in range(NEW_A_MINUTE // BATCHES_A_MINUTE)
             ]
-            changes = gateway.tell(*crowd, tagged.near("scan-cafe"), Sighting("scan-bar", address, CLEAR_DBM))
+            changes = gateway.apply(*crowd, tagged.near("scan-cafe"), Sighting("scan-bar", address, CLEAR_DBM))
             assert changes.discarded.total() + changes.totals["kept"] == len(crowd) + 2
             for reason, count in changes.discarded.items():
                 discarded[reason] = discarded.get(reason, 0) + count

@@ -30,7 +30,7 @@ from gateway.core.policy.gates import (
     meanings,
 )
 from gateway.core.types import AnswerKind, Occasion, Purpose
-from tests.kit.street import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
+from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 MINUTE_MS = 60_000
 NO_LIMITS: dict[str, Any] = {"quiet_from": 0, "quiet_until": 0, "gap_s_min": 0, "per_person_day_max": 60}

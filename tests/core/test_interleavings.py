@@ -19,7 +19,7 @@ from gateway.core import context as contexts
 from gateway.core.policy import gates
 from gateway.core.state import Changes
 from gateway.core.types import Consent, Observation, Purpose
-from tests.kit.street import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer
+from tests.kit.testbed import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 BATCHES = 10
 GAP_S, PER_DAY, PER_OFFER = 45, 3, 2
@@ -67,7 +67,7 @@ class Book:
         self.words: dict[str, Word] = {}
         self.no_seqs: dict[str, int] = {}
         self.yeses = self.started_ms = 0
-        self.told: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
+        self.proposed: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         self.seen: Counter[str] = Counter()
 
     def hear(self, observation: Observation, now_ms: int) -> None:
@@ -102,9 +102,9 @@ class Book:
         for trigger in changes.decisions.triggers:
             assert self.allows(trigger.target, "offers", now_ms), "an offer to somebody who did not ask for any"
             assert self.allows(trigger.target, "presence", now_ms), "an offer to somebody who must not be seen"
-            self.told[trigger.target, self.words[trigger.target].since].append((now_ms, trigger.offer))
-            self._not_too_often(self.told[trigger.target, self.words[trigger.target].since])
-        phones = {subject: mover for mover, subject in gateway.rows("identities") if mover.startswith("phone-")}
+            self.proposed[trigger.target, self.words[trigger.target].since].append((now_ms, trigger.offer))
+            self._not_too_often(self.proposed[trigger.target, self.words[trigger.target].since])
+        phones = {subject: identifier for identifier, subject in gateway.rows("identities") if identifier.startswith("phone-")}
         for subject, zone, *_ in gateway.rows("presences"):
             assert self.may_be_seen(phones[subject], now_ms), f"somebody is seen in {zone} who must not be"
             self.seen["presence"] += 1
@@ -122,12 +122,12 @@ class Book:
         self.seen.update(changes.discarded)
 
     @staticmethod
-    def _not_too_often(told: list[tuple[int, str]]) -> None:
-        days = Counter(_day(at_ms) for at_ms, _ in told)
+    def _not_too_often(proposed: list[tuple[int, str]]) -> None:
+        days = Counter(_day(at_ms) for at_ms, _ in proposed)
         assert max(days.values()) <= PER_DAY, "asked too often in one day"
-        assert max(Counter((_day(at_ms), offer_id) for at_ms, offer_id in told).values()) <= PER_OFFER, "asked the same too often"
-        if len(told) > 1:
-            assert told[-1][0] - told[-2][0] >= GAP_S * 1000, "asked again too soon"
+        assert max(Counter((_day(at_ms), offer_id) for at_ms, offer_id in proposed).values()) <= PER_OFFER, "asked the same too often"
+        if len(proposed) > 1:
+            assert proposed[-1][0] - proposed[-2][0] >= GAP_S * 1000, "asked again too soon"
 
 
 def _day(at_ms: int) -> str:
@@ -147,10 +147,10 @@ class Script:
         gateway.clock.advance(midnight_ms - gateway.clock.now_ms() + self.random.randrange(-2 * HOUR_MS, 8 * HOUR_MS))
 
     def play(self) -> None:
-        self._tell([phone.consent() for phone in self.phones if self.random.random() < 0.6])
+        self._apply([phone.consent() for phone in self.phones if self.random.random() < 0.6])
         for _ in range(BATCHES):
             batch = [one for _ in range(self.random.randrange(1, 5)) for one in self._some()]
-            self._tell(batch)
+            self._apply(batch)
             if self.random.random() < 0.4:
                 self._linger()
             self._wait(self.random.choice((0, 500, 5000, 20_000, 50_000, 90_000, 4 * HOUR_MS)))
@@ -158,10 +158,10 @@ class Script:
                 self.gateway.crash()
                 self.book.started_ms = self.gateway.clock.now_ms()
 
-    def _tell(self, batch: list[Observation]) -> None:
+    def _apply(self, batch: list[Observation]) -> None:
         for observation in batch:
             self.book.hear(observation, self.gateway.clock.now_ms())
-        changes = self.gateway.tell(*batch)
+        changes = self.gateway.apply(*batch)
         self.codes += [(trigger.target, trigger.id) for trigger in changes.decisions.triggers]
         self.book.check(self.gateway, changes)
 
@@ -169,7 +169,7 @@ class Script:
         """Somebody stays in one place for a while, and is heard there."""
         phone, anchor = self.random.choice(self.phones), self.random.choice(("scan-cafe", "scan-bar", "scan-station"))
         for _ in range(self.random.randrange(2, 12)):
-            self._tell([phone.near(anchor)])
+            self._apply([phone.near(anchor)])
             self._wait(self.random.choice((1000, 10_000, 25_000)))
 
     def _wait(self, ms: int) -> None:

@@ -13,7 +13,7 @@ from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.attributes.read import ColumnsError, ReadPlan
 from gateway.core.types import Purpose
 from tests.kit.attributes import COLUMNS, RICH, RICH_COLUMNS, SCHEMA
-from tests.kit.street import EVERYTHING, NOON_MS, Gateway, Phone, make_site
+from tests.kit.testbed import EVERYTHING, NOON_MS, Gateway, Phone, make_site
 
 VISIT = HistoryFact("visits", NOON_MS, zone="cafe", zone_kind="coffee_house")
 CONTACT = HistoryFact("contacts", NOON_MS, "bar", "bar", "bar", "happy-hour", "entered")
@@ -66,21 +66,21 @@ def test_an_attribute_whose_purposes_are_not_granted_does_not_exist() -> None:
 def test_withdrawn_learning_deletes_the_log_and_the_states_that_need_it(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, site=make_site(schema=RICH, columns=RICH_COLUMNS))
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     for _ in range(2):
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
         gateway.clock.advance(1_000)
     subject = gateway.state.people.identities[phone.device]
     before = gateway.store.context(subject)
     assert before is not None
     assert any(key.startswith("contacts_day") for key in before.history)
     assert len(gateway.rows("history")) == before.facts == 2
-    gateway.tell(phone.consent(WITHOUT_LEARNING))
+    gateway.apply(phone.consent(WITHOUT_LEARNING))
     after = gateway.store.context(subject)
     assert after is not None
     assert not any(key.startswith("contacts_day") for key in after.history)
     assert gateway.rows("history") == []
-    gateway.tell(phone.withdrawal())
+    gateway.apply(phone.withdrawal())
     assert gateway.store.context(subject) is None
     gateway.close()
 

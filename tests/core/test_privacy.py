@@ -13,7 +13,7 @@ from gateway.core import records
 from gateway.core.privacy import CounterKey, GatewayCounters, close_window, window_start_ms
 from gateway.core.records import CellCount, GatewayHealth, Record
 from gateway.core.types import AnswerKind
-from tests.kit.street import HOUR_MS, NOON_MS, campaign, make_site, offer
+from tests.kit.testbed import HOUR_MS, NOON_MS, campaign, make_site, offer
 
 STREET = make_site()
 KINDS: tuple[records.CellKind, ...] = ("trigger", *get_args(AnswerKind))

@@ -12,7 +12,7 @@ from gateway.core.site import Retention
 from gateway.core.state import State
 from gateway.core.types import Position, Purpose, TimePassed
 from tests.core.test_engine import enter
-from tests.kit.street import (
+from tests.kit.testbed import (
     DAY_MS,
     EVERYTHING,
     FAINT_DBM,
@@ -34,7 +34,7 @@ def visit(gateway: Gateway, phone: Phone, stay_s: int = 20) -> None:
     enter(gateway, phone)
     for _ in range(stay_s // 10):
         gateway.pass_time(10_000)
-        gateway.tell(phone.near("scan-cafe"))
+        gateway.apply(phone.near("scan-cafe"))
     gateway.pass_time(gateway.site.presence.exit_after_ms + 1)
 
 
@@ -53,7 +53,7 @@ def ages_days(gateway: Gateway) -> dict[str, float]:
 
 def test_an_ended_visit_is_kept_with_what_is_known_of_it(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     came_ms = gateway.clock.now_ms() + 1000
     visit(gateway, phone, stay_s=90)
     ((subject, entered_ms, zone, left_ms, confidence, heard),) = gateway.rows("visits")
@@ -69,14 +69,14 @@ def test_an_ended_visit_is_kept_with_what_is_known_of_it(gateway: Gateway) -> No
 )
 def test_visits_are_kept_of_who_may_be_learned_from(gateway: Gateway, purposes: Sequence[Purpose], kept: int) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(purposes))
+    gateway.apply(phone.consent(purposes))
     visit(gateway, phone)
     assert len(gateway.rows("visits")) == kept
 
 
 def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     gateway.clock.advance(gateway.site.presence.exit_after_ms)
     left = gateway.advance(TimePassed())
@@ -91,7 +91,7 @@ def test_a_visit_of_which_nobody_knows_the_day_is_not_kept(tmp_path: Path) -> No
     """In 1970, or begun then: told with the days of its table it would seem to have lasted for half a century."""
     gateway = Gateway(tmp_path, site=make_site(clock_floor_ms=NOON_MS + HOUR_MS))
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     visit(gateway, phone)
     assert gateway.rows("visits") == []
     gateway.clock.advance(HOUR_MS)
@@ -103,15 +103,15 @@ def test_a_visit_of_which_nobody_knows_the_day_is_not_kept(tmp_path: Path) -> No
 def test_a_no_takes_the_estimate_of_their_clock_with_it(gateway: Gateway) -> None:
     """Also when the same batch holds something that the phone told of before."""
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     here = Position(phone.device, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, at_ms=gateway.clock.now_ms())
-    gateway.tell(here, phone.withdrawal())
+    gateway.apply(here, phone.withdrawal())
     assert phone.device not in gateway.state.sensors.clocks
 
 
 def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     before = gateway.state.visits.presences[gateway.state.people.identities[phone.device], "cafe"]
     gateway.restart(5_000)
@@ -122,27 +122,27 @@ def test_a_restart_keeps_what_is_known_of_an_open_visit(gateway: Gateway) -> Non
 
 def test_a_no_takes_the_visits_with_it(gateway: Gateway) -> None:
     phone, other = Phone(), Phone("phone-0002")
-    gateway.tell(phone.consent(), other.consent())
+    gateway.apply(phone.consent(), other.consent())
     visit(gateway, phone)
     visit(gateway, other)
     enter(gateway, phone)
     subject = gateway.state.people.identities[phone.device]
-    gateway.tell(phone.withdrawal())
+    gateway.apply(phone.withdrawal())
     assert [row[0] for row in gateway.rows("visits")] == [gateway.state.people.identities[other.device]]
     assert subject not in gateway.dump()
 
 
 def test_a_yes_without_learning_takes_the_visits_back(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     visit(gateway, phone)
-    gateway.tell(phone.consent(("presence", "offers")))
+    gateway.apply(phone.consent(("presence", "offers")))
     assert gateway.rows("visits") == []
 
 
 def test_a_visit_that_the_end_of_a_yes_ends_is_not_kept(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent(expires_at_ms=gateway.clock.now_ms() + 20_000))
+    gateway.apply(phone.consent(expires_at_ms=gateway.clock.now_ms() + 20_000))
     enter(gateway, phone)
     gateway.pass_time(HOUR_MS)
     assert (gateway.rows("visits"), gateway.rows("presences"), gateway.rows("contexts")) == ([], [], [])
@@ -156,15 +156,15 @@ def test_nothing_is_kept_for_longer_than_it_may_be(tmp_path: Path) -> None:
     keep = Retention(visits_days=9, decisions_days=20, facts_days=40, withdrawals_days=60)
     gateway = Gateway(tmp_path, site=make_site(retention=keep, window_ms=DAY_MS), synced=False)
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     most = dict.fromkeys(AGED, 0.0)
     for day in range(180):
         visit(gateway, phone)
         fickle = Phone(f"phone-{1000 + day}")
-        gateway.tell(purchase("till-cafe", day + 1), fickle.consent())
-        gateway.tell(fickle.withdrawal())
+        gateway.apply(purchase("till-cafe", day + 1), fickle.consent())
+        gateway.apply(fickle.withdrawal())
         gateway.clock.advance(DAY_MS - 60_000)
-        gateway.tell(TimePassed())
+        gateway.apply(TimePassed())
         most = {table: max(age, most[table]) for table, age in ages_days(gateway).items()}
     expected = {"visits": 9, "decisions": 20, "facts": 40, "withdrawals": 60}
     assert {table: round(age) for table, age in most.items()} == expected
@@ -175,11 +175,11 @@ def test_nothing_is_kept_for_longer_than_it_may_be(tmp_path: Path) -> None:
 
 def test_much_is_purged_in_slices_and_the_rest_soon_after(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PURGE_ROWS_MAX", 10)
-    gateway.tell(*(purchase("till-cafe", number) for number in range(25)))
+    gateway.apply(*(purchase("till-cafe", number) for number in range(25)))
     gateway.clock.advance(401 * DAY_MS)
     left = []
     for _ in range(4):
-        gateway.tell(TimePassed())
+        gateway.apply(TimePassed())
         left.append((len(gateway.rows("facts")), gateway.state.retention.next_ms - gateway.clock.now_ms()))
         gateway.clock.advance(limits.PURGE_AGAIN_MS)
     again, later = limits.PURGE_AGAIN_MS, limits.PURGE_EVERY_MS
@@ -187,41 +187,41 @@ def test_much_is_purged_in_slices_and_the_rest_soon_after(gateway: Gateway, monk
 
 
 def test_nothing_is_purged_by_a_clock_that_nobody_has_set(gateway: Gateway) -> None:
-    gateway.tell(purchase("till-cafe", 1))
+    gateway.apply(purchase("till-cafe", 1))
     gateway.restart(500 * DAY_MS)
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     assert len(gateway.rows("facts")) == 1, "a clock may be wrong at the start; the network sets it soon"
     gateway.clock.advance(limits.PURGE_FIRST_MS)
     gateway.clock.step(-501 * DAY_MS)
     gateway.state.rebase(gateway.clock.take_step())
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     assert len(gateway.rows("facts")) == 1, "it was a wrong clock"
     gateway.clock.step(501 * DAY_MS)
     gateway.state.rebase(gateway.clock.take_step())
     gateway.clock.advance(limits.PURGE_EVERY_MS)
-    gateway.tell(TimePassed())
+    gateway.apply(TimePassed())
     assert gateway.rows("facts") == []
 
 
 def test_a_no_is_remembered_while_an_older_yes_may_be_on_its_way(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     late_yes = phone.consent()
-    gateway.tell(phone.withdrawal())
+    gateway.apply(phone.withdrawal())
     gateway.clock.advance(100 * DAY_MS)
-    gateway.tell(TimePassed())
-    assert gateway.tell(late_yes).discarded == {"overtaken": 1}
+    gateway.apply(TimePassed())
+    assert gateway.apply(late_yes).discarded == {"overtaken": 1}
 
 
 def test_timers_that_are_outdated_do_not_pile_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody on the threshold begins again and again: each beginning has a timer, and none of them is asked for long."""
     monkeypatch.setattr(limits, "TIMERS_SPARE_MAX", 50)
     phone = Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     enter(gateway, phone)
     for _ in range(1000):
         gateway.clock.advance(20)
-        gateway.tell(phone.near("scan-bar", CLEAR_ENOUGH_DBM), phone.near("scan-cafe", FAINT_DBM + 20))
+        gateway.apply(phone.near("scan-bar", CLEAR_ENOUGH_DBM), phone.near("scan-cafe", FAINT_DBM + 20))
     assert isinstance(gateway.state, State)
     assert len(gateway.state.visits._timers) <= 50 + 2 * len(gateway.state.visits.presences) + 1
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.offers import Campaign
 from gateway.core.site import distance_m, local
-from tests.kit.street import BERLIN, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, ZONES, ManualClock, berlin_ms, campaign, offer
+from tests.kit.testbed import BERLIN, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, ZONES, ManualClock, berlin_ms, campaign, offer
 
 CAFE, BAR, STATION, SQUARE = ZONES
 

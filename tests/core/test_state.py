@@ -14,7 +14,7 @@ from gateway.core.records import GatewayHealth
 from gateway.core.site import Cuts
 from gateway.core.state import SLICES, Changes, CountsState, PeopleState, RetentionState, SensorsState, State, VisitsState
 from gateway.core.state.counts import CountsChanges
-from tests.kit.street import HOUR_MS
+from tests.kit.testbed import HOUR_MS
 
 RULES = PresenceRules()
 T0 = 1_000_000

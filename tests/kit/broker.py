@@ -1,8 +1,7 @@
-"""A real Mosquitto for tests: its own port, its own configuration, started, stopped, killed and started again.
+"""A real Mosquitto for tests, with its own port and configuration; it can be stopped, killed and started again.
 
-The port is chosen once and kept, so that a test may take the broker away from under its clients and give it
-back. Waiting means trying to connect until that works or a deadline passes; nothing here sleeps in hope.
-Where Mosquitto is absent a test is skipped with the reason; under CI=true it fails instead.
+The port stays the same over restarts, so that clients can reconnect. A start is complete when a connection succeeds. Without Mosquitto a
+test is skipped with the reason; under CI=true it fails.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ FIRST_PORT, PORTS = 10_000, 22_000  # Linux takes ports for outgoing connections
 
 
 class Broker(NamedTuple):
-    """Where a broker listens."""
+    """Address of a broker."""
 
     host: str
     port: int
 
     @property
     def url(self) -> str:
-        """As command lines want it."""
+        """The address as mqtt://host:port."""
         return f"mqtt://{self.host}:{self.port}"
 
 
 def mosquitto_path() -> str:
-    """The program, which Debian keeps outside of an ordinary user's PATH; skips or fails the test without it."""
+    """Path of Mosquitto, which Debian installs outside the PATH of ordinary users; skips or fails the test without it."""
     found = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]))
     if found is not None:
         return found
@@ -89,17 +88,17 @@ class MosquittoBroker:
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """What the broker has said so far, in all its lives."""
+        """The log of all runs so far."""
         path = self._folder / "mosquitto.log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
     def start(self) -> Broker:
-        """Start and wait until it takes connections. Another program may have taken the port: then say so."""
+        """Start, and wait until it accepts connections. Raises RuntimeError if it runs already or does not start."""
         if self.running:
             raise RuntimeError("this broker is already running")
         config = self._write_config()
@@ -113,13 +112,13 @@ class MosquittoBroker:
         return self.address
 
     def stop(self) -> None:
-        """End it as an operator would: it says goodbye and saves what it persists."""
+        """Stop it with SIGTERM, so that it saves its sessions."""
         if self._process is not None:
             self._process.terminate()
             self._wait()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Stop it with SIGKILL, like a power cut."""
         if self._process is not None:
             self._process.kill()
             self._wait()
@@ -139,10 +138,10 @@ class MosquittoBroker:
             self._process = None
 
     def _accepts(self) -> bool:
-        """Whether somebody listens; the connection attempt itself is the waiting."""
+        """Whether a connection succeeds."""
         with suppress(OSError), socket.create_connection((self.host, self.port), timeout=0.2):
             return True
-        # A refused connection returns at once: give the processor to the broker instead of asking without end.
+        # A refused connection returns at once: leave the processor to the broker for a moment.
         with suppress(subprocess.TimeoutExpired):
             if self._process is not None:
                 self._process.wait(0.01)
@@ -154,7 +153,7 @@ class MosquittoBroker:
             self._persistence.mkdir(parents=True, exist_ok=True)
             lines += ["persistence true", f"persistence_location {self._persistence}/", "autosave_interval 1"]
         if os.geteuid() == 0:
-            lines.append("user root")  # else it would drop its rights and could not write here
+            lines.append("user root")  # otherwise it drops its privileges and cannot write here
         path = self._folder / "mosquitto.conf"
         path.write_text("\n".join([*lines, *self._lines]) + "\n", "utf-8")
         return path
@@ -162,7 +161,7 @@ class MosquittoBroker:
 
 @contextmanager
 def mosquitto(folder: Path, *, persistence: Path | None = None, lines: tuple[str, ...] = ()) -> Iterator[MosquittoBroker]:
-    """A running broker that is gone afterwards, whatever the test did to it."""
+    """A running broker, stopped after the block."""
     broker = MosquittoBroker(folder, persistence=persistence, lines=lines)
     broker.start()
     try:

@@ -1,4 +1,4 @@
-"""Signed bundles with a model so small that one sees what it says: near a shop people come, far from it they do not."""
+"""Signed bundles with a tiny model: high propensity near the shop, low propensity far from it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tests.kit.attributes import COLUMNS, SCHEMA
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 YEAR_2026_MS, YEAR_2090_MS = 1_767_225_600_000, 3_786_912_000_000
-NEAR_MIN = 10.0  # minutes to walk; nearer than that the tiny model says 0.8, else 0.2
+NEAR_MIN = 10.0  # minutes to walk; up to it the propensity is 0.8, beyond it 0.2
 
 
 class BundleFiles(NamedTuple):
-    """A bundle and the public key that it is signed with."""
+    """Paths of a bundle and of the public key file for its signature."""
 
     bundle: Path
     keys: Path
 
 
 def tiny_campaign(**policy: object) -> Campaign:
-    """One offer, proposed to everybody who enters the plaza, at any hour, as often as a test likes."""
+    """One offer for the plaza, on entering, without quiet hours and with high caps; `policy` replaces fields of the policy."""
     rules: dict[str, object] = {"per_person_day_max": 60, "gap_s_min": 0, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
     offer = Offer(
         id="flat-white",
@@ -94,7 +94,7 @@ def make_bundle(
     patterns: tuple[Pattern, ...] | None = None,
     priors: tuple[OfferPriors, ...] | None = None,
 ) -> BundleFiles:
-    """A bundle that opens (if it is signed by KEY) beside the file of the one trusted key; `expected` makes the model's answers wrong."""
+    """A bundle beside the file of the trusted key (that of KEY); a factor `expected` makes its parity answers wrong."""
     model, entry = tiny_model()
     rows = np.random.default_rng(0).uniform(0.0, 2 * NEAR_MIN, (16, len(COLUMNS))).astype(np.float32)
     answers = OnnxScorer(model, entry).score(rows)

@@ -1,4 +1,4 @@
-"""A cloud of a few lines: it answers what the test has written on its list, and keeps what it was sent."""
+"""An HTTP server in place of the cloud: it sends the responses of a list and keeps the requests."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 
-class Asked(NamedTuple):
-    """One request as it came."""
+class Request(NamedTuple):
+    """One request."""
 
     path: str
     headers: dict[str, str]
@@ -20,46 +20,46 @@ class Asked(NamedTuple):
 
     @property
     def batch(self) -> Any:
-        """The batch in it."""
+        """The batch in the body."""
         return json.loads(gzip.decompress(self.body))
 
 
-def receipt(asked: Asked, taken: int | None = None) -> bytes:
-    """The receipt for all records of a request, or for the first few."""
-    ids = [record["id"] for record in asked.batch["records"]]
-    return json.dumps({"batch": asked.batch["batch"], "taken": ids[:taken]}).encode()
+def receipt(request: Request, taken: int | None = None) -> bytes:
+    """The receipt for all records of a request, or for the first `taken`."""
+    ids = [record["id"] for record in request.batch["records"]]
+    return json.dumps({"batch": request.batch["batch"], "taken": ids[:taken]}).encode()
 
 
-class Says(NamedTuple):
-    """One answer; `body` is made of the request."""
+class Response(NamedTuple):
+    """One response; `body` makes its body from the request."""
 
     status: int = 200
-    body: Callable[[Asked], bytes] = receipt
+    body: Callable[[Request], bytes] = receipt
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-class SmallCloud:
-    """Answers the n-th request with the n-th answer, and any later one with the last."""
+class FakeCloud:
+    """Sends the n-th response for the n-th request, and the last one for later requests."""
 
-    def __init__(self, *answers: Says) -> None:
-        self.asked: list[Asked] = []
-        answers = answers or (Says(),)
+    def __init__(self, *responses: Response) -> None:
+        self.requests: list[Request] = []
+        responses = responses or (Response(),)
         cloud = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                asked = Asked(self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
-                cloud.asked.append(asked)
-                says = answers[min(len(cloud.asked), len(answers)) - 1]
-                body = says.body(asked)
-                self.send_response(says.status)
-                for name, value in (*says.headers.items(), ("Content-Length", str(len(body)))):
+                request = Request(self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+                cloud.requests.append(request)
+                response = responses[min(len(cloud.requests), len(responses)) - 1]
+                body = response.body(request)
+                self.send_response(response.status)
+                for name, value in (*response.headers.items(), ("Content-Length", str(len(body)))):
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -1,7 +1,7 @@
-"""The port to the broker in memory: sessions, redelivery, wills, retained messages, expiry; time is the test's.
+"""The bus in memory: sessions, redelivery, wills, retained messages and expiry, by the clock of the test.
 
-It passes the suite that the real one passes (tests/adapters/test_bus.py), which is what allows a test to use it instead.
-Each bus delivers on a thread of its own, as paho does, so a `deliver` that blocks blocks that bus and nobody else.
+It passes the same suite as the MQTT bus (tests/adapters/test_bus.py), so tests can use it instead. Each bus delivers on a thread of its
+own, as paho does, so a `deliver` that blocks does not block other buses.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from gateway.core import limits
 from gateway.core.bus import Link, Publication
 from gateway.core.types import Message
 from gateway.decoders.topics import topic_matches
-from tests.kit.ear import Heard
+from tests.kit.subscriber import Received
 
 TICKET_BITS = 16
 
 
-class _Parcel(NamedTuple):
+class _Queued(NamedTuple):
     topic: str
     payload: bytes
     qos: int
@@ -29,22 +29,22 @@ class _Parcel(NamedTuple):
 
 
 class _Session:
-    """What the broker keeps for one id, connected or not."""
+    """The session of one client id, connected or not."""
 
     def __init__(self) -> None:
         self.filters: tuple[str, ...] = ()
-        self.waiting: deque[_Parcel] = deque()
-        self.unacked: dict[int, _Parcel] = {}
+        self.waiting: deque[_Queued] = deque()
+        self.unacked: dict[int, _Queued] = {}
         self.bus: FakeBus | None = None
 
     def resume(self) -> None:
-        """A new connection: what was not thanked for comes first."""
+        """Queue unacknowledged messages again, before the others: a new connection was made."""
         self.waiting.extendleft(reversed(self.unacked.values()))
         self.unacked.clear()
 
 
 class FakeBroker:
-    """Routes in memory. `up` False is a broker that is away; what it holds for sessions it holds on a disk."""
+    """Routes in memory. `up` is False while the broker is stopped; its sessions are persistent. `published` holds all publications."""
 
     def __init__(self, now_ms: Callable[[], int], password: str | None = None) -> None:
         self.now_ms = now_ms
@@ -52,32 +52,33 @@ class FakeBroker:
         self.up = True
         self.changed = threading.Condition(threading.RLock())
         self.sessions: dict[str, _Session] = {}
-        self.retained: dict[str, _Parcel] = {}
-        self.heard: list[tuple[str, Heard]] = []
+        self.retained: dict[str, _Queued] = {}
+        self.published: list[Received] = []
 
     def route(self, publication: Publication) -> None:
-        """Give a publication to every session that asked for it, and to whoever reads `heard`."""
+        """Queue a publication in every session that subscribed to it, and add it to `published`."""
         with self.changed:
             expires_at_ms = None if publication.expiry_s is None else self.now_ms() + publication.expiry_s * 1000
             if publication.retain:
-                self.retained[publication.topic] = _Parcel(publication.topic, publication.payload, publication.qos, expires_at_ms)
-            heard = Heard(publication.topic, publication.payload, publication.qos, retain=False, expiry_s=publication.expiry_s)
-            self.heard.append((publication.topic, heard))
+                self.retained[publication.topic] = _Queued(publication.topic, publication.payload, publication.qos, expires_at_ms)
+            self.published.append(
+                Received(publication.topic, publication.payload, publication.qos, retain=False, expiry_s=publication.expiry_s)
+            )
             for session in self.sessions.values():
                 if any(topic_matches(wanted, publication.topic) for wanted in session.filters):
                     qos = min(1, publication.qos)
                     if qos or session.bus is not None:
-                        session.waiting.append(_Parcel(publication.topic, publication.payload, qos, expires_at_ms))
+                        session.waiting.append(_Queued(publication.topic, publication.payload, qos, expires_at_ms))
             self.changed.notify_all()
 
-    def kept(self, topic: str) -> list[bytes]:
-        """What a new subscriber would be given at once."""
-        parcel = self.retained.get(topic)
-        fresh = parcel is not None and (parcel.expires_at_ms is None or self.now_ms() < parcel.expires_at_ms)
-        return [parcel.payload] if parcel is not None and fresh else []
+    def retained_payloads(self, topic: str) -> list[bytes]:
+        """Retained payloads of a topic that a new subscriber receives."""
+        queued = self.retained.get(topic)
+        fresh = queued is not None and (queued.expires_at_ms is None or self.now_ms() < queued.expires_at_ms)
+        return [queued.payload] if queued is not None and fresh else []
 
     def stop(self) -> None:
-        """Go away; nobody's will is told, as nobody is there to tell it."""
+        """Stop; wills are not published, because the broker is gone."""
         with self.changed:
             self.up = False
             for session in self.sessions.values():
@@ -86,7 +87,7 @@ class FakeBroker:
             self.changed.notify_all()
 
     def start(self) -> None:
-        """Come back."""
+        """Start again."""
         with self.changed:
             self.up = True
             self.changed.notify_all()
@@ -153,11 +154,11 @@ class FakeBus:
             self._thread.join()
 
     def lose(self, trouble: str) -> None:
-        """The connection is gone without a good-bye."""
+        """Lose the connection without DISCONNECT."""
         self._leave(trouble)
 
     def cut(self) -> None:
-        """Lose the connection; the broker tells the will. It comes back by itself."""
+        """Lose the connection; the broker publishes the will, and the bus reconnects."""
         with self._broker.changed:
             if self._link.connected:
                 self._leave("connection lost")
@@ -176,7 +177,7 @@ class FakeBus:
             self._deliver(message)
 
     def _messages(self) -> Iterator[Message]:
-        """Connect whenever that is possible, and take what the session holds, one by one."""
+        """Connect whenever possible, and take the queued messages one by one."""
         while True:
             with self._broker.changed:
                 self._broker.changed.wait_for(self._is_awake)
@@ -211,21 +212,21 @@ class FakeBus:
         self._session.filters = self._topics
         self._session.bus = self
         self._session.resume()
-        for parcel in self._broker.retained.values():  # subscribing anew brings them anew, each time
-            if any(topic_matches(wanted, parcel.topic) for wanted in self._topics):
-                self._session.waiting.append(parcel._replace(retained=True, qos=min(1, parcel.qos)))
+        for queued in self._broker.retained.values():  # a broker sends them at every subscription
+            if any(topic_matches(wanted, queued.topic) for wanted in self._topics):
+                self._session.waiting.append(queued._replace(retained=True, qos=min(1, queued.qos)))
         self._connection += 1
         self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1)
 
     def _next(self) -> Message | None:
-        parcel = self._session.waiting.popleft()
-        if parcel.expires_at_ms is not None and parcel.expires_at_ms <= self._broker.now_ms():
+        queued = self._session.waiting.popleft()
+        if queued.expires_at_ms is not None and queued.expires_at_ms <= self._broker.now_ms():
             return None
         ticket = 0
-        if parcel.qos:
-            # Ids are used again after each connection, as a broker does: an old ticket must not be taken for a new one.
+        if queued.qos:
+            # Packet ids are used again after each connection, as by a broker: an old ticket must not match a new message.
             used = self._session.unacked
             ticket = next(id_ for id_ in range(1, 1 << TICKET_BITS) if id_ not in used)
-            used[ticket] = parcel
+            used[ticket] = queued
         ticket |= self._connection << TICKET_BITS
-        return Message(parcel.topic, parcel.payload, self._broker.now_ms(), parcel.qos, ticket, parcel.retained)
+        return Message(queued.topic, queued.payload, self._broker.now_ms(), queued.qos, ticket, queued.retained)

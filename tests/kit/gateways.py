@@ -1,4 +1,4 @@
-"""Whole gateways for tests: a config of a small street with every till of the demonstration, and `wayside run` as a process."""
+"""Whole gateways for tests: a config of a small site with every till of the demonstration, and `wayside run` as a process."""
 
 from __future__ import annotations
 
@@ -71,28 +71,28 @@ decoder = "espresense"
 
 
 def store_of(gateway: App) -> Store:
-    """The SQLite store of a gateway, which the agent itself only knows as a port."""
+    """The SQLite store of a gateway."""
     assert isinstance(gateway.store, Store)
     return gateway.store
 
 
 def write_config(folder: Path, port: int = 1883, files: BundleFiles | None = None, more: str = "") -> Path:
-    """A config in `folder` that `wayside run` takes, with a bundle installed beside it; `more` is further TOML."""
+    """A config for `wayside run` in `folder`, with a bundle installed beside it; `more` is further TOML."""
     folder.mkdir(parents=True, exist_ok=True)
     files = files or make_bundle(folder)
-    BundleStore(files.bundle).install(files.bundle.read_bytes(), "tiny", 1)  # else every start would try the model anew
+    BundleStore(files.bundle).install(files.bundle.read_bytes(), "tiny", 1)  # otherwise every start would check the model again
     path = folder / "wayside.toml"
     path.write_text(CONFIG.format(port=port, bundle=files.bundle, keys=files.keys) + more, "utf-8")
     return path
 
 
 def settings_of(path: Path, *overrides: str) -> Config:
-    """The config that is in a file."""
+    """The config of a file."""
     return load_config(path, overrides)
 
 
 class GatewayProcess:
-    """`wayside run` in a process of its own. `latest` is its last report, `reports` the last one of every life.
+    """`wayside run` as a process. `latest` is its last report, `reports` the last report of every run.
 
     `command` starts `wayside`; by default it is the code under test.
     """
@@ -113,7 +113,7 @@ class GatewayProcess:
         self.kill()
 
     def start(self) -> None:
-        """Start it, and wait until it is connected."""
+        """Start, and wait until it is connected."""
         self.latest = {}
         with self.stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
@@ -124,14 +124,14 @@ class GatewayProcess:
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        until(lambda: self.latest.get("connects"), tell=lambda: self.stderr.read_text("utf-8", "replace"))
+        until(lambda: self.latest.get("connects"), describe=lambda: self.stderr.read_text("utf-8", "replace"))
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """End it with SIGKILL, like a power cut."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """End it as an operator would; its exit code."""
+        """End it with SIGTERM; returns the exit code."""
         return self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> int:
@@ -155,12 +155,12 @@ class GatewayProcess:
 
 
 def message(device: str, kind: str, seq: int, /, **fields: Any) -> Message:
-    """A Wayside v1 message of a device of the street."""
+    """A Wayside v1 message of a device."""
     payload = json.dumps({"v": 1, "boot": "b", "seq": seq, "at_ms": None, **fields}).encode()
     return Message(f"wayside/v1/street/up/{device}/{kind}", payload, 0, qos=int(kind in {"purchase", "answer", "consent"}))
 
 
 def walk_in(device: str = "phone-0001", boot: int = 0) -> list[Message]:
-    """Somebody says yes to everything and walks into the plaza, whose scanner hears them twice."""
-    yes = message(device, "consent", boot + 1, purposes=["presence", "offers", "learning", "measurement"], version=1)
-    return [yes, *(message(device, "sighting", boot + seq, heard=[{"id": "plaza", "rssi": -60}]) for seq in (2, 3))]
+    """Messages of a person who consents to all purposes and enters the plaza, where the scanner receives the tag twice."""
+    consent = message(device, "consent", boot + 1, purposes=["presence", "offers", "learning", "measurement"], version=1)
+    return [consent, *(message(device, "sighting", boot + seq, heard=[{"id": "plaza", "rssi": -60}]) for seq in (2, 3))]

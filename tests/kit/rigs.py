@@ -1,4 +1,4 @@
-"""The same few handles on every broker that the port's suite runs on: speak, listen, cut a connection, take the broker away."""
+"""The brokers of the bus test suite behind one interface: publish, receive, cut a connection, stop the broker."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.commands.demo.processes import Part, start_broker
 from gateway.core.bus import Bus, Publication
 from tests.kit.broker import HOST, MosquittoBroker
-from tests.kit.ear import Ear, Heard
-from tests.kit.elder import Elder
 from tests.kit.fake_bus import FakeBroker, FakeBus
-from tests.kit.street import ManualClock
+from tests.kit.mqtt311_broker import Mqtt311Broker
+from tests.kit.subscriber import Received, Subscriber
+from tests.kit.testbed import ManualClock
 from tests.kit.waiting import until
 
 PASSWORD = "open sesame"
 
 
 class Rig(Protocol):
-    """A broker, and what a test does to it. `protocol` is what a bus must say it speaks."""
+    """A broker and the actions of a test on it. `protocol` is the protocol that a bus must report."""
 
     protocol: str
 
     def bus(self, name: str = "gw", *, will: Publication | None = None) -> Bus:
-        """A bus that wants `in/#`, not started."""
+        """A bus that subscribes to `in/#`, not started."""
 
-    def wrong_bus(self) -> Bus:
-        """A bus with a wrong password for a broker that asks for one."""
+    def bus_with_wrong_password(self) -> Bus:
+        """A bus with a wrong password, and a broker that requires one."""
 
-    def say(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
-        """Publish as another device; returns when the broker has it all."""
+    def publish(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
+        """Publish as another device; returns when the broker has all."""
 
-    def heard(self, topic: str) -> list[Heard]:
-        """What another device heard on a topic since the rig was made."""
+    def received(self, topic: str) -> list[Received]:
+        """Messages on a topic that another device received since the rig was made."""
 
-    def kept(self, topic: str) -> list[bytes]:
-        """What is retained on a topic."""
+    def retained(self, topic: str) -> list[bytes]:
+        """Retained payloads of a topic."""
 
     def cut(self, bus: Bus) -> None:
-        """Break the connection of a bus without a good-bye."""
+        """Break the connection of a bus without DISCONNECT."""
 
     def stop(self) -> None:
-        """Take the broker away."""
+        """Stop the broker."""
 
     def start(self) -> None:
-        """Give it back."""
+        """Start the broker again."""
 
     def pass_time(self, ms: int) -> None:
-        """Let time pass where time is the test's; elsewhere it passes by itself."""
+        """Advance the clock of the in-memory broker; real brokers use real time."""
 
     def close(self) -> None:
-        """End everything."""
+        """Close bus and broker."""
 
 
 class FakeRig:
@@ -68,18 +68,18 @@ class FakeRig:
     def bus(self, name: str = "gw", *, will: Publication | None = None) -> Bus:
         return FakeBus(self.broker, name, will=will)
 
-    def wrong_bus(self) -> Bus:
+    def bus_with_wrong_password(self) -> Bus:
         return FakeBus(FakeBroker(self.clock.now_ms, PASSWORD), password="wrong")
 
-    def say(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
+    def publish(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
         for payload in payloads:
             self.broker.route(Publication(topic, payload, qos))
 
-    def heard(self, topic: str) -> list[Heard]:
-        return [heard for where, heard in self.broker.heard if where == topic]
+    def received(self, topic: str) -> list[Received]:
+        return [message for message in self.broker.published if message.topic == topic]
 
-    def kept(self, topic: str) -> list[bytes]:
-        return self.broker.kept(topic)
+    def retained(self, topic: str) -> list[bytes]:
+        return self.broker.retained_payloads(topic)
 
     def cut(self, bus: Bus) -> None:
         assert isinstance(bus, FakeBus)
@@ -95,46 +95,46 @@ class FakeRig:
         self.clock.advance(ms)
 
     def close(self) -> None:
-        """Nothing is left to end."""
+        """Nothing to close."""
 
 
 class MqttRig:
-    """`MqttBus` on a real broker at `port`; the other device speaks to the broker directly."""
+    """`MqttBus` on a real broker at `port`, with a subscriber connected directly to the broker."""
 
     protocol = "MQTT 5"
-    five = True
+    is_mqtt5 = True
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._ear: Ear | None = None
+        self._subscriber: Subscriber | None = None
 
     @property
-    def ear(self) -> Ear:
-        """The other device; it comes when it is asked for first."""
-        if self._ear is None:
-            self._ear = Ear(HOST, self.port, five=self.five)
-        return self._ear
+    def subscriber(self) -> Subscriber:
+        """The subscriber, connected at the first use."""
+        if self._subscriber is None:
+            self._subscriber = Subscriber(HOST, self.port, mqtt5=self.is_mqtt5)
+        return self._subscriber
 
     def bus_port(self) -> int:
-        """Where the bus connects to."""
+        """Port that the bus connects to."""
         return self.port
 
     def bus(self, name: str = "gw", *, will: Publication | None = None) -> Bus:
-        _ = self.ear  # it hears from the start
+        _ = self.subscriber  # connected before the bus
         return MqttBus(MqttOptions(HOST, self.bus_port(), name, ("in/#",), will=will), _now_ms)
 
-    def say(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
-        infos = [self.ear.hand_over(topic, payload, qos=qos) for payload in payloads]
+    def publish(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
+        infos = [self.subscriber.publish_nowait(topic, payload, qos=qos) for payload in payloads]
         until(lambda: all(info.is_published() for info in infos))
 
-    def heard(self, topic: str) -> list[Heard]:
-        return [heard for heard in list(self.ear.heard) if heard.topic == topic]
+    def received(self, topic: str) -> list[Received]:
+        return [message for message in list(self.subscriber.received) if message.topic == topic]
 
-    def kept(self, topic: str) -> list[bytes]:
-        with Ear(HOST, self.port, "#", five=self.five) as late:
-            late.say("end/of/retained", b"")
+    def retained(self, topic: str) -> list[bytes]:
+        with Subscriber(HOST, self.port, "#", mqtt5=self.is_mqtt5) as late:
+            late.publish("end/of/retained", b"")
             late.wait_for("end/of/retained")
-            return [heard.payload for heard in late.heard if heard.topic == topic and heard.retain]
+            return [message.payload for message in late.received if message.topic == topic and message.retain]
 
     def cut(self, bus: Bus) -> None:
         assert isinstance(bus, MqttBus)
@@ -144,15 +144,15 @@ class MqttRig:
         wire.shutdown(socket.SHUT_RDWR)
 
     def pass_time(self, ms: int) -> None:
-        """It does."""
+        """Real time passes by itself."""
 
     def close(self) -> None:
-        if self._ear is not None:
-            self._ear.close()
+        if self._subscriber is not None:
+            self._subscriber.close()
 
 
 class MosquittoRig(MqttRig):
-    """MQTT 5, with sessions that survive a restart."""
+    """Mosquitto with MQTT 5 and persistent sessions."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -160,10 +160,10 @@ class MosquittoRig(MqttRig):
         self.broker.start()
         super().__init__(self.broker.port)
 
-    def wrong_bus(self) -> Bus:
+    def bus_with_wrong_password(self) -> Bus:
         self.close()
         passwords = self._folder / "passwords"
-        passwords.write_text("gateway:$7$101$AAAAAAAAAAAAAAAA$" + "A" * 86 + "==\n", "utf-8")  # nobody's password hashes to this
+        passwords.write_text("gateway:$7$101$AAAAAAAAAAAAAAAA$" + "A" * 86 + "==\n", "utf-8")  # matches no password
         self.broker = MosquittoBroker(self._folder, lines=("allow_anonymous false", f"password_file {passwords}"))
         self.broker.start()
         self.port = self.broker.port
@@ -178,54 +178,54 @@ class MosquittoRig(MqttRig):
 
     def close(self) -> None:
         super().close()
-        self.broker.kill()  # stopping in order takes it a second
+        self.broker.kill()  # a clean stop takes a second
 
 
-class ElderRig(MosquittoRig):
-    """The same broker behind a door that knows only 3.1.1."""
+class Mqtt311Rig(MosquittoRig):
+    """Mosquitto behind the proxy that supports only 3.1.1."""
 
     protocol = "MQTT 3.1.1"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.door = Elder(self.broker.port)
+        self.proxy = Mqtt311Broker(self.broker.port)
 
     def bus_port(self) -> int:
-        return self.door.port
+        return self.proxy.port
 
-    def wrong_bus(self) -> Bus:
-        super().wrong_bus()
-        self.door = Elder(self.broker.port)
-        options = MqttOptions(HOST, self.door.port, "gw", ("in/#",), username="gateway", password="wrong")
+    def bus_with_wrong_password(self) -> Bus:
+        super().bus_with_wrong_password()
+        self.proxy = Mqtt311Broker(self.broker.port)
+        options = MqttOptions(HOST, self.proxy.port, "gw", ("in/#",), username="gateway", password="wrong")
         return MqttBus(options, _now_ms)
 
     def close(self) -> None:
         super().close()
-        self.door.close()
+        self.proxy.close()
 
 
 class AmqttRig(MqttRig):
-    """The demonstration's fallback, as the demonstration starts it."""
+    """amqtt, started as by the demonstration."""
 
     protocol = "MQTT 3.1.1"
-    five = False
+    is_mqtt5 = False
 
     def __init__(self, folder: Path) -> None:
         self.part: Part
-        self.part, port, self.words = start_broker(folder, search="")
+        self.part, port, self.name = start_broker(folder, search="")
         super().__init__(port)
 
-    def wrong_bus(self) -> Bus:
-        raise NotImplementedError("amqtt's passwords are amqtt's business")
+    def bus_with_wrong_password(self) -> Bus:
+        raise NotImplementedError("the suite tests passwords with the other brokers")
 
-    def kept(self, topic: str) -> list[bytes]:
-        return list(dict.fromkeys(super().kept(topic)))  # amqtt hands a retained message out twice
+    def retained(self, topic: str) -> list[bytes]:
+        return list(dict.fromkeys(super().retained(topic)))  # amqtt sends a retained message twice
 
     def stop(self) -> None:
         self.part.end()
 
     def start(self) -> None:
-        raise NotImplementedError("amqtt keeps no session over a restart")
+        raise NotImplementedError("amqtt has no persistent sessions")
 
     def close(self) -> None:
         super().close()

@@ -1,7 +1,7 @@
-"""Where the shared data is: real messages, texts and tables that are for tests and never part of the project.
+"""Shared test data: real messages, texts and tables that are not part of the project.
 
-It lies beside the repository (`../shared`) or where WAYSIDE_SHARED says. Without it a test skips and tells so;
-in continuous integration that would be a hole which looks green, so there it fails.
+It is in `../shared` beside the repository, or in the folder WAYSIDE_SHARED. Without it a test is skipped; under CI=true it fails, so that
+a missing folder does not look like a success.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def shared_path(relative: str) -> Path:
-    """The file or folder `relative` of the shared data; skips the test where it is absent, fails it under CI=true."""
+    """The file or folder `relative` of the shared data; without it the test is skipped, or fails under CI=true."""
     path = Path(os.environ.get("WAYSIDE_SHARED") or _ROOT.parent / "shared") / relative
     if path.exists():
         return path

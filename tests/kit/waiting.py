@@ -1,7 +1,7 @@
-"""Waiting for what another thread or process will do: by looking often, and never for ever.
+"""Waiting for another thread or process: polls a condition until a deadline.
 
-A sleep guesses how long something takes, and is wrong on the next machine. `until` returns as soon as the condition
-holds; only a test that fails waits for the whole deadline.
+A sleep of fixed length is too short on a slower machine. `until` returns as soon as the condition holds; only a failing test waits until
+the deadline.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import pytest
 
 T = TypeVar("T")
 
-WAIT_S = 60.0  # a machine busy with other work is no fault of the code
-LOOK_S = 0.01
-LOOK_S_MAX = 0.1
+WAIT_S = 60.0  # long, because the machine may be busy
+POLL_S = 0.01
+POLL_S_MAX = 0.1
 
 
-def until(condition: Callable[[], T], seconds: float = WAIT_S, *, tell: Callable[[], object] = lambda: "") -> T:
-    """The first true value of `condition`; fails the test with the text of `tell` if there is none within `seconds`.
+def until(condition: Callable[[], T], seconds: float = WAIT_S, *, describe: Callable[[], object] = lambda: "") -> T:
+    """The first true value of `condition`; fails the test with the text of `describe` if there is none within `seconds`.
 
-    Looks become rarer, from every 10 ms to every 100 ms, so that a long wait takes little of the processor.
+    The interval grows from 10 ms to 100 ms, so that a long wait takes little processor time.
     """
     pause = threading.Event()
-    look_s = LOOK_S
+    poll_s = POLL_S
     give_up = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > give_up:
-            pytest.fail(f"not within {seconds:g} s {tell()}")
-        pause.wait(look_s)
-        look_s = min(LOOK_S_MAX, 1.2 * look_s)
+            pytest.fail(f"not within {seconds:g} s {describe()}")
+        pause.wait(poll_s)
+        poll_s = min(POLL_S_MAX, 1.2 * poll_s)
     return found

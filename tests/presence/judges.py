@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gateway.core.presence import PresenceRules, Transition
 from gateway.core.site import Zone
 from gateway.core.types import Observation, Sighting, TimePassed
-from tests.kit.street import Gateway, Phone, make_site
+from tests.kit.testbed import Gateway, Phone, make_site
 from tests.presence.noise import Noise
 from tests.presence.walks import ANCHORS, Heard, Visit, Walk, make_walk
 
@@ -36,31 +36,31 @@ class GatewayJudge:
         """Announced visits: both ends are the moments at which they were told."""
         phone = Phone(f"phone-{self._people:04d}")
         self._people += 1
-        self.gateway.tell(phone.consent())
+        self.gateway.apply(phone.consent())
         start_ms = self.gateway.clock.now_ms()
-        told: list[tuple[int, Transition]] = []
+        announced: list[tuple[int, Transition]] = []
         for one in heard:
-            told += self._pass(start_ms + one.at_ms)
-            told += self._tell(Sighting(f"scan-{one.zone}", phone.tag, one.rssi_dbm))
-        told += self._pass(self.gateway.clock.now_ms() + 10 * self.gateway.site.presence.exit_after_ms)
-        return _visits([(at_ms - start_ms, transition) for at_ms, transition in told])
+            announced += self._pass(start_ms + one.at_ms)
+            announced += self._apply(Sighting(f"scan-{one.zone}", phone.tag, one.rssi_dbm))
+        announced += self._pass(self.gateway.clock.now_ms() + 10 * self.gateway.site.presence.exit_after_ms)
+        return _visits([(at_ms - start_ms, transition) for at_ms, transition in announced])
 
     def _pass(self, until_ms: int) -> list[tuple[int, Transition]]:
-        told: list[tuple[int, Transition]] = []
+        announced: list[tuple[int, Transition]] = []
         while (next_ms := self.gateway.next_ms()) <= until_ms:
             self.gateway.clock.advance(max(0, next_ms - self.gateway.clock.now_ms()))
-            told += self._tell(TimePassed())
+            announced += self._apply(TimePassed())
         self.gateway.clock.advance(max(0, until_ms - self.gateway.clock.now_ms()))
-        return told
+        return announced
 
-    def _tell(self, observation: Observation) -> list[tuple[int, Transition]]:
-        return [(self.gateway.clock.now_ms(), transition) for transition in self.gateway.tell(observation).visits.transitions]
+    def _apply(self, observation: Observation) -> list[tuple[int, Transition]]:
+        return [(self.gateway.clock.now_ms(), transition) for transition in self.gateway.apply(observation).visits.transitions]
 
 
-def _visits(told: Sequence[tuple[int, Transition]]) -> list[Visit]:
+def _visits(announced: Sequence[tuple[int, Transition]]) -> list[Visit]:
     entered: dict[str, int] = {}
     found = []
-    for at_ms, transition in told:
+    for at_ms, transition in announced:
         if transition.kind == "entered":
             entered[transition.zone] = at_ms
         elif transition.kind == "left":
@@ -88,7 +88,7 @@ class Score(NamedTuple):
 
     visits: int
     found: int
-    told: int
+    announced: int
     false: int
     split: int
     entered_late: int
@@ -100,7 +100,7 @@ class Score(NamedTuple):
         """What is promised: found of true visits; false or split of announced ones; in time, of what was found."""
         return {
             "found": self.found / self.visits,
-            "false or split": (self.false + self.split) / max(self.told, 1),
+            "false or split": (self.false + self.split) / max(self.announced, 1),
             "entered in time": 1 - self.entered_late / max(self.found, 1),
             "left in time": 1 - self.left_late / max(self.found, 1),
         }
@@ -111,13 +111,13 @@ def score(judge: Judge, walks: Sequence[Walk], exit_after_ms: int) -> Score:
     counts: Counter[str] = Counter()
     entering_ms, leaving_ms = [], []
     for walk in walks:
-        told = judge(walk.heard)
+        announced = judge(walk.heard)
         true = [visit for visit in walk.inside if visit.until_ms - visit.from_ms >= STAYED_MS_MIN]
         counts["visits"] += len(true)
-        counts["told"] += len(told)
-        counts["false"] += sum(not any(_meet(one, near) for near in walk.near) for one in told)
+        counts["told"] += len(announced)
+        counts["false"] += sum(not any(_meet(one, near) for near in walk.near) for one in announced)
         for visit in true:
-            mine = [one for one in told if _meet(one, visit)]
+            mine = [one for one in announced if _meet(one, visit)]
             counts["found"] += bool(mine)
             counts["split"] += max(len(mine) - 1, 0)
             if mine:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core import presence
 from gateway.core.presence import Presence, PresenceRules, Step
-from tests.kit.street import NOON_MS, Gateway, Phone
+from tests.kit.testbed import NOON_MS, Gateway, Phone
 
 RULES = PresenceRules()
 T0 = NOON_MS
@@ -105,11 +105,11 @@ def test_confidence_is_bounded_and_falls_with_a_rival() -> None:
 
 def test_the_engine_moves_somebody_from_one_zone_to_the_nearer(tmp_path: Path) -> None:
     gateway, phone = Gateway(tmp_path), Phone()
-    gateway.tell(phone.consent())
-    told = [gateway.tell(phone.near("scan-cafe", -65.0)).visits.transitions for _ in range(2)][-1]
+    gateway.apply(phone.consent())
+    told = [gateway.apply(phone.near("scan-cafe", -65.0)).visits.transitions for _ in range(2)][-1]
     assert [(one.kind, one.zone) for one in told] == [("entered", "cafe")]
-    assert not gateway.tell(*[phone.near("scan-bar", -65.0)] * 9).visits.transitions
-    told = gateway.tell(*[phone.near("scan-bar", -50.0)] * 2).visits.transitions
+    assert not gateway.apply(*[phone.near("scan-bar", -65.0)] * 9).visits.transitions
+    told = gateway.apply(*[phone.near("scan-bar", -50.0)] * 2).visits.transitions
     assert [(one.kind, one.zone) for one in told] == [("left", "cafe"), ("entered", "bar")]
     assert {zone for _, zone, *_ in gateway.rows("presences")} == {"bar"}
     gateway.close()
@@ -163,7 +163,7 @@ def test_what_was_heard_long_ago_makes_nobody_enter_or_stay() -> None:
 
 def test_a_set_clock_moves_the_samples_too(tmp_path: Path) -> None:
     gateway, phone = Gateway(tmp_path), Phone()
-    gateway.tell(phone.consent(), phone.near("scan-cafe"), phone.near("scan-cafe"))
+    gateway.apply(phone.consent(), phone.near("scan-cafe"), phone.near("scan-cafe"))
     (before,) = gateway.state.visits.presences.values()
     gateway.state.rebase(-3_600_000)
     (after,) = gateway.state.visits.presences.values()

@@ -12,7 +12,7 @@ from gateway.core.geometry import depth_m, fix_confidence
 from gateway.core.presence import PresenceRules
 from gateway.core.site import Zone, depth_in_m, fix_in
 from gateway.core.types import Position
-from tests.kit.street import Gateway, Phone, make_site
+from tests.kit.testbed import Gateway, Phone, make_site
 
 DEGREE_M = 111_195.0
 SQUARE = ((0.0, 0.0), (0.0, 100 / DEGREE_M), (100 / DEGREE_M, 100 / DEGREE_M), (100 / DEGREE_M, 0.0))
@@ -64,14 +64,14 @@ def test_a_phone_says_which_region_it_entered(tmp_path: Path) -> None:
     zone = Zone("park", polygon=SQUARE, regions=("Stadtpark",))
     rules = PresenceRules(fix_zones=frozenset({"park"}))
     gateway, phone = Gateway(tmp_path, site=make_site(zones={"park": zone}, anchors={}, presence=rules)), Phone()
-    gateway.tell(phone.consent())
+    gateway.apply(phone.consent())
     far = Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "entered")
-    assert [one.kind for one in gateway.tell(far).visits.transitions] == ["entered"]
+    assert [one.kind for one in gateway.apply(far).visits.transitions] == ["entered"]
     gateway.restart(off_ms=5_000)
     kinds = [one.kind for stop in gateway.pass_time(rules.fix_exit_after_ms - 10_000) for one in stop.visits.transitions]
     assert kinds == ["dwelled"]
-    left = gateway.tell(Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "left")).visits.transitions
+    left = gateway.apply(Position(phone.device, 1.0, 1.0, 20.0, None, "Stadtpark", "left")).visits.transitions
     after = [one.kind for stop in gateway.pass_time(rules.fix_exit_after_ms) for one in stop.visits.transitions]
     assert [one.kind for one in left] + after == ["left"]
-    assert gateway.tell(Position(phone.device, 1.0, 1.0, 20.0, None, "elsewhere", "entered")).visits.transitions == []
+    assert gateway.apply(Position(phone.device, 1.0, 1.0, 20.0, None, "elsewhere", "entered")).visits.transitions == []
     gateway.close()

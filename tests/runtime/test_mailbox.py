@@ -14,7 +14,7 @@ from gateway.core import ports
 from gateway.core.ports import StoreFullError
 from gateway.core.types import Message
 from gateway.runtime.mailbox import Mailbox
-from tests.kit.street import KEY
+from tests.kit.testbed import KEY
 from tests.kit.waiting import WAIT_S, until
 
 

@@ -15,22 +15,21 @@ from gateway.core.ports import StoreFullError
 from gateway.core.state import Trigger
 from gateway.runtime.trigger_sender import TriggerSender
 from tests.kit.fake_bus import FakeBroker, FakeBus
-from tests.kit.street import Gateway as Kept
-from tests.kit.street import ManualClock, Phone, make_site
+from tests.kit.testbed import Gateway, ManualClock, Phone, make_site
 from tests.kit.waiting import until
 
 TOPIC = "wayside/v1/street/down/phone-0001/offer"
 
 
-class Desk:
+class Rig:
     """A desk between a store with one decided trigger and a broker in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock()
-        self.kept = Kept(folder, clock=self.clock)
+        self.gateway = Gateway(folder, clock=self.clock)
         phone = Phone()
-        self.kept.tell(phone.consent())
-        (self.trigger,) = self.kept.tell(phone.near("scan-cafe"), phone.near("scan-cafe")).decisions.triggers
+        self.gateway.apply(phone.consent())
+        (self.trigger,) = self.gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe")).decisions.triggers
         self.broker = FakeBroker(self.clock.now_ms)
         self.bus = FakeBus(self.broker)
         self.sender = TriggerSender(make_site(), self.bus)
@@ -40,26 +39,26 @@ class Desk:
         until(lambda: self.bus.link().connected)
 
     def waiting(self) -> list[Trigger]:
-        return self.kept.store.waiting_triggers()
+        return self.gateway.store.waiting_triggers()
 
     def sent(self) -> list[bytes]:
-        return [heard.payload for topic, heard in self.broker.heard if topic == TOPIC]
+        return [message.payload for message in self.broker.published if message.topic == TOPIC]
 
 
 @pytest.fixture
-def sender(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def sender(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
     yield made
     made.bus.close()
-    made.kept.close()
+    made.gateway.close()
 
 
-def test_a_trigger_is_what_the_contract_says(sender: Desk) -> None:
+def test_a_trigger_is_what_the_contract_says(sender: Rig) -> None:
     sender.connect()
     assert sender.sender.send(sender.trigger, sender.clock.now_ms())
-    ((_, heard),) = sender.broker.heard
-    assert (heard.topic, heard.qos, heard.retain, heard.expiry_s) == (TOPIC, 1, False, 120)
-    assert json.loads(heard.payload) == {
+    (published,) = sender.broker.published
+    assert (published.topic, published.qos, published.retain, published.expiry_s) == (TOPIC, 1, False, 120)
+    assert json.loads(published.payload) == {
         "v": 1,
         "decision": sender.trigger.id,
         "offer": "flat-white",
@@ -71,83 +70,83 @@ def test_a_trigger_is_what_the_contract_says(sender: Desk) -> None:
     }
 
 
-def test_it_waits_for_the_broker_and_is_forgotten_when_that_has_it(sender: Desk) -> None:
+def test_it_waits_for_the_broker_and_is_forgotten_when_that_has_it(sender: Rig) -> None:
     assert not sender.sender.send(sender.trigger, sender.clock.now_ms())
-    sender.sender.flush(sender.kept.store)
+    sender.sender.flush(sender.gateway.store)
     assert sender.waiting() == [sender.trigger]
     sender.connect()
     sender.clock.advance(60_000)
-    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    sender.sender.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert len(sender.sent()) == 1
-    assert sender.broker.heard[0][1].expiry_s == 60, "the time that it waited has to come off"
-    sender.sender.flush(sender.kept.store)
+    assert sender.broker.published[0].expiry_s == 60, "the time that it waited has to come off"
+    sender.sender.flush(sender.gateway.store)
     assert sender.waiting() == []
     assert (sender.sender.sent, sender.sender.expired) == (1, 0)
 
 
-def test_what_is_under_way_is_not_sent_twice(sender: Desk) -> None:
+def test_what_is_under_way_is_not_sent_twice(sender: Rig) -> None:
     sender.connect()
     assert sender.sender.send(sender.trigger, sender.clock.now_ms())
-    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    sender.sender.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert len(sender.sent()) == 1
 
 
 @pytest.mark.parametrize("late_ms", [120_000, 3_600_000])
-def test_nobody_is_told_of_what_they_walked_past(sender: Desk, late_ms: int) -> None:
+def test_nobody_is_told_of_what_they_walked_past(sender: Rig, late_ms: int) -> None:
     sender.clock.advance(late_ms)
     sender.connect()
-    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    sender.sender.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert sender.sent() == []
-    sender.sender.flush(sender.kept.store)
+    sender.sender.flush(sender.gateway.store)
     assert sender.waiting() == []
     assert (sender.sender.sent, sender.sender.expired) == (0, 1)
 
 
-def test_the_last_second_still_counts_as_one(sender: Desk) -> None:
+def test_the_last_second_still_counts_as_one(sender: Rig) -> None:
     sender.connect()
     sender.clock.advance(119_999)
     assert sender.sender.send(sender.trigger, sender.clock.now_ms())
-    assert sender.broker.heard[0][1].expiry_s == 1
+    assert sender.broker.published[0].expiry_s == 1
 
 
-def test_an_offer_that_the_bundle_no_longer_has_is_let_go(sender: Desk) -> None:
+def test_an_offer_that_the_bundle_no_longer_has_is_let_go(sender: Rig) -> None:
     sender.connect()
     gone = msgspec.structs.replace(sender.trigger, offer="last-summer")
     assert not sender.sender.send(gone, sender.clock.now_ms())
-    sender.sender.flush(sender.kept.store)
+    sender.sender.flush(sender.gateway.store)
     assert (sender.sent(), sender.waiting(), sender.sender.expired) == ([], [], 1)
 
 
-def test_a_failing_disk_forgets_nothing(sender: Desk) -> None:
+def test_a_failing_disk_forgets_nothing(sender: Rig) -> None:
     sender.connect()
     sender.sender.send(sender.trigger, sender.clock.now_ms())
-    sender.kept.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
+    sender.gateway.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
     for _ in range(2):
         with pytest.raises(StoreFullError):
-            sender.sender.flush(sender.kept.store)
+            sender.sender.flush(sender.gateway.store)
     assert sender.waiting() == [sender.trigger]
-    sender.kept.store._db.pragma("query_only", 0)
-    sender.sender.flush(sender.kept.store)
+    sender.gateway.store._db.pragma("query_only", 0)
+    sender.sender.flush(sender.gateway.store)
     assert sender.waiting() == []
 
 
-def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_time_that_is_left(sender: Desk) -> None:
+def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_time_that_is_left(sender: Rig) -> None:
     sender.connect()
     assert sender.sender.send(sender.trigger, sender.clock.now_ms())
-    sender.sender.send_waiting(sender.kept.store, sender.clock.now_ms())
+    sender.sender.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert len(sender.sent()) == 1, "it was under way"
     forgetful = Forgetful(sender.bus)
     again = TriggerSender(make_site(), forgetful)
     again.send(sender.trigger, sender.clock.now_ms())
     forgetful.connects += 1
     sender.clock.advance(100_000)
-    again.send_waiting(sender.kept.store, sender.clock.now_ms())
+    again.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert [one.expiry_s for one in forgetful.published] == [120, 20]
     forgetful.connects += 1
     sender.clock.advance(30_000)
-    again.send_waiting(sender.kept.store, sender.clock.now_ms())
+    again.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert (len(forgetful.published), again.expired) == (2, 1)
-    again.send_waiting(sender.kept.store, sender.clock.now_ms())
+    again.send_waiting(sender.gateway.store, sender.clock.now_ms())
     assert again.expired == 1, "let go once"
 
 

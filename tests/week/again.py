@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.core.records import Record
 from gateway.core.types import Message
-from tests.kit.street import ManualClock
+from tests.kit.testbed import ManualClock
 from tests.week import scene
 from tests.week.collector import Collector, MemoryCloud
 from tests.week.line import Line, Parcel, PowerCutError

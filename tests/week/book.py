@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.kit.street import BERLIN
+from tests.kit.testbed import BERLIN
 
 if TYPE_CHECKING:
     from gateway.core.bus import Publication

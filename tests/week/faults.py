@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.core import limits
-from tests.kit.street import HOUR_MS, berlin_ms
+from tests.kit.testbed import HOUR_MS, berlin_ms
 from tests.week import scene
 from tests.week.collector import MOODS
 from tests.week.line import Parcel

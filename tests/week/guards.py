@@ -20,7 +20,7 @@ from gateway.core.records import Batch, CellCount, Record
 from gateway.core.site import Site
 from gateway.runtime.router import Router
 from gateway.runtime.trigger_sender import TriggerSender
-from tests.kit.street import ManualClock
+from tests.kit.testbed import ManualClock
 from tests.week import scene
 from tests.week.line import Line
 from tests.week.machine import Parts, WeekStore

@@ -23,7 +23,7 @@ from gateway.runtime.app import App
 from gateway.runtime.mailbox import Call, Mailbox
 from gateway.runtime.router import Router
 from gateway.runtime.uplink import UplinkThread
-from tests.kit.street import KEY, ManualClock, seeded_draw
+from tests.kit.testbed import KEY, ManualClock, seeded_draw
 from tests.week import scene
 from tests.week.line import Line, PowerCutError
 

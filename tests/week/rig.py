@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from firmware_sim.street.street import Street as SimulatedStreet
 from gateway.core.types import AnswerKind
-from tests.kit.street import DAY_MS, HOUR_MS
+from tests.kit.testbed import DAY_MS, HOUR_MS
 from tests.week import faults, scene
 from tests.week.again import Occasion, occasion
 from tests.week.book import DOWN, Book

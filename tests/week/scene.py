@@ -20,7 +20,7 @@ from gateway.core.site import Site, Zone
 from gateway.decoders.registry import load
 from gateway.runtime.router import Router
 from tests.kit.attributes import COLUMNS, SCHEMA
-from tests.kit.street import BERLIN, HOUR_MS, berlin_ms, offer
+from tests.kit.testbed import BERLIN, HOUR_MS, berlin_ms, offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.core.presence import Transition
-from tests.kit.street import HOUR_MS, ManualClock, berlin_ms
+from tests.kit.testbed import HOUR_MS, ManualClock, berlin_ms
 from tests.week import scene
 from tests.week.collector import Collector, MemoryCloud
 from tests.week.line import Line, Parcel

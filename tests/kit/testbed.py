@@ -1,7 +1,6 @@
-"""A small street to test on: three ways to be heard, three offers, a clock that only tests move, and a gateway without MQTT.
+"""A testbed for the engine: a small site with three offers, a manual clock, phones and tills, and a gateway without MQTT.
 
-`Gateway` runs `engine.advance` against a real store, batch by batch, as the writer thread does: load, advance, save what
-must be durable, accept. Nothing here stands in for the store, so a test sees what a restart or a full disk would see.
+`Gateway` runs `engine.advance` with a real store, batch by batch, as the writer thread does: advance, save durable changes, accept.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ CLEAR_DBM, FAINT_DBM = -60.0, -95.0
 
 
 def berlin_ms(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0, *, fold: int = 0) -> int:
-    """A moment told by a clock on a wall in Berlin; `fold=1` is the second of two equal times in October."""
+    """Milliseconds of a local time in Berlin; `fold=1` is the second of two equal times in October."""
     moment = datetime(year, month, day, hour, minute, second, tzinfo=BERLIN, fold=fold)
     return int(moment.timestamp()) * 1000 + ms
 
@@ -61,7 +60,7 @@ def berlin_ms(year: int, month: int, day: int, hour: int = 0, minute: int = 0, s
 NOON_MS = berlin_ms(2026, 6, 10, 12)
 
 
-# --- the street ------------------------------------------------------------------------------------------
+# --- the site --------------------------------------------------------------------------------------------
 
 
 ZONES: tuple[Zone, ...] = (
@@ -73,7 +72,7 @@ ZONES: tuple[Zone, ...] = (
 
 
 def offer(id_: str = "flat-white", **changes: Any) -> Offer:
-    """An offer of the cafe, proposed at its door; `changes` are fields of Offer."""
+    """An offer of the cafe; `changes` are fields of Offer."""
     fields: dict[str, Any] = {
         "category": "coffee_house",
         "zones": ("cafe", "square", "station"),
@@ -95,12 +94,12 @@ OFFERS: tuple[Offer, ...] = (
 
 
 def campaign(*offers: Offer, **policy: Any) -> Campaign:
-    """The three offers (or these), under the default policy with changes."""
+    """OFFERS, or the given offers, under the default policy with changes."""
     return Campaign(offers or OFFERS, Policy(**policy))
 
 
 def make_site(**changes: Any) -> Site:
-    """Four zones, one of them with coordinates and one a transit hall; `changes` are fields of Street."""
+    """Four zones, one of them with coordinates and one a transit hall; `changes` are fields of Site."""
     fields: dict[str, Any] = {
         "name": "street",
         "gateway": "gw-t",
@@ -118,11 +117,11 @@ def make_site(**changes: Any) -> Site:
     return Site(**(fields | changes))
 
 
-# --- time, chance, and a model that says what the test wants ---------------------------------------------
+# --- time, ids, and a scorer with fixed scores -------------------------------------------------------------
 
 
 class ManualClock:
-    """Time that stands still until a test moves it. `advance` is time passing; `step` is somebody setting the clock."""
+    """A clock that only the test moves: `advance` lets time pass, `step` sets the clock."""
 
     def __init__(self, now_ms: int = NOON_MS) -> None:
         self._now_ms = now_ms
@@ -134,7 +133,7 @@ class ManualClock:
     def advance(self, ms: int) -> int:
         """Let time pass; returns the new time."""
         if ms < 0:
-            raise ValueError("time does not pass backwards: that is a step")
+            raise ValueError("time cannot pass backwards: use step")
         self._now_ms += ms
         return self._now_ms
 
@@ -149,13 +148,13 @@ class ManualClock:
 
 
 def seeded_draw(seed: int = 1) -> Draw:
-    """Ids of 16 lower-case hex digits, the same ones each time."""
-    source = random.Random(seed)  # noqa: S311 - ids in a test are to be foreseeable
+    """A source of ids of 16 lower-case hex digits, the same for the same seed."""
+    source = random.Random(seed)  # noqa: S311 - reproducible ids
     return lambda: f"{source.getrandbits(64):016x}"
 
 
 class TableScorer:
-    """A fixed propensity for all, or by kind of offer; None is a model that is missing. `asked` keeps every matrix."""
+    """A fixed propensity for all offers, or by kind; None means no model. `asked` holds the matrices of all calls."""
 
     def __init__(self, propensity: float | Mapping[str, float] | None = 0.5, version: str = "table-1") -> None:
         self.propensity = propensity
@@ -181,7 +180,7 @@ def _kind(row: NDArray[np.float32]) -> str:
 
 
 class Phone:
-    """One person's app: it numbers what it says, and the person carries a tag that scanners hear."""
+    """A person's app, which numbers its envelopes, and the person's tag, which scanners receive."""
 
     def __init__(self, device: str = "phone-0001", tag: str | None = None, boot: str = "b1") -> None:
         self.device = device
@@ -190,39 +189,39 @@ class Phone:
         self.seq = 0
 
     def envelope(self) -> Envelope:
-        """The next one."""
+        """The next envelope."""
         self.seq += 1
         return Envelope(self.device, self.boot, self.seq)
 
     def consent(self, purposes: Sequence[Purpose] = EVERYTHING, **changes: Any) -> Consent:
-        """A yes to everything, with the own tag; `changes` are fields of Consent."""
+        """A consent to `purposes` with the own tag; `changes` are fields of Consent."""
         fields: dict[str, Any] = {"purposes": tuple(purposes), "version": 1, "tags": (self.tag,)}
         return Consent(self.envelope(), **(fields | changes))
 
     def withdrawal(self) -> Consent:
-        """A no to everything."""
+        """A withdrawal of all purposes."""
         return Consent(self.envelope(), purposes=(), version=1)
 
     def answer(self, decision: str, kind: AnswerKind = "accepted") -> Answer:
-        """What the person did with an offer."""
+        """The answer of the person to an offer."""
         return Answer(self.envelope(), decision, kind)
 
     def near(self, anchor: str, rssi_dbm: float = CLEAR_DBM) -> Sighting:
-        """A scanner hears the person's tag."""
+        """A sighting of the tag by a scanner."""
         return Sighting(hearer=anchor, heard=self.tag, rssi_dbm=rssi_dbm)
 
     def hears(self, anchor: str, rssi_dbm: float = CLEAR_DBM) -> Sighting:
-        """The phone hears a fixed beacon."""
+        """A sighting of a fixed beacon by the phone."""
         return Sighting(hearer=self.device, heard=anchor, rssi_dbm=rssi_dbm)
 
     def at(self, east_m: float, north_m: float = 0.0, accuracy_m: float | None = None) -> Position:
-        """A position fix, in metres from the middle of the square."""
+        """A position, in metres from the centre of the square."""
         east_deg = east_m / (METRES_PER_DEGREE * float(np.cos(np.radians(SQUARE_LATITUDE_DEG))))
         return Position(self.device, SQUARE_LATITUDE_DEG + north_m / METRES_PER_DEGREE, SQUARE_LONGITUDE_DEG + east_deg, accuracy_m)
 
 
 def purchase(till: str, seq: int, amount_minor: int = 450, **changes: Any) -> Purchase:
-    """A till sold something."""
+    """A purchase at a till."""
     return Purchase(Envelope(till, "t1", seq), amount_minor, **changes)
 
 
@@ -235,9 +234,9 @@ def open_store(path: Path, key: bytes) -> Store:
 
 
 class Gateway:
-    """The writer thread's loop around a real store in `folder`; time is `clock`'s.
+    """The loop of the writer thread with a real store in `folder` and the time of `clock`.
 
-    `synced=False` spares the waiting for the disk where a test makes thousands of commits and cuts no power.
+    `synced=False` saves time where a test makes thousands of commits and no power cut.
     """
 
     def __init__(
@@ -261,35 +260,35 @@ class Gateway:
         self.store, self.state = self._open()
 
     def advance(self, *observations: Observation) -> Changes:
-        """What this batch would change; nothing is changed yet."""
+        """The changes of a batch, not applied yet."""
         return engine.advance(self.site, self.state, observations, self.clock.now_ms(), self.store, self.scorer, self.draw)
 
     def commit(self, changes: Changes) -> None:
-        """Save what must be durable, then make it true."""
+        """Save durable changes, then apply them to the state."""
         if changes.is_durable:
             self.store.save(changes)
         self.state.accept(changes)
 
-    def tell(self, *observations: Observation) -> Changes:
-        """One batch at this moment: advance, save, accept."""
+    def apply(self, *observations: Observation) -> Changes:
+        """One batch at the present time: advance, save, accept."""
         changes = self.advance(*observations)
         self.commit(changes)
         return changes
 
     def pass_time(self, ms: int) -> list[Changes]:
-        """Let time pass, stopping at each moment that has to be asked; the outcomes of those stops."""
+        """Let time pass with a `TimePassed` at each due time; returns their changes."""
         changes_list: list[Changes] = []
         until_ms = self.clock.now_ms() + ms
         while (next_ms := self.next_ms()) <= until_ms:
             self.clock.advance(max(0, next_ms - self.clock.now_ms()))
-            changes_list.append(self.tell(TimePassed()))
+            changes_list.append(self.apply(TimePassed()))
             if self.next_ms() <= next_ms <= self.clock.now_ms() and not changes_list[-1].counts.opened_window_ms:
-                raise AssertionError("time was asked, and rings again at once: the gateway would never rest")
+                raise AssertionError("the same time is due again after TimePassed: the gateway would loop")
         self.clock.advance(until_ms - self.clock.now_ms())
         return changes_list
 
     def next_ms(self) -> int:
-        """When time has to be asked next: a visit's timer, or the end of a window (as `gateway.runtime.app` does it)."""
+        """The next due time of a visit, or the end of the window."""
         start_ms = self.state.counts.window_start_ms
         window_end_ms = self.site.clock_floor_ms if start_ms is None else start_ms + self.site.window_ms
         due_ms = self.state.visits.next_due_ms()
@@ -302,12 +301,12 @@ class Gateway:
         self.store, self.state = self._open()
 
     def crash(self) -> None:
-        """Forget what a crash forgets, without the cost of opening the file again."""
+        """Lose everything that a crash loses, without opening the file again."""
         self.store.people.cache.clear()
         self.state = self.store.state(self.clock.now_ms(), self.site.presence)
 
     def wipe(self) -> None:
-        """An empty gateway again, in the same file: for tests that need thousands of them."""
+        """Empty the gateway in the same file, for tests that need thousands of gateways."""
         for table in self.tables():
             where = " WHERE name <> 'envelope_key'" if table == "meta" else ""
             self.store._db.execute(f"DELETE FROM {table}{where}")  # noqa: S608 - a name from the schema
@@ -321,19 +320,19 @@ class Gateway:
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table."""
-        return list(self.store._db.execute(f"SELECT * FROM {table}"))  # noqa: S608 - a test's own word
+        return list(self.store._db.execute(f"SELECT * FROM {table}"))  # noqa: S608 - a name from the test
 
     def reader(self) -> closing[Reader]:
-        """The same file as another process looks into it, while this gateway writes."""
+        """A reader of the same file, as another process opens it."""
         return closing(Reader(self._path, KEY))
 
     def decision(self, id_: str) -> tuple[Decision, str | None] | None:
-        """A decision from the log, as `wayside why` finds it."""
+        """A decision from the log with its answer, as `wayside why` reads it."""
         with self.reader() as reader:
             return reader.decision(id_)
 
     def dump(self) -> str:
-        """Every cell of every table as text, for looking whether somebody left a trace."""
+        """Every cell of every table as text, to search for traces of a person."""
         return "\n".join(f"{table}: {_text(cell)}" for table in self.tables() for row in self.rows(table) for cell in row)
 
     def close(self) -> None:
