@@ -97,9 +97,9 @@ def print_latest(store: Reader, *, as_json: bool) -> None:
 
 def print_decision(settings: Config, decision: Decision, answer: str | None, *, as_json: bool) -> None:
     """One decision with its candidates and the attributes that changed the score of the first scored one most."""
-    mattered = _mattered(settings, decision)
+    effects = _effects(settings, decision)
     if as_json:
-        typer.echo(msgspec.json.encode(_as_values(decision, answer, mattered)).decode())
+        typer.echo(msgspec.json.encode(_as_values(decision, answer, effects)).decode())
         return
     console = Console()
     chosen = f"offer {decision.offer}" if decision.offer else "silence"
@@ -112,13 +112,13 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
         table.add_row(candidate.offer, propensity, expected_value, candidate.reason, REASONS[candidate.reason])
     table.add_row("silence", "", "0.0", (CHOSEN if decision.offer is None else LOWER_RANK).reason, "no offer is sent")
     console.print(table)
-    if mattered:
+    if effects:
         console.print("attributes that changed the propensity of the first of them most (change if the model gets the value):")
-        for name, change in mattered:
+        for name, change in effects:
             console.print(f"  {name}: {change:+.3f}")
 
 
-def _as_values(decision: Decision, answer: str | None, mattered: list[tuple[str, float]]) -> dict[str, Any]:
+def _as_values(decision: Decision, answer: str | None, effects: list[tuple[str, float]]) -> dict[str, Any]:
     return {
         "decision": decision.id,
         "zone": decision.zone,
@@ -139,11 +139,11 @@ def _as_values(decision: Decision, answer: str | None, mattered: list[tuple[str,
             }
             for candidate in decision.candidates
         ],
-        "mattered": [{"attribute": name, "change": change} for name, change in mattered],
+        "mattered": [{"attribute": name, "change": change} for name, change in effects],
     }
 
 
-def _mattered(settings: Config, decision: Decision) -> list[tuple[str, float]]:
+def _effects(settings: Config, decision: Decision) -> list[tuple[str, float]]:
     """(attribute, change of the propensity by it), largest first; empty if that model is no longer installed."""
     first = next((candidate for candidate in decision.candidates if candidate.features), None)
     if first is None:

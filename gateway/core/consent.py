@@ -1,4 +1,4 @@
-"""Consent and withdrawal: what each changes in everything that is kept of a person.
+"""Consent and withdrawal: the changes of each in all slices.
 
 A withdrawal outranks everything, is accepted in any order, and takes effect with its commit. A consent names radio ids and keys that the
 person claims. An id that another person claimed before is not assigned, but a device always speaks for itself.

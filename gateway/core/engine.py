@@ -161,7 +161,7 @@ class _Batch(UnitOfWork):
             self._presences[key] = after
 
     def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
-        """Record a transition, and decide on an offer when somebody entered or dwelled."""
+        """Record a transition, and decide on an offer after entering or dwelling."""
         self.record(transition)
         if transition.kind == "left" or subject is None:
             return

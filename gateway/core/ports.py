@@ -1,13 +1,13 @@
-"""The ports to the database and to the cloud: what the engine and the running agent may ask of them.
+"""The ports to the database and to the cloud, as the engine and the running agent use them.
 
-The real ones are `gateway.adapters.store` and `gateway.adapters.cloud`; tests run their own behind the same signatures.
+`gateway.adapters.store` and `gateway.adapters.cloud` implement them; tests have other implementations of the same signatures.
 The port to the broker is `gateway.core.bus`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -26,6 +26,17 @@ class StoreError(RuntimeError):
 
 class StoreFullError(StoreError):
     """The disk is full or failing: nothing of the batch was stored. Keep it, and try again later."""
+
+
+class DeadLetter(NamedTuple):
+    """A refused message without its content."""
+
+    at_ms: int
+    decoder: str
+    reason: str
+    detail: str
+    topic: str
+    payload_bytes: int
 
 
 class Repository(Protocol):
@@ -74,8 +85,8 @@ class Store(Repository, Protocol):
     def triggers_sent(self, ids: Sequence[str]) -> None:
         """Delete triggers that the broker acknowledged or that expired."""
 
-    def store_dead_letters(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
-        """Keep refused messages: (at_ms, decoder, reason, detail, topic, bytes)."""
+    def store_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Keep refused messages, the newest DEAD_LETTERS_MAX."""
 
     def next_batch(self, gateway: str) -> Batch | None:
         """The batch to send next, the same one until it was taken or set aside; None if nothing waits."""

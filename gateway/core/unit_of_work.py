@@ -52,7 +52,7 @@ class UnitOfWork:
     def subject_heard(self, identifier: str) -> str | None:
         """The subject of a device, tag or private address that an anchor of this site heard.
 
-        Only what an anchor heard is looked up as a private address: a device that names itself by somebody's address proves nothing.
+        An address is looked up only if an anchor received it by radio; a device that states it as its id proves nothing.
         """
         subject = self.subject_of(identifier)
         if subject is None and self.state.people.keys:

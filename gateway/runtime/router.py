@@ -7,10 +7,11 @@ content, which may hold personal data; other messages are not affected.
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gateway.core import limits
 from gateway.core.discards import Discard
+from gateway.core.ports import DeadLetter
 from gateway.core.types import Count, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError, Decoder
 from gateway.decoders.topics import topic_matches
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
     from gateway.core.types import Message, Observation
 
 ROUTES_CACHED_MAX = 10_000  # a phone has one topic per kind; this bounds the memory under a flood of topics
-
-
-class DeadLetter(NamedTuple):
-    """A refused message without its content."""
-
-    at_ms: int
-    decoder: str
-    reason: str
-    detail: str
-    topic: str
-    payload_bytes: int
 
 
 class Router:
@@ -61,8 +51,8 @@ class Router:
             found = decoder.decode(message)
         except DecodeError as error:
             self.refused[f"{decoder.name}:{error.reason}"] += 1
-            letter = DeadLetter(message.received_at_ms, decoder.name, error.reason, error.detail, message.topic, len(message.payload))
-            self.dead_letters.append(letter)
+            size = len(message.payload)
+            self.dead_letters.append(DeadLetter(message.received_at_ms, decoder.name, error.reason, error.detail, message.topic, size))
             return []
         self.observations[decoder.name] += len(found)
         return self._without_outdated(found) if message.retained else found

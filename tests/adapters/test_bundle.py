@@ -59,7 +59,7 @@ def test_what_history_taught_need_not_come_along(tmp_path: Path, parts: dict[str
 
 
 def damage(whole: bytes, number: int, draws: np.random.Generator) -> bytes:
-    """Flips, cuts, doublings, splices: one of six kinds by turns, at a place that `draws` tells."""
+    """The content with one of six kinds of damage, by `number`, at a random offset: flips, cuts, repetitions, splices."""
     content = bytearray(whole)
     at, to = sorted(int(place) for place in draws.integers(0, len(whole), 2))
     match number % 6:
@@ -109,7 +109,7 @@ def test_careful_damage_is_never_accepted(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_ten_thousand_mutated_bundles_none_accepted(path: Path, tmp_path: Path) -> None:
-    """Half of them blind, half with a zip made right again, from other seeds than above."""
+    """Half of the cases are random bytes, half have valid zip headers again; other seeds than above."""
     draws = np.random.default_rng(13)
     whole, parts = path.read_bytes(), members(path)
     damaged = tmp_path / "damaged.bundle"
@@ -124,7 +124,7 @@ def test_ten_thousand_mutated_bundles_none_accepted(path: Path, tmp_path: Path) 
 
 
 def test_every_bit_of_the_frame_counts(path: Path, tmp_path: Path) -> None:
-    """No signature covers the zip's own fields (dates, attributes, comments); every single bit of them is refused all the same."""
+    """No signature covers the fields of the zip (dates, attributes, comments); a flip of any bit of them is refused."""
     whole = path.read_bytes()
     damaged = tmp_path / "damaged.bundle"
     inside = [(whole.index(content), len(content)) for content in members(path).values()]

@@ -1,4 +1,4 @@
-"""Patterns and priors in a bundle: a pattern without value, a count below nothing, an offer of nobody's: none of them opens."""
+"""Patterns and priors in a bundle: patterns without value, negative counts and unknown offers are refused."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_signer_cannot_send_what_is_worth_nothing(tmp_path: Path, wrong: dict[
 
 @pytest.mark.parametrize(("name", "why"), [(bundle.PATTERNS, "bad_patterns"), (bundle.PRIORS, "bad_priors")])
 def test_signed_nonsense_is_refused_and_nothing_else_happens(path: Path, name: str, why: str) -> None:
-    """Bytes of the member are overwritten and signed anew, 150 times: either it still makes sense, or the reason is the right one."""
+    """Bytes of the member are overwritten and signed again, 150 times: it is valid, or it is refused for the right reason."""
     draws = np.random.default_rng(14)
     whole = members(path)[name]
     refused: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The shelf of bundles: versions count up, the way back is open, and a power cut between any two writes leaves a start."""
+"""The bundle store: versions count up, rollback works, and after a power cut between any two writes a gateway can start."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_old_file_copied_over_the_active_one_must_be_as_new_as_the_newest(bun
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"name": "street", "version_max": "3", "sha256": ""}'])
 def test_notes_that_cannot_be_read_stop_everything(bundle_store: BundleStore, content: bytes) -> None:
-    """Guessing here would let an old bundle in."""
+    """A guess could accept an old bundle."""
     bundle_store.active.with_name("street.bundle.notes").write_bytes(content)
     for ask in (bundle_store.state, bundle_store.version_min, bundle_store.is_checked, bundle_store.roll_back):
         with pytest.raises(BundleStoreError, match="cannot be read"):
@@ -84,7 +84,7 @@ def test_notes_that_cannot_be_read_stop_everything(bundle_store: BundleStore, co
 
 
 class PowerCutError(BaseException):
-    """The power is gone: nothing after this happens."""
+    """A power cut: nothing is written after it."""
 
 
 class Cuts:
@@ -129,7 +129,7 @@ def cut_points(bundle_store: BundleStore, act: Callable[[], None]) -> Iterator[i
 
 
 def starts(bundle_store: BundleStore) -> bool:
-    """Whether a gateway would start with what is on the disk now."""
+    """Whether a gateway can start with the files on the disk."""
     content = bundle_store.active.read_bytes()
     return content in VERSIONS and VERSIONS[content] >= bundle_store.version_min()
 
@@ -156,7 +156,7 @@ def test_a_power_cut_while_going_back(bundle_store: BundleStore) -> None:
 
 
 def test_the_order_of_writes_matters(bundle_store: BundleStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Negative control: were the note written before the new bundle is there, a cut between them would leave no start."""
+    """Negative control: with the install state written before the new bundle, a cut between both prevents a start."""
     monkeypatch.setattr(module, "_write", lambda path, content: path.write_bytes(content))
     bundle_store._write_state(InstallState("street", 2, "of the new one"))
     assert not starts(bundle_store)

@@ -30,7 +30,7 @@ EVERY: dict[str, Callable[[Path], Rig]] = {
     "mosquitto-3.1.1": Mqtt311Rig,
     "amqtt": AmqttRig,
 }
-KEEPING = [name for name in EVERY if name != "amqtt"]  # brokers that keep what was not acknowledged
+KEEPING = [name for name in EVERY if name != "amqtt"]  # brokers that keep unacknowledged messages
 EXPIRING = ["memory", "mosquitto"]
 
 
@@ -85,7 +85,7 @@ def test_what_was_not_thanked_for_comes_again_and_what_was_does_not(rig: Rig) ->
         rig.publish("in/a", b"thanked", b"not thanked")
         until(lambda: len(box) == 2)
         bus.acknowledge(box[:1])
-        rig.publish("in/a", b"after")  # and so the thanks are at the broker: they were sent before
+        rig.publish("in/a", b"after")  # arrives after the acknowledgements, which were sent before
         until(lambda: len(box) == 3)
         bus.acknowledge(box[2:])
         _settle(bus)
@@ -98,7 +98,7 @@ def test_what_was_not_thanked_for_comes_again_and_what_was_does_not(rig: Rig) ->
 
 
 def _settle(bus: Bus) -> None:
-    """Until everything said so far is at the broker: a publication goes the same way, behind it."""
+    """Wait until all packets sent so far are at the broker: a publication follows them on the same connection."""
     assert bus.publish(Publication("settled", b"", qos=1, token="settled"))
     until(lambda: "settled" in bus.taken())
 
@@ -124,7 +124,7 @@ def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
 
 @on(*KEEPING)
 def test_what_the_broker_kept_is_told_from_what_is_said_now(rig: Rig) -> None:
-    """At every (re)connect it comes again; who takes it for news puts people where they were."""
+    """A broker repeats it at every connection; taken as new it would show past positions."""
     box: list[Message] = []
     with connected(rig.bus(), box.append) as bus:
         assert bus.publish(Publication("in/kept", b"of then", qos=1, retain=True))

@@ -1,4 +1,4 @@
-"""The device's clock against a wall clock that somebody sets: between two looks time never jumps."""
+"""The device's clock while the wall clock is set: between two calls of `take_step` time never jumps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the disk keeps: encrypted, all of a batch or nothing, bounded, and to be told from a stranger's or a broken file."""
+"""The store: encryption, all of a batch or nothing, bounds, and errors for other and damaged files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import KEY_BYTES, WAYS_OUT, read_key
 from gateway.core import limits
-from gateway.core.ports import StoreError, StoreFullError
+from gateway.core.ports import DeadLetter, StoreError, StoreFullError
 from gateway.core.state import Changes
 from tests.kit.gateways import WAYSIDE, settings_of, write_config
 from tests.kit.testbed import HOUR_MS, KEY, Gateway, Phone, purchase
@@ -31,7 +31,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def offered(gateway: Gateway, phone: Phone | None = None) -> Changes:
-    """Somebody says yes to everything, walks into the cafe and is offered something."""
+    """A person consents to all purposes, enters the cafe and gets an offer."""
     phone = phone or Phone()
     gateway.apply(phone.consent())
     changes = gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe"))
@@ -40,7 +40,7 @@ def offered(gateway: Gateway, phone: Phone | None = None) -> Changes:
 
 
 def with_records(gateway: Gateway, windows: int = 1) -> None:
-    """Records that wait to leave: one window or more is over, and in the first somebody was offered something."""
+    """Pending records: one window or more is over, with an offer in the first one."""
     offered(gateway)
     for _ in range(windows):
         gateway.pass_time(HOUR_MS)
@@ -70,7 +70,7 @@ def test_nobody_reads_a_name_off_the_disk(gateway: Gateway, tmp_path: Path) -> N
 
 
 def test_without_encryption_they_could_be_read(tmp_path: Path) -> None:
-    """The negative control: SQLite as it comes writes what it is told, and the same look finds it."""
+    """Negative control: plain SQLite writes the text unencrypted, and the same search finds it."""
     database = apsw.Connection(str(tmp_path / "plain.db"))
     database.execute("CREATE TABLE identities (mover TEXT)")
     database.execute("INSERT INTO identities VALUES ('phone-4711-of-ada')")
@@ -308,11 +308,11 @@ def test_a_batch_quarantine_is_out_of_the_way_until_the_next_start(gateway: Gate
     assert sent[0] in (first, second)
 
 
-# --- bounds, and people who look -----------------------------------------------------------------------------------
+# --- bounds, and other processes -----------------------------------------------------------------------------------
 
 
 def test_dead_letters_are_bounded_and_the_newest_stay(gateway: Gateway, tmp_path: Path) -> None:
-    dead_letters = [(number, "wayside_v1", "not_json", "detail", TOPIC, 3) for number in range(limits.DEAD_LETTERS_MAX + 500)]
+    dead_letters = [DeadLetter(number, "wayside_v1", "not_json", "detail", TOPIC, 3) for number in range(limits.DEAD_LETTERS_MAX + 500)]
     for start in range(0, len(dead_letters), 250):
         gateway.store.store_dead_letters(dead_letters[start : start + 250])
     assert gateway.store.totals()["dead_letters"] == limits.DEAD_LETTERS_MAX

@@ -1,4 +1,4 @@
-"""Typing a command and looking at what comes of it, in this process: the same code as the program `wayside`."""
+"""Runs a command in this process, with the code of the program `wayside`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from gateway.cli import app
 
 
 class Said(NamedTuple):
-    """What a command left on the screen, and its exit code."""
+    """Output and exit code of a command."""
 
     code: int
     out: str
     err: str
 
     def refusal(self, code: int) -> str:
-        """The one line on stderr with which a command refused; nothing else may have been said."""
+        """The one error line on stderr; there must be no other output."""
         assert self.code == code, self
         assert self.out == "", self
         (line,) = self.err.splitlines()
@@ -26,6 +26,6 @@ class Said(NamedTuple):
 
 
 def wayside(*words: object, typed: bytes | None = None) -> Said:
-    """Run `wayside` with these words; what it does not handle itself comes out here as it is."""
+    """Run `wayside` with these arguments; exceptions that it does not handle are raised."""
     result = CliRunner().invoke(app, [str(word) for word in words], input=typed, catch_exceptions=False)
     return Said(result.exit_code, result.stdout, result.stderr)

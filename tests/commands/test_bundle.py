@@ -1,4 +1,4 @@
-"""`wayside bundle`: what may become the active bundle, what may not, and a gateway that follows while it runs."""
+"""`wayside bundle`: checks before a bundle becomes active, and the hot reload of a running gateway."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_an_expired_bundle_can_still_be_shown(config: Path, tmp_path: Path) -> N
 
 
 def test_a_model_that_needs_too_much_is_stopped(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial's own process ends; this one reads about it."""
+    """The process of the model check ends; this process reports it."""
     settings = settings_of(config)
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
     model = open_bundle(settings.bundle.path, keys, None).model
@@ -131,7 +131,7 @@ def test_a_model_that_needs_too_much_is_stopped(config: Path, monkeypatch: pytes
 
 
 def test_a_trial_meets_neither_secrets_nor_strangers(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the gateway's key in the environment, nor code in the folder that somebody happens to stand in; and says what went wrong."""
+    """It has neither the store key in its environment nor imports from the current folder; its error is reported."""
     settings = settings_of(config)
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
     model = open_bundle(settings.bundle.path, keys, None).model
@@ -145,7 +145,7 @@ def test_a_trial_meets_neither_secrets_nor_strangers(config: Path, tmp_path: Pat
 
 
 def test_damaged_models_end_in_their_own_process(config: Path) -> None:
-    """Signed by nobody, looked at by nothing before: whatever the runtime does with them, it does it there."""
+    """Random damage without any check before: the runtime may crash, but only in the other process."""
     settings = settings_of(config)
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
     model = open_bundle(settings.bundle.path, keys, None).model
@@ -174,7 +174,7 @@ def desk_of(app: App) -> ModelSlot:
 
 
 def enter(app: App, number: int) -> str:
-    """Somebody says yes and walks in; the reason of the decision."""
+    """The reason of the decision after a person consented and entered."""
     before = app.counters.reasons.copy()
     for message in walk_in(f"phone-{number:04}"):
         app.mailbox.deliver(message)

@@ -1,4 +1,4 @@
-"""`wayside bundle show` and `verify` say what came along with the model, and refuse what has no value."""
+"""`wayside bundle show` and `verify` print patterns and priors, and refuse patterns without value."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_did_not_come_along_is_told_too(config: Path) -> None:
 
 
 def test_a_signed_pattern_without_a_value_is_not_installed(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a signer whose tools let it pass."""
+    """Signed by a tool that does not check it."""
     with monkeypatch.context() as faulty:
         faulty.setattr(bundle, "read_patterns", lambda _: ())
         worthless = made(tmp_path / "worthless", (msgspec.structs.replace(PATTERN, worth_minor=0.0),))

@@ -1,4 +1,4 @@
-"""`wayside calibrate --broker`: somebody walks from mark to mark while a scanner reports what it hears of them."""
+"""`wayside calibrate --broker`: a walk from mark to mark while a scanner reports the tag."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEVELS_DBM = dict(zip(METRES, (-60.0, -66.6, -73.2, -79.8), strict=True))  # an 
 
 
 class Walker:
-    """Stands somewhere; a scanner reports them again and again."""
+    """A walker at one position; a scanner reports the tag repeatedly."""
 
     def __init__(self) -> None:
         self.metres = 40.0

@@ -1,4 +1,4 @@
-"""What an operator does wrong, and the one line that tells them so: exit 2 for wrong use, 1 for what was found wrong."""
+"""Errors of an operator: one line each; exit code 2 for wrong use, 1 for a fault that was found."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_campaign_is_checked_by_itself(tmp_path: Path) -> None:
 
 
 def test_checking_leaves_no_trace_outside_of_its_folder(config: Path, tmp_path: Path) -> None:
-    """ONNX Runtime keeps an id of the machine for its makers unless it is told not to: here it is told."""
+    """ONNX Runtime sends telemetry with an id of the machine unless an environment variable is set."""
     home = tmp_path / "home"
     home.mkdir()
     done = subprocess.run(

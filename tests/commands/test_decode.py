@@ -1,4 +1,4 @@
-"""`wayside decode`: whatever stands on a line, exactly one line comes back, and never a traceback."""
+"""`wayside decode`: every line gives exactly one line, and never a traceback."""
 
 from __future__ import annotations
 

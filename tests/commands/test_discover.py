@@ -1,4 +1,4 @@
-"""`wayside discover`: what it proposes for a street whose sources are known, and what it must not write down."""
+"""`wayside discover`: the proposal for known sources, without the ids of people."""
 
 from __future__ import annotations
 

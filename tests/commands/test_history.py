@@ -32,7 +32,7 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Gateway:
-    """Three people, two of whom consented to learning; each came, got an offer, accepted it and paid."""
+    """Three people, two with consent to learning; each came, got an offer, accepted it and paid."""
     made = Gateway(tmp_path)
     learner: tuple[Purpose, ...] = ("presence", "offers", "learning")
     for number, purposes in enumerate((learner, learner[:2], learner)):

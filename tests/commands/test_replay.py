@@ -1,4 +1,4 @@
-"""`wayside replay`: captured messages reach the broker whole and in order, or it is said why not."""
+"""`wayside replay`: captured messages reach the broker complete and in order, or an error names the cause."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_an_unknown_decision_is_one_line(config: Path) -> None:
 
 
 def test_a_decision_outlives_its_model_and_its_bundle(config: Path) -> None:
-    """What was decided is in the log; only what mattered to the model needs the model."""
+    """Decisions are in the log; only the effect of features needs the model."""
     id_ = decisions(config)[0]["decision"]
     make_bundle(config.parent, version=2)
     newer = json.loads(wayside("why", id_, "--config", config, "--json").out)

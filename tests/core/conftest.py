@@ -12,7 +12,7 @@ from tests.kit.testbed import Gateway
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway at noon that has heard of nobody."""
+    """An empty gateway at noon."""
     made = Gateway(tmp_path)
     yield made
     made.close()

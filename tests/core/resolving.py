@@ -1,4 +1,4 @@
-"""What it costs to look up a new private address: `python -m tests.core.resolving`."""
+"""Time to look up a new private address: `python -m tests.core.resolving`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A private address becomes its owner by their key, and nobody else becomes anybody."""
+"""A private address is resolved by its owner's key, and foreign addresses by none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.core.resolving import address_of, seeded
 from tests.kit.gateways import message
 from tests.kit.testbed import CLEAR_DBM, NOON_MS, Gateway, Phone, make_site
 
-# Bluetooth Core Specification, Vol 3 Part H, Appendix D.7: IRK, prand and the hash that `ah` makes of them.
+# Bluetooth Core Specification, Vol 3 Part H, Appendix D.7: IRK, prand and their hash by `ah`.
 KEY, PRAND, HASH = "ec0234a357c8ad05341010a60a397d9b", "708194", "0dfbaa"
 OTHER_KEY = "00112233445566778899aabbccddeeff"
 
@@ -204,7 +204,7 @@ def test_a_key_ends_with_a_yes_that_runs_out(gateway: Gateway) -> None:
 
 
 def test_who_calls_itself_by_somebodys_address_is_not_them(gateway: Gateway) -> None:
-    """A device's name is its login; an address is what anybody near can hear."""
+    """A device's id is its login; its address can be received by any radio nearby."""
     phone = Phone()
     gateway.apply(keyed(phone, KEY))
     address = address_of(KEY, b"\1\2\3")

@@ -176,7 +176,7 @@ def test_the_way_to_an_unknown_shop_is_unknown() -> None:
     assert math.isnan(row(at(campaign(offer(shop="far-away"))))["travel"])
 
 
-# --- whatever the campaign -------------------------------------------------------------------------------
+# --- any campaign ------------------------------------------------------------------------------------------
 
 _OFFERS = st.lists(
     st.tuples(st.sampled_from(KINDS), st.integers(0, 5000), st.sampled_from(("cafe", "bar", "station")), st.booleans()),

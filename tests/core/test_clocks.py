@@ -32,7 +32,7 @@ def fold(lags_ms: list[int], every_ms: int = PERIOD_MS) -> DeviceClock:
         ([45_000, 45_000, 45_000, 900_000], 0),  # so unsteady that nothing is certain
         ([45_000] * LOWS_KEPT + [900_000, 700_000], 45_000),  # a slow clock that was cut off for a while
         ([900_000] + [45_000] * LOWS_KEPT, 45_000),
-        ([45_000] * LOWS_KEPT + [100], 100),  # somebody has set it right
+        ([45_000] * LOWS_KEPT + [100], 100),  # the clock was corrected
         ([-30_000], -30_000),  # ahead: nothing arrives before it was sent
         ([200, 150, 300, 120], 120),
     ],
@@ -57,7 +57,7 @@ def test_a_scanner_with_a_slow_clock_is_heard_once_that_is_certain(gateway: Gate
         outcomes.append((dict(changes.discarded), [transition.kind for transition in changes.visits.transitions]))
     late: tuple[dict[str, int], list[str]] = ({"late": 1}, [])
     assert outcomes == [late] * (LOWS_KEPT - 1) + [({}, []), ({}, ["entered"]), ({}, [])]
-    # It was cut off for two minutes and now tells what it kept: that is late, by its own clock too.
+    # After two minutes offline it sends its backlog, which is late by its own clock too.
     stale = Sighting("scan-cafe", phone.tag, CLEAR_DBM, at_ms=gateway.clock.now_ms() - SLOW_MS - 120_000)
     assert gateway.apply(stale).discarded == {"late": 1}
     gateway.clock.advance(PERIOD_MS)
@@ -67,7 +67,7 @@ def test_a_scanner_with_a_slow_clock_is_heard_once_that_is_certain(gateway: Gate
 
 
 def test_what_a_scanner_tells_after_an_outage_is_late(gateway: Gateway) -> None:
-    """Ten minutes of sightings within eight seconds, a right clock: nothing of it puts anybody anywhere until it is of now."""
+    """Ten minutes of sightings within eight seconds, with a correct clock: only present ones begin a visit."""
     phone = Phone()
     gateway.apply(phone.consent())
     for second in range(0, 600, 5):

@@ -1,4 +1,4 @@
-"""What is kept of a person fades, says who told it, and covers no more than they said yes to."""
+"""Contexts of people and zones: decay of visits, consent by purpose, answers, sensor values and crowds."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def test_an_answer_belongs_to_its_offer() -> None:
     [
         ("shown", "opened", "opened"),
         ("opened", "dismissed", "dismissed"),
-        ("dismissed", "shown", "dismissed"),  # arrived late: what they refused stays refused
+        ("dismissed", "shown", "dismissed"),  # arrived late: the refusal stays
         ("redeemed", "accepted", "redeemed"),
-        ("dismissed", "accepted", "accepted"),  # they thought better of it
+        ("dismissed", "accepted", "accepted"),  # a change of mind
         ("accepted", "dismissed", "dismissed"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_reading_is_the_latest_until_it_is_stale() -> None:
     ("readings", "weather"),
     [
         ({}, None),
-        ({"temperature": 30.0}, None),  # warmth alone tells no weather
+        ({"temperature": 30.0}, None),  # temperature alone gives no weather
         ({"precipitation": 0.0}, "sunny"),
         ({"precipitation": 0.099}, "sunny"),
         ({"precipitation": 0.1}, "rainy"),
@@ -151,7 +151,7 @@ def test_where_a_zone_is_silent_the_site_speaks() -> None:
 
 
 def test_each_quantity_says_how_things_are_for_as_long_as_it_can() -> None:
-    """A noise is over before a temperature is; what is too old is unknown, and no longer makes the rest look old."""
+    """Noise is outdated before temperature; outdated values are unknown and do not count for the age."""
     here = zone(noise=70.0, pm2_5=12.0, temperature=9.0)
     known = [
         (
@@ -178,7 +178,7 @@ def test_the_age_is_that_of_the_oldest_that_is_told() -> None:
 
 @pytest.mark.parametrize("step_s", [10, 60, 600])
 def test_a_crowd_is_a_flow_whatever_the_pace_of_the_counter(step_s: int) -> None:
-    """Twelve people a minute, told every ten seconds, every minute or every ten minutes: 720 an hour."""
+    """Twelve people a minute, reported every ten seconds, every minute or every ten minutes: 720 an hour."""
     here = ZoneContext()
     for report in range(7_200 // step_s + 1):
         here = contexts.with_count(here, "footfall-1", 12 * step_s // 60, NOON_MS + report * step_s * 1000)
@@ -207,7 +207,7 @@ def test_two_reports_at_one_moment_are_added() -> None:
 
 
 def test_a_burst_after_an_outage_is_no_stampede() -> None:
-    """Reports that were waiting at the broker come milliseconds apart: they were not gathered in that time."""
+    """Reports that were queued at the broker arrive milliseconds apart, but cover a longer time."""
     here = ZoneContext()
     for report in range(3):
         here = contexts.with_count(here, "f", 10, NOON_MS + report)

@@ -1,4 +1,4 @@
-"""The walk on a real store: a yes, a visit, a decision, a trigger, an answer, a count, and what leaves in the end."""
+"""The engine with a real store: consent, visit, decision, trigger, answer, counts and records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES = PresenceRules()
 
 
 def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
-    """They come near: two clear samples a second apart."""
+    """The person enters: two clear samples a second apart."""
     gateway.apply(phone.near(anchor))
     gateway.clock.advance(1000)
     return gateway.apply(phone.near(anchor))
@@ -83,7 +83,7 @@ def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
     gateway.apply(phone.answer(code, "shown"))
     records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
     assert [(record.kind, record.window_start_ms) for record in records if isinstance(record, CellCount)] == [("shown", NOON_MS + HOUR_MS)]
-    # Each window leaves once; records are told apart by their ids.
+    # The records of a window leave once; their ids are unique.
     ids = [id_ for id_, *_ in gateway.rows("outbox")]
     assert len(ids) == len(set(ids)) == 4
 
@@ -190,7 +190,7 @@ def test_a_visit_and_its_timer_move_with_a_set_clock(gateway: Gateway) -> None:
     assert kinds == ["left"]
 
 
-# --- who is heard, and by whom ---------------------------------------------------------------------------
+# --- sightings and positions -----------------------------------------------------------------------------
 
 
 def test_either_end_may_be_the_fixed_one(gateway: Gateway) -> None:
@@ -265,7 +265,7 @@ def test_a_sign_of_life_is_kept_and_changes_nothing(gateway: Gateway) -> None:
     assert (changes.totals, changes.discarded, changes.is_durable) == ({"kept": 1}, {}, False)
 
 
-# --- what sensors say ------------------------------------------------------------------------------------
+# --- sensor values ---------------------------------------------------------------------------------------
 
 
 def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gateway) -> None:
@@ -287,7 +287,7 @@ def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gate
 
 
 def test_the_model_hears_of_noise_air_and_crowd(gateway: Gateway) -> None:
-    """A counter that says every minute that twelve passed sees 720 an hour; the oldest word here is a minute old."""
+    """Twelve people in each report per minute are 720 an hour; the oldest reading is a minute old."""
     gateway.apply(Count("sensor-cafe", "people", 3), Reading("weather-1", "noise", 55.0))
     for _ in range(3):
         gateway.clock.advance(60_000)

@@ -1,7 +1,6 @@
-"""No consent, no trace; a no outranks everything; and nobody speaks for somebody else.
+"""Consent and withdrawal: no rows without consent, withdrawals in any order, and claims of foreign identifiers.
 
-`Gateway.dump` shows every cell of every table: what is not found there is not kept. The control is in the same tests: the
-person who did say yes is found.
+`Gateway.dump` holds every cell of every table, so text that is not in it is not kept. As a control the same tests find a consenting person.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
 
 
 def traces(gateway: Gateway, *texts: str) -> list[str]:
-    """Which of the texts stand anywhere in the database, or in what the world remembers."""
+    """The texts that occur in the database or in the state in memory."""
     memory = f"{gateway.state.people.identities} {gateway.state.visits.presences} {gateway.state.sensors.zones}"
     everything = f"{gateway.dump()}\n{memory}".lower()
     return [text for text in texts if text.lower() in everything]
@@ -51,7 +50,7 @@ def test_people_who_never_said_yes_leave_no_trace(gateway: Gateway) -> None:
         gateway.pass_time(1000)
     gateway.pass_time(2 * HOUR_MS)
     assert traces(gateway, stranger.device, stranger.tag) == []
-    # The control: looking does find somebody.
+    # Control: the search finds a person who did not withdraw.
     assert traces(gateway, known.device, known.tag) == [known.device, known.tag]
     assert len(gateway.rows("contexts")) == len(gateway.rows("decisions")) == 1
 
@@ -238,7 +237,7 @@ def test_a_yes_that_has_run_out_already_is_a_no(gateway: Gateway, *, before: boo
     assert traces(gateway, phone.device, phone.tag) == []
 
 
-# --- nobody speaks for somebody else ---------------------------------------------------------------------
+# --- claims of foreign identifiers -----------------------------------------------------------------------
 
 
 def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
@@ -260,7 +259,7 @@ def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, restart: bool) -> None:
-    """A thief says that somebody's phone is their tag, before that somebody says a word of their own."""
+    """A phone claims another person's phone as its tag, before that phone sends a consent."""
     victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
     gateway.apply(thief.consent(tags=(thief.tag, victim.device)))
     gateway.apply(victim.consent())
@@ -312,7 +311,7 @@ def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pyte
 
 
 def test_a_visit_in_a_zone_that_is_no_more_is_forgotten(tmp_path: Path) -> None:
-    """An operator takes a zone off the street while somebody is in it: the gateway starts all the same."""
+    """A zone with an open visit is removed from the config: the gateway starts nevertheless."""
     gateway = Gateway(tmp_path)
     phone = Phone()
     gateway.apply(phone.consent())

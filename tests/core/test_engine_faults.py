@@ -36,7 +36,7 @@ def test_a_restart_keeps_visits_open(gateway: Gateway) -> None:
     enter(gateway, phone)
     gateway.restart(off_ms=4 * HOUR_MS)
     back_ms = gateway.clock.now_ms()
-    # They are not entered anew, and a deaf gateway has not heard them leave.
+    # The visit does not begin again, and it has not ended while the gateway was off.
     assert gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe")).visits.transitions == []
     stops = gateway.pass_time(2 * RULES.exit_after_ms)
     transitions = [(transition.kind, transition.at_ms) for stop in stops for transition in stop.visits.transitions]
@@ -110,7 +110,7 @@ class SmallDisk(Store):
 
 
 def remembered(gateway: Gateway) -> dict[str, Any]:
-    """All that is held in memory: the world, and what the store keeps beside its file."""
+    """Everything in memory: the state, and the store's caches."""
     state = {name: repr(vars(getattr(gateway.state, name))) for name in gateway.state.__struct_fields__}
     return state | {
         "contexts": list(gateway.store.people.cache),
@@ -199,7 +199,7 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
 
 
 def day(people: int) -> list[tuple[int, list[Observation]]]:
-    """(ms to wait, batch): people say yes, come, stay, answer what they cannot have seen, and some say no."""
+    """(ms to wait, batch): people consent, come, stay, answer unknown decisions, and some withdraw."""
     phones = [Phone(f"phone-{number:04d}") for number in range(people)]
     batches: list[tuple[int, list[Observation]]] = [(0, [phone.consent(told={"visits_month_bar": 1.5}) for phone in phones])]
     for minute in range(6):
@@ -294,7 +294,7 @@ def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, ba
         assert changes.totals["facts"] == len(changes.facts.rows)
         assert all(number > 0 for number in (changes.totals + changes.discarded).values())
         assert shared.state.visits.next_due_ms() is None or shared.state.visits.presences
-        # Memory and disk tell the same story.
+        # Memory and disk agree.
         fresh: State = shared.store.state(shared.clock.now_ms(), RULES)
         assert fresh.people.identities == shared.state.people.identities
         assert set(fresh.visits.presences) == {place for place, one in shared.state.visits.presences.items() if one.entered_ms is not None}

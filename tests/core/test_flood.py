@@ -1,4 +1,4 @@
-"""Ten thousand new addresses a minute for ten minutes: nothing outgrows its limit, and who said yes is still found among them."""
+"""Ten thousand new addresses a minute for ten minutes: all limits hold, and consenting people are still recognised."""
 
 from __future__ import annotations
 

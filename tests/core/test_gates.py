@@ -1,4 +1,4 @@
-"""What may not be proposed: every gate at its edge, every reason within reach, and a local day of 23 or 25 hours."""
+"""Gates: each one at its edge, every reason is reachable, and local days of 23 and 25 hours."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NO_LIMITS: dict[str, Any] = {"quiet_from": 0, "quiet_until": 0, "gap_s_min": 0, 
 
 
 def person(*contacts: tuple[str, int, AnswerKind | None], purposes: tuple[Purpose, ...] = ("presence", "offers")) -> SubjectContext:
-    """Somebody who was proposed these offers: (offer, at_ms, answer)."""
+    """A person with these contacts: (offer, at_ms, answer)."""
     made = contexts.with_consent(None, "s1", Phone().consent(purposes), (), NOON_MS - 30 * DAY_MS, make_site().plan.history)
     return msgspec.structs.replace(made, contacts=tuple(Contact(f"d{n}", *contact) for n, contact in enumerate(contacts)))
 
@@ -50,7 +50,7 @@ def request(
     offers: Campaign | None = None,
     **policy: Any,
 ) -> DecisionRequest:
-    """Somebody enters the cafe at noon under a policy without limits, but for the changes."""
+    """A person enters the cafe at noon, under a policy without limits except `changes`."""
     made = offers or campaign(offer(per_person_day_max=60), **(NO_LIMITS | policy))
     return DecisionRequest(subject or person(), zone, occasion, now_ms, make_site(campaign=made))
 
@@ -128,7 +128,7 @@ def test_the_gap_ends_with_its_last_second() -> None:
     assert closed_to_all(request(once, NOON_MS + 599_999, gap_s_min=600)) == "cool_down"
     assert closed_to_all(request(once, NOON_MS + 600_000, gap_s_min=600)) is None
     assert closed_to_all(request(once, NOON_MS, gap_s_min=0)) is None
-    # A clock set back since then fails closed: nobody is asked twice because of it.
+    # A clock that was set back since then fails closed: no second proposal.
     assert closed_to_all(request(once, NOON_MS - 1000, gap_s_min=600)) == "cool_down"
 
 
@@ -170,7 +170,7 @@ def test_the_hour_that_comes_twice() -> None:
 
 
 def test_the_hour_that_never_comes() -> None:
-    """Quiet from 2 to 3 on the night without them: nothing is quiet, and nothing breaks."""
+    """Quiet hours from 2 to 3 in the night without that hour: no minute is quiet."""
     last_ms = berlin_ms(2026, 3, 29, 1, 59, 59, 999)
     assert closed_to_all(request(now_ms=last_ms, quiet_from=120, quiet_until=180)) is None
     assert closed_to_all(request(now_ms=last_ms + 1, quiet_from=120, quiet_until=180)) is None
@@ -226,7 +226,7 @@ def test_an_offer_has_its_own_cap(cap: int, before: int, reason: Reason | None) 
 
 
 def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
-    """Caps are counted on the contacts that are kept: a cap above their number would never be reached."""
+    """Caps are counted on the stored contacts: a cap above their number would never be reached."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"per_person_day_max": 65}, Policy)
     with pytest.raises(msgspec.ValidationError):

@@ -1,8 +1,8 @@
 """Hundreds of seeded days (in the soak thousands): consent, withdrawal, sightings, answers, time and crashes in any order.
 
-Beside the gateway runs a book that knows only who said what and when. After every batch it is asked: does anybody get an
-offer, or stand in a zone, who has not said yes to it at this moment? Was anybody asked too often? The book shares no code
-with the core, and a gateway that skips a rule is caught: the last tests switch the rules off one by one.
+A book of the consents and their times runs beside the gateway. After every batch it checks that each offer and each open visit is of a
+person with consent to it at that time, and that the caps hold. The book shares no code with the core. As a control the last tests switch
+the rules off one by one, and the book must object.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _PURPOSES: tuple[tuple[Purpose, ...], ...] = (
 
 
 class Word(NamedTuple):
-    """What a device last said, and since when that is its first yes after a no."""
+    """The last consent of a device, and the number of the first one after a withdrawal."""
 
     purposes: tuple[Purpose, ...]
     expires_at_ms: int | None
@@ -61,7 +61,7 @@ class Word(NamedTuple):
 
 
 class Book:
-    """Who said what. Knows nothing of subjects, presences or gates."""
+    """The consents by device, without subjects, presences and gates."""
 
     def __init__(self) -> None:
         self.words: dict[str, Word] = {}
@@ -97,7 +97,7 @@ class Book:
         return word.expires_at_ms is None or now_ms < max(word.expires_at_ms, self.started_ms) + EXIT_AFTER_MS
 
     def check(self, gateway: Gateway, changes: Changes) -> None:
-        """Hold a batch that has been committed against what was said."""
+        """Check a committed batch against the consents."""
         now_ms = gateway.clock.now_ms()
         for trigger in changes.decisions.triggers:
             assert self.allows(trigger.target, "offers", now_ms), "an offer to somebody who did not ask for any"
@@ -143,7 +143,7 @@ class Script:
         self.phones = [Phone(f"phone-{number:04d}") for number in range(3)]
         self.late: list[Observation] = []
         self.codes: list[tuple[str, str]] = []
-        midnight_ms = berlin_ms(2026, 10, self.random.choice((24, 25, 26)))  # the longest night of the year is among them
+        midnight_ms = berlin_ms(2026, 10, self.random.choice((24, 25, 26)))  # includes the day of 25 hours
         gateway.clock.advance(midnight_ms - gateway.clock.now_ms() + self.random.randrange(-2 * HOUR_MS, 8 * HOUR_MS))
 
     def play(self) -> None:
@@ -166,7 +166,7 @@ class Script:
         self.book.check(self.gateway, changes)
 
     def _linger(self) -> None:
-        """Somebody stays in one place for a while, and is heard there."""
+        """A person stays in one zone for a while, with sightings."""
         phone, anchor = self.random.choice(self.phones), self.random.choice(("scan-cafe", "scan-bar", "scan-station"))
         for _ in range(self.random.randrange(2, 12)):
             self._apply([phone.near(anchor)])

@@ -1,4 +1,4 @@
-"""Visits are calm where radio is not: what it takes to enter, to stay, to dwell and to leave."""
+"""Visits from noisy levels: the conditions to enter, to stay, to dwell and to leave."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fix(before: Presence | None, now_ms: int, *, inside: bool) -> presence.Step:
 
 
 def told(kind: TransitionKind, at_ms: int, transition: Transition | None) -> bool:
-    """Whether this was told, of the visit that began at T0."""
+    """Whether this transition was made, of the visit that began at T0."""
     known = (transition.confidence, transition.observations) if transition else (0.0, 0)
     return transition == Transition("s", "z", kind, at_ms, T0, *known)
 
@@ -56,7 +56,7 @@ def entered() -> Presence:
         ([-76.0, CLEAR], 2),
         ([BETWEEN, BETWEEN, CLEAR], 3),  # a strong sample is no fade's doing: it counts at once
         ([BETWEEN] * 9, None),
-        ([CLEAR, -120.0, CLEAR], 3),  # a deep fade lets nobody in, and undoes no clear one
+        ([CLEAR, -120.0, CLEAR], 3),  # a deep fade neither enters nor undoes a clear sample
         ([-76.0, -120.0, -76.0, -74.0], None),
         ([FAINT, FAINT, FAINT], None),
     ],
@@ -121,7 +121,7 @@ def test_bouncing_between_exit_and_enter_never_splits_a_visit() -> None:
 def test_being_heard_too_faintly_is_silence() -> None:
     faint, _ = fold([(second * 1000, FAINT) for second in range(1, 20)], entered())
     assert faint is not None
-    assert faint.seen_ms == T0  # strong samples of before keep the mean up for a while, and keep nobody in
+    assert faint.seen_ms == T0  # earlier strong samples keep the mean up, but do not extend the visit
     gone, transition = presence.expire(faint, T0 + RULES.exit_after_ms, RULES)
     assert gone is None
     assert told("left", T0, transition)
@@ -134,7 +134,7 @@ def test_any_anchor_lets_in_and_only_all_let_out() -> None:
         assert transition is None, "one sample at each of two anchors is not a clear mean at either"
     before, transition = presence.fold_sighting(before, "s", "z", "b", CLEAR, T0 + 2000, RULES)
     assert transition is not None
-    # One anchor falls silent for good; the other holds them.
+    # One anchor has no more sightings; the other extends the visit.
     for second in range(3, 50):
         before, transition = presence.fold_sighting(before, "s", "z", "a", BETWEEN, T0 + second * 1000, RULES)
         assert transition is None
@@ -186,7 +186,7 @@ def test_dwelling_is_told_once() -> None:
 
 
 def test_leaving_is_never_told_before_what_was_told() -> None:
-    """Heard last at 31 s, so still there at 60 s by the rules; the leaving that follows is not before the dwelling."""
+    """The last sighting at 31 s keeps the visit until 60 s; the end is not before the recorded dwell."""
     before = msgspec.structs.replace(entered(), seen_ms=T0 + 31_000)
     dwelling, dwelled = presence.expire(before, T0 + 60_500, RULES)  # the timer rang a little late
     assert dwelling is not None
@@ -212,7 +212,7 @@ def test_a_deaf_gateway_concludes_no_absence() -> None:
     assert gone is None
     assert transition is not None
     assert transition.kind == "left"
-    # A clock that was set back meanwhile (or has none to keep it) puts nobody into the future.
+    # After the clock was set back, no entry is in the future.
     past = presence.restored(entered(), T0 - 5000, RULES)
     assert (past.seen_ms, past.entered_ms) == (T0 - 5000, T0 - 5000)
 
@@ -257,7 +257,7 @@ def test_radio_too_faint_to_matter_holds_nobody_against_a_fix() -> None:
     assert transition.kind == "left"
 
 
-# --- whatever comes --------------------------------------------------------------------------------------
+# --- any input -------------------------------------------------------------------------------------------
 
 _SUBJECTS, _PLACES, _ANCHORS = ("p", "q"), ("y", "z"), ("a", "b")
 _WAITS = st.sampled_from((1, 1000, 5000, 15_000, 29_999, 30_000, 31_000)) | st.integers(1, 45_000)
@@ -269,7 +269,7 @@ _ACTS = st.one_of(
 
 
 class _Street:
-    """The presences of a few people, with time asked exactly when a presence says that it is due."""
+    """The presences of a few people; `expire` is called exactly at their due times."""
 
     def __init__(self) -> None:
         self.now_ms = T0

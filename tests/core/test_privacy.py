@@ -1,4 +1,4 @@
-"""The door: what is not in the public catalogue has no way out, and the same window is always the same records."""
+"""Records: nothing outside the public catalogue leaves, and the same window gives the same records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_only_what_is_in_the_catalogue_leaves() -> None:
         CounterKey("cafe", "flat-white", "trigger"): 3,
         CounterKey("cafe", "phone-0001", "trigger"): 1,
         CounterKey("iBeacon:5a1e", "flat-white", "trigger"): 1,
-        CounterKey("bar", "flat-white", "trigger"): 1,  # both words are public, the pair is not
+        CounterKey("bar", "flat-white", "trigger"): 1,  # both ids are public, the pair is not
         CounterKey("square", "flat-white", "shown"): 0,
         CounterKey("station", "flat-white", "opened"): -2,
     }
@@ -83,7 +83,7 @@ def test_nothing_leaves_but_public_words_and_bounded_numbers(counted: dict[Count
     made = close_window(STREET, NOON_MS, counted, GatewayCounters(), backlog, "w")
     left = {CounterKey(cell.zone, cell.offer, cell.kind): cell.count for cell in cells_of(made)}
     assert left == {cell: count for cell, count in counted.items() if (cell.zone, cell.offer) in CATALOGUE and count > 0}
-    # The cloud's own reading of the bytes accepts them: every field is declared, every bound is kept.
+    # The cloud can decode the bytes: every field is declared, every bound holds.
     again = msgspec.json.decode(msgspec.json.encode(made), type=tuple[Record, ...])
     assert again == made
     assert len(msgspec.json.encode(made)) <= 400 * len(made)

@@ -1,4 +1,4 @@
-"""Ended visits are kept of whom it may be, and nothing is kept for longer than it may be."""
+"""Ended visits are kept only with consent to learning, and all rows only for their retention."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_visit_is_stored_with_its_end_or_not_at_all(gateway: Gateway) -> None:
 
 
 def test_a_visit_of_which_nobody_knows_the_day_is_not_kept(tmp_path: Path) -> None:
-    """In 1970, or begun then: told with the days of its table it would seem to have lasted for half a century."""
+    """A visit that began with a clock of 1970 would seem to have lasted for half a century."""
     gateway = Gateway(tmp_path, site=make_site(clock_floor_ms=NOON_MS + HOUR_MS))
     phone = Phone()
     gateway.apply(phone.consent())
@@ -101,7 +101,7 @@ def test_a_visit_of_which_nobody_knows_the_day_is_not_kept(tmp_path: Path) -> No
 
 
 def test_a_no_takes_the_estimate_of_their_clock_with_it(gateway: Gateway) -> None:
-    """Also when the same batch holds something that the phone told of before."""
+    """Also if the same batch holds a repeated fact of the phone."""
     phone = Phone()
     gateway.apply(phone.consent())
     here = Position(phone.device, SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG, at_ms=gateway.clock.now_ms())
@@ -214,7 +214,7 @@ def test_a_no_is_remembered_while_an_older_yes_may_be_on_its_way(gateway: Gatewa
 
 
 def test_timers_that_are_outdated_do_not_pile_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody on the threshold begins again and again: each beginning has a timer, and none of them is asked for long."""
+    """A person at the threshold approaches again and again: each approach has a timer, and outdated timers are dropped."""
     monkeypatch.setattr(limits, "TIMERS_SPARE_MAX", 50)
     phone = Phone()
     gateway.apply(phone.consent())

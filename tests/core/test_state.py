@@ -103,7 +103,7 @@ def test_the_heap_agrees_with_looking_at_everybody(moves: list[tuple[tuple[str, 
 
 
 def test_lingering_on_the_way_in_fills_no_memory() -> None:
-    """Each faint sighting moves a timer; the stale ones go as their time comes."""
+    """Each faint sighting moves a timer; outdated timers are dropped at their time."""
     here = state()
     for now_ms in range(T0, T0 + 3_600_000, 1000):
         here.accept(moved(presence(now_ms + RULES.exit_after_ms, entered=False)))

@@ -1,4 +1,4 @@
-"""From a config to a gateway: what is put together is what the config says, and a model's faults end in silence."""
+"""Building a gateway from a config; a model that fails means that no offers are sent."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ KEYS = '"54:48:E6:8F:80:A5" = "231d39c1d7cc1ab1aee224cd096db932"'
 
 
 def with_keys(folder: Path, keys: str, decoder: str = "ruuvi_gateway") -> Config:
-    """A config with one more source, whose sensors' keys stand in a file beside it."""
+    """A config with one more source that has a keys file."""
     (folder / "keys.toml").write_text(keys)
     path = write_config(folder)
     source = f'\n[[sources]]\ntopic = "ruuvi/#"\ndecoder = "{decoder}"\nkeys_file = "keys.toml"\n'
@@ -133,7 +133,7 @@ def test_a_token_that_no_header_can_carry_is_told(config: Path, tmp_path: Path, 
 
 
 def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
-    """Nothing arrives and nobody is there: time alone has to do it."""
+    """Without messages and visits, time alone must close the window."""
     gateway = build(settings_of(config, "retention.facts_days=30"))
     old, new = (message("till-cafe", "purchase", seq, amount_minor=450) for seq in (1, 2))
     gateway.mailbox.deliver(old)

@@ -1,4 +1,4 @@
-"""The config: every setting explains itself, nothing unknown passes, and an error says where and what instead."""
+"""The config: every setting has a description, unknown keys are refused, and errors name the line and the nearest key."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_good_file_is_read_and_its_paths_are_relative_to_it(tmp_path: Path) ->
 
 
 def _places(table: dict[str, Any], where: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every table of a config file whose keys are ours (`devices` holds the operator's words)."""
+    """Every table of a config file with fixed keys (those of `devices` are free)."""
     yield where
     for name, value in table.items():
         inner = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
@@ -82,7 +82,7 @@ def _places(table: dict[str, Any], where: tuple[str, ...] = ()) -> Iterator[tupl
     value=st.one_of(st.integers(), st.text(), st.booleans(), st.lists(st.integers()), st.none()),
 )
 def test_an_unknown_key_never_passes(where: tuple[str, ...], key: str, value: object) -> None:
-    """Whatever its name, place and value: a typo in a privacy setting must not pass for the default."""
+    """With any name, table and value: a mistyped privacy setting must not leave the default in force."""
     table = tomllib.loads(TEXT)
     inner: Any = table
     model: type[pydantic.BaseModel] = Config

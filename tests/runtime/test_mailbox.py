@@ -1,4 +1,4 @@
-"""The one crossing between threads: bounded, in order, jobs first, and nobody left waiting when it closes."""
+"""The mailbox: bounded, in order, calls first, and no thread keeps waiting after `close`."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_letters_and_routes_are_bounded(router: Router) -> None:
 
 
 def test_what_the_broker_kept_puts_nobody_anywhere(router: Router) -> None:
-    """It comes again at every reconnect, from whenever it was; facts know themselves again, dated readings know their age."""
+    """The broker repeats it at every reconnect; facts are recognised by their envelope, dated readings by their time."""
     heard: dict[str, Any] = {"heard": [{"id": "iBeacon:5a1e0000-0000-4000-8000-000000000001-1-4", "rssi": -60}]}
     said = [
         message("phone-1", "sighting", 1, **heard),

@@ -1,4 +1,4 @@
-"""What a gateway says of itself: numbers that add up, and nothing of anybody's."""
+"""The status of a gateway: totals that add up, and no personal data."""
 
 from __future__ import annotations
 

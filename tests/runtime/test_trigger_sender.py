@@ -1,4 +1,4 @@
-"""Triggers reach the broker or wait for it, and are let go when they no longer mean anything."""
+"""Triggers are sent to the broker, or wait for it and are dropped when they expire."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOPIC = "wayside/v1/street/down/phone-0001/offer"
 
 
 class Rig:
-    """A desk between a store with one decided trigger and a broker in memory."""
+    """A trigger sender between a store with one trigger and a broker in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock()
@@ -120,7 +120,7 @@ def test_an_offer_that_the_bundle_no_longer_has_is_let_go(sender: Rig) -> None:
 def test_a_failing_disk_forgets_nothing(sender: Rig) -> None:
     sender.connect()
     sender.sender.send(sender.trigger, sender.clock.now_ms())
-    sender.gateway.store._db.pragma("query_only", 1)  # writing fails, as on a card that was mounted anew to be read only
+    sender.gateway.store._db.pragma("query_only", 1)  # writing fails, as on a card that was remounted read-only
     for _ in range(2):
         with pytest.raises(StoreFullError):
             sender.sender.flush(sender.gateway.store)
@@ -151,7 +151,7 @@ def test_what_a_lost_connection_may_not_have_carried_goes_out_again_with_the_tim
 
 
 class Forgetful:
-    """A bus whose connections end before the broker has thanked for anything."""
+    """A bus that loses its connections before any acknowledgement."""
 
     def __init__(self, bus: FakeBus) -> None:
         self._bus = bus

@@ -34,7 +34,7 @@ class House:
         self.uplink.start()
 
     def serve(self) -> bool:
-        """What the writer does between messages."""
+        """Run the waiting calls, as the writer does between messages."""
         for call in self.mailbox.take(0, 0.01)[1]:
             call.run(self.gateway.store)
         return True

@@ -24,7 +24,7 @@ from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core.context import may_be_offered, may_be_remembered
-from gateway.core.ports import StoreError, StoreFullError
+from gateway.core.ports import DeadLetter, StoreError, StoreFullError
 from gateway.core.state import Changes, Proposed, RetentionState, SensorsState, State, Trigger
 
 if TYPE_CHECKING:
@@ -186,11 +186,11 @@ class Store:
         with self._transaction():
             return self.counts.quarantine(batch)
 
-    def store_dead_letters(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
-        """Keep refused messages: (at_ms, decoder, reason, detail, topic, bytes). Raises StoreFullError."""
-        if letters:
+    def store_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Keep refused messages, the newest DEAD_LETTERS_MAX. Raises StoreFullError."""
+        if dead_letters:
             with self._transaction():
-                self.dead_letters.add(letters)
+                self.dead_letters.add(dead_letters)
 
     def totals(self) -> dict[str, int]:
         """Number of rows by table."""

@@ -96,9 +96,9 @@ class CountsTable(Table):
 
     def delete_taken(self, batch: Batch, taken: Sequence[str]) -> int:
         """Delete the records of a batch that the cloud acknowledged, and free the rest; returns the number deleted."""
-        mine = {record.id for record in batch.records} & set(taken)
+        acknowledged = {record.id for record in batch.records} & set(taken)
         before = self._db.total_changes()
-        self._db.executemany("DELETE FROM outbox WHERE id = ?", [(record,) for record in sorted(mine)])
+        self._db.executemany("DELETE FROM outbox WHERE id = ?", [(record,) for record in sorted(acknowledged)])
         gone = self._db.total_changes() - before
         self._db.execute("UPDATE outbox SET batch = NULL WHERE batch = ?", (batch.batch,))
         self.waiting -= gone

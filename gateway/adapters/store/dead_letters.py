@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from gateway.core.ports import DeadLetter
+
 
 class DeadLettersTable(Table):
     """Topics are stored as keyed hashes, because a topic may hold the id of a person's device."""
@@ -21,8 +23,8 @@ class DeadLettersTable(Table):
         super().__init__(database)
         self._hasher = hasher
 
-    def add(self, letters: Sequence[tuple[int, str, str, str, str, int]]) -> None:
-        """Keep refused messages: (at_ms, decoder, reason, detail, topic, bytes)."""
-        rows = [(at, decoder, reason, detail, self._hasher.text(topic), size) for at, decoder, reason, detail, topic, size in letters]
+    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Keep refused messages, and delete the oldest ones above DEAD_LETTERS_MAX."""
+        rows = [(at, decoder, reason, detail, self._hasher.text(topic), size) for at, decoder, reason, detail, topic, size in dead_letters]
         self._db.executemany("INSERT INTO dead_letters (at_ms, decoder, reason, detail, topic_hash, bytes) VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._db.execute("DELETE FROM dead_letters WHERE id <= (SELECT max(id) FROM dead_letters) - ?", (limits.DEAD_LETTERS_MAX,))

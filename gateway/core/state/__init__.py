@@ -1,4 +1,4 @@
-"""The state of a gateway in slices: what is kept, and what one batch changes of it.
+"""The state of a gateway in slices, and the changes of one batch to it.
 
 `advance` (see `gateway.core.engine`) never changes the state: it reads through to it and writes into `Changes`. When these are safely
 stored they are accepted, so after a failed commit memory and disk still agree.

@@ -58,4 +58,4 @@ class CountsState:
         return GatewayCounters(**{name: self.activity[name] for name in GatewayCounters._fields})
 
     def rebase(self, step_ms: int) -> None:
-        """Nothing to move: a window keeps its name, whatever the clock is set to."""
+        """Nothing to move: a window keeps its start time after a step of the clock."""

@@ -1,4 +1,4 @@
-"""People who consented: their contexts, and which devices, tags and resolving keys are theirs."""
+"""Consenting people: contexts, and the subjects of devices, tags and resolving keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PeopleChanges(SliceChanges):
 
 
 class PeopleState:
-    """Who a device, a tag or a private address belongs to. Contexts are not held here; the engine asks the repository for them."""
+    """The subject of each device, tag and resolving key, and looked-up addresses. Contexts are in the store only."""
 
     def __init__(self, identities: Mapping[str, str], keys: Mapping[str, str] | None = None, cipher: Cipher | None = None) -> None:
         """`keys` (identity resolving keys -> subject) need a `cipher` to be of use."""
