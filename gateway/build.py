@@ -19,10 +19,10 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.adapters.onnx_scorer import ScorerError
-from gateway.adapters.schema_file import SchemaFileError
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import read_key
 from gateway.adapters.store.reader import Reader
+from gateway.adapters.toml_files import TomlFileError
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Publication
@@ -52,7 +52,7 @@ class SetupError(RuntimeError):
     """The gateway cannot be built; the text names the cause and the way out."""
 
 
-FAULTS = (SetupError, SchemaFileError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
+FAULTS = (SetupError, TomlFileError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
 """Errors of building a gateway; the text of each is one line with cause and way out."""
 
 

@@ -27,7 +27,6 @@ from gateway.adapters.bundle import (
     SCHEMA,
     Draft,
     open_bundle,
-    parse_campaign,
     public_key_line,
     read_parity,
     read_patterns,
@@ -37,7 +36,10 @@ from gateway.adapters.bundle import (
     write_bundle,
 )
 from gateway.adapters.onnx_scorer import load_scorer
+from gateway.adapters.toml_files import TomlFileError, load_campaign
+from gateway.core.attributes.schema import Schema
 from gateway.core.bundle import Bundle, LoadableModel, Manifest
+from gateway.core.offers import Campaign
 from models.errors import ModelsError
 from models.report import read_report
 
@@ -102,11 +104,11 @@ def keygen(
 
 
 @app.command(
-    epilog="Example: [b]wayside-models bundle make --model build/model --campaign campaign.json --key street.key --out street.bundle[/b]"
+    epilog="Example: [b]wayside-models bundle make --model build/model --campaign campaign.toml --key street.key --out street.bundle[/b]"
 )
 def make(
     model: Annotated[Path, typer.Option(help="Folder that `train` wrote.", exists=True, file_okay=False)],
-    campaign: Annotated[Path, typer.Option(help="Offers and policy, JSON.", exists=True, dir_okay=False)],
+    campaign: Annotated[Path, typer.Option(help="Offers and policy, a TOML file.", exists=True, dir_okay=False)],
     key: Annotated[Path, typer.Option(help="Private key, PEM.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="The bundle to write.", dir_okay=False)],
     patterns: PatternsFile = None,
@@ -120,7 +122,7 @@ def make(
 ) -> None:
     """Sign model, campaign, patterns and priors into one bundle, and verify it as a gateway does.
 
-    Exit code 1 if the key cannot be used (MakeError) or the campaign has a category that the schema lacks (BundleError).
+    Exit code 1 (MakeError) if the key cannot be used, or if the campaign has a fault or no sign-off.
     """
     report = read_report(model)
     created_at_ms = _day_ms(created) if created else time.time_ns() // 1_000_000
@@ -128,7 +130,7 @@ def make(
     entry = msgspec.structs.replace(report.model, calibration=report.calibration)
     schema = read_schema((model / SCHEMA).read_bytes(), entry.columns)
     parity = read_parity((model / PARITY).read_bytes(), len(entry.columns))
-    offered = parse_campaign(campaign.read_bytes(), schema)
+    offered = _signed_off(campaign, schema)
     draft = Draft(
         name=name,
         version=version,
@@ -187,6 +189,17 @@ def _print(verified: Verified, *, as_json: bool) -> None:
     for name, value in manifest.metrics.items():
         table.add_row(name, f"{value:g}")
     Console().print(table)
+
+
+def _signed_off(path: Path, schema: Schema) -> Campaign:
+    """The campaign in the file. Raises MakeError for a fault in it, and for a draft."""
+    try:
+        campaign = load_campaign(path, schema).campaign
+    except TomlFileError as error:
+        raise MakeError(str(error)) from None
+    if campaign.sign_off is None:
+        raise MakeError(f"{path} is a draft: answer the questions of [sign_off] in it and name an approver")
+    return campaign
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

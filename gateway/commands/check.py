@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.adapters.bundle import parse_campaign
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.mqtt import MqttBus
-from gateway.adapters.schema_file import load_schema
-from gateway.build import build_cloud, build_router, build_site, checked_bundle, mqtt_options
-from gateway.commands.options import SetOption, command_app, fail, guarded, load
+from gateway.adapters.toml_files import load_campaign, load_schema
+from gateway.build import EXPIRY_UNCHECKED, build_cloud, build_router, build_site, checked_bundle, mqtt_options, open_config_bundle
+from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.config import Config
+    from gateway.core.attributes.schema import Schema
 
 command = command_app()
 
@@ -23,28 +25,46 @@ command = command_app()
 @command.command()
 def check(
     config: Annotated[Path | None, typer.Option("--config", help="a gateway's TOML file")] = None,
-    campaign: Annotated[Path | None, typer.Option("--campaign", help="a campaign's JSON file")] = None,
-    schema: Annotated[
-        Path | None, typer.Option("--schema", help="a schema's TOML file; a campaign beside it is checked against it")
+    campaign: Annotated[
+        Path | None, typer.Option("--campaign", help="a campaign's TOML file; it is held against --schema, --config and the clock")
     ] = None,
+    schema: Annotated[Path | None, typer.Option("--schema", help="a schema's TOML file; default with --config: that of its bundle")] = None,
     override: SetOption = None,
 ) -> None:
     """Validate a config, a schema or a campaign without starting anything.
 
-    Example: `wayside check --config wayside.toml`
+    A campaign is fine if at least one of its offers can be sent; offers that can never be sent are listed with the reason.
+
+    Example: `wayside check --campaign campaign.toml --config wayside.toml`
     """
     if config is None and campaign is None and schema is None:
         fail("nothing to check: name a file with --config, --schema or --campaign", 2)
+    settings = declared = None
     if config is not None:
         settings = load(config, override)
         typer.echo(f"{config}: fine. {guarded(lambda: checked(settings))}")
-    declared = None
     if schema is not None:
         declared = guarded(lambda: load_schema(schema))
         typer.echo(f"{schema}: fine. {len(declared.attributes)} attributes, {len(declared.columns)} columns")
+    elif settings is not None and campaign is not None:
+        declared = guarded(lambda: open_config_bundle(settings, EXPIRY_UNCHECKED)).schema
     if campaign is not None:
-        offers = guarded(lambda: parse_campaign(campaign.read_bytes(), declared)).offers
-        typer.echo(f"{campaign}: fine. {len(offers)} offers")
+        zones = [zone.id for zone in settings.zones] if settings else None
+        _check_campaign(campaign, declared, zones)
+
+
+def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | None) -> None:
+    """Print the offers that can never be sent, and the verdict; exit code 1 for a fault, or if no offer can be sent."""
+    loaded = guarded(lambda: load_campaign(path, schema))
+    campaign = loaded.campaign
+    silent = loaded.never_sent(zones, SystemClock().now_ms())
+    for line in silent.lines:
+        errors.print(f"wayside: {line}")
+    sent = len(campaign.offers) - silent.offers
+    if not sent:
+        fail(f"{path}: none of its {len(campaign.offers)} offers can be sent")
+    draft = "" if campaign.sign_off else "; a draft: it can be signed when it has a [sign_off]"
+    typer.echo(f"{path}: fine. {sent} of {len(campaign.offers)} offers can be sent{draft}")
 
 
 def checked(settings: Config) -> str:

@@ -16,6 +16,8 @@ from gateway.core.ids import Id
 from gateway.core.types import Occasion
 
 MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
+VALID_HOURS_MAX = 24 * 31
+GAP_S_MAX = 86_400
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +35,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value_minor: Annotated[int, Meta(ge=0, le=10_000_000)]
     starts_ms: int
     ends_ms: int
-    expiry_hours: Annotated[float, Meta(gt=0, le=24 * 31)]
+    expiry_hours: Annotated[float, Meta(gt=0, le=VALID_HOURS_MAX)]
     title: Annotated[str, Meta(min_length=1, max_length=80)]
     body: Annotated[str, Meta(max_length=240)] = ""
     occasions: tuple[Occasion, ...] = ("entered",)
@@ -52,7 +54,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
-    gap_s_min: Annotated[int, Meta(ge=0, le=86_400)] = 600
+    gap_s_min: Annotated[int, Meta(ge=0, le=GAP_S_MAX)] = 600
     quiet_from: MinuteOfDay = 22 * 60
     quiet_until: MinuteOfDay = 7 * 60
     contact_cost_minor: Annotated[float, Meta(ge=0)] = 20.0
@@ -60,11 +62,25 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trigger_expiry_s: Annotated[int, Meta(gt=0, le=limits.TRIGGER_EXPIRY_MS_MAX // 1000)] = 120
 
 
+class SignOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The approval of a campaign: the approvers, and their answers to the three questions on sensitivity."""
+
+    approver: str
+    may_offend: bool
+    may_harm: bool
+    uses_misfortune: bool
+    second_approver: str = ""
+
+
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Offers and their contact policy. Raises ValueError for duplicate ids, reversed dates and offers without zones."""
+    """Offers and their contact policy; without `sign_off` it is a draft.
+
+    Raises ValueError for duplicate ids, reversed dates and offers without zones.
+    """
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
     policy: Policy = Policy()
+    sign_off: SignOff | None = None
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""Sends triggers, after their decision was committed, until the broker has acknowledged them or they expire.
+"""Sends triggers, after their decision was committed, until the acknowledgement of the broker or the expiry.
 
 A trigger that cannot be sent stays in the store. After a reconnect it is sent if it has not expired; expired triggers are dropped and
 counted.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TriggerSender:
-    """Publishes triggers and tracks their acknowledgements. Used by the writer thread."""
+    """Publishes triggers and tracks acknowledgements. Used by the writer thread."""
 
     def __init__(self, site: Site, bus: Bus) -> None:
         """Start without triggers in flight."""

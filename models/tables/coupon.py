@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gateway.adapters.schema_file import load_schema
+from gateway.adapters.toml_files import load_schema
 from gateway.core.attributes.aggregators import Value
 from models.inputs import Inputs
 from models.tables.reading import TableError, read_all, require_columns

@@ -154,12 +154,39 @@ def test_the_demonstration_is_fine(name: str) -> None:
     assert "fine" in result.out
 
 
-def test_a_campaign_is_checked_by_itself(tmp_path: Path) -> None:
-    result = wayside("check", "--campaign", DEMO / "campaign.json")
+def test_a_campaign_is_checked_against_schema_config_and_clock(tmp_path: Path) -> None:
+    shipped = (DEMO / "campaign.toml").read_text("utf-8")
+    written = tmp_path / "campaign.toml"
+    written.write_text(shipped, "utf-8")
+    result = wayside("check", "--campaign", written, "--config", DEMO / "gw-a.toml")
     assert (result.code, result.err) == (0, "")
-    broken = tmp_path / "campaign.json"
-    broken.write_text((DEMO / "campaign.json").read_text("utf-8").replace('"value_minor"', '"value_minr"', 1), "utf-8")
-    assert "bad_campaign" in wayside("check", "--campaign", broken).refusal(1)
+    assert result.out.endswith(f"{written}: fine. 8 of 8 offers can be sent\n")
+    line = shipped.splitlines().index('shop = "pub"') - 1  # of its zones, from 1
+    written.write_text(shipped.replace('zones = ["noodle-bar", "pub", "station"]', 'zones = ["statoin"]', 1), "utf-8")
+    result = wayside("check", "--campaign", written, "--config", DEMO / "gw-b.toml")
+    assert result.code == 0
+    assert f"{written}:{line + 1}: offers[6].zones: 'first-pint' is never sent by this gateway" in result.err
+    assert "did you mean 'station'?" in result.err
+    assert result.out.endswith("7 of 8 offers can be sent\n")
+    written.write_text(shipped.replace('category = "bar"', 'category = "barr"', 1), "utf-8")
+    result = wayside("check", "--campaign", written, "--schema", DEMO / "schema.toml")
+    assert (result.code, "offers[6].category: 'barr' is no category of the schema; did you mean 'bar'?" in result.err) == (1, True)
+
+
+def test_a_campaign_of_which_nothing_can_be_sent_is_refused(tmp_path: Path) -> None:
+    written = tmp_path / "campaign.toml"
+    written.write_text((DEMO / "campaign.toml").read_text("utf-8").replace("per_person_day_max = 6", "per_person_day_max = 0", 1), "utf-8")
+    result = wayside("check", "--campaign", written)
+    assert result.code == 1
+    assert "policy.per_person_day_max: 0 allows no offer" in result.err
+    assert "none of its 8 offers can be sent" in result.err
+
+
+def test_a_draft_is_fine_and_named_so(tmp_path: Path) -> None:
+    draft = tmp_path / "campaign.toml"
+    shipped = (DEMO / "campaign.toml").read_text("utf-8")
+    draft.write_text(shipped[: shipped.index("[sign_off]")] + shipped[shipped.index("[[offers]]") :], "utf-8")
+    assert wayside("check", "--campaign", draft).out.endswith("a draft: it can be signed when it has a [sign_off]\n")
 
 
 def test_checking_leaves_no_trace_outside_of_its_folder(config: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.adapters.schema_file import SchemaFileError, load_schema
+from gateway.adapters.toml_files import TomlFileError, load_schema
 from gateway.core import limits
 from gateway.core.attributes.schema import SOURCES, Attribute, SchemaError, parse, schema_bytes
 from tests.kit.attributes import COLUMNS, SCHEMA
@@ -137,12 +137,12 @@ def test_the_base_of_the_faults_is_sound() -> None:
 def test_a_fault_in_a_file_has_its_line(tmp_path: Path) -> None:
     file = tmp_path / "schema.toml"
     file.write_text('categories = ["tea"]\ncurrency = "EUR"\n\n[[attributes]]\nname = "tea"\nabout = "persn"\ndtype = "number"\n', "utf-8")
-    with pytest.raises(SchemaFileError) as refused:
+    with pytest.raises(TomlFileError) as refused:
         load_schema(file)
     assert f"{file}:6: attributes[0].about: 'persn' is not allowed; did you mean 'person'?" in str(refused.value)
     for content, cause in (("a = ", "not valid TOML"), (None, "cannot be read")):
         file.unlink() if content is None else file.write_text(content, "utf-8")
-        with pytest.raises(SchemaFileError, match=cause):
+        with pytest.raises(TomlFileError, match=cause):
             load_schema(file)
 
 

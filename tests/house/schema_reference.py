@@ -1,14 +1,20 @@
-"""The reference of a schema's fields in gateway/README.md: `python -m tests.house.schema_reference` prints it."""
+"""References in gateway/README.md of the fields of schemas and campaigns: `python -m tests.house.schema_reference` prints them.
+
+With `--write` it writes deploy/campaign.schema.json as well, the JSON Schema of campaign files.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
 from gateway.core.attributes import schema
+from gateway.core.campaign import form
+from tests.house import tree
 
 TABLES: tuple[type[msgspec.Struct], ...] = (
     schema.Schema,
@@ -23,9 +29,34 @@ TABLES: tuple[type[msgspec.Struct], ...] = (
 )
 
 
+CAMPAIGN_TABLES: Mapping[str, type[msgspec.Struct]] = {
+    "campaign": form.CampaignForm,
+    "policy": form.PolicyForm,
+    "sign_off": form.SignOffForm,
+    "offers[]": form.OfferForm,
+}
+CAMPAIGN_SCHEMA = tree.ROOT / "deploy" / "campaign.schema.json"
+
+
 def reference() -> str:
-    """One row a field: the table it belongs to, its type, its default."""
+    """One row a field of a schema: the table it belongs to, its type, its default."""
     return "\n".join(("| table | field | type | default |", "|---|---|---|---|", *_rows()))
+
+
+def campaign_reference() -> str:
+    """One row a field of a campaign file: the table it belongs to, its type and meaning, its default."""
+    rows = [
+        f"| `{name}` | `{field.name}` | {_type(field.type)} | {'required' if field.required else _default(field.default)} |"
+        for name, table in CAMPAIGN_TABLES.items()
+        for field in msgspec.structs.fields(table)
+    ]
+    return "\n".join(("| table | field | type | default |", "|---|---|---|---|", *rows))
+
+
+def campaign_schema() -> str:
+    """The JSON Schema of campaign files, with patterns in the syntax of ECMA-262."""
+    text = json.dumps(msgspec.json.schema(form.CampaignForm), indent=1, sort_keys=True)
+    return text.replace("\\\\A", "^").replace("\\\\Z", "$") + "\n"
 
 
 def _rows() -> Iterator[str]:
@@ -42,6 +73,8 @@ def _rows() -> Iterator[str]:
 
 
 def _default(value: object) -> str:
+    if isinstance(value, tuple) and value:
+        return f"`{json.dumps(value)}`"
     return "none" if value in (None, (), "", msgspec.NODEFAULT) else f"`{value}`".replace("True", "true").replace("False", "false")
 
 
@@ -50,8 +83,9 @@ def _type(kind: Any) -> str:
     if origin is Literal:
         return " · ".join(f"`{option}`" for option in get_args(kind))
     if hasattr(kind, "__metadata__"):
-        bounds = "; ".join(_bounds(meta) for meta in kind.__metadata__)
-        return f"{_type(kind.__origin__)}{f' ({bounds})' if bounds else ''}"
+        bounds = "; ".join(filter(None, map(_bounds, kind.__metadata__)))
+        about = "; ".join(meta.description for meta in kind.__metadata__ if meta.description)
+        return "; ".join(filter(None, (f"{_type(kind.__origin__)}{f' ({bounds})' if bounds else ''}", about)))
     if origin in {tuple, dict}:
         return f"list of {_type(get_args(kind)[0])}" if origin is tuple else f"table of {_type(get_args(kind)[1])}"
     if origin is Union or type(kind).__name__ == "UnionType":
@@ -64,10 +98,12 @@ def _type(kind: Any) -> str:
 def _bounds(meta: msgspec.Meta) -> str:
     stated = {"from": meta.ge, "above": meta.gt, "to": meta.le, "at least": meta.min_length, "at most": meta.max_length}
     words = [f"{word} {value:g}" for word, value in stated.items() if value is not None]
-    if meta.pattern is not None:
+    if meta.pattern is not None and not (meta.description and "such as" in meta.description):
         words.append(f"`{meta.pattern}`".replace("\\A", "").replace("\\Z", "").replace("|", "\\|"))
     return ", ".join(words)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(reference() + "\n")
+    sys.stdout.write(f"{reference()}\n\n{campaign_reference()}\n")
+    if "--write" in sys.argv:
+        CAMPAIGN_SCHEMA.write_text(campaign_schema(), encoding="utf-8")

@@ -114,7 +114,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.types",
             "gateway.adapters.bundle",
             "gateway.adapters.onnx_scorer",
-            "gateway.adapters.schema_file",
+            "gateway.adapters.toml_files",
         ),
         ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),

@@ -169,12 +169,17 @@ def test_every_setting_is_documented() -> None:
     assert expected in told, f"gateway/README.md should hold this table (python -m tests.house.settings):\n{expected}"
 
 
-@pytest.mark.parametrize("table", [reasons.decisions, reasons.discards, schema_reference.reference])
+@pytest.mark.parametrize("table", [reasons.decisions, reasons.discards, schema_reference.reference, schema_reference.campaign_reference])
 def test_every_reason_is_documented(table: Callable[[], str]) -> None:
     expected = table()
     assert len(expected.splitlines()) > 10, "hardly any reason was found"
     documented = (tree.ROOT / "gateway/README.md").read_text(encoding="utf-8")
     assert expected in documented, f"gateway/README.md should hold this table (python -m tests.house.reasons):\n{expected}"
+
+
+def test_the_json_schema_of_campaigns_is_current() -> None:
+    written = schema_reference.CAMPAIGN_SCHEMA.read_text(encoding="utf-8")
+    assert written == schema_reference.campaign_schema(), "run: python -m tests.house.schema_reference --write"
 
 
 # --- these checks can fail ----------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.adapters.schema_file import load_schema
+from gateway.adapters.toml_files import load_schema
 from gateway.core.attributes.schema import parse
 
 SCHEMA = load_schema(Path(__file__).parents[2] / "deploy" / "demo" / "schema.toml")

@@ -70,7 +70,7 @@ def test_from_a_table_to_a_verified_bundle(
     assert run(monkeypatch, "keygen", "--out", tmp_path / "street") == 0
     key, pub, made = tmp_path / "street.key", tmp_path / "street.pub", tmp_path / "street.bundle"
     assert key.stat().st_mode & 0o077 == 0
-    command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", key, "--out", made, "--version", 4)
+    command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.toml", "--key", key, "--out", made, "--version", 4)
     assert run(monkeypatch, *command) == 0
     capsys.readouterr()
     assert run(monkeypatch, "bundle", "verify", made, "--pub", pub, "--json") == 0
@@ -97,7 +97,7 @@ def test_patterns_and_priors_are_bundled(
     start = fit_priors("flat-white", INPUTS.columns, rows, (rows[:, 0] > 0.5).astype(np.int64), at_ms=1_800_000_000_000)
     priors.write_bytes(msgspec.json.encode((start,)))
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
-    command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--out", made)
+    command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.toml", "--key", tmp_path / "k.key", "--out", made)
     assert run(monkeypatch, *command, "--patterns", patterns, "--priors", priors) == 0
     opened = open_bundle(made, read_public_keys(pub), None)
     assert opened.patterns == value_rules([rule()], {"b": 500.0}).kept
@@ -124,7 +124,7 @@ def test_an_expired_bundle_is_shown_but_not_verified(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
-    options = ("--campaign", DEMO / "campaign.json", "--key", tmp_path / "k.key", "--created", "2026-01-01", "--expires", "2026-01-02")
+    options = ("--campaign", DEMO / "campaign.toml", "--key", tmp_path / "k.key", "--created", "2026-01-01", "--expires", "2026-01-02")
     assert run(monkeypatch, "bundle", "make", "--model", model, "--out", tmp_path / "old.bundle", *options) == 0
     assert run(monkeypatch, "bundle", "show", tmp_path / "old.bundle", "--pub", tmp_path / "k.pub") == 0
     capsys.readouterr()
@@ -176,7 +176,7 @@ def test_faults_are_one_line_and_exit_1(
     ten = tables.write(tmp_path / "ten.csv", tables.planted(5, 2, seed=1))
     lacking = tables.write(tmp_path / "lacking.csv", tables.planted(5, 2, seed=1), tuple(name for name in tables.HEADER if name != "Y"))
     same = tables.write(tmp_path / "same.csv", [row | {"Y": "1"} for row in tables.planted(40, 10, seed=1)])
-    shutil.copy(DEMO / "campaign.json", tmp_path / "not.pem")
+    shutil.copy(DEMO / "schema.toml", tmp_path / "not.pem")
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
     capsys.readouterr()
     bundled = (
@@ -185,7 +185,7 @@ def test_faults_are_one_line_and_exit_1(
         "--model",
         tmp_path,
         "--campaign",
-        DEMO / "campaign.json",
+        DEMO / "campaign.toml",
         "--key",
         tmp_path / "k.key",
         "--out",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -49,8 +49,9 @@ def convert(kind: type[T], table: object, path: Path, faults: list[Fault]) -> T 
 
 def _value(kind: Any, value: object, path: Path, faults: list[Fault]) -> Any:
     struct = _struct_in(kind)
-    if struct is not None and get_origin(kind) is tuple:
+    if struct is not None and get_origin(_bare(kind)) is tuple:
         if isinstance(value, list | tuple):
+            faults.extend(Fault(path, text) for text in _wrong_length(kind, value))
             return tuple(convert(struct, item, (*path, at), faults) for at, item in enumerate(value))
     elif struct is not None:
         return None if value is None else convert(struct, value, path, faults)
@@ -61,13 +62,37 @@ def _value(kind: Any, value: object, path: Path, faults: list[Fault]) -> Any:
         return None
 
 
+def _bare(kind: Any) -> Any:
+    """A type without its annotations."""
+    return kind.__origin__ if hasattr(kind, "__metadata__") else kind
+
+
+def _wrong_length(kind: Any, value: list[object] | tuple[object, ...]) -> list[str]:
+    """The fault of a list of tables that is shorter or longer than its type allows."""
+    try:
+        msgspec.convert([None] * len(value), Annotated[tuple[None, ...], *getattr(kind, "__metadata__", ())])
+    except msgspec.ValidationError as error:
+        return [str(error)]
+    return []
+
+
 def _plain(message: str, kind: Any, value: object) -> str:
-    """Msgspec's message without its own path, and with the nearest value where the type is a closed list."""
+    """Msgspec's message without its own path; instead of a pattern its description, and the nearest value of a closed list."""
     options = [option for option in _options(kind) if isinstance(option, str)]
     wrong = [one for one in (value if isinstance(value, list | tuple) else [value]) if isinstance(one, str) and one not in options]
     if options and wrong:
         return f"{wrong[0]!r} is not allowed{nearest(wrong[0], options)}"
+    due = [meta for one in _nested(kind) for meta in getattr(one, "__metadata__", ()) if meta.pattern and meta.description]
+    if "matching regex" in message and due:
+        return f"{value!r} is not {due[0].description}"
     return message.partition(" - at `$")[0]
+
+
+def _nested(kind: Any) -> Iterator[Any]:
+    """A type and the types inside it."""
+    yield kind
+    for part in get_args(kind):
+        yield from _nested(part)
 
 
 def _options(kind: Any) -> list[object]:
@@ -80,6 +105,7 @@ def _options(kind: Any) -> list[object]:
 
 def _struct_in(kind: Any) -> type[Any] | None:
     """The Struct that a field holds: itself, or inside `| None` or a tuple."""
+    kind = _bare(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return kind
     if get_origin(kind) in {tuple, Union, types.UnionType}:

@@ -1,4 +1,4 @@
-"""A slice: one kind of kept thing, with its changes, their durability, and how a clock step or a withdrawal affects it.
+"""A slice: one kind of kept thing, with changes, durability, and how a clock step or a withdrawal affects it.
 
 Each slice is one file here, one file in `gateway/adapters/store/` and, where it is stored, one SQL file in its `schema/`.
 `Changes` and `State` (see `gateway.core.state`) are tuples of slices; the engine, the store and the agent walk them.

@@ -1,4 +1,4 @@
-"""Visits: presences (people in, or on the way into, a zone), their timers, and visits that ended."""
+"""Visits: presences (people in, or on the way into, a zone), timers, and visits that ended."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class VisitsChanges(SliceChanges):
 
 
 class VisitsState:
-    """Presences by key, and a heap of their due times."""
+    """Presences by key, and a heap of due times."""
 
     def __init__(self, presences: Iterable[Presence], now_ms: int, rules: PresenceRules) -> None:
         """Restore open visits; each gets one full silence before it ends, because the gateway could not hear while it was off."""
@@ -75,7 +75,7 @@ class VisitsState:
             self._keep((presence.subject, presence.zone), presence)
 
     def due(self, now_ms: int) -> list[Presence]:
-        """Presences whose due time has come, ordered by key; their timers stay."""
+        """Presences whose due time has come, ordered by key; the timers stay."""
         next_ms = self.next_due_ms()
         if next_ms is None or next_ms > now_ms:
             return []

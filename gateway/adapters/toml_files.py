@@ -1,0 +1,94 @@
+"""Files that are written by hand, in TOML: schemas and campaigns. Every fault is reported with file, line and path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.core.attributes.convert import Fault
+from gateway.core.attributes.schema import Schema, SchemaError, parse
+from gateway.core.campaign.compile import CampaignError, compile_campaign
+from gateway.core.campaign.never import never_sent
+from gateway.core.offers import Campaign
+from gateway.core.toml_lines import line_of
+
+BYTES_MAX = 16_777_216
+
+
+class TomlFileError(ValueError):
+    """The file cannot be used; one line for each fault, with its place in the file."""
+
+
+class TomlFile(NamedTuple):
+    """A decoded file and its lines."""
+
+    path: Path
+    table: dict[str, Any]
+    lines: Sequence[str]
+
+    def placed(self, faults: Sequence[Fault]) -> str:
+        """One line a fault: file, line if known, path, message."""
+        found = [(line_of(self.lines, fault.path), fault) for fault in faults]
+        return "\n".join(f"{self.path}:{line}: {fault}" if line else f"{self.path}: {fault}" for line, fault in found)
+
+
+class Silent(NamedTuple):
+    """Offers that can never be sent: the number, and one line for each reason with file, line and cause."""
+
+    offers: int
+    lines: Sequence[str]
+
+
+class CampaignFile(NamedTuple):
+    """A valid campaign and the file in which it is written."""
+
+    campaign: Campaign
+    file: TomlFile
+
+    def never_sent(self, zones: Collection[str] | None, now_ms: int) -> Silent:
+        """The offers that can never be sent in `zones` (None: in any zone) from `now_ms` on; see `gateway.core.campaign.never`."""
+        faults = never_sent(self.campaign, zones, now_ms)
+        everything = any(fault.path[0] != "offers" for fault in faults)
+        silent = len(self.campaign.offers) if everything else len({fault.path[1] for fault in faults})
+        return Silent(silent, [self.file.placed([fault]) for fault in faults])
+
+
+def load_schema(path: Path) -> Schema:
+    """The schema in the TOML file at `path`. Raises TomlFileError with every fault."""
+    file = read_toml(path)
+    try:
+        return parse(file.table)
+    except SchemaError as error:
+        raise TomlFileError(file.placed(error.faults)) from None
+
+
+def load_campaign(path: Path, schema: Schema | None = None) -> CampaignFile:
+    """The campaign in the TOML file at `path`, checked against `schema` if given. Raises TomlFileError with every fault."""
+    file = read_toml(path)
+    try:
+        return CampaignFile(compile_campaign(file.table, schema), file)
+    except CampaignError as error:
+        raise TomlFileError(file.placed(error.faults)) from None
+
+
+def read_toml(path: Path) -> TomlFile:
+    """The TOML file at `path`, in UTF-8, with or without a byte order mark. Raises TomlFileError with the cause."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise TomlFileError(f"{path} cannot be read ({error.strerror})") from None
+    if len(content) > BYTES_MAX:
+        raise TomlFileError(f"{path} is over {BYTES_MAX} bytes, too large for a file of settings")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TomlFileError(f"{path}:{line}: a character is not UTF-8 (byte {content[error.start]:#04x}); save the file as UTF-8") from None
+    try:
+        return TomlFile(path, tomllib.loads(text), text.splitlines())
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        hint = "; TOML, not JSON, is expected" if text.lstrip().startswith("{") else ""
+        raise TomlFileError(f"{path}: not valid TOML: {error}{hint}") from None

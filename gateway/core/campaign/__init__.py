@@ -1,0 +1,1 @@
+"""Campaign files: form, units, and the checks that turn a file into the `Campaign` of a bundle."""

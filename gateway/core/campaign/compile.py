@@ -1,0 +1,184 @@
+"""A campaign file -> the `Campaign` of a bundle, with instants in milliseconds and amounts in minor units of the currency.
+
+Every fault is reported with its path in the file, not only the first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from gateway.core import limits
+from gateway.core.attributes.convert import Fault, convert
+from gateway.core.attributes.schema import Schema
+from gateway.core.campaign import units
+from gateway.core.campaign.form import CampaignForm, OfferForm, PolicyForm, SignOffForm
+from gateway.core.campaign.wording import pressure
+from gateway.core.nearest import nearest
+from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Offer, Policy, SignOff
+from gateway.core.toml_lines import Path
+
+T = TypeVar("T")
+
+
+class CampaignError(ValueError):
+    """The campaign cannot be used; `faults` has all, the text one line for each."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+def compile_campaign(table: Mapping[str, Any], schema: Schema | None = None) -> Campaign:
+    """The campaign in a decoded TOML file, checked against `schema` if given. Raises CampaignError with every fault."""
+    faults: list[Fault] = []
+    form = convert(CampaignForm, _dates_as_text(table), (), faults)
+    if form is None:
+        raise CampaignError(faults)
+    numbers = _Numbers(form, faults)
+    offers = tuple(_offer(one, ("offers", at), numbers) for at, one in enumerate(form.offers))
+    policy = _policy(form.policy, numbers)
+    faults += _repeated(form)
+    faults += [fault for at, one in enumerate(form.offers) for fault in _wording(one, ("offers", at))]
+    faults += _unapproved(form.sign_off) if form.sign_off else []
+    faults += _undeclared(form, schema) if schema else []
+    if faults:
+        raise CampaignError(faults)
+    return Campaign(offers, policy, _sign_off(form.sign_off))
+
+
+class _Numbers:
+    """Texts of one form as numbers. A text with an impossible value appends a fault; its number is then of no use."""
+
+    def __init__(self, form: CampaignForm, faults: list[Fault]) -> None:
+        self._faults = faults
+        self._currency = form.currency
+        self._timezone = self._checked(("timezone",), lambda: _timezone(form.timezone), ZoneInfo("UTC"))
+
+    def money(self, text: str, path: Path) -> int:
+        """An amount in minor units."""
+        return self._checked(path, lambda: units.minor_units(text, self._currency), 0)
+
+    def span(self, starts: str, ends: str, path: Path) -> tuple[int, int]:
+        """Two instants in ms, the first before the second."""
+        starts_ms = self._checked((*path, "starts"), lambda: units.instant_ms(starts, self._timezone), 0)
+        ends_ms = self._checked((*path, "ends"), lambda: units.instant_ms(ends, self._timezone, end=True), starts_ms + 1)
+        if ends_ms <= starts_ms:
+            self._faults.append(Fault((*path, "ends"), f"{ends!r} is not after the start, {starts!r}"))
+        return starts_ms, ends_ms
+
+    def duration(self, text: str, path: Path, *, least_s: int, most_s: int) -> int:
+        """A duration in seconds, from `least_s` to `most_s`."""
+        found = units.seconds(text)
+        if not least_s <= found <= most_s:
+            self._faults.append(Fault(path, f"{text!r} is {found} s; from {least_s} to {most_s} s are possible"))
+        return found
+
+    def _checked(self, path: Path, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except ValueError as error:
+            self._faults.append(Fault(path, str(error)))
+            return otherwise
+
+
+def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
+    starts_ms, ends_ms = numbers.span(form.starts, form.ends, path)
+    return Offer(
+        id=form.id,
+        category=form.category,
+        zones=form.zones,
+        shop=form.shop,
+        value_minor=numbers.money(form.margin, (*path, "margin")),
+        starts_ms=starts_ms,
+        ends_ms=ends_ms,
+        expiry_hours=numbers.duration(form.valid, (*path, "valid"), least_s=1, most_s=VALID_HOURS_MAX * 3_600) / 3_600,
+        title=form.title,
+        body=form.body,
+        occasions=form.occasions,
+        per_person_day_max=form.per_person_day_max,
+        price_minor=None if form.price is None else numbers.money(form.price, (*path, "price")),
+        discount=form.discount,
+        tags=form.tags,
+    )
+
+
+def _policy(form: PolicyForm, numbers: _Numbers) -> Policy:
+    quiet_from, quiet_until = form.quiet_hours
+    expiry_s_max = limits.TRIGGER_EXPIRY_MS_MAX // 1_000
+    return Policy(
+        per_person_day_max=form.per_person_day_max,
+        gap_s_min=numbers.duration(form.gap, ("policy", "gap"), least_s=0, most_s=GAP_S_MAX),
+        quiet_from=units.minute_of_day(quiet_from),
+        quiet_until=units.minute_of_day(quiet_until),
+        contact_cost_minor=float(numbers.money(form.contact_cost, ("policy", "contact_cost"))),
+        propensity_min=form.propensity_min,
+        trigger_expiry_s=numbers.duration(form.trigger_expiry, ("policy", "trigger_expiry"), least_s=1, most_s=expiry_s_max),
+    )
+
+
+def _sign_off(form: SignOffForm | None) -> SignOff | None:
+    if form is None:
+        return None
+    return SignOff(form.approver, form.may_offend, form.may_harm, form.uses_misfortune, form.second_approver)
+
+
+def _timezone(name: str) -> ZoneInfo:
+    """Raises ValueError, with the nearest name, for an unknown time zone."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"unknown time zone {name!r}{nearest(name, sorted(available_timezones()))}") from None
+
+
+def _dates_as_text(value: Any) -> Any:
+    """The table with TOML's own dates and times as text, because both spellings are allowed, with and without quotation marks."""
+    if isinstance(value, Mapping):
+        return {key: _dates_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dates_as_text(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _repeated(form: CampaignForm) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for at, offer in enumerate(form.offers):
+        if first.setdefault(offer.id, at) != at:
+            yield Fault(("offers", at, "id"), f"{offer.id!r} is also the id of offers[{first[offer.id]}]")
+        for field in ("zones", "occasions", "tags"):
+            twice = [name for name, count in Counter(getattr(offer, field)).items() if count > 1]
+            if twice:
+                yield Fault(("offers", at, field), f"{twice[0]!r} is listed twice")
+
+
+def _wording(form: OfferForm, path: Path) -> Iterator[Fault]:
+    for field in ("title", "body"):
+        found = pressure(getattr(form, field))
+        if found is None:
+            continue
+        if found.kind == "confirm-shaming":
+            yield Fault((*path, field), f"{found.phrase!r} is confirm-shaming: a refusal must not be worded as a fault of the person")
+        elif not form.urgency_reason.strip():
+            text = f"{found.phrase!r} is a wording of {found.kind}: word it without pressure, or state the fact behind it in urgency_reason"
+            yield Fault((*path, field), text)
+
+
+def _unapproved(form: SignOffForm) -> Iterator[Fault]:
+    if not (form.may_offend or form.may_harm or form.uses_misfortune):
+        return
+    if not form.second_approver.strip():
+        yield Fault(("sign_off", "second_approver"), "a question of the sign-off is answered with yes: name a second approver")
+    elif form.second_approver.strip().casefold() == form.approver.strip().casefold():
+        yield Fault(("sign_off", "second_approver"), f"{form.second_approver!r} is the approver; the second approver is another person")
+
+
+def _undeclared(form: CampaignForm, schema: Schema) -> Iterator[Fault]:
+    if form.currency != schema.currency:
+        yield Fault(("currency",), f"{form.currency!r} is not the currency of the schema, {schema.currency}")
+    for at, offer in enumerate(form.offers):
+        if offer.category not in schema.categories:
+            text = f"{offer.category!r} is no category of the schema{nearest(offer.category, schema.categories)}"
+            yield Fault(("offers", at, "category"), text)

@@ -1,0 +1,85 @@
+"""A campaign as it is written by hand: a TOML file with dates, times of day, durations and money as text.
+
+`compile.py` reads these types; deploy/campaign.schema.json (JSON Schema, for completion in editors) and the reference in
+gateway/README.md are generated from the types.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gateway.core import limits
+from gateway.core.ids import Id
+from gateway.core.types import Occasion
+
+Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
+Money = Annotated[str, Meta(pattern=r"\A[0-9]{1,8}(\.[0-9]{1,3})? [A-Z]{3}\Z", description='an amount, such as "1.90 EUR"')]
+Duration = Annotated[str, Meta(pattern=r"\A[0-9]{1,6} (s|min|h|d)\Z", description='a duration, such as "10 min", "2 h" or "3 d"')]
+TimeOfDay = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z", description='a local time of day, such as "22:00"')]
+Day = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?\Z",
+        description='a day, or a local date and time, such as "2026-09-01" or "2026-09-01T10:00"',
+    ),
+]
+Cap = Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)]
+Name = Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One offer, proposed in any of `zones` and redeemed in the zone `shop`."""
+
+    id: Id
+    category: Annotated[str, Meta(min_length=1, max_length=64, description="one of the categories of the schema")]
+    title: Name
+    zones: Annotated[tuple[Id, ...], Meta(min_length=1, description="zones in which it can be proposed")]
+    shop: Annotated[Id, Meta(description="zone in which it is redeemed")]
+    margin: Annotated[Money, Meta(description="expected margin of an accepted offer")]
+    starts: Day
+    ends: Annotated[Day, Meta(description="the last day, included; with a time, the end itself")]
+    valid: Annotated[Duration, Meta(description="time in which an accepted offer is redeemed")]
+    body: Annotated[str, Meta(max_length=240)] = ""
+    occasions: Annotated[tuple[Occasion, ...], Meta(min_length=1, description="occasions at which it can be proposed")] = ("entered",)
+    per_person_day_max: Annotated[Cap, Meta(description="proposals of it to one person on one local day; 0 is none")] = 1
+    price: Money | None = None
+    discount: Annotated[float, Meta(ge=0, le=1, description="share of the price")] | None = None
+    tags: Annotated[tuple[Id, ...], Meta(max_length=limits.VALUES_MAX)] = ()
+    urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
+
+
+class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Contact policy for all offers together. A cap of 0 allows no offer; a cap that is left out has its default."""
+
+    contact_cost: Annotated[Money, Meta(description="cost of contacting a person: an offer needs a higher expected margin")]
+    per_person_day_max: Annotated[Cap, Meta(description="offers to one person on one local day; 0 is none")] = 4
+    gap: Annotated[Duration, Meta(description="least time between two offers to one person")] = "10 min"
+    quiet_hours: Annotated[tuple[TimeOfDay, TimeOfDay], Meta(description="from and until; two equal times are no quiet hours")] = (
+        "22:00",
+        "07:00",
+    )
+    propensity_min: Annotated[float, Meta(ge=0, le=1, description="least probability of acceptance of an offer that is sent")] = 0.1
+    trigger_expiry: Annotated[Duration, Meta(description="time after which an undelivered offer is dropped")] = "2 min"
+
+
+class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The approval. The three questions have no default answer; each yes needs a second approver."""
+
+    approver: Name
+    may_offend: Annotated[bool, Meta(description="can the campaign offend a group of people?")]
+    may_harm: Annotated[bool, Meta(description="can it do physical, mental or financial harm?")]
+    uses_misfortune: Annotated[bool, Meta(description="does it use a death, an injury or a disaster?")]
+    second_approver: Annotated[str, Meta(max_length=80)] = ""
+
+
+class CampaignForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A campaign file. Dates and times of day are local to `timezone`. Without `sign_off` it is a draft, which cannot be signed."""
+
+    timezone: Annotated[str, Meta(description="name of a time zone, such as Europe/Berlin")]
+    currency: Currency
+    policy: PolicyForm
+    offers: Annotated[tuple[OfferForm, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
+    sign_off: SignOffForm | None = None

@@ -1,0 +1,235 @@
+"""Campaign files: known answers of the units, each fault by its path, and offers that can never be sent."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from gateway.adapters.bundle import campaign_bytes, open_bundle, parse_campaign, read_public_keys
+from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schema
+from gateway.core.campaign import units
+from gateway.core.campaign.compile import CampaignError, compile_campaign
+from gateway.core.campaign.never import never_sent
+from gateway.core.campaign.wording import pressure
+
+DEMO = Path(__file__).parents[2] / "deploy" / "demo"
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW_MS = 1_798_761_600_000  # 2027-01-01
+TABLE: dict[str, Any] = tomllib.loads("""
+timezone = "Europe/Berlin"
+currency = "EUR"
+
+[policy]
+contact_cost = "0.20 EUR"
+quiet_hours = ["21:30", "08:00"]
+gap = "2 h"
+
+[sign_off]
+approver = "marketing"
+may_offend = false
+may_harm = false
+uses_misfortune = false
+
+[[offers]]
+id = "tea"
+category = "tea"
+title = "A pot of tea"
+zones = ["garden"]
+shop = "garden"
+margin = "1.90 EUR"
+starts = 2027-03-01
+ends = "2027-03-28"
+valid = "2 h"
+""")
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    table = copy.deepcopy(TABLE)
+    change(table)
+    return table
+
+
+def offer(**fields: object) -> dict[str, Any]:
+    return changed(lambda table: table["offers"][0].update(fields))
+
+
+def test_a_campaign_file_is_compiled() -> None:
+    campaign = compile_campaign(TABLE)
+    (tea,) = campaign.offers
+    assert (tea.value_minor, tea.expiry_hours, tea.per_person_day_max) == (190, 2.0, 1)
+    assert datetime.fromtimestamp(tea.starts_ms / 1_000, BERLIN).isoformat() == "2027-03-01T00:00:00+01:00"
+    # The last day is included, and the clock goes forward on it: 28 March 2027 has 23 hours.
+    assert datetime.fromtimestamp(tea.ends_ms / 1_000, UTC).isoformat() == "2027-03-28T22:00:00+00:00"
+    policy = campaign.policy
+    assert (policy.contact_cost_minor, policy.quiet_from, policy.quiet_until, policy.gap_s_min) == (20.0, 1_290, 480, 7_200)
+    assert (policy.per_person_day_max, policy.trigger_expiry_s) == (4, 120)
+    assert parse_campaign(campaign_bytes(campaign)) == campaign
+
+
+def test_the_bundle_of_the_demonstration_holds_its_campaign_file() -> None:
+    bundle = open_bundle(DEMO / "street.bundle", read_public_keys(DEMO / "bundle.pub"), None)
+    assert load_campaign(DEMO / "campaign.toml", load_schema(DEMO / "schema.toml")).campaign == bundle.campaign
+
+
+@pytest.mark.parametrize(
+    ("money", "currency", "minor"),
+    [("1.90 EUR", "EUR", 190), ("1.9 EUR", "EUR", 190), ("0 EUR", "EUR", 0), ("250 JPY", "JPY", 250), ("1.234 KWD", "KWD", 1_234)],
+)
+def test_money_in_minor_units(money: str, currency: str, minor: int) -> None:
+    assert units.minor_units(money, currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("money", "currency", "why"), [("1.90 USD", "EUR", "not in EUR"), ("1.999 EUR", "EUR", "3 digits"), ("0.5 JPY", "JPY", "JPY has 0")]
+)
+def test_impossible_money_is_refused(money: str, currency: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        units.minor_units(money, currency)
+
+
+@pytest.mark.parametrize(
+    ("day", "end", "utc"),
+    [
+        ("2027-01-31", False, "2027-01-30T23:00:00+00:00"),
+        ("2027-01-31", True, "2027-01-31T23:00:00+00:00"),
+        ("2027-01-31T10:30", True, "2027-01-31T09:30:00+00:00"),
+        ("2027-10-31", True, "2027-10-31T23:00:00+00:00"),  # 25 hours long
+        ("2028-02-29", False, "2028-02-28T23:00:00+00:00"),
+    ],
+)
+def test_instants_of_local_days(day: str, end: bool, utc: str) -> None:  # noqa: FBT001
+    assert datetime.fromtimestamp(units.instant_ms(day, BERLIN, end=end) / 1_000, UTC).isoformat() == utc
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "why"),
+    [
+        (changed(lambda table: table.update(timezone="Europe/Berln")), "timezone", "did you mean 'Europe/Berlin'?"),
+        (changed(lambda table: table.pop("currency")), "currency", "required"),
+        (changed(lambda table: table["policy"].update(gap="10 minutes")), "policy.gap", "is not a duration, such as"),
+        (changed(lambda table: table["policy"].update(gap="2 d")), "policy.gap", "from 0 to 86400 s"),
+        (changed(lambda table: table["policy"].update(gapp="2 h")), "policy.gapp", "did you mean 'gap'?"),
+        (changed(lambda table: table["policy"].update(quiet_hours=["24:00", "07:00"])), "policy.quiet_hours", "is not a local time of day"),
+        (changed(lambda table: table["policy"].update(quiet_hours=["22:00"])), "policy.quiet_hours", "length 2"),
+        (changed(lambda table: table["policy"].update(per_person_day_max=-1)), "policy.per_person_day_max", ">= 0"),
+        (changed(lambda table: table["policy"].update(trigger_expiry="0 s")), "policy.trigger_expiry", "from 1 to 3600 s"),
+        (changed(lambda table: table["policy"].update(contact_cost="0.20 USD")), "policy.contact_cost", "not in EUR"),
+        (changed(lambda table: table["sign_off"].pop("may_harm")), "sign_off.may_harm", "required"),
+        (changed(lambda table: table["sign_off"].update(may_harm=True)), "sign_off.second_approver", "name a second approver"),
+        (
+            changed(lambda table: table["sign_off"].update(may_harm=True, second_approver="Marketing ")),
+            "sign_off.second_approver",
+            "another person",
+        ),
+        (changed(lambda table: table["offers"].append(TABLE["offers"][0])), "offers[1].id", "also the id of offers[0]"),
+        (changed(lambda table: table.update(offers=[])), "offers", "length >= 1"),
+        (offer(starts="2027-03-29"), "offers[0].ends", "not after the start"),
+        (offer(ends="2027-02-30"), "offers[0].ends", "no date of the calendar"),
+        (offer(starts="1.3.2027"), "offers[0].starts", "is not a day, or a local date and time, such as"),
+        (offer(valid="32 d"), "offers[0].valid", "from 1 to"),
+        (offer(margin="1,90 EUR"), "offers[0].margin", "is not an amount, such as"),
+        (offer(occasions=["enterd"]), "offers[0].occasions", "did you mean 'entered'?"),
+        (offer(zones=["garden", "garden"]), "offers[0].zones", "listed twice"),
+        (offer(zones=[]), "offers[0].zones", "length >= 1"),
+        (offer(body="Only 3 left!"), "offers[0].body", "scarcity"),
+        (offer(body="No thanks, I don't like saving"), "offers[0].body", "confirm-shaming"),
+    ],
+)
+def test_each_fault_has_its_path_and_cause(table: dict[str, Any], path: str, why: str) -> None:
+    with pytest.raises(CampaignError) as refused:
+        compile_campaign(table)
+    (fault,) = map(str, refused.value.faults)
+    assert fault.startswith(f"{path}: ")
+    assert why in fault
+
+
+def test_faults_of_one_file_are_reported_together() -> None:
+    table = offer(margin="1.90 USD", ends="2027-02-30")
+    table["policy"]["gap"] = "3 d"
+    with pytest.raises(CampaignError) as refused:
+        compile_campaign(table)
+    assert [str(fault).partition(":")[0] for fault in refused.value.faults] == ["offers[0].ends", "offers[0].margin", "policy.gap"]
+
+
+def test_a_zero_cap_is_not_an_absent_cap() -> None:
+    assert compile_campaign(TABLE).policy.per_person_day_max == 4
+    none = compile_campaign(changed(lambda table: table["policy"].update(per_person_day_max=0)))
+    assert none.policy.per_person_day_max == 0
+
+
+def test_categories_and_currency_are_those_of_the_schema() -> None:
+    schema = load_schema(DEMO / "schema.toml")
+    with pytest.raises(CampaignError, match="no category of the schema"):
+        compile_campaign(TABLE, schema)
+    other = msgspec.structs.replace(schema, currency="USD", categories=("tea",))
+    with pytest.raises(CampaignError, match="not the currency of the schema, USD"):
+        compile_campaign(TABLE, other)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Hurry, the sale ends today", "urgency"),
+        ("Letzte Chance!", "urgency"),
+        ("Nur noch 2 Plätze", "scarcity"),
+        ("While stocks last", "scarcity"),
+        ("Nein danke, ich zahle lieber mehr", "confirm-shaming"),
+        ("Two hours at the cafe, then it is over", None),
+        ("Thursday hurrying is not our way", None),
+    ],
+)
+def test_wordings_that_put_pressure_on_a_person(text: str, kind: str | None) -> None:
+    found = pressure(text)
+    assert (found.kind if found else None) == kind
+
+
+def test_true_urgency_is_allowed_with_its_fact() -> None:
+    assert compile_campaign(offer(body="Only today", urgency_reason="the market closes on Sunday")).offers[0].body == "Only today"
+
+
+@pytest.mark.parametrize(
+    ("table", "zones", "path", "why"),
+    [
+        (offer(per_person_day_max=0), None, "offers[0].per_person_day_max", "0 allows no proposal"),
+        (offer(starts="2025-01-01", ends="2026-12-31"), None, "offers[0].ends", "it has ended"),
+        (offer(margin="0.20 EUR"), None, "offers[0].margin", "not above the contact cost, 20"),
+        (TABLE, ["gardn"], "offers[0].zones", "did you mean 'gardn'?"),
+        (changed(lambda table: table["policy"].update(per_person_day_max=0)), None, "policy.per_person_day_max", "allows no offer"),
+    ],
+)
+def test_offers_that_can_never_be_sent(table: dict[str, Any], zones: list[str] | None, path: str, why: str) -> None:
+    (fault,) = map(str, never_sent(compile_campaign(table), zones, NOW_MS))
+    assert fault.startswith(f"{path}: ")
+    assert why in fault
+
+
+def test_an_ordinary_offer_can_be_sent() -> None:
+    assert never_sent(compile_campaign(TABLE), ["garden", "gate"], NOW_MS) == []
+
+
+def test_a_file_that_is_no_toml_is_refused_with_the_cause(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    shipped = (DEMO / "campaign.toml").read_bytes()
+    for content, why in (
+        (shipped.replace(b"Cake", "Käse".encode("latin-1"), 1), r"campaign.toml:\d+: a character is not UTF-8 \(byte 0xe4\)"),
+        (b'{"offers": []}', "TOML, not JSON"),
+        (b"offers = [[[", "not valid TOML"),
+        (b"x = 1\n" * 3_000_000, "too large"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(TomlFileError, match=why):
+            load_campaign(path)
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + (DEMO / "campaign.toml").read_bytes().replace(b"\n", b"\r\n"))
+    assert load_campaign(path).campaign == load_campaign(DEMO / "campaign.toml").campaign
