@@ -6,13 +6,13 @@ as the weather, are hidden together. This explains the model, not the person.
 
 from __future__ import annotations
 
-import math
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -22,7 +22,7 @@ from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetO
 from gateway.core import limits
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.discards import Discard
-from gateway.core.policy.decision import Candidate, Decision
+from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import CHOSEN, GATES, LOWER_RANK, OUTCOMES, REASONS
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def _effects(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         if f"{bundle.manifest.name}-{bundle.manifest.version}" != decision.model:
             return []
         groups = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}).groups
-        row = _row(first)
-        hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())]).astype(np.float32)
+        row = first.row()
+        hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
         scorer, starts = load_scorer(bundle.model), range(0, len(hidden), limits.SCORE_ROWS_MAX)
         full, *without = np.concatenate([scorer.score(hidden[start : start + limits.SCORE_ROWS_MAX]) for start in starts]).tolist()
     except FAULTS:
@@ -163,11 +163,7 @@ def _effects(settings: Config, decision: Decision) -> list[tuple[str, float]]:
     return sorted(changes, key=lambda change: -abs(change[1]))[:MATTERED_MOST]
 
 
-def _row(candidate: Candidate) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([math.nan if value is None else value for value in candidate.features])
-
-
-def _without(row: np.ndarray[Any, np.dtype[np.float64]], columns: list[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _without(row: NDArray[np.float32], columns: list[int]) -> NDArray[np.float32]:
     hidden = row.copy()
     hidden[columns] = np.nan
     return hidden

@@ -245,8 +245,8 @@ class _Batch(UnitOfWork):
             return
         offer = self.site.campaign.offer(proposed.offer)
         category = purchase.category or (offer.category if offer else None)
-        amount = float(purchase.amount_minor)
-        fact = HistoryFact("purchases", self.now_ms, category, zone, self._zone_kind(zone), proposed.offer, amount=amount)
+        kind, amount = self._zone_kind(zone), purchase.amount_minor
+        fact = HistoryFact("purchases", self.now_ms, category, zone, kind, proposed.offer, amount=amount)
         self.fold_history(proposed.subject, fact)
 
     def _zone_kind(self, zone: str) -> str | None:

@@ -6,10 +6,14 @@ site's time zone. All values are checked once, when the bundle is opened.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Annotated, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from gateway.core import limits
 from gateway.core.ids import Id
@@ -72,7 +76,43 @@ class SignOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     second_approver: str = ""
 
 
-class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Gated(NamedTuple):
+    """Offers of a campaign after some gates, as positions in the campaign, rising.
+
+    `possible` are open; `closed` are at most the first CANDIDATES_KEPT_MAX of the others, each with the step of its reason in `steps`;
+    `counts` is the number of all closed offers by step.
+    """
+
+    possible: NDArray[np.intp]
+    closed: NDArray[np.intp]
+    steps: NDArray[np.intp]
+    counts: NDArray[np.intp]
+
+
+class OfferTable:
+    """The offers of a campaign as columns, in the campaign's order; `position` is that of an id.
+
+    `placed` keeps the offers after those gates that depend on zone and occasion only (`gateway.core.policy.gates`).
+    """
+
+    def __init__(self, offers: tuple[Offer, ...]) -> None:
+        """Make the columns."""
+        self.ids = tuple(offer.id for offer in offers)
+        self.position = {id_: at for at, id_ in enumerate(self.ids)}
+        self.zones = tuple(offer.zones for offer in offers)
+        self.occasions = tuple(offer.occasions for offer in offers)
+        self.starts_ms = np.array([offer.starts_ms for offer in offers], dtype=np.int64)
+        self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
+        self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)
+        self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
+        self.placed: dict[tuple[str, Occasion], Gated] = {}
+
+    def positions(self, ids: Iterable[str]) -> list[int]:
+        """The positions of those ids that the campaign has."""
+        return [self.position[id_] for id_ in ids if id_ in self.position]
+
+
+class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Offers and their contact policy; without `sign_off` it is a draft.
 
     Raises ValueError for duplicate ids, reversed dates and offers without zones.
@@ -93,6 +133,12 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"offer {offer.id!r} has no zones")
             seen.add(offer.id)
 
+    @cached_property
+    def table(self) -> OfferTable:
+        """The offers as columns."""
+        return OfferTable(self.offers)
+
     def offer(self, id_: str) -> Offer | None:
         """The offer of this id, or None."""
-        return next((offer for offer in self.offers if offer.id == id_), None)
+        position = self.table.position.get(id_)
+        return None if position is None else self.offers[position]

@@ -6,7 +6,7 @@ Built once from the config and the bundle; only the campaign is replaced while t
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -113,6 +113,12 @@ class Site(msgspec.Struct, frozen=True):
 def local(now_ms: int, timezone: ZoneInfo) -> datetime:
     """The local time at the site."""
     return datetime.fromtimestamp(now_ms / 1000, timezone)
+
+
+def local_day_ms(clock: datetime) -> tuple[int, int]:
+    """Start and end, in milliseconds, of the calendar day of a local time; the day has 23, 24 or 25 hours."""
+    start = clock.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return round(start.timestamp() * 1000), round((start + timedelta(days=1)).timestamp() * 1000)
 
 
 def distance_m(zone: Zone, latitude_deg: float, longitude_deg: float) -> float | None:

@@ -2,7 +2,8 @@
 
 One thread, processor time, so that other load on the machine counts little. A decision is `decide`: gates, values of attributes, matrix,
 ranking; the model is a constant, because its own time depends on the model (`wayside-models speed`). A third of the attributes are history
-of the person, a third readings of the place, a third fields of the offer. Each figure is from REPEATS decisions after a warm-up.
+of the person, each with a window or half-life of its own; a third readings of the place, of all quantities that there are; a third fields
+of the offer. All offers are open in the zone. Each figure is from REPEATS decisions after a warm-up.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gateway.core.attributes.schema import Schema, parse
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import DecisionRequest
+from gateway.core.quantities import QUANTITIES
 from gateway.core.site import Site
 from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, offer
 
@@ -30,6 +32,7 @@ ATTRIBUTES = (10, 100, 1_000)
 OFFERS = (1, 50, 500, 2_500, 10_000)
 REPEATS = 200
 SECONDS_MAX = 4.0
+MEASURED = tuple(QUANTITIES)
 FOLDS = ("count", "sum", "mean", "recency", "share")
 
 
@@ -72,10 +75,10 @@ def _attribute(number: int) -> dict[str, Any]:
         fold = FOLDS[number // 3 % len(FOLDS)]
         source: dict[str, Any] = {"of": "purchases", "fold": fold}
         if fold != "recency":
-            source |= {"within_days": 30} if number % 2 else {"half_life_days": 14.0}
+            source |= {"within_days": 10 + number % 41} if number % 2 else {"half_life_days": 14.0 + number}
         return base | {"about": "person", "purposes": ["offers"], "history": source}
     if number % 3 == 1:
-        return base | {"about": "place", "reading": {"quantity": "temperature"}}
+        return base | {"about": "place", "reading": {"quantity": MEASURED[number // 3 % len(MEASURED)]}}
     return base | {"about": "offer", "offer": {"field": ("value", "expiry_hours", "hours_left")[number // 3 % 3]}}
 
 
@@ -91,7 +94,7 @@ def person(here: Site) -> SubjectContext:
     history: Any = {}
     for day in range(365, 0, -1):
         at_ms = NOON_MS - day * DAY_MS
-        for fact in (HistoryFact("visits", at_ms, zone="cafe"), HistoryFact("purchases", at_ms, "bar", amount=float(day))):
+        for fact in (HistoryFact("visits", at_ms, zone="cafe"), HistoryFact("purchases", at_ms, "bar", amount=day)):
             history = here.plan.history.fold(history, EVERYTHING, fact, at_ms)
     return SubjectContext("s", "d", EVERYTHING, "b", 1, 1, NOON_MS, history=history)
 
@@ -100,7 +103,7 @@ def cost(attributes: int, offers: int) -> Cost:
     """The cost of one decision."""
     here = site(attributes, offers)
     request = DecisionRequest(person(here), "cafe", "entered", NOON_MS, here)
-    place, scorer = ZoneContext({"temperature": (12.0, NOON_MS)}), ConstantScorer()
+    place, scorer = ZoneContext(dict.fromkeys(MEASURED, (12.0, NOON_MS))), ConstantScorer()
     decide(request, place, scorer, "warm")
     times: list[float] = []
     started = time.perf_counter()

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gateway.core import context as contexts
+from gateway.core.attributes.history import Stated
+from gateway.core.attributes.schema import parse
 from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
 from gateway.core.policy.choose import Scorer, decide, read_request
 from gateway.core.policy.decision import Decision
-from gateway.core.policy.gates import REASONS, DecisionRequest
+from gateway.core.policy.gates import REASONS, DecisionRequest, Prepared
 from gateway.core.types import Occasion
 from tests.kit.attributes import COLUMNS, KINDS
 from tests.kit.testbed import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
@@ -134,9 +136,8 @@ def test_without_a_model_there_is_silence() -> None:
 def test_what_the_model_saw_is_written_down() -> None:
     scorer = TableScorer()
     made = decided(campaign(), scorer)
-    (row,) = scorer.asked[0].tolist()
-    assert made.candidates[0].features == tuple(None if math.isnan(value) else value for value in row)
-    assert None in made.candidates[0].features, "the weather is not known on this street"
+    assert made.candidates[0].row().tobytes() == scorer.asked[0].tobytes()
+    assert np.isnan(made.candidates[0].row()).any(), "the weather is not known on this street"
     assert made.model == "table-1"
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Decision) == made
 
@@ -147,7 +148,7 @@ def test_what_the_model_saw_is_written_down() -> None:
 def row(request: DecisionRequest, here: ZoneContext | None = None, offer_at: int = 0) -> dict[str, float]:
     """Column -> value of one offer of the campaign."""
     plan = request.site.plan
-    return dict(zip(COLUMNS, plan.matrix(read_request(request, here or ZoneContext()), [offer_at])[0].tolist(), strict=True))
+    return dict(zip(COLUMNS, plan.matrix(read_request(Prepared(request), here or ZoneContext()), [offer_at])[0].tolist(), strict=True))
 
 
 def test_the_row_is_read_from_the_context() -> None:
@@ -170,6 +171,35 @@ def test_the_row_is_read_from_the_context() -> None:
 )
 def test_in_a_transit_hall_people_are_bound_somewhere(zone: str, hour: int, heading: str) -> None:
     assert row(at(campaign(), zone, now_ms=berlin_ms(2026, 6, 10, hour)))[f"heading_{heading}"] == 1.0
+
+
+def one_column(declared: dict[str, Any], here: ZoneContext | None = None, **told: Stated) -> float:
+    """The value of the only column of a model, for OFFERS[0] and a person with these stated values."""
+    schema = parse({"categories": ["coffee_house", "bar"], "zone_kinds": KINDS, "currency": "EUR", "attributes": [declared]})
+    site = make_site(schema=schema, columns=schema.columns)
+    person = msgspec.structs.replace(PERSON, told=told)
+    prepared = Prepared(DecisionRequest(person, "cafe", "entered", NOON_MS, site))
+    return float(site.plan.matrix(read_request(prepared, here or ZoneContext()), [0])[0, 0])
+
+
+def test_the_time_left_is_clipped_like_every_number() -> None:
+    left = {"name": "left", "about": "offer", "dtype": "number", "unit": "h", "offer": {"field": "hours_left"}}
+    assert one_column(left) > 1_000.0
+    assert one_column(left | {"high": 48.0}) == 48.0
+
+
+def test_zero_has_no_sign() -> None:
+    """SQLite stores -0.0 as 0, so a replayed row would differ from the scored one."""
+    person = {"name": "a", "about": "person", "dtype": "number", "unit": "1", "purposes": ["offers"], "told": {}}
+    place = {"name": "a", "about": "place", "dtype": "number", "unit": "Cel", "reading": {"quantity": "temperature"}}
+    assert math.copysign(1.0, one_column(person, a=-0.0)) == 1.0
+    assert math.copysign(1.0, one_column(place, ZoneContext({"temperature": (-0.0, NOON_MS)}))) == 1.0
+    assert math.copysign(1.0, one_column(person, a=-1e-60)) == 1.0, "too small for float32"
+
+
+def test_a_number_beyond_float32_is_the_largest_float32() -> None:
+    person = {"name": "a", "about": "person", "dtype": "number", "unit": "1", "purposes": ["offers"], "told": {}}
+    assert one_column(person, a=1e300) == float(np.finfo(np.float32).max)
 
 
 def test_the_way_to_an_unknown_shop_is_unknown() -> None:

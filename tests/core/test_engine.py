@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.context import READING_MS_MAX
+from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
 from gateway.core.privacy import CounterKey
 from gateway.core.records import CellCount, GatewayHealth
 from gateway.core.state import Changes
 from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
-from tests.kit.attributes import COLUMNS
+from tests.kit.attributes import COLUMNS, person_values
 from tests.kit.testbed import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
@@ -25,6 +27,13 @@ def enter(gateway: Gateway, phone: Phone, anchor: str = "scan-cafe") -> Changes:
     gateway.apply(phone.near(anchor))
     gateway.clock.advance(1000)
     return gateway.apply(phone.near(anchor))
+
+
+def known(decision: Decision) -> dict[str, float | None]:
+    """Column -> value of the first candidate, None where unknown."""
+    return {
+        column: None if math.isnan(value) else value for column, value in zip(COLUMNS, decision.candidates[0].row().tolist(), strict=True)
+    }
 
 
 def offered(gateway: Gateway, phone: Phone) -> str:
@@ -159,7 +168,7 @@ def test_a_stay_counts_as_a_visit_and_a_walk_past_does_not(gateway: Gateway) -> 
     gateway.restart()
     context = gateway.store.context(subject)
     assert context is not None
-    values = gateway.site.plan.history.read(context.history, context.purposes, gateway.clock.now_ms())
+    values = person_values(gateway.site.plan.history, context.history, context.purposes, gateway.clock.now_ms())
     assert values["visits_coffee_house"] == pytest.approx(1.0, abs=1e-4)
 
 
@@ -275,14 +284,14 @@ def test_the_model_hears_of_the_weather_here_and_else_of_the_sites(gateway: Gate
     gateway.apply(Reading("sensor-cafe", "temperature", 21.0), Count("sensor-cafe", "people", 7))
     gateway.apply((first := Phone()).consent())
     (decision,) = enter(gateway, first).decisions.made
-    features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
+    features = known(decision)
     assert (features["temperature"], features["weather_rainy"]) == (21.0, 1.0)
 
     gateway.clock.advance(READING_MS_MAX)
     gateway.apply(Reading("weather-1", "temperature", 5.0))
     gateway.apply((second := Phone("phone-0002")).consent())
     (decision,) = enter(gateway, second).decisions.made
-    features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
+    features = known(decision)
     assert (features["temperature"], features["weather_rainy"]) == (5.0, None), "the cafe's sensor has been silent for too long"
 
 
@@ -295,7 +304,7 @@ def test_the_model_hears_of_noise_air_and_crowd(gateway: Gateway) -> None:
     gateway.clock.advance(60_000)
     gateway.apply((phone := Phone()).consent())
     (decision,) = enter(gateway, phone).decisions.made
-    features = dict(zip(COLUMNS, decision.candidates[0].features, strict=True))
+    features = known(decision)
     assert (features["noise"], features["air"]) == (71.0, 8.0)
     assert features["crowd"] == pytest.approx(720.0)
     assert features["context_age"] == pytest.approx(1.0, abs=0.1)

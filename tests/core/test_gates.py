@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 import pytest
 
 from gateway.core import context as contexts
@@ -23,12 +26,14 @@ from gateway.core.policy.gates import (
     Gate,
     OfferGate,
     Outcome,
+    Prepared,
     Reason,
-    closed_to,
-    closed_to_all,
+    gated,
     is_quiet,
     meanings,
 )
+from gateway.core.policy.gates import closed_to_all as first_closed
+from gateway.core.site import local, local_day_ms
 from gateway.core.types import AnswerKind, Occasion, Purpose
 from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
@@ -57,6 +62,27 @@ def request(
 
 def had(count: int, at_ms: int = NOON_MS - HOUR_MS, offer_id: str = "flat-white") -> SubjectContext:
     return person(*[(offer_id, at_ms, None)] * count)
+
+
+def closed_to_all(asked: DecisionRequest) -> Reason | None:
+    return first_closed(Prepared(asked))
+
+
+def closed_to(one: Offer, asked: DecisionRequest) -> Reason | None:
+    """The reason of the first gate that closes to an offer, as the only one of its campaign."""
+    return first_step(Prepared(request_with(asked, one)))
+
+
+def first_step(prepared: Prepared) -> Reason | None:
+    """The reason for which the first offer is closed, or None."""
+    steps = gated(prepared).steps
+    return list(REASONS)[steps[0]] if len(steps) else None
+
+
+def request_with(asked: DecisionRequest, *offers: Offer) -> DecisionRequest:
+    """The same request under a campaign of these offers."""
+    site = msgspec.structs.replace(asked.site, campaign=Campaign(offers, asked.site.campaign.policy))
+    return msgspec.structs.replace(asked, site=site)
 
 
 # --- closed to all ---------------------------------------------------------------------------------------
@@ -160,6 +186,21 @@ def test_a_day_is_as_long_as_the_calendar_says(day: tuple[int, int, int], hours:
     assert closed_to_all(request(first, last_ms + 1, per_person_day_max=1)) is None
 
 
+@pytest.mark.parametrize(
+    "name", ["Europe/Berlin", "America/New_York", "Asia/Beirut", "America/Havana", "Pacific/Apia", "Australia/Lord_Howe"]
+)
+def test_a_day_begins_and_ends_where_its_date_does(name: str) -> None:
+    """Every half hour of 2011, with clocks that change at midnight and a day that Samoa left out."""
+    timezone = ZoneInfo(name)
+    start_ms = round(datetime(2011, 1, 1, tzinfo=timezone).timestamp() * 1000)
+    dates = [local(start_ms + at * HOUR_MS // 2, timezone).date() for at in range(366 * 48)]
+    edges = [at for at in range(1, len(dates)) if dates[at] != dates[at - 1]]
+    for first, after in itertools.pairwise(edges):
+        bounds = start_ms + first * HOUR_MS // 2, start_ms + after * HOUR_MS // 2
+        for now_ms in (bounds[0], sum(bounds) // 2, bounds[1] - 1):
+            assert local_day_ms(local(now_ms, timezone)) == bounds, dates[first]
+
+
 def test_the_hour_that_comes_twice() -> None:
     first_ms, second_ms = berlin_ms(2026, 10, 25, 2, 30), berlin_ms(2026, 10, 25, 2, 30, fold=1)
     assert second_ms - first_ms == HOUR_MS
@@ -237,8 +278,9 @@ def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
 # --- every row -------------------------------------------------------------------------------------------
 
 
-def closing(gate: Gate | OfferGate, asked: DecisionRequest, one: Offer) -> bool:
-    return gate.closes(asked) if isinstance(gate, Gate) else gate.closes(asked, one)
+def closing(gate: Gate | OfferGate, prepared: Prepared) -> bool:
+    """Whether a gate closes to the first offer."""
+    return gate.closes(prepared) if isinstance(gate, Gate) else bool(gate.closes(prepared, np.zeros(1, dtype=np.intp))[0])
 
 
 OFTEN = offer(per_person_day_max=60)
@@ -260,15 +302,9 @@ CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.reason)
 def test_each_gate_closes_by_itself(gate: Gate | OfferGate) -> None:
     asked, one = CLOSED[gate.reason]
-    assert [row.reason for row in GATES if closing(row, asked, one)] == [gate.reason]
+    assert [row.reason for row in GATES if closing(row, Prepared(request_with(asked, one)))] == [gate.reason]
     made = decide(request_with(asked, one), ZoneContext(), TableScorer(), "gw-t.1")
     assert (made.offer, made.reason, [candidate.reason for candidate in made.candidates]) == (None, gate.reason, [gate.reason])
-
-
-def request_with(asked: DecisionRequest, *offers: Offer) -> DecisionRequest:
-    """The same request under a campaign of these offers."""
-    site = msgspec.structs.replace(asked.site, campaign=Campaign(offers, asked.site.campaign.policy))
-    return msgspec.structs.replace(asked, site=site)
 
 
 def test_gates_are_checked_in_the_order_of_their_rows() -> None:
@@ -281,8 +317,9 @@ def test_gates_are_checked_in_the_order_of_their_rows() -> None:
     together: set[tuple[Reason, Reason]] = set()
     for subject, site, place, one in itertools.product(subjects, sites, places, offers):
         mixed = DecisionRequest(subject, *place, site)
-        closed = [gate.reason for gate in GATES if closing(gate, mixed, one)]
-        assert (closed_to_all(mixed) or closed_to(one, mixed)) == next(iter(closed), None)
+        prepared = Prepared(request_with(mixed, one))
+        closed = [gate.reason for gate in GATES if closing(gate, prepared)]
+        assert (first_closed(prepared) or first_step(prepared)) == next(iter(closed), None)
         together.update(itertools.combinations(closed, 2))
     rows = [gate.reason for gate in GATES]
     assert {first for first, _ in together} == set(rows[:-1]), "a gate that never closes together with a later one"

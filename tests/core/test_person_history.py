@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.attributes.read import ColumnsError, ReadPlan
+from gateway.core.attributes.schema import parse
 from gateway.core.types import Purpose
-from tests.kit.attributes import COLUMNS, RICH, RICH_COLUMNS, SCHEMA
-from tests.kit.testbed import EVERYTHING, NOON_MS, Gateway, Phone, make_site
+from tests.kit.attributes import COLUMNS, RICH, RICH_COLUMNS, SCHEMA, person, person_values
+from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, Gateway, Phone, make_site
 
 VISIT = HistoryFact("visits", NOON_MS, zone="cafe", zone_kind="coffee_house")
 CONTACT = HistoryFact("contacts", NOON_MS, "bar", "bar", "bar", "happy-hour", "entered")
@@ -56,7 +58,8 @@ def test_an_attribute_whose_purposes_are_not_granted_does_not_exist() -> None:
     assert "contacts_day" in kept(plan)
     assert "contacts_day" not in kept(plan, WITHOUT_LEARNING)
     history = plan.fold({}, EVERYTHING, CONTACT, NOON_MS)
-    assert "contacts_day" not in plan.read(history, WITHOUT_LEARNING, NOON_MS)
+    assert person_values(plan, history, EVERYTHING, NOON_MS)["contacts_day"] == 1.0
+    assert person_values(plan, history, WITHOUT_LEARNING, NOON_MS)["contacts_day"] is None
     assert not any(key.startswith("contacts_day") for key in plan.renewed(history, WITHOUT_LEARNING, {}, NOON_MS)), (
         "dropped with the consent"
     )
@@ -89,14 +92,25 @@ def test_a_stated_habit_is_where_the_count_starts() -> None:
     plan = plan_of("visits_bar")
     stated = plan.stated({"visits_month_bar": 6.0}, EVERYTHING)
     seen = plan.fold({}, EVERYTHING, HistoryFact("visits", NOON_MS, zone_kind="bar"), NOON_MS)
-    assert plan.read(seen, EVERYTHING, NOON_MS)["visits_bar"] == 1.0
-    assert plan.read(plan.renewed(seen, EVERYTHING, stated, NOON_MS), EVERYTHING, NOON_MS)["visits_bar"] == 6.0
-    assert plan.read(plan.renewed(seen, EVERYTHING, {}, NOON_MS), EVERYTHING, NOON_MS)["visits_bar"] == 1.0, "nothing was stated anew"
+    assert person_values(plan, seen, EVERYTHING, NOON_MS)["visits_bar"] == 1.0
+    assert person_values(plan, plan.renewed(seen, EVERYTHING, stated, NOON_MS), EVERYTHING, NOON_MS)["visits_bar"] == 6.0
+    assert person_values(plan, plan.renewed(seen, EVERYTHING, {}, NOON_MS), EVERYTHING, NOON_MS)["visits_bar"] == 1.0, (
+        "nothing was stated anew"
+    )
 
 
 def test_before_the_first_fact_a_value_is_unknown_unless_the_schema_states_it() -> None:
-    values = plan_of("visits_bar", "visits_week").read({}, EVERYTHING, NOON_MS)
-    assert values == {"visits_bar": None, "visits_week": 0.0}
+    values = person_values(plan_of("visits_bar", "visits_week"), {}, EVERYTHING, NOON_MS)
+    assert values == {"visits_bar": None, "visits_month_bar": None, "visits_week": 0.0}
+
+
+def test_where_a_window_has_no_fact_a_mean_is_what_the_schema_states() -> None:
+    basket = person("basket_mean", of="purchases", fold="mean", within_days=7, empty=4.0)
+    schema = parse(msgspec.to_builtins(RICH) | {"attributes": [basket]})
+    plan = ReadPlan(schema, ("basket_mean",), (), {}).history
+    history = plan.fold({}, EVERYTHING, HistoryFact("purchases", NOON_MS, amount=100), NOON_MS)
+    assert person_values(plan, history, EVERYTHING, NOON_MS) == {"basket_mean": 100.0}
+    assert person_values(plan, history, EVERYTHING, NOON_MS + 8 * DAY_MS) == {"basket_mean": 4.0}
 
 
 def test_a_changed_definition_starts_anew() -> None:
@@ -107,8 +121,8 @@ def test_a_changed_definition_starts_anew() -> None:
         for one in RICH.attributes
     )
     after = ReadPlan(replace(RICH, attributes=changed), ("visits_week",), (), {}).history
-    assert after.read(history, EVERYTHING, NOON_MS) == {"visits_week": 0.0}
-    assert before.read(history, EVERYTHING, NOON_MS) == {"visits_week": 1.0}
+    assert person_values(after, history, EVERYTHING, NOON_MS) == {"visits_week": 0.0}
+    assert person_values(before, history, EVERYTHING, NOON_MS) == {"visits_week": 1.0}
 
 
 def test_a_column_that_the_schema_lacks_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,33 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     (schema(history(prior="habit")), "attributes[0].history.prior", "is not a told attribute"),
     (schema(history(prior="habbit"), told("habit")), "attributes[0].history.prior", "did you mean 'habit'?"),
     (schema(history(prior="habit"), told("habit")), "attributes[0].history.prior", "only a count with half_life_days"),
+    (
+        schema(history(prior="habit"), told("habit", purposes=["learning"])),
+        "attributes[0].purposes",
+        "needs its purposes as well: learning",
+    ),
+    (schema(history(of="visits")), "attributes[0].history.categories", "visits have no category"),
+    (schema(history(occasions=["entered"])), "attributes[0].history.occasions", "purchases have no occasion"),
+    (schema(history(answers=["accepted"])), "attributes[0].history.answers", "purchases have no answer"),
+    (
+        schema(history(fold="share", of="contacts", per="answers", occasions=["entered"])),
+        "attributes[0].history.occasions",
+        "answers have no occasion, so the share would be of nothing",
+    ),
+    (schema(history(of="visits", categories=None, fold="last", within_days=None)), "attributes[0].history.field", "visits have no amount"),
+    (schema(history(fold="distinct", field="occasion")), "attributes[0].history.field", "purchases have no occasion; known: amount"),
+    (schema(history(empty=0.0) | {"low": 1.0}), "attributes[0].history.empty", "empty 0 is outside low and high"),
+    (schema(history(empty=math.nan)), "attributes[0].history.empty", "nan is not a finite number"),
+    (schema(attribute(high=math.inf)), "attributes[0].high", "inf is not a finite number"),
+    (
+        schema(
+            attribute(
+                dtype="category", unit=None, values=["tea"], history={"of": "purchases", "fold": "last", "field": "category", "empty": 0.0}
+            )
+        ),
+        "attributes[0].history.empty",
+        "empty is a number",
+    ),
     (schema(told("tea", dtype="category", unit=None)), "attributes[0].values", "closed list"),
     (schema(told("tea", values=["a"])), "attributes[0].values", "belong to categories"),
     (schema(told("tea", dtype="category", unit=None, values=["a", "a"])), "attributes[0].values", "listed twice"),
@@ -160,6 +188,12 @@ def test_the_digest_changes_with_the_definition() -> None:
     one, *others = SCHEMA.attributes
     assert len({attribute.digest for attribute in SCHEMA.attributes}) == len(others) + 1
     assert msgspec.structs.replace(one, unit="min").digest != one.digest
+
+
+def test_the_digest_does_not_change_with_purposes_and_reasons() -> None:
+    """Otherwise a corrected sentence would delete histories, and make logged rows useless for training."""
+    one = SCHEMA.attributes[0]
+    assert msgspec.structs.replace(one, purposes=("learning",), sensitive=True, reason="asked for at sign-off").digest == one.digest
 
 
 def test_a_thousand_attributes_are_allowed_and_one_more_is_not() -> None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
 
 from gateway.adapters.toml_files import load_schema
+from gateway.core.attributes.aggregators import State, Value
+from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.attributes.schema import parse
+from gateway.core.types import Purpose
 
 SCHEMA = load_schema(Path(__file__).parents[2] / "deploy" / "demo" / "schema.toml")
 COLUMNS: tuple[str, ...] = tuple(column for column in SCHEMA.columns if column != "offer_other" and not column.startswith("visits_month_"))
 KINDS: tuple[str, ...] = SCHEMA.zone_kinds
+
+
+def person_values(
+    plan: HistoryPlan, history: Mapping[str, State], purposes: Collection[Purpose], now_ms: int, told: Mapping[str, Stated] | None = None
+) -> dict[str, Value]:
+    """Attribute -> value of a person, None where unknown."""
+    values = plan.read(told or {}, history, purposes, now_ms)
+    return {one.name: value for one, value in zip(plan.attributes, values, strict=True)}
 
 
 def person(name: str, **source: object) -> dict[str, object]:

@@ -7,6 +7,7 @@ export. People come in the order of their pseudonyms, so that the order of the d
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -162,7 +163,8 @@ def _decision(decision: Decision, name: str, plan: ReadPlan, categories: dict[st
     chosen = next((candidate for candidate in decision.candidates if candidate.offer == decision.offer), None)
     if chosen is None:
         return DecisionRow(name, decision.at_ms, decision.zone, None, None, None, decision.p_select, None, decision.facts)
-    scored = chosen.features if decision.columns == plan.digest else None
+    known = [None if math.isnan(value) else value for value in chosen.row().tolist()]
+    scored = tuple(known) if decision.columns == plan.digest else None
     kind = categories.get(chosen.offer)
     return DecisionRow(
         name, decision.at_ms, decision.zone, chosen.offer, kind, chosen.propensity, decision.p_select, scored, decision.facts

@@ -3,16 +3,18 @@
 `fold(state, fact, now_ms) -> state` and `read(state, now_ms) -> value` are pure. The gateway folds fact by fact; the workstation replays an
 exported log through the same functions, so training and serving cannot differ. States are small frozen values, stored as MessagePack.
 
-Time: a fact later than `now_ms` counts as of `now_ms`. Order: `count`, `sum`, `mean`, `share` and `distinct` do not depend on the order of
-the facts (decayed sums up to rounding); `last` and `recency` keep the latest fact, so an older one that arrives late changes nothing.
-`within_days` counts UTC days, today included, so a value changes at midnight UTC and costs one bucket a day.
+Time: a fact or state later than `now_ms`, after the clock was set back, counts as of `now_ms`. Order: `count`, `sum`, `mean`, `share` and
+`distinct` do not depend on the order of the facts (decayed sums up to rounding); `last` and `recency` keep the latest fact, so an older
+one that arrives late changes nothing. `within_days` counts UTC days, today included, so a value changes at midnight UTC and costs one
+bucket a day.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -35,7 +37,7 @@ class HistoryFact(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     offer: str | None = None
     occasion: Occasion | None = None
     answer: AnswerKind | None = None
-    amount: float | None = None
+    amount: int | None = None
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True, tag="t", gc=False):
@@ -46,10 +48,16 @@ class Totals(msgspec.Struct, frozen=True, array_like=True, tag="t", gc=False):
     at_ms: int
 
 
-class Buckets(msgspec.Struct, frozen=True, array_like=True, tag="d"):
-    """(UTC day, number, total), by day."""
+class Buckets(msgspec.Struct, frozen=True, array_like=True, tag="d", gc=False):
+    """Number and total of the facts of each UTC day with facts, the newest first: `ages` are days before `day`, rising from 0.
 
-    days: tuple[tuple[int, float, float], ...]
+    Whole numbers, because a window's sum is then exact in any order. Python shares small ones, so 30 days of counts take 0.7 kB.
+    """
+
+    day: int
+    ages: tuple[int, ...]
+    counts: tuple[int, ...]
+    totals: tuple[int, ...]
 
 
 class Latest(msgspec.Struct, frozen=True, array_like=True, tag="l", gc=False):
@@ -59,7 +67,7 @@ class Latest(msgspec.Struct, frozen=True, array_like=True, tag="l", gc=False):
     at_ms: int
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+class Seen(msgspec.Struct, frozen=True, array_like=True, tag="s", gc=False):
     """(value, last UTC day), latest last; at most DISTINCT_VALUES_MAX."""
 
     keys: tuple[tuple[str, int], ...]
@@ -69,22 +77,86 @@ State = Totals | Buckets | Latest | Seen
 Value = float | str | None
 """A number (flags are 0.0 or 1.0), the value of a category, or None for unknown."""
 
+Weight = Callable[[HistoryFact], tuple[int, int] | None]
+"""The increments of number and total by a fact; None if it does not apply."""
+Fold = Callable[[State | None, HistoryFact, int], State | None]
+Read = Callable[[Any, int], Value]
+"""Takes a state of the aggregator's kind."""
+
 
 class Aggregator(NamedTuple):
-    """`kind` is the type of the state; another type, from an older definition, counts as no state."""
+    """`kind` is the type of the state; another type, from an older definition, counts as no state. `facts` are the kinds it folds."""
 
     kind: type[State]
-    fold: Callable[[State | None, HistoryFact, int], State | None]
-    read: Callable[[State, int], Value]
+    facts: frozenset[FactKind]
+    fold: Fold
+    read: Read
 
 
 def aggregator(source: History) -> Aggregator:
     """The aggregator of a history attribute."""
-    return _TABLE[source.fold](source)
+    kind, fold, read = _TABLE[source.fold](source)
+    return Aggregator(kind, frozenset([source.of, source.per or source.of]), fold, read)
 
 
-def matches(source: History, fact: HistoryFact) -> bool:
-    """Whether a fact passes all filters of `source` except that on answers, which is the numerator of a share."""
+def elapsed_ms(at_ms: int, now_ms: int) -> int:
+    """Milliseconds since `at_ms`, at least 0; 0 for a time before the clock was set, at an unknown distance."""
+    return 0 if at_ms < limits.CLOCK_FLOOR_MS <= now_ms else max(0, now_ms - at_ms)
+
+
+_Functions = tuple[type[State], Fold, Read]
+
+
+# --- number and total: count, sum, mean, share ----------------------------------------------------------------
+
+
+def _count(source: History) -> _Functions:
+    def weight(fact: HistoryFact) -> tuple[int, int] | None:
+        return (1, 0) if _applies(source, fact) else None
+
+    return _additive(source, weight, lambda count, _: float(count))
+
+
+def _sum(source: History) -> _Functions:
+    def weight(fact: HistoryFact) -> tuple[int, int] | None:
+        return (0, fact.amount) if fact.amount is not None and _applies(source, fact) else None
+
+    return _additive(source, weight, lambda _, total: float(total))
+
+
+def _mean(source: History) -> _Functions:
+    def weight(fact: HistoryFact) -> tuple[int, int] | None:
+        return (1, fact.amount) if fact.amount is not None and _applies(source, fact) else None
+
+    return _additive(source, weight, _ratio)
+
+
+def _share(source: History) -> _Functions:
+    """Count is the number of facts that the share is taken of, total the number of those that pass all filters.
+
+    Without `per` a share is of all facts `of` its kind (purchases of tea among all purchases). With `per` it is of these other facts
+    with the same filters, except that on answers (accepted offers of tea among offers of tea that were sent). It is at most 1: one offer
+    may have several answers, and its answer may lie within the window when the offer does not.
+    """
+    per = source.per or source.of
+
+    def weight(fact: HistoryFact) -> tuple[int, int] | None:
+        counts, hits = fact.of == per and (source.per is None or _matches(source, fact)), _applies(source, fact)
+        return (int(counts), int(hits)) if counts or hits else None
+
+    def value(count: float, total: float) -> Value:
+        share = _ratio(count, total)
+        return share if share is None else min(share, 1.0)
+
+    return _additive(source, weight, value)
+
+
+def _ratio(count: float, total: float) -> float | None:
+    return total / count if count > 0 else None
+
+
+def _matches(source: History, fact: HistoryFact) -> bool:
+    """Whether a fact passes all filters except that on answers, which is the numerator of a share."""
     return (
         (not source.categories or fact.category in source.categories)
         and (not source.zone_kinds or fact.zone_kind in source.zone_kinds)
@@ -93,137 +165,101 @@ def matches(source: History, fact: HistoryFact) -> bool:
     )
 
 
-def elapsed_ms(at_ms: int, now_ms: int) -> int:
-    """Milliseconds since `at_ms`, at least 0; 0 for a time before the clock was set, at an unknown distance."""
-    return 0 if at_ms < limits.CLOCK_FLOOR_MS <= now_ms else max(0, now_ms - at_ms)
-
-
-# --- number and total: count, sum, mean, share ----------------------------------------------------------------
-
-
-def _count(source: History) -> Aggregator:
-    return _additive(source, lambda fact: _one(source, fact), lambda count, _: count)
-
-
-def _sum(source: History) -> Aggregator:
-    return _additive(source, lambda fact: _amount(source, fact), lambda _, total: total)
-
-
-def _mean(source: History) -> Aggregator:
-    return _additive(source, lambda fact: _amount(source, fact), lambda count, total: total / count if count > 0 else None)
-
-
-def _share(source: History) -> Aggregator:
-    """Count is the number of facts that the share is taken of, total the number of those that pass all filters.
-
-    Without `per` a share is of all facts `of` its kind (purchases of tea among all purchases). With `per` it is of these other facts
-    with the same filters, except that on answers (accepted offers of tea among offers of tea that were sent).
-    """
-    per = source.per or source.of
-
-    def weight(fact: HistoryFact) -> tuple[float, float] | None:
-        counts, hits = fact.of == per and (source.per is None or matches(source, fact)), _applies(source, fact)
-        return (float(counts), float(hits)) if counts or hits else None
-
-    return _additive(source, weight, lambda count, total: total / count if count > 0 else None)
-
-
-def _one(source: History, fact: HistoryFact) -> tuple[float, float] | None:
-    return (1.0, 0.0) if _applies(source, fact) else None
-
-
-def _amount(source: History, fact: HistoryFact) -> tuple[float, float] | None:
-    return (1.0, fact.amount) if fact.amount is not None and _applies(source, fact) else None
-
-
 def _applies(source: History, fact: HistoryFact) -> bool:
-    return fact.of == source.of and (not source.answers or fact.answer in source.answers) and matches(source, fact)
+    return fact.of == source.of and (not source.answers or fact.answer in source.answers) and _matches(source, fact)
 
 
-def _additive(
-    source: History, weight: Callable[[HistoryFact], tuple[float, float] | None], value: Callable[[float, float], Value]
-) -> Aggregator:
-    within = source.within_days
-    if within is not None:
-        return Aggregator(Buckets, *_bucketed(within, weight, value))
-    return Aggregator(Totals, *_decayed(source.half_life_days, weight, value))
+def _additive(source: History, weight: Weight, value: Callable[[float, float], Value]) -> _Functions:
+    if source.within_days is not None:
+        return _bucketed(source.within_days, weight, value)
+    if source.half_life_days is None:
+        return _decayed(0.0, weight, value)
+    rate = math.log(2.0) / (source.half_life_days * DAY_MS)
+    # The decay of both cancels out in a ratio, which therefore stays known when both have become too small for a float.
+    return _decayed(rate, weight, value, read_rate=0.0 if source.fold in {"mean", "share"} else rate)
 
 
-def _decayed(
-    half_life_days: float | None, weight: Callable[[HistoryFact], tuple[float, float] | None], value: Callable[[float, float], Value]
-) -> tuple[Callable[[State | None, HistoryFact, int], State | None], Callable[[State, int], Value]]:
-    rate = 0.0 if half_life_days is None else math.log(2.0) / (half_life_days * DAY_MS)
-
+def _decayed(rate: float, weight: Weight, value: Callable[[float, float], Value], read_rate: float = 0.0) -> _Functions:
     def fold(state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
         weights = weight(fact)
         if weights is None:
             return state
         at_ms = min(fact.at_ms, now_ms)
         if not isinstance(state, Totals):
-            return Totals(*weights, at_ms)
+            return Totals(float(weights[0]), float(weights[1]), at_ms)
         # Both decay to the later of the two times: a fact that arrives late counts for less at once.
-        newest_ms = max(at_ms, state.at_ms)
-        before, added = (math.exp(-rate * elapsed_ms(one, newest_ms)) for one in (state.at_ms, at_ms))
+        before_ms = min(state.at_ms, now_ms)
+        newest_ms = max(at_ms, before_ms)
+        before, added = (math.exp(-rate * elapsed_ms(one, newest_ms)) for one in (before_ms, at_ms))
         return Totals(state.count * before + weights[0] * added, state.total * before + weights[1] * added, newest_ms)
 
-    def read(state: State, now_ms: int) -> Value:
-        assert isinstance(state, Totals)
-        left = math.exp(-rate * elapsed_ms(state.at_ms, now_ms))
+    def read(state: Totals, now_ms: int) -> Value:
+        if not read_rate:
+            return value(state.count, state.total)
+        left = math.exp(-read_rate * elapsed_ms(state.at_ms, now_ms))
         return value(state.count * left, state.total * left)
 
-    return fold, read
+    return Totals, fold, read
 
 
-def _bucketed(
-    within_days: int, weight: Callable[[HistoryFact], tuple[float, float] | None], value: Callable[[float, float], Value]
-) -> tuple[Callable[[State | None, HistoryFact, int], State | None], Callable[[State, int], Value]]:
+def _bucketed(within_days: int, weight: Weight, value: Callable[[float, float], Value]) -> _Functions:
     def fold(state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
         weights = weight(fact)
         if weights is None:
             return state
         today, day = now_ms // DAY_MS, min(fact.at_ms, now_ms) // DAY_MS
-        days = {bucket[0]: bucket[1:] for bucket in (state.days if isinstance(state, Buckets) else ())}
-        count, total = days.get(day, (0.0, 0.0))
-        days[day] = (count + weights[0], total + weights[1])
-        return Buckets(tuple((at, *days[at]) for at in sorted(days) if at > today - within_days))
+        days: dict[int, tuple[int, int]] = {}
+        for at, count, total in (*_by_day(state), (day, *weights)):
+            known = days.get(min(at, today), (0, 0))
+            days[min(at, today)] = (known[0] + count, known[1] + total)
+        kept = sorted((at for at in days if at > today - within_days), reverse=True)
+        newest = kept[0] if kept else today
+        return Buckets(newest, tuple(newest - at for at in kept), tuple(days[at][0] for at in kept), tuple(days[at][1] for at in kept))
 
-    def read(state: State, now_ms: int) -> Value:
-        assert isinstance(state, Buckets)
-        today = now_ms // DAY_MS
-        inside = [bucket for bucket in state.days if today - within_days < bucket[0] <= today]
-        return value(math.fsum(bucket[1] for bucket in inside), math.fsum(bucket[2] for bucket in inside))
+    def read(state: Buckets, now_ms: int) -> Value:
+        inside = bisect_left(state.ages, within_days - max(0, now_ms // DAY_MS - state.day))
+        return value(sum(state.counts[:inside]), sum(state.totals[:inside]))
 
-    return fold, read
+    return Buckets, fold, read
+
+
+def _by_day(state: State | None) -> list[tuple[int, int, int]]:
+    """(day, number, total) of each bucket."""
+    if not isinstance(state, Buckets):
+        return []
+    return [(state.day - age, count, total) for age, count, total in zip(state.ages, state.counts, state.totals, strict=True)]
 
 
 # --- the latest fact: last, recency -----------------------------------------------------------------------------
 
 
-def _last(source: History) -> Aggregator:
-    def read(state: State, _now_ms: int) -> Value:
-        assert isinstance(state, Latest)
+def _last(source: History) -> _Functions:
+    def read(state: Latest, _now_ms: int) -> Value:
         return state.value
 
-    return Aggregator(Latest, _keep_latest(source), read)
+    return Latest, _keep_latest(source), read
 
 
-def _recency(source: History) -> Aggregator:
-    """Hours since the latest fact."""
+def _recency(source: History) -> _Functions:
+    """Hours since the latest fact; unknown for a fact from before the clock was set."""
 
-    def read(state: State, now_ms: int) -> Value:
-        assert isinstance(state, Latest)
-        return elapsed_ms(state.at_ms, now_ms) / HOUR_MS
+    def read(state: Latest, now_ms: int) -> Value:
+        return None if state.at_ms < limits.CLOCK_FLOOR_MS <= now_ms else max(0, now_ms - state.at_ms) / HOUR_MS
 
-    return Aggregator(Latest, _keep_latest(source), read)
+    return Latest, _keep_latest(source), read
 
 
-def _keep_latest(source: History) -> Callable[[State | None, HistoryFact, int], State | None]:
+def _keep_latest(source: History) -> Fold:
+    takes_value = source.fold == "last"
+
     def fold(state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
-        value = _field(source, fact) if source.fold == "last" else None
-        if not _applies(source, fact) or (source.fold == "last" and value is None):
+        value = _field(source, fact) if takes_value else None
+        if not _applies(source, fact) or (takes_value and value is None):
             return state
         at_ms = min(fact.at_ms, now_ms)
-        return state if isinstance(state, Latest) and at_ms < state.at_ms else Latest(value, at_ms)
+        if isinstance(state, Latest) and at_ms < min(state.at_ms, now_ms):
+            return state
+        return Latest(value if isinstance(value, str | None) else float(value), at_ms)
 
     return fold
 
@@ -231,33 +267,32 @@ def _keep_latest(source: History) -> Callable[[State | None, HistoryFact, int], 
 # --- different values: distinct ---------------------------------------------------------------------------------
 
 
-def _distinct(source: History) -> Aggregator:
-    within = source.within_days or limits.WITHIN_DAYS_MAX
+def _distinct(source: History) -> _Functions:
+    within_days = math.inf if source.within_days is None else source.within_days
 
     def fold(state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
         key = _field(source, fact)
         if key is None or not _applies(source, fact):
             return state
         today, day = now_ms // DAY_MS, min(fact.at_ms, now_ms) // DAY_MS
-        days = dict(state.keys) if isinstance(state, Seen) else {}
+        days = {name: min(last, today) for name, last in state.keys} if isinstance(state, Seen) else {}
         days[str(key)] = max(day, days.get(str(key), day))
-        kept = sorted(((last, name) for name, last in days.items() if last > today - within))[-limits.DISTINCT_VALUES_MAX :]
+        kept = sorted(((last, name) for name, last in days.items() if last > today - within_days))[-limits.DISTINCT_VALUES_MAX :]
         return Seen(tuple((name, last) for last, name in kept))
 
-    def read(state: State, now_ms: int) -> Value:
-        assert isinstance(state, Seen)
-        today = now_ms // DAY_MS
-        return float(sum(1 for _, last in state.keys if today - within < last <= today))
+    def read(state: Seen, now_ms: int) -> Value:
+        first = now_ms // DAY_MS - within_days
+        return float(sum(last > first for _, last in state.keys))
 
-    return Aggregator(Seen, fold, read)
+    return Seen, fold, read
 
 
-def _field(source: History, fact: HistoryFact) -> float | str | None:
-    value: float | str | None = getattr(fact, source.field)
+def _field(source: History, fact: HistoryFact) -> int | str | None:
+    value: int | str | None = getattr(fact, source.field)
     return value
 
 
-_TABLE: Mapping[FoldName, Callable[[History], Aggregator]] = {
+_TABLE: Mapping[FoldName, Callable[[History], _Functions]] = {
     "count": _count,
     "sum": _sum,
     "mean": _mean,

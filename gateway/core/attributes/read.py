@@ -1,64 +1,47 @@
 """Attribute values of one decision request, as the float32 matrix that a model reads: one row an offer, one column a name.
 
-A `ReadPlan` is compiled once for a schema, a model's columns and a campaign. Per request everything that does not depend on the offer is
-worked out once and copied into every row; fields of offers are arrays made at compile time. Unknown is NaN. A category expands to one
-column a value: 1 for the value, 0 for the others, NaN in all of them if it is unknown.
+A `ReadPlan` is compiled once for a schema, a model's columns and a campaign. It works on positions instead of names: `numbers` reads
+everything that does not depend on the offer into one array of slots, once a request; `matrix` copies the slots into every row and adds
+the columns of the offers. Unknown is NaN. A category expands to one slot, or column, a value: 1 for the value, 0 for the others, NaN in
+all of them if it is unknown. Numbers are clipped to the attribute's bounds, and to those of float32.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core import context as contexts
 from gateway.core.attributes.history import HistoryPlan, Stated
-from gateway.core.attributes.schema import SEASONS, Attribute, Schema
+from gateway.core.attributes.offer_columns import FLOAT32_MAX, Floats, OfferColumns, Positions, bounds, without_negative_zero
+from gateway.core.attributes.schema import Attribute, Schema
+from gateway.core.attributes.sources import Read, Request, Source, reader, shared_source
 from gateway.core.nearest import nearest
 
 if TYPE_CHECKING:
     from gateway.core.attributes.aggregators import State, Value
-    from gateway.core.context import ZoneContext
     from gateway.core.offers import Offer
-    from gateway.core.types import Occasion, Purpose
+    from gateway.core.types import Purpose
 
-Floats = NDArray[np.float32]
-Positions = Mapping[str, tuple[float, float]]
-"""Zone -> metres (east, north) on the site's plan."""
-
-WALK_M_PER_MIN = 80.0  # 4.8 km/h, the usual planning figure for pedestrians
-WORKWARD_UNTIL_H = 11
-HOMEWARD_FROM_H = 16
-HOUR_MS = 3_600_000
+Numbers = NDArray[np.float64]
+"""One number a slot, NaN where unknown; see `ReadPlan.slots`."""
 
 
 class ColumnsError(ValueError):
     """A model's columns are not columns of the schema; the text names the first and the nearest name."""
 
 
-class Request(NamedTuple):
-    """The subject of one decision, except the offers: a person (stated values, history, purposes), a place, an occasion and a time."""
-
-    told: Mapping[str, Stated]
-    history: Mapping[str, State]
-    purposes: Collection[Purpose]
-    zone: str
-    transit: bool
-    here: ZoneContext
-    occasion: Occasion
-    dwell_s: float
-    now_ms: int
-    clock: datetime
-
-
 class ReadPlan:
-    """Reads the columns of one model. `used` are the attributes that these need, directly or through others."""
+    """Reads the columns of one model.
+
+    `used` are the attributes that these need, directly or through others. `slots` gives the position in `numbers` of each attribute
+    that is a number or flag, and of each column of a category, except those of the offer; the last slot is always NaN.
+    """
 
     def __init__(self, schema: Schema, columns: Sequence[str], offers: Sequence[Offer], positions: Positions) -> None:
         """Compile. Raises ColumnsError if the schema has no such column."""
@@ -66,13 +49,14 @@ class ReadPlan:
         self.columns = tuple(columns)
         self.used = used_attributes(schema, columns)
         self.history = HistoryPlan(self.used)
-        self._place = {column: at for at, column in enumerate(self.columns)}
-        self._offers = tuple(offers)
-        self._positions = positions
-        self._constant = [(one, _READERS[_source(one)]) for one in self.used if _source(one) in _READERS]
-        self._between = [one for one in self.used if one.between is not None]
-        self._static, self._timed = self._compile_offers()
-        self._walks: dict[str, NDArray[np.float64]] = {}
+        self._shared, shared = self._compile_shared(len(self.history.attributes))
+        attributes = (*self.history.attributes, *shared)
+        self.slots, self._categories = _layout(attributes)
+        self._low, self._high = _slot_bounds(attributes, self.slots)
+        places = {column: at for at, column in enumerate(self.columns)}
+        self._copied = _copy_of(attributes, places, self.slots)
+        self._copied_person = _copy_of(self.history.attributes, places, self.slots)
+        self._offers = OfferColumns(self.used, places, self.slots, schema.categories, offers, positions)
 
     @cached_property
     def digest(self) -> str:
@@ -89,105 +73,121 @@ class ReadPlan:
     @cached_property
     def groups(self) -> dict[str, list[int]]:
         """Attribute -> the positions of its columns, for all that can be hidden from a model: not the offer's own fields."""
-        found: dict[str, list[int]] = {}
-        for one in self.used:
-            places = [self._place[column] for column in one.columns if column in self._place]
-            if places and one.offer is None:
-                found[one.name] = places
-        return found
+        places = {column: at for at, column in enumerate(self.columns)}
+        found = {one.name: [places[column] for column in one.columns if column in places] for one in self.used if one.offer is None}
+        return {name: columns for name, columns in found.items() if columns}
 
-    def values(self, request: Request) -> dict[str, Value]:
-        """The value of every attribute in use that does not depend on the offer."""
-        found: dict[str, Value] = dict(self.history.read(request.history, request.purposes, request.now_ms))
-        found |= self.history.read_stated(request.told, request.purposes)
-        for one, reader in self._constant:
-            value = reader(self, one, request)
-            found[one.name] = one.clipped(value) if isinstance(value, float) else value
-        return found
+    def numbers(self, request: Request) -> Numbers:
+        """The numbers of everything that does not depend on the offer, one a slot."""
+        values = self.history.read(request.told, request.history, request.purposes, request.now_ms)
+        values += [None] * (len(self._low) - len(values))
+        for read, places in self._shared:
+            value = read(request)
+            for at in places:
+                values[at] = value
+        return self._expanded(values)
 
-    def matrix(self, request: Request, chosen: Sequence[int], values: Mapping[str, Value] | None = None) -> Floats:
+    def person_numbers(
+        self, told: Mapping[str, Stated], history: Mapping[str, State], purposes: Collection[Purpose], now_ms: int
+    ) -> Numbers:
+        """As `numbers`, of the attributes of a person only; all other slots are NaN."""
+        values = self.history.read(told, history, purposes, now_ms)
+        return self._expanded(values + [None] * (len(self._low) - len(values)))
+
+    def matrix(self, request: Request, chosen: Sequence[int] | NDArray[np.intp], numbers: Numbers | None = None) -> Floats:
         """Rows float32 (len(chosen), len(columns)) for the offers at these positions of the campaign; NaN where unknown.
 
-        `values` are those of `values(request)`, if read before.
+        `numbers` are those of `numbers(request)`, if read before.
         """
-        known = self.values(request) if values is None else values
-        index = np.asarray(chosen, dtype=np.intp)
-        rows = self._static[index]
-        self.fill(rows, known)
-        for place, ends_ms in self._timed:
-            rows[:, place] = (ends_ms[index] - request.now_ms) / HOUR_MS
-        for one in self._between:
-            if one.name in self._place:
-                rows[:, self._place[one.name]] = self._clip(one, self._between_values(one, request, known)[index])
+        known = self.numbers(request) if numbers is None else numbers
+        row = np.full(len(self.columns), np.nan, dtype=np.float32)
+        self._copied.into(row, known)
+        rows = np.empty((len(chosen), len(self.columns)), dtype=np.float32)
+        rows[:] = row
+        self._offers.write(rows, np.asarray(chosen, dtype=np.intp), request.zone, request.now_ms, known)
         return rows
 
-    def fill(self, rows: Floats, values: Mapping[str, Value]) -> None:
-        """Write values that do not depend on the offer into every row."""
-        for name, value in values.items():
-            for column, number in expanded(self._attributes[name], value):
-                place = self._place.get(column)
-                if place is not None:
-                    rows[:, place] = number
+    def person_row(self, row: Floats, numbers: Numbers, category: str | None) -> Floats:
+        """A copy of one row (columns,) with the person's numbers, and those by the offer's category, written into it."""
+        written = row.copy()
+        self._copied_person.into(written, numbers)
+        known = self.schema.categories
+        self._offers.write_by_category(written, known.index(category) if category in known else -1, numbers)
+        return written
 
-    def person_row(self, row: Floats, values: Mapping[str, Value], category: str | None) -> Floats:
-        """A copy of one row (columns,) with the person's values, and those by the offer's category, written into it."""
-        rows = row[np.newaxis].copy()
-        self.fill(rows, {one.name: values.get(one.name) for one in self.used if one.about == "person"})
-        for one in self._between:
-            if one.between is not None and one.between.by_category and one.name in self._place:
-                number = _number(values.get(one.between.by_category.get(category or "", "")))
-                rows[:, self._place[one.name]] = self._clip(one, np.array([number]))
-        filled: Floats = rows[0]
-        return filled
+    def _compile_shared(self, first: int) -> tuple[list[tuple[Read, tuple[int, ...]]], list[Attribute]]:
+        """Each different source once, with the slots that it fills, counted from `first`; and the attributes of these slots."""
+        attributes = [one for one in self.used if shared_source(one) is not None]
+        places: dict[Source, list[int]] = {}
+        for at, one in enumerate(attributes, first):
+            source = shared_source(one)
+            assert source is not None
+            places.setdefault(source, []).append(at)
+        return [(reader(source, self.quantities), tuple(found)) for source, found in places.items()], attributes
 
-    @cached_property
-    def _attributes(self) -> dict[str, Attribute]:
-        return {one.name: one for one in self.used}
+    def _expanded(self, values: list[Value]) -> Numbers:
+        """Values by position as numbers: the own slot of a category is NaN, and its slots by value follow those of all attributes."""
+        for category in self._categories:
+            value, values[category.at] = values[category.at], None
+            values[category.start : category.stop] = category.by_value.get(value, category.others)
+        numbers = np.array(values, dtype=np.float64)  # None becomes NaN
+        np.maximum(numbers, self._low, out=numbers)
+        np.minimum(numbers, self._high, out=numbers)
+        return numbers
 
-    def _compile_offers(self) -> tuple[Floats, list[tuple[int, NDArray[np.float64]]]]:
-        """Rows of the fields of offers that do not change, and (column, end in ms) of those that count down."""
-        static = np.full((len(self._offers), len(self.columns)), np.nan, dtype=np.float32)
-        timed: list[tuple[int, NDArray[np.float64]]] = []
-        for one in self.used:
-            if one.offer is None:
-                continue
-            if one.offer.field == "hours_left":
-                timed.append((self._place[one.name], np.array([float(offer.ends_ms) for offer in self._offers])))
-                continue
-            for at, offer in enumerate(self._offers):
-                for column, number in expanded(one, _offer_value(one, offer)):
-                    if column in self._place:
-                        static[at, self._place[column]] = number
-        return static, timed
 
-    def _between_values(self, one: Attribute, request: Request, values: Mapping[str, Value]) -> NDArray[np.float64]:
-        """One number an offer of the campaign."""
-        assert one.between is not None
-        if one.between.field == "by_category":
-            names = one.between.by_category
-            numbers = {category: _number(values.get(name)) for category, name in names.items()}
-            by_category = np.array([numbers.get(category, math.nan) for category in self.schema.categories])
-            found: NDArray[np.float64] = by_category[self._categories]
-            return found
-        metres = self._walks.get(request.zone)
-        if metres is None:
-            here = self._positions.get(request.zone)
-            there = [self._positions.get(offer.shop) for offer in self._offers]
-            metres = np.array([math.hypot(here[0] - to[0], here[1] - to[1]) if here and to else math.nan for to in there])
-            self._walks[request.zone] = metres
-        return metres / WALK_M_PER_MIN if one.between.field == "walk_min" else metres
+class _Category(NamedTuple):
+    """A category among the slots: its own, those by value, and the numbers of these for each value, for None and for any other value."""
 
-    @cached_property
-    def _categories(self) -> NDArray[np.intp]:
-        numbers = {category: at for at, category in enumerate(self.schema.categories)}
-        return np.array([numbers[offer.category] for offer in self._offers], dtype=np.intp)
+    at: int
+    start: int
+    stop: int
+    by_value: Mapping[Value, tuple[float, ...]]
+    others: tuple[float, ...]
 
-    @staticmethod
-    def _clip(one: Attribute, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        if one.low is None and one.high is None:
-            return numbers
-        clipped: NDArray[np.float64] = np.clip(numbers, one.low, one.high)
-        return clipped
+
+def _layout(attributes: Sequence[Attribute]) -> tuple[dict[str, int], list[_Category]]:
+    """Slots by name of number or by column of category, and the categories. The slots end with one that is always NaN."""
+    slots = {one.name: at for at, one in enumerate(attributes) if one.dtype != "category"}
+    categories: list[_Category] = []
+    start = len(attributes)
+    for at, one in enumerate(attributes):
+        if one.dtype == "category":
+            stop = start + len(one.values)
+            slots |= {column: start + position for position, column in enumerate(one.columns)}
+            by_value: dict[Value, tuple[float, ...]] = {
+                value: tuple(number for _, number in expanded(one, value)) for value in (*one.values, None)
+            }
+            categories.append(_Category(at, start, stop, by_value, (0.0,) * len(one.values)))
+            start = stop
+    return slots, categories
+
+
+def _slot_bounds(attributes: Sequence[Attribute], slots: Mapping[str, int]) -> tuple[Numbers, Numbers]:
+    """Lowest and highest number of each slot."""
+    count = max([len(attributes) - 1, *slots.values()]) + 2
+    low, high = np.full(count, -FLOAT32_MAX), np.full(count, FLOAT32_MAX)
+    for at, one in enumerate(attributes):
+        low[at], high[at] = bounds(one)
+    return low, high
+
+
+class _Copy(NamedTuple):
+    """Positions of columns, and the slots that are copied into them."""
+
+    columns: NDArray[np.intp]
+    slots: NDArray[np.intp]
+
+    def into(self, row: Floats, numbers: Numbers) -> None:
+        """Copy into one row, in place."""
+        row[self.columns] = numbers[self.slots]
+        without_negative_zero(row)
+
+
+def _copy_of(attributes: Sequence[Attribute], places: Mapping[str, int], slots: Mapping[str, int]) -> _Copy:
+    columns = [column for one in attributes for column in one.columns if column in places]
+    found = [places[column] for column in columns], [slots[column] for column in columns]
+    return _Copy(np.array(found[0], dtype=np.intp), np.array(found[1], dtype=np.intp))
 
 
 def used_attributes(schema: Schema, columns: Sequence[str]) -> tuple[Attribute, ...]:
@@ -218,78 +218,8 @@ def used_attributes(schema: Schema, columns: Sequence[str]) -> tuple[Attribute, 
 def expanded(attribute: Attribute, value: Value) -> list[tuple[str, float]]:
     """(column, number) of a value; NaN in every column if it is unknown."""
     if attribute.dtype != "category":
-        return [(attribute.name, _number(value))]
+        return [(attribute.name, value if isinstance(value, float) else math.nan)]
     return [
         (column, math.nan if value is None else float(value == option))
         for column, option in zip(attribute.columns, attribute.values, strict=True)
     ]
-
-
-def heading(hour: float, *, transit: bool) -> str:
-    """Where a person is likely bound: in a transit hall to work in the morning and home from the afternoon on."""
-    if not transit:
-        return "nowhere_urgent"
-    if hour < WORKWARD_UNTIL_H:
-        return "work"
-    return "home" if hour >= HOMEWARD_FROM_H else "nowhere_urgent"
-
-
-def _number(value: Value) -> float:
-    return value if isinstance(value, float) else math.nan
-
-
-def _source(attribute: Attribute) -> str:
-    return next((name for name in ("reading", "clock", "occasion") if getattr(attribute, name) is not None), "")
-
-
-def _offer_value(attribute: Attribute, offer: Offer) -> Value:
-    assert attribute.offer is not None
-    field = attribute.offer.field
-    if field == "tag":
-        return float(attribute.offer.tag in offer.tags)
-    if field == "category":
-        return offer.category
-    number = {
-        "value": offer.value_minor,
-        "price": offer.price_minor,
-        "discount": offer.discount,
-        "expiry_hours": offer.expiry_hours,
-    }[field]
-    return None if number is None else attribute.clipped(float(number))
-
-
-def _reading(plan: ReadPlan, attribute: Attribute, request: Request) -> Value:
-    source = attribute.reading
-    assert source is not None
-    max_age_ms = int(source.max_age_min * 60_000)
-    here, now_ms = request.here, request.now_ms
-    if source.quantity == "weather":
-        return contexts.weather(here, now_ms, max_age_ms)
-    if source.quantity == "people_per_hour":
-        return contexts.people_per_hour(here, now_ms, max_age_ms)
-    if source.quantity == "context_age":
-        return contexts.age_min(here, now_ms, plan.quantities)
-    return contexts.latest(here, source.quantity, now_ms, max_age_ms)
-
-
-def _clock(_plan: ReadPlan, attribute: Attribute, request: Request) -> Value:
-    assert attribute.clock is not None
-    clock = request.clock
-    hour = clock.hour + clock.minute / 60
-    match attribute.clock.field:
-        case "hour":
-            return hour
-        case "weekday":
-            return float(clock.weekday())
-        case "season":
-            return SEASONS[clock.month % 12 // 3]
-        case "heading":
-            return heading(hour, transit=request.transit)
-
-
-def _occasion(_plan: ReadPlan, attribute: Attribute, request: Request) -> Value:
-    assert attribute.occasion is not None
-    return request.occasion if attribute.occasion.field == "kind" else request.dwell_s
-
-
-_READERS: Mapping[str, Callable[[ReadPlan, Attribute, Request], Value]] = {"reading": _reading, "clock": _clock, "occasion": _occasion}

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.attributes.aggregators import State, Value
+from gateway.core.attributes.aggregators import State
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.log import FoldedFact, LogRow
 from gateway.core.attributes.read import ReadPlan
@@ -60,10 +60,9 @@ class Replay:
         self._told = history.stated(self._told, body.purposes) | stated
         self._history = history.renewed(self._history, body.purposes, stated, logged.at_ms)
 
-    def values(self, at_ms: int) -> dict[str, Value]:
-        """Values of the attributes of the person at a time."""
-        found: dict[str, Value] = dict(self._plan.history.read(self._history, self._purposes, at_ms))
-        return found | self._plan.history.read_stated(self._told, self._purposes)
+    def numbers(self, at_ms: int) -> NDArray[np.float64]:
+        """The numbers of the person at a time, as `ReadPlan.person_numbers`."""
+        return self._plan.person_numbers(self._told, self._history, self._purposes, at_ms)
 
 
 def replayed_rows(plan: ReadPlan, log: Sequence[LogRow], decisions: Iterable[PastDecision]) -> Iterator[NDArray[np.float32]]:
@@ -78,7 +77,7 @@ def replayed_rows(plan: ReadPlan, log: Sequence[LogRow], decisions: Iterable[Pas
                 raise IncompleteLogError(f"the decision rests on {decision.facts} facts, the log has {len(log)}")
             replay.fold(log[at])
             at += 1
-        yield plan.person_row(decision.row, replay.values(decision.at_ms), decision.category)
+        yield plan.person_row(decision.row, replay.numbers(decision.at_ms), decision.category)
 
 
 def logged_facts(lines: Iterable[bytes]) -> dict[str, list[LogRow]]:

@@ -7,6 +7,7 @@ it as `schema.json`. An attribute has exactly one source. `parse` reports every 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -67,6 +68,20 @@ _SENSITIVE = frozenset(
     ]
 )
 _RESERVED = ("segment", "cohort", "pattern", "score")
+_FACT_FIELDS: Mapping[FactKind, tuple[FactField, ...]] = {
+    "visits": ("zone", "zone_kind"),
+    "purchases": ("amount", "category", "zone", "zone_kind", "offer"),
+    "answers": ("category", "zone", "zone_kind", "offer", "answer"),
+    "contacts": ("category", "zone", "zone_kind", "offer", "occasion"),
+}
+"""The fields that a fact of each kind has; another one would never have a value."""
+_FILTERS: Mapping[str, FactField] = {
+    "categories": "category",
+    "zone_kinds": "zone_kind",
+    "offers": "offer",
+    "occasions": "occasion",
+    "answers": "answer",
+}
 _ABOUT: Mapping[str, tuple[About, ...]] = {
     "told": ("person",),
     "history": ("person",),
@@ -93,7 +108,8 @@ class History(_Source, frozen=True):
     `offers`, `occasions` and `answers` filter (empty: all). `per` are the facts that a share is
     taken of, with the same filters but that on answers (without it: all facts `of` the kind). `within_days` counts UTC days,
     today included; `half_life_days` decays; neither is the whole time. `prior` names a stated attribute that the fold starts from, and
-    `empty` is the value before the first fact (without it: unknown).
+    `empty` is the value where no fact gives one: before the first, or without any in a window that a mean or share is taken of (without
+    it: unknown).
     """
 
     of: FactKind
@@ -210,8 +226,12 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     @property
     def digest(self) -> str:
-        """8 hex digits of the definition; a changed definition has another digest, so that its state starts anew."""
-        return hashlib.blake2b(msgspec.json.encode(self), digest_size=4).hexdigest()
+        """8 hex digits of the definition of the values; a changed one has another digest, so that its state starts anew.
+
+        Purposes and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is the same.
+        """
+        definition = msgspec.structs.replace(self, purposes=(), sensitive=False, reason="")
+        return hashlib.blake2b(msgspec.json.encode(definition), digest_size=4).hexdigest()
 
 
 SOURCES: tuple[str, ...] = ("told", "history", "reading", "clock", "offer", "between", "occasion", *_RESERVED)
@@ -318,6 +338,12 @@ def _type_faults(attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[
         yield Fault((*here, "values"), f"values belong to categories; {attribute.name!r} is a {attribute.dtype}")
     if len(set(attribute.values)) != len(attribute.values):
         yield Fault((*here, "values"), f"a value of {attribute.name!r} is listed twice")
+    numbers = {"low": attribute.low, "high": attribute.high}
+    if attribute.history is not None:
+        numbers["history.empty"] = attribute.history.empty
+    for name, number in numbers.items():
+        if number is not None and not math.isfinite(number):
+            yield Fault((*here, *name.split(".")), f"{number} is not a finite number; leave {name} out instead")
     if attribute.low is not None and attribute.high is not None and attribute.low >= attribute.high:
         yield Fault((*here, "low"), f"low {attribute.low:g} must be below high {attribute.high:g}")
 
@@ -347,7 +373,9 @@ def _history_faults(schema: Schema, attribute: Attribute, here: tuple[str | int,
             if value not in known:
                 yield Fault((*here, field), f"{value!r} is not declared in {field} of the schema{nearest(value, known)}")
     yield from _fold_faults(attribute, source, here)
-    yield from _prior_faults(schema, source, here)
+    yield from _filter_faults(source, here)
+    yield from _empty_faults(attribute, source, here)
+    yield from _prior_faults(schema, attribute, source, here)
 
 
 def _fold_faults(attribute: Attribute, source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
@@ -366,13 +394,37 @@ def _fold_faults(attribute: Attribute, source: History, here: tuple[str | int, .
         yield Fault((*here, "fold"), f"{source.fold} of {source.field} does not give a {attribute.dtype}")
 
 
-def _prior_faults(schema: Schema, source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
+def _filter_faults(source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Fields of facts that an attribute takes or filters by, and that such facts do not have."""
+    known = _FACT_FIELDS[source.of]
+    if source.fold in {"last", "distinct"} and source.field not in known:
+        yield Fault((*here, "field"), f"{source.of} have no {source.field}{nearest(source.field, known)}")
+    for name, field in _FILTERS.items():
+        if getattr(source, name) and field not in known:
+            yield Fault((*here, name), f"{source.of} have no {field}, so this filter lets none of them pass")
+        elif getattr(source, name) and name != "answers" and source.per is not None and field not in _FACT_FIELDS[source.per]:
+            yield Fault((*here, name), f"{source.per} have no {field}, so the share would be of nothing")
+
+
+def _empty_faults(attribute: Attribute, source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    if source.empty is None:
+        return
+    if attribute.dtype != "number":
+        yield Fault((*here, "empty"), f"empty is a number; {attribute.name!r} is a {attribute.dtype}")
+    elif attribute.clipped(source.empty) != source.empty:
+        yield Fault((*here, "empty"), f"empty {source.empty:g} is outside low and high")
+
+
+def _prior_faults(schema: Schema, attribute: Attribute, source: History, here: tuple[str | int, ...]) -> Iterator[Fault]:
     if source.prior is None:
         return
     prior = schema.attribute(source.prior)
     if prior is None or prior.told is None:
         told = [one.name for one in schema.attributes if one.told is not None]
         yield Fault((*here, "prior"), f"{source.prior!r} is not a told attribute{nearest(source.prior, told)}")
+    elif missing := [purpose for purpose in prior.purposes if purpose not in attribute.purposes]:
+        message = f"it starts from {source.prior!r}, so it needs its purposes as well: {', '.join(missing)}"
+        yield Fault(("attributes", here[1], "purposes"), message)
     if source.fold != "count" or source.half_life_days is None:
         yield Fault((*here, "prior"), "only a count with half_life_days can start from a prior")
 

@@ -1,20 +1,19 @@
 """Gates, then scores, then ranks. Silence is a candidate with an expected value of 0, and no rank reopens a gate.
 
 Expected value = propensity x value - cost of contacting the person, in minor units of the currency. All offers that the gates
-leave open are scored in one batch of the model.
+leave open are scored in batches of the model. Offers are positions in the campaign and reasons are steps of REASONS until the end: only
+the CANDIDATES_KEPT_MAX furthest offers become candidates, the others are counted by reason.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import msgspec
 import numpy as np
 
 from gateway.core import limits
-from gateway.core.attributes.read import Request
+from gateway.core.attributes.sources import Request
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import (
     CHOSEN,
@@ -23,23 +22,23 @@ from gateway.core.policy.gates import (
     NOT_WORTH_IT,
     PROPENSITY_LOW,
     REASONS,
+    STEPS,
     DecisionRequest,
-    Outcome,
+    Prepared,
     Reason,
-    closed_to,
     closed_to_all,
+    gated,
 )
-from gateway.core.site import local
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
+    from gateway.core.attributes.offer_columns import Floats
+    from gateway.core.attributes.read import Numbers, ReadPlan
     from gateway.core.context import ZoneContext
-    from gateway.core.offers import Offer, Policy
 
-_PROGRESS = {reason: step for step, reason in enumerate(REASONS)}
+_BY_STEP = tuple(REASONS)
+_LOWER_RANK = STEPS[LOWER_RANK.reason]
 
 
 class Scorer(Protocol):
@@ -58,101 +57,100 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
 
     The reason of the decision is that of the candidate that passed the most checks.
     """
-    offers = request.site.campaign.offers
-    closed = closed_to_all(request)
+    prepared = Prepared(request)
+    closed = closed_to_all(prepared)
     if closed is not None:
-        return _decision(request, decision_id, None, closed, [Candidate(offer.id, closed) for offer in offers], scorer)
-    candidates = _candidates(request, here, scorer, offers)
-    furthest = max(candidates, key=lambda candidate: _PROGRESS[candidate.reason])
-    chosen = furthest.offer if furthest.reason == CHOSEN.reason else None
-    return _decision(request, decision_id, chosen, furthest.reason, candidates, scorer)
+        ids = prepared.offers.ids
+        counts = np.zeros(len(REASONS), dtype=np.intp)
+        counts[STEPS[closed]] = len(ids)
+        kept = [Candidate(id_, closed) for id_ in ids[: limits.CANDIDATES_KEPT_MAX]]
+        return _decision(request, decision_id, kept, counts, scorer)
+    after_gates = gated(prepared)
+    kept, counts = [], after_gates.counts
+    if len(after_gates.possible):
+        kept, ranked = _ranked(prepared, here, scorer, after_gates.possible)
+        counts = counts + ranked
+    room = limits.CANDIDATES_KEPT_MAX - len(kept)
+    dropped = zip(after_gates.closed[:room].tolist(), after_gates.steps[:room].tolist(), strict=True)
+    kept += [Candidate(prepared.offers.ids[at], _BY_STEP[step]) for at, step in dropped]
+    return _decision(request, decision_id, kept, counts, scorer)
 
 
-def read_request(request: DecisionRequest, here: ZoneContext) -> Request:
-    """What attributes are read from: the person, zone, event and time of a decision request."""
-    site, subject = request.site, request.subject
-    zone = site.zones[request.zone]
-    clock = local(request.now_ms, site.timezone)
+def read_request(prepared: Prepared, here: ZoneContext) -> Request:
+    """The person, zone, occasion and time of a decision request, from which attributes are read."""
+    request = prepared.request
+    subject, zone = request.subject, request.site.zones[request.zone]
     person = subject.told, subject.history, subject.purposes
-    return Request(*person, zone.id, zone.transit, here, request.occasion, request.dwell_s, request.now_ms, clock)
+    return Request(*person, zone.id, zone.transit, here, request.occasion, request.dwell_s, request.now_ms, prepared.clock)
 
 
-class _Scored(NamedTuple):
-    """An open offer: its position in the campaign, propensity and expected value."""
+def _ranked(prepared: Prepared, here: ZoneContext, scorer: Scorer, positions: NDArray[np.intp]) -> tuple[list[Candidate], NDArray[np.intp]]:
+    """The first candidates of the open offers by expected value, best first, and the number of all open offers by step.
 
-    position: int
-    propensity: float
-    expected_value: float
-
-
-def _candidates(request: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: Sequence[Offer]) -> list[Candidate]:
-    """All offers: first the scored ones, best first, then those that a gate closed, in the campaign's order."""
-    dropped: list[Candidate] = []
-    open_offers: list[int] = []
-    for position, offer in enumerate(offers):
-        reason = closed_to(offer, request)
-        if reason is None:
-            open_offers.append(position)
-        else:
-            dropped.append(Candidate(offer.id, reason))
-    return (_ranked(request, here, scorer, open_offers) if open_offers else []) + dropped
-
-
-def _ranked(request: DecisionRequest, here: ZoneContext, scorer: Scorer, positions: Sequence[int]) -> list[Candidate]:
-    """Score the open offers and rank them by expected value, best first; equal ones keep the campaign's order."""
-    offers, policy, plan = request.site.campaign.offers, request.site.campaign.policy, request.site.plan
-    reading = read_request(request, here)
-    values = plan.values(reading)
-    propensities: list[float] = []
-    for start in range(0, len(positions), limits.SCORE_ROWS_MAX):
-        scores = scorer.score(plan.matrix(reading, positions[start : start + limits.SCORE_ROWS_MAX], values))
-        if scores is None:
-            return [Candidate(offers[position].id, NO_MODEL.reason) for position in positions]
-        propensities += scores.tolist()
-    scored: list[_Scored] = []
-    failed: list[Candidate] = []
-    for position, propensity in zip(positions, propensities, strict=True):
-        if 0.0 <= propensity <= 1.0:  # false for NaN too
-            scored.append(_Scored(position, propensity, propensity * offers[position].value_minor - policy.contact_cost_minor))
-        else:
-            failed.append(Candidate(offers[position].id, NO_MODEL.reason))
-    scored.sort(key=lambda one: (_outcome(one, policy) is not LOWER_RANK, -one.expected_value))
-    kept = scored[: limits.CANDIDATES_KEPT_MAX]
-    rows = plan.matrix(reading, [one.position for one in kept], values).tolist()
-    known = [tuple(None if math.isnan(value) else value for value in row) for row in rows]
-    ranked = [
-        Candidate(
-            offers[one.position].id, _outcome(one, policy).reason, one.propensity, one.expected_value, known[at] if at < len(known) else ()
-        )
-        for at, one in enumerate(scored)
+    Equal ones keep the campaign's order. Offers that may be chosen precede those that may not, and offers without a valid probability
+    come last.
+    """
+    offers, policy, plan = prepared.offers, prepared.request.site.campaign.policy, prepared.request.site.plan
+    request = read_request(prepared, here)
+    numbers = plan.numbers(request)
+    propensity, scored_rows = _propensities(plan, request, positions, numbers, scorer)
+    expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
+    is_scored = (propensity >= 0.0) & (propensity <= 1.0)  # false for NaN too
+    steps = np.full(len(positions), _LOWER_RANK, dtype=np.intp)
+    steps[expected_value <= 0.0] = STEPS[NOT_WORTH_IT.reason]
+    steps[propensity < policy.propensity_min] = STEPS[PROPENSITY_LOW.reason]
+    steps[~is_scored] = STEPS[NO_MODEL.reason]
+    best_first = np.where(is_scored, -expected_value, 0.0), np.where(is_scored, steps != _LOWER_RANK, 2)
+    order = np.lexsort(best_first)[: limits.CANDIDATES_KEPT_MAX]
+    if steps[order[0]] == _LOWER_RANK:
+        steps[order[0]] = STEPS[CHOSEN.reason]
+    scored = order[is_scored[order]]
+    kept_rows = plan.matrix(request, positions[scored], numbers) if scored_rows is None else scored_rows[scored]
+    rows, size = kept_rows.astype("<f4", copy=False).tobytes(), 4 * len(plan.columns)
+    figures = positions[scored].tolist(), steps[scored].tolist(), propensity[scored].tolist(), expected_value[scored].tolist()
+    candidates = [
+        Candidate(offers.ids[at], _BY_STEP[step], chance, value, rows[row * size : (row + 1) * size])
+        for row, (at, step, chance, value) in enumerate(zip(*figures, strict=True))
     ]
-    if ranked and ranked[0].reason == LOWER_RANK.reason:
-        ranked[0] = msgspec.structs.replace(ranked[0], reason=CHOSEN.reason)
-    return ranked + failed
+    candidates += [Candidate(offers.ids[at], NO_MODEL.reason) for at in positions[order[len(scored) :]].tolist()]
+    return candidates, np.bincount(steps, minlength=len(REASONS))
 
 
-def _outcome(scored: _Scored, policy: Policy) -> Outcome:
-    """LOWER_RANK if the offer may be chosen, else why it may not."""
-    if scored.propensity < policy.propensity_min:
-        return PROPENSITY_LOW
-    return NOT_WORTH_IT if scored.expected_value <= 0.0 else LOWER_RANK
+def _propensities(
+    plan: ReadPlan, request: Request, positions: NDArray[np.intp], numbers: Numbers, scorer: Scorer
+) -> tuple[NDArray[np.float64], Floats | None]:
+    """The scores of the offers at these positions, NaN for all of them without a usable model; and the rows, if it was one batch."""
+    found, rows = np.full(len(positions), np.nan), None
+    for start in range(0, len(positions), limits.SCORE_ROWS_MAX):
+        batch = slice(start, start + limits.SCORE_ROWS_MAX)
+        rows = plan.matrix(request, positions[batch], numbers)
+        scores = scorer.score(rows)
+        if scores is None:
+            return np.full(len(positions), np.nan), rows
+        found[batch] = scores
+    return found, rows if len(positions) <= limits.SCORE_ROWS_MAX else None
 
 
 def _decision(
-    request: DecisionRequest, decision_id: str, offer: str | None, reason: Reason, candidates: Sequence[Candidate], scorer: Scorer
+    request: DecisionRequest, decision_id: str, candidates: list[Candidate], counts: NDArray[np.intp], scorer: Scorer
 ) -> Decision:
-    kept = limits.CANDIDATES_KEPT_MAX
+    """`candidates` are those that are kept, the furthest first; `counts` are all offers by step."""
+    found = {reason: count for reason, count in zip(_BY_STEP, counts.tolist(), strict=True) if count}
+    *_, furthest = found
+    left_out: dict[Reason, int] = {}
+    if sum(found.values()) > len(candidates):
+        left_out = dict(Counter(found) - Counter(candidate.reason for candidate in candidates))
     return Decision(
         id=decision_id,
         subject=request.subject.subject,
         zone=request.zone,
         occasion=request.occasion,
         at_ms=request.now_ms,
-        offer=offer,
-        reason=reason,
-        candidates=tuple(candidates[:kept]),
+        offer=candidates[0].offer if furthest == CHOSEN.reason else None,
+        reason=furthest,
+        candidates=tuple(candidates),
         model=scorer.version,
-        left_out=Counter(candidate.reason for candidate in candidates[kept:]),
+        left_out=left_out,
         facts=request.subject.facts,
         columns=request.site.plan.digest,
     )

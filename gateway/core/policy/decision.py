@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.core.policy.gates import REASONS, Reason
 from gateway.core.types import Occasion
 
 
-class Candidate(msgspec.Struct, frozen=True):
-    """One offer with its reason. `propensity` and `expected_value_minor` are None if it was not scored."""
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """One offer with its reason. `propensity` and `expected_value_minor` are None if it was not scored.
+
+    `features` is the row that was scored, float32 in little-endian order; empty if it was not scored.
+    """
 
     offer: str
     reason: Reason
     propensity: float | None = None
     expected_value_minor: float | None = None
-    features: tuple[float | None, ...] = ()
+    features: bytes = b""
+
+    def row(self) -> NDArray[np.float32]:
+        """The row that was scored, NaN where unknown."""
+        return np.frombuffer(self.features, dtype="<f4")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -44,11 +53,9 @@ class Decision(msgspec.Struct, frozen=True):
     columns: str = ""
 
     def __post_init__(self) -> None:
-        if self.reason not in REASONS:
-            raise _unknown(self.reason)
-        for candidate in self.candidates:
-            if candidate.reason not in REASONS:
-                raise _unknown(candidate.reason)
+        for reason in {self.reason, *[candidate.reason for candidate in self.candidates]}:
+            if reason not in REASONS:
+                raise _unknown(reason)
 
 
 def _unknown(reason: Reason) -> ValueError:

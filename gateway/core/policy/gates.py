@@ -1,7 +1,8 @@
 """Reasons of a decision, as two tables: `GATES` before an offer is scored, `OUTCOMES` after it.
 
 A gate is one row: its reason, its meaning and the condition under which it closes. The order of the rows is the order of the checks;
-everything else (REASONS, a decision's own reason, the table in gateway/README.md) is derived from the rows.
+everything else (REASONS, a decision's own reason, the table in gateway/README.md) is derived from the rows. A gate for one offer is checked
+for all offers at once, as an array.
 
 Caps count contacts of the decision log, so there is no second counter that could differ from it. "Today" is the calendar day of
 the site's time zone, whether it has 23, 24 or 25 hours.
@@ -9,17 +10,23 @@ the site's time zone, whether it has 23, 24 or 25 hours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.core import context as contexts
-from gateway.core.site import Site, local
+from gateway.core import limits
+from gateway.core.offers import Gated
+from gateway.core.site import Site, local, local_day_ms
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gateway.core.context import Contact, SubjectContext
-    from gateway.core.offers import Offer, Policy
+    from gateway.core.offers import Policy
     from gateway.core.types import Occasion
 
 Reason = NewType("Reason", str)
@@ -37,22 +44,40 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     dwell_s: float = 0.0
 
 
+Positions = NDArray[np.intp]
+"""Positions of offers in the campaign, rising."""
+Closed = NDArray[np.bool_]
+"""True for each position whose offer the gate closes."""
+
+
+class Prepared:
+    """A request with the values that several gates need: local time, contacts of the local day, the campaign's columns."""
+
+    def __init__(self, request: DecisionRequest) -> None:
+        """Work it out."""
+        self.request = request
+        self.offers = request.site.campaign.table
+        self.clock = local(request.now_ms, request.site.timezone)
+        self.today = _today(request.subject.contacts, self.clock)
+
+
 class Gate(NamedTuple):
     """A gate for all offers, checked once per request."""
 
     reason: Reason
     meaning: str
-    closes: Callable[[DecisionRequest], bool]
+    closes: Callable[[Prepared], bool]
     scope: Literal["all"] = "all"
 
 
 class OfferGate(NamedTuple):
-    """A gate for one offer, checked for each offer of the campaign."""
+    """A gate for one offer. One that is `placed` depends on zone and occasion only, so its answers are kept with the campaign."""
 
     reason: Reason
     meaning: str
-    closes: Callable[[DecisionRequest, Offer], bool]
+    closes: Callable[[Prepared, Positions], Closed]
     scope: Literal["offer"] = "offer"
+    placed: bool = False
 
 
 class Outcome(NamedTuple):
@@ -63,20 +88,40 @@ class Outcome(NamedTuple):
     scope: Literal["rank"] = "rank"
 
 
-def closed_to_all(request: DecisionRequest) -> Reason | None:
+def closed_to_all(prepared: Prepared) -> Reason | None:
     """The reason of the first gate that closes to all offers, or None."""
     for gate in _ALL:
-        if gate.closes(request):
+        if gate.closes(prepared):
             return gate.reason
     return None
 
 
-def closed_to(offer: Offer, request: DecisionRequest) -> Reason | None:
-    """The reason of the first gate that closes to this offer, or None."""
-    for gate in _OFFER:
-        if gate.closes(request, offer):
-            return gate.reason
-    return None
+def gated(prepared: Prepared) -> Gated:
+    """The offers after all gates for one offer."""
+    request, table = prepared.request, prepared.offers
+    placed = table.placed.get((request.zone, request.occasion))
+    if placed is None:
+        nothing = np.zeros(0, dtype=np.intp)
+        every = Gated(np.arange(len(table.ids), dtype=np.intp), nothing, nothing, np.zeros(len(REASONS), dtype=np.intp))
+        placed = table.placed[request.zone, request.occasion] = _passed(prepared, every, _PLACED)
+    return _passed(prepared, placed, _UNPLACED)
+
+
+def _passed(prepared: Prepared, before: Gated, gates: Iterable[OfferGate]) -> Gated:
+    """The offers after some more gates; an offer has the reason of the first gate that closes to it."""
+    possible, closed, steps = before.possible, [before.closed], [before.steps]
+    for gate in gates:
+        shut = gate.closes(prepared, possible)
+        if shut.any():
+            closed.append(possible[shut])
+            steps.append(np.full(len(closed[-1]), STEPS[gate.reason], dtype=np.intp))
+            possible = possible[~shut]
+    if len(closed) == 1:
+        return before
+    counts = before.counts + np.bincount(np.concatenate(steps[1:]), minlength=len(REASONS))
+    together = np.concatenate(closed)
+    first = np.argsort(together, kind="stable")[: limits.CANDIDATES_KEPT_MAX]
+    return Gated(possible, together[first], np.concatenate(steps)[first], counts)
 
 
 def meanings(rows: Iterable[Gate | OfferGate | Outcome]) -> dict[Reason, str]:
@@ -100,60 +145,71 @@ def is_quiet(policy: Policy, minute: int) -> bool:
 # --- gates for all offers --------------------------------------------------------------------------------
 
 
-def _clock_untrusted(request: DecisionRequest) -> bool:
-    return request.now_ms < request.site.clock_floor_ms
+def _clock_untrusted(prepared: Prepared) -> bool:
+    return prepared.request.now_ms < prepared.request.site.clock_floor_ms
 
 
-def _no_consent(request: DecisionRequest) -> bool:
-    return not contexts.allows(request.subject, "offers", request.now_ms)
+def _no_consent(prepared: Prepared) -> bool:
+    return not contexts.allows(prepared.request.subject, "offers", prepared.request.now_ms)
 
 
-def _quiet_hours(request: DecisionRequest) -> bool:
-    clock = local(request.now_ms, request.site.timezone)
-    return is_quiet(request.site.campaign.policy, clock.hour * 60 + clock.minute)
+def _quiet_hours(prepared: Prepared) -> bool:
+    return is_quiet(prepared.request.site.campaign.policy, prepared.clock.hour * 60 + prepared.clock.minute)
 
 
-def _cool_down(request: DecisionRequest) -> bool:
+def _cool_down(prepared: Prepared) -> bool:
     """Whether any contact is too recent. One in the future counts as well: the clock was set back, and it stays closed."""
+    request = prepared.request
     cool_down_ms = request.site.campaign.policy.gap_s_min * 1000
     return any(request.now_ms - contact.at_ms < cool_down_ms for contact in request.subject.contacts)
 
 
-def _cap_person_day(request: DecisionRequest) -> bool:
-    return len(_today(request)) >= request.site.campaign.policy.per_person_day_max
+def _cap_person_day(prepared: Prepared) -> bool:
+    return len(prepared.today) >= prepared.request.site.campaign.policy.per_person_day_max
 
 
 # --- gates for one offer ---------------------------------------------------------------------------------
 
 
-def _not_here(request: DecisionRequest, offer: Offer) -> bool:
-    return request.zone not in offer.zones
+def _not_here(prepared: Prepared, positions: Positions) -> Closed:
+    zone, zones = prepared.request.zone, prepared.offers.zones
+    return np.array([zone not in zones[at] for at in positions.tolist()], dtype=np.bool_)
 
 
-def _not_now(request: DecisionRequest, offer: Offer) -> bool:
-    return request.occasion not in offer.occasions
+def _not_now(prepared: Prepared, positions: Positions) -> Closed:
+    occasion, occasions = prepared.request.occasion, prepared.offers.occasions
+    return np.array([occasion not in occasions[at] for at in positions.tolist()], dtype=np.bool_)
 
 
-def _not_live(request: DecisionRequest, offer: Offer) -> bool:
-    return not offer.starts_ms <= request.now_ms < offer.ends_ms
+def _not_live(prepared: Prepared, positions: Positions) -> Closed:
+    now_ms, offers = prepared.request.now_ms, prepared.offers
+    closed: Closed = (now_ms < offers.starts_ms[positions]) | (offers.ends_ms[positions] <= now_ms)
+    return closed
 
 
-def _refused(request: DecisionRequest, offer: Offer) -> bool:
-    return any(contact.answer == "dismissed" for contact in _today(request, offer.id))
+def _refused(prepared: Prepared, positions: Positions) -> Closed:
+    return _times(prepared, positions, [contact for contact in prepared.today if contact.answer == "dismissed"]) > 0
 
 
-def _cap_offer_day(request: DecisionRequest, offer: Offer) -> bool:
-    return len(_today(request, offer.id)) >= offer.per_person_day_max
+def _cap_offer_day(prepared: Prepared, positions: Positions) -> Closed:
+    closed: Closed = _times(prepared, positions, prepared.today) >= prepared.offers.per_person_day_max[positions]
+    return closed
 
 
-def _today(request: DecisionRequest, offer: str | None = None) -> list[Contact]:
-    """Contacts of the local day: of all offers, or of one."""
-    contacts = [contact for contact in request.subject.contacts if offer is None or contact.offer == offer]
+def _times(prepared: Prepared, positions: Positions, contacts: Iterable[Contact]) -> Positions:
+    """How many of these contacts were with each of these offers."""
+    times = np.zeros(len(positions), dtype=np.intp)
+    for at in prepared.offers.positions(contact.offer for contact in contacts):
+        times += positions == at
+    return times
+
+
+def _today(contacts: Sequence[Contact], clock: datetime) -> list[Contact]:
+    """The contacts of the local day."""
     if not contacts:
-        return contacts
-    timezone = request.site.timezone
-    day = local(request.now_ms, timezone).date()
-    return [contact for contact in contacts if local(contact.at_ms, timezone).date() == day]
+        return []
+    start_ms, end_ms = local_day_ms(clock)
+    return [contact for contact in contacts if start_ms <= contact.at_ms < end_ms]
 
 
 # --- the tables ------------------------------------------------------------------------------------------
@@ -168,8 +224,8 @@ GATES: tuple[Gate | OfferGate, ...] = (
     Gate(Reason("quiet_hours"), "it is within the campaign's quiet hours (quiet_from, quiet_until)", _quiet_hours),
     Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down),
     Gate(Reason("cap_person_day"), "the person has had the maximum number of offers for one day (per_person_day_max)", _cap_person_day),
-    OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here),
-    OfferGate(Reason("not_now"), "the offer is for another occasion (entering or dwelling)", _not_now),
+    OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, placed=True),
+    OfferGate(Reason("not_now"), "the offer is for another occasion (entering or dwelling)", _not_now, placed=True),
     OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live),
     OfferGate(Reason("refused"), "the person dismissed this offer today", _refused),
     OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day),
@@ -188,5 +244,9 @@ OUTCOMES: tuple[Outcome, ...] = (NO_MODEL, PROPENSITY_LOW, NOT_WORTH_IT, LOWER_R
 REASONS: dict[Reason, str] = meanings((*GATES, *OUTCOMES))
 """Every reason with its meaning, in the order of the checks."""
 
+STEPS: dict[Reason, int] = {reason: step for step, reason in enumerate(REASONS)}
+"""The position of each reason in the order of the checks."""
+
 _ALL = tuple(row for row in GATES if isinstance(row, Gate))
-_OFFER = tuple(row for row in GATES if isinstance(row, OfferGate))
+_PLACED = tuple(row for row in GATES if isinstance(row, OfferGate) and row.placed)
+_UNPLACED = tuple(row for row in GATES if isinstance(row, OfferGate) and not row.placed)
