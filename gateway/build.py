@@ -140,7 +140,7 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
     """Raises SetupError if a zone's kind is not one of the bundle's schema; one line for each."""
     known = bundle.schema.zone_kinds
     faults = [
-        f"zones.{at}.kind: {zone.kind!r} is no zone kind of the bundle's schema{nearest(zone.kind, known)}"
+        f"{config.place('zones', at, 'kind')}: {zone.kind!r} is no zone kind of the bundle's schema{nearest(zone.kind, known)}"
         for at, zone in enumerate(config.zones)
         if zone.kind is not None and zone.kind not in known
     ]
@@ -166,6 +166,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         window_ms=config.privacy.window_s * 1000,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
         retention=Retention(**config.retention.model_dump()),
+        holidays=frozenset(config.holidays),
     )
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from gateway.core import limits
+from gateway.core import opening_hours as hours
 from gateway.core.ids import checked_id
 from gateway.core.nearest import nearest
 from gateway.core.presence import PresenceRules
@@ -164,6 +166,18 @@ class ZonePart(_Part):
         (), description="outline instead of a circle, as [[lat, lon], ...]: at least three corners"
     )
     regions: tuple[str, ...] = Field((), description="names of the zone in region crossings that phones send (OwnTracks waypoints)")
+    opening_hours: str | None = Field(
+        None,
+        max_length=limits.TEXT_CHARS_MAX,
+        description="opening hours as in OpenStreetMap, such as `Mo-Fr 08:00-18:00; Sa 10:00-14:00; PH off`",
+    )
+
+    @field_validator("opening_hours")
+    @classmethod
+    def _weekly(cls, value: str | None) -> str | None:
+        if value is not None:
+            hours.parse(value)
+        return value
 
     @field_validator("polygon")
     @classmethod
@@ -182,7 +196,8 @@ class ZonePart(_Part):
 
     def zone(self) -> Zone:
         """The zone of the core for these settings."""
-        return Zone(**self.model_dump())
+        opening_hours = None if self.opening_hours is None else hours.parse(self.opening_hours)
+        return Zone(**(self.model_dump() | {"opening_hours": opening_hours}))
 
 
 class SourcePart(_Part):
@@ -209,8 +224,11 @@ class Config(_Part):
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
+    holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
     devices: dict[str, str] = Field(default_factory=dict, description="sensor or till -> its zone, or * for the whole site")
+    _file: Path | None = PrivateAttr(None)
+    _lines: list[str] = PrivateAttr([])
 
     @field_validator("timezone")
     @classmethod
@@ -248,6 +266,14 @@ class Config(_Part):
         """Ids of the scanners and beacons of all zones."""
         return [anchor for zone in self.zones for anchor in zone.anchors]
 
+    def read_from(self, file: Path, lines: list[str]) -> None:
+        """Note the file that the config was read from, for `place`."""
+        self._file, self._lines = file, lines
+
+    def place(self, *setting: str | int) -> str:
+        """File, line and dotted name of a setting, for an error message; the name alone if it does not come from a file."""
+        return _place(self._file, self._lines, setting) if self._file else _dotted(setting)
+
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read and check a config file; relative paths in it are relative to its folder. Raises ConfigError.
@@ -255,7 +281,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     `overrides` are `name.of.setting=value`, with the value in TOML or, if it is not valid TOML, as text.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_text(encoding="utf-8")
+        table = tomllib.loads(content)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; copy deploy/demo/gw-a.toml and adapt it") from None
     except OSError as error:
@@ -264,11 +291,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
         _override(table, override)
+    lines = content.splitlines()
     try:
         config = Config.model_validate(table)
     except ValidationError as error:
-        lines = path.read_text(encoding="utf-8").splitlines()
         raise ConfigError("\n".join(_fault(path, lines, dict(fault)) for fault in error.errors(include_url=False))) from None
+    config.read_from(path, lines)
     return _anchored(config, path.resolve().parent)
 
 
@@ -313,12 +341,19 @@ def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
     """One line: file, line, field, fault, and the nearest known name."""
     where = [part for part in fault["loc"] if isinstance(part, str)]
     name = where[-1] if where else ""
-    number = line_of(lines, fault["loc"])
-    place = f"{path}:{number}" if number else str(path)
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = f"unknown key{nearest(name, _known_keys(where[:-1]))}"
-    return f"{place}: {'.'.join(str(part) for part in fault['loc']) or 'config'}: {message}"
+    return f"{_place(path, lines, fault['loc'])}: {message}"
+
+
+def _place(path: Path, lines: list[str], setting: Sequence[str | int]) -> str:
+    number = line_of(lines, tuple(setting))
+    return f"{path}:{number}: {_dotted(setting)}" if number else f"{path}: {_dotted(setting)}"
+
+
+def _dotted(setting: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in setting) or "config"
 
 
 def _known_keys(where: list[str]) -> list[str]:

@@ -111,6 +111,8 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
         expected_value = "" if candidate.expected_value_minor is None else f"{candidate.expected_value_minor:.1f}"
         table.add_row(candidate.offer, propensity, expected_value, candidate.reason, REASONS[candidate.reason])
     table.add_row("silence", "", "0.0", (CHOSEN if decision.offer is None else LOWER_RANK).reason, "no offer is sent")
+    for reason, count in decision.left_out.items():
+        table.add_row(f"{count:,} more", "", "", reason, REASONS[reason])
     console.print(table)
     if effects:
         console.print("attributes that changed the propensity of the first of them most (change if the model gets the value):")
@@ -139,6 +141,7 @@ def _as_values(decision: Decision, answer: str | None, effects: list[tuple[str, 
             }
             for candidate in decision.candidates
         ],
+        "left_out": dict(decision.left_out),
         "mattered": [{"attribute": name, "change": change} for name, change in effects],
     }
 

@@ -6,7 +6,7 @@ Built once from the config and the bundle; only the campaign is replaced while t
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Schema
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.offers import Campaign
+from gateway.core.opening_hours import OpeningHours
 from gateway.core.presence import PresenceRules
 from gateway.core.types import Position
 
@@ -45,6 +46,7 @@ class Zone(msgspec.Struct, frozen=True):
     radius_m: float = 0.0
     polygon: tuple[Corner, ...] = ()
     regions: tuple[str, ...] = ()
+    opening_hours: OpeningHours | None = None
 
     def has_outline(self) -> bool:
         """Whether positions or region crossings of phones can begin a visit here."""
@@ -97,6 +99,7 @@ class Site(msgspec.Struct, frozen=True):
     window_ms: int = 3_600_000
     clock_floor_ms: int = 0
     retention: Retention = Retention()
+    holidays: frozenset[date] = frozenset()
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

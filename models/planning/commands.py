@@ -11,7 +11,7 @@ import typer
 
 from models.history.options import show_row_counts
 from models.history.reading import RowCounts
-from models.planning import ahp, charts, research, segments, vikor
+from models.planning import ahp, charts, holidays, research, segments, vikor
 from models.planning.behaviour import behaviour_table
 from models.planning.judgements import Judgements, read_judgements
 from models.planning.options import AsJson, Csv, Picture, Seed
@@ -192,6 +192,7 @@ def register(app: typer.Typer) -> None:
         ("ahp", weigh_criteria, "ahp judge-1.csv judge-2.csv --picture weights.svg"),
         ("vikor", rank_alternatives, "vikor alternatives.csv --cost price --picture compromise.svg"),
         ("segments", find_segments, "segments behaviour.csv --out segments.csv"),
+        ("holidays", holidays.list_holidays, "holidays DE --region BE --from 2026 --to 2028"),
     ):
         app.command(name, epilog=f"Example: [b]wayside-models {example}[/b]")(command)
     research.register(app)

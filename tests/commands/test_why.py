@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.build import build
+from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.policy.gates import REASONS
 from tests.commands.terminal import wayside
@@ -64,6 +66,24 @@ def test_a_decision_is_explained_to_people(config: Path) -> None:
     assert "offer flat-white in plaza on entered" in " ".join(result.out.split())
     assert "0.800" in result.out
     assert "silence" in result.out
+
+
+def test_offers_beyond_those_that_are_kept_are_counted_by_reason(tmp_path: Path) -> None:
+    (offer,) = tiny_campaign().offers
+    offers = [replace(offer, id=f"o{at}", zones=("plaza",) if at % 2 else ("cafe",)) for at in range(200)]
+    path = write_config(tmp_path, files=make_bundle(tmp_path, replace(tiny_campaign(), offers=tuple(offers))))
+    gateway = build(settings_of(path))
+    for message in walk_in("phone-0001"):
+        gateway.mailbox.deliver(message)
+    gateway.turn(0.0)
+    gateway.store.close()
+    id_ = decisions(path)[0]["decision"]
+    report = json.loads(wayside("why", id_, "--config", path, "--json").out)
+    assert len(report["candidates"]) == limits.CANDIDATES_KEPT_MAX
+    assert report["left_out"] == {"not_here": 100, "lower_rank": 100 - limits.CANDIDATES_KEPT_MAX}
+    shown = " ".join(wayside("why", id_, "--config", path).out.split())
+    assert "36 more" in shown
+    assert "100 more" in shown
 
 
 def test_all_reasons_are_listed_without_a_config(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Cost of one decision by the number of attributes and offers, and memory per person: `python -m tests.core.attribute_cost`.
+"""Cost of a decision by the number of attributes and offers, memory per person, time to load: `python -m tests.core.attribute_cost`.
 
 One thread, processor time, so that other load on the machine counts little. A decision is `decide`: gates, values of attributes, matrix,
 ranking; the model is a constant, because its own time depends on the model (`wayside-models speed`). A third of the attributes are history
@@ -13,12 +13,16 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.adapters.bundle import open_bundle, read_public_keys
+from gateway.core import limits
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.attributes.schema import Schema, parse
 from gateway.core.context import SubjectContext, ZoneContext
@@ -26,12 +30,14 @@ from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import DecisionRequest
 from gateway.core.quantities import QUANTITIES
 from gateway.core.site import Site
+from tests.kit.bundles import make_bundle
 from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, offer
 
 ATTRIBUTES = (10, 100, 1_000)
 OFFERS = (1, 50, 500, 2_500, 10_000)
 REPEATS = 200
 SECONDS_MAX = 4.0
+LOADS = 5
 MEASURED = tuple(QUANTITIES)
 FOLDS = ("count", "sum", "mean", "recency", "share")
 
@@ -51,6 +57,15 @@ class Memory(NamedTuple):
     attributes: int
     stored_bytes: int
     memory_bytes: int
+
+
+class Load(NamedTuple):
+    """Processor time of opening a bundle of OFFERS_MAX offers and of compiling its site, in milliseconds, and the bundle's size."""
+
+    attributes: int
+    bundle_bytes: int
+    open_ms: float
+    compile_ms: float
 
 
 class ConstantScorer:
@@ -89,10 +104,10 @@ def site(attributes: int, offers: int) -> Site:
     return make_site(schema=declared, columns=declared.columns, campaign=campaign(*made, per_person_day_max=64))
 
 
-def person(here: Site) -> SubjectContext:
-    """Somebody after a year of daily visits and purchases."""
+def person(here: Site, days: int = 365) -> SubjectContext:
+    """Somebody after a year, or some days, of daily visits and purchases."""
     history: Any = {}
-    for day in range(365, 0, -1):
+    for day in range(days, 0, -1):
         at_ms = NOON_MS - day * DAY_MS
         for fact in (HistoryFact("visits", at_ms, zone="cafe"), HistoryFact("purchases", at_ms, "bar", amount=day)):
             history = here.plan.history.fold(history, EVERYTHING, fact, at_ms)
@@ -126,6 +141,23 @@ def memory(attributes: int) -> Memory:
     return Memory(attributes, len(stored), held)
 
 
+def load(attributes: int) -> Load:
+    """The cost of loading a bundle; the median of LOADS."""
+    made = site(attributes, limits.OFFERS_MAX)
+    with TemporaryDirectory() as folder:
+        files = make_bundle(Path(folder), made.campaign, schema=made.schema, columns=made.columns, split="a2")
+        keys, times = read_public_keys(files.keys), []
+        for _ in range(LOADS):
+            started = time.thread_time_ns()
+            bundle = open_bundle(files.bundle, keys, None)
+            opened = time.thread_time_ns()
+            made = make_site(schema=bundle.schema, columns=bundle.manifest.model.columns, campaign=bundle.campaign)
+            assert made.campaign.offer("o0") is not None
+            times.append((opened - started, time.thread_time_ns() - opened))
+        open_ms, compile_ms = (float(ns) / 1e6 for ns in np.median(times, axis=0))
+        return Load(attributes, files.bundle.stat().st_size, round(open_ms, 1), round(compile_ms, 1))
+
+
 def measured(attributes: Sequence[int] = ATTRIBUTES, offers: Sequence[int] = OFFERS) -> Iterator[Cost]:
     """All combinations."""
     for width in attributes:
@@ -134,12 +166,13 @@ def measured(attributes: Sequence[int] = ATTRIBUTES, offers: Sequence[int] = OFF
 
 
 def main() -> None:
-    """Print one JSON object a line: costs, then memory."""
+    """Print one JSON object a line: costs, then memory and loading."""
     for one in measured():
         sys.stdout.write(json.dumps(one._asdict()) + "\n")
         sys.stdout.flush()
     for width in ATTRIBUTES:
         sys.stdout.write(json.dumps(memory(width)._asdict()) + "\n")
+        sys.stdout.write(json.dumps(load(width)._asdict()) + "\n")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ PURE = frozenset(
 )
 
 DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "pydantic", "pydantic_core", "rich", "typer", "urllib3")
-TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "statsmodels", "matplotlib", "skl2onnx")
+TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "statsmodels", "matplotlib", "skl2onnx", "holidays")
 SCREEN = ("typer", "rich", "click")
 
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from gateway.adapters.bundle import Draft, public_key_line, write_bundle
 from gateway.adapters.onnx_scorer import OnnxScorer
+from gateway.core.attributes.schema import Schema
 from gateway.core.bundle import LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign, Offer, Policy
@@ -47,8 +48,8 @@ def tiny_campaign(**policy: object) -> Campaign:
     return Campaign((offer,), Policy(**(rules | policy)))  # type: ignore[arg-type]  # fields of Policy by name
 
 
-def tiny_model() -> tuple[bytes, ModelEntry]:
-    """One tree with one split, then a sigmoid."""
+def tiny_model(columns: tuple[str, ...] = COLUMNS, split: str = "travel") -> tuple[bytes, ModelEntry]:
+    """One tree with one split, at NEAR_MIN of one column, then a sigmoid."""
     likely, unlikely = float(np.log(4.0)), float(-np.log(4.0))
     tree = helper.make_node(
         "TreeEnsembleRegressor",
@@ -59,7 +60,7 @@ def tiny_model() -> tuple[bytes, ModelEntry]:
         nodes_treeids=[0, 0, 0],
         nodes_nodeids=[0, 1, 2],
         nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
-        nodes_featureids=[COLUMNS.index("travel"), 0, 0],
+        nodes_featureids=[columns.index(split), 0, 0],
         nodes_values=[NEAR_MIN, 0.0, 0.0],
         nodes_truenodeids=[1, 0, 0],
         nodes_falsenodeids=[2, 0, 0],
@@ -72,13 +73,13 @@ def tiny_model() -> tuple[bytes, ModelEntry]:
     graph = helper.make_graph(
         [tree, helper.make_node("Sigmoid", ["log_odds"], ["propensity"])],
         "tiny",
-        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, len(COLUMNS)])],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, len(columns)])],
         [helper.make_tensor_value_info("propensity", TensorProto.FLOAT, [None, 1])],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
     ops = ("Sigmoid", "ai.onnx.ml.TreeEnsembleRegressor")
-    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=ops, columns=COLUMNS, calibration="none")
+    entry = ModelEntry(input="rows", output="propensity", opset=17, ops=ops, columns=columns, calibration="none")
     return model, entry
 
 
@@ -93,10 +94,13 @@ def make_bundle(
     expected: float | None = None,
     patterns: tuple[Pattern, ...] | None = None,
     priors: tuple[OfferPriors, ...] | None = None,
+    schema: Schema = SCHEMA,
+    columns: tuple[str, ...] = COLUMNS,
+    split: str = "travel",
 ) -> BundleFiles:
     """A bundle beside the file of the trusted key (that of KEY); a factor `expected` makes its parity answers wrong."""
-    model, entry = tiny_model()
-    rows = np.random.default_rng(0).uniform(0.0, 2 * NEAR_MIN, (16, len(COLUMNS))).astype(np.float32)
+    model, entry = tiny_model(columns, split)
+    rows = np.random.default_rng(0).uniform(0.0, 2 * NEAR_MIN, (16, len(columns))).astype(np.float32)
     answers = OnnxScorer(model, entry).score(rows)
     draft = Draft(
         name=name,
@@ -104,7 +108,7 @@ def make_bundle(
         created_at_ms=YEAR_2026_MS,
         expires_at_ms=expires_at_ms,
         model=LoadableModel(model, entry, rows, answers if expected is None else (answers * np.float32(expected)).astype(np.float32)),
-        schema=SCHEMA,
+        schema=schema,
         campaign=campaign or tiny_campaign(),
         metrics={},
         patterns=patterns,

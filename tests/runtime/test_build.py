@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from gateway.build import SetupError, build, build_router, build_site, mqtt_options, open_config_bundle, open_reader, open_store
 from gateway.config import Config
-from gateway.core import limits
+from gateway.core import limits, opening_hours
 from gateway.core.ports import StoreError
 from gateway.core.types import Message, Reading
 from gateway.runtime.app import App
+from tests.commands.terminal import wayside
 from tests.kit.gateways import message, settings_of, store_of, write_config
 
 
@@ -37,6 +39,27 @@ def test_the_street_is_the_config_s(config: Path) -> None:
     assert site.devices["till-cafe"] == "cafe"
     assert site.presence.dwell_ms == 600_000
     assert site.campaign == bundle.campaign
+
+
+def test_opening_hours_and_holidays_are_the_config_s(config: Path) -> None:
+    changed = config.read_text("utf-8").replace("x_m = 120.0", 'opening_hours = "Mo-Fr 08:00-18:00"')
+    config.write_text(f"holidays = [2026-12-25]\n{changed}", "utf-8")
+    settings = settings_of(config)
+    site = build_site(settings, open_config_bundle(settings, settings_now()))
+    assert site.holidays == {date(2026, 12, 25)}
+    assert site.zones["cafe"].opening_hours == opening_hours.parse("Mo-Fr 08:00-18:00")
+    assert site.zones["plaza"].opening_hours is None
+
+
+def test_a_zone_kind_that_the_schema_lacks_is_named_with_its_line(config: Path) -> None:
+    text = config.read_text("utf-8").replace('"coffee_house"', '"cofee_house"')
+    config.write_text(text, "utf-8")
+    line = text.splitlines().index('kind = "cofee_house"') + 1
+    expected = f"{config}:{line}: zones.1.kind: 'cofee_house' is no zone kind of the bundle's schema; did you mean 'coffee_house'?"
+    assert wayside("check", "--config", config).refusal(1) == expected
+    with pytest.raises(SetupError) as refused:
+        build(settings_of(config))
+    assert str(refused.value) == expected
 
 
 def settings_now() -> int:

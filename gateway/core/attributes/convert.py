@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -36,7 +37,7 @@ def convert(kind: type[T], table: object, path: Path, faults: list[Fault]) -> T 
         faults.append(Fault(path, f"expected a table, got {type(table).__name__}"))
         return None
     before = len(faults)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     faults.extend(Fault((*path, str(name)), f"unknown key{nearest(str(name), fields)}") for name in table if name not in fields)
     values: dict[str, Any] = {}
     for name, field in fields.items():
@@ -45,6 +46,12 @@ def convert(kind: type[T], table: object, path: Path, faults: list[Fault]) -> T 
         elif field.required:
             faults.append(Fault((*path, name), "required, and absent"))
     return kind(**values) if len(faults) == before else None
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields by name; reading the annotations of a type takes longer than converting a table."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _value(kind: Any, value: object, path: Path, faults: list[Fault]) -> Any:

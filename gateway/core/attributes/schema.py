@@ -31,7 +31,7 @@ Dtype = Literal["number", "category", "flag"]
 FactKind = Literal["visits", "purchases", "answers", "contacts"]
 FoldName = Literal["count", "sum", "mean", "last", "recency", "distinct", "share"]
 FactField = Literal["amount", "category", "zone_kind", "zone", "offer", "occasion", "answer"]
-ClockField = Literal["hour", "weekday", "season", "heading"]
+ClockField = Literal["hour", "weekday", "season", "heading", "minutes_to_close", "holiday"]
 OfferField = Literal["category", "value", "price", "discount", "tag", "expiry_hours", "hours_left"]
 OccasionField = Literal["kind", "dwell_s"]
 
@@ -135,7 +135,11 @@ class Reading(_Source, frozen=True):
 
 
 class Clock(_Source, frozen=True):
-    """A field of the site's local time: hour 0 to 24, weekday 0 (Monday) to 6, season (northern), heading (from hour and transit zones)."""
+    """A field of the site's local time: hour 0 to 24, weekday 0 (Monday) to 6, season (northern), heading (from hour and transit zones).
+
+    `minutes_to_close` is 0 while the zone is closed, and unknown without `opening_hours` of the zone in the config; `holiday` is unknown
+    in a year without a date in `holidays` of the config.
+    """
 
     field: ClockField
 
@@ -445,7 +449,7 @@ def _field_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, .
     source = attribute.clock or attribute.offer or attribute.occasion
     assert source is not None
     fixed = {"heading": HEADINGS, "season": SEASONS, "category": schema.categories, "kind": OCCASIONS}.get(source.field)
-    due = "category" if fixed else "flag" if source.field == "tag" else "number"
+    due = "category" if fixed else "flag" if source.field in {"tag", "holiday"} else "number"
     if attribute.dtype != due:
         yield Fault((*here, "field"), f"{source.field} is a {due}, not a {attribute.dtype}")
     elif fixed and attribute.values != fixed:

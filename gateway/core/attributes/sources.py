@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.core import context as contexts
+from gateway.core import opening_hours
 from gateway.core.attributes.schema import SEASONS, Attribute, Clock, OccasionSource, Reading
 
 if TYPE_CHECKING:
     from gateway.core.attributes.aggregators import State, Value
     from gateway.core.attributes.history import Stated
     from gateway.core.context import ZoneContext
+    from gateway.core.opening_hours import OpeningHours
     from gateway.core.types import Occasion, Purpose
 
 WORKWARD_UNTIL_H = 11
@@ -32,6 +34,8 @@ class Request(NamedTuple):
     dwell_s: float
     now_ms: int
     clock: datetime
+    opening_hours: OpeningHours | None = None
+    holidays: Collection[date] = ()
 
 
 Read = Callable[[Request], "Value"]
@@ -76,10 +80,25 @@ def _hour(request: Request) -> float:
     return request.clock.hour + request.clock.minute / 60
 
 
+def _holiday(request: Request) -> float | None:
+    """Whether it is a listed holiday; unknown in a year without a listed one, because the list may have ended."""
+    today = request.clock.date()
+    if all(day.year != today.year for day in request.holidays):
+        return None
+    return float(today in request.holidays)
+
+
+def _minutes_to_close(request: Request) -> float | None:
+    hours = request.opening_hours
+    return None if hours is None else opening_hours.minutes_to_close(hours, request.clock, request.holidays)
+
+
 _CLOCK: Mapping[str, Read] = {
     "hour": _hour,
     "weekday": lambda request: float(request.clock.weekday()),
     "season": lambda request: SEASONS[request.clock.month % 12 // 3],
     "heading": lambda request: heading(_hour(request), transit=request.transit),
+    "minutes_to_close": _minutes_to_close,
+    "holiday": _holiday,
 }
 _OCCASION: Mapping[str, Read] = {"kind": lambda request: request.occasion, "dwell_s": lambda request: request.dwell_s}

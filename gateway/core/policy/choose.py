@@ -80,8 +80,20 @@ def read_request(prepared: Prepared, here: ZoneContext) -> Request:
     """The person, zone, occasion and time of a decision request, from which attributes are read."""
     request = prepared.request
     subject, zone = request.subject, request.site.zones[request.zone]
-    person = subject.told, subject.history, subject.purposes
-    return Request(*person, zone.id, zone.transit, here, request.occasion, request.dwell_s, request.now_ms, prepared.clock)
+    return Request(
+        subject.told,
+        subject.history,
+        subject.purposes,
+        zone.id,
+        zone.transit,
+        here,
+        request.occasion,
+        request.dwell_s,
+        request.now_ms,
+        prepared.clock,
+        zone.opening_hours,
+        request.site.holidays,
+    )
 
 
 def _ranked(prepared: Prepared, here: ZoneContext, scorer: Scorer, positions: NDArray[np.intp]) -> tuple[list[Candidate], NDArray[np.intp]]:
