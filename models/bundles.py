@@ -42,6 +42,7 @@ from gateway.core.bundle import Bundle, LoadableModel, Manifest
 from gateway.core.offers import Campaign
 from models.errors import ModelsError
 from models.report import read_report
+from models.rule_types import type_faults
 
 app = typer.Typer(no_args_is_help=True, help="Make, verify and show signed bundles.")
 
@@ -199,6 +200,9 @@ def _signed_off(path: Path, schema: Schema) -> Campaign:
         raise MakeError(str(error)) from None
     if campaign.sign_off is None:
         raise MakeError(f"{path} is a draft: answer the questions of [sign_off] in it and name an approver")
+    faults = list(type_faults(campaign, schema))
+    if faults:
+        raise MakeError("\n".join(f"{path}: {fault}" for fault in faults))
     return campaign
 
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from gateway.adapters import stored_zip
+from gateway.adapters.rules import rule_faults
 from gateway.core.attributes.read import ColumnsError, used_attributes
 from gateway.core.attributes.schema import Schema, SchemaError, parse, schema_bytes
 from gateway.core.bundle import Bundle, BundleError, FileEntry, LoadableModel, Manifest
@@ -168,6 +169,7 @@ def parse_campaign(content: bytes, schema: Schema | None = None) -> Campaign:
             for at, offer in enumerate(campaign.offers)
             if offer.category not in schema.categories
         ]
+        faults += [str(fault) for fault in rule_faults(campaign, schema)]
         if faults:
             raise BundleError("bad_campaign", "\n".join(faults[:FAULTS_SHOWN_MAX]))
     return campaign

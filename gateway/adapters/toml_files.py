@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.adapters.rules import rule_faults
 from gateway.core.attributes.convert import Fault
 from gateway.core.attributes.schema import Schema, SchemaError, parse
 from gateway.core.campaign.compile import CampaignError, compile_campaign
@@ -68,9 +69,13 @@ def load_campaign(path: Path, schema: Schema | None = None) -> CampaignFile:
     """The campaign in the TOML file at `path`, checked against `schema` if given. Raises TomlFileError with every fault."""
     file = read_toml(path)
     try:
-        return CampaignFile(compile_campaign(file.table, schema), file)
+        campaign = compile_campaign(file.table, schema)
     except CampaignError as error:
         raise TomlFileError(file.placed(error.faults)) from None
+    faults = rule_faults(campaign, schema) if schema else []
+    if faults:
+        raise TomlFileError(file.placed(faults))
+    return CampaignFile(campaign, file)
 
 
 def read_toml(path: Path) -> TomlFile:

@@ -26,7 +26,8 @@ KEYS_MAX = 2_000  # identity resolving keys: one of 2,000 matches a foreign addr
 ADDRESSES_CACHED_MAX = 65_536  # private addresses already looked up, most of them without an owner: about 16 MB
 ADDRESSES_TRIED_MAX = 4_096  # new addresses in one batch: half a second with KEYS_MAX keys
 ADDRESS_LIFE_MS_MAX = 1_200_000  # most devices change their address every 15 minutes (Bluetooth Core Vol 3 Part C App. A: T_GAP)
-CONTACTS_KEPT_MAX = 64  # per subject: the contacts that caps are counted on
+CONTACT_DAYS_MAX = 92  # a quarter: the longest window of a cap, a refusal or a silence
+CONTACTS_KEPT_MAX = 256  # per subject: the contacts that caps are counted on
 
 # --- attributes --------------------------------------------------------------------------------
 ATTRIBUTES_MAX = 1_000  # of a schema
@@ -55,6 +56,7 @@ PURGE_FIRST_MS = 600_000  # after a start, so that the network has set the clock
 TIMERS_SPARE_MAX = 10_000  # outdated entries that the heap of timers may hold
 
 # --- deciding ----------------------------------------------------------------------------------
+RULE_CHARS_MAX = 500  # of a rule of an offer
 OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything that is precomputed for them
 SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason

@@ -6,9 +6,9 @@ site's time zone. All values are checked once, when the bundle is opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,8 +20,10 @@ from gateway.core.ids import Id
 from gateway.core.types import Occasion
 
 MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
+RuleText = Annotated[str, Meta(max_length=limits.RULE_CHARS_MAX)]
 VALID_HOURS_MAX = 24 * 31
 GAP_S_MAX = 86_400
+CAPS_MAX = 16
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +32,8 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `category` is one of the schema's. `value_minor` is the margin that an accepted offer is expected to bring; `price_minor`, `discount`
     (a share of the price) and `tags` are for attributes of the offer.
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
+    `budget_minor` bounds what its acceptances cost together, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
+    `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
     """
 
     id: Id
@@ -47,6 +51,38 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price_minor: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
     discount: Annotated[float, Meta(ge=0, le=1)] | None = None
     tags: Annotated[tuple[Id, ...], Meta(max_length=limits.VALUES_MAX)] = ()
+    budget_minor: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    cost_minor: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    eligible: RuleText = ""
+    applicable: RuleText = ""
+    suitable: RuleText = ""
+
+
+RULE_FIELDS = ("eligible", "applicable", "suitable")
+
+
+WindowSeconds = Annotated[int, Meta(gt=0, le=limits.CONTACT_DAYS_MAX * 86_400)]
+
+
+CapGroup = Literal["person", "category", "shop", "offer"]
+"""The proposals that count together for a cap: all to a person, or those of a category, shop or offer."""
+
+
+class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At most `most` proposals to one person within any `within_s` seconds: in all, or of one category, shop or offer."""
+
+    per: CapGroup
+    most: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)]
+    within_s: WindowSeconds
+
+
+class Ignored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """After `times` unanswered proposals of one group within `within_s` seconds, the group is silent for `silent_s` seconds."""
+
+    per: CapGroup
+    times: Annotated[int, Meta(ge=1, le=limits.CONTACTS_KEPT_MAX)]
+    within_s: WindowSeconds
+    silent_s: WindowSeconds
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +91,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The value of silence is 0, so an offer needs an expected margin above `contact_cost_minor`.
     Quiet hours wrap around midnight if `quiet_from` is later than `quiet_until`; equal values mean no quiet hours.
     Caps are counted on the stored contacts of a person, so no cap may exceed CONTACTS_KEPT_MAX.
+    An offer that a person dismissed is not proposed again for `refusal_s` seconds.
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
@@ -64,6 +101,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contact_cost_minor: Annotated[float, Meta(ge=0)] = 20.0
     propensity_min: Annotated[float, Meta(ge=0, le=1)] = 0.1
     trigger_expiry_s: Annotated[int, Meta(gt=0, le=limits.TRIGGER_EXPIRY_MS_MAX // 1000)] = 120
+    refusal_s: WindowSeconds = 30 * 86_400
+    caps: Annotated[tuple[Cap, ...], Meta(max_length=CAPS_MAX)] = ()
+    ignored: Annotated[tuple[Ignored, ...], Meta(max_length=CAPS_MAX)] = ()
+
+    @property
+    def days_back(self) -> int:
+        """Days of contacts that the caps, refusals and silences look back."""
+        spans = (self.refusal_s, *(cap.within_s for cap in self.caps), *(one.within_s + one.silent_s for one in self.ignored))
+        return -(-max(spans) // 86_400)
 
 
 class SignOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +138,9 @@ class Gated(NamedTuple):
 class OfferTable:
     """The offers of a campaign as columns, in the campaign's order; `position` is that of an id.
 
+    `budgets` and `rules` (eligible, applicable, suitable) have the positions of those offers that state any. `groups` numbers the
+    proposals that count together for a cap.
+
     `placed` keeps the offers after those gates that depend on zone and occasion only (`gateway.core.policy.gates`).
     """
 
@@ -105,6 +154,16 @@ class OfferTable:
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
         self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
+        self.cost_minor = np.array([offer.cost_minor for offer in offers], dtype=np.int64)
+        self.budgets = {at: offer.budget_minor for at, offer in enumerate(offers) if offer.budget_minor is not None}
+        self.budgeted = tuple(self.ids[at] for at in self.budgets)
+        self.rules = {at: rules for at, offer in enumerate(offers) if any(rules := (offer.eligible, offer.applicable, offer.suitable))}
+        self.groups: Mapping[CapGroup, NDArray[np.intp]] = {
+            "person": np.zeros(len(offers), dtype=np.intp),
+            "category": _codes([offer.category for offer in offers]),
+            "shop": _codes([offer.shop for offer in offers]),
+            "offer": np.arange(len(offers), dtype=np.intp),
+        }
         self.placed: dict[tuple[str, Occasion], Gated] = {}
 
     def positions(self, ids: Iterable[str]) -> list[int]:
@@ -142,3 +201,9 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
         """The offer of this id, or None."""
         position = self.table.position.get(id_)
         return None if position is None else self.offers[position]
+
+
+def _codes(names: Sequence[str]) -> NDArray[np.intp]:
+    """A number for each name, the same for equal names."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], dtype=np.intp)

@@ -19,6 +19,7 @@ from gateway.core.campaign import units
 from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
 from gateway.core.campaign.wording import pressure
+from gateway.core.offers import Cap, Ignored
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo"
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -61,6 +62,10 @@ def offer(**fields: object) -> dict[str, Any]:
     return changed(lambda table: table["offers"][0].update(fields))
 
 
+def cap(**fields: object) -> dict[str, Any]:
+    return changed(lambda table: table["policy"].update(caps=[fields]))
+
+
 def test_a_campaign_file_is_compiled() -> None:
     campaign = compile_campaign(TABLE)
     (tea,) = campaign.offers
@@ -72,6 +77,21 @@ def test_a_campaign_file_is_compiled() -> None:
     assert (policy.contact_cost_minor, policy.quiet_from, policy.quiet_until, policy.gap_s_min) == (20.0, 1_290, 480, 7_200)
     assert (policy.per_person_day_max, policy.trigger_expiry_s) == (4, 120)
     assert parse_campaign(campaign_bytes(campaign)) == campaign
+
+
+def test_windows_of_the_contact_policy() -> None:
+    table = changed(
+        lambda table: table["policy"].update(
+            refusal="10 d",
+            caps=[{"per": "category", "most": 3, "within": "7 d"}],
+            ignored=[{"per": "offer", "times": 2, "within": "30 d", "silent": "60 d"}],
+            per_person_day_max=2,
+        )
+    )
+    policy = compile_campaign(table).policy
+    assert (policy.refusal_s, policy.caps) == (864_000, (Cap("category", 3, 604_800),))
+    assert policy.ignored == (Ignored("offer", 2, 2_592_000, 5_184_000),)
+    assert policy.days_back == 90
 
 
 def test_the_bundle_of_the_demonstration_holds_its_campaign_file() -> None:
@@ -122,6 +142,23 @@ def test_instants_of_local_days(day: str, end: bool, utc: str) -> None:  # noqa:
         (changed(lambda table: table["policy"].update(per_person_day_max=-1)), "policy.per_person_day_max", ">= 0"),
         (changed(lambda table: table["policy"].update(trigger_expiry="0 s")), "policy.trigger_expiry", "from 1 to 3600 s"),
         (changed(lambda table: table["policy"].update(contact_cost="0.20 USD")), "policy.contact_cost", "not in EUR"),
+        (changed(lambda table: table["policy"].update(refusal="0 d")), "policy.refusal", "from 1 to"),
+        (
+            changed(lambda table: table["policy"].update(caps=[{"per": "ofer", "most": 1, "within": "7 d"}])),
+            "policy.caps[0].per",
+            "'offer'",
+        ),
+        (
+            changed(lambda table: table["policy"].update(caps=[{"per": "shop", "most": 1, "within": "0 d"}])),
+            "policy.caps[0].within",
+            "from 1 to",
+        ),
+        (
+            changed(lambda table: table["policy"].update(ignored=[{"per": "offer", "times": 2, "within": "60 d", "silent": "60 d"}])),
+            "policy.ignored",
+            "looks back 120 days",
+        ),
+        (changed(lambda table: table["policy"].update(per_person_day_max=9)), "policy.per_person_day_max", "9 a day over 30 days"),
         (changed(lambda table: table["sign_off"].pop("may_harm")), "sign_off.may_harm", "required"),
         (changed(lambda table: table["sign_off"].update(may_harm=True)), "sign_off.second_approver", "name a second approver"),
         (

@@ -32,6 +32,8 @@ TABLES: tuple[type[msgspec.Struct], ...] = (
 CAMPAIGN_TABLES: Mapping[str, type[msgspec.Struct]] = {
     "campaign": form.CampaignForm,
     "policy": form.PolicyForm,
+    "policy.caps[]": form.CapForm,
+    "policy.ignored[]": form.IgnoredForm,
     "sign_off": form.SignOffForm,
     "offers[]": form.OfferForm,
 }

@@ -84,7 +84,7 @@ ROOMS: tuple[Room, ...] = (
         "gateway.adapters",
         3,
         ("gateway.core",),
-        ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
+        ("apsw", "cel", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
         modules_min=5,
     ),
     # The running agent meets the database, the broker and the cloud as ports of the core; models it loads itself.
@@ -107,6 +107,7 @@ ROOMS: tuple[Room, ...] = (
         (
             "gateway.core.attributes",
             "gateway.core.bundle",
+            "gateway.core.campaign.rules",
             "gateway.core.learned",
             "gateway.core.limits",
             "gateway.core.offers",
@@ -116,7 +117,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.adapters.onnx_scorer",
             "gateway.adapters.toml_files",
         ),
-        ("msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
+        ("cel_expr_python", "msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
     # msgspec writes its JSON; the shapes that it writes are the simulator's own. pydantic checks scenarios.
     Room("firmware_sim", 1, (), ("aiomqtt", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
@@ -137,7 +138,8 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
         "gateway.decoders.values.measurements",
     ),
     "gateway.decoders.registry": ("gateway.decoders.contract", "gateway.decoders.topics"),
-    "gateway.adapters.bundle": ("gateway.adapters.stored_zip",),
+    "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
+    "gateway.adapters.toml_files": ("gateway.adapters.rules",),
     "gateway.adapters.store": ("gateway.adapters.store.database",),
     "gateway.adapters.store.reader": ("gateway.adapters.store.database", "gateway.adapters.store"),
 }
@@ -153,6 +155,7 @@ WORLDS: dict[str, tuple[str, ...]] = {
     "MQTT": ("paho", "aiomqtt", "amqtt"),
     "SQLite": ("apsw", "sqlite3"),
     "ONNX Runtime": ("onnxruntime",),
+    "CEL": ("cel",),
     "HTTP": ("urllib3", "http", "urllib.request"),
 }
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.addresses import Cipher
     from gateway.core.state.people import PeopleChanges
 
-CONTACTS_BACK_MS = 2 * 86_400_000  # a local day is at most 25 h; two days hold every "today"
+CONTACTS_BACK_MS = (limits.CONTACT_DAYS_MAX + 1) * 86_400_000  # one more, because a local day has up to 25 h
 CONTACTS_SQL = (
     "SELECT id, offer, at_ms, answer FROM (SELECT id, offer, at_ms, answer FROM decisions "
     "WHERE subject = ?1 AND offer IS NOT NULL AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "

@@ -15,10 +15,10 @@ from gateway.core import limits
 from gateway.core.attributes.convert import Fault, convert
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign import units
-from gateway.core.campaign.form import CampaignForm, OfferForm, PolicyForm, SignOffForm
+from gateway.core.campaign.form import CampaignForm, IgnoredForm, OfferForm, PolicyForm, SignOffForm
 from gateway.core.campaign.wording import pressure
 from gateway.core.nearest import nearest
-from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Offer, Policy, SignOff
+from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Cap, Ignored, Offer, Policy, SignOff
 from gateway.core.toml_lines import Path
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ def compile_campaign(table: Mapping[str, Any], schema: Schema | None = None) -> 
     numbers = _Numbers(form, faults)
     offers = tuple(_offer(one, ("offers", at), numbers) for at, one in enumerate(form.offers))
     policy = _policy(form.policy, numbers)
+    faults += _forgotten(policy)
     faults += _repeated(form)
     faults += [fault for at, one in enumerate(form.offers) for fault in _wording(one, ("offers", at))]
     faults += _unapproved(form.sign_off) if form.sign_off else []
@@ -77,6 +78,10 @@ class _Numbers:
             self._faults.append(Fault(path, f"{text!r} is {found} s; from {least_s} to {most_s} s are possible"))
         return found
 
+    def window(self, text: str, path: Path) -> int:
+        """A duration in seconds that contacts are kept for."""
+        return self.duration(text, path, least_s=1, most_s=limits.CONTACT_DAYS_MAX * 86_400)
+
     def _checked(self, path: Path, read: Callable[[], T], otherwise: T) -> T:
         try:
             return read()
@@ -103,6 +108,9 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         price_minor=None if form.price is None else numbers.money(form.price, (*path, "price")),
         discount=form.discount,
         tags=form.tags,
+        eligible=form.eligible,
+        applicable=form.applicable,
+        suitable=form.suitable,
     )
 
 
@@ -117,7 +125,16 @@ def _policy(form: PolicyForm, numbers: _Numbers) -> Policy:
         contact_cost_minor=float(numbers.money(form.contact_cost, ("policy", "contact_cost"))),
         propensity_min=form.propensity_min,
         trigger_expiry_s=numbers.duration(form.trigger_expiry, ("policy", "trigger_expiry"), least_s=1, most_s=expiry_s_max),
+        refusal_s=numbers.window(form.refusal, ("policy", "refusal")),
+        caps=tuple(
+            Cap(cap.per, cap.most, numbers.window(cap.within, ("policy", "caps", at, "within"))) for at, cap in enumerate(form.caps)
+        ),
+        ignored=tuple(_ignored(one, ("policy", "ignored", at), numbers) for at, one in enumerate(form.ignored)),
     )
+
+
+def _ignored(form: IgnoredForm, path: Path, numbers: _Numbers) -> Ignored:
+    return Ignored(form.per, form.times, numbers.window(form.within, (*path, "within")), numbers.window(form.silent, (*path, "silent")))
 
 
 def _sign_off(form: SignOffForm | None) -> SignOff | None:
@@ -141,6 +158,17 @@ def _dates_as_text(value: Any) -> Any:
     if isinstance(value, list):
         return [_dates_as_text(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _forgotten(policy: Policy) -> Iterator[Fault]:
+    """Contacts that would be forgotten before a cap, a refusal or a silence has looked at them."""
+    days, kept = policy.days_back, limits.CONTACTS_KEPT_MAX
+    if days > limits.CONTACT_DAYS_MAX:
+        text = f"looks back {days} days (within and silent together); at most {limits.CONTACT_DAYS_MAX} are kept"
+        yield Fault(("policy", "ignored"), text)
+    elif policy.per_person_day_max * days > kept:
+        text = f"{policy.per_person_day_max} a day over {days} days, as far as refusal, caps and ignored look back, exceed {kept} contacts"
+        yield Fault(("policy", "per_person_day_max"), f"{text}, which are not kept; lower it, or shorten them")
 
 
 def _repeated(form: CampaignForm) -> Iterator[Fault]:

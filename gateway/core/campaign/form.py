@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gateway.core import limits
 from gateway.core.ids import Id
+from gateway.core.offers import CAPS_MAX, CapGroup
 from gateway.core.types import Occasion
 
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
@@ -27,6 +28,7 @@ Day = Annotated[
     ),
 ]
 Cap = Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)]
+RuleText = Annotated[str, Meta(max_length=limits.RULE_CHARS_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
@@ -48,7 +50,27 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Money | None = None
     discount: Annotated[float, Meta(ge=0, le=1, description="share of the price")] | None = None
     tags: Annotated[tuple[Id, ...], Meta(max_length=limits.VALUES_MAX)] = ()
+    eligible: Annotated[RuleText, Meta(description="rule on the person, such as `tea_month > 2`; empty: everyone")] = ""
+    applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
+    suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
+
+
+class CapForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A cap over a rolling window."""
+
+    per: Annotated[CapGroup, Meta(description="the proposals that count together: all to the person, or those of one group")]
+    most: Annotated[Cap, Meta(description="proposals to one person; 0 is none")]
+    within: Duration
+
+
+class IgnoredForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Silence after unanswered proposals: neither accepted, redeemed nor dismissed."""
+
+    per: CapGroup
+    times: Annotated[int, Meta(ge=1, le=limits.CONTACTS_KEPT_MAX, description="unanswered proposals")]
+    within: Duration
+    silent: Annotated[Duration, Meta(description="time without a proposal of the group after the last of them")]
 
 
 class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +85,9 @@ class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     propensity_min: Annotated[float, Meta(ge=0, le=1, description="least probability of acceptance of an offer that is sent")] = 0.1
     trigger_expiry: Annotated[Duration, Meta(description="time after which an undelivered offer is dropped")] = "2 min"
+    refusal: Annotated[Duration, Meta(description="time for which a dismissed offer is not proposed again")] = "30 d"
+    caps: Annotated[tuple[CapForm, ...], Meta(max_length=CAPS_MAX)] = ()
+    ignored: Annotated[tuple[IgnoredForm, ...], Meta(max_length=CAPS_MAX)] = ()
 
 
 class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

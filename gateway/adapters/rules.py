@@ -1,0 +1,87 @@
+"""Rules of offers, compiled and evaluated by the Rust implementation of CEL (common-expression-language).
+
+A rule is tried at load with values of every type that its attributes can have, so a rule that compares a number with a text, or whose
+answer is no truth value, is refused before a decision needs it. `models/rules.py` checks types statically, before a bundle is signed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+import cel
+
+from gateway.core.attributes.convert import Fault
+from gateway.core.attributes.schema import Attribute, Schema
+from gateway.core.campaign.rules import Rule, RuleError, parsed
+from gateway.core.offers import RULE_FIELDS, Campaign
+
+TRIALS = 64
+
+
+class CompiledRules:
+    """The rules of a campaign. A rule is named by its text."""
+
+    def __init__(self, texts: Sequence[str], schema: Schema) -> None:
+        """Compile. Raises RuleError for the first rule with a fault."""
+        self._flags = {one.name for one in schema.attributes if one.dtype == "flag"}
+        self._needs: dict[str, tuple[str, ...]] = {}
+        self._programs: dict[str, cel.Program] = {}
+        for text in texts:
+            if text not in self._programs:
+                rule = parsed(text, schema)
+                self._needs[text] = rule.needs
+                self._programs[text] = compiled(rule, schema)
+
+    def needs(self, text: str) -> tuple[str, ...]:
+        """The names of the attributes that a rule needs."""
+        return self._needs[text]
+
+    def holds(self, text: str, values: Mapping[str, float | str]) -> bool:
+        """Whether the rule holds. `values` has each attribute that it needs; flags are 0.0 or 1.0."""
+        typed = {name: value > 0.0 if name in self._flags and isinstance(value, float) else value for name, value in values.items()}
+        return self._programs[text].execute(cel.Context(variables=typed)) is True
+
+
+def rule_faults(campaign: Campaign, schema: Schema) -> list[Fault]:
+    """Every fault of the rules of a campaign, with its path."""
+    faults: list[Fault] = []
+    for at, offer in enumerate(campaign.offers):
+        for field in RULE_FIELDS:
+            text = getattr(offer, field)
+            try:
+                CompiledRules([text] if text else [], schema)
+            except RuleError as error:
+                faults.append(Fault(("offers", at, field), str(error)))
+    return faults
+
+
+def compiled(rule: Rule, schema: Schema) -> cel.Program:
+    """The rule as a program that answered every trial with true or false. Raises RuleError."""
+    try:
+        program = cel.compile(rule.cel)
+    except ValueError as error:
+        raise RuleError(0, f"not a valid expression: {_cause(str(error))}") from None
+    needed = [one for one in schema.attributes if one.name in rule.needs]
+    for values in _trials(needed):
+        try:
+            answer = program.execute(cel.Context(variables=values))
+        except (TypeError, RuntimeError, ValueError) as error:
+            raise RuleError(0, f"types do not fit, for example {values}: {str(error).partition(':')[0]}") from None
+        if not isinstance(answer, bool):
+            raise RuleError(0, f"the answer must be true or false, it is {answer!r}, for example {values}")
+    return program
+
+
+def _cause(message: str) -> str:
+    """The cause in a message of the CEL library, without its own position, which counts in the rewritten rule."""
+    return message.partition("ERROR: ")[2].partition(": ")[2].partition(" expecting")[0] or message
+
+
+def _trials(attributes: Sequence[Attribute]) -> Iterator[dict[str, float | str | bool]]:
+    """TRIALS combinations of values of the attributes' types, the same ones for the same attributes."""
+    typical: dict[str, tuple[float | str | bool, ...]] = {"number": (0.0, 1.0, 1e6, -1e6), "flag": (True, False)}
+    options = {one.name: one.values if one.dtype == "category" else typical[one.dtype] for one in attributes}
+    draws = random.Random(0)  # noqa: S311 - a fixed sample, nothing secret
+    for _ in range(TRIALS):
+        yield {name: draws.choice(values) for name, values in options.items()}

@@ -1,0 +1,92 @@
+"""Rules of offers, in a subset of CEL (Common Expression Language): comparisons and logic over declared attributes, without functions.
+
+`parsed` checks a rule's tokens and names and gives it as standard CEL. The subset keeps a rule bounded: no calls, no comprehensions, no
+member access, and no division, so that no number is NaN. All numbers of attributes are doubles, and CEL does not mix number types,
+so `visits > 3` becomes `visits > 3.0`. CEL: https://github.com/google/cel-spec/blob/master/doc/langdef.md
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway.core import limits
+from gateway.core.attributes.schema import Attribute, Schema
+from gateway.core.nearest import nearest
+
+_KEYWORDS = frozenset(("true", "false", "in"))
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>\"[^\"\\\n]*\"|'[^'\\\n]*')|(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_.])"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>&&|\|\||[=!<>]=|[!<>?:+\-*()\[\],]))"
+)
+
+
+class RuleError(ValueError):
+    """The rule cannot be used; the text begins with the position in the rule, from 1."""
+
+    def __init__(self, position: int, message: str) -> None:
+        super().__init__(f"at character {position + 1}: {message}")
+
+
+class Token(NamedTuple):
+    """A token of a rule: `kind` is text, number, name or sign; `position` counts from 0."""
+
+    kind: str
+    text: str
+    position: int
+
+
+class Rule(NamedTuple):
+    """A rule as standard CEL, and the names of the attributes that it needs, in the order of their first use."""
+
+    cel: str
+    needs: tuple[str, ...]
+
+
+def parsed(text: str, schema: Schema) -> Rule:
+    """The rule, with every name checked against `schema`. Raises RuleError; the grammar itself is checked by the CEL library."""
+    if len(text) > limits.RULE_CHARS_MAX:
+        raise RuleError(limits.RULE_CHARS_MAX, f"a rule has at most {limits.RULE_CHARS_MAX} characters")
+    tokens = list(_tokens(text))
+    known = {one.name: one for one in schema.attributes}
+    needs: dict[str, Attribute] = {}
+    for at, token in enumerate(tokens):
+        if token.kind != "name" or token.text in _KEYWORDS:
+            continue
+        if at + 1 < len(tokens) and tokens[at + 1].text == "(":
+            raise RuleError(token.position, f"{token.text}() is a function call, which rules do not have")
+        attribute = known.get(token.text)
+        if attribute is None:
+            raise RuleError(token.position, f"{token.text!r} is no attribute of the schema{nearest(token.text, known)}")
+        if attribute.offer is not None:
+            raise RuleError(token.position, f"{token.text!r} is a field of the offer, whose value this file states; compare with the value")
+        needs[token.text] = attribute
+    if not needs:
+        raise RuleError(0, "the rule uses no attribute, so its answer never changes")
+    _check_texts(tokens, needs)
+    return Rule(" ".join(_standard(token) for token in tokens), tuple(needs))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    at = 0
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            wrong = len(text) - len(text[at:].lstrip())
+            raise RuleError(wrong, f"{text[wrong]!r} is not part of a rule")
+        yield Token(match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup))
+        at = match.end()
+
+
+def _standard(token: Token) -> str:
+    is_whole = token.kind == "number" and token.text.isdigit()
+    return f"{token.text}.0" if is_whole else token.text
+
+
+def _check_texts(tokens: list[Token], needs: dict[str, Attribute]) -> None:
+    """Raises RuleError for a text that is no value of any category in the rule: it would never be equal."""
+    values = sorted({value for attribute in needs.values() for value in attribute.values})
+    for token in tokens:
+        if token.kind == "text" and token.text[1:-1] not in values:
+            raise RuleError(token.position, f"{token.text} is no value of a category in this rule{nearest(token.text[1:-1], values)}")
