@@ -1,4 +1,4 @@
-"""The schedule: the next moment at which the engine must be given `TimePassed`, for visits, the window of counts and retention."""
+"""The schedule: the next moment at which the engine needs `TimePassed`, for visits, reservations, the window of counts and retention."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
-    visit_ms = state.visits.next_due_ms()
-    others_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
-    return others_ms if visit_ms is None else min(visit_ms, others_ms)
+    always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
+    return min([always_ms, *(due for due in (state.visits.next_due_ms(), state.budgets.next_due_ms()) if due is not None)])
 
 
 def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from gateway.adapters.store import database
+from gateway.adapters.store.budgets import BudgetsTable
 from gateway.adapters.store.counts import CountsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
@@ -59,6 +60,7 @@ class Store:
         self.visits = VisitsTable(self._db)
         self.history = HistoryTable(self._db)
         self.decisions = DecisionsTable(self._db)
+        self.budgets = BudgetsTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
@@ -68,6 +70,7 @@ class Store:
             "visits": self.visits,
             "history": self.history,
             "decisions": self.decisions,
+            "budgets": self.budgets,
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
@@ -123,6 +126,7 @@ class Store:
         return State(
             people=self.people.state(self._cipher),
             visits=self.visits.state(now_ms, rules),
+            budgets=self.budgets.state(),
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),

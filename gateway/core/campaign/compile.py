@@ -42,6 +42,7 @@ def compile_campaign(table: Mapping[str, Any], schema: Schema | None = None) -> 
     offers = tuple(_offer(one, ("offers", at), numbers) for at, one in enumerate(form.offers))
     policy = _policy(form.policy, numbers)
     faults += _forgotten(policy)
+    faults += [fault for at, one in enumerate(offers) for fault in _unpriced(one, ("offers", at))]
     faults += _repeated(form)
     faults += [fault for at, one in enumerate(form.offers) for fault in _wording(one, ("offers", at))]
     faults += _unapproved(form.sign_off) if form.sign_off else []
@@ -108,6 +109,8 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         price_minor=None if form.price is None else numbers.money(form.price, (*path, "price")),
         discount=form.discount,
         tags=form.tags,
+        budget_minor=None if form.budget is None else numbers.money(form.budget, (*path, "budget")),
+        cost_minor=0 if form.cost is None else numbers.money(form.cost, (*path, "cost")),
         eligible=form.eligible,
         applicable=form.applicable,
         suitable=form.suitable,
@@ -169,6 +172,14 @@ def _forgotten(policy: Policy) -> Iterator[Fault]:
     elif policy.per_person_day_max * days > kept:
         text = f"{policy.per_person_day_max} a day over {days} days, as far as refusal, caps and ignored look back, exceed {kept} contacts"
         yield Fault(("policy", "per_person_day_max"), f"{text}, which are not kept; lower it, or shorten them")
+
+
+def _unpriced(offer: Offer, path: Path) -> Iterator[Fault]:
+    """A budget that nothing is counted against, or a cost without a budget."""
+    if offer.budget_minor is not None and not offer.cost_minor:
+        yield Fault((*path, "cost"), "a budget needs the cost of one acceptance, above 0")
+    elif offer.budget_minor is None and offer.cost_minor:
+        yield Fault((*path, "budget"), "a cost needs the budget that it counts against")
 
 
 def _repeated(form: CampaignForm) -> Iterator[Fault]:

@@ -50,6 +50,8 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Money | None = None
     discount: Annotated[float, Meta(ge=0, le=1, description="share of the price")] | None = None
     tags: Annotated[tuple[Id, ...], Meta(max_length=limits.VALUES_MAX)] = ()
+    budget: Annotated[Money, Meta(description="bound of the costs of all acceptances together, on each gateway")] | None = None
+    cost: Annotated[Money, Meta(description="cost of one acceptance to the budget")] | None = None
     eligible: Annotated[RuleText, Meta(description="rule on the person, such as `tea_month > 2`; empty: everyone")] = ""
     applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
     suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""

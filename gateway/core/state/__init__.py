@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.core.state.budgets import BudgetsChanges, BudgetsState, Reservation
 from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from gateway.core.discards import Discard
 
 __all__ = [
+    "BudgetsState",
     "Changes",
     "CountsState",
     "FactRow",
     "PeopleState",
     "PresenceKey",
     "Proposed",
+    "Reservation",
     "RetentionState",
     "SensorsState",
     "State",
@@ -57,6 +60,7 @@ class Changes:
     visits: VisitsChanges
     history: HistoryChanges
     decisions: DecisionsChanges
+    budgets: BudgetsChanges
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
@@ -94,6 +98,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "visits": VisitsChanges,
     "history": HistoryChanges,
     "decisions": DecisionsChanges,
+    "budgets": BudgetsChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
@@ -106,6 +111,7 @@ class State(msgspec.Struct):
 
     people: PeopleState
     visits: VisitsState
+    budgets: BudgetsState
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState
