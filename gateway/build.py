@@ -131,6 +131,7 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
     try:
         bundle = _open_installed(config, path, now_ms)
         check_zone_kinds(config, bundle)
+        check_retention(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
     return bundle
@@ -148,9 +149,20 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
         raise SetupError("\n".join(faults))
 
 
+def check_retention(config: Config, bundle: Bundle) -> None:
+    """Raises SetupError if decisions are deleted before the campaign's caps, refusals and silences have looked at them."""
+    days, kept = bundle.campaign.policy.days_back, config.retention.decisions_days
+    if days > kept:
+        raise SetupError(f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy looks back")
+
+
 def build_site(config: Config, bundle: Bundle) -> Site:
-    """The site of a config, with schema, campaign and columns of its bundle. Raises SetupError for a zone kind that the schema lacks."""
+    """The site of a config, with schema, campaign and columns of its bundle.
+
+    Raises SetupError for a zone kind that the schema lacks, and for a retention that is too short for the campaign.
+    """
     check_zone_kinds(config, bundle)
+    check_retention(config, bundle)
     zones = {part.id: part.zone() for part in config.zones}
     return Site(
         name=config.site,
@@ -161,6 +173,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         devices=config.devices,
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
+        rules=bundle.rules,
         schema=bundle.schema,
         columns=bundle.manifest.model.columns,
         window_ms=config.privacy.window_s * 1000,

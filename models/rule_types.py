@@ -17,7 +17,7 @@ _TYPES = {"number": cel.Type.DOUBLE, "flag": cel.Type.BOOL, "category": cel.Type
 
 
 def type_faults(campaign: Campaign, schema: Schema) -> Iterator[str]:
-    """One line for each rule whose types do not fit or whose answer is no truth value, with its path.
+    """One line for each rule with types that do not fit or an answer that is no truth value, with its path.
 
     Raises RuleError for a rule that the gateway would refuse as well.
     """

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from gateway.adapters import stored_zip
-from gateway.adapters.rules import rule_faults
+from gateway.adapters.rules import compiled_rules, rule_faults
 from gateway.core.attributes.read import ColumnsError, used_attributes
 from gateway.core.attributes.schema import Schema, SchemaError, parse, schema_bytes
 from gateway.core.bundle import Bundle, BundleError, FileEntry, LoadableModel, Manifest
@@ -111,6 +111,7 @@ def open_bundle(
         model=LoadableModel(members[MODEL], manifest.model, parity.rows, parity.expected),
         schema=schema,
         campaign=campaign,
+        rules=compiled_rules(campaign, schema),
         patterns=read_patterns(members[PATTERNS]) if PATTERNS in members else None,
         priors=read_priors(members[PRIORS], campaign, manifest.model.columns) if PRIORS in members else None,
     )

@@ -22,7 +22,7 @@ from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetO
 from gateway.core import limits
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.discards import Discard
-from gateway.core.policy.decision import Decision
+from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import CHOSEN, GATES, LOWER_RANK, OUTCOMES, REASONS
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ def why(
     if found is None:
         fail(f"no decision {decision!r} here; `wayside why --config {config}` lists the newest")
     print_decision(settings, *found, as_json=as_json)
+
+
+def shown_reason(candidate: Candidate) -> str:
+    """The reason, and the attribute whose value is missing if that is the reason."""
+    return f"{candidate.reason}:{candidate.missing}" if candidate.missing else candidate.reason
 
 
 def print_reasons(*, as_json: bool) -> None:
@@ -109,7 +114,7 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
     for candidate in decision.candidates:
         propensity = "" if candidate.propensity is None else f"{candidate.propensity:.3f}"
         expected_value = "" if candidate.expected_value_minor is None else f"{candidate.expected_value_minor:.1f}"
-        table.add_row(candidate.offer, propensity, expected_value, candidate.reason, REASONS[candidate.reason])
+        table.add_row(candidate.offer, propensity, expected_value, shown_reason(candidate), REASONS[candidate.reason])
     table.add_row("silence", "", "0.0", (CHOSEN if decision.offer is None else LOWER_RANK).reason, "no offer is sent")
     for reason, count in decision.left_out.items():
         table.add_row(f"{count:,} more", "", "", reason, REASONS[reason])
@@ -136,6 +141,7 @@ def _as_values(decision: Decision, answer: str | None, effects: list[tuple[str, 
             {
                 "offer": candidate.offer,
                 "reason": candidate.reason,
+                "missing": candidate.missing,
                 "propensity": candidate.propensity,
                 "expected_value_minor": candidate.expected_value_minor,
             }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.core import limits
 from gateway.core.attributes.schema import Schema
+from gateway.core.campaign.rules import Rules
 from gateway.core.ids import Id
 from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign
@@ -115,12 +116,13 @@ class LoadableModel(msgspec.Struct, frozen=True, eq=False):
 class Bundle(msgspec.Struct, frozen=True, eq=False):
     """An opened bundle: signed by a trusted key, complete and current; its schema has every column of its model.
 
-    `patterns` and `priors` are None in a bundle without them.
+    `rules` are the compiled rules of the campaign. `patterns` and `priors` are None in a bundle without them.
     """
 
     manifest: Manifest
     model: LoadableModel
     schema: Schema
     campaign: Campaign
+    rules: Rules
     patterns: tuple[Pattern, ...] | None
     priors: tuple[OfferPriors, ...] | None

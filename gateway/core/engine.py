@@ -20,12 +20,12 @@ from gateway.core.consent import apply_consent, forget
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.policy.choose import Scorer, decide
-from gateway.core.policy.gates import DecisionRequest
+from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.site import Site, fix_in
-from gateway.core.state import Changes, FactRow, PresenceKey, State, Trigger
+from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
     Consent,
@@ -171,7 +171,8 @@ class _Batch(UnitOfWork):
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
     def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float) -> None:
-        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s)
+        used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
+        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
@@ -180,6 +181,9 @@ class _Batch(UnitOfWork):
             return
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, Contact(decision.id, decision.offer, self.now_ms))
         offer = self.site.campaign.offer(decision.offer)
+        if offer is not None and offer.budget_minor is not None:
+            until_ms = self.now_ms + int(offer.expiry_hours * 3_600_000)
+            self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
         category, kind = offer.category if offer else None, self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
@@ -272,6 +276,7 @@ class _Batch(UnitOfWork):
         fact = HistoryFact("answers", self.now_ms, category, proposed.zone, kind, proposed.offer, answer=answer.kind)
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
+        self.settle(answer.decision, standing)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
@@ -286,6 +291,8 @@ class _Batch(UnitOfWork):
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
+        for decision in self.state.budgets.due(self.now_ms):
+            self.out.budgets.ended.setdefault(decision, False)
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):

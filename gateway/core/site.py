@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Schema
+from gateway.core.campaign.rules import NoRules, Rules
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
@@ -81,7 +82,7 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts. Before `clock_floor_ms` the clock is not set.
+    the length of a window of counts. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign.
     `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema. Constructing raises
     ColumnsError for a column that the schema does not have.
     """
@@ -100,11 +101,12 @@ class Site(msgspec.Struct, frozen=True):
     clock_floor_ms: int = 0
     retention: Retention = Retention()
     holidays: frozenset[date] = frozenset()
+    rules: Rules = NoRules()
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:
         positions = {zone.id: (zone.x_m, zone.y_m) for zone in self.zones.values()}
-        plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions)
+        plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes)
         msgspec.structs.force_setattr(self, "plan", plan)
 
     @property

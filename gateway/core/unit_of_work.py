@@ -19,7 +19,7 @@ from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Transition
 from gateway.core.site import EVERYWHERE, Site
 from gateway.core.state import Changes, PresenceKey, State, Visit
-from gateway.core.types import Observation, Sighting
+from gateway.core.types import AnswerKind, Observation, Sighting
 
 Draw = Callable[[], str]
 """Returns a fresh random id of 16 lower-case hex digits. Tests pass a seeded one."""
@@ -135,6 +135,18 @@ class UnitOfWork:
     def here(self, zone: str) -> ZoneContext:
         """The readings that hold in a zone: its own where fresh, otherwise those of the whole site."""
         return contexts.merged(self.zone_context(EVERYWHERE), self.zone_context(zone), self.now_ms)
+
+    # --- budgets ---------------------------------------------------------------------------------------------
+
+    def used_minor(self, offer: str) -> int:
+        """Spent and reserved minor units of an offer, this batch's own reservations included; its releases count after the commit."""
+        return self.state.budgets.used(offer) + sum(one.amount_minor for one in self.out.budgets.reserved.values() if one.offer == offer)
+
+    def settle(self, decision: str, answer: AnswerKind) -> None:
+        """Spend or release the reservation of a decision, if it is still open, as the standing answer demands."""
+        if answer in {"shown", "opened"} or not (decision in self.state.budgets.reserved or decision in self.out.budgets.reserved):
+            return
+        self.out.budgets.ended[decision] = answer != "dismissed"
 
     # --- time ------------------------------------------------------------------------------------------------
 

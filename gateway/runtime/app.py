@@ -211,7 +211,9 @@ class App:
         bundle = self.model_slot.poll(now_ms) if self.model_slot is not None else None
         if bundle is not None:
             columns = bundle.manifest.model.columns
-            self.site = msgspec.structs.replace(self.site, campaign=bundle.campaign, schema=bundle.schema, columns=columns)
+            self.site = msgspec.structs.replace(
+                self.site, campaign=bundle.campaign, rules=bundle.rules, schema=bundle.schema, columns=columns
+            )
             self.triggers.apply_campaign(bundle.campaign)
 
     def _flush(self) -> None:

@@ -12,7 +12,7 @@ from gateway.core import limits
 from gateway.core.bundle import Bundle
 from gateway.core.context import ZoneContext
 from gateway.core.policy.choose import decide
-from gateway.core.policy.gates import DecisionRequest
+from gateway.core.policy.prepared import DecisionRequest
 from tests.commands.terminal import wayside
 from tests.core.attribute_cost import MEASURED, person, schema, site
 from tests.kit.bundles import BundleFiles, make_bundle

@@ -27,7 +27,7 @@ from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.attributes.schema import Schema, parse
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.policy.choose import decide
-from gateway.core.policy.gates import DecisionRequest
+from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.quantities import QUANTITIES
 from gateway.core.site import Site
 from tests.kit.bundles import make_bundle

@@ -19,10 +19,11 @@ from gateway.core.attributes.aggregators import Value, aggregator
 from gateway.core.attributes.read import expanded, used_attributes
 from gateway.core.attributes.schema import SEASONS, Attribute
 from gateway.core.context import Contact, ZoneContext
-from gateway.core.offers import Offer
+from gateway.core.offers import Ignored, Offer
 from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Candidate, Decision
-from gateway.core.policy.gates import REASONS, DecisionRequest, Reason
+from gateway.core.policy.gates import REASONS, Reason
+from gateway.core.policy.prepared import DecisionRequest
 
 HOUR_MS = 3_600_000
 ORDER = list(REASONS)
@@ -79,10 +80,48 @@ def closed_to(offer: Offer, request: DecisionRequest) -> str | None:
         return "not_now"
     if not offer.starts_ms <= request.now_ms < offer.ends_ms:
         return "not_live"
-    contacts = [contact for contact in today(request) if contact.offer == offer.id]
-    if any(contact.answer == "dismissed" for contact in contacts):
+    return closed_by_policy(offer, request)
+
+
+def closed_by_policy(offer: Offer, request: DecisionRequest) -> str | None:
+    """The first reason of the contact policy for which this offer is not possible, or None."""
+    policy = request.site.campaign.policy
+    if any(one.offer == offer.id and one.answer == "dismissed" for one in recent(request, policy.refusal_s)):
         return "refused"
-    return "cap_offer_day" if len(contacts) >= offer.per_person_day_max else None
+    if any(is_silent(offer, request, rule) for rule in policy.ignored):
+        return "ignored"
+    if len([contact for contact in today(request) if contact.offer == offer.id]) >= offer.per_person_day_max:
+        return "cap_offer_day"
+    for cap in policy.caps:
+        if len([one for one in recent(request, cap.within_s) if is_of(offer, request, cap.per, one)]) >= cap.most:
+            return "cap_window"
+    used = request.used_minor.get(offer.id, 0)
+    return "budget_spent" if offer.budget_minor is not None and used + offer.cost_minor > offer.budget_minor else None
+
+
+def recent(request: DecisionRequest, seconds: int) -> list[Contact]:
+    """The contacts of the last seconds, and those in the future."""
+    return [contact for contact in request.subject.contacts if contact.at_ms > request.now_ms - seconds * 1000]
+
+
+def is_of(offer: Offer, request: DecisionRequest, per: str, contact: Contact) -> bool:
+    """Whether a contact counts together with those of an offer."""
+    other = next((one for one in request.site.campaign.offers if one.id == contact.offer), None)
+    if per == "person":
+        return True
+    return other is not None and getattr(other, "id" if per == "offer" else per) == getattr(offer, "id" if per == "offer" else per)
+
+
+def is_silent(offer: Offer, request: DecisionRequest, rule: Ignored) -> bool:
+    """Whether proposals like this offer went unanswered too often."""
+    over_ms = request.now_ms - request.site.campaign.policy.trigger_expiry_s * 1000
+    contacts = [one for one in request.subject.contacts if is_of(offer, request, rule.per, one) and one.at_ms <= over_ms]
+    times = sorted(one.at_ms for one in contacts if one.answer in {None, "shown", "opened"})
+    for last in times:
+        together = [at for at in times if last - rule.within_s * 1000 <= at <= last]
+        if len(together) >= rule.times and request.now_ms - last < rule.silent_s * 1000:
+            return True
+    return False
 
 
 def today(request: DecisionRequest) -> list[Contact]:

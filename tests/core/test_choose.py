@@ -17,9 +17,10 @@ from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import parse
 from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
-from gateway.core.policy.choose import Scorer, decide, read_request
+from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
-from gateway.core.policy.gates import REASONS, DecisionRequest, Prepared
+from gateway.core.policy.gates import REASONS
+from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.types import Occasion
 from tests.kit.attributes import COLUMNS, KINDS
 from tests.kit.testbed import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
@@ -148,7 +149,7 @@ def test_what_the_model_saw_is_written_down() -> None:
 def row(request: DecisionRequest, here: ZoneContext | None = None, offer_at: int = 0) -> dict[str, float]:
     """Column -> value of one offer of the campaign."""
     plan = request.site.plan
-    return dict(zip(COLUMNS, plan.matrix(read_request(Prepared(request), here or ZoneContext()), [offer_at])[0].tolist(), strict=True))
+    return dict(zip(COLUMNS, plan.matrix(Prepared(request, here).reading, [offer_at])[0].tolist(), strict=True))
 
 
 def test_the_row_is_read_from_the_context() -> None:
@@ -178,8 +179,8 @@ def one_column(declared: dict[str, Any], here: ZoneContext | None = None, **told
     schema = parse({"categories": ["coffee_house", "bar"], "zone_kinds": KINDS, "currency": "EUR", "attributes": [declared]})
     site = make_site(schema=schema, columns=schema.columns)
     person = msgspec.structs.replace(PERSON, told=told)
-    prepared = Prepared(DecisionRequest(person, "cafe", "entered", NOON_MS, site))
-    return float(site.plan.matrix(read_request(prepared, here or ZoneContext()), [0])[0, 0])
+    prepared = Prepared(DecisionRequest(person, "cafe", "entered", NOON_MS, site), here)
+    return float(site.plan.matrix(prepared.reading, [0])[0, 0])
 
 
 def test_the_time_left_is_clipped_like_every_number() -> None:

@@ -16,9 +16,10 @@ from gateway.core.attributes.aggregators import HistoryFact, State
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import FactKind, Schema, parse
 from gateway.core.context import Contact, Crowd, SubjectContext, ZoneContext
-from gateway.core.offers import Campaign, Offer, Policy
+from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
 from gateway.core.policy.choose import decide
-from gateway.core.policy.gates import REASONS, DecisionRequest
+from gateway.core.policy.gates import REASONS
+from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.site import Site
 from gateway.core.types import Occasion
 from tests.core import reference
@@ -29,6 +30,8 @@ CATEGORIES = ("tea", "cake", "pie")
 ZONE_IDS = tuple(zone.id for zone in ZONES)
 OCCASIONS: tuple[Occasion, ...] = ("entered", "dwelled")
 QUANTITIES = ("temperature", "precipitation", "noise", "pm2_5")
+RULES = {"missing", "not_eligible", "not_applicable", "not_suitable"}
+"""Reasons of rules, which the reference does not know: tests/core/test_gates.py has known answers of them."""
 TIMEZONES = tuple(ZoneInfo(name) for name in ("Europe/Berlin", "Asia/Beirut", "America/Havana", "Pacific/Apia"))
 """In Beirut and Havana clocks change at midnight; Apia is 13 hours ahead of UTC."""
 
@@ -135,7 +138,29 @@ def drawn_offer(at: int, draws: random.Random) -> Offer:
         price_minor=draws.choice((None, 0, 999)),
         discount=draws.choice((None, 0.0, 0.333)),
         tags=draws.choice(((), ("vegan",))),
+        budget_minor=draws.choice((None, None, 250)),
+        cost_minor=100,
     )
+
+
+def drawn_caps(draws: random.Random) -> tuple[Cap, ...]:
+    """No cap, or some over different windows."""
+    groups: tuple[CapGroup, ...] = ("person", "category", "shop", "offer")
+    return tuple(
+        Cap(draws.choice(groups), draws.randrange(5), draws.choice((600, 86_400, 604_800))) for _ in range(draws.choice((0, 0, 1, 2)))
+    )
+
+
+def drawn_spending(draws: random.Random) -> dict[str, int]:
+    """Spent and reserved amounts of some offers."""
+    return {f"o{at}": draws.choice((0, 150, 151, 9_999)) for at in range(draws.randrange(9))}
+
+
+def drawn_silences(draws: random.Random) -> tuple[Ignored, ...]:
+    """No silence, or one."""
+    groups: tuple[CapGroup, ...] = ("category", "shop", "offer")
+    rule = Ignored(draws.choice(groups), draws.choice((1, 2, 3)), draws.choice((3_600, 86_400)), draws.choice((3_600, 604_800)))
+    return (rule,) if draws.random() < 0.4 else ()
 
 
 def drawn_site(draws: random.Random, offers: int) -> Site:
@@ -144,6 +169,8 @@ def drawn_site(draws: random.Random, offers: int) -> Site:
     columns = draws.sample(schema.columns, draws.randrange(1, len(schema.columns) + 1))
     quiet = draws.choice(((0, 0), (0, 0), (1320, 420)))
     policy = Policy(draws.choice((1, 64, 64)), draws.choice((0, 0, 600)), *quiet, draws.choice((0.0, 100.0)), draws.choice((0.0, 0.5)))
+    refusal_s = draws.choice((3_600, 86_400, 604_800))
+    policy = msgspec.structs.replace(policy, refusal_s=refusal_s, caps=drawn_caps(draws), ignored=drawn_silences(draws))
     made = Campaign(tuple(drawn_offer(at, draws) for at in range(offers)), policy)
     return make_site(schema=schema, columns=tuple(columns), campaign=made, timezone=draws.choice(TIMEZONES))
 
@@ -190,7 +217,7 @@ def compare(seed: int, offers: int, requests: int) -> set[str]:
     for _ in range(requests):
         now_ms = NOON_MS + draws.choice((0, 0, -11 * HOUR_MS, 13 * HOUR_MS, -draws.randrange(48 * HOUR_MS), -HOUR_MS * 24 * 365))
         zone, occasion = draws.choice(ZONE_IDS), draws.choice(OCCASIONS)
-        request = DecisionRequest(drawn_person(site, draws), zone, occasion, now_ms, site, draws.uniform(0.0, 600.0))
+        request = DecisionRequest(drawn_person(site, draws), zone, occasion, now_ms, site, draws.uniform(0.0, 600.0), drawn_spending(draws))
         here, scorer = drawn_place(draws), HashScorer(draws)
         made, expected = decide(request, here, scorer, "d"), reference.decided(request, here, scorer, "d")
         assert made == expected, (seed, zone, occasion, now_ms)
@@ -209,11 +236,11 @@ def compare_all(seeds: range, offers: tuple[int, ...], requests: int = 4) -> set
 
 def test_decisions_equal_those_of_the_reference() -> None:
     """600 decisions of 150 sites: most campaigns are small, some have more offers than candidates are kept."""
-    assert compare_all(range(150), (1, 8, 8, 8, 90)) == set(REASONS), "a reason that no decision had"
+    assert compare_all(range(150), (1, 8, 8, 8, 90)) == set(REASONS) - RULES, "a reason that no decision had"
 
 
 def test_decisions_equal_those_of_the_reference_in_several_batches_of_the_model() -> None:
-    assert "chosen" in compare_all(range(4), (6 * limits.SCORE_ROWS_MAX,), requests=1)
+    assert "chosen" in compare_all(range(12), (6 * limits.SCORE_ROWS_MAX,), requests=1)
 
 
 @pytest.mark.soak

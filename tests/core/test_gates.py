@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,9 +12,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from gateway.adapters.rules import compiled_rules
 from gateway.core import context as contexts
+from gateway.core import limits
+from gateway.core.attributes.history import Stated
+from gateway.core.attributes.schema import parse
 from gateway.core.context import Contact, SubjectContext, ZoneContext
-from gateway.core.offers import Campaign, Offer, Policy
+from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
 from gateway.core.policy.choose import decide
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import (
@@ -22,17 +27,16 @@ from gateway.core.policy.gates import (
     LOWER_RANK,
     OUTCOMES,
     REASONS,
-    DecisionRequest,
     Gate,
     OfferGate,
     Outcome,
-    Prepared,
     Reason,
     gated,
     is_quiet,
     meanings,
 )
 from gateway.core.policy.gates import closed_to_all as first_closed
+from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import local, local_day_ms
 from gateway.core.types import AnswerKind, Occasion, Purpose
 from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
@@ -80,8 +84,12 @@ def first_step(prepared: Prepared) -> Reason | None:
 
 
 def request_with(asked: DecisionRequest, *offers: Offer) -> DecisionRequest:
-    """The same request under a campaign of these offers."""
-    site = msgspec.structs.replace(asked.site, campaign=Campaign(offers, asked.site.campaign.policy))
+    """The same request under a campaign of these offers; offers with rules need the schema that the rules are written for."""
+    made = Campaign(offers, asked.site.campaign.policy)
+    site = msgspec.structs.replace(asked.site, campaign=made)
+    if made.table.rules:
+        rules = compiled_rules(made, RULES_SCHEMA)
+        site = msgspec.structs.replace(site, schema=RULES_SCHEMA, columns=("visits",), rules=rules)
     return msgspec.structs.replace(asked, site=site)
 
 
@@ -249,13 +257,15 @@ def test_an_offer_lives_from_its_start_to_before_its_end() -> None:
     ("at_ms", "answer", "offer_id", "reason"),
     [
         (berlin_ms(2026, 6, 10), "dismissed", "flat-white", "refused"),
-        (berlin_ms(2026, 6, 9, 23, 59, 59, 999), "dismissed", "flat-white", None),
+        (NOON_MS - 30 * DAY_MS + 1, "dismissed", "flat-white", "refused"),
+        (NOON_MS - 30 * DAY_MS, "dismissed", "flat-white", None),
+        (NOON_MS + DAY_MS, "dismissed", "flat-white", "refused"),
         (berlin_ms(2026, 6, 10), "dismissed", "happy-hour", None),
         (berlin_ms(2026, 6, 10), "opened", "flat-white", None),
         (berlin_ms(2026, 6, 10), None, "flat-white", None),
     ],
 )
-def test_what_was_refused_today_does_not_come_back_today(at_ms: int, answer: AnswerKind, offer_id: str, reason: Reason | None) -> None:
+def test_a_dismissed_offer_pauses_for_the_period_of_refusal(at_ms: int, answer: AnswerKind, offer_id: str, reason: Reason | None) -> None:
     assert closed_to(offer(per_person_day_max=60), request(person((offer_id, at_ms, answer)))) == reason
 
 
@@ -269,10 +279,118 @@ def test_an_offer_has_its_own_cap(cap: int, before: int, reason: Reason | None) 
 def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
     """Caps are counted on the stored contacts: a cap above their number would never be reached."""
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"per_person_day_max": 65}, Policy)
+        msgspec.convert({"per_person_day_max": limits.CONTACTS_KEPT_MAX + 1}, Policy)
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(msgspec.to_builtins(offer(per_person_day_max=65)), type(offer()))
-    assert msgspec.convert({"per_person_day_max": 64}, Policy).per_person_day_max == 64
+        msgspec.convert(msgspec.to_builtins(offer(per_person_day_max=limits.CONTACTS_KEPT_MAX + 1)), type(offer()))
+    assert msgspec.convert({"per_person_day_max": limits.CONTACTS_KEPT_MAX}, Policy).per_person_day_max == limits.CONTACTS_KEPT_MAX
+
+
+# --- windows of the contact policy -------------------------------------------------------------------------
+
+TEA, CAKE = offer("tea", per_person_day_max=60), offer("cake", per_person_day_max=60)
+BAR = offer("pint", category="bar", shop="bar", per_person_day_max=60)
+
+
+def reasons(subject: SubjectContext, now_ms: int = NOON_MS, used: Mapping[str, int] | None = None, **policy: Any) -> dict[str, str | None]:
+    """The reason of the first gate that closes, by offer: tea and cake have one category and one shop, the pint has others."""
+    made = request(subject, now_ms, offers=campaign(TEA, CAKE, BAR, **(NO_LIMITS | policy)))
+    prepared = Prepared(msgspec.structs.replace(made, used_minor=used or {}))
+    closed = gated(prepared)
+    steps = dict(zip(closed.closed.tolist(), closed.steps.tolist(), strict=True))
+    return {one.id: list(REASONS)[steps[at]] if at in steps else None for at, one in enumerate((TEA, CAKE, BAR))}
+
+
+@pytest.mark.parametrize(
+    ("per", "closed"),
+    [("person", {"tea", "cake", "pint"}), ("category", {"tea", "cake"}), ("shop", {"tea", "cake"}), ("offer", {"tea"})],
+)
+def test_a_cap_of_a_window_closes_its_group(per: CapGroup, closed: set[str]) -> None:
+    twice = person(("tea", NOON_MS - DAY_MS, None), ("tea", NOON_MS - 2 * DAY_MS, None))
+    found = reasons(twice, caps=(Cap(per, 2, 3 * 86_400),))
+    assert {id_ for id_, reason in found.items() if reason == "cap_window"} == closed
+    assert set(reasons(twice, caps=(Cap(per, 3, 3 * 86_400),)).values()) == {None}
+    assert set(reasons(twice, caps=(Cap(per, 2, 2 * 86_400),)).values()) == {None}, "a contact at the very edge of the window counts"
+
+
+def test_zero_is_a_cap_and_no_cap_is_none() -> None:
+    assert set(reasons(person(), caps=(Cap("person", 0, 60),)).values()) == {"cap_window"}
+    assert set(reasons(person()).values()) == {None}
+
+
+def test_two_ignored_in_thirty_days_are_silent_for_sixty() -> None:
+    rule = Ignored("offer", 2, 30 * 86_400, 60 * 86_400)
+    last_ms = NOON_MS - DAY_MS
+    twice = person(("tea", last_ms - 30 * DAY_MS, "shown"), ("tea", last_ms, None))
+    assert reasons(twice, ignored=(rule,)) == {"tea": "ignored", "cake": None, "pint": None}
+    assert reasons(twice, now_ms=last_ms + 60 * DAY_MS - 1, ignored=(rule,))["tea"] == "ignored"
+    assert reasons(twice, now_ms=last_ms + 60 * DAY_MS, ignored=(rule,))["tea"] is None
+    apart = person(("tea", last_ms - 30 * DAY_MS - 1, None), ("tea", last_ms, None))
+    assert reasons(apart, ignored=(rule,))["tea"] is None
+    for answer in ("accepted", "redeemed"):
+        answered = person(("tea", last_ms - DAY_MS, None), ("tea", last_ms, answer))
+        assert reasons(answered, ignored=(rule,))["tea"] is None
+
+
+def test_a_proposal_on_its_way_is_not_ignored_yet() -> None:
+    rule = Ignored("category", 1, 86_400, 86_400)
+    for age_s, reason in ((119, None), (120, "ignored")):
+        found = reasons(person(("tea", NOON_MS - age_s * 1000, None)), ignored=(rule,), trigger_expiry_s=120)
+        assert found == {"tea": reason, "cake": reason, "pint": None}
+
+
+@pytest.mark.parametrize(("used", "reason"), [(0, None), (900, None), (901, "budget_spent"), (5_000, "budget_spent")])
+def test_a_budget_covers_whole_acceptances(used: int, reason: Reason | None) -> None:
+    one = offer(budget_minor=1_000, cost_minor=100)
+    asked = msgspec.structs.replace(request(), used_minor={"flat-white": used})
+    assert closed_to(one, asked) == reason
+
+
+# --- rules ---------------------------------------------------------------------------------------------------
+
+
+def ruled(told: dict[str, Stated], **rules: str) -> DecisionRequest:
+    """A person with these stated values meets an offer with rules."""
+    one = offer(per_person_day_max=60, **rules)
+    made = campaign(one, **NO_LIMITS)
+    site = make_site(campaign=made, schema=RULES_SCHEMA, columns=("visits",), rules=compiled_rules(made, RULES_SCHEMA))
+    subject = msgspec.structs.replace(person(), told=site.plan.history.stated(told, ("presence", "offers")))
+    return DecisionRequest(subject, "cafe", "entered", NOON_MS, site)
+
+
+RULES_SCHEMA = parse(
+    {
+        "categories": ["coffee_house", "bar"],
+        "currency": "EUR",
+        "zone_kinds": ["coffee_house", "bar"],
+        "attributes": [
+            {"name": "visits", "about": "person", "dtype": "number", "unit": "1", "purposes": ["offers"], "told": {}},
+            {"name": "member", "about": "person", "dtype": "flag", "purposes": ["offers"], "told": {}},
+            {"name": "taste", "about": "person", "dtype": "category", "values": ["tea", "cake"], "purposes": ["offers"], "told": {}},
+            {"name": "hour", "about": "moment", "dtype": "number", "unit": "h", "clock": {"field": "hour"}},
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("field", ["eligible", "applicable", "suitable"])
+def test_rules_close_by_the_values_of_attributes(field: str) -> None:
+    rule = {field: "(visits > 2 || member) && taste == 'cake' && hour >= 12"}
+    cases: tuple[tuple[dict[str, Stated], str | None], ...] = (
+        ({"visits": 3.0, "member": False, "taste": "cake"}, None),
+        ({"visits": 2.0, "member": True, "taste": "cake"}, None),
+        ({"visits": 2.0, "member": False, "taste": "cake"}, f"not_{field}"),
+        ({"visits": 3.0, "member": False, "taste": "tea"}, f"not_{field}"),
+        ({"visits": 3.0, "taste": "cake"}, "missing"),
+        ({}, "missing"),
+    )
+    for told, reason in cases:
+        assert first_step(Prepared(ruled(told, **rule))) == reason, told
+
+
+def test_a_missing_attribute_is_named_in_the_decision() -> None:
+    made = decide(ruled({"visits": 3.0}, eligible="visits > 2", suitable="!member"), ZoneContext(), TableScorer(), "gw-t.1")
+    (candidate,) = made.candidates
+    assert (made.reason, candidate.reason, candidate.missing) == ("missing", "missing", "member")
 
 
 # --- every row -------------------------------------------------------------------------------------------
@@ -293,8 +411,15 @@ CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "not_here": (request(zone="bar"), OFTEN),
     "not_now": (request(occasion="dwelled"), OFTEN),
     "not_live": (request(), offer(ends_ms=NOON_MS)),
+    "missing": (ruled({}, eligible="member"), offer(per_person_day_max=60, eligible="member")),
+    "not_eligible": (ruled({}, eligible="hour < 12"), offer(per_person_day_max=60, eligible="hour < 12")),
+    "not_applicable": (ruled({}, applicable="hour < 12"), offer(per_person_day_max=60, applicable="hour < 12")),
+    "not_suitable": (ruled({}, suitable="hour < 12"), offer(per_person_day_max=60, suitable="hour < 12")),
     "refused": (request(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))), OFTEN),
+    "ignored": (request(had(1), ignored=(Ignored("offer", 1, 86_400, 86_400),)), OFTEN),
     "cap_offer_day": (request(had(1)), offer()),
+    "cap_window": (request(had(1), caps=(Cap("shop", 1, 86_400),)), OFTEN),
+    "budget_spent": (request(), offer(per_person_day_max=60, budget_minor=99, cost_minor=100)),
 }
 """For each gate a request and an offer to which that gate closes, and no other one."""
 

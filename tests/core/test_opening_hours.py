@@ -10,10 +10,8 @@ import pytest
 
 from gateway.core.attributes.schema import Clock, ClockField
 from gateway.core.attributes.sources import reader
-from gateway.core.context import ZoneContext
 from gateway.core.opening_hours import OpeningHoursError, minutes_to_close, parse
-from gateway.core.policy.choose import read_request
-from gateway.core.policy.gates import DecisionRequest, Prepared
+from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import Zone
 from tests.core.test_choose import PERSON
 from tests.kit.testbed import berlin_ms, make_site
@@ -82,7 +80,7 @@ def test_a_fault_is_named(text: str, cause: str) -> None:
 def read(field: ClockField, now_ms: int, zone: Zone, **changes: Any) -> float | None:
     """The value of a clock field in a zone."""
     site = make_site(zones={"cafe": zone}, anchors={}, **changes)
-    request = read_request(Prepared(DecisionRequest(PERSON, "cafe", "entered", now_ms, site)), ZoneContext())
+    request = Prepared(DecisionRequest(PERSON, "cafe", "entered", now_ms, site)).reading
     value = reader(Clock(field), ())(request)
     assert not isinstance(value, str)
     return value

@@ -16,7 +16,7 @@ from gateway.build import build_site, model_slot, open_config_bundle
 from gateway.core import engine
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.policy.choose import decide
-from gateway.core.policy.gates import DecisionRequest
+from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.types import Consent, Envelope, Message, Observation, Purchase, Sighting
 from gateway.decoders.registry import load
 

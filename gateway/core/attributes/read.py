@@ -39,15 +39,19 @@ class ColumnsError(ValueError):
 class ReadPlan:
     """Reads the columns of one model.
 
-    `used` are the attributes that these need, directly or through others. `slots` gives the position in `numbers` of each attribute
-    that is a number or flag, and of each column of a category, except those of the offer; the last slot is always NaN.
+    `used` are the attributes that these, and the rules of the campaign, need, directly or through others. `slots` gives the position in
+    `numbers` of each attribute that is a number or flag, and of each column of a category, except those of the offer; the last slot is
+    always NaN.
     """
 
-    def __init__(self, schema: Schema, columns: Sequence[str], offers: Sequence[Offer], positions: Positions) -> None:
-        """Compile. Raises ColumnsError if the schema has no such column."""
+    def __init__(
+        self, schema: Schema, columns: Sequence[str], offers: Sequence[Offer], positions: Positions, also: Collection[str] = ()
+    ) -> None:
+        """Compile; `also` are attributes that the rules of the campaign need. Raises ColumnsError if the schema has no such column."""
         self.schema = schema
         self.columns = tuple(columns)
-        self.used = used_attributes(schema, columns)
+        self._scored = used_attributes(schema, columns)
+        self.used = used_attributes(schema, columns, also)
         self.history = HistoryPlan(self.used)
         self._shared, shared = self._compile_shared(len(self.history.attributes))
         attributes = (*self.history.attributes, *shared)
@@ -61,7 +65,7 @@ class ReadPlan:
     @cached_property
     def digest(self) -> str:
         """16 hex digits of the columns and of the definitions behind them: equal digests mean that rows can be compared."""
-        content = "\n".join([*self.columns, *(one.digest for one in self.used)])
+        content = "\n".join([*self.columns, *(one.digest for one in self._scored)])
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     @cached_property
@@ -86,6 +90,21 @@ class ReadPlan:
             for at in places:
                 values[at] = value
         return self._expanded(values)
+
+    def value(self, name: str, numbers: Numbers) -> float | str | None:
+        """The value of an attribute in use that does not depend on the offer, of the `numbers` of a request; None if it is unknown."""
+        attribute = self._by_name[name]
+        if attribute.dtype == "category":
+            return next(
+                (value for column, value in zip(attribute.columns, attribute.values, strict=True) if numbers[self.slots[column]] == 1.0),
+                None,
+            )
+        number = float(numbers[self.slots[name]])
+        return None if math.isnan(number) else number
+
+    @cached_property
+    def _by_name(self) -> dict[str, Attribute]:
+        return {one.name: one for one in self.used}
 
     def person_numbers(
         self, told: Mapping[str, Stated], history: Mapping[str, State], purposes: Collection[Purpose], now_ms: int
@@ -190,14 +209,14 @@ def _copy_of(attributes: Sequence[Attribute], places: Mapping[str, int], slots: 
     return _Copy(np.array(found[0], dtype=np.intp), np.array(found[1], dtype=np.intp))
 
 
-def used_attributes(schema: Schema, columns: Sequence[str]) -> tuple[Attribute, ...]:
-    """The attributes behind `columns` and the sources of these, in the schema's order.
+def used_attributes(schema: Schema, columns: Sequence[str], also: Collection[str] = ()) -> tuple[Attribute, ...]:
+    """The attributes behind `columns`, those named by `also`, and the sources of all these, in the schema's order.
 
     Raises ColumnsError for a column that no attribute has, or that is listed twice.
     """
     owners = {column: attribute for attribute in schema.attributes for column in attribute.columns}
     names = {attribute.name: attribute for attribute in schema.attributes}
-    needed: set[str] = set()
+    needed: set[str] = set(also)
     seen: set[str] = set()
     for column in columns:
         if column not in owners:

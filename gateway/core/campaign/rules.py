@@ -8,8 +8,8 @@ so `visits > 3` becomes `visits > 3.0`. CEL: https://github.com/google/cel-spec/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 from gateway.core import limits
 from gateway.core.attributes.schema import Attribute, Schema
@@ -44,6 +44,34 @@ class Rule(NamedTuple):
     needs: tuple[str, ...]
 
 
+class Rules(Protocol):
+    """The compiled rules of a campaign; a rule is named by its text. `gateway.adapters.rules` implements it."""
+
+    @property
+    def attributes(self) -> Collection[str]:
+        """The names of the attributes that any rule needs."""
+
+    def needs(self, text: str) -> tuple[str, ...]:
+        """The names of the attributes that a rule needs."""
+
+    def holds(self, text: str, values: Mapping[str, float | str]) -> bool:
+        """Whether a rule holds for values of the attributes that it needs."""
+
+
+class NoRules:
+    """The rules of a campaign without rules."""
+
+    attributes: Collection[str] = ()
+
+    def needs(self, text: str) -> tuple[str, ...]:
+        """Raises KeyError: there is no rule."""
+        raise KeyError(text)
+
+    def holds(self, text: str, values: Mapping[str, float | str]) -> bool:
+        """Raises KeyError: there is no rule."""
+        raise KeyError(text, values)
+
+
 def parsed(text: str, schema: Schema) -> Rule:
     """The rule, with every name checked against `schema`. Raises RuleError; the grammar itself is checked by the CEL library."""
     if len(text) > limits.RULE_CHARS_MAX:
@@ -59,8 +87,10 @@ def parsed(text: str, schema: Schema) -> Rule:
         attribute = known.get(token.text)
         if attribute is None:
             raise RuleError(token.position, f"{token.text!r} is no attribute of the schema{nearest(token.text, known)}")
-        if attribute.offer is not None:
-            raise RuleError(token.position, f"{token.text!r} is a field of the offer, whose value this file states; compare with the value")
+        if attribute.offer is not None or attribute.between is not None:
+            raise RuleError(
+                token.position, f"the value of {token.text!r} differs by offer; rules read the person, the place and the moment"
+            )
         needs[token.text] = attribute
     if not needs:
         raise RuleError(0, "the rule uses no attribute, so its answer never changes")

@@ -13,32 +13,34 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from gateway.core import limits
-from gateway.core.attributes.sources import Request
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import (
     CHOSEN,
     LOWER_RANK,
+    MISSING,
     NO_MODEL,
     NOT_WORTH_IT,
     PROPENSITY_LOW,
     REASONS,
     STEPS,
-    DecisionRequest,
-    Prepared,
     Reason,
     closed_to_all,
     gated,
 )
+from gateway.core.policy.prepared import DecisionRequest, Prepared
+from gateway.core.policy.rules import missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gateway.core.attributes.offer_columns import Floats
     from gateway.core.attributes.read import Numbers, ReadPlan
+    from gateway.core.attributes.sources import Request
     from gateway.core.context import ZoneContext
 
 _BY_STEP = tuple(REASONS)
 _LOWER_RANK = STEPS[LOWER_RANK.reason]
+_MISSING = STEPS[MISSING]
 
 
 class Scorer(Protocol):
@@ -57,7 +59,7 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
 
     The reason of the decision is that of the candidate that passed the most checks.
     """
-    prepared = Prepared(request)
+    prepared = Prepared(request, here)
     closed = closed_to_all(prepared)
     if closed is not None:
         ids = prepared.offers.ids
@@ -68,43 +70,25 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     after_gates = gated(prepared)
     kept, counts = [], after_gates.counts
     if len(after_gates.possible):
-        kept, ranked = _ranked(prepared, here, scorer, after_gates.possible)
+        kept, ranked = _ranked(prepared, scorer, after_gates.possible)
         counts = counts + ranked
     room = limits.CANDIDATES_KEPT_MAX - len(kept)
     dropped = zip(after_gates.closed[:room].tolist(), after_gates.steps[:room].tolist(), strict=True)
-    kept += [Candidate(prepared.offers.ids[at], _BY_STEP[step]) for at, step in dropped]
+    kept += [
+        Candidate(prepared.offers.ids[at], _BY_STEP[step], missing=missing(prepared, at) if step == _MISSING else "")
+        for at, step in dropped
+    ]
     return _decision(request, decision_id, kept, counts, scorer)
 
 
-def read_request(prepared: Prepared, here: ZoneContext) -> Request:
-    """The person, zone, occasion and time of a decision request, from which attributes are read."""
-    request = prepared.request
-    subject, zone = request.subject, request.site.zones[request.zone]
-    return Request(
-        subject.told,
-        subject.history,
-        subject.purposes,
-        zone.id,
-        zone.transit,
-        here,
-        request.occasion,
-        request.dwell_s,
-        request.now_ms,
-        prepared.clock,
-        zone.opening_hours,
-        request.site.holidays,
-    )
-
-
-def _ranked(prepared: Prepared, here: ZoneContext, scorer: Scorer, positions: NDArray[np.intp]) -> tuple[list[Candidate], NDArray[np.intp]]:
+def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> tuple[list[Candidate], NDArray[np.intp]]:
     """The first candidates of the open offers by expected value, best first, and the number of all open offers by step.
 
     Equal ones keep the campaign's order. Offers that may be chosen precede those that may not, and offers without a valid probability
     come last.
     """
     offers, policy, plan = prepared.offers, prepared.request.site.campaign.policy, prepared.request.site.plan
-    request = read_request(prepared, here)
-    numbers = plan.numbers(request)
+    request, numbers = prepared.reading, prepared.numbers
     propensity, scored_rows = _propensities(plan, request, positions, numbers, scorer)
     expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
     is_scored = (propensity >= 0.0) & (propensity <= 1.0)  # false for NaN too

@@ -15,7 +15,8 @@ from gateway.core.types import Occasion
 class Candidate(msgspec.Struct, frozen=True, gc=False):
     """One offer with its reason. `propensity` and `expected_value_minor` are None if it was not scored.
 
-    `features` is the row that was scored, float32 in little-endian order; empty if it was not scored.
+    `features` is the row that was scored, float32 in little-endian order; empty if it was not scored. `missing` is the attribute whose
+    value a rule of the offer needs, if that is the reason.
     """
 
     offer: str
@@ -23,6 +24,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     propensity: float | None = None
     expected_value_minor: float | None = None
     features: bytes = b""
+    missing: str = ""
 
     def row(self) -> NDArray[np.float32]:
         """The row that was scored, NaN where unknown."""

@@ -10,55 +10,22 @@ the site's time zone, whether it has 23, 24 or 25 hours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.offers import Gated
-from gateway.core.site import Site, local, local_day_ms
+from gateway.core.policy import contact_policy, rules
+from gateway.core.policy.prepared import Closed, Positions, Prepared
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from gateway.core.context import Contact, SubjectContext
     from gateway.core.offers import Policy
-    from gateway.core.types import Occasion
 
 Reason = NewType("Reason", str)
 """The reason of a row of GATES or OUTCOMES. Made nowhere else; `decision.py` refuses any other text."""
-
-
-class DecisionRequest(msgspec.Struct, frozen=True):
-    """The subject, zone, occasion and time for which an offer may be chosen."""
-
-    subject: SubjectContext
-    zone: str
-    occasion: Occasion
-    now_ms: int
-    site: Site
-    dwell_s: float = 0.0
-
-
-Positions = NDArray[np.intp]
-"""Positions of offers in the campaign, rising."""
-Closed = NDArray[np.bool_]
-"""True for each position whose offer the gate closes."""
-
-
-class Prepared:
-    """A request with the values that several gates need: local time, contacts of the local day, the campaign's columns."""
-
-    def __init__(self, request: DecisionRequest) -> None:
-        """Work it out."""
-        self.request = request
-        self.offers = request.site.campaign.table
-        self.clock = local(request.now_ms, request.site.timezone)
-        self.today = _today(request.subject.contacts, self.clock)
 
 
 class Gate(NamedTuple):
@@ -187,32 +154,14 @@ def _not_live(prepared: Prepared, positions: Positions) -> Closed:
     return closed
 
 
-def _refused(prepared: Prepared, positions: Positions) -> Closed:
-    return _times(prepared, positions, [contact for contact in prepared.today if contact.answer == "dismissed"]) > 0
-
-
 def _cap_offer_day(prepared: Prepared, positions: Positions) -> Closed:
-    closed: Closed = _times(prepared, positions, prepared.today) >= prepared.offers.per_person_day_max[positions]
+    closed: Closed = prepared.times(positions, prepared.today) >= prepared.offers.per_person_day_max[positions]
     return closed
 
 
-def _times(prepared: Prepared, positions: Positions, contacts: Iterable[Contact]) -> Positions:
-    """How many of these contacts were with each of these offers."""
-    times = np.zeros(len(positions), dtype=np.intp)
-    for at in prepared.offers.positions(contact.offer for contact in contacts):
-        times += positions == at
-    return times
-
-
-def _today(contacts: Sequence[Contact], clock: datetime) -> list[Contact]:
-    """The contacts of the local day."""
-    if not contacts:
-        return []
-    start_ms, end_ms = local_day_ms(clock)
-    return [contact for contact in contacts if start_ms <= contact.at_ms < end_ms]
-
-
 # --- the tables ------------------------------------------------------------------------------------------
+
+MISSING = Reason("missing")
 
 GATES: tuple[Gate | OfferGate, ...] = (
     Gate(
@@ -227,8 +176,15 @@ GATES: tuple[Gate | OfferGate, ...] = (
     OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, placed=True),
     OfferGate(Reason("not_now"), "the offer is for another occasion (entering or dwelling)", _not_now, placed=True),
     OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live),
-    OfferGate(Reason("refused"), "the person dismissed this offer today", _refused),
+    OfferGate(MISSING, "a rule of the offer needs an attribute whose value is unknown", rules.unknown),
+    OfferGate(Reason("not_eligible"), "the rule `eligible` of the offer does not hold", rules.failing(0)),
+    OfferGate(Reason("not_applicable"), "the rule `applicable` of the offer does not hold", rules.failing(1)),
+    OfferGate(Reason("not_suitable"), "the rule `suitable` of the offer does not hold", rules.failing(2)),
+    OfferGate(Reason("refused"), "the person dismissed this offer within the policy's period (refusal)", contact_policy.refused),
+    OfferGate(Reason("ignored"), "the person left proposals like this one unanswered, and they pause (ignored)", contact_policy.ignored),
     OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day),
+    OfferGate(Reason("cap_window"), "the person has had proposals like this one as often as a window allows (caps)", contact_policy.capped),
+    OfferGate(Reason("budget_spent"), "the offer's budget does not cover one more acceptance (budget, cost)", contact_policy.overspent),
 )
 """Every gate, in the order of the checks: first those for all offers, then those for one offer."""
 

@@ -1,0 +1,97 @@
+"""A decision request with the values that several gates need, each worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.attributes.sources import Request
+from gateway.core.context import ZoneContext
+from gateway.core.site import Site, local, local_day_ms
+
+if TYPE_CHECKING:
+    from gateway.core.attributes.read import Numbers
+    from gateway.core.context import Contact, SubjectContext
+    from gateway.core.types import Occasion
+
+Positions = NDArray[np.intp]
+"""Positions of offers in the campaign, rising."""
+Closed = NDArray[np.bool_]
+"""True for each position whose offer the gate closes."""
+
+
+class DecisionRequest(msgspec.Struct, frozen=True):
+    """The subject, zone, occasion and time for which an offer may be chosen.
+
+    `used_minor` has, by offer with a budget, the amount that is spent or reserved.
+    """
+
+    subject: SubjectContext
+    zone: str
+    occasion: Occasion
+    now_ms: int
+    site: Site
+    dwell_s: float = 0.0
+    used_minor: Mapping[str, int] = {}
+
+
+class Prepared:
+    """Local time, contacts, the campaign's columns, and attribute values, which are read when a gate or the model needs them first."""
+
+    def __init__(self, request: DecisionRequest, here: ZoneContext | None = None) -> None:
+        """Work it out; `here` has the fresh readings of the zone."""
+        self.request = request
+        self.offers = request.site.campaign.table
+        self.clock = local(request.now_ms, request.site.timezone)
+        self.today = self._today()
+        self._here = here or ZoneContext()
+
+    @cached_property
+    def reading(self) -> Request:
+        """The person, zone, occasion and time from which attributes are read."""
+        request = self.request
+        subject, zone = request.subject, request.site.zones[request.zone]
+        return Request(
+            subject.told,
+            subject.history,
+            subject.purposes,
+            zone.id,
+            zone.transit,
+            self._here,
+            request.occasion,
+            request.dwell_s,
+            request.now_ms,
+            self.clock,
+            zone.opening_hours,
+            request.site.holidays,
+        )
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The numbers of all attributes in use that do not depend on the offer; see `ReadPlan.numbers`."""
+        return self.request.site.plan.numbers(self.reading)
+
+    def within(self, seconds: int) -> list[Contact]:
+        """The contacts of the last seconds, and those in the future: the clock was set back."""
+        from_ms = self.request.now_ms - seconds * 1_000
+        return [contact for contact in self.request.subject.contacts if contact.at_ms > from_ms]
+
+    def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
+        """How many of these contacts were with each of these offers."""
+        times = np.zeros(len(positions), dtype=np.intp)
+        for at in self.offers.positions(contact.offer for contact in contacts):
+            times += positions == at
+        return times
+
+    def _today(self) -> list[Contact]:
+        """The contacts of the local day."""
+        contacts = self.request.subject.contacts
+        if not contacts:
+            return []
+        start_ms, end_ms = local_day_ms(self.clock)
+        return [contact for contact in contacts if start_ms <= contact.at_ms < end_ms]

@@ -1,0 +1,53 @@
+"""Gates of the rules of offers (`gateway.core.campaign.rules`). An equal rule of several offers is evaluated once a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gateway.core.policy.prepared import Closed, Positions, Prepared
+
+
+def unknown(prepared: Prepared, positions: Positions) -> Closed:
+    """Offers with a rule that needs an attribute whose value is unknown."""
+    rules = prepared.offers.rules
+    return np.isin(positions, [at for at in rules if missing(prepared, at)]) if rules else np.zeros(len(positions), dtype=np.bool_)
+
+
+def failing(field: int) -> Callable[[Prepared, Positions], Closed]:
+    """The gate of one kind of rule: 0 is eligible, 1 applicable, 2 suitable. It closes to offers whose rule does not hold.
+
+    A rule without the values that it needs has no answer: `unknown` closes to its offer.
+    """
+
+    def closes(prepared: Prepared, positions: Positions) -> Closed:
+        rules, open_positions = prepared.offers.rules, set(positions.tolist())
+        answers: dict[str, bool] = {"": True}
+        wrong: list[int] = []
+        for at, texts in rules.items():
+            if at not in open_positions:
+                continue
+            text = texts[field]
+            if text not in answers:
+                answers[text] = _holds(prepared, text)
+            if not answers[text]:
+                wrong.append(at)
+        return np.isin(positions, wrong)
+
+    return closes
+
+
+def missing(prepared: Prepared, position: int) -> str:
+    """The first attribute, of those that the offer's rules need, whose value is unknown; empty if there is none."""
+    site, numbers = prepared.request.site, prepared.numbers
+    needs = (name for text in prepared.offers.rules.get(position, ()) if text for name in site.rules.needs(text))
+    return next((name for name in needs if site.plan.value(name, numbers) is None), "")
+
+
+def _holds(prepared: Prepared, text: str) -> bool:
+    site, numbers = prepared.request.site, prepared.numbers
+    values = {name: value for name in site.rules.needs(text) if (value := site.plan.value(name, numbers)) is not None}
+    return len(values) < len(site.rules.needs(text)) or site.rules.holds(text, values)
