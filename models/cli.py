@@ -32,11 +32,12 @@ from models.patterns import commands as patterns
 from models.planning import commands as planning
 from models.propensity import commands as propensity
 from models.propensity.boosting import RECIPES
+from models.propensity.cross_validation import REPETITIONS
 from models.propensity.loading import Loaded, load_coupons, load_history
 from models.propensity.training_set import TrainingSet
 from models.report import Report, TableReport, read_report, report_of, save_report
 from models.screen import complain, counts_text, interval_text, print_json, progressing, say, show, warn
-from models.training import Comparison, compare, feature_estimators, fit_champion, offer_categories, steps_in
+from models.training import NEW_PEOPLE, Comparison, compare, feature_estimators, fit_champion, offer_categories, steps_in
 from models.value import commands as value
 
 app = typer.Typer(
@@ -206,10 +207,11 @@ def _show_comparison(comparison: Comparison) -> None:
     for remark in comparison.remarks:
         say(f"remark: {remark}")
     say(
-        f"best by log-loss: {comparison.estimator}; "
-        f"AUC above plain logistic {interval_text(comparison.difference)}; "
-        f"{comparison.folds} folds by {comparison.respondents} respondents, "
-        "95 % intervals over respondents; with weather, zone and habits unknown "
+        f"best by log-loss: {comparison.estimator}; chosen inside each fold, so on rows that took no part in the choice: "
+        f"AUC {interval_text(comparison.champion.auc)}, above plain logistic {interval_text(comparison.difference)}; "
+        f"{NEW_PEOPLE} further respondents will show an AUC within {comparison.expected.low:.4f} … {comparison.expected.high:.4f}; "
+        f"{comparison.folds} folds by {comparison.respondents} respondents, repeated {REPETITIONS} times, "
+        "95 % intervals for new respondents; with weather, zone and habits unknown "
         f"the best one's AUC is {comparison.blind_auc:.4f}"
     )
 

@@ -123,8 +123,14 @@ def figures(taken: Ints, forecast: Floats, auc: Interval) -> Figures:
 
 def log_loss(taken: Ints, forecast: Floats) -> float:
     """Mean log-loss of probabilities (n,), which are clipped to 1e-12 from 0 and 1."""
+    return float(log_losses(taken, forecast).mean())
+
+
+def log_losses(taken: Ints, forecast: Floats) -> Floats:
+    """Log-loss of each probability, (n,); probabilities are clipped to 1e-12 from 0 and 1."""
     sure = np.clip(forecast, 1e-12, 1 - 1e-12)
-    return float(-np.mean(np.where(taken == 1, np.log(sure), np.log(1 - sure))))
+    losses: Floats = -np.where(taken == 1, np.log(sure), np.log(1 - sure))
+    return losses
 
 
 def average_precision(taken: Ints, forecast: Floats) -> float:

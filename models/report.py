@@ -63,6 +63,8 @@ class Report(msgspec.Struct, frozen=True):
             "auc": round(of.champion.auc.value, 4),
             "auc_low": round(of.champion.auc.low, 4),
             "auc_high": round(of.champion.auc.high, 4),
+            "auc_of_100_low": round(of.expected.low, 4),
+            "auc_of_100_high": round(of.expected.high, 4),
             "auc_logistic": round(of.logistic.auc.value, 4),
             "auc_above_logistic": round(of.difference.value, 4),
             "auc_above_logistic_low": round(of.difference.low, 4),

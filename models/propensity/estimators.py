@@ -7,6 +7,7 @@ evaluated on other subjects.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -45,12 +46,16 @@ class Estimator(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A fitted classifier with its estimator, its setting and the calibration of its log-odds."""
+    """A fitted classifier with its estimator, its setting and the calibration of its log-odds.
+
+    `loss_inside` is the mean log-loss of the calibrated forecasts of the inner folds, by which estimators are compared inside a fold.
+    """
 
     estimator: str
     setting: str
     model: Classifier
     calibration: Calibration
+    loss_inside: float = math.nan
 
     def log_odds(self, rows: Rows) -> Floats:
         """Calibrated log-odds, (n,), for rows float32 (n, k)."""
@@ -120,11 +125,13 @@ def fit_estimator(estimator: Estimator, data: TrainingSet, seed: int, step: Step
     tried = [(setting, _forecast_inside(setting, data, seed, step)) for setting in estimator.settings]
     shown = data.augmented()
     setting, log_odds = min(tried, key=lambda pair: log_loss(shown.taken, pair[1]))
+    chosen = calibration.choose(log_odds, shown.taken, shown.groups)
     fitted = Fitted(
         estimator=estimator.name,
         setting=setting.label,
         model=setting.make().fit(shown.rows, shown.taken, shown.groups),
-        calibration=calibration.choose(log_odds, shown.taken, shown.groups),
+        calibration=chosen,
+        loss_inside=log_loss(shown.taken, chosen.apply(log_odds)),
     )
     step(f"{estimator.name}: fitted to all rows")
     return fitted

@@ -28,7 +28,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
 
 
 def test_a_planted_effect_is_found(history: Coupons) -> None:
-    comparison, _, _ = training.compare(training.coupon_training_set(history, seed=0), 0, SMALL, raw=history.raw)
+    comparison, _, _ = training.compare(training.coupon_training_set(history, seed=0), 0, SMALL, raw=history.raw, repetitions=1)
     assert comparison.estimator == "boosting"
     assert comparison.champion.auc.low > 0.75
     assert comparison.champion.auc.low < comparison.champion.auc.value < comparison.champion.auc.high
@@ -41,11 +41,13 @@ def test_a_planted_effect_is_found(history: Coupons) -> None:
 
 def test_the_best_of_all_estimators_is_chosen(history: Coupons) -> None:
     compete = training.feature_estimators(INPUTS, ["hybrid", "logistic", "per-parameter"])
-    comparison, _, _ = training.compare(training.coupon_training_set(history, seed=0), 0, compete)
+    comparison, _, _ = training.compare(training.coupon_training_set(history, seed=0), 0, compete, repetitions=1)
     losses = {of.estimator: of.figures.log_loss for of in comparison.estimators}
     assert set(losses) == {"hybrid", "logistic", "per-parameter"}
     assert comparison.estimator == min(losses, key=lambda estimator: losses[estimator])
-    assert comparison.champion == comparison.estimators[0].figures
+    # The champion's own figures are of the choice inside the folds, so its log-loss is not below that of the best in hindsight.
+    assert comparison.champion.log_loss >= comparison.estimators[0].figures.log_loss
+    assert comparison.expected.low < comparison.champion.auc.low < comparison.champion.auc.high < comparison.expected.high
     (winner,) = (estimator for estimator in compete if estimator.name == comparison.estimator)
     assert training.fit_champion(training.coupon_training_set(history, seed=0), 0, winner).estimator == comparison.estimator
 
@@ -57,7 +59,7 @@ def test_without_texts_or_logistic_there_is_no_baseline(history: Coupons) -> Non
 
 def test_shuffled_outcomes_give_an_auc_of_one_half(history: Coupons) -> None:
     shuffled = history._replace(taken=np.random.default_rng(3).permutation(history.taken))
-    comparison, _, _ = training.compare(training.coupon_training_set(shuffled, seed=0), 0, SMALL, raw=history.raw)
+    comparison, _, _ = training.compare(training.coupon_training_set(shuffled, seed=0), 0, SMALL, raw=history.raw, repetitions=1)
     assert abs(comparison.champion.auc.value - 0.5) < 0.05
     assert abs(comparison.logistic.auc.value - 0.5) < 0.05
 
@@ -156,7 +158,7 @@ def test_the_champion_is_above_plain_logistic_on_the_coupon_table() -> None:
     """The benchmark asks for +.02 on the same columns; measured +.053 (.042 … .064). One recipe here, to be quick."""
     history = read_coupons(shared_path(COUPONS))
     compete = training.feature_estimators(INPUTS, ["boosting"], (Recipe(rounds=80, rate=0.1, depth=4),))
-    comparison, _, _ = training.compare(training.coupon_training_set(history, 0), 0, compete, raw=history.raw)
+    comparison, _, _ = training.compare(training.coupon_training_set(history, 0), 0, compete, raw=history.raw, repetitions=1)
     assert comparison.logistic.auc.value == pytest.approx(0.7256, abs=0.006)
     assert comparison.difference.low > 0.02
     assert comparison.champion.calibration_error < 0.04
