@@ -21,7 +21,7 @@ from gateway.core.bundle import BundleError
 from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, model, reason, resign, same, write_whole
 from tests.kit.attributes import COLUMNS, SCHEMA
 
-DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
 
 
 @pytest.fixture
