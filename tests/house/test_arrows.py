@@ -107,6 +107,7 @@ ROOMS: tuple[Room, ...] = (
         (
             "gateway.core.attributes",
             "gateway.core.bundle",
+            "gateway.core.context",
             "gateway.core.learned",
             "gateway.core.limits",
             "gateway.core.offers",
