@@ -9,8 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.adapters.bundle import parse_campaign
-from gateway.adapters.schema_file import SchemaFileError, load_schema
+from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schema
 from models.history import derived, scale
 from models.history.columns import ALTERNATIVES, COLUMNS
 from models.history.mapping import HistoryError
@@ -135,13 +134,13 @@ def summary(
 
 
 @app.command(
-    epilog="Example: [b]wayside-models history rows --dir past/gateway --schema schema.toml --campaign campaign.json "
+    epilog="Example: [b]wayside-models history rows --dir past/gateway --schema schema.toml --campaign campaign.toml "
     "--config gw-a.toml --out past/rows[/b]"
 )
 def rows(
     folder: Annotated[Path, typer.Option("--dir", help="Folder with interactions.csv and facts.jsonl.", exists=True, file_okay=False)],
     schema: Annotated[Path, typer.Option(help="Schema of the new model, TOML.", exists=True, dir_okay=False)],
-    campaign: Annotated[Path, typer.Option(help="Campaign with all proposed offers, JSON.", exists=True, dir_okay=False)],
+    campaign: Annotated[Path, typer.Option(help="Campaign with all proposed offers, TOML.", exists=True, dir_okay=False)],
     config: Annotated[list[Path], typer.Option(help="Config of a gateway of the site; repeat it for each.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder for the table with scored columns, which `train --history` takes.", file_okay=False)],
     *,
@@ -150,10 +149,11 @@ def rows(
     """Work out the training rows of proposals that no model scored, by the gateway's own functions. Exit code 1 if they cannot be."""
     try:
         declared = load_schema(schema)
-    except SchemaFileError as error:
+        offered = load_campaign(campaign, declared).campaign
+    except TomlFileError as error:
         raise HistoryError(str(error)) from error
     with working("folding facts"):
-        written = write_rows(folder, declared, parse_campaign(campaign.read_bytes(), declared), read_places(config), out)
+        written = write_rows(folder, declared, offered, read_places(config), out)
     if as_json:
         print_json(written)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from typer.testing import CliRunner
 from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import built_in, load
 from firmware_sim.world.world import World
-from gateway.adapters.bundle import open_bundle, parse_campaign, read_public_keys
+from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.onnx_scorer import load_scorer
-from gateway.adapters.schema_file import load_schema
+from gateway.adapters.toml_files import load_campaign, load_schema
 from gateway.cli import app
 from gateway.commands.demo.processes import DemoError
 from gateway.commands.demo.worlds import FOLDER, configs
@@ -49,7 +48,7 @@ def test_the_bundle_holds_the_files_beside_it(world: str) -> None:
     schema = load_schema(folder / "schema.toml")
     assert bundle.manifest.name == world
     assert bundle.schema == schema
-    assert bundle.campaign == parse_campaign((folder / "campaign.json").read_bytes(), schema)
+    assert bundle.campaign == load_campaign(folder / "campaign.toml", schema).campaign
     assert load_scorer(bundle.model).check_parity(bundle.model.rows, bundle.model.expected) < 1e-5
 
 
@@ -68,10 +67,10 @@ def test_configs_are_of_the_scenario(world: str) -> None:
     assert sorted(served) == sorted(places)
     fixed = {till.device: till.zone for till in plan.tills}
     assert {device: zone for table in tables.values() for device, zone in table["devices"].items() if device in fixed} == fixed
-    campaign = json.loads((FOLDER / world / "campaign.json").read_bytes())
-    assert {(offer["id"], offer["shop"]) for offer in campaign["offers"]} == {(offer.id, offer.shop) for offer in plan.offers}
-    assert {zone for offer in campaign["offers"] for zone in offer["zones"]} <= set(places)
-    assert all(offer["category"] == plan.zone(offer["shop"]).kind for offer in campaign["offers"])
+    offers = load_campaign(FOLDER / world / "campaign.toml").campaign.offers
+    assert {(offer.id, offer.shop) for offer in offers} == {(offer.id, offer.shop) for offer in plan.offers}
+    assert {zone for offer in offers for zone in offer.zones} <= set(places)
+    assert all(offer.category == plan.zone(offer.shop).kind for offer in offers)
 
 
 @pytest.mark.parametrize("world", OWN)

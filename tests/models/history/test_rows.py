@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gateway.adapters.bundle import parse_campaign
-from gateway.adapters.schema_file import load_schema
+from gateway.adapters.toml_files import load_campaign, load_schema
 from models.cli import app
 from models.errors import ModelsError
 from models.history.rows import read_places, write_rows
@@ -62,7 +61,7 @@ def past(folder: Path, rows: list[dict[str, object]], facts: tuple[tuple[int, di
 
 def rows_of(folder: Path, out: Path) -> list[dict[str, float]]:
     schema = load_schema(MALL / "schema.toml")
-    write_rows(folder, schema, parse_campaign((MALL / "campaign.json").read_bytes(), schema), read_places(CONFIGS), out)
+    write_rows(folder, schema, load_campaign(MALL / "campaign.toml", schema).campaign, read_places(CONFIGS), out)
     with (out / "interactions.csv").open(encoding="utf-8", newline="") as file:
         read = [row for row in csv.DictReader(file) if row["what"] == "proposed"]
     return [{name[2:]: float(value or "nan") for name, value in row.items() if name.startswith("f_")} for row in read]
@@ -112,7 +111,7 @@ def test_a_proposal_does_not_know_later_facts(tmp_path: Path) -> None:
 def test_train_takes_the_folder(tmp_path: Path) -> None:
     rows = [proposal(1, SATURDAY_MS - 2 * HOUR_MS), proposal(4), {"subject": "a", "at_ms": SATURDAY_MS + 2 * DAY_MS, "what": "visit"}]
     rows.append({"subject": "a", "at_ms": SATURDAY_MS + 9, "what": "accepted", "decision": "a.4"})
-    files = [f"--schema={MALL / 'schema.toml'}", f"--campaign={MALL / 'campaign.json'}", *(f"--config={path}" for path in CONFIGS)]
+    files = [f"--schema={MALL / 'schema.toml'}", f"--campaign={MALL / 'campaign.toml'}", *(f"--config={path}" for path in CONFIGS)]
     folders = [f"--dir={past(tmp_path / 'past', rows)}", f"--out={tmp_path / 'rows'}"]
     done = CliRunner().invoke(app, ["history", "rows", *files, *folders, "--json"])
     assert done.exit_code == 0, done.output
@@ -150,8 +149,8 @@ def test_faulty_files_are_named(tmp_path: Path) -> None:
     (folder / "facts.jsonl").write_text("{}\n", "utf-8")
     with pytest.raises(ModelsError, match=r"facts\.jsonl cannot be used: a line of the history log is no fact"):
         rows_of(folder, tmp_path / "rows")
-    with pytest.raises(ModelsError, match=r"campaign\.json is no gateway config"):
-        read_places([MALL / "campaign.json"])
+    with pytest.raises(ModelsError, match=r"campaign\.toml is no gateway config"):
+        read_places([MALL / "campaign.toml"])
     other = tmp_path / "gw-c.toml"
     other.write_text(CONFIGS[0].read_text("utf-8").replace("Europe/Berlin", "Europe/Athens"), "utf-8")
     with pytest.raises(ModelsError, match="different time zones: Europe/Athens, Europe/Berlin"):
