@@ -202,7 +202,7 @@ class Taste(Checked):
     True acceptance is 1 / (1 + exp(-(bias + pull * taste - per_minute * minutes to walk))), with the
     person's hidden taste for the kind drawn from N(0, 1); visits a month are Poisson(visits * exp(0.8 * taste)).
     Segment, fatigue and the attributes of the offer add to it (`tastes.accept`). `margin_share` of an amount is the margin.
-    `items` are articles with their price in minor units, which tills of this kind name; without them a sale is one amount.
+    `items` are articles with their price in minor units, as tills of this kind state; without items a sale is one amount.
     """
 
     bias: float

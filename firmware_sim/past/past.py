@@ -1,7 +1,7 @@
-"""The past of one person: visits, random offers with their answers, and purchases, without radio and broker.
+"""The past of one person: visits, random offers and the answers to these, and purchases, without radio and broker.
 
 Stays, acceptance and purchases are those of the simulated site. Offers are proposed at random, to any person, at any stay, so
-that their answers depend on no earlier model. Times are message time, as on a gateway of the site. Every person's past is shifted
+no answer depends on an earlier model. Times are message time, as on a gateway of the site. Every person's past is shifted
 by a random number of whole hours, because a run may begin at any time of the day.
 """
 
@@ -61,7 +61,7 @@ class Past:
         return self.walker.consents and set(self.walker.purposes) >= NEEDED
 
     def events(self) -> list[Event]:
-        """All events in the order in which a gateway folds them. The person's random streams are used up by the first call."""
+        """All events, in the order of folding. The person's random streams are used up by the first call."""
         found = list[Event]()
         index, begins = 0, True
         while len(self.proposals) < self._offers and index < STAYS_MAX:

@@ -85,13 +85,13 @@ def _person(past: Past, rows: csv.DictWriter[str], log: TextIO) -> Counter[str]:
 
 
 def _baskets(past: Past, world: World, sales: Any) -> int:
-    """Write all purchases with the loyalty card of one person, oldest first; returns their number."""
+    """Write all purchases with the loyalty card of one person, oldest first; returns the number."""
     bought = [(purchase.at_s, purchase.kind, purchase.basket) for purchase in past.walker.loyalty.past()]
     bought += [(at_s, kind, basket) for at_s, kind, _, basket in past.bought]
     for number, (at_s, kind, basket) in enumerate(sorted(bought, key=lambda one: one[0]), 1):
         head = (past.subject, world.start_ms + round(1000 * at_s), f"{past.subject}-{number}")
         lines: Sequence[tuple[str, int, int]] = basket.lines or [(kind, 1, basket.amount_minor)]
-        sales.writerows((*head, f"{kind}:{code}" if basket.lines else code, quantity, amount) for code, quantity, amount in lines)
+        sales.writerows((*head, code, quantity, amount) for code, quantity, amount in lines)
     return len(bought)
 
 

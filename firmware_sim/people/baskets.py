@@ -1,4 +1,4 @@
-"""Baskets: the articles and the amount of one purchase, as the till rings them up."""
+"""Baskets: the articles and the amount of one purchase, as the till registers it."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class Company(Checked):
 class Loyalty(Checked):
     """Loyalty app of the shops: with each consent it states the purchases of the last `days` days by category, and interests.
 
-    `past_days` of purchases precede a run. `stating_share` of the people state their interest in each category, from 1 to 5.
+    `past_days` of purchases precede a run. `stating_share` of the people state an interest in each category, from 1 to 5.
     """
 
     days: Annotated[int, Field(ge=1, le=400)] = 30

@@ -1,8 +1,8 @@
 """The loyalty app: purchases before a run, and the values that a person states with the consent.
 
-The shops' own records hold every purchase with the loyalty card. A gateway receives none of them: the app states counts by category.
+The shops' own records hold every purchase with the loyalty card. A gateway receives no such purchase: the app states counts by category.
 Purchases before a run are a Poisson process per kind of place, with the rate of the person's visits times the true probability
-of buying there, so that they follow the hidden tastes.
+of buying there, so it follows the hidden tastes.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ PHONE_AFTER_MS = (200, 800)  # between the sale at the till and the phone's answ
 
 
 class Reaction(NamedTuple):
-    """Answers with their delays after the delivery in ms, in order; `settled_ms` is the delay of the last one."""
+    """Answers with delays after the delivery in ms, in order; `settled_ms` is the delay of the last one."""
 
     answers: tuple[tuple[int, str], ...]
     settled_ms: int

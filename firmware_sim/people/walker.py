@@ -25,7 +25,7 @@ VISITS_MAX = 30
 OPTIONAL_PURPOSES = ("learning", "measurement")
 OPTIONAL_SHARE = 0.8
 GROUP_MAX = 4
-FATIGUE_HALF_LIVES_MAX = 12  # older offers are dropped: their weight is below 1/4096
+FATIGUE_HALF_LIVES_MAX = 12  # older offers weigh below 1/4096 and are dropped
 
 
 class Walker:
@@ -157,7 +157,7 @@ class SleepSchedule:
 def leader_of(world: World, number: int) -> int:
     """Number of the group's leader; for a person alone, the same number.
 
-    Groups are formed within blocks of four consecutive numbers, so they do not depend on the total number of people.
+    Groups are formed within blocks of four consecutive numbers, independent of the total number of people.
     """
     if not world.scenario.company.share:
         return number

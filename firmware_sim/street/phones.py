@@ -1,8 +1,8 @@
 """The app on a phone, and its user.
 
-Consent, sightings of fixed beacons and positions are the open loop: they do not depend on the gateway. Answers to offers are
-the closed loop: they follow the person's true probability of acceptance, with a random stream per phone and offer, and have a
-lane of their own (see `fixtures.make_encoder`). Redeeming takes the walking time, but the person's simulated position does not
+Consent, sightings of fixed beacons and positions are the open loop and independent of the gateway. Answers to offers are
+the closed loop: each follows the person's true probability of acceptance, with a random stream per phone and offer, and has a
+lane for answers (see `fixtures.make_encoder`). Redeeming takes the walking time, but the person's simulated position does not
 change: radio belongs to the open loop.
 """
 
