@@ -328,5 +328,5 @@ def test_key_files_with_faults_are_refused(tmp_path: Path, line: str) -> None:
 
 
 def test_the_version_is_the_one_that_is_shipped() -> None:
-    project = tomllib.loads((DEMO.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((DEMO.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == bundle.APP_VERSION

@@ -126,7 +126,7 @@ def run_demo(*, world: str, seconds: float | None, port: int, seed: int, headles
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
         signal.signal(number, lambda *_: stop.set())
     out = Console(stderr=as_json)
-    out.print(f"starting the demonstration: {world} …")
+    out.print("starting the demonstration …")
     demo = Demo(port, seed, world)
     try:
         out.print(demo.broker)
