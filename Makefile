@@ -25,7 +25,7 @@ setup: $(STAMP) ## make the virtual environment .venv from hash-locked requireme
 $(STAMP): requirements/dev.txt scripts/setup.sh $(PROJECTS:%=%/pyproject.toml)
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV)
 
-demo: $(STAMP) ## run a simulated street, two gateways and the dashboard in one terminal (DEMO_ARGS="--seconds 60 --headless")
+demo: $(STAMP) ## run a simulated street, two gateways and the dashboard in one terminal (DEMO_ARGS="--world mall --seconds 60")
 	@sh scripts/parts.sh --optional mosquitto
 	@$(BIN)/wayside demo $(DEMO_ARGS)
 

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from firmware_sim.console import BrokerOpt, FasterOpt, FaultsOpt, JsonOpt, SeedOpt, fail, one_line_errors, show
 from firmware_sim.faults.rules import parse_options
 from firmware_sim.fleet.commands import count, fleet, replay
+from firmware_sim.past.command import past
 from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
 from firmware_sim.scenario import schema as scenario_schema
@@ -205,6 +206,7 @@ def _report(result: load.Result, kind: FloodKind, out: Path | None, *, as_json: 
 app.command(epilog="Example: wayside-sim fleet --devices 10000 --rate 5000 --seconds 60")(fleet)
 app.command(epilog="Example: wayside-sim replay street.jsonl --broker mqtt://127.0.0.1:1883 --faster 10")(replay)
 app.command(epilog="Example: wayside-sim count --broker mqtt://127.0.0.1:1883 --expect 5000")(count)
+app.command(epilog="Example: wayside-sim past mall --seed 7 --out build/past")(past)
 app.command(epilog="Example: wayside-sim fit --data tables")(fit)
 app.command(epilog="Example: wayside-sim score --truth truth --history export-a --history export-b")(score)
 

@@ -27,6 +27,7 @@ from firmware_sim.people.behaviour import (
     Curve,
     Happening,
     Incident,
+    Loyalty,
     OfferEffect,
     Rhythm,
     Segment,
@@ -41,7 +42,9 @@ from firmware_sim.world.places import Wall, Waypoint
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Period = Annotated[int, Field(ge=50)]
-Kind = Literal["coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar"]
+Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""A kind of place, and the category of what is sold there."""
+OPEN = "open"  # in `curves`: zones without a kind
 
 
 MAC = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
@@ -199,6 +202,7 @@ class Taste(Checked):
     True acceptance is 1 / (1 + exp(-(bias + pull * taste - per_minute * minutes to walk))), with the
     person's hidden taste for the kind drawn from N(0, 1); visits a month are Poisson(visits * exp(0.8 * taste)).
     Segment, fatigue and the attributes of the offer add to it (`tastes.accept`). `margin_share` of an amount is the margin.
+    `items` are articles with their price in minor units, as tills of this kind state; without items a sale is one amount.
     """
 
     bias: float
@@ -207,6 +211,7 @@ class Taste(Checked):
     visits: Annotated[float, Field(ge=0, le=20)]
     amount_minor: Annotated[int, Field(gt=0)]
     margin_share: Share = 0.6
+    items: Mapping[str, Annotated[int, Field(gt=0)]] = Field(default_factory=dict)
 
 
 def _all_four(segments: Mapping[SegmentName, Segment]) -> Mapping[SegmentName, Segment]:
@@ -240,11 +245,12 @@ class Scenario(Checked):
     segments: Annotated[Mapping[SegmentName, Segment], AfterValidator(_all_four)] = Field(default_factory=lambda: dict(SEGMENTS))
     offers: tuple[OfferEffect, ...] = ()
     choices: Choices = Choices()
-    curves: Mapping[Literal[Kind, "open"], Curve] = Field(default_factory=dict)
+    curves: Mapping[Kind, Curve] = Field(default_factory=dict)
     rhythm: Rhythm | None = None
     trains: tuple[Trains, ...] = ()
     happenings: tuple[Happening, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    loyalty: Loyalty | None = None
     company: Company = Company()
     sleep: Sleep = Sleep()
     climate: Climate = Climate()
@@ -315,7 +321,11 @@ def _dangling(scenario: Scenario) -> Iterator[Problem]:
                 yield Problem(("waypoints", index, "leads_to", place), f"no waypoint {other!r}; {nearest(other, points)}")
     for index, zone in enumerate(scenario.zones):
         if zone.kind is not None and zone.kind not in scenario.tastes:
-            yield Problem(("zones", index, "kind"), f"zone {zone.id!r} is a {zone.kind}, but [tastes.{zone.kind}] is missing")
+            message = f"zone {zone.id!r} is a {zone.kind}, but [tastes.{zone.kind}] is missing; {nearest(zone.kind, scenario.tastes)}"
+            yield Problem(("zones", index, "kind"), message)
+    for kind in scenario.curves:
+        if kind != OPEN and kind not in scenario.tastes:
+            yield Problem(("curves", kind), f"no kind of place {kind!r}; {nearest(kind, [OPEN, *scenario.tastes])}")
     heard = {scanner.zone for scanner in scenario.scanners}
     for index, sensor in enumerate(scenario.sensors):
         if sensor.format == "ruuvi_tag" and sensor.zone not in heard:

@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",
     "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
     "history": "Export visits, offers, answers and purchases as training data.",
-    "demo": "Run a complete demonstration: broker, simulated street, two gateways and dashboard.",
+    "demo": "Run a complete demonstration: broker, simulated world, two gateways and dashboard.",
     "bench": "Measure throughput and latency on this machine, of each part and end to end.",
 }
 """Command name -> summary. The command is `command` (a Typer app) of the module of that name in `gateway.commands`."""

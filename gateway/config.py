@@ -284,7 +284,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         content = path.read_text(encoding="utf-8")
         table = tomllib.loads(content)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; copy deploy/demo/gw-a.toml and adapt it") from None
+        raise ConfigError(f"{path}: no such file; copy deploy/worlds/street/gw-a.toml and adapt it") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); name the gateway's TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -52,21 +52,33 @@ class Encoder:
         fields: dict[str, object] = {"state": "online", "uptime_s": uptime_s}
         return self.encode("status", at_ms, fields if battery is None else {**fields, "battery": battery})
 
-    def purchase(self, at_ms: int | None, amount_minor: int, kind: str, decision: str | None) -> Message:
-        """A sale in minor units; `decision` is the id of a redeemed offer, or None."""
-        return self.encode("purchase", at_ms, {"amount_minor": amount_minor, "kind": kind, "decision": decision})
+    def purchase(
+        self, at_ms: int | None, amount_minor: int, category: str, decision: str | None, lines: Iterable[tuple[str, int, int]] = ()
+    ) -> Message:
+        """A sale in minor units; `decision` is the id of a redeemed offer, or None; `lines` are code, pieces and amount of each article."""
+        items = [{"code": code, "quantity": quantity, "amount_minor": amount} for code, quantity, amount in lines]
+        fields: dict[str, object] = {"amount_minor": amount_minor, "category": category, "decision": decision}
+        return self.encode("purchase", at_ms, {**fields, "items": items} if items else fields)
 
     def answer(self, at_ms: int | None, decision: str, answer: str) -> Message:
         """Answer to an offer: shown, opened, accepted, dismissed or redeemed."""
         return self.encode("answer", at_ms, {"decision": decision, "answer": answer})
 
     def consent(
-        self, at_ms: int | None, purposes: Iterable[str], tags: Iterable[str] = (), visits: Mapping[str, float] | None = None
+        self,
+        at_ms: int | None,
+        purposes: Iterable[str],
+        tags: Iterable[str] = (),
+        visits: Mapping[str, float] | None = None,
+        told: Mapping[str, float] | None = None,
     ) -> Message:
-        """Purposes to which a person consents; no purposes means withdrawal, which carries neither tags nor visits."""
+        """Purposes to which a person consents, with monthly visits by kind of place and other stated values by attribute.
+
+        No purposes means withdrawal, which carries neither tags nor values.
+        """
         fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None}
         if fields["purposes"]:
-            fields |= {"tags": list(tags), "visits_month": dict(visits or {})}
+            fields |= {"tags": list(tags), "visits_month": dict(visits or {})} | ({"told": dict(told)} if told else {})
         return self.encode("consent", at_ms, fields)
 
 

@@ -133,6 +133,17 @@ class Company(Checked):
     apart_m: Positive = 1.0
 
 
+class Loyalty(Checked):
+    """Loyalty app of the shops: with each consent it states the purchases of the last `days` days by category, and interests.
+
+    `past_days` of purchases precede a run. `stating_share` of the people state an interest in each category, from 1 to 5.
+    """
+
+    days: Annotated[int, Field(ge=1, le=400)] = 30
+    past_days: Annotated[int, Field(ge=1, le=400)] = 120
+    stating_share: Share = 0.7
+
+
 class Sleep(Checked):
     """Phones that sleep: for `share` of the phones the app pauses and the radio is off at times (mean durations in published seconds)."""
 

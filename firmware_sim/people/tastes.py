@@ -24,6 +24,7 @@ from firmware_sim.draws import generator
 from firmware_sim.people.behaviour import Choices, OfferEffect, Segment, SegmentName
 from firmware_sim.scenario import Kind, Scenario, Zone
 
+TASTE_IN_VISITS = 0.8  # influence of taste on monthly visits
 TASTE_IN_BUYING = 0.6  # log-odds of buying per unit of taste, scaled by `character`
 
 

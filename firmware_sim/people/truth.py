@@ -30,10 +30,8 @@ Row = tuple[Any, ...]
 
 TABLES: dict[str, str] = {
     "run": "site text, seed bigint, start_ms bigint, speed double, walkers integer, until_ms bigint, scenario text",
-    "people": (
-        "person text, segment text, leader text, price double, consents boolean, purposes text, "
-        "taste_coffee_house double, taste_restaurant_cheap double, taste_restaurant_dear double, taste_carry_away double, taste_bar double"
-    ),
+    "people": "person text, segment text, leader text, price double, consents boolean, purposes text",
+    "tastes": "person text, kind text, taste double",
     "visits": "person text, zone text, from_ms bigint, until_ms bigint, what text",
     "offers": (
         "person text, at_ms bigint, decision text, offer text, zone text, shop text, fate text, "
@@ -142,6 +140,7 @@ class Truth:
         makers: dict[str, Callable[[], Iterable[Row]]] = {
             "run": self._run,
             "people": self._people,
+            "tastes": self._tastes,
             "visits": self._visits,
             "offers": self._offers,
             "answers": self._answers,
@@ -158,17 +157,14 @@ class Truth:
 
     def _people(self) -> Iterator[Row]:
         for walker in self._walkers:
-            likes = [walker.tastes.get(kind) for kind in ("coffee_house", "restaurant_cheap", "restaurant_dear", "carry_away", "bar")]
             purposes = " ".join(walker.purposes) if walker.consents else ""
-            yield (
-                person_id(walker.number),
-                walker.person.segment,
-                person_id(walker.leader),
-                walker.person.price,
-                walker.consents,
-                purposes,
-                *likes,
-            )
+            person, leader = person_id(walker.number), person_id(walker.leader)
+            yield person, walker.person.segment, leader, walker.person.price, walker.consents, purposes
+
+    def _tastes(self) -> Iterator[Row]:
+        for walker in self._walkers:
+            for kind, taste in walker.tastes.items():
+                yield person_id(walker.number), kind, taste
 
     def _visits(self) -> Iterator[Row]:
         for walker in self._walkers:

@@ -16,16 +16,16 @@ from firmware_sim.draws import chosen, generator, poisson, quota
 from firmware_sim.people import tastes
 from firmware_sim.people.behaviour import OfferEffect, Sleep
 from firmware_sim.people.itinerary import FollowerItinerary, Itinerary, Mobility, Place, StaySequence, place
+from firmware_sim.people.loyalty import Loyalty
 from firmware_sim.scenario import Kind, Zone
 from firmware_sim.world.routes import metres
 from firmware_sim.world.world import World
 
-TASTE_IN_VISITS = 0.8  # influence of taste on monthly visits
 VISITS_MAX = 30
 OPTIONAL_PURPOSES = ("learning", "measurement")
 OPTIONAL_SHARE = 0.8
 GROUP_MAX = 4
-FATIGUE_HALF_LIVES_MAX = 12  # older offers are dropped: their weight is below 1/4096
+FATIGUE_HALF_LIVES_MAX = 12  # older offers weigh below 1/4096 and are dropped
 
 
 class Walker:
@@ -44,9 +44,10 @@ class Walker:
         self.person = tastes.Person(segment, self.tastes, price, self.leader != number or leads(world, number))
         often: float = world.scenario.segments[segment].visits ** world.scenario.choices.character
         self.visits_month: dict[Kind, int] = {
-            kind: min(VISITS_MAX, poisson(draws, taste.visits * often * math.exp(TASTE_IN_VISITS * self.tastes[kind])))
+            kind: min(VISITS_MAX, poisson(draws, taste.visits * often * math.exp(tastes.TASTE_IN_VISITS * self.tastes[kind])))
             for kind, taste in world.scenario.tastes.items()
         }
+        self.loyalty = Loyalty(world, number, self.person, often)
         optional = [purpose for purpose in OPTIONAL_PURPOSES if draws.random() < OPTIONAL_SHARE]
         self.purposes: tuple[str, ...] = ("presence", "offers", *optional)
         moment_s = draws.uniform(people.withdraw_from_s, people.withdraw_until_s)
@@ -156,7 +157,7 @@ class SleepSchedule:
 def leader_of(world: World, number: int) -> int:
     """Number of the group's leader; for a person alone, the same number.
 
-    Groups are formed within blocks of four consecutive numbers, so they do not depend on the total number of people.
+    Groups are formed within blocks of four consecutive numbers, independent of the total number of people.
     """
     if not world.scenario.company.share:
         return number

@@ -12,6 +12,7 @@ from firmware_sim.nearest import nearest
 from firmware_sim.people import truth
 from firmware_sim.score import history, records, visits
 from firmware_sim.score.history import HistoryError, Matching
+from firmware_sim.score.probability import Area, Probabilities, probabilities
 from firmware_sim.score.records import Records
 from firmware_sim.score.value import Figure, Value, value
 from firmware_sim.score.visits import Rate, Visits
@@ -26,6 +27,7 @@ class Score(NamedTuple):
     proposed: int
     never_received: int
     propensity_error: float | None
+    probabilities: Probabilities | None
     value: Value | None
     records: Records | None
 
@@ -74,9 +76,10 @@ def score(
             """,
             {"late": history.ON_THE_WAY_MS_MAX},
         ).fetchall()
+        information = probabilities(base, history.ON_THE_WAY_MS_MAX, known.world.seed)
     compared = records.score(records_file, known) if records_file is not None else None
     absent = [zone for zone in known.world.zones if zone not in looked_at]
-    return Score(matching, found, absent, proposed, lost, error, value(known, draws), compared)
+    return Score(matching, found, absent, proposed, lost, error, information, value(known, draws), compared)
 
 
 def facts(result: Score) -> dict[str, Any]:
@@ -94,6 +97,7 @@ def facts(result: Score) -> dict[str, Any]:
             "proposed": result.proposed,
             "never_received": result.never_received,
             "propensity_error": result.propensity_error,
+            "auc": None if result.probabilities is None else {key: _plain(item) for key, item in result.probabilities._asdict().items()},
         },
         "value": None if result.value is None else {key: _plain(item) for key, item in result.value._asdict().items()},
         "records": _plain(result.records),
@@ -101,7 +105,7 @@ def facts(result: Score) -> dict[str, Any]:
 
 
 def _plain(item: Any) -> Any:
-    return item._asdict() if isinstance(item, Rate | Figure | Records) else item
+    return item._asdict() if isinstance(item, Rate | Figure | Records | Area) else item
 
 
 def tables(result: Score) -> list[Table]:
@@ -141,6 +145,10 @@ def _decisions(result: Score) -> Table:
     table.add_row("not received by any phone", str(result.never_received))
     if result.propensity_error is not None:
         table.add_row("mean absolute error of the propensity", f"{result.propensity_error:.3f}")
+    if (found := result.probabilities) is not None:
+        table.add_row("offers with an answer", f"{found.offers} to {found.people} people, {found.accepted} accepted")
+        for name, one in (("the propensity", found.model), ("popularity", found.popularity), ("the true probability", found.truth)):
+            table.add_row(f"AUC of {name}", f"{one.auc:.3f} ({one.low:.3f} to {one.high:.3f})")
     return table
 
 

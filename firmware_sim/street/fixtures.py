@@ -11,13 +11,13 @@ from firmware_sim.devices import ruuvi, zigbee2mqtt
 from firmware_sim.devices.wayside_v1 import Encoder
 from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Publish
+from firmware_sim.people.baskets import Basket, fill
 from firmware_sim.scenario import Sensor, Till
 from firmware_sim.street.scanners import Receiver
 from firmware_sim.street.transport import Restart, Transport
 from firmware_sim.world.world import World
 
 STATUS_MS = 30_000
-AMOUNT_SPREAD = 0.3
 TAG_NEAR_DBM = (-58.0, 2.0)  # mean and standard deviation for a fixed sensor a few metres from its gateway
 
 Count = Callable[[], int]
@@ -129,19 +129,18 @@ class CashTill:
 
     def sell(self, now_ms: int, chance: Random) -> int:
         """Publish a sale without an offer; returns the amount in minor units."""
-        amount_minor = self._amount(chance)
-        self._publish(self._encoder.purchase(self._claim(now_ms), amount_minor, self._kind, None))
-        return amount_minor
+        basket = self._basket(chance)
+        self._publish(self._encoder.purchase(self._claim(now_ms), basket.amount_minor, self._kind, None, basket.lines))
+        return basket.amount_minor
 
     def redeem(self, now_ms: int, chance: Random, decision: str, publish: Publish) -> int:
         """Publish a sale with an offer; returns the amount in minor units."""
-        amount_minor = self._amount(chance)
-        publish(self._offers_encoder.purchase(self._claim(now_ms), amount_minor, self._kind, decision))
-        return amount_minor
+        basket = self._basket(chance)
+        publish(self._offers_encoder.purchase(self._claim(now_ms), basket.amount_minor, self._kind, decision, basket.lines))
+        return basket.amount_minor
 
-    def _amount(self, chance: Random) -> int:
-        usual = self._world.scenario.tastes[self._kind].amount_minor
-        return max(10, round(usual * math.exp(chance.gauss(0.0, AMOUNT_SPREAD)) / 10) * 10)
+    def _basket(self, chance: Random) -> Basket:
+        return fill(self._world.scenario.tastes[self._kind], chance)
 
     def _claim(self, now_ms: int) -> int | None:
         return self._transport.clock_ms(now_ms) if self._till.clock else None

@@ -1,8 +1,8 @@
 """The app on a phone, and its user.
 
-Consent, sightings of fixed beacons and positions are the open loop: they do not depend on the gateway. Answers to offers are
-the closed loop: they follow the person's true probability of acceptance, with a random stream per phone and offer, and have a
-lane of their own (see `fixtures.make_encoder`). Redeeming takes the walking time, but the person's simulated position does not
+Consent, sightings of fixed beacons and positions are the open loop and independent of the gateway. Answers to offers are
+the closed loop: each follows the person's true probability of acceptance, with a random stream per phone and offer, and has a
+lane for answers (see `fixtures.make_encoder`). Redeeming takes the walking time, but the person's simulated position does not
 change: radio belongs to the open loop.
 """
 
@@ -16,6 +16,7 @@ from firmware_sim.devices import ble, owntracks
 from firmware_sim.devices.wayside_v1 import Offer, read_offer
 from firmware_sim.event_loop import EventLoop
 from firmware_sim.message import Publish
+from firmware_sim.people.reaction import errand, react
 from firmware_sim.people.truth import OfferRecord, TruthRecorder
 from firmware_sim.people.walker import Walker
 from firmware_sim.radio.propagation import Propagation
@@ -25,12 +26,6 @@ from firmware_sim.street.transport import Restart, Transport
 from firmware_sim.world.world import degrees
 
 CONSENT_WITHIN_MS = 1500
-SHOWN_MS = (50, 250)
-THINKING_MS = (500, 3000)
-OPENS_WITHOUT_ACCEPTING = 0.4  # share of the people without acceptance that open the offer and dismiss it
-DISMISSES_UNSEEN = 0.4  # share of the remaining people that dismiss it unopened; the others ignore it
-QUEUE_S = (20.0, 60.0)  # queueing time in street seconds
-
 Redeem = Callable[[int, int, Random, str, str], bool]
 """Redeem a decision: time in ms, walker's number, random stream, shop, decision. Returns False if the shop has no till."""
 
@@ -89,8 +84,9 @@ class App:
     def _consent(self, now_ms: int) -> None:
         self._silent = False
         self._publish(self._encoder.status(self.claim(now_ms), uptime_s=self._restart.uptime_s(now_ms), battery=self._battery))
+        told = self._walker.loyalty.stated(self._world.street_s(now_ms))
         visits: dict[str, float] = {kind: float(count) for kind, count in self._walker.visits_month.items()}
-        self._publish(self._encoder.consent(self.claim(now_ms), self._walker.purposes, [self.ibeacon.canonical], visits))
+        self._publish(self._encoder.consent(self.claim(now_ms), self._walker.purposes, [self.ibeacon.canonical], visits, told))
 
     def _withdraw(self, now_ms: int) -> None:
         self._publish(self._encoder.consent(self.claim(now_ms), ()))
@@ -175,30 +171,22 @@ class PhoneUser:
         return "expired" if self._world.start_ms + self._loop.now_ms >= offer.expires_at_ms else "received"
 
     def _consider(self, offer: Offer, acceptance: float, chance: Random) -> None:
-        now_ms = self._loop.now_ms
-        shown_ms = now_ms + chance.randint(*SHOWN_MS)
-        settled_ms = shown_ms + chance.randint(*THINKING_MS)
-        accepts = chance.random() < acceptance
-        opens, dismisses = chance.random() < OPENS_WITHOUT_ACCEPTING, chance.random() < DISMISSES_UNSEEN
-        self._answer(shown_ms, offer, "shown")
-        if accepts or opens:
-            self._answer((shown_ms + settled_ms) // 2, offer, "opened")
-        if accepts:
-            self._answer(settled_ms, offer, "accepted")
-            self._go(settled_ms, offer, chance)
-        elif opens or dismisses:
-            self._answer(settled_ms, offer, "dismissed")
+        now_ms, reaction = self._loop.now_ms, react(acceptance, chance)
+        for after_ms, answer in reaction.answers:
+            self._answer(now_ms + after_ms, offer, answer)
+        if reaction.accepts:
+            self._go(now_ms + reaction.settled_ms, offer, chance)
 
     def _go(self, accepted_ms: int, offer: Offer, chance: Random) -> None:
-        """Walk to the shop, queue and redeem: the till publishes the sale first, the phone its answer 200 to 800 ms later."""
-        if chance.random() >= self._world.scenario.people.redeeming_share:
+        """Walk to the shop, queue and redeem: the till publishes the sale first, the phone its answer a moment later."""
+        way = errand(self._world.scenario.people.redeeming_share, chance)
+        if way is None:
             return
-        street_s = self._walker.walk_s(self._world.street_s(accepted_ms), offer.shop) + chance.uniform(*QUEUE_S)
-        phone_after_ms = chance.randint(200, 800)
+        street_s = self._walker.walk_s(self._world.street_s(accepted_ms), offer.shop) + way.queue_s
 
         def at_till(now_ms: int) -> None:
             if not self._app.silent and self._redeem(now_ms, self._walker.number, chance, offer.shop, offer.decision):
-                self._answer(now_ms + phone_after_ms, offer, "redeemed")
+                self._answer(now_ms + way.phone_after_ms, offer, "redeemed")
 
         self._loop.at(accepted_ms + self._world.published_ms(street_s), at_till)
 

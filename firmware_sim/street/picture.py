@@ -21,17 +21,19 @@ AIR_M = 14.0  # margin around the zones
 STRIP_M = 175.0  # length of a strip
 LONG = 3.2  # sites with a larger ratio of length to width are split
 NAME, SMALL = 17.0, 14.0
-LETTER = 0.56  # mean width of a letter relative to its height
+LETTER = 0.64  # mean width of a bold letter relative to its height, in the widest of the fonts
 
-FILLS = {
-    "coffee_house": ("#f3dfc6", "#8a5a24", "coffee house"),
-    "restaurant_cheap": ("#fbe3d6", "#b4532a", "restaurant, cheap"),
-    "restaurant_dear": ("#f1d9e4", "#9a2f63", "restaurant, dear"),
-    "carry_away": ("#dcecd5", "#3f7d2c", "carry away"),
-    "bar": ("#dfdcf3", "#5446a8", "bar"),
-    "open": ("#e9eef2", "#5b6b78", "open place"),
-    "outdoors": ("#d8edf2", "#2b7f93", "outdoors"),
-}
+PALETTE = (  # fill and line of the kinds of places, in the order of [tastes]
+    ("#f3dfc6", "#8a5a24"),
+    ("#fbe3d6", "#b4532a"),
+    ("#f1d9e4", "#9a2f63"),
+    ("#dcecd5", "#3f7d2c"),
+    ("#dfdcf3", "#5446a8"),
+    ("#f5efc4", "#857012"),
+    ("#d3ebe6", "#1f7a68"),
+    ("#f7d9d9", "#b03a3a"),
+)
+OPEN_PLACE, OUTDOORS = ("#e9eef2", "#5b6b78", "open place"), ("#d8edf2", "#2b7f93", "outdoors")
 SIGNS = {
     "scanner": ("#14508c", "scanner"),
     "beacon": ("#c0392b", "beacon received by phones"),
@@ -147,7 +149,7 @@ def _panel(scenario: Scenario, frame: Frame) -> Iterator[str]:
     yield f'<g clip-path="url(#{key})">'
     if not scenario.waypoints:
         yield from _ways(scenario, frame)
-    yield from (_shape(frame, zone) for zone in frame.zones)
+    yield from (_shape(scenario, frame, zone) for zone in frame.zones)
     if scenario.waypoints:
         yield from _ways(scenario, frame)
     yield from _walls(scenario, frame)
@@ -166,12 +168,15 @@ def _panel_name(scenario: Scenario, frame: Frame) -> str:
     return f"{frame.zones[0].id} to {frame.zones[-1].id}"
 
 
-def _colours(zone: Zone) -> tuple[str, str, str]:
-    return FILLS[zone.kind or ("outdoors" if zone.outdoors else "open")]
+def _colours(scenario: Scenario, zone: Zone) -> tuple[str, str, str]:
+    """Fill, line and name of the kind of a zone."""
+    if zone.kind is None:
+        return OUTDOORS if zone.outdoors else OPEN_PLACE
+    return *PALETTE[list(scenario.tastes).index(zone.kind) % len(PALETTE)], zone.kind.replace("_", " ")
 
 
-def _shape(frame: Frame, zone: Zone) -> str:
-    fill, ink, kind = _colours(zone)
+def _shape(scenario: Scenario, frame: Frame, zone: Zone) -> str:
+    fill, ink, kind = _colours(scenario, zone)
     x, y = frame.at(zone.x_m, zone.y_m)
     hours = f"; open {', '.join(zone.hours)}" if zone.hours else ""
     label = f"<title>{escape(f'{zone.id}: {kind}{hours}')}</title>"
@@ -229,7 +234,7 @@ def _label(scenario: Scenario, frame: Frame, zone: Zone) -> Iterator[str]:
         yield _text(x, y + half_deep + NAME + 2, zone.id, NAME, "name", middle=True, halo=True)
         yield from _row(signs, x - row / 2 + 9.5, y + half_deep + NAME + 18)
         return
-    room = 2 * half_wide - 12 - (row if half_deep < 24 else 0.0)
+    room = 2 * half_wide - 12 - (row + 4 if half_deep < 24 else 0.0)
     size = min(NAME, room / (LETTER * len(zone.id)))
     if half_deep < 24 and size < 12:
         yield _text(x, y - 3, zone.id, min(13.0, (2 * half_wide - 8) / (LETTER * len(zone.id))), "name", middle=True)
@@ -277,12 +282,11 @@ def _ruler(frame: Frame) -> Iterator[str]:
 
 def _legend(scenario: Scenario, top: float) -> tuple[list[str], float]:
     """Legend of the colours and symbols in use, in two columns, and the height of the whole drawing."""
-    used = {zone.kind or ("outdoors" if zone.outdoors else "open") for zone in scenario.zones}
+    used = {_colours(scenario, zone) for zone in scenario.zones}
     sorts = {sort for zone in scenario.zones for sort, _ in _signs(scenario, zone.id)}
     entries = [
         (f'<rect x="-8" y="-8" width="16" height="16" rx="3" fill="{fill}" stroke="{ink}" stroke-width="1.3"/>', text)
-        for kind, (fill, ink, text) in FILLS.items()
-        if kind in used
+        for fill, ink, text in sorted(used, key=lambda colours: (colours in (OPEN_PLACE, OUTDOORS), colours[2]))
     ]
     entries += [(_sign(sort, 0, 0, text), text) for sort, (_, text) in SIGNS.items() if sort in sorts]
     if scenario.walls:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schema
 from models.history import derived, scale
 from models.history.columns import ALTERNATIVES, COLUMNS
 from models.history.mapping import HistoryError
@@ -24,7 +26,8 @@ from models.history.options import (
     show_row_counts,
 )
 from models.history.reading import MEMORY_MB, THREADS, History, RowCounts
-from models.screen import print_json, progressing, say, show
+from models.history.rows import read_places, write_rows
+from models.screen import print_json, progressing, say, show, working
 
 app = typer.Typer(no_args_is_help=True, help="Check and summarise a history of visits, proposals, answers and purchases.")
 
@@ -128,6 +131,35 @@ def summary(
     if report.distributions:
         header = ("figure over subjects", "mean", "median", "90 %", "maximum")
         show("purchases", header, [(of.name, of.mean, of.median, of.p90, of.maximum) for of in report.distributions])
+
+
+@app.command(
+    epilog="Example: [b]wayside-models history rows --dir past/gateway --schema schema.toml --campaign campaign.toml "
+    "--config gw-a.toml --out past/rows[/b]"
+)
+def rows(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder with interactions.csv and facts.jsonl.", exists=True, file_okay=False)],
+    schema: Annotated[Path, typer.Option(help="Schema of the new model, TOML.", exists=True, dir_okay=False)],
+    campaign: Annotated[Path, typer.Option(help="Campaign with all proposed offers, TOML.", exists=True, dir_okay=False)],
+    config: Annotated[list[Path], typer.Option(help="Config of a gateway of the site; repeat it for each.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the table with scored columns, which `train --history` takes.", file_okay=False)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Work out the training rows of proposals that no model scored, by the gateway's own functions. Exit code 1 if they cannot be."""
+    try:
+        declared = load_schema(schema)
+        offered = load_campaign(campaign, declared).campaign
+    except TomlFileError as error:
+        raise HistoryError(str(error)) from error
+    with working("folding facts"):
+        written = write_rows(folder, declared, offered, read_places(config), out)
+    if as_json:
+        print_json(written)
+        return
+    say(f"{written.proposals:,} proposals to {written.people:,} people, {written.columns} columns, in {out}")
+    if written.always_unknown:
+        say(f"remark: always unknown: {', '.join(written.always_unknown)}")
 
 
 @app.command("scale", epilog="Example: [b]wayside-models history scale --rows 1000000[/b]")

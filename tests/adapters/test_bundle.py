@@ -21,7 +21,7 @@ from gateway.core.bundle import BundleError
 from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, model, reason, resign, same, write_whole
 from tests.kit.attributes import COLUMNS, SCHEMA
 
-DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
 
 
 @pytest.fixture
@@ -328,5 +328,5 @@ def test_key_files_with_faults_are_refused(tmp_path: Path, line: str) -> None:
 
 
 def test_the_version_is_the_one_that_is_shipped() -> None:
-    project = tomllib.loads((DEMO.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((DEMO.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == bundle.APP_VERSION

@@ -17,7 +17,7 @@ from gateway.core.bundle import LoadableModel, ModelEntry
 from tests.kit.attributes import COLUMNS
 
 WIDTH = len(COLUMNS)
-DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
 
 
 def onnx(nodes: list[Any], constants: dict[str, NDArray[Any]], width: int = WIDTH, kind: int = TensorProto.FLOAT) -> bytes:

@@ -36,8 +36,10 @@ def test_a_pruned_installation_decides_and_stays_small(tmp_path: Path) -> None:
     told = call("sh", "scripts/install-device.sh", device, wheel)
 
     wayside = str(device / "bin" / "wayside")
-    assert "fine" in call(wayside, "check", "--config", "deploy/demo/gw-a.toml")
-    assert "this gateway can run it" in call(wayside, "bundle", "verify", "deploy/demo/street.bundle", "--config", "deploy/demo/gw-a.toml")
+    assert "fine" in call(wayside, "check", "--config", "deploy/worlds/street/gw-a.toml")
+    assert "this gateway can run it" in call(
+        wayside, "bundle", "verify", "deploy/worlds/street/street.bundle", "--config", "deploy/worlds/street/gw-a.toml"
+    )
     with (
         mosquitto(tmp_path) as broker,
         Subscriber(broker.host, broker.port, name="subscriber") as subscriber,

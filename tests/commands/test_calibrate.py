@@ -16,7 +16,7 @@ from gateway.commands.calibrate import CalibrationError, Mark, fit_walk, parse_m
 from gateway.core.types import Sighting
 
 TAG = "iBeacon:5a1e0000-0000-4000-8000-0000000000ff-1000-1"
-DEMO = Path(__file__).resolve().parents[2] / "deploy/demo/gw-a.toml"
+DEMO = Path(__file__).resolve().parents[2] / "deploy/worlds/street/gw-a.toml"
 TRUE_REFERENCE_DBM, TRUE_EXPONENT, TRUE_OFFSET_DB = -60.0, 2.2, {"plaza": 4.0, "ac233f00a001": -4.0}
 METRES = (1.0, 2.0, 4.0, 8.0)
 

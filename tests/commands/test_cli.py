@@ -17,7 +17,7 @@ from tests.kit.bundles import STRANGER, make_bundle
 from tests.kit.gateways import WAYSIDE, write_config
 from tests.kit.testbed import KEY
 
-DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import csv
 import random
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from gateway.commands.history import Site, write
 from gateway.core.attributes.log import FoldedFact, LogRow
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.replay import IncompleteLogError, PastDecision, logged_facts, replayed_rows
+from models.history.rows import Places, write_rows
 from tests.kit.attributes import RICH, RICH_COLUMNS
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, Gateway, Phone, TableScorer, campaign, make_site, purchase
 
@@ -24,8 +26,9 @@ ANCHORS = ("scan-cafe", "scan-bar", "scan-station")
 
 
 class Exported(NamedTuple):
-    """The plan, and by person the log and the decisions that proposed an offer."""
+    """The folder, the plan, and by person the log and the decisions that proposed an offer."""
 
+    folder: Path
     plan: ReadPlan
     log: dict[str, list[LogRow]]
     decisions: dict[str, list[PastDecision]]
@@ -84,7 +87,7 @@ def read(folder: Path, plan: ReadPlan) -> Exported:
                 values = [float(row[f"f_{name}"] or "nan") for name in plan.columns]
                 past = PastDecision(int(row["facts"]), int(row["at_ms"]), row["kind"], np.array(values, dtype=np.float32))
                 found.setdefault(row["subject"], []).append(past)
-    return Exported(plan, log, {subject: sorted(past, key=lambda one: one.facts) for subject, past in found.items()})
+    return Exported(folder, plan, log, {subject: sorted(past, key=lambda one: one.facts) for subject, past in found.items()})
 
 
 def test_replayed_rows_equal_the_scored_rows_bit_for_bit(exported: Exported) -> None:
@@ -94,6 +97,39 @@ def test_replayed_rows_equal_the_scored_rows_bit_for_bit(exported: Exported) -> 
             assert scored.row.tobytes() == replayed.tobytes(), (subject, scored.facts)
             compared += 1
     assert compared >= DECISIONS_MIN * 0.9
+
+
+def test_rows_are_worked_out_for_an_export_without_scored_columns(exported: Exported, tmp_path: Path) -> None:
+    """All columns but those of place and occasion, which are not in the export."""
+    past, out = tmp_path / "past", tmp_path / "rows"
+    past.mkdir()
+    (past / "facts.jsonl").write_bytes((exported.folder / "facts.jsonl").read_bytes())
+    with (exported.folder / "interactions.csv").open(encoding="utf-8", newline="") as file:
+        scored = list(csv.DictReader(file))
+    plain = [name for name in scored[0] if not name.startswith("f_")]
+    with (past / "interactions.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, plain, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(scored)
+    site = make_site(schema=RICH, columns=RICH_COLUMNS)
+    places = Places(
+        {zone.id: (zone.x_m, zone.y_m) for zone in site.zones.values()},
+        frozenset(zone.id for zone in site.zones.values() if zone.transit),
+        ZoneInfo("Europe/Berlin"),
+    )
+    written = write_rows(past, RICH, campaign(*OFFERS), places, out)
+    with (out / "interactions.csv").open(encoding="utf-8", newline="") as file:
+        worked_out = list(csv.DictReader(file))
+    here = {one.name for one in RICH.attributes if one.about in {"place", "occasion"}}
+    names = [f"f_{column}" for one in exported.plan.used for column in one.columns if one.name not in here and column in RICH_COLUMNS]
+    compared = 0
+    for then, now in zip(scored, worked_out, strict=True):
+        if then["what"] == "proposed":
+            assert [np.float32(now[name] or "nan") for name in names] == pytest.approx(
+                [np.float32(then[name] or "nan") for name in names], rel=0, abs=0, nan_ok=True
+            )
+            compared += 1
+    assert compared == written.proposals >= DECISIONS_MIN * 0.9
 
 
 def test_the_run_exercises_every_history_attribute(exported: Exported) -> None:

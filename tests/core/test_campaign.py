@@ -21,7 +21,7 @@ from gateway.core.campaign.never import never_sent
 from gateway.core.campaign.wording import pressure
 from gateway.core.offers import Cap, Ignored
 
-DEMO = Path(__file__).parents[2] / "deploy" / "demo"
+DEMO = Path(__file__).parents[2] / "deploy" / "worlds" / "street"
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW_MS = 1_798_761_600_000  # 2027-01-01
 TABLE: dict[str, Any] = tomllib.loads("""

@@ -108,6 +108,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.attributes",
             "gateway.core.bundle",
             "gateway.core.campaign.rules",
+            "gateway.core.context",
             "gateway.core.learned",
             "gateway.core.limits",
             "gateway.core.offers",

@@ -13,7 +13,7 @@ from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.attributes.schema import parse
 from gateway.core.types import Purpose
 
-SCHEMA = load_schema(Path(__file__).parents[2] / "deploy" / "demo" / "schema.toml")
+SCHEMA = load_schema(Path(__file__).parents[2] / "deploy" / "worlds" / "street" / "schema.toml")
 COLUMNS: tuple[str, ...] = tuple(column for column in SCHEMA.columns if column != "offer_other" and not column.startswith("visits_month_"))
 KINDS: tuple[str, ...] = SCHEMA.zone_kinds
 

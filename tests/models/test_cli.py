@@ -24,7 +24,7 @@ from tests.models import tables
 from tests.models.patterns.toy import rule
 
 QUICK = (boosting.Recipe(rounds=20, rate=0.2, depth=3, leaf_rows_min=20),)
-DEMO = Path(__file__).resolve().parents[2] / "deploy" / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
 
 
 @pytest.fixture(autouse=True)

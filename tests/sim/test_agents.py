@@ -71,7 +71,7 @@ def test_people_come_by_day_and_go_home(mall_stays: list[tuple[Walker, Stay, Sta
 
 def test_a_way_between_floors_goes_over_the_escalator(mall: Scenario) -> None:
     world = World(mall, seed=2, start_ms=mall.start_ms, speed=20.0)
-    way = world.routes.way(world.spot("deli"), "deli", world.spot("grill"), "grill")
+    way = world.routes.way(world.spot("drugstore"), "drugstore", world.spot("electronics-store"), "electronics-store")
     feet = {(point.x_m, point.y_m, point.floor) for point in mall.waypoints if point.id in {"escalator", "landing"}}
     assert feet <= {tuple(spot) for spot in way}
     assert [spot.floor for spot in way] == sorted(spot.floor for spot in way)
@@ -126,10 +126,10 @@ def test_an_incident_empties_its_zone() -> None:
 
 def test_segments_listen_to_different_things(mall: Scenario) -> None:
     offers = {
-        "price": OfferEffect(id="p", shop="espresso", discount=0.4),
-        "quality": OfferEffect(id="q", shop="espresso", quality=1.0),
-        "novelty": OfferEffect(id="n", shop="espresso", novelty=1.0),
-        "plain": OfferEffect(id="", shop="espresso"),
+        "price": OfferEffect(id="p", shop="bookshop", discount=0.4),
+        "quality": OfferEffect(id="q", shop="bookshop", quality=1.0),
+        "novelty": OfferEffect(id="n", shop="bookshop", novelty=1.0),
+        "plain": OfferEffect(id="", shop="bookshop"),
     }
     even = dict.fromkeys(mall.tastes, 0.0)
     found = {
@@ -140,13 +140,13 @@ def test_segments_listen_to_different_things(mall: Scenario) -> None:
     assert max(found["ethical_behavioural"], key=lambda name: found["ethical_behavioural"][name]) == "quality"
     assert max(found["individual"], key=lambda name: found["individual"][name]) == "novelty"
     assert found["communication"]["price"] - found["communication"]["plain"] < 0.05  # a loyal person is not moved by discounts
-    plain = 1 / (1 + math.exp(-(mall.tastes["coffee_house"].bias - mall.tastes["coffee_house"].per_minute)))
+    plain = 1 / (1 + math.exp(-(mall.tastes["books"].bias - mall.tastes["books"].per_minute)))
     assert found["economic"]["plain"] == pytest.approx(plain)
 
 
 def test_circumstances_count(mall: Scenario) -> None:
     person = tastes.Person("individual", dict.fromkeys(mall.tastes, 0.0), 1.0, in_company=False)
-    new = OfferEffect(id="n", shop="espresso", novelty=1.0)
+    new = OfferEffect(id="n", shop="bookshop", novelty=1.0)
     calm = tastes.accept(mall, person, new, CALM)
     worse = [
         CALM._replace(minutes=5.0),
@@ -177,7 +177,7 @@ def test_loyal_people_come_more_often_and_buy_more(mall: Scenario) -> None:
     buys: dict[str, list[float]] = {}
     for number in range(1, 801):
         walker = Walker(world, number)
-        buys.setdefault(walker.person.segment, []).append(walker.buys(world.zones["espresso"]))
+        buys.setdefault(walker.person.segment, []).append(walker.buys(world.zones["bookshop"]))
     means = {segment: statistics.fmean(values) for segment, values in buys.items()}
     assert means["communication"] > means["individual"] > means["economic"]
     shares = {segment: len(values) / 800 for segment, values in buys.items()}

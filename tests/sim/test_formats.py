@@ -174,7 +174,7 @@ def test_zigbee2mqtt_climate() -> None:
         ("reading", 0, {"readings": {"temperature": 12.35}}),
         ("count", 0, {"what": "people", "count": 3}),
         ("status", 0, {"state": "online", "uptime_s": 12, "battery": 87}),
-        ("purchase", 1, {"amount_minor": 450, "kind": "bar", "decision": None}),
+        ("purchase", 1, {"amount_minor": 450, "category": "bar", "decision": None}),
         ("answer", 1, {"decision": "abc", "answer": "opened"}),
         ("consent", 1, {"purposes": ["presence"], "version": 1, "expires_at_ms": None, "tags": ["t"], "visits_month": {"bar": 2.0}}),
     ],

@@ -12,10 +12,10 @@ command = command_app()
 
 
 @command.command()
-def bench(config: ConfigOption = Path("deploy/demo/gw-a.toml"), *, as_json: JsonOption = False) -> None:
+def bench(config: ConfigOption = Path("deploy/worlds/street/gw-a.toml"), *, as_json: JsonOption = False) -> None:
     """Measure throughput and latency on this machine, of each part and end to end.
 
-    Example: `wayside bench --config deploy/demo/gw-a.toml`
+    Example: `wayside bench --config deploy/worlds/street/gw-a.toml`
     """
     load(config)
     try:

@@ -19,52 +19,48 @@ from rich.console import Console
 from gateway.commands.demo.processes import DemoError, Part, free_port, program, require, start_broker
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
+from gateway.commands.demo.worlds import DEFAULT, configs
 
-GATEWAYS = ("gw-a", "gw-b")
-SPEED = 20
 POLL_S = 0.25
-FOLDER = Path(__file__).resolve().parents[3] / "deploy" / "demo"
 
 
 class Demo:
     """The processes of one demonstration, and their temporary folder."""
 
-    def __init__(self, port: int, seed: int, search: str | None = None) -> None:
+    def __init__(self, port: int, seed: int, world: str = DEFAULT, search: str | None = None) -> None:
         """Start broker, dashboard, gateways and simulator, in this order; `search` are the folders of Mosquitto. Raises DemoError."""
         self.began_s = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix="wayside-demo-"))
         self.parts: list[Part] = []
         self.faults = 0
         try:
-            self._start(port, seed, search)
+            self._start(port, seed, world, search)
         except BaseException:
             self.end()
             raise
 
-    def _start(self, port: int, seed: int, search: str | None) -> None:
+    def _start(self, port: int, seed: int, world: str, search: str | None) -> None:
+        files = configs(world)
         free_port(port)
-        if not (FOLDER / "gw-a.toml").exists():
-            raise DemoError("this needs a clone of the project, wayside-dashboard and wayside-sim: `make demo` in a clone installs both")
         require("wayside-dashboard", "wayside-sim")
         broker, broker_port, self.broker = start_broker(self.folder, search)
         self.parts.append(broker)
-        tokens = {gateway: secrets.token_urlsafe(24) for gateway in GATEWAYS}
+        tokens = {gateway: secrets.token_urlsafe(24) for gateway in files}
         (self.folder / "tokens").write_text("".join(f"{gateway} {token}\n" for gateway, token in tokens.items()))
         self.dashboard = self._part(
             "dashboard", "wayside-dashboard", "serve", "--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"
         )
         self._await(self.dashboard)
         self.address = str(self.dashboard.latest["address"])
-        self.gateways = [self._gateway(gateway, tokens[gateway], broker_port) for gateway in GATEWAYS]
+        self.gateways = [self._gateway(config, tokens[gateway], broker_port) for gateway, config in files.items()]
         for gateway in self.gateways:
             self._await(gateway)
         self.setup_s = time.monotonic() - self.began_s
         url = f"mqtt://127.0.0.1:{broker_port}"
-        self.simulator = self._part(
-            "simulator", "wayside-sim", "run", "street", "--broker", url, "--seed", str(seed), "--speed", str(SPEED), "--json"
-        )
+        self.simulator = self._part("simulator", "wayside-sim", "run", world, "--broker", url, "--seed", str(seed), "--json")
 
-    def _gateway(self, gateway: str, token: str, broker_port: int) -> Part:
+    def _gateway(self, config: Path, token: str, broker_port: int) -> Part:
+        gateway = config.stem
         (self.folder / f"{gateway}.token").write_text(token)
         settings = {
             "mqtt.port": broker_port,
@@ -75,7 +71,7 @@ class Demo:
             "cloud.interval_s": 1.0,
         }
         overrides = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
-        return self._part(gateway, "wayside", "run", "--config", str(FOLDER / f"{gateway}.toml"), "--json", *overrides)
+        return self._part(gateway, "wayside", "run", "--config", str(config), "--json", *overrides)
 
     def _part(self, name: str, command: str, *arguments: str) -> Part:
         part = Part(name, [program(command), *arguments], self.folder)
@@ -124,14 +120,14 @@ class Demo:
             self.faults += part.end()
 
 
-def run_demo(*, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool) -> int:
+def run_demo(*, world: str, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool) -> int:
     """Run for `seconds` or until Ctrl-C; returns the number of unhandled errors. Raises DemoError."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
         signal.signal(number, lambda *_: stop.set())
     out = Console(stderr=as_json)
     out.print("starting the demonstration …")
-    demo = Demo(port, seed)
+    demo = Demo(port, seed, world)
     try:
         out.print(demo.broker)
         out.print(f"[bold]dashboard: {demo.address}[/bold]   (Ctrl-C ends)")
