@@ -135,7 +135,7 @@ class Past:
         paid_s = street_s + self.walker.walk_s(street_s, shop) + way.queue_s
         basket, paid_ms = fill(self._world.scenario.tastes[kind], draws), self._at(paid_s)
         self.bought.append((paid_s, kind, shop, basket))
-        sale = {**tags, "zone": shop, "zone_kind": kind, "amount": float(basket.amount_minor)}
+        sale = {**tags, "zone": shop, "zone_kind": kind, "amount": basket.amount_minor}
         bought = {"what": "purchase", "zone": shop, "kind": kind, "amount_minor": basket.amount_minor}
         yield Event(paid_ms, _fact("purchases", paid_ms, **sale), bought)
         answered_ms = paid_ms + way.phone_after_ms

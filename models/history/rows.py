@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.attributes.log import LogRow
-from gateway.core.attributes.read import ReadPlan, Request
+from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.replay import IncompleteLogError, Replay, logged_facts
 from gateway.core.attributes.schema import Schema, schema_bytes
+from gateway.core.attributes.sources import Request
 from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
 from gateway.core.quantities import QUANTITIES
@@ -154,18 +155,17 @@ def _person(
                 at += 1
         except IncompleteLogError as error:
             raise HistoryError(f"{LOG}, {row['subject']}: {error}") from error
-        request = _request(row, now_ms, places)
-        yield row, plan.matrix(request, [numbers[row["offer"]]], plan.values(request) | replay.values(now_ms))[0]
+        yield row, plan.matrix(_request(row, now_ms, places, replay), [numbers[row["offer"]]])[0]
 
 
-def _request(row: Mapping[str, str], now_ms: int, places: Places) -> Request:
-    """Place, occasion and time of a proposal; the person's values come from the log."""
+def _request(row: Mapping[str, str], now_ms: int, places: Places, replay: Replay) -> Request:
+    """Place, occasion and time of a proposal, and the person as the log has it."""
     stated = {name: (_number(row, name), now_ms) for name in QUANTITIES if row.get(name)}
     clock = datetime.fromtimestamp(now_ms / 1000, places.timezone)
     occasion = cast("Occasion", row.get("occasion") or "entered")
     dwell_s = _number(row, "dwell_s") if row.get("dwell_s") else 0.0
     zone = row["zone"]
-    return Request({}, {}, (), zone, zone in places.transit, ZoneContext(readings=stated), occasion, dwell_s, now_ms, clock)
+    return Request(*replay.person, zone, zone in places.transit, ZoneContext(readings=stated), occasion, dwell_s, now_ms, clock)
 
 
 def _number(row: Mapping[str, Any], name: str) -> float:

@@ -6,7 +6,7 @@ at the time of the decision. Values about the place, moment and offer are not in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -59,6 +59,11 @@ class Replay:
         stated = history.stated(body.told, body.purposes)
         self._told = history.stated(self._told, body.purposes) | stated
         self._history = history.renewed(self._history, body.purposes, stated, logged.at_ms)
+
+    @property
+    def person(self) -> tuple[Mapping[str, Stated], Mapping[str, State], tuple[Purpose, ...]]:
+        """Stated values, states of history attributes and purposes, as a request holds them."""
+        return self._told, self._history, self._purposes
 
     def numbers(self, at_ms: int) -> NDArray[np.float64]:
         """The numbers of the person at a time, as `ReadPlan.person_numbers`."""

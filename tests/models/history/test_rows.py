@@ -37,7 +37,7 @@ FACTS = (
     consent(SATURDAY_MS - 3 * HOUR_MS, bought_books=4.0, interest_books=5.0),
     fact(SATURDAY_MS - 2 * HOUR_MS, "contacts", category="books", zone="atrium", offer="paperback", occasion="entered"),
     fact(SATURDAY_MS - 2 * HOUR_MS + 1, "answers", category="books", zone="atrium", offer="paperback", answer="accepted"),
-    fact(SATURDAY_MS - HOUR_MS, "purchases", category="books", zone="bookshop", offer="paperback", amount=1300.0),
+    fact(SATURDAY_MS - HOUR_MS, "purchases", category="books", zone="bookshop", offer="paperback", amount=1300),
     fact(SATURDAY_MS, "contacts", category="books", zone="atrium", offer="signed-novel", occasion="dwelled"),
 )
 
