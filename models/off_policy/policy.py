@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import limits
-from gateway.core.attributes.read import ReadPlan, Request
+from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Attribute
+from gateway.core.attributes.sources import Request
 from gateway.core.bundle import Bundle
 from models.arrays import Ints
 from models.history.labels import LabelledProposals
@@ -38,12 +39,13 @@ class BundlePolicy:
     def __init__(self, bundle: Bundle, log: LabelledProposals, scorer: OnnxScorer) -> None:
         self._offers, self._policy, self._scorer = bundle.campaign.offers, bundle.campaign.policy, scorer
         self._plan = ReadPlan(bundle.schema, bundle.manifest.model.columns, self._offers, {})
-        self._logged = {column: at for at, column in enumerate(log.inputs.columns)}
+        logged = {column: at for at, column in enumerate(log.inputs.columns)}
         self._log = log
+        places = [(slot, logged[name]) for name, slot in self._plan.slots.items() if name in logged]
+        self._slots, self._at = [slot for slot, _ in places], [at for _, at in places]
         known = [one for one in self._plan.used if one.offer is None and one.between is None]
-        self._read = [one for one in known if any(column in self._logged for column in one.columns)]
-        self.unknown = tuple(one.name for one in known if one not in self._read)
-        self._ways = {at: self._lookup(one) for at, one in self._walked()}
+        self.unknown = tuple(one.name for one in known if not logged.keys() & set(one.columns))
+        self._ways = {at: self._lookup(one, logged) for at, one in self._walked()}
 
     def choices(self, step: Callable[[str], None]) -> Ints:
         """Position of the chosen offer in the campaign, or SILENCE, for every proposal of the log, (n,)."""
@@ -67,7 +69,7 @@ class BundlePolicy:
     def _expected_values(self, row: int, zone: str, positions: list[int]) -> NDArray[np.float64]:
         """Expected value in minor units of the offers at these positions, less the cost of a contact; 0 below the least propensity."""
         request = _NOTHING._replace(zone=zone, now_ms=int(self._log.at_ms[row]))
-        rows = self._plan.matrix(request, positions, self._values(row))
+        rows = self._plan.matrix(request, positions, self._numbers(row))
         for column, ways in self._ways.items():
             rows[:, column] = [ways.get((zone, self._offers[at].id), math.nan) for at in positions]
         scores = np.concatenate(
@@ -80,26 +82,21 @@ class BundlePolicy:
         worth = scores * values - self._policy.contact_cost_minor
         return np.where(scores >= self._policy.propensity_min, worth, 0.0)
 
-    def _values(self, row: int) -> dict[str, float | str | None]:
-        return {one.name: self._value(one, self._log.rows[row]) for one in self._read}
-
-    def _value(self, one: Attribute, row: NDArray[np.float32]) -> float | str | None:
-        """The value of an attribute in a logged row; None if it is unknown."""
-        if one.dtype == "category":
-            stated = zip(one.columns, one.values, strict=True)
-            return next((value for column, value in stated if column in self._logged and row[self._logged[column]] == 1.0), None)
-        number = float(row[self._logged[one.name]])
-        return None if math.isnan(number) else number
+    def _numbers(self, row: int) -> NDArray[np.float64]:
+        """The logged numbers by slot of the plan, NaN where unknown; the last slot is always NaN."""
+        numbers = np.full(max(self._plan.slots.values(), default=-1) + 2, np.nan)
+        numbers[self._slots] = self._log.rows[row, self._at]
+        return numbers
 
     def _walked(self) -> list[tuple[int, Attribute]]:
         """Columns of walking times and distances, with the attribute."""
         walked = [one for one in self._plan.used if one.between is not None and not one.between.by_category]
         return [(self._plan.columns.index(one.name), one) for one in walked if one.name in self._plan.columns]
 
-    def _lookup(self, one: Attribute) -> Mapping[tuple[str, str], float]:
+    def _lookup(self, one: Attribute, logged: Mapping[str, int]) -> Mapping[tuple[str, str], float]:
         """Logged value by zone and offer."""
-        if one.name not in self._logged:
+        if one.name not in logged:
             return {}
-        values = self._log.rows[:, self._logged[one.name]]
+        values = self._log.rows[:, logged[one.name]]
         known = np.flatnonzero(np.isfinite(values))
         return {(str(self._log.zones[at]), str(self._log.offers[at])): float(values[at]) for at in known}
