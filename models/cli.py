@@ -28,6 +28,7 @@ from models.evaluation.page import page
 from models.export import export
 from models.history import commands as history_commands
 from models.measures import Figures, areas, figures
+from models.off_policy import commands as off_policy
 from models.patterns import commands as patterns
 from models.planning import commands as planning
 from models.propensity import commands as propensity
@@ -38,6 +39,7 @@ from models.propensity.training_set import TrainingSet
 from models.report import Report, TableReport, read_report, report_of, save_report
 from models.screen import complain, counts_text, interval_text, print_json, progressing, say, show, warn
 from models.training import NEW_PEOPLE, Comparison, compare, feature_estimators, fit_champion, offer_categories, steps_in
+from models.uplift import commands as uplift
 from models.value import commands as value
 
 app = typer.Typer(
@@ -54,6 +56,8 @@ patterns.register(app)
 value.register(app)
 propensity.register(app)
 benchmarks.register(app)
+off_policy.register(app)
+uplift.register(app)
 app.command(epilog="Example: [b]wayside-models keygen --out street[/b]")(bundles.keygen)
 
 MaybeTable = Annotated[

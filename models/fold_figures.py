@@ -6,7 +6,7 @@ is therefore too narrow. Here the variance of a figure's mean over J test parts 
 
     (1 / J + test / train) * S2,
 
-where S2 is the variance between the parts, and test / train the ratio of their sizes (Nadeau & Bengio 2003, "Inference for the
+where S2 is the variance between the parts, and test / train the ratio of the sizes (Nadeau & Bengio 2003, "Inference for the
 generalization error"). A few parts may agree by chance, so S2 is at least the variance of one part over draws of its people.
 
 A figure measured on further people varies with that sample as well: `of_new` adds its variance.
@@ -40,7 +40,14 @@ class FoldFigures:
     """Named figures on every test part, and on draws of units in the parts of the first repetition."""
 
     def __init__(
-        self, makers: Mapping[str, Callable[[Part], Measure]], parts: Sequence[Part], units: Ints, seed: int, *, test_to_train: float
+        self,
+        makers: Mapping[str, Callable[[Part], Measure]],
+        parts: Sequence[Part],
+        units: Ints,
+        seed: int,
+        *,
+        test_to_train: float,
+        draws: int = DRAWS,
     ) -> None:
         """`makers` give a figure's measure on the rows of a part; `units` (n,) numbers the person, session, … of each row from 0."""
         self._ratio = test_to_train
@@ -52,8 +59,8 @@ class FoldFigures:
         }
         first = [index for index, part in enumerate(parts) if part.repetition == 0]
         self._units = float(np.mean([len(np.unique(units[parts[index].rows])) for index in first]))
-        self._drawn = {name: np.empty((DRAWS, len(first))) for name in makers}
-        for number, weights in enumerate(draw_units(units, seed, DRAWS)):
+        self._drawn = {name: np.empty((draws, len(first))) for name in makers}
+        for number, weights in enumerate(draw_units(units, seed, draws)):
             drawn = [weights[parts[index].rows] for index in first]
             for name, of in measures.items():
                 values = [of[index](of_part) if of_part.any() else np.nan for index, of_part in zip(first, drawn, strict=True)]

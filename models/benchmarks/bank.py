@@ -13,12 +13,14 @@ and a linear model on one-hot categories, because trees alone depend too much on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -26,13 +28,18 @@ from sklearn.preprocessing import StandardScaler
 from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
 from models.benchmarks.blending import folds, from_log_odds, log_odds, positive, untuned
-from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
+from models.benchmarks.splitting import ranking_makers
+from models.benchmarks.weighted_ranking import WeightedRanking
+from models.fold_figures import DRAWS, FoldFigures, Measure, Part
+from models.measures import Interval
 from models.tables.bank import CATEGORIES, LEAK, PERSON, TIMES, Calls, read_calls
 
 START = 20_000 / 41_188
 """The source's first window as a share of the published table."""
 NEW_ANSWERS = 100
 DELAY = 10
+SPANS_TESTED, SPANS_ASIDE = 9, 3
+_ASIDE_TEXT = f"; the last {SPANS_ASIDE} of {SPANS_TESTED} time spans were put aside"
 SPANS = (30, 100, 300, 1_000)
 HALF_LIFE = 3_000.0
 _HALF_LIVES_MAX = 6.0  # half-lives after which a row is left out, with a weight below 2 %
@@ -54,8 +61,8 @@ class Columns(NamedTuple):
     one_hot: Floats
 
 
-def benchmark(table: Calls, seed: int, step: Step, *, new_answers: int = NEW_ANSWERS, draws: int = DRAWS) -> Benchmark:
-    """All figures, over the calls after the first window."""
+def benchmark(table: Calls, seed: int, step: Step, *, new_answers: int = NEW_ANSWERS, draws: int = DRAWS, aside: bool = False) -> Benchmark:
+    """All figures, over the calls after the first window; with `aside`, those of the last third of these calls apart."""
     columns = columns_of(table)
     start = next_day(table.days, int(START * len(table.bought)))
     nights = list(rolling(table.days, start, new_answers))
@@ -69,17 +76,18 @@ def benchmark(table: Calls, seed: int, step: Step, *, new_answers: int = NEW_ANS
         "untuned, trained once": plain(start)(tested),
     }
     bought = table.bought[tested]
-    bootstrap = Bootstrap(_measures(bought, forecasts), table.days[tested] - table.days[start], seed, draws)
+    days = table.days[tested] - table.days[start]
+    lines = [_line(*figure, bought, forecasts, days, seed, draws, aside=aside) for figure in _PUBLISHED.items()]
     return Benchmark(
         name="bank_marketing",
         title=f"Bank marketing: success of calls, in the order of time, without `{LEAK}`",
         protocol=(
             f"rolling: the first {start:,} calls are known, then {len(nights)} models, each fitted after the night that brought "
-            f"{new_answers} new answers or more; recent success known with a delay of {DELAY} calls"
+            f"{new_answers} new answers or more; recent success known with a delay of {DELAY} calls{_ASIDE_TEXT if aside else ''}"
         ),
         unit="day of calling",
         base_rate=float(bought.mean()),
-        lines=tuple(_line(bootstrap, name, published) for name, published in _PUBLISHED.items()),
+        lines=tuple(lines),
         notes=(*_notes(table, start), _shuffled(columns.plain, table.bought, seed)),
         counts=table.counts,
     )
@@ -187,29 +195,53 @@ def _rolled(fit: Fit, nights: list[slice], step: Step, what: str) -> Floats:
     return np.concatenate(parts)
 
 
-def _measures(bought: Ints, forecasts: dict[str, Floats]) -> dict[str, Measure]:
-    measures: dict[str, Measure] = {}
-    for model, forecast in forecasts.items():
-        ranking = WeightedRanking(bought, forecast)
-        measures |= {
-            f"{model} AUC": ranking.auc,
-            f"{model} ALIFT": ranking.alift,
-            f"{model} buyers in the best half": ranking.captured(0.5),
-        }
-    return measures
+_RANKED: Mapping[str, Callable[[WeightedRanking], Measure]] = {
+    "AUC": lambda ranking: ranking.auc,
+    "ALIFT": lambda ranking: ranking.alift,
+    "buyers in the best half": lambda ranking: ranking.captured(0.5),
+}
 
 
-def _line(bootstrap: Bootstrap, name: str, published: float) -> Line:
+def _line(
+    name: str, published: float, bought: Ints, forecasts: dict[str, Floats], days: Ints, seed: int, draws: int, *, aside: bool
+) -> Line:
+    """One figure of all tested calls; with `aside`, means over the time spans, of which the last third is put aside."""
+    makers = ranking_makers(bought, forecasts, {name: _RANKED[name]})
+    spans = [Part(0, span) for span in _spans(days)] if aside else [Part(0, np.arange(len(bought)))]
+    developed = spans[:-SPANS_ASIDE] if aside else spans
+    found = FoldFigures(makers, developed, days, seed, test_to_train=0.0, draws=draws)
+    expected = shown = None
+    if aside:
+        measured = np.array([makers[f"ours {name}"](span)(np.ones(len(span.rows))) for span in spans])
+        expected, shown = next_spans(measured[:-SPANS_ASIDE], SPANS_ASIDE), float(measured[-SPANS_ASIDE:].mean())
     return Line(
-        figure=name,
-        ours=bootstrap.of(f"ours {name}"),
-        untuned=bootstrap.of(f"untuned {name}"),
-        above_untuned=bootstrap.difference(f"ours {name}", f"untuned {name}"),
-        others={model: bootstrap.of(f"{model} {name}") for model in ("ours, trained once", "untuned, trained once")},
+        figure=f"{name}, mean over time spans" if aside else name,
+        ours=found.of(f"ours {name}"),
+        untuned=found.of(f"untuned {name}"),
+        above_untuned=found.difference(f"ours {name}", f"untuned {name}"),
+        others={model: found.of(f"{model} {name}") for model in ("ours, trained once", "untuned, trained once")},
         published=published,
         published_by=_SOURCE,
-        target=published,
+        target=None if aside else published,
+        expected=expected,
+        aside=shown,
     )
+
+
+def _spans(days: Ints) -> list[Ints]:
+    """Row numbers of SPANS_TESTED spans of about as many calls, each of whole days."""
+    ends = [next_day(days, len(days) * number // SPANS_TESTED) for number in range(SPANS_TESTED)] + [len(days)]
+    return [np.arange(first, end) for first, end in pairwise(ends)]
+
+
+def next_spans(figures: Floats, spans: int) -> Interval:
+    """The mean of a figure by time span, (m,), with the 95 % interval of its mean over the next `spans`.
+
+    Spans differ by chance and by drift. Both are in the variance, so the interval is that of Student's t for new values.
+    """
+    count, value = len(figures), float(figures.mean())
+    half = float(student.ppf(0.975, count - 1)) * float(figures.std(ddof=1)) * (1.0 / count + 1.0 / spans) ** 0.5
+    return Interval(value=value, low=value - half, high=value + half)
 
 
 def _notes(table: Calls, start: int) -> tuple[str, ...]:
@@ -250,8 +282,8 @@ def _boosting(seed: int) -> HistGradientBoostingClassifier:
     )
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:
-    return benchmark(read_calls(folder / "bank-additional-full.csv.gz"), seed, step)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: FBT001 (the signature of all benchmarks)
+    return benchmark(read_calls(folder / "bank-additional-full.csv.gz"), seed, step, aside=aside)
 
 
 STEPS_ROLLING = 20

@@ -17,7 +17,8 @@ Step = Callable[[str], None]
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """One figure. `target` is a minimum, or a value to be met `within` a tolerance.
 
-    With `by_lower_end` the lower end of the interval must reach the target; `others` are more baselines of the run, by name.
+    With `by_lower_end` the lower end of the interval must reach the target; `others` are more baselines of the run, by name. `aside`
+    is the figure on the rows put aside, and `expected` its 95 % interval, from the other rows alone.
     """
 
     figure: str
@@ -30,6 +31,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     target: float | None = None
     within: float | None = None
     by_lower_end: bool = False
+    expected: Interval | None = None
+    aside: float | None = None
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the figure on the rows put aside is within its expected interval; None without one."""
+        if self.expected is None or self.aside is None:
+            return None
+        return self.expected.low <= self.aside <= self.expected.high
 
     @property
     def reached(self) -> bool | None:
@@ -69,11 +79,14 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spec(NamedTuple):
-    """A registered benchmark: its folder of tables, its number of progress steps, and a function of folder, seed and `step`."""
+    """A registered benchmark: its folder of tables, its most progress steps, and a function of folder, seed, `step` and `aside`.
+
+    With `aside`, rows are put aside before anything is chosen, and every figure is shown on these too.
+    """
 
     folder: str
     steps: int
-    run: Callable[[Path, int, Step], Benchmark]
+    run: Callable[[Path, int, Step, bool], Benchmark]
 
 
 def exact(value: float) -> Interval:

@@ -61,7 +61,7 @@ def _parameters(model: str, by: str, published: dict[str, float], found: NDArray
     ]
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:  # noqa: ARG001 (maximum likelihood draws nothing)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: ARG001, FBT001 (maximum likelihood draws nothing)
     return benchmark(
         read_buyers(folder / "cdnow_customers_summary.csv"), read_buyers(folder / "cdnow_customers_summary_with_transactions.csv"), step
     )

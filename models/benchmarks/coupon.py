@@ -6,6 +6,7 @@ features. A split by row instead of by respondent lets a model recognise respond
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,55 +15,62 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
 from models.arrays import Floats, Ints
-from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
-from models.benchmarks.blending import folds, positive, untuned
-from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
-from models.propensity.boosting import RECIPES, Recipe
+from models.benchmarks.benchmark import Benchmark, Spec, Step
+from models.benchmarks.blending import positive, untuned
+from models.benchmarks.splitting import ASIDE_TEXT, RANKED, Findings, ranking_makers, splits_of
+from models.benchmarks.weighted_ranking import WeightedRanking
+from models.fold_figures import DRAWS
 from models.propensity.cross_validation import prefixed
-from models.propensity.estimators import steps_of
+from models.propensity.estimators import Estimator, fit_best, steps_of
 from models.propensity.training_set import FOLDS, TrainingSet
 from models.tables.coupon import INPUTS, Coupons, read_coupons
 from models.tables.reading import Counts
-from models.training import coupon_training_set, feature_estimators, fit_champion, plain_logistic
+from models.training import coupon_training_set, feature_estimators, plain_logistic
 
 ABOVE_LOGISTIC = 0.02
-ESTIMATOR = "boosting"  # the estimator that wins on this table, see `wayside-models evaluate`
 _PUBLISHED = 0.714
 
 
-def benchmark(table: Coupons, seed: int, step: Step, recipes: tuple[Recipe, ...] = RECIPES, draws: int = DRAWS) -> Benchmark:
+def benchmark(
+    table: Coupons, seed: int, step: Step, compete: Sequence[Estimator] | None = None, draws: int = DRAWS, *, aside: bool = False
+) -> Benchmark:
     """AUC, average precision and accuracy over folds by respondent. Raises TrainingError if the table cannot be used."""
     data = coupon_training_set(table, seed)
-    bootstrap = _bootstrap(data, table.raw, seed, step, recipes, draws)
-    plain = bootstrap.of("logistic AUC")
-    above = Line(
-        figure="above plain logistic in this run, AUC",
-        ours=bootstrap.difference("ours AUC", "logistic AUC"),
-        untuned=bootstrap.difference("untuned AUC", "logistic AUC"),
-        target=ABOVE_LOGISTIC,
-    )
+    found, chosen = _findings(data, table.raw, seed, step, compete or feature_estimators(INPUTS, seed=seed), draws, aside=aside)
     lines = [
-        Line(
-            figure=name,
-            ours=bootstrap.of(f"ours {name}"),
-            untuned=bootstrap.of(f"untuned {name}"),
-            above_untuned=bootstrap.difference(f"ours {name}", f"untuned {name}"),
+        found.line(
+            name,
+            f"ours {name}",
+            untuned=found.of(f"untuned {name}"),
+            above_untuned=found.of(f"ours {name}", f"untuned {name}"),
             published=_PUBLISHED if name == "AUC" else None,
             published_by="plain logistic, whole table" if name == "AUC" else "",
-            others={"plain logistic": bootstrap.of(f"logistic {name}")},
-            target=plain.value + ABOVE_LOGISTIC if name == "AUC" else None,
+            others={"plain logistic": found.of(f"logistic {name}")},
+            target=found.of("logistic AUC").value + ABOVE_LOGISTIC if name == "AUC" else None,
         )
-        for name in ("AUC", "AP", "accuracy")
+        for name in RANKED
     ]
+    above = found.line(
+        "above plain logistic in this run, AUC",
+        "ours AUC",
+        "logistic AUC",
+        untuned=found.of("untuned AUC", "logistic AUC"),
+        target=ABOVE_LOGISTIC,
+    )
+    plain = found.line("plain logistic, AUC", "logistic AUC")
     leak = _leak(data, seed)
     return Benchmark(
         name="in_vehicle_coupon",
         title="In-vehicle coupon: is it taken?",
-        protocol=f"{FOLDS} folds by respondent; settings and calibration chosen by folds inside the training part",
+        protocol=(
+            f"{FOLDS} folds by respondent{ASIDE_TEXT if aside else ''}; estimator, settings and calibration chosen by folds inside the "
+            "training part"
+        ),
         unit="respondent",
         base_rate=float(data.taken.mean()),
-        lines=(lines[0], above, *lines[1:]),
+        lines=(lines[0], above, plain, *lines[1:]),
         notes=(
+            f"estimators chosen: {', '.join(chosen)}",
             "plain logistic is fitted to the same columns, one-hot",
             f"split by row, untuned boosting would seem to have an AUC of {leak:.4f}: the same respondents on both sides",
         ),
@@ -70,20 +78,20 @@ def benchmark(table: Coupons, seed: int, step: Step, recipes: tuple[Recipe, ...]
     )
 
 
-def _bootstrap(data: TrainingSet, raw: NDArray[np.str_], seed: int, step: Step, recipes: tuple[Recipe, ...], draws: int) -> Bootstrap:
+def _findings(
+    data: TrainingSet, raw: NDArray[np.str_], seed: int, step: Step, compete: Sequence[Estimator], draws: int, *, aside: bool
+) -> tuple[Findings, list[str]]:
     forecasts = {model: np.zeros(len(data.taken)) for model in ("ours", "untuned", "logistic")}
-    (estimator,) = feature_estimators(INPUTS, (ESTIMATOR,), recipes, seed)
-    for number, (train, test) in enumerate(folds(data.taken, data.groups, FOLDS, seed), start=1):
+    splits = splits_of(data.taken, data.groups, FOLDS, seed, aside=aside)
+    chosen = []
+    for number, (train, test) in enumerate(splits.all(), start=1):
         known, unseen = data.take(train), data.take(test)
-        of_fold = partial(prefixed, step, f"in_vehicle_coupon fold {number} of {FOLDS}: ")
-        forecasts["ours"][test] = fit_champion(known, seed, estimator, of_fold).propensity(unseen.rows)
+        fitted = fit_best(compete, known, seed, partial(prefixed, step, f"in_vehicle_coupon fit {number} of {len(splits)}: "))
+        chosen.append(fitted.estimator)
+        forecasts["ours"][test] = fitted.propensity(unseen.rows)
         forecasts["untuned"][test] = _untuned(data, train, test, seed)
         forecasts["logistic"][test] = plain_logistic(raw[train], known.taken).predict_proba(raw[test])[:, 1]
-    measures: dict[str, Measure] = {}
-    for model, forecast in forecasts.items():
-        ranking = WeightedRanking(data.taken, forecast)
-        measures |= {f"{model} AUC": ranking.auc, f"{model} AP": ranking.average_precision, f"{model} accuracy": ranking.accuracy}
-    return Bootstrap(measures, data.groups, seed, draws)
+    return Findings(ranking_makers(data.taken, forecasts, RANKED), splits, data.groups, seed, draws), chosen
 
 
 def _untuned(data: TrainingSet, train: Ints, test: Ints, seed: int) -> Floats:
@@ -101,8 +109,8 @@ def _leak(data: TrainingSet, seed: int) -> float:
     return WeightedRanking(data.taken, forecast).auc(np.ones(len(forecast)))
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:
-    return benchmark(read_coupons(folder / "in_vehicle_coupon.csv.gz"), seed, step)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: FBT001 (the signature of all benchmarks)
+    return benchmark(read_coupons(folder / "in_vehicle_coupon.csv.gz"), seed, step, aside=aside)
 
 
-SPEC = Spec(folder="in_vehicle_coupon", steps=FOLDS * steps_of(feature_estimators(INPUTS, (ESTIMATOR,))), run=_run)
+SPEC = Spec(folder="in_vehicle_coupon", steps=(FOLDS + 1) * steps_of(feature_estimators(INPUTS)), run=_run)

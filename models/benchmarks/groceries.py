@@ -65,7 +65,7 @@ def baskets_of(baskets: tuple[frozenset[str], ...]) -> Baskets:
     return Baskets(rows.astype(np.int64), columns, items, len(baskets))
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:  # noqa: ARG001 (counting draws nothing)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: ARG001, FBT001 (counting draws nothing)
     return benchmark(read_baskets(folder / "groceries_baskets.txt.gz"), step)
 
 

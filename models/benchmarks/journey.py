@@ -7,6 +7,7 @@ after it; features of a household are computed from the days before its campaign
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +21,11 @@ from sklearn.preprocessing import StandardScaler
 
 from models.arrays import Floats, Ints
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
-from models.benchmarks.blending import Member, fit_blend, folds, positive, untuned
-from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
+from models.benchmarks.blending import Member, fit_blend, positive, untuned
 from models.benchmarks.next_month import lines_of, mean_rate, notes_of, protocol_of
+from models.benchmarks.splitting import SALT, Findings, Splits, ranking_makers, splits_of
+from models.benchmarks.weighted_ranking import WeightedRanking
+from models.fold_figures import DRAWS, Measure
 from models.history.reading import RowCounts
 from models.tables.journey import Journey, read_journey
 from models.value.bg_nbd import RfmSummary, expected_purchases, fit_bg_nbd
@@ -35,7 +38,11 @@ LONG_AGO = 999.0
 SPLIT = np.datetime64("2017-10-01")
 Mask = NDArray[np.bool_]
 _KINDS = ("Type A", "Type B", "Type C")
-_FIGURES = ("AUC", "lift in the best 10 %", "AP")
+_FIGURES: Mapping[str, Callable[[WeightedRanking], Measure]] = {
+    "AUC": lambda ranking: ranking.auc,
+    "lift in the best 10 %": lambda ranking: ranking.lift(0.1),
+    "AP": lambda ranking: ranking.average_precision,
+}
 
 
 class Mailings(NamedTuple):
@@ -48,14 +55,19 @@ class Mailings(NamedTuple):
     ends: pd.Series[pd.Timestamp]
 
 
-def benchmark(table: Journey, seed: int, step: Step, draws: int = DRAWS) -> Benchmark:
+def benchmark(table: Journey, seed: int, step: Step, draws: int = DRAWS, *, aside: bool = False) -> Benchmark:
     """Figures of next month's purchases, then of redemptions. Raises ValuationError if there are too few households."""
-    bought = next_month_benchmark(days_of(table), _counted(table), seed, lambda what: step(f"complete_journey, next month: {what}"))
-    lines, note = _redemptions(table, seed, step, draws)
+    bought = next_month_benchmark(
+        days_of(table), _counted(table), seed, lambda what: step(f"complete_journey, next month: {what}"), salt=SALT if aside else ""
+    )
+    lines, note = _redemptions(table, seed, step, draws, aside=aside)
     return Benchmark(
         name="complete_journey",
         title="Complete Journey: purchases of the next month, and redemptions",
-        protocol=(f"{protocol_of()}; redemptions: {FOLDS} folds by household, trained on campaigns before {SPLIT}, tested on later ones"),
+        protocol=(
+            f"{protocol_of(aside=aside)}; redemptions: {FOLDS} folds by household, trained on campaigns before {SPLIT}, tested on "
+            "later ones"
+        ),
         unit="household",
         base_rate=mean_rate(bought),
         lines=(*lines_of(bought), *lines),
@@ -140,26 +152,21 @@ def _habits(lines: pd.DataFrame, start: pd.Timestamp) -> pd.DataFrame:
     return pd.DataFrame(known.columns, index=known.subjects, columns=list(NAMES))
 
 
-def _redemptions(table: Journey, seed: int, step: Step, draws: int) -> tuple[list[Line], str]:
+def _redemptions(table: Journey, seed: int, step: Step, draws: int, *, aside: bool) -> tuple[list[Line], str]:
     mailings = mailings_of(table)
     past = (mailings.ends < SPLIT).to_numpy()
     future = (mailings.starts >= SPLIT).to_numpy()
-    forecasts, chosen = _forecasts(mailings, past, future, seed, step)
-    redeemed = mailings.redeemed[future]
-    measures: dict[str, Measure] = {}
-    for model, forecast in forecasts.items():
-        ranking = WeightedRanking(redeemed, forecast[future])
-        figures = (ranking.auc, ranking.lift(0.1), ranking.average_precision)
-        measures |= {f"{model} {name}": figure for name, figure in zip(_FIGURES, figures, strict=True)}
-    bootstrap = Bootstrap(measures, np.unique(mailings.households[future], return_inverse=True)[1].astype(np.int64), seed, draws)
+    splits = _in_time(splits_of(mailings.redeemed, mailings.households, FOLDS, seed, aside=aside), past, future)
+    forecasts, chosen = _forecasts(mailings, splits, seed, step)
+    found = Findings(ranking_makers(mailings.redeemed, forecasts, _FIGURES), splits, mailings.households, seed, draws)
     lines = [
-        Line(
-            figure=f"{name}, redemption, {redeemed.mean():.0%} redeem",
-            ours=bootstrap.of(f"ours {name}"),
-            untuned=bootstrap.of(f"untuned {name}"),
-            above_untuned=bootstrap.difference(f"ours {name}", f"untuned {name}"),
-            others={model: bootstrap.of(f"{model} {name}") for model in ("RFM", "BG/NBD")},
-            target=max(bootstrap.of(f"{model} {name}").value for model in ("RFM", "BG/NBD")) if name != "AP" else None,
+        found.line(
+            f"{name}, redemption, {mailings.redeemed[future].mean():.0%} redeem",
+            f"ours {name}",
+            untuned=found.of(f"untuned {name}"),
+            above_untuned=found.of(f"ours {name}", f"untuned {name}"),
+            others={model: found.of(f"{model} {name}") for model in ("RFM", "BG/NBD")},
+            target=max(found.of(f"{model} {name}").value for model in ("RFM", "BG/NBD")) if name != "AP" else None,
         )
         for name in _FIGURES
     ]
@@ -170,12 +177,20 @@ def _redemptions(table: Journey, seed: int, step: Step, draws: int) -> tuple[lis
     return lines, note
 
 
-def _forecasts(mailings: Mailings, past: Mask, future: Mask, seed: int, step: Step) -> tuple[dict[str, Floats], list[str]]:
+def _in_time(splits: Splits, past: Mask, future: Mask) -> Splits:
+    """The splits with past mailings to train on and future ones to test on."""
+
+    def cut(split: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+        return split[0][past[split[0]]], split[1][future[split[1]]]
+
+    return Splits(tuple(cut(split) for split in splits.folds), cut(splits.aside) if splits.aside else None)
+
+
+def _forecasts(mailings: Mailings, splits: Splits, seed: int, step: Step) -> tuple[dict[str, Floats], list[str]]:
     """Forecasts of the future mailings, (n,), by models fitted to other households' past ones; other rows stay 0. And the blends chosen."""
     forecasts = {model: np.zeros(len(mailings.redeemed)) for model in ("ours", "untuned", "RFM", "BG/NBD")}
     chosen: list[str] = []
-    for number, (train, test) in enumerate(folds(mailings.redeemed, mailings.households, FOLDS, seed), start=1):
-        past_rows, future_rows = train[past[train]], test[future[test]]
+    for number, (past_rows, future_rows) in enumerate(splits.all(), start=1):
         known, unseen = mailings.rows.iloc[past_rows], mailings.rows.iloc[future_rows]
         blend = fit_blend(_members(), known, mailings.redeemed[past_rows], mailings.households[past_rows], seed)
         forecasts["ours"][future_rows] = blend.forecast(unseen)
@@ -183,7 +198,7 @@ def _forecasts(mailings: Mailings, past: Mask, future: Mask, seed: int, step: St
         forecasts["RFM"][future_rows] = rfm_score(_habit_columns(unseen), rfm_edges(_habit_columns(known)))
         forecasts["BG/NBD"][future_rows] = _expected(known, unseen)
         chosen.append(blend.name)
-        step(f"complete_journey redemptions, fold {number} of {FOLDS}: {blend.name}")
+        step(f"complete_journey redemptions, fit {number} of {len(splits)}: {blend.name}")
     return forecasts, chosen
 
 
@@ -230,8 +245,8 @@ def _logistic(seed: int) -> Any:
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2_000, random_state=seed))
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:
-    return benchmark(read_journey(folder), seed, step)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: FBT001 (the signature of all benchmarks)
+    return benchmark(read_journey(folder), seed, step, aside=aside)
 
 
-SPEC = Spec(folder="complete_journey", steps=MONTH_FOLDS + FOLDS, run=_run)
+SPEC = Spec(folder="complete_journey", steps=MONTH_FOLDS + FOLDS + 2, run=_run)

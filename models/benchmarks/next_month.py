@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
+from models.benchmarks.splitting import ASIDE_TEXT, SALT
 from models.tables.reading import Counts
 from models.value.next_month import FOLDS, TRAINED_MONTHS, MonthResult, NextMonthReport, online_retail_benchmark
 
@@ -22,7 +23,7 @@ def lines_of(result: NextMonthReport) -> tuple[Line, ...]:
 
 
 def _month(month: MonthResult) -> tuple[Line, Line]:
-    name = f"month {month.month}, {month.base_rate:.0%} buy"
+    name, aside = f"month {month.month}, {month.base_rate:.0%} buy", month.champion.aside
     return (
         Line(
             figure=f"AUC, {name}",
@@ -31,6 +32,8 @@ def _month(month: MonthResult) -> tuple[Line, Line]:
             above_untuned=month.above_untuned,
             others={"RFM": month.rfm.auc, "BG/NBD": month.bgnbd.auc},
             target=max(month.rfm.auc.value, month.bgnbd.auc.value),
+            expected=aside.auc_expected if aside else None,
+            aside=aside.auc if aside else None,
         ),
         Line(
             figure=f"{TOP}, {name}",
@@ -38,6 +41,8 @@ def _month(month: MonthResult) -> tuple[Line, Line]:
             untuned=month.untuned.top_lift,
             others={"RFM": month.rfm.top_lift, "BG/NBD": month.bgnbd.top_lift},
             target=max(month.rfm.top_lift.value, month.bgnbd.top_lift.value),
+            expected=aside.top_lift_expected if aside else None,
+            aside=aside.top_lift if aside else None,
         ),
     )
 
@@ -52,9 +57,10 @@ def notes_of(result: NextMonthReport) -> tuple[str, ...]:
     )
 
 
-def protocol_of() -> str:
+def protocol_of(*, aside: bool) -> str:
     """The protocol of the split as text."""
-    return f"{FOLDS} folds by customer, trained on the first {TRAINED_MONTHS} months and tested on later months of other customers"
+    split = f"{FOLDS} folds by customer{ASIDE_TEXT if aside else ''}"
+    return f"{split}, trained on the first {TRAINED_MONTHS} months and tested on later months of other customers"
 
 
 def mean_rate(result: NextMonthReport) -> float:
@@ -62,12 +68,12 @@ def mean_rate(result: NextMonthReport) -> float:
     return sum(month.base_rate * month.subjects for month in result.months) / sum(month.subjects for month in result.months)
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:
-    result = online_retail_benchmark(folder / "online_retail.csv.xz", seed, step)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: FBT001 (the signature of all benchmarks)
+    result = online_retail_benchmark(folder / "online_retail.csv.xz", seed, step, SALT if aside else "")
     return Benchmark(
         name="online_retail",
         title="Online Retail: purchases of the next month",
-        protocol=protocol_of(),
+        protocol=protocol_of(aside=aside),
         unit="customer",
         base_rate=mean_rate(result),
         lines=lines_of(result),
@@ -76,4 +82,4 @@ def _run(folder: Path, seed: int, step: Step) -> Benchmark:
     )
 
 
-SPEC = Spec(folder="online_retail", steps=FOLDS + 1, run=_run)
+SPEC = Spec(folder="online_retail", steps=FOLDS + 2, run=_run)

@@ -56,14 +56,16 @@ def steps_of(names: Sequence[str]) -> int:
     return sum(BENCHMARKS[name].steps for name in names)
 
 
-def run(data: Path, names: Sequence[str], seed: int, step: Step, clock: Callable[[], float] = time.monotonic) -> Iterator[Benchmark]:
-    """Run the benchmarks one after another; `seconds` and `megabytes_peak` of the process are filled in.
+def run(
+    data: Path, names: Sequence[str], seed: int, step: Step, *, aside: bool = False, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Benchmark]:
+    """Run the benchmarks one after another, with `aside` without the rows put aside; `seconds` and `megabytes_peak` are filled in.
 
     Raises ModelsError if the tables of a benchmark cannot be used.
     """
     root = tables_in(data)
     for name in names:
         began = clock()
-        benchmark = BENCHMARKS[name].run(root / BENCHMARKS[name].folder, seed, step)
+        benchmark = BENCHMARKS[name].run(root / BENCHMARKS[name].folder, seed, step, aside)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
         yield msgspec.structs.replace(benchmark, seconds=clock() - began, megabytes_peak=peak)

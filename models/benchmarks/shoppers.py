@@ -20,9 +20,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models.arrays import Floats
-from models.benchmarks.benchmark import Benchmark, Line, Spec, Step
-from models.benchmarks.blending import Member, fit_blend, folds, positive, untuned
-from models.benchmarks.bootstrap import DRAWS, Bootstrap, Measure, WeightedRanking
+from models.benchmarks.benchmark import Benchmark, Spec, Step
+from models.benchmarks.blending import Member, fit_blend, positive, untuned
+from models.benchmarks.splitting import ASIDE_TEXT, RANKED, Findings, ranking_makers, splits_of
+from models.benchmarks.weighted_ranking import WeightedRanking
+from models.fold_figures import DRAWS
 from models.tables.shoppers import CODES, LEAK, VISITORS, Shoppers, read_shoppers
 
 FOLDS = 5
@@ -33,37 +35,32 @@ _LOGISTIC_WITHOUT = 0.756
 _TITLE = "Online shoppers: does the session end in a purchase?"
 
 
-def benchmark(table: Shoppers, seed: int, step: Step, members: tuple[Member, ...] | None = None, draws: int = DRAWS) -> Benchmark:
+def benchmark(
+    table: Shoppers, seed: int, step: Step, members: tuple[Member, ...] | None = None, draws: int = DRAWS, *, aside: bool = False
+) -> Benchmark:
     """All figures, with `PageValues` and without it, over stratified folds."""
-    bootstrap = {leak: _bootstrap(table, seed, step, members or blend_members(), draws, leak=leak) for leak in (True, False)}
-    lines = [
-        Line(
-            figure=f"{name}, with {LEAK}",
-            ours=bootstrap[True].of(f"ours {name}"),
-            untuned=bootstrap[True].of(f"untuned {name}"),
-            above_untuned=bootstrap[True].difference(f"ours {name}", f"untuned {name}"),
-            published=published,
-            published_by=_SOURCE,
-            target=published,
-        )
-        for name, published in _PUBLISHED.items()
-    ]
-    lines += [
-        Line(
-            figure=f"{name}, without {LEAK}",
-            ours=bootstrap[False].of(f"ours {name}"),
-            untuned=bootstrap[False].of(f"untuned {name}"),
-            above_untuned=bootstrap[False].difference(f"ours {name}", f"untuned {name}"),
-            published=_LOGISTIC_WITHOUT if name == "AUC" else None,
-            published_by="plain logistic" if name == "AUC" else "",
-            target=bootstrap[False].of(f"untuned {name}").value,
-        )
-        for name in ("AUC", "AP", "accuracy")
-    ]
+    found = {leak: _findings(table, seed, step, members or blend_members(), draws, leak=leak, aside=aside) for leak in (True, False)}
+    lines = []
+    for leak, published in ((True, _PUBLISHED), (False, {"AUC": _LOGISTIC_WITHOUT})):
+        for name in RANKED:
+            plain = found[leak].of(f"untuned {name}")
+            lines.append(
+                found[leak].line(
+                    f"{name}, {'with' if leak else 'without'} {LEAK}",
+                    f"ours {name}",
+                    untuned=plain,
+                    above_untuned=found[leak].of(f"ours {name}", f"untuned {name}"),
+                    published=published.get(name),
+                    published_by=(_SOURCE if leak else "plain logistic") if name in published else "",
+                    target=published[name] if leak else plain.value,
+                )
+            )
     return Benchmark(
         name="online_shoppers",
         title=_TITLE,
-        protocol=f"stratified {FOLDS}-fold; kinds of model mixed by folds inside the training part; no oversampling",
+        protocol=(
+            f"stratified {FOLDS}-fold{ASIDE_TEXT if aside else ''}; kinds of model mixed by folds inside the training part; no oversampling"
+        ),
         unit="session",
         base_rate=float(table.bought.mean()),
         lines=tuple(lines),
@@ -92,19 +89,16 @@ def _notes(table: Shoppers) -> tuple[str, ...]:
     )
 
 
-def _bootstrap(table: Shoppers, seed: int, step: Step, members: tuple[Member, ...], draws: int, *, leak: bool) -> Bootstrap:
+def _findings(table: Shoppers, seed: int, step: Step, members: tuple[Member, ...], draws: int, *, leak: bool, aside: bool) -> Findings:
     rows = table.rows.assign(**{LEAK: table.page_values}) if leak else table.rows
     ours, plain = np.zeros(len(rows)), np.zeros(len(rows))
-    for number, (train, test) in enumerate(folds(table.bought, None, FOLDS, seed), start=1):
+    splits = splits_of(table.bought, None, FOLDS, seed, aside=aside)
+    for number, (train, test) in enumerate(splits.all(), start=1):
         blend = fit_blend(members, rows.iloc[train], table.bought[train], None, seed)
         ours[test] = blend.forecast(rows.iloc[test])
         plain[test] = positive(untuned(seed).fit(_raw(rows.iloc[train]), table.bought[train]), _raw(rows.iloc[test]))
-        step(f"online_shoppers {'with' if leak else 'without'} {LEAK}, fold {number} of {FOLDS}: {blend.name}")
-    measures: dict[str, Measure] = {}
-    for model, forecast in (("ours", ours), ("untuned", plain)):
-        ranking = WeightedRanking(table.bought, forecast)
-        measures |= {f"{model} AUC": ranking.auc, f"{model} AP": ranking.average_precision, f"{model} accuracy": ranking.accuracy}
-    return Bootstrap(measures, np.arange(len(rows)), seed, draws)
+        step(f"online_shoppers {'with' if leak else 'without'} {LEAK}, fit {number} of {len(splits)}: {blend.name}")
+    return Findings(ranking_makers(table.bought, {"ours": ours, "untuned": plain}, RANKED), splits, np.arange(len(rows)), seed, draws)
 
 
 def blend_members() -> tuple[Member, ...]:
@@ -171,8 +165,8 @@ def _straight(rows: pd.DataFrame) -> Floats:
     return np.hstack((amounts, *one_hot)).astype(np.float64)
 
 
-def _run(folder: Path, seed: int, step: Step) -> Benchmark:
-    return benchmark(read_shoppers(folder / "online_shoppers_intention.csv.gz"), seed, step)
+def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: FBT001 (the signature of all benchmarks)
+    return benchmark(read_shoppers(folder / "online_shoppers_intention.csv.gz"), seed, step, aside=aside)
 
 
-SPEC = Spec(folder="online_shoppers", steps=2 * FOLDS, run=_run)
+SPEC = Spec(folder="online_shoppers", steps=2 * (FOLDS + 1), run=_run)

@@ -30,7 +30,7 @@ _LABELLED = """
         SELECT decision, subject, at_ms FROM interactions WHERE list_contains($outcomes::VARCHAR[], what)
     ),
     ends AS (SELECT max(at_ms) AS end_ms FROM interactions)
-    SELECT p.subject, p.decision, p.at_ms, p.offer, p.propensity, p.p_select,
+    SELECT p.subject, p.decision, p.at_ms, p.zone, p.offer, p.propensity, p.p_select,
         p.at_ms + $horizon_ms > (SELECT end_ms FROM ends) AS too_recent,
         EXISTS (
             SELECT 1 FROM answered
@@ -48,7 +48,8 @@ class LabelledProposals(NamedTuple):
     """Arrays over proposals, oldest first.
 
     `inputs` are the columns of `rows` float32 (n, columns), NaN where unknown; `taken` is the label, 0 or 1; `subjects` group numbers
-    from 0; `propensity` and `p_select` NaN where not stated; `left_out` counts proposals without a label, by reason.
+    from 0; `zones` and `offers` empty, `propensity` and `p_select` NaN where not stated; `left_out` counts proposals without a
+    label, by reason.
     """
 
     inputs: Inputs
@@ -56,6 +57,7 @@ class LabelledProposals(NamedTuple):
     taken: NDArray[np.int64]
     subjects: NDArray[np.int64]
     at_ms: NDArray[np.int64]
+    zones: NDArray[np.str_]
     offers: NDArray[np.str_]
     propensity: NDArray[np.float64]
     p_select: NDArray[np.float64]
@@ -87,6 +89,7 @@ def labelled_proposals(history: History, outcomes: Collection[str] = TAKEN, hori
         taken=kept["taken"].to_numpy(dtype=np.int64),
         subjects=np.unique(kept["subject"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
         at_ms=kept["at_ms"].to_numpy(dtype=np.int64),
+        zones=kept["zone"].fillna("").to_numpy(dtype=str),
         offers=kept["offer"].fillna("").to_numpy(dtype=str),
         propensity=kept["propensity"].to_numpy(dtype=np.float64),
         p_select=kept["p_select"].to_numpy(dtype=np.float64),

@@ -137,6 +137,11 @@ def fit_estimator(estimator: Estimator, data: TrainingSet, seed: int, step: Step
     return fitted
 
 
+def fit_best(compete: Sequence[Estimator], data: TrainingSet, seed: int, step: Step = no_step) -> Fitted:
+    """Of the estimators, each fitted with its best setting, the one of least log-loss over inner folds."""
+    return min((fit_estimator(estimator, data, seed, step) for estimator in compete), key=lambda fitted: fitted.loss_inside)
+
+
 def steps_of(compete: Sequence[Estimator]) -> int:
     """Number of calls of `step` when each of the estimators is fitted once."""
     return sum(len(estimator.settings) * FOLDS_INSIDE + 1 for estimator in compete)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,10 +24,12 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from models.fold_figures import FoldFigures, Measure, Part
 from models.history import derived
 from models.history.mapping import HistoryMapping, TableMapping
 from models.history.reading import RowCounts, open_history
-from models.measures import BOOTSTRAPS, Figures, Interval, Ranking, areas, draw_units, figures, interval, log_loss
+from models.measures import Figures, Interval, Ranking, figures, log_loss
+from models.put_aside import put_aside
 from models.value.bg_nbd import BgNbd, ValuationError, fit_bg_nbd
 from models.value.subject_features import NAMES, FeatureTable, features_before, rfm_edges, rfm_score
 
@@ -58,15 +61,25 @@ ONLINE_RETAIL = HistoryMapping(
 """UCI Online Retail (Chen 2015, CC BY 4.0): invoices that start with C are cancellations; lines without CustomerID have no subject."""
 
 
+class AsideFigures(msgspec.Struct, frozen=True):
+    """AUC and lift in the top tenth on the subjects put aside, and the 95 % intervals expected from the other subjects."""
+
+    auc: float
+    auc_expected: Interval
+    top_lift: float
+    top_lift_expected: Interval
+
+
 class ForecastFigures(msgspec.Struct, frozen=True):
-    """Figures of one forecast of one month: AUC, and lift in the top tenth. 95 % intervals by subject."""
+    """Figures of one forecast of one month: AUC, and lift in the top tenth. 95 % intervals for new subjects."""
 
     auc: Interval
     top_lift: Interval
+    aside: AsideFigures | None = None
 
 
 class MonthResult(msgspec.Struct, frozen=True):
-    """One test month. `figures` holds the champion's calibration; `above_*` are differences of AUC on the same bootstrap draws.
+    """One test month. `figures` holds the champion's calibration; `above_*` are differences of AUC on the same folds.
 
     `untuned` is boosting with scikit-learn's default parameters, on the champion's columns.
     """
@@ -104,19 +117,21 @@ def no_step(_: str) -> None:
     """Progress callback that shows nothing."""
 
 
-def online_retail_benchmark(path: Path, seed: int = 0, step: Step = no_step) -> NextMonthReport:
-    """Benchmark on the Online Retail table at `path` (CSV, plain or compressed)."""
+def online_retail_benchmark(path: Path, seed: int = 0, step: Step = no_step, salt: str = "") -> NextMonthReport:
+    """Benchmark on the Online Retail table at `path` (CSV, plain or compressed); `salt` as for `next_month_benchmark`."""
     with open_history(baskets=path, mapping=ONLINE_RETAIL) as history:
         days = derived.days(history)
         counted = history.row_counts_of("baskets")
     step("history read")
-    return next_month_benchmark(days, counted, seed, step)
+    return next_month_benchmark(days, counted, seed, step, salt=salt)
 
 
 def next_month_benchmark(
-    days: pd.DataFrame, counted: RowCounts, seed: int = 0, step: Step = no_step, folds: int = FOLDS
+    days: pd.DataFrame, counted: RowCounts, seed: int = 0, step: Step = no_step, folds: int = FOLDS, salt: str = ""
 ) -> NextMonthReport:
     """Benchmark on days with a purchase (columns subject, day, spent); the first calendar month is month 1.
+
+    With a `salt`, a third of the subjects are put aside, and the figures are shown on these too.
 
     Raises ValuationError if there are too few months or fewer than SUBJECTS_MIN subjects, or if all labels of a month are equal.
     """
@@ -133,16 +148,26 @@ def next_month_benchmark(
     gathered: dict[int, list[tuple[Ints, Ints, Floats]]] = {month: [] for month in test_months}
     chosen: Counter[Kind] = Counter()
     rows = 0
-    for number, (train, test) in enumerate(KFold(folds, shuffle=True, random_state=seed).split(np.arange(subjects)), start=1):
+    splits = _splits(subjects, folds, seed, salt)
+    for number, (train, test) in enumerate(splits, start=1):
         train_days, test_days = numbered[numbered["number"].isin(train)], numbered[numbered["number"].isin(test)]
         fold = _Fold(train_days, edges, seed)
         chosen[fold.kind] += 1
         rows += fold.rows
         for month in test_months:
             gathered[month].append(fold.forecasts(test_days, edges, month))
-        step(f"fold {number} of {folds}")
-    months = tuple(_month_result(month, parts, seed) for month, parts in gathered.items())
+        step(f"fit {number} of {len(splits)}")
+    months = tuple(_month_result(month, parts[:folds], parts[folds:], seed) for month, parts in gathered.items())
     return NextMonthReport(counted, subjects, rows // (folds - 1), TRAINED_MONTHS, folds, seed, dict(chosen), months)
+
+
+def _splits(subjects: int, folds: int, seed: int, salt: str) -> list[tuple[Ints, Ints]]:
+    """Subjects to train on and to test on: of each fold, and with a `salt` of those that are not put aside and those that are."""
+    numbers = np.arange(subjects)
+    out = put_aside(numbers, salt) if salt else np.zeros(subjects, np.bool_)
+    developed = numbers[~out]
+    inside = [(developed[train], developed[test]) for train, test in KFold(folds, shuffle=True, random_state=seed).split(developed)]
+    return inside + ([(developed, numbers[out])] if salt else [])
 
 
 class _Fold:
@@ -210,15 +235,18 @@ def _mean(models: tuple[Any, ...], columns: Floats) -> Floats:
     return forecast
 
 
-def _month_result(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int) -> MonthResult:
-    subjects = np.concatenate([part[0] for part in parts])
-    bought = np.concatenate([part[1] for part in parts])
-    forecasts = np.concatenate([part[2] for part in parts], axis=1)
+_MODELS = ("champion", "RFM", "BG/NBD", "untuned")
+
+
+def _month_result(month: int, parts: list[tuple[Ints, Ints, Floats]], aside: list[tuple[Ints, Ints, Floats]], seed: int) -> MonthResult:
+    subjects, bought, forecasts = (np.concatenate([part[place] for part in parts], axis=-1) for place in range(3))
     if len(np.unique(bought)) < 2:
         raise ValuationError(f"all labels of month {month} are equal: there must be buyers and non-buyers")
+    ends = np.cumsum([len(part[1]) for part in parts])
+    tested = [Part(0, np.arange(end - len(part[1]), end)) for end, part in zip(ends, parts, strict=True)]
     dense = np.unique(subjects, return_inverse=True)[1].astype(np.int64)
-    area = areas(bought, dense, list(forecasts), seed)
-    champion, rfm, bgnbd, untuned = (ForecastFigures(area.of(row), top_lift(bought, dense, forecasts[row], seed)) for row in range(4))
+    over = FoldFigures(_makers(bought, forecasts), tested, dense, seed, test_to_train=1.0 / (len(parts) - 1))
+    champion, rfm, bgnbd, untuned = (_forecast_figures(over, name, aside) for name in _MODELS)
     return MonthResult(
         month=month,
         subjects=len(bought),
@@ -227,21 +255,39 @@ def _month_result(month: int, parts: list[tuple[Ints, Ints, Floats]], seed: int)
         rfm=rfm,
         bgnbd=bgnbd,
         untuned=untuned,
-        above_rfm=area.difference(0, 1),
-        above_bgnbd=area.difference(0, 2),
-        above_untuned=area.difference(0, 3),
+        above_rfm=over.difference("champion AUC", "RFM AUC"),
+        above_bgnbd=over.difference("champion AUC", "BG/NBD AUC"),
+        above_untuned=over.difference("champion AUC", "untuned AUC"),
         figures=figures(bought, forecasts[0], champion.auc),
     )
 
 
-def top_lift(bought: Ints, subjects: Ints, forecast: Floats, seed: int, share: float = TOP_SHARE) -> Interval:
-    """Lift in the top `share` of the forecasts: share of buyers there over share of buyers in all. 95 % interval by subject.
+def _makers(bought: Ints, forecasts: Floats) -> Mapping[str, Callable[[Part], Measure]]:
+    """AUC and lift of each of _MODELS; `forecasts` are (4, n)."""
 
-    Ties at the border count in part.
-    """
-    lift = Ranking(bought, forecast).lift(share)
-    drawn = [lift(weights) for weights in draw_units(subjects, seed, BOOTSTRAPS)]
-    return interval(lift(np.ones(len(bought))), np.array(drawn))
+    def auc(forecast: Floats, part: Part) -> Measure:
+        return Ranking(bought[part.rows], forecast[part.rows]).auc
+
+    def lift(forecast: Floats, part: Part) -> Measure:
+        return Ranking(bought[part.rows], forecast[part.rows]).lift(TOP_SHARE)
+
+    named = list(zip(_MODELS, forecasts, strict=True))
+    areas = {f"{name} AUC": partial(auc, forecast) for name, forecast in named}
+    return areas | {f"{name} lift": partial(lift, forecast) for name, forecast in named}
+
+
+def _forecast_figures(over: FoldFigures, name: str, aside: list[tuple[Ints, Ints, Floats]]) -> ForecastFigures:
+    shown = None
+    if aside:
+        ((subjects, bought, forecasts),) = aside
+        ranking, ones = Ranking(bought, forecasts[_MODELS.index(name)]), np.ones(len(bought))
+        shown = AsideFigures(
+            auc=ranking.auc(ones),
+            auc_expected=over.of_new(f"{name} AUC", len(subjects)),
+            top_lift=ranking.lift(TOP_SHARE)(ones),
+            top_lift_expected=over.of_new(f"{name} lift", len(subjects)),
+        )
+    return ForecastFigures(over.of(f"{name} AUC"), over.of(f"{name} lift"), shown)
 
 
 def _numbered(days: pd.DataFrame) -> pd.DataFrame:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from models.benchmarks import off_policy
-from models.benchmarks.bootstrap import Bootstrap, WeightedRanking
+from models.benchmarks.benchmark import Line
 from models.benchmarks.hillstrom import quadrants
-from models.benchmarks.off_policy import OffPolicyError
-from models.benchmarks.uplift import UpliftRanking
-from models.measures import draw_units
+from models.benchmarks.splitting import RANKED, Findings, ranking_makers, splits_of
+from models.benchmarks.weighted_ranking import WeightedRanking
+from models.measures import Interval, draw_units
+from models.put_aside import put_aside
+from models.uplift.ranking import UpliftRanking
 
 TEN = np.array([1, 1, 1, 0, 0, 1, 0, 0, 0, 0])
 BY_SCORE = np.linspace(1.0, 0.1, 10)
@@ -53,10 +54,39 @@ def test_the_interval_over_people_is_wider_than_over_rows() -> None:
     """Twenty equal rows a person: an interval over rows would be far too narrow."""
     draws = np.random.default_rng(5)
     taken, forecast = np.repeat(draws.integers(0, 2, 30), 20), np.repeat(draws.random(30), 20)
-    measures = {"auc": WeightedRanking(taken, forecast).auc}
-    people = Bootstrap(measures, np.repeat(np.arange(30), 20), 0, 200).of("auc")
-    rows = Bootstrap(measures, np.arange(600), 0, 200).of("auc")
-    assert people.high - people.low > 3 * (rows.high - rows.low)
+    people, widths = np.repeat(np.arange(30), 20), []
+    for units in (people, np.arange(600)):
+        splits = splits_of(taken, units, 3, 0, aside=False)
+        found = Findings(ranking_makers(taken, {"any": forecast}, RANKED), splits, units, 0).of("any AUC")
+        widths.append(found.high - found.low)
+    assert widths[0] > 2 * widths[1]
+
+
+def test_a_third_of_the_units_is_put_aside_whatever_the_other_rows_are() -> None:
+    units = np.repeat(np.arange(3_000), 2)
+    aside = put_aside(units, "salt")
+    assert aside.mean() == pytest.approx(1 / 3, abs=0.03)
+    assert (aside[::2] == aside[1::2]).all()
+    assert (put_aside(units[4_000:], "salt") == aside[4_000:]).all()
+    assert (put_aside(units, "another") != aside).any()
+
+
+def test_rows_put_aside_are_in_no_fold_and_are_measured_by_the_last_model() -> None:
+    taken, people = np.random.default_rng(0).integers(0, 2, 400), np.repeat(np.arange(100), 4)
+    splits = splits_of(taken, people, 4, 0, aside=True)
+    assert splits.aside is not None
+    developed, out = splits.aside
+    assert sorted([*developed, *out]) == list(range(400))
+    assert not set(people[developed]) & set(people[out])
+    assert sorted(np.concatenate([test for _, test in splits.folds])) == developed.tolist()
+    forecast = np.where(np.isin(np.arange(400), out), taken, 0.5)
+    line = Findings(ranking_makers(taken, {"any": forecast}, RANKED), splits, people, 0).line("AUC", "any AUC")
+    assert (line.ours.value, line.aside, line.covered) == (0.5, 1.0, False)
+
+
+def test_a_figure_without_an_expected_interval_is_neither_inside_nor_outside() -> None:
+    line = Line(figure="f", ours=Interval(value=0.5, low=0.4, high=0.6), aside=0.5)
+    assert line.covered is None
 
 
 def test_uplift_and_qini_of_four_customers() -> None:
@@ -76,58 +106,3 @@ def test_the_wrong_order_has_a_qini_below_random() -> None:
 def test_the_four_quadrants() -> None:
     difference, baseline = np.array([0.05, 0.01, 0.01, -0.01]), np.array([0.1, 0.2, 0.05, 0.2])
     assert quadrants(difference, baseline, effect=0.04, control_rate=0.1).tolist() == [0, 1, 2, 3]
-
-
-def test_off_policy_estimates_of_three_rows() -> None:
-    weights = off_policy.weights_of(np.array([0.5, 0.5, 0.2]), np.array([0.25, 0.5, 0.4]))
-    outcome = np.array([1.0, 0.0, 1.0])
-    assert weights.tolist() == [2.0, 1.0, 0.5]
-    assert off_policy.ips(weights, outcome) == pytest.approx(2.5 / 3)
-    assert off_policy.snips(weights, outcome) == pytest.approx(2.5 / 3.5)
-    assert off_policy.dr(weights, outcome, np.full(3, 0.5), np.full(3, 0.4)) == pytest.approx(0.4 + 0.75 / 3)
-    assert off_policy.overlap(weights).ess == pytest.approx(12.25 / 5.25)
-
-
-def test_one_row_that_outweighs_all_others_is_refused() -> None:
-    """The campaign `women` of the whole Open Bandit sample: one row has a probability of one in a million and a weight of 21,739."""
-    overlap = off_policy.overlap(np.append(np.ones(9_999), 1e6 / 46))
-    assert overlap.ess == pytest.approx(2.13, abs=0.01)
-    assert (round(overlap.weight_max), len(overlap.refused)) == (21_739, 3)
-
-
-@pytest.mark.parametrize(
-    ("weights", "reason"),
-    [
-        (np.ones(199), "effective sample size 199 is below 200"),
-        (np.concatenate((np.full(300, 60.0), np.full(20_000, 0.1))), "of the rows, below 2%"),
-        (np.full(1_000, 0.89), "mean weight 0.89 is outside"),
-        (np.full(1_000, 1.11), "mean weight 1.11 is outside"),
-    ],
-)
-def test_each_check_refuses_alone(weights: np.ndarray, reason: str) -> None:
-    (refused,) = off_policy.overlap(weights).refused
-    assert reason in refused
-
-
-def test_an_overlap_at_the_bounds_is_accepted() -> None:
-    assert off_policy.overlap(np.ones(200)).refused == ()
-
-
-@pytest.mark.parametrize(("other", "logged"), [([0.5], [0.0]), ([0.5], [1.5]), ([1.5], [0.5]), ([0.5, 0.5], [0.5]), ([], [])])
-def test_what_is_no_probability_is_refused(other: list[float], logged: list[float]) -> None:
-    with pytest.raises(OffPolicyError):
-        off_policy.weights_of(np.array(other), np.array(logged))
-
-
-def test_estimates_find_the_truth_where_policies_overlap() -> None:
-    """Two choices, one taken half as often; the log prefers the worse one, the other policy is uniform."""
-    draws = np.random.default_rng(7)
-    choice = (draws.random(20_000) < 0.3).astype(np.int64)
-    outcome = (draws.random(20_000) < np.where(choice == 1, 0.4, 0.2)).astype(np.float64)
-    weights = off_policy.weights_of(np.full(20_000, 0.5), np.where(choice == 1, 0.3, 0.7))
-    rates = off_policy.smoothed_rates(choice, outcome, np.arange(10_000), 2, strength=10.0)
-    found = off_policy.estimates(weights, outcome, rates[choice], np.full(20_000, rates.mean()), seed=0)
-    for interval in (found.ips, found.snips, found.dr):
-        assert interval.low < 0.3 < interval.high
-    assert found.dr.high - found.dr.low < found.ips.high - found.ips.low
-    assert outcome.mean() < 0.28  # the log's own mean is another figure
