@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from statistics import fmean
 
+import duckdb
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ from firmware_sim.people.baskets import fill
 from firmware_sim.people.loyalty import DAY_S
 from firmware_sim.people.walker import Walker
 from firmware_sim.scenario import Scenario, load
-from firmware_sim.score.probability import area, popularity
+from firmware_sim.score.probability import Probabilities, area, popularity, probabilities
 from firmware_sim.world.world import World
 
 
@@ -178,3 +179,41 @@ def test_areas_of_known_scores() -> None:
 
 def test_popularity_leaves_the_own_answers_out() -> None:
     assert popularity([("a", "x", True), ("b", "x", False), ("c", "x", True), ("a", "y", True)]) == [0.5, 1.0, 0.5, 0.5]
+
+
+def scored(people: int, noise: float) -> Probabilities | None:
+    """Three offers to each person, accepted by their true probability; the gateway's one is the true one with some noise."""
+    draws = np.random.default_rng(4)
+    with duckdb.connect() as base:
+        columns = "export integer, subject text, at_ms bigint, what text, offer text, decision text, propensity double"
+        base.execute(f"create table interactions ({columns})")
+        base.execute("create table matched (export integer, subject text, person text)")
+        base.execute("create table offers (person text, at_ms bigint, decision text, offer text, acceptance double)")
+        base.execute("create table answers (person text, at_ms bigint, decision text, answer text)")
+        for number in range(people):
+            base.execute("insert into matched values (0, ?, ?)", [f"s{number}", f"p{number}"])
+            for turn in range(3):
+                at_ms, truth, code = 10_000 * turn, float(draws.uniform()), f"{number}-{turn}"
+                guess = min(max(truth + float(draws.normal(0.0, noise)), 0.0), 1.0)
+                base.execute("insert into interactions values (0, ?, ?, 'proposed', 'tea', 'other code', ?)", [f"s{number}", at_ms, guess])
+                base.execute("insert into offers values (?, ?, ?, 'tea', ?)", [f"p{number}", at_ms + 40, code, truth])
+                base.execute("insert into answers values (?, ?, ?, ?)", [f"p{number}", at_ms + 90, code, "shown"])
+                if draws.uniform() < truth:
+                    base.execute("insert into answers values (?, ?, ?, 'accepted')", [f"p{number}", at_ms + 99, code])
+        return probabilities(base, 2000, seed=1)
+
+
+def test_the_areas_of_a_gateway_lie_between_chance_and_the_truth() -> None:
+    exact, noisy, useless = (scored(120, noise) for noise in (0.0, 0.3, 50.0))
+    assert exact is not None
+    assert noisy is not None
+    assert useless is not None
+    assert (exact.offers, exact.people) == (360, 120)
+    assert exact.model == exact.truth
+    assert exact.truth.auc > noisy.model.auc > noisy.model.low > 0.5
+    assert useless.model.low < 0.5 < useless.model.high
+    assert noisy.popularity.auc < 0.55  # one offer: other people's acceptance says nothing about a person
+
+
+def test_areas_need_both_answers() -> None:
+    assert scored(0, 0.0) is None
