@@ -275,6 +275,13 @@ def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
     assert msgspec.convert({"per_person_day_max": 64}, Policy).per_person_day_max == 64
 
 
+@pytest.mark.parametrize("at_ms", [-1, 2**53, 10**30])
+def test_a_time_beyond_what_a_column_holds_is_refused(at_ms: int) -> None:
+    for field in ("starts_ms", "ends_ms"):
+        with pytest.raises(msgspec.ValidationError, match=field):
+            msgspec.convert(msgspec.to_builtins(offer()) | {field: at_ms}, Offer)
+
+
 # --- every row -------------------------------------------------------------------------------------------
 
 
@@ -382,6 +389,8 @@ def test_all_reasons_come_from_the_tables() -> None:
     assert RANKED.keys() == {outcome.reason for outcome in OUTCOMES}
     scopes = [gate.scope for gate in GATES]
     assert scopes == sorted(scopes), "gates for all offers are checked first, so their rows come first"
+    placed = [gate.placed for gate in GATES if isinstance(gate, OfferGate)]
+    assert placed == sorted(placed, reverse=True), "gates on zone and occasion are checked before the other gates for one offer"
 
 
 @pytest.mark.parametrize("row", [Outcome(Reason("rainy"), ""), Outcome(Reason("chosen"), "again")], ids=["no meaning", "twice"])
