@@ -12,12 +12,14 @@ from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.toml_files import load_campaign, load_schema
 from gateway.build import EXPIRY_UNCHECKED, build_cloud, build_router, build_site, checked_bundle, mqtt_options, open_config_bundle
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
+from gateway.core.site import local
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gateway.config import Config
     from gateway.core.attributes.schema import Schema
+    from gateway.core.site import Site
 
 command = command_app()
 
@@ -42,7 +44,10 @@ def check(
     settings = declared = None
     if config is not None:
         settings = load(config, override)
-        typer.echo(f"{config}: fine. {guarded(lambda: checked(settings))}")
+        summary, site = guarded(lambda: checked(settings))
+        for text in _never_known(site, SystemClock().now_ms()):
+            errors.print(f"wayside: {config}: {text}")
+        typer.echo(f"{config}: fine. {summary}")
     if schema is not None:
         declared = guarded(lambda: load_schema(schema))
         typer.echo(f"{schema}: fine. {len(declared.attributes)} attributes, {len(declared.columns)} columns")
@@ -67,8 +72,23 @@ def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | No
     typer.echo(f"{path}: fine. {sent} of {len(campaign.offers)} offers can be sent{draft}")
 
 
-def checked(settings: Config) -> str:
-    """Check a config as `run` does, without network and database; a summary in one line. Raises one of `gateway.build.FAULTS`."""
+def _never_known(site: Site, now_ms: int) -> Iterator[str]:
+    """Attributes in use that the config leaves unknown at all times."""
+    year = local(now_ms, site.timezone).year
+    missing = {
+        "minutes_to_close": "no zone states opening_hours" if not any(zone.opening_hours for zone in site.zones.values()) else None,
+        "holiday": f"holidays lists no date of {year}" if all(day.year != year for day in site.holidays) else None,
+    }
+    for one in site.plan.used:
+        if one.clock is not None and (cause := missing.get(one.clock.field)):
+            yield f"the attribute {one.name!r} stays unknown: {cause}"
+
+
+def checked(settings: Config) -> tuple[str, Site]:
+    """Check a config as `run` does, without network and database; a summary in one line, and the site.
+
+    Raises one of `gateway.build.FAULTS`.
+    """
     bundle = checked_bundle(settings, SystemClock().now_ms())
     site = build_site(settings, bundle)
     build_router(settings)
@@ -76,4 +96,4 @@ def checked(settings: Config) -> str:
     build_cloud(settings)
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
-    return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers"
+    return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers", site

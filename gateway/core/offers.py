@@ -19,6 +19,7 @@ from gateway.core import limits
 from gateway.core.ids import Id
 from gateway.core.types import Occasion
 
+InstantMs = Annotated[int, Meta(ge=0, le=limits.INTEGER_MAX)]
 MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
 RuleText = Annotated[str, Meta(max_length=limits.RULE_CHARS_MAX)]
 VALID_HOURS_MAX = 24 * 31
@@ -41,8 +42,8 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zones: tuple[Id, ...]
     shop: Id
     value_minor: Annotated[int, Meta(ge=0, le=10_000_000)]
-    starts_ms: int
-    ends_ms: int
+    starts_ms: InstantMs
+    ends_ms: InstantMs
     expiry_hours: Annotated[float, Meta(gt=0, le=VALID_HOURS_MAX)]
     title: Annotated[str, Meta(min_length=1, max_length=80)]
     body: Annotated[str, Meta(max_length=240)] = ""

@@ -20,6 +20,7 @@ HOLIDAY = "PH"
 DAY_MIN = 1440
 OPEN_DAYS_MAX = 8  # of one stay open, such as a station's that closes once a week; one that is open for longer has no closing time
 
+_COMMA = re.compile(r"\s*,\s*")
 _SPAN = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 Span = tuple[int, int]
@@ -46,7 +47,7 @@ class OpeningHours(NamedTuple):
 def parse(text: str) -> OpeningHours:
     """The opening hours in a text. Raises OpeningHoursError."""
     days: dict[str, tuple[Span, ...]] = {}
-    for rule in text.split(";"):
+    for rule in _COMMA.sub(",", text).split(";"):
         selector, _, times = rule.strip().rpartition(" ")
         if rule.strip() == "24/7":
             times = "00:00-24:00"

@@ -146,7 +146,7 @@ def rows(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Work out the training rows of proposals that no model scored, by the gateway's own functions. Exit code 1 (HistoryError) if they cannot be."""
+    """Work out the training rows of unscored proposals by the gateway's own functions. Exit code 1 (HistoryError) if they cannot be."""
     try:
         declared = load_schema(schema)
         offered = load_campaign(campaign, declared).campaign

@@ -12,7 +12,7 @@ import math
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,6 +28,8 @@ from gateway.core.attributes.schema import Schema, schema_bytes
 from gateway.core.attributes.sources import Request
 from gateway.core.context import ZoneContext
 from gateway.core.offers import Campaign
+from gateway.core.opening_hours import OpeningHours
+from gateway.core.opening_hours import parse as parse_hours
 from gateway.core.quantities import QUANTITIES
 from gateway.core.types import Occasion
 from models.history.columns import FEATURE_PREFIX
@@ -39,11 +41,13 @@ NEEDED = ("subject", "at_ms", "what", "zone", "offer", "decision", "facts")
 
 
 class Places(NamedTuple):
-    """Zones of all gateways: position in metres, and whether it is a transit zone; the time zone."""
+    """Zones of all gateways: position in metres, whether it is a transit zone, opening hours; the time zone and the holidays."""
 
     positions: Mapping[str, tuple[float, float]]
     transit: frozenset[str]
     timezone: ZoneInfo
+    hours: Mapping[str, OpeningHours] = {}
+    holidays: frozenset[date] = frozenset()
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -58,20 +62,23 @@ class Written(msgspec.Struct, frozen=True):
 def read_places(configs: Sequence[Path]) -> Places:
     """The places in the configs of gateways. Raises HistoryError for a file that is none, and for different time zones."""
     positions: dict[str, tuple[float, float]] = {}
-    transit, timezones = set[str](), set[str]()
+    hours: dict[str, OpeningHours] = {}
+    transit, timezones, holidays = set[str](), set[str](), set[date]()
     for path in configs:
         try:
             table = tomllib.loads(path.read_text("utf-8"))
             timezones.add(str(table["timezone"]))
+            holidays |= set(table.get("holidays", ()))
             for zone in table["zones"]:
                 positions[zone["id"]] = (float(zone.get("x_m", 0.0)), float(zone.get("y_m", 0.0)))
                 transit |= {zone["id"]} if zone.get("transit") else set()
+                hours |= {zone["id"]: parse_hours(zone["opening_hours"])} if "opening_hours" in zone else {}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
             raise HistoryError(f"{path} is no gateway config ({error}); `wayside check --config {path}` explains it") from error
     if len(timezones) != 1:
         raise HistoryError(f"the gateways have different time zones: {', '.join(sorted(timezones))}; give those of one site")
     try:
-        return Places(positions, frozenset(transit), ZoneInfo(timezones.pop()))
+        return Places(positions, frozenset(transit), ZoneInfo(timezones.pop()), hours, frozenset(holidays))
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise HistoryError(f"unknown time zone ({error})") from error
 
@@ -165,7 +172,18 @@ def _request(row: Mapping[str, str], now_ms: int, places: Places, replay: Replay
     occasion = cast("Occasion", row.get("occasion") or "entered")
     dwell_s = _number(row, "dwell_s") if row.get("dwell_s") else 0.0
     zone = row["zone"]
-    return Request(*replay.person, zone, zone in places.transit, ZoneContext(readings=stated), occasion, dwell_s, now_ms, clock)
+    return Request(
+        *replay.person,
+        zone,
+        zone in places.transit,
+        ZoneContext(readings=stated),
+        occasion,
+        dwell_s,
+        now_ms,
+        clock,
+        places.hours.get(zone),
+        places.holidays,
+    )
 
 
 def _number(row: Mapping[str, Any], name: str) -> float:

@@ -12,6 +12,7 @@ import pytest
 from gateway import commands
 from gateway.cli import COMMANDS, load
 from tests.commands.terminal import wayside
+from tests.kit.attributes import RICH, RICH_COLUMNS
 from tests.kit.broker import free_port
 from tests.kit.bundles import STRANGER, make_bundle
 from tests.kit.gateways import WAYSIDE, write_config
@@ -145,6 +146,19 @@ def test_check_tells_what_it_found(config: Path) -> None:
     result = wayside("check", "--config", config)
     assert result == (0, f"{config}: fine. 2 zones, 2 sources, bundle tiny 1 with 1 offers\n", "")
     assert not (config.parent / "gw-t.db").exists(), "checking made a database"
+
+
+def test_check_names_attributes_that_the_config_leaves_unknown(tmp_path: Path) -> None:
+    files = make_bundle(tmp_path, schema=RICH, columns=RICH_COLUMNS)
+    config = write_config(tmp_path, files=files)
+    result = wayside("check", "--config", config)
+    assert result.code == 0
+    assert f"{config}: the attribute 'closes' stays unknown: no zone states opening_hours" in result.err
+    assert f"{config}: the attribute 'holiday' stays unknown: holidays lists no date of " in result.err
+    days = ", ".join(f"{year}-01-01" for year in range(2026, 2101))
+    text = config.read_text("utf-8").replace("x_m = 120.0", 'opening_hours = "24/7"')
+    config.write_text(f"holidays = [{days}]\n{text}", "utf-8")
+    assert (wayside("check", "--config", config).code, wayside("check", "--config", config).err) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["gw-a.toml", "gw-b.toml"])

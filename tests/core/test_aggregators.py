@@ -217,6 +217,20 @@ def test_day_buckets_equal_a_scan_of_all_facts(drawn: list[tuple[int, int, str]]
     assert summed == sum(fact.amount or 0 for fact in inside)
 
 
+@given(FACTS, st.integers(1, 40), st.integers(0, 50))
+def test_day_buckets_that_advance_with_the_clock_equal_a_scan(drawn: list[tuple[int, int, str]], within: int, later: int) -> None:
+    """Each fact is folded when it happens, and the value is read some days after the last one."""
+    made, state = aggregator(purchases("sum", within_days=within)), None
+    facts = sorted(made_of(drawn), key=lambda fact: fact.at_ms)
+    for fact in facts:
+        state = made.fold(state, fact, fact.at_ms)
+    now_ms = NOON_MS + later * DAY_MS
+    expected = sum(fact.amount or 0 for fact in facts if fact.at_ms // DAY_MS > now_ms // DAY_MS - within)
+    assert isinstance(state, Buckets)
+    assert len(state.ages) <= within
+    assert made.read(state, now_ms) == expected
+
+
 @given(FACTS, st.floats(0.1, 100.0))
 def test_a_half_life_equals_its_closed_form(drawn: list[tuple[int, int, str]], half_life_days: float) -> None:
     facts = made_of(drawn)

@@ -393,6 +393,13 @@ def test_a_missing_attribute_is_named_in_the_decision() -> None:
     assert (made.reason, candidate.reason, candidate.missing) == ("missing", "missing", "member")
 
 
+@pytest.mark.parametrize("at_ms", [-1, 2**53, 10**30])
+def test_a_time_beyond_what_a_column_holds_is_refused(at_ms: int) -> None:
+    for field in ("starts_ms", "ends_ms"):
+        with pytest.raises(msgspec.ValidationError, match=field):
+            msgspec.convert(msgspec.to_builtins(offer()) | {field: at_ms}, Offer)
+
+
 # --- every row -------------------------------------------------------------------------------------------
 
 
@@ -507,6 +514,8 @@ def test_all_reasons_come_from_the_tables() -> None:
     assert RANKED.keys() == {outcome.reason for outcome in OUTCOMES}
     scopes = [gate.scope for gate in GATES]
     assert scopes == sorted(scopes), "gates for all offers are checked first, so their rows come first"
+    placed = [gate.placed for gate in GATES if isinstance(gate, OfferGate)]
+    assert placed == sorted(placed, reverse=True), "gates on zone and occasion are checked before the other gates for one offer"
 
 
 @pytest.mark.parametrize("row", [Outcome(Reason("rainy"), ""), Outcome(Reason("chosen"), "again")], ids=["no meaning", "twice"])

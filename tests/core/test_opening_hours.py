@@ -18,7 +18,7 @@ from tests.kit.testbed import berlin_ms, make_site
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOLIDAYS = frozenset([date(2026, 12, 25)])
-SHOP = "Mo-Fr 08:00-18:00; Sa 10:00-14:00,15:00-20:00; PH off"
+SHOP = "Mo-Fr 08:00-18:00; Sa 10:00-14:00, 15:00-20:00; PH off"
 
 
 def left(text: str, *moment: int) -> float | None:

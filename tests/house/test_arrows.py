@@ -112,6 +112,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.learned",
             "gateway.core.limits",
             "gateway.core.offers",
+            "gateway.core.opening_hours",
             "gateway.core.quantities",
             "gateway.core.types",
             "gateway.adapters.bundle",

@@ -1,4 +1,4 @@
-"""The demonstration street's schema with the 25 columns of its model, and a schema with every aggregator."""
+"""The demonstration street's schema with the 25 columns of its model, and a schema with every aggregator and field of the clock."""
 
 from __future__ import annotations
 
@@ -44,8 +44,15 @@ RICH = parse(
             person("zones_month", of="visits", fold="distinct", field="zone", within_days=30),
             person("accepted_share", of="answers", fold="share", answers=["accepted"], per="contacts", half_life_days=30.0),
             person("contacts_day", of="contacts", fold="count", within_days=1, empty=0.0) | {"purposes": ["offers", "learning"]},
+            {"name": "weekday", "about": "moment", "dtype": "number", "unit": "d", "clock": {"field": "weekday"}},
+            {"name": "season", "about": "moment", "dtype": "category", "clock": {"field": "season"}},
+            {"name": "closes", "about": "moment", "dtype": "number", "unit": "min", "clock": {"field": "minutes_to_close"}},
+            {"name": "holiday", "about": "moment", "dtype": "flag", "clock": {"field": "holiday"}},
+            {"name": "value", "about": "offer", "dtype": "number", "unit": "1", "offer": {"field": "value"}},
+            {"name": "left", "about": "offer", "dtype": "number", "unit": "h", "offer": {"field": "hours_left"}},
+            {"name": "distance", "about": "offer", "dtype": "number", "unit": "m", "between": {"field": "distance_m"}},
         ]
     }
 )
-"""The demonstration's schema with every aggregator."""
+"""The demonstration's schema with every aggregator and every field of the clock."""
 RICH_COLUMNS: tuple[str, ...] = (*COLUMNS, *RICH.columns[len(SCHEMA.columns) :])

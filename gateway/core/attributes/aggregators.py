@@ -12,7 +12,7 @@ bucket a day.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ class Totals(msgspec.Struct, frozen=True, array_like=True, tag="t", gc=False):
 
 
 class Buckets(msgspec.Struct, frozen=True, array_like=True, tag="d", gc=False):
-    """Number and total of the facts of each UTC day with facts, the newest first: `ages` are days before `day`, rising from 0.
+    """Number and total of the facts of each UTC day with facts, the newest first: `ages` are days before `day`, rising.
 
     Whole numbers, because a window's sum is then exact in any order. Python shares small ones, so 30 days of counts take 0.7 kB.
     """
@@ -207,14 +207,17 @@ def _bucketed(within_days: int, weight: Weight, value: Callable[[float, float], 
         weights = weight(fact)
         if weights is None:
             return state
-        today, day = now_ms // DAY_MS, min(fact.at_ms, now_ms) // DAY_MS
-        days: dict[int, tuple[int, int]] = {}
-        for at, count, total in (*_by_day(state), (day, *weights)):
-            known = days.get(min(at, today), (0, 0))
-            days[min(at, today)] = (known[0] + count, known[1] + total)
-        kept = sorted((at for at in days if at > today - within_days), reverse=True)
-        newest = kept[0] if kept else today
-        return Buckets(newest, tuple(newest - at for at in kept), tuple(days[at][0] for at in kept), tuple(days[at][1] for at in kept))
+        today = now_ms // DAY_MS
+        ages, counts, totals = _as_of(state, today)
+        age = today - min(fact.at_ms, now_ms) // DAY_MS
+        at = bisect_left(ages, age)
+        if at == len(ages) or ages[at] != age:
+            for column, first in ((ages, age), (counts, 0), (totals, 0)):
+                column.insert(at, first)
+        counts[at] += weights[0]
+        totals[at] += weights[1]
+        kept = bisect_left(ages, within_days)
+        return Buckets(today, tuple(ages[:kept]), tuple(counts[:kept]), tuple(totals[:kept]))
 
     def read(state: Buckets, now_ms: int) -> Value:
         inside = bisect_left(state.ages, within_days - max(0, now_ms // DAY_MS - state.day))
@@ -223,11 +226,15 @@ def _bucketed(within_days: int, weight: Weight, value: Callable[[float, float], 
     return Buckets, fold, read
 
 
-def _by_day(state: State | None) -> list[tuple[int, int, int]]:
-    """(day, number, total) of each bucket."""
+def _as_of(state: State | None, today: int) -> tuple[list[int], list[int], list[int]]:
+    """Ages on a day, numbers and totals of the buckets; those of later days, of a clock that was fast, become the day's own."""
     if not isinstance(state, Buckets):
-        return []
-    return [(state.day - age, count, total) for age, count, total in zip(state.ages, state.counts, state.totals, strict=True)]
+        return [], [], []
+    ages, counts, totals = [age + today - state.day for age in state.ages], list(state.counts), list(state.totals)
+    later = bisect_right(ages, 0)
+    if later > 0:
+        ages[:later], counts[:later], totals[:later] = [0], [sum(counts[:later])], [sum(totals[:later])]
+    return ages, counts, totals
 
 
 # --- the latest fact: last, recency -----------------------------------------------------------------------------

@@ -92,8 +92,7 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> 
     propensity, scored_rows = _propensities(plan, request, positions, numbers, scorer)
     expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
     is_scored = (propensity >= 0.0) & (propensity <= 1.0)  # false for NaN too
-    steps = np.full(len(positions), _LOWER_RANK, dtype=np.intp)
-    steps[expected_value <= 0.0] = STEPS[NOT_WORTH_IT.reason]
+    steps = np.where(expected_value <= 0.0, STEPS[NOT_WORTH_IT.reason], _LOWER_RANK)
     steps[propensity < policy.propensity_min] = STEPS[PROPENSITY_LOW.reason]
     steps[~is_scored] = STEPS[NO_MODEL.reason]
     best_first = np.where(is_scored, -expected_value, 0.0), np.where(is_scored, steps != _LOWER_RANK, 2)
