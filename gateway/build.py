@@ -38,6 +38,7 @@ from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
 from gateway.runtime.model_slot import ModelSlot
 from gateway.runtime.router import Router
+from gateway.runtime.sources import Installed, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         timezone=ZoneInfo(config.timezone),
         zones=zones,
         anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
-        devices=config.devices,
+        devices={name: part.zone for name, part in config.devices.items()},
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
         schema=bundle.schema,
@@ -170,17 +171,18 @@ def build_site(config: Config, bundle: Bundle) -> Site:
 
 
 def build_router(config: Config) -> Router:
-    """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder or keys file."""
+    """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
     sources = []
-    for source in config.sources:
-        if not is_filter(source.topic):
-            raise SetupError(f"sources: {source.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
+    for part in config.sources:
+        if not is_filter(part.topic):
+            raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
-            decoder = load(source.decoder)
-            sources.append((source.topic, decoder.keyed(_keys(source.keys_file)) if source.keys_file else decoder))
+            decoder = load(part.decoder)
+            keyed = decoder.keyed(_keys(part.keys_file)) if part.keys_file else decoder
+            sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
-    return Router(sources)
+    return Router(sources, Installed({name: part.kind for name, part in config.devices.items()}, config.anchors()))
 
 
 def _keys(path: Path) -> Keys:
@@ -222,7 +224,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         host=part.host,
         port=part.port,
         client_id=f"wayside-{config.site}-{config.gateway}",
-        subscriptions=tuple(source.topic for source in config.sources),
+        subscriptions=tuple(part.topic for part in config.sources),
         username=part.username,
         password=_secret(part.password_file, "mqtt.password_file"),
         ca_file=part.ca_file,

@@ -12,6 +12,7 @@ from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.toml_files import load_campaign, load_schema
 from gateway.build import EXPIRY_UNCHECKED, build_cloud, build_router, build_site, checked_bundle, mqtt_options, open_config_bundle
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
+from gateway.runtime.sources import shared_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,8 @@ def check(
     if config is not None:
         settings = load(config, override)
         typer.echo(f"{config}: fine. {guarded(lambda: checked(settings))}")
+        for warning in guarded(lambda: shared_ids(build_router(settings).sources)):
+            typer.echo(f"{config}: warning: {warning}", err=True)
     if schema is not None:
         declared = guarded(lambda: load_schema(schema))
         typer.echo(f"{schema}: fine. {len(declared.attributes)} attributes, {len(declared.columns)} columns")

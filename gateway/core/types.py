@@ -62,7 +62,10 @@ class Sighting(msgspec.Struct, frozen=True, tag="sighting", gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, tag="position", gc=False):
-    """A position that a device states (WGS 84), with `region` and `crossing` if it states that it entered or left a region."""
+    """A position that a device states (WGS 84), with `region` and `crossing` if it states that it entered or left a region.
+
+    `relayed`: a bridge states it, so `device` is a radio id (a tracker) and not the name of a device that speaks for itself.
+    """
 
     device: str
     latitude_deg: float
@@ -71,6 +74,7 @@ class Position(msgspec.Struct, frozen=True, tag="position", gc=False):
     at_ms: int | None = None
     region: str | None = None
     crossing: Literal["entered", "left"] | None = None
+    relayed: bool = False
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):

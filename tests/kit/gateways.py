@@ -62,11 +62,11 @@ topic = "espresense/#"
 decoder = "espresense"
 
 [devices]
-"till-cafe" = "cafe"
-"till-bistro" = "plaza"
-"till-noodle-bar" = "plaza"
-"till-pub" = "plaza"
-"till-market" = "plaza"
+"till-cafe" = {{ zone = "cafe", kind = "till" }}
+"till-bistro" = {{ zone = "plaza", kind = "till" }}
+"till-noodle-bar" = {{ zone = "plaza", kind = "till" }}
+"till-pub" = {{ zone = "plaza", kind = "till" }}
+"till-market" = {{ zone = "plaza", kind = "till" }}
 """
 
 

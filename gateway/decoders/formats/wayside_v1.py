@@ -9,7 +9,7 @@ to an older gateway.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -30,7 +30,7 @@ from gateway.core.types import (
     Sighting,
     Status,
 )
-from gateway.decoders.contract import Decoder, parse_json, refuse, rssi_or_none, text, tx_power_or_none
+from gateway.decoders.contract import Decoder, Kind, parse_json, refuse, rssi_or_none, text, tx_power_or_none
 from gateway.decoders.values.radio_ids import canonical_id
 
 _LEVELS = 6  # wayside/v1/{site}/up/{device}/{kind}
@@ -224,4 +224,11 @@ def decode(message: Message) -> list[Observation]:
     return kind.observe(device, sent)
 
 
-DECODER = Decoder("wayside_v1", ("wayside/v1/+/up/+/+",), decode)
+DECODER = Decoder(
+    "wayside_v1",
+    ("wayside/v1/+/up/+/+",),
+    decode,
+    speakers=("wayside/v1/+/up/{device}/+",),
+    role="device",
+    kinds=frozenset(get_args(Kind)),
+)
