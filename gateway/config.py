@@ -201,6 +201,16 @@ class SourcePart(_Part):
     keys_file: Path | None = Field(None, description='TOML file for sensors that encrypt: "MAC address" = "key in hex digits"')
 
 
+class ClaimsPart(_Part):
+    """Proofs that a radio id belongs to the person claiming it."""
+
+    secret_file: Path | None = Field(
+        None,
+        description="secret of the codes issued with tags, 16 to 64 characters; made at the first start; without it no code is accepted",
+    )
+    counters: tuple[str, ...] = Field((), description="anchors to which a tag is held while the phone claims it")
+
+
 class DevicePart(_Part):
     """An installed device."""
 
@@ -222,6 +232,7 @@ class Config(_Part):
     cloud: CloudPart | None = Field(None, description="where records are sent; without it they stay in the outbox")
     privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="records that leave the gateway")
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
+    claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
@@ -259,6 +270,9 @@ class Config(_Part):
                 f"{UNSTATED!r} stands for all devices that state no id, so it belongs to no single zone: "
                 "configure the device to state an id, or to use a topic with its name"
             )
+        for counter in self.claims.counters:
+            if counter not in anchors:
+                raise ValueError(f"claims.counters: {counter!r} is not an anchor of any zone{nearest(counter, anchors)}")
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
                 raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}")

@@ -67,7 +67,7 @@ class Discard(StrEnum):
     RETAINED = (
         "retained",
         "discarded",
-        "a retained sighting, position, count or undated reading: the broker repeats it at each connection",
+        "a retained sighting, position, count, consent or undated reading: the broker repeats it at each connection",
         "publish without the retain flag",
     )
     OTHER_SPEAKER = (

@@ -75,11 +75,18 @@ class Retention(msgspec.Struct, frozen=True):
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
+class ClaimRules(NamedTuple):
+    """`secret` of the codes issued with tags (None: no codes), and the scanners to which a tag is presented."""
+
+    secret: bytes | None = None
+    counters: frozenset[str] = frozenset()
+
+
 class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts. Before `clock_floor_ms` the clock is not set.
+    the length of a window of counts, `claims` how radio ids are proven. Before `clock_floor_ms` the clock is not set.
     `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema. Constructing raises
     ColumnsError for a column that the schema does not have.
     """
@@ -97,6 +104,7 @@ class Site(msgspec.Struct, frozen=True):
     window_ms: int = 3_600_000
     clock_floor_ms: int = 0
     retention: Retention = Retention()
+    claims: ClaimRules = ClaimRules()
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

@@ -62,10 +62,7 @@ class Sighting(msgspec.Struct, frozen=True, tag="sighting", gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, tag="position", gc=False):
-    """A position that a device states (WGS 84), with `region` and `crossing` if it states that it entered or left a region.
-
-    `relayed`: a bridge states it, so `device` is a radio id (a tracker) and not the name of a device that speaks for itself.
-    """
+    """A position that a device states (WGS 84), with `region` and `crossing` if it states that it entered or left a region."""
 
     device: str
     latitude_deg: float
@@ -74,7 +71,6 @@ class Position(msgspec.Struct, frozen=True, tag="position", gc=False):
     at_ms: int | None = None
     region: str | None = None
     crossing: Literal["entered", "left"] | None = None
-    relayed: bool = False
 
 
 class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
@@ -136,8 +132,9 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
 class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     """A person's consent. Without `purposes` it is a withdrawal: all purposes end and the person's rows are deleted.
 
-    `tags` are radio ids of the person's devices. `told` are stated values by attribute name. `irks` are identity
-     resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
+    `tags` are radio ids that the person claims, `codes` the codes issued with these. `told` are stated values by attribute name. `irks`
+    are identity resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
+    `eid_keys` are keys of ephemeral ids. `change` is the app's number of this change of the person's consent, `wording` the text shown.
     """
 
     envelope: Envelope
@@ -148,6 +145,10 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     tags: tuple[str, ...] = ()
     told: dict[str, float | str | bool] = {}
     irks: tuple[str, ...] = ()
+    codes: dict[str, str] = {}
+    eid_keys: tuple[str, ...] = ()
+    change: int | None = None
+    wording: str | None = None
 
 
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
-from gateway.core.types import Count, Position, Reading, Sighting
+from gateway.core.types import Consent, Count, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.topics import topic_matches
 from gateway.runtime.sources import Installed, Source, Speech
@@ -73,10 +73,10 @@ class Router:
     def _without_outdated(self, found: list[Observation]) -> list[Observation]:
         """The observations of a retained message that can still be used; the broker repeats it at every reconnect, at any age.
 
-        Sightings, positions and counts are outdated. Readings are used if they state their time, and facts are recognised by their
-        envelope.
+        Sightings, positions and counts are outdated, and so is a consent with purposes: a yes may be withdrawn since. Readings are used
+        if dated, and other facts are recognised by their envelope.
         """
-        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading) or _is_dated(one)]
+        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading | Consent) or _is_usable(one)]
         self.discarded[Discard.RETAINED] += len(found) - len(kept)
         return kept
 
@@ -93,5 +93,7 @@ class Router:
         return speech
 
 
-def _is_dated(observation: Observation) -> bool:
-    return isinstance(observation, Reading) and observation.at_ms is not None
+def _is_usable(observation: Observation) -> bool:
+    """Whether a retained observation is a dated reading or a withdrawal."""
+    is_dated = isinstance(observation, Reading) and observation.at_ms is not None
+    return is_dated or (isinstance(observation, Consent) and not observation.purposes)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from gateway.core.discards import Discard
-from gateway.core.types import Answer, Consent, Observation, Position, Purchase, Sighting
+from gateway.core.types import Answer, Consent, Observation, Purchase, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
@@ -93,12 +93,12 @@ class Installed:
             return one if is_heard else Discard.OTHER_SPEAKER
         if self.devices is not None and (reason := self._unfit(own, kind, speech.source.decoder)) is not None:
             return reason
-        if role == "bridge" and isinstance(one, Position):
-            return msgspec.structs.replace(one, relayed=True)
         return one if own == name else _renamed(one, own)
 
     def _unfit(self, name: str, kind: Kind, decoder: Decoder) -> Discard | None:
         """The reason for which a device of this name may not make this kind, or None."""
+        if kind == "position" and (decoder.role == "bridge") != is_radio(name):
+            return Discard.OTHER_SPEAKER  # a bridge places the radios behind it, and a device that speaks is no radio
         if "consent" not in decoder.kinds:  # a scanner does not listen for the anchors, as a person's phone does
             return Discard.UNMAPPED_ANCHOR if kind == "sighting" and decoder.role != "device" and name not in self.anchors else None
         installed = (self.devices or {}).get(name)

@@ -38,6 +38,12 @@ def test_two_users_of_owntracks_are_two_devices() -> None:
     assert said(router, "owntracks/eve", {**FIX, "topic": "owntracks/ben/phone", "tid": "phone"}) == []
 
 
+def test_a_device_that_states_its_position_is_no_radio() -> None:
+    router = route(source("owntracks/#", load("owntracks"), "owntracks/{device}/#"))
+    assert said(router, "owntracks/e375cf000009/phone", FIX) == []
+    assert router.discarded == {"other_speaker": 1}
+
+
 def test_a_source_may_name_the_level() -> None:
     router = route(source("owntracks/street/+", load("owntracks"), "owntracks/street/{device}"))
     (found,) = said(router, "owntracks/street/phone-1", {**FIX, "topic": "owntracks/street/phone-2"})
@@ -142,7 +148,8 @@ def test_a_bridge_of_scanners_must_be_declared() -> None:
     router = route(source("raddec/#", raddec, is_bridge=True))
     heard = {"transmitterId": "e375cf000009", "rssiSignature": [{"receiverId": "ac233f00a001", "rssi": -40}], "position": [13.4, 52.5]}
     sighting, position = said(router, "raddec/x", heard)
-    assert (sighting.hearer, position.relayed) == ("ac233f00a001", True)  # type: ignore[union-attr]
+    assert (sighting.hearer, position.device) == ("ac233f00a001", "e375cf000009")  # type: ignore[union-attr]
+    assert said(router, "raddec/x", {**heard, "transmitterId": "phone-1"})[1:] == [], "a bridge does not place a phone"
 
 
 @pytest.mark.parametrize(

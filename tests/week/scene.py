@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_sim import scenario as scenarios
+from firmware_sim.devices.wayside_v1 import TAG_SECRET
 from firmware_sim.scenario import Scenario
 from gateway.core import limits
 from gateway.core.offers import Campaign, Policy
 from gateway.core.presence import PresenceRules
-from gateway.core.site import Site, Zone
+from gateway.core.site import ClaimRules, Site, Zone
 from gateway.decoders.registry import load
 from gateway.runtime.router import Router
 from gateway.runtime.sources import source
@@ -143,6 +144,7 @@ def site(scene: Scenario, cadence_s: int = CADENCE_S) -> Site:
         columns=COLUMNS,
         window_ms=WINDOW_MS,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
+        claims=ClaimRules(TAG_SECRET.encode()),
     )
 
 
