@@ -20,7 +20,7 @@ from gateway.adapters.cloud import Cloud
 from gateway.adapters.mqtt import MqttBus, MqttOptions
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import read_key
+from gateway.adapters.store.database import make_key, read_key
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
 from gateway.core import limits
@@ -28,9 +28,9 @@ from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Publication
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreError
-from gateway.core.site import Retention, Site
+from gateway.core.site import ClaimRules, Retention, Site
 from gateway.decoders.bluetooth.keys import parse_keys
-from gateway.decoders.contract import Keys
+from gateway.decoders.contract import Keys, Kind
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.runtime.app import App
@@ -38,6 +38,7 @@ from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
 from gateway.runtime.model_slot import ModelSlot
 from gateway.runtime.router import Router
+from gateway.runtime.sources import Installed, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def build(config: Config) -> App:
     """A gateway for this config, not yet connected. Raises one of FAULTS."""
     clock = SystemClock()
     bundle = checked_bundle(config, EXPIRY_UNCHECKED)  # with an expired bundle consents and sightings are still processed
+    _make_claim_secret(config)
     site = build_site(config, bundle)
     slot = model_slot(config, bundle)
     slot.poll(clock.now_ms())
@@ -83,6 +85,9 @@ def build(config: Config) -> App:
     )
 
 
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent"})
+WAYSIDE = "wayside_v1"
+SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
 EXPIRY_UNCHECKED = 0
 """As `now_ms`: a time before CLOCK_FLOOR_MS, at which the expiry of a bundle is not checked."""
 
@@ -170,7 +175,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         timezone=ZoneInfo(config.timezone),
         zones=zones,
         anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
-        devices=config.devices,
+        devices={name: part.zone for name, part in config.devices.items()},
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
         rules=bundle.rules,
@@ -180,21 +185,23 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
         retention=Retention(**config.retention.model_dump()),
         holidays=frozenset(config.holidays),
+        claims=ClaimRules(claim_secret(config), frozenset(config.claims.counters)),
     )
 
 
 def build_router(config: Config) -> Router:
-    """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder or keys file."""
+    """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
     sources = []
-    for source in config.sources:
-        if not is_filter(source.topic):
-            raise SetupError(f"sources: {source.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
+    for part in config.sources:
+        if not is_filter(part.topic):
+            raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
-            decoder = load(source.decoder)
-            sources.append((source.topic, decoder.keyed(_keys(source.keys_file)) if source.keys_file else decoder))
+            decoder = load(part.decoder)
+            keyed = decoder.keyed(_keys(part.keys_file)) if part.keys_file else decoder
+            sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
-    return Router(sources)
+    return Router(sources, Installed({name: part.kind for name, part in config.devices.items()}, config.anchors()))
 
 
 def _keys(path: Path) -> Keys:
@@ -224,6 +231,27 @@ def _store_key(config: Config, *, may_create: bool) -> bytes:
         raise SetupError(str(error)) from None
 
 
+def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Topic filters with facts, filters without, and filters of the config that were split into these. Raises SetupError.
+
+    The filter of a source that has facts and ends in `+`, the kind of message of Wayside's own format, is split by kind.
+    """
+    queued: list[str] = []
+    unqueued: list[str] = []
+    replaced: list[str] = []
+    for one in build_router(config).sources:
+        head, _, last = one.topic.rpartition("/")
+        if not one.kinds & FACTS:
+            unqueued.append(one.topic)
+        elif last == "+" and one.decoder.name == WAYSIDE:
+            replaced.append(one.topic)
+            queued += [f"{head}/{kind}" for kind in sorted(one.kinds & FACTS)]
+            unqueued += [f"{head}/{kind}" for kind in sorted(one.kinds - FACTS)]
+        else:
+            queued.append(one.topic)
+    return tuple(dict.fromkeys(queued)), tuple(dict.fromkeys(unqueued)), tuple(replaced)
+
+
 def mqtt_options(config: Config) -> MqttOptions:
     """Address and credentials of the broker, with the secrets read from their files. Raises SetupError for files that are missing."""
     part = config.mqtt
@@ -232,11 +260,14 @@ def mqtt_options(config: Config) -> MqttOptions:
     for file in (part.ca_file, part.certificate_file, part.key_file):
         if file is not None and not file.exists():
             raise SetupError(f"mqtt: {file} does not exist")
+    queued, unqueued, replaced = subscriptions(config)
     return MqttOptions(
         host=part.host,
         port=part.port,
         client_id=f"wayside-{config.site}-{config.gateway}",
-        subscriptions=tuple(source.topic for source in config.sources),
+        subscriptions=queued,
+        unqueued=unqueued,
+        replaced=replaced,
         username=part.username,
         password=_secret(part.password_file, "mqtt.password_file"),
         ca_file=part.ca_file,
@@ -244,6 +275,23 @@ def mqtt_options(config: Config) -> MqttOptions:
         key_file=part.key_file,
         will=Publication(topic, will, qos=1, retain=True),
     )
+
+
+def _make_claim_secret(config: Config) -> None:
+    """Make the secret of the tags' codes at the first start. Raises OSError."""
+    path = config.claims.secret_file
+    if path is not None and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_key(path)
+
+
+def claim_secret(config: Config) -> bytes | None:
+    """The secret of the codes issued with tags, or None without one. Raises SetupError."""
+    path = config.claims.secret_file
+    secret = _secret(path, "claims.secret_file") if path is not None and path.exists() else None
+    if secret is not None and not SECRET_CHARS_MIN <= len(secret.encode()) <= SECRET_CHARS_MAX:
+        raise SetupError(f"claims.secret_file: {config.claims.secret_file} must hold {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} characters")
+    return None if secret is None else secret.encode()
 
 
 def build_cloud(config: Config) -> Cloud | None:

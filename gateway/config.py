@@ -23,7 +23,8 @@ from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.toml_lines import line_of
-from gateway.decoders.contract import UNSTATED
+from gateway.decoders.contract import UNSTATED, Kind
+from gateway.runtime.sources import DeviceKind
 
 Id = Annotated[str, AfterValidator(checked_id)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -205,7 +206,31 @@ class SourcePart(_Part):
 
     topic: Filter = Field(description="MQTT topic filter")
     decoder: str = Field(description="name of the wire format, as listed in gateway/decoders/README.md")
+    speaker: str | None = Field(
+        None, description="topic filter whose levels in braces name the device, such as cassia/{gateway}/#; default: the format's"
+    )
+    kinds: tuple[Kind, ...] | None = Field(None, description="kinds of observations that this source may make; default: the format's")
+    bridge: bool = Field(
+        default=False, description="true: only a bridge may publish here, and its payload names the scanners (room_assistant, raddec)"
+    )
     keys_file: Path | None = Field(None, description='TOML file for sensors that encrypt: "MAC address" = "key in hex digits"')
+
+
+class ClaimsPart(_Part):
+    """Proofs that a radio id belongs to the person claiming it."""
+
+    secret_file: Path | None = Field(
+        None,
+        description="secret of the codes issued with tags, 16 to 64 characters; made at the first start; without it no code is accepted",
+    )
+    counters: tuple[str, ...] = Field((), description="anchors to which a tag is held while the phone claims it")
+
+
+class DevicePart(_Part):
+    """An installed device."""
+
+    zone: str = Field(description="its zone, or * for the whole site")
+    kind: DeviceKind = Field("sensor", description="its kind: sensor (readings, counts), till (purchases) or scanner (sightings)")
 
 
 class Config(_Part):
@@ -222,13 +247,23 @@ class Config(_Part):
     cloud: CloudPart | None = Field(None, description="where records are sent; without it they stay in the outbox")
     privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="records that leave the gateway")
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
+    claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
-    devices: dict[str, str] = Field(default_factory=dict, description="sensor or till -> its zone, or * for the whole site")
+    devices: dict[str, DevicePart] = Field(
+        default_factory=dict, description='device -> its zone (* for the whole site), or { zone = "...", kind = "till" }'
+    )
+
     _file: Path | None = PrivateAttr(None)
     _lines: list[str] = PrivateAttr([])
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _zone_alone(cls, value: object) -> object:
+        """A device that is written as its zone alone is a sensor."""
+        return {name: {"zone": one} if isinstance(one, str) else one for name, one in value.items()} if isinstance(value, dict) else value
 
     @field_validator("timezone")
     @classmethod
@@ -254,12 +289,15 @@ class Config(_Part):
                 f"{UNSTATED!r} stands for all devices that state no id, so it belongs to no single zone: "
                 "configure the device to state an id, or to use a topic with its name"
             )
+        for counter in self.claims.counters:
+            if counter not in anchors:
+                raise ValueError(f"claims.counters: {counter!r} is not an anchor of any zone{nearest(counter, anchors)}")
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
                 raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}")
-        for device, zone in self.devices.items():
-            if zone != EVERYWHERE and zone not in zones:
-                raise ValueError(f"devices: {device!r} is in zone {zone!r}, which is not defined{nearest(zone, zones)}")
+        for device, part in self.devices.items():
+            if part.zone != EVERYWHERE and part.zone not in zones:
+                raise ValueError(f"devices: {device!r} is in zone {part.zone!r}, which is not defined{nearest(part.zone, zones)}")
         return self
 
     def anchors(self) -> list[str]:

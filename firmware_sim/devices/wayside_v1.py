@@ -6,6 +6,8 @@ the device's own time, or null. Facts have QoS 1.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -14,6 +16,14 @@ from firmware_sim.message import Message
 
 FORMAT = "wayside_v1"
 FACTS = frozenset({"purchase", "answer", "consent"})
+TAG_SECRET = "the tags of a simulated street"  # noqa: S105 - of a simulation
+"""The secret of the issuer of the simulated tags, from which the code of each tag follows."""
+
+
+def claim_code(tag: str, secret: str = TAG_SECRET) -> str:
+    """The code issued with a tag: base32 of 10 bytes of BLAKE2b of its id, keyed with the issuer's secret."""
+    digest = hashlib.blake2b(tag.encode(), key=secret.encode(), digest_size=10, person=b"wayside-tag").digest()
+    return base64.b32encode(digest).decode()
 
 
 class Encoder:
@@ -71,14 +81,18 @@ class Encoder:
         tags: Iterable[str] = (),
         visits: Mapping[str, float] | None = None,
         told: Mapping[str, float] | None = None,
+        change: int | None = None,
     ) -> Message:
         """Purposes to which a person consents, with monthly visits by kind of place and other stated values by attribute.
 
-        No purposes means withdrawal, which carries neither tags nor values.
+        No purposes means withdrawal, which carries neither tags nor values. Each tag is claimed with its code. `change` is the number of
+        this change of the consent.
         """
-        fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None}
+        fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None, "change": change}
         if fields["purposes"]:
-            fields |= {"tags": list(tags), "visits_month": dict(visits or {})} | ({"told": dict(told)} if told else {})
+            claimed = list(tags)
+            codes = {tag: claim_code(tag) for tag in claimed}
+            fields |= {"tags": claimed, "codes": codes, "visits_month": dict(visits or {})} | ({"told": dict(told)} if told else {})
         return self.encode("consent", at_ms, fields)
 
 
@@ -100,11 +114,29 @@ def read_offer(payload: bytes) -> Offer | None:
         return None
 
 
-def offers_filter(site: str) -> str:
-    """Topic filter of the offers to all phones of a site."""
-    return f"wayside/v1/{site}/down/+/offer"
+class Receipt(msgspec.Struct, frozen=True):
+    """The fields of a receipt for a consent that a phone uses: the envelope of the consent, and the newest number that is known."""
+
+    boot: str
+    seq: int
+    outcome: str
+    change: int = 0
 
 
-def offered_device(topic: str) -> str:
-    """The device in the topic of an offer."""
-    return topic.split("/")[-2]
+def read_receipt(payload: bytes) -> Receipt | None:
+    """The receipt in a payload, or None if the payload is invalid."""
+    try:
+        return msgspec.json.decode(payload, type=Receipt)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def phone_filters(site: str) -> tuple[str, ...]:
+    """Topic filters of the messages to all phones of a site: offers, and replies to consents."""
+    return f"wayside/v1/{site}/down/+/offer", f"wayside/v1/{site}/reply/+/+"
+
+
+def addressed(topic: str) -> tuple[str, str]:
+    """The device in the topic of a message to a phone, and the kind of message."""
+    *_, device, kind = topic.split("/")
+    return device, kind

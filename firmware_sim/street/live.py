@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from firmware_sim.devices import espresense, minew, owntracks, ruuvi, theengs, wayside_v1
-from firmware_sim.devices.wayside_v1 import offers_filter
+from firmware_sim.devices.wayside_v1 import phone_filters
 from firmware_sim.faults.rules import Rule
 from firmware_sim.message import Message
 from firmware_sim.people.truth import TruthRecorder
@@ -53,7 +53,7 @@ class Live:
             truth.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is an error before the run, not after it
         self._radio = Connection(broker, "radio")
         self._things = Connection(broker, "things")
-        self._apps = Connection(broker, "apps", offers_filter(scenario.site), self._receive)
+        self._apps = Connection(broker, "apps", phone_filters(scenario.site), self._receive)
         self._connections = (self._radio, self._things, self._apps)
         self._truth, self._faster = truth, faster
         self._pace: Pace | None = None
@@ -62,7 +62,15 @@ class Live:
         self._is_stopped = False
         start_ms, recorder = time.time_ns() // 1_000_000, TruthRecorder(keep=truth is not None)
         self._street = Street(
-            scenario, seed=seed, start_ms=start_ms, publish=self._publish, speed=speed, walkers=walkers, recorder=recorder, faults=faults
+            scenario,
+            seed=seed,
+            start_ms=start_ms,
+            publish=self._publish,
+            speed=speed,
+            walkers=walkers,
+            recorder=recorder,
+            faults=faults,
+            is_answered=True,
         )
 
     def stop(self) -> None:

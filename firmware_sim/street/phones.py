@@ -13,9 +13,9 @@ from random import Random
 
 from firmware_sim import draws
 from firmware_sim.devices import ble, owntracks
-from firmware_sim.devices.wayside_v1 import Offer, read_offer
+from firmware_sim.devices.wayside_v1 import Offer, read_offer, read_receipt
 from firmware_sim.event_loop import EventLoop
-from firmware_sim.message import Publish
+from firmware_sim.message import Message, Publish
 from firmware_sim.people.reaction import errand, react
 from firmware_sim.people.truth import OfferRecord, TruthRecorder
 from firmware_sim.people.walker import Walker
@@ -26,6 +26,7 @@ from firmware_sim.street.transport import Restart, Transport
 from firmware_sim.world.world import degrees
 
 CONSENT_WITHIN_MS = 1500
+REPEAT_MS = (5_000, 60_000)  # a consent without receipt is repeated after this time, which doubles up to the maximum
 Redeem = Callable[[int, int, Random, str, str], bool]
 """Redeem a decision: time in ms, walker's number, random stream, shop, decision. Returns False if the shop has no till."""
 
@@ -34,7 +35,14 @@ class App:
     """App on one phone. All its times are published milliseconds."""
 
     def __init__(
-        self, walker: Walker, beacons: dict[str, ble.IBeacon], propagation: Propagation, loop: EventLoop, transport: Transport
+        self,
+        walker: Walker,
+        beacons: dict[str, ble.IBeacon],
+        propagation: Propagation,
+        loop: EventLoop,
+        transport: Transport,
+        *,
+        repeats: bool = False,
     ) -> None:
         self.device = f"phone-{walker.number:04d}"
         self._walker, self._world = walker, walker.world
@@ -48,6 +56,8 @@ class App:
         self._battery = self._draws.randint(25, 100)
         self._fixed_ms: int | None = None
         self._silent = walker.joins_s > 0.0
+        self._changes, self._repeats = 0, repeats
+        self._unanswered: Message | None = None
         self._start()
 
     @property
@@ -65,6 +75,28 @@ class App:
     def silent(self) -> bool:
         """Whether consent is missing, not yet given or withdrawn. The beacon keeps advertising: ignoring it is the gateway's duty."""
         return self._silent
+
+    def receive(self, payload: bytes) -> None:
+        """Handle a receipt: the last consent needs no repetition, and later ones are numbered above the known number."""
+        receipt = read_receipt(payload)
+        if receipt is not None and not self.off:
+            self._changes = max(self._changes, receipt.change)
+            self._unanswered = None
+
+    def _say(self, consent: Message) -> None:
+        """Publish a consent, and repeat it until there is a receipt."""
+        self._unanswered = consent
+        self._publish(consent)
+        self._repeat(consent, REPEAT_MS[0])
+
+    def _repeat(self, consent: Message, pause_ms: int) -> None:
+        def again(_now_ms: int) -> None:
+            if self._unanswered is consent and not self.off:
+                self._publish(consent)
+                self._repeat(consent, min(2 * pause_ms, REPEAT_MS[1]))
+
+        if self._repeats:
+            self._loop.at(self._loop.now_ms + pause_ms, again)
 
     @property
     def off(self) -> bool:
@@ -86,10 +118,13 @@ class App:
         self._publish(self._encoder.status(self.claim(now_ms), uptime_s=self._restart.uptime_s(now_ms), battery=self._battery))
         told = self._walker.loyalty.stated(self._world.street_s(now_ms))
         visits: dict[str, float] = {kind: float(count) for kind, count in self._walker.visits_month.items()}
-        self._publish(self._encoder.consent(self.claim(now_ms), self._walker.purposes, [self.ibeacon.canonical], visits, told))
+        self._changes += 1
+        tags = [self.ibeacon.canonical]
+        self._say(self._encoder.consent(self.claim(now_ms), self._walker.purposes, tags, visits, told, self._changes))
 
     def _withdraw(self, now_ms: int) -> None:
-        self._publish(self._encoder.consent(self.claim(now_ms), ()))
+        self._changes += 1
+        self._say(self._encoder.consent(self.claim(now_ms), (), change=self._changes))
         self._silent = True
 
     def _scan(self, now_ms: int) -> None:
@@ -132,7 +167,8 @@ class PhoneUser:
     def __init__(
         self, app: App, walker: Walker, loop: EventLoop, publish: Publish, *, redeem: Redeem, counters: Counters, recorder: TruthRecorder
     ) -> None:
-        self._app, self._walker, self._world = app, walker, walker.world
+        self.app = self._app = app
+        self._walker, self._world = walker, walker.world
         self._loop, self._publish, self._redeem, self._counters = loop, publish, redeem, counters
         self._recorder = recorder
         self._encoder = make_encoder(self._world, app.device, "offers")

@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 
 from firmware_sim.devices import ble
-from firmware_sim.devices.wayside_v1 import FACTS, offered_device
+from firmware_sim.devices.wayside_v1 import FACTS, addressed
 from firmware_sim.draws import generator
 from firmware_sim.event_loop import EventLoop
 from firmware_sim.faults.injector import FaultInjector
@@ -48,10 +48,12 @@ class Street:
         walkers: int | None = None,
         recorder: TruthRecorder | None = None,
         faults: Sequence[Rule] = (),
+        is_answered: bool = False,
     ) -> None:
+        """With `is_answered` a gateway sends receipts, and phones repeat a consent until they have one."""
         self.loop = EventLoop()
         self.counters = Counters()
-        self._publish = publish
+        self._publish, self._is_answered = publish, is_answered
         self._recorder = TruthRecorder(keep=False) if recorder is None else recorder
         self._world = World(scenario, seed, start_ms, speed or scenario.speed)
         self._malformed = generator(seed, "malformed")
@@ -88,12 +90,15 @@ class Street:
         self.loop.run_until(end_ms)
 
     def receive(self, topic: str, payload: bytes) -> None:
-        """Deliver an offer to a phone now; counted as astray if there is no such phone."""
-        user = self._users.get(offered_device(topic))
-        if user is None:
-            self.counters.offers["astray"] += 1
-        else:
+        """Deliver an offer or a receipt to a phone now; an offer is counted as astray if there is no such phone."""
+        device, kind = addressed(topic)
+        user = self._users.get(device)
+        if user is not None and kind == "receipt":
+            user.app.receive(payload)
+        elif user is not None and kind == "offer":
             user.receive(payload)
+        elif kind == "offer":
+            self.counters.offers["astray"] += 1
 
     def summary(self) -> dict[str, object]:
         """Numbers of walkers and consents, and all counters."""
@@ -132,7 +137,7 @@ class Street:
         """Create the phone of one walker and schedule the first stay."""
         beacon, transport = None, self._transport(f"phone-{walker.number:04d}")
         if walker.consents:
-            app = App(walker, self._beacons, self._beacon_air, self.loop, transport)
+            app = App(walker, self._beacons, self._beacon_air, self.loop, transport, repeats=self._is_answered)
             answer = partial(self._closed, app.device)
             self._users[app.device] = PhoneUser(
                 app, walker, self.loop, answer, redeem=self._redeem, counters=self.counters, recorder=self._recorder

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiomqtt import Client, MqttError
 
@@ -28,16 +28,16 @@ Receive = Callable[[str, bytes], None]
 
 
 class Connection:
-    """Publishes the messages given to `publish`, and passes messages of `topic_filter` to `receive`, while `run` runs."""
+    """Publishes the messages given to `publish`, and passes messages of `topic_filters` to `receive`, while `run` runs."""
 
     def __init__(
-        self, broker: Broker, name: str, topic_filter: str | None = None, receive: Receive = lambda _topic, _payload: None
+        self, broker: Broker, name: str, topic_filters: Sequence[str] = (), receive: Receive = lambda _topic, _payload: None
     ) -> None:
         self.protocol = ""  # "5" or "3.1.1", of the newest connection
         self.lost = 0  # QoS 0 messages
         self.ready = asyncio.Event()  # connected, and subscribed, for the first time
         self.drained = asyncio.Event()  # nothing waits, everything is acknowledged
-        self._broker, self._name, self._topic_filter, self._receive = broker, name, topic_filter, receive
+        self._broker, self._name, self._topic_filters, self._receive = broker, name, topic_filters, receive
         self._connected = False
         self._queue: deque[Message] = deque()
         self._batch: list[Message] = []  # given to the client and not known to be taken by the broker
@@ -82,8 +82,8 @@ class Connection:
         """Send and receive until the connection ends."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                if self._topic_filter is not None:
-                    await client.subscribe(self._topic_filter, qos=1)
+                for topic_filter in self._topic_filters:
+                    await client.subscribe(topic_filter, qos=1)
                 self._connected = True
                 self.ready.set()
                 tasks.create_task(self._send(client))

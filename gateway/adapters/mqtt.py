@@ -43,12 +43,18 @@ _TOO_LARGE = bytes(limits.PAYLOAD_BYTES_MAX + 1)
 
 
 class MqttOptions(msgspec.Struct, frozen=True):
-    """Address and credentials of the broker, topic filters to subscribe to, and the last will."""
+    """Address and credentials of the broker, topic filters to subscribe to, and the last will.
+
+    The broker keeps messages of `subscriptions` while the gateway is away, but not those of `unqueued`: sightings would fill its queue, and
+    facts behind them would be lost. `replaced` are filters that stand for several others; an older session may still hold them.
+    """
 
     host: str
     port: int
     client_id: str
     subscriptions: tuple[str, ...]
+    unqueued: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     username: str | None = None
     password: str | None = None
     ca_file: Path | None = None
@@ -226,9 +232,13 @@ class MqttBus:
             self._connection += 1
         protocol = "MQTT 5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "MQTT 3.1.1"
         self._link = Link(connected=True, protocol=protocol, connects=self._link.connects + 1)
-        if self._options.subscriptions:
-            # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.
-            client.subscribe([(topic, 1) for topic in self._options.subscriptions])
+        options = self._options
+        if options.replaced:
+            client.unsubscribe(list(options.replaced))
+        # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.
+        wanted = [*((topic, 1) for topic in options.subscriptions), *((topic, 0) for topic in options.unqueued)]
+        if wanted:
+            client.subscribe(wanted)
         self._connack.set()
 
     def _on_disconnect(self, _client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
@@ -240,7 +250,11 @@ class MqttBus:
         self._disconnected.set()
 
     def _on_subscribe(self, _client: paho.Client, _userdata: object, _mid: int, reasons: Sequence[Any], _properties: object) -> None:
-        denied = [topic for topic, reason in zip(self._options.subscriptions, reasons, strict=False) if reason.is_failure]
+        denied = [
+            topic
+            for topic, reason in zip((*self._options.subscriptions, *self._options.unqueued), reasons, strict=False)
+            if reason.is_failure
+        ]
         if denied:
             trouble = f"the broker refuses the subscription to {', '.join(denied)}: check its access control list"
             self._link = msgspec.structs.replace(self._link, trouble=trouble)

@@ -13,6 +13,7 @@ from gateway.adapters.toml_files import load_campaign, load_schema
 from gateway.build import EXPIRY_UNCHECKED, build_cloud, build_router, build_site, checked_bundle, mqtt_options, open_config_bundle
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 from gateway.core.site import local
+from gateway.runtime.sources import shared_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,8 @@ def check(
         summary, site = guarded(lambda: checked(settings))
         for text in _never_known(site, SystemClock().now_ms()):
             errors.print(f"wayside: {config}: {text}")
+        for warning in guarded(lambda: shared_ids(build_router(settings).sources)):
+            errors.print(f"wayside: {config}: {warning}")
         typer.echo(f"{config}: fine. {summary}")
     if schema is not None:
         declared = guarded(lambda: load_schema(schema))

@@ -23,6 +23,7 @@ from gateway.core.types import Count, Message, Purchase, Reading, Sighting, Stat
 from gateway.decoders.contract import DecodeError, Decoder
 from gateway.decoders.registry import by_topic, decoder_names, load
 from gateway.decoders.topics import topic_matches
+from gateway.runtime.sources import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,6 +78,7 @@ class Findings:
         self.partners: dict[str, set[str]] = defaultdict(set)
         self.hearers: set[str] = set()
         self.devices: dict[str, set[str]] = defaultdict(set)
+        self.topics_of: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self._routes: dict[str, Route | None] = {}
 
     def add(self, message: Message) -> None:
@@ -87,14 +89,34 @@ class Findings:
         if route is None:
             self.unknown[_shape(message.topic)] += 1
             return
-        source = (route.topic_filter, route.decoder.name)
-        self.messages[source] += 1
+        key = (route.topic_filter, route.decoder.name)
+        self.messages[key] += 1
         if route.guessed:
-            self.guessed.add(source)
+            self.guessed.add(key)
+        self._add_speaker(route, message.topic)
         try:
             self._add_observations(route.decoder.decode(message))
         except DecodeError:
             return  # one invalid message; the running gateway counts those
+
+    def _add_speaker(self, route: Route, topic: str) -> None:
+        """Note the levels of the topic that name the speaker, and the source."""
+        if route.decoder.role == "bridge" or "{" in route.topic_filter:
+            return
+        speech = source(route.topic_filter, route.decoder).speech(topic)
+        if speech.speaker is not None and (speech.speaker in self.topics_of or len(self.topics_of) < PARTNERS_MAX):
+            place = speech.aliases[0] if route.decoder.role == "device" else route.topic_filter  # a scanner has a topic for each tag
+            self.topics_of[speech.speaker].add((place, route.topic_filter))
+
+    def shared(self) -> list[str]:
+        """A comment for each group of sources in which one id is spoken on two topics; ids may belong to people and are not printed."""
+        shared = [topics for topics in self.topics_of.values() if len(topics) > 1 and len({name for name, _ in topics}) > 1]
+        groups = Counter(tuple(sorted({topic_filter for _, topic_filter in topics})) for topics in shared)
+        return [
+            f"# Warning: {count} ids are spoken on two topics each ({' and '.join(filters)}): if these are two devices, mark another "
+            "level of the topic in sources[].speaker"
+            for filters, count in groups.most_common(IDS_MAX)
+        ]
 
     def fixed(self) -> list[str]:
         """Ids of fixed radios: of each pair, the radio with more partners; of equal ones, the receiver."""
@@ -108,16 +130,20 @@ class Findings:
     def config(self) -> str:
         """The proposal as TOML; the operator must assign the ids to zones."""
         lines = ["# Proposed by `wayside discover`. Assign each id to its zone, and delete the sources that you do not need.", ""]
-        for source, count in self.messages.most_common():
-            note = " (guessed from the payload: check it)" if source in self.guessed else ""
-            lines += [f"# {count} messages{note}", "[[sources]]", f"topic = {_quoted(source[0])}", f"decoder = {_quoted(source[1])}", ""]
+        for (topic_filter, decoder), count in self.messages.most_common():
+            note = " (guessed from the payload: check it)" if (topic_filter, decoder) in self.guessed else ""
+            lines += [f"# {count} messages{note}", "[[sources]]", f"topic = {_quoted(topic_filter)}", f"decoder = {_quoted(decoder)}"]
+            lines += [*_speaker_lines(load(decoder)), ""]
+        lines += self.shared()
         if fixed := self.fixed():
             moving = len(self.partners) - len(fixed)
             lines += [f"# Scanners and beacons that may be anchors of a zone; {moving} other ids may belong to people and are not printed."]
             lines += ["[[zones]]", 'id = "somewhere"', f"anchors = [{', '.join(map(_quoted, fixed[:IDS_MAX]))}]", ""]
         if self.devices:
             lines += ["# Sensors and tills: the zone of each, or * for the whole site.", "[devices]"]
-            lines += [f'{_quoted(device)} = "*" # {", ".join(sorted(what))}' for device, what in sorted(self.devices.items())[:IDS_MAX]]
+            lines += [
+                f"{_quoted(device)} = {_place(what)} # {', '.join(sorted(what))}" for device, what in sorted(self.devices.items())[:IDS_MAX]
+            ]
             lines += [""]
         lines += [f"# No decoder for {shape} ({count} messages)." for shape, count in self.unknown.most_common(IDS_MAX)]
         return "\n".join(lines).rstrip() + "\n"
@@ -193,6 +219,18 @@ def _renamed(decoder: Decoder, topic: str) -> str | None:
     base = topic.partition("/")[0]
     candidates = (f"{base}/{rest}" for _, _, rest in (one.partition("/") for one in decoder.topics))
     return next((one for one in candidates if topic_matches(one, topic)), None)
+
+
+def _speaker_lines(decoder: Decoder) -> list[str]:
+    """The settings of a source whose topic does not name the speaker by itself."""
+    if decoder.role == "bridge":
+        return ["bridge = true # only if the broker lets nobody else publish here"] if "sighting" in decoder.kinds else []
+    return [] if decoder.speakers else ['# speaker = "a/{gateway}/#" # the level that names the gateway; without it no person is placed']
+
+
+def _place(reported: set[str]) -> str:
+    """The zone of a device that reports these, with its kind if it is a till."""
+    return '{ zone = "*", kind = "till" }' if "purchase" in reported else '"*"'
 
 
 def _shape(topic: str) -> str:

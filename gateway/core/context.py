@@ -50,7 +50,9 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
 class SubjectContext(msgspec.Struct, frozen=True):
     """The context of a consenting person, under a random local id; triggers are sent to `device`.
 
-    `told` are stated values by attribute, `history` the states of history attributes, and `facts` the number of facts folded so far.
+    `consent_change` and `consent_wording` are the app's number of the consent and the text that was shown; `generation` is the number of
+    withdrawals at this gateway before it. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
+    the number of facts folded so far.
     """
 
     subject: str
@@ -63,6 +65,10 @@ class SubjectContext(msgspec.Struct, frozen=True):
     consent_expires_at_ms: int | None = None
     tags: tuple[str, ...] = ()
     irks: tuple[str, ...] = ()
+    eid_keys: tuple[str, ...] = ()
+    consent_change: int | None = None
+    consent_wording: str | None = None
+    generation: int = 0
     told: Mapping[str, Stated] = {}
     history: Mapping[str, State] = {}
     facts: int = 0
@@ -119,6 +125,8 @@ def with_consent(
     now_ms: int,
     plan: HistoryPlan,
     irks: tuple[str, ...] = (),
+    eid_keys: tuple[str, ...] = (),
+    generation: int = 0,
 ) -> SubjectContext:
     """The context after a (renewed) consent. A stated value replaces an earlier one, and restarts a history that has it as its prior."""
     stated = plan.stated(consent.told, consent.purposes)
@@ -134,6 +142,10 @@ def with_consent(
         consent_expires_at_ms=consent.expires_at_ms,
         tags=tags,
         irks=irks,
+        eid_keys=eid_keys,
+        consent_change=consent.change,
+        consent_wording=consent.wording,
+        generation=generation,
         told=kept | stated,
         history=plan.renewed(before.history if before else {}, consent.purposes, stated, now_ms),
         facts=(before.facts if before else 0) + 1,
@@ -142,8 +154,12 @@ def with_consent(
 
 
 def is_stale(before: SubjectContext | None, consent: Consent) -> bool:
-    """Whether a later consent of the same boot of the device is already known."""
-    return before is not None and before.consent_boot == consent.envelope.boot and consent.envelope.seq <= before.consent_seq
+    """Whether a later consent is already known: by the number of the change, otherwise by the sequence within the same boot."""
+    if before is None:
+        return False
+    if consent.change is not None and before.consent_change is not None:
+        return consent.change <= before.consent_change
+    return before.consent_boot == consent.envelope.boot and consent.envelope.seq <= before.consent_seq
 
 
 def with_contact(context: SubjectContext, contact: Contact) -> SubjectContext:

@@ -67,8 +67,20 @@ class Discard(StrEnum):
     RETAINED = (
         "retained",
         "discarded",
-        "a retained sighting, position, count or undated reading: the broker repeats it at each connection",
+        "a retained sighting, position, count, consent or undated reading: the broker repeats it at each connection",
         "publish without the retain flag",
+    )
+    OTHER_SPEAKER = (
+        "other_speaker",
+        "discarded",
+        "an observation of another device than the one in the topic, or a device of Wayside under the name of a radio or an anchor",
+        "`sources[].speaker`; a device that publishes on another one's topic",
+    )
+    NOT_ITS_KIND = (
+        "not_its_kind",
+        "discarded",
+        "an observation that this source, or a device of this kind, may not make",
+        '`devices` (kind = "till" for a till); `sources[].kinds`',
     )
     LATE = ("late", "discarded", "an observation that was too old when it arrived", "the device's clock; delays in its network")
     UNMAPPED_ANCHOR = (

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gateway.core import claims, limits, presence, privacy, schedule
 from gateway.core import context as contexts
-from gateway.core import limits, presence, privacy, schedule
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CREATIVE
-from gateway.core.consent import apply_consent, forget
+from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.policy.choose import Scorer, decide
@@ -90,6 +90,8 @@ class _Batch(UnitOfWork):
         zone = self.site.anchors.get(sighting.hearer)
         if zone is not None:
             anchor, subject = sighting.hearer, self.subject_heard(sighting.heard)
+            if self.site.claims.counters:
+                claims.present(self, anchor, sighting.heard, sighting.rssi_dbm)
         else:
             anchor = sighting.heard
             zone = self.site.anchors.get(anchor)
@@ -207,6 +209,8 @@ class _Batch(UnitOfWork):
 
     def _fact(self, fact: Fact) -> Discard | None:
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
+            if isinstance(fact, Consent):
+                repeat_receipt(self, fact)
             return Discard.REPEATED
         row = self._fact_row(fact)
         if isinstance(row, Discard):

@@ -28,6 +28,18 @@ ADDRESSES_TRIED_MAX = 4_096  # new addresses in one batch: half a second with KE
 ADDRESS_LIFE_MS_MAX = 1_200_000  # most devices change their address every 15 minutes (Bluetooth Core Vol 3 Part C App. A: T_GAP)
 CONTACT_DAYS_MAX = 92  # a quarter: the longest window of a cap, a refusal or a silence
 CONTACTS_KEPT_MAX = 256  # per subject: the contacts that caps are counted on
+PRESENTED_DBM_MIN = -45.0  # a tag held to a counter scanner: within a hand's breadth
+PRESENTED_MS = 15_000
+PRESENTED_TAGS_MAX = 64  # tags at counters, and tags that are being claimed there
+CLAIM_CONFIRM_MS = 3_000  # between the two claims of a presented tag, for a rival to show
+CLAIM_RIVALS_MS = 60_000
+CLAIMS_REFUSED_MAX = 20  # of one device in CLAIMS_WINDOW_MS: the chance to guess a code of 80 bits stays nil
+CLAIMS_WINDOW_MS = 3_600_000
+CLAIM_NOTICE_MS = 3_600_000  # between two notices to the owner of one id
+CLAIMING_DEVICES_MAX = 10_000  # devices whose refused claims are counted
+CODE_CHARS_MAX = 64
+REPLY_EXPIRY_S = 3_600
+WITHDRAWN_MARKS_MAX = 200_000  # marks of withdrawals beside the database: 10 MB
 
 # --- attributes --------------------------------------------------------------------------------
 ATTRIBUTES_MAX = 1_000  # of a schema

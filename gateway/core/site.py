@@ -78,13 +78,20 @@ class Retention(msgspec.Struct, frozen=True):
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
+class ClaimRules(NamedTuple):
+    """`secret` of the codes issued with tags (None: no codes), and the scanners to which a tag is presented."""
+
+    secret: bytes | None = None
+    counters: frozenset[str] = frozenset()
+
+
 class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign.
-    `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema. Constructing raises
-    ColumnsError for a column that the schema does not have.
+    the length of a window of counts, `claims` how radio ids are proven. Before `clock_floor_ms` the clock is not set. `rules` are the
+    compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema.
+    Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -102,6 +109,7 @@ class Site(msgspec.Struct, frozen=True):
     retention: Retention = Retention()
     holidays: frozenset[date] = frozenset()
     rules: Rules = NoRules()
+    claims: ClaimRules = ClaimRules()
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

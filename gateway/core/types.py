@@ -132,8 +132,9 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
 class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     """A person's consent. Without `purposes` it is a withdrawal: all purposes end and the person's rows are deleted.
 
-    `tags` are radio ids of the person's devices. `told` are stated values by attribute name. `irks` are identity
-     resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
+    `tags` are radio ids that the person claims, `codes` the codes issued with these. `told` are stated values by attribute name. `irks`
+    are identity resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
+    `eid_keys` are keys of ephemeral ids. `change` is the app's number of this change of the person's consent, `wording` the text shown.
     """
 
     envelope: Envelope
@@ -144,6 +145,10 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     tags: tuple[str, ...] = ()
     told: dict[str, float | str | bool] = {}
     irks: tuple[str, ...] = ()
+    codes: dict[str, str] = {}
+    eid_keys: tuple[str, ...] = ()
+    change: int | None = None
+    wording: str | None = None
 
 
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from gateway.core import addresses, clocks, limits, presence
+from gateway.core import addresses, clocks, ephemeral, limits, presence
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.ephemeral import KEY_PREFIX
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Transition
 from gateway.core.site import EVERYWHERE, Site
@@ -41,6 +42,7 @@ class UnitOfWork:
         self._presences, self._known_presences = self.out.visits.presences, state.visits.presences
         self.identity_count = len(state.people.identities)
         self.key_count = len(state.people.keys)
+        self._ephemeral = state.people.ephemeral
 
     # --- identity ------------------------------------------------------------------------------------------
 
@@ -56,6 +58,9 @@ class UnitOfWork:
         """
         subject = self.subject_of(identifier)
         if subject is None and self.state.people.keys:
+            by_key = self._ephemeral.get(identifier)
+            if by_key is not None:
+                return self.owner_of_key(KEY_PREFIX + by_key)
             known = self.out.people.addresses.get(identifier) or self.state.people.addresses.get(identifier)
             return self.owner_of_key(known.key) if known is not None and known.key is not None else None
         return subject
@@ -81,6 +86,12 @@ class UnitOfWork:
         people = self.state.people
         if not people.keys or people.cipher is None:
             return
+        at = ephemeral.window(self.now_ms)
+        if people.eid_keys and people.window != at:
+            self._ephemeral = ephemeral.ids(people.eid_keys, at, people.cipher)
+            self.out.people.ephemeral = at, self._ephemeral
+        if not people.irks:
+            return
         unknown: dict[str, None] = {}
         for observation in batch:
             if isinstance(observation, Sighting) and observation.hearer in self.site.anchors:
@@ -89,7 +100,11 @@ class UnitOfWork:
                     unknown[observation.heard] = None
         tried = [identifier for identifier in unknown if identifier not in people.identities]
         tried = tried[: limits.ADDRESSES_TRIED_MAX]  # the rest is tried when it is heard next
-        self.out.people.addresses.update(addresses.resolve(tried, tuple(people.keys), people.cipher, self.now_ms))
+        self.out.people.addresses.update(addresses.resolve(tried, people.irks, people.cipher, self.now_ms))
+
+    def generation(self) -> int:
+        """The number of withdrawals so far, this batch's included."""
+        return self.state.people.generation + len({device for device, _ in self.out.facts.withdrawals})
 
     # --- contexts of people and zones -----------------------------------------------------------------------
 

@@ -32,6 +32,21 @@ It may not stand in the settings (zones, devices), so its sightings place no per
 """
 
 
+Role = Literal["device", "scanner", "bridge"]
+"""Of which ids a message may speak.
+
+`device`: of the speaker in its topic and of the speaker's parts (`{speaker}/2`). `scanner`: of the speaker, which hears, and of the radios
+that it heard. `bridge`: of all devices behind it, which the payload names; only the bridge may be allowed to publish on its topics.
+"""
+
+Kind = Literal["sighting", "position", "reading", "count", "status", "purchase", "answer", "consent"]
+"""A kind of observation, by its tag."""
+
+MEASURED: frozenset[Kind] = frozenset({"reading", "count", "status"})
+HEARD: frozenset[Kind] = MEASURED | {"sighting"}
+PLACED: frozenset[Kind] = MEASURED | {"position"}
+
+
 class DecodeError(ValueError):
     """A message that its format does not allow. `detail` names the field and the rule, never the value that was sent."""
 
@@ -47,12 +62,19 @@ class Decoder(NamedTuple):
     `topics` are the MQTT filters on which products publish it by default; such a topic chooses the decoder of a message
     without a configured source. A decoder without a usual topic has none and is only chosen by name. `decode_with`
     takes the keys of devices beside the message, for formats that may be encrypted.
+
+    `speakers` are templates of the usual topics (see `speakers.py`) and `role` states of which ids a message may speak. `kinds` are the
+    kinds of observations that the format may make; a gateway drops others. A message names its speaker in its topic alone: a decoder
+    may take a device from the payload only as a bridge, as a radio that was heard, or where the message has no topic (a file, HTTP).
     """
 
     name: str
     topics: tuple[str, ...]
     decode: Callable[[Message], list[Observation]]
     decode_with: Callable[[Message, Keys], list[Observation]] | None = None
+    speakers: tuple[str, ...] = ()
+    role: Role = "bridge"
+    kinds: frozenset[Kind] = MEASURED
 
     def keyed(self, keys: Keys) -> Decoder:
         """This decoder for a source whose devices have `keys`. Raises ValueError where the format is never encrypted."""

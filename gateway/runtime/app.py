@@ -133,6 +133,7 @@ class App:
             if not self._commit(changes):
                 return 0  # without acknowledgement the broker delivers the messages again
             self._publish_triggers(changes, messages)
+            self._publish_replies(changes)
         self.counters.counts["messages"] += len(messages)
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
@@ -175,6 +176,13 @@ class App:
         for trigger in changes.decisions.triggers:
             if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
+
+    def _publish_replies(self, changes: Changes) -> None:
+        """Publish receipts and notices; without a connection the reply is dropped, and a device repeats until it has its receipt."""
+        for reply in changes.replies.messages:
+            topic = f"wayside/v1/{self.site.name}/reply/{reply.device}/{reply.kind}"
+            payload = msgspec.json.encode({"v": 1, **reply.body})
+            self.bus.publish(Publication(topic, payload, qos=1, expiry_s=limits.REPLY_EXPIRY_S))
 
     def _degrade(self, trouble: str) -> None:
         """Log a store failure once and publish it in the status."""

@@ -1,7 +1,8 @@
 """The router: finds the source of a topic and decodes its messages.
 
 Messages with an unknown topic are counted. A payload that its decoder refuses is counted by reason and kept as a dead letter without its
-content, which may hold personal data; other messages are not affected.
+content, which may hold personal data; other messages are not affected. Each observation is checked against the speaker of its topic
+(`sources.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
-from gateway.core.types import Count, Position, Reading, Sighting
-from gateway.decoders.contract import DecodeError, Decoder
+from gateway.core.types import Consent, Count, Position, Reading, Sighting
+from gateway.decoders.contract import DecodeError
 from gateway.decoders.topics import topic_matches
+from gateway.runtime.sources import Installed, Source, Speech
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +29,11 @@ ROUTES_CACHED_MAX = 10_000  # a phone has one topic per kind; this bounds the me
 class Router:
     """Decodes messages by the configured sources. Used by one thread."""
 
-    def __init__(self, sources: Sequence[tuple[str, Decoder]]) -> None:
-        """`sources` are (MQTT topic filter, decoder); the first matching one is used."""
-        self._sources = tuple(sources)
-        self._routes: dict[str, Decoder | None] = {}
+    def __init__(self, sources: Sequence[Source], installed: Installed | None = None) -> None:
+        """The first source whose topic filter matches is used."""
+        self.sources = tuple(sources)
+        self._installed = installed or Installed()
+        self._routes: dict[str, Speech | None] = {}
         self.messages: Counter[str] = Counter()
         self.observations: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -40,12 +43,13 @@ class Router:
     def decode(self, message: Message) -> list[Observation]:
         """The observations of one message; none if it is refused or its topic is unknown."""
         try:
-            decoder = self._routes[message.topic]
+            speech = self._routes[message.topic]
         except KeyError:
-            decoder = self._route(message.topic)
-        if decoder is None:
+            speech = self._route(message.topic)
+        if speech is None:
             self.messages[Discard.UNKNOWN_TOPIC] += 1
             return []
+        decoder = speech.source.decoder
         self.messages[decoder.name] += 1
         try:
             found = decoder.decode(message)
@@ -55,15 +59,24 @@ class Router:
             self.dead_letters.append(DeadLetter(message.received_at_ms, decoder.name, error.reason, error.detail, message.topic, size))
             return []
         self.observations[decoder.name] += len(found)
-        return self._without_outdated(found) if message.retained else found
+        kept = self._without_outdated(found) if message.retained else found
+        return self._attributed(kept, speech)
+
+    def _attributed(self, found: list[Observation], speech: Speech) -> list[Observation]:
+        """The observations that the speaker of the topic may make; the others are counted by reason."""
+        checked = [self._installed.attributed(one, speech) for one in found]
+        kept = [one for one in checked if not isinstance(one, Discard)]
+        if len(kept) < len(checked):
+            self.discarded.update(one for one in checked if isinstance(one, Discard))
+        return kept
 
     def _without_outdated(self, found: list[Observation]) -> list[Observation]:
         """The observations of a retained message that can still be used; the broker repeats it at every reconnect, at any age.
 
-        Sightings, positions and counts are outdated. Readings are used if they state their time, and facts are recognised by their
-        envelope.
+        Sightings, positions and counts are outdated, and so is a consent with purposes: a yes may be withdrawn since. Readings are used
+        if dated, and other facts are recognised by their envelope.
         """
-        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading) or _is_dated(one)]
+        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading | Consent) or _is_usable(one)]
         self.discarded[Discard.RETAINED] += len(found) - len(kept)
         return kept
 
@@ -71,13 +84,16 @@ class Router:
         """Number of refused messages so far."""
         return sum(self.refused.values())
 
-    def _route(self, topic: str) -> Decoder | None:
-        decoder = next((decoder for topic_filter, decoder in self._sources if topic_matches(topic_filter, topic)), None)
+    def _route(self, topic: str) -> Speech | None:
+        source = next((one for one in self.sources if topic_matches(one.topic, topic)), None)
+        speech = None if source is None else source.speech(topic)
         if len(self._routes) >= ROUTES_CACHED_MAX:
             self._routes.clear()
-        self._routes[topic] = decoder
-        return decoder
+        self._routes[topic] = speech
+        return speech
 
 
-def _is_dated(observation: Observation) -> bool:
-    return isinstance(observation, Reading) and observation.at_ms is not None
+def _is_usable(observation: Observation) -> bool:
+    """Whether a retained observation is a dated reading or a withdrawal."""
+    is_dated = isinstance(observation, Reading) and observation.at_ms is not None
+    return is_dated or (isinstance(observation, Consent) and not observation.purposes)

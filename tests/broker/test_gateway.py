@@ -85,7 +85,7 @@ def test_bad_neighbours_harm_nobody_and_everything_is_accounted_for(
     for seq, payload in enumerate(bad):
         say(subscriber, sold(seq))
         subscriber.publish("wayside/v1/street/up/till-cafe/purchase", payload)
-        subscriber.publish("wayside/v1/street/up/till-cafe/gossip", payload)
+        subscriber.publish("wayside/v1/street/up/till-cafe/status", payload)
         subscriber.publish("espresense/devices/a/b/c/d", payload, qos=0)
     counts = running.app.counters.counts
     until(lambda: counts["messages"] == 4 * len(bad), describe=lambda: counts)

@@ -24,6 +24,7 @@ from gateway.decoders.registry import load
 from gateway.runtime.app import App
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.router import Router
+from gateway.runtime.sources import source
 from tests.kit.broker import mosquitto
 from tests.kit.fake_bus import FakeBroker, FakeBus
 from tests.kit.gateways import SIM, GatewayProcess, store_of, write_config
@@ -118,7 +119,7 @@ class EagerBus(FakeBus):
 
 def _life(folder: Path, clock: ManualClock, bus: FakeBus) -> App:
     """A gateway that remembers what is in `folder`, and nothing else."""
-    router = Router([("wayside/v1/+/up/+/+", load("wayside_v1"))])
+    router = Router([source("wayside/v1/+/up/+/+", load("wayside_v1"))])
     store = Store(folder / "gateway.db", KEY)
     return App(make_site(), clock=clock, bus=bus, store=store, scorer=TableScorer(), router=router, mailbox=Mailbox(1_000))
 

@@ -65,7 +65,7 @@ def test_configs_are_of_the_scenario(world: str) -> None:
             assert places[zone["id"]] == (zone["x_m"], zone["y_m"], zone.get("kind"))
             served += [zone["id"]] if "anchors" in zone or "radius_m" in zone else []
     assert sorted(served) == sorted(places)
-    fixed = {till.device: till.zone for till in plan.tills}
+    fixed = {till.device: {"zone": till.zone, "kind": "till"} for till in plan.tills}
     assert {device: zone for table in tables.values() for device, zone in table["devices"].items() if device in fixed} == fixed
     offers = load_campaign(FOLDER / world / "campaign.toml").campaign.offers
     assert {(offer.id, offer.shop) for offer in offers} == {(offer.id, offer.shop) for offer in plan.offers}

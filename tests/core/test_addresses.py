@@ -212,7 +212,7 @@ def test_who_calls_itself_by_somebodys_address_is_not_them(gateway: Gateway) -> 
     thief = Phone(address)
     says: list[Observation] = [Sighting(address, "beacon-cafe", CLEAR_DBM), thief.at(0.0)]
     assert gateway.apply(*says).discarded == {"not_consented": 2}
-    assert gateway.apply(thief.withdrawal()).discarded == {"not_consented": 1}
+    assert gateway.apply(thief.withdrawal()).discarded == {"other_speaker": 1}
     gateway.apply(msgspec.structs.replace(Phone("phone-0002").consent(), tags=(address,)))
     assert gateway.state.people.identities.get(address) is None, "nor can it be claimed as a tag while it is theirs"
     assert gateway.state.people.identities[phone.device] in gateway.state.people.keys.values()

@@ -196,10 +196,10 @@ def test_taking_a_purpose_back_unsends_what_waits(gateway: Gateway, purposes: tu
 
 def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.apply(phone.consent(tags=("tag-one", "tag-two")))
-    gateway.apply(phone.consent(tags=("tag-two",)))
-    assert traces(gateway, "tag-one", "tag-two") == ["tag-two"]
-    assert gateway.apply(Sighting("scan-cafe", "tag-one", CLEAR_DBM)).discarded == {"not_consented": 1}
+    gateway.apply(phone.consent(tags=("name:tag-one", "name:tag-two")))
+    gateway.apply(phone.consent(tags=("name:tag-two",)))
+    assert traces(gateway, "name:tag-one", "name:tag-two") == ["name:tag-two"]
+    assert gateway.apply(Sighting("scan-cafe", "name:tag-one", CLEAR_DBM)).discarded == {"not_consented": 1}
 
 
 def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway: Gateway) -> None:
@@ -241,7 +241,7 @@ def test_a_yes_that_has_run_out_already_is_a_no(gateway: Gateway, *, before: boo
 
 
 def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
-    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
+    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="name:thief")
     gateway.apply(victim.consent())
     gateway.apply(thief.consent(tags=(thief.tag, victim.tag, victim.device, "scan-bar", "beacon-cafe")))
     owner, taker = gateway.state.people.identities[victim.device], gateway.state.people.identities[thief.device]
@@ -250,17 +250,17 @@ def test_tags_of_others_cannot_be_claimed(gateway: Gateway) -> None:
 
 
 def test_claims_in_one_batch_go_to_the_first(gateway: Gateway) -> None:
-    one, two = Phone("phone-0001", tag="shared-tag"), Phone("phone-0002", tag="shared-tag")
+    one, two = Phone("phone-0001", tag="name:shared"), Phone("phone-0002", tag="name:shared")
     gateway.apply(one.consent(), two.consent())
-    assert gateway.state.people.identities["shared-tag"] == gateway.state.people.identities[one.device]
+    assert gateway.state.people.identities["name:shared"] == gateway.state.people.identities[one.device]
     gateway.apply(one.withdrawal(), two.consent())
-    assert gateway.state.people.identities["shared-tag"] == gateway.state.people.identities[two.device]
+    assert gateway.state.people.identities["name:shared"] == gateway.state.people.identities[two.device]
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, restart: bool) -> None:
     """A phone claims another person's phone as its tag, before that phone sends a consent."""
-    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
+    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="name:thief")
     gateway.apply(thief.consent(tags=(thief.tag, victim.device)))
     gateway.apply(victim.consent())
     if restart:
@@ -275,19 +275,20 @@ def test_who_claims_a_phone_as_a_tag_does_not_own_its_word(gateway: Gateway, *, 
     assert gateway.state.people.identities == {victim.device: owner, victim.tag: owner}
 
 
-def test_a_claimed_phone_that_says_no_ends_only_the_claim(gateway: Gateway) -> None:
-    victim, thief = Phone("phone-0001"), Phone("phone-0002", tag="thief-tag")
-    gateway.apply(thief.consent(tags=(thief.tag, victim.device)))
-    assert gateway.apply(victim.withdrawal()).discarded == {}
-    assert traces(gateway, victim.device, thief.device) == [thief.device]
-    assert gateway.apply(victim.at(0.0)).discarded == {"not_consented": 1}
+@pytest.mark.parametrize("word", ["yes", "no"])
+def test_a_device_under_the_name_of_a_tag_does_not_speak_for_its_owner(gateway: Gateway, word: str) -> None:
+    victim = Phone("phone-0001")
+    gateway.apply(victim.consent())
+    thief, before = Phone(victim.tag), gateway.dump()
+    assert gateway.apply(thief.consent() if word == "yes" else thief.withdrawal()).discarded == {"other_speaker": 1}
+    assert gateway.dump() == before
 
 
 # --- bounds ----------------------------------------------------------------------------------------------
 
 
 def test_a_person_may_name_so_many_tags(gateway: Gateway) -> None:
-    gateway.apply(Phone().consent(tags=tuple(f"tag-{number}" for number in range(100))))
+    gateway.apply(Phone().consent(tags=tuple(f"name:{number}" for number in range(100))))
     assert len(gateway.state.people.identities) == 1 + limits.TAGS_PER_SUBJECT_MAX
 
 
@@ -298,7 +299,7 @@ def test_the_number_of_identities_is_bounded(gateway: Gateway, monkeypatch: pyte
     assert first.discarded == {"too_many_subjects": 5}
     assert len(gateway.state.people.identities) == 20
     # A standing yes can be renewed and taken back, but takes no more room.
-    many = tuple(f"more-{number}" for number in range(8))
+    many = tuple(f"name:more-{number}" for number in range(8))
     assert gateway.apply(phones[0].consent(tags=(phones[0].tag, *many))).discarded == {}
     assert len(gateway.state.people.identities) == 20
     assert gateway.apply(phones[1].withdrawal(), phones[20].consent(tags=many)).discarded == {}

@@ -127,7 +127,7 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     gateway.apply(TimePassed(), known.consent())
     gateway.apply(known.near("scan-cafe"))
     gateway.clock.advance(HOUR_MS)
-    crowd = [Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(2, 120)]
+    crowd = [Phone(f"phone-{number:04d}").consent(tags=(f"name:{number:04d}" * 8,)) for number in range(2, 120)]
     facts = [purchase("till-cafe", number) for number in range(200)]
     batch: list[Observation] = [known.near("scan-cafe"), known.near("scan-cafe"), *crowd, *facts, TimePassed()]
     store.fill()
@@ -160,7 +160,7 @@ def test_an_outcome_that_failed_can_be_stored_itself_later(tmp_path: Path) -> No
     gateway = Gateway(tmp_path, make_store=SmallDisk)
     store = gateway.store
     assert isinstance(store, SmallDisk)
-    changes = gateway.advance(*(Phone(f"phone-{number:04d}").consent(tags=(f"tag-{number:04d}" * 8,)) for number in range(150)))
+    changes = gateway.advance(*(Phone(f"phone-{number:04d}").consent(tags=(f"name:{number:04d}" * 8,)) for number in range(150)))
     store.fill()
     with pytest.raises(StoreFullError):
         gateway.commit(changes)

@@ -12,7 +12,18 @@ from gateway.core.presence import Presence, PresenceRules, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.records import GatewayHealth
 from gateway.core.site import Cuts
-from gateway.core.state import SLICES, BudgetsState, Changes, CountsState, PeopleState, RetentionState, SensorsState, State, VisitsState
+from gateway.core.state import (
+    SLICES,
+    BudgetsState,
+    Changes,
+    ClaimsState,
+    CountsState,
+    PeopleState,
+    RetentionState,
+    SensorsState,
+    State,
+    VisitsState,
+)
 from gateway.core.state.counts import CountsChanges
 from tests.kit.testbed import HOUR_MS
 
@@ -25,7 +36,9 @@ def presence(due_at_ms: int, subject: str = "s", zone: str = "z", *, entered: bo
 
 
 def empty() -> State:
-    return State(PeopleState({}), VisitsState([], T0, RULES), BudgetsState(), CountsState(), SensorsState(), RetentionState(T0))
+    return State(
+        PeopleState({}), VisitsState([], T0, RULES), BudgetsState(), CountsState(), SensorsState(), RetentionState(T0), ClaimsState()
+    )
 
 
 def state(*presences: Presence) -> State:

@@ -167,3 +167,67 @@ def test_expected_observations_are_well_formed(form: str) -> None:
     expected = [one for case in cases_of(form) if isinstance(case.expected, list) for one in case.expected]
     assert expected
     assert [fault_of(one) for one in expected] == [None] * len(expected)
+
+
+# --- the speaker ---------------------------------------------------------------------------------------------
+
+NAMED = ("m/{device}",)
+
+
+def _runs_as(decode: Callable[[Message], list[Observation]], **fields: Any) -> None:
+    settings: dict[str, Any] = {"speakers": NAMED, "role": "device"}
+    check_decoder(Decoder("bad", (), decode, **(settings | fields)), CASES, _draw())
+
+
+def _by_topic(message: Message) -> list[Observation]:
+    (first,) = _plain(message)
+    return [msgspec.structs.replace(first, device=message.topic.rpartition("/")[2])] if _is_named(message) else []
+
+
+def _is_named(message: Message) -> bool:
+    levels = message.topic.split("/")
+    return len(levels) == 2 and levels[0] == "m" and 0 < len(levels[1]) <= limits.TEXT_CHARS_MAX and levels[1].isprintable()
+
+
+def _by_payload(message: Message) -> list[Observation]:
+    sent = parse_json(message.payload)
+    is_other = isinstance(sent, dict) and sent.get("device") == "somebody-else"
+    return [Status("somebody-else")] if is_other and _is_named(message) else _by_topic(message)
+
+
+def test_a_decoder_that_names_the_device_in_the_topic_conforms() -> None:
+    _runs_as(_by_topic)
+
+
+@pytest.mark.parametrize(
+    ("decode", "fields", "fault"),
+    [
+        pytest.param(_by_payload, {}, "speaks as 'somebody-else'", id="from the payload"),
+        pytest.param(_plain, {}, "both give the id 'door'|speaks as 'door'", id="always the same"),
+        pytest.param(_by_topic, {"speakers": ()}, "the topic names 'no device'", id="without a template"),
+        pytest.param(_by_topic, {"kinds": frozenset({"reading"})}, "does not declare in kinds", id="of another kind"),
+    ],
+)
+def test_a_decoder_that_speaks_as_another_fails(decode: Callable[[Message], list[Observation]], fields: dict[str, Any], fault: str) -> None:
+    with pytest.raises(NotConformingError, match=fault):
+        _runs_as(decode, **fields)
+
+
+def test_two_users_with_one_name_for_their_device_fail() -> None:
+    honest = load("owntracks")
+
+    def last_level(message: Message) -> list[Observation]:
+        found = honest.decode(message)
+        return [msgspec.structs.replace(one, device=one.device.partition("/")[2] or one.device) for one in found]  # type: ignore[union-attr]
+
+    forgetful = honest._replace(decode=last_level)
+    cases = [case._replace(expected=_outcome_of(forgetful, case)) for case in cases_of("owntracks")]
+    with pytest.raises(NotConformingError, match=r"two devices, but both give the id|speaks as"):
+        check_decoder(forgetful, cases, _draw())
+
+
+def _outcome_of(decoder: Decoder, case: Case) -> Any:
+    try:
+        return decoder.decode(case.message)
+    except DecodeError as error:
+        return error.reason

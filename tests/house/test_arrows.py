@@ -46,7 +46,14 @@ ROOMS: tuple[Room, ...] = (
     Room("gateway.core", 2, (), ("numpy", "msgspec"), PURE, modules_min=10),
     # What serves all decoders: the contract knows the core alone. importlib.metadata finds decoders of other distributions.
     Room("gateway.decoders", 3, ("gateway.core",), ("msgspec",), PURE | {"importlib"}, modules_min=5),
-    Room("gateway.decoders.values", 3, ("gateway.core", "gateway.decoders.contract"), ("defusedxml",), PURE, modules_min=8),
+    Room(
+        "gateway.decoders.values",
+        3,
+        ("gateway.core", "gateway.decoders.contract", "gateway.decoders.topics"),
+        ("defusedxml",),
+        PURE,
+        modules_min=8,
+    ),
     Room(
         "gateway.decoders.bluetooth",
         3,
@@ -79,7 +86,14 @@ ROOMS: tuple[Room, ...] = (
         modules_min=30,
     ),
     # The suite makes test messages from a seed.
-    Room("gateway.decoders.conformance", 3, ("gateway.core", "gateway.decoders.contract"), ("msgspec",), PURE | {"random"}, modules_min=3),
+    Room(
+        "gateway.decoders.conformance",
+        3,
+        ("gateway.core", "gateway.decoders.contract", "gateway.decoders.values"),
+        ("msgspec",),
+        PURE | {"random"},
+        modules_min=3,
+    ),
     Room(
         "gateway.adapters",
         3,

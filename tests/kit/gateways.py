@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from firmware_sim.devices.wayside_v1 import TAG_SECRET
 from gateway.adapters.bundle_store import BundleStore
 from gateway.adapters.store import Store
 from gateway.config import Config, load_config
@@ -61,12 +62,15 @@ decoder = "wayside_v1"
 topic = "espresense/#"
 decoder = "espresense"
 
+[claims]
+secret_file = "tags.secret"
+
 [devices]
-"till-cafe" = "cafe"
-"till-bistro" = "plaza"
-"till-noodle-bar" = "plaza"
-"till-pub" = "plaza"
-"till-market" = "plaza"
+"till-cafe" = {{ zone = "cafe", kind = "till" }}
+"till-bistro" = {{ zone = "plaza", kind = "till" }}
+"till-noodle-bar" = {{ zone = "plaza", kind = "till" }}
+"till-pub" = {{ zone = "plaza", kind = "till" }}
+"till-market" = {{ zone = "plaza", kind = "till" }}
 """
 
 
@@ -82,6 +86,7 @@ def write_config(folder: Path, port: int = 1883, files: BundleFiles | None = Non
     files = files or make_bundle(folder)
     BundleStore(files.bundle).install(files.bundle.read_bytes(), "tiny", 1)  # otherwise every start would check the model again
     path = folder / "wayside.toml"
+    (folder / "tags.secret").write_text(TAG_SECRET, "utf-8")
     path.write_text(CONFIG.format(port=port, bundle=files.bundle, keys=files.keys) + more, "utf-8")
     return path
 

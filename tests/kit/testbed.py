@@ -20,12 +20,13 @@ from gateway.adapters.aes import Aes
 from gateway.adapters.store import Store
 from gateway.adapters.store.reader import Reader
 from gateway.core import engine
+from gateway.core.claims import claim_code
 from gateway.core.geometry import METRES_PER_DEGREE
 from gateway.core.offers import Campaign, Offer, Policy
 from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
-from gateway.core.site import Site, Zone
+from gateway.core.site import ClaimRules, Site, Zone
 from gateway.core.state import Changes, State
 from gateway.core.types import (
     Answer,
@@ -46,6 +47,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 KEY = bytes(range(32))
+CLAIM_SECRET = b"a secret of the tags"
 EVERYTHING: tuple[Purpose, ...] = ("presence", "offers", "learning", "measurement")
 SQUARE_LATITUDE_DEG, SQUARE_LONGITUDE_DEG = 52.52, 13.405
 CLEAR_DBM, FAINT_DBM = -60.0, -95.0
@@ -113,6 +115,7 @@ def make_site(**changes: Any) -> Site:
         "columns": COLUMNS,
         "window_ms": HOUR_MS,
         "clock_floor_ms": berlin_ms(2026, 1, 1),
+        "claims": ClaimRules(CLAIM_SECRET, frozenset({"scan-cafe"})),
     }
     return Site(**(fields | changes))
 
@@ -194,9 +197,9 @@ class Phone:
         return Envelope(self.device, self.boot, self.seq)
 
     def consent(self, purposes: Sequence[Purpose] = EVERYTHING, **changes: Any) -> Consent:
-        """A consent to `purposes` with the own tag; `changes` are fields of Consent."""
-        fields: dict[str, Any] = {"purposes": tuple(purposes), "version": 1, "tags": (self.tag,)}
-        return Consent(self.envelope(), **(fields | changes))
+        """A consent to `purposes` with the own tag, and the codes of all tags; `changes` are fields of Consent."""
+        fields: dict[str, Any] = {"purposes": tuple(purposes), "version": 1, "tags": (self.tag,)} | changes
+        return Consent(self.envelope(), **{"codes": {tag: claim_code(CLAIM_SECRET, tag) for tag in fields["tags"]}, **fields})
 
     def withdrawal(self) -> Consent:
         """A withdrawal of all purposes."""

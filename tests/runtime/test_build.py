@@ -78,7 +78,10 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
     options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
     assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
-    assert options.subscriptions == ("wayside/v1/street/up/+/+", "espresense/#")
+    up = "wayside/v1/street/up/+"
+    assert options.subscriptions == (f"{up}/answer", f"{up}/consent", f"{up}/purchase")
+    assert options.unqueued == (f"{up}/count", f"{up}/position", f"{up}/reading", f"{up}/sighting", f"{up}/status", "espresense/#")
+    assert options.replaced == (f"{up}/+",)
     assert options.will is not None
     assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"
     assert (options.will.qos, options.will.retain) == (1, True)

@@ -12,6 +12,7 @@ from gateway.core.types import Message, Purchase
 from gateway.decoders.contract import Decoder, refuse
 from gateway.decoders.registry import load
 from gateway.runtime.router import ROUTES_CACHED_MAX, Router
+from gateway.runtime.sources import source
 from tests.kit.gateways import message
 
 STRICT = Decoder("strict", (), lambda _message: refuse("not_json", "it never is"))
@@ -20,7 +21,7 @@ SILENT = Decoder("silent", (), lambda _message: [])
 
 @pytest.fixture
 def router() -> Router:
-    return Router([("wayside/v1/+/up/+/+", load("wayside_v1")), ("bad/#", STRICT), ("good/+", SILENT)])
+    return Router([source("wayside/v1/+/up/+/+", load("wayside_v1")), source("bad/#", STRICT), source("good/+", SILENT)])
 
 
 def test_neighbours_of_a_bad_message_are_unharmed(router: Router) -> None:
@@ -47,7 +48,7 @@ def test_every_message_is_accounted_for(router: Router) -> None:
 
 
 def test_the_first_source_that_matches_decides() -> None:
-    router = Router([("a/+", SILENT), ("a/b", STRICT)])
+    router = Router([source("a/+", SILENT), source("a/b", STRICT)])
     assert router.decode(Message("a/b", b"", 0)) == []
     assert (router.messages, router.refused) == ({"silent": 1}, {})
 

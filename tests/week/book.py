@@ -110,13 +110,14 @@ class Book:
 
     def _consent(self, device: str, envelope: tuple[str, str, int], said: dict[str, Any], _: int) -> bool:
         start, seq, before = envelope[:2], envelope[2], self.words.get(device)
-        if seq <= self._no_seqs.get(start, -1) or (before is not None and before.boot == start[1] and seq <= before.seq):
+        is_older = before is not None and before.boot == start[1] and seq <= before.seq
+        if said["purposes"] and (seq <= self._no_seqs.get(start, -1) or is_older):
             return False
         self.secrets |= {device, *said.get("tags", ())}
         if not said["purposes"]:
             if before is not None:
                 del self.words[device]
-                self._no_seqs[start] = seq
+                self._no_seqs[start] = max(seq, self._no_seqs.get(start, -1))
                 self.seen["withdrawn"] += 1
             return before is not None
         told = before.told if before else []

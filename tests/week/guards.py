@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gateway.core.state import Changes
     from gateway.core.types import Envelope, Message, Observation
-    from gateway.decoders.contract import Decoder
+    from gateway.runtime.sources import Source, Speech
 
 
 class Rule(NamedTuple):
@@ -113,7 +113,7 @@ class ForgivingRoad(Router):
         return found
 
 
-class EndlessDict(dict[str, "Decoder | None"]):
+class EndlessDict(dict[str, "Speech | None"]):
     """Is never emptied."""
 
     def clear(self) -> None:
@@ -123,7 +123,7 @@ class EndlessDict(dict[str, "Decoder | None"]):
 class EndlessRoad(Router):
     """Remembers every topic that was ever made up."""
 
-    def __init__(self, sources: Sequence[tuple[str, Decoder]]) -> None:
+    def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__(sources)
         self._routes = EndlessDict()
 

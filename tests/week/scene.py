@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_sim import scenario as scenarios
+from firmware_sim.devices.wayside_v1 import TAG_SECRET
 from firmware_sim.scenario import Scenario
 from gateway.core import limits
 from gateway.core.offers import Campaign, Policy
 from gateway.core.presence import PresenceRules
-from gateway.core.site import Site, Zone
+from gateway.core.site import ClaimRules, Site, Zone
 from gateway.decoders.registry import load
 from gateway.runtime.router import Router
+from gateway.runtime.sources import source
 from tests.kit.attributes import COLUMNS, SCHEMA
 from tests.kit.testbed import BERLIN, HOUR_MS, berlin_ms, offer
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gateway.decoders.contract import Decoder
+    from gateway.runtime.sources import Source
 
 SITE, GATEWAY = "street", "gw-w"
 START_MS = berlin_ms(2026, 11, 2)  # a Monday, midnight
@@ -38,6 +40,9 @@ DWELL_S = 1_500.0
 AWAY = "home"  # nothing hears anybody there
 STANDING = ("plaza", "arcade", "cafe", "bistro", "station")
 EARTH_RADIUS_M = 6_371_000.0
+
+SPEAKERS = {"owntracks": "owntracks/+/{device}"}
+"""Templates other than the usual ones: a phone is one device in both of its formats."""
 
 SOURCES = (
     ("wayside/v1/street/up/+/+", "wayside_v1"),
@@ -139,12 +144,13 @@ def site(scene: Scenario, cadence_s: int = CADENCE_S) -> Site:
         columns=COLUMNS,
         window_ms=WINDOW_MS,
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
+        claims=ClaimRules(TAG_SECRET.encode()),
     )
 
 
-def router(make: Callable[[list[tuple[str, Decoder]]], Router] = Router) -> Router:
+def router(make: Callable[[list[Source]], Router] = Router) -> Router:
     """The formats that this street speaks."""
-    return make([(topic, load(name)) for topic, name in SOURCES])
+    return make([source(topic, load(name), SPEAKERS.get(name)) for topic, name in SOURCES])
 
 
 class HabitScorer:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from firmware_sim.devices.wayside_v1 import claim_code
 from gateway.core.presence import Transition
 from tests.kit.testbed import HOUR_MS, ManualClock, berlin_ms
 from tests.week import scene
@@ -41,7 +42,14 @@ class Site:
 
     def yes(self) -> None:
         """The phone's owner says yes to everything."""
-        self.say("phone-0001", "consent", purposes=["presence", "offers", "learning", "measurement"], version=1, tags=[TAG])
+        self.say(
+            "phone-0001",
+            "consent",
+            purposes=["presence", "offers", "learning", "measurement"],
+            version=1,
+            tags=[TAG],
+            codes={TAG: claim_code(TAG)},
+        )
 
     def heard(self, times: int = 1) -> None:
         """The plaza's scanner hears the phone."""

@@ -20,13 +20,14 @@ from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
+from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import DeadLetter, StoreError, StoreFullError
-from gateway.core.state import Changes, Proposed, RetentionState, SensorsState, State, Trigger
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, SensorsState, State, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +75,11 @@ class Store:
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
+            "claims": Table(self._db),
+            "replies": Table(self._db),
         }
+        self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
+        self._carry_out_marks(path)
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -124,16 +129,22 @@ class Store:
         with self._transaction():
             self.counts.retry_quarantined()
         return State(
-            people=self.people.state(self._cipher),
+            people=self.people.state(self._cipher, self.marks.generation),
             visits=self.visits.state(now_ms, rules),
             budgets=self.budgets.state(),
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
+            claims=ClaimsState(),
         )
 
     def save(self, changes: Changes) -> None:
-        """Commit all of `changes` or nothing. Raises StoreFullError."""
+        """Commit all of `changes` or nothing. Raises StoreFullError.
+
+        Withdrawals are marked beside the file before the commit: after a power cut in between, the mark is carried out at the next start.
+        """
+        if changes.people.generation is not None:
+            self.marks.append(dict.fromkeys(device for device, _ in changes.facts.withdrawals), changes.people.generation)
         with self._transaction():
             for name, part in changes:
                 self._tables[name].save(part)
@@ -141,6 +152,25 @@ class Store:
                 self._apply_consent(subject, context)  # last, so that rows of this very batch go as well
         for name, part in changes:
             self._tables[name].committed(part)
+
+    def _carry_out_marks(self, path: Path) -> None:
+        """Carry out the withdrawals since this copy of the file was made. Raises StoreError if the marks are older than the file."""
+        known = self.people.generation()
+        if known > self.marks.generation:
+            self.close()
+            raise StoreError(
+                f"{path}.withdrawn holds {self.marks.generation} withdrawals, the database {known}: restore the file that belongs to it, "
+                "because an older one could revive withdrawn consents"
+            )
+        if known == self.marks.generation:
+            return
+        with self._transaction():
+            for device, subject in self.people.owners():
+                person = self.people.context(subject)
+                if person is not None and person.device == device and self.marks.newest(device) > person.generation:
+                    self._apply_consent(subject, None)
+            self.people.save_generation(self.marks.generation)
+        self.people.cache.clear()
 
     def rebase(self, state: State) -> None:
         """Store the moments of the state again after the clock was set. Raises StoreFullError."""

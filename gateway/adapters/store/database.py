@@ -44,7 +44,7 @@ def read_key(key_file: Path, *, may_create: bool) -> bytes:
         source = str(key_file)
         if not key_file.exists() and may_create:
             key_file.parent.mkdir(parents=True, exist_ok=True)
-            _make_key(key_file)
+            make_key(key_file)
         if not key_file.exists():
             raise ValueError(f"no database key: {source} does not exist; set store.key_file or WAYSIDE_STORE_KEY")
         text = key_file.read_text()
@@ -57,7 +57,7 @@ def read_key(key_file: Path, *, may_create: bool) -> bytes:
     return key
 
 
-def _make_key(key_file: Path) -> None:
+def make_key(key_file: Path) -> None:
     """Write a new key. It is complete on the disk before a database uses it, also across a power cut."""
     draft = key_file.with_name(f"{key_file.name}.new")
     draft.unlink(missing_ok=True)

@@ -37,11 +37,21 @@ class PeopleTable(Table):
         super().__init__(database)
         self.cache: OrderedDict[str, SubjectContext] = OrderedDict()
 
-    def state(self, cipher: Cipher | None) -> PeopleState:
+    def generation(self) -> int:
+        """Number of withdrawals that this file has carried out."""
+        return int(self.one("SELECT value FROM meta WHERE name = 'generation'") or 0)
+
+    def save_generation(self, generation: int) -> None:
+        """Note that the withdrawals up to this number are carried out."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", (generation,))
+
+    def owners(self) -> list[tuple[str, str]]:
+        """All devices and tags with their subjects."""
+        return [(mover, subject) for mover, subject in self.rows("SELECT mover, subject FROM identities")]
+
+    def state(self, cipher: Cipher | None, generation: int = 0) -> PeopleState:
         """Identities and keys as of the last commit."""
-        return PeopleState(
-            dict(self.rows("SELECT mover, subject FROM identities")), dict(self.rows("SELECT key, subject FROM keys")), cipher
-        )
+        return PeopleState(dict(self.owners()), dict(self.rows("SELECT key, subject FROM keys")), cipher, generation)
 
     def context(self, subject: str) -> SubjectContext | None:
         """The context of a subject, with its recent contacts from the decision log."""
@@ -73,6 +83,9 @@ class PeopleTable(Table):
                 self._db.execute(f"DELETE FROM {table} WHERE {name} = ?", (value,))  # noqa: S608 - names from the line above
                 if owner is not None:
                     self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (value, owner))  # noqa: S608 - as above
+
+        if changes.generation is not None:
+            self.save_generation(changes.generation)
 
     def forget(self, subject: str) -> None:
         """Delete the person's context, identities and keys."""

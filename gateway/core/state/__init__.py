@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.state.budgets import BudgetsChanges, BudgetsState, Reservation
+from gateway.core.state.claims import ClaimsChanges, ClaimsState
 from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
 from gateway.core.state.people import PeopleChanges, PeopleState
+from gateway.core.state.replies import RepliesChanges
 from gateway.core.state.retention import RetentionChanges, RetentionState
 from gateway.core.state.sensors import SensorsChanges, SensorsState
 from gateway.core.state.slices import SliceChanges
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetsState",
     "Changes",
+    "ClaimsState",
     "CountsState",
     "FactRow",
     "PeopleState",
@@ -64,6 +67,8 @@ class Changes:
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
+    claims: ClaimsChanges
+    replies: RepliesChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -102,6 +107,8 @@ SLICES: dict[str, type[SliceChanges]] = {
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
+    "claims": ClaimsChanges,
+    "replies": RepliesChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -115,6 +122,7 @@ class State(msgspec.Struct):
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState
+    claims: ClaimsState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""

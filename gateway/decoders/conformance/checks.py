@@ -4,7 +4,9 @@ Payloads come from devices that we do not control. So the cases of a decoder (ca
 observations or the reason of the refusal) are only the seeds: each is cut off at every byte, its JSON is changed in
 every place, its topic is exchanged and its bytes are flipped. For each of these messages the decoder must return
 observations or raise `DecodeError`; observations must hold finite numbers in range and short printable ids; and
-decoding the same message again, in another order, must give the same result.
+decoding the same message again, in another order, must give the same result. Every observation is of a kind that the
+decoder declares (`kinds`), and of the speaker in the topic (`speakers`, `role`): identities in the payload are changed one
+by one, and two topics that name two devices may not give one id.
 
     check_decoder(DECODER, parse_cases(Path("cases/mine.jsonl").read_text().splitlines()), random.Random(0))
 
@@ -15,15 +17,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple, NoReturn, get_args
 
 import msgspec
 
 from gateway.core import limits
-from gateway.core.types import Message, Observation
-from gateway.decoders.conformance.mutations import mutations
+from gateway.core.types import Answer, Consent, Message, Observation, Purchase, Sighting
+from gateway.decoders.conformance.mutations import identity_mutations, mutations, topics_of_others
 from gateway.decoders.conformance.wellformed import fault_of
-from gateway.decoders.contract import DecodeError, Decoder, Reason
+from gateway.decoders.contract import UNSTATED, DecodeError, Decoder, Reason
+from gateway.decoders.values.speakers import Template, is_radio, parse_template, speaker_in
 
 
 class NotConformingError(AssertionError):
@@ -108,6 +112,8 @@ def check_decoder(decoder: Decoder, cases: Iterable[Case], draw: random.Random) 
     messages = [case.message for case in known]
     for case in known:
         messages += mutations(case.message, draw)
+        messages += identity_mutations(case.message)
+        _check_topics(decoder, case.message)
     first = [_outcome(decoder, message) for message in messages]
     for message, before in zip(reversed(messages), reversed(first), strict=True):
         if _outcome(decoder, message) != before:
@@ -146,7 +152,65 @@ def _outcome(decoder: Decoder, message: Message) -> list[Observation] | Reason:
     if message != before:
         _fail(message, "the message was changed")
     _check_observations(message, observations)
+    _check_speaker(decoder, message, observations)
     return observations
+
+
+@cache
+def _templates(speakers: tuple[str, ...]) -> tuple[Template, ...]:
+    return tuple(map(parse_template, speakers))
+
+
+def _check_speaker(decoder: Decoder, message: Message, observations: list[Observation]) -> None:
+    """Every observation is of a declared kind, and of the device that the topic names."""
+    for observation in observations:
+        if observation.__struct_config__.tag not in decoder.kinds:
+            _fail(message, f"a {observation.__struct_config__.tag}, which the decoder does not declare in kinds")
+    if decoder.role == "bridge" or not message.topic:
+        return
+    speaker = speaker_in(_templates(decoder.speakers), message.topic)
+    if speaker is None and decoder.speakers:
+        return  # on such a topic the gateway drops everything, unless its config names the speaker
+    for name in _speakers(decoder, observations):
+        if name not in (speaker, UNSTATED) and not name.startswith((f"{speaker}/", f"{UNSTATED}/")):
+            _fail(message, f"speaks as {name!r:.100}, but the topic names {speaker or 'no device'!r:.100}")
+
+
+def _check_topics(decoder: Decoder, message: Message) -> None:
+    """Two topics that name two devices give no common id."""
+    if decoder.role == "bridge":
+        return
+    before = _speakers(decoder, _decoded(decoder, message)) - {UNSTATED}
+    for template in _templates(decoder.speakers):
+        for topic in topics_of_others(template, message.topic):
+            other = msgspec.structs.replace(message, topic=topic)
+            shared = before & _speakers(decoder, _decoded(decoder, other))
+            if shared:
+                _fail(other, f"{message.topic!r:.100} and this topic name two devices, but both give the id {min(shared)!r:.100}")
+
+
+def _decoded(decoder: Decoder, message: Message) -> list[Observation]:
+    try:
+        return decoder.decode(message)
+    except DecodeError:
+        return []
+
+
+def _speakers(decoder: Decoder, observations: list[Observation]) -> set[str]:
+    """The ids as which a message speaks; a scanner's readings of a radio, and states, are of the radios that it heard."""
+    names: set[str] = set()
+    for one in observations:
+        match one:
+            case Sighting():
+                names.add(one.hearer)
+            case Purchase() | Answer() | Consent():
+                names.add(one.envelope.device)
+            case _:
+                name = one.device  # type: ignore[union-attr]
+                kind = one.__struct_config__.tag
+                if decoder.role == "device" or kind not in ("reading", "status") or (kind == "reading" and not is_radio(name)):
+                    names.add(name)
+    return names
 
 
 def _check_observations(message: Message, observations: list[Observation]) -> None:

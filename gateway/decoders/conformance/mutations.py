@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message
+from gateway.decoders.values.speakers import Template
 
 _PLACES_MAX = 60  # of one payload; the elements of a long array are alike
 _NOISES = 40
@@ -70,6 +71,33 @@ def mutations(message: Message, draw: random.Random) -> Iterator[Message]:
     for topic in _topics(message.topic):
         yield _with(message, topic=topic)
         yield _with(message, topic=topic, payload=b"")
+
+
+IDENTITIES = ("somebody-else", "AC:23:3F:00:A0:01")
+_FIELDS = ("device", "id", "mac", "src", "gateway", "gw_mac", "topic", "tid", "source")
+
+
+def identity_mutations(message: Message, identities: Sequence[object] = IDENTITIES) -> Iterator[Message]:
+    """`message` with one value at a time exchanged for the identity of another device, and with fields that state one added."""
+    try:
+        document = json.loads(message.payload)
+    except (ValueError, RecursionError):
+        return
+    for place in _places(document)[1 : _PLACES_MAX + 1]:
+        for identity in identities:
+            yield _with(message, payload=_text(_replaced(document, place, identity)))
+    if isinstance(document, dict):
+        for name in _FIELDS:
+            yield _with(message, payload=_text({**document, name: identities[0]}))
+
+
+def topics_of_others(template: Template, topic: str) -> Iterator[str]:
+    """`topic`, where `template` matches it, with one level that names the speaker at a time changed."""
+    if template.speaker(topic) is None:
+        return
+    levels = topic.split("/")
+    for at in template.named:
+        yield "/".join([*levels[:at], "somebody-else", *levels[at + 1 :]])
 
 
 def _with(message: Message, **changed: Any) -> Message:

@@ -87,7 +87,9 @@ def _consent_faults(consent: Consent) -> Iterator[str]:
         yield f"over {limits.TAGS_PER_SUBJECT_MAX} tags"
     for tag in consent.tags:
         yield from _text_faults("tags", tag)
-    if any(not _KEY.fullmatch(key) for key in consent.irks):
-        yield "irks that are not 32 lower-case hex digits"
+    for tag in consent.codes:
+        yield from _text_faults("codes", tag)
+    if any(not _KEY.fullmatch(key) for key in (*consent.irks, *consent.eid_keys)):
+        yield "irks or eid_keys that are not 32 lower-case hex digits"
     if any(isinstance(value, float) and not math.isfinite(value) for value in consent.told.values()):
         yield "told holds a value that is not a possible number"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.types import Message, Observation, Status
-from gateway.decoders.contract import Decoder, parse_json, refuse
+from gateway.decoders.contract import PLACED, Decoder, parse_json, refuse
 from gateway.decoders.lorawan.uplink import Link, Uplink, from_hex, link, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
@@ -102,4 +102,4 @@ def _element(element: Any) -> object:
     return found
 
 
-DECODER = Decoder("actility_thingpark", ("mqtt/things/+/uplink",), decode)
+DECODER = Decoder("actility_thingpark", ("mqtt/things/+/uplink",), decode, kinds=PLACED)

@@ -1,7 +1,8 @@
 """Cassia Bluetooth gateways: one scan result, of the scan stream or of the MQTT bridge.
 
-Source: Cassia SDK implementation guide, "Scan". The gateway is the first MAC address in the topic, which the bridge can
-be set to contain, else `gateway` of the payload, else unstated. A power of 127 means that none was measured.
+Source: Cassia SDK implementation guide, "Scan". The gateway is the second level of `cassia/{gateway}/scan`; on another topic
+the source in the config states which level names it. `gateway` of the payload is read only where there is no topic.
+A power of 127 means that none was measured.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import msgspec
 from gateway.core.types import Message, Observation
 from gateway.decoders.bluetooth.advertisement import parse_hex
 from gateway.decoders.bluetooth.radio_observations import radio_observations
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, parse_json, refuse, rssi, tx_power_or_none
+from gateway.decoders.contract import HEARD, NO_KEYS, Decoder, Keys, parse_json, refuse, rssi, tx_power_or_none
 from gateway.decoders.values.radio_ids import mac, mac_or_none
+from gateway.decoders.values.speakers import hearer_of, parse_template
 
 
 class _Address(msgspec.Struct, gc=False):
@@ -28,6 +30,8 @@ class _Scan(msgspec.Struct, gc=False, rename="camel"):
     gateway: object = None
 
 
+_SPEAKERS = ("cassia/{gateway_mac}/scan",)
+_TEMPLATES = tuple(map(parse_template, _SPEAKERS))
 _SCAN = msgspec.json.Decoder(_Scan)
 
 
@@ -45,8 +49,8 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     advertisement = parse_hex(digits, device, keys)
     if advertisement is None:
         refuse("wrong_shape", "adData and scanData must be hex digits")
-    hearer = next((found for level in message.topic.split("/") if (found := mac_or_none(level))), None) or mac_or_none(scan.gateway)
-    return radio_observations(hearer or UNSTATED, device, rssi(scan.rssi), advertisement, tx_power_dbm=tx_power_or_none(scan.tx_power))
+    hearer = hearer_of(_TEMPLATES, message.topic, mac_or_none(scan.gateway))
+    return radio_observations(hearer, device, rssi(scan.rssi), advertisement, tx_power_dbm=tx_power_or_none(scan.tx_power))
 
 
-DECODER = Decoder("cassia_scan", (), decode, decode)
+DECODER = Decoder("cassia_scan", (), decode, decode, speakers=_SPEAKERS, role="scanner", kinds=HEARD)

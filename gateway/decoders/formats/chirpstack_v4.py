@@ -14,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.core.types import Message, Observation, Status
-from gateway.decoders.contract import Decoder, number_or_none, parse_json, refuse
+from gateway.decoders.contract import PLACED, Decoder, number_or_none, parse_json, refuse
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.radio_ids import eui
@@ -128,4 +128,4 @@ _KINDS: dict[str, Callable[[str, _Sent], list[Observation]]] = {
     "log": _silent,
 }
 
-DECODER = Decoder("chirpstack_v4", ("application/+/device/+/event/+",), decode)
+DECODER = Decoder("chirpstack_v4", ("application/+/device/+/event/+",), decode, kinds=PLACED)

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Sighting, Status
-from gateway.decoders.contract import Decoder, number_or_none, parse_json, refuse, rssi, text, tx_power_or_none
+from gateway.decoders.contract import HEARD, Decoder, number_or_none, parse_json, refuse, rssi, text, tx_power_or_none
 from gateway.decoders.values.units import canonical_amount
 
 _SILENT_BRANCHES = ("rooms", "settings", "companion")
@@ -87,4 +87,6 @@ def _state(payload: bytes) -> str:
     return payload.decode()
 
 
-DECODER = Decoder("espresense", ("espresense/#",), decode)
+_SPEAKERS = ("espresense/devices/+/{room}", "espresense/rooms/{room}/#")
+
+DECODER = Decoder("espresense", ("espresense/#",), decode, speakers=_SPEAKERS, role="scanner", kinds=HEARD)

@@ -13,7 +13,7 @@ import math
 import msgspec
 
 from gateway.core.types import Message, Observation, Sighting
-from gateway.decoders.contract import Decoder, number, parse_json, refuse, rssi_or_none, text, tx_power_or_none
+from gateway.decoders.contract import HEARD, Decoder, number, parse_json, refuse, rssi_or_none, text, tx_power_or_none
 from gateway.decoders.values.radio_ids import canonical_id
 
 _DISTANCE_M_MAX = 1_000.0
@@ -58,4 +58,4 @@ def _strength(distance_m: float) -> float:
     return round(max(-127.0, min(-1.0, _AT_1M_DBM - _DB_PER_DECADE * math.log10(max(distance_m, _NEAR_M)))), 1)
 
 
-DECODER = Decoder("ha_mqtt_room", ("room_presence/+",), decode)
+DECODER = Decoder("ha_mqtt_room", ("room_presence/+",), decode, speakers=("room_presence/{room}",), role="scanner", kinds=HEARD)

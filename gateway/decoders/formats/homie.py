@@ -106,4 +106,4 @@ def _reading(device: str, quantity: str, number: float, unit: str | None = None)
     return [Reading(device, quantity, amount)]
 
 
-DECODER = Decoder("homie", ("homie/+/+/#",), decode)
+DECODER = Decoder("homie", ("homie/+/+/#",), decode, speakers=(f"homie/{_VERSION}/{{device}}/#", "homie/{device}/#"), role="device")

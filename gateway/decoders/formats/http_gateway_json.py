@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, parse_json
+from gateway.decoders.contract import PLACED, Decoder, parse_json
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, uplink_observations
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
@@ -57,4 +57,4 @@ def _at_ms(stated: object) -> int | None:
     return iso_ms(stated)
 
 
-DECODER = Decoder("http_gateway_json", (), decode)
+DECODER = Decoder("http_gateway_json", (), decode, kinds=PLACED)

@@ -15,7 +15,20 @@ import msgspec
 from gateway.core.types import Message, Observation, Position, Status
 from gateway.decoders.bluetooth.advertisement import parse_hex
 from gateway.decoders.bluetooth.radio_observations import radio_observations
-from gateway.decoders.contract import NO_KEYS, DecodeError, Decoder, Keys, bounded, check_size, number, parse_json, refuse, rssi
+from gateway.decoders.contract import (
+    HEARD,
+    NO_KEYS,
+    UNSTATED,
+    DecodeError,
+    Decoder,
+    Keys,
+    bounded,
+    check_size,
+    number,
+    parse_json,
+    refuse,
+    rssi,
+)
 from gateway.decoders.values.radio_ids import mac
 from gateway.decoders.values.times import seconds_ms
 
@@ -41,7 +54,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     fault: DecodeError | None = None
     for line in _lines(message.payload):
         try:
-            observations += _line(line, keys)
+            observations += _line(line, keys, is_placed=bool(message.topic))
         except DecodeError as error:
             fault = fault or error
     if not observations:
@@ -59,11 +72,12 @@ def _lines(payload: bytes) -> list[str]:
     return [line for line in payload.decode("ascii").splitlines() if line.strip()]
 
 
-def _line(line: str, keys: Keys) -> list[Observation]:
+def _line(line: str, keys: Keys, *, is_placed: bool) -> list[Observation]:
     kind, *fields = line.strip().split(",")
     if len(fields) < _FIELDS_MIN - 1:
         refuse("wrong_shape", "a report must have at least five fields")
-    gateway = mac(fields[1], "gateway")
+    stated = mac(fields[1], "gateway")
+    gateway = UNSTATED if is_placed else stated  # the topic names it
     if kind == _HEARTBEAT:
         return [Status(gateway, at_ms=_time(fields[4:]))]
     if kind == _POSITION:
@@ -99,4 +113,4 @@ def _float(digits: str, field: str) -> float:
     return value
 
 
-DECODER = Decoder("ingics_gprp_text", (), decode, decode)
+DECODER = Decoder("ingics_gprp_text", (), decode, decode, role="scanner", kinds=HEARD | {"position"})

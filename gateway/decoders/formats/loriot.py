@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, parse_json, refuse, text
+from gateway.decoders.contract import PLACED, Decoder, parse_json, refuse, text
 from gateway.decoders.lorawan.uplink import Uplink, from_hex, link, links_in, port_or_none, uplink_observations
 from gateway.decoders.values.radio_ids import eui
 
@@ -57,4 +57,4 @@ def _at_ms(stated: object) -> int | None:
     return stated
 
 
-DECODER = Decoder("loriot", (), decode)
+DECODER = Decoder("loriot", (), decode, kinds=PLACED)

@@ -15,7 +15,7 @@ from gateway.core.types import Message, Observation, Status
 from gateway.decoders.bluetooth.advertisement import parse_advertisement
 from gateway.decoders.bluetooth.frames import frame_of
 from gateway.decoders.bluetooth.radio_observations import radio_observations
-from gateway.decoders.contract import NO_KEYS, Decoder, Keys, bounded, check_size, refuse, rssi_or_none
+from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, bounded, check_size, refuse, rssi_or_none
 
 _HEAD = bytes.fromhex("bb01")
 _LENGTH_AT, _GATEWAY_AT, _TAGS_AT, _FIRST_TAG_AT = 2, 6, 12, 14
@@ -39,7 +39,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
         refuse("wrong_shape", "the payload must begin with BB 01 and be at least 14 bytes long")
     if _number(payload, _LENGTH_AT, 4) != len(payload):
         refuse("wrong_shape", "the length field is not the length of the payload")
-    gateway = payload[_GATEWAY_AT:_TAGS_AT].hex()
+    gateway = UNSTATED if message.topic else payload[_GATEWAY_AT:_TAGS_AT].hex()
     observations: list[Observation] = [Status(gateway)]
     for reception in _tags(payload):
         rssi_dbm = rssi_or_none(reception.rssi)
@@ -70,4 +70,4 @@ def _number(payload: bytes, at: int, size: int) -> int:
     return int.from_bytes(payload[at : at + size], "big")
 
 
-DECODER = Decoder("minew_gateway_binary", (), decode, decode)
+DECODER = Decoder("minew_gateway_binary", (), decode, decode, role="scanner", kinds=HEARD)

@@ -1,9 +1,9 @@
 """Minew G1 gateways: a JSON array of all advertisements since the last one, on `/gw/{gateway MAC}/status`.
 
 The element of type "Gateway" is the gateway itself; "iBeacon" elements are decoded, "S1" elements hold temperature and
-humidity, and "Unknown" ones the raw advertisement. The hearer is the MAC in the topic, else that of the Gateway
-element. One array holds hundreds of radios, so an element without a measured rssi is left out and the others are kept.
-`battery` 0 means that the tag states none.
+humidity, and "Unknown" ones the raw advertisement. The hearer is the gateway in the topic; the Gateway element names it
+only where there is no topic. One array holds hundreds of radios, so an element without a measured rssi is left out and
+the others are kept. `battery` 0 means that the tag states none.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from gateway.core.types import Message, Observation, Status
 from gateway.decoders.bluetooth.advertisement import NOTHING, parse_hex
 from gateway.decoders.bluetooth.radio_observations import radio_observations
 from gateway.decoders.contract import (
+    HEARD,
     NO_KEYS,
-    UNSTATED,
     Decoder,
     Keys,
     bounded,
@@ -27,6 +27,7 @@ from gateway.decoders.contract import (
 )
 from gateway.decoders.values.measurements import Readings, possible_readings
 from gateway.decoders.values.radio_ids import ibeacon_id, mac, mac_or_none
+from gateway.decoders.values.speakers import hearer_of, parse_template
 from gateway.decoders.values.times import iso_ms
 
 _GATEWAY = "Gateway"
@@ -49,6 +50,8 @@ class _Element(msgspec.Struct, gc=False, rename="camel"):
     battery: object = None
 
 
+_SPEAKERS = ("/gw/{gateway_mac}/status",)
+_TEMPLATES = tuple(map(parse_template, _SPEAKERS))
 _ELEMENTS = msgspec.json.Decoder(list[_Element])
 
 
@@ -71,11 +74,8 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
 
 
 def _gateway(topic: str, elements: list[_Element]) -> str:
-    levels = topic.split("/")
-    above = mac_or_none(levels[-2]) if len(levels) > 1 else None
-    if above is not None:
-        return above
-    return next((mac(element.mac, "mac") for element in elements if element.type == _GATEWAY), UNSTATED)
+    stated = (mac(element.mac, "mac") for element in elements if not topic and element.type == _GATEWAY)
+    return hearer_of(_TEMPLATES, topic, next(stated, None))
 
 
 def _tag(hearer: str, element: _Element, keys: Keys) -> list[Observation]:
@@ -98,4 +98,4 @@ def _stated(element: _Element) -> Readings:
     return possible_readings((quantity, value) for quantity, value in rows if (quantity, value) != ("battery", 0))
 
 
-DECODER = Decoder("minew_gateway_json", ("/gw/+/status",), decode, decode)
+DECODER = Decoder("minew_gateway_json", ("/gw/+/status",), decode, decode, speakers=_SPEAKERS, role="scanner", kinds=HEARD)

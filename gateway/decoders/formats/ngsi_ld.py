@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, parse_json, refuse
+from gateway.decoders.contract import PLACED, Decoder, parse_json, refuse
 from gateway.decoders.formats.ngsi import Attribute, Entity, entity_observations
 
 _FEATURE, _FEATURES, _GRAPH = "Feature", "FeatureCollection", "@graph"
@@ -68,4 +68,4 @@ def _attribute(stated: Any) -> Attribute:
     return Attribute(stated["value"], stated.get("observedAt"), stated.get("unitCode"))
 
 
-DECODER = Decoder("ngsi_ld", (), decode)
+DECODER = Decoder("ngsi_ld", (), decode, kinds=PLACED)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, parse_json, refuse
+from gateway.decoders.contract import PLACED, Decoder, parse_json, refuse
 from gateway.decoders.formats.ngsi import Attribute, Entity, entity_observations
 
 _ENVELOPES = ("data", "entities")
@@ -45,4 +45,4 @@ def _metadata(metadata: Any, name: str) -> object:
     return found.get("value") if isinstance(found, dict) else None
 
 
-DECODER = Decoder("ngsi_v2", (), decode)
+DECODER = Decoder("ngsi_v2", (), decode, kinds=PLACED)

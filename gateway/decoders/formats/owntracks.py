@@ -4,8 +4,8 @@ Every payload is a JSON object with a `_type`. `location` and `transition` (a re
 positions, `lwt` and `status` a status; the other types of the booklet give nothing, and unknown types and commands are
 refused.
 
-The device is the third level of the topic (`owntracks/{user}/{device}[/event...]`). Messages that came by HTTP name it
-in `topic`, or only state the tracker id `tid`; a position without any of them is refused, as in the Android app.
+The device is user and device of the topic (`owntracks/{user}/{device}[/event...]`), because two users may give one name
+to their devices. Messages that came by HTTP have no topic: they name it in `topic`, or only state the tracker id `tid`.
 Battery, speed, Wi-Fi names and the like are not read.
 """
 
@@ -98,7 +98,7 @@ def _transition(topic: str, sent: _Sent) -> list[Observation]:
 def _position(topic: str, sent: _Sent, region: str | None = None, crossing: Literal["entered", "left"] | None = None) -> Position:
     device = _device(topic, sent)
     if device is None:
-        refuse("missing_field", "the device is missing in topic and tid")
+        refuse("missing_field", "the topic must be owntracks/{user}/{device}")
     return Position(
         device,
         number(sent.lat, "lat", -90.0, 90.0),
@@ -133,12 +133,16 @@ def _command(sent: _Sent) -> list[Observation]:
 
 
 def _device(topic: str, sent: _Sent) -> str | None:
-    """The device in the topic, which the broker has checked, else in the payload's `topic`, else the tracker id."""
-    for stated in (topic, sent.topic):
-        levels = stated.split("/") if isinstance(stated, str) else []
-        if len(levels) > _DEVICE_LEVEL and levels[_DEVICE_LEVEL]:
-            return text(levels[_DEVICE_LEVEL], "device")
+    """User and device of the topic; without any topic those in the payload's `topic`, else the tracker id."""
+    if topic:
+        levels = topic.split("/")
+        return text("/".join(levels[1:3]), "device") if len(levels) > _DEVICE_LEVEL and all(levels[1:3]) else None
+    levels = sent.topic.split("/") if isinstance(sent.topic, str) else []
+    if len(levels) > _DEVICE_LEVEL and all(levels[1:3]):
+        return text("/".join(levels[1:3]), "device")
     return None if sent.tid in (None, "") else text(sent.tid, "tid")
 
 
-DECODER = Decoder("owntracks", ("owntracks/#",), decode)
+_SPEAKERS = ("owntracks/{user}/{device}/#",)
+
+DECODER = Decoder("owntracks", ("owntracks/#",), decode, speakers=_SPEAKERS, role="device", kinds=frozenset({"position", "status"}))

@@ -17,7 +17,19 @@ from gateway.core.types import Message, Observation, Position
 from gateway.decoders.bluetooth.advertisement import NOTHING, Advertisement, hex_bytes, parse_advertisement
 from gateway.decoders.bluetooth.frames import frame_of
 from gateway.decoders.bluetooth.radio_observations import radio_observations
-from gateway.decoders.contract import NO_KEYS, Decoder, Keys, bounded, check_size, number_or_none, parse_json, refuse, rssi_or_none, text
+from gateway.decoders.contract import (
+    HEARD,
+    NO_KEYS,
+    Decoder,
+    Keys,
+    bounded,
+    check_size,
+    number_or_none,
+    parse_json,
+    refuse,
+    rssi_or_none,
+    text,
+)
 from gateway.decoders.values.radio_ids import canonical_id, mac_or_none
 
 _FLAG = 0x10
@@ -119,4 +131,4 @@ def _identifier(payload: bytes, at: int) -> tuple[str, int]:
     return payload[at + 1 : end].hex(), end
 
 
-DECODER = Decoder("reelyactive_raddec", (), decode, decode)
+DECODER = Decoder("reelyactive_raddec", (), decode, decode, kinds=HEARD | {"position"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core.types import Message, Observation, Sighting
-from gateway.decoders.contract import Decoder, bounded, number_or_none, parse_json, refuse, rssi_or_none, text, tx_power_or_none
+from gateway.decoders.contract import HEARD, Decoder, bounded, number_or_none, parse_json, refuse, rssi_or_none, text, tx_power_or_none
 from gateway.decoders.values.radio_ids import canonical_id, ibeacon_id
 from gateway.decoders.values.times import iso_ms
 
@@ -80,4 +80,4 @@ def _tag(stated: str) -> str:
     return stated if known == bare and len(bare) != 12 else known
 
 
-DECODER = Decoder("room_assistant", ("room-assistant/entity/#",), decode)
+DECODER = Decoder("room_assistant", ("room-assistant/entity/#",), decode, kinds=HEARD)

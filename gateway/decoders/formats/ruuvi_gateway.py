@@ -16,8 +16,8 @@ from gateway.core.types import Message, Observation, Status
 from gateway.decoders.bluetooth.advertisement import Advertisement, parse_hex
 from gateway.decoders.bluetooth.radio_observations import radio_observations
 from gateway.decoders.contract import (
+    HEARD,
     NO_KEYS,
-    UNSTATED,
     Decoder,
     Keys,
     bounded,
@@ -30,6 +30,7 @@ from gateway.decoders.contract import (
 )
 from gateway.decoders.values.measurements import possible_readings
 from gateway.decoders.values.radio_ids import mac, mac_or_none
+from gateway.decoders.values.speakers import hearer_of, parse_template
 from gateway.decoders.values.times import seconds, seconds_ms
 
 _STATUS = "gw_status"
@@ -71,6 +72,8 @@ class _Body(_Tag, gc=False):
     uptime: object = msgspec.field(default=None, name="UPTIME")
 
 
+_SPEAKERS = ("ruuvi/{gateway_mac}/+",)
+_TEMPLATES = tuple(map(parse_template, _SPEAKERS))
 _BODY = msgspec.json.Decoder(_Body)
 
 # field of a gateway that decodes -> (quantity, how many of its unit make one of ours)
@@ -95,18 +98,18 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     """
     body = parse_json(message.payload, _BODY)
     levels = message.topic.split("/")
-    above = mac_or_none(levels[-2]) if len(levels) > 1 else None
+    topic = message.topic
     if isinstance(body.data, _Many):
-        return _many(above or _stated_mac(body.data.gw_mac), body.data, keys)
+        return _many(_gateway(topic, body.data.gw_mac), body.data, keys)
     if body.rssi is not None or body.data is not None:
-        return _single(above or _stated_mac(body.gw_mac), mac_or_none(levels[-1]), body, keys)
+        return _single(_gateway(topic, body.gw_mac), mac_or_none(levels[-1]), body, keys)
     if levels[-1] != _STATUS and body.state is None and body.device_addr is None:
         refuse("missing_field", "the message must hold tags, the data of a tag or a state")
-    return [_status(above or _stated_mac(body.device_addr), body)]
+    return [_status(_gateway(topic, body.device_addr), body)]
 
 
-def _stated_mac(value: object) -> str:
-    return UNSTATED if value is None else mac(value, "gw_mac")
+def _gateway(topic: str, stated: object) -> str:
+    return hearer_of(_TEMPLATES, topic, None if topic or stated is None else mac(stated, "gw_mac"))
 
 
 def _many(gateway: str, many: _Many, keys: Keys) -> list[Observation]:
@@ -152,4 +155,4 @@ def _status(gateway: str, body: _Body) -> Status:
     )
 
 
-DECODER = Decoder("ruuvi_gateway", ("ruuvi/+/+",), decode, decode)
+DECODER = Decoder("ruuvi_gateway", ("ruuvi/+/+",), decode, decode, speakers=_SPEAKERS, role="scanner", kinds=HEARD)

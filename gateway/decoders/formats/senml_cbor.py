@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, check_size, refuse
+from gateway.decoders.contract import PLACED, Decoder, check_size, refuse
 from gateway.decoders.formats.senml import pack_observations
 
 _DEPTH_MAX = 2  # an array of maps of plain values
@@ -106,4 +106,4 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-DECODER = Decoder("senml_cbor", (), decode)
+DECODER = Decoder("senml_cbor", (), decode, kinds=PLACED)

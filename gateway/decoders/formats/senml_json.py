@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, parse_json
+from gateway.decoders.contract import PLACED, Decoder, parse_json
 from gateway.decoders.formats.senml import pack_observations
 
 
@@ -12,4 +12,4 @@ def decode(message: Message) -> list[Observation]:
     return pack_observations(parse_json(message.payload), message.received_at_ms)
 
 
-DECODER = Decoder("senml_json", (), decode)
+DECODER = Decoder("senml_json", (), decode, kinds=PLACED)

@@ -6,7 +6,7 @@ A `sensml` element holds `senml` elements whose attributes are the fields.
 from __future__ import annotations
 
 from gateway.core.types import Message, Observation
-from gateway.decoders.contract import Decoder, refuse
+from gateway.decoders.contract import PLACED, Decoder, refuse
 from gateway.decoders.formats.senml import pack_observations
 from gateway.decoders.values.text_payload import decimal_or_none
 from gateway.decoders.values.xml_payload import root_of
@@ -45,4 +45,4 @@ def _typed(field: str, value: str) -> object:
     return value if amount is None else amount
 
 
-DECODER = Decoder("senml_xml", (), decode)
+DECODER = Decoder("senml_xml", (), decode, kinds=PLACED)

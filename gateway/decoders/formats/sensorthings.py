@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.types import Message, Observation, Position, Reading
-from gateway.decoders.contract import UNSTATED, Decoder, bounded, number_or_none, parse_json, refuse, text
+from gateway.decoders.contract import PLACED, UNSTATED, Decoder, bounded, number_or_none, parse_json, refuse, text
 from gateway.decoders.values.decoded_objects import decoded_amount
 from gateway.decoders.values.quantity_names import quantity_named
 from gateway.decoders.values.times import iso_ms
@@ -121,4 +121,4 @@ def _places(thing: object, place: Any) -> list[Position]:
     return [Position(text(f"Things({_id(stated)})", "Things"), latitude, longitude)]
 
 
-DECODER = Decoder("sensorthings", ("v1.0/#", "v1.1/#"), decode)
+DECODER = Decoder("sensorthings", ("v1.0/#", "v1.1/#"), decode, kinds=PLACED)

@@ -14,8 +14,8 @@ from gateway.core.types import Message, Observation
 from gateway.decoders.bluetooth.advertisement import parse_advertisement
 from gateway.decoders.bluetooth.frames import frame_of
 from gateway.decoders.bluetooth.radio_observations import radio_observations
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, parse_json, refuse, rssi, text
-from gateway.decoders.formats.shelly_topics import device_of
+from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, bounded, parse_json, refuse, rssi, text
+from gateway.decoders.formats.shelly_topics import SPEAKERS, device_of
 from gateway.decoders.values.radio_ids import mac
 
 KIND = "ble.scan_result"
@@ -36,7 +36,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
         return scan_result(hearer, said, keys)
     if not isinstance(said, dict):
         refuse("wrong_shape", "the payload must be a scan result or a notification")
-    if hearer == UNSTATED and "src" in said:
+    if not message.topic and "src" in said:
         hearer = text(said["src"], "src")
     return bounded([one for data in _scans(said) for one in scan_result(hearer, data, keys)])
 
@@ -79,4 +79,4 @@ def _scans(said: dict[str, Any]) -> list[object]:
     return [one.get("data") for one in entries if isinstance(one, dict) and one.get("event") == KIND]
 
 
-DECODER = Decoder("shelly_ble_scan_result", (), decode, decode)
+DECODER = Decoder("shelly_ble_scan_result", (), decode, decode, speakers=SPEAKERS, role="scanner", kinds=HEARD)

@@ -214,4 +214,4 @@ _TOPICS = (
     *(f"shellies/+/+/{branch}/#" for branch in ("relay", "emeter")),  # with a custom prefix
 )
 
-DECODER = Decoder("shelly_gen1", _TOPICS, decode)
+DECODER = Decoder("shelly_gen1", _TOPICS, decode, speakers=(f"{BASE}/{{device}}/+/#",), role="device")

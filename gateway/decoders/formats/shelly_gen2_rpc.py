@@ -5,8 +5,8 @@ A device publishes notifications on `{prefix}/events/rpc` (`NotifyStatus` with c
 prefix is the device's factory name unless it was changed.
 
 The device is the prefix of the topic, which the broker has checked. A frame also states the factory name (`src`), which
-becomes a status, and names the readings only on a topic without a prefix. Component 0 is the device itself and each
-further one a device of its own (`plus2pm/switch:1`), or two channels would overwrite each other. Responses (`result`,
+becomes a status, and names the readings only where there is no topic. Component 0 is the device itself and each further
+one a device of its own (`plus2pm/switch:1`), or two channels would overwrite each other. Responses (`result`,
 `error`) become a status; topics with `command` give nothing. Of the events, button pushes become readings with BTHome's
 codes, and Bluetooth scans sightings.
 """
@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Status
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, bounded, number_or_none, parse_json, refuse, text
+from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, bounded, number_or_none, parse_json, refuse, text
 from gateway.decoders.formats.shelly_ble_scan_result import KIND as SCAN_RESULT
 from gateway.decoders.formats.shelly_ble_scan_result import scan_result
-from gateway.decoders.formats.shelly_topics import BASE, device_above, device_of
+from gateway.decoders.formats.shelly_topics import BASE, SPEAKERS, device_above, device_of
 from gateway.decoders.values.text_payload import payload_text
 from gateway.decoders.values.units import canonical_amount
 
@@ -101,7 +101,7 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     if not isinstance(body, dict):
         refuse("wrong_shape", "the payload must be an object: an RPC frame or a component")
     if "src" in body or "method" in body:
-        return _frame(device_above(levels, "events"), body, keys)
+        return _frame(device_above(levels, "events") or (UNSTATED if message.topic else None), body, keys)
     if "status" in levels[1:]:
         return _status_topic(levels, body)
     if levels != [""] and levels[-1] != "announce":
@@ -241,4 +241,4 @@ _NUMBERED = tuple(
 # The factory prefix is the first level, and a filter cannot select it, so the filters select the component.
 _TOPICS = ("+/events/rpc", f"{BASE}/+/events/rpc", f"{BASE}/+/status/#", *(f"+/status/{name}" for name in (*_PLACES, *_NUMBERED)))
 
-DECODER = Decoder("shelly_gen2_rpc", _TOPICS, decode, decode)
+DECODER = Decoder("shelly_gen2_rpc", _TOPICS, decode, decode, speakers=SPEAKERS, role="scanner", kinds=HEARD)

@@ -7,6 +7,9 @@ from gateway.decoders.contract import text
 BASE = "shellies"
 """The prefix of the first generation; owners may keep it in front of newer devices."""
 
+SPEAKERS = tuple(f"{base}{{device}}/{branch}" for base in (f"{BASE}/", "") for branch in ("events/rpc", "status/#", "online", "announce"))
+"""Templates of the topics of newer devices, with and without the prefix."""
+
 
 def device_of(levels: list[str]) -> str:
     """The device named by the `levels` of a topic above its branch. Raises DecodeError as `text()` does."""

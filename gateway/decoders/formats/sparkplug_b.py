@@ -167,4 +167,6 @@ def _reading(device: str, name: str, value: float, unit: str, at_ms: int | None)
     return None, meant is not None
 
 
-DECODER = Decoder("sparkplug_b", (f"{_NAMESPACE}/#",), decode)
+_SPEAKERS = (f"{_NAMESPACE}/{_HOST}/{{host}}", f"{_NAMESPACE}/{{group}}/+/{{edge}}/#")
+
+DECODER = Decoder("sparkplug_b", (f"{_NAMESPACE}/#",), decode, speakers=_SPEAKERS, role="device")

@@ -19,7 +19,7 @@ from typing import Any
 
 from gateway.core import limits
 from gateway.core.types import Message, Observation, Reading, Sighting, Status
-from gateway.decoders.contract import UNSTATED, Decoder, bounded, number_or_none, parse_json, refuse, rssi_or_none, text
+from gateway.decoders.contract import HEARD, UNSTATED, Decoder, bounded, number_or_none, parse_json, refuse, rssi_or_none, text
 from gateway.decoders.values.radio_ids import ibeacon_id, mac_or_none
 from gateway.decoders.values.text_payload import payload_text
 from gateway.decoders.values.times import iso_ms, seconds_ms
@@ -217,4 +217,6 @@ def _truth(quantity: str, stated: object) -> object:
     return {"true": 1, "false": 0}.get(stated, stated) if quantity == "occupancy" and isinstance(stated, str) else stated
 
 
-DECODER = Decoder("tasmota", ("tele/#", "stat/#", "+/tele/+", "+/stat/+"), decode)
+_SPEAKERS = ("tele/{device}/#", "stat/{device}/#", "{device}/tele/+", "{device}/stat/+")
+
+DECODER = Decoder("tasmota", ("tele/#", "stat/#", "+/tele/+", "+/stat/+"), decode, speakers=_SPEAKERS, role="scanner", kinds=HEARD)

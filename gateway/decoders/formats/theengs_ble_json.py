@@ -11,7 +11,7 @@ import msgspec
 from gateway.core.types import Message, Observation
 from gateway.decoders.bluetooth.advertisement import parse_advertisement
 from gateway.decoders.bluetooth.frames import Frame
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, parse_json, refuse
+from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, parse_json, refuse
 from gateway.decoders.formats.theengs import Body, body_observations, device_of, frame_of
 from gateway.decoders.values.radio_ids import mac_or_none
 
@@ -38,4 +38,4 @@ def _owned(frame: Frame) -> bool:
     return bool(frame.manufacturer or frame.name) or any(len(uuid) == 4 and uuid.startswith(_OWNED) for uuid, _ in frame.services)
 
 
-DECODER = Decoder("theengs_ble_json", (), decode, decode)
+DECODER = Decoder("theengs_ble_json", (), decode, decode, role="scanner", kinds=HEARD)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.core.types import Message, Observation
+from gateway.core.types import Message, Observation, Reading
 from gateway.decoders.bluetooth.advertisement import parse_advertisement
-from gateway.decoders.contract import NO_KEYS, UNSTATED, Decoder, Keys, parse_json, refuse, text
+from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, parse_json, refuse, text
 from gateway.decoders.formats.theengs import Body, body_observations, check_shape, device_of, frame_of
 from gateway.decoders.values.radio_ids import mac_or_none
+from gateway.decoders.values.speakers import is_radio
 
 _BRANCH, _PRESENCE, _COMMANDS = "BTtoMQTT", "home_presence", "commands"
 _BODY = msgspec.json.Decoder(Body)
@@ -32,7 +33,8 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     advertisement = parse_advertisement(frame_of(body, device), keys)
     if body.id is None and (device or advertisement.beacon or advertisement.mac) is None:
         refuse("missing_field", "the device is missing in topic and id")
-    return body_observations(_gateway(levels), device, body, advertisement)
+    found = body_observations(_gateway(levels), device, body, advertisement)
+    return [one for one in found if not isinstance(one, Reading) or is_radio(one.device)]  # a mere name may be that of any device
 
 
 def _gateway(levels: list[str]) -> str:
@@ -41,4 +43,12 @@ def _gateway(levels: list[str]) -> str:
     return text(levels[-1], "gateway") if _PRESENCE in levels[:-1] else UNSTATED
 
 
-DECODER = Decoder("theengs_gateway_mqtt", ("home/+/BTtoMQTT/+", "home/home_presence/+", "home/+/commands/#"), decode, decode)
+DECODER = Decoder(
+    "theengs_gateway_mqtt",
+    ("home/+/BTtoMQTT/+", "home/home_presence/+", "home/+/commands/#"),
+    decode,
+    decode,
+    speakers=(f"home/{_PRESENCE}/{{gateway}}", f"home/{{gateway}}/{_BRANCH}/#"),
+    role="scanner",
+    kinds=HEARD,
+)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.types import Message, Observation, Position, Status
-from gateway.decoders.contract import Decoder, bounded, parse_json, refuse, text
+from gateway.decoders.contract import PLACED, Decoder, bounded, parse_json, refuse, text
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.radio_ids import eui_or_none
@@ -141,4 +141,4 @@ def _place(device: str, stated: Any, at_ms: int | None) -> Observation:
     return position(device, stated.get("latitude", 0), stated.get("longitude", 0), at_ms, stated.get("accuracy"))
 
 
-DECODER = Decoder("ttn_v3", ("v3/+/devices/#", "v3/as/applications/#"), decode)
+DECODER = Decoder("ttn_v3", ("v3/+/devices/#", "v3/as/applications/#"), decode, kinds=PLACED)

@@ -9,7 +9,7 @@ to an older gateway.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -30,7 +30,7 @@ from gateway.core.types import (
     Sighting,
     Status,
 )
-from gateway.decoders.contract import Decoder, parse_json, refuse, rssi_or_none, text, tx_power_or_none
+from gateway.decoders.contract import Decoder, Kind, parse_json, refuse, rssi_or_none, text, tx_power_or_none
 from gateway.decoders.values.radio_ids import canonical_id
 
 _LEVELS = 6  # wayside/v1/{site}/up/{device}/{kind}
@@ -110,6 +110,12 @@ class _Consent(_Sent, kw_only=True, gc=False):
         dict[_Name, Annotated[float, msgspec.Meta(ge=0, le=_VISITS_MAX)]], msgspec.Meta(max_length=limits.VALUES_MAX)
     ] = {}
     irks: Annotated[list[_Key], msgspec.Meta(max_length=limits.KEYS_PER_SUBJECT_MAX)] = []
+    codes: Annotated[
+        dict[str, Annotated[str, msgspec.Meta(max_length=limits.CODE_CHARS_MAX)]], msgspec.Meta(max_length=limits.TAGS_PER_SUBJECT_MAX)
+    ] = {}
+    eid_keys: Annotated[list[_Key], msgspec.Meta(max_length=limits.KEYS_PER_SUBJECT_MAX)] = []
+    change: _Integer | None = None
+    wording: _Code | None = None
 
 
 class _Status(_Sent, kw_only=True, gc=False):
@@ -166,7 +172,25 @@ def _consent(device: str, sent: _Consent) -> list[Observation]:
     keys = tuple(dict.fromkeys(key.lower() for key in sent.irks))
     habits = {f"visits_month_{kind}": rate for kind, rate in sent.visits_month.items()}
     told = habits | sent.told
-    return [Consent(_envelope(device, sent), purposes, sent.version, sent.at_ms, sent.expires_at_ms, tags, told, keys)]
+    codes = {canonical_id(text(tag, "codes")): code for tag, code in sent.codes.items()}
+    eid_keys = tuple(dict.fromkeys(key.lower() for key in sent.eid_keys))
+    wording = None if sent.wording is None else text(sent.wording, "wording")
+    return [
+        Consent(
+            _envelope(device, sent),
+            purposes,
+            sent.version,
+            sent.at_ms,
+            sent.expires_at_ms,
+            tags,
+            told,
+            keys,
+            codes,
+            eid_keys,
+            sent.change,
+            wording,
+        )
+    ]
 
 
 def _status(device: str, sent: _Status) -> list[Observation]:
@@ -224,4 +248,11 @@ def decode(message: Message) -> list[Observation]:
     return kind.observe(device, sent)
 
 
-DECODER = Decoder("wayside_v1", ("wayside/v1/+/up/+/+",), decode)
+DECODER = Decoder(
+    "wayside_v1",
+    ("wayside/v1/+/up/+/+",),
+    decode,
+    speakers=("wayside/v1/+/up/{device}/+",),
+    role="device",
+    kinds=frozenset(get_args(Kind)),
+)

@@ -152,4 +152,4 @@ def _last_seen_ms(stated: object) -> int | None:
     return iso_ms(stated)
 
 
-DECODER = Decoder("zigbee2mqtt", ("zigbee2mqtt/#",), decode)
+DECODER = Decoder("zigbee2mqtt", ("zigbee2mqtt/#",), decode, speakers=("zigbee2mqtt/{device}/#",), role="device")

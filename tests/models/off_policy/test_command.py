@@ -11,7 +11,7 @@ import pytest
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from tests.models.history.tables import DAY_MS, FEATURES, INTERACTION_COLUMNS, START_MS, interactions, run
 
-DEMO = Path(__file__).resolve().parents[3] / "deploy" / "demo"
+DEMO = Path(__file__).resolve().parents[3] / "deploy" / "worlds" / "street"
 BUNDLE = ("--bundle", DEMO / "street.bundle", "--pub", DEMO / "bundle.pub")
 ZONE = "bistro"
 OFFERS = ("cake-and-coffee", "bistro-lunch", "bistro-evening", "noodle-bowl")
