@@ -107,9 +107,10 @@ def check(summary: dict[str, Any]) -> None:
 
 
 @pytest.mark.broker
-def test_it_runs_adds_up_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("world", ["street", pytest.param("mall", marks=pytest.mark.soak), pytest.param("station", marks=pytest.mark.soak)])
+def test_it_runs_adds_up_and_leaves_nothing_behind(tmp_path: Path, world: str) -> None:
     mosquitto_path()
-    demo = RunningDemo(tmp_path, "--port", "0", "--json")
+    demo = RunningDemo(tmp_path, "--world", world, "--port", "0", "--json")
     address = demo.address(demo.process.stderr)
     until(lambda: is_full(httpx.get(f"{address}/v1/summary", timeout=WAIT_S).json()))
     demo.process.send_signal(signal.SIGINT)
