@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
@@ -31,8 +32,8 @@ def columns_to_drop(leaks: Sequence[Leak], columns: Mapping[str, str], keep: Col
 
 def _stop(leaks: Sequence[tuple[str, Leak]]) -> str:
     found = "; ".join(f"{name} (AUC alone {leak.auc:.2f}): {', '.join(leak.reasons)}" for name, leak in leaks)
-    names = ",".join(name for name, _ in leaks)
+    names = shlex.quote(",".join(name for name, _ in leaks))
     return (
-        f"{len(leaks)} columns may state the outcome: {found}. Add --drop {names} for those that are not known when the decision is made, "
-        f"or --keep {names} for those that are"
+        f"{len(leaks)} of the columns may state the outcome: {found}. "
+        f"Add --drop {names} for columns that are not known when the decision is made, --keep {names} for columns that are"
     )

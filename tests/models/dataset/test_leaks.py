@@ -78,7 +78,7 @@ COLUMNS = {"page_values": "PageValues", "duration": "duration"}
 
 def test_without_a_terminal_the_command_names_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    with pytest.raises(LeakError, match=r"PageValues \(AUC alone 0.86\).*Add --drop PageValues,duration .* or --keep PageValues,duration"):
+    with pytest.raises(LeakError, match=r"PageValues \(AUC alone 0.86\).*Add --drop PageValues,duration .*, --keep PageValues,duration"):
         columns_to_drop(LEAKS, COLUMNS, ())
     with pytest.raises(LeakError, match="Add --drop PageValues for"):
         columns_to_drop(LEAKS, COLUMNS, ("duration",))
