@@ -36,6 +36,15 @@ class Inputs(msgspec.Struct, frozen=True, dict=True):
         """Positions of the columns of an attribute; empty if the model does not read it."""
         return np.array([self._place[column] for column in attribute.columns if column in self._place], dtype=np.intp)
 
+    def coded(self, rows: NDArray[np.float32], attribute: Attribute) -> NDArray[np.float32]:
+        """The values of an attribute in rows (n, columns), (n,): a category as the number of its value, those not listed as one more."""
+        part = rows[:, self.positions(attribute)]
+        if attribute.dtype != "category":
+            return part[:, 0]
+        number = np.where(part.max(axis=1) > 0.5, part.argmax(axis=1), part.shape[1]).astype(np.float32)
+        found: NDArray[np.float32] = np.where(np.isnan(part).any(axis=1), np.float32(np.nan), number)
+        return found
+
     def attributes(self, source: str) -> list[Attribute]:
         """The attributes in use with this source."""
         return [one for one in self.used if getattr(one, source) is not None]

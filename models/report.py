@@ -5,7 +5,6 @@ Some of its figures are copied into the bundle's manifest.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,6 @@ from gateway.core.bundle import CalibrationName, ModelEntry
 from models.errors import ModelsError
 from models.export import Exported
 from models.propensity.estimators import Fitted
-from models.tables.coupon import Coupons
 from models.training import Comparison
 
 REPORT = "report.json"
@@ -26,14 +24,34 @@ class ReportError(ModelsError):
     """A folder holds no report of `train`; the message names the command that writes one."""
 
 
+class ColumnReport(msgspec.Struct, frozen=True):
+    """A column of a table: its kind if a schema was proposed, its attribute, and the reason why it is no feature; "" for none."""
+
+    column: str
+    kind: str
+    attribute: str
+    left_out: str
+
+
 class TableReport(msgspec.Struct, frozen=True):
-    """The training table: name, hash, and counts of its rows; no rows."""
+    """The training table: name, hash, counts of its rows, columns with a role, and a report of each column; no rows.
+
+    `rows_in` is `rows_used`, `refused` and `not_drawn`, the rows that are not in a sample. `unreadable` counts the texts of a column
+    that fit no value of its attribute and are unknown. A history has no columns with a role.
+    """
 
     name: str
     sha256: str
     rows_in: int
     rows_used: int
     refused: Mapping[str, int]
+    target: str = ""
+    positive: str = ""
+    groups: tuple[str, ...] = ()
+    time: str = ""
+    not_drawn: int = 0
+    columns: tuple[ColumnReport, ...] = ()
+    unreadable: Mapping[str, int] = {}
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -69,7 +87,7 @@ class Report(msgspec.Struct, frozen=True):
             "auc_above_logistic": round(of.difference.value, 4),
             "auc_above_logistic_low": round(of.difference.low, 4),
             "auc_above_logistic_high": round(of.difference.high, 4),
-            "auc_blind": round(of.blind_auc, 4),
+            **({} if of.blind_auc is None else {"auc_blind": round(of.blind_auc, 4)}),
             "average_precision": round(of.champion.average_precision, 4),
             "brier": round(of.champion.brier, 4),
             "log_loss": round(of.champion.log_loss, 4),
@@ -78,17 +96,6 @@ class Report(msgspec.Struct, frozen=True):
             "estimators_compared": float(len(of.estimators)),
             "parity_worst": self.parity_worst,
         }
-
-
-def table_report(path: Path, history: Coupons) -> TableReport:
-    """Name, hash and row counts of the coupon table at `path`."""
-    return TableReport(
-        name=path.name,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        rows_in=history.rows_in,
-        rows_used=len(history.rows),
-        refused=history.refused,
-    )
 
 
 def report_of(table: TableReport, comparison: Comparison, fitted: Fitted, exported: Exported) -> Report:

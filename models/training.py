@@ -1,7 +1,7 @@
 """Comparison of all estimators by cross-validation, and the champion for the gateway.
 
-The estimator of `models/propensity` with the least log-loss on unseen respondents becomes the champion. The baseline is a plain
-logistic regression on the table's own columns, one-hot.
+The estimator of `models/propensity` with the least log-loss on unseen people becomes the champion. It is shown beside the baselines of
+`models.baselines`, which are fitted and tested on the same rows.
 
 Settings, calibration and the estimator itself are chosen by folds inside the training part, and a respondent is always on one
 side only: the champion's figures come from rows that took no part in any choice. Intervals hold for new respondents.
@@ -10,38 +10,40 @@ side only: the champion's figures come from rows that took no part in any choice
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 from models.arrays import Floats, Ints, Rows
+from models.baselines import PLAIN, baselines
 from models.inputs import Inputs
 from models.measures import Figures, Interval
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.cross_validation import AS_IS, CHOSEN, REPETITIONS, EstimatorFigures, comparison_steps, cross_validate
 from models.propensity.estimators import NAMES, Estimator, Fitted, Step, estimators, fit_estimator, no_step, steps_of
-from models.propensity.masking import mask, without_context
+from models.propensity.masking import without_context
 from models.propensity.training_set import FOLDS, TrainingError, TrainingSet, validated
-from models.tables.coupon import INPUTS, Coupons
 
 NEW_PEOPLE = 100  # sample size of the forecast AUC in the report
 _BLIND = "blind"
-_PLAIN = "plain logistic"
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """Out-of-fold figures of a baseline; `difference` is the champion's AUC minus that of the baseline."""
+
+    name: str
+    figures: Figures
+    difference: Interval
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Out-of-fold figures of all estimators, best first.
+    """Out-of-fold figures of all estimators, best first, and of the baselines.
 
     `estimator` is the best one, which is exported. `champion` are the figures of the estimators that the folds chose inside the
     training parts, `logistic` those of plain logistic regression, `difference` is the champion's AUC minus that of plain logistic
-    regression, and `blind_auc` the champion's AUC with weather, zone and habits unknown. `expected` is the interval of the
-    AUC that NEW_PEOPLE further respondents show.
+    regression. `blind_auc` is the champion's AUC with all readings and all attributes of the person unknown, None if no other
+    attribute is left. `expected` is the interval of the AUC that NEW_PEOPLE further people show.
     """
 
     rows: int
@@ -52,10 +54,11 @@ class Comparison(msgspec.Struct, frozen=True):
     seed: int
     estimator: str
     estimators: tuple[EstimatorFigures, ...]
+    baselines: tuple[Baseline, ...]
     logistic: Figures
     champion: Figures
     difference: Interval
-    blind_auc: float
+    blind_auc: float | None
     expected: Interval
     remarks: tuple[str, ...]
 
@@ -68,24 +71,12 @@ class Compared(NamedTuple):
     forecast: Floats
 
 
-def coupon_training_set(history: Coupons, seed: int) -> TrainingSet:
-    """The training set of a coupon table, with masked rows. Raises TrainingError if it cannot be used."""
-    data = TrainingSet(history.rows, history.taken, history.respondents, names=INPUTS.columns, inputs=INPUTS)
-    validated(data)
-    return data._replace(masked=mask(history.rows, INPUTS, seed))
-
-
 def feature_estimators(
     inputs: Inputs, names: Sequence[str] = NAMES, recipes: Sequence[Recipe] = RECIPES, seed: int = 0
 ) -> tuple[Estimator, ...]:
     """The estimators for rows with the columns of `inputs`; the segments of the hybrid are the categories of offers."""
     dummies = inputs.positions(inputs.category).tolist() if inputs.category else []
     return estimators(names, columns=inputs.columns, dummies=tuple(dummies), recipes=recipes, seed=seed)
-
-
-def plain_logistic(raw: NDArray[np.str_], taken: Ints) -> Any:
-    """The baseline: a logistic regression fitted to texts `raw` (n, columns), one-hot, and outcomes (n,)."""
-    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(max_iter=2_000)).fit(raw, taken)
 
 
 def fit_champion(data: TrainingSet, seed: int, estimator: Estimator, step: Step = no_step) -> Fitted:
@@ -102,29 +93,16 @@ def offer_categories(rows: Rows, inputs: Inputs) -> list[str]:
     return [str(name) for name in names[np.where(stated.any(axis=1), stated.argmax(axis=1) if of else 0, len(of))]]
 
 
-def compare(
-    data: TrainingSet,
-    seed: int,
-    compete: Sequence[Estimator],
-    step: Step = no_step,
-    raw: NDArray[np.str_] | None = None,
-    repetitions: int = REPETITIONS,
-) -> Compared:
-    """Cross-validate all estimators; `raw` (n, columns) are the table's texts for plain logistic regression.
-
-    Raises TrainingError if the training set cannot be used or has no schema, or without a baseline:
-    neither `raw` nor the estimator logistic.
-    """
-    if raw is None and "logistic" not in {estimator.name for estimator in compete}:
-        raise TrainingError("a comparison needs the estimator logistic as its baseline; add it to --estimators")
+def compare(data: TrainingSet, seed: int, compete: Sequence[Estimator], step: Step = no_step, repetitions: int = REPETITIONS) -> Compared:
+    """Cross-validate all estimators and the baselines. Raises TrainingError if the training set cannot be used or has no schema."""
     inputs = data.inputs
     if inputs is None:
         raise TrainingError("a comparison needs the schema of the columns")
     finite, remarks = validated(data)
-    others = {_PLAIN: partial(_plain, data, raw)} if raw is not None else {}
-    views = {_BLIND: without_context(finite.rows, inputs)}
-    validation = cross_validate(finite, compete, seed, step, views, others, repetitions)
-    base = _PLAIN if others else "logistic"
+    blind = without_context(finite.rows, inputs)
+    others = baselines(finite, inputs, seed)
+    validation = cross_validate(finite, compete, seed, step, {_BLIND: blind}, others, repetitions)
+    shown = tuple(Baseline(name, validation.named[name], validation.above(CHOSEN, name)) for name in others)
     comparison = Comparison(
         rows=len(data.taken),
         respondents=data.people,
@@ -134,10 +112,11 @@ def compare(
         seed=seed,
         estimator=validation.best.estimator,
         estimators=validation.of,
-        logistic=validation.named[base],
+        baselines=shown,
+        logistic=validation.named[PLAIN],
         champion=validation.named[CHOSEN],
-        difference=validation.above(CHOSEN, base),
-        blind_auc=validation.auc(CHOSEN, _BLIND).value,
+        difference=validation.above(CHOSEN, PLAIN),
+        blind_auc=None if np.isnan(blind).all() else validation.auc(CHOSEN, _BLIND).value,
         expected=validation.auc_of_new(CHOSEN, NEW_PEOPLE),
         remarks=remarks,
     )
@@ -147,9 +126,3 @@ def compare(
 def steps_in(compete: Sequence[Estimator], *, then_fit: bool) -> int:
     """Number of calls of `step` by `compare`, and at most by fitting the champion after it."""
     return comparison_steps(compete) + (max(steps_of([estimator]) for estimator in compete) if then_fit else 0)
-
-
-def _plain(data: TrainingSet, raw: NDArray[np.str_], train: Ints, test: Ints) -> Floats:
-    """Forecasts of plain logistic regression on the texts of a table for the rows `test`, fitted to the rows `train`."""
-    forecast: Floats = plain_logistic(raw[train], data.taken[train]).predict_proba(raw[test])[:, 1]
-    return forecast

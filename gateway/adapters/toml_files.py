@@ -16,6 +16,8 @@ from gateway.core.offers import Campaign
 from gateway.core.toml_lines import line_of
 
 BYTES_MAX = 16_777_216
+COLUMNS = "columns"
+"""Key of a schema file that maps columns of a training table to attributes. Only the workstation reads it; no bundle has it."""
 
 
 class TomlFileError(ValueError):
@@ -57,10 +59,10 @@ class CampaignFile(NamedTuple):
 
 
 def load_schema(path: Path) -> Schema:
-    """The schema in the TOML file at `path`. Raises TomlFileError with every fault."""
+    """The schema in the TOML file at `path`, without COLUMNS. Raises TomlFileError with every fault."""
     file = read_toml(path)
     try:
-        return parse(file.table)
+        return parse({key: value for key, value in file.table.items() if key != COLUMNS})
     except SchemaError as error:
         raise TomlFileError(file.placed(error.faults)) from None
 

@@ -1,42 +1,44 @@
 """In-vehicle coupon: whether a coupon is taken, tested on unseen respondents.
 
-The champion of `models.training`, beside plain logistic regression on the table's texts and untuned boosting on the same
-features. A split by row instead of by respondent lets a model recognise respondents.
+The champion of `models.training`, beside plain logistic regression and untuned boosting on the same columns. A split by row instead of by
+respondent lets a model recognise respondents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
-from models.arrays import Floats, Ints
+from models.arrays import Floats
+from models.baselines import PLAIN, UNTUNED, baselines
 from models.benchmarks.benchmark import Benchmark, Spec, Step
-from models.benchmarks.blending import positive, untuned
 from models.benchmarks.splitting import ASIDE_TEXT, RANKED, Findings, ranking_makers, splits_of
 from models.benchmarks.weighted_ranking import WeightedRanking
+from models.dataset.loading import LoadedTable, load_table
+from models.dataset.roles import Roles
 from models.fold_figures import DRAWS
-from models.propensity.cross_validation import prefixed
+from models.propensity.cross_validation import Other, prefixed
 from models.propensity.estimators import Estimator, fit_best, steps_of
-from models.propensity.training_set import FOLDS, TrainingSet
-from models.tables.coupon import INPUTS, Coupons, read_coupons
+from models.propensity.training_set import FOLDS, TrainingSet, validated
+from models.tables.coupon import INPUTS, RESPONDENT, SCHEMA, TARGET
 from models.tables.reading import Counts
-from models.training import coupon_training_set, feature_estimators, plain_logistic
+from models.training import feature_estimators
 
 ABOVE_LOGISTIC = 0.02
 _PUBLISHED = 0.714
 
 
 def benchmark(
-    table: Coupons, seed: int, step: Step, compete: Sequence[Estimator] | None = None, draws: int = DRAWS, *, aside: bool = False
+    table: LoadedTable, seed: int, step: Step, compete: Sequence[Estimator] | None = None, draws: int = DRAWS, *, aside: bool = False
 ) -> Benchmark:
     """AUC, average precision and accuracy over folds by respondent. Raises TrainingError if the table cannot be used."""
-    data = coupon_training_set(table, seed)
-    found, chosen = _findings(data, table.raw, seed, step, compete or feature_estimators(INPUTS, seed=seed), draws, aside=aside)
+    data, _ = validated(table.data)
+    others = baselines(data, table.inputs, seed)
+    found, chosen = _findings(data, others, seed, step, compete or feature_estimators(table.inputs, seed=seed), draws, aside=aside)
     lines = [
         found.line(
             name,
@@ -58,7 +60,7 @@ def benchmark(
         target=ABOVE_LOGISTIC,
     )
     plain = found.line("plain logistic, AUC", "logistic AUC")
-    leak = _leak(data, seed)
+    leak = _leak(data, others[UNTUNED], seed)
     return Benchmark(
         name="in_vehicle_coupon",
         title="In-vehicle coupon: is it taken?",
@@ -71,15 +73,15 @@ def benchmark(
         lines=(lines[0], above, plain, *lines[1:]),
         notes=(
             f"estimators chosen: {', '.join(chosen)}",
-            "plain logistic is fitted to the same columns, one-hot",
+            "plain logistic is fitted to the same columns, one-hot, except the visits to places of the offer's kind",
             f"split by row, untuned boosting would seem to have an AUC of {leak:.4f}: the same respondents on both sides",
         ),
-        counts=Counts(table.rows_in, len(table.rows), dict(table.refused)),
+        counts=Counts(table.table.rows_in, table.table.rows_used, dict(table.table.refused)),
     )
 
 
 def _findings(
-    data: TrainingSet, raw: NDArray[np.str_], seed: int, step: Step, compete: Sequence[Estimator], draws: int, *, aside: bool
+    data: TrainingSet, others: Mapping[str, Other], seed: int, step: Step, compete: Sequence[Estimator], draws: int, *, aside: bool
 ) -> tuple[Findings, list[str]]:
     forecasts = {model: np.zeros(len(data.taken)) for model in ("ours", "untuned", "logistic")}
     splits = splits_of(data.taken, data.groups, FOLDS, seed, aside=aside)
@@ -89,28 +91,22 @@ def _findings(
         fitted = fit_best(compete, known, seed, partial(prefixed, step, f"in_vehicle_coupon fit {number} of {len(splits)}: "))
         chosen.append(fitted.estimator)
         forecasts["ours"][test] = fitted.propensity(unseen.rows)
-        forecasts["untuned"][test] = _untuned(data, train, test, seed)
-        forecasts["logistic"][test] = plain_logistic(raw[train], known.taken).predict_proba(raw[test])[:, 1]
+        forecasts["untuned"][test] = others[UNTUNED](train, test)
+        forecasts["logistic"][test] = others[PLAIN](train, test)
     return Findings(ranking_makers(data.taken, forecasts, RANKED), splits, data.groups, seed, draws), chosen
 
 
-def _untuned(data: TrainingSet, train: Ints, test: Ints, seed: int) -> Floats:
-    """Forecasts of untuned boosting, (test,), on the columns that are not unknown throughout, which it does not accept."""
-    known = ~np.isnan(data.rows[train]).all(axis=0)
-    rows = data.rows[:, known].astype(np.float64)
-    return positive(untuned(seed).fit(rows[train], data.taken[train]), rows[test])
-
-
-def _leak(data: TrainingSet, seed: int) -> float:
+def _leak(data: TrainingSet, untuned: Other, seed: int) -> float:
     """The AUC of untuned boosting over folds by row, which leak respondents."""
     forecast: Floats = np.zeros(len(data.taken))
     for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(data.rows):
-        forecast[test] = _untuned(data, train, test, seed)
+        forecast[test] = untuned(train, test)
     return WeightedRanking(data.taken, forecast).auc(np.ones(len(forecast)))
 
 
 def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa: FBT001 (the signature of all benchmarks)
-    return benchmark(read_coupons(folder / "in_vehicle_coupon.csv.gz"), seed, step, aside=aside)
+    table = load_table(folder / "in_vehicle_coupon.csv.gz", Roles(TARGET, groups=(RESPONDENT,)), schema=SCHEMA, seed=seed)
+    return benchmark(table, seed, step, aside=aside)
 
 
 SPEC = Spec(folder="in_vehicle_coupon", steps=(FOLDS + 1) * steps_of(feature_estimators(INPUTS)), run=_run)

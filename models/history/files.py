@@ -2,12 +2,13 @@
 
 The form of a CSV is never guessed: the header names the columns, every value is read as text, and a line with too few or too many fields
 is counted as malformed instead of shifting its neighbours. Compression that DuckDB cannot read (.xz, .bz2) is unpacked to a temporary
-file first; so is the table of an SQLite file, because DuckDB needs an extension for SQLite.
+file first; so is the table of an SQLite file, because DuckDB needs an extension for SQLite. A text that is not UTF-8 is copied as UTF-8.
 """
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -26,6 +27,7 @@ from models.history.mapping import HistoryError
 _PACKED = (".gz", ".xz", ".bz2")
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES_MAX = 1_000_000
+_CHUNK_BYTES = 1_048_576
 _UNREADABLE = (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError, csv.Error)
 
 
@@ -41,6 +43,30 @@ def open_compressed(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+def encoding_of(path: Path) -> str:
+    """Encoding of a text file, as Python names it: "utf-8", "utf-16" by its mark, else "cp1252", which contains Latin-1.
+
+    Raises HistoryError if the file cannot be unpacked, is empty or has zero bytes, as no text has.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding, empty = "utf-8", True
+    try:
+        with open_compressed(path) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                if empty and chunk[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+                    return "utf-16"
+                empty = False
+                if b"\0" in chunk:
+                    raise HistoryError(f"{path} is not a text table: it has zero bytes")
+                if encoding == "utf-8" and not _decodes(decoder, chunk):
+                    encoding = "cp1252"
+    except _UNREADABLE as error:
+        raise HistoryError(f"{path} cannot be read as CSV ({str(error)[:120]})") from error
+    if empty:
+        raise HistoryError(f"{path} has no header: it is empty")
+    return encoding
+
+
 def parts(path: Path) -> list[Path]:
     """Files of a table: the file itself, or every CSV, Parquet or SQLite file in a folder. Raises HistoryError if there is none."""
     if path.is_file():
@@ -53,8 +79,12 @@ def parts(path: Path) -> list[Path]:
     return found
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], scratch: Path) -> tuple[duckdb.DuckDBPyRelation, int]:
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], scratch: Path, *, any_encoding: bool = False
+) -> tuple[duckdb.DuckDBPyRelation, int]:
     """Rows of all files as text, lazily, and the number of CSV files. `scratch` is a folder to unpack into; `table` is read from SQLite.
+
+    Without `any_encoding`, a line that is not UTF-8 is malformed; with it, the encoding of the file is found first.
 
     Raises HistoryError if the files are of different forms or of no known form, if CSV headers differ, or if a file cannot be read.
     """
@@ -69,12 +99,14 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[P
             f"{files[0]} is not CSV (.csv, also .gz, .xz, .bz2), Parquet (.parquet) or SQLite (.sqlite), "
             "or is in a folder with files of another form"
         )
-    heads = [_header(path) for path in files]
+    encodings = [encoding_of(path) if any_encoding else "utf-8" for path in files]
+    heads = [header(path, encoding) for path, encoding in zip(files, encodings, strict=True)]
     if any(head != heads[0] for head in heads):
         raise HistoryError(f"the parts of {files[0].parent} have different headers")
     names, delimiter = heads[0]
+    readable = [_readable(path, encoding, scratch) for path, encoding in zip(files, encodings, strict=True)]
     relation = connection.read_csv(
-        cast("str", [_readable(path, scratch) for path in files]),  # DuckDB takes a list; its stubs only allow str
+        cast("str", readable),  # DuckDB takes a list; its stubs only allow str
         header=True,
         sep=delimiter,
         quotechar='"',
@@ -131,30 +163,42 @@ def _form(path: Path) -> str | None:
     return {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".sqlite": "sqlite"}.get(endings[-1] if endings else "")
 
 
-def _header(path: Path) -> tuple[tuple[str, ...], str]:
-    """Column names in the first line of a CSV, and the delimiter between these."""
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
     try:
-        with open_compressed(path) as file:
-            line = file.readline(_HEADER_BYTES_MAX).decode("utf-8-sig")
+        decoder.decode(chunk)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def header(path: Path, encoding: str) -> tuple[tuple[str, ...], str]:
+    """Column names in the first line of a CSV, and the delimiter between these. Raises HistoryError if a name is empty or doubled."""
+    try:
+        of_text = ("utf-8-sig", "strict") if encoding == "utf-8" else (encoding, "replace")
+        with open_compressed(path) as file, io.TextIOWrapper(file, *of_text, newline="") as text:
+            line = text.readline(_HEADER_BYTES_MAX)
         delimiter = max(_DELIMITERS, key=line.count)
         names = tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter), []))
     except _UNREADABLE as error:
         raise HistoryError(f"{path} cannot be read as CSV ({str(error)[:120]})") from error
     if not names or not all(names):
         raise HistoryError(f"{path} has no header: its first line must name every column")
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    folded = [name.casefold() for name in names]  # DuckDB compares names without case
+    doubled = [name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1]
     if doubled:
-        raise HistoryError(f"{path} names the column {doubled[0]!r} twice")
+        raise HistoryError(f"{path} names the column {doubled[0]!r} twice (letter case does not count): rename one of them")
     return names, delimiter
 
 
-def _readable(path: Path, scratch: Path) -> str:
-    if path.suffix.lower() not in {".xz", ".bz2"}:
+def _readable(path: Path, encoding: str, scratch: Path) -> str:
+    if path.suffix.lower() not in {".xz", ".bz2"} and encoding == "utf-8":
         return str(path)
-    target = scratch / f"{sum(1 for _ in scratch.iterdir())}-{path.with_suffix('').name}"
+    name = path.with_suffix("").name if path.suffix.lower() in _PACKED else path.name
+    target = scratch / f"{sum(1 for _ in scratch.iterdir())}-{name}"
     try:
         with open_compressed(path) as packed, target.open("wb") as plain:
-            shutil.copyfileobj(packed, plain, 1_048_576)
+            source = packed if encoding == "utf-8" else codecs.EncodedFile(packed, "utf-8", encoding, "replace")
+            shutil.copyfileobj(source, plain, _CHUNK_BYTES)
     except _UNREADABLE as error:
         raise HistoryError(f"{path} cannot be unpacked ({str(error)[:120]})") from error
     return str(target)

@@ -17,7 +17,7 @@ from models.history.options import AsJson, BasketsFile, Folder, HistorySource, M
 from models.history.reading import RowCounts
 from models.propensity.estimators import NAMES, estimators
 from models.propensity.items import Hits, hit_rate
-from models.propensity.loading import load_coupons, load_priors
+from models.propensity.loading import load_priors
 from models.propensity.speed import measure, synthetic_training_set
 from models.propensity.waves import HOLDOUT, WAVES, plan_waves
 from models.screen import interval_text, print_json, say, show, working
@@ -64,16 +64,18 @@ def named(text: str) -> tuple[str, ...]:
 
 
 def speed(
-    table: Annotated[Path | None, typer.Option(help="Coupon table to fit to, instead of random rows.", exists=True, dir_okay=False)] = None,
     *,
     which: Estimators = ALL,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure each estimator as ONNX on one thread: time of 1 and 64 rows, size, largest difference to the native model."""
+    """Measure each estimator as ONNX on one thread: time of 1 and 64 rows, size, largest difference to the native model.
+
+    Fitted to random rows of the demonstration street; `train` prints the same figures of a model of a table.
+    """
     compete = feature_estimators(INPUTS, named(which), seed=seed)
     with working("fitting and timing every estimator"):
-        found = measure(load_coupons(table, seed).data if table else synthetic_training_set(seed), compete, seed)
+        found = measure(synthetic_training_set(seed), compete, seed)
     if as_json:
         print_json(found)
         return

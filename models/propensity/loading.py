@@ -1,7 +1,6 @@
-"""Training sets of the commands: from the coupon table, or from a gateway's history of proposals.
+"""Training sets from a gateway's history of proposals.
 
-A history has times, so models are fitted to its earlier part and tested on the later part of other subjects. The coupon table
-has none: its respondents answered in one sitting.
+A history has times, so models are fitted to its earlier part and tested on the later part of other subjects.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.history.labels import labelled_proposals
 from models.history.reading import find_tables, open_history
@@ -19,24 +17,15 @@ from models.inputs import Inputs
 from models.propensity.bayes import OfferBayes, fit_priors
 from models.propensity.masking import mask
 from models.propensity.training_set import TrainingError, TrainingSet, validated
-from models.report import TableReport, table_report
-from models.tables.coupon import INPUTS, read_coupons
-from models.training import coupon_training_set
+from models.report import TableReport
 
 
 class Loaded(NamedTuple):
-    """A training set and its columns, the table's columns as texts (n, columns) if it is the coupon table, and the counts of its rows."""
+    """A training set with masked rows, its columns, and the counts of its rows."""
 
     data: TrainingSet
     inputs: Inputs
-    raw: NDArray[np.str_] | None
     table: TableReport
-
-
-def load_coupons(path: Path, seed: int) -> Loaded:
-    """The training set of the coupon table at `path`. Raises CouponError, TableError or TrainingError if it cannot be used."""
-    history = read_coupons(path)
-    return Loaded(coupon_training_set(history, seed), INPUTS, history.raw, table_report(path, history))
 
 
 def load_history(folder: Path, seed: int) -> Loaded:
@@ -55,7 +44,7 @@ def load_history(folder: Path, seed: int) -> Loaded:
         rows_used=len(labelled.taken),
         refused={**counted.refused, **labelled.left_out},
     )
-    return Loaded(data._replace(masked=mask(data.rows, inputs, seed)), inputs, None, table)
+    return Loaded(data._replace(masked=mask(data.rows, inputs, seed)), inputs, table)
 
 
 def load_priors(folder: Path) -> tuple[OfferBayes, ...]:

@@ -24,7 +24,7 @@ PURE = frozenset(
 )
 
 DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "pydantic", "pydantic_core", "rich", "typer", "urllib3")
-TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "statsmodels", "matplotlib", "skl2onnx", "holidays")
+TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "statsmodels", "matplotlib", "skl2onnx", "holidays", "lightgbm")
 SCREEN = ("typer", "rich", "click")
 
 
@@ -125,6 +125,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.context",
             "gateway.core.learned",
             "gateway.core.limits",
+            "gateway.core.nearest",
             "gateway.core.offers",
             "gateway.core.opening_hours",
             "gateway.core.quantities",

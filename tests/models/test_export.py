@@ -12,31 +12,29 @@ from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import limits
 from models import export, training
 from models.arrays import Rows
+from models.dataset.loading import LoadedTable
 from models.propensity.boosting import Boosting, Recipe, rounded_down
 from models.propensity.calibration import Sigmoid
 from models.propensity.conversion import entry_of, to_onnx
 from models.propensity.estimators import Fitted
 from models.propensity.masking import mask
-from models.tables.coupon import INPUTS, Coupons, read_coupons
 from tests.models import tables
 
-ZONE = ("noise", "air", "crowd", "context_age")
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> LoadedTable:
+    return tables.load(tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(60, 20, seed=1)))
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Coupons:
-    return read_coupons(tables.write(tmp_path_factory.mktemp("tables") / "planted.csv", tables.planted(60, 20, seed=1)))
+def champion(table: LoadedTable) -> Fitted:
+    (estimator,) = training.feature_estimators(table.inputs, ["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
+    return training.fit_champion(table.data, 0, estimator)
 
 
 @pytest.fixture(scope="module")
-def champion(history: Coupons) -> Fitted:
-    (estimator,) = training.feature_estimators(INPUTS, ["boosting"], (Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10),))
-    return training.fit_champion(training.coupon_training_set(history, 0), 0, estimator)
-
-
-@pytest.fixture(scope="module")
-def exported(champion: Fitted) -> export.Exported:
-    return export.export(champion, INPUTS, seed=0)
+def exported(champion: Fitted, table: LoadedTable) -> export.Exported:
+    return export.export(champion, table.inputs, seed=0)
 
 
 def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
@@ -46,10 +44,10 @@ def test_parity_on_synthetic_rows(exported: export.Exported) -> None:
     assert np.ptp(exported.expected) > 0.3  # equal probabilities would not test parity
 
 
-def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: Fitted, history: Coupons) -> None:
+def test_parity_on_rows_of_every_kind(exported: export.Exported, champion: Fitted, table: LoadedTable) -> None:
     """The table's rows, the same with masked values, and rows that are unknown throughout or far out of range."""
-    odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(INPUTS.columns), np.float32)
-    rows = np.vstack((history.rows, mask(history.rows, INPUTS, 9), odd))
+    odd = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e-30], [0.0]], np.float32) * np.ones(len(table.inputs.columns), np.float32)
+    rows = np.vstack((table.data.rows, mask(table.data.rows, table.inputs, 9), odd))
     scorer = OnnxScorer(exported.model, exported.entry)
     assert np.isnan(rows).any()
     assert scorer.check_parity(rows, champion.propensity(rows).astype(np.float32)) <= 1e-5
@@ -75,12 +73,12 @@ def on_splits(model: Boosting, rows: Rows) -> Rows:
 def test_rows_exactly_on_a_split_answer_the_same_because_splits_are_rounded_down(kind: type[Boosting], *, some_differ: bool) -> None:
     """Where a column has few values, splits lie halfway between two of them, which mostly is no float32."""
     draws = np.random.default_rng(0)
-    rows = draws.choice(draws.normal(size=100), (2_000, len(INPUTS.columns))).astype(np.float32)
+    rows = draws.choice(draws.normal(size=100), (2_000, 25)).astype(np.float32)
     taken = (rows[:, :5].sum(axis=1) + draws.normal(size=2_000) > 0).astype(np.int64)
     model = kind(Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10)).fit(rows, taken)
     fitted, asked = Fitted("boosting", "", model, Sigmoid(1.0, 0.0)), on_splits(model, rows)
-    content = to_onnx(fitted, len(INPUTS.columns))
-    scorer = OnnxScorer(content, entry_of(content, INPUTS.columns))
+    content = to_onnx(fitted, 25)
+    scorer = OnnxScorer(content, entry_of(content, tuple(f"c{at}" for at in range(25))))
     parts = np.split(asked, range(limits.SCORE_ROWS_MAX, len(asked), limits.SCORE_ROWS_MAX))
     answers = np.concatenate([scorer.score(part) for part in parts])
     differing = int((np.abs(answers - fitted.propensity(asked)) > 1e-5).sum())
@@ -95,29 +93,20 @@ def test_splits_are_rounded_down() -> None:
     assert np.all(np.nextafter(rounded, np.float32(np.inf)).astype(np.float64)[:-1] > splits[:-1])
 
 
-def test_no_row_of_the_table_is_stored(exported: export.Exported, history: Coupons) -> None:
-    trained = {row.tobytes() for row in history.rows}
+def test_no_row_of_the_table_is_stored(exported: export.Exported, table: LoadedTable) -> None:
+    trained = {row.tobytes() for row in table.data.rows}
     assert not trained & {row.tobytes() for row in exported.rows}
     # They depend on the seed alone.
-    assert np.array_equal(exported.rows, INPUTS.drawn(0, export.PARITY_ROWS, export.UNKNOWN), equal_nan=True)
+    assert np.array_equal(exported.rows, exported.inputs.drawn(0, export.PARITY_ROWS, export.UNKNOWN), equal_nan=True)
 
 
 def test_each_source_is_unknown_at_times(exported: export.Exported) -> None:
-    unknown = {name for name, column in zip(INPUTS.columns, exported.rows.T, strict=True) if np.isnan(column).any()}
-    assert unknown == {name for name in INPUTS.columns if name.startswith(("weather", "temperature", "visits", *ZONE))}
-
-
-def test_a_model_without_zone_data_does_not_depend_on_it(exported: export.Exported) -> None:
-    """The coupon table has no noise, air or crowd; the parity rows have, with the same probabilities as rows without."""
-    masked = exported.rows.copy()
-    of_zone = [name in ZONE for name in INPUTS.columns]
-    assert np.isfinite(masked[:, of_zone]).mean() > 0.7
-    masked[:, of_zone] = np.nan
-    assert OnnxScorer(exported.model, exported.entry).check_parity(masked, exported.expected) <= 1e-6
+    unknown = {name for name, column in zip(exported.inputs.columns, exported.rows.T, strict=True) if np.isnan(column).any()}
+    assert unknown == {name for name in exported.inputs.columns if name.startswith(("weather", "temperature", "visits"))}
 
 
 def test_the_same_champion_gives_the_same_bytes(champion: Fitted, exported: export.Exported) -> None:
-    assert to_onnx(champion, len(INPUTS.columns)) == exported.model
+    assert to_onnx(champion, len(exported.inputs.columns)) == exported.model
 
 
 def test_saved_parity_rows_are_plain_numpy(exported: export.Exported, tmp_path: Path) -> None:
@@ -131,9 +120,9 @@ def test_a_wrong_calibration_fails_parity(exported: export.Exported, champion: F
     assert isinstance(champion.calibration, Sigmoid)
     slipped = champion._replace(calibration=champion.calibration._replace(intercept=champion.calibration.intercept + 1e-3))
     with pytest.raises(ScorerError, match="parity_differs"):
-        OnnxScorer(to_onnx(slipped, len(INPUTS.columns)), exported.entry).check_parity(exported.rows, exported.expected)
+        OnnxScorer(to_onnx(slipped, len(exported.inputs.columns)), exported.entry).check_parity(exported.rows, exported.expected)
 
 
 def test_a_model_too_large_for_a_bundle_is_not_exported(champion: Fitted, exported: export.Exported) -> None:
     with pytest.raises(export.ExportError, match="fewer rounds or less depth"):
-        export.export(champion, INPUTS, seed=0, bytes_max=len(exported.model) - 1)
+        export.export(champion, exported.inputs, seed=0, bytes_max=len(exported.model) - 1)

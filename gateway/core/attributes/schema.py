@@ -301,6 +301,11 @@ def sources_of(attribute: Attribute) -> list[str]:
     return [name for name in SOURCES if getattr(attribute, name) is not None]
 
 
+def sensitive_parts(name: str) -> list[str]:
+    """The parts of an attribute's name that make it sensitive if it is about a person."""
+    return sorted(_SENSITIVE & set(name.split("_")))
+
+
 def _completed(attribute: Attribute, categories: tuple[str, ...]) -> Attribute:
     """The attribute with the values that its source already fixes."""
     if attribute.dtype != "category" or attribute.values:
@@ -357,9 +362,9 @@ def _person_faults(attribute: Attribute, here: tuple[str | int, ...]) -> Iterato
         yield Fault((*here, "purposes"), f"{attribute.name!r} is about a person: name the purposes that must be granted, such as offers")
     if attribute.about != "person" and attribute.purposes:
         yield Fault((*here, "purposes"), f"purposes belong to attributes about a person; {attribute.name!r} is about {attribute.about!r}")
-    words = sorted(_SENSITIVE & set(attribute.name.split("_"))) if attribute.about == "person" else []
-    if words and not attribute.sensitive:
-        yield Fault((*here, "sensitive"), f"{words[0]!r} is sensitive: set sensitive = true with a reason, or leave the attribute out")
+    parts = sensitive_parts(attribute.name) if attribute.about == "person" else []
+    if parts and not attribute.sensitive:
+        yield Fault((*here, "sensitive"), f"{parts[0]!r} is sensitive: set sensitive = true with a reason, or leave the attribute out")
     if attribute.sensitive and not attribute.reason.strip():
         yield Fault((*here, "reason"), f"the sensitive attribute {attribute.name!r} needs a reason")
 

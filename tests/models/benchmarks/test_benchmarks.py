@@ -12,10 +12,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from models.benchmarks import bank, cdnow, coupon, groceries, hillstrom, journey, open_bandit, runner, shoppers
 from models.benchmarks.benchmark import Benchmark, Line
 from models.benchmarks.blending import Member, fit_blend
+from models.dataset.loading import LoadedTable
 from models.propensity.boosting import RECIPES
 from models.propensity.estimators import Estimator
 from models.tables import cdnow as cdnow_table
-from models.tables import coupon as coupon_table
 from models.tables import groceries as groceries_table
 from models.tables import hillstrom as hillstrom_table
 from models.tables import journey as journey_table
@@ -43,8 +43,8 @@ def _one_boosting() -> tuple[Member, ...]:
     return (first._replace(make=lambda seed: HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=8, random_state=seed), seeds=1),)
 
 
-def _one_recipe() -> tuple[Estimator, ...]:
-    return feature_estimators(coupon_table.INPUTS, ("boosting",), RECIPES[:1])
+def _one_recipe(table: LoadedTable) -> tuple[Estimator, ...]:
+    return feature_estimators(table.inputs, ("boosting",), RECIPES[:1])
 
 
 def test_page_values_are_used_only_where_stated() -> None:
@@ -111,8 +111,8 @@ def test_a_respondent_is_on_one_side_of_a_split(tmp_path: Path) -> None:
     rows = coupon_tables.planted(respondents=60, rows_each=8, seed=0)
     answers = np.random.default_rng(1).integers(0, 2, 60)
     answered = [row | {"Y": str(answers[int(row["respondent"])])} for row in rows]
-    table = coupon_table.read_coupons(coupon_tables.write(tmp_path / "table.csv", answered))
-    benchmark = coupon.benchmark(table, 0, made.quiet, _one_recipe(), DRAWS)
+    table = coupon_tables.load(coupon_tables.write(tmp_path / "table.csv", answered))
+    benchmark = coupon.benchmark(table, 0, made.quiet, _one_recipe(table), DRAWS)
     leak = float(benchmark.notes[2].split("AUC of ")[1].split(":")[0])
     assert _line(benchmark, "AUC").ours.value < 0.65
     assert leak > 0.75
@@ -120,10 +120,9 @@ def test_a_respondent_is_on_one_side_of_a_split(tmp_path: Path) -> None:
 
 
 def test_the_coupon_benchmark_on_few_respondents() -> None:
-    table = coupon_table.read_coupons(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
-    few = np.flatnonzero(table.respondents < 90)
-    part = table._replace(rows=table.rows[few], taken=table.taken[few], respondents=table.respondents[few], raw=table.raw[few])
-    line = _line(coupon.benchmark(part, 0, made.quiet, _one_recipe(), DRAWS), "above plain logistic")
+    table = coupon_tables.load(shared_path("data/tables/in_vehicle_coupon/in_vehicle_coupon.csv.gz"))
+    part = table._replace(data=table.data.take(np.flatnonzero(table.data.groups < 90)))
+    line = _line(coupon.benchmark(part, 0, made.quiet, _one_recipe(table), DRAWS), "above plain logistic")
     assert line.ours.value > 0.0
     assert line.target == 0.02
 

@@ -1,0 +1,1 @@
+"""Any table as a training set."""
