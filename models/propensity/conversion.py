@@ -32,7 +32,7 @@ from skl2onnx.algebra.onnx_ops import (
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from gateway.adapters.onnx_scorer import OPS_ALLOWED, operators
+from gateway.adapters.onnx_graph import OPS_ALLOWED, operators
 from gateway.core.bundle import ModelEntry
 from models.propensity.calibration import Isotonic, Sigmoid
 from models.propensity.estimators import Fitted

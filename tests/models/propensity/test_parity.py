@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
 from gateway.adapters.bundle import MODEL_BYTES_MAX
-from gateway.adapters.onnx_scorer import OPS_ALLOWED, OnnxScorer, operators
+from gateway.adapters.onnx_graph import OPS_ALLOWED, operators
+from gateway.adapters.onnx_scorer import OnnxScorer
 from models import export
 from models.arrays import Rows
 from models.propensity import conversion
