@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from gateway.core import limits
 
-# Elementwise arithmetic, linear algebra, encoders and tree ensembles are enough for a tabular model; skl2onnx, onnxmltools
-# and PyTorch write no others for one. No operator loops, branches, draws random numbers or sizes its output by the values of its input.
+# Elementwise arithmetic, linear algebra, encoders and tree ensembles: the parts of tabular models that skl2onnx, onnxmltools and
+# PyTorch export. No operator loops, branches, draws random numbers or sizes its output by the values of its input.
 OPS_ALLOWED = frozenset(
     {
         "Abs",
@@ -81,6 +81,14 @@ def operators(onnx: bytes) -> set[str]:
     if not reader.ops:
         raise GraphError("it is not an ONNX model")
     return reader.ops
+
+
+def is_message(content: bytes) -> bool:
+    """Whether bytes are fields of a protobuf message, as those of every ONNX file are."""
+    try:
+        return sum(1 for _ in _fields(memoryview(content))) > 0
+    except GraphError:
+        return False
 
 
 class _Reader:

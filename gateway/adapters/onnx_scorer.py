@@ -29,6 +29,7 @@ from gateway.core.bundle import LoadableModel, ModelEntry
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 PARITY_TOLERANCE = 1e-5
+ROUNDING = 1e-6  # by which a sum of float32 probabilities may leave 0..1
 _UNKNOWN = ""  # of a category, in the form with named inputs
 
 Reason = Literal["model_broken", "over_budget", "parity_differs", "bad_scores"]
@@ -80,8 +81,10 @@ class OnnxScorer:
             raise ScorerError("bad_scores", f"for {count} rows it returned {answer.dtype} of shape {answer.shape}")
         # Of two columns the second is class 1, "accepts": classifiers order their classes 0, 1.
         scores: NDArray[np.float32] = answer.reshape(count, -1)[:, -1]
-        if not bool(np.all((scores >= 0) & (scores <= 1))):  # also refuses NaN
-            raise ScorerError("bad_scores", "a score is not a probability")
+        if not bool(np.all((scores >= 0) & (scores <= 1))):
+            if not bool(np.all((scores >= -ROUNDING) & (scores <= 1 + ROUNDING))):  # also refuses NaN
+                raise ScorerError("bad_scores", "a score is not a probability")
+            scores = np.clip(scores, 0, 1)
         return scores
 
     def check_parity(self, rows: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float = PARITY_TOLERANCE) -> float:

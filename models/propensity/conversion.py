@@ -59,7 +59,7 @@ def to_onnx(fitted: Fitted, columns: int) -> bytes:
         target_opset={"": OPSET, "ai.onnx.ml": OPSET_ML},
         white_op={operator.rpartition(".")[2] for operator in OPS_ALLOWED},
     )
-    _slim(model)
+    slim(model)
     checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
@@ -70,7 +70,7 @@ def entry_of(model: bytes, columns: tuple[str, ...]) -> ModelEntry:
     return ModelEntry(input=INPUT, output=OUTPUT, opset=OPSET, ops=tuple(sorted(operators(model))), columns=columns)
 
 
-def _slim(model: ModelProto) -> None:
+def slim(model: ModelProto) -> None:
     """Remove optional fields that no runtime needs: names of nodes, and hit rates, an eighth of a boosted model's bytes."""
     for node in model.graph.node:
         node.ClearField("name")

@@ -111,6 +111,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.context",
             "gateway.core.learned",
             "gateway.core.limits",
+            "gateway.core.nearest",
             "gateway.core.offers",
             "gateway.core.opening_hours",
             "gateway.core.quantities",
@@ -119,6 +120,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.adapters.onnx_graph",
             "gateway.adapters.onnx_scorer",
             "gateway.adapters.toml_files",
+            "gateway.runtime.model_check",  # a model is checked here as it will be there
         ),
         ("cel_expr_python", "msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
