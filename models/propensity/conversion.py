@@ -34,9 +34,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from gateway.adapters.onnx_graph import OPS_ALLOWED, operators
 from gateway.core.bundle import ModelEntry
+from models.propensity.base import Classifier
+from models.propensity.boosting import Boosting
 from models.propensity.calibration import Isotonic, Sigmoid
+from models.propensity.chaid import Chaid
 from models.propensity.estimators import Fitted
-from models.propensity.mlp import OutputLayer
+from models.propensity.hybrid import Hybrid
+from models.propensity.logistic import Logistic
+from models.propensity.mlp import Mlp, OutputLayer
+from models.propensity.naive_bayes import NaiveBayes
+from models.propensity.per_parameter import PerParameter
 from models.propensity.preprocessing import DEVIATIONS_MAX, FirstLayer
 from models.propensity.trees import TreeSum
 
@@ -173,9 +180,16 @@ def _float(values: ArrayLike) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32)
 
 
+def _parse_classifier(scope: Any, model: Classifier, inputs: list[Any], custom_parsers: object = None) -> list[Any]:
+    """An estimator at the end of a pipeline: its log-odds, then the probability."""
+    return _parse(scope, Fitted(type(model).__name__, "", model, Sigmoid(1.0, 0.0)), inputs, custom_parsers)
+
+
 _register(FirstLayer, _convert_first_layer)
 _register(OutputLayer, _convert_output_layer)
 _register(TreeSum, _convert_trees)
 _register(Sigmoid, _convert_sigmoid)
 _register(Isotonic, _convert_isotonic)
 update_registered_parser(Fitted, _parse)
+for _kind in (Boosting, Chaid, Hybrid, Logistic, Mlp, NaiveBayes, PerParameter):
+    update_registered_parser(_kind, _parse_classifier)

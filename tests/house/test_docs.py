@@ -1,7 +1,7 @@
 """What the documents say is so: their blocks run, their links lead somewhere, and every setting is explained.
 
-A code block of a README, or of a page in READMES, runs where its reader would be, at the root of the repository, but in a folder of its own that holds
-only links to what stands there; what a block writes is thrown away. Blocks of one README share that folder, in order.
+A code block of a README, or of a page in READMES, runs where its reader would be, at the root of the repository, but in a folder of its
+own that holds only links to what stands there; what a block writes is thrown away. Blocks of one README share that folder, in order.
 
     ```python            runs; as a doctest if it starts with >>>
     ```sh                runs in bash and must succeed

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from models import measures, training
-from models.propensity.boosting import DIRECTIONS, Boosting, Recipe
+from models.propensity.boosting import DIRECTIONS, Recipe
 from models.propensity.masking import MASKED_SHARE, mask
 from models.propensity.training_set import TrainingError
 from models.tables.coupon import INPUTS, Coupons, read_coupons
@@ -89,8 +89,8 @@ def test_a_column_without_data_changes_nothing(history: Coupons) -> None:
     assert data.masked is not None
     narrow = data._replace(rows=data.rows[:, known], masked=data.masked[:, known], names=tuple(INPUTS.columns[k] for k in known))
     recipe = Recipe(rounds=10)
-    wide_answer = Boosting(recipe, INPUTS.columns).fit(data.rows, data.taken).decision_function(data.rows)
-    assert wide_answer.tolist() == Boosting(recipe, narrow.names).fit(narrow.rows, narrow.taken).decision_function(narrow.rows).tolist()
+    wide_answer = recipe.make(INPUTS.columns).fit(data.rows, data.taken).decision_function(data.rows)
+    assert wide_answer.tolist() == recipe.make(narrow.names).fit(narrow.rows, narrow.taken).decision_function(narrow.rows).tolist()
 
 
 def test_masking_hides_the_stated_share(history: Coupons) -> None:

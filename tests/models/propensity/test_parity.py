@@ -15,7 +15,7 @@ from models import export
 from models.arrays import Rows
 from models.propensity import conversion
 from models.propensity.base import Classifier
-from models.propensity.boosting import Boosting, Recipe
+from models.propensity.boosting import Recipe
 from models.propensity.calibration import Calibration, Isotonic, Sigmoid
 from models.propensity.chaid import Chaid
 from models.propensity.conversion import entry_of, to_onnx
@@ -53,7 +53,7 @@ def makers(seed: int) -> list[Classifier]:
         Logistic(),
         Chaid(0.5, depth_max=4, leaf_rows_min=5, nominal=(0, 3), prune=False, seed=seed),
         Mlp(rounds=20, seed=seed),
-        Boosting(recipe, seed=seed),
+        recipe.make(seed=seed),
         PerParameter(),
         Hybrid(dummies=(1, 2)),
         NaiveBayes(),
