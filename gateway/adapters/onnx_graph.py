@@ -15,47 +15,13 @@ from gateway.core import limits
 # Elementwise arithmetic, linear algebra, encoders and tree ensembles: the parts of tabular models that skl2onnx, onnxmltools and
 # PyTorch export. No operator loops, branches, draws random numbers or sizes its output by the values of its input.
 OPS_ALLOWED = frozenset(
-    {
-        "Abs",
-        "Add",
-        "ArgMin",
-        "BatchNormalization",
-        "Cast",
-        "Clip",
-        "Concat",
-        "Div",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Flatten",
-        "Gather",
-        "Gemm",
-        "Identity",
-        "IsNaN",
-        "LayerNormalization",
-        "LeakyRelu",
-        "Log",
-        "MatMul",
-        "Mul",
-        "Neg",
-        "Pow",
-        "ReduceLogSumExp",
-        "ReduceSum",
-        "Relu",
-        "Reshape",
-        "Sigmoid",
-        "Softmax",
-        "Softplus",
-        "Sqrt",
-        "Squeeze",
-        "Sub",
-        "Sum",
-        "Tanh",
-        "Unsqueeze",
-        "Where",
-    }
-    | {"ai.onnx.ml.ArrayFeatureExtractor", "ai.onnx.ml.Imputer", "ai.onnx.ml.LabelEncoder", "ai.onnx.ml.Normalizer"}
-    | {"ai.onnx.ml.LinearClassifier", "ai.onnx.ml.LinearRegressor", "ai.onnx.ml.OneHotEncoder", "ai.onnx.ml.Scaler"}
+    {"Abs", "Add", "And", "Div", "Equal", "Erf", "Exp", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Log"}
+    | {"Max", "Min", "Mul", "Neg", "Not", "Or", "Pow", "Sqrt", "Sub", "Sum", "Where"}
+    | {"Clip", "Elu", "LeakyRelu", "Relu", "Sigmoid", "Softmax", "Softplus", "Tanh", "BatchNormalization", "LayerNormalization"}
+    | {"ArgMin", "Cast", "Concat", "Flatten", "Gather", "Gemm", "Identity", "MatMul", "ReduceLogSumExp", "ReduceMean"}
+    | {"ReduceSum", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+    | {"ai.onnx.ml.ArrayFeatureExtractor", "ai.onnx.ml.Imputer", "ai.onnx.ml.LabelEncoder", "ai.onnx.ml.LinearClassifier"}
+    | {"ai.onnx.ml.LinearRegressor", "ai.onnx.ml.Normalizer", "ai.onnx.ml.OneHotEncoder", "ai.onnx.ml.Scaler"}
     | {"ai.onnx.ml.TreeEnsemble", "ai.onnx.ml.TreeEnsembleClassifier", "ai.onnx.ml.TreeEnsembleRegressor"}
 )
 
