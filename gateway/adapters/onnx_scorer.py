@@ -153,10 +153,15 @@ class _Feeds:
 def load_scorer(model: LoadableModel) -> OnnxScorer:
     """The scorer of a model, after a check of its parity rows. Raises ScorerError, also for a model with one score for every row."""
     scorer = OnnxScorer(model.onnx, model.entry)
+    check_answers(scorer, model)
+    return scorer
+
+
+def check_answers(scorer: OnnxScorer, model: LoadableModel) -> None:
+    """Raises ScorerError if the scores of the parity rows differ from the expected ones, or all expected ones are the same."""
     if float(np.ptp(model.expected)) < PARITY_TOLERANCE:
         raise ScorerError("model_broken", "it gives every row the same score")
     scorer.check_parity(model.rows, model.expected)
-    return scorer
 
 
 def load_runtime() -> tuple[type[Exception], ...]:

@@ -22,13 +22,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.adapters.onnx_scorer import PARITY_TOLERANCE, OnnxScorer, Reason, ScorerError, load_runtime, load_scorer
+from gateway.adapters.onnx_scorer import PARITY_TOLERANCE, OnnxScorer, Reason, ScorerError, check_answers, load_runtime
 from gateway.core import limits
 from gateway.core.bundle import LoadableModel, ModelEntry
 
 OUT_OF_RANGE = 1e30  # above any value of a feature, and within float32
 CALL_ROWS = 64  # of the call that is timed: a decision seldom has more offers left after the gates
 CALLS = 5  # the fastest counts, because the first ones also fill caches
+HOPELESS = 10  # times over the limit: no later call is that much faster
 
 
 class CheckRequest(msgspec.Struct, frozen=True):
@@ -96,9 +97,10 @@ def _check(model: LoadableModel) -> None:
     """Raises ScorerError if the model gives wrong scores, or needs more memory or time than a gateway has for it."""
     load_runtime()
     before = _peak_bytes()
-    scorer = load_scorer(model)
+    scorer = OnnxScorer(model.onnx, model.entry)
+    _check_time(scorer, model.rows)  # first, because each later step has many calls
+    check_answers(scorer, model)
     _check_extremes(scorer)
-    _check_time(scorer, model.rows)
     scorer.score(np.resize(model.rows, (limits.SCORE_ROWS_MAX, scorer.width)))
     if (added := _peak_bytes() - before) > limits.MODEL_MEMORY_BYTES_MAX:
         raise ScorerError("over_budget", f"it takes {added} bytes of memory, at most {limits.MODEL_MEMORY_BYTES_MAX} are allowed")
@@ -106,7 +108,9 @@ def _check(model: LoadableModel) -> None:
 
 def _check_time(scorer: OnnxScorer, rows: NDArray[np.float32]) -> None:
     batch = np.resize(rows, (CALL_ROWS, scorer.width))
-    fastest_ms = min(_call_ns(scorer, batch) for _ in range(CALLS)) / 1e6
+    fastest_ms = _call_ms(scorer, batch)
+    for _ in range(CALLS - 1 if fastest_ms < HOPELESS * limits.MODEL_CALL_MS_MAX else 0):
+        fastest_ms = min(fastest_ms, _call_ms(scorer, batch))
     if fastest_ms > limits.MODEL_CALL_MS_MAX:
         raise ScorerError(
             "over_budget",
@@ -114,10 +118,10 @@ def _check_time(scorer: OnnxScorer, rows: NDArray[np.float32]) -> None:
         )
 
 
-def _call_ns(scorer: OnnxScorer, rows: NDArray[np.float32]) -> int:
-    start = time.process_time_ns()
+def _call_ms(scorer: OnnxScorer, rows: NDArray[np.float32]) -> float:
+    start = time.process_time()
     scorer.score(rows)
-    return time.process_time_ns() - start
+    return (time.process_time() - start) * 1_000
 
 
 def _peak_bytes() -> int:
