@@ -7,7 +7,7 @@ of any two classes, the second of which in sorted order is the one that is forec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from models.arrays import Floats, Ints, Rows
 from models.propensity.training_set import TrainingError, probability
+
+
+class FittedModel(Protocol):
+    """Part of a fitted estimator that is needed to forecast and to export."""
+
+    def decision_function(self, rows: Rows, /) -> Floats:
+        """Log-odds, (n,), for rows float32 (n, k)."""
+
+    def parts(self) -> tuple[object, ...]:
+        """The parts in the order of computation, from rows (n, k) to log-odds (n, 1), each known to `conversion`."""
 
 
 class Classifier(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.arrays import Floats, Rows
 from models.propensity import calibration
-from models.propensity.base import Classifier
+from models.propensity.base import Classifier, FittedModel
 from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.calibration import Calibration
 from models.propensity.chaid import Chaid
@@ -53,7 +53,7 @@ class Fitted(NamedTuple):
 
     estimator: str
     setting: str
-    model: Classifier
+    model: FittedModel
     calibration: Calibration
     loss_inside: float = math.nan
 
