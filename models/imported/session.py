@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from gateway.adapters.onnx_scorer import load_runtime
@@ -18,6 +17,8 @@ class Session:
 
     def __init__(self, onnx: bytes) -> None:
         self._faults = load_runtime()
+        import onnxruntime  # noqa: PLC0415 - after `onnx_scorer` has switched off its telemetry
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4

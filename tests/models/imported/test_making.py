@@ -17,10 +17,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gateway.adapters.bundle import open_bundle
-from gateway.adapters.onnx_scorer import load_scorer
+from gateway.adapters.bundle import Draft, open_bundle, public_key_line, write_bundle
+from gateway.adapters.onnx_scorer import OnnxScorer, load_scorer
+from gateway.core.bundle import LoadableModel
 from models import cli
 from tests.kit.bundles import KEY
+from tests.kit.graphs import entry_for, slow_model
 from tests.models.imported.museum import SCHEMA_TOML, pipeline, visitors, written
 
 CAMPAIGN = """
@@ -182,6 +184,26 @@ def test_options_that_do_not_belong_together_are_refused(desk: Desk) -> None:
     assert "sign_off.approver: required, and absent" in desk.refusal()
     (desk.folder / "schema.toml").write_text("categories = 3", "utf-8")
     assert "schema.toml" in desk.refusal()
+
+
+def test_verify_refuses_a_model_that_a_gateway_would_refuse(desk: Desk) -> None:
+    """A bundle that was signed by other means, with a model that takes too long."""
+    assert desk.make() == 0
+    path = desk.folder / "museum.bundle"
+    opened = open_bundle(path, [KEY.public_key()], None)
+    columns = ("visits", "hour", "member")
+    model = slow_model(len(columns), 1_024, 3)
+    rows = np.random.default_rng(3).uniform(0, 20, (8, len(columns))).astype(np.float32)
+    entry = entry_for(model, columns)
+    slow = LoadableModel(model, entry, rows, OnnxScorer(model, entry).score(rows))
+    dates = opened.manifest.created_at_ms, opened.manifest.expires_at_ms
+    write_bundle(path, KEY, Draft("museum", 2, *dates, slow, opened.schema, opened.campaign, {}))
+    (desk.folder / "k.pub").write_text(public_key_line(KEY.public_key()), "utf-8")
+    desk.monkeypatch.setattr(sys, "argv", ["wayside-models", "bundle", "verify", str(path), "--pub", str(desk.folder / "k.pub")])
+    desk.capsys.readouterr()
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "over_budget: a call with 64 rows takes" in desk.capsys.readouterr().err
 
 
 def test_a_refused_model_leaves_no_bundle(desk: Desk) -> None:
