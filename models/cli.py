@@ -20,7 +20,7 @@ from gateway.adapters.bundle import MODEL
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core import limits
 from gateway.core.bundle import BundleError
-from models import bundles
+from models import bundles, making
 from models.benchmarks import commands as benchmarks
 from models.dataset import asking, leaks, options
 from models.dataset.loading import SCHEMA_FILE, LoadedTable, load_by_columns, load_table
@@ -52,6 +52,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Train and evaluate models, mine patterns, plan campaigns, and sign bundles for gateways.",
 )
+making.register(bundles.app)
 app.add_typer(bundles.app, name="bundle")
 evaluation.register(app)
 planning.register(app)

@@ -73,18 +73,38 @@ CalibrationName = Literal["none", "sigmoid", "isotonic"]
 """How a model's scores were calibrated to probabilities."""
 
 
-class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ONNX model in the manifest: names of input and output, opset, operators, calibration (None in a manifest without it).
+class NamedInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One input of shape (n, 1): texts of a category with these `values`, or without values float32 of the column called `name`."""
 
-    `columns` are columns of the schema, in the order of the model's float32 input of shape (n, len(columns)).
+    name: Annotated[str, Meta(min_length=1, max_length=limits.INPUT_CHARS_MAX)]
+    values: Annotated[tuple[str, ...], Meta(max_length=limits.VALUES_MAX)] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the schema that the input is made of."""
+        return tuple(f"{self.name}_{value}" for value in self.values) or (self.name,)
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The ONNX model in the manifest: its inputs and output, opset, operators, calibration (None in a manifest without it).
+
+    `columns` are columns of the schema. A model reads them in this order as one float32 matrix (n, len(columns)) called `input`, or, as
+    skl2onnx writes a pipeline with a ColumnTransformer, as `inputs` of shape (n, 1). Raises ValueError unless it has one of the two forms.
     """
 
-    input: Annotated[str, Meta(min_length=1, max_length=64)]
-    output: Annotated[str, Meta(min_length=1, max_length=64)]
+    input: Annotated[str, Meta(min_length=1, max_length=limits.INPUT_CHARS_MAX)] | None = None
+    inputs: Annotated[tuple[NamedInput, ...], Meta(max_length=limits.COLUMNS_MAX)] = ()
+    output: Annotated[str, Meta(min_length=1, max_length=limits.INPUT_CHARS_MAX)]
     opset: Annotated[int, Meta(ge=1)]
     ops: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
     columns: Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.COLUMNS_MAX)]
     calibration: CalibrationName | None = None
+
+    def __post_init__(self) -> None:
+        if (self.input is None) != bool(self.inputs):
+            raise ValueError("a model has either one input of all columns or named inputs")
+        if self.inputs and self.columns != tuple(column for one in self.inputs for column in one.columns):
+            raise ValueError("the columns of a model are not those of its inputs")
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

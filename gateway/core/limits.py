@@ -76,6 +76,10 @@ PRIORS_MAX = 64  # offers with priors in a bundle
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
 MODEL_CHECK_S_MAX = 30  # processor time, and elapsed time, of the check of a new model: importing the runtime takes 3 s on a Pi
 MODEL_CHECK_BYTES_MAX = 1_073_741_824  # address space, most of it reserved by the runtime
+MODEL_VALUES_MAX = 1_048_576  # of all tensors of a model: as many as its file may have bytes
+MODEL_MEMORY_BYTES_MAX = 67_108_864  # that a model adds to the process, with SCORE_ROWS_MAX rows: four times that of the demonstration's
+MODEL_CALL_MS_MAX = 10  # processor time of one call with CALL_ROWS rows: decisions are made on the one thread that also writes
+INPUT_CHARS_MAX = 64  # name of an input or output of a model
 
 # --- leaving -----------------------------------------------------------------------------------
 RECORDS_PER_BATCH_MAX = 1_500

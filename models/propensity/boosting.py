@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,6 +33,10 @@ class Recipe(msgspec.Struct, frozen=True):
     shrinkage: float = 10.0
     columns_share: float = 0.3
 
+    def make(self, names: tuple[str, ...] = (), seed: int = 0) -> Boosting:
+        """An estimator with these settings; `names` are those of the columns."""
+        return Boosting(**msgspec.structs.asdict(self), names=names, seed=seed)
+
 
 RECIPES: tuple[Recipe, ...] = (
     Recipe(),
@@ -44,34 +48,43 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 class Boosting(Classifier):
-    """Boosted trees; columns named in DIRECTIONS are monotonic."""
+    """Boosted trees; columns named in DIRECTIONS are monotonic. Settings as in `Recipe`."""
 
-    def __init__(self, recipe: Recipe = RECIPES[0], names: tuple[str, ...] = (), seed: int = 0) -> None:
-        self._recipe, self._names, self._seed = recipe, names, seed
-        self._used: Ints
-        self._trees: Any
+    _used: Ints
+    _trees: Any
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
-        """Fit to `rows`."""
+    def __init__(
+        self,
+        rounds: int = 150,
+        rate: float = 0.06,
+        depth: int = 5,
+        leaf_rows_min: int = 60,
+        shrinkage: float = 10.0,
+        columns_share: float = 0.3,
+        *,
+        names: tuple[str, ...] = (),
+        seed: int = 0,
+    ) -> None:
+        self.rounds, self.rate, self.depth, self.leaf_rows_min = rounds, rate, depth, leaf_rows_min
+        self.shrinkage, self.columns_share, self.names, self.seed = shrinkage, columns_share, names, seed
+
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:  # noqa: ARG002 (no subject is held out)
         used = informative_columns(rows)
         self._used = used if len(used) else np.zeros(1, np.int64)  # scikit-learn needs a column; this one is never split
         part = rows[:, self._used]
-        recipe = self._recipe
         self._trees = HistGradientBoostingClassifier(
-            max_iter=recipe.rounds,
-            learning_rate=recipe.rate,
-            max_depth=recipe.depth,
-            min_samples_leaf=recipe.leaf_rows_min,
-            l2_regularization=recipe.shrinkage,
-            max_features=recipe.columns_share,
-            monotonic_cst=[DIRECTIONS.get(self._names[column], 0) if self._names else 0 for column in self._used],
+            max_iter=self.rounds,
+            learning_rate=self.rate,
+            max_depth=self.depth,
+            min_samples_leaf=self.leaf_rows_min,
+            l2_regularization=self.shrinkage,
+            max_features=self.columns_share,
+            monotonic_cst=[DIRECTIONS.get(self.names[column], 0) if self.names else 0 for column in self._used],
             early_stopping=False,
-            random_state=self._seed,
+            random_state=self.seed,
         ).fit(part if len(used) else np.zeros((len(rows), 1), np.float32), taken)
-        return self
 
-    def decision_function(self, rows: Rows) -> Floats:
-        """Log-odds, (n,)."""
+    def _log_odds(self, rows: Rows) -> Floats:
         log_odds: Floats = self._trees.decision_function(rows[:, self._used])
         return log_odds
 

@@ -12,7 +12,6 @@ is removed. Leaf probabilities are computed from all rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
@@ -47,6 +46,10 @@ class Split:
 class Chaid(Classifier):
     """The tree. `nominal` numbers the columns of codes without order; `bonferroni=False` leaves out the correction."""
 
+    _bins: tuple[Bins, ...]
+    _root: Node
+    _rate: float
+
     def __init__(
         self,
         alpha_split: float = 0.20,
@@ -59,33 +62,28 @@ class Chaid(Classifier):
         prune: bool = True,
         seed: int = 0,
     ) -> None:
-        self._alpha_split, self._alpha_merge = alpha_split, alpha_merge
-        self._depth_max, self._leaf_rows_min = depth_max, leaf_rows_min
-        self._nominal, self._bonferroni, self._prune, self._seed = tuple(nominal), bonferroni, prune, seed
-        self._bins: tuple[Bins, ...]
-        self._root: Node
-        self._rate: float
+        self.alpha_split, self.alpha_merge = alpha_split, alpha_merge
+        self.depth_max, self.leaf_rows_min = depth_max, leaf_rows_min
+        self.nominal, self.bonferroni, self.prune, self.seed = nominal, bonferroni, prune, seed
 
     @property
     def leaves(self) -> int:
         """Number of leaves; 1 if no split was significant."""
         return _leaves(self._root)
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:
         """Grow the tree, prune it, and compute the leaves from all rows."""
-        self._bins = fit_bins(rows, BINS_MAX, self._nominal)
+        self._bins = fit_bins(rows, BINS_MAX, self.nominal)
         self._rate = (float(taken.sum()) + 0.5) / (len(taken) + 1.0)
         codes = bin_codes(rows, self._bins)
         held_out = self._held_out(len(taken) if groups is None else groups)
         at = np.arange(len(taken))
         self._root = self._grown(codes, taken, at[~held_out], 0)
-        if self._prune:
+        if self.prune:
             _pruned_loss(self._root, codes, taken, at[held_out])
         self._count(self._root, codes, taken, at)
-        return self
 
-    def decision_function(self, rows: Rows) -> Floats:
-        """Log-odds, (n,)."""
+    def _log_odds(self, rows: Rows) -> Floats:
         codes = bin_codes(rows, self._bins)
         log_odds = np.zeros(len(rows))
         _answer(self._root, codes, np.arange(len(rows)), log_odds)
@@ -101,18 +99,18 @@ class Chaid(Classifier):
     def _held_out(self, groups: Ints | int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         numbers = np.arange(groups) if isinstance(groups, int) else np.unique(groups, return_inverse=True)[1]
         people = int(numbers.max()) + 1
-        if not self._prune:
+        if not self.prune:
             return np.zeros(len(numbers), bool)
-        shuffled = np.random.default_rng(self._seed).permutation(people)
+        shuffled = np.random.default_rng(self.seed).permutation(people)
         held_out: np.ndarray[tuple[int], np.dtype[np.bool_]] = shuffled[numbers] % HOLDOUT_ONE_IN == 0
         return held_out
 
     def _grown(self, codes: Ints, taken: Ints, at: Ints, depth: int) -> Node:
-        node = Node(self._log_odds(taken[at]))
-        if depth == self._depth_max or len(at) < 2 * self._leaf_rows_min:
+        node = Node(self._of_leaf(taken[at]))
+        if depth == self.depth_max or len(at) < 2 * self.leaf_rows_min:
             return node
         split = self.best_split(codes[at], taken[at])
-        if split is None or split.p > self._alpha_split:
+        if split is None or split.p > self.alpha_split:
             return node
         node.column, node.child_of = split.column, split.group_of
         goes = split.group_of[codes[at, split.column]]
@@ -125,9 +123,9 @@ class Chaid(Classifier):
         counts = outcome_counts(codes, taken, int(sizes.max()) + 1)
         unknown = counts[np.arange(len(sizes)), sizes]
         known = np.where((np.arange(int(sizes.max())) < sizes[:, np.newaxis])[:, :, np.newaxis], counts[:, :-1], 0.0)
-        merged = merge_neighbours(known, unknown, self._alpha_merge, self._leaf_rows_min)
-        for column in self._nominal:
-            alone = merge_any(known[[column]], unknown[[column]], self._alpha_merge, self._leaf_rows_min)
+        merged = merge_neighbours(known, unknown, self.alpha_merge, self.leaf_rows_min)
+        for column in self.nominal:
+            alone = merge_any(known[[column]], unknown[[column]], self.alpha_merge, self.leaf_rows_min)
             for part, whole in zip(alone, merged, strict=True):
                 whole[column] = part[0]
         tried = int((merged.categories > 1).sum())
@@ -141,7 +139,7 @@ class Chaid(Classifier):
 
     def _multiplier(self, column: int, merged: Merged, tried: int) -> int:
         """Number of possible merges of the column, times the number of columns that were tested."""
-        if not self._bonferroni:
+        if not self.bonferroni:
             return 1
         categories, groups, of = int(merged.categories[column]), int(merged.groups[column]), self._bins[column]
         if of.nominal:
@@ -150,12 +148,12 @@ class Chaid(Classifier):
         return tried * (chi_square.floating_multiplier if floating else chi_square.ordinal_multiplier)(categories, groups)
 
     def _count(self, node: Node, codes: Ints, taken: Ints, at: Ints) -> None:
-        node.log_odds = self._log_odds(taken[at])
+        node.log_odds = self._of_leaf(taken[at])
         goes = node.child_of[codes[at, node.column]] if node.children else np.zeros(0, np.int64)
         for number, child in enumerate(node.children):
             self._count(child, codes, taken, at[goes == number])
 
-    def _log_odds(self, taken: Ints) -> float:
+    def _of_leaf(self, taken: Ints) -> float:
         return float(smoothed_log_odds(np.array([taken.sum()], np.float64), np.array([len(taken)], np.float64), self._rate, STRENGTH)[0])
 
     def _written(self, builder: TreeBuilder, node: Node) -> int:

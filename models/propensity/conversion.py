@@ -32,11 +32,18 @@ from skl2onnx.algebra.onnx_ops import (
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from gateway.adapters.onnx_scorer import OPS_ALLOWED, operators
+from gateway.adapters.onnx_graph import OPS_ALLOWED, operators
 from gateway.core.bundle import ModelEntry
+from models.propensity.base import Classifier
+from models.propensity.boosting import Boosting
 from models.propensity.calibration import Isotonic, Sigmoid
+from models.propensity.chaid import Chaid
 from models.propensity.estimators import Fitted
-from models.propensity.mlp import OutputLayer
+from models.propensity.hybrid import Hybrid
+from models.propensity.logistic import Logistic
+from models.propensity.mlp import Mlp, OutputLayer
+from models.propensity.naive_bayes import NaiveBayes
+from models.propensity.per_parameter import PerParameter
 from models.propensity.preprocessing import DEVIATIONS_MAX, FirstLayer
 from models.propensity.trees import TreeSum
 
@@ -59,7 +66,7 @@ def to_onnx(fitted: Fitted, columns: int) -> bytes:
         target_opset={"": OPSET, "ai.onnx.ml": OPSET_ML},
         white_op={operator.rpartition(".")[2] for operator in OPS_ALLOWED},
     )
-    _slim(model)
+    slim(model)
     checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
@@ -70,7 +77,7 @@ def entry_of(model: bytes, columns: tuple[str, ...]) -> ModelEntry:
     return ModelEntry(input=INPUT, output=OUTPUT, opset=OPSET, ops=tuple(sorted(operators(model))), columns=columns)
 
 
-def _slim(model: ModelProto) -> None:
+def slim(model: ModelProto) -> None:
     """Remove optional fields that no runtime needs: names of nodes, and hit rates, an eighth of a boosted model's bytes."""
     for node in model.graph.node:
         node.ClearField("name")
@@ -173,9 +180,16 @@ def _float(values: ArrayLike) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32)
 
 
+def _parse_classifier(scope: Any, model: Classifier, inputs: list[Any], custom_parsers: object = None) -> list[Any]:
+    """An estimator at the end of a pipeline: its log-odds, then the probability."""
+    return _parse(scope, Fitted(type(model).__name__, "", model, Sigmoid(1.0, 0.0)), inputs, custom_parsers)
+
+
 _register(FirstLayer, _convert_first_layer)
 _register(OutputLayer, _convert_output_layer)
 _register(TreeSum, _convert_trees)
 _register(Sigmoid, _convert_sigmoid)
 _register(Isotonic, _convert_isotonic)
 update_registered_parser(Fitted, _parse)
+for _kind in (Boosting, Chaid, Hybrid, Logistic, Mlp, NaiveBayes, PerParameter):
+    update_registered_parser(_kind, _parse_classifier)

@@ -15,8 +15,8 @@ import numpy as np
 
 from models.arrays import Floats, Rows
 from models.propensity import calibration
-from models.propensity.base import Classifier
-from models.propensity.boosting import RECIPES, Boosting, Recipe
+from models.propensity.base import Classifier, FittedModel
+from models.propensity.boosting import RECIPES, Recipe
 from models.propensity.calibration import Calibration
 from models.propensity.chaid import Chaid
 from models.propensity.hybrid import Hybrid
@@ -53,7 +53,7 @@ class Fitted(NamedTuple):
 
     estimator: str
     setting: str
-    model: Classifier
+    model: FittedModel
     calibration: Calibration
     loss_inside: float = math.nan
 
@@ -104,7 +104,7 @@ def estimators(
             Setting("8 units, penalty 60", lambda: Mlp(penalty=60.0, seed=seed)),
         ),
         "boosting": tuple(
-            Setting(f"depth {recipe.depth}, {recipe.rounds} rounds", lambda recipe=recipe: Boosting(recipe, columns, seed))  # type: ignore[misc]
+            Setting(f"depth {recipe.depth}, {recipe.rounds} rounds", lambda recipe=recipe: recipe.make(columns, seed))  # type: ignore[misc]
             for recipe in recipes
         ),
         "per-parameter": (Setting("8 bins", PerParameter),),

@@ -17,7 +17,6 @@ Without λ, half of the rows of two segments with opposite answers are misclassi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,21 +43,20 @@ class Hybrid(Linear):
     """`dummies` are the 0/1 columns of the segments; without dummies there is one segment."""
 
     def __init__(self, dummies: Sequence[int] = (), penalty: float = PENALTY) -> None:
-        self._dummies, self._penalty = np.asarray(sorted(dummies), np.int64), penalty
+        self.dummies, self.penalty = dummies, penalty
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:  # noqa: ARG002 (no subject is held out)
         """Fit Φ by ridge regression, then λ and β by log-loss, and keep the product as one weight a preprocessed column."""
         self._preprocessor = fit_preprocessor(rows)
         ready = self._preprocessor.transform(rows)
-        of_segment = np.isin(np.concatenate((self._preprocessor.used, self._preprocessor.flagged)), self._dummies)
+        of_segment = np.isin(np.concatenate((self._preprocessor.used, self._preprocessor.flagged)), np.asarray(self.dummies, np.int64))
         others = np.flatnonzero(~of_segment)
         phi = np.zeros(len(rows))
         weights = np.zeros(ready.shape[1])
         if len(others):
-            weights[others] = Ridge(self._penalty * len(rows)).fit(ready[:, others], taken).coef_
+            weights[others] = Ridge(self.penalty * len(rows)).fit(ready[:, others], taken).coef_
             phi = ready @ weights
         joined = LogisticRegression(C=_FREE, max_iter=2_000).fit(np.column_stack((phi, ready[:, of_segment])), taken)
         weights *= joined.coef_[0, 0]
         weights[of_segment] = joined.coef_[0, 1:]
         self._weights, self._bias = weights, float(joined.intercept_[0])
-        return self

@@ -6,8 +6,6 @@ leave it at an accuracy of one half.
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
@@ -23,8 +21,7 @@ class Linear(Classifier):
     _weights: Floats
     _bias: float
 
-    def decision_function(self, rows: Rows) -> Floats:
-        """Log-odds, (n,)."""
+    def _log_odds(self, rows: Rows) -> Floats:
         log_odds: Floats = self._preprocessor.transform(rows) @ self._weights + self._bias
         return log_odds
 
@@ -37,11 +34,9 @@ class Logistic(Linear):
     """`strength` is scikit-learn's C: the smaller, the more the weights are shrunk to zero."""
 
     def __init__(self, strength: float = 1.0) -> None:
-        self._strength = strength
+        self.strength = strength
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
-        """Fit to `rows`."""
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:  # noqa: ARG002 (no subject is held out)
         self._preprocessor = fit_preprocessor(rows)
-        model = LogisticRegression(C=self._strength, max_iter=2_000).fit(self._preprocessor.transform(rows), taken)
+        model = LogisticRegression(C=self.strength, max_iter=2_000).fit(self._preprocessor.transform(rows), taken)
         self._weights, self._bias = model.coef_[0].astype(np.float64), float(model.intercept_[0])
-        return self

@@ -8,7 +8,7 @@ same network. It may stop before it converges, which on noisy answers prevents o
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -29,20 +29,22 @@ class OutputLayer(NamedTuple):
 class Mlp(Classifier):
     """`units` hidden units (tanh); `penalty` is scikit-learn's alpha."""
 
-    def __init__(self, units: int = 8, penalty: float = 20.0, rounds: int = 100, seed: int = 0) -> None:
-        self._model = MLPClassifier((units,), activation="tanh", solver="lbfgs", alpha=penalty, max_iter=rounds, random_state=seed)
-        self._preprocessor: Preprocessor
+    _model: MLPClassifier
+    _preprocessor: Preprocessor
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
-        """Fit to `rows`."""
+    def __init__(self, units: int = 8, penalty: float = 20.0, rounds: int = 100, seed: int = 0) -> None:
+        self.units, self.penalty, self.rounds, self.seed = units, penalty, rounds, seed
+
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:  # noqa: ARG002 (no subject is held out)
         self._preprocessor = fit_preprocessor(rows)
+        self._model = MLPClassifier(
+            (self.units,), activation="tanh", solver="lbfgs", alpha=self.penalty, max_iter=self.rounds, random_state=self.seed
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._model.fit(self._preprocessor.transform(rows), taken)
-        return self
 
-    def decision_function(self, rows: Rows) -> Floats:
-        """Log-odds, (n,)."""
+    def _log_odds(self, rows: Rows) -> Floats:
         (inner, outer), (bias, last) = self._model.coefs_, self._model.intercepts_
         log_odds: Floats = (np.tanh(self._preprocessor.transform(rows) @ inner + bias) @ outer + last)[:, 0]
         return log_odds

@@ -5,8 +5,6 @@ On a gateway the counts are updated by each answer; here it has the counts of th
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 
 from models.arrays import Floats, Ints, Rows
@@ -19,25 +17,23 @@ from models.propensity.trees import lookup_trees
 class NaiveBayes(Classifier):
     """Naive Bayes with at most `bins_max` bins a column."""
 
+    _model: bayes.OfferBayes
+    _bins: tuple[Bins, ...]
+
     def __init__(self, bins_max: int = 6) -> None:
-        self._bins_max = bins_max
-        self._model: bayes.OfferBayes
-        self._bins: tuple[Bins, ...]
+        self.bins_max = bins_max
 
     @property
     def active(self) -> tuple[int, ...]:
         """Numbers of the columns that count."""
         return self._model.active()
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
-        """Fit to `rows`."""
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:  # noqa: ARG002 (no subject is held out)
         names = tuple(f"column_{column}" for column in range(rows.shape[1]))
-        self._model = bayes.fit_priors("any", names, rows, taken, bins_max=self._bins_max)
+        self._model = bayes.fit_priors("any", names, rows, taken, bins_max=self.bins_max)
         self._bins = tuple(Bins(np.array(predictor.edges, np.float32), nominal=False) for predictor in self._model.predictors)
-        return self
 
-    def decision_function(self, rows: Rows) -> Floats:
-        """Log-odds, (n,)."""
+    def _log_odds(self, rows: Rows) -> Floats:
         return bayes.scores(self._model, bin_codes(rows, self._bins))
 
     def parts(self) -> tuple[object, ...]:

@@ -10,8 +10,6 @@ calibrated. The regression on the columns' log-odds has one weight a column, so 
 
 from __future__ import annotations
 
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -29,17 +27,17 @@ STRENGTH = 20.0  # rows with the overall rate that each bin starts with
 class PerParameter(Classifier):
     """The scorecard over all columns; `critical_values` are the probabilities by each column alone."""
 
-    def __init__(self, bins_max: int = 8, strength: float = 1.0) -> None:
-        self._bins_max, self._strength = bins_max, strength
-        self._bins: tuple[Bins, ...]
-        self._alone: list[Floats]  # by column: log-odds of each bin
-        self._weights: Floats
-        self._overall: float  # log-odds of the overall rate
-        self._bias: float
+    _bins: tuple[Bins, ...]
+    _alone: list[Floats]  # by column: log-odds of each bin
+    _weights: Floats
+    _overall: float  # log-odds of the overall rate
+    _bias: float
 
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (no subject is held out)
-        """Fit to `rows`."""
-        self._bins = fit_bins(rows, self._bins_max)
+    def __init__(self, bins_max: int = 8, strength: float = 1.0) -> None:
+        self.bins_max, self.strength = bins_max, strength
+
+    def _fit(self, rows: Rows, taken: Ints, groups: Ints | None) -> None:  # noqa: ARG002 (no subject is held out)
+        self._bins = fit_bins(rows, self.bins_max)
         codes = bin_codes(rows, self._bins)
         counts = outcome_counts(codes, taken, max(of.size for of in self._bins) + 1)
         rate = (float(taken.sum()) + 0.5) / (len(taken) + 1.0)
@@ -48,16 +46,14 @@ class PerParameter(Classifier):
             smoothed_log_odds(table[: of.size + 1, 1], table[: of.size + 1].sum(axis=1), rate, STRENGTH)
             for of, table in zip(self._bins, counts, strict=True)
         ]
-        joined = LogisticRegression(C=self._strength, max_iter=1_000).fit(self._log_odds_alone(codes) - self._overall, taken)
+        joined = LogisticRegression(C=self.strength, max_iter=1_000).fit(self._log_odds_alone(codes) - self._overall, taken)
         self._weights, self._bias = joined.coef_[0], float(joined.intercept_[0])
-        return self
 
     def critical_values(self, rows: Rows) -> Floats:
         """The probabilities by each column alone, (n, k)."""
         return probability(self._log_odds_alone(bin_codes(rows, self._bins)))
 
-    def decision_function(self, rows: Rows) -> Floats:
-        """Log-odds, (n,)."""
+    def _log_odds(self, rows: Rows) -> Floats:
         log_odds: Floats = (self._log_odds_alone(bin_codes(rows, self._bins)) - self._overall) @ self._weights + self._bias
         return log_odds
 

@@ -5,25 +5,20 @@ A gateway's rows have no column of the arm, and its models may not append one, s
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from models.arrays import Floats, Ints, Rows
-from models.propensity.base import Classifier
+from models.arrays import Floats, Rows
 from models.propensity.boosting import Boosting
 from models.propensity.trees import TreeBuilder, TreeSum
 
 
-class WithArm(Classifier):
-    """Log-odds of boosting for rows (n, `columns`) to which `arm` (0 or 1) is appended as the last column."""
+class WithArm:
+    """Log-odds of boosting for rows (n, `columns`) to which `arm` (0 or 1) is appended as the last column: a `FittedModel`."""
 
     def __init__(self, model: Boosting, columns: int, arm: int) -> None:
         self._model, self._columns, self._arm = model, columns, arm
-
-    def fit(self, rows: Rows, taken: Ints, groups: Ints | None = None) -> Self:  # noqa: ARG002 (fitted with both arms together)
-        """The same model: it is fitted to both arms before."""
-        return self
 
     def decision_function(self, rows: Rows) -> Floats:
         """Log-odds, (n,)."""

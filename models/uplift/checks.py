@@ -15,7 +15,6 @@ from models.arrays import Floats, Rows
 from models.errors import ModelsError
 from models.fold_figures import FoldFigures, Measure, Part
 from models.measures import Interval, Ranking
-from models.propensity.boosting import Boosting
 from models.uplift.choice import FOLDS, splits
 from models.uplift.learners import SHALLOW
 from models.uplift.trial import Trial
@@ -49,7 +48,7 @@ def check_randomised(trial: Trial, columns: tuple[str, ...], seed: int, step: Ca
     forecast, parts = np.zeros(len(trial.treated)), []
     for number, (train, test) in enumerate(splits(trial, FOLDS, seed), start=1):
         parts.append(Part(0, test))
-        model = Boosting(SHALLOW, seed=seed).fit(trial.rows[train], trial.treated[train])
+        model = SHALLOW.make(seed=seed).fit(trial.rows[train], trial.treated[train])
         forecast[test] = model.decision_function(trial.rows[test])
         step(f"is the treatment random? fold {number} of {FOLDS}")
     figures = FoldFigures({"AUC": partial(_auc, trial, forecast)}, parts, trial.units, seed, test_to_train=1.0 / (FOLDS - 1))

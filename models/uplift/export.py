@@ -19,7 +19,8 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from gateway.adapters.bundle import MODEL, PARITY, parity_bytes
-from gateway.adapters.onnx_scorer import OPS_ALLOWED, OnnxScorer
+from gateway.adapters.onnx_graph import OPS_ALLOWED
+from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core.bundle import ModelEntry
 from models.export import extreme_rows
 from models.propensity.boosting import rounded_down

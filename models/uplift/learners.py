@@ -20,7 +20,7 @@ from sklearn.model_selection import KFold
 
 from models.arrays import Floats, Rows
 from models.propensity.base import Classifier
-from models.propensity.boosting import Boosting, Recipe
+from models.propensity.boosting import Recipe
 from models.propensity.calibration import Sigmoid
 from models.propensity.estimators import Fitted
 from models.propensity.logistic import Logistic
@@ -82,7 +82,7 @@ def t_learner(trial: Trial, seed: int) -> Uplift:  # noqa: ARG001 (nothing is dr
 def s_learner(trial: Trial, seed: int) -> Uplift:
     """S-learner: one boosting with the arm as a column."""
     wide = np.column_stack((trial.rows, trial.treated.astype(np.float32)))
-    model = Boosting(SHALLOW, seed=seed).fit(wide, trial.outcome)
+    model = SHALLOW.make(seed=seed).fit(wide, trial.outcome)
     without, treated = (Fitted("S", "", WithArm(model, trial.rows.shape[1], arm), Sigmoid(1.0, 0.0)) for arm in (0, 1))
     return Uplift("S", without, treated)
 
@@ -90,7 +90,7 @@ def s_learner(trial: Trial, seed: int) -> Uplift:
 def x_learner(trial: Trial, seed: int) -> Uplift:
     """X-learner: each arm's residuals to the other arm's model are fitted, and the two forecasts averaged by the share treated."""
     arms = [trial.take(np.flatnonzero(trial.treated == arm)) for arm in (0, 1)]
-    without, with_it = (_fit(Boosting(SHALLOW, seed=seed), arm) for arm in arms)
+    without, with_it = (_fit(SHALLOW.make(seed=seed), arm) for arm in arms)
     gained = _regressor(seed).fit(arms[1].rows, arms[1].outcome - without.propensity(arms[1].rows))
     missed = _regressor(seed).fit(arms[0].rows, with_it.propensity(arms[0].rows) - arms[0].outcome)
     share = float(trial.treated.mean())
@@ -101,7 +101,7 @@ def r_learner(trial: Trial, seed: int) -> Uplift:
     """R-learner: shallow boosting of the residuals of a cross-fitted mean model, per unit of treatment."""
     mean = np.zeros(len(trial.outcome))
     for train, test in KFold(FOLDS_INSIDE, shuffle=True, random_state=seed).split(trial.rows):
-        mean[test] = _fit(Boosting(SHALLOW, seed=seed), trial.take(train)).propensity(trial.rows[test])
+        mean[test] = _fit(SHALLOW.make(seed=seed), trial.take(train)).propensity(trial.rows[test])
     left = trial.treated - float(trial.treated.mean())
     effect = _regressor(seed).fit(trial.rows, (trial.outcome - mean) / left, sample_weight=left**2)
     return Uplift("R", _untreated(trial, seed), terms=(Term(1.0, effect),))
@@ -110,7 +110,7 @@ def r_learner(trial: Trial, seed: int) -> Uplift:
 def class_transformation(trial: Trial, seed: int) -> Uplift:
     """Class transformation: classify rows by whether outcome equals treatment; needs arms of about equal size."""
     wanted = trial._replace(outcome=(trial.treated == trial.outcome).astype(np.int64))
-    terms = (Term(2.0, _fit(Boosting(SHALLOW, seed=seed), wanted)),)
+    terms = (Term(2.0, _fit(SHALLOW.make(seed=seed), wanted)),)
     return Uplift("class transformation", _untreated(trial, seed), terms=terms, constant=-1.0)
 
 
@@ -125,7 +125,7 @@ LEARNERS: dict[str, Learner] = {
 
 
 def _untreated(trial: Trial, seed: int) -> Fitted:
-    return _fit(Boosting(SHALLOW, seed=seed), trial.take(np.flatnonzero(trial.treated == 0)))
+    return _fit(SHALLOW.make(seed=seed), trial.take(np.flatnonzero(trial.treated == 0)))
 
 
 def _fit(model: Classifier, trial: Trial) -> Fitted:

@@ -131,8 +131,10 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.quantities",
             "gateway.core.types",
             "gateway.adapters.bundle",
+            "gateway.adapters.onnx_graph",
             "gateway.adapters.onnx_scorer",
             "gateway.adapters.toml_files",
+            "gateway.runtime.model_check",  # a model is checked here as it will be there
         ),
         ("cel_expr_python", "msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
@@ -156,6 +158,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     ),
     "gateway.decoders.registry": ("gateway.decoders.contract", "gateway.decoders.topics"),
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
+    "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
     "gateway.adapters.toml_files": ("gateway.adapters.rules",),
     "gateway.adapters.store": ("gateway.adapters.store.database",),
     "gateway.adapters.store.reader": ("gateway.adapters.store.database", "gateway.adapters.store"),

@@ -1,7 +1,7 @@
 """What the documents say is so: their blocks run, their links lead somewhere, and every setting is explained.
 
-A README's code block runs where its reader would be, at the root of the repository, but in a folder of its own that holds
-only links to what stands there; what a block writes is thrown away. Blocks of one README share that folder, in order.
+A code block of a README, or of a page in READMES, runs where its reader would be, at the root of the repository, but in a folder of its
+own that holds only links to what stands there; what a block writes is thrown away. Blocks of one README share that folder, in order.
 
     ```python            runs; as a doctest if it starts with >>>
     ```sh                runs in bash and must succeed
@@ -29,7 +29,7 @@ from tests.house import reasons, schema_reference, settings, tree
 RUN = frozenset({"python", "sh", "bash", "console"})
 BLOCKS_RUN_MIN = 3
 DOCUMENTS = tuple(path for path in tree.files(tree.ROOT) if path.suffix == ".md")
-READMES = tuple(path for path in DOCUMENTS if path.name == "README.md")
+READMES = tuple(path for path in DOCUMENTS if path.name in {"README.md", "BRING_YOUR_OWN.md"})
 
 
 class Block(NamedTuple):

@@ -75,7 +75,7 @@ def test_rows_exactly_on_a_split_answer_the_same_because_splits_are_rounded_down
     draws = np.random.default_rng(0)
     rows = draws.choice(draws.normal(size=100), (2_000, 25)).astype(np.float32)
     taken = (rows[:, :5].sum(axis=1) + draws.normal(size=2_000) > 0).astype(np.int64)
-    model = kind(Recipe(rounds=60, rate=0.1, depth=5, leaf_rows_min=10)).fit(rows, taken)
+    model = kind(rounds=60, rate=0.1, depth=5, leaf_rows_min=10).fit(rows, taken)
     fitted, asked = Fitted("boosting", "", model, Sigmoid(1.0, 0.0)), on_splits(model, rows)
     content = to_onnx(fitted, 25)
     scorer = OnnxScorer(content, entry_of(content, tuple(f"c{at}" for at in range(25))))

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from models import baselines, measures, training
 from models.dataset.loading import LoadedTable
-from models.propensity.boosting import DIRECTIONS, Boosting, Recipe
+from models.propensity.boosting import DIRECTIONS, Recipe
 from models.propensity.estimators import Estimator
 from models.propensity.masking import MASKED_SHARE, mask
 from models.propensity.training_set import TrainingError, validated
@@ -95,8 +95,8 @@ def test_a_column_without_data_changes_nothing(table: LoadedTable) -> None:
     rows, taken, names = table.data.rows, table.data.taken, table.inputs.columns
     wide = np.hstack((np.full((len(rows), 1), np.nan, np.float32), rows))
     recipe = Recipe(rounds=10)
-    answer = Boosting(recipe, names).fit(rows, taken).decision_function(rows)
-    assert answer.tolist() == Boosting(recipe, ("noise", *names)).fit(wide, taken).decision_function(wide).tolist()
+    answer = recipe.make(names).fit(rows, taken).decision_function(rows)
+    assert answer.tolist() == recipe.make(("noise", *names)).fit(wide, taken).decision_function(wide).tolist()
 
 
 def test_masking_hides_the_stated_share(table: LoadedTable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.propensity.boosting import Boosting, Recipe
+from models.propensity.boosting import Recipe
 from models.propensity.estimators import NAMES, estimators, fit_estimator
 from models.propensity.hybrid import Hybrid, hybrid_loss
 from models.propensity.logistic import Logistic
@@ -61,7 +61,8 @@ def test_directions_hold() -> None:
     rows = draws.uniform(0, 30, (400, 2)).astype(np.float32)
     taken = draws.integers(0, 2, 400)
     likely = (
-        Boosting(QUICK[0], ("travel", "expiry"))
+        QUICK[0]
+        .make(("travel", "expiry"))
         .fit(rows, taken)
         .decision_function(np.stack((np.linspace(0, 30, 50), np.full(50, 5.0)), axis=1).astype(np.float32))
     )

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
 from gateway.adapters.bundle import MODEL_BYTES_MAX
-from gateway.adapters.onnx_scorer import OPS_ALLOWED, OnnxScorer, operators
+from gateway.adapters.onnx_graph import OPS_ALLOWED, operators
+from gateway.adapters.onnx_scorer import OnnxScorer
 from models import export
 from models.arrays import Rows
 from models.propensity import conversion
 from models.propensity.base import Classifier
-from models.propensity.boosting import Boosting, Recipe
+from models.propensity.boosting import Recipe
 from models.propensity.calibration import Calibration, Isotonic, Sigmoid
 from models.propensity.chaid import Chaid
 from models.propensity.conversion import entry_of, to_onnx
@@ -52,7 +53,7 @@ def makers(seed: int) -> list[Classifier]:
         Logistic(),
         Chaid(0.5, depth_max=4, leaf_rows_min=5, nominal=(0, 3), prune=False, seed=seed),
         Mlp(rounds=20, seed=seed),
-        Boosting(recipe, seed=seed),
+        recipe.make(seed=seed),
         PerParameter(),
         Hybrid(dummies=(1, 2)),
         NaiveBayes(),
@@ -121,6 +122,7 @@ class StockNetwork(Mlp):
 
 def test_operators_that_a_gateway_refuses_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(conversion._ALIASES, MLPClassifier, "SklearnMLPRegressor")
+    monkeypatch.setattr(conversion, "OPS_ALLOWED", OPS_ALLOWED - {"Reshape"})
     network = StockNetwork(rounds=5).fit(*a_table(7))
     with pytest.raises(RuntimeError, match="'Reshape' is not white listed"):
         to_onnx(Fitted("any", "", network, Sigmoid(1.0, 0.0)), WIDTH)
