@@ -28,6 +28,7 @@ from models.history.reading import MEMORY_MB, RowCounts
 from models.screen import print_json, say, show, working
 from models.value.bg_nbd import BgNbd
 from models.value.effort import TIERS, clv_edges, tier_of
+from models.value.forecasts import LEVEL, Forecast, choose_forecast
 from models.value.gamma_gamma import GammaGamma
 from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, lifetime_values
 
@@ -35,19 +36,20 @@ UNIT_DAYS = 7.0
 DAY_MS = 86_400_000
 _CORRELATION_MAX = 0.3
 LEARNING: tuple[Purpose, ...] = ("learning",)
-ONE_TIME = "their probability is 1 by construction of BG/NBD, not informative for one-time buyers, and left empty"
 
 
 class ValueReport(msgspec.Struct, frozen=True):
     """Report of `value`; amounts in minor units, `deciles` are CLV at 0, 10, …, 100 %.
 
-    `mean_probability_alive` is over repeat buyers, because BG/NBD gives every one-time buyer 1. `tiers` counts the subjects by tier, as
+    `forecast` is the choice between BG/NBD and MBG/NBD. Probabilities to be active are those of MBG/NBD; BG/NBD gives every one-time
+    buyer 1. `tiers` counts the subjects by tier, as
     if all had consented to learning.
     """
 
     tables: tuple[RowCounts, ...]
     until_day: str
     subjects: int
+    forecast: Forecast
     bg_nbd: BgNbd
     gamma_gamma: GammaGamma
     total_minor: float
@@ -55,6 +57,7 @@ class ValueReport(msgspec.Struct, frozen=True):
     expected_next_month: float
     one_time_buyers: int
     mean_probability_alive: float
+    mean_probability_alive_one_time: float
     tiers: tuple[int, ...]
 
 
@@ -83,17 +86,18 @@ def value(
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Customer lifetime value of each subject (BG/NBD and gamma-gamma models), with standard errors of the parameters.
+    """Customer lifetime value of each subject with its 90 % interval, by BG/NBD or MBG/NBD and gamma-gamma.
 
-    In --out, probability_alive is empty for one-time buyers: it is 1 by construction of BG/NBD, not informative.
+    The last two months are held out: the first chooses between BG/NBD and MBG/NBD, the second shows how the choice forecasts.
     """
     with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         last = derived.span(history).until_ms
         until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
         table = derived.rfm(history, until_ms, UNIT_DAYS)
+        forecast = choose_forecast(lambda days: derived.rfm(history, until_ms - days * DAY_MS, UNIT_DAYS), UNIT_DAYS)
         counted = history.row_counts
     with working("fitting"):
-        lifetimes = lifetime_values(table, UNIT_DAYS, Terms(months, discount, margin_share))
+        lifetimes = lifetime_values(table, UNIT_DAYS, Terms(months, discount, margin_share), modified=forecast.modified)
     worth = lifetimes.value_minor
     edges = clv_edges(worth)
     repeat = table["frequency"].to_numpy() > 0
@@ -101,14 +105,17 @@ def value(
     if out is not None:
         table.assign(
             clv_minor=worth,
+            clv_low_minor=lifetimes.low_minor,
+            clv_high_minor=lifetimes.high_minor,
             next_month=lifetimes.next_month,
-            probability_alive=np.where(repeat, lifetimes.probability_alive, np.nan),
+            probability_alive=lifetimes.probability_alive,
             spend_minor=lifetimes.spend_minor,
         ).to_csv(out, index=False)
     report = ValueReport(
         tables=counted,
         until_day=datetime.fromtimestamp(until_ms / 1000, UTC).date().isoformat(),
         subjects=len(table),
+        forecast=forecast,
         bg_nbd=lifetimes.bg_nbd,
         gamma_gamma=lifetimes.gamma_gamma,
         total_minor=float(worth.sum()),
@@ -116,6 +123,7 @@ def value(
         expected_next_month=float(lifetimes.next_month.sum()),
         one_time_buyers=int((~repeat).sum()),
         mean_probability_alive=float(lifetimes.probability_alive[repeat].mean()),
+        mean_probability_alive_one_time=float(lifetimes.probability_alive[~repeat].mean()) if not repeat.all() else float("nan"),
         tiers=tuple(int(count) for count in tiers),
     )
     if as_json:
@@ -124,17 +132,29 @@ def value(
         _show(report, months, out)
 
 
+def _chosen(of: Forecast) -> str:
+    """The choice of the purchase model, and its figures on the month that took no part in it."""
+    if of.reason:
+        return f"{of.chosen} is used: {of.reason}"
+    scores = ", ".join(f"{name} {score:.4f}" for name, score in of.log_scores.items())
+    return (
+        f"{of.chosen} is used: mean log probability of a held-out month is {scores}; in the month after it {of.subjects:,} subjects "
+        f"made {of.bought:,.0f} purchases, {of.expected:,.0f} were expected, {of.covered:.1%} lie in their {LEVEL:.0%} interval"
+    )
+
+
 def _show(report: ValueReport, months: int, out: Path | None) -> None:
     show_row_counts(report.tables)
     of, money = report.bg_nbd, report.gamma_gamma
     purchases = zip(("r", "alpha", "a", "b"), (of.r, of.alpha, of.a, of.b), of.standard_errors, strict=True)
     spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.standard_errors, strict=True)
-    rows = [("BG/NBD", *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
+    rows = [(of.name, *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
     show(f"{report.subjects:,} subjects until {report.until_day}, time in weeks", ("model", "parameter", "value", "standard error"), rows)
+    say(_chosen(report.forecast))
     say(f"expected purchases in the next month: {report.expected_next_month:,.0f}")
     say(f"mean probability that a repeat buyer is still active: {report.mean_probability_alive:.3f}")
     if report.one_time_buyers:
-        say(f"{report.one_time_buyers:,} one-time buyers: {ONE_TIME}")
+        say(f"that of {report.one_time_buyers:,} one-time buyers, by MBG/NBD: {report.mean_probability_alive_one_time:.3f}")
     title = f"lifetime value over {months} months, minor units; in all {report.total_minor:,.0f}"
     show(title, ("share of subjects below", "value"), [(f"{10 * place} %", value) for place, value in enumerate(report.deciles)])
     tiers = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)
