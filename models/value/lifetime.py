@@ -72,22 +72,29 @@ def lifetime_values(
     monetary = table["monetary_minor"].to_numpy(dtype=np.float64)
     purchases, spend = fit_bg_nbd(summary, modified=modified), fit_gamma_gamma(summary.frequency, monetary)
     central = purchases if modified else fit_bg_nbd(summary, modified=True)
-    per_visit = expected_spend(spend, summary.frequency, monetary)
+    value, low, high = subject_values(purchases, spend, summary, monetary, unit_days, terms, seed)
+    return LifetimeValues(
+        value_minor=value,
+        low_minor=low,
+        high_minor=high,
+        next_month=expected_purchases(purchases, summary, MONTH_DAYS / unit_days),
+        probability_alive=probability_alive(central, summary),
+        spend_minor=expected_spend(spend, summary.frequency, monetary),
+        bg_nbd=purchases,
+        gamma_gamma=spend,
+    )
+
+
+def subject_values(
+    purchases: BgNbd, spend: GammaGamma, summary: RfmSummary, monetary: Floats, unit_days: float, terms: Terms, seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Value of each subject and the ends of its interval, (n,) each; `summary` is in units of `unit_days`, `monetary` the mean spend."""
     month = MONTH_DAYS / unit_days
     discounted, span = discounted_purchases(purchases, summary, month, terms), month * terms.months
     whole = expected_purchases(purchases, summary, span)
     factor = np.divide(discounted, whole, out=np.ones(len(whole)), where=whole > 0) * terms.margin_share
     low, high = value_interval(purchases, spend, summary, monetary, span, seed)
-    return LifetimeValues(
-        value_minor=discounted * per_visit * terms.margin_share,
-        low_minor=low * factor,
-        high_minor=high * factor,
-        next_month=expected_purchases(purchases, summary, month),
-        probability_alive=probability_alive(central, summary),
-        spend_minor=per_visit,
-        bg_nbd=purchases,
-        gamma_gamma=spend,
-    )
+    return discounted * expected_spend(spend, summary.frequency, monetary) * terms.margin_share, low * factor, high * factor
 
 
 def discounted_purchases(purchases: BgNbd, summary: RfmSummary, month: float, terms: Terms) -> Floats:

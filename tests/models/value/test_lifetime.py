@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from scipy.special import hyp2f1
 
+from gateway.core.attributes.derive import tier_of
+from gateway.core.attributes.groups import Variety
 from gateway.core.types import Purpose
 from models.history import derived
 from models.history.reading import open_history
@@ -22,7 +24,7 @@ from models.value.bg_nbd import (
     purchase_interval,
     rfm_summary,
 )
-from models.value.effort import clv_edges, tier_of
+from models.value.effort import clv_edges
 from models.value.forecasts import choose_forecast, value_interval
 from models.value.gamma_gamma import expected_spend, fit_gamma_gamma
 from models.value.lifetime import Terms, discounted_purchases, lifetime_values
@@ -219,12 +221,12 @@ def test_later_money_counts_less() -> None:
 
 def test_top_clv_subject_without_profiling_consent_gets_tier_0(summaries: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     worth = lifetime_values(summaries[0], 7.0).value_minor
-    edges = clv_edges(worth)
+    variety = Variety("value", clv_edges(worth))
     top = float(worth.max())
-    assert tier_of(top, edges, ("presence", "offers", "measurement")) == 0
-    assert tier_of(top, edges, ()) == 0
-    assert tier_of(top, edges, LEARNING) == 3
-    assert tier_of(float(worth.min()), edges, LEARNING) == 1
+    assert tier_of(variety, top, ("presence", "offers", "measurement")) == 0
+    assert tier_of(variety, top, ()) == 0
+    assert tier_of(variety, top, LEARNING) == 3
+    assert tier_of(variety, float(worth.min()), LEARNING) == 1
 
 
 def _table(**columns: list[float]) -> pd.DataFrame:
