@@ -28,6 +28,7 @@ from gateway.adapters.bundle import (
     Draft,
     open_bundle,
     public_key_line,
+    read_groups,
     read_parity,
     read_patterns,
     read_priors,
@@ -57,6 +58,12 @@ PatternsFile = Annotated[Path | None, typer.Option(help="Patterns, written by `r
 PriorsFile = Annotated[
     Path | None, typer.Option(help="Priors for naive Bayes on the gateway, written by `priors`.", exists=True, dir_okay=False)
 ]
+GroupsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Group definitions, written by `value`, `segments`, `journeys`, `items` or `sure-thing`.", exists=True, dir_okay=False
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in UTC, YYYY-MM-DD.")]
 
@@ -66,7 +73,10 @@ class MakeError(ModelsError):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """Result of `verify` and `show`; `patterns` is the number of patterns, `priors` the offers with priors, None if the bundle has none."""
+    """Result of `verify` and `show`.
+
+    `patterns` is the number of patterns and `priors` the offers with priors, None if the bundle has none; `groups` are their names.
+    """
 
     manifest: Manifest
     attributes: int
@@ -74,6 +84,7 @@ class Verified(msgspec.Struct, frozen=True):
     parity_rows: int
     parity_worst: float
     patterns: int | None
+    groups: tuple[str, ...]
     priors: tuple[str, ...] | None
 
 
@@ -114,6 +125,7 @@ def make(
     out: Annotated[Path, typer.Option(help="The bundle to write.", dir_okay=False)],
     patterns: PatternsFile = None,
     priors: PriorsFile = None,
+    groups: GroupsFile = None,
     *,
     name: Annotated[str, typer.Option(help="Name of the bundle; a gateway compares versions of the same name.")] = "street",
     version: Annotated[int, typer.Option(min=1, help="Version number; must increase, as a gateway refuses older versions.")] = 1,
@@ -121,7 +133,7 @@ def make(
     expires: Day = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign model, campaign, patterns and priors into one bundle, and verify it as a gateway does.
+    """Sign model, campaign, patterns, groups and priors into one bundle, and verify it as a gateway does.
 
     Exit code 1 (MakeError) if the key cannot be used, or if the campaign has a fault or no sign-off.
     """
@@ -143,6 +155,7 @@ def make(
         metrics=report.metrics(),
         patterns=read_patterns(patterns.read_bytes()) if patterns else None,
         priors=read_priors(priors.read_bytes(), offered, entry.columns) if priors else None,
+        groups=read_groups(groups.read_bytes()) if groups else None,
     )
     write_bundle(out, private, draft)
     _print(_verified(open_bundle(out, [private.public_key()], None)), as_json=as_json)
@@ -168,6 +181,7 @@ def _verified(bundle: Bundle) -> Verified:
         parity_rows=len(bundle.model.rows),
         parity_worst=load_scorer(bundle.model).check_parity(bundle.model.rows, bundle.model.expected),
         patterns=None if bundle.patterns is None else len(bundle.patterns),
+        groups=() if bundle.groups is None else bundle.groups.parts(),
         priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
     )
 
@@ -186,6 +200,7 @@ def _print(verified: Verified, *, as_json: bool) -> None:
     table.add_row("calibration", manifest.model.calibration or "not stated")
     table.add_row("parity", f"{verified.parity_rows} rows, at most {verified.parity_worst:.1g} apart")
     table.add_row("patterns", "none" if verified.patterns is None else f"{verified.patterns}, each with a value")
+    table.add_row("groups", ", ".join(verified.groups) or "none")
     table.add_row("priors", "none" if verified.priors is None else f"for {', '.join(verified.priors) or 'no offer'}")
     for name, value in manifest.metrics.items():
         table.add_row(name, f"{value:g}")

@@ -15,7 +15,7 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from gateway.adapters.schema_file import SchemaFileError, load_schema
+from gateway.adapters.toml_files import TomlFileError, load_schema
 from gateway.core import limits
 from gateway.core.attributes.group_checks import groups_bytes, parse_groups
 from gateway.core.attributes.groups import (
@@ -66,7 +66,7 @@ def read_schema_file(path: Path | None) -> Schema:
         raise GroupError("--groups needs --schema, the schema whose attributes the definitions read")
     try:
         return load_schema(path)
-    except SchemaFileError as error:
+    except TomlFileError as error:
         raise GroupError(str(error)) from error
 
 

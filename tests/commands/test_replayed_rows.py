@@ -16,7 +16,7 @@ from gateway.commands.history import Site, write
 from gateway.core.attributes.log import FoldedFact, LogRow
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.replay import IncompleteLogError, PastDecision, logged_facts, replayed_rows
-from tests.kit.attributes import RICH, RICH_COLUMNS
+from tests.kit.attributes import GROUPED, GROUPED_COLUMNS, GROUPED_MINED
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, Gateway, Phone, TableScorer, campaign, make_site, purchase
 
 PEOPLE, DECISIONS_MIN = 30, 1_000
@@ -40,7 +40,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("replay")
     offers = [replace(offer, zones=("cafe", "bar", "station"), per_person_day_max=60) for offer in OFFERS]
     rules = {"gap_s_min": 0, "per_person_day_max": 64, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
-    site = make_site(schema=RICH, columns=RICH_COLUMNS, campaign=campaign(*offers, **rules))
+    site = make_site(schema=GROUPED, columns=GROUPED_COLUMNS, mined=GROUPED_MINED, campaign=campaign(*offers, **rules))
     gateway = Gateway(folder, site=site, scorer=TableScorer({"coffee_house": 0.4, "bar": 0.3}), synced=False)
     draws = random.Random(7)  # noqa: S311 - a seeded test
     phones = [Phone(f"phone-{number:04}") for number in range(PEOPLE)]
@@ -96,9 +96,14 @@ def test_replayed_rows_equal_the_scored_rows_bit_for_bit(exported: Exported) -> 
     assert compared >= DECISIONS_MIN * 0.9
 
 
-def test_the_run_exercises_every_history_attribute(exported: Exported) -> None:
+def test_the_run_exercises_every_history_attribute_and_every_derived_one(exported: Exported) -> None:
     rows = np.stack([past.row for decisions in exported.decisions.values() for past in decisions])
-    for one in RICH.attributes:
+    for column in ("habit", "worth", "group_many", "crawler", "gain", "together", "similar"):
+        values = rows[:, exported.plan.columns.index(column)]
+        assert len(np.unique(values[~np.isnan(values)])) > 1, column
+    tiered = rows[:, exported.plan.columns.index("answers_week")]
+    assert 0.1 < np.isnan(tiered).mean() < 0.9, "people of each tier"
+    for one in GROUPED.attributes:
         if one.history is not None and one.name not in {f"visits_{kind}" for kind in ("restaurant_cheap", "restaurant_dear", "carry_away")}:
             values = rows[:, exported.plan.columns.index(one.name)]
             assert len(np.unique(values[~np.isnan(values)])) > 1, one.name

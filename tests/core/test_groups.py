@@ -124,7 +124,7 @@ def test_a_pattern_that_holds_gives_its_confidence_above_the_base_rate() -> None
 def test_the_same_groups_give_the_same_bytes_and_come_back() -> None:
     assert parse_groups(groups_bytes(GROUPS)) == GROUPS
     assert groups_bytes(GROUPS) == groups_bytes(parse_groups(groups_bytes(GROUPS)))
-    check_groups(GROUPS, SCHEMA, COLUMNS, used_attributes(SCHEMA, COLUMNS, GROUPS))
+    check_groups(GROUPS, SCHEMA, COLUMNS, used_attributes(SCHEMA, COLUMNS, groups=GROUPS))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_same_groups_give_the_same_bytes_and_come_back() -> None:
         ("segmentations.0.segments.0.centre", [0.5], "a centre needs one coordinate for each of 2 inputs"),
         ("segmentations.0.segments.0.centre", [None, None], "at least one of them stated"),
         ("segmentations.0.inputs.0.quantiles", [3.0, 1.0], "the quantiles of 'buys' fall"),
-        ("segmentations.0.segments.0.name", "rare", "segment 'rare' is defined twice"),
+        ("segmentations.0.segments.1.name", "rare", "segment 'rare' is defined twice"),
         ("tables.0.inputs.0.edges", [4.0, 4.0], "the edges of 'buys' do not rise"),
         ("tables.0.inputs.0.edges", [4.0, 5.0], "4 cells, the bins of its inputs make 6"),
         ("tables.0.cells.0", [5.0, 1.0, 3.0], "the interval of a cell is reversed"),
@@ -157,17 +157,17 @@ def test_a_faulty_definition_is_refused_by_name(path: str, value: object, told: 
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
-        ("segmentations.0.name", "other", "'other' is used by no attribute of the model and by no policy: leave it out"),
-        ("segmentations.0.name", "behavior", "attribute 'segment' needs a segmentation named 'behaviour' (did you mean 'behavior'?)"),
+        ("segmentations.0.name", "other", "'other' is used by no attribute of the model, no rule and no policy: leave it out"),
+        ("segmentations.0.name", "behavior", "attribute 'segment' needs a segmentation named 'behaviour'; did you mean 'behavior'?"),
         (
             "segmentations.0.inputs.0.attribute",
             "buy",
-            "'behaviour': 'buy' is no number from the history of a person (did you mean 'buys'?)",
+            "'behaviour': 'buy' is no number from the history of a person; did you mean 'buys'?",
         ),
         ("segmentations.0.segments.0.name", "rarely", "the values of 'segment' must be the segments of its segmentation: rarely, loyal"),
-        ("baskets.0.weights", {"tee": {"cake": 0.4}}, "'together': 'tee' is no offer category (did you mean 'tea'?)"),
-        ("cohorts.0.steps", ["shop", "hal"], "'shop_then_hall': 'hal' is no zone kind (did you mean 'hall'?)"),
-        ("sure_thing.0.column", "valve", "sure_thing: 'valve' is no column of the model (did you mean 'value'?)"),
+        ("baskets.0.weights", {"tee": {"cake": 0.4}}, "'together': 'tee' is no offer category; did you mean 'tea'?"),
+        ("cohorts.0.steps", ["shop", "hal"], "'shop_then_hall': 'hal' is no zone kind; did you mean 'hall'?"),
+        ("sure_thing.0.column", "valve", "sure_thing: 'valve' is no column of the model; did you mean 'value'?"),
         ("variety.value", "strength", "variety: 'strength' is no value table"),
         ("variety", None, "'cakes_seen' has a tier_min, and no tiers are defined: state variety"),
         ("velocity.strength", "worth", "velocity: 'worth' is no association of the measure strength"),
@@ -177,14 +177,14 @@ def test_a_faulty_definition_is_refused_by_name(path: str, value: object, told: 
 def test_a_definition_that_does_not_fit_the_bundle_is_refused_by_name(path: str, value: object, told: str) -> None:
     groups = parse_groups(msgspec.json.encode(changed(GROUPS, path, value)))
     with pytest.raises(ValueError, match=r".") as refusal:
-        check_groups(groups, SCHEMA, COLUMNS, used_attributes(SCHEMA, COLUMNS, groups))
+        check_groups(groups, SCHEMA, COLUMNS, used_attributes(SCHEMA, COLUMNS, groups=groups))
     assert told in str(refusal.value)
 
 
 def test_attributes_without_their_definitions_are_refused() -> None:
     schema = parse(changed(SCHEMA, "attributes", [one for one in msgspec.to_builtins(SCHEMA.attributes) if "tier_min" not in one]))
     columns = tuple(name for name in COLUMNS if name != "cakes_seen")
-    with pytest.raises(ValueError, match="attribute 'worth' needs a value table or association named 'worth'"):
+    with pytest.raises(ValueError, match="attribute 'value' needs a value table or association named 'worth'"):
         check_groups(Groups(1), schema, columns, used_attributes(schema, columns))
 
 
@@ -192,11 +192,11 @@ def test_attributes_without_their_definitions_are_refused() -> None:
     ("pattern", "told"),
     [
         (Pattern(("coffee",), "cake", 0.6, 3.0, 10, 1.0, 1.0), "no attribute is named for the item 'coffee' in by_item"),
-        (Pattern(("tea",), "cakes", 0.6, 3.0, 10, 1.0, 1.0), "a pattern proposes 'cakes', no offer category (did you mean 'cake'?)"),
+        (Pattern(("tea",), "cakes", 0.6, 3.0, 10, 1.0, 1.0), "a pattern proposes 'cakes', no offer category; did you mean 'cake'?"),
     ],
 )
 def test_a_pattern_that_cannot_act_is_refused(pattern: Pattern, told: str) -> None:
-    used = used_attributes(SCHEMA, COLUMNS, GROUPS)
+    used = used_attributes(SCHEMA, COLUMNS, groups=GROUPS)
     check_patterns(PATTERNS, SCHEMA, used)
     with pytest.raises(ValueError, match=r".") as refusal:
         check_patterns([pattern], SCHEMA, used)
@@ -204,7 +204,7 @@ def test_a_pattern_that_cannot_act_is_refused(pattern: Pattern, told: str) -> No
 
 
 def test_patterns_that_no_attribute_takes_are_refused() -> None:
-    used = [one for one in used_attributes(SCHEMA, COLUMNS, GROUPS) if one.pattern is None]
+    used = [one for one in used_attributes(SCHEMA, COLUMNS, groups=GROUPS) if one.pattern is None]
     with pytest.raises(ValueError, match="no attribute of the model takes patterns"):
         check_patterns(PATTERNS, SCHEMA, used)
     check_patterns((), SCHEMA, used)

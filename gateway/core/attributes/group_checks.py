@@ -130,7 +130,7 @@ def _unused(groups: Groups, used: Sequence[Attribute]) -> Iterator[str]:
     wanted = {group_named(one) for one in used} | set(groups.policies)
     for one in groups.definitions():
         if one.name not in wanted:
-            yield f"{one.name!r} is used by no attribute of the model and by no policy: leave it out"
+            yield f"{one.name!r} is used by no attribute of the model, no rule and no policy: leave it out"
 
 
 def _undefined(groups: Groups, used: Sequence[Attribute]) -> Iterator[str]:

@@ -25,7 +25,7 @@ from gateway.core.attributes.derive import (
     segment_of,
     tier_of,
 )
-from gateway.core.attributes.groups import Association, Basket, Groups, Neighbours, Segmentation, ValueTable, group_named
+from gateway.core.attributes.groups import NO_GROUPS, Association, Basket, Groups, Neighbours, Segmentation, ValueTable, group_named
 from gateway.core.attributes.schema import Attribute, Schema
 from gateway.core.learned import Pattern
 from gateway.core.types import Purpose
@@ -36,6 +36,14 @@ class Mined(msgspec.Struct, frozen=True):
 
     groups: Groups
     patterns: tuple[Pattern, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of the definitions and patterns."""
+        return hashlib.blake2b(msgspec.json.encode(self, order="deterministic"), digest_size=8).hexdigest()
+
+
+NOTHING_MINED = Mined(NO_GROUPS)
 
 
 class Derivation(NamedTuple):
@@ -57,10 +65,11 @@ class GroupPlan:
         self.attributes = tuple(attribute for of in found for attribute in of.attributes)
         policies = (groups.inputs_of(name) for name in groups.policies)
         self.inputs = tuple(dict.fromkeys(name for names in (*(of.inputs for of in found), *policies) for name in names))
+        self.cohorts = {one.name: one for one in groups.cohorts}
         self.variety, self.velocity = groups.variety, groups.velocity
         self._value = named.get(self.variety.value) if self.variety else None
         self._strength = named.get(self.velocity.strength) if self.velocity else None
-        self.digest = hashlib.blake2b(msgspec.json.encode([mined, self.attributes]), digest_size=4).hexdigest()
+        self.digest = hashlib.blake2b(msgspec.json.encode([mined.digest, self.attributes]), digest_size=4).hexdigest()
 
     def values(self, known: Values) -> list[Value]:
         """The value of each of `attributes`."""

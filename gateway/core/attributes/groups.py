@@ -7,6 +7,7 @@ definitions, `group_checks.py` checks them against each other and against a sche
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal
 
 import msgspec
@@ -104,6 +105,11 @@ class Cohort(_Part, frozen=True):
     gap_h: Annotated[float, Meta(gt=0, le=24 * 31)] = 4.0
     within_days: Annotated[int, Meta(ge=1, le=limits.WITHIN_DAYS_MAX)] = 28
 
+    @property
+    def digest(self) -> str:
+        """8 hex digits of the definition; a changed journey has another digest, so that a person's progress starts anew."""
+        return hashlib.blake2b(msgspec.json.encode(self), digest_size=4).hexdigest()
+
 
 class Basket(_Part, frozen=True):
     """Item-item filtering: `weights` are similarities, offer category -> number attribute of another category -> weight."""
@@ -180,6 +186,11 @@ class Groups(_Part, frozen=True, omit_defaults=True):
     def named(self) -> dict[str, Definition]:
         """The definitions by name."""
         return {one.name: one for one in self.definitions()}
+
+    def parts(self) -> tuple[str, ...]:
+        """Names of the definitions, and of the policies that are stated."""
+        stated = {"sure_thing": self.sure_thing, "variety": self.variety, "velocity": self.velocity}
+        return (*(one.name for one in self.definitions()), *(name for name, part in stated.items() if part))
 
     def inputs_of(self, name: str) -> tuple[str, ...]:
         """The attributes that the definition of this name reads; none if there is no such definition."""

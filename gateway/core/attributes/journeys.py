@@ -6,11 +6,18 @@ to the same place again is the same step. These are the rules by which `wayside-
 
 from __future__ import annotations
 
-from gateway.core.attributes.aggregators import DAY_MS, HOUR_MS, HistoryFact, Progress, State, Value
+from functools import partial
+
+from gateway.core.attributes.aggregators import DAY_MS, HOUR_MS, Aggregator, HistoryFact, Progress, State, Value
 from gateway.core.attributes.groups import Cohort
 
 
-def fold_journey(cohort: Cohort, state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
+def journey_aggregator(cohort: Cohort) -> Aggregator:
+    """The aggregator of a cohort's attribute: 1.0 for a person who completed the journey within its days, else 0.0."""
+    return Aggregator(Progress, frozenset(["visits"]), partial(_fold, cohort), partial(_read, cohort))
+
+
+def _fold(cohort: Cohort, state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
     """The progress after a fact; a visit that is older than the one before changes nothing."""
     step = fact.zone if cohort.by == "zone" else fact.zone_kind
     if fact.of != "visits" or step is None:
@@ -28,8 +35,5 @@ def fold_journey(cohort: Cohort, state: State | None, fact: HistoryFact, now_ms:
     return Progress(reached + 1, step, at_ms, before.completed_ms)
 
 
-def read_journey(cohort: Cohort, state: State | None, now_ms: int) -> Value:
-    """1.0 for a person who completed the journey within its days, else 0.0."""
-    if not isinstance(state, Progress) or state.completed_ms is None:
-        return 0.0
-    return float(now_ms // DAY_MS - state.completed_ms // DAY_MS < cohort.within_days)
+def _read(cohort: Cohort, state: Progress, now_ms: int) -> Value:
+    return float(state.completed_ms is not None and now_ms // DAY_MS - state.completed_ms // DAY_MS < cohort.within_days)

@@ -497,10 +497,10 @@ def _group_faults(_schema: Schema, attribute: Attribute, here: tuple[str | int, 
 def _pattern_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
     assert attribute.pattern is not None
     yield from _group_faults(schema, attribute, here)
-    numbers = [one.name for one in schema.attributes if one.about == "person" and one.dtype == "number"]
+    numbers = [one.name for one in schema.attributes if one.history is not None and one.dtype == "number"]
     for item, name in attribute.pattern.by_item.items():
         if name not in numbers:
-            yield Fault((*here, "by_item", item), f"{name!r} is no number about a person{nearest(name, numbers)}")
+            yield Fault((*here, "by_item", item), f"{name!r} is no number from the history of a person{nearest(name, numbers)}")
 
 
 _SOURCE_FAULTS = {
