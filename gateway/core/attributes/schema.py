@@ -245,7 +245,7 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     def digest(self) -> str:
         """8 hex digits of the definition of the values; a changed one has another digest, so that its state starts anew.
 
-        Purposes, least tier and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is the same.
+        Purposes, tier_min and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is the same.
         """
         definition = msgspec.structs.replace(self, purposes=(), sensitive=False, reason="", tier_min=0)
         return hashlib.blake2b(msgspec.json.encode(definition), digest_size=4).hexdigest()

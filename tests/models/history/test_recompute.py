@@ -21,6 +21,7 @@ from tests.kit.attributes import GROUPED, GROUPED_COLUMNS, GROUPED_MINED, RICH, 
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, Gateway, Phone, TableScorer, campaign, make_site, purchase
 from tests.models.history.tables import run
 
+DEMO = Path(__file__).parents[3] / "deploy" / "demo"
 PEOPLE, STEPS = 12, 260
 RULES = {"gap_s_min": 0, "per_person_day_max": 64, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
 
@@ -95,9 +96,8 @@ def as_toml(table: dict[str, object]) -> str:
     head = [f"{name} = {text(value)}" for name, value in table.items() if name != "attributes"]
     attributes = table["attributes"]
     assert isinstance(attributes, list | tuple)
-    return "\n".join(
-        [*head, *(f"[[attributes]]\n{chr(10).join(f'{name} = {text(of)}' for name, of in one.items())}" for one in attributes)]
-    )
+    listed = ["\n".join(["[[attributes]]", *(f"{name} = {text(of)}" for name, of in one.items())]) for one in attributes]
+    return "\n".join([*head, *listed])
 
 
 def test_recomputed_columns_equal_those_of_a_gateway_with_the_definitions(
@@ -144,13 +144,22 @@ def test_a_model_trained_on_mined_columns_is_signed_with_them(
     assert run(monkeypatch, "history", "recompute", "--dir", before, *options, "--out", out) == 0
     assert run(monkeypatch, "train", "--history", out, "--estimators", "logistic", "--out", model) == 0
     assert run(monkeypatch, "keygen", "--out", key) == 0
-    offers = tmp_path / "campaign.json"
-    offers.write_bytes(msgspec.json.encode(campaign()))
-    make = ("bundle", "make", "--model", model, "--campaign", offers, "--key", f"{key}.key", "--out", tmp_path / "street.bundle")
+    make = (
+        "bundle",
+        "make",
+        "--model",
+        model,
+        "--campaign",
+        DEMO / "campaign.toml",
+        "--key",
+        f"{key}.key",
+        "--out",
+        tmp_path / "street.bundle",
+    )
     assert run(monkeypatch, *make) == 1
     assert "bad_groups: attribute 'habit' needs a value table or association" in " ".join(capsys.readouterr().err.split())
     mined = ("--groups", files["groups.json"], "--patterns", files["patterns.json"])
     assert run(monkeypatch, *make, *mined) == 0
-    opened = open_bundle(tmp_path / "street.bundle", read_public_keys(Path(f"{key}.pub")), None)
+    opened = open_bundle(made, read_public_keys(Path(f"{key}.pub")), None)
     assert opened.mined == Mined(GROUPED_MINED.groups, GROUPED_MINED.patterns)
     assert {"habit", "worth", "crawler", "gain", "together", "similar", "group_many"} <= set(opened.manifest.model.columns)
