@@ -181,7 +181,8 @@ def fit_clusters(cells: Floats, seed: int = 0) -> Clusters:
     if (spread == 0).any():
         raise PlanningError(f"column {int(np.argmin(spread)) + 1} is constant: leave it out")
     scaled = (cells - cells.mean(axis=0)) / spread
-    fits = [_mixture(scaled, components, seed) for components in range(1, COMPONENTS_MAX + 1)]
+    most = min(COMPONENTS_MAX, len(np.unique(scaled, axis=0)))
+    fits = [_mixture(scaled, components, seed) for components in range(1, most + 1)]
     bic = tuple(float(fit.bic(scaled)) for fit in fits)
     components = int(np.argmin(bic)) + 1
     stability = _stability(scaled, components, fits[components - 1].predict(scaled), seed) if components > 1 else 0.0

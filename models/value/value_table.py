@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Hours(NamedTuple):
     longest: float
 
 
-class Agreement(NamedTuple):
+class Agreement(msgspec.Struct, frozen=True):
     """Rank correlation of the table's values with those of the subjects, and mean difference as a share of the mean value."""
 
     subjects: int

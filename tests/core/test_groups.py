@@ -16,10 +16,11 @@ from gateway.core.attributes.derive import (
     neighbour_rates,
     pattern_gain,
     rank,
+    refresh_ms,
     segment_of,
 )
 from gateway.core.attributes.group_checks import check_groups, check_patterns, groups_bytes, parse_groups
-from gateway.core.attributes.groups import Groups
+from gateway.core.attributes.groups import Groups, Velocity
 from gateway.core.attributes.read import used_attributes
 from gateway.core.attributes.schema import parse
 from gateway.core.learned import Pattern
@@ -116,6 +117,17 @@ def test_a_pattern_that_holds_gives_its_confidence_above_the_base_rate() -> None
     assert pattern_gain(PATTERNS, by_item, {"tea": 1.0}) == pytest.approx(0.6 - 0.6 / 3.0)
     assert pattern_gain(PATTERNS, by_item, {"tea": 0.0, "cake": 5.0}) == 0.0
     assert pattern_gain(PATTERNS, by_item, {}) == 0.0
+
+
+def test_velocity_goes_from_the_shortest_at_sba_0_to_the_longest_at_sba_1() -> None:
+    velocity = Velocity("strength", 1.0, 5.0)
+    assert [refresh_ms(velocity, sba) / 3_600_000 for sba in (None, 0.0, 0.25, 1.0)] == [1.0, 1.0, 2.0, 5.0]
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.1, 100), st.floats(0, 500))
+def test_velocity_is_monotone(one: float, other: float, shortest: float, more: float) -> None:
+    velocity, (low, high) = Velocity("strength", shortest, shortest + more), sorted((one, other))
+    assert round(shortest * 3_600_000) <= refresh_ms(velocity, low) <= refresh_ms(velocity, high)
 
 
 # --- faults ----------------------------------------------------------------------------------------------

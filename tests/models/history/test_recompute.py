@@ -144,18 +144,8 @@ def test_a_model_trained_on_mined_columns_is_signed_with_them(
     assert run(monkeypatch, "history", "recompute", "--dir", before, *options, "--out", out) == 0
     assert run(monkeypatch, "train", "--history", out, "--estimators", "logistic", "--out", model) == 0
     assert run(monkeypatch, "keygen", "--out", key) == 0
-    make = (
-        "bundle",
-        "make",
-        "--model",
-        model,
-        "--campaign",
-        DEMO / "campaign.toml",
-        "--key",
-        f"{key}.key",
-        "--out",
-        tmp_path / "street.bundle",
-    )
+    made = tmp_path / "street.bundle"
+    make = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.toml", "--key", f"{key}.key", "--out", made)
     assert run(monkeypatch, *make) == 1
     assert "bad_groups: attribute 'habit' needs a value table or association" in " ".join(capsys.readouterr().err.split())
     mined = ("--groups", files["groups.json"], "--patterns", files["patterns.json"])
