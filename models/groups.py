@@ -1,6 +1,6 @@
 """The file of group definitions that the mining commands write and `bundle make --groups` signs (`gateway.core.attributes.groups`).
 
-Each command replaces the definitions of its own names and leaves the others as they are.
+Each command replaces the definitions of its own names and leaves the others unchanged.
 """
 
 from __future__ import annotations
@@ -126,10 +126,10 @@ def wanted_groups(schema: Schema) -> set[str]:
 
 
 def ranked(name: str, values: Floats) -> Ranked:
-    """The quantiles of known values (n,) at equal steps. Raises GroupError if fewer than GROUP_PEOPLE_MIN are known."""
+    """The quantiles of known values (n,) at equal steps. Raises GroupError if fewer than GROUP_SUBJECTS_MIN are known."""
     known = values[~np.isnan(values)]
-    if len(known) < limits.GROUP_PEOPLE_MIN:
-        raise GroupError(f"{name!r} is known of {len(known)} people: at least {limits.GROUP_PEOPLE_MIN} are needed")
+    if len(known) < limits.GROUP_SUBJECTS_MIN:
+        raise GroupError(f"{name!r} is known of {len(known)} people: at least {limits.GROUP_SUBJECTS_MIN} are needed")
     return Ranked(name, tuple(float(value) for value in np.quantile(known, np.linspace(0, 1, QUANTILE_STEPS + 1))))
 
 

@@ -76,7 +76,7 @@ class Span(NamedTuple):
 class Baskets(NamedTuple):
     """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`; `total` baskets in all, including those of rare items only.
 
-    `rare` is the number of items left out because too few baskets hold them for the support.
+    `rare` is the number of items left out because of too few baskets for the support.
     """
 
     rows: NDArray[np.int64]

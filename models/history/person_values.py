@@ -1,7 +1,7 @@
 """Values of a person's history attributes at the end of a history, worked out by the gateway's own aggregators.
 
 Groups are mined from these values, so that a definition means the same on the gateway. Facts are made from the interactions: visits from
-the time at which the gateway counts them, answers, offers sent, purchases; without purchases there, from the baskets, one fact for each
+the time at which the gateway counts a visit, answers, offers sent, purchases; without purchases there, from the baskets, one fact for each
 category of a basket.
 """
 

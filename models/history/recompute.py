@@ -1,8 +1,8 @@
 """The scored columns of past proposals worked out anew under another schema, with groups and patterns, from the history log of an export.
 
 So a model can be trained on attributes that were mined after the proposals were made: the values of the person are those that a gateway
-with these definitions would have had just before each proposal. Columns of place, moment and offer are not in the log: they are copied
-where the export has them.
+with these definitions would have had just before each proposal. Columns of place, moment and offer are not in the log and are copied
+from the export.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ROWS = "SELECT rowid, {columns} FROM interactions_staged WHERE refused_for IS N
 
 
 class Recomputed(NamedTuple):
-    """Columns of the new rows, number of proposals with them, and number left without because their log is incomplete."""
+    """Columns of the new rows, number of proposals with them, and number without, because the log is incomplete."""
 
     columns: tuple[str, ...]
     proposals: int

@@ -19,7 +19,7 @@ from models.patterns.itemsets import PatternError
 from models.patterns.journeys import Journey
 from models.patterns.sequences import Steps
 
-K = limits.GROUP_PEOPLE_MIN  # k-anonymity: minimum number of subjects in a group
+K = limits.GROUP_SUBJECTS_MIN  # k-anonymity: minimum number of subjects in a group
 
 
 class Cohort(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ def cohorts_of(journeys: Iterable[Journey], k: int = K) -> Cohorts:
 
 
 def cohort_definitions(cohorts: Iterable[Cohort], by: Literal["zone", "kind"], gap_h: float, within_days: int) -> tuple[groups.Cohort, ...]:
-    """The cohorts for a gateway, at most GROUPS_MAX, without their subjects; the name is that of the steps, joined by `_then_`."""
+    """The cohorts for a gateway, at most GROUP_ITEMS_MAX, without subjects; the name is that of the steps, joined by `_then_`."""
     return tuple(
         groups.Cohort(
             name=_name(cohort.steps),
@@ -57,7 +57,7 @@ def cohort_definitions(cohorts: Iterable[Cohort], by: Literal["zone", "kind"], g
             gap_h=gap_h,
             within_days=within_days,
         )
-        for cohort in itertools.islice(cohorts, limits.GROUPS_MAX)
+        for cohort in itertools.islice(cohorts, limits.GROUP_ITEMS_MAX)
     )
 
 

@@ -114,7 +114,7 @@ def assign_segments(sheet: Sheet) -> Segmentation:
 def behavioural_definition(values: pd.DataFrame) -> groups.Segmentation:
     """The published segments for a gateway, from the behaviour of many subjects (columns of BEHAVIOUR).
 
-    Segments whose indicators are mostly missing, or with fewer than GROUP_PEOPLE_MIN subjects, are left out. Raises PlanningError if
+    Segments with most indicators missing, or with fewer than GROUP_SUBJECTS_MIN subjects, are left out. Raises PlanningError if
     fewer than two are left.
     """
     names = [name for name in values.columns if name in BEHAVIOUR]
@@ -123,7 +123,7 @@ def behavioural_definition(values: pd.DataFrame) -> groups.Segmentation:
     segments = [
         groups.Segment(name, centre, counts[name], discounts=STRATEGIES[name].discounts)
         for name in SEGMENTS
-        if (centre := _centre(INDICATORS[name], names)) is not None and counts[name] >= limits.GROUP_PEOPLE_MIN
+        if (centre := _centre(INDICATORS[name], names)) is not None and counts[name] >= limits.GROUP_SUBJECTS_MIN
     ]
     return _definition("behaviour", values[names], segments)
 
@@ -131,7 +131,7 @@ def behavioural_definition(values: pd.DataFrame) -> groups.Segmentation:
 def cluster_definition(values: pd.DataFrame, seed: int = 0) -> groups.Segmentation:
     """The clusters of the subjects in `values` (one column an attribute) for a gateway; a centre is the mean rank of its members.
 
-    Raises PlanningError if there is no cluster structure, or fewer than two clusters of GROUP_PEOPLE_MIN subjects.
+    Raises PlanningError if there is no cluster structure, or fewer than two clusters of GROUP_SUBJECTS_MIN subjects.
     """
     known = values.dropna()
     clusters = fit_clusters(known.to_numpy(dtype=np.float64), seed)
@@ -143,14 +143,14 @@ def cluster_definition(values: pd.DataFrame, seed: int = 0) -> groups.Segmentati
     segments = [
         groups.Segment(f"cluster_{label + 1}", tuple(map(float, at[of].mean(axis=0))), int(of.sum()))
         for label, of in enumerate(members)
-        if of.sum() >= limits.GROUP_PEOPLE_MIN
+        if of.sum() >= limits.GROUP_SUBJECTS_MIN
     ]
     return _definition("clusters", known, segments)
 
 
 def _definition(name: str, values: pd.DataFrame, segments: list[groups.Segment]) -> groups.Segmentation:
     if len(segments) < 2:
-        raise PlanningError(f"fewer than two segments have {limits.GROUP_PEOPLE_MIN} subjects: no segments are defined")
+        raise PlanningError(f"fewer than two segments have {limits.GROUP_SUBJECTS_MIN} subjects: no segments are defined")
     return groups.Segmentation(name, tuple(ranked(of, values[of].to_numpy(dtype=np.float64)) for of in values.columns), tuple(segments))
 
 

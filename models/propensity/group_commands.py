@@ -34,7 +34,7 @@ from models.screen import interval_text, print_json, say, show, working
 
 Seed = Annotated[int, typer.Option(help="Random seed, for reproducible results.")]
 
-PAST = 0.7  # of the purchases: from these the customers are grouped, later ones are what the groups bought
+PAST = 0.7  # of the purchases: from these the customers are grouped, later ones are the purchases of the groups
 _LINES = "SELECT subject, item, at_ms FROM baskets"
 
 
@@ -63,7 +63,7 @@ def items(
 
     With --groups, similarities of the schema's categories and groups of similar customers are written for gateways, each if an attribute
     with between = { field = "group" } names it (together, similar). Groups of customers that are no better than all customers together, on
-    people who took no part, are not written.
+    held-out people, are not written.
     """
     declared = read_schema_file(schema) if groups is not None else None
     with open_source(HistorySource(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
@@ -100,7 +100,7 @@ def sure_thing(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Probability to buy by each of some columns alone, so that gateways withhold discounts from people who buy anyway."""
+    """Probability to buy by each of some columns alone, so that gateways withhold discounts from people likely to buy anyway."""
     loaded = load_history(history, seed)
     named = tuple(name.strip() for name in columns.split(",") if name.strip())
     critical = define_sure_thing(loaded.data.rows, loaded.data.taken, loaded.inputs.columns, named)
@@ -120,7 +120,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _define(path: Path, history: History, schema: Schema, seed: int) -> SimilarFigures | None:
-    """Write the definitions that attributes of the schema name; the figures of similar customers, if they are among them."""
+    """Write the definitions that attributes of the schema name; the figures of similar customers, if defined."""
     wanted, counts = wanted_groups(schema) & {BASKET, NAME}, category_attributes(schema)
     if not wanted or len(counts) < 2:
         raise GroupError(

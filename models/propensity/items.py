@@ -76,7 +76,7 @@ class ItemItem:
 def define_basket(subjects: Ints, items: Ints, categories: Sequence[str], attributes: Mapping[str, str]) -> Basket:
     """Similarities of offer categories for a gateway, from pairs (subjects, items), both (n,); items are positions in `categories`.
 
-    `attributes` names the attribute of a person that counts the purchases of a category. Only similarities of at least GROUP_PEOPLE_MIN
+    `attributes` names the attribute of a person that counts the purchases of a category. Only similarities of at least GROUP_SUBJECTS_MIN
     common subjects are kept, and none of a category to itself, which its own attribute states. Raises GroupError if none is left.
     """
     model = ItemItem().fit(subjects, items, len(categories))
@@ -87,12 +87,12 @@ def define_basket(subjects: Ints, items: Ints, categories: Sequence[str], attrib
         near = {
             attributes[other]: model.similarity(one, at)
             for at, other in enumerate(categories)
-            if at != one and other in attributes and together[one, at] >= limits.GROUP_PEOPLE_MIN
+            if at != one and other in attributes and together[one, at] >= limits.GROUP_SUBJECTS_MIN
         }
         if near:
             weights[category] = near
     if not weights:
-        raise GroupError(f"no two categories were bought by {limits.GROUP_PEOPLE_MIN} people: no similarities are defined")
+        raise GroupError(f"no two categories were bought by {limits.GROUP_SUBJECTS_MIN} people: no similarities are defined")
     return Basket(BASKET, weights)
 
 

@@ -1,8 +1,8 @@
-"""Groups of similar customers and what each group buys: filtering by customers, beside filtering by items (`items`).
+"""Groups of similar customers and the purchases of each group: filtering by customers, beside filtering by items (`items`).
 
 Customers are grouped by k-means on the percentile ranks of some attributes. A group keeps the share of its members that bought from each
 category afterwards; a person's rates are the mean over groups, weighted by nearness (`gateway.core.attributes.derive.neighbour_rates`).
-Groups of fewer than GROUP_PEOPLE_MIN members are left out. `held_out` compares these rates with those of all customers, on other people.
+Groups of fewer than GROUP_SUBJECTS_MIN members are left out. `held_out` compares these rates with those of all customers, on other people.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ class SimilarFigures(msgspec.Struct, frozen=True):
 
 
 def define_neighbours(values: pd.DataFrame, bought: Bools, categories: Sequence[str], seed: int = 0) -> Neighbours:
-    """Groups of the subjects in `values` (one column an attribute); `bought` (n, categories) is what each bought afterwards.
+    """Groups of the subjects in `values` (one column an attribute); `bought` (n, categories) states the purchases of each afterwards.
 
     Raises GroupError if fewer than two groups of enough members are found.
     """
     inputs = tuple(ranked(name, values[name].to_numpy(dtype=np.float64)) for name in values.columns)
     at = np.array([[0.5 if rank is None else rank for rank in ranks(inputs, row)] for row in rows_of(values)])
-    count = min(GROUPS_MAX, len(at) // (2 * limits.GROUP_PEOPLE_MIN))
+    count = min(GROUPS_MAX, len(at) // (2 * limits.GROUP_SUBJECTS_MIN))
     if count < 2:
-        raise GroupError(f"{len(at)} people are too few for two groups of {limits.GROUP_PEOPLE_MIN} similar customers")
+        raise GroupError(f"{len(at)} people are too few for two groups of {limits.GROUP_SUBJECTS_MIN} similar customers")
     fitted = KMeans(count, n_init=4, random_state=seed).fit(at)
     groups: list[Customers] = []
     for label, centre in enumerate(fitted.cluster_centers_):
         members = fitted.labels_ == label
-        if members.sum() >= limits.GROUP_PEOPLE_MIN:
+        if members.sum() >= limits.GROUP_SUBJECTS_MIN:
             rates = {name: float(rate) for name, rate in zip(categories, bought[members].mean(axis=0), strict=True)}
             groups.append(Customers(tuple(float(np.clip(of, 0, 1)) for of in centre), int(members.sum()), rates))
     if len(groups) < 2:
-        raise GroupError(f"no two groups have {limits.GROUP_PEOPLE_MIN} similar customers")
+        raise GroupError(f"no two groups have {limits.GROUP_SUBJECTS_MIN} similar customers")
     return Neighbours(NAME, inputs, WIDTH, tuple(groups))
 
 

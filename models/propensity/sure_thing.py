@@ -14,13 +14,13 @@ from models.propensity.per_parameter import PerParameter
 def define_sure_thing(rows: Rows, taken: Ints, names: Sequence[str], columns: Sequence[str]) -> tuple[Critical, ...]:
     """Critical values of `columns` (some of `names`) in training rows (n, names) with outcomes (n,), 0 or 1.
 
-    Raises GroupError for an unknown column, and for fewer rows than GROUP_PEOPLE_MIN of either outcome.
+    Raises GroupError for an unknown column, and for fewer rows than GROUP_SUBJECTS_MIN of either outcome.
     """
     for name in columns:
         if name not in names:
             raise GroupError(f"{name!r} is no column of the training set: {', '.join(names)}")
-    if min(int(taken.sum()), int((1 - taken).sum())) < limits.GROUP_PEOPLE_MIN:
-        raise GroupError(f"at least {limits.GROUP_PEOPLE_MIN} rows with and without a purchase are needed")
+    if min(int(taken.sum()), int((1 - taken).sum())) < limits.GROUP_SUBJECTS_MIN:
+        raise GroupError(f"at least {limits.GROUP_SUBJECTS_MIN} rows with and without a purchase are needed")
     fitted = PerParameter().fit(rows[:, [list(names).index(name) for name in columns]], taken)
     return tuple(
         Critical(name, tuple(map(float, edges)), tuple(map(float, chances)))

@@ -2,7 +2,7 @@
 
 The sources ask for three proportions. Volume: rows mined for an offer grow with its MDV up to a cap, and an offer without value is not
 mined. Variety: the higher the CLV of a subject, the more attributes are kept, but only with consent; the edges of the tiers are worked
-out here, the gateway applies them. Velocity: a strong association changes slowly, so the gateway refreshes it at longer intervals.
+out here, the gateway applies these edges. Velocity: a strong association changes slowly, so the gateway refreshes it at longer intervals.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _P_MIN = 1e-9  # a smaller dropout probability ends no activity within a horizon
 class Forecast(msgspec.Struct, frozen=True):
     """Result of the choice. `log_scores` are mean log probabilities of the purchases of the month of the choice, by model.
 
-    `expected` and `bought` are purchases of the last month in all; `covered` is the share of subjects whose number lies in its interval
+    `expected` and `bought` are purchases of the last month in all; `covered` is the share of subjects with a number inside the interval
     at LEVEL. Where the history is too short to hold out two months, `reason` names it, nothing is compared and MBG/NBD is used.
     """
 

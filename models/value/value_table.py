@@ -53,7 +53,7 @@ def table_attributes(schema: Schema) -> tuple[str, str, str, str]:
 
 
 def value_table(values: pd.DataFrame, lifetimes: LifetimeValues, terms: Terms, seed: int = 0) -> ValueTable:
-    """The table for `values`, one column for each of `table_attributes`, one row a subject. Raises GroupError if nobody has purchases."""
+    """The table for `values`, one column for each of `table_attributes`, one row a subject. Raises GroupError without purchases."""
     known = values.dropna()
     if known.empty:
         raise GroupError("no subject has purchases with a stated amount: no value table can be made")
@@ -102,7 +102,7 @@ def value_definitions(
 
 
 def _binned(name: str, numbers: Floats, bins: int) -> Binned:
-    """Edges at quantiles, each between two values that occur, so that the edges of whole numbers lie between them."""
+    """Edges at quantiles, each between two values that occur, so that edges between whole numbers are halves."""
     different = np.unique(numbers)
     between = (different[1:] + different[:-1]) / 2.0
     cuts = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])

@@ -120,7 +120,7 @@ def test_value_and_items_write_what_the_schema_uses(
     assert report["table"]["rank_correlation"] > 0.9
     assert run(monkeypatch, "items", *options) == 0
     similar = json.loads(capsys.readouterr().out)["similar"]
-    assert similar["difference"][1] > 0, "planted: who bought tea buys tea again"
+    assert similar["difference"]["low"] > 0, "planted: who bought tea buys tea again"
     found, declared = accepted(groups, schema)
     assert [one.name for one in found.definitions()] == ["value", "strength", "intensity", "together", "similar"]
     assert found.variety is not None

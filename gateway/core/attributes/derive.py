@@ -58,7 +58,7 @@ def distance(centre: Sequence[float | None], at: Sequence[float | None]) -> floa
 
 
 def segment_of(segmentation: Segmentation, values: Values) -> Segment | None:
-    """The segment of the nearest centre, the first of equally near ones; None if too little is known for all of them."""
+    """The segment of the nearest centre, the first of equally near ones; None if too little is known for all."""
     at = ranks(segmentation.inputs, values)
     near = [(away, one) for one in segmentation.segments if (away := distance(one.centre, at)) is not None]
     return min(near, key=lambda pair: pair[0])[1] if near else None
@@ -89,7 +89,7 @@ def association(of: Association, values: Values) -> float | None:
 
 
 def basket_score(basket: Basket, category: str, values: Values) -> float | None:
-    """Similarity-weighted purchases of other categories for an offer category; None if none of them is known, or without similar ones."""
+    """Similarity-weighted purchases of other categories for an offer category; None if none is known, or without similar ones."""
     known = [
         (weight, number) for name, weight in basket.weights.get(category, {}).items() if (number := _number(values.get(name))) is not None
     ]

@@ -1,6 +1,6 @@
 """Checks of groups: within the definitions when `groups.json` is parsed, and against schema, columns and patterns of the bundle.
 
-A definition that nothing in the bundle uses is a fault as well: what changes no decision is not signed.
+A definition that nothing in the bundle uses is a fault as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The derived attributes of one plan: which there are, their values for a person, and which attributes are kept of the person.
+"""The derived attributes of one plan: which there are, the values for a person, and which attributes are kept of the person.
 
 Values between a person and an offer that depend on the offer's category only (similar items, similar customers, patterns) are numbers of
 the person as well: one for each category, under the name `attribute:category`.
@@ -32,7 +32,7 @@ from gateway.core.types import Purpose
 
 
 class Mined(msgspec.Struct, frozen=True):
-    """What a bundle brings beside its model: groups and patterns."""
+    """Groups and patterns, the mined part of a bundle."""
 
     groups: Groups
     patterns: tuple[Pattern, ...] = ()
@@ -47,7 +47,7 @@ NOTHING_MINED = Mined(NO_GROUPS)
 
 
 class Derivation(NamedTuple):
-    """`derive` gives the values of `attributes`, in their order, from the values of the attributes `inputs` of a person by name."""
+    """`derive` gives the values of `attributes`, in this order, from the values of the attributes `inputs` of a person by name."""
 
     attributes: tuple[Attribute, ...]
     inputs: tuple[str, ...]
@@ -55,7 +55,7 @@ class Derivation(NamedTuple):
 
 
 class GroupPlan:
-    """`attributes` are the derived ones, `inputs` the names of the attributes that they, tier and refresh are derived from."""
+    """`attributes` are the derived ones, `inputs` the names of the attributes behind these, tier and refresh."""
 
     def __init__(self, mined: Mined, schema: Schema, used: Sequence[Attribute]) -> None:
         """Compile for the attributes in use."""

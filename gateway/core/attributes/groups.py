@@ -1,8 +1,8 @@
 """Groups: definitions mined on a workstation by which a gateway derives attributes of a person from other attributes.
 
-They are the member `groups.json` of a bundle and hold bounds, centres and rates of at least GROUP_PEOPLE_MIN people, never a row of a
+The member `groups.json` of a bundle has bounds, centres and rates of at least GROUP_SUBJECTS_MIN people, never a row of a
 person. The inputs are history attributes, so that a group follows from what a person did and changes with it. `derive.py` evaluates the
-definitions, `group_checks.py` checks them against each other and against a schema.
+definitions, `group_checks.py` checks each against the others and against a schema.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ GROUPS_FORMAT = 1
 Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
-People = Annotated[int, Meta(ge=limits.GROUP_PEOPLE_MIN, le=limits.INTEGER_MAX)]
-Edges = Annotated[tuple[Finite, ...], Meta(max_length=limits.GROUP_EDGES_MAX)]
-Coordinates = Annotated[tuple[Share | None, ...], Meta(min_length=1, max_length=limits.GROUP_INPUTS_MAX)]
+People = Annotated[int, Meta(ge=limits.GROUP_SUBJECTS_MIN, le=limits.INTEGER_MAX)]
+Edges = Annotated[tuple[Finite, ...], Meta(max_length=limits.GROUP_VALUES_MAX)]
+Coordinates = Annotated[tuple[Share | None, ...], Meta(min_length=1, max_length=limits.GROUP_ATTRIBUTES_MAX)]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +35,7 @@ class Ranked(_Part, frozen=True):
     """A number as its percentile rank: `quantiles` are its values at equal steps from 0 to 100 % of the people that it was mined from."""
 
     attribute: Name
-    quantiles: Annotated[tuple[Finite, ...], Meta(min_length=2, max_length=limits.GROUP_EDGES_MAX)]
+    quantiles: Annotated[tuple[Finite, ...], Meta(min_length=2, max_length=limits.GROUP_VALUES_MAX)]
 
 
 class Binned(_Part, frozen=True):
@@ -45,13 +45,13 @@ class Binned(_Part, frozen=True):
     edges: Edges
 
 
-Inputs = Annotated[tuple[Ranked, ...], Meta(min_length=1, max_length=limits.GROUP_INPUTS_MAX)]
+Inputs = Annotated[tuple[Ranked, ...], Meta(min_length=1, max_length=limits.GROUP_ATTRIBUTES_MAX)]
 
 
 class Segment(_Part, frozen=True):
     """One segment: its centre as ranks of the inputs (None: not considered), how many people it was mined from, its treatment.
 
-    `discounts` is False for people who are not to be pushed with discounts.
+    `discounts` is False where people are not to be pushed with discounts.
     """
 
     name: Value
@@ -61,7 +61,7 @@ class Segment(_Part, frozen=True):
 
 
 class Segmentation(_Part, frozen=True):
-    """A person has the segment of the nearest centre: least mean distance of ranks over the known coordinates, at least half of them."""
+    """A person has the segment of the nearest centre: least mean distance of ranks over the known coordinates, at least half of all."""
 
     name: Name
     inputs: Inputs
@@ -93,7 +93,7 @@ class Association(_Part, frozen=True):
 
 
 class Cohort(_Part, frozen=True):
-    """People whose visits contain `steps` in order, other steps in between, within the last `within_days`.
+    """People with visits that contain `steps` in order, other steps in between, within the last `within_days`.
 
     Visits that are more than `gap_h` hours apart belong to different walks.
     """
@@ -119,7 +119,7 @@ class Basket(_Part, frozen=True):
 
 
 class Customers(_Part, frozen=True):
-    """A group of similar customers: centre as ranks of the inputs, how many they are, and the share of them that bought, by category."""
+    """A group of similar customers: centre as ranks of the inputs, number of members, and share of members that bought, by category."""
 
     centre: Coordinates
     people: People
@@ -140,14 +140,14 @@ class Critical(_Part, frozen=True):
 
     column: Annotated[str, Meta(min_length=1, max_length=128)]
     edges: Edges
-    chances: Annotated[tuple[Share, ...], Meta(min_length=1, max_length=limits.GROUP_EDGES_MAX + 1)]
+    chances: Annotated[tuple[Share, ...], Meta(min_length=1, max_length=limits.GROUP_VALUES_MAX + 1)]
 
 
 class Variety(_Part, frozen=True):
     """Which attributes are kept of a person: tier 0 without `purpose`, else 1 and one more for each edge below the person's value."""
 
     value: Name
-    edges: Annotated[tuple[Finite, ...], Meta(min_length=1, max_length=limits.TIERS_MAX - 1)]
+    edges: Annotated[tuple[Finite, ...], Meta(min_length=1, max_length=limits.TIER_LEVELS_MAX - 1)]
     purpose: Purpose = "learning"
 
 
@@ -159,13 +159,13 @@ class Velocity(_Part, frozen=True):
     longest_h: Annotated[float, Meta(gt=0, le=24 * 400)]
 
 
-_Many = Meta(max_length=limits.GROUPS_MAX)
+_Many = Meta(max_length=limits.GROUP_ITEMS_MAX)
 
 
 class Groups(_Part, frozen=True, omit_defaults=True):
     """The content of `groups.json`.
 
-    A person is a sure thing, who buys without a discount, if the chance by each column of `sure_thing` is above one half.
+    A person is a sure thing, likely to buy without a discount, if the chance by each column of `sure_thing` is above one half.
     """
 
     format: Annotated[int, Meta(ge=GROUPS_FORMAT, le=GROUPS_FORMAT)]
@@ -175,7 +175,7 @@ class Groups(_Part, frozen=True, omit_defaults=True):
     cohorts: Annotated[tuple[Cohort, ...], _Many] = ()
     baskets: Annotated[tuple[Basket, ...], _Many] = ()
     neighbours: Annotated[tuple[Neighbours, ...], _Many] = ()
-    sure_thing: Annotated[tuple[Critical, ...], Meta(max_length=limits.GROUP_INPUTS_MAX)] = ()
+    sure_thing: Annotated[tuple[Critical, ...], Meta(max_length=limits.GROUP_ATTRIBUTES_MAX)] = ()
     variety: Variety | None = None
     velocity: Velocity | None = None
 

@@ -64,7 +64,7 @@ class HistoryPlan:
     """The attributes of a person in use. Every method is pure: it returns new values.
 
     Where the bundle defines tiers, an attribute above a person's tier is neither folded nor kept. Where it defines a velocity, a person's
-    tier and derived attributes are kept, and worked out anew by the first fact after they are due; else they are worked out at each read.
+    tier and derived attributes are kept, and worked out anew by the first fact after the due time; else at each read.
     """
 
     def __init__(self, used: Iterable[Attribute], groups: GroupPlan) -> None:
@@ -105,7 +105,7 @@ class HistoryPlan:
     ) -> dict[str, State]:
         """The states after a consent: uncovered ones dropped, and those with a stated prior started from it."""
         after: dict[str, State] = {}
-        for one in self._covered(purposes, limits.TIERS_MAX).folded:
+        for one in self._covered(purposes, limits.TIER_LEVELS_MAX).folded:
             state = history.get(one.key)
             prior = stated.get(one.prior) if one.prior else None
             if prior is not None:
@@ -136,7 +136,7 @@ class HistoryPlan:
         return self._grouped(history, purposes, now_ms).tier if self._groups.variety else 0
 
     def _grouped(self, history: Mapping[str, State], purposes: Collection[Purpose], now_ms: int) -> Grouped:
-        """The groups of a person: the kept ones until they are due, else worked out now."""
+        """The groups of a person: the kept ones until these are due, else worked out now."""
         kept = history.get(self._groups_key)
         if isinstance(kept, Grouped) and kept.at_ms <= now_ms < kept.due_ms:
             return kept
@@ -155,7 +155,7 @@ class HistoryPlan:
         return known
 
     def _regrouped(self, after: dict[str, State], before: State | None, purposes: Collection[Purpose], now_ms: int) -> dict[str, State]:
-        """`after` with the person's groups, those of `before` until they are due, and without the states above the person's tier."""
+        """`after` with the person's groups, those of `before` until due, and without the states above the person's tier."""
         if self._groups.velocity:
             kept = after if before is None else {**after, self._groups_key: before}
             after[self._groups_key] = self._grouped(kept, purposes, now_ms)

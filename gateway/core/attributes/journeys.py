@@ -13,7 +13,7 @@ from gateway.core.attributes.groups import Cohort
 
 
 def journey_aggregator(cohort: Cohort) -> Aggregator:
-    """The aggregator of a cohort's attribute: 1.0 for a person who completed the journey within its days, else 0.0."""
+    """The aggregator of a cohort's attribute: 1.0 if the person completed the journey within its days, else 0.0."""
     return Aggregator(Progress, frozenset(["visits"]), partial(_fold, cohort), partial(_read, cohort))
 
 

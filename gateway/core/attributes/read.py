@@ -111,7 +111,7 @@ class ReadPlan:
         return self._expanded(values)
 
     def are_sure(self, rows: Floats) -> NDArray[np.bool_]:
-        """Whether each row (n, columns) is of a person who buys anyway: above one half by every column of the sure thing, all known."""
+        """Whether each row (n, columns) is of a sure thing: above one half by every column of the sure thing, all known."""
         sure = np.full(len(rows), bool(self._critical), dtype=np.bool_)
         for place, edges, chances in self._critical:
             column = rows[:, place].astype(np.float64)

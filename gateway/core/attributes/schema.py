@@ -217,7 +217,7 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     purposes: tuple[Purpose, ...] = ()
     sensitive: bool = False
     reason: Annotated[str, Meta(max_length=500)] = ""
-    tier_min: Annotated[int, Meta(ge=0, le=limits.TIERS_MAX)] = 0
+    tier_min: Annotated[int, Meta(ge=0, le=limits.TIER_LEVELS_MAX)] = 0
     told: Told | None = None
     history: History | None = None
     reading: Reading | None = None
