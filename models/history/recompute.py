@@ -49,7 +49,7 @@ def recompute(history: History, folder: Path, out: Path, schema: Schema, mined: 
     if history.inputs is None:
         raise HistoryError("the interactions have no f_ columns: only a gateway's export has the proposals that were scored")
     columns = recomputable(schema, history.inputs.columns)
-    plan = ReadPlan(schema, columns, (), {}, mined)
+    plan = ReadPlan(schema, columns, (), {}, mined=mined)
     rows, incomplete = _rows(history, plan, read_log(folder))
     out.mkdir(parents=True, exist_ok=True)
     _write(history, out / "interactions.csv", plan, rows)

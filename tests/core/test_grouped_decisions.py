@@ -88,6 +88,14 @@ def test_values_are_those_of_the_definitions() -> None:
     assert row(person("loyal"), offer_at=1)["together"] == pytest.approx(0.4 * 3 * 0.5 ** (14 / 30), rel=1e-6), "tea for cake"
 
 
+def test_without_the_purpose_nothing_is_folded_or_derived() -> None:
+    subject = person("loyal", purposes=("presence",))
+    assert subject.history == {}
+    values = row(subject)
+    unmined = {"offer_tea", "offer_cake"}
+    assert all(np.isnan(value) or (name == "gain" and value == 0.0) for name, value in values.items() if name not in unmined)
+
+
 # --- policy: discounts -----------------------------------------------------------------------------------
 
 

@@ -11,10 +11,12 @@ from gateway.core.attributes.aggregators import Value
 from gateway.core.attributes.derive import (
     association,
     basket_score,
+    best_gain,
     distance,
     estimate,
+    gains_by_category,
+    held_items,
     neighbour_rates,
-    pattern_gain,
     rank,
     refresh_ms,
     segment_of,
@@ -114,9 +116,18 @@ def test_the_rates_of_similar_customers_weigh_most() -> None:
 
 def test_a_pattern_that_holds_gives_its_confidence_above_the_base_rate() -> None:
     by_item = {"tea": "tea", "cake": "cake"}
-    assert pattern_gain(PATTERNS, by_item, {"tea": 1.0}) == pytest.approx(0.6 - 0.6 / 3.0)
-    assert pattern_gain(PATTERNS, by_item, {"tea": 0.0, "cake": 5.0}) == 0.0
-    assert pattern_gain(PATTERNS, by_item, {}) == 0.0
+    gains = gains_by_category(PATTERNS)
+    assert best_gain(gains["cake"], held_items(by_item, {"tea": 1.0})) == pytest.approx(0.6 - 0.6 / 3.0)
+    assert best_gain(gains["cake"], held_items(by_item, {"tea": 0.0, "cake": 5.0})) == 0.0
+    assert best_gain(gains["cake"], held_items(by_item, {})) == 0.0
+
+
+def test_the_largest_gain_counts_and_a_longer_left_side_needs_all_its_items() -> None:
+    weak, strong, useless = (
+        Pattern(left, "cake", 0.8, lift, 10, 1.0, 1.0) for left, lift in ((("tea",), 2.0), (("tea", "pie"), 4.0), (("tea",), 0.9))
+    )
+    gains = gains_by_category([weak, strong, useless])["cake"]
+    assert [best_gain(gains, frozenset(held)) for held in ({"tea"}, {"tea", "pie"}, {"pie"})] == pytest.approx([0.4, 0.6, 0.0])
 
 
 def test_velocity_goes_from_the_shortest_at_sba_0_to_the_longest_at_sba_1() -> None:

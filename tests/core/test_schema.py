@@ -75,7 +75,11 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
         "attributes[0].pattern.by_item.tea",
         "is no number from the history",
     ),
-    (schema(about("offer", "number", offer={"field": "value"}) | {"tier_min": 1}), "attributes[0].tier_min", "belongs to"),
+    (
+        schema(about("offer", "number", offer={"field": "value"}) | {"tier_min": 1}),
+        "attributes[0].tier_min",
+        "belongs to attributes from history",
+    ),
     (schema(history(fold="days")), "attributes[0].history.fold", "looks at the whole time"),
     (schema(attribute(about="place", purposes=None)), "attributes[0].about", "is about person"),
     (schema(history(fold="cuont")), "attributes[0].history.fold", "did you mean 'count'?"),

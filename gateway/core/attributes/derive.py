@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from gateway.core.attributes.aggregators import Value
 from gateway.core.attributes.groups import (
@@ -111,17 +112,33 @@ def neighbour_rates(neighbours: Neighbours, values: Values) -> dict[str, float]:
     return {name: math.fsum(weight * group.rates.get(name, 0.0) for weight, group in near) / total for name in categories}
 
 
-def pattern_gain(patterns: Sequence[Pattern], by_item: Mapping[str, str], values: Values) -> float:
-    """The largest gain of a pattern that holds for a person, 0 if none does: confidence less the base rate of its right side.
+class Gain(NamedTuple):
+    """The gain of proposing the right side of a pattern, its confidence less the base rate, and the items of its left side."""
 
-    A pattern holds if the attribute of each item on its left is above 0.
-    """
-    gains = [
-        one.confidence - one.confidence / one.lift
-        for one in patterns
-        if one.lift > 0 and all((_number(values.get(by_item[item])) or 0.0) > 0.0 for item in one.left)
-    ]
-    return max([0.0, *gains])
+    gain: float
+    left: frozenset[str]
+
+
+def gains_by_category(patterns: Sequence[Pattern]) -> dict[str, list[Gain]]:
+    """Patterns with a gain by right side, the largest gain first."""
+    found: dict[str, list[Gain]] = {}
+    for one in patterns:
+        gain = one.confidence - one.confidence / one.lift if one.lift > 0 else 0.0
+        if gain > 0:
+            found.setdefault(one.right, []).append(Gain(gain, frozenset(one.left)))
+    for gains in found.values():
+        gains.sort(key=lambda one: -one.gain)
+    return found
+
+
+def held_items(by_item: Mapping[str, str], values: Values) -> frozenset[str]:
+    """The items of patterns with an attribute above 0."""
+    return frozenset(item for item, name in by_item.items() if (_number(values.get(name)) or 0.0) > 0.0)
+
+
+def best_gain(gains: Sequence[Gain], held: frozenset[str]) -> float:
+    """The largest gain of a pattern with its whole left side among the items held, 0 if there is none."""
+    return next((one.gain for one in gains if one.left <= held), 0.0)
 
 
 def tier_of(variety: Variety, worth: float | None, purposes: Collection[Purpose]) -> int:

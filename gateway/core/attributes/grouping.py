@@ -7,7 +7,7 @@ the person as well: one for each category, under the name `attribute:category`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,12 +15,15 @@ import msgspec
 
 from gateway.core.attributes.aggregators import Value
 from gateway.core.attributes.derive import (
+    Gain,
     Values,
     association,
     basket_score,
+    best_gain,
     estimate,
+    gains_by_category,
+    held_items,
     neighbour_rates,
-    pattern_gain,
     refresh_ms,
     segment_of,
     tier_of,
@@ -103,7 +106,8 @@ def _derivation(one: Attribute, mined: Mined, schema: Schema) -> Derivation | No
     """How an attribute is derived, None for one that is not. A cohort is folded from visits instead (`journeys.py`)."""
     if one.pattern is not None:
         items = one.pattern.by_item
-        return Derivation(by_category(one, schema), tuple(items.values()), partial(_gains, mined.patterns, items, schema.categories))
+        derive = partial(_gains, gains_by_category(mined.patterns), items, schema.categories)
+        return Derivation(by_category(one, schema), tuple(items.values()), derive)
     name = group_named(one) or ""
     of, whole = mined.groups.named().get(name), by_category(one, schema)
     found: tuple[tuple[Attribute, ...], Callable[[Values], Sequence[Value]]] | None = None
@@ -139,5 +143,6 @@ def _rates(of: Neighbours, categories: Sequence[str], known: Values) -> list[Val
     return [rates.get(category) for category in categories]
 
 
-def _gains(patterns: Sequence[Pattern], items: dict[str, str], categories: Sequence[str], known: Values) -> list[Value]:
-    return [pattern_gain([one for one in patterns if one.right == category], items, known) for category in categories]
+def _gains(gains: Mapping[str, Sequence[Gain]], items: Mapping[str, str], categories: Sequence[str], known: Values) -> list[Value]:
+    held = held_items(items, known)
+    return [best_gain(gains.get(category, ()), held) for category in categories]

@@ -133,14 +133,19 @@ class HistoryPlan:
     # --- groups: tier and derived attributes -----------------------------------------------------------------
 
     def _tier(self, history: Mapping[str, State], purposes: Collection[Purpose], now_ms: int) -> int:
-        return self._grouped(history, purposes, now_ms).tier if self._groups.variety else 0
+        if not self._groups.variety:
+            return 0
+        kept = history.get(self._groups_key)
+        if isinstance(kept, Grouped) and kept.at_ms <= now_ms < kept.due_ms:
+            return kept.tier
+        return self._groups.tier(self._known(history, purposes, now_ms, 0), purposes)  # the inputs of tiers have no least tier themselves
 
     def _grouped(self, history: Mapping[str, State], purposes: Collection[Purpose], now_ms: int) -> Grouped:
         """The groups of a person: the kept ones until these are due, else worked out now."""
         kept = history.get(self._groups_key)
         if isinstance(kept, Grouped) and kept.at_ms <= now_ms < kept.due_ms:
             return kept
-        tier = self._groups.tier(self._known(history, purposes, now_ms, 0), purposes)  # the inputs of tiers have no least tier themselves
+        tier = self._tier(history, purposes, now_ms)
         known = self._known(history, purposes, now_ms, tier)
         return Grouped(tier, tuple(self._groups.values(known)), now_ms, now_ms + self._groups.refresh_ms(known))
 

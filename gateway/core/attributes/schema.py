@@ -367,8 +367,11 @@ def _person_faults(attribute: Attribute, here: tuple[str | int, ...]) -> Iterato
         yield Fault((*here, "purposes"), f"{attribute.name!r} is about a person: name the purposes that must be granted, such as offers")
     if attribute.about != "person" and attribute.purposes:
         yield Fault((*here, "purposes"), f"purposes belong to attributes about a person; {attribute.name!r} is about {attribute.about!r}")
-    if attribute.about != "person" and attribute.tier_min:
-        yield Fault((*here, "tier_min"), f"tier_min belongs to attributes about a person; {attribute.name!r} is about {attribute.about!r}")
+    if attribute.tier_min and attribute.history is None and attribute.cohort is None:
+        yield Fault(
+            (*here, "tier_min"),
+            f"tier_min belongs to attributes from history or cohort, of which a state is kept; {attribute.name!r} has none",
+        )
     words = sorted(_SENSITIVE & set(attribute.name.split("_"))) if attribute.about == "person" else []
     if words and not attribute.sensitive:
         yield Fault((*here, "sensitive"), f"{words[0]!r} is sensitive: set sensitive = true with a reason, or leave the attribute out")
