@@ -17,9 +17,9 @@ from gateway.core.attributes.schema import parse
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.learned import Pattern
 from gateway.core.offers import Campaign
-from gateway.core.policy.choose import Scorer, decide, read_request
+from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
-from gateway.core.policy.gates import DecisionRequest, Prepared
+from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import Site, Zone
 from gateway.core.types import Purpose
 from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, campaign, make_site, offer
@@ -224,5 +224,5 @@ def decided(
 def row(subject: SubjectContext, of: Site | None = None, now_ms: int = NOON_MS, offer_at: int = 0) -> dict[str, float]:
     """Column -> value for one offer of the campaign."""
     where = of or site()
-    request = read_request(Prepared(DecisionRequest(subject, "shop", "entered", now_ms, where)), ZoneContext())
-    return dict(zip(COLUMNS, where.plan.matrix(request, [offer_at])[0].tolist(), strict=True))
+    reading = Prepared(DecisionRequest(subject, "shop", "entered", now_ms, where)).reading
+    return dict(zip(COLUMNS, where.plan.matrix(reading, [offer_at])[0].tolist(), strict=True))

@@ -103,7 +103,7 @@ def accepted(groups: Path, schema: Path, *, leave_out: tuple[str, ...] = ()) -> 
 
     found, declared = parse_groups(groups.read_bytes()), load_schema(schema)
     columns = tuple(column for column in declared.columns if column not in leave_out)
-    check_groups(found, declared, columns, used_attributes(declared, columns, found))
+    check_groups(found, declared, columns, used_attributes(declared, columns, groups=found))
     return found, declared
 
 
