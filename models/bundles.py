@@ -41,7 +41,10 @@ class MakeError(ModelsError):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """Result of `verify` and `show`; `patterns` is the number of patterns, `priors` the offers with priors, None if the bundle has none."""
+    """Result of `verify` and `show`.
+
+    `patterns` is the number of patterns and `priors` the offers with priors, None if the bundle has none; `groups` are their names.
+    """
 
     manifest: Manifest
     attributes: int
@@ -49,6 +52,7 @@ class Verified(msgspec.Struct, frozen=True):
     parity_rows: int
     parity_worst: float
     patterns: int | None
+    groups: tuple[str, ...]
     priors: tuple[str, ...] | None
 
 
@@ -102,6 +106,7 @@ def summary(bundle: Bundle) -> Verified:
         parity_rows=len(bundle.model.rows),
         parity_worst=load_scorer(bundle.model).check_parity(bundle.model.rows, bundle.model.expected),
         patterns=None if bundle.patterns is None else len(bundle.patterns),
+        groups=() if bundle.groups is None else bundle.groups.parts(),
         priors=None if bundle.priors is None else tuple(of.offer for of in bundle.priors),
     )
 
@@ -121,6 +126,7 @@ def show_verified(of: Verified, *, as_json: bool) -> None:
     table.add_row("calibration", manifest.model.calibration or "not stated")
     table.add_row("parity", f"{of.parity_rows} rows, at most {of.parity_worst:.1g} apart")
     table.add_row("patterns", "none" if of.patterns is None else f"{of.patterns}, each with a value")
+    table.add_row("groups", ", ".join(of.groups) or "none")
     table.add_row("priors", "none" if of.priors is None else f"for {', '.join(of.priors) or 'no offer'}")
     for name, value in manifest.metrics.items():
         table.add_row(name, f"{value:g}")

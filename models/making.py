@@ -18,6 +18,7 @@ from gateway.adapters.bundle import (
     SCHEMA,
     Draft,
     open_bundle,
+    read_groups,
     read_parity,
     read_patterns,
     read_priors,
@@ -49,6 +50,12 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day in
 PatternsFile = Annotated[Path | None, typer.Option(help="Patterns, written by `rules` or `journeys`.", exists=True, dir_okay=False)]
 PriorsFile = Annotated[
     Path | None, typer.Option(help="Priors for naive Bayes on the gateway, written by `priors`.", exists=True, dir_okay=False)
+]
+GroupsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Group definitions, written by `value`, `segments`, `journeys`, `items` or `sure-thing`.", exists=True, dir_okay=False
+    ),
 ]
 
 
@@ -137,6 +144,7 @@ def make(
     seed: Annotated[int, typer.Option(help="Random seed of the parity rows and intervals.", rich_help_panel=PANEL)] = 0,
     patterns: PatternsFile = None,
     priors: PriorsFile = None,
+    groups: GroupsFile = None,
     *,
     name: Annotated[str, typer.Option(help="Name of the bundle; a gateway compares versions of the same name.")] = "street",
     version: Annotated[int, typer.Option(min=1, help="Version number; must increase, as a gateway refuses older versions.")] = 1,
@@ -144,7 +152,7 @@ def make(
     expires: Day = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign model, campaign, patterns and priors into one bundle, and verify it as a gateway does.
+    """Sign model, campaign, patterns, groups and priors into one bundle, and verify it as a gateway does.
 
     The inputs of an ONNX file are matched with the attributes of the schema by name and type. Exit code 1 if the key cannot be used
     (MakeError), the model cannot be imported (ImportedError, TableError) or is refused by the check of a gateway (ScorerError), or the
@@ -172,6 +180,7 @@ def make(
         metrics=trained.metrics,
         patterns=read_patterns(patterns.read_bytes()) if patterns else None,
         priors=read_priors(priors.read_bytes(), offered, trained.model.entry.columns) if priors else None,
+        groups=read_groups(groups.read_bytes()) if groups else None,
     )
     check_model(trained.model)
     write_bundle(out, private, draft)

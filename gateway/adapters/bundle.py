@@ -4,7 +4,8 @@ One Ed25519 signature covers the manifest, and the manifest holds a SHA-256 of e
 and hashes were checked: a gateway acts on the content, so the signer must be known first. The file is a zip of `stored_zip`: nothing is
 compressed, and one content has exactly one sequence of bytes, so a flipped bit outside the signed parts is refused as well.
 
-Schema, model, parity rows and campaign are required. Patterns and priors (`gateway.core.learned`) are optional.
+Schema, model, parity rows and campaign are required. Patterns and priors (`gateway.core.learned`) and groups
+(`gateway.core.attributes.groups`) are optional; those that no decision would use are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import base64
 import binascii
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ from numpy.typing import NDArray
 
 from gateway.adapters import stored_zip
 from gateway.adapters.rules import compiled_rules, rule_faults
+from gateway.core.attributes.group_checks import check_groups, check_patterns, groups_bytes, parse_groups
+from gateway.core.attributes.groups import NO_GROUPS, Groups
 from gateway.core.attributes.read import ColumnsError, used_attributes
 from gateway.core.attributes.schema import Schema, SchemaError, parse, schema_bytes
 from gateway.core.bundle import Bundle, BundleError, FileEntry, LoadableModel, Manifest
@@ -42,7 +45,7 @@ FAULTS_SHOWN_MAX = 20
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 MODEL, PARITY, CAMPAIGN, SCHEMA = "model.onnx", "parity.npz", "campaign.json", "schema.json"
-PATTERNS, PRIORS = "patterns.json", "priors.json"
+PATTERNS, GROUPS, PRIORS = "patterns.json", "groups.json", "priors.json"
 _MEMBER_BYTES_MAX: Mapping[str, int] = {
     MANIFEST: 524_288,  # mostly the names of the columns
     SIGNATURE: 64,
@@ -51,9 +54,10 @@ _MEMBER_BYTES_MAX: Mapping[str, int] = {
     CAMPAIGN: 8_388_608,  # 800 bytes for each of OFFERS_MAX offers
     SCHEMA: 2_097_152,  # 2 KiB for each of ATTRIBUTES_MAX attributes
     PATTERNS: 4_194_304,  # 400 bytes for each of PATTERNS_MAX patterns; ordinary ones take half
+    GROUPS: 2_097_152,  # half of it for a value table of GROUP_CELLS_MAX cells
     PRIORS: 1_572_864,  # 24 KiB for each of PRIORS_MAX offers
 }
-_OPTIONAL = (PATTERNS, PRIORS)
+_OPTIONAL = (PATTERNS, GROUPS, PRIORS)
 _PARITY_BYTES_MAX: Mapping[str, int] = {"rows.npy": 4_100_000, "expected.npy": 40_000}
 assert sum(_MEMBER_BYTES_MAX.values()) < BUNDLE_BYTES_MAX
 
@@ -76,6 +80,7 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     app_min: str = APP_VERSION
     patterns: tuple[Pattern, ...] | None = None
     priors: tuple[OfferPriors, ...] | None = None
+    groups: Groups | None = None
 
 
 class Parity(NamedTuple):
@@ -106,13 +111,16 @@ def open_bundle(
     schema = read_schema(members[SCHEMA], manifest.model.columns)
     parity = read_parity(members[PARITY], len(manifest.model.columns))
     campaign = parse_campaign(members[CAMPAIGN], schema)
+    rules = compiled_rules(campaign, schema)
+    patterns, groups = read_mined(members, schema, manifest.model.columns, rules.attributes)
     return Bundle(
         manifest=manifest,
         model=LoadableModel(members[MODEL], manifest.model, parity.rows, parity.expected),
         schema=schema,
         campaign=campaign,
-        rules=compiled_rules(campaign, schema),
-        patterns=read_patterns(members[PATTERNS]) if PATTERNS in members else None,
+        rules=rules,
+        patterns=patterns,
+        groups=groups,
         priors=read_priors(members[PRIORS], campaign, manifest.model.columns) if PRIORS in members else None,
     )
 
@@ -187,6 +195,35 @@ def read_patterns(content: bytes) -> tuple[Pattern, ...]:
         return parse_patterns(content)
     except ValueError as error:
         raise BundleError("bad_patterns", str(error)) from error
+
+
+def read_groups(content: bytes) -> Groups:
+    """The group definitions in `content` (JSON). Raises BundleError("bad_groups")."""
+    try:
+        return parse_groups(content)
+    except ValueError as error:
+        raise BundleError("bad_groups", str(error)[:2_000]) from error
+
+
+def read_mined(
+    members: Mapping[str, bytes], schema: Schema, columns: Sequence[str], in_rules: Collection[str]
+) -> tuple[tuple[Pattern, ...] | None, Groups | None]:
+    """Patterns and groups among the members, None if absent.
+
+    Raises BundleError for those that no attribute of the model (`columns`) or of the rules (`in_rules`) can use.
+    """
+    patterns = read_patterns(members[PATTERNS]) if PATTERNS in members else None
+    groups = read_groups(members[GROUPS]) if GROUPS in members else None
+    used = used_attributes(schema, columns, in_rules, groups or NO_GROUPS)
+    try:
+        check_groups(groups or NO_GROUPS, schema, columns, used)
+    except ValueError as error:
+        raise BundleError("bad_groups", str(error)[:2_000]) from error
+    try:
+        check_patterns(patterns or (), schema, used)
+    except ValueError as error:
+        raise BundleError("bad_patterns", str(error)[:2_000]) from error
+    return patterns, groups
 
 
 def read_priors(content: bytes, campaign: Campaign, columns: Sequence[str]) -> tuple[OfferPriors, ...]:
@@ -270,7 +307,9 @@ def _learned_members(draft: Draft) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
     if draft.patterns is not None:
         members[PATTERNS] = msgspec.json.encode(PatternFile(PATTERNS_FORMAT, draft.patterns))
-        read_patterns(members[PATTERNS])
+    if draft.groups is not None:
+        members[GROUPS] = groups_bytes(draft.groups)
+    read_mined(members, draft.schema, draft.model.entry.columns, compiled_rules(draft.campaign, draft.schema).attributes)
     if draft.priors is not None:
         members[PRIORS] = msgspec.json.encode(draft.priors)
         read_priors(members[PRIORS], draft.campaign, draft.model.entry.columns)

@@ -97,6 +97,7 @@ class Shown(msgspec.Struct, frozen=True):
     offers: tuple[str, ...]
     parity_rows: int
     patterns: int | None
+    groups: tuple[str, ...]
     priors: tuple[str, ...] | None
 
 
@@ -155,6 +156,7 @@ def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
         offers=tuple(offer.id for offer in bundle.campaign.offers),
         parity_rows=len(bundle.model.rows),
         patterns=None if bundle.patterns is None else len(bundle.patterns),
+        groups=() if bundle.groups is None else bundle.groups.parts(),
         priors=None if bundle.priors is None else tuple(prior.offer for prior in bundle.priors),
     )
     if as_json:
@@ -168,6 +170,7 @@ def print_bundle(bundle: Bundle, title: str, *, as_json: bool) -> None:
     table.add_row("calibration", manifest.model.calibration or "not stated")
     table.add_row("parity rows", str(shown.parity_rows))
     table.add_row("patterns", "none" if shown.patterns is None else f"{shown.patterns}, each with a value")
+    table.add_row("groups", ", ".join(shown.groups) or "none")
     table.add_row("priors", "none" if shown.priors is None else f"for {', '.join(shown.priors) or 'no offer'}")
     for name, value in manifest.metrics.items():
         table.add_row(name, f"{value:g}")

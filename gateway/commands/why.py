@@ -161,7 +161,7 @@ def _effects(settings: Config, decision: Decision) -> list[tuple[str, float]]:
         bundle = open_config_bundle(settings, decision.at_ms)
         if f"{bundle.manifest.name}-{bundle.manifest.version}" != decision.model:
             return []
-        groups = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}).groups
+        groups = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}, mined=bundle.mined).groups
         row = first.row()
         hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
         scorer, starts = load_scorer(bundle.model), range(0, len(hidden), limits.SCORE_ROWS_MAX)

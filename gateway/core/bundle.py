@@ -14,6 +14,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from gateway.core import limits
+from gateway.core.attributes.grouping import Mined
+from gateway.core.attributes.groups import NO_GROUPS, Groups
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign.rules import Rules
 from gateway.core.ids import Id
@@ -31,6 +33,7 @@ Reason = Literal[
     "bad_schema",
     "bad_campaign",
     "bad_patterns",
+    "bad_groups",
     "bad_priors",
     "model_broken",
 ]
@@ -47,6 +50,7 @@ ADVICE: Mapping[Reason, str] = {
     "bad_schema": "correct the schema, train the model on it and make the bundle anew",
     "bad_campaign": "correct the campaign file and make the bundle anew",
     "bad_patterns": "write the pattern file anew with `wayside-models rules` or `journeys`, which drop patterns without a value",
+    "bad_groups": "correct the groups, or write them anew with `wayside-models value`, `segments`, `journeys`, `items` or `sure-thing`",
     "bad_priors": "write the priors anew with `wayside-models priors`, from a history of this campaign",
     "model_broken": "export the model and make the bundle anew",
 }
@@ -136,7 +140,7 @@ class LoadableModel(msgspec.Struct, frozen=True, eq=False):
 class Bundle(msgspec.Struct, frozen=True, eq=False):
     """An opened bundle: signed by a trusted key, complete and current; its schema has every column of its model.
 
-    `rules` are the compiled rules of the campaign. `patterns` and `priors` are None in a bundle without them.
+    `rules` are the compiled rules of the campaign. `patterns`, `groups` and `priors` are None in a bundle without them.
     """
 
     manifest: Manifest
@@ -146,3 +150,9 @@ class Bundle(msgspec.Struct, frozen=True, eq=False):
     rules: Rules
     patterns: tuple[Pattern, ...] | None
     priors: tuple[OfferPriors, ...] | None
+    groups: Groups | None = None
+
+    @property
+    def mined(self) -> Mined:
+        """Groups and patterns, for the attributes that are derived from them."""
+        return Mined(self.groups or NO_GROUPS, self.patterns or ())

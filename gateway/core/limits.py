@@ -49,6 +49,12 @@ STATED_VALUES_MAX = 256  # values stated in one consent
 ITEMS_MAX = 100  # of one purchase
 WITHIN_DAYS_MAX = 400  # day buckets of one attribute of one person: 12 kB
 DISTINCT_VALUES_MAX = 64  # different values that one attribute of one person remembers
+GROUP_SUBJECTS_MIN = 20  # k-anonymity: people behind a centre, a rate or a cohort
+GROUP_ATTRIBUTES_MAX = 64  # attributes that one group definition reads
+GROUP_VALUES_MAX = 101  # a quantile for each percent
+GROUP_CELLS_MAX = 20_000  # of one value table: 1 MB of JSON
+GROUP_ITEMS_MAX = 64  # definitions of one kind
+TIER_LEVELS_MAX = 8  # of kept attributes
 READING_AGE_MS_MAX = 10_800_000  # an older reading does not describe the present
 
 # --- clocks ------------------------------------------------------------------------------------

@@ -154,6 +154,7 @@ class OfferTable:
         self.starts_ms = np.array([offer.starts_ms for offer in offers], dtype=np.int64)
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
         self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)
+        self.is_discount = np.array([bool(offer.discount) for offer in offers], dtype=np.bool_)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
         self.cost_minor = np.array([offer.cost_minor for offer in offers], dtype=np.int64)
         self.budgets = {at: offer.budget_minor for at, offer in enumerate(offers) if offer.budget_minor is not None}

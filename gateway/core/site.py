@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from gateway.core.attributes.grouping import NOTHING_MINED, Mined
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign.rules import NoRules, Rules
@@ -104,6 +105,7 @@ class Site(msgspec.Struct, frozen=True):
     campaign: Campaign
     schema: Schema
     columns: tuple[str, ...]
+    mined: Mined = NOTHING_MINED
     window_ms: int = 3_600_000
     clock_floor_ms: int = 0
     retention: Retention = Retention()
@@ -114,7 +116,7 @@ class Site(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         positions = {zone.id: (zone.x_m, zone.y_m) for zone in self.zones.values()}
-        plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes)
+        plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes, self.mined)
         msgspec.structs.force_setattr(self, "plan", plan)
 
     @property

@@ -220,7 +220,7 @@ class App:
         if bundle is not None:
             columns = bundle.manifest.model.columns
             self.site = msgspec.structs.replace(
-                self.site, campaign=bundle.campaign, rules=bundle.rules, schema=bundle.schema, columns=columns
+                self.site, campaign=bundle.campaign, rules=bundle.rules, schema=bundle.schema, columns=columns, mined=bundle.mined
             )
             self.triggers.apply_campaign(bundle.campaign)
 

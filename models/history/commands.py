@@ -9,8 +9,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.adapters.bundle import read_patterns
 from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schema
+from gateway.core.attributes.grouping import Mined
+from gateway.core.attributes.groups import NO_GROUPS
+from models.groups import read_groups, read_schema_file
 from models.history import derived, scale
+from models.history import recompute as recomputed
 from models.history.columns import ALTERNATIVES, COLUMNS
 from models.history.mapping import HistoryError
 from models.history.options import (
@@ -37,6 +42,15 @@ _SEEN = """
     FROM (SELECT subject, at_ms FROM interactions UNION ALL SELECT subject, at_ms FROM baskets)
 """
 _BASKETS = "SELECT count(DISTINCT basket), count(DISTINCT item) FROM baskets"
+
+
+class RecomputedReport(msgspec.Struct, frozen=True):
+    """Report of `recompute`: the folder, its columns, the proposals with them, and those that the history log does not cover."""
+
+    out: str
+    columns: tuple[str, ...]
+    proposals: int
+    incomplete: int
 
 
 class InteractionCount(msgspec.Struct, frozen=True):
@@ -219,3 +233,30 @@ def _explain(counted: tuple[RowCounts, ...]) -> None:
         columns = COLUMNS[of.table]
         say(f"columns of {of.table}: {', '.join(f'{column.name} ({column.note})' for column in columns)}")
     say("columns accepted instead: " + "; ".join(f"{name}, {note}" for name, note in ALTERNATIVES.items()))
+
+
+@app.command(epilog="Example: [b]wayside-models history recompute --dir export --schema schema.toml --groups groups.json --out mined[/b]")
+def recompute(
+    folder: Annotated[Path, typer.Option("--dir", help="Folder written by `wayside history export`.", exists=True, file_okay=False)],
+    schema: Annotated[Path, typer.Option(help="Schema (TOML) of the new columns.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write: interactions.csv and history.json, for `train --history`.", file_okay=False)],
+    groups: Annotated[Path | None, typer.Option(help="Group definitions, JSON.", exists=True, dir_okay=False)] = None,
+    patterns: Annotated[Path | None, typer.Option(help="Patterns, JSON.", exists=True, dir_okay=False)] = None,
+    *,
+    memory_mb: MemoryMb = MEMORY_MB,
+    as_json: AsJson = False,
+) -> None:
+    """Work out the scored columns of past proposals anew, under another schema and with mined groups and patterns.
+
+    A model can then be trained on attributes that were mined after the proposals. Exit code 1 (HistoryError) without a history log.
+    """
+    mined = Mined(NO_GROUPS if groups is None else read_groups(groups), () if patterns is None else read_patterns(patterns.read_bytes()))
+    with open_source(HistorySource(folder, memory_mb=memory_mb)) as history, working("replaying the history log"):
+        found = recomputed.recompute(history, folder, out, read_schema_file(schema), mined)
+    report = RecomputedReport(str(out), found.columns, found.proposals, found.incomplete)
+    if as_json:
+        print_json(report)
+        return
+    say(f"{out}: {report.proposals:,} proposals with {len(report.columns)} columns")
+    if report.incomplete:
+        say(f"{report.incomplete:,} proposals are left out: the history log does not begin with the first fact of their subjects")

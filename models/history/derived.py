@@ -16,6 +16,7 @@ from models.history.mapping import HistoryError
 from models.history.reading import History
 
 DAY_MS = 86_400_000
+DWELL_S = 60.0  # default of presence.dwell_s: the gateway counts a visit from then on, and a shorter one not at all
 VISIT_GAP_MS = 4 * 3_600_000  # after a longer gap the subject has left the street
 
 _RFM = """
@@ -41,7 +42,8 @@ _MARGINS = (
 )
 _SEQUENCES = """
     WITH visits AS (
-        SELECT subject, at_ms, CASE WHEN $by = 'zone' THEN zone ELSE kind END AS step FROM interactions WHERE what = 'visit'
+        SELECT subject, at_ms, CASE WHEN $by = 'zone' THEN zone ELSE kind END AS step FROM interactions
+        WHERE what = 'visit' AND COALESCE(dwell_s >= $dwell_s, true)
     ),
     stepped AS (
         SELECT *, COALESCE(at_ms - lag(at_ms) OVER (PARTITION BY subject ORDER BY at_ms) > $gap_ms, false)::INTEGER AS opens
@@ -60,10 +62,6 @@ _DAYS = """
     SELECT subject, at_ms // 86400000 AS day, sum(amount_minor)::DOUBLE AS spent FROM purchases
     WHERE subject IS NOT NULL GROUP BY ALL ORDER BY subject, day
 """
-_KINDS = """
-    SELECT subject, kind, at_ms FROM interactions
-    WHERE what IN ('visit', 'purchase') AND kind IS NOT NULL ORDER BY subject, at_ms
-"""
 
 
 class Span(NamedTuple):
@@ -78,7 +76,7 @@ class Span(NamedTuple):
 class Baskets(NamedTuple):
     """Baskets as pairs: basket `rows[i]` holds item `columns[i]` of `items`; `total` baskets in all, including those of rare items only.
 
-    `rare` is the number of items left out because too few baskets hold them for the support.
+    `rare` is the number of items left out because of too few baskets for the support.
     """
 
     rows: NDArray[np.int64]
@@ -125,9 +123,9 @@ def mean_amounts(history: History) -> dict[str, float]:
 def sequences(history: History, by: Literal["zone", "kind"] = "zone", gap_ms: int = VISIT_GAP_MS) -> pd.DataFrame:
     """Sequences of visits: columns subject, at_ms (of the first visit), steps (list of two or more zones or kinds).
 
-    A gap of more than `gap_ms` between two visits begins another sequence.
+    A gap of more than `gap_ms` between two visits begins another sequence. Visits shorter than DWELL_S are left out, as on a gateway.
     """
-    return history.sql_named(_SEQUENCES, by=by, gap_ms=gap_ms).df()
+    return history.sql_named(_SEQUENCES, by=by, gap_ms=gap_ms, dwell_s=DWELL_S).df()
 
 
 def panel(history: History, from_ms: int) -> pd.DataFrame:
@@ -138,8 +136,3 @@ def panel(history: History, from_ms: int) -> pd.DataFrame:
 def days(history: History) -> pd.DataFrame:
     """Days with a purchase: columns subject, day (since 1970-01-01 UTC), spent (minor units, NaN if not stated)."""
     return history.sql(_DAYS).df()
-
-
-def choices(history: History) -> pd.DataFrame:
-    """Kinds of place chosen by each subject: columns subject, kind, at_ms."""
-    return history.sql(_KINDS).df()

@@ -135,6 +135,14 @@ def description(path: Path) -> bytes:
         return str(next(rows, ("",))[0]).encode()
 
 
+def log_lines(path: Path) -> Iterator[bytes]:
+    """The history log in the SQLite file of an export, as lines of facts.jsonl. Raises HistoryError."""
+    fields = "'subject', subject, 'number', number, 'at_ms', at_ms, 'body', json(body)"
+    with _rows(path, f"SELECT json_object({fields}) FROM facts ORDER BY subject, number") as rows:  # noqa: S608 - the line above
+        for (line,) in rows:
+            yield str(line).encode()
+
+
 @contextmanager
 def _rows(path: Path, sql: str) -> Iterator[sqlite3.Cursor]:
     """Rows of a query on an SQLite file, open for the duration of the context. Raises HistoryError."""

@@ -301,7 +301,7 @@ def _inputs(path: Path, present: Collection[str]) -> Inputs | None:
         return None
     sidecar, *others = _sidecars(path)
     try:
-        stated = msgspec.json.decode(_description(sidecar), type=Sidecar)
+        stated = read_sidecar(path)
         if any(_description(other) != _description(sidecar) for other in others):
             raise HistoryError(f"the parts of {path} have different columns; repeat the export")
         inputs = Inputs(parse(stated.schema), stated.columns)
@@ -313,6 +313,15 @@ def _inputs(path: Path, present: Collection[str]) -> Inputs | None:
     if unknown := [name for name in found if name not in inputs.columns]:
         raise HistoryError(f"{path} has {FEATURE_PREFIX}{unknown[0]}, which {sidecar} does not name; repeat the export")
     return inputs
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """What explains the `f_` columns of the interactions at `path`. Raises HistoryError."""
+    sidecar = _sidecars(path)[0]
+    try:
+        return msgspec.json.decode(_description(sidecar), type=Sidecar)
+    except (msgspec.DecodeError, OSError) as error:
+        raise HistoryError(f"{sidecar}, which explains the f_ columns, cannot be read ({str(error)[:300]}); repeat the export") from error
 
 
 def _sidecars(path: Path) -> list[Path]:

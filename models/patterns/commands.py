@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from gateway.core.learned import Pattern
+from models.groups import GroupsFile, save_groups
 from models.history import derived
 from models.history.derived import Baskets
 from models.history.mapping import HistoryError
@@ -28,13 +29,15 @@ from models.history.options import (
 )
 from models.history.reading import MEMORY_MB, RowCounts
 from models.patterns.basket_file import read_basket_file
-from models.patterns.cohorts import K, cohorts_of
+from models.patterns.cohorts import K, cohort_definitions, cohorts_of
 from models.patterns.itemsets import frequent_itemsets, sample_baskets
 from models.patterns.journeys import SUBJECTS_MIN, WINDOW_DAYS, WINDOWS_MIN, journeys_of, visit_sequences
 from models.patterns.rules import ALPHA, IMPROVEMENT_MIN, LEVERAGE_MIN, LIFT_MIN, prune, rules_of
 from models.patterns.valuation import ValuedPatterns, encode_pattern_file, value_journeys, value_rules
 from models.screen import print_json, say, show, working
-from models.value.effort import rows_for
+from models.value.effort import marketing_decision_value, rows_for
+
+HOUR_MS = 3_600_000
 
 MarginsFile = Annotated[
     Path | None, typer.Option("--margins", help="CSV file with the columns item and margin_minor.", exists=True, dir_okay=False)
@@ -81,6 +84,7 @@ class JourneysReport(msgspec.Struct, frozen=True):
     journeys: int
     candidates: int
     cohorts: dict[str, int]
+    definitions: tuple[str, ...]
     cohorts_too_small: int
     worthless: dict[str, int]
     kept: int
@@ -113,6 +117,12 @@ def rules(
         float | None,
         typer.Option(help="Value of the marketing decision, minor units, above 0: rows are read in proportion to it; default: all rows."),
     ] = None,
+    uplift: Annotated[
+        float | None,
+        typer.Option(min=-1, max=1, help="Instead of --mdv: probability of a purchase with an offer minus that without; needs --reach."),
+    ] = None,
+    reach: Annotated[float, typer.Option(min=0, help="Number of people that the decision reaches, with --uplift.")] = 0.0,
+    processing_minor: Annotated[float, typer.Option(min=0, help="Cost of processing, minor units, with --uplift.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Random seed of the sample of baskets, if --mdv limits the rows.")] = 0,
     out: Out = None,
     top: Top = 20,
@@ -124,6 +134,8 @@ def rules(
     source = HistorySource(folder, None, baskets, map_text, mapping, memory_mb)
     found, mean_amounts, counted = _baskets_of(source, lines, support)
     with working("mining"):
+        if uplift is not None:
+            mdv = marketing_decision_value(uplift, margin_minor or 0.0, reach, processing_minor)
         part = found if mdv is None else _sampled(found, mdv, seed)
         sets = frequent_itemsets(part, support)
         tried = rules_of(sets, confidence)
@@ -163,12 +175,16 @@ def journeys(
     margin_minor: MarginMinor = None,
     contact_cost: ContactCost = 0.0,
     out: Out = None,
+    groups: GroupsFile = None,
     top: Top = 20,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Mine frequent sequences of visits; those that recur in several time windows and on held-out later days are journeys."""
+    """Mine frequent sequences of visits; those that recur in several time windows and on held-out later days are journeys.
+
+    With --groups, each cohort becomes a definition for gateways; an attribute with source cohort names it.
+    """
     step_column = _step_column(by)
     with open_source(HistorySource(folder, interactions, None, map_text, mapping, memory_mb)) as history, working("mining"):
         sequences, _ = visit_sequences(derived.sequences(history, step_column))
@@ -178,12 +194,16 @@ def journeys(
     steps = sorted({step for journey in found for step in journey.steps})
     valued = value_journeys(found, _with_default(_read_margins(margins), steps, margin_minor), contact_cost)
     _write(valued, out)
+    definitions = cohort_definitions(cohorts.cohorts, step_column, derived.VISIT_GAP_MS / HOUR_MS, window_days)
+    if groups is not None:
+        save_groups(groups, definitions)
     report = JourneysReport(
         tables=counted,
         sequences=len(sequences),
         journeys=sum(journey.state == "journey" for journey in found),
         candidates=sum(journey.state == "candidate" for journey in found),
         cohorts={" > ".join(cohort.steps): len(cohort.subjects) for cohort in cohorts.cohorts},
+        definitions=tuple(of.name for of in definitions),
         cohorts_too_small=cohorts.too_small,
         worthless=_counts(valued),
         kept=len(valued.kept),

@@ -58,7 +58,7 @@ class Pruned(NamedTuple):
 
 
 def rules_of(sets: Itemsets, confidence_min: float) -> tuple[Rule, ...]:
-    """Rules with one item on the right whose confidence is at least `confidence_min`, also those with an empty left side.
+    """Rules with one item on the right and a confidence of at least `confidence_min`, also those with an empty left side.
 
     All rules of the sets are tested, and `q` corrects for all of them: correcting over the confident ones only would ignore how many were
     tried. A rule with an empty left side is not tested and has q 1.
@@ -153,6 +153,6 @@ def _count(sets: Itemsets, items: tuple[int, ...]) -> int:
 
 
 def _best_shorter(sets: Itemsets, left: tuple[int, ...], right: int) -> float:
-    """Highest confidence of a rule to `right` whose left side is a proper subset of `left`; 0 if there is none."""
+    """Highest confidence of a rule to `right` with a proper subset of `left` on its left side; 0 if there is none."""
     shorter = (part for size in range(len(left)) for part in combinations(left, size))
     return max((sets.counts[tuple(sorted((*part, right)))] / _count(sets, part) for part in shorter), default=0.0)

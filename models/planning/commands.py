@@ -9,7 +9,9 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 
-from models.history.options import show_row_counts
+from models.groups import GroupsFile, SchemaFile, read_schema_file, save_groups
+from models.history.options import HistorySource, open_source, show_row_counts
+from models.history.person_values import person_values
 from models.history.reading import RowCounts
 from models.planning import ahp, charts, holidays, research, segments, vikor
 from models.planning.behaviour import behaviour_table
@@ -122,9 +124,20 @@ def find_segments(
     seed: Seed = 0,
     out: Csv = None,
     picture: Picture = None,
+    groups: GroupsFile = None,
+    schema: SchemaFile = None,
+    attributes: Annotated[
+        str, typer.Option(help="With --groups: define clusters in these attributes, comma-separated, instead of the four segments.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Assign each subject to one of four behavioural segments, and test whether the table itself has clusters."""
+    """Assign each subject to one of four behavioural segments, and test whether the table itself has clusters.
+
+    With --groups, --history and --schema, segments are defined for gateways: the four segments from attributes of the schema that are
+    named as the columns of behaviour, or clusters in --attributes.
+    """
+    if groups is not None:
+        _define(groups, schema, history, attributes, seed)
     sheet, counted = _read_behaviour(table, history)
     assigned = segments.assign_segments(sheet)
     report = _segments_report(sheet, assigned, seed)
@@ -141,6 +154,22 @@ def find_segments(
         return
     show_row_counts(counted)
     _show_segments(report)
+
+
+def _define(groups: Path, schema: Path | None, folder: Path | None, attributes: str, seed: int) -> None:
+    """Write the definition of segments for gateways, from the values that a gateway would have."""
+    if folder is None:
+        raise typer.BadParameter("--groups needs --history: the values must be those of a gateway")
+    declared = read_schema_file(schema)
+    named = tuple(name.strip() for name in attributes.split(",") if name.strip())
+    behaviour = tuple(one.name for one in declared.attributes if one.name in segments.BEHAVIOUR and one.history is not None)
+    if not named and not behaviour:
+        raise PlanningError(f"the schema has no attribute of behaviour ({', '.join(segments.BEHAVIOUR)}): give --attributes")
+    with open_source(HistorySource(folder)) as opened:
+        values = person_values(opened, declared, named or behaviour)
+    defined = segments.cluster_definition(values, seed) if named else segments.behavioural_definition(values)
+    save_groups(groups, [defined])
+    say(f"{groups}: segmentation {defined.name!r} with {', '.join(f'{of.name} ({of.people:,})' for of in defined.segments)}")
 
 
 def _read_behaviour(table: Path | None, history: Path | None) -> tuple[Sheet, Sequence[RowCounts]]:

@@ -11,16 +11,21 @@ again in bootstrap samples. "No cluster structure" is a valid result, and the ri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from gateway.core import limits
+from gateway.core.attributes import groups
+from gateway.core.attributes.derive import KNOWN_SHARE_MIN, distance, ranks
+from gateway.core.attributes.groups import Ranked
+from models.groups import QUANTILE_STEPS, ranked, rows_of
 from models.planning.sheets import PlanningError, Sheet
 
 Floats = NDArray[np.float64]
@@ -36,7 +41,6 @@ INDICATORS: Mapping[Segment, Mapping[str, int]] = {
     "economic": {"redeemed_share": 1, "amount_ratio": -1, "full_price_share": -1},
 }
 BEHAVIOUR: tuple[str, ...] = tuple(dict.fromkeys(name for indicators in INDICATORS.values() for name in indicators))
-KNOWN_SHARE_MIN = 0.5  # of the indicators of a segment; below, its score is NaN
 
 COMPONENTS_MAX = 8
 BOOTSTRAPS = 20
@@ -91,17 +95,75 @@ class Clusters(msgspec.Struct, frozen=True, eq=False):
 def assign_segments(sheet: Sheet) -> Segmentation:
     """Segment of every row of a sheet with columns of BEHAVIOUR, of which some may be missing or empty.
 
+    The distances are those of the gateway, so a score is 1 - the mean distance of ranks from the segment's centre.
     Raises PlanningError if the sheet has none of these columns.
     """
-    if not set(sheet.columns) & set(BEHAVIOUR):
+    names = [name for name in sheet.columns if name in BEHAVIOUR and not np.isnan(sheet.cells[:, sheet.columns.index(name)]).all()]
+    if not names:
         raise PlanningError(f"no column of behaviour: at least one of {', '.join(BEHAVIOUR)} is needed")
-    ranks = {name: _percentiles(sheet.cells[:, place]) for place, name in enumerate(sheet.columns) if name in BEHAVIOUR}
-    unknown = np.full(len(sheet.rows), np.nan)
-    scores = np.column_stack(
-        [_score([_turned(ranks.get(name, unknown), sign) for name, sign in indicators.items()]) for indicators in INDICATORS.values()]
-    )
+    inputs = tuple(Ranked(name, _quantiles(sheet.cells[:, sheet.columns.index(name)])) for name in names)
+    known = rows_of(pd.DataFrame(sheet.cells, columns=list(sheet.columns))[names])
+    at = [ranks(inputs, row) for row in known]
+    centres = [_centre(indicators, names) for indicators in INDICATORS.values()]
+    away = [[None if centre is None else distance(centre, row) for centre in centres] for row in at]
+    scores = np.array([[np.nan if of is None else 1.0 - of for of in row] for row in away], dtype=np.float64)
     best = [None if np.isnan(row).all() else SEGMENTS[int(np.nanargmax(row))] for row in scores]
     return Segmentation(sheet.rows, tuple(best), scores)
+
+
+def behavioural_definition(values: pd.DataFrame) -> groups.Segmentation:
+    """The published segments for a gateway, from the behaviour of many subjects (columns of BEHAVIOUR).
+
+    Segments with most indicators missing, or with fewer than GROUP_SUBJECTS_MIN subjects, are left out. Raises PlanningError if
+    fewer than two are left.
+    """
+    names = [name for name in values.columns if name in BEHAVIOUR]
+    sheet = Sheet(tuple(map(str, values.index)), tuple(values.columns), values.to_numpy(dtype=np.float64))
+    counts = assign_segments(sheet).counts()
+    segments = [
+        groups.Segment(name, centre, counts[name], discounts=STRATEGIES[name].discounts)
+        for name in SEGMENTS
+        if (centre := _centre(INDICATORS[name], names)) is not None and counts[name] >= limits.GROUP_SUBJECTS_MIN
+    ]
+    return _definition("behaviour", values[names], segments)
+
+
+def cluster_definition(values: pd.DataFrame, seed: int = 0) -> groups.Segmentation:
+    """The clusters of the subjects in `values` (one column an attribute) for a gateway; a centre is the mean rank of its members.
+
+    Raises PlanningError if there is no cluster structure, or fewer than two clusters of GROUP_SUBJECTS_MIN subjects.
+    """
+    known = values.dropna()
+    clusters = fit_clusters(known.to_numpy(dtype=np.float64), seed)
+    if not clusters.has_structure:
+        raise PlanningError("the subjects have no cluster structure in these attributes: no segments are defined")
+    inputs = tuple(ranked(name, known[name].to_numpy(dtype=np.float64)) for name in known.columns)
+    at = np.array([ranks(inputs, row) for row in rows_of(known)], dtype=np.float64)
+    members = [clusters.labels == label for label in range(clusters.components)]
+    segments = [
+        groups.Segment(f"cluster_{label + 1}", tuple(map(float, at[of].mean(axis=0))), int(of.sum()))
+        for label, of in enumerate(members)
+        if of.sum() >= limits.GROUP_SUBJECTS_MIN
+    ]
+    return _definition("clusters", known, segments)
+
+
+def _definition(name: str, values: pd.DataFrame, segments: list[groups.Segment]) -> groups.Segmentation:
+    if len(segments) < 2:
+        raise PlanningError(f"fewer than two segments have {limits.GROUP_SUBJECTS_MIN} subjects: no segments are defined")
+    return groups.Segmentation(name, tuple(ranked(of, values[of].to_numpy(dtype=np.float64)) for of in values.columns), tuple(segments))
+
+
+def _centre(indicators: Mapping[str, int], names: Sequence[str]) -> tuple[float | None, ...] | None:
+    """The ideal of a segment on the columns `names`; None if fewer than half of its indicators are there."""
+    if sum(name in names for name in indicators) < KNOWN_SHARE_MIN * len(indicators):
+        return None
+    return tuple({1: 1.0, -1: 0.0, 0: None}[indicators.get(name, 0)] for name in names)
+
+
+def _quantiles(values: Floats) -> tuple[float, ...]:
+    known = values[~np.isnan(values)]
+    return tuple(float(value) for value in np.quantile(known, np.linspace(0, 1, QUANTILE_STEPS + 1)))
 
 
 def fit_clusters(cells: Floats, seed: int = 0) -> Clusters:
@@ -119,7 +181,8 @@ def fit_clusters(cells: Floats, seed: int = 0) -> Clusters:
     if (spread == 0).any():
         raise PlanningError(f"column {int(np.argmin(spread)) + 1} is constant: leave it out")
     scaled = (cells - cells.mean(axis=0)) / spread
-    fits = [_mixture(scaled, components, seed) for components in range(1, COMPONENTS_MAX + 1)]
+    most = min(COMPONENTS_MAX, len(np.unique(scaled, axis=0)))
+    fits = [_mixture(scaled, components, seed) for components in range(1, most + 1)]
     bic = tuple(float(fit.bic(scaled)) for fit in fits)
     components = int(np.argmin(bic)) + 1
     stability = _stability(scaled, components, fits[components - 1].predict(scaled), seed) if components > 1 else 0.0
@@ -139,24 +202,3 @@ def _stability(scaled: Floats, components: int, labels: NDArray[np.int64], seed:
         sample = draws.integers(len(scaled), size=len(scaled))
         agreements.append(adjusted_rand_score(labels, _mixture(scaled[sample], components, seed + draw).predict(scaled)))
     return float(np.mean(agreements))
-
-
-def _percentiles(values: Floats) -> Floats:
-    """Mid-ranks as shares of the known values; NaN stays NaN."""
-    known = ~np.isnan(values)
-    ranks = np.full(len(values), np.nan)
-    if known.any():
-        ranks[known] = (rankdata(values[known]) - 0.5) / known.sum()
-    return ranks
-
-
-def _turned(ranks: Floats, sign: int) -> Floats:
-    return ranks if sign > 0 else 1 - ranks
-
-
-def _score(ranks: list[Floats]) -> Floats:
-    """Mean of the known values of each row, NaN where fewer than half are known."""
-    table = np.column_stack(ranks)
-    known = (~np.isnan(table)).sum(axis=1)
-    mean = np.nansum(table, axis=1) / np.maximum(known, 1)
-    return np.where(known >= KNOWN_SHARE_MIN * table.shape[1], mean, np.nan)

@@ -1,4 +1,4 @@
-"""`wayside-models speed`, `items`, `priors` and `waves`."""
+"""`wayside-models speed`, `priors` and `waves`; `items` and `sure-thing` are in `group_commands`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ import pandas as pd
 import typer
 
 from models.errors import ModelsError
-from models.history.mapping import HistoryError
-from models.history.options import AsJson, BasketsFile, Folder, HistorySource, MappingFile, MapText, open_source, show_row_counts
-from models.history.reading import RowCounts
+from models.history.options import AsJson
+from models.propensity import group_commands
 from models.propensity.estimators import NAMES, estimators
-from models.propensity.items import Hits, hit_rate
 from models.propensity.loading import load_priors
 from models.propensity.speed import measure, synthetic_training_set
 from models.propensity.waves import HOLDOUT, WAVES, plan_waves
-from models.screen import interval_text, print_json, say, show, working
+from models.screen import print_json, say, show, working
 from models.tables.coupon import INPUTS
 from models.tables.reading import read_texts
 from models.training import feature_estimators
@@ -28,17 +26,6 @@ from models.training import feature_estimators
 Estimators = Annotated[str, typer.Option("--estimators", help=f"Estimators to compare, comma-separated: {', '.join(NAMES)}.")]
 Seed = Annotated[int, typer.Option(help="Random seed, for reproducible results.")]
 ALL = ",".join(NAMES)
-
-_LINES = "SELECT subject, item, at_ms FROM baskets"
-
-
-class ItemsReport(msgspec.Struct, frozen=True):
-    """Result of `items`: rows of the table, number of items, hit rates over all items and over new ones."""
-
-    tables: tuple[RowCounts, ...]
-    items: int
-    anything: Hits
-    new_only: Hits
 
 
 class PriorsReport(msgspec.Struct, frozen=True):
@@ -82,36 +69,6 @@ def speed(
     header = ("estimator", "1 row, µs", "64 rows, µs", "bytes", "largest difference", "on rows")
     rows = [(of.estimator, of.batch_1_us, of.batch_64_us, of.bytes, f"{of.parity_worst:.1g}", of.parity_rows) for of in found]
     show("Each estimator as ONNX, one thread", header, rows)
-
-
-def items(
-    folder: Folder = None,
-    baskets: BasketsFile = None,
-    map_text: MapText = "",
-    mapping: MappingFile = None,
-    *,
-    seed: Seed = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Compare item-based collaborative filtering with popularity, by later purchases. Exit code 1 (HistoryError) without baskets."""
-    with open_source(HistorySource(folder=folder, baskets=baskets, map_text=map_text, mapping=mapping), optional=("basket",)) as history:
-        if not history.row_counts_of("baskets").used:
-            raise HistoryError("the history holds no basket line: items cannot be compared")
-        lines, counted = history.sql(_LINES).df(), history.row_counts
-    subjects, things = (np.unique(lines[name].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64) for name in ("subject", "item"))
-    times = lines["at_ms"].to_numpy(dtype=np.int64)
-    anything, new_only = (hit_rate(subjects, things, times, seed=seed, new_only=new) for new in (False, True))
-    report = ItemsReport(counted, int(things.max()) + 1, anything, new_only)
-    if as_json:
-        print_json(report)
-        return
-    show_row_counts(counted)
-    header = ("taken later", "subjects", "by items", "by popularity", "difference")
-    rows = [
-        (later, hits.subjects, interval_text(hits.by_items, 3), interval_text(hits.by_popularity, 3), interval_text(hits.difference, 3))
-        for later, hits in (("any item", anything), ("new items only", new_only))
-    ]
-    show("Share of subjects who later took one of the first ten", header, rows)
 
 
 def priors(
@@ -162,7 +119,7 @@ def waves(
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command(epilog="Example: [b]wayside-models speed --estimators boosting,logistic[/b]")(speed)
-    app.command(epilog="Example: [b]wayside-models items --baskets baskets.parquet[/b]")(items)
+    group_commands.register(app)
     app.command(epilog="Example: [b]wayside-models priors --history export --out priors.json[/b]")(priors)
     app.command(epilog="Example: [b]wayside-models waves --scores scores.csv --out waves.csv --salt spring --first 2026-11-02T09:00[/b]")(
         waves

@@ -11,6 +11,7 @@ popularity, a strong baseline in a supermarket. An item is most similar to itsel
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import msgspec
@@ -18,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gateway.core import limits
+from gateway.core.attributes.groups import Basket
 from models.arrays import Floats, Ints
+from models.groups import GroupError
 from models.measures import Interval, interval
 from models.propensity.training_set import TrainingError
 
@@ -27,6 +31,7 @@ NEIGHBOURS_MAX = 400
 FIRST = 10
 SUBJECTS_MIN = 20
 DRAWS = 1_000
+BASKET = "together"
 
 
 class Hits(msgspec.Struct, frozen=True):
@@ -66,6 +71,29 @@ class ItemItem:
         """Scores (subjects, items) for a 0/1 matrix (subjects, items) of the items that each subject has."""
         scores: Floats = (has @ self._alike.T).toarray().astype(np.float64)
         return scores
+
+
+def define_basket(subjects: Ints, items: Ints, categories: Sequence[str], attributes: Mapping[str, str]) -> Basket:
+    """Similarities of offer categories for a gateway, from pairs (subjects, items), both (n,); items are positions in `categories`.
+
+    `attributes` names the attribute of a person that counts the purchases of a category. Only similarities of at least GROUP_SUBJECTS_MIN
+    common subjects are kept, and none of a category to itself, which its own attribute states. Raises GroupError if none is left.
+    """
+    model = ItemItem().fit(subjects, items, len(categories))
+    taken = interaction_matrix(subjects, items, int(subjects.max()) + 1, len(categories))
+    together = (taken.T @ taken).toarray()
+    weights: dict[str, dict[str, float]] = {}
+    for one, category in enumerate(categories):
+        near = {
+            attributes[other]: model.similarity(one, at)
+            for at, other in enumerate(categories)
+            if at != one and other in attributes and together[one, at] >= limits.GROUP_SUBJECTS_MIN
+        }
+        if near:
+            weights[category] = near
+    if not weights:
+        raise GroupError(f"no two categories were bought by {limits.GROUP_SUBJECTS_MIN} people: no similarities are defined")
+    return Basket(BASKET, weights)
 
 
 def interaction_matrix(subjects: Ints, items: Ints, people: int, count: int) -> sparse.csr_array:

@@ -53,6 +53,10 @@ class PerParameter(Classifier):
         """The probabilities by each column alone, (n, k)."""
         return probability(self._log_odds_alone(bin_codes(rows, self._bins)))
 
+    def critical_tables(self) -> list[tuple[Floats, Floats]]:
+        """For each column the rising edges of its bins, and the probability by each bin of known values: one more than edges."""
+        return [(of.edges.astype(np.float64), probability(alone[: of.size])) for of, alone in zip(self._bins, self._alone, strict=True)]
+
     def _log_odds(self, rows: Rows) -> Floats:
         log_odds: Floats = (self._log_odds_alone(bin_codes(rows, self._bins)) - self._overall) @ self._weights + self._bias
         return log_odds

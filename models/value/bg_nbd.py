@@ -1,12 +1,12 @@
-"""BG/NBD: expected purchases and probability of being active, from frequency, recency and age of each subject.
+"""BG/NBD and MBG/NBD: expected purchases and probability of being active, from frequency, recency and age of each subject.
 
-While active, a subject buys at an individual rate (gamma-distributed over subjects); after each repeat purchase the subject becomes
-inactive for good with an individual probability (beta-distributed). Frequency, recency and age are all that the model needs, and all that
-is taken from the history. Likelihood, conditional expectation and P(active): Fader, Hardie, Lee, "Counting Your Customers the Easy Way",
-Marketing Science 24 (2005), equations 6, 10 and 11; E[X(t)] is their equation 9.
-
-Only a repeat purchase can end activity, so P(active) of a one-time buyer is 1 by construction, however long ago the purchase was. That
-figure is not informative for one-time buyers, and the command `value` leaves it empty.
+While active, a subject buys at an individual rate (gamma-distributed over subjects); after each purchase the subject becomes inactive for
+good with an individual probability (beta-distributed). Frequency, recency and age are all that the models need, and all that is taken from
+the history. BG/NBD: Fader, Hardie, Lee, "Counting Your Customers the Easy Way", Marketing Science 24 (2005), equations 6, 10 and 11.
+In it only a repeat purchase can end activity, so P(active) of a one-time buyer is 1 by construction, however long ago the purchase was.
+MBG/NBD lets the first purchase end it as well: Batislam, Denizel, Filiztekin, "Empirical validation and comparison of models for customer
+base analysis", International Journal of Research in Marketing 24 (2007); Hoppe, Wagner, "Customer base analysis: the case for a central
+variant of the Betageometric/NBD model", Marketing - Journal of Research and Management 3 (2007). `forecasts` chooses between the two.
 
 The implementation is our own: `lifetimes`, the usual package, is archived and does not run on current SciPy; its successor
 `pymc-marketing` brings a probabilistic programming language of about 1 GB that needs a compiler. The likelihood is twenty lines, and the
@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import betaincinv, betaln, expit, gammaln
+from scipy.stats import nbinom
 
 from models.errors import ModelsError
 
@@ -31,6 +32,7 @@ Floats = NDArray[np.float64]
 
 SUBJECTS_MIN = 50  # four parameters fitted to fewer subjects describe the sample, not the population
 REPEATERS_MIN = 10
+PURCHASES_MAX = 10_000  # highest end of an interval
 _LOG_BOUNDS = (-9.0, 12.0)
 _P_MIN = 1e-12  # a smaller dropout probability counts as this one; avoids 0 / 0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)  # on -1 to 1; relative error below 1e-5
@@ -54,7 +56,7 @@ class RfmSummary(NamedTuple):
 
 
 class BgNbd(msgspec.Struct, frozen=True):
-    """Fitted BG/NBD model: purchase rate ~ gamma(r, alpha), dropout probability ~ beta(a, b).
+    """Fitted model: purchase rate ~ gamma(r, alpha), dropout probability ~ beta(a, b); `modified` is MBG/NBD, else BG/NBD.
 
     `standard_errors` of r, alpha, a, b come from the curvature of the likelihood at its maximum; NaN where it is flat.
     """
@@ -66,6 +68,12 @@ class BgNbd(msgspec.Struct, frozen=True):
     standard_errors: tuple[float, float, float, float]
     log_likelihood: float
     subjects: int
+    modified: bool = False
+
+    @property
+    def name(self) -> str:
+        """BG/NBD or MBG/NBD."""
+        return "MBG/NBD" if self.modified else "BG/NBD"
 
     @property
     def parameters(self) -> Floats:
@@ -92,8 +100,11 @@ def rfm_summary(table: pd.DataFrame) -> RfmSummary:
     return summary
 
 
-def fit_bg_nbd(summary: RfmSummary) -> BgNbd:
-    """Maximum-likelihood model. Raises ValuationError if there are fewer than SUBJECTS_MIN subjects or REPEATERS_MIN repeat buyers."""
+def fit_bg_nbd(summary: RfmSummary, *, modified: bool = False) -> BgNbd:
+    """Maximum-likelihood BG/NBD, or MBG/NBD if `modified`.
+
+    Raises ValuationError if there are fewer than SUBJECTS_MIN subjects or REPEATERS_MIN repeat buyers.
+    """
     subjects, repeaters = len(summary.frequency), int((summary.frequency > 0).sum())
     if subjects < SUBJECTS_MIN or repeaters < REPEATERS_MIN:
         raise ValuationError(
@@ -105,7 +116,7 @@ def fit_bg_nbd(summary: RfmSummary) -> BgNbd:
     unique = RfmSummary(rows[:, 0], rows[:, 1] / scale, rows[:, 2] / scale)
 
     def loss(logs: Floats) -> float:
-        return -float(weights @ log_likelihood(np.exp(logs), unique)) / subjects
+        return -float(weights @ log_likelihood(np.exp(logs), unique, modified=modified)) / subjects
 
     best = minimise(loss, _STARTS)
     parameters = np.exp(best) * (1.0, scale, 1.0, 1.0)
@@ -120,46 +131,80 @@ def fit_bg_nbd(summary: RfmSummary) -> BgNbd:
         (float(standard_errors[0]), float(standard_errors[1]), float(standard_errors[2]), float(standard_errors[3])),
         likelihood,
         subjects,
+        modified,
     )
 
 
-def log_likelihood(parameters: Floats, summary: RfmSummary) -> Floats:
-    """Log-likelihood of each subject, (n,), for the parameters r, alpha, a, b (equation 6)."""
+def log_likelihood(parameters: Floats, summary: RfmSummary, *, modified: bool = False) -> Floats:
+    """Log-likelihood of each subject, (n,), for the parameters r, alpha, a, b (BG/NBD: equation 6)."""
     r, alpha, a, b = parameters
     x, recency, age = summary
-    common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
+    survived = b + x + modified  # b and the purchases after which the subject stayed active
+    common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, survived) - betaln(a, b)
     stays = -(r + x) * np.log(alpha + age)
-    leaves = np.log(a) - np.log(b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + recency)
-    total: Floats = common + np.where(x > 0, np.logaddexp(stays, leaves), stays)
+    leaves = np.log(a) - np.log(np.maximum(survived - 1, _P_MIN)) - (r + x) * np.log(alpha + recency)
+    may_leave = modified or x > 0
+    total: Floats = common + np.where(may_leave, np.logaddexp(stays, leaves), stays)
     return total
 
 
 def probability_alive(model: BgNbd, summary: RfmSummary) -> Floats:
-    """P(active) of each subject at the end of the observation, (n,) (equation 11). Always 1, hence not informative, for one-time buyers."""
+    """P(active) of each subject at the end of the observation, (n,) (BG/NBD: equation 11, always 1 for one-time buyers)."""
     x, recency, age = summary
-    odds_gone = (
-        np.log(model.a) - np.log(model.b + np.maximum(x, 1) - 1) + (model.r + x) * np.log((model.alpha + age) / (model.alpha + recency))
-    )
-    chance: Floats = np.where(x > 0, expit(-odds_gone), 1.0)
+    survived = np.maximum(model.b + x + model.modified - 1, _P_MIN)
+    odds_gone = np.log(model.a) - np.log(survived) + (model.r + x) * np.log((model.alpha + age) / (model.alpha + recency))
+    chance: Floats = np.where(model.modified or x > 0, expit(-odds_gone), 1.0)
     return chance
 
 
 def expected_purchases(model: BgNbd, summary: RfmSummary, span: float) -> Floats:
     """Expected number of days with a purchase in the next `span` units of time, (n,), given the history of each subject.
 
-    Equation 10 contains a hypergeometric function that is undefined at a = 1 and overflows where dropout is very rare. Here the mean over
-    purchase rates is taken in closed form, and the mean over dropout probabilities p, which given x are beta(a, b + x), by quadrature
-    over their quantiles: the same number, stable for every parameter.
+    The published equation contains a hypergeometric function that is undefined at a = 1 and overflows where dropout is very rare. Here the
+    mean over purchase rates is taken in closed form, and the mean over dropout probabilities p, which given x and activity are
+    beta(a, b + x), or beta(a, b + x + 1) for MBG/NBD, by quadrature over their quantiles: the same number, stable for every parameter.
     """
     x, _, age = summary
     times, place = np.unique(x, return_inverse=True)
     pace = span / (model.alpha + age)
     total = np.zeros(len(x))
     for node, weight in zip((_NODES + 1.0) / 2.0, _WEIGHTS / 2.0, strict=True):
-        p = np.maximum(betaincinv(model.a, model.b + times, node), _P_MIN)[place]
+        p = np.maximum(betaincinv(model.a, model.b + times + model.modified, node), _P_MIN)[place]
         total -= weight * np.expm1(-(model.r + x) * np.log1p(p * pace)) / p
     number: Floats = total * probability_alive(model, summary)
     return number
+
+
+def at_least(model: BgNbd, summary: RfmSummary, span: float, purchases: Floats) -> Floats:
+    """P(at least `purchases` (n,), each 0 or more, in the next `span`), (n,).
+
+    A subject that is active makes k purchases if the rate alone gives k (negative binomial, given the history) and the first k - 1 of them
+    did not end the activity; rate and dropout are independent, given history and activity.
+    """
+    x, _, age = summary
+    many = nbinom.sf(purchases - 1, model.r + x, (model.alpha + age) / (model.alpha + age + span))
+    survived = model.b + x + model.modified
+    stays = np.exp(betaln(model.a, survived + np.maximum(purchases - 1, 0)) - betaln(model.a, survived))
+    chance: Floats = np.where(purchases > 0, probability_alive(model, summary) * many * stays, 1.0)
+    return chance
+
+
+def purchase_interval(model: BgNbd, summary: RfmSummary, span: float, level: float = 0.9) -> tuple[Floats, Floats]:
+    """Lowest and highest number of purchases in the next `span` at `level`, (n,) each: the quantiles of the forecast's distribution.
+
+    A number of purchases is whole, so an interval holds at least `level`. The fitted parameters count as known.
+    """
+    tail = (1.0 - level) / 2.0
+    bounds = (np.zeros(len(summary.frequency)), np.zeros(len(summary.frequency)))
+    for bound, beyond in zip(bounds, (1.0 - tail, tail), strict=True):
+        left = np.arange(len(bound))
+        for count in range(PURCHASES_MAX):
+            part = RfmSummary(*(column[left] for column in summary))
+            left = left[at_least(model, part, span, np.full(len(left), count + 1.0)) > beyond]
+            if not len(left):
+                break
+            bound[left] = count + 1
+    return bounds
 
 
 def minimise(loss: Callable[[Floats], float], starts: Sequence[Sequence[float]]) -> Floats:

@@ -8,9 +8,13 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
+import pandas as pd
 import typer
 
+from gateway.core.attributes.derive import tier_of
+from gateway.core.attributes.groups import Variety
 from gateway.core.types import Purpose
+from models.groups import GroupsFile, SchemaFile, read_schema_file, save_groups
 from models.history import derived
 from models.history.options import (
     AsJson,
@@ -24,30 +28,43 @@ from models.history.options import (
     open_source,
     show_row_counts,
 )
+from models.history.person_values import person_values
 from models.history.reading import MEMORY_MB, RowCounts
 from models.screen import print_json, say, show, working
 from models.value.bg_nbd import BgNbd
-from models.value.effort import TIERS, clv_edges, tier_of
+from models.value.effort import clv_edges
+from models.value.forecasts import LEVEL, Forecast, choose_forecast
 from models.value.gamma_gamma import GammaGamma
 from models.value.lifetime import DISCOUNT_YEAR, MARGIN_SHARE, MONTHS, Terms, lifetime_values
+from models.value.value_table import (
+    NAME,
+    Agreement,
+    Hours,
+    agreement,
+    table_attributes,
+    table_values,
+    value_definitions,
+    value_table,
+)
 
 UNIT_DAYS = 7.0
 DAY_MS = 86_400_000
 _CORRELATION_MAX = 0.3
 LEARNING: tuple[Purpose, ...] = ("learning",)
-ONE_TIME = "their probability is 1 by construction of BG/NBD, not informative for one-time buyers, and left empty"
 
 
 class ValueReport(msgspec.Struct, frozen=True):
     """Report of `value`; amounts in minor units, `deciles` are CLV at 0, 10, …, 100 %.
 
-    `mean_probability_alive` is over repeat buyers, because BG/NBD gives every one-time buyer 1. `tiers` counts the subjects by tier, as
+    `forecast` is the choice between BG/NBD and MBG/NBD. Probabilities to be active are those of MBG/NBD; BG/NBD gives every one-time
+    buyer 1. `tiers` counts the subjects by tier, as
     if all had consented to learning.
     """
 
     tables: tuple[RowCounts, ...]
     until_day: str
     subjects: int
+    forecast: Forecast
     bg_nbd: BgNbd
     gamma_gamma: GammaGamma
     total_minor: float
@@ -55,7 +72,9 @@ class ValueReport(msgspec.Struct, frozen=True):
     expected_next_month: float
     one_time_buyers: int
     mean_probability_alive: float
+    mean_probability_alive_one_time: float
     tiers: tuple[int, ...]
+    table: Agreement | None = None
 
 
 def register(app: typer.Typer) -> None:
@@ -79,36 +98,56 @@ def value(
     discount: Annotated[float, typer.Option(min=0, max=5, help="Yearly discount rate.")] = DISCOUNT_YEAR,
     margin_share: Annotated[float, typer.Option(min=0, max=1, help="Margin, as a share of the purchase amount.")] = MARGIN_SHARE,
     out: Annotated[Path | None, typer.Option(help="CSV file to write, one row per subject.", dir_okay=False)] = None,
+    groups: GroupsFile = None,
+    schema: SchemaFile = None,
+    shortest_h: Annotated[float, typer.Option(min=0.1, help="Hours until a person's groups are worked out anew, at association 0.")] = 1.0,
+    longest_h: Annotated[float, typer.Option(min=0.1, help="The same at association 1.")] = 168.0,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
 ) -> None:
-    """Customer lifetime value of each subject (BG/NBD and gamma-gamma models), with standard errors of the parameters.
+    """Customer lifetime value of each subject with its 90 % interval, by BG/NBD or MBG/NBD and gamma-gamma.
 
-    In --out, probability_alive is empty for one-time buyers: it is 1 by construction of BG/NBD, not informative.
+    The last two months are held out: the first chooses between BG/NBD and MBG/NBD, the second shows how the choice forecasts.
+    With --groups, a table of values for gateways is written; tiers, if an attribute of the schema has a tier_min; and the refresh interval,
+    if the schema has attributes for the purchases of two categories.
     """
+    declared = read_schema_file(schema) if groups is not None else None
     with open_source(HistorySource(folder, interactions, baskets, map_text, mapping, memory_mb)) as history:
         last = derived.span(history).until_ms
         until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
         table = derived.rfm(history, until_ms, UNIT_DAYS)
+        forecast = choose_forecast(lambda days: derived.rfm(history, until_ms - days * DAY_MS, UNIT_DAYS), UNIT_DAYS)
+        inputs = None if declared is None else person_values(history, declared, table_attributes(declared), until_ms)
         counted = history.row_counts
+    terms = Terms(months, discount, margin_share)
     with working("fitting"):
-        lifetimes = lifetime_values(table, UNIT_DAYS, Terms(months, discount, margin_share))
+        lifetimes = lifetime_values(table, UNIT_DAYS, terms, modified=forecast.modified)
     worth = lifetimes.value_minor
     edges = clv_edges(worth)
     repeat = table["frequency"].to_numpy() > 0
-    tiers = np.bincount([tier_of(float(clv), edges, LEARNING) for clv in worth], minlength=len(TIERS))
+    variety = Variety(NAME, edges)
+    tiers = np.bincount([tier_of(variety, float(clv), LEARNING) for clv in worth], minlength=len(edges) + 2)
     if out is not None:
         table.assign(
             clv_minor=worth,
+            clv_low_minor=lifetimes.low_minor,
+            clv_high_minor=lifetimes.high_minor,
             next_month=lifetimes.next_month,
-            probability_alive=np.where(repeat, lifetimes.probability_alive, np.nan),
+            probability_alive=lifetimes.probability_alive,
             spend_minor=lifetimes.spend_minor,
         ).to_csv(out, index=False)
+    agreed = None
+    if groups is not None and declared is not None and inputs is not None:
+        lookup = value_table(inputs, lifetimes, terms)
+        looked_up = table_values(lookup, inputs)
+        agreed = agreement(looked_up, np.asarray(pd.Series(worth, table["subject"]).reindex(inputs.index), dtype=np.float64))
+        save_groups(groups, *value_definitions(lookup, looked_up, declared, Hours(shortest_h, longest_h)))
     report = ValueReport(
         tables=counted,
         until_day=datetime.fromtimestamp(until_ms / 1000, UTC).date().isoformat(),
         subjects=len(table),
+        forecast=forecast,
         bg_nbd=lifetimes.bg_nbd,
         gamma_gamma=lifetimes.gamma_gamma,
         total_minor=float(worth.sum()),
@@ -116,7 +155,9 @@ def value(
         expected_next_month=float(lifetimes.next_month.sum()),
         one_time_buyers=int((~repeat).sum()),
         mean_probability_alive=float(lifetimes.probability_alive[repeat].mean()),
+        mean_probability_alive_one_time=float(lifetimes.probability_alive[~repeat].mean()) if not repeat.all() else float("nan"),
         tiers=tuple(int(count) for count in tiers),
+        table=agreed,
     )
     if as_json:
         print_json(report)
@@ -124,22 +165,39 @@ def value(
         _show(report, months, out)
 
 
+def _chosen(of: Forecast) -> str:
+    """The choice of the purchase model, and its figures on the month that took no part in it."""
+    if of.reason:
+        return f"{of.chosen} is used: {of.reason}"
+    scores = ", ".join(f"{name} {score:.4f}" for name, score in of.log_scores.items())
+    return (
+        f"{of.chosen} is used: mean log probability of a held-out month is {scores}; in the month after it {of.subjects:,} subjects "
+        f"made {of.bought:,.0f} purchases, {of.expected:,.0f} were expected, {of.covered:.1%} lie in their {LEVEL:.0%} interval"
+    )
+
+
 def _show(report: ValueReport, months: int, out: Path | None) -> None:
     show_row_counts(report.tables)
     of, money = report.bg_nbd, report.gamma_gamma
     purchases = zip(("r", "alpha", "a", "b"), (of.r, of.alpha, of.a, of.b), of.standard_errors, strict=True)
     spend = zip(("p", "q", "v"), (money.p, money.q, money.v), money.standard_errors, strict=True)
-    rows = [("BG/NBD", *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
+    rows = [(of.name, *row) for row in purchases] + [("gamma-gamma", *row) for row in spend]
     show(f"{report.subjects:,} subjects until {report.until_day}, time in weeks", ("model", "parameter", "value", "standard error"), rows)
+    say(_chosen(report.forecast))
     say(f"expected purchases in the next month: {report.expected_next_month:,.0f}")
     say(f"mean probability that a repeat buyer is still active: {report.mean_probability_alive:.3f}")
     if report.one_time_buyers:
-        say(f"{report.one_time_buyers:,} one-time buyers: {ONE_TIME}")
+        say(f"that of {report.one_time_buyers:,} one-time buyers, by MBG/NBD: {report.mean_probability_alive_one_time:.3f}")
     title = f"lifetime value over {months} months, minor units; in all {report.total_minor:,.0f}"
     show(title, ("share of subjects below", "value"), [(f"{10 * place} %", value) for place, value in enumerate(report.deciles)])
     tiers = ", ".join(f"tier {tier}: {count:,}" for tier, count in enumerate(report.tiers) if tier)
     say(f"attributes used with consent to learning: {tiers}; without it: tier 0")
     if abs(money.correlation) > _CORRELATION_MAX:
         say(f"warning: frequency and spend are correlated ({money.correlation:.2f}); gamma-gamma assumes that they are independent")
+    if report.table is not None:
+        say(
+            f"table for gateways: rank correlation {report.table.rank_correlation:.3f} with the own values of "
+            f"{report.table.subjects:,} subjects, {report.table.difference:.1%} mean difference"
+        )
     if out is not None:
         say(f"one row per subject is in {out}")

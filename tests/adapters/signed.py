@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.adapters import bundle, stored_zip
 from gateway.adapters.bundle import Draft, open_bundle, write_bundle
+from gateway.core.attributes.groups import Association, Groups
 from gateway.core.bundle import ADVICE, BundleError, LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern, PatternFile, Predictor
 from gateway.core.offers import Campaign, Offer
-from tests.kit.attributes import COLUMNS, SCHEMA
+from tests.kit.attributes import COLUMNS, MINED_SCHEMA, SCHEMA
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -38,32 +39,35 @@ CAMPAIGN = Campaign(
         ),
     )
 )
-PATTERNS = (Pattern(("plaza", "arcade"), "cafe", 0.5, 2.5, 40, 192.0, 2_304.0),)
+PATTERNS = (Pattern(("bar",), "coffee_house", 0.5, 2.5, 40, 192.0, 2_304.0),)
+GROUPS = Groups(1, associations=(Association("habit", "intensity", ("visits_bar", "visits_coffee_house")),))
 PATTERN_FILE = PatternFile(1, PATTERNS)
 PRIORS = (OfferPriors("flat-white", (Predictor("hour", (9.5, 17.0), (3.0, 4.0, 5.0, 0.0), (9.0, 2.0, 1.0, 1.5)),), 12.0, 13.5),)
 
 
 def model(**changes: Any) -> LoadableModel:
     """Random bytes as the ONNX model, with 8 random parity rows; `changes` replace fields."""
+    columns = changes.pop("columns", COLUMNS)
     draws = np.random.default_rng(0)
     made = LoadableModel(
         onnx=bytes(draws.integers(0, 256, 4_000, dtype=np.uint8)),
-        entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), columns=COLUMNS, calibration="isotonic"),
-        rows=draws.random((8, len(COLUMNS))).astype(np.float32),
+        entry=ModelEntry(input="rows", output="propensity", opset=17, ops=("Sigmoid",), columns=columns, calibration="isotonic"),
+        rows=draws.random((8, len(columns))).astype(np.float32),
         expected=draws.random(8).astype(np.float32),
     )
     return msgspec.structs.replace(made, **changes)
 
 
 def draft(**changes: Any) -> Draft:
-    """A draft without patterns and priors; `changes` replace fields."""
+    """A draft without patterns, groups and priors; `changes` replace fields. The model reads what patterns and groups are for."""
+    mined = [name for name, part in (("gain", "patterns"), ("habit", "groups")) if changes.get(part)]
     made = Draft(
         name="street",
         version=3,
         created_at_ms=NOW_MS - 1_000,
         expires_at_ms=NOW_MS + 1_000,
-        model=model(),
-        schema=SCHEMA,
+        model=model(columns=(*COLUMNS, *mined)),
+        schema=MINED_SCHEMA if mined else SCHEMA,
         campaign=CAMPAIGN,
         metrics={"auc": 0.77},
     )
@@ -73,7 +77,7 @@ def draft(**changes: Any) -> Draft:
 def write_whole(folder: Path) -> Path:
     """A bundle with all required and optional members."""
     made = folder / "street.bundle"
-    write_bundle(made, KEY, draft(patterns=PATTERNS, priors=PRIORS))
+    write_bundle(made, KEY, draft(patterns=PATTERNS, groups=GROUPS, priors=PRIORS))
     return made
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from gateway.adapters import bundle, stored_zip
 from gateway.adapters.bundle import open_bundle, read_public_keys, write_bundle
 from gateway.core.bundle import BundleError
-from tests.adapters.signed import KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, model, reason, resign, same, write_whole
-from tests.kit.attributes import COLUMNS, SCHEMA
+from tests.adapters.signed import GROUPS, KEY, NOW_MS, OTHER, PATTERNS, PRIORS, draft, members, model, reason, resign, same, write_whole
+from tests.kit.attributes import COLUMNS
 
 DEMO = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
 
@@ -30,32 +30,33 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read(path: Path) -> None:
-    made, opened = draft(), open_bundle(path, [OTHER.public_key(), KEY.public_key()], NOW_MS)
+    made = draft(patterns=PATTERNS, groups=GROUPS, priors=PRIORS)
+    opened = open_bundle(path, [OTHER.public_key(), KEY.public_key()], NOW_MS)
     assert (opened.model.onnx, opened.model.entry) == (made.model.onnx, made.model.entry)
     assert (opened.campaign, opened.manifest.metrics) == (made.campaign, made.metrics)
     assert opened.model.rows.tolist() == made.model.rows.tolist()
     assert opened.model.expected.tolist() == made.model.expected.tolist()
-    assert (opened.schema, opened.manifest.model.columns) == (SCHEMA, COLUMNS)
-    assert (opened.patterns, opened.priors) == (PATTERNS, PRIORS)
+    assert (opened.schema, opened.manifest.model.columns) == (made.schema, (*COLUMNS, "gain", "habit"))
+    assert (opened.patterns, opened.groups, opened.priors) == (PATTERNS, GROUPS, PRIORS)
     assert not path.with_name("street.bundle.part").exists()
 
 
 def test_the_same_draft_gives_the_same_bytes_everywhere(path: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.bundle"
-    write_bundle(again, KEY, draft(patterns=PATTERNS, priors=PRIORS))
+    write_bundle(again, KEY, draft(patterns=PATTERNS, groups=GROUPS, priors=PRIORS))
     assert again.read_bytes() == path.read_bytes()
     # A gateway writes the file anew to compare it, so the zip's form may not move with the Python that runs here.
     empty = stored_zip.write(dict.fromkeys(("manifest.json", "manifest.sig", "model.onnx", "parity.npz", "campaign.json"), b""))
     assert hashlib.sha256(empty).hexdigest() == "bb04ec60d1f52987734be7c499a664ffd7304c3f0f921e913bbbfc66462f0d4b"
 
 
-@pytest.mark.parametrize("parts", [{}, {"patterns": PATTERNS}, {"priors": PRIORS}, {"patterns": (), "priors": ()}])
+@pytest.mark.parametrize("parts", [{}, {"patterns": PATTERNS}, {"groups": GROUPS}, {"priors": PRIORS}, {"patterns": (), "priors": ()}])
 def test_what_history_taught_need_not_come_along(tmp_path: Path, parts: dict[str, Any]) -> None:
     made = tmp_path / "street.bundle"
     manifest = write_bundle(made, KEY, draft(**parts))
     assert set(manifest.files) == {bundle.MODEL, bundle.PARITY, bundle.CAMPAIGN, bundle.SCHEMA} | {f"{name}.json" for name in parts}
     opened = open_bundle(made, [KEY.public_key()], NOW_MS)
-    assert (opened.patterns, opened.priors) == (parts.get("patterns"), parts.get("priors"))
+    assert (opened.patterns, opened.groups, opened.priors) == tuple(parts.get(name) for name in ("patterns", "groups", "priors"))
 
 
 def damage(whole: bytes, number: int, draws: np.random.Generator) -> bytes:

@@ -14,7 +14,22 @@ import pytest
 from gateway.adapters import bundle
 from gateway.adapters.bundle import open_bundle, write_bundle
 from gateway.core.bundle import BundleError
-from tests.adapters.signed import KEY, NOW_MS, PATTERN_FILE, PATTERNS, PRIORS, draft, members, reason, resign, same, write_whole
+from tests.adapters.signed import (
+    GROUPS,
+    KEY,
+    NOW_MS,
+    PATTERN_FILE,
+    PATTERNS,
+    PRIORS,
+    draft,
+    members,
+    model,
+    reason,
+    resign,
+    same,
+    write_whole,
+)
+from tests.kit.attributes import COLUMNS, LONG_ITEM, MINED_SCHEMA
 
 
 @pytest.fixture
@@ -93,7 +108,11 @@ def test_priors_must_make_sense(path: Path, content: bytes, why: str) -> None:
         ({"patterns": (msgspec.structs.replace(PATTERNS[0], worth_minor=0.0),)}, "bad_patterns"),
         ({"patterns": (msgspec.structs.replace(PATTERNS[0], worth_minor=float("nan")),)}, "bad_patterns"),
         ({"priors": (msgspec.structs.replace(PRIORS[0], offer="of-yesterday"),)}, "bad_priors"),
-        ({"patterns": (msgspec.structs.replace(PATTERNS[0], right="x" * 500),) * 8_000}, "not_a_bundle"),
+        ({"patterns": (msgspec.structs.replace(PATTERNS[0], left=(LONG_ITEM,)),) * 8_000}, "not_a_bundle"),
+        ({"patterns": PATTERNS, "model": model()}, "bad_patterns"),
+        ({"patterns": (msgspec.structs.replace(PATTERNS[0], right="plaza"),)}, "bad_patterns"),
+        ({"groups": GROUPS, "model": model()}, "bad_groups"),
+        ({"schema": MINED_SCHEMA, "model": model(columns=(*COLUMNS, "habit"))}, "bad_groups"),
     ],
 )
 def test_a_signer_cannot_send_what_is_worth_nothing(tmp_path: Path, wrong: dict[str, Any], why: str) -> None:
@@ -103,7 +122,7 @@ def test_a_signer_cannot_send_what_is_worth_nothing(tmp_path: Path, wrong: dict[
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "why"), [(bundle.PATTERNS, "bad_patterns"), (bundle.PRIORS, "bad_priors")])
+@pytest.mark.parametrize(("name", "why"), [(bundle.PATTERNS, "bad_patterns"), (bundle.GROUPS, "bad_groups"), (bundle.PRIORS, "bad_priors")])
 def test_signed_nonsense_is_refused_and_nothing_else_happens(path: Path, name: str, why: str) -> None:
     """Bytes of the member are overwritten and signed again, 150 times: it is valid, or it is refused for the right reason."""
     draws = np.random.default_rng(14)

@@ -17,11 +17,14 @@ from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.build import build
 from gateway.commands import bundle as bundling
 from gateway.core import limits
+from gateway.core.attributes.grouping import NOTHING_MINED, Mined
+from gateway.core.attributes.groups import Association, Groups
+from gateway.core.learned import Pattern
 from gateway.runtime import model_check
 from gateway.runtime.app import App
 from gateway.runtime.model_slot import ModelSlot
 from tests.commands.terminal import wayside
-from tests.kit.attributes import COLUMNS
+from tests.kit.attributes import COLUMNS, MINED_SCHEMA
 from tests.kit.bundles import STRANGER, YEAR_2026_MS, YEAR_2090_MS, make_bundle, tiny_campaign
 from tests.kit.gateways import settings_of, store_of, walk_in, write_config
 
@@ -230,6 +233,24 @@ def test_a_running_gateway_takes_up_what_is_installed(config: Path, tmp_path: Pa
     app._housekeeping_at_ms = 0
     app.turn(0.0)
     assert enter(app, 4) == "chosen"
+    app.store.close()
+
+
+def test_a_running_gateway_derives_attributes_by_the_groups_that_are_installed(config: Path, tmp_path: Path) -> None:
+    app = build(settings_of(config))
+    groups = Groups(1, associations=(Association("habit", "intensity", ("visits_bar", "visits_coffee_house")),))
+    patterns = (Pattern(("bar",), "coffee_house", 0.5, 2.5, 40, 192.0, 2_304.0),)
+    read = (*COLUMNS, "gain", "habit")
+    mined = newer(tmp_path, patterns=patterns, groups=groups, schema=MINED_SCHEMA, columns=read)
+    assert app.site.mined == NOTHING_MINED
+    assert wayside("bundle", "install", mined, "--config", config).code == 0
+    app._housekeeping_at_ms = 0
+    app.turn(0.0)
+    assert app.site.mined == Mined(groups, patterns)
+    assert {"habit", "gain:coffee_house"} <= {one.name for one in app.site.plan.history.attributes}
+    assert enter(app, 1) == "chosen"
+    shown = json.loads(wayside("bundle", "show", "--config", config, "--json").out)
+    assert (shown["groups"], shown["patterns"]) == (["habit"], 1)
     app.store.close()
 
 

@@ -11,10 +11,11 @@ import pytest
 from gateway.adapters import bundle
 from gateway.core.learned import OfferPriors, Pattern
 from tests.commands.terminal import wayside
+from tests.kit.attributes import COLUMNS, MINED_SCHEMA
 from tests.kit.bundles import make_bundle
 from tests.kit.gateways import write_config
 
-PATTERN = Pattern(("plaza",), "cafe", 0.5, 2.5, 40, 192.0, 2_304.0)
+PATTERN = Pattern(("bar",), "coffee_house", 0.5, 2.5, 40, 192.0, 2_304.0)
 PRIORS = OfferPriors("flat-white", (), 12.0, 13.5)
 
 
@@ -25,7 +26,8 @@ def config(tmp_path: Path) -> Path:
 
 def made(folder: Path, patterns: tuple[Pattern, ...]) -> Path:
     folder.mkdir()
-    return make_bundle(folder, version=2, patterns=patterns, priors=(PRIORS,)).bundle
+    read = (*COLUMNS, "gain")
+    return make_bundle(folder, version=2, patterns=patterns, priors=(PRIORS,), schema=MINED_SCHEMA, columns=read).bundle
 
 
 def test_what_came_along_is_told(config: Path, tmp_path: Path) -> None:
@@ -36,6 +38,7 @@ def test_what_came_along_is_told(config: Path, tmp_path: Path) -> None:
     assert {"patterns.json", "priors.json"} < set(shown["manifest"]["files"])
     printed = " ".join(wayside("bundle", "verify", full, "--config", config).out.split())
     assert "1, each with a value" in printed
+    assert "groups none" in printed.replace("│", "").replace("  ", " ")
     assert "for flat-white" in printed
 
 

@@ -24,7 +24,7 @@ from gateway.core.context import ZoneContext
 from gateway.core.opening_hours import parse
 from gateway.core.site import Site, local
 from models.history.rows import Places, write_rows
-from tests.kit.attributes import RICH, RICH_COLUMNS
+from tests.kit.attributes import GROUPED, GROUPED_COLUMNS, GROUPED_MINED, RICH, RICH_COLUMNS
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, ZONES, Gateway, Phone, TableScorer, campaign, make_site, purchase
 
 DECISIONS_MIN = 1_000
@@ -69,7 +69,8 @@ def run(folder: Path, people: int, decisions_min: int) -> Exported:
     rules = {"gap_s_min": 0, "per_person_day_max": 64, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
     zones = {zone.id: zone for zone in ZONES} | {"cafe": replace(ZONES[0], opening_hours=parse("Mo-Sa 08:00-18:00; PH off"))}
     holidays = frozenset([date(2026, 6, 15)])
-    site = make_site(schema=RICH, columns=RICH_COLUMNS, campaign=campaign(*offers, **rules), zones=zones, holidays=holidays)
+    places = {"zones": zones, "holidays": holidays}
+    site = make_site(schema=GROUPED, columns=GROUPED_COLUMNS, mined=GROUPED_MINED, campaign=campaign(*offers, **rules), **places)
     gateway = Gateway(folder, site=site, scorer=TableScorer({"coffee_house": 0.4, "bar": 0.3}), synced=False)
     draws = random.Random(7)  # noqa: S311 - a seeded test
     phones = [Phone(f"phone-{number:04}") for number in range(people)]
@@ -182,9 +183,14 @@ def test_values_of_moment_and_offer_follow_from_time_zone_and_offer(exported: Ex
 
 def test_the_run_exercises_the_attributes(exported: Exported) -> None:
     rows = np.stack([one.past.row for decisions in exported.decisions.values() for one in decisions])
+    for column in ("habit", "worth", "group_many", "crawler", "gain", "together", "similar"):
+        values = rows[:, exported.site.plan.columns.index(column)]
+        assert len(np.unique(values[~np.isnan(values)])) > 1, column
+    tiered = rows[:, exported.site.plan.columns.index("answers_week")]
+    assert 0.1 < np.isnan(tiered).mean() < 0.9, "people of each tier"
     never = {f"visits_{kind}" for kind in ("restaurant_cheap", "restaurant_dear", "carry_away")}
     also = {"closes", "holiday", "weekday", "left", "value", "distance"}
-    for one in RICH.attributes:
+    for one in GROUPED.attributes:
         if one.name in also or (one.history is not None and one.name not in never):
             values = rows[:, exported.site.plan.columns.index(one.name)]
             assert len(np.unique(values[~np.isnan(values)])) > 1, one.name

@@ -39,6 +39,7 @@ from gateway.core.policy.gates import closed_to_all as first_closed
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import local, local_day_ms
 from gateway.core.types import AnswerKind, Occasion, Purpose
+from tests.kit import groups
 from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 MINUTE_MS = 60_000
@@ -465,6 +466,8 @@ def decided(propensity: float | None = 0.5, *offers: Offer, **policy: Any) -> De
 
 RANKED: dict[str, Decision] = {
     "no_model": decided(None),
+    "segment_no_discounts": groups.decided(groups.person("loyal"), groups.ConstantScorer(), discount=0.2),
+    "sure_thing": groups.decided(groups.person("sure"), groups.ConstantScorer(), groups.site(groups.NO_SEGMENTS, discount=0.2)),
     "propensity_low": decided(0.09),
     "not_worth_it": decided(0.5, contact_cost_minor=250.0),
     "lower_rank": decided(0.5, offer("other", value_minor=501), offer()),

@@ -65,7 +65,22 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     (schema(attribute(name="age_group", sensitive=True)), "attributes[0].reason", "needs a reason"),
     (schema(attribute(history=None)), "attributes[0]", "exactly one source"),
     (schema(attribute(told={})), "attributes[0]", "it has told and history"),
-    (schema(attribute(history=None, score={"model": "churn"})), "attributes[0].score", "is reserved"),
+    (schema(attribute(history=None, score={"model": "churn"})), "attributes[0].score.model", "unknown key"),
+    (schema(attribute(history=None, score={"name": "churn"}, dtype="flag", unit=None)), "attributes[0].score", "is a number, not a flag"),
+    (schema(attribute(history=None, segment={"name": "four"})), "attributes[0].segment", "is a category, not a number"),
+    (schema(attribute(history=None, cohort={"name": "walk"})), "attributes[0].cohort", "is a flag, not a number"),
+    (schema(about("offer", "number", between={"field": "group"})), "attributes[0].between.group", "needs the name"),
+    (
+        schema(about("offer", "number", pattern={"by_item": {"tea": "tee"}})),
+        "attributes[0].pattern.by_item.tea",
+        "is no number from the history",
+    ),
+    (
+        schema(about("offer", "number", offer={"field": "value"}) | {"tier_min": 1}),
+        "attributes[0].tier_min",
+        "belongs to attributes from history",
+    ),
+    (schema(history(fold="days")), "attributes[0].history.fold", "looks at the whole time"),
     (schema(attribute(about="place", purposes=None)), "attributes[0].about", "is about person"),
     (schema(history(fold="cuont")), "attributes[0].history.fold", "did you mean 'count'?"),
     (schema(history(of="purchase")), "attributes[0].history.of", "did you mean 'purchases'?"),
@@ -74,7 +89,7 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     (schema(history(half_life_days=3.0)), "attributes[0].history.half_life_days", "exclude each other"),
     (schema(history(within_days=limits.WITHIN_DAYS_MAX + 1)), "attributes[0].history.within_days", "<= 400"),
     (schema(history(within_day=3)), "attributes[0].history.within_day", "did you mean 'within_days'?"),
-    (schema(history(fold="recency")), "attributes[0].history.fold", "looks at one fact"),
+    (schema(history(fold="recency")), "attributes[0].history.fold", "looks at the whole time"),
     (schema(history(fold="distinct")), "attributes[0].history.field", "counts the values of a field"),
     (schema(history(fold="sum", of="visits")), "attributes[0].history.of", "takes the amount of purchases"),
     (schema(history(per="contacts")), "attributes[0].history.per", "belongs to share"),
@@ -181,7 +196,19 @@ def test_a_schema_survives_its_bytes() -> None:
 
 def test_sources_are_the_fields_of_an_attribute() -> None:
     fields = {field.name for field in msgspec.structs.fields(Attribute)}
-    assert set(SOURCES) == fields - {"name", "about", "dtype", "unit", "values", "low", "high", "purposes", "sensitive", "reason"}
+    assert set(SOURCES) == fields - {
+        "name",
+        "about",
+        "dtype",
+        "unit",
+        "values",
+        "low",
+        "high",
+        "purposes",
+        "sensitive",
+        "reason",
+        "tier_min",
+    }
 
 
 def test_the_digest_changes_with_the_definition() -> None:

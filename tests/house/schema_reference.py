@@ -26,6 +26,10 @@ TABLES: tuple[type[msgspec.Struct], ...] = (
     schema.OfferSource,
     schema.Between,
     schema.OccasionSource,
+    schema.SegmentSource,
+    schema.CohortSource,
+    schema.PatternSource,
+    schema.Score,
 )
 
 

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from gateway.adapters.bundle import Draft, public_key_line, write_bundle
 from gateway.adapters.onnx_scorer import OnnxScorer
+from gateway.core.attributes.groups import Groups
 from gateway.core.attributes.schema import Schema
 from gateway.core.bundle import LoadableModel, ModelEntry
 from gateway.core.learned import OfferPriors, Pattern
@@ -94,6 +95,7 @@ def make_bundle(
     expected: float | None = None,
     patterns: tuple[Pattern, ...] | None = None,
     priors: tuple[OfferPriors, ...] | None = None,
+    groups: Groups | None = None,
     schema: Schema = SCHEMA,
     columns: tuple[str, ...] = COLUMNS,
     split: str = "travel",
@@ -113,6 +115,7 @@ def make_bundle(
         metrics={},
         patterns=patterns,
         priors=priors,
+        groups=groups,
     )
     files = BundleFiles(folder / "tiny.bundle", folder / "tiny.pub")
     write_bundle(files.bundle, signed_by, draft)

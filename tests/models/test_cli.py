@@ -90,10 +90,10 @@ def test_from_a_table_to_a_verified_bundle(
     assert [run(monkeypatch, *dated), made.read_bytes()] == [0, second]
 
 
-def test_patterns_and_priors_are_bundled(
+def test_priors_are_bundled_and_patterns_that_the_model_does_not_read_are_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The files that `rules` and `priors` write, byte for byte; a prior of another campaign or a pattern without a value is refused."""
+    """The file that `priors` writes, byte for byte; a prior of another campaign or a pattern that cannot act is refused."""
     patterns, priors, made, pub = (tmp_path / name for name in ("patterns.json", "priors.json", "street.bundle", "k.pub"))
     patterns.write_bytes(encode_pattern_file(value_rules([rule()], {"b": 500.0}).kept))
     draws, columns = np.random.default_rng(3), read_report(model).model.columns
@@ -103,18 +103,19 @@ def test_patterns_and_priors_are_bundled(
     priors.write_bytes(msgspec.json.encode((start,)))
     run(monkeypatch, "keygen", "--out", tmp_path / "k")
     command = ("bundle", "make", "--model", model, "--campaign", DEMO / "campaign.toml", "--key", tmp_path / "k.key", "--out", made)
-    assert run(monkeypatch, *command, "--patterns", patterns, "--priors", priors) == 0
+    assert run(monkeypatch, *command, "--patterns", patterns) == 1
+    assert "bad_patterns: no attribute of the model takes patterns" in " ".join(capsys.readouterr().err.split())
+    assert run(monkeypatch, *command, "--priors", priors) == 0
     opened = open_bundle(made, read_public_keys(pub), None)
-    assert opened.patterns == value_rules([rule()], {"b": 500.0}).kept
+    assert opened.patterns is None
     assert msgspec.json.encode(opened.priors) == priors.read_bytes()
     capsys.readouterr()
     assert run(monkeypatch, "bundle", "show", made, "--pub", pub, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     calibration = json.loads((model / "report.json").read_text("utf-8"))["calibration"]
-    assert (shown["patterns"], shown["priors"], shown["manifest"]["model"]["calibration"]) == (1, ["flat-white"], calibration)
+    assert (shown["groups"], shown["priors"], shown["manifest"]["model"]["calibration"]) == ([], ["flat-white"], calibration)
     assert run(monkeypatch, "bundle", "show", made, "--pub", pub) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "1, each with a value" in text
     assert "for flat-white" in text
     assert calibration in text
     priors.write_bytes(msgspec.json.encode((msgspec.structs.replace(start, offer="of-yesterday"),)))

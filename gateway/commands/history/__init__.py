@@ -85,7 +85,7 @@ class Exported(msgspec.Struct, frozen=True):
 def export_history(settings: Config, folder: Path, form: Form) -> Exported:
     """Write the history into `folder`. Raises one of `gateway.build.FAULTS`."""
     bundle = open_config_bundle(settings, EXPIRY_UNCHECKED)
-    plan = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {})
+    plan = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}, mined=bundle.mined)
     kinds = {zone.id: zone.kind or "" for zone in settings.zones}
     with closing(open_reader(settings)) as reader:
         return write(reader, Site(kinds, plan, settings.timezone), folder, SystemClock().now_ms(), form)

@@ -73,7 +73,25 @@ class Seen(msgspec.Struct, frozen=True, array_like=True, tag="s", gc=False):
     keys: tuple[tuple[str, int], ...]
 
 
-State = Totals | Buckets | Latest | Seen
+class Progress(msgspec.Struct, frozen=True, array_like=True, tag="j", gc=False):
+    """A journey: steps reached in the present walk, the step and time of the last visit, and when the journey was last completed."""
+
+    reached: int
+    step: str
+    at_ms: int
+    completed_ms: int | None
+
+
+class Grouped(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
+    """A person's tier and the values of the derived attributes, as worked out at `at_ms` and valid until `due_ms`."""
+
+    tier: int
+    values: tuple[float | str | None, ...]
+    at_ms: int
+    due_ms: int
+
+
+State = Totals | Buckets | Latest | Seen | Progress | Grouped
 Value = float | str | None
 """A number (flags are 0.0 or 1.0), the value of a category, or None for unknown."""
 
@@ -249,11 +267,11 @@ def _last(source: History) -> _Functions:
 
 def _recency(source: History) -> _Functions:
     """Hours since the latest fact; unknown for a fact from before the clock was set."""
+    return Latest, _keep_latest(source), _hours_since
 
-    def read(state: Latest, now_ms: int) -> Value:
-        return None if state.at_ms < limits.CLOCK_FLOOR_MS <= now_ms else max(0, now_ms - state.at_ms) / HOUR_MS
 
-    return Latest, _keep_latest(source), read
+def _hours_since(state: Latest, now_ms: int) -> Value:
+    return None if state.at_ms < limits.CLOCK_FLOOR_MS <= now_ms else max(0, now_ms - state.at_ms) / HOUR_MS
 
 
 def _keep_latest(source: History) -> Fold:
@@ -269,6 +287,38 @@ def _keep_latest(source: History) -> Fold:
         return Latest(value if isinstance(value, str | None) else float(value), at_ms)
 
     return fold
+
+
+# --- the first fact, and days: tenure, days -----------------------------------------------------------------------
+
+
+def _tenure(source: History) -> _Functions:
+    """Hours since the first fact; unknown for a fact from before the clock was set."""
+
+    def fold(state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
+        if not _applies(source, fact):
+            return state
+        at_ms = min(fact.at_ms, now_ms)
+        return state if isinstance(state, Latest) and state.at_ms <= at_ms else Latest(None, at_ms)
+
+    return Latest, fold, _hours_since
+
+
+def _days(source: History) -> _Functions:
+    """Number of different UTC days with a fact; a fact of a day before the latest one changes nothing. `total` is the latest day."""
+
+    def fold(state: State | None, fact: HistoryFact, now_ms: int) -> State | None:
+        if not _applies(source, fact):
+            return state
+        at_ms = min(fact.at_ms, now_ms)
+        count, latest = (state.count, state.total) if isinstance(state, Totals) else (0.0, -1.0)
+        day = float(at_ms // DAY_MS)
+        return Totals(count + 1.0, day, at_ms) if day > latest else state
+
+    def read(state: Totals, _now_ms: int) -> Value:
+        return state.count
+
+    return Totals, fold, read
 
 
 # --- different values: distinct ---------------------------------------------------------------------------------
@@ -305,6 +355,8 @@ _TABLE: Mapping[FoldName, Callable[[History], _Functions]] = {
     "mean": _mean,
     "last": _last,
     "recency": _recency,
+    "tenure": _tenure,
+    "days": _days,
     "distinct": _distinct,
     "share": _share,
 }

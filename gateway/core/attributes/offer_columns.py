@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.attributes.grouping import hidden_name
 from gateway.core.attributes.schema import Attribute, OfferSource
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class OfferColumns:
                 continue
             if one.offer is not None and one.offer.field == "hours_left":
                 self._countdowns.setdefault(bounds(one), []).append(place)
-            elif one.between is not None and one.between.field == "by_category":
-                found = [slots[one.between.by_category[name]] if name in one.between.by_category else -1 for name in categories]
+            elif (names := _by_category(one, categories)) is not None:
+                found = [slots.get(name, -1) for name in names]
                 self._by_category.append(_ByCategory(place, np.array(found, dtype=np.intp), *bounds(one)))
             elif one.between is not None:
                 self._walks.append(_Walk(place, _UNITS_M[one.between.field], *bounds(one)))
@@ -103,6 +104,15 @@ class OfferColumns:
         found = [_clipped(metres / walk.unit_m, walk.low, walk.high).astype(np.float32) for walk in self._walks]
         self._ways[zone] = found
         return found
+
+
+def _by_category(one: Attribute, categories: Sequence[str]) -> list[str] | None:
+    """The name of the person's number for each category; None for an attribute that depends on more than the offer's category."""
+    if one.pattern is not None or (one.between is not None and one.between.field == "group"):
+        return [hidden_name(one, category) for category in categories]
+    if one.between is not None and one.between.field == "by_category":
+        return [one.between.by_category.get(category, "") for category in categories]
+    return None
 
 
 def bounds(attribute: Attribute) -> tuple[float, float]:

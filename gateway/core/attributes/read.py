@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.attributes.grouping import NOTHING_MINED, GroupPlan, Mined
+from gateway.core.attributes.groups import NO_GROUPS, Groups, group_named
 from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.attributes.offer_columns import FLOAT32_MAX, Floats, OfferColumns, Positions, bounds, without_negative_zero
 from gateway.core.attributes.schema import Attribute, Schema
@@ -32,6 +34,9 @@ Numbers = NDArray[np.float64]
 """One number a slot, NaN where unknown; see `ReadPlan.slots`."""
 
 
+SURE_MIN = 0.5
+
+
 class ColumnsError(ValueError):
     """A model's columns are not columns of the schema; the text names the first and the nearest name."""
 
@@ -45,14 +50,21 @@ class ReadPlan:
     """
 
     def __init__(
-        self, schema: Schema, columns: Sequence[str], offers: Sequence[Offer], positions: Positions, also: Collection[str] = ()
+        self,
+        schema: Schema,
+        columns: Sequence[str],
+        offers: Sequence[Offer],
+        positions: Positions,
+        also: Collection[str] = (),
+        mined: Mined = NOTHING_MINED,
     ) -> None:
         """Compile; `also` are attributes that the rules of the campaign need. Raises ColumnsError if the schema has no such column."""
+        self.mined = mined
         self.schema = schema
         self.columns = tuple(columns)
-        self._scored = used_attributes(schema, columns)
-        self.used = used_attributes(schema, columns, also)
-        self.history = HistoryPlan(self.used)
+        self._scored = used_attributes(schema, columns, groups=mined.groups)
+        self.used = used_attributes(schema, columns, also, mined.groups)
+        self.history = HistoryPlan(self.used, GroupPlan(mined, schema, self.used))
         self._shared, shared = self._compile_shared(len(self.history.attributes))
         attributes = (*self.history.attributes, *shared)
         self.slots, self._categories = _layout(attributes)
@@ -60,12 +72,19 @@ class ReadPlan:
         places = {column: at for at, column in enumerate(self.columns)}
         self._copied = _copy_of(attributes, places, self.slots)
         self._copied_person = _copy_of(self.history.attributes, places, self.slots)
+        self._critical = [
+            (places[one.column], np.array(one.edges, dtype=np.float64), np.array(one.chances, dtype=np.float64))
+            for one in mined.groups.sure_thing
+            if one.column in places
+        ]
+        self._without_discounts = _slots_without_discounts(self.used, mined.groups, self.slots)
         self._offers = OfferColumns(self.used, places, self.slots, schema.categories, offers, positions)
 
     @cached_property
     def digest(self) -> str:
         """16 hex digits of the columns and of the definitions behind them: equal digests mean that rows can be compared."""
-        content = "\n".join([*self.columns, *(one.digest for one in self._scored)])
+        mined = [] if self.mined == NOTHING_MINED else [self.mined.digest]
+        content = "\n".join([*self.columns, *(one.digest for one in self._scored), *mined])
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     @cached_property
@@ -90,6 +109,18 @@ class ReadPlan:
             for at in places:
                 values[at] = value
         return self._expanded(values)
+
+    def are_sure(self, rows: Floats) -> NDArray[np.bool_]:
+        """Whether each row (n, columns) is of a sure thing: above one half by every column of the sure thing, all known."""
+        sure = np.full(len(rows), bool(self._critical), dtype=np.bool_)
+        for place, edges, chances in self._critical:
+            column = rows[:, place].astype(np.float64)
+            sure &= ~np.isnan(column) & (chances[np.searchsorted(edges, column, side="left")] > SURE_MIN)
+        return sure
+
+    def is_without_discounts(self, numbers: Numbers) -> bool:
+        """Whether a segment of the person is not to be pushed with discounts."""
+        return any(numbers[slot] == 1.0 for slot in self._without_discounts)
 
     def value(self, name: str, numbers: Numbers) -> float | str | None:
         """The value of an attribute in use that does not depend on the offer, of the `numbers` of a request; None if it is unknown."""
@@ -191,6 +222,13 @@ def _slot_bounds(attributes: Sequence[Attribute], slots: Mapping[str, int]) -> t
     return low, high
 
 
+def _slots_without_discounts(used: Sequence[Attribute], groups: Groups, slots: Mapping[str, int]) -> tuple[int, ...]:
+    """The slots of the segments that are not to be pushed with discounts."""
+    named = {one.name: one for one in groups.segmentations}
+    found = [(one, named[one.segment.name]) for one in used if one.segment is not None and one.segment.name in named]
+    return tuple(slots[f"{one.name}_{part.name}"] for one, of in found for part in of.segments if not part.discounts)
+
+
 class _Copy(NamedTuple):
     """Positions of columns, and the slots that are copied into them."""
 
@@ -209,8 +247,10 @@ def _copy_of(attributes: Sequence[Attribute], places: Mapping[str, int], slots: 
     return _Copy(np.array(found[0], dtype=np.intp), np.array(found[1], dtype=np.intp))
 
 
-def used_attributes(schema: Schema, columns: Sequence[str], also: Collection[str] = ()) -> tuple[Attribute, ...]:
-    """The attributes behind `columns`, those named by `also`, and the sources of all these, in the schema's order.
+def used_attributes(
+    schema: Schema, columns: Sequence[str], also: Collection[str] = (), groups: Groups = NO_GROUPS
+) -> tuple[Attribute, ...]:
+    """The attributes behind `columns`, those named by `also`, the sources of all these and the inputs of `groups`, in the schema's order.
 
     Raises ColumnsError for a column that no attribute has, or that is listed twice.
     """
@@ -226,9 +266,12 @@ def used_attributes(schema: Schema, columns: Sequence[str], also: Collection[str
         seen.add(column)
         needed.add(owners[column].name)
     for name in tuple(needed):
-        between = names[name].between
+        between, pattern = names[name].between, names[name].pattern
         needed |= set(between.by_category.values()) if between else set()
-    for name in tuple(needed):
+        needed |= set(pattern.by_item.values()) if pattern else set()
+        needed |= set(groups.inputs_of(group_named(names[name]) or ""))
+    needed |= {name for policy in groups.policies for name in groups.inputs_of(policy)}
+    for name in needed & set(names):
         history = names[name].history
         needed |= {history.prior} if history and history.prior else set()
     return tuple(attribute for attribute in schema.attributes if attribute.name in needed)

@@ -29,7 +29,7 @@ Days = Annotated[int, Meta(ge=1, le=limits.WITHIN_DAYS_MAX)]
 About = Literal["person", "place", "offer", "moment", "occasion"]
 Dtype = Literal["number", "category", "flag"]
 FactKind = Literal["visits", "purchases", "answers", "contacts"]
-FoldName = Literal["count", "sum", "mean", "last", "recency", "distinct", "share"]
+FoldName = Literal["count", "sum", "mean", "last", "recency", "tenure", "distinct", "days", "share"]
 FactField = Literal["amount", "category", "zone_kind", "zone", "offer", "occasion", "answer"]
 ClockField = Literal["hour", "weekday", "season", "heading", "minutes_to_close", "holiday"]
 OfferField = Literal["category", "value", "price", "discount", "tag", "expiry_hours", "hours_left"]
@@ -67,7 +67,6 @@ _SENSITIVE = frozenset(
         "union",
     ]
 )
-_RESERVED = ("segment", "cohort", "pattern", "score")
 _FACT_FIELDS: Mapping[FactKind, tuple[FactField, ...]] = {
     "visits": ("zone", "zone_kind"),
     "purchases": ("amount", "category", "zone", "zone_kind", "offer"),
@@ -90,6 +89,10 @@ _ABOUT: Mapping[str, tuple[About, ...]] = {
     "offer": ("offer",),
     "between": ("offer",),
     "occasion": ("occasion",),
+    "segment": ("person",),
+    "cohort": ("person",),
+    "pattern": ("offer",),
+    "score": ("person",),
 }
 
 
@@ -155,11 +158,13 @@ class Between(_Source, frozen=True):
     """Between the person or zone and the offer.
 
     `walk_min` minutes and `distance_m` metres from the zone to the offer's shop; or the attribute that `by_category` names for the
-    offer's category.
+    offer's category; or for `group` the number by category of a group definition: a basket (item-item filtering) or neighbours (similar
+    customers).
     """
 
-    field: Literal["walk_min", "distance_m", "by_category"]
+    field: Literal["walk_min", "distance_m", "by_category", "group"]
     by_category: dict[Value, Name] = {}
+    group: Name | None = None
 
 
 class OccasionSource(_Source, frozen=True):
@@ -168,32 +173,39 @@ class OccasionSource(_Source, frozen=True):
     field: OccasionField
 
 
-class Segment(_Source, frozen=True):
-    """Reserved: membership of a segment that the bundle defines."""
+class SegmentSource(_Source, frozen=True):
+    """The person's segment in a segmentation of `groups.json`."""
 
     name: Name
 
 
-class Cohort(_Source, frozen=True):
-    """Reserved: membership of a cohort that the bundle defines."""
+class CohortSource(_Source, frozen=True):
+    """Whether the person's visits contain the journey of a cohort of `groups.json`."""
 
     name: Name
 
 
 class PatternSource(_Source, frozen=True):
-    """Reserved: whether a pattern of the bundle applies."""
+    """The largest gain of a pattern of `patterns.json` for the offer's category that holds for the person, 0 if none does.
 
-    name: Name
+    `by_item` names a number attribute of the person for each item on the left of a pattern; the item is there if its value is above 0.
+    """
+
+    by_item: Annotated[dict[str, Name], Meta(min_length=1, max_length=limits.ATTRIBUTES_MAX)]
 
 
 class Score(_Source, frozen=True):
-    """Reserved: the output of another model in the bundle."""
+    """A value table of `groups.json` (`bound`: its middle, or an end of its interval), or a person's association."""
 
-    model: Name
+    name: Name
+    bound: Literal["low", "middle", "high"] = "middle"
 
 
 class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One attribute and its one source. `low` and `high` bound a number: values beyond are clipped."""
+    """One attribute and its one source. `low` and `high` bound a number: values beyond are clipped.
+
+    `tier_min` is the least tier of a person of whom it is kept, where the bundle's groups define tiers.
+    """
 
     name: Name
     about: About
@@ -205,6 +217,7 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     purposes: tuple[Purpose, ...] = ()
     sensitive: bool = False
     reason: Annotated[str, Meta(max_length=500)] = ""
+    tier_min: Annotated[int, Meta(ge=0, le=limits.TIER_LEVELS_MAX)] = 0
     told: Told | None = None
     history: History | None = None
     reading: Reading | None = None
@@ -212,8 +225,8 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     offer: OfferSource | None = None
     between: Between | None = None
     occasion: OccasionSource | None = None
-    segment: Segment | None = None
-    cohort: Cohort | None = None
+    segment: SegmentSource | None = None
+    cohort: CohortSource | None = None
     pattern: PatternSource | None = None
     score: Score | None = None
 
@@ -232,13 +245,13 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     def digest(self) -> str:
         """8 hex digits of the definition of the values; a changed one has another digest, so that its state starts anew.
 
-        Purposes and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is the same.
+        Purposes, tier_min and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is the same.
         """
-        definition = msgspec.structs.replace(self, purposes=(), sensitive=False, reason="")
+        definition = msgspec.structs.replace(self, purposes=(), sensitive=False, reason="", tier_min=0)
         return hashlib.blake2b(msgspec.json.encode(definition), digest_size=4).hexdigest()
 
 
-SOURCES: tuple[str, ...] = ("told", "history", "reading", "clock", "offer", "between", "occasion", *_RESERVED)
+SOURCES: tuple[str, ...] = ("told", "history", "reading", "clock", "offer", "between", "occasion", "segment", "cohort", "pattern", "score")
 
 
 class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -326,9 +339,6 @@ def _faults(schema: Schema, attribute: Attribute, at: int) -> Iterator[Fault]:
         yield Fault(here, f"{attribute.name!r} needs exactly one source ({', '.join(SOURCES)}), it has {found}")
         return
     (source,) = stated
-    if source in _RESERVED:
-        yield Fault((*here, source), f"the source {source!r} is reserved: no member of a bundle supplies it in this version")
-        return
     if attribute.about not in _ABOUT[source]:
         yield Fault((*here, "about"), f"an attribute from {source!r} is about {' or '.join(_ABOUT[source])}, not about {attribute.about!r}")
     yield from _type_faults(attribute, here)
@@ -362,6 +372,11 @@ def _person_faults(attribute: Attribute, here: tuple[str | int, ...]) -> Iterato
         yield Fault((*here, "purposes"), f"{attribute.name!r} is about a person: name the purposes that must be granted, such as offers")
     if attribute.about != "person" and attribute.purposes:
         yield Fault((*here, "purposes"), f"purposes belong to attributes about a person; {attribute.name!r} is about {attribute.about!r}")
+    if attribute.tier_min and attribute.history is None and attribute.cohort is None:
+        yield Fault(
+            (*here, "tier_min"),
+            f"tier_min belongs to attributes from history or cohort, of which a state is kept; {attribute.name!r} has none",
+        )
     parts = sensitive_parts(attribute.name) if attribute.about == "person" else []
     if parts and not attribute.sensitive:
         yield Fault((*here, "sensitive"), f"{parts[0]!r} is sensitive: set sensitive = true with a reason, or leave the attribute out")
@@ -391,8 +406,8 @@ def _fold_faults(attribute: Attribute, source: History, here: tuple[str | int, .
     """Faults of a fold and the fields that it takes."""
     if source.within_days is not None and source.half_life_days is not None:
         yield Fault((*here, "half_life_days"), "within_days and half_life_days exclude each other")
-    if source.fold in {"last", "recency"} and (source.within_days or source.half_life_days):
-        yield Fault((*here, "fold"), f"{source.fold} looks at one fact: it takes neither within_days nor half_life_days")
+    if source.fold in {"last", "recency", "tenure", "days"} and (source.within_days or source.half_life_days):
+        yield Fault((*here, "fold"), f"{source.fold} looks at the whole time: it takes neither within_days nor half_life_days")
     if source.fold == "distinct" and (source.half_life_days or source.field == "amount"):
         yield Fault((*here, "field"), "distinct counts the values of a field such as category, zone or offer, and takes no half_life_days")
     if source.fold in {"sum", "mean"} and (source.field, source.of) != ("amount", "purchases"):
@@ -470,12 +485,30 @@ def _between_faults(schema: Schema, attribute: Attribute, here: tuple[str | int,
         yield Fault((*here, "field"), f"{source.field} is a number, not a {attribute.dtype}")
     if (source.field == "by_category") != bool(source.by_category):
         yield Fault((*here, "by_category"), "by_category maps each offer category to a number attribute of the person, and only that field")
+    if (source.field == "group") != (source.group is not None):
+        yield Fault((*here, "group"), "the field group needs the name of a basket or of neighbours, and no other field has one")
     numbers = [one.name for one in schema.attributes if one.about == "person" and one.dtype == "number"]
     for category, name in source.by_category.items():
         if category not in schema.categories:
             yield Fault((*here, "by_category", category), f"{category!r} is no offer category{nearest(category, schema.categories)}")
         if name not in numbers:
             yield Fault((*here, "by_category", category), f"{name!r} is no number about a person{nearest(name, numbers)}")
+
+
+def _group_faults(_schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Faults of the types that group definitions fix."""
+    due = "category" if attribute.segment is not None else "flag" if attribute.cohort is not None else "number"
+    if attribute.dtype != due:
+        yield Fault(here, f"an attribute from {here[-1]!r} is a {due}, not a {attribute.dtype}")
+
+
+def _pattern_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, ...]) -> Iterator[Fault]:
+    assert attribute.pattern is not None
+    yield from _group_faults(schema, attribute, here)
+    numbers = [one.name for one in schema.attributes if one.history is not None and one.dtype == "number"]
+    for item, name in attribute.pattern.by_item.items():
+        if name not in numbers:
+            yield Fault((*here, "by_item", item), f"{name!r} is no number from the history of a person{nearest(name, numbers)}")
 
 
 _SOURCE_FAULTS = {
@@ -485,6 +518,10 @@ _SOURCE_FAULTS = {
     "offer": _field_faults,
     "occasion": _field_faults,
     "between": _between_faults,
+    "segment": _group_faults,
+    "cohort": _group_faults,
+    "pattern": _pattern_faults,
+    "score": _group_faults,
 }
 
 

@@ -22,7 +22,9 @@ from gateway.core.policy.gates import (
     NOT_WORTH_IT,
     PROPENSITY_LOW,
     REASONS,
+    SEGMENT_WITHOUT_DISCOUNTS,
     STEPS,
+    SURE_THING,
     Reason,
     closed_to_all,
     gated,
@@ -89,11 +91,14 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> 
     """
     offers, policy, plan = prepared.offers, prepared.request.site.campaign.policy, prepared.request.site.plan
     request, numbers = prepared.reading, prepared.numbers
-    propensity, scored_rows = _propensities(plan, request, positions, numbers, scorer)
+    propensity, sure, scored_rows = _propensities(plan, request, positions, numbers, scorer)
     expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
     is_scored = (propensity >= 0.0) & (propensity <= 1.0)  # false for NaN too
     steps = np.where(expected_value <= 0.0, STEPS[NOT_WORTH_IT.reason], _LOWER_RANK)
     steps[propensity < policy.propensity_min] = STEPS[PROPENSITY_LOW.reason]
+    steps[sure & offers.is_discount[positions]] = STEPS[SURE_THING.reason]
+    if plan.is_without_discounts(numbers):
+        steps[offers.is_discount[positions]] = STEPS[SEGMENT_WITHOUT_DISCOUNTS.reason]
     steps[~is_scored] = STEPS[NO_MODEL.reason]
     best_first = np.where(is_scored, -expected_value, 0.0), np.where(is_scored, steps != _LOWER_RANK, 2)
     order = np.lexsort(best_first)[: limits.CANDIDATES_KEPT_MAX]
@@ -113,17 +118,17 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> 
 
 def _propensities(
     plan: ReadPlan, request: Request, positions: NDArray[np.intp], numbers: Numbers, scorer: Scorer
-) -> tuple[NDArray[np.float64], Floats | None]:
-    """The scores of the offers at these positions, NaN for all of them without a usable model; and the rows, if it was one batch."""
-    found, rows = np.full(len(positions), np.nan), None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], Floats | None]:
+    """For the offers at these positions: scores, NaN for all without a usable model; sure things; and the rows, if it was one batch."""
+    found, sure, rows = np.full(len(positions), np.nan), np.zeros(len(positions), dtype=np.bool_), None
     for start in range(0, len(positions), limits.SCORE_ROWS_MAX):
         batch = slice(start, start + limits.SCORE_ROWS_MAX)
         rows = plan.matrix(request, positions[batch], numbers)
         scores = scorer.score(rows)
         if scores is None:
-            return np.full(len(positions), np.nan), rows
-        found[batch] = scores
-    return found, rows if len(positions) <= limits.SCORE_ROWS_MAX else None
+            return np.full(len(positions), np.nan), sure, rows
+        found[batch], sure[batch] = scores, plan.are_sure(rows)
+    return found, sure, rows if len(positions) <= limits.SCORE_ROWS_MAX else None
 
 
 def _decision(

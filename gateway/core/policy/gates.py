@@ -189,12 +189,16 @@ GATES: tuple[Gate | OfferGate, ...] = (
 """Every gate, in the order of the checks: first those for all offers, then those for one offer."""
 
 NO_MODEL = Outcome(Reason("no_model"), "there is no model, or it gave no valid probability for this offer")
+SEGMENT_WITHOUT_DISCOUNTS = Outcome(
+    Reason("segment_no_discounts"), "the offer is a discount, and people of this segment are not to be pushed with discounts"
+)
+SURE_THING = Outcome(Reason("sure_thing"), "the offer is a discount, and the person is likely to buy without one by every single measure")
 PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely to take the offer (propensity_min)")
 NOT_WORTH_IT = Outcome(Reason("not_worth_it"), "the expected margin does not cover the cost of contacting the person (contact_cost_minor)")
 LOWER_RANK = Outcome(Reason("lower_rank"), "another offer has a higher expected value")
 CHOSEN = Outcome(Reason("chosen"), "the offer has the highest expected value, and it is above zero")
 
-OUTCOMES: tuple[Outcome, ...] = (NO_MODEL, PROPENSITY_LOW, NOT_WORTH_IT, LOWER_RANK, CHOSEN)
+OUTCOMES: tuple[Outcome, ...] = (NO_MODEL, SEGMENT_WITHOUT_DISCOUNTS, SURE_THING, PROPENSITY_LOW, NOT_WORTH_IT, LOWER_RANK, CHOSEN)
 """Every outcome, from the earliest check after scoring to the offer that is chosen."""
 
 REASONS: dict[Reason, str] = meanings((*GATES, *OUTCOMES))

@@ -78,6 +78,9 @@ def test_volume_follows_the_value_of_the_decision(
         assert run(monkeypatch, "rules", "--dir", synthetic, "--support", 0.02, "--mdv", mdv, "--json") == 0
         read.append(json.loads(capsys.readouterr().out)["baskets"])
     assert read[1] == pytest.approx(2 * read[0], rel=0.05)
+    decision = ("--uplift", 0.03, "--margin-minor", 200, "--reach", 1_000, "--processing-minor", 3_000)  # .03 x 200 x 1,000 - 3,000
+    assert run(monkeypatch, "rules", "--dir", synthetic, "--support", 0.02, *decision, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["baskets"] == read[0]
     assert run(monkeypatch, "rules", "--dir", synthetic, "--mdv", 0) == 1
     assert "nothing is mined" in capsys.readouterr().err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ import pandas as pd
 from models.value.bg_nbd import RfmSummary
 from tests.kit.shared import shared_path
 from tests.models.history import tables
+
+Parameters = tuple[float, float, float, float]
 
 END_OF_WEEK_39_MS = round(datetime(1997, 10, 1, tzinfo=UTC).timestamp() * 1000)
 END_OF_WEEK_78_MS = round(datetime(1998, 7, 1, tzinfo=UTC).timestamp() * 1000)
@@ -48,19 +51,62 @@ def as_baskets(path: Path) -> Path:
     return tables.baskets(path, rows)
 
 
-def drawn(subjects: int, parameters: tuple[float, float, float, float], weeks: float, seed: int) -> RfmSummary:
-    """Subjects simulated from the BG/NBD model."""
-    r, alpha, a, b = parameters
+def drawn(subjects: int, parameters: Parameters, weeks: float, seed: int) -> RfmSummary:
+    """Subjects simulated from the BG/NBD model, each known for between half of `weeks` and all of them."""
     draws = np.random.default_rng(seed)
+    times = _purchases(subjects, parameters, weeks, draws, modified=False)
+    return _summary(times, draws.uniform(weeks / 2, weeks, size=subjects))
+
+
+class Spend(NamedTuple):
+    """Mean spend per repeat purchase before, and whole spend after; (n,) each."""
+
+    before: np.ndarray
+    after: np.ndarray
+
+
+def drawn_with_future(
+    subjects: int, parameters: Parameters, weeks: float, later: float, seed: int, *, modified: bool
+) -> tuple[RfmSummary, np.ndarray, Spend]:
+    """Subjects simulated from BG/NBD or MBG/NBD and gamma-gamma (6, 4, 15): summary of `weeks`, purchases in the `later` weeks, spend."""
+    draws = np.random.default_rng(seed)
+    times = _purchases(subjects, parameters, weeks + later, draws, modified=modified)
+    known = _summary(times, np.full(subjects, weeks))
+    after = np.array([float(sum(at > weeks for at in of)) for of in times])
+    scale = draws.gamma(4.0, 1.0 / 15.0, size=subjects)
+    spent = [draws.gamma(6.0 * np.maximum(count, 1.0)) / scale * (count > 0) for count in (known.frequency, after)]
+    return known, after, Spend(spent[0] / np.maximum(known.frequency, 1.0), spent[1])
+
+
+def drawn_tables(
+    subjects: int, parameters: Parameters, days: tuple[int, int, int], seed: int, *, modified: bool
+) -> dict[int, pd.DataFrame]:
+    """Simulated summaries in weeks at three days: number of days before the last one -> table with `subject`."""
+    draws = np.random.default_rng(seed)
+    times = _purchases(subjects, parameters, days[-1] / 7.0, draws, modified=modified)
+    return {
+        days[-1] - day: pd.DataFrame(_summary(times, np.full(subjects, day / 7.0))._asdict()).assign(subject=np.arange(subjects))
+        for day in days
+    }
+
+
+def _purchases(subjects: int, parameters: Parameters, weeks: float, draws: np.random.Generator, *, modified: bool) -> list[list[float]]:
+    """Times of the purchases of each subject after its first, in weeks since that."""
+    r, alpha, a, b = parameters
     rate, stop = draws.gamma(r, 1 / alpha, size=subjects), draws.beta(a, b, size=subjects)
-    age = draws.uniform(weeks / 2, weeks, size=subjects)
-    frequency, recency = np.zeros(subjects), np.zeros(subjects)
+    times: list[list[float]] = []
     for subject in range(subjects):
-        at = draws.exponential(1 / rate[subject])
-        while at < age[subject]:
-            frequency[subject] += 1
-            recency[subject] = at
+        of: list[float] = []
+        at = np.inf if modified and draws.random() < stop[subject] else draws.exponential(1 / rate[subject])
+        while at < weeks:
+            of.append(at)
             if draws.random() < stop[subject]:
                 break
             at += draws.exponential(1 / rate[subject])
-    return RfmSummary(frequency, recency, age)
+        times.append(of)
+    return times
+
+
+def _summary(times: list[list[float]], age: np.ndarray) -> RfmSummary:
+    known = [[at for at in of if at < until] for of, until in zip(times, age, strict=True)]
+    return RfmSummary(np.array([float(len(of)) for of in known]), np.array([max(of, default=0.0) for of in known]), age)

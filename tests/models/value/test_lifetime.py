@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from scipy.special import hyp2f1
 
+from gateway.core.attributes.derive import tier_of
+from gateway.core.attributes.groups import Variety
 from gateway.core.types import Purpose
 from models.history import derived
 from models.history.reading import open_history
@@ -14,19 +16,23 @@ from models.value.bg_nbd import (
     BgNbd,
     RfmSummary,
     ValuationError,
+    at_least,
     expected_purchases,
     fit_bg_nbd,
     log_likelihood,
     probability_alive,
+    purchase_interval,
     rfm_summary,
 )
-from models.value.effort import clv_edges, tier_of
+from models.value.effort import clv_edges
+from models.value.forecasts import choose_forecast, value_interval
 from models.value.gamma_gamma import expected_spend, fit_gamma_gamma
 from models.value.lifetime import Terms, discounted_purchases, lifetime_values
 from tests.models.value import cdnow
 
 LEARNING: tuple[Purpose, ...] = ("learning",)
 PUBLISHED = BgNbd(0.243, 4.414, 0.793, 2.426, (0.0, 0.0, 0.0, 0.0), 0.0, 0)
+CENTRAL = BgNbd(0.525, 6.183, 0.891, 1.614, (0.0, 0.0, 0.0, 0.0), 0.0, 0, modified=True)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,71 @@ def summaries(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, p
 def test_cdnow_bg_nbd_parameters_equal_the_published_ones(fitted: BgNbd) -> None:
     assert [round(float(value), 3) for value in fitted.parameters] == [0.243, 4.414, 0.793, 2.426]
     assert fitted.log_likelihood == pytest.approx(-9582.4, abs=0.05)
+
+
+def test_cdnow_mbg_nbd_parameters_are_those_of_other_implementations() -> None:
+    """0.525, 6.183, 0.891, 1.614: test of `lifetimes` 0.11 (ModifiedBetaGeoFitter), which names the R package BTYDplus as its source."""
+    summary = rfm_summary(cdnow.summary())
+    model = fit_bg_nbd(summary, modified=True)
+    assert [round(float(value), 3) for value in model.parameters] == [0.525, 6.183, 0.891, 1.614]
+    assert (
+        log_likelihood(model.parameters * 1.02, summary, modified=True).sum() < model.log_likelihood == pytest.approx(-9582.13, abs=0.005)
+    )
+
+
+def test_a_one_time_buyer_may_have_left_and_the_longer_ago_the_likelier(fitted: BgNbd) -> None:
+    ages = np.array([0.0, 4.0, 20.0, 38.0])
+    once = RfmSummary(np.zeros(4), np.zeros(4), ages)
+    chance = probability_alive(CENTRAL, once)
+    assert (chance < 1).all()
+    assert (np.diff(chance) < 0).all()
+    assert chance[0] == pytest.approx(1.614 / (1.614 + 0.891)), "right after the purchase: one minus the mean dropout probability"
+    assert (probability_alive(fitted, once) == 1).all(), "1 by construction of BG/NBD, which is why it is not the figure that is reported"
+
+
+@pytest.mark.parametrize("modified", [False, True])
+def test_the_distribution_of_purchases_has_the_mean_of_the_forecast(modified: bool) -> None:  # noqa: FBT001
+    model = BgNbd(0.8, 6.0, 0.7, 3.0, (0.0,) * 4, 0.0, 0, modified)
+    people = RfmSummary(np.array([0.0, 3.0, 12.0]), np.array([0.0, 20.0, 38.0]), np.array([30.0, 40.0, 40.0]))
+    counts = range(1, 400)
+    mean = sum(at_least(model, people, 26.0, np.full(3, float(count))) for count in counts)
+    assert mean == pytest.approx(expected_purchases(model, people, 26.0), rel=1e-4)
+    assert (at_least(model, people, 26.0, np.zeros(3)) == 1).all()
+
+
+@pytest.mark.parametrize("modified", [False, True])
+def test_intervals_cover_later_purchases_of_simulated_people_at_their_level(modified: bool) -> None:  # noqa: FBT001
+    """Planted truth: the model fitted to 40 weeks of 3,000 people, its intervals compared with their next 26 weeks."""
+    known, later, spend = cdnow.drawn_with_future(3_000, (0.8, 6.0, 0.7, 3.0), 40.0, 26.0, seed=11, modified=modified)
+    model = fit_bg_nbd(known, modified=modified)
+    bounds = {level: purchase_interval(model, known, 26.0, level) for level in (0.5, 0.8, 0.9)}
+    for level, (low, high) in bounds.items():
+        assert level - 0.02 <= ((later >= low) & (later <= high)).mean() < 1.0, "whole numbers: the level or more"
+    low, high = bounds[0.9]
+    assert (bounds[0.5][1] - bounds[0.5][0] <= high - low).all()
+    assert ((later >= low) & (later <= high - 2)).mean() < 0.9, "a narrower interval would not cover"
+    money = fit_gamma_gamma(known.frequency, spend.before)
+    low, high = value_interval(model, money, known, spend.before, 26.0, seed=1, level=0.9)
+    assert 0.88 <= ((spend.after >= low) & (spend.after <= high)).mean() <= 0.98
+
+
+def test_held_out_months_choose_the_model_that_made_the_data() -> None:
+    """People of each model: the true one has the higher log probability, and the last month takes no part in the choice."""
+    for modified, name in ((False, "BG/NBD"), (True, "MBG/NBD")):
+        tables_by_day = cdnow.drawn_tables(6_000, (1.2, 5.0, 0.9, 2.0), (280, 310, 340), seed=5, modified=modified)
+        forecast = choose_forecast(tables_by_day.__getitem__, 7.0)
+        assert forecast.chosen == name
+        assert forecast.covered >= 0.9
+        assert forecast.expected == pytest.approx(forecast.bought, rel=0.15)
+        other = {**tables_by_day, 0: tables_by_day[0].assign(frequency=tables_by_day[30]["frequency"])}
+        changed = choose_forecast(other.__getitem__, 7.0)
+        assert (changed.chosen, changed.log_scores) == (name, forecast.log_scores)
+        assert changed.bought == 0.0
+
+
+def test_without_months_to_hold_out_the_reason_is_stated() -> None:
+    few = _table(frequency=[1.0] * 10, recency=[1.0] * 10, age=[2.0] * 10)
+    assert choose_forecast(lambda _: few, 7.0).reason.startswith("no months held out: 10 subjects")
 
 
 def test_cdnow_standard_errors_hold_under_resampling(fitted: BgNbd) -> None:
@@ -150,12 +221,12 @@ def test_later_money_counts_less() -> None:
 
 def test_top_clv_subject_without_profiling_consent_gets_tier_0(summaries: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     worth = lifetime_values(summaries[0], 7.0).value_minor
-    edges = clv_edges(worth)
+    variety = Variety("value", clv_edges(worth))
     top = float(worth.max())
-    assert tier_of(top, edges, ("presence", "offers", "measurement")) == 0
-    assert tier_of(top, edges, ()) == 0
-    assert tier_of(top, edges, LEARNING) == 3
-    assert tier_of(float(worth.min()), edges, LEARNING) == 1
+    assert tier_of(variety, top, ("presence", "offers", "measurement")) == 0
+    assert tier_of(variety, top, ()) == 0
+    assert tier_of(variety, top, LEARNING) == 3
+    assert tier_of(variety, float(worth.min()), LEARNING) == 1
 
 
 def _table(**columns: list[float]) -> pd.DataFrame:
