@@ -33,7 +33,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `category` is one of the schema's. `value_minor` is the margin that an accepted offer is expected to bring; `price_minor`, `discount`
     (a share of the price) and `tags` are for attributes of the offer.
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
-    `budget_minor` bounds what its acceptances cost together, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
+    `budget_minor` bounds the cost of all its acceptances, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
     """
 

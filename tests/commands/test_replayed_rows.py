@@ -170,7 +170,8 @@ def test_a_hundred_thousand_replayed_rows_equal_the_scored_rows_bit_for_bit(tmp_
 def test_values_of_moment_and_offer_follow_from_time_zone_and_offer(exported: Exported) -> None:
     """They are not in the history log: the row of a decision, the config and the campaign of that day give them again."""
     site, plan = exported.site, exported.site.plan
-    used = [one for one in plan.used if one.about == "moment" or (one.about == "offer" and not (one.between and one.between.by_category))]
+    ways = {"walk_min", "distance_m"}
+    used = [one for one in plan.used if one.about == "moment" or one.offer is not None or (one.between and one.between.field in ways)]
     places = [plan.columns.index(column) for one in used for column in one.columns if column in plan.columns]
     assert len(places) >= 20
     for proposed in itertools.chain.from_iterable(exported.decisions.values()):
