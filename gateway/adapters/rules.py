@@ -56,16 +56,26 @@ def compiled_rules(campaign: Campaign, schema: Schema) -> CompiledRules:
 
 
 def rule_faults(campaign: Campaign, schema: Schema) -> list[Fault]:
-    """Every fault of the rules of a campaign, with its path."""
+    """Every fault of the rules of a campaign, with its path. Equal rules of several offers are compiled once."""
+    causes: dict[str, str] = {"": ""}
     faults: list[Fault] = []
     for at, offer in enumerate(campaign.offers):
         for field in RULE_FIELDS:
             text = getattr(offer, field)
-            try:
-                CompiledRules([text] if text else [], schema)
-            except RuleError as error:
-                faults.append(Fault(("offers", at, field), str(error)))
+            if text not in causes:
+                causes[text] = _fault_of(text, schema)
+            if causes[text]:
+                faults.append(Fault(("offers", at, field), causes[text]))
     return faults
+
+
+def _fault_of(text: str, schema: Schema) -> str:
+    """The fault of a rule; empty if it has none."""
+    try:
+        CompiledRules([text], schema)
+    except RuleError as error:
+        return str(error)
+    return ""
 
 
 def compiled(rule: Rule, schema: Schema) -> cel.Program:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cel_expr_python import cel as checker
 
+from gateway.adapters import rules
 from gateway.adapters.rules import CompiledRules, rule_faults
 from gateway.core import limits
 from gateway.core.attributes.schema import Schema, parse
@@ -152,3 +153,12 @@ def test_types_are_also_checked_in_branches_that_no_trial_reaches() -> None:
     (fault,) = type_faults(Campaign((offer(eligible=hidden),)), SCHEMA)
     assert fault.startswith("offers[0].eligible: found no matching overload")
     assert not list(type_faults(Campaign((offer(eligible="visits > 3"),)), SCHEMA))
+
+
+def test_equal_rules_of_many_offers_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand offers with the rules of a few templates load in the time of these."""
+    compiled: list[str] = []
+    monkeypatch.setattr(rules, "compiled", lambda rule, _schema: compiled.append(rule.cel))
+    offers = [offer(f"o{at}", eligible="member" if at % 2 else "", suitable="visits > 3.0") for at in range(100)]
+    assert rule_faults(Campaign(tuple(offers)), SCHEMA) == []
+    assert len(compiled) == 2

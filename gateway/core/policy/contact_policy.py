@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gateway.core.policy.prepared import among
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,8 +33,7 @@ def ignored(prepared: Prepared, positions: Positions) -> Closed:
     for rule in prepared.request.site.campaign.policy.ignored:
         groups = prepared.offers.groups[rule.per]
         silent = _silent_groups(prepared, rule, groups)
-        if silent:
-            closed |= np.isin(groups[positions], silent)
+        closed |= among(groups[positions], silent)
     return closed
 
 
@@ -50,7 +51,7 @@ def overspent(prepared: Prepared, positions: Positions) -> Closed:
     """Offers whose budget does not cover one more acceptance."""
     offers, used = prepared.offers, prepared.request.used_minor
     spent = [at for at, budget in offers.budgets.items() if used.get(offers.ids[at], 0) + int(offers.cost_minor[at]) > budget]
-    return np.isin(positions, spent)
+    return among(positions, spent)
 
 
 def _silent_groups(prepared: Prepared, rule: Ignored, groups: NDArray[np.intp]) -> list[int]:

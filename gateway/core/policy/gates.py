@@ -79,7 +79,7 @@ def _passed(prepared: Prepared, before: Gated, gates: Iterable[OfferGate]) -> Ga
     possible, closed, steps = before.possible, [before.closed], [before.steps]
     for gate in gates:
         shut = gate.closes(prepared, possible)
-        if shut.any():
+        if np.count_nonzero(shut):  # a third of the time of any()
             closed.append(possible[shut])
             steps.append(np.full(len(closed[-1]), STEPS[gate.reason], dtype=np.intp))
             possible = possible[~shut]

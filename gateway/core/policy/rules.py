@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
+from gateway.core.policy.prepared import among
 
 if TYPE_CHECKING:
     from gateway.core.policy.prepared import Closed, Positions, Prepared
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 def unknown(prepared: Prepared, positions: Positions) -> Closed:
     """Offers with a rule that needs an attribute whose value is unknown."""
-    rules = prepared.offers.rules
-    return np.isin(positions, [at for at in rules if missing(prepared, at)]) if rules else np.zeros(len(positions), dtype=np.bool_)
+    return among(positions, [at for at in prepared.offers.rules if missing(prepared, at)])
 
 
 def failing(field: int) -> Callable[[Prepared, Positions], Closed]:
@@ -24,7 +23,8 @@ def failing(field: int) -> Callable[[Prepared, Positions], Closed]:
     """
 
     def closes(prepared: Prepared, positions: Positions) -> Closed:
-        rules, open_positions = prepared.offers.rules, set(positions.tolist())
+        rules = prepared.offers.rules
+        open_positions = set(positions.tolist()) if rules else ()
         answers: dict[str, bool] = {"": True}
         wrong: list[int] = []
         for at, texts in rules.items():
@@ -35,7 +35,7 @@ def failing(field: int) -> Callable[[Prepared, Positions], Closed]:
                 answers[text] = _holds(prepared, text)
             if not answers[text]:
                 wrong.append(at)
-        return np.isin(positions, wrong)
+        return among(positions, wrong)
 
     return closes
 
