@@ -1,6 +1,6 @@
-"""Baselines: what every policy is compared with, from silence to an oracle that knows the truth.
+"""Baselines of a comparison, from silence to an oracle that knows the truth.
 
-All of them see only the offers that the gateway's gates leave open. `shipped` is the gateway's own `decide`.
+A policy sees only the offers that the gateway's gates leave open. `shipped` is the gateway's own `decide`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Random(Silence):
 
 
 class Rules(Silence):
-    """The open offer with the highest margin: what a campaign without a model does."""
+    """The open offer with the highest margin, as in a campaign without a model."""
 
     name = "rules"
 

@@ -1,7 +1,7 @@
 """The open loop of a comparison: people, their visits in order of time, and purchases without offers. No policy changes any of it.
 
 A scenario without a rhythm (the street) gets one: people come once a day, between morning and evening, to a few zones and leave again.
-Published time equals street time here (speed 1), so that a day of a policy is a day of the campaign.
+Published time equals street time here (speed 1), and a run starts at midnight, so that a day of a policy is a day of its caps.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class City:
     """People of one seed over `days` days, with `moments` in order of time."""
 
     def __init__(self, scenario: Scenario, *, seed: int, days: int, people: int, dwelled_s: float) -> None:
-        self.scenario = scenario if scenario.rhythm is not None else scenario.changed(rhythm=_rhythm(scenario))
+        self.scenario = scenario.changed(rhythm=scenario.rhythm or _rhythm(scenario), clock=None)
         self.days, self.until_s = days, days * DAY_S
-        self.world = World(self.scenario, seed, scenario.start_ms, 1.0)
+        since_midnight_ms = (scenario.start_ms + scenario.clock_offset_min * 60_000) % (DAY_S * 1000)
+        self.world = World(self.scenario, seed, scenario.start_ms - since_midnight_ms, 1.0)
         everyone = (Walker(self.world, number) for number in range(1, people + 1))
         self.walkers = [walker for walker in everyone if walker.consents]
         found = [moment for person in range(len(self.walkers)) for moment in self._moments(person, dwelled_s)]

@@ -1,6 +1,6 @@
-"""One policy in one city: decisions at every moment, answers with their delay, and what each message was worth in truth.
+"""One policy in one city: decisions at every moment, delayed answers, and the true value of each message.
 
-What a policy sees is what a gateway sees: the context of the person, the weather, the site, and its own messages with their answers.
+A policy sees the same as a gateway: the context of the person, the weather, the site, and its own messages with the answers.
 An answer arrives after the person has seen the message and thought about it; no message is seen while the phone sleeps, and one that
 has expired by then is never seen. A message without an answer is a refusal when its window (the offer's `expiry_hours`) has closed.
 Margin and accepted offers are true expectations, not draws: P(take), gain and fatigue are those of `firmware_sim.people`.
@@ -38,11 +38,11 @@ from gateway.core.types import AnswerKind
 CONTACT_DAYS = 2  # caps and refusals look at the contacts of the local day
 HOUR_MS = 3_600_000
 ASLEEP_STEP_S = 10.0
-ROLLOUTS = 4  # of the oracle: their mean is right, and its spread costs the oracle little
+ROLLOUTS = 4  # of the oracle: the mean is right, and its spread costs the oracle little
 
 
 class Choice(NamedTuple):
-    """A message: position of the offer, stated propensity (None if the policy states none) and what the policy needs to learn from it."""
+    """A message: position of the offer, stated propensity (None if the policy states none) and the input of its later learning."""
 
     position: int
     propensity: float | None = None
@@ -72,7 +72,7 @@ class Policy(Protocol):
 
 
 class Situation:
-    """What is known at a moment. `truth` is for the oracle only."""
+    """The knowledge at a moment. `truth` is for the oracle only."""
 
     def __init__(self, shop: Shop, request: DecisionRequest, weather: ZoneContext, number: int, seed: int) -> None:
         self.shop, self.request, self.weather, self.number, self._seed = shop, request, weather, number, seed
@@ -123,11 +123,15 @@ class Truth(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """One message of a run: day, person, offer, stated propensity, truth, margin, and closed windows of the offer before it."""
+    """One message of a run: stated propensity, truth, margin, and the number of closed windows of the offer before it.
+
+    `received` is False if the phone slept until the message had expired; acceptance and margin are then 0.
+    """
 
     day: int
     person: int
     position: int
+    received: bool
     propensity: float | None
     acceptance: float
     gain_minor: float
@@ -158,7 +162,10 @@ class _Run:
                 heapq.heappop(self.later)[2]()
             self._decide(number, moment)
             if moment.occasion == "dwelled" and self.zone_kinds[moment.zone] is not None:
-                self._fold(moment.person, HistoryFact("visits", self._ms(moment.street_s), zone=moment.zone, zone_kind=self.zone_kinds[moment.zone]))
+                self._fold(
+                    moment.person,
+                    HistoryFact("visits", self._ms(moment.street_s), zone=moment.zone, zone_kind=self.zone_kinds[moment.zone]),
+                )
         return self.sent
 
     def _ms(self, street_s: float) -> int:
@@ -179,9 +186,8 @@ class _Run:
         seen_s = self._seen_s(truth.walker, moment.street_s)
         acceptance = 0.0 if seen_s is None else truth.walker.acceptance(seen_s, offer.shop, offer.id)
         gain = truth.gain(offer, acceptance, own_purchase(truth.walker, offer.shop, moment.street_s))
-        self.sent.append(
-            Sent(int(moment.street_s // DAY_S), moment.person, choice.position, choice.propensity, acceptance, gain, self.answers[choice.position])
-        )
+        day, answers = int(moment.street_s // DAY_S), self.answers[choice.position]
+        self.sent.append(Sent(day, moment.person, choice.position, seen_s is not None, choice.propensity, acceptance, gain, answers))
         person = self.subjects[moment.person]
         kept = tuple(contact for contact in person.contacts if now_ms - contact.at_ms < CONTACT_DAYS * DAY_S * 1000)
         person = msgspec.structs.replace(person, contacts=kept)

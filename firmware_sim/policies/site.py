@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from firmware_sim.people.walker import Walker
 from firmware_sim.policies.city import City
 from firmware_sim.scenario import Scenario
@@ -82,7 +84,7 @@ def made_campaign(scenario: Scenario, days: int) -> Campaign:
                 zones=everywhere,
                 shop=offer.shop,
                 value_minor=max(0, round(taste.amount_minor * (taste.margin_share - offer.discount))),
-                starts_ms=scenario.start_ms,
+                starts_ms=scenario.start_ms - DAY_MS,
                 ends_ms=scenario.start_ms + (days + 1) * DAY_MS,
                 expiry_hours=EXPIRY_HOURS,
                 title=offer.id,
@@ -95,8 +97,8 @@ def made_campaign(scenario: Scenario, days: int) -> Campaign:
 
 
 def subject(shop: Shop, city: City, walker: Walker) -> SubjectContext:
-    """The context of a person who has just consented."""
-    purposes: tuple[Purpose, ...] = tuple(walker.purposes)  # type: ignore[assignment]  # a scenario's purposes are those of a consent
+    """The context of a person at the first consent."""
+    purposes = msgspec.convert(walker.purposes, tuple[Purpose, ...])
     history = shop.site.plan.history
     told = history.stated({f"visits_month_{kind}": float(visits) for kind, visits in walker.visits_month.items()}, purposes)
     start_ms = city.world.start_ms
