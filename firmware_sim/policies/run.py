@@ -53,8 +53,10 @@ class Closed(NamedTuple):
     """The outcome of a message when its window has closed."""
 
     choice: Choice
+    offer: Offer
     subject: SubjectContext
     sent_ms: int
+    closed_ms: int
     taken: bool
     redeemed: bool
 
@@ -200,7 +202,7 @@ class _Run:
             given = self.standing.pop(decision, set())
             self.answers[choice.position] += 1
             taken, redeemed = "accepted" in given, "redeemed" in given
-            self.policy.learn(Closed(choice, here.request.subject, now_ms, taken, redeemed))
+            self.policy.learn(Closed(choice, offer, here.request.subject, now_ms, self._ms(closes_s), taken, redeemed))
 
         self._at(closes_s, close)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_sim.nearest import nearest
-from firmware_sim.policies import baselines
+from firmware_sim.policies import baselines, learned
 from firmware_sim.policies.city import City
 from firmware_sim.policies.figures import Summary, summary
 from firmware_sim.policies.run import Policy, run
@@ -21,6 +21,7 @@ from gateway.adapters.onnx_scorer import ScorerError
 
 # The price of a message for the oracle, in minor units: the best of 0, 50, 100, 150, 200, 300 on seed 1000.
 ORACLE_PRICE_MINOR = {"street": 100.0, "mall": 50.0, "station": 50.0}
+LEARNED_PRICE_MINOR = {"street": 60.0, "mall": 30.0, "station": 30.0}
 OTHER_PRICE_MINOR = 50.0
 
 MAKERS: Mapping[str, Callable[[Scenario], Policy]] = {
@@ -31,6 +32,9 @@ MAKERS: Mapping[str, Callable[[Scenario], Policy]] = {
     "propensity": lambda _: baselines.Propensity(),
     "shipped": lambda _: baselines.Shipped(),
     "thompson": lambda _: baselines.Thompson(),
+    "learned": lambda scenario: learned.Learned(
+        LEARNED_PRICE_MINOR.get(scenario.site, OTHER_PRICE_MINOR), scenario.choices.anyway_s, scenario.people.buying_share
+    ),
     "oracle": lambda scenario: baselines.Oracle(ORACLE_PRICE_MINOR.get(scenario.site, OTHER_PRICE_MINOR)),
 }
 NAMES = tuple(MAKERS)
