@@ -1,11 +1,12 @@
-"""The policy under development: learned propensity, what an offer changes, and the price of a contact.
+"""The policy under development: learned propensity, the change that an offer makes, and the price of a contact.
 
     expected value = P(redeem) x (value - P(purchase without the offer) x usual margin) - price of a message
 
 P(redeem) is the learned propensity of the offer with the effect of the person, times the share of accepted offers that are redeemed; it is
-drawn from its posterior (Thompson sampling). Predictors are the score of the bundle's model and attributes of the context. Visits within
-the horizon are counted from the visits of people; purchases per visit are stated by the site. Without the purpose `learning` an answer
-changes only the effect of the person, which belongs to `offers`, and no model of an offer.
+drawn from its posterior (Thompson sampling). A cold start imitates the rules (score x value), with the ramp by accepted offers. Predictors
+are the score of the bundle's model and attributes of the context. Visits within the horizon are counted from the visits of people;
+purchases per visit are stated by the site. Without the purpose `learning` an answer changes only the effect of the person, which belongs
+to `offers`, and no model of an offer.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ FLOOR = 0.005
 RECENT_HALF_MS = 3_600_000  # of the weight of a contact in `recent`
 COMPILED_EVERY = 8  # answers of an offer
 # Posterior of the propensity: weight of the model's own certainty, in rows, before the answers with a similar score are counted.
-CERTAIN_ROWS = 20.0
-LEVER_POWER, LEVER_MAX = 0.5, 3.0
+CERTAIN_ROWS = 40.0
+# Lever of an offer that is shown less than an even share: (even share / own share) ** LEVER_POWER, at most LEVER_MAX.
+LEVER_POWER, LEVER_MAX = 0.9, 3.0
 PREDICTORS: tuple[tuple[str, tuple[float, ...], int], ...] = (
     ("score", (-1.5, -0.75, -0.25, 0.25, 0.75, 1.5), 0),
     ("visits", (0.35, 1.0, 1.5, 1.9, 2.4), 0),
@@ -78,24 +80,27 @@ class Learned:
         return choice
 
     def _choice(self, here: Situation) -> Choice | None:
-        arms, known, stated = [], [], []
         price_minor = here.shop.site.campaign.policy.contact_cost_minor + self._price_minor
-        for at, position in enumerate(here.open):
+        redeemed = self._redeemed[0] / self._redeemed[1]
+        worths = [self._worth(here, here.offers[position]) * redeemed * self._lever(position) for position in here.open]
+        arms, known, stated = [], [], []
+        for position, worth, values in zip(here.open, worths, self._values(here), strict=True):
             offer = here.offers[position]
             tables = self._compiled(offer)
-            values = self._values(here, at, offer)
             plain = bayes.score(tables, values)
-            line = tables.line
-            log_odds = line.offset + line.slope * plain
+            log_odds = tables.line.offset + tables.line.slope * plain
             effect = self._effects.get((here.request.subject.subject, offer.category), person.Effect())
             propensity = person.probability(log_odds, effect)
             rows = CERTAIN_ROWS + bayes.support(tables, plain)
-            worth = self._worth(here, offer) * self._redeemed[0] / self._redeemed[1] * self._lever(position)
-            arms.append(explore.Arm(max(propensity * rows, 0.05), max((1 - propensity) * rows, 0.05), worth, price_minor))
+            arms.append(explore.Arm(propensity * rows, (1 - propensity) * rows, worth, price_minor))
             known.append(_Known(values, plain, log_odds))
             stated.append(propensity)
         draws = here.draws("learned")
+        imitates = draws.random() >= explore.ramp(self._models["all"].taken if self._models else 0.0)
         chosen = explore.select(arms, [draws.random() for _ in arms], draws.random(), FLOOR)
+        if imitates:
+            plain_values = [score * here.offers[position].value_minor for score, position in zip(here.scores, here.open, strict=True)]
+            chosen = max(range(len(plain_values)), key=plain_values.__getitem__)
         if chosen is None:
             return None
         self._exposed[here.open[chosen]] = self._exposed.get(here.open[chosen], 0) + 1
@@ -104,22 +109,26 @@ class Learned:
     def _lever(self, position: int) -> float:
         """Factor on the value of an offer that has been shown less than an even share: the long tail is shown as well."""
         even = sum(self._exposed.values()) / max(len(self._exposed), 1)
-        return min(LEVER_MAX, max(1.0, (even + 1.0) / (self._exposed.get(position, 0) + 1.0)) ** LEVER_POWER)
+        behind: float = max(1.0, (even + 1.0) / (self._exposed.get(position, 0) + 1.0)) ** LEVER_POWER
+        return min(LEVER_MAX, behind)
 
     def _worth(self, here: Situation, offer: Offer) -> float:
-        """Margin in minor units that a redeemed offer adds to what the person would have spent anyway."""
+        """Margin in minor units that a redeemed offer adds to the purchase that would have come without it."""
         place = (offer.shop, here.request.zone, here.request.occasion)
         usual = offer.value_minor + (offer.discount or 0.0) * (offer.price_minor or 0)
         return offer.value_minor - min(1.0, anyway.rate(self._places, self._shops, place) * self._buys) * usual
 
-    def _values(self, here: Situation, at: int, offer: Offer) -> tuple[float, ...]:
-        """Values of PREDICTORS."""
-        row, columns, score = here.rows[at], here.shop.site.columns, min(max(here.scores[at], 1e-6), 1 - 1e-6)
-        subject, now_ms = here.request.subject, here.request.now_ms
+    def _values(self, here: Situation) -> list[tuple[float, ...]]:
+        """Values of PREDICTORS for each open offer."""
+        columns, subject, now_ms = here.shop.site.columns, here.request.subject, here.request.now_ms
         recent = sum(0.5 ** ((now_ms - contact.at_ms) / RECENT_HALF_MS) for contact in subject.contacts)
-        visits, travel, hour = (float(row[columns.index(name)]) for name in ("visits_this_kind", "travel", "hour"))
-        new = float((subject.subject, offer.id) not in self._offered)
-        return math.log(score / (1 - score)), math.log1p(visits), recent, new, travel, hour
+        read = here.rows[:, [columns.index(name) for name in ("visits_this_kind", "travel", "hour")]].tolist()
+        found: list[tuple[float, ...]] = []
+        for position, score, (visits, travel, hour) in zip(here.open, here.scores, read, strict=True):
+            new = float((subject.subject, here.offers[position].id) not in self._offered)
+            sure = min(max(score, 1e-6), 1 - 1e-6)
+            found.append((math.log(sure / (1 - sure)), math.log1p(visits), recent, new, travel, hour))
+        return found
 
     def _compiled(self, offer: Offer) -> bayes.Compiled:
         if offer.id not in self._tables:

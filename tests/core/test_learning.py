@@ -187,7 +187,7 @@ def test_sample_ratio_alarm() -> None:
 
 
 def test_the_rate_of_a_place_starts_at_the_shop_and_becomes_its_own() -> None:
-    place = ("cafe", "plaza", "entered")
+    place: anyway.Place = ("cafe", "plaza", "entered")
     assert anyway.rate({}, {}, place) == 0.5
     shops = {"cafe": anyway.Visits(98.0, 19.0)}
     assert anyway.rate({}, shops, place) == pytest.approx(0.2)
@@ -203,11 +203,12 @@ def test_drift_of_a_known_sequence() -> None:
     for _ in range(1_000):
         state = drift.with_error(state, 0.2)
     assert not state.alarm
-    steps = 0
-    while not state.alarm:
-        state, steps = drift.with_error(state, 0.5), steps + 1
+    states = [state]
+    while len(states) < 200:
+        states.append(drift.with_error(states[-1], 0.5))
+    steps = [one.alarm for one in states].index(True)
     assert 120 < steps < 150
-    assert drift.with_error(state, 0.2).alarm  # an alarm stays until the model is replaced
+    assert drift.with_error(states[-1], 0.2).alarm  # an alarm stays until the model is replaced
 
 
 def test_drift_is_quiet_on_noise_and_on_improvement() -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
 from firmware_sim.people.counterfactual import baseline_purchases, own_purchase
-from firmware_sim.policies import baselines, figures
+from firmware_sim.policies import baselines, figures, learned
 from firmware_sim.policies.city import City
 from firmware_sim.policies.figures import Summary, calibration_error, gini, rows
 from firmware_sim.policies.run import Choice, Closed, Sent, Situation, run
@@ -50,6 +50,22 @@ def test_silence_earns_nothing_and_the_oracle_most(city: City, shop: Shop) -> No
     assert run(city, shop, baselines.Silence()) == []
     others = [baselines.Random(), baselines.Propensity(), baselines.Shipped()]
     assert margin(run(city, shop, baselines.Oracle(100.0))) > max(margin(run(city, shop, policy)) for policy in others)
+
+
+def test_learning_is_repeatable(city: City, shop: Shop) -> None:
+    sent = run(city, shop, learned.Learned(50.0, 1200.0, 0.6))
+    assert len(sent) > 50
+    assert run(city, shop, learned.Learned(50.0, 1200.0, 0.6)) == sent
+
+
+def test_learning_corrects_the_model(shop: Shop) -> None:
+    """On the fourth day the error of the propensities is below .6 of that of the model."""
+    city = City(load("street"), seed=1005, days=4, people=120, dwelled_s=60.0)
+
+    def error(sent: list[Sent]) -> float:
+        return float(np.mean([abs(one.propensity - one.acceptance) for one in sent if one.propensity is not None and one.day == 3]))
+
+    assert error(run(city, shop, learned.Learned(50.0, 1200.0, 0.6))) < 0.6 * error(run(city, shop, baselines.Propensity()))
 
 
 def test_caps_gaps_and_zones_hold_for_every_policy(city: City, shop: Shop) -> None:

@@ -1,6 +1,6 @@
 """The effect of one person on the propensity of a category: log-odds with a normal prior, updated answer by answer.
 
-The answers of all people give the level of an offer; the answers of one person say how far that person is from it. The posterior is kept as
+The answers of all people give the level of an offer; the answers of one person give the distance from it. The posterior is kept as
 mean and precision (an extended Kalman filter of one number), so an effect is two numbers and an update needs no earlier answers.
 """
 
