@@ -19,6 +19,7 @@ from firmware_sim.console import BrokerOpt, FasterOpt, FaultsOpt, JsonOpt, SeedO
 from firmware_sim.faults.rules import parse_options
 from firmware_sim.fleet.commands import count, fleet, replay
 from firmware_sim.past.command import past
+from firmware_sim.policies.command import policies
 from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
 from firmware_sim.scenario import schema as scenario_schema
@@ -209,6 +210,7 @@ app.command(epilog="Example: wayside-sim count --broker mqtt://127.0.0.1:1883 --
 app.command(epilog="Example: wayside-sim past mall --seed 7 --out build/past")(past)
 app.command(epilog="Example: wayside-sim fit --data tables")(fit)
 app.command(epilog="Example: wayside-sim score --truth truth --history export-a --history export-b")(score)
+app.command(epilog="Example: wayside-sim policies --world mall --days 30 --people 200 --seeds 20 --out report")(policies)
 
 
 def main() -> None:

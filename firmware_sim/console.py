@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -42,7 +42,7 @@ def one_line_errors() -> Iterator[None]:
         fail(str(error), 1)
 
 
-def fail(text: str, code: int) -> None:
+def fail(text: str, code: int) -> NoReturn:
     """Print each line of `text` on standard error and end the process with exit code `code`."""
     sys.stderr.writelines(f"wayside-sim: {' '.join(line.split())}\n" for line in text.splitlines())
     raise typer.Exit(code)

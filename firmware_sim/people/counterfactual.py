@@ -47,6 +47,21 @@ def baseline_purchases(walker: Walker, street_s: float, draws: Random, rollouts:
     return {shop: 1.0 - sure[shop] * missed[shop] for shop in shops}
 
 
+def own_purchase(walker: Walker, shop: str, street_s: float) -> float:
+    """Probability of a purchase in `shop` within `choices.anyway_s` and without offers, along the stays that the person really makes.
+
+    Its mean over people and seeds is that of `baseline_purchases`, without rollouts; for one person it knows the stays to come.
+    """
+    until_s = street_s + walker.world.scenario.choices.anyway_s
+    index, none = max(walker.itinerary.at(street_s), 0), 1.0
+    while (stay := walker.itinerary.stay(index)).from_s < until_s:
+        paid = stay.buys_s is not None and stay.buys_s <= street_s
+        if stay.zone == shop and stay.until_s > street_s and not paid:
+            none *= 1.0 - _purchase_probability(walker, stay, max(street_s, stay.from_s), until_s)
+        index += 1
+    return 1.0 - none
+
+
 def _current_stay(walker: Walker, street_s: float) -> tuple[Stay, bool]:
     """The current stay, or the one that the person walks to, and whether the purchase in it is already paid."""
     index = walker.itinerary.at(street_s)

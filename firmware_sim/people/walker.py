@@ -126,6 +126,10 @@ class Walker:
         forgotten_s = street_s - FATIGUE_HALF_LIVES_MAX * self.world.scenario.choices.fatigue_half_s
         self._offered = [(then, name) for then, name in self._offered if then > forgotten_s] + [(street_s, offer)]
 
+    def forget_offers(self) -> None:
+        """Remove all recorded offers, so that the same person can live through another policy."""
+        self._offered = []
+
     def _consent_changes(self) -> tuple[float, float | None]:
         """Time of the first consent (0 for most), and of the renewed consent after a withdrawal, or None."""
         people, draws = self.world.scenario.people, generator(self.world.seed, "consent", self.number)

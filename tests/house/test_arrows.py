@@ -140,6 +140,13 @@ ROOMS: tuple[Room, ...] = (
     ),
     # msgspec writes its JSON; the shapes that it writes are the simulator's own. pydantic checks scenarios.
     Room("firmware_sim", 1, (), ("aiomqtt", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
+    # The one exception: policies are compared with the gateway's own decision core. It has no wire format that could agree with itself.
+    Room(
+        "firmware_sim.policies",
+        1,
+        ("gateway.core", "gateway.adapters.bundle", "gateway.adapters.onnx_scorer"),
+        ("msgspec", "numpy", *SCREEN),
+    ),
     Room(
         "dashboard",
         1,
@@ -287,6 +294,8 @@ def test_an_adapter_touches_one_world() -> None:
         ("models__train", "from gateway.adapters import store"),
         ("firmware_sim__fleet", "from gateway.core.types import Message"),
         ("firmware_sim__fleet", "import onnxruntime"),
+        ("firmware_sim__policies__run", "from gateway.decoders import contract"),
+        ("firmware_sim__policies__run", "from gateway.adapters.store import Store"),
         ("firmware_sim__fleet", "from paho.mqtt import client"),
         ("dashboard__web", "from gateway.core import privacy"),
         ("dashboard__web", "from tests.kit import shared"),

@@ -1,0 +1,97 @@
+"""Command `wayside-sim policies`. The gateway is imported when the command runs: the rest of the simulator works without it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from firmware_sim.console import JsonOpt, fail, one_line_errors
+from firmware_sim.scenario import load
+
+FOLDER = Path("deploy/demo")
+TABLE_COLUMNS = 140  # width of the table in a file
+DEVELOPED_FROM = 1000  # constants are chosen on seeds from here on; a report uses the seeds from 0 on
+
+
+def policies(
+    *,
+    world: Annotated[str, typer.Option(help="Built-in scenario (street, mall, station) or a TOML file.")] = "street",
+    days: Annotated[int, typer.Option(min=1, max=365, help="Simulated days.")] = 30,
+    people: Annotated[int, typer.Option(min=1, max=10_000, help="People, of whom a share consents.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Number of seeds, from 0 on.")] = 20,
+    develop: Annotated[
+        bool, typer.Option("--develop", help="Use the seeds from 1000 on, to choose constants without the reported ones.")
+    ] = False,
+    policy: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Policy to run; repeat it. Default: all.")] = None,
+    bundle: Annotated[
+        Path, typer.Option(help="Signed bundle with the model, the schema, and the campaign if the world has its shops.")
+    ] = FOLDER / "street.bundle",
+    key: Annotated[Path, typer.Option(help="Public key of the bundle.")] = FOLDER / "bundle.pub",
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report (policies-WORLD.html) to this folder.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes; each runs one seed at a time.")] = 1,
+    as_json: JsonOpt = False,
+) -> None:
+    """Compare policies in a simulated city of known truth: margin, messages, calibration and regret, with intervals over seeds.
+
+    The gateway's decision core runs on visits instead of radio. Needs the gateway: install `wayside-sim[policies]`.
+    """
+    try:
+        from firmware_sim.policies import figures, page, study  # noqa: PLC0415 (only this command needs the gateway)
+    except ModuleNotFoundError as error:
+        fail(f"`policies` runs the gateway's decision core, and {error.name} is missing; install wayside-sim[policies]", 1)
+    with one_line_errors():
+        plan = load(world)
+        chosen = tuple(policy or study.NAMES)
+        first = DEVELOPED_FROM if develop else 0
+        task = study.Task(plan, bundle, key, days, people, chosen)
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
+            shown = bar.add_task(f"{world}: seeds", total=seeds)
+            found = study.run_all(task, range(first, first + seeds), jobs, lambda: bar.advance(shown))
+        rows = figures.rows(found)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            setting = f"{days} days, {people} people, seeds {first} to {first + seeds - 1}."
+            (out / f"policies-{plan.site}.html").write_text(page.page(f"Policies in the {plan.site}", setting, rows), "utf-8")
+        if as_json:
+            facts = [{name: _plain(value) for name, value in row._asdict().items()} for row in rows]
+            sys.stdout.write(
+                json.dumps({"world": world, "days": days, "people": people, "seeds": [first, first + seeds - 1], "policies": facts}) + "\n"
+            )
+            return
+        table = Table(
+            title=f"{world}: {days} days, {people} people, seeds {first} to {first + seeds - 1}; for each person", title_justify="left"
+        )
+        for name in ("policy", "margin", "accepted", "messages", "margin ratio", "message ratio", "error", "calibr.", "Gini", "coverage"):
+            table.add_column(name, justify="left" if name == "policy" else "right")
+        for row in rows:
+            cells = (
+                (row.margin_minor, 0),
+                (row.accepted, 1),
+                (row.messages, 1),
+                (row.margin_ratio, 2),
+                (row.message_ratio, 2),
+                (row.error, 3),
+                (row.calibration, 3),
+                (row.gini, 2),
+                (row.coverage, 2),
+            )
+            texts = ["" if one is None else f"{one.mean:.{digits}f} ±{(one.high - one.low) / 2:.{digits}f}" for one, digits in cells]
+            table.add_row(row.policy, *texts)
+        screen = Console()
+        (screen if screen.is_terminal else Console(width=TABLE_COLUMNS)).print(table)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        named = getattr(value, "_asdict", None)
+        return named() if named is not None else [_plain(one) for one in value]
+    return value

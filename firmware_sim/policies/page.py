@@ -1,0 +1,137 @@
+"""The report as one HTML page without outside parts: a table, margins with intervals, and regret by day as plain SVG."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from firmware_sim.policies.figures import CEILING, REFERENCE, Figure, Row
+
+# Okabe and Ito's palette (jfly.uni-koeln.de/color), for colour-blind readers.
+COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a8f98", "#1f2430", "#b8a800")
+INK, QUIET = "#1f2430", "#8a8f98"
+WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT = 760, 360, 90, 40, 110
+STYLE = f"""
+body {{ font-family: sans-serif; color: {INK}; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }}
+th:first-child, td:first-child {{ text-align: left; }}
+small {{ color: {QUIET}; }}
+"""
+
+
+def page(title: str, setting: str, rows: Sequence[Row]) -> str:
+    """The whole page; the same rows give the same text."""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body>\n"
+        f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(setting)}</p>\n"
+        "<p>Amounts are minor units of money for each person. Intervals are 95 %, from seeds resampled in pairs. "
+        f"Margin and accepted offers are true expectations. "
+        f"Ratios are to <b>{REFERENCE}</b>; regret is the margin that <b>{CEILING}</b> has gathered more.</p>\n"
+        f"{_table(rows)}\n<h2>Margin for each person</h2>\n{_margins(rows)}\n<h2>Regret by day</h2>\n{_regrets(rows)}\n</body></html>\n"
+    )
+
+
+def _table(rows: Sequence[Row]) -> str:
+    heads = (
+        "policy",
+        "margin",
+        "accepted",
+        "messages",
+        "margin ratio",
+        "message ratio",
+        "error",
+        "calibration",
+        "Gini",
+        "coverage",
+        "s/run",
+    )
+    lines = [
+        (
+            html.escape(row.policy),
+            _cell(row.margin_minor, 0),
+            _cell(row.accepted, 1),
+            _cell(row.messages, 1),
+            _cell(row.margin_ratio, 2),
+            _cell(row.message_ratio, 2),
+            _cell(row.error, 3),
+            _cell(row.calibration, 3),
+            _cell(row.gini, 2),
+            _cell(row.coverage, 2),
+            f"{row.seconds:.1f}",
+        )
+        for row in rows
+    ]
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>\n" for line in lines)
+    return "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + f"</tr>\n{body}</table>"
+
+
+def _cell(figure: Figure | None, digits: int) -> str:
+    if figure is None:
+        return ""
+    return f"{figure.mean:.{digits}f} <small>{figure.low:.{digits}f} … {figure.high:.{digits}f}</small>"
+
+
+def _margins(rows: Sequence[Row]) -> str:
+    most = max((row.margin_minor.high for row in rows), default=1.0) or 1.0
+    least = min(0.0, *(row.margin_minor.low for row in rows))
+    height = 26 * len(rows) + BOTTOM
+
+    def x(value: float) -> float:
+        return LEFT + (value - least) / (most - least) * (WIDTH - LEFT - RIGHT)
+
+    parts = [_axis_x(least, most, x, height - BOTTOM)]
+    for place, row in enumerate(rows):
+        y, colour, known = 18 + 26 * place, COLOURS[place % len(COLOURS)], row.margin_minor
+        parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end" font-size="12" fill="{INK}">{html.escape(row.policy)}</text>')
+        parts.append(f'<line x1="{x(known.low):.1f}" x2="{x(known.high):.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<circle cx="{x(known.mean):.1f}" cy="{y}" r="4" fill="{colour}"/>')
+    return _svg(height, parts)
+
+
+def _regrets(rows: Sequence[Row]) -> str:
+    curves = [(place, row) for place, row in enumerate(rows) if row.regret_days]
+    if not curves:
+        return f"<p>The policy {CEILING} was not run.</p>"
+    days = len(curves[0][1].regret_days)
+    most = max(point.high for _, row in curves for point in row.regret_days) or 1.0
+    least = min(0.0, *(point.low for _, row in curves for point in row.regret_days))
+
+    def x(day: float) -> float:
+        return LEFT + day / days * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - least) / (most - least) * (HEIGHT - BOTTOM - 12)
+
+    parts = [_axis_x(0, days, x, HEIGHT - BOTTOM)]
+    for step in range(5):
+        value = least + (most - least) * step / 4
+        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end" font-size="11" fill="{QUIET}">{value:.0f}</text>')
+    for place, row in curves:
+        colour = COLOURS[place % len(COLOURS)]
+        band = [(x(day + 1), y(point.high)) for day, point in enumerate(row.regret_days)]
+        band += [(x(day + 1), y(point.low)) for day, point in reversed(list(enumerate(row.regret_days)))]
+        middle = [(x(0), y(0.0)), *((x(day + 1), y(point.mean)) for day, point in enumerate(row.regret_days))]
+        parts.append(f'<polygon points="{_points(band)}" fill="{colour}" fill-opacity="0.15"/>')
+        parts.append(f'<polyline points="{_points(middle)}" fill="none" stroke="{colour}" stroke-width="1.8"/>')
+        end = middle[-1]
+        parts.append(f'<text x="{end[0] + 6:.1f}" y="{end[1] + 4:.1f}" font-size="11" fill="{colour}">{html.escape(row.policy)}</text>')
+    return _svg(HEIGHT, parts)
+
+
+def _axis_x(low: float, high: float, x: object, y: float) -> str:
+    assert callable(x)
+    ticks = [low + (high - low) * step / 5 for step in range(6)]
+    marks = "".join(
+        f'<text x="{x(tick):.1f}" y="{y + 18:.1f}" text-anchor="middle" font-size="11" fill="{QUIET}">{tick:.0f}</text>' for tick in ticks
+    )
+    return f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="{QUIET}"/>{marks}'
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _svg(height: int, parts: Sequence[str]) -> str:
+    return f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">{"".join(parts)}</svg>'

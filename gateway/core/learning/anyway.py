@@ -1,0 +1,35 @@
+"""Purchases without an offer: the probability that a person visits a shop soon, from visits that followed a silent decision.
+
+A purchase at a till has no person, but a visit has one. So P(purchase without the offer) = P(visit within the horizon) x purchases per
+visit of the shop. Only decisions without a message count, or the effect of the offers would be taken for the people's own habit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.core.types import Occasion
+
+PRIOR_ROWS = 20.0  # weight of the shop's own rate in that of one place
+Place = tuple[str, str, Occasion]
+"""Shop, zone of the decision, occasion."""
+
+
+class Visits(msgspec.Struct, frozen=True, gc=False):
+    """Decisions without a message, and those after which the person visited the shop within the horizon."""
+
+    decisions: float = 0.0
+    visited: float = 0.0
+
+    def plus(self, *, visited: bool) -> Visits:
+        """With one more decision."""
+        return Visits(self.decisions + 1.0, self.visited + visited)
+
+
+def rate(places: Mapping[Place, Visits], shops: Mapping[str, Visits], place: Place) -> float:
+    """Probability of a visit within the horizon: that of the place, drawn to that of the shop, which starts at one half of two rows."""
+    here, shop = places.get(place, Visits()), shops.get(place[0], Visits())
+    overall = (shop.visited + 1.0) / (shop.decisions + 2.0)
+    return (here.visited + PRIOR_ROWS * overall) / (here.decisions + PRIOR_ROWS)

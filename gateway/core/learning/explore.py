@@ -1,0 +1,112 @@
+"""Choice with exploration: Thompson sampling with a floor, its exact probabilities, the ramp of a new offer, the holdout.
+
+Every draw is an argument, a number in [0, 1) from the caller's log, so a choice can be repeated and its probability computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+GRID = 256  # points of a posterior between 0 and 1
+FLOOR_SHARE_MAX = 0.2  # of all choices that the floor may take, however many candidates there are
+HOLDOUT_SHARE = 0.05
+RAMP_START, RAMP_POSITIVES = 0.02, 200.0
+ALARM_Z = 3.2905267314919255  # of a sample ratio: p < .001, two-sided
+
+Floats = NDArray[np.float64]
+_EDGES = np.linspace(0.0, 1.0, GRID + 1)
+_POINTS = (_EDGES[:-1] + _EDGES[1:]) / 2
+_LOG, _LOG_NOT = np.log(_POINTS), np.log1p(-_POINTS)
+
+
+class Arm(NamedTuple):
+    """A candidate: Beta posterior of its acceptance, and its value in minor units, `worth` times acceptance less `cost`."""
+
+    taken: float
+    refused: float
+    worth: float = 1.0
+    cost: float = 0.0
+
+
+def select(arms: Sequence[Arm], draws: Sequence[float], chance: float, floor: float) -> int | None:
+    """Draw a value for each arm from its posterior and take the highest, or silence (None, value 0) if none is above 0.
+
+    `draws` has one number for each arm. If a message is sent, `chance` decides for the floor: below the floor of all arms together it
+    picks one of them evenly. So every arm has at least the probability `floor` in each message, and silence stays silence.
+    """
+    if not arms:
+        return None
+    cumulative = _cumulative(arms)
+    cells = np.minimum((cumulative[:, 1:] < np.array(draws)[:, np.newaxis]).sum(axis=1), GRID - 1)
+    values = [
+        float(np.interp(draw, of_arm[cell : cell + 2], _EDGES[cell : cell + 2])) * arm.worth - arm.cost
+        for arm, of_arm, cell, draw in zip(arms, cumulative, cells, draws, strict=True)
+    ]
+    best = max(range(len(arms)), key=values.__getitem__)
+    if values[best] <= 0.0:
+        return None
+    each = _each(floor, len(arms))
+    return min(int(chance / each), len(arms) - 1) if chance < each * len(arms) else best
+
+
+def probabilities(arms: Sequence[Arm], floor: float) -> tuple[float, ...]:
+    """The probability that `select` chooses each arm (`p_select`), by quadrature over the posteriors; the rest is silence."""
+    if not arms:
+        return ()
+    shares, each = _shares(arms, _cumulative(arms)), _each(floor, len(arms))
+    return tuple((shares * (1.0 - each * len(arms)) + each * shares.sum()).tolist())
+
+
+def ramp(positives: float) -> float:
+    """Share of the decisions in which a learned model may decide; the rest follows the rules that it was started with."""
+    return RAMP_START + (1.0 - RAMP_START) * min(max(positives, 0.0) / RAMP_POSITIVES, 1.0)
+
+
+def in_holdout(salt: str, subject: str, share: float = HOLDOUT_SHARE) -> bool:
+    """Whether a subject belongs to the persistent group without offers: a salted hash, so no list of people is kept."""
+    digest = hashlib.blake2b(f"{salt}\x1f{subject}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def sample_ratio_alarm(held: int, total: int, share: float = HOLDOUT_SHARE) -> bool:
+    """Whether the size of the holdout differs from its share with p < .001: then assignment or log is faulty, and no lift is stated."""
+    return abs(held - total * share) > ALARM_Z * math.sqrt(total * share * (1.0 - share))
+
+
+def _each(floor: float, arms: int) -> float:
+    return min(floor, FLOOR_SHARE_MAX / arms)
+
+
+def _cumulative(arms: Sequence[Arm]) -> Floats:
+    """Cumulative probability of each posterior at the edges of the grid, (arms, GRID + 1)."""
+    counts = np.array([(arm.taken, arm.refused) for arm in arms]) - 1.0
+    log_density = counts[:, :1] * _LOG + counts[:, 1:] * _LOG_NOT
+    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    found = np.zeros((len(arms), GRID + 1))
+    np.cumsum(density, axis=1, out=found[:, 1:])
+    found /= found[:, -1:]
+    return found
+
+
+def _shares(arms: Sequence[Arm], cumulative: Floats) -> Floats:
+    """Probability that each arm has the highest value and one above 0.
+
+    The posterior of the arm is split into its grid cells; the others' cumulative probability is taken at the middle of the cell.
+    """
+    found = np.zeros(len(arms))
+    for at, (arm, of_arm) in enumerate(zip(arms, cumulative, strict=True)):
+        if arm.worth <= 0.0:
+            continue
+        values = _POINTS * arm.worth - arm.cost
+        mass = np.diff(of_arm) * np.clip((_EDGES[1:] - arm.cost / arm.worth) * GRID, 0.0, 1.0)
+        for other, of_other in zip(arms, cumulative, strict=True):
+            if other is not arm:
+                mass = mass * np.interp((values + other.cost) / other.worth, _EDGES, of_other) if other.worth > 0.0 else mass
+        found[at] = mass.sum()
+    return found
