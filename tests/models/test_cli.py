@@ -17,11 +17,14 @@ import typer
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from models import cli
+from models.imported.champion import read_champion
+from models.imported.importing import scores
 from models.patterns.valuation import encode_pattern_file, value_rules
 from models.propensity import boosting
 from models.propensity.bayes import fit_priors
 from models.report import read_report
 from models.tables.coupon import SCHEMA
+from tests.kit.bundles import KEY
 from tests.models import tables
 from tests.models.patterns.toy import rule
 
@@ -88,6 +91,13 @@ def test_from_a_table_to_a_verified_bundle(
     assert [run(monkeypatch, *dated), made.read_bytes() != first] == [0, True]
     second = made.read_bytes()
     assert [run(monkeypatch, *dated), made.read_bytes()] == [0, second]
+
+
+def test_a_trained_folder_can_be_the_champion_of_a_comparison(model: Path) -> None:
+    champion = read_champion(model, KEY.public_key())
+    assert champion.inputs.columns == read_report(model).model.columns
+    rows = champion.inputs.drawn(0, 32, 0.2)
+    assert len(set(scores(champion.scorer, rows).tolist())) > 5
 
 
 def test_priors_are_bundled_and_patterns_that_the_model_does_not_read_are_refused(
