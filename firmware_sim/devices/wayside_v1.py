@@ -88,7 +88,9 @@ class Encoder:
         No purposes means withdrawal, which carries neither tags nor values. Each tag is claimed with its code. `change` is the number of
         this change of the consent.
         """
-        fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None, "change": change}
+        fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None}
+        if change is not None:
+            fields["change"] = change
         if fields["purposes"]:
             claimed = list(tags)
             codes = {tag: claim_code(tag) for tag in claimed}

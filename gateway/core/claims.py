@@ -95,7 +95,7 @@ def _presented(work: UnitOfWork, device: str, tag: str) -> Outcome:
     work.out.claims.asked[tag] = asked
     rivals = [one for one in asked if one != device]
     for rival in rivals:
-        work.out.replies.messages.append(Reply(rival, "claim", {"tag": tag, "outcome": "contested"}))
+        work.out.replies.messages.append(Reply(rival, "claim", {"outcome": "contested"}))
     if rivals:
         return "contested"
     return "linked" if work.now_ms - first_ms >= limits.CLAIM_CONFIRM_MS else "waiting"
@@ -108,7 +108,7 @@ def notify_owner(work: UnitOfWork, owner: str | None, tag: str) -> None:
     if person is None or (notified_ms is not None and work.now_ms - notified_ms < limits.CLAIM_NOTICE_MS):
         return
     work.out.claims.notified[tag] = work.now_ms
-    work.out.replies.messages.append(Reply(person.device, "claim", {"tag": tag, "outcome": "contested"}))
+    work.out.replies.messages.append(Reply(person.device, "claim", {"outcome": "contested"}))
     work.out.totals["claims_contested"] += 1
 
 

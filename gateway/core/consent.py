@@ -1,9 +1,9 @@
 """The consent register: consents and withdrawals, in their order, and the radio ids that a person has proven to own.
 
-A consent is a yes with purposes; without purposes, or already expired, it is a no. A no is taken with any sequence number, and takes effect
-with its commit. A yes is taken only if it is newer than all that is known of the device: by `change`, the number that the app counts for
-the person across boots and installations, and by the sequence within its boot. Each consent is answered by a receipt, which states the
-number that is known; the device repeats its consent until it has one.
+A consent with purposes is a yes; without purposes it is a no, which is taken with any sequence number and takes effect with its commit. A yes
+that has expired already withdraws too, if it is the newest. A yes is taken only if it is newer than all that is known of the device: by
+`change`, the number that the app counts for the person across boots and installations, and by the sequence within its boot. Each
+consent is answered by a receipt, which states the number that is known; the device repeats its consent until it has one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gateway.core.claims import Outcome
 from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.state import FactRow
+from gateway.core.state.register import Grant
 from gateway.core.state.replies import Reply
 from gateway.core.types import Consent, Envelope
 from gateway.core.unit_of_work import UnitOfWork
@@ -34,11 +35,11 @@ def apply_consent(work: UnitOfWork, consent: Consent) -> Kept:
     before = work.context(known) if known else None
     if claims.names_radio(consent.envelope.device) or (before is not None and before.device != consent.envelope.device):
         return Discard.OTHER_SPEAKER
-    if not consent.purposes or contexts.has_expired(consent.expires_at_ms, work.now_ms):
-        return _withdrawn(work, consent, before)
-    if contexts.is_stale(before, consent) or _withdrew_later(work, consent):
+    if consent.purposes and (contexts.is_stale(before, consent) or _withdrew_later(work, consent)):
         receipt(work, consent, "overtaken", before)
         return Discard.OVERTAKEN
+    if not consent.purposes or contexts.has_expired(consent.expires_at_ms, work.now_ms):
+        return _withdrawn(work, consent, before)
     room = limits.IDENTITIES_MAX - work.identity_count - (known is None)
     if room < 0:
         receipt(work, consent, "full", before)
@@ -70,10 +71,14 @@ def receipt(
     person: SubjectContext | None,
     settled: dict[str, Outcome] | None = None,
 ) -> None:
-    """Reply to a consent: its envelope, the outcome, the newest `change` number that is known, and the outcome of each claim."""
+    """Reply to a consent: its envelope, the outcome, the newest `change` number that is known, and the outcome of each claim.
+
+    The outcomes stand in the order of the claims, so that no radio id leaves the gateway.
+    """
     envelope = consent.envelope
     linked = person.tags if person else ()
-    claimed = settled if settled is not None else {tag: "linked" if tag in linked else "unproven" for tag in consent.tags}
+    found = {tag: "linked" if tag in linked else "unproven" for tag in consent.tags} | (settled or {})
+    claimed = [found[tag] for tag in found]
     change = max(consent.change or 0, (person.consent_change if person else None) or 0, _withdrawn_change(work, envelope.device) or 0)
     body = {"boot": envelope.boot, "seq": envelope.seq, "outcome": outcome, "change": change, "claims": claimed}
     work.out.replies.messages.append(Reply(envelope.device, "receipt", body))
@@ -99,6 +104,10 @@ def _granted(work: UnitOfWork, consent: Consent, before: SubjectContext | None, 
     plan = work.site.plan.history
     person = contexts.with_consent(before, subject, consent, tags, work.now_ms, plan, irks, eid_keys, work.generation())
     work.out.people.contexts[subject] = person
+    work.out.register.grants[subject] = tuple(
+        Grant(purpose, consent.change, consent.version, consent.wording, "device", work.now_ms, consent.expires_at_ms)
+        for purpose in consent.purposes
+    )
     work.log_history(person, ConsentFact(consent.purposes, plan.stated(consent.told, consent.purposes)))
     if not is_seen:
         work.end_visits(subject)

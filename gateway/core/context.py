@@ -50,8 +50,8 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
 class SubjectContext(msgspec.Struct, frozen=True):
     """The context of a consenting person, under a random local id; triggers are sent to `device`.
 
-    `consent_change` and `consent_wording` are the app's number of the consent and the text that was shown; `generation` is the number of
-    withdrawals at this gateway before it. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
+    `consent_change` is the app's number of the consent, `generation` the number of withdrawals at this gateway before it; the grants by
+    purpose are in the register. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
     the number of facts folded so far.
     """
 
@@ -60,14 +60,11 @@ class SubjectContext(msgspec.Struct, frozen=True):
     purposes: tuple[Purpose, ...]
     consent_boot: str
     consent_seq: int
-    consent_version: int
-    consented_at_ms: int
     consent_expires_at_ms: int | None = None
     tags: tuple[str, ...] = ()
     irks: tuple[str, ...] = ()
     eid_keys: tuple[str, ...] = ()
     consent_change: int | None = None
-    consent_wording: str | None = None
     generation: int = 0
     told: Mapping[str, Stated] = {}
     history: Mapping[str, State] = {}
@@ -137,14 +134,11 @@ def with_consent(
         purposes=consent.purposes,
         consent_boot=consent.envelope.boot,
         consent_seq=consent.envelope.seq,
-        consent_version=consent.version,
-        consented_at_ms=now_ms,
         consent_expires_at_ms=consent.expires_at_ms,
         tags=tags,
         irks=irks,
         eid_keys=eid_keys,
         consent_change=consent.change,
-        consent_wording=consent.wording,
         generation=generation,
         told=kept | stated,
         history=plan.renewed(before.history if before else {}, consent.purposes, stated, now_ms),

@@ -41,6 +41,8 @@ log = logging.getLogger("wayside")
 IDLE_S_MAX = 1.0  # longest wait of the writer for messages
 FULL_DISK_PAUSE_S = 1.0
 HOUSEKEEPING_MS = 1_000  # interval of storing sent triggers and dead letters, and of the check for another bundle
+QUIET_MS = 500  # without a message after a connect: the broker has handed over all that waited
+BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
 STOP_POLL_S = 0.01
 
@@ -92,8 +94,9 @@ class App:
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
-        self._status_at_ms = self._housekeeping_at_ms = 0
+        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = 0
         self._connects = 0
+        self._backlog_until_ms: int | None = None
         self._stopping = threading.Event()
         self.latest = self._status("starting")
 
@@ -137,7 +140,7 @@ class App:
         self.counters.counts["messages"] += len(messages)
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
-        self._housekeep(now_ms)
+        self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
 
     def _rebase(self, step_ms: int) -> None:
@@ -145,6 +148,9 @@ class App:
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
         self.state.rebase(step_ms)
         self._status_at_ms += step_ms
+        self._quiet_at_ms += step_ms
+        if self._backlog_until_ms is not None:
+            self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
         try:
             self.store.rebase(self.state)
@@ -198,14 +204,18 @@ class App:
         """Seconds until the next due time, at most IDLE_S_MAX."""
         now_ms = self.clock.now_ms()
         next_ms = min(self._next_due_ms(now_ms), self._status_at_ms)
+        if self._backlog_until_ms is not None:
+            next_ms = min(next_ms, self._quiet_at_ms)
         return min(IDLE_S_MAX, max(0.001, (next_ms - now_ms) / 1000))
 
-    def _housekeep(self, now_ms: int) -> None:
+    def _housekeep(self, now_ms: int, *, is_idle: bool) -> None:
         """Send waiting triggers after a reconnect, store sent triggers and dead letters, load another bundle, publish the status."""
         link = self.bus.link()
         if link.connects != self._connects:
             self._connects, self._status_at_ms = link.connects, 0
-            self.triggers.send_waiting(self.store, now_ms)
+            self._backlog_until_ms = now_ms + BACKLOG_MS_MAX
+            self._quiet_at_ms = now_ms + QUIET_MS
+        self._send_waiting(now_ms, is_idle=is_idle)
         if now_ms >= self._housekeeping_at_ms:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()
@@ -213,6 +223,16 @@ class App:
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
+
+    def _send_waiting(self, now_ms: int, *, is_idle: bool) -> None:
+        """Send the waiting triggers once the messages that waited at the broker are read: a withdrawal may be among them."""
+        if self._backlog_until_ms is None:
+            return
+        if not is_idle:
+            self._quiet_at_ms = now_ms + QUIET_MS
+        if now_ms >= min(self._quiet_at_ms, self._backlog_until_ms):
+            self._backlog_until_ms = None
+            self.triggers.send_waiting(self.store, now_ms)
 
     def _load_bundle(self, now_ms: int) -> None:
         """Apply schema, campaign and columns of another bundle that was installed."""

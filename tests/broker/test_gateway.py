@@ -193,6 +193,50 @@ def test_a_trigger_that_could_not_be_sent_goes_out_at_the_next_connection(
     assert running.app.triggers.sent == 1
 
 
+def test_a_withdrawal_that_waited_at_the_broker_outruns_the_trigger_that_waited_here(
+    running: Running, subscriber: Subscriber, broker: MosquittoBroker, tmp_path: Path
+) -> None:
+    broker.stop()
+    until(lambda: not running.app.bus.link().connected)
+    for one in walk_in("phone-0008"):
+        running.app.mailbox.deliver(one)
+    until(lambda: running.app.counters.counts["triggers"] == 1)
+    running.stop()
+    broker.start()
+    say(subscriber, *(sold(seq) for seq in range(300)), message("phone-0008", "consent", 9, purposes=[], version=1))
+    again = Running(tmp_path, broker, subscriber)
+    until(lambda: again.app.counters.counts["facts"] == 301, describe=lambda: again.app.counters.counts)
+    say(subscriber, *walk_in("phone-0009"))
+    subscriber.wait_for("wayside/v1/street/down/phone-0009/offer")  # control: offers are sent
+    assert subscriber.payloads("wayside/v1/street/down/phone-0008/offer") == []
+    again.stop()
+
+
+def test_a_no_behind_a_flood_of_sightings_reaches_a_gateway_that_was_away(tmp_path: Path) -> None:
+    """The broker's queue is small, and it holds facts only; the receipts arrive, also for the repetition."""
+    with (
+        mosquitto(tmp_path, persistence=tmp_path / "kept", lines=("max_queued_messages 100",)) as small,
+        Subscriber(small.host, small.port, name="subscriber") as phone,
+    ):
+        first = Running(tmp_path, small, phone)
+        say(phone, *walk_in("phone-0001"))
+        until(lambda: len(phone.payloads("wayside/v1/street/reply/phone-0001/receipt")) == 1)
+        first.stop()
+        for seq in range(300):
+            one = message("chatty", "sighting", seq, heard=[{"id": "plaza", "rssi": -60}])
+            phone.publish_nowait(one.topic, one.payload, qos=1)
+        no = message("phone-0001", "consent", 9, purposes=[], version=1)
+        say(phone, no)
+        again = Running(tmp_path, small, phone)
+        say(phone, no)
+        until(lambda: len(phone.payloads("wayside/v1/street/reply/phone-0001/receipt")) == 3)
+        assert not again.app.state.people.identities
+        again.stop()
+        small.kill()
+    outcomes = [json.loads(one)["outcome"] for one in phone.payloads("wayside/v1/street/reply/phone-0001/receipt")]
+    assert outcomes == ["taken", "withdrawn", "withdrawn"]
+
+
 # --- the disk is full --------------------------------------------------------------------------------------------
 
 

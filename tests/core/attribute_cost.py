@@ -111,7 +111,7 @@ def person(here: Site, days: int = 365) -> SubjectContext:
         at_ms = NOON_MS - day * DAY_MS
         for fact in (HistoryFact("visits", at_ms, zone="cafe"), HistoryFact("purchases", at_ms, "bar", amount=day)):
             history = here.plan.history.fold(history, EVERYTHING, fact, at_ms)
-    return SubjectContext("s", "d", EVERYTHING, "b", 1, 1, NOON_MS, history=history)
+    return SubjectContext("s", "d", EVERYTHING, "b", 1, history=history)
 
 
 def cost(attributes: int, offers: int) -> Cost:

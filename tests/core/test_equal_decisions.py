@@ -196,7 +196,7 @@ def drawn_person(site: Site, draws: random.Random) -> SubjectContext:
         for at in range(draws.choice((0, 0, 1, 5, 64)))
     )
     clean = site.plan.history.stated(told, purposes)
-    return SubjectContext("s", "d", purposes, "b", 1, 1, 0, told=clean, history=states, facts=draws.randrange(99), contacts=contacts)
+    return SubjectContext("s", "d", purposes, "b", 1, told=clean, history=states, facts=draws.randrange(99), contacts=contacts)
 
 
 def drawn_place(draws: random.Random) -> ZoneContext:

@@ -75,12 +75,12 @@ class Book:
             return
         device, seq = observation.envelope.device, observation.envelope.seq
         before = self.words.get(device)
-        if (before is not None and seq <= before.seq) or seq <= self.no_seqs.get(device, -1):
+        if observation.purposes and ((before is not None and seq <= before.seq) or seq < self.no_seqs.get(device, -1)):
             return
         ends = observation.expires_at_ms
         if not observation.purposes or (ends is not None and ends <= now_ms):
             if self.words.pop(device, None) is not None:
-                self.no_seqs[device] = seq
+                self.no_seqs[device] = max(seq, self.no_seqs.get(device, -1))
             return
         self.yeses += before is None
         self.words[device] = Word(observation.purposes, ends, seq, before.since if before else self.yeses)

@@ -16,7 +16,7 @@ from gateway.core import limits
 from gateway.core.ports import StoreError
 from gateway.core.state import Changes
 from gateway.core.types import Consent, Envelope
-from tests.kit.testbed import KEY, Gateway, Phone, open_store
+from tests.kit.testbed import EVERYTHING, HOUR_MS, KEY, NOON_MS, Gateway, Phone, open_store
 
 TOP = limits.INTEGER_MAX
 
@@ -50,6 +50,14 @@ def test_a_no_is_taken_whatever_its_sequence(gateway: Gateway, seq: int, boot: s
     changes = gateway.apply(msgspec.structs.replace(phone.withdrawal(), envelope=Envelope(phone.device, boot, seq), change=1))
     assert (changes.discarded, receipt(changes)["outcome"]) == ({}, "withdrawn")
     assert not is_known(gateway, phone)
+
+
+def test_an_old_yes_that_has_expired_is_no_no(gateway: Gateway) -> None:
+    phone = Phone()
+    old = phone.consent(expires_at_ms=NOON_MS - 1)
+    gateway.apply(phone.consent())
+    assert gateway.apply(old).discarded == {"overtaken": 1}
+    assert is_known(gateway, phone)
 
 
 def test_after_a_no_the_person_may_say_yes_again(gateway: Gateway) -> None:
@@ -110,7 +118,7 @@ def test_each_consent_has_a_receipt_also_when_it_is_repeated(gateway: Gateway) -
     for changes in (first, again):
         found = receipt(changes)
         assert (found["boot"], found["seq"], found["outcome"], found["change"]) == (yes.envelope.boot, yes.envelope.seq, "taken", 7)
-        assert found["claims"] == {phone.tag: "linked"}
+        assert found["claims"] == ["linked"]
     assert receipt(gateway.apply(no))["outcome"] == "withdrawn"
     assert gateway.apply(no).discarded == {"repeated": 1}
     stranger = gateway.apply(Phone("phone-0002").withdrawal())
@@ -131,12 +139,33 @@ def test_a_register_that_is_full_says_so(gateway: Gateway, monkeypatch: pytest.M
     assert receipt(gateway.apply(Phone().consent()))["outcome"] == "full"
 
 
-def test_wording_version_and_number_are_kept(gateway: Gateway) -> None:
+def test_each_purpose_has_its_row(gateway: Gateway) -> None:
     phone = Phone()
-    gateway.apply(phone.consent(change=3, version=2, wording="street-2026-06"))
-    person = gateway.store.context(gateway.state.people.identities[phone.device])
-    assert person is not None
-    assert (person.consent_change, person.consent_version, person.consent_wording) == (3, 2, "street-2026-06")
+    expires_ms = NOON_MS + HOUR_MS
+    gateway.apply(phone.consent(change=3, version=2, wording="street-2026-06", expires_at_ms=expires_ms))
+    subject = gateway.state.people.identities[phone.device]
+    row = (3, 2, "street-2026-06", "device", NOON_MS, expires_ms)
+    assert set(gateway.rows("register")) == {(subject, purpose, *row) for purpose in EVERYTHING}
+    gateway.apply(phone.consent(("offers",), change=4, version=3))
+    assert gateway.rows("register") == [(subject, "offers", 4, 3, None, "device", NOON_MS, None)]
+    gateway.apply(phone.withdrawal())
+    assert gateway.rows("register") == []
+
+
+def test_a_purpose_without_a_row_is_not_granted(gateway: Gateway) -> None:
+    """Each read of a person joins on the register."""
+    phone = Phone()
+    gateway.apply(phone.consent())
+    enter = [phone.near("scan-cafe"), phone.near("scan-cafe")]
+    gateway.store._db.execute("DELETE FROM register WHERE purpose = 'offers'")
+    gateway.restart()
+    changes = gateway.apply(*enter)
+    assert ([one.reason for one in changes.decisions.made], changes.decisions.triggers) == (["no_consent"], [])
+    gateway.store._db.execute("DELETE FROM register")
+    gateway.restart()
+    gateway.apply(*enter)
+    gateway.pass_time(HOUR_MS)
+    assert gateway.rows("presences") == gateway.rows("visits") == [], "without presence the visit ends and is not kept"
 
 
 # --- copies of the database --------------------------------------------------------------------------------------

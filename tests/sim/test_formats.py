@@ -176,7 +176,18 @@ def test_zigbee2mqtt_climate() -> None:
         ("status", 0, {"state": "online", "uptime_s": 12, "battery": 87}),
         ("purchase", 1, {"amount_minor": 450, "category": "bar", "decision": None}),
         ("answer", 1, {"decision": "abc", "answer": "opened"}),
-        ("consent", 1, {"purposes": ["presence"], "version": 1, "expires_at_ms": None, "tags": ["t"], "visits_month": {"bar": 2.0}}),
+        (
+            "consent",
+            1,
+            {
+                "purposes": ["presence"],
+                "version": 1,
+                "expires_at_ms": None,
+                "tags": ["t"],
+                "codes": {"t": "ZBS2EJ5VTI7UCJ7Z"},
+                "visits_month": {"bar": 2.0},
+            },
+        ),
     ],
 )
 def test_wayside_v1(kind: str, qos: int, fields: dict[str, object]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UP = "wayside/v1/street/up/"
 DOWN = "wayside/v1/street/down/"
+REPLY = "wayside/v1/street/reply/"
 FLOOR_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 STEP_SLACK_MS = 10_000
 

@@ -25,7 +25,7 @@ from gateway.core.types import AnswerKind
 from tests.kit.testbed import DAY_MS, HOUR_MS
 from tests.week import faults, scene
 from tests.week.again import Occasion, occasion
-from tests.week.book import DOWN, Book
+from tests.week.book import DOWN, REPLY, Book
 from tests.week.collector import Collector, MemoryCloud
 from tests.week.faults import NOBODYS, Crash, Disk, Due, Fault, RoadFault
 from tests.week.invariants import INVARIANTS, When
@@ -226,6 +226,8 @@ class Rig:
             code = publication.token.rpartition(".")[2].encode()
             self._search(publication.payload.replace(code, b"(its own)") if code else publication.payload)
             self.simulated.receive(publication.topic, publication.payload)
+        elif publication.topic.startswith(REPLY):
+            self._search(publication.payload)
         else:
             self._search(publication.topic.encode() + b"\n" + publication.payload)
 

@@ -22,6 +22,7 @@ from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.people import PeopleTable
+from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
@@ -56,7 +57,8 @@ class Store:
         self._lock = database.lock(path, StoreError) if exclusive else None
         self._db = database.open_database(path, key, StoreError)
         hasher = Hasher(self._db)
-        self.people = PeopleTable(self._db)
+        self.register = RegisterTable(self._db)
+        self.people = PeopleTable(self._db, self.register)
         self.facts = FactsTable(self._db, hasher)
         self.visits = VisitsTable(self._db)
         self.history = HistoryTable(self._db)
@@ -75,6 +77,7 @@ class Store:
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
+            "register": self.register,
             "claims": Table(self._db),
             "replies": Table(self._db),
         }
@@ -181,7 +184,14 @@ class Store:
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
         if context is None:
-            for table in (self.facts, self.decisions, self.visits, self.history, self.people):  # facts look their decisions up
+            for table in (
+                self.facts,
+                self.decisions,
+                self.visits,
+                self.history,
+                self.register,
+                self.people,
+            ):  # facts look their decisions up
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):

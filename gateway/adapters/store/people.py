@@ -15,6 +15,7 @@ from gateway.core.state import PeopleState
 if TYPE_CHECKING:
     import apsw
 
+    from gateway.adapters.store.register import RegisterTable
     from gateway.core.addresses import Cipher
     from gateway.core.state.people import PeopleChanges
 
@@ -32,9 +33,10 @@ _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 class PeopleTable(Table):
     """Contexts are cached as committed; the newest CONTEXTS_CACHED_MAX stay."""
 
-    def __init__(self, database: apsw.Connection) -> None:
-        """Start with an empty cache."""
+    def __init__(self, database: apsw.Connection, register: RegisterTable) -> None:
+        """Start with an empty cache; a context has the purposes that the `register` grants."""
         super().__init__(database)
+        self._register = register
         self.cache: OrderedDict[str, SubjectContext] = OrderedDict()
 
     def generation(self) -> int:
@@ -63,7 +65,10 @@ class PeopleTable(Table):
         if body is None:
             return None
         contacts = tuple(Contact(*row) for row in self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX)))
-        context = msgspec.structs.replace(_CONTEXT.decode(body), contacts=contacts)
+        stored = _CONTEXT.decode(body)
+        granted = {grant.purpose for grant in self._register.grants(subject)}
+        purposes = tuple(purpose for purpose in stored.purposes if purpose in granted)
+        context = msgspec.structs.replace(stored, contacts=contacts, purposes=purposes)
         self._cache(context)
         return context
 

@@ -128,7 +128,7 @@ def deciding(config: Config) -> list[float]:
     site = build_site(config, bundle)
     scorer = model_slot(config, bundle)
     zone = site.campaign.offers[0].zones[0]
-    subject = SubjectContext("s", "d", ("presence", "offers"), "b", 0, 1, NOW_MS)
+    subject = SubjectContext("s", "d", ("presence", "offers"), "b", 0)
     request = DecisionRequest(subject, zone, "entered", NOW_MS, site)
     here = ZoneContext({"temperature": (12.0, NOW_MS), "precipitation": (0.0, NOW_MS)})
     return _timed(lambda: decide(request, here, scorer, "bench.0"), 1)

@@ -21,6 +21,7 @@ from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
 from gateway.core.state.people import PeopleChanges, PeopleState
+from gateway.core.state.register import RegisterChanges
 from gateway.core.state.replies import RepliesChanges
 from gateway.core.state.retention import RetentionChanges, RetentionState
 from gateway.core.state.sensors import SensorsChanges, SensorsState
@@ -67,6 +68,7 @@ class Changes:
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
+    register: RegisterChanges
     claims: ClaimsChanges
     replies: RepliesChanges
 
@@ -107,6 +109,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
+    "register": RegisterChanges,
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
 }
