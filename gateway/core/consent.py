@@ -1,6 +1,6 @@
 """The consent register: consents and withdrawals, in their order, and the radio ids that a person has proven to own.
 
-A consent with purposes is a yes; without purposes it is a no, which is taken with any sequence number and takes effect with its commit. A yes
+A consent with purposes is a yes; without purposes it is a no, which is taken with any sequence number and holds with its commit. A yes
 that has expired already withdraws too, if it is the newest. A yes is taken only if it is newer than all that is known of the device: by
 `change`, the number that the app counts for the person across boots and installations, and by the sequence within its boot. Each
 consent is answered by a receipt, which states the number that is known; the device repeats its consent until it has one.

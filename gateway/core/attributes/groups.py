@@ -1,8 +1,8 @@
 """Groups: definitions mined on a workstation by which a gateway derives attributes of a person from other attributes.
 
-The member `groups.json` of a bundle has bounds, centres and rates of at least GROUP_SUBJECTS_MIN people, never a row of a
-person. The inputs are history attributes, so that a group follows from the facts of a person and changes with them. `derive.py` evaluates the
-definitions, `group_checks.py` checks each against the others and against a schema.
+The member `groups.json` of a bundle has bounds, centres and rates of at least GROUP_SUBJECTS_MIN people, never a row of a person. Inputs
+are history attributes, so that a group follows from the facts of a person and changes with them. `derive.py` evaluates the definitions,
+`group_checks.py` checks each against the others and against a schema.
 """
 
 from __future__ import annotations
