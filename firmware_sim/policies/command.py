@@ -15,7 +15,7 @@ from rich.table import Table
 from firmware_sim.console import JsonOpt, fail, one_line_errors
 from firmware_sim.scenario import load
 
-FOLDER = Path("deploy/demo")
+FOLDER = Path("deploy/worlds/street")
 TABLE_COLUMNS = 140  # width of the table in a file
 DEVELOPED_FROM = 1000  # constants are chosen on seeds from here on; a report uses the seeds from 0 on
 

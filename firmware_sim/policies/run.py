@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from firmware_sim.draws import generator
 from firmware_sim.people.counterfactual import baseline_purchases, offer_value, own_purchase
-from firmware_sim.people.reaction import reaction, redeems_after_s
+from firmware_sim.people.reaction import errand, react
 from firmware_sim.people.walker import Walker
 from firmware_sim.policies.city import City, Moment
 from firmware_sim.policies.site import Shop, readings, subject
@@ -31,11 +31,10 @@ from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.context import Contact, SubjectContext, ZoneContext
 from gateway.core.offers import Offer
-from gateway.core.policy.choose import read_request
-from gateway.core.policy.gates import DecisionRequest, closed_to, closed_to_all
+from gateway.core.policy.gates import closed_to_all, gated
+from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.types import AnswerKind
 
-CONTACT_DAYS = 2  # caps and refusals look at the contacts of the local day
 HOUR_MS = 3_600_000
 ASLEEP_STEP_S = 10.0
 ROLLOUTS = 4  # of the oracle: the mean is right, and its spread costs the oracle little
@@ -84,14 +83,18 @@ class Situation:
     @cached_property
     def open(self) -> list[int]:
         """Positions of the offers that no gate closes."""
-        if closed_to_all(self.request) is not None:
-            return []
-        return [position for position, offer in enumerate(self.offers) if closed_to(offer, self.request) is None]
+        found: list[int] = [] if closed_to_all(self.prepared) is not None else gated(self.prepared).possible.tolist()
+        return found
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The gateway's view of the request."""
+        return Prepared(self.request, self.weather)
 
     @cached_property
     def rows(self) -> NDArray[np.float32]:
         """The model's rows of the open offers, (n, columns)."""
-        return self.shop.site.plan.matrix(read_request(self.request, self.weather), self.open)
+        return self.shop.site.plan.matrix(self.prepared.reading, self.open, self.prepared.numbers)
 
     @cached_property
     def scores(self) -> list[float]:
@@ -190,10 +193,7 @@ class _Run:
         gain = truth.gain(offer, acceptance, own_purchase(truth.walker, offer.shop, moment.street_s))
         day, answers = int(moment.street_s // DAY_S), self.answers[choice.position]
         self.sent.append(Sent(day, moment.person, choice.position, seen_s is not None, choice.propensity, acceptance, gain, answers))
-        person = self.subjects[moment.person]
-        kept = tuple(contact for contact in person.contacts if now_ms - contact.at_ms < CONTACT_DAYS * DAY_S * 1000)
-        person = msgspec.structs.replace(person, contacts=kept)
-        self.subjects[moment.person] = contexts.with_contact(person, Contact(decision, offer.id, now_ms))
+        self.subjects[moment.person] = contexts.with_contact(self.subjects[moment.person], Contact(decision, offer.id, now_ms))
         if seen_s is not None:
             self._answer(here, moment, offer, seen_s, acceptance)
         closes_s = moment.street_s + offer.expiry_hours * 3600
@@ -219,15 +219,16 @@ class _Run:
         walker, scenario = here.truth.walker, self.city.scenario
         walker.add_offer(seen_s, offer.id)
         chance = generator(self.city.world.seed, "answer", walker.number, here.number, offer.id)
-        drawn = reaction(acceptance, chance)
-        settled_s = seen_s + (drawn.shown_ms + drawn.thinking_ms) / 1000 * scenario.speed
-        if drawn.dismisses:
+        drawn = react(acceptance, chance)
+        settled_s = seen_s + drawn.settled_ms / 1000 * scenario.speed
+        if drawn.answers[-1][1] == "dismissed":
             self._at(settled_s, lambda: self._hear(moment.person, here.number, offer, "dismissed", settled_s))
         if not drawn.accepts:
             return
         self._at(settled_s, lambda: self._hear(moment.person, here.number, offer, "accepted", settled_s))
-        after_s = redeems_after_s(scenario.people.redeeming_share, walker.walk_s(settled_s, offer.shop), chance)
-        if after_s is not None:
+        way = errand(scenario.people.redeeming_share, chance)
+        if way is not None:
+            after_s = walker.walk_s(settled_s, offer.shop) + way.queue_s
             self._at(settled_s + after_s, lambda: self._hear(moment.person, here.number, offer, "redeemed", settled_s + after_s))
 
     def _hear(self, person: int, number: int, offer: Offer, kind: AnswerKind, street_s: float) -> None:

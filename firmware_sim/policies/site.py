@@ -18,6 +18,7 @@ from firmware_sim.scenario import Scenario
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core.bundle import Bundle
+from gateway.core.campaign.rules import NoRules
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.offers import Campaign, Offer
 from gateway.core.presence import PresenceRules
@@ -63,6 +64,7 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
         devices={},
         presence=PresenceRules(),
         campaign=opened.campaign if fits else made_campaign(scenario, days),
+        rules=opened.rules if fits else NoRules(),
         schema=opened.schema,
         columns=opened.manifest.model.columns,
     )

@@ -21,7 +21,7 @@ from firmware_sim.policies.site import Shop, made_campaign, open_shop
 from firmware_sim.scenario import load
 from tests.house import tree
 
-BUNDLE, KEY = tree.ROOT / "deploy/demo/street.bundle", tree.ROOT / "deploy/demo/bundle.pub"
+BUNDLE, KEY = tree.ROOT / "deploy/worlds/street/street.bundle", tree.ROOT / "deploy/worlds/street/bundle.pub"
 DAYS = 2
 
 
