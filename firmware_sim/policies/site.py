@@ -110,8 +110,6 @@ def subject(shop: Shop, city: City, walker: Walker) -> SubjectContext:
         purposes=purposes,
         consent_boot="",
         consent_seq=0,
-        consent_version=1,
-        consented_at_ms=start_ms,
         told=told,
         history=history.renewed({}, purposes, told, start_ms),
     )
