@@ -81,7 +81,8 @@ def auc_alone(column: Rows, taken: Ints, splits: list[tuple[Ints, Ints]]) -> flo
 
 
 def _read(inputs: Inputs) -> list[Attribute]:
-    return [one for one in inputs.used if len(inputs.positions(one))]
+    """The attributes of the model, without those that follow from others, which are looked at themselves."""
+    return [one for one in inputs.used if len(inputs.positions(one)) and not (one.between and one.between.by_category)]
 
 
 def _reasons(one: Attribute, column: Rows, taken: Ints, auc: float) -> Iterator[str]:

@@ -20,7 +20,7 @@ from models.inputs import Inputs
 from models.propensity.masking import mask
 from models.propensity.training_set import TrainingSet
 from models.report import ColumnReport, TableReport
-from models.screen import progressing, working
+from models.screen import progressing
 from models.tables.reading import TableError
 
 SCHEMA_FILE = "schema.toml"
@@ -51,7 +51,7 @@ def load_table(
 
     Raises TableError if it cannot be used, ColumnsError if the schema file cannot, HistoryError if the file is no table.
     """
-    with working(f"reading {path.name}"), open_source(path, roles.groups, rows_max, seed) as source:
+    with open_source(path, roles.groups, rows_max, seed) as source:
         labels = read_labels(source, roles)
         described = _proposed(source, roles, drop) if schema is None else _stated(source, read_table_schema(schema), schema, roles, drop)
         loaded = _read(source, roles, labels, described)
@@ -66,7 +66,7 @@ def load_by_columns(
     Raises as `load_table`, and TableError if the table has none of the columns.
     """
     inputs = Inputs(read_table_schema(schema).schema, columns)
-    with working(f"reading {path.name}"), open_source(path, roles.groups, rows_max, seed) as source:
+    with open_source(path, roles.groups, rows_max, seed) as source:
         labels = read_labels(source, roles)
         described = _stated(source, read_table_schema(schema), schema, roles, ())
         names = {one.name for one in inputs.used}

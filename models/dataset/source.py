@@ -18,6 +18,7 @@ import duckdb
 
 from gateway.core.nearest import nearest
 from models.history import files
+from models.screen import working
 from models.tables.reading import TableError
 
 ROWS_MAX = 200_000
@@ -85,7 +86,9 @@ def open_source(path: Path, groups: Sequence[str], rows_max: int, seed: int) -> 
             },
         )
         try:
-            yield _stage(connection, path, groups, rows_max, seed, scratch / "unpacked")
+            with working(f"reading {path.name}"):
+                source = _stage(connection, path, groups, rows_max, seed, scratch / "unpacked")
+            yield source
         except _FAULTS as error:
             raise TableError(f"{path} cannot be read as a table ({' '.join(str(error).split())[:160]})") from error
         except duckdb.OutOfMemoryException as error:

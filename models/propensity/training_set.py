@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from gateway.core import limits
 from models.arrays import Floats, Ints, Rows
 from models.errors import ModelsError
 from models.inputs import Inputs
@@ -23,7 +24,6 @@ from models.inputs import Inputs
 ROWS_MIN = 200  # with fewer, folds have too few rows of a class
 PEOPLE_MIN = 10
 OF_A_CLASS_MIN = 10
-ATTRIBUTES_MAX = 1_000
 FOLDS = 5
 PAST = 0.7  # share of the rows that a split by time trains on
 
@@ -124,8 +124,10 @@ def _refuse(data: TrainingSet) -> None:
         raise TrainingError(f"{len(data.rows)} rows, {rows} outcomes and {len(data.groups)} people do not belong together")
     if unknown := sorted(set(np.unique(data.taken).tolist()) - {0, 1}):
         raise TrainingError(f"an outcome is 0 or 1, and this table also has {', '.join(map(str, unknown[:5]))}")
-    if not 1 <= width <= ATTRIBUTES_MAX:
-        raise TrainingError(f"{width} columns: from 1 to {ATTRIBUTES_MAX} attributes can be declared")
+    if not 1 <= width <= limits.COLUMNS_MAX:
+        raise TrainingError(
+            f"{width:,} columns, one a value of a category: a model has from 1 to {limits.COLUMNS_MAX:,}; leave attributes out by --drop"
+        )
     if rows < ROWS_MIN or data.people < PEOPLE_MIN:
         raise TrainingError(
             f"{rows} usable rows of {data.people} respondents are too few: at least {ROWS_MIN} rows of {PEOPLE_MIN} respondents are needed"
