@@ -12,9 +12,7 @@ from models.dataset.source import ROWS_MAX
 
 MaybeTable = Annotated[
     Path | None,
-    typer.Option(
-        "--table", help="CSV (any delimiter; .gz, .xz, .bz2), Parquet or SQLite file, one row an outcome.", exists=True, dir_okay=False
-    ),
+    typer.Option("--table", help="CSV (any delimiter; .gz, .xz, .bz2) or Parquet file, one row an outcome.", exists=True, dir_okay=False),
 ]
 Target = Annotated[str, typer.Option("--target", help="Column of the outcome.")]
 Positive = Annotated[str, typer.Option("--positive", help="Value of the outcome to forecast; needless where it is yes, true or 1.")]

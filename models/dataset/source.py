@@ -24,6 +24,7 @@ from models.tables.reading import TableError
 ROWS_MAX = 200_000
 CELLS_MAX = 60_000_000  # rows times columns of a sample; a float32 matrix of it has 240 MB
 MEMORY_MB = 1_024
+SQLITE = (".sqlite", ".db")
 UNKNOWN = ("", "na", "n/a", "#n/a", "nan", "null", "nil", "none", "?", "-", "--", ".", "unknown", "missing", "not available")
 _MALFORMED = "SELECT count(*) FROM (SELECT DISTINCT scan_id, file_id, line FROM reject_errors)"
 _FAULTS = (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException, duckdb.BinderException)
@@ -98,6 +99,8 @@ def open_source(path: Path, groups: Sequence[str], rows_max: int, seed: int) -> 
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, path: Path, groups: Sequence[str], rows_max: int, seed: int, unpacked: Path) -> Source:
+    if path.suffix.lower() in SQLITE:
+        raise TableError(f"{path} is a database of several tables: write the table as CSV or Parquet first")
     relation, csv_files = files.rows_of(connection, "table", [path], unpacked, any_encoding=True)
     names = tuple(relation.columns)
     texts = (f"trim({files.quoted(name)}) AS c{at}" for at, name in enumerate(names))

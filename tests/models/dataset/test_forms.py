@@ -106,6 +106,7 @@ def test_a_large_table_is_sampled_by_person(tmp_path: Path) -> None:
         ("binary.csv", b"a,b\n\x00\x01\x02", "zero bytes"),
         ("picture.png", b"\x89PNG", "is not CSV"),
         ("torn.csv.gz", gzip.compress(toy.text(ROWS).encode())[:200], "cannot be read"),
+        ("several.sqlite", b"SQLite format 3", "write the table as CSV or Parquet first"),
         ("not.parquet", b"PAR1 not really", "cannot be read"),
         ("prose.txt", b"Dear reader,\nthis is a letter.\n", "no header"),
     ],

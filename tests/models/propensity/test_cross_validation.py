@@ -63,7 +63,9 @@ def test_an_unusable_training_set_is_refused_with_counts() -> None:
     assert refused(data._replace(taken=(np.arange(600) < 4).astype(np.int64)), "4 of 600 rows were taken")
     assert refused(data.take(np.arange(10)), "10 usable rows of . respondents are too few: at least 200")
     assert refused(data._replace(groups=np.arange(600) % 3), "600 usable rows of 3 respondents")
-    assert refused(data._replace(rows=np.zeros((600, 1_901), np.float32)), "1,901 columns, one a value of a category: a model has from 1 to 1,900")
+    assert refused(
+        data._replace(rows=np.zeros((600, 1_901), np.float32)), "1,901 columns, one a value of a category: a model has from 1 to 1,900"
+    )
     assert refused(data._replace(rows=np.ones((600, 4), np.float32)), "none of 4 columns varies")
     assert refused(data._replace(taken=np.arange(600) % 3), "an outcome is 0 or 1, and this table also has 2")
     assert refused(data._replace(groups=np.arange(5)), "600 rows, 600 outcomes and 5 people")
