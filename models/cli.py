@@ -181,7 +181,7 @@ def main() -> None:
 
 
 class _Asked(NamedTuple):
-    """Options of `train` and `evaluate` that describe their rows."""
+    """Options of `train` and `evaluate` that describe the rows."""
 
     table: Path | None
     target: str

@@ -13,7 +13,7 @@ from models.errors import ModelsError
 
 
 class LeakError(ModelsError):
-    """Columns may state the outcome, and there is no answer whether to keep them; the message has the options."""
+    """Columns may state the outcome, and no option keeps or drops each; the message has the options."""
 
 
 def columns_to_drop(leaks: Sequence[Leak], columns: Mapping[str, str], keep: Collection[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """`[[columns]]` of a schema file: the columns of a table from which the values of an attribute are read.
 
-An attribute without an entry is read from the column with its name (see `plain_name`), and a category's values from texts with theirs.
+An attribute without an entry is read from the column with its name (see `plain_name`), and a category's value from a text with its name.
 An entry states another column, or the value for each text. Of several entries for one attribute, the last with a known value counts.
 """
 

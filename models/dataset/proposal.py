@@ -27,7 +27,7 @@ _REASONS: Mapping[Kind, str] = {
     "constant": "the same value in every row",
     "identifier": "an identifier of rows or people; a person in several rows belongs to --group",
     "text": "free text",
-    "many values": f"more than {limits.VALUES_MAX} values, none of them common; group them first",
+    "many values": f"more than {limits.VALUES_MAX} values, none common; group the texts first",
     "date": "a date, which will not come again; use it by --time, or add a column with an age or a time since it",
 }
 _HEAD = """\
@@ -86,7 +86,7 @@ def _values(one: Profile) -> tuple[str, ...]:
 
 
 def _entry(one: Profile, of: Attribute, plain: Sequence[str]) -> ColumnEntry | None:
-    """The entry that an attribute needs: its column has another name, or its values cannot be found by theirs."""
+    """The entry that an attribute needs: its column has another name, or its values cannot be found by name."""
     names = [plain_name(text) for text, _ in one.values] if of.dtype == "category" else []
     values: dict[str, float | str] = {}
     if tuple(names) != of.values:
