@@ -92,7 +92,7 @@ def _estimates(log: Choices, weights: Floats, items: int, seed: int) -> Estimate
 
 
 def _estimated(name: str, estimates: Estimates, truth: Interval, *, aside: bool) -> list[Line]:
-    ways = {"IPS": estimates.ips, "SNIPS": estimates.snips, "DR": estimates.dr, "Switch-DR": estimates.switch_dr}
+    ways = {"IPS": estimates.ips, "SNIPS": estimates.snips, "DR": estimates.dr}
     return [
         Line(
             figure=f"{name}: clicks of the random policy, from the other log, {way}",

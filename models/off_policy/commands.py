@@ -191,12 +191,13 @@ def _show(report: OpeReport, of: Support) -> None:
     )
     if report.unknown:
         say(f"unknown in the log, so unknown to the bundle's model: {', '.join(report.unknown)}")
+    say(f"support: ESS {of.ess:,.0f} of {of.rows:,}, mean weight {of.weight_mean:.3f}, k-hat {of.k_hat:.2f}")
     rows = [(check.name, "passed" if check.passes(of) else f"refused: {check.reason(of)}") for check in CHECKS]
-    show(f"support: ESS {of.ess:,.0f} of {of.rows:,}, mean weight {of.weight_mean:.3f}, k-hat {of.k_hat:.2f}", ("check", "verdict"), rows)
+    show("Does the log support an estimate?", ("check", "verdict"), rows)
     if report.estimates is None:
         say("no estimate: the log does not support one")
         return
     each = report.estimates
-    named = {"the log itself": report.logged, "IPS": each.ips, "SNIPS": each.snips, "DR": each.dr, "Switch-DR": each.switch_dr}
+    named = {"the log itself": report.logged, "IPS": each.ips, "SNIPS": each.snips, "DR": each.dr}
     listed = [(name, interval_text(found, 2)) for name, found in named.items()]
-    show("earnings in minor units a decision", ("estimate", "mean (95 %, by person)"), listed)
+    show("Earnings in minor units a decision", ("estimate", "mean (95 %, by person)"), listed)

@@ -3,10 +3,9 @@
 Each row is weighted by the ratio of the other policy's probability of the logged choice to the logged probability. IPS is the mean
 of the weighted outcomes: unbiased, with a high variance if a weight is large. SNIPS divides by the sum of the weights
 instead of the number of rows: slightly biased, with less variance. DR (doubly robust) starts from a forecast of each choice's
-outcome and corrects it by the weighted residuals. Switch-DR corrects only where the weight is at most SWITCH: biased by the
-forecasts there, with a bounded variance.
+outcome and corrects it by the weighted residuals.
 
-Dudík, Langford & Li 2011; Swaminathan & Joachims 2015; Wang, Agarwal & Dudík 2017. Whether a log supports an estimate is checked
+Dudík, Langford & Li 2011; Swaminathan & Joachims 2015. Whether a log supports an estimate is checked
 before, see `overlap.py`.
 """
 
@@ -19,7 +18,6 @@ from models.arrays import Floats, Ints
 from models.errors import ModelsError
 from models.measures import Interval, draw_units, interval
 
-SWITCH = 10.0
 DRAWS = 1_000
 
 
@@ -28,12 +26,11 @@ class OffPolicyError(ModelsError):
 
 
 class Estimates(msgspec.Struct, frozen=True):
-    """Mean outcome under the other policy by four estimators, with 95 % intervals over units."""
+    """Mean outcome under the other policy by three estimators, with 95 % intervals over units."""
 
     ips: Interval
     snips: Interval
     dr: Interval
-    switch_dr: Interval
 
 
 def weights_of(p_other: Floats, p_select: Floats) -> Floats:
@@ -67,17 +64,13 @@ def estimates(
     weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other: Floats, seed: int, units: Ints | None = None
 ) -> Estimates:
     """All estimates, with bootstrap intervals over `units`, numbers from 0, or over rows; every argument but the seed is (n,)."""
-    residual = weights * (outcome - forecast_chosen)
-    columns = np.column_stack(
-        (weights * outcome, weights, forecast_other + residual, forecast_other + np.where(weights <= SWITCH, residual, 0.0))
-    )
+    columns = np.column_stack((weights * outcome, weights, forecast_other + weights * (outcome - forecast_chosen)))
     drawn = np.array([of_draw @ columns / of_draw.sum() for of_draw in draw_units(_numbers(units, len(weights)), seed, DRAWS)])
     means = columns.mean(axis=0)
     return Estimates(
         ips=interval(means[0], drawn[:, 0]),
         snips=interval(means[0] / means[1], drawn[:, 0] / drawn[:, 1]),
         dr=interval(means[2], drawn[:, 2]),
-        switch_dr=interval(means[3], drawn[:, 3]),
     )
 
 

@@ -44,7 +44,8 @@ class BundlePolicy:
         places = [(slot, logged[name]) for name, slot in self._plan.slots.items() if name in logged]
         self._slots, self._at = [slot for slot, _ in places], [at for _, at in places]
         known = [one for one in self._plan.used if one.offer is None and one.between is None]
-        self.unknown = tuple(one.name for one in known if not logged.keys() & set(one.columns))
+        read = [one for one in known if set(one.columns) & set(self._plan.columns)]
+        self.unknown = tuple(one.name for one in read if not logged.keys() & set(one.columns))
         self._ways = {at: self._lookup(one, logged) for at, one in self._walked()}
 
     def choices(self, step: Callable[[str], None]) -> Ints:

@@ -47,12 +47,12 @@ def test_the_earnings_of_the_bundle_are_estimated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The bundle always offers one of two meals with a large margin; the log chooses among four offers."""
-    folder = _log(tmp_path / "log", 2_500, (0.4, 0.3, 0.1, 0.2))
+    folder = _log(tmp_path / "log", 1_500, (0.4, 0.3, 0.1, 0.2))
     report = json.loads(json.dumps(_asked(monkeypatch, capsys, folder)))
     value = {offer.id: offer.value_minor for offer in _campaign()}
     low, high = RATES["bistro-evening"] * value["bistro-evening"], RATES["bistro-lunch"] * value["bistro-lunch"]
     assert report["overlap"]["refused"] == []
-    assert report["decisions"] == 2_500
+    assert report["decisions"] == 1_500
     for name in ("ips", "snips", "dr"):
         found = report["estimates"][name]
         assert low * 0.8 < found["value"] < high * 1.2
@@ -72,7 +72,7 @@ def test_a_log_without_exploration_is_refused(tmp_path: Path, monkeypatch: pytes
 
 def test_wrong_probabilities_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The log states 0.25 for every choice and made the bundle's own more often."""
-    folder = _log(tmp_path / "log", 2_000, (0.05, 0.45, 0.45, 0.05), stated=0.25)
+    folder = _log(tmp_path / "log", 800, (0.05, 0.45, 0.45, 0.05), stated=0.25)
     assert run(monkeypatch, "ope", "--history", folder, *BUNDLE) == 1
     printed = capsys.readouterr().out
     assert "refused: mean weight 1.8" in printed
@@ -82,7 +82,7 @@ def test_wrong_probabilities_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
 def test_choices_that_the_log_never_made_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = _log(tmp_path / "log", 2_000, (0.5, 0.0, 0.0, 0.5))
+    folder = _log(tmp_path / "log", 800, (0.5, 0.0, 0.0, 0.5))
     assert run(monkeypatch, "ope", "--history", folder, *BUNDLE) == 1
     assert "the log could not make 100.0% of the other policy's choices" in capsys.readouterr().out
 
