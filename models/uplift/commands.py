@@ -15,26 +15,34 @@ from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import limits
 from gateway.core.bundle import ModelEntry
 from models.arrays import Floats
+from models.dataset.loading import SCHEMA_FILE
+from models.dataset.options import listed
 from models.errors import ModelsError
+from models.export import UNKNOWN
 from models.measures import BOOTSTRAPS, Interval, draw_units, interval
-from models.screen import counts_text, interval_text, print_json, progressing, say, show, working
+from models.screen import counts_text, interval_text, print_json, progressing, say, show
 from models.tables.reading import Counts
 from models.uplift import checks
 from models.uplift.choice import CHOSEN, RANDOM, SHARES, SIMPLEST, Evaluated, choose, evaluate, names_chosen, steps_of, steps_of_choice
 from models.uplift.export import PARITY_ROWS, TREATED, UNTREATED, export_uplift
 from models.uplift.learners import LEARNERS, Learner
+from models.uplift.loading import TrialRoles, TrialTable, load_trial, load_trial_by_columns
 from models.uplift.ranking import UpliftRanking
-from models.uplift.table import Feature, Roles, TrialTable, drawn_rows, read_trial
 from models.uplift.trial import Trial
 
 REPORT = "uplift.json"
 
 app = typer.Typer(no_args_is_help=True, help="Uplift: the effect of a treatment on each customer, from a randomised trial.")
 
-Table = Annotated[Path, typer.Option(help="CSV (optionally .gz) or Parquet file, one row a customer.", exists=True, dir_okay=False)]
+Table = Annotated[
+    Path, typer.Option(help="CSV (any delimiter; .gz, .xz, .bz2), Parquet or SQLite file, one row a customer.", exists=True, dir_okay=False)
+]
 Treatment = Annotated[str, typer.Option(help="Column of the treatment: 0 or 1, or two values named by --treated and --control.")]
-Outcome = Annotated[str, typer.Option(help="Column of the outcome, 0 or 1.")]
-Group = Annotated[str, typer.Option(help="Column that names the person, household or shop of a row; default: each row is one.")]
+Outcome = Annotated[str, typer.Option(help="Column of the outcome.")]
+Positive = Annotated[str, typer.Option(help="Value of the outcome to count; needless where it is yes, true or 1.")]
+Group = Annotated[
+    str, typer.Option(help="Column, or columns with commas between, that name the person, household or shop of a row; default: each row.")
+]
 Drop = Annotated[str, typer.Option(help="Columns to leave out, comma-separated: all that is written after the treatment.")]
 Treated = Annotated[str, typer.Option(help="Value of the treatment column for treated customers.")]
 Control = Annotated[str, typer.Option(help="Value of the treatment column for untreated customers.")]
@@ -63,8 +71,8 @@ class UpliftFigures(msgspec.Struct, frozen=True):
 class UpliftReport(msgspec.Struct, frozen=True):
     """Result of `uplift train`: intervals for new units, on customers that took no part in the choice of the learner.
 
-    `randomised` is the AUC of the treatment predicted from the columns, `effect` the difference of the two rates, `chosen` the learners
-    that the folds chose, and `learner` the one of the exported model.
+    `treatment` are the columns of the treatment in the table's schema. `randomised` is the AUC of the treatment predicted from the other
+    columns, `effect` the difference of the two rates, `chosen` the learners that the folds chose, and `learner` the one that is exported.
     """
 
     table: str
@@ -79,7 +87,7 @@ class UpliftReport(msgspec.Struct, frozen=True):
     ranking: UpliftFigures
     simplest: UpliftFigures
     at_random: UpliftFigures
-    features: tuple[Feature, ...]
+    treatment: tuple[str, ...]
     left_out: dict[str, str]
     model: ModelEntry
     parity_worst: float
@@ -106,6 +114,7 @@ def train(
     outcome: Outcome,
     out: Annotated[Path, typer.Option(help="Folder for the model, its parity rows and its report.", file_okay=False)],
     *,
+    positive: Positive = "",
     group: Group = "",
     drop: Drop = "",
     treated: Treated = "",
@@ -122,17 +131,17 @@ def train(
     not randomised, an arm is too small or the outcome is constant.
     """
     learners = _named(which)
-    with working(f"reading {table.name}"):
-        read = read_trial(table, Roles(treatment, outcome, group, _listed(drop), treated, control))
+    read = load_trial(table, TrialRoles(treatment, outcome, positive, listed(group), listed(drop), treated, control), seed)
     trial = read.trial
     checks.check_arms(trial)
     with progressing("uplift", checks.steps_of() + steps_of(learners) + steps_of_choice(learners)) as step:
-        randomised = checks.check_randomised(trial, read.columns, seed, step)
+        randomised = checks.check_randomised(trial, read.inputs.columns, seed, step)
         evaluated = evaluate(trial, seed, step, learners)
         learner = choose(trial, seed, step, learners)
     fitted = learners[learner](trial, seed)
-    exported = export_uplift(fitted, read.columns, drawn_rows(read.features, PARITY_ROWS, seed), seed)
+    exported = export_uplift(fitted, read.inputs.columns, read.inputs.drawn(seed, PARITY_ROWS, UNKNOWN), seed)
     exported.save(out)
+    (out / SCHEMA_FILE).write_text(read.schema, encoding="utf-8")
     report = UpliftReport(
         table=table.name,
         counts=read.counts,
@@ -145,7 +154,7 @@ def train(
         ranking=_over_folds(evaluated, CHOSEN),
         simplest=_over_folds(evaluated, SIMPLEST),
         at_random=_over_folds(evaluated, RANDOM),
-        features=read.features,
+        treatment=read.treatment,
         left_out=read.left_out,
         model=exported.entry,
         parity_worst=exported.parity_worst,
@@ -167,6 +176,7 @@ def evaluate_model(
     outcome: Outcome,
     model: Annotated[Path, typer.Option(help="Folder written by `uplift train`.", exists=True, file_okay=False)],
     *,
+    positive: Positive = "",
     group: Group = "",
     treated: Treated = "",
     control: Control = "",
@@ -175,11 +185,10 @@ def evaluate_model(
 ) -> None:
     """Evaluate a trained model on another randomised trial with the same columns: Qini and uplift@k with intervals."""
     trained = _report_in(model)
-    with working(f"reading {table.name}"):
-        read = read_trial(table, Roles(treatment, outcome, group, (), treated, control), trained.features)
-        checks.check_arms(read.trial)
-        forecast = _forecast(model, trained.model, read)
-        ranking = _over_units(read.trial, forecast, seed)
+    roles = TrialRoles(treatment, outcome, positive, listed(group), (), treated, control)
+    read = load_trial_by_columns(table, roles, model / SCHEMA_FILE, trained.model.columns, trained.treatment)
+    checks.check_arms(read.trial)
+    ranking = _over_units(read.trial, _forecast(model, trained.model, read), seed)
     found = UpliftEvaluation(
         table=table.name,
         counts=read.counts,
@@ -202,14 +211,10 @@ def register(parent: typer.Typer) -> None:
 
 def _named(text: str) -> dict[str, Learner]:
     """The learners in a comma-separated option, simplest first. Raises UpliftError for an unknown one."""
-    names = _listed(text)
+    names = listed(text)
     if unknown := [name for name in names if name not in LEARNERS]:
         raise UpliftError(f"there is no learner {unknown[0]!r}; there are {', '.join(LEARNERS)}")
     return {name: learner for name, learner in LEARNERS.items() if name in names} or dict(LEARNERS)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _arms(trial: Trial) -> dict[str, Arm]:
@@ -270,9 +275,11 @@ def _show_trial(name: str, counts: Counts, treated: Arm, untreated: Arm, effect:
     )
 
 
-def _show_figures(listed: dict[str, UpliftFigures]) -> None:
+def _show_figures(rankings: dict[str, UpliftFigures]) -> None:
     header = ("ranking", "Qini above random (95 %)", *(f"uplift@{share:.0%}" for share in SHARES))
-    rows = [(name, interval_text(of.qini, 5), *(interval_text(found, 3) for found in of.uplift_at.values())) for name, of in listed.items()]
+    rows = [
+        (name, interval_text(of.qini, 5), *(interval_text(found, 3) for found in of.uplift_at.values())) for name, of in rankings.items()
+    ]
     show("Rankings by forecast effect", header, rows)
 
 

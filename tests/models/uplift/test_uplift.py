@@ -12,12 +12,11 @@ import pytest
 from gateway.adapters.bundle import MODEL
 from models.arrays import Rows
 from models.measures import Interval
-from models.tables.reading import TableError
 from models.uplift import choice
 from models.uplift.checks import TrialError, check_arms, check_randomised
 from models.uplift.export import TREATED, UNTREATED, export_uplift
 from models.uplift.learners import LEARNERS
-from models.uplift.table import Roles, drawn_rows, read_trial
+from models.uplift.loading import TrialRoles, load_trial
 from models.uplift.trial import Trial, trial_of
 from tests.models.history.tables import run
 
@@ -106,7 +105,7 @@ def test_a_tiny_arm_and_a_constant_outcome_are_refused() -> None:
 def _table(path: Path, trial: Trial) -> Path:
     """The trial as a CSV file with three arms, a category, an id and a column that is written afterwards."""
     columns = {f"x{number}": trial.rows[:, number] for number in range(4)}
-    arms = np.where(trial.treated == 1, "mail", "none")
+    arms = np.where(trial.treated == 1, "mail", "nothing")
     arms[::50] = "post"
     table = pd.DataFrame(columns | {"town": np.where(trial.rows[:, 3] > 0, "north", "south"), "id": [f"c{n}" for n in range(len(arms))]})
     table = table.assign(arm=arms, visit=trial.outcome, clicked=trial.treated * trial.outcome, country="x")
@@ -114,45 +113,44 @@ def _table(path: Path, trial: Trial) -> Path:
     return path
 
 
+ROLES = TrialRoles("arm", "visit", drop=("clicked",), treated="mail", control="nothing")
+
+
 def test_a_table_is_read_by_roles(tmp_path: Path) -> None:
     trial = planted(1_000, 7)
-    path = _table(tmp_path / "mails.csv", trial)
-    read = read_trial(path, Roles("arm", "visit", "", ("clicked",), "mail", "none"))
-    assert read.columns == ("x0", "x1", "x2", "x3", "town=north", "town=south")
-    assert read.left_out == {"id": "980 different texts", "country": "a single value"}
+    read = load_trial(_table(tmp_path / "mails.csv", trial), ROLES)
+    assert read.inputs.columns[:4] == ("x0", "x1", "x2", "x3")
+    assert set(read.inputs.columns[4:]) == {"town_north", "town_south"}
+    assert {"id", "country", "clicked", "visit"} <= read.left_out.keys()
     assert read.counts.refused == {"other_arm": 20}
+    assert set(read.treatment) == {"arm_nothing", "arm_mail", "arm_post"}
     kept = np.arange(1_000) % 50 != 0
     assert read.trial.treated.tolist() == trial.treated[kept].tolist()
-    assert np.allclose(read.trial.rows[:, :4], trial.rows[kept], equal_nan=True)
-    drawn = drawn_rows(read.features, 200, 0)
-    assert drawn.shape == (200, 6)
-    assert set(np.nansum(drawn[:, 4:], axis=1)) <= {0.0, 1.0}
+    assert np.allclose(read.trial.rows[:, :4], trial.rows[kept], equal_nan=True, atol=1e-6)
 
 
 def test_wrong_columns_are_named_with_their_values(tmp_path: Path) -> None:
     path = _table(tmp_path / "mails.csv", planted(1_000, 8))
-    with pytest.raises(TableError, match=r"'arm' is not 0 or 1 but has the values .*post \(20\); name the two arms with --treated"):
-        read_trial(path, Roles("arm", "visit"))
-    with pytest.raises(TableError, match="no column 'arms'"):
-        read_trial(path, Roles("arms", "visit"))
-    with pytest.raises(TableError, match="no row has 'letter' in 'arm'"):
-        read_trial(path, Roles("arm", "visit", treated="letter", control="none"))
-    with pytest.raises(TableError, match="'x0' is not 0 or 1"):
-        read_trial(path, Roles("arm", "x0", treated="mail", control="none"))
+    with pytest.raises(TrialError, match=r"'arm' is not 0 or 1 but has the values .*post \(20\); name the two arms with --treated"):
+        load_trial(path, TrialRoles("arm", "visit"))
+    with pytest.raises(TrialError, match="no column 'arms'; the nearest is 'arm'"):
+        load_trial(path, TrialRoles("arms", "visit"))
+    with pytest.raises(TrialError, match="no row has 'letter' in 'arm'"):
+        load_trial(path, ROLES._replace(treated="letter"))
+    with pytest.raises(TrialError, match="no row has 'none' in 'arm', which is read as unknown"):
+        load_trial(path, ROLES._replace(control="none"))
+    with pytest.raises(TrialError, match="the treatment 'country' cannot be used"):
+        load_trial(path, TrialRoles("country", "visit"))
 
 
-def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
-    path = _table(tmp_path / "mails.csv", planted(1_000, 9))
-    duckdb.sql(f"COPY (FROM '{path}') TO '{tmp_path / 'mails.parquet'}' (FORMAT parquet)")
-    roles = Roles("arm", "visit", "", ("clicked",), "mail", "none")
-    csv, parquet = read_trial(path, roles), read_trial(tmp_path / "mails.parquet", roles)
-    assert csv.columns == parquet.columns
-    assert np.allclose(csv.trial.rows, parquet.trial.rows, equal_nan=True, atol=1e-6)
-    assert csv.trial.outcome.tolist() == parquet.trial.outcome.tolist()
+def test_a_treatment_of_0_and_1_needs_no_names(tmp_path: Path) -> None:
+    trial = planted(1_000, 9)
+    table = pd.DataFrame({f"x{number}": trial.rows[:, number] for number in range(4)} | {"w": trial.treated, "y": trial.outcome})
+    table.to_csv(tmp_path / "w.csv", index=False)
+    assert load_trial(tmp_path / "w.csv", TrialRoles("w", "y")).trial.treated.tolist() == trial.treated.tolist()
 
 
-ARMS = ("--treatment", "arm", "--outcome", "visit", "--treated", "mail", "--control", "none")
+ARMS = ("--treatment", "arm", "--outcome", "visit", "--treated", "mail", "--control", "nothing")
 
 
 def test_training_and_evaluation_by_commands_alone(
