@@ -49,7 +49,7 @@ MinedPatterns = Annotated[Path | None, typer.Option("--patterns", help="Patterns
 
 
 class RecomputedReport(msgspec.Struct, frozen=True):
-    """Report of `recompute`: the folder, its columns, the proposals with them, and those that the history log does not cover."""
+    """Report of `recompute`: the folder, its columns, the proposals with new columns, and those that the history log does not cover."""
 
     out: str
     columns: tuple[str, ...]
