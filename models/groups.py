@@ -5,9 +5,9 @@ Each command replaces the definitions of its own names and leaves the others unc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -123,6 +123,16 @@ def category_attributes(schema: Schema) -> dict[str, str]:
 def wanted_groups(schema: Schema) -> set[str]:
     """The names of the definitions that attributes of the schema read."""
     return {name for one in schema.attributes if (name := group_named(one)) is not None}
+
+
+def associations(schema: Schema, wanted: Collection[str]) -> list[Association]:
+    """Strength and intensity of a person's association with categories, if wanted. Raises GroupError below two categories."""
+    kinds = tuple(category_attributes(schema).values())
+    measures: tuple[Literal["strength", "intensity"], ...] = ("strength", "intensity")
+    found = [measure for measure in measures if measure in wanted]
+    if found and len(kinds) < 2:
+        raise GroupError("strength and intensity of an association need attributes for the purchases of two categories")
+    return [Association(measure, measure, kinds) for measure in found]
 
 
 def ranked(name: str, values: Floats) -> Ranked:

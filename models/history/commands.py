@@ -44,8 +44,12 @@ _SEEN = """
 _BASKETS = "SELECT count(DISTINCT basket), count(DISTINCT item) FROM baskets"
 
 
+MinedGroups = Annotated[Path | None, typer.Option("--groups", help="Group definitions, JSON.", exists=True, dir_okay=False)]
+MinedPatterns = Annotated[Path | None, typer.Option("--patterns", help="Patterns, JSON.", exists=True, dir_okay=False)]
+
+
 class RecomputedReport(msgspec.Struct, frozen=True):
-    """Report of `recompute`: the folder, its columns, the proposals with them, and those that the history log does not cover."""
+    """Report of `recompute`: the folder, its columns, the proposals with new columns, and those that the history log does not cover."""
 
     out: str
     columns: tuple[str, ...]
@@ -157,6 +161,8 @@ def rows(
     campaign: Annotated[Path, typer.Option(help="Campaign with all proposed offers, TOML.", exists=True, dir_okay=False)],
     config: Annotated[list[Path], typer.Option(help="Config of a gateway of the site; repeat it for each.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder for the table with scored columns, which `train --history` takes.", file_okay=False)],
+    groups: MinedGroups = None,
+    patterns: MinedPatterns = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -167,7 +173,7 @@ def rows(
     except TomlFileError as error:
         raise HistoryError(str(error)) from error
     with working("folding facts"):
-        written = write_rows(folder, declared, offered, read_places(config), out)
+        written = write_rows(folder, declared, offered, read_places(config), out, _mined(groups, patterns))
     if as_json:
         print_json(written)
         return
@@ -240,8 +246,8 @@ def recompute(
     folder: Annotated[Path, typer.Option("--dir", help="Folder written by `wayside history export`.", exists=True, file_okay=False)],
     schema: Annotated[Path, typer.Option(help="Schema (TOML) of the new columns.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder to write: interactions.csv and history.json, for `train --history`.", file_okay=False)],
-    groups: Annotated[Path | None, typer.Option(help="Group definitions, JSON.", exists=True, dir_okay=False)] = None,
-    patterns: Annotated[Path | None, typer.Option(help="Patterns, JSON.", exists=True, dir_okay=False)] = None,
+    groups: MinedGroups = None,
+    patterns: MinedPatterns = None,
     *,
     memory_mb: MemoryMb = MEMORY_MB,
     as_json: AsJson = False,
@@ -250,9 +256,8 @@ def recompute(
 
     A model can then be trained on attributes that were mined after the proposals. Exit code 1 (HistoryError) without a history log.
     """
-    mined = Mined(NO_GROUPS if groups is None else read_groups(groups), () if patterns is None else read_patterns(patterns.read_bytes()))
     with open_source(HistorySource(folder, memory_mb=memory_mb)) as history, working("replaying the history log"):
-        found = recomputed.recompute(history, folder, out, read_schema_file(schema), mined)
+        found = recomputed.recompute(history, folder, out, read_schema_file(schema), _mined(groups, patterns))
     report = RecomputedReport(str(out), found.columns, found.proposals, found.incomplete)
     if as_json:
         print_json(report)
@@ -260,3 +265,7 @@ def recompute(
     say(f"{out}: {report.proposals:,} proposals with {len(report.columns)} columns")
     if report.incomplete:
         say(f"{report.incomplete:,} proposals are left out: the history log does not begin with the first fact of their subjects")
+
+
+def _mined(groups: Path | None, patterns: Path | None) -> Mined:
+    return Mined(NO_GROUPS if groups is None else read_groups(groups), () if patterns is None else read_patterns(patterns.read_bytes()))

@@ -17,16 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.attributes.grouping import Mined
-from gateway.core.attributes.log import LogRow
 from gateway.core.attributes.read import ReadPlan
-from gateway.core.attributes.replay import IncompleteLogError, PastDecision, logged_facts, replayed_rows
+from gateway.core.attributes.replay import IncompleteLogError, PastDecision, replayed_rows
 from gateway.core.attributes.schema import Attribute, Schema
-from models.history import files
 from models.history.columns import COLUMNS, FEATURE_PREFIX
+from models.history.fact_log import FactLog, read_log
 from models.history.mapping import HistoryError
-from models.history.reading import SIDECAR, SQLITE_FILE, History, Sidecar, find_tables, read_sidecar
+from models.history.reading import SIDECAR, History, Sidecar, find_tables, read_sidecar
 
-LOG_FILE = "facts.jsonl"
 _PROPOSALS = (
     "SELECT rowid, subject, at_ms, kind, facts, {features} FROM interactions_staged WHERE refused_for IS NULL AND what = 'proposed'"
 )
@@ -64,23 +62,12 @@ def recomputable(schema: Schema, scored: Sequence[str]) -> tuple[str, ...]:
     return tuple(column for one in schema.attributes for column in one.columns if _is_personal(one) or column in scored)
 
 
-def read_log(folder: Path) -> Mapping[str, Sequence[LogRow]]:
-    """The facts of each person in an export: facts.jsonl or the SQLite file. Raises HistoryError."""
-    try:
-        if (folder / SQLITE_FILE).exists():
-            return logged_facts(files.log_lines(folder / SQLITE_FILE))
-        with (folder / LOG_FILE).open("rb") as lines:
-            return logged_facts(lines)
-    except (OSError, ValueError) as error:
-        raise HistoryError(f"{folder} has no readable history log ({str(error)[:120]}): repeat the export with this version") from error
-
-
 def _is_personal(one: Attribute) -> bool:
     """Whether an attribute follows from the history of a person, alone or with the offer's category."""
     return one.about == "person" or one.pattern is not None or (one.between is not None and one.between.field in {"by_category", "group"})
 
 
-def _rows(history: History, plan: ReadPlan, log: Mapping[str, Sequence[LogRow]]) -> tuple[dict[int, NDArray[np.float32]], int]:
+def _rows(history: History, plan: ReadPlan, log: FactLog) -> tuple[dict[int, NDArray[np.float32]], int]:
     """Row number -> the new row of each proposal; and the number of proposals that the log does not cover."""
     assert history.inputs is not None
     scored = history.inputs.columns

@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.attributes.grouping import NOTHING_MINED, Mined
 from gateway.core.attributes.log import LogRow
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.replay import IncompleteLogError, Replay, logged_facts
@@ -89,7 +90,7 @@ def model_columns(schema: Schema) -> tuple[str, ...]:
     return tuple(column for one in schema.attributes if one.name not in priors for column in one.columns)
 
 
-def write_rows(folder: Path, schema: Schema, campaign: Campaign, places: Places, out: Path) -> Written:
+def write_rows(folder: Path, schema: Schema, campaign: Campaign, places: Places, out: Path, mined: Mined = NOTHING_MINED) -> Written:
     """Write the interactions of `folder` with an `f_` column for each column of the schema, and `history.json`, to `out`.
 
     Raises HistoryError for a table or log that cannot be used, an offer that is not in the campaign, and a zone without a config.
@@ -100,7 +101,7 @@ def write_rows(folder: Path, schema: Schema, campaign: Campaign, places: Places,
             log = logged_facts(lines)
     except (OSError, ValueError) as error:
         raise HistoryError(f"{folder / LOG} cannot be used: {error}") from error
-    plan = ReadPlan(schema, model_columns(schema), campaign.offers, places.positions)
+    plan = ReadPlan(schema, model_columns(schema), campaign.offers, places.positions, mined=mined)
     numbers = {offer.id: at for at, offer in enumerate(campaign.offers)}
     proposed: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows:

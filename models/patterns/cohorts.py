@@ -62,6 +62,6 @@ def cohort_definitions(cohorts: Iterable[Cohort], by: Literal["zone", "kind"], g
 
 
 def _name(steps: Steps) -> str:
-    """A name of an attribute for some steps: their letters and digits, at most 64 characters."""
+    """A name of an attribute for some steps: letters and digits, at most 64 characters."""
     text = re.sub(r"[^a-z0-9]+", "_", "_then_".join(steps).lower()).strip("_")
     return f"j_{text}"[:64]

@@ -68,7 +68,7 @@ def journeys_of(
     subjects_min: int = SUBJECTS_MIN,
     length_max: int = LENGTH_MAX,
 ) -> tuple[Journey, ...]:
-    """Patterns of two or more steps in any earlier window, with their state; journeys come first.
+    """Patterns of two or more steps in any earlier window, with state; journeys come first.
 
     Raises PatternError if there is no sequence, or if fewer than `windows_min` + `later_windows` windows hold one.
     """

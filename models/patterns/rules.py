@@ -1,4 +1,4 @@
-"""Association rules with one item on the right, and their pruning.
+"""Association rules with one item on the right, and pruning.
 
 Most rules above a support and a confidence are redundant: the item is popular anyway, or a shorter rule predicts it as well. A rule is
 kept only if it passes four tests: lift (it raises the probability), leverage (in enough baskets to matter), improvement (more confident

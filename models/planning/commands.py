@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from models.groups import GroupsFile, SchemaFile, read_schema_file, save_groups
+from models.history.fact_log import log_of
 from models.history.options import HistorySource, open_source, show_row_counts
 from models.history.person_values import person_values
 from models.history.reading import RowCounts
@@ -166,7 +167,7 @@ def _define(groups: Path, schema: Path | None, folder: Path | None, attributes: 
     if not named and not behaviour:
         raise PlanningError(f"the schema has no attribute of behaviour ({', '.join(segments.BEHAVIOUR)}): give --attributes")
     with open_source(HistorySource(folder)) as opened:
-        values = person_values(opened, declared, named or behaviour)
+        values = person_values(opened, declared, named or behaviour, log=log_of(folder))
     defined = segments.cluster_definition(values, seed) if named else segments.behavioural_definition(values)
     save_groups(groups, [defined])
     say(f"{groups}: segmentation {defined.name!r} with {', '.join(f'{of.name} ({of.people:,})' for of in defined.segments)}")

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Segment = Literal["communication", "ethical_behavioural", "individual", "economic"]
 SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 
-# Behaviour for (+1) or against (-1) a segment. After the published segments, without their personal attributes:
+# Behaviour for (+1) or against (-1) a segment. After the published segments, without personal attributes:
 # service usage, revisits, contact, shopping rate | quality, price matters little, advertising | modern lifestyle | prices, discounts.
 INDICATORS: Mapping[Segment, Mapping[str, int]] = {
     "communication": {"visits_month": 1, "revisit_share": 1, "answered_share": 1, "purchases_month": 1},

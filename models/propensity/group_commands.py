@@ -7,24 +7,25 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-import pandas as pd
 import typer
 
-from gateway.core.attributes.groups import Basket, Neighbours
+from gateway.core.attributes.groups import Association, Basket, Neighbours
 from gateway.core.attributes.schema import Schema
 from models.groups import (
     GroupError,
     GroupsFile,
     SchemaFile,
+    associations,
     category_attributes,
     read_groups,
     read_schema_file,
     save_groups,
     wanted_groups,
 )
+from models.history.fact_log import FactLog, log_of
 from models.history.mapping import HistoryError
 from models.history.options import AsJson, BasketsFile, Folder, HistorySource, MappingFile, MapText, open_source, show_row_counts
-from models.history.person_values import category_purchases, person_values
+from models.history.person_values import category_purchases, past_and_later
 from models.history.reading import History, RowCounts
 from models.propensity.items import BASKET, Hits, define_basket, hit_rate
 from models.propensity.loading import load_history
@@ -34,7 +35,7 @@ from models.screen import interval_text, print_json, say, show, working
 
 Seed = Annotated[int, typer.Option(help="Random seed, for reproducible results.")]
 
-PAST = 0.7  # of the purchases: from these the customers are grouped, later ones are the purchases of the groups
+PAST = 0.7  # of the time of each person: after it the customers are grouped, later purchases are those of the groups
 _LINES = "SELECT subject, item, at_ms FROM baskets"
 
 
@@ -70,7 +71,7 @@ def items(
         if not history.row_counts_of("baskets").used:
             raise HistoryError("the history holds no basket line: items cannot be compared")
         lines, counted = history.sql(_LINES).df(), history.row_counts
-        similar = _define(groups, history, declared, seed) if groups is not None and declared is not None else None
+        similar = _define(groups, history, declared, seed, log_of(folder)) if groups is not None and declared is not None else None
     subjects, things = (np.unique(lines[name].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64) for name in ("subject", "item"))
     times = lines["at_ms"].to_numpy(dtype=np.int64)
     anything, new_only = (hit_rate(subjects, things, times, seed=seed, new_only=new) for new in (False, True))
@@ -119,10 +120,10 @@ def register(app: typer.Typer) -> None:
     app.command("sure-thing", epilog=f"Example: [b]{example}[/b]")(sure_thing)
 
 
-def _define(path: Path, history: History, schema: Schema, seed: int) -> SimilarFigures | None:
+def _define(path: Path, history: History, schema: Schema, seed: int, log: FactLog | None) -> SimilarFigures | None:
     """Write the definitions that attributes of the schema name; the figures of similar customers, if defined."""
-    wanted, counts = wanted_groups(schema) & {BASKET, NAME}, category_attributes(schema)
-    if not wanted or len(counts) < 2:
+    wanted, counts = wanted_groups(schema), category_attributes(schema)
+    if not wanted & {BASKET, NAME} or len(counts) < 2:
         raise GroupError(
             f'the schema needs attributes of the purchases of two categories, and one with between = {{ field = "group", group = ... }} '
             f"for {BASKET} or {NAME}"
@@ -131,7 +132,7 @@ def _define(path: Path, history: History, schema: Schema, seed: int) -> SimilarF
     bought = category_purchases(history, schema)
     if bought.empty:
         raise GroupError("no purchase is of a category of the schema: map the items of the baskets to categories first")
-    found: list[Basket | Neighbours] = []
+    found: list[Basket | Neighbours | Association] = [*associations(schema, wanted)]
     figures: SimilarFigures | None = None
     with working("finding similar items and customers"):
         if BASKET in wanted:
@@ -139,18 +140,9 @@ def _define(path: Path, history: History, schema: Schema, seed: int) -> SimilarF
             places = np.array([schema.categories.index(name) for name in bought["category"]], dtype=np.int64)
             found.append(define_basket(subjects, places, schema.categories, counts))
         if NAME in wanted:
-            values, later = _past_and_later(history, schema, bought, tuple(counts.values()))
+            values, later = past_and_later(history, schema, tuple(counts.values()), PAST, log)
             figures = held_out(values, later, schema.categories, seed)
             if figures.difference.low > 0:
                 found.append(define_neighbours(values, later, schema.categories, seed))
     save_groups(path, found)
     return figures
-
-
-def _past_and_later(history: History, schema: Schema, bought: pd.DataFrame, names: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Values before a time, one row a subject, and whether each bought from each category after it, (n, categories)."""
-    cut_ms = int(np.quantile(bought["at_ms"], PAST))
-    values = person_values(history, schema, names, cut_ms)
-    later = bought[bought["at_ms"] >= cut_ms]
-    pairs = set(zip(later["subject"], later["category"], strict=True))
-    return values, np.array([[(subject, name) in pairs for name in schema.categories] for subject in values.index])

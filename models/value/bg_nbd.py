@@ -162,7 +162,7 @@ def expected_purchases(model: BgNbd, summary: RfmSummary, span: float) -> Floats
 
     The published equation contains a hypergeometric function that is undefined at a = 1 and overflows where dropout is very rare. Here the
     mean over purchase rates is taken in closed form, and the mean over dropout probabilities p, which given x and activity are
-    beta(a, b + x), or beta(a, b + x + 1) for MBG/NBD, by quadrature over their quantiles: the same number, stable for every parameter.
+    beta(a, b + x), or beta(a, b + x + 1) for MBG/NBD, by quadrature over quantiles: the same number, stable for every parameter.
     """
     x, _, age = summary
     times, place = np.unique(x, return_inverse=True)

@@ -16,6 +16,7 @@ from gateway.core.attributes.groups import Variety
 from gateway.core.types import Purpose
 from models.groups import GroupsFile, SchemaFile, read_schema_file, save_groups
 from models.history import derived
+from models.history.fact_log import log_of
 from models.history.options import (
     AsJson,
     BasketsFile,
@@ -118,7 +119,7 @@ def value(
         until_ms = int(until.replace(tzinfo=UTC).timestamp() * 1000) if until else (last // DAY_MS + 1) * DAY_MS
         table = derived.rfm(history, until_ms, UNIT_DAYS)
         forecast = choose_forecast(lambda days: derived.rfm(history, until_ms - days * DAY_MS, UNIT_DAYS), UNIT_DAYS)
-        inputs = None if declared is None else person_values(history, declared, table_attributes(declared), until_ms)
+        inputs = None if declared is None else person_values(history, declared, table_attributes(declared), until_ms, log_of(folder))
         counted = history.row_counts
     terms = Terms(months, discount, margin_share)
     with working("fitting"):

@@ -18,14 +18,14 @@ from scipy.stats import spearmanr
 from gateway.core.attributes.derive import estimate
 from gateway.core.attributes.groups import Association, Binned, Estimate, ValueTable, Variety, Velocity
 from gateway.core.attributes.schema import FoldName, Schema
-from models.groups import GroupError, category_attributes, purchase_attribute, rows_of, wanted_groups
+from models.groups import GroupError, associations, category_attributes, purchase_attribute, rows_of, wanted_groups
 from models.value.bg_nbd import RfmSummary
 from models.value.effort import clv_edges
 from models.value.lifetime import LifetimeValues, Terms, subject_values
 
 Floats = NDArray[np.float64]
 
-NAME, STRENGTH, INTENSITY = "value", "strength", "intensity"
+NAME, STRENGTH = "value", "strength"
 WEEK_H = 168.0
 BINS = (8, 8, 6, 4)  # days with a purchase, hours since the last, hours since the first, mean amount: 1,536 cells
 FOLDS: tuple[FoldName, ...] = ("days", "recency", "tenure", "mean")
@@ -85,7 +85,7 @@ def value_definitions(
 
     Raises GroupError if no attribute uses the table.
     """
-    wanted, kinds = wanted_groups(schema), tuple(category_attributes(schema).values())
+    wanted = wanted_groups(schema)
     has_tiers = any(one.tier_min for one in schema.attributes)
     if NAME not in wanted and not has_tiers:
         raise GroupError(f'no attribute uses the value: add one with score = {{ name = "{NAME}" }}, or a tier_min')
@@ -93,11 +93,9 @@ def value_definitions(
     policies: dict[str, Variety | Velocity] = {}
     if has_tiers:
         policies["variety"] = Variety(NAME, clv_edges(values[~np.isnan(values)]))
-    if len(kinds) > 1:
-        definitions.append(Association(STRENGTH, "strength", kinds))
+    if len(category_attributes(schema)) > 1:
         policies["velocity"] = Velocity(STRENGTH, hours.shortest, hours.longest)
-        if INTENSITY in wanted:
-            definitions.append(Association(INTENSITY, "intensity", kinds))
+    definitions += associations(schema, wanted | {STRENGTH} if "velocity" in policies else wanted)
     return definitions, policies
 
 

@@ -16,7 +16,8 @@ from gateway.core.attributes.groups import Groups
 from gateway.core.attributes.read import used_attributes
 from gateway.core.attributes.schema import Schema, parse
 from models.groups import GroupError, save_groups
-from models.history.person_values import person_values
+from models.history.fact_log import log_of
+from models.history.person_values import past_and_later, person_values
 from models.history.reading import open_history
 from models.patterns.cohorts import Cohort, cohort_definitions
 from models.planning.segments import behavioural_definition, cluster_definition
@@ -330,3 +331,37 @@ def test_values_of_people_are_those_of_the_gateways_aggregators(tmp_path: Path) 
     assert values.to_numpy()[0].tolist() == [2.0, 240.0, 168.0, 2.0, 1.0], "a visit of 59 s does not count"
     assert values.to_numpy()[1].tolist() == [1.0, 120.0, 120.0, 0.0, 0.0], "an item of no category is a purchase"
     assert msgspec.json.encode(declared)
+
+
+def test_values_of_an_export_are_replayed_with_what_was_stated(tmp_path: Path) -> None:
+    """A consent states five purchases of tea a month; one more is made, ten days before and eight days after the middle of the time."""
+    count = {"of": "purchases", "fold": "count", "categories": ["tea"], "half_life_days": 10.0, "prior": "stated", "empty": 0.0}
+    person = {"about": "person", "dtype": "number", "unit": "1", "purposes": ["offers"]}
+    declared = parse(
+        {
+            "categories": ["tea", "cake"],
+            "currency": "EUR",
+            "attributes": [{"name": "stated", "told": {}, **person}, {"name": "tea", "history": count, **person}],
+        }
+    )
+    consent = {"type": "consent", "purposes": ["presence", "offers", "learning"], "told": {"stated": 5.0}}
+    bought = [
+        {"type": "fact", "fact": {"of": "purchases", "at_ms": START_MS + day * DAY_MS, "category": of}}
+        for day, of in ((10, "tea"), (20, "cake"))
+    ]
+    days = (0, 10, 20)
+    lines = [
+        {"subject": "a", "number": number, "at_ms": START_MS + day * DAY_MS, "body": body}
+        for number, (day, body) in enumerate(zip(days, [consent, *bought], strict=True), start=1)
+    ]
+    late = {"subject": "late", "number": 7, "at_ms": START_MS, "body": bought[0]}
+    (tmp_path / "facts.jsonl").write_text("\n".join(map(json.dumps, [*lines, late])), "utf-8")
+    interactions = tables.interactions(tmp_path / "interactions.csv", [happened("a", 10 * 1440, "purchase", kind="tea")])
+    log = log_of(tmp_path)
+    with open_history(interactions=interactions) as history:
+        values = person_values(history, declared, ["tea"], START_MS + 20 * DAY_MS, log)
+        assert values["tea"].to_dict() == {"a": 5.0 * 0.25 + 0.5}, "who joined the log later is left out"
+        assert person_values(history, declared, ["tea"], START_MS + 20 * DAY_MS)["tea"].to_dict() == {"a": 0.5}, "without the log"
+        known, later = past_and_later(history, declared, ["tea"], 0.7, log)
+    assert known["tea"].tolist() == pytest.approx([(5.0 * 0.5 + 1.0) * 0.5**0.4]), "at day 14"
+    assert later.tolist() == [[False, True]], "the cake of day 20"

@@ -21,9 +21,9 @@ from tests.kit.attributes import GROUPED, GROUPED_COLUMNS, GROUPED_MINED, RICH, 
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, Gateway, Phone, TableScorer, campaign, make_site, purchase
 from tests.models.history.tables import run
 
-DEMO = Path(__file__).parents[3] / "deploy" / "demo"
+DEMO = Path(__file__).parents[3] / "deploy" / "worlds" / "street"
 PEOPLE, STEPS = 12, 260
-RULES = {"gap_s_min": 0, "per_person_day_max": 64, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0}
+RULES = {"gap_s_min": 0, "per_person_day_max": 64, "quiet_from": 0, "quiet_until": 0, "contact_cost_minor": 0.0, "refusal_s": 60}
 
 
 def exported(folder: Path, form: Form, **site: object) -> Path:
