@@ -1,6 +1,6 @@
 """An ensemble of several kinds of models on one table: a mean of log-odds, selected by inner folds.
 
-Trees and linear models make different errors, so the mean of the log-odds is often better than the best of them. The
+Trees and linear models make different errors, so the mean of the log-odds is often better than the best one. The
 members are selected without the test part: each is fitted and forecasts over folds inside the training part (grouped, if rows
 belong to units), and the mean of least log-loss there is fitted to the whole training part.
 """

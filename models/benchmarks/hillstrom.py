@@ -146,8 +146,8 @@ def _lines(name: str, found: Findings, published: float | None) -> list[Line]:
 def quadrants(difference: Floats, baseline: Floats, effect: Floats | float, control_rate: Floats | float) -> Ints:
     """Number of each customer's quadrant in QUADRANTS, (n,), from the forecast uplift and the forecast rate without e-mail, (n,).
 
-    Uplift below 0: sleeping dog. Uplift of at least half the average effect: persuadable. Of the others, a customer whose rate
-    without e-mail is at least the average is a sure thing, the rest are lost causes.
+    Uplift below 0: sleeping dog. Uplift of at least half the average effect: persuadable. Of the others, a customer with a rate
+    without e-mail of at least the average is a sure thing, the rest are lost causes.
     """
     little = difference < effect / 2
     unmoved = np.where(baseline >= control_rate, 1, 2)

@@ -1,4 +1,4 @@
-"""A trial from any table: treatment, outcome, units, and all other columns as features, read as `models.dataset` reads them."""
+"""A trial from any table: treatment, outcome, units, and all other columns as features, read by `models.dataset`."""
 
 from __future__ import annotations
 

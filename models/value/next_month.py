@@ -2,7 +2,7 @@
 
 A row is a subject at the end of a past month, its label whether the subject bought in the following month. Months up to `TRAINED_MONTHS`
 are for training, later ones for testing. Subjects are split as well, so that no test subject was in the training set and habits of a
-person do not leak from March to October. The champion is a logistic regression, boosted trees or their mean, the one of least log-loss on
+person do not leak from March to October. The champion is a logistic regression, boosted trees or the mean, the one of least log-loss on
 folds inside the training months. The BG/NBD of a fold is fitted once, to its training subjects at the end of those months.
 """
 
