@@ -15,7 +15,7 @@ from rich.table import Table
 from firmware_sim.console import JsonOpt, fail, one_line_errors
 from firmware_sim.scenario import load
 
-FOLDER = Path("deploy/worlds/street")
+FOLDER = Path("deploy/worlds")
 TABLE_COLUMNS = 140  # width of the table in a file
 DEVELOPED_FROM = 1000  # constants are chosen on seeds from here on; a report uses the seeds from 0 on
 
@@ -30,10 +30,8 @@ def policies(
         bool, typer.Option("--develop", help="Use the seeds from 1000 on, to choose constants without the reported ones.")
     ] = False,
     policy: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Policy to run; repeat it. Default: all.")] = None,
-    bundle: Annotated[
-        Path, typer.Option(help="Signed bundle with the model, the schema, and the campaign if the world has its shops.")
-    ] = FOLDER / "street.bundle",
-    key: Annotated[Path, typer.Option(help="Public key of the bundle.")] = FOLDER / "bundle.pub",
+    bundle: Annotated[Path | None, typer.Option(help="Signed bundle with model, schema and campaign. Default: that of the world.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Public key of the bundle. Default: bundle.pub beside it.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the report (policies-WORLD.html) to this folder.")] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes; each runs one seed at a time.")] = 1,
     as_json: JsonOpt = False,
@@ -50,7 +48,8 @@ def policies(
         plan = load(world)
         chosen = tuple(policy or study.NAMES)
         first = DEVELOPED_FROM if develop else 0
-        task = study.Task(plan, bundle, key, days, people, chosen)
+        signed = bundle or FOLDER / plan.site / f"{plan.site}.bundle"
+        task = study.Task(plan, signed, key or signed.with_name("bundle.pub"), days, people, chosen)
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         console = Console(stderr=True)
         with Progress(*columns, console=console, transient=True, disable=as_json or not console.is_terminal) as bar:

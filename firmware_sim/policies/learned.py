@@ -122,7 +122,8 @@ class Learned:
         """Values of PREDICTORS for each open offer."""
         columns, subject, now_ms = here.shop.site.columns, here.request.subject, here.request.now_ms
         recent = sum(0.5 ** ((now_ms - contact.at_ms) / RECENT_HALF_MS) for contact in subject.contacts)
-        read = here.rows[:, [columns.index(name) for name in ("visits_this_kind", "travel", "hour")]].tolist()
+        places = [columns.index(name) if name in columns else None for name in ("visits_this_kind", "travel", "hour")]
+        read = [[math.nan if place is None else float(row[place]) for place in places] for row in here.rows]
         found: list[tuple[float, ...]] = []
         for position, score, (visits, travel, hour) in zip(here.open, here.scores, read, strict=True):
             new = float((subject.subject, here.offers[position].id) not in self._offered)

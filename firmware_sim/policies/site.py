@@ -55,6 +55,10 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
         for zone in scenario.zones
     }
     fits = all({offer.shop, *offer.zones} <= zones.keys() for offer in opened.campaign.offers)
+    campaign = opened.campaign if fits else made_campaign(scenario, days)
+    for offer in campaign.offers:
+        if offer.category not in opened.schema.categories:
+            raise ValueError(f"the schema of the bundle has no category {offer.category!r}; state the bundle of the world with --bundle")
     site = Site(
         name=scenario.site,
         gateway="gw-lab",
@@ -63,7 +67,7 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
         anchors={},
         devices={},
         presence=PresenceRules(),
-        campaign=opened.campaign if fits else made_campaign(scenario, days),
+        campaign=campaign,
         rules=opened.rules if fits else NoRules(),
         schema=opened.schema,
         columns=opened.manifest.model.columns,

@@ -167,7 +167,7 @@ def test_ratios_and_regret_are_paired_by_seed() -> None:
 
 
 def call(*options: str) -> tuple[int, str, str]:
-    done = CliRunner().invoke(app, ["policies", "--bundle", str(BUNDLE), "--key", str(KEY), "--days", "1", "--people", "20", *options])
+    done = CliRunner().invoke(app, ["policies", "--days", "1", "--people", "20", *options])
     return done.exit_code, done.stdout, done.stderr
 
 
@@ -190,6 +190,7 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path) -> None:
         (("--policy", "oracel"), "'oracle'"),
         (("--world", "streat"), "street"),
         (("--key", str(tree.ROOT / "LICENSE")), "street.bundle"),
+        (("--world", "station", "--bundle", str(BUNDLE)), "no category"),
     ],
 )
 def test_wrong_use_names_cause_and_way_out(options: tuple[str, ...], told: str) -> None:
