@@ -17,7 +17,9 @@ from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
-from gateway.adapters.mqtt import MqttBus, MqttOptions
+from gateway.adapters.mqtt import MqttBus
+from gateway.adapters.mqtt_options import MqttOptions
+from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import make_key, read_key
@@ -25,7 +27,7 @@ from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
-from gateway.core.bus import Publication
+from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreError
 from gateway.core.site import ClaimRules, Retention, Site
@@ -66,7 +68,7 @@ def build(config: Config) -> App:
     slot = model_slot(config, bundle)
     slot.poll(clock.now_ms())
     router = build_router(config)
-    options = mqtt_options(config)
+    bus = build_bus(config, clock)
     cloud = build_cloud(config)
     store = open_store(config)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
@@ -74,7 +76,7 @@ def build(config: Config) -> App:
     return App(
         site,
         clock=clock,
-        bus=MqttBus(options, clock.now_ms),
+        bus=bus,
         store=store,
         scorer=slot,
         router=router,
@@ -275,7 +277,14 @@ def mqtt_options(config: Config) -> MqttOptions:
         certificate_file=part.certificate_file,
         key_file=part.key_file,
         will=Publication(topic, will, qos=1, retain=True),
+        websocket_path=part.websocket_path,
     )
+
+
+def build_bus(config: Config, clock: SystemClock) -> Bus:
+    """The connection to the broker, not opened yet. Raises SetupError for missing files, and OSError for certificates."""
+    kind = MqttBus if config.mqtt.websocket_path is None else PahoBus
+    return kind(mqtt_options(config), clock.now_ms)
 
 
 def _make_claim_secret(config: Config) -> None:

@@ -51,6 +51,7 @@ class MqttPart(_Part):
     ca_file: Path | None = Field(None, description="certificate authority; naming one turns TLS on")
     certificate_file: Path | None = Field(None, description="this gateway's certificate")
     key_file: Path | None = Field(None, description="this gateway's private key")
+    websocket_path: str | None = Field(None, pattern="^/", description="MQTT over websockets, with this path, such as /mqtt")
     first_connect_s: float = Field(
         10.0, ge=0, description="how long to wait for the broker at the start before giving up; 0 waits for ever"
     )

@@ -1,67 +1,33 @@
-"""The MQTT bus, by paho: MQTT 5 if the broker supports it, else 3.1.1, with manual acknowledgements.
+"""The MQTT bus by the gateway's own codec: MQTT 5 if the broker supports it, else 3.1.1, with acknowledgements after the commit.
 
-paho's thread reads the socket and calls `deliver`. While that blocks, nothing is read and messages wait at the broker (back-pressure). A
-message's ticket holds its packet id and the number of the connection: packet ids are used again after a reconnect, and acknowledging the
-wrong message would lose it.
-
-Every connection has a new paho client. A client that reconnects by itself sends its unacknowledged messages again with their full
-message expiry; here they are dropped, and the caller decides again.
+One thread opens one connection after another (`mqtt_connection`). A message's ticket holds its packet id and the number of the connection:
+packet ids are used again after a reconnect, and acknowledging the wrong message would lose it.
 """
 
 from __future__ import annotations
 
-import random
-import ssl
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+import time
+from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
-from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from gateway.core import limits
+from gateway.adapters.mqtt_connection import LAST_PUBACK_S_MAX, LAST_READ_S_MAX, Connection
+from gateway.adapters.mqtt_options import CONNACK_S_MIN, CONNECT_S_MAX, UNSUPPORTED_PROTOCOL, MqttOptions, pause_s, tls_context
+from gateway.adapters.mqtt_wire import Wire
 from gateway.core.bus import Link, Publication
-from gateway.core.types import Message
+from gateway.core.mqtt.packets import ConnAck, ProtocolFaultError, Version, refusal_text
+from gateway.core.mqtt.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-SESSION_EXPIRY_S = 7 * 86_400
-RECONNECT_S_MIN = 0.2
-RECONNECT_S_MAX = 30.0
-CONNACK_S_MIN = 2.0  # wait at the first try: a 3.1.1 broker may wait for more bytes after an MQTT 5 CONNECT
-CONNECT_S_MAX = 10.0
-LAST_PUBACK_S_MAX = 5.0  # how long `close` waits for the broker to acknowledge the last publication
-UNSUPPORTED_PROTOCOL = (0x01, 0x84)  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
-PACKET_ID_BITS = 16
-_TOO_LARGE = bytes(limits.PAYLOAD_BYTES_MAX + 1)
-"""Replaces a payload over the limit, which MQTT 3.1.1 cannot prevent: it is refused as too large and takes no memory while it waits."""
+    from gateway.core.bus import Deliver
+    from gateway.core.types import Message
 
-
-class MqttOptions(msgspec.Struct, frozen=True):
-    """Address and credentials of the broker, topic filters to subscribe to, and the last will.
-
-    The broker keeps messages of `subscriptions` while the gateway is away, but not those of `unqueued`: sightings would fill its queue, and
-    facts behind them would be lost. `replaced` are filters that stand for several others; an older session may still hold them.
-    """
-
-    host: str
-    port: int
-    client_id: str
-    subscriptions: tuple[str, ...]
-    unqueued: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    username: str | None = None
-    password: str | None = None
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-    will: Publication | None = None
-    keepalive_s: int = 30
+STABLE_S = 60.0  # a connection that lasted as long ends the doubling of pauses
+NAMES: dict[Version, str] = {4: "MQTT 3.1.1", 5: "MQTT 5"}
 
 
 class MqttBus:
@@ -70,65 +36,41 @@ class MqttBus:
     def __init__(self, options: MqttOptions, now_ms: Callable[[], int]) -> None:
         """Prepare without connecting; `now_ms` gives the time of arrival. Raises OSError for certificates that cannot be used."""
         self._options = options
-        self._tls = _tls_context(options)
+        self._tls = tls_context(options)
         self._now_ms = now_ms
-        self._deliver: Callable[[Message], None] = lambda _message: None
-        self._client: paho.Client | None = None
-        self._protocol = MQTTProtocolVersion.MQTTv5
-        self._connection = 0
-        self._lock = threading.RLock()  # paho may call back from within `ack` when that finds the connection broken
-        self._connack = threading.Event()
-        self._refusal: int | None = None
-        self._closing = threading.Event()
+        self._deliver: Deliver = lambda _messages: True
+        self._version: Version = 5
+        self._number = 0
         self._failures = 0
+        self._refusal: int | None = None
         self._link = Link(connected=False)
-        self._disconnected = threading.Event()
-        self._sent: list[tuple[paho.MQTTMessageInfo, str, int]] = []
-        self._last: tuple[paho.MQTTMessageInfo, int] | None = None
-        self._opener = threading.Thread(target=self._open, name="mqtt-open", daemon=True)
+        self._connection: Connection | None = None
+        self._taken_before: deque[str] = deque()  # of connections that ended before the tokens were asked for
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
-    def start(self, deliver: Callable[[Message], None]) -> None:
+    def start(self, deliver: Deliver) -> None:
         """Begin connecting, in the background."""
         self._deliver = deliver
-        self._opener.start()
+        self._thread.start()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """PUBACK the messages that arrived over the present connection."""
-        with self._lock:
-            client, mask = self._client, (1 << PACKET_ID_BITS) - 1
-            if client is None:
-                return
-            for message in messages:
-                if message.qos and message.ticket >> PACKET_ID_BITS == self._connection:
-                    client.ack(message.ticket & mask, message.qos)
+        connection = self._connection
+        if connection is not None:
+            connection.acknowledge(messages)
 
     def publish(self, publication: Publication) -> bool:
         """Queue for sending if connected; returns whether it is."""
-        client, connection = self._client, self._connection
-        if client is None or not self._link.connected:
-            return False
-        properties = None
-        if self._protocol == MQTTProtocolVersion.MQTTv5 and publication.expiry_s is not None:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.MessageExpiryInterval = publication.expiry_s
-        info = client.publish(publication.topic, publication.payload, publication.qos, publication.retain, properties)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            return False
-        if publication.qos:
-            self._last = info, connection
-            if publication.token:
-                self._sent.append((info, publication.token, connection))
-        return True
+        connection = self._connection
+        return connection is not None and self._link.connected and connection.publish(publication)
 
     def taken(self) -> list[str]:
         """Tokens whose PUBACK has arrived. Publications of an earlier connection without PUBACK are dropped."""
-        tokens, waiting = [], []
-        for info, token, connection in self._sent:  # call is_published once: a PUBACK may arrive between two calls
-            if info.is_published():
-                tokens.append(token)
-            elif connection == self._connection:
-                waiting.append((info, token, connection))
-        self._sent = waiting
+        connection = self._connection
+        tokens = [] if connection is None else connection.taken()
+        while self._taken_before:
+            tokens.append(self._taken_before.popleft())
         return tokens
 
     def link(self) -> Link:
@@ -136,158 +78,82 @@ class MqttBus:
         return self._link
 
     def close(self) -> None:
-        """Disconnect; may be called at any time."""
+        """Disconnect after the last PUBACK; may be called at any time."""
         self._closing.set()
-        self._connack.set()
-        self._disconnected.set()
-        if self._opener.is_alive():
-            self._opener.join(CONNECT_S_MAX)
-        client = self._client
-        if client is not None:
-            self._await_last_puback()
-            client.disconnect()
-            client.loop_stop()
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+        if self._thread.is_alive():
+            self._thread.join(CONNECT_S_MAX + LAST_PUBACK_S_MAX + LAST_READ_S_MAX)
         self._link = msgspec.structs.replace(self._link, connected=False)
 
-    def _await_last_puback(self) -> None:
-        """Read up to the last PUBACK: a connection closed with bytes unread is reset, and the broker then sends the last will."""
-        if self._last is not None and self._link.connected and self._last[1] == self._connection:
-            with suppress(RuntimeError):  # the connection broke before the publication was written
-                self._last[0].wait_for_publish(LAST_PUBACK_S_MAX)
+    # --- the thread --------------------------------------------------------------------------------------
 
-    # --- connecting ------------------------------------------------------------------------------------
-
-    def _open(self) -> None:
-        """Open one connection after another until closed, each with a new client."""
+    def _run(self) -> None:
+        """Open one connection after another until closed."""
         while not self._closing.is_set():
-            self._disconnected.clear()
-            client = self._new_client()
-            if self._try_connect(client):
-                if not self._closing.is_set():  # checked after `clear`, which may have cleared a `close`
-                    self._disconnected.wait()
-                if self._closing.is_set():
-                    return
-                client.loop_stop()
-            self._closing.wait(self._pause_s())
+            started_s = time.monotonic()
+            try:
+                self._connect()
+            except (OSError, ValueError, ProtocolFaultError) as error:
+                self._ended(error)
+            if time.monotonic() - started_s >= STABLE_S:
+                self._failures = 0
+            self._closing.wait(pause_s(self._failures))
+            self._failures += 1
 
-    def _try_connect(self, client: paho.Client) -> bool:
-        """Connect and wait for CONNACK; False after a failure, which is noted, and switches to the other protocol if that may help."""
+    def _connect(self) -> None:
+        """One connection, until it ends. Raises OSError, ValueError and ProtocolFaultError with the cause."""
         options = self._options
-        properties = None
-        clean: dict[str, Any] = {}
-        if self._protocol == MQTTProtocolVersion.MQTTv5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
-            properties.ReceiveMaximum = limits.UNACKED_MESSAGES_MAX
-            properties.MaximumPacketSize = limits.PAYLOAD_BYTES_MAX + limits.TOPIC_BYTES_MAX + 1024
-            clean = {"clean_start": False}
-        self._refusal = None
-        self._connack.clear()
+        wire = self._wire()
+        self._number += 1
+        session = Session(self._version, self._number)
+        connection = Connection(wire, session, self._deliver, self._now_ms, connected=self._answered, trouble=self._trouble)
+        self._connection = connection
+        if self._closing.is_set():  # checked after the assignment, which `close` may have missed
+            connection.close()
         try:
-            client.connect(options.host, options.port, options.keepalive_s, properties=properties, **clean)
-        except (OSError, ValueError) as error:
-            self._trouble(f"broker {options.host}:{options.port} does not answer ({error}): start it, or correct mqtt.host and mqtt.port")
-            return False
-        self._client = client
-        client.loop_start()
-        if not self._closing.is_set():
-            self._connack.wait(min(CONNECT_S_MAX, CONNACK_S_MIN * (1 + self._failures)))  # longer at each try, for slow brokers
-        if self._link.connected or self._closing.is_set():
-            return True
-        client.disconnect()
-        client.loop_stop()
-        if self._refusal is None:  # no CONNACK, or closed: possible reactions of a 3.1.1 broker to MQTT 5
-            self._trouble(f"broker {options.host}:{options.port} accepted the connection but sent no CONNACK")
-        if self._refusal in {None, *UNSUPPORTED_PROTOCOL}:
-            self._other_protocol()
-        return False
+            hello = session.connect(options.client_id, options.keepalive_s, options.username, options.password, options.will)
+            connection.run(hello, min(CONNECT_S_MAX, CONNACK_S_MIN * (1 + self._failures)), options.keepalive_s)
+        finally:
+            wire.close()
+            self._taken_before += connection.taken()
+            self._connection = None
+            if not self._link.connected and self._refusal in {None, *UNSUPPORTED_PROTOCOL}:
+                self._version = 4 if self._version == 5 else 5  # no CONNACK, or closed: possible reactions of a 3.1.1 broker to MQTT 5
 
-    def _new_client(self) -> paho.Client:
-        options, protocol = self._options, self._protocol
-        clean: dict[str, Any] = {} if protocol == MQTTProtocolVersion.MQTTv5 else {"clean_session": False}
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, options.client_id, protocol=protocol, manual_ack=True, reconnect_on_failure=False, **clean
-        )
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        if options.username is not None:
-            client.username_pw_set(options.username, options.password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
-        if options.will is not None:
-            client.will_set(options.will.topic, options.will.payload, options.will.qos, options.will.retain)
-        return client
+    def _answered(self, connack: ConnAck) -> None:
+        """Note an accepted connection and subscribe. Raises ConnectionError for a refused one."""
+        self._refusal = connack.reason
+        if connack.reason:
+            advice = "" if connack.reason in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
+            raise ConnectionError(f"broker {self._place} refuses: {refusal_text(connack.reason)}{advice}")
+        self._link = Link(connected=True, protocol=NAMES[self._version], connects=self._link.connects + 1)
+        options, connection = self._options, self._connection
+        if connection is not None:
+            # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.
+            wanted = [*((topic, 1) for topic in options.subscriptions), *((topic, 0) for topic in options.unqueued)]
+            connection.subscribe(wanted, options.replaced)
 
-    def _on_connect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
-        if reason.is_failure:
-            advice = "" if reason.value in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
-            self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}{advice}")
-            self._refusal = int(reason.value)
-            self._connack.set()
-            return
-        self._failures = 0
-        with self._lock:
-            self._connection += 1
-        protocol = "MQTT 5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "MQTT 3.1.1"
-        self._link = Link(connected=True, protocol=protocol, connects=self._link.connects + 1)
-        options = self._options
-        if options.replaced:
-            client.unsubscribe(list(options.replaced))
-        # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.
-        wanted = [*((topic, 1) for topic in options.subscriptions), *((topic, 0) for topic in options.unqueued)]
-        if wanted:
-            client.subscribe(wanted)
-        self._connack.set()
-
-    def _on_disconnect(self, _client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
-        with self._lock:
-            self._connection += 1
+    def _ended(self, error: Exception) -> None:
+        """Note why a connection ended, or was never made."""
+        text = str(error)
         if self._link.connected and not self._closing.is_set():
-            self._trouble(f"connection to {self._options.host}:{self._options.port} lost ({reason})")
-        self._connack.set()
-        self._disconnected.set()
-
-    def _on_subscribe(self, _client: paho.Client, _userdata: object, _mid: int, reasons: Sequence[Any], _properties: object) -> None:
-        denied = [
-            topic
-            for topic, reason in zip((*self._options.subscriptions, *self._options.unqueued), reasons, strict=False)
-            if reason.is_failure
-        ]
-        if denied:
-            trouble = f"the broker refuses the subscription to {', '.join(denied)}: check its access control list"
-            self._link = msgspec.structs.replace(self._link, trouble=trouble)
-
-    def _on_message(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""  # matches no source: counted as unknown and acknowledged
-        ticket = self._connection << PACKET_ID_BITS | message.mid
-        payload = bytes(message.payload) if len(message.payload) <= limits.PAYLOAD_BYTES_MAX else _TOO_LARGE
-        self._deliver(Message(topic, payload, self._now_ms(), message.qos, ticket, message.retain))
-
-    def _trouble(self, text: str) -> None:
+            text = f"connection to {self._place} lost ({error})"
+        elif isinstance(error, TimeoutError):
+            text = f"broker {self._place} accepted the connection but {error}"
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
 
-    def _other_protocol(self) -> None:
-        is_mqtt5 = self._protocol == MQTTProtocolVersion.MQTTv5
-        self._protocol = MQTTProtocolVersion.MQTTv311 if is_mqtt5 else MQTTProtocolVersion.MQTTv5
+    def _trouble(self, text: str) -> None:
+        self._link = msgspec.structs.replace(self._link, trouble=text)
 
-    def _pause_s(self) -> float:
-        """The pause before the next try: doubled each time, spread over its upper half so that a fleet does not reconnect at once."""
-        pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2 ** min(self._failures, 10))
-        self._failures += 1
-        return float(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+    @property
+    def _place(self) -> str:
+        return f"{self._options.host}:{self._options.port}"
 
-
-def _tls_context(options: MqttOptions) -> ssl.SSLContext | None:
-    """The TLS context, or None without `ca_file`. Raises OSError for missing files and files without a certificate."""
-    if options.ca_file is None:
-        return None
-    context = ssl.create_default_context(cafile=str(options.ca_file))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if options.certificate_file is not None:
-        context.load_cert_chain(str(options.certificate_file), str(options.key_file) if options.key_file else None)
-    return context
+    def _wire(self) -> Wire:
+        try:
+            return Wire(self._options.host, self._options.port, CONNECT_S_MAX, self._tls)
+        except (OSError, ValueError) as error:
+            self._refusal = 0  # the other protocol would not help
+            raise ConnectionError(f"broker {self._place} does not answer ({error}): start it, or correct mqtt.host and mqtt.port") from None

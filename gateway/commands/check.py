@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.toml_files import load_campaign, load_schema
-from gateway.build import EXPIRY_UNCHECKED, build_cloud, build_router, build_site, checked_bundle, mqtt_options, open_config_bundle
+from gateway.build import EXPIRY_UNCHECKED, build_bus, build_cloud, build_router, build_site, checked_bundle, open_config_bundle
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 from gateway.core.site import local
 from gateway.runtime.sources import shared_ids
@@ -95,7 +94,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     bundle = checked_bundle(settings, SystemClock().now_ms())
     site = build_site(settings, bundle)
     build_router(settings)
-    MqttBus(mqtt_options(settings), SystemClock().now_ms)
+    build_bus(settings, SystemClock())
     build_cloud(settings)
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"

@@ -1,6 +1,6 @@
 """The port to the message broker.
 
-`gateway.adapters.mqtt` implements it; the in-memory bus of the tests passes the same test suite.
+`gateway.adapters.mqtt` and `gateway.adapters.mqtt_paho` implement it; the in-memory bus of the tests passes the same test suite.
 """
 
 from __future__ import annotations
@@ -36,11 +36,15 @@ class Link(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
+Deliver = Callable[[Sequence[Message]], bool]
+"""Takes all messages or none; False means that there is no room yet, and the bus offers the same messages again."""
+
+
 class Bus(Protocol):
     """A persistent session with a broker, at least once in both directions for QoS 1."""
 
-    def start(self, deliver: Callable[[Message], None]) -> None:
-        """Connect, and reconnect without end; each message is passed to `deliver`, which may block (back-pressure)."""
+    def start(self, deliver: Deliver) -> None:
+        """Connect, and reconnect without end; while `deliver` has no room, nothing more is read from the broker (back-pressure)."""
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages. A QoS 1 message without acknowledgement is delivered again after a reconnect."""

@@ -1,6 +1,6 @@
 """The mailbox: passes messages from the MQTT thread, and calls from other threads, to the writer thread.
 
-The number of messages is bounded: `deliver` blocks the MQTT thread while the mailbox is full, so nothing more is read from the socket and
+The number of messages is bounded: while the mailbox is full `deliver` takes none, so nothing more is read from the socket and
 messages wait at the broker. Calls (the uplink's use of the store) go ahead of messages; they are few, so triggers hardly wait for them.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from gateway.core.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gateway.core.ports import Store
     from gateway.core.types import Message
@@ -50,22 +50,22 @@ class Mailbox:
         self._calls: deque[Call[Any]] = deque()
         self._ready = threading.Condition()
         self._waiting = False
-        self._blocked = False
         self._closed = False
 
-    def deliver(self, message: Message) -> None:
-        """Add a message; blocks while the mailbox is full. After `close` messages are dropped without acknowledgement."""
-        if len(self._messages) >= self._messages_max:
-            with self._ready:
-                self._blocked = True
-                self._ready.wait_for(lambda: len(self._messages) < self._messages_max or self._closed)
-                self._blocked = False
+    def deliver(self, messages: Sequence[Message]) -> bool:
+        """Add messages; False if the mailbox is full. After `close` messages are dropped without acknowledgement.
+
+        A list is taken whole, so the mailbox may exceed its limit by what one read from the broker holds.
+        """
         if self._closed:
-            return
-        self._messages.append(message)
+            return True
+        if len(self._messages) >= self._messages_max:
+            return False
+        self._messages.extend(messages)
         if self._waiting:
             with self._ready:
                 self._ready.notify_all()
+        return True
 
     def call(self, task: Callable[[Store], T]) -> Future[T]:
         """Have the writer thread run `task(store)`; the future is cancelled if the writer stops first."""
@@ -99,9 +99,6 @@ class Mailbox:
         calls: list[Call[Any]] = []
         while self._calls:
             calls.append(self._calls.popleft())
-        if self._blocked:
-            with self._ready:
-                self._ready.notify_all()
         return messages, calls
 
     def __len__(self) -> int:
@@ -109,7 +106,7 @@ class Mailbox:
         return len(self._messages)
 
     def close(self) -> None:
-        """Accept nothing more, cancel waiting calls, and unblock `deliver`."""
+        """Accept nothing more, and cancel waiting calls."""
         with self._ready:
             self._closed = True
             for call in self._calls:

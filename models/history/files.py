@@ -179,12 +179,19 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
     return True
 
 
+def _first_line(path: Path, encoding: str) -> str:
+    """The first line of a text file. In UTF-8 only that line is decoded: bytes that are none may follow, and count as malformed rows."""
+    with open_compressed(path) as file:
+        if encoding == "utf-8":
+            return file.readline(_HEADER_BYTES_MAX).decode("utf-8-sig")
+        with io.TextIOWrapper(file, encoding, "replace", newline="") as text:
+            return text.readline(_HEADER_BYTES_MAX)
+
+
 def header(path: Path, encoding: str) -> tuple[tuple[str, ...], str]:
     """Column names in the first line of a CSV, and the delimiter between these. Raises HistoryError if a name is empty or doubled."""
     try:
-        of_text = ("utf-8-sig", "strict") if encoding == "utf-8" else (encoding, "replace")
-        with open_compressed(path) as file, io.TextIOWrapper(file, *of_text, newline="") as text:
-            line = text.readline(_HEADER_BYTES_MAX)
+        line = _first_line(path, encoding)
         delimiter = max(_DELIMITERS, key=line.count)
         names = tuple(name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter), []))
     except _UNREADABLE as error:

@@ -7,7 +7,7 @@ ends, so nothing about coming again can be shown on it, and what it shares with 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,21 +17,24 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.adapters.mqtt import MqttBus, MqttOptions
-from gateway.core.bus import Bus, Link, Publication
+from gateway.adapters.mqtt import MqttBus
+from gateway.adapters.mqtt_options import MqttOptions
+from gateway.adapters.mqtt_paho import PahoBus
+from gateway.core.bus import Bus, Deliver, Link, Publication
 from gateway.core.types import Message
-from tests.kit.broker import free_port
-from tests.kit.rigs import AmqttRig, FakeRig, MosquittoRig, Mqtt311Rig, Rig
+from tests.kit.broker import MosquittoBroker, free_port
+from tests.kit.rigs import AmqttRig, FakeRig, MosquittoRig, Mqtt311Rig, PahoRig, Rig
 from tests.kit.waiting import WAIT_S, until
 
 EVERY: dict[str, Callable[[Path], Rig]] = {
     "memory": lambda _folder: FakeRig(),
     "mosquitto": MosquittoRig,
+    "mosquitto-paho": PahoRig,
     "mosquitto-3.1.1": Mqtt311Rig,
     "amqtt": AmqttRig,
 }
 KEEPING = [name for name in EVERY if name != "amqtt"]  # brokers that keep unacknowledged messages
-EXPIRING = ["memory", "mosquitto"]
+EXPIRING = ["memory", "mosquitto", "mosquitto-paho"]
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def on(*names: str) -> pytest.MarkDecorator:
 
 
 @contextmanager
-def connected(bus: Bus, deliver: Callable[[Message], None]) -> Iterator[Bus]:
+def connected(bus: Bus, deliver: Deliver) -> Iterator[Bus]:
     """Started, connected and subscribed, closed afterwards."""
     bus.start(deliver)
     try:
@@ -58,6 +61,16 @@ def connected(bus: Bus, deliver: Callable[[Message], None]) -> Iterator[Bus]:
         bus.close()
 
 
+def into(box: list[Message]) -> Deliver:
+    """A receiver that always has room."""
+
+    def deliver(messages: Sequence[Message]) -> bool:
+        box.extend(messages)
+        return True
+
+    return deliver
+
+
 def payloads(messages: list[Message]) -> list[bytes]:
     return [message.payload for message in messages]
 
@@ -65,7 +78,7 @@ def payloads(messages: list[Message]) -> list[bytes]:
 @on(*EVERY)
 def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
     box: list[Message] = []
-    with connected(rig.bus(), box.append) as bus:
+    with connected(rig.bus(), into(box)) as bus:
         assert bus.link() == Link(connected=True, protocol=rig.protocol, connects=1)
         rig.publish("in/a", b"one", b"two")
         rig.publish("elsewhere", b"not ours")
@@ -81,7 +94,7 @@ def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
 @on(*KEEPING)
 def test_what_was_not_thanked_for_comes_again_and_what_was_does_not(rig: Rig) -> None:
     box: list[Message] = []
-    with connected(rig.bus(), box.append) as bus:
+    with connected(rig.bus(), into(box)) as bus:
         rig.publish("in/a", b"thanked", b"not thanked")
         until(lambda: len(box) == 2)
         bus.acknowledge(box[:1])
@@ -105,18 +118,18 @@ def _settle(bus: Bus) -> None:
 
 @on(*KEEPING)
 def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
-    with connected(rig.bus(), lambda _message: None):
+    with connected(rig.bus(), lambda _messages: True):
         pass
     rig.publish("in/a", b"while", b"away")
     rig.publish("in/a", b"of no weight", qos=0)
     box: list[Message] = []
-    with connected(rig.bus(), box.append) as bus:
+    with connected(rig.bus(), into(box)) as bus:
         until(lambda: len(box) >= 2)
         bus.acknowledge(box)
         _settle(bus)
     assert payloads(box)[:2] == [b"while", b"away"]
     again: list[Message] = []
-    with connected(rig.bus(), again.append):
+    with connected(rig.bus(), into(again)):
         rig.publish("in/a", b"last")
         until(lambda: len(again) == 1)
     assert payloads(again) == [b"last"]
@@ -126,7 +139,7 @@ def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
 def test_what_the_broker_kept_is_told_from_what_is_said_now(rig: Rig) -> None:
     """A broker repeats it at every connection; taken as new it would show past positions."""
     box: list[Message] = []
-    with connected(rig.bus(), box.append) as bus:
+    with connected(rig.bus(), into(box)) as bus:
         assert bus.publish(Publication("in/kept", b"of then", qos=1, retain=True))
         until(lambda: len(box) == 1)
         bus.acknowledge(box)
@@ -141,7 +154,7 @@ def test_what_the_broker_kept_is_told_from_what_is_said_now(rig: Rig) -> None:
 @on(*EVERY)
 def test_status_is_retained_and_the_will_is_told_when_the_connection_breaks(rig: Rig) -> None:
     will = Publication("gw/status", b"lost", qos=1, retain=True)
-    with connected(rig.bus(will=will), lambda _message: None) as bus:
+    with connected(rig.bus(will=will), lambda _messages: True) as bus:
         assert bus.publish(Publication("gw/status", b"online", qos=1, retain=True))
         until(lambda: rig.retained("gw/status") == [b"online"])
         rig.cut(bus)
@@ -153,7 +166,7 @@ def test_status_is_retained_and_the_will_is_told_when_the_connection_breaks(rig:
 @on(*KEEPING)
 def test_a_good_bye_does_not_tell_the_will(rig: Rig) -> None:
     bus = rig.bus(will=Publication("gw/status", b"lost", qos=1, retain=True))
-    with connected(bus, lambda _message: None):
+    with connected(bus, lambda _messages: True):
         assert bus.publish(Publication("gw/status", b"offline", qos=1, retain=True))
     bus.close()
     assert not bus.link().connected
@@ -167,9 +180,9 @@ def test_a_good_bye_with_messages_unread_does_not_tell_the_will(rig: Rig) -> Non
     """A connection that is closed with bytes unread is reset, and a broker that finds it reset sends the will."""
     gate, entered = threading.Event(), threading.Event()
 
-    def deliver(_message: Message) -> None:
+    def deliver(_messages: Sequence[Message]) -> bool:
         entered.set()
-        gate.wait()
+        return gate.is_set()
 
     bus = rig.bus(will=Publication("gw/status", b"lost", qos=1, retain=True))
     with connected(bus, deliver):
@@ -189,7 +202,7 @@ def test_a_good_bye_with_messages_unread_does_not_tell_the_will(rig: Rig) -> Non
 def test_nothing_is_taken_without_a_connection(rig: Rig) -> None:
     bus = rig.bus()
     assert not bus.publish(Publication("out/a", b"too early", qos=1, token="early"))
-    with connected(bus, lambda _message: None):
+    with connected(bus, lambda _messages: True):
         rig.stop()
         until(lambda: not bus.link().connected)
         assert not bus.publish(Publication("out/a", b"nobody there", qos=1, token="none"))
@@ -201,7 +214,7 @@ def test_nothing_is_taken_without_a_connection(rig: Rig) -> None:
 
 @on(*KEEPING)
 def test_taken_tells_each_token_once(rig: Rig) -> None:
-    with connected(rig.bus(), lambda _message: None) as bus:
+    with connected(rig.bus(), lambda _messages: True) as bus:
         for number in range(50):
             assert bus.publish(Publication("out/a", b"%d" % number, qos=1, token=f"t{number}"))
         assert bus.publish(Publication("out/a", b"no token", qos=1))
@@ -216,7 +229,7 @@ def test_taken_tells_each_token_once(rig: Rig) -> None:
 
 @on(*EXPIRING)
 def test_an_expiry_travels_with_the_message(rig: Rig) -> None:
-    with connected(rig.bus(), lambda _message: None) as bus:
+    with connected(rig.bus(), lambda _messages: True) as bus:
         assert bus.publish(Publication("out/a", b"soon gone", qos=1, retain=True, expiry_s=1))
         assert bus.publish(Publication("out/b", b"stays", qos=1, retain=True, expiry_s=600))
         (soon,) = until(lambda: rig.received("out/a"))
@@ -228,7 +241,7 @@ def test_an_expiry_travels_with_the_message(rig: Rig) -> None:
 
 @on("mosquitto-3.1.1", "amqtt")
 def test_an_expiry_is_no_obstacle_where_the_protocol_has_none(rig: Rig) -> None:
-    with connected(rig.bus(), lambda _message: None) as bus:
+    with connected(rig.bus(), lambda _messages: True) as bus:
         assert bus.publish(Publication("out/a", b"stays", qos=1, expiry_s=1))
         (heard,) = until(lambda: rig.received("out/a"))
     assert (heard.payload, heard.expiry_s) == (b"stays", None)
@@ -239,19 +252,20 @@ def test_a_blocked_deliver_stops_the_reading_and_loses_nothing(rig: Rig) -> None
     sent = [b"%d" % number for number in range(400)]
     gate, asked = threading.Event(), threading.Event()
     box: list[Message] = []
-    entered: list[int] = []
+    offered: set[int] = set()
 
-    def deliver(message: Message) -> None:
-        entered.append(1)
+    def deliver(messages: Sequence[Message]) -> bool:
+        offered.update(message.ticket for message in messages)
         asked.set()
-        gate.wait()
-        box.append(message)
+        if gate.is_set():
+            box.extend(messages)
+        return gate.is_set()
 
     with connected(rig.bus(), deliver) as bus:
         try:
             rig.publish("in/a", *sent)
             assert asked.wait(WAIT_S)
-            assert len(entered) == 1, "somebody went on reading"
+            assert len(offered) < len(sent), "it went on reading"
         finally:
             gate.set()
         done = 0
@@ -268,7 +282,7 @@ def test_a_blocked_deliver_stops_the_reading_and_loses_nothing(rig: Rig) -> None
 def test_an_old_ticket_thanks_for_nothing_new(rig: Rig) -> None:
     """Brokers use packet ids again: thanks for a message of the last connection must not pass for one of this."""
     box: list[Message] = []
-    with connected(rig.bus(), box.append) as bus:
+    with connected(rig.bus(), into(box)) as bus:
         rig.publish("in/a", b"fact")
         until(lambda: len(box) == 1)
         rig.cut(bus)
@@ -291,7 +305,7 @@ def test_an_old_ticket_thanks_for_nothing_new(rig: Rig) -> None:
 @on(*KEEPING)
 def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
     box: list[Message] = []
-    with connected(rig.bus(), box.append) as bus:
+    with connected(rig.bus(), into(box)) as bus:
         rig.publish("in/a", b"before")
         until(lambda: len(box) == 1)
         rig.stop()
@@ -312,7 +326,7 @@ def test_a_broker_that_comes_back_is_found_again(rig: Rig) -> None:
 @on(*KEEPING)
 def test_a_wrong_password_is_said_in_words(rig: Rig) -> None:
     bus = rig.bus_with_wrong_password()
-    bus.start(lambda _message: None)
+    bus.start(lambda _messages: True)
     try:
         until(lambda: "password" in bus.link().trouble, describe=bus.link)
         assert not bus.link().connected
@@ -327,7 +341,7 @@ def test_closing_twice_is_closing_once(rig: Rig) -> None:
     never.close()
     never.close()
     bus = rig.bus()
-    with connected(bus, lambda _message: None):
+    with connected(bus, lambda _messages: True):
         bus.close()
     bus.close()
     assert not bus.link().connected
@@ -336,7 +350,7 @@ def test_closing_twice_is_closing_once(rig: Rig) -> None:
 def test_nobody_there_is_said_in_words() -> None:
     port = free_port()
     bus = MqttBus(MqttOptions("127.0.0.1", port, "gw", ("in/#",)), lambda: 0)
-    bus.start(lambda _message: None)
+    bus.start(lambda _messages: True)
     try:
         trouble = until(lambda: bus.link().trouble)
     finally:
@@ -353,7 +367,22 @@ def test_certificates_that_are_none_are_refused_before_connecting(tmp_path: Path
 
 
 def test_a_subscription_that_is_denied_is_told() -> None:
-    bus = MqttBus(MqttOptions("127.0.0.1", 1, "gw-t", ("open/#", "closed/#")), lambda: 0)
+    bus = PahoBus(MqttOptions("127.0.0.1", 1, "gw-t", ("open/#", "closed/#")), lambda: 0)
     granted, denied = (ReasonCode(PacketTypes.SUBACK, identifier=code) for code in (1, 0x87))
     bus._on_subscribe(paho.Client(CallbackAPIVersion.VERSION2), None, 1, [granted, denied], None)
     assert bus.link().trouble == "the broker refuses the subscription to closed/#: check its access control list"
+
+
+@pytest.mark.broker
+def test_a_broker_behind_websockets_is_reached(tmp_path: Path) -> None:
+    port = free_port()
+    broker = MosquittoBroker(tmp_path, lines=(f"listener {port} 127.0.0.1", "protocol websockets", "allow_anonymous true"))
+    broker.start()
+    box: list[Message] = []
+    options = MqttOptions("127.0.0.1", port, "gw-ws", ("in/#",), websocket_path="/mqtt")
+    try:
+        with connected(PahoBus(options, lambda: 1), into(box)) as bus:
+            assert bus.publish(Publication("in/a", b"over websockets", qos=1))
+            until(lambda: payloads(box) == [b"over websockets"])
+    finally:
+        broker.kill()

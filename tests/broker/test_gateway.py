@@ -12,6 +12,7 @@ import pytest
 
 from gateway.adapters.mqtt import MqttBus
 from gateway.build import build
+from gateway.core import limits
 from gateway.core.types import Message
 from gateway.runtime.app import App
 from tests.kit.broker import MosquittoBroker, mosquitto
@@ -156,7 +157,7 @@ def test_the_broker_tells_when_a_gateway_is_lost(tmp_path: Path, broker: Mosquit
 def test_a_second_gateway_of_the_same_name_does_not_make_it_go_deaf(running: Running, subscriber: Subscriber) -> None:
     """MQTT gives a session to whoever asked last; who was sent away comes back, and so on: a fault of the operator, survived."""
     other = MqttBus(running.app.bus._options, lambda: 0)  # type: ignore[attr-defined]  # it is a MqttBus
-    other.start(lambda _message: None)
+    other.start(lambda _messages: True)
     until(lambda: running.app.bus.link().connects >= 2, describe=running.app.bus.link)
     other.close()
     until(lambda: running.app.bus.link().connected)
@@ -184,7 +185,7 @@ def test_a_trigger_that_could_not_be_sent_goes_out_at_the_next_connection(
     broker.stop()
     until(lambda: not running.app.bus.link().connected)
     for one in walk_in("phone-0007"):
-        running.app.mailbox.deliver(one)  # as if it had come just before the connection broke
+        running.app.mailbox.deliver([one])  # as if it had come just before the connection broke
     until(lambda: running.app.counters.counts["triggers"] == 1)
     assert running.app.triggers.sent == 0
     broker.start()
@@ -199,7 +200,7 @@ def test_a_withdrawal_that_waited_at_the_broker_outruns_the_trigger_that_waited_
     broker.stop()
     until(lambda: not running.app.bus.link().connected)
     for one in walk_in("phone-0008"):
-        running.app.mailbox.deliver(one)
+        running.app.mailbox.deliver([one])
     until(lambda: running.app.counters.counts["triggers"] == 1)
     running.stop()
     broker.start()
@@ -276,7 +277,7 @@ def test_a_gateway_that_holds_can_be_stopped_and_what_it_held_comes_again(
 
 
 def test_a_gateway_under_a_flood_can_be_stopped(tmp_path: Path, broker: MosquittoBroker, subscriber: Subscriber) -> None:
-    """The box is full and the connection's thread waits at it: saying good-bye must not wait for that thread for ever."""
+    """The mailbox is full and the connection holds messages back: the stop must not wait for room in the mailbox."""
     gateway = Running(tmp_path, broker, subscriber)
     gate, held = threading.Event(), threading.Event()
 
@@ -289,7 +290,7 @@ def test_a_gateway_under_a_flood_can_be_stopped(tmp_path: Path, broker: Mosquitt
     status_of = message("phone-0001", "status", 1)
     infos = [subscriber.publish_nowait(status_of.topic, status_of.payload, qos=0) for _ in range(8_000)]
     infos[-1].wait_for_publish(WAIT_S)
-    until(lambda: gateway.app.mailbox._blocked)
+    until(lambda: len(gateway.app.mailbox) >= limits.MAILBOX_MESSAGES_MAX)
     gateway.app.stop()
     gate.set()
     gateway.stop()

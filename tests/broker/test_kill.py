@@ -10,7 +10,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import pytest
 
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import read_key
-from gateway.core.bus import Publication
+from gateway.core.bus import Deliver, Publication
 from gateway.core.types import Envelope, Message
 from gateway.decoders.registry import load
 from gateway.runtime.app import App
@@ -109,10 +109,10 @@ def test_no_fact_is_lost_or_doubled_by_many_kills(tmp_path: Path, capsys: pytest
 class EagerBus(FakeBus):
     """Thanks for a message when it arrives: the mistake that this house is built against."""
 
-    def start(self, deliver: Callable[[Message], None]) -> None:
-        def thanked(message: Message) -> None:
-            self.acknowledge([message])
-            deliver(message)
+    def start(self, deliver: Deliver) -> None:
+        def thanked(messages: Sequence[Message]) -> bool:
+            self.acknowledge(messages)
+            return deliver(messages)
 
         super().start(thanked)
 

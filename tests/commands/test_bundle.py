@@ -180,7 +180,7 @@ def enter(app: App, number: int) -> str:
     """The reason of the decision after a person consented and entered."""
     before = app.counters.reasons.copy()
     for message in walk_in(f"phone-{number:04}"):
-        app.mailbox.deliver(message)
+        app.mailbox.deliver([message])
     app.turn(0.0)
     (reason,) = (app.counters.reasons - before).elements()
     return reason

@@ -222,7 +222,7 @@ def test_the_command_works_beside_a_gateway_that_runs(tmp_path: Path) -> None:
     assert "does not exist yet: start the gateway first" in wayside(*words).refusal(1)
     running = build(settings_of(config))
     for message in walk_in("phone-0001"):
-        running.mailbox.deliver(message)
+        running.mailbox.deliver([message])
     running.turn(0.0)
     exported = json.loads(wayside(*words, "--json").out)
     assert (exported["subjects"], exported["interactions"], exported["baskets"]) == (1, {"proposed": 1}, 0)

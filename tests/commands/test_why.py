@@ -23,7 +23,7 @@ def config(tmp_path: Path) -> Path:
     path = write_config(tmp_path, files=make_bundle(tmp_path, tiny_campaign(gap_s_min=600)))
     gateway = build(settings_of(path))
     for message in (*walk_in("phone-0001"), *walk_in("phone-0002")):
-        gateway.mailbox.deliver(message)
+        gateway.mailbox.deliver([message])
     assert gateway.turn(0.0) == 6
     gateway.store.close()
     return path
@@ -74,7 +74,7 @@ def test_offers_beyond_those_that_are_kept_are_counted_by_reason(tmp_path: Path)
     path = write_config(tmp_path, files=make_bundle(tmp_path, replace(tiny_campaign(), offers=tuple(offers))))
     gateway = build(settings_of(path))
     for message in walk_in("phone-0001"):
-        gateway.mailbox.deliver(message)
+        gateway.mailbox.deliver([message])
     gateway.turn(0.0)
     gateway.store.close()
     id_ = decisions(path)[0]["decision"]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from gateway.core import context as contexts
-from gateway.core.policy import gates
+from gateway.core.policy.prepared import Prepared
 from gateway.core.state import Changes
 from gateway.core.types import Consent, Observation, Purpose
 from tests.kit.testbed import BERLIN, HOUR_MS, ZONES, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer
@@ -246,7 +246,7 @@ def test_nobody_is_seen_or_asked_without_a_yes_nor_too_often(gateway: Gateway, s
         ((contexts, "allows"), lambda *_: True, "to somebody who|is seen in"),
         ((contexts, "has_expired"), lambda *_: False, "to somebody who|is seen in|who is known"),
         ((contexts, "is_stale"), lambda *_: False, "to somebody who|is seen in|who is known|waits"),
-        ((gates, "_today"), lambda *_: [], "too often"),
+        ((Prepared, "_today"), lambda *_: [], "too often"),
     ],
     ids=["consent is not asked for", "a yes never ends", "an old word counts", "caps are not counted"],
 )

@@ -167,6 +167,9 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
     "gateway.adapters.toml_files": ("gateway.adapters.rules",),
+    "gateway.adapters.mqtt": ("gateway.adapters.mqtt_connection", "gateway.adapters.mqtt_options", "gateway.adapters.mqtt_wire"),
+    "gateway.adapters.mqtt_connection": ("gateway.adapters.mqtt_wire",),
+    "gateway.adapters.mqtt_paho": ("gateway.adapters.mqtt_options",),
     "gateway.adapters.store": ("gateway.adapters.store.database",),
     "gateway.adapters.store.reader": ("gateway.adapters.store.database", "gateway.adapters.store"),
 }

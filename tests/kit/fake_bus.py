@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.core import limits
-from gateway.core.bus import Link, Publication
+from gateway.core.bus import Deliver, Link, Publication
 from gateway.core.types import Message
 from gateway.decoders.topics import topic_matches
 from tests.kit.subscriber import Received
@@ -93,6 +93,9 @@ class FakeBroker:
             self.changed.notify_all()
 
 
+HOLD_S = 0.01  # how often a full receiver is asked again
+
+
 class FakeBus:
     """See `gateway.core.bus.Bus`."""
 
@@ -109,7 +112,7 @@ class FakeBus:
         self._topics = tuple(topics)
         self._will = will
         self._password = password
-        self._deliver: Callable[[Message], None] = lambda _message: None
+        self._deliver: Deliver = lambda _messages: True
         self._connection = 0
         self._session = _Session()
         self._taken: list[str] = []
@@ -117,7 +120,7 @@ class FakeBus:
         self._closing = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self, deliver: Callable[[Message], None]) -> None:
+    def start(self, deliver: Deliver) -> None:
         self._deliver = deliver
         self._thread.start()
 
@@ -174,7 +177,11 @@ class FakeBus:
 
     def _run(self) -> None:
         for message in self._messages():
-            self._deliver(message)
+            while not self._deliver([message]):
+                with self._broker.changed:
+                    self._broker.changed.wait(HOLD_S)
+                    if self._closing:
+                        return
 
     def _messages(self) -> Iterator[Message]:
         """Connect whenever possible, and take the queued messages one by one."""

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from gateway.adapters.mqtt import MqttBus, MqttOptions
+from gateway.adapters.mqtt import MqttBus
+from gateway.adapters.mqtt_options import MqttOptions
+from gateway.adapters.mqtt_paho import PahoBus
 from gateway.commands.demo.processes import Part, start_broker
 from gateway.core.bus import Bus, Publication
 from tests.kit.broker import HOST, MosquittoBroker
@@ -103,6 +105,7 @@ class MqttRig:
 
     protocol = "MQTT 5"
     is_mqtt5 = True
+    kind: type[MqttBus | PahoBus] = MqttBus
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -121,7 +124,7 @@ class MqttRig:
 
     def bus(self, name: str = "gw", *, will: Publication | None = None) -> Bus:
         _ = self.subscriber  # connected before the bus
-        return MqttBus(MqttOptions(HOST, self.bus_port(), name, ("in/#",), will=will), _now_ms)
+        return self.kind(MqttOptions(HOST, self.bus_port(), name, ("in/#",), will=will), _now_ms)
 
     def publish(self, topic: str, *payloads: bytes, qos: int = 1) -> None:
         infos = [self.subscriber.publish_nowait(topic, payload, qos=qos) for payload in payloads]
@@ -137,9 +140,13 @@ class MqttRig:
             return [message.payload for message in late.received if message.topic == topic and message.retain]
 
     def cut(self, bus: Bus) -> None:
-        assert isinstance(bus, MqttBus)
-        assert bus._client is not None
-        wire = bus._client.socket()
+        if isinstance(bus, PahoBus):
+            assert bus._client is not None
+            wire = bus._client.socket()
+        else:
+            assert isinstance(bus, MqttBus)
+            assert bus._connection is not None
+            wire = bus._connection._wire._socket
         assert isinstance(wire, socket.socket)
         wire.shutdown(socket.SHUT_RDWR)
 
@@ -168,7 +175,7 @@ class MosquittoRig(MqttRig):
         self.broker.start()
         self.port = self.broker.port
         options = MqttOptions(HOST, self.bus_port(), "gw", ("in/#",), username="gateway", password="wrong")
-        return MqttBus(options, _now_ms)
+        return self.kind(options, _now_ms)
 
     def stop(self) -> None:
         self.broker.stop()
@@ -179,6 +186,12 @@ class MosquittoRig(MqttRig):
     def close(self) -> None:
         super().close()
         self.broker.kill()  # a clean stop takes a second
+
+
+class PahoRig(MosquittoRig):
+    """The same by paho."""
+
+    kind = PahoBus
 
 
 class Mqtt311Rig(MosquittoRig):
@@ -197,7 +210,7 @@ class Mqtt311Rig(MosquittoRig):
         super().bus_with_wrong_password()
         self.proxy = Mqtt311Broker(self.broker.port)
         options = MqttOptions(HOST, self.proxy.port, "gw", ("in/#",), username="gateway", password="wrong")
-        return MqttBus(options, _now_ms)
+        return self.kind(options, _now_ms)
 
     def close(self) -> None:
         super().close()

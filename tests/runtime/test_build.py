@@ -162,10 +162,10 @@ def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
     """Without messages and visits, time alone must close the window."""
     gateway = build(settings_of(config, "retention.facts_days=30"))
     old, new = (message("till-cafe", "purchase", seq, amount_minor=450) for seq in (1, 2))
-    gateway.mailbox.deliver(old)
+    gateway.mailbox.deliver([old])
     gateway.turn(0.0)
     store_of(gateway)._db.execute("UPDATE facts SET at_ms = at_ms - 31 * 86400000")
-    gateway.mailbox.deliver(new)
+    gateway.mailbox.deliver([new])
     gateway.turn(0.0)
     assert store_of(gateway).totals()["facts"] == 2, "not so soon after a start"
     asked_ms = gateway.state.retention.next_ms = gateway.clock.now_ms() - 1_000  # the machine's clock may be slewed back by a millisecond

@@ -36,34 +36,27 @@ def store(tmp_path: Path) -> Store:
 def test_messages_come_out_in_order_and_at_most_so_many() -> None:
     mailbox = Mailbox(10)
     for number in range(5):
-        mailbox.deliver(message(number))
+        mailbox.deliver([message(number)])
     assert len(mailbox) == 5
     assert mailbox.take(3, 0.0) == ([message(0), message(1), message(2)], [])
     assert mailbox.take(3, 60.0) == ([message(3), message(4)], []), "it waited although something was there"
     assert mailbox.take(3, 0.0) == ([], [])
 
 
-def test_a_full_box_blocks_whoever_delivers_and_loses_nothing() -> None:
-    mailbox, count = Mailbox(4), 100
-
-    def deliver_all() -> None:
-        for number in range(count):
-            mailbox.deliver(message(number))
-
-    delivering = aside(deliver_all)
-    until(lambda: len(mailbox) == 4)
-    assert delivering.is_alive()
-    got: list[Message] = []
-    while len(got) < count:
-        assert len(mailbox) <= 4
-        got += until(lambda: mailbox.take(3, 0.1)[0])
-    delivering.join(WAIT_S)
-    assert got == [message(number) for number in range(count)]
+def test_a_full_mailbox_takes_nothing_until_there_is_room() -> None:
+    mailbox = Mailbox(4)
+    assert mailbox.deliver([message(0), message(1), message(2)])
+    assert mailbox.deliver([message(3), message(4)]), "a list is taken whole"
+    assert not mailbox.deliver([message(5)])
+    assert len(mailbox) == 5
+    assert mailbox.take(2, 0.0)[0] == [message(0), message(1)]
+    assert mailbox.deliver([message(5)])
+    assert mailbox.take(9, 0.0)[0] == [message(2), message(3), message(4), message(5)]
 
 
 def test_a_waiting_take_is_woken_by_a_message_by_a_job_and_by_wake(store: Store) -> None:
     ways: list[tuple[Callable[[Mailbox], object], tuple[int, int]]] = [
-        (lambda box: box.deliver(message(1)), (1, 0)),
+        (lambda box: box.deliver([message(1)]), (1, 0)),
         (lambda box: box.call(lambda store: store.backlog()), (0, 1)),
         (lambda box: box.wake(), (0, 0)),
     ]
@@ -104,16 +97,12 @@ def test_a_job_that_nobody_waits_for_any_more_is_not_done(store: Store) -> None:
     store.close()
 
 
-def test_closing_lets_everybody_go() -> None:
+def test_a_closed_mailbox_takes_no_message_and_cancels_calls() -> None:
     mailbox = Mailbox(1)
-    mailbox.deliver(message(0))
-    blocked = aside(lambda: mailbox.deliver(message(1)))
-    until(lambda: mailbox._blocked)
+    mailbox.deliver([message(0)])
     waiting = mailbox.call(lambda store: store.backlog())
     mailbox.close()
-    blocked.join(WAIT_S)
-    assert not blocked.is_alive()
-    mailbox.deliver(message(2))
+    assert mailbox.deliver([message(2)])
     assert mailbox.take(9, 0.0)[0] == [message(0)], "what came after the end was kept"
     for future in (waiting, mailbox.call(lambda store: store.backlog())):
         with pytest.raises(CancelledError):

@@ -33,7 +33,7 @@ def test_numbers_add_up(gateway: App) -> None:
     ]
     everything = [*walk_in(), *sold, sold[0], *strange]
     for one in everything:
-        gateway.mailbox.deliver(one)
+        gateway.mailbox.deliver([one])
     assert gateway.turn(0.0) == len(everything)
     told = gateway._status("online")
     assert told.messages == sum(told.messages_by_decoder.values()) == len(everything)
@@ -51,7 +51,7 @@ def test_numbers_add_up(gateway: App) -> None:
 
 def test_nothing_of_anybody_is_in_it(gateway: App) -> None:
     for one in walk_in("phone-4711"):
-        gateway.mailbox.deliver(one)
+        gateway.mailbox.deliver([one])
     gateway.turn(0.0)
     text = msgspec.json.encode(gateway._status("online"))
     (subject,) = set(gateway.state.people.identities.values())

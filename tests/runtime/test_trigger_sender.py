@@ -35,7 +35,7 @@ class Rig:
         self.sender = TriggerSender(make_site(), self.bus)
 
     def connect(self) -> None:
-        self.bus.start(lambda _message: None)
+        self.bus.start(lambda _messages: True)
         until(lambda: self.bus.link().connected)
 
     def waiting(self) -> list[Trigger]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.core import limits
-from gateway.core.bus import Link, Publication
+from gateway.core.bus import Deliver, Link, Publication
 from gateway.core.types import Message
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Line:
                 self._tickets += 1
                 ticket = self._tickets
                 self._unthanked[ticket] = parcel
-            mailbox.deliver(Message(parcel.topic, parcel.payload, self._now_ms(), parcel.qos, ticket))
+            mailbox.deliver([Message(parcel.topic, parcel.payload, self._now_ms(), parcel.qos, ticket)])
             self.counts["delivered"] += 1
             handed = True
         return handed
@@ -104,7 +104,7 @@ class Line:
 
     # --- the gateway's half ----------------------------------------------------------------------------
 
-    def start(self, deliver: Callable[[Message], None]) -> None:
+    def start(self, deliver: Deliver) -> None:
         """The rig connects by `connect`, with the whole box; nothing is left to do."""
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
