@@ -1,7 +1,7 @@
 """One meaning per word: where the gateway's own terms are used, names do not use words that have a second meaning there.
 
-Only names that we define are checked: modules, classes, functions, arguments, variables, fields. In adapters, decoders, commands and the MQTT
-codec these words are those of MQTT, ONNX Runtime or a wire format, so they have one meaning there and are allowed.
+Only names that we define are checked: modules, classes, functions, arguments, variables, fields. In adapters, decoders, commands and the
+MQTT codec these words are those of MQTT, ONNX Runtime or a wire format, so they have one meaning there and are allowed.
 """
 
 from __future__ import annotations
