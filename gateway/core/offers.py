@@ -176,7 +176,7 @@ class OfferTable:
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Offers and their contact policy; without `sign_off` it is a draft.
 
-    Raises ValueError for duplicate ids, reversed dates and offers without zones.
+    Raises ValueError for duplicate ids, reversed dates, offers without zones and budgets without a cost.
     """
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
@@ -192,6 +192,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
                 raise ValueError(f"offer {offer.id!r} ends before it starts")
             if not offer.zones:
                 raise ValueError(f"offer {offer.id!r} has no zones")
+            if offer.budget_minor is not None and not offer.cost_minor:
+                raise ValueError(f"offer {offer.id!r} has a budget, but its acceptances cost nothing")
             seen.add(offer.id)
 
     @cached_property

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.store import Store
+from gateway.core.offers import Campaign
 from gateway.core.ports import StoreFullError
 from gateway.core.presence import PresenceRules
 from gateway.core.state import BudgetsState, Changes, Reservation
+from tests.kit.testbed import offer
 
 T0 = 1_800_000_000_000
 RULES = PresenceRules()
@@ -26,6 +28,12 @@ def ending(decision: str, *, spent: bool) -> Changes:
     changes = Changes()
     changes.budgets.ended[decision] = spent
     return changes
+
+
+def test_a_budget_that_nothing_counts_against_is_refused() -> None:
+    with pytest.raises(ValueError, match="its acceptances cost nothing"):
+        Campaign((offer(budget_minor=500),))
+    assert Campaign((offer(budget_minor=500, cost_minor=1),)).offers
 
 
 def test_reserve_spend_and_release() -> None:
