@@ -27,7 +27,7 @@ from models.history.rows import Places, write_rows
 from tests.kit.attributes import GROUPED, GROUPED_COLUMNS, GROUPED_MINED, RICH, RICH_COLUMNS
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, ZONES, Gateway, Phone, TableScorer, campaign, make_site, purchase
 
-DECISIONS_MIN = 1_000
+DECISIONS_MIN = 2_000
 ANCHORS = ("scan-cafe", "scan-bar", "scan-station")
 
 
@@ -80,7 +80,7 @@ def run(folder: Path, people: int, decisions_min: int) -> Exported:
     while made < decisions_min:
         step += 1
         phone = draws.choice(phones)
-        gateway.pass_time(draws.randrange(1, HOUR_MS))
+        passed = gateway.pass_time(draws.randrange(1, HOUR_MS))
         if step % 40 == 0:
             purposes = EVERYTHING if draws.random() < 0.7 else ("presence", "offers", "learning")
             gateway.apply(phone.consent(purposes, told={"visits_month_coffee_house": draws.uniform(0.0, 9.0)}))
@@ -89,9 +89,9 @@ def run(folder: Path, people: int, decisions_min: int) -> Exported:
         gateway.clock.advance(1_000)
         decisions = gateway.apply(phone.near(anchor)).decisions.made
         for _ in range(draws.choice((0, 4))):  # long enough to dwell, or not
-            gateway.pass_time(20_000)
+            passed += gateway.pass_time(20_000)
             decisions += gateway.apply(phone.near(anchor)).decisions.made
-        made += sum(decision.offer is not None for decision in decisions)
+        made += sum(decision.offer is not None for decision in (*decisions, *(one for changes in passed for one in changes.decisions.made)))
         for decision in decisions:
             if decision.offer is not None and draws.random() < 0.5:
                 gateway.apply(phone.answer(decision.id, "shown"), phone.answer(decision.id, draws.choice(("accepted", "dismissed"))))
