@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from firmware_sim.policies.figures import CEILING, REFERENCE, Figure, Row
 
@@ -12,18 +12,22 @@ COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8
 INK, QUIET = "#1f2430", "#8a8f98"
 WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT = 760, 360, 90, 40, 110
 STYLE = f"""
-body {{ font-family: sans-serif; color: {INK}; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
+body {{ font-family: sans-serif; color: {INK}; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }}
 th:first-child, td:first-child {{ text-align: left; }}
 small {{ color: {QUIET}; }}
+svg {{ max-width: 100%; height: auto; }}
+.wide {{ overflow-x: auto; }}
 """
 
 
 def page(title: str, setting: str, rows: Sequence[Row]) -> str:
     """The whole page; the same rows give the same text."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title>"
         f"<style>{STYLE}</style></head><body>\n"
         f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(setting)}</p>\n"
         "<p>Amounts are minor units of money for each person. Intervals are 95 %, from seeds resampled in pairs. "
@@ -64,7 +68,7 @@ def _table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>\n" for line in lines)
-    return "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + f"</tr>\n{body}</table>"
+    return '<div class="wide"><table><tr>' + "".join(f"<th>{head}</th>" for head in heads) + f"</tr>\n{body}</table></div>"
 
 
 def _cell(figure: Figure | None, digits: int) -> str:
@@ -81,7 +85,7 @@ def _margins(rows: Sequence[Row]) -> str:
     def x(value: float) -> float:
         return LEFT + (value - least) / (most - least) * (WIDTH - LEFT - RIGHT)
 
-    parts = [_axis_x(least, most, x, height - BOTTOM)]
+    parts = [_axis_x([least + (most - least) * step / 5 for step in range(6)], x, height - BOTTOM)]
     for place, row in enumerate(rows):
         y, colour, known = 18 + 26 * place, COLOURS[place % len(COLOURS)], row.margin_minor
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end" font-size="12" fill="{INK}">{html.escape(row.policy)}</text>')
@@ -104,13 +108,13 @@ def _regrets(rows: Sequence[Row]) -> str:
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - least) / (most - least) * (HEIGHT - BOTTOM - 12)
 
-    parts = [_axis_x(0, days, x, HEIGHT - BOTTOM)]
+    parts = [_axis_x(range(0, days + 1, max(1, -(-days // 6))), x, HEIGHT - BOTTOM)]
     for step in range(5):
         value = least + (most - least) * step / 4
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end" font-size="11" fill="{QUIET}">{value:.0f}</text>')
     for place, row in curves:
         colour = COLOURS[place % len(COLOURS)]
-        band = [(x(day + 1), y(point.high)) for day, point in enumerate(row.regret_days)]
+        band = [(x(0), y(0.0)), *((x(day + 1), y(point.high)) for day, point in enumerate(row.regret_days))]
         band += [(x(day + 1), y(point.low)) for day, point in reversed(list(enumerate(row.regret_days)))]
         middle = [(x(0), y(0.0)), *((x(day + 1), y(point.mean)) for day, point in enumerate(row.regret_days))]
         parts.append(f'<polygon points="{_points(band)}" fill="{colour}" fill-opacity="0.15"/>')
@@ -120,9 +124,7 @@ def _regrets(rows: Sequence[Row]) -> str:
     return _svg(HEIGHT, parts)
 
 
-def _axis_x(low: float, high: float, x: object, y: float) -> str:
-    assert callable(x)
-    ticks = [low + (high - low) * step / 5 for step in range(6)]
+def _axis_x(ticks: Sequence[float], x: Callable[[float], float], y: float) -> str:
     marks = "".join(
         f'<text x="{x(tick):.1f}" y="{y + 18:.1f}" text-anchor="middle" font-size="11" fill="{QUIET}">{tick:.0f}</text>' for tick in ticks
     )
