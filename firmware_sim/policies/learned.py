@@ -41,7 +41,7 @@ class Learned:
             me,
             moment,
             weighed,
-            None if chosen is None else offers[chosen],
+            chosen,
             draws.random(),
             learning="learning" in subject.purposes,
         )
