@@ -16,6 +16,7 @@ from gateway.core.learning import outlook, person, predictors
 from gateway.core.learning.anyway import Visits
 from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
 from gateway.core.learning.policy import Ended, Learner, Moment, Outcome, Settings, Weighed
+from gateway.core.learning.regression import Weights
 from gateway.core.learning.state import ALL, LearnedState, PersonState, state_of
 from gateway.core.offers import Offer, Policy
 
@@ -53,8 +54,8 @@ def lived(count: int, *, learning: bool = True, seed: int = 3) -> tuple[LearnedS
     for at in range(count):
         here = moment(DAY_MS + at * 3_600_000)
         weighed = policy.weigh(state, me, here)
-        chosen = policy.chosen(state, here, weighed, [draws.random() for _ in range(5)]).position
-        changed, me = policy.seen(state, me, here, weighed, chosen, draws.random(), learning=learning)
+        chosen = policy.chosen(state, weighed, policy.ruled(here), [draws.random() for _ in range(5)]).position
+        changed, me = policy.seen(state, me, here, weighed, None if chosen is None else OFFERS[chosen], draws.random(), learning=learning)
         state = state.plus(changed)
         if chosen is not None:
             ended: Ended = "accepted" if draws.random() < (0.7 if OFFERS[chosen].category == "tea" else 0.1) else "dismissed"
@@ -178,9 +179,39 @@ def test_a_refusal_costs_more_the_better_the_prospects_are() -> None:
     here = moment(DAY_MS * 20)
     close = learner(look_ahead_days=0.0).weigh(state, me, here)
     far = learner(look_ahead_days=30.0).weigh(state, me, here)
-    assert [one.price_minor for one in close] == [20.0] * 3
-    assert far[0].price_minor > 40.0
-    assert far[0].price_minor - 20.0 > 2 * (far[2].price_minor - 20.0)
+    assert len({one.price_minor for one in close}) == 1
+    more = [after.price_minor - before.price_minor for before, after in zip(close, far, strict=True)]
+    assert more[0] > 20.0
+    assert more[0] > 2 * more[2] > 0.0
+
+
+def test_attention_gets_dearer_while_messages_exceed_their_share() -> None:
+    """With a share of one half of the rules' messages: exp(.02 x .5 x 100) after 100 messages, 1 after as many silent moments."""
+    policy, state, me = learner(quiet=0.5), LearnedState(), PersonState()
+    for at in range(200):
+        here = moment(DAY_MS + at * DAY_MS)
+        weighed = policy.weigh(state, me, here)
+        changed, me = policy.seen(state, me, here, weighed, OFFERS[0] if at < 100 else None, 0.5, learning=True)
+        state = state.plus(changed)
+        if at == 99:
+            assert state.means["attention"].mean == pytest.approx(math.exp(0.02 * 0.5 * 100))
+    assert state.means["attention"].mean == pytest.approx(1.0)
+
+
+def test_fatigue_of_earlier_messages_is_part_of_the_price() -> None:
+    """Log-odds -.5 for each recent contact, p about .3: the mean loss of messages one hour after another is r x .5 x p (1 - p) x worth."""
+    policy = learner(look_ahead_days=0.0)
+    means = np.zeros(policy.plan.shape)
+    means[1, 0] = -0.5
+    state = LearnedState(models={ALL: Weights(means.tobytes(), np.full(policy.plan.shape, 0.01).tobytes())})
+    here = moment(contacts=(Contact("d", "green", DAY_MS - 3_600_000),))
+    weighed = policy.weigh(state, PersonState(), here)
+    for one in weighed:
+        assert one.fatigue_minor == pytest.approx(0.5 * 0.5 * one.propensity * (1 - one.propensity) * one.worth_minor)
+    changed, _ = policy.seen(state, PersonState(), here, weighed, OFFERS[1], 0.5, learning=True)
+    assert policy.weigh(state.plus(changed), PersonState(), here)[0].price_minor == pytest.approx(
+        weighed[0].price_minor + weighed[1].fatigue_minor, abs=0.02
+    )
 
 
 # --- choice ----------------------------------------------------------------------------------------------------
@@ -204,9 +235,10 @@ def test_logged_selection_passes_a_chi_square(count: int) -> None:
     state, me = lived(count)
     policy, here, draws = learner(), moment(DAY_MS * 20), random.Random(7)  # noqa: S311 (as above)
     weighed = policy.weigh(state, me, here)
-    chosen = [policy.chosen(state, here, weighed, [draws.random() for _ in range(5)]) for _ in range(3_000)]
-    p_select = policy.p_select(state, here, weighed)
-    stated, seen = [*p_select, 1.0 - sum(p_select)], Counter(one.position for one in chosen)
+    chosen = [policy.chosen(state, weighed, policy.ruled(here), [draws.random() for _ in range(5)]) for _ in range(3_000)]
+    p_select, seen = {one.position: one.p_select for one in chosen}, Counter(one.position for one in chosen)
+    stated = [p_select.get(at, 0.0) for at in (0, 1, 2, None)]
+    assert sum(stated) == pytest.approx(1.0, abs=2e-3)
     observed = [*(seen[at] for at in range(3)), seen[None]]
     parts = [(got - 3_000 * share) ** 2 / (3_000 * share) for got, share in zip(observed, stated, strict=True) if share > 1e-6]
     assert sum(parts) < 16.27
@@ -217,9 +249,11 @@ def test_a_cold_start_imitates_the_rules() -> None:
     """Without answers 98 % of the choices are the offer with the highest score x value."""
     policy, here = learner(), moment()
     weighed = policy.weigh(LearnedState(), PersonState(), here)
-    chosen = policy.chosen(LearnedState(), here, weighed, [0.02, 0.5, 0.5, 0.5, 0.5])
+    chosen = policy.chosen(LearnedState(), weighed, policy.ruled(here), [0.02, 0.5, 0.5, 0.5, 0.5])
     assert (chosen.position, chosen.imitated) == (0, True)
-    assert policy.p_select(LearnedState(), here, weighed)[0] >= 0.98
+    assert chosen.p_select >= 0.98
+    trained = learner(positives=300.0)
+    assert not trained.chosen(LearnedState(), weighed, trained.ruled(here), [0.999, 0.5, 0.5, 0.5, 0.5]).imitated
 
 
 # --- visits ----------------------------------------------------------------------------------------------------

@@ -1,18 +1,20 @@
 """The learned policy: the value of each open offer at a moment, the choice with its probability, and the change by an outcome.
 
     expected value = P(redeem) x (value - P(purchase without the offer) x usual margin) - price of a message
-    price          = cost of a contact + loss of later messages + P(dismissed) x prospects of the offer with this person
+    price          = cost of a contact + attention + loss of later messages + P(dismissed) x prospects of the offer with this person
 
 P(redeem) is the learned propensity of the offer with the effects of the person, times the share of accepted offers that are redeemed.
 The prospects (`outlook`) are the margin that a refused offer would still have brought; a later message loses by the fatigue that this one
-causes. Everything is learned from answers, visits and contacts. A cold start imitates the rules (score x value - cost), with a ramp by
-accepted offers.
+causes; the price of attention rises while messages exceed a share of those that the rules would send. Everything is learned from answers,
+visits and contacts. A cold start imitates the rules (score x value - cost), with a ramp by accepted offers.
 
 `Learner` holds no state: `weigh` and `chosen` read a LearnedState and a PersonState, `seen` and `after` return the changes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -41,14 +43,19 @@ Ended = Literal["redeemed", "accepted", "dismissed", "opened", "shown", "none"]
 class Settings(msgspec.Struct, frozen=True):
     """Settings of a site. `horizon_ms` is the time within which a purchase would have come anyway, `buys` the purchases per visit.
 
+    `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so they count for the ramp.
+    `quiet` is the share of the rules' messages from which on attention has a price, and `quiet_step` its relative step at each moment.
     `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
     and `moments` those a day of a person before the first; each with its weight in rows or days.
     """
 
     horizon_ms: int = 3_600_000
     buys: float = 0.6
+    positives: float = 0.0
     half_life_days: float = 90.0
     floor: float = 0.005
+    quiet: float = 0.6
+    quiet_step: float = 0.02
     rows_min: float = 60.0
     look_ahead_days: float = 10.0
     fatigue: float = 1.0
@@ -96,9 +103,10 @@ class Weighed(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Position among the open offers, or None for silence; whether the rules were imitated."""
+    """Position among the open offers, or None for silence; the probability of this choice; whether the rules were imitated."""
 
     position: int | None
+    p_select: float
     imitated: bool
 
 
@@ -113,7 +121,10 @@ class Outcome(NamedTuple):
 
 
 class Learner:
-    """The policy of a site: schema and columns of its model, its offers, its contact policy and settings."""
+    """The policy of a site: schema and columns of its model, its offers, its contact policy and settings.
+
+    `basis` identifies the predictors and, after a point, the offers; `no_rows` are the rows of a moment without open offers.
+    """
 
     def __init__(self, schema: Schema, columns: Sequence[str], offers: Sequence[Offer], policy: ContactPolicy, settings: Settings) -> None:
         self.plan = predictors.plan(schema, columns)
@@ -121,6 +132,8 @@ class Learner:
         self._start = tuple(regression.start(variances) for variances in self.plan.variances)
         self._policy = policy
         self._shops = tuple(dict.fromkeys(offer.shop for offer in offers))
+        self.no_rows = np.zeros((0, len(columns)), dtype=np.float32)
+        self.basis = f"{_digest(self.plan)}.{_digest([(offer.id, offer.category) for offer in offers])}"
         self._placed = {offer.id: frozenset((zone, when) for zone in offer.zones for when in offer.occasions) for offer in offers}
 
     # --- choosing ----------------------------------------------------------------------------------------------
@@ -144,7 +157,8 @@ class Learner:
         moments = _Moments(here, among, worth * redeemed, [one.mean for one in own], spread)
         risks, cost = self._risks(state, me, moments), self._cost(state)
         certain = 1.0 / (propensity * (1.0 - propensity) * shared.variance + 1e-9) - 1.0
-        lost = min(recent, predictors.RECENT_MAX) * self._tiredness(state) * propensity * (1.0 - propensity) * moments.worth
+        at_stake = propensity * (1.0 - propensity) * (moments.worth + risks)
+        lost = min(recent, predictors.RECENT_MAX) * self._tiredness(state) * at_stake
         found = []
         for at, offer in enumerate(here.offers):
             chance, value, risk = float(propensity[at]), float(moments.worth[at]), float(risks[at])
@@ -155,35 +169,35 @@ class Learner:
             found.append(Weighed(chance, without[at], value, price, max(float(lost[at]), 0.0), float(among[at]), arm, known))
         return found
 
-    def chosen(self, state: LearnedState, here: Moment, weighed: Sequence[Weighed], draws: Sequence[float]) -> Chosen:
-        """The choice with `draws`: one of the ramp, one of the floor, and one for each offer."""
-        if draws[0] >= self._ramp(state):
-            return Chosen(self._ruled(here), imitated=True)
-        return Chosen(explore.select([one.arm for one in weighed], draws[2:], draws[1], self.settings.floor), imitated=False)
+    def chosen(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> Chosen:
+        """The choice with `draws`: one of the ramp, one of the floor, and one for each offer. `ruled` is the choice of the rules."""
+        arms, ramp = [one.arm for one in weighed], self._ramp(state)
+        imitated = draws[0] >= ramp
+        position = ruled if imitated else explore.select(arms, draws[2:], draws[1], self.settings.floor)
+        learned = explore.probability(arms, position, self.settings.floor)
+        return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated)
 
-    def p_select(self, state: LearnedState, here: Moment, weighed: Sequence[Weighed]) -> tuple[float, ...]:
-        """The probability that `chosen` gives each open offer; the rest is silence."""
-        ramp, ruled = self._ramp(state), self._ruled(here)
-        learned = explore.probabilities([one.arm for one in weighed], self.settings.floor)
-        return tuple(ramp * share + (1.0 - ramp) * (at == ruled) for at, share in enumerate(learned))
-
-    def _ramp(self, state: LearnedState) -> float:
-        return explore.ramp(state.shares.get("taken", Share()).ones)
-
-    def _ruled(self, here: Moment) -> int | None:
+    def ruled(self, here: Moment) -> int | None:
         """The choice without learning: the offer with the highest score x value, if that is above the cost of a contact."""
         least, cost = self._policy.propensity_min, self._policy.contact_cost_minor
         values = [score * offer.value_minor if score >= least else 0.0 for score, offer in zip(here.scores, here.offers, strict=True)]
         best = max(range(len(values)), key=values.__getitem__, default=None)
         return best if best is not None and values[best] > cost else None
 
+    def _ramp(self, state: LearnedState) -> float:
+        return explore.ramp(self.settings.positives + state.shares.get("taken", Share()).ones)
+
     def _anyway(self, state: LearnedState, offer: Offer, here: Moment) -> float:
         """Probability of a purchase in the offer's shop without the offer."""
         return min(1.0, anyway.rate(state.visits, offer.shop, here.zone, here.occasion) * self.settings.buys)
 
     def _cost(self, state: LearnedState) -> float:
-        """Cost of a message: that of a contact, and the mean loss of later messages by the fatigue that one causes."""
-        return self._policy.contact_cost_minor + self.settings.fatigue * state.means.get("fatigue", Level()).mean
+        """Cost of a message: that of a contact, of attention, and the mean loss of later messages by the fatigue that one causes."""
+        fatigue = self.settings.fatigue * state.means.get("fatigue", Level()).mean
+        return self._policy.contact_cost_minor + fatigue + self._attention(state)
+
+    def _attention(self, state: LearnedState) -> float:
+        return state.means.get("attention", Level(1.0)).mean
 
     def _tiredness(self, state: LearnedState) -> float:
         """Log-odds that all offers lose by one recent contact."""
@@ -260,14 +274,14 @@ class Learner:
         me: PersonState,
         here: Moment,
         weighed: Sequence[Weighed],
-        sent: int | None,
+        sent: Offer | None,
         draw: float,
         *,
         learning: bool,
     ) -> tuple[LearnedState, PersonState]:
         """The change by a moment itself: visits, counts of moments and messages, and the log-odds of one open offer, chosen by `draw`.
 
-        `sent` is the position of the message's offer, if any. A moment without a message waits for its horizon, after which it counts for
+        A moment without a message waits for its horizon, after which it counts for
         the purchases without an offer.
         """
         after, visits = self._visited(me, here, state.visits if learning else {})
@@ -288,24 +302,27 @@ class Learner:
             return LearnedState(), after
         shown, means = dict[str, float](), dict[str, Level]()
         if sent is not None:
-            shown[here.offers[sent].id] = state.shown.get(here.offers[sent].id, 0.0) + 1.0
-            means["fatigue"] = state.means.get("fatigue", Level()).plus(weighed[sent].fatigue_minor, MEANS_ROWS)
+            shown[sent.id] = state.shown.get(sent.id, 0.0) + 1.0
+            lost = next((one.fatigue_minor for offer, one in zip(here.offers, weighed, strict=True) if offer.id == sent.id), 0.0)
+            means["fatigue"] = state.means.get("fatigue", Level()).plus(lost, MEANS_ROWS)
+        if weighed:
+            above = (sent is not None) - self.settings.quiet * (self.ruled(here) is not None)
+            means["attention"] = Level(max(1.0, self._attention(state) * math.exp(self.settings.quiet_step * above)))
         where = f"{here.zone}|{here.occasion}"
         moments = {where: state.moments.get(where, 0.0) + 1.0}
         return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks), after
 
     def _visited(self, me: PersonState, here: Moment, known: Mapping[str, Visits]) -> tuple[PersonState, dict[str, Visits]]:
         """The person without the silent moments whose horizon is over, and their visits counted."""
-        visits, waiting = dict[str, Visits](), list(me.silent)
-        while waiting and here.now_ms - waiting[0].at_ms > self.settings.horizon_ms:
-            past = waiting.pop(0)
+        visits, horizon_ms = dict[str, Visits](), self.settings.horizon_ms
+        over = sum(1 for past in me.silent if here.now_ms - past.at_ms > horizon_ms)
+        for past in me.silent[:over]:
             for shop in self._shops:
-                visited = past.at_ms <= me.visited.get(shop, 0) <= past.at_ms + self.settings.horizon_ms
+                visited = past.at_ms <= me.visited.get(shop, 0) <= past.at_ms + horizon_ms
                 for key in (shop, anyway.place(shop, past.zone, past.occasion)):
                     visits[key] = visits.get(key, known.get(key, Visits())).plus(visited=visited)
-        if here.occasion == "dwelled" and here.zone in self._shops:
-            me = msgspec.structs.replace(me, visited={**me.visited, here.zone: here.now_ms})
-        return msgspec.structs.replace(me, silent=tuple(waiting)), visits
+        last = {**me.visited, here.zone: here.now_ms} if here.occasion == "dwelled" and here.zone in self._shops else me.visited
+        return msgspec.structs.replace(me, silent=me.silent[over:], visited=last), visits
 
     def _models(self, state: LearnedState, offer: Offer) -> list[Weights]:
         """The models of an offer, the narrowest first."""
@@ -320,6 +337,10 @@ class _Moments(NamedTuple):
     worth: NDArray[np.float64]
     effects: Sequence[float]
     spread: NDArray[np.float64]
+
+
+def _digest(values: object) -> str:
+    return hashlib.blake2b(msgspec.msgpack.encode(values), digest_size=4).hexdigest()
 
 
 def chain(offer: Offer) -> Keys:
