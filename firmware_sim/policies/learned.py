@@ -35,7 +35,9 @@ class Learned:
         )
         weighed = learner.weigh(self._state, me, moment) if offers else []
         draws = here.draws("learned")
-        chosen = learner.chosen(self._state, moment, weighed, [draws.random() for _ in range(len(offers) + 2)]).position if offers else None
+        values = [score * offer.value_minor for score, offer in zip(moment.scores, offers, strict=True)]
+        ruled = max(range(len(values)), key=values.__getitem__, default=None)
+        chosen = learner.chosen(self._state, weighed, ruled, [draws.random() for _ in range(len(offers) + 2)]).position if offers else None
         changed, after = learner.seen(
             self._state,
             me,

@@ -12,6 +12,7 @@ contacts. A cold start imitates the rules (score x value), with a ramp by accept
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -87,10 +88,10 @@ class Weighed(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Position among the open offers, or None for silence; the probability of each offer; whether the rules were imitated."""
+    """Position among the open offers, or None for silence; the probability of this choice; whether the rules were imitated."""
 
     position: int | None
-    p_select: tuple[float, ...]
+    p_select: float
     imitated: bool
 
 
@@ -105,7 +106,10 @@ class Outcome(NamedTuple):
 
 
 class Learner:
-    """The policy of a site: schema and columns of its model, its offers, its contact policy and settings."""
+    """The policy of a site: schema and columns of its model, its offers, its contact policy and settings.
+
+    `basis` identifies the predictors and, after a point, the offers; `no_rows` are the rows of a moment without open offers.
+    """
 
     def __init__(self, schema: Schema, columns: Sequence[str], offers: Sequence[Offer], policy: ContactPolicy, settings: Settings) -> None:
         self.plan = predictors.plan(schema, columns)
@@ -113,6 +117,8 @@ class Learner:
         self._policy = policy
         self._shops = tuple(dict.fromkeys(offer.shop for offer in offers))
         self._placed = {offer.id: frozenset((zone, when) for zone in offer.zones for when in offer.occasions) for offer in offers}
+        self.no_rows = np.zeros((0, len(columns)), dtype=np.float32)
+        self.basis = f"{_digest(self.plan)}.{_digest([(offer.id, offer.category) for offer in offers])}"
 
     # --- choosing ----------------------------------------------------------------------------------------------
 
@@ -156,17 +162,14 @@ class Learner:
             found.append(one._replace(price_minor=cost + (1.0 - one.propensity) * risk, arm=arm))
         return found
 
-    def chosen(self, state: LearnedState, here: Moment, weighed: Sequence[Weighed], draws: Sequence[float]) -> Chosen:
-        """The choice with `draws`: one of the ramp, one of the floor, and one for each offer."""
+    def chosen(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> Chosen:
+        """The choice with `draws`: one of the ramp, one of the floor, and one for each offer. `ruled` is the choice of the rules."""
         arms = [one.arm for one in weighed]
         ramp = explore.ramp(state.models[ALL].taken if ALL in state.models else 0.0)
-        values = [score * offer.value_minor for score, offer in zip(here.scores, here.offers, strict=True)]
-        ruled = max(range(len(values)), key=values.__getitem__, default=None)
-        learned = explore.probabilities(arms, self.settings.floor)
-        p_select = tuple(ramp * share + (1.0 - ramp) * (at == ruled) for at, share in enumerate(learned))
         imitated = draws[0] >= ramp
         position = ruled if imitated else explore.select(arms, draws[2:], draws[1], self.settings.floor)
-        return Chosen(position, p_select, imitated)
+        learned = explore.probability(arms, position, self.settings.floor)
+        return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated)
 
     def _lever(self, state: LearnedState, offer: Offer) -> float:
         """Factor on the value of an offer that has been shown less than an even share: the long tail is shown as well."""
@@ -213,7 +216,7 @@ class Learner:
         if not outcome.learning:
             return LearnedState(), after
         models = {
-            key: bayes.learn(self._model(state, key), known.values, known.plain_score, taken=taken, at_ms=outcome.closed_ms)
+            key: bayes.learn(self.model(state, key), known.values, known.plain_score, taken=taken, at_ms=outcome.closed_ms)
             for key in chain(offer)
         }
         name, one = ("redeemed", outcome.ended == "redeemed") if taken else ("dismissed", outcome.ended == "dismissed")
@@ -276,9 +279,10 @@ class Learner:
 
     def _tables(self, state: LearnedState, offer: Offer) -> bayes.Compiled:
         found = state.tables.get(offer.id)
-        return bayes.compiled([self._model(state, key) for key in chain(offer)]) if found is None else found
+        return bayes.compiled([self.model(state, key) for key in chain(offer)]) if found is None else found
 
-    def _model(self, state: LearnedState, key: str) -> OfferPriors:
+    def model(self, state: LearnedState, key: str) -> OfferPriors:
+        """The model of an offer, of a category or of all offers; without answers one that gives the score of the bundle's model."""
         found = state.models.get(key)
         if found is not None:
             return found
@@ -287,6 +291,10 @@ class Learner:
             if key == ALL
             else bayes.empty(key, self.plan.predictors, self.settings.half_life_days)
         )
+
+
+def _digest(values: object) -> str:
+    return hashlib.blake2b(msgspec.msgpack.encode(values), digest_size=4).hexdigest()
 
 
 def chain(offer: Offer) -> tuple[str, str, str]:

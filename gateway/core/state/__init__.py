@@ -20,6 +20,7 @@ from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.learning import LearningChanges, LearningState
 from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
@@ -41,6 +42,7 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "LearningState",
     "OutcomesState",
     "PeopleState",
     "PresenceKey",
@@ -69,6 +71,7 @@ class Changes:
     decisions: DecisionsChanges
     budgets: BudgetsChanges
     outcomes: OutcomesChanges
+    learning: LearningChanges
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
@@ -112,6 +115,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "decisions": DecisionsChanges,
     "budgets": BudgetsChanges,
     "outcomes": OutcomesChanges,
+    "learning": LearningChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
@@ -129,6 +133,7 @@ class State(msgspec.Struct):
     visits: VisitsState
     budgets: BudgetsState
     outcomes: OutcomesState
+    learning: LearningState
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState
