@@ -41,10 +41,11 @@ class Model:
 
 
 class Shop(NamedTuple):
-    """Site and model of a world."""
+    """Site and model of a world; `positives` are the accepted offers that the model was trained on."""
 
     site: Site
     model: Model
+    positives: float
 
 
 def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
@@ -72,7 +73,8 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
         schema=opened.schema,
         columns=opened.manifest.model.columns,
     )
-    return Shop(site, Model(opened))
+    metrics = opened.manifest.metrics
+    return Shop(site, Model(opened), metrics.get("rows", 0.0) * metrics.get("base_rate", 0.0))
 
 
 def made_campaign(scenario: Scenario, days: int) -> Campaign:

@@ -55,8 +55,8 @@ def fold_outcome(work: UnitOfWork, window: Window, ended: OutcomeKind) -> None:
         return
     may_learn = contexts.allows(subject, "learning", work.now_ms)
     state = learned(work)
-    if len(window.known.values) != len(learner.plan.predictors):
-        return  # of another bundle's predictors
+    if window.predictors != learner.basis.partition(".")[0]:
+        return  # of another bundle
     changed, me = learner.after(state, subject.learned, Outcome(offer, window.known, ended, work.now_ms, may_learn))
     work.out.people.contexts[subject.subject] = msgspec.structs.replace(subject, learned=me)
     if may_learn:

@@ -35,9 +35,7 @@ def open_window(work: UnitOfWork, decision: Decision, offer: Offer, weighed: Wei
         decision.occasion,
         decision.arm,
         until_ms,
-        known=weighed.known if weighed else None,
-        propensity=weighed.propensity if weighed else 0.0,
-        score=weighed.score if weighed else 0.0,
+        **(weighed._asdict() if weighed else {}),
     )
 
 

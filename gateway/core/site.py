@@ -125,7 +125,8 @@ class Site(msgspec.Struct, frozen=True):
         plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes, self.mined)
         msgspec.structs.force_setattr(self, "plan", plan)
         policy = self.campaign.policy
-        settings = Settings(horizon_ms=policy.anyway_s * 1_000, buys=policy.buying_share)
+        positives = sum(prior.taken for prior in self.priors)
+        settings = Settings(horizon_ms=policy.anyway_s * 1_000, buys=policy.buying_share, positives=positives)
         learner = Learner(self.schema, self.columns, self.campaign.offers, policy, settings) if policy.learn else None
         msgspec.structs.force_setattr(self, "learner", learner)
 

@@ -34,9 +34,10 @@ class Choice(NamedTuple):
 
 
 class WeighedOffer(NamedTuple):
-    """An offer that was weighed: the input of later learning, the learned propensity, and the score of the model."""
+    """An offer that was weighed: the input of later learning, digest of the predictors, learned propensity, and score of the model."""
 
     known: Known
+    predictors: str
     propensity: float
     score: float
 
@@ -100,7 +101,7 @@ class Deliberation:
         at = next((at for at, one in enumerate(here.offers) if one.id == offer), None) if here is not None else None
         if here is None or at is None:
             return None
-        return WeighedOffer(self.weighed[at].known, self.weighed[at].propensity, here.scores[at])
+        return WeighedOffer(self.weighed[at].known, self.learner.basis.partition(".")[0], self.weighed[at].propensity, here.scores[at])
 
 
 def draws(seed: int, count: int) -> list[float]:

@@ -28,7 +28,7 @@ class Window(msgspec.Struct, frozen=True):
     """The outcome of a decision so far. Its horizon ends at `until_ms`.
 
     `visited` is whether the person dwelled in `shop` before, `amount_minor` the purchase that redeemed the offer. `known` is the input of
-    learning, if the decision was weighed, with the learned `propensity` and the `score` of the model.
+    learning, if the decision was weighed, with the digest of its `predictors`, the learned `propensity` and the `score` of the model.
     """
 
     subject: str
@@ -42,6 +42,7 @@ class Window(msgspec.Struct, frozen=True):
     visited: bool = False
     amount_minor: int = 0
     known: Known | None = None
+    predictors: str = ""
     propensity: float = 0.0
     score: float = 0.0
 
