@@ -16,6 +16,7 @@ from gateway.core.learning import outlook, person, predictors
 from gateway.core.learning.anyway import Visits
 from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
 from gateway.core.learning.policy import Ended, Learner, Moment, Outcome, Settings, Weighed
+from gateway.core.learning.regression import Weights
 from gateway.core.learning.state import ALL, LearnedState, PersonState, state_of
 from gateway.core.offers import Offer, Policy
 
@@ -179,8 +180,38 @@ def test_a_refusal_costs_more_the_better_the_prospects_are() -> None:
     close = learner(look_ahead_days=0.0).weigh(state, me, here)
     far = learner(look_ahead_days=30.0).weigh(state, me, here)
     assert len({one.price_minor for one in close}) == 1
-    assert far[0].price_minor > 40.0
-    assert far[0].price_minor - 20.0 > 2 * (far[2].price_minor - 20.0)
+    more = [after.price_minor - before.price_minor for before, after in zip(close, far, strict=True)]
+    assert more[0] > 20.0
+    assert more[0] > 2 * more[2] > 0.0
+
+
+def test_attention_gets_dearer_while_messages_exceed_their_share() -> None:
+    """With a share of one half of the rules' messages: exp(.02 x .5 x 100) after 100 messages, 1 after as many silent moments."""
+    policy, state, me = learner(quiet=0.5), LearnedState(), PersonState()
+    for at in range(200):
+        here = moment(DAY_MS + at * DAY_MS)
+        weighed = policy.weigh(state, me, here)
+        changed, me = policy.seen(state, me, here, weighed, OFFERS[0] if at < 100 else None, 0.5, learning=True)
+        state = state.plus(changed)
+        if at == 99:
+            assert state.means["attention"].mean == pytest.approx(math.exp(0.02 * 0.5 * 100))
+    assert state.means["attention"].mean == pytest.approx(1.0)
+
+
+def test_fatigue_of_earlier_messages_is_part_of_the_price() -> None:
+    """Log-odds -.5 for each recent contact, p about .3: the mean loss of messages one hour after another is r x .5 x p (1 - p) x worth."""
+    policy = learner(look_ahead_days=0.0)
+    means = np.zeros(policy.plan.shape)
+    means[1, 0] = -0.5
+    state = LearnedState(models={ALL: Weights(means.tobytes(), np.full(policy.plan.shape, 0.01).tobytes())})
+    here = moment(contacts=(Contact("d", "green", DAY_MS - 3_600_000),))
+    weighed = policy.weigh(state, PersonState(), here)
+    for one in weighed:
+        assert one.fatigue_minor == pytest.approx(0.5 * 0.5 * one.propensity * (1 - one.propensity) * one.worth_minor)
+    changed, _ = policy.seen(state, PersonState(), here, weighed, OFFERS[1], 0.5, learning=True)
+    assert policy.weigh(state.plus(changed), PersonState(), here)[0].price_minor == pytest.approx(
+        weighed[0].price_minor + weighed[1].fatigue_minor, abs=0.02
+    )
 
 
 # --- choice ----------------------------------------------------------------------------------------------------
