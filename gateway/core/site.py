@@ -16,6 +16,8 @@ from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign.rules import NoRules, Rules
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
+from gateway.core.learned import OfferPriors
+from gateway.core.learning.policy import Learner, Settings
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
 from gateway.core.presence import PresenceRules
@@ -90,7 +92,8 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts, `claims` how radio ids are proven. Before `clock_floor_ms` the clock is not set. `rules` are the
+    the length of a window of counts, `claims` how radio ids are proven, `holdout_salt` divides the people into those with offers and the
+    holdout (see `Policy.holdout`), learning starts with `priors`. Before `clock_floor_ms` the clock is not set. `rules` are the
     compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema.
     Constructing raises ColumnsError for a column that the schema does not have.
     """
@@ -112,12 +115,20 @@ class Site(msgspec.Struct, frozen=True):
     holidays: frozenset[date] = frozenset()
     rules: Rules = NoRules()
     claims: ClaimRules = ClaimRules()
+    holdout_salt: str = ""
+    priors: tuple[OfferPriors, ...] = ()
+    learner: Learner | None = None  # set below, if the campaign learns
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:
         positions = {zone.id: (zone.x_m, zone.y_m) for zone in self.zones.values()}
         plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes, self.mined)
         msgspec.structs.force_setattr(self, "plan", plan)
+        policy = self.campaign.policy
+        positives = sum(prior.taken for prior in self.priors)
+        settings = Settings(horizon_ms=policy.anyway_s * 1_000, buys=policy.buying_share, positives=positives)
+        learner = Learner(self.schema, self.columns, self.campaign.offers, policy, settings) if policy.learn else None
+        msgspec.structs.force_setattr(self, "learner", learner)
 
     @property
     def fix_zones(self) -> tuple[Zone, ...]:

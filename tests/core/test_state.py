@@ -18,6 +18,8 @@ from gateway.core.state import (
     Changes,
     ClaimsState,
     CountsState,
+    LearningState,
+    OutcomesState,
     PeopleState,
     RetentionState,
     SensorsState,
@@ -37,7 +39,15 @@ def presence(due_at_ms: int, subject: str = "s", zone: str = "z", *, entered: bo
 
 def empty() -> State:
     return State(
-        PeopleState({}), VisitsState([], T0, RULES), BudgetsState(), CountsState(), SensorsState(), RetentionState(T0), ClaimsState()
+        PeopleState({}),
+        VisitsState([], T0, RULES),
+        BudgetsState(),
+        OutcomesState(),
+        LearningState(),
+        CountsState(),
+        SensorsState(),
+        RetentionState(T0),
+        ClaimsState(),
     )
 
 
