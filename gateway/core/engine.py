@@ -288,13 +288,16 @@ class _Batch(UnitOfWork):
     # --- time --------------------------------------------------------------------------------------------------
 
     def _time_passed(self) -> Discard | None:
-        for present in self.state.visits.due(self.now_ms):
+        visits = self.state.visits
+        known_ms = visits.known_ms(self.now_ms)
+        for present in visits.due(known_ms):
             key = (present.subject, present.zone)
             before = self.presence(key)
-            if before is not None and before.due_at_ms <= self.now_ms:
+            if before is not None and before.due_at_ms <= known_ms:
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
-                self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
+                after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
+                self._step(key, before, after)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         for subject in self.repository.expired(self.now_ms):

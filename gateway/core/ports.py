@@ -76,8 +76,8 @@ class Store(Repository, Protocol):
     def save(self, changes: Changes) -> None:
         """Commit all of `changes` or nothing."""
 
-    def rebase(self, state: State) -> None:
-        """Store the moments of the state again after the clock was set."""
+    def save_times(self, state: State) -> None:
+        """Store the moments of the state again: after the clock was set, now and then, and before the end."""
 
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""

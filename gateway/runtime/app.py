@@ -41,6 +41,7 @@ log = logging.getLogger("wayside")
 IDLE_S_MAX = 1.0  # longest wait of the writer for messages
 FULL_DISK_PAUSE_S = 1.0
 HOUSEKEEPING_MS = 1_000  # interval of storing sent triggers and dead letters, and of the check for another bundle
+SAVE_TIMES_MS = 300_000  # interval of storing when people in open visits were last heard
 QUIET_MS = 500  # without a message after a connect: the broker has handed over all that waited
 BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
@@ -94,9 +95,10 @@ class App:
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
-        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = 0
+        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = 0
         self._connects = 0
         self._backlog_until_ms: int | None = None
+        self.state.visits.hears_from_ms = None  # until the first connection
         self._stopping = threading.Event()
         self.latest = self._status("starting")
 
@@ -123,6 +125,7 @@ class App:
         if step_ms:
             self._rebase(step_ms)
         now_ms = self.clock.now_ms()
+        self._note_hearing(messages, now_ms)
         observations: list[Observation] = []
         refusals = self.router.refusals()
         for message in messages:
@@ -143,6 +146,15 @@ class App:
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
 
+    def _note_hearing(self, messages: Sequence[Message], now_ms: int) -> None:
+        """Note whether messages can arrive, and up to which time of arrival they are taken with these."""
+        visits = self.state.visits
+        if not self.bus.link().connected:
+            visits.hears_from_ms = None
+        elif visits.hears_from_ms is None:
+            visits.hears_from_ms = now_ms
+        visits.heard_until_ms = messages[-1].received_at_ms if messages and len(self.mailbox) else None
+
     def _rebase(self, step_ms: int) -> None:
         """Move all times with the clock, also in the store, because after a restart the step could not be detected."""
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
@@ -152,8 +164,13 @@ class App:
         if self._backlog_until_ms is not None:
             self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
+        self._times_at_ms += step_ms
+        self._save_times()
+
+    def _save_times(self) -> None:
+        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
         try:
-            self.store.rebase(self.state)
+            self.store.save_times(self.state)
         except StoreFullError as error:
             self._degrade(str(error))
 
@@ -220,6 +237,10 @@ class App:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()
             self._load_bundle(now_ms)
+        if now_ms >= self._times_at_ms:
+            self._times_at_ms = now_ms + SAVE_TIMES_MS
+            if self.state.visits.presences:
+                self._save_times()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
@@ -283,6 +304,7 @@ class App:
                 for call in self.mailbox.take(0, 0.0)[1]:
                     call.run(self.store)
         self._flush()
+        self._save_times()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()

@@ -175,11 +175,11 @@ class Store:
             self.people.save_generation(self.marks.generation)
         self.people.cache.clear()
 
-    def rebase(self, state: State) -> None:
-        """Store the moments of the state again after the clock was set. Raises StoreFullError."""
+    def save_times(self, state: State) -> None:
+        """Store the moments of the state again. Raises StoreFullError."""
         with self._transaction():
             for name in state.__struct_fields__:
-                self._tables[name].rebase(getattr(state, name))
+                self._tables[name].save_times(getattr(state, name))
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
