@@ -231,7 +231,9 @@ class DevicePart(_Part):
     """An installed device."""
 
     zone: str = Field(description="its zone, or * for the whole site")
-    kind: DeviceKind = Field("sensor", description="its kind: sensor (readings, counts), till (purchases) or scanner (sightings)")
+    kind: DeviceKind = Field(
+        "sensor", description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests) or scanner (sightings)"
+    )
 
 
 class Config(_Part):

@@ -15,15 +15,17 @@ import msgspec
 from gateway.core import claims, limits, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CREATIVE
+from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.policy.choose import Scorer, decide
+from gateway.core.policy.decision import Decision
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
+from gateway.core.requests import answer_request, repeat_answer
 from gateway.core.site import Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
@@ -33,6 +35,7 @@ from gateway.core.types import (
     Fact,
     Observation,
     Occasion,
+    OfferRequest,
     Position,
     Purchase,
     Reading,
@@ -75,7 +78,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent():
+            case Purchase() | Answer() | Consent() | OfferRequest():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -163,16 +166,21 @@ class _Batch(UnitOfWork):
             self._presences[key] = after
 
     def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
-        """Record a transition, and decide on an offer after entering or dwelling."""
+        """Record a transition, and decide on an offer; after leaving only if the campaign has offers for that."""
         self.record(transition)
-        if transition.kind == "left" or subject is None:
+        is_asked = transition.kind != "left" or ("left" in self.site.campaign.table.occasions_used and self.may_see(transition.subject))
+        if subject is None or not is_asked:
             return
         self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
         if transition.kind == "dwelled":
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float) -> None:
+    def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
+        """The decision that a person, or a device in their presence, asked for in a zone; the offer is logged as a contact."""
+        return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
+
+    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float, channel: ChannelName = "phone") -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
         request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
@@ -180,7 +188,7 @@ class _Batch(UnitOfWork):
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
         if decision.offer is None:
-            return
+            return decision
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, Contact(decision.id, decision.offer, self.now_ms))
         offer = self.site.campaign.offer(decision.offer)
         if offer is not None and offer.budget_minor is not None:
@@ -188,22 +196,27 @@ class _Batch(UnitOfWork):
             self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
         category, kind = offer.category if offer else None, self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, category, zone, kind, decision.offer, occasion))
-        expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
-        if subject.consent_expires_at_ms is not None:
-            expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
-        trigger = Trigger(decision.id, subject.subject, "phone", subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
-        self.out.decisions.triggers.append(trigger)
+        expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
+        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
+        if CHANNELS[channel].topic is None:
+            self._count_trigger(trigger)
+        else:
+            self.out.decisions.triggers.append(trigger)
+        return decision
 
     def count_triggers(self) -> None:
         """Count the triggers of this batch that will be sent: one that a withdrawal in the same batch stopped does not count."""
         if not self.out.totals["decisions"]:
             return
         for trigger in self.out.decisions.triggers:
-            self.out.totals["triggers"] += 1
-            self.out.counts.count("triggers")
-            subject = self.context(trigger.subject)
-            if subject is not None:
-                self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
+            self._count_trigger(trigger)
+
+    def _count_trigger(self, trigger: Trigger) -> None:
+        self.out.totals["triggers"] += 1
+        self.out.counts.count("triggers")
+        subject = self.context(trigger.subject)
+        if subject is not None:
+            self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
@@ -211,6 +224,8 @@ class _Batch(UnitOfWork):
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
+            elif isinstance(fact, OfferRequest):
+                repeat_answer(self, fact)
             return Discard.REPEATED
         row = self._fact_row(fact)
         if isinstance(row, Discard):
@@ -229,6 +244,8 @@ class _Batch(UnitOfWork):
                 return self._answer(fact)
             case Consent():
                 return apply_consent(self, fact)
+            case OfferRequest():
+                return answer_request(self, fact, self.request_decision)
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -256,6 +273,10 @@ class _Batch(UnitOfWork):
         kind, amount = self._zone_kind(zone), purchase.amount_minor
         fact = HistoryFact("purchases", self.now_ms, category, zone, kind, proposed.offer, amount=amount)
         self.fold_history(proposed.subject, fact)
+        person = self.context(proposed.subject)
+        is_asked = "purchased" in self.site.campaign.table.occasions_used and zone in self.site.zones
+        if person is not None and is_asked and self.may_see(proposed.subject):
+            self._decide(person, zone, "purchased", self.dwell_s(proposed.subject, zone))
 
     def _zone_kind(self, zone: str) -> str | None:
         known = self.site.zones.get(zone)

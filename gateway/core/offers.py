@@ -151,6 +151,7 @@ class OfferTable:
         self.position = {id_: at for at, id_ in enumerate(self.ids)}
         self.zones = tuple(offer.zones for offer in offers)
         self.occasions = tuple(offer.occasions for offer in offers)
+        self.occasions_used = frozenset(occasion for occasions in self.occasions for occasion in occasions)
         self.starts_ms = np.array([offer.starts_ms for offer in offers], dtype=np.int64)
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
         self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)

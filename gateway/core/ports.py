@@ -13,6 +13,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from gateway.core.context import SubjectContext
+    from gateway.core.policy.decision import Decision
     from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
@@ -53,6 +54,9 @@ class Repository(Protocol):
 
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision of this gateway proposed, or None."""
+
+    def requested(self, envelope: Envelope) -> Decision | None:
+        """The decision that answered the request of this envelope, or None."""
 
     def expired(self, now_ms: int) -> list[str]:
         """Subjects whose consent has expired, at most EXPIRED_SUBJECTS_MAX at a time."""

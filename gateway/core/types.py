@@ -16,8 +16,12 @@ Purpose = Literal["presence", "offers", "learning", "measurement"]
 
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
 
-Occasion = Literal["entered", "dwelled"]
-"""The transitions of a visit at which an offer may be chosen."""
+Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "reading", "event", "requested"]
+"""The moments at which an offer may be chosen for a person.
+
+A transition of a visit, a purchase that redeemed an offer, a time of day, a threshold of a quantity and an external event (these three for
+everyone present), and a request.
+"""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -151,9 +155,21 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     wording: str | None = None
 
 
+class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
+    """A device asks for an offer: a phone for its own person, a till or kiosk for the person whose device or tag is `person`.
+
+    `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last.
+    """
+
+    envelope: Envelope
+    person: str | None = None
+    zone: str | None = None
+    at_ms: int | None = None
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent
-Observation = Sighting | Position | Reading | Count | Status | Purchase | Answer | Consent | TimePassed
+Fact = Purchase | Answer | Consent | OfferRequest
+Observation = Sighting | Position | Reading | Count | Status | Purchase | Answer | Consent | OfferRequest | TimePassed

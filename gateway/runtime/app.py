@@ -201,11 +201,11 @@ class App:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
 
     def _publish_replies(self, changes: Changes) -> None:
-        """Publish receipts and notices; without a connection the reply is dropped, and a device repeats until it has its receipt."""
+        """Publish replies; without a connection they are dropped, and a device repeats its message until it has one."""
         for reply in changes.replies.messages:
             topic = f"wayside/v1/{self.site.name}/reply/{reply.device}/{reply.kind}"
             payload = msgspec.json.encode({"v": 1, **reply.body})
-            self.bus.publish(Publication(topic, payload, qos=1, expiry_s=limits.REPLY_EXPIRY_S))
+            self.bus.publish(Publication(topic, payload, qos=1, expiry_s=reply.expiry_s))
 
     def _degrade(self, trouble: str) -> None:
         """Log a store failure once and publish it in the status."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.bus import Bus, Publication
-from gateway.core.channels import CHANNELS
+from gateway.core.channels import CHANNELS, offer_message
 
 if TYPE_CHECKING:
     from gateway.core.offers import Campaign
@@ -46,20 +46,10 @@ class TriggerSender:
             self._in_flight.pop(trigger.id, None)
             self._done.append(trigger.id)
             return False
-        payload = msgspec.json.encode(
-            {
-                "v": 1,
-                "decision": trigger.id,
-                "offer": offer.id,
-                "zone": trigger.zone,
-                "shop": offer.shop,
-                "title": offer.title,
-                "body": offer.body,
-                "expires_at_ms": trigger.expires_at_ms,
-            }
-        )
-        topic = CHANNELS[trigger.channel].topic(self._site, trigger.target)
-        publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
+        topic = CHANNELS[trigger.channel].topic
+        assert topic is not None  # a reply is no trigger
+        payload = msgspec.json.encode({"v": 1, **offer_message(trigger.id, offer, trigger.zone, trigger.expires_at_ms)})
+        publication = Publication(topic(self._site, trigger.target), payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
         connects = self._bus.link().connects
         if not self._bus.publish(publication):
             return False

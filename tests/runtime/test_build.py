@@ -80,7 +80,8 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
     up = "wayside/v1/street/up/+"
     assert options.subscriptions == (f"{up}/answer", f"{up}/consent", f"{up}/purchase")
-    assert options.unqueued == (f"{up}/count", f"{up}/position", f"{up}/reading", f"{up}/sighting", f"{up}/status", "espresense/#")
+    unqueued = ("count", "position", "reading", "request", "sighting", "status")
+    assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#")
     assert options.replaced == (f"{up}/+",)
     assert options.will is not None
     assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"

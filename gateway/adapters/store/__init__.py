@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from gateway.core.addresses import Cipher
     from gateway.core.context import SubjectContext
+    from gateway.core.policy.decision import Decision
     from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
@@ -112,6 +113,11 @@ class Store:
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed."""
         return self.decisions.proposed(decision)
+
+    def requested(self, envelope: Envelope) -> Decision | None:
+        """The decision that answered the request of this envelope."""
+        decision = self.facts.decision(envelope)
+        return None if decision is None else self.decisions.decision(decision)
 
     def is_outdated(self, cuts: Cuts) -> bool:
         """Whether any table holds rows older than `cuts`."""

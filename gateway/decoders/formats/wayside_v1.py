@@ -23,6 +23,7 @@ from gateway.core.types import (
     Item,
     Message,
     Observation,
+    OfferRequest,
     Position,
     Purchase,
     Purpose,
@@ -118,6 +119,11 @@ class _Consent(_Sent, kw_only=True, gc=False):
     wording: _Code | None = None
 
 
+class _Request(_Sent, kw_only=True, gc=False):
+    person: _Code | None = None
+    zone: _Code | None = None
+
+
 class _Status(_Sent, kw_only=True, gc=False):
     state: _Code = "online"
     battery: _Percent | None = None
@@ -193,6 +199,12 @@ def _consent(device: str, sent: _Consent) -> list[Observation]:
     ]
 
 
+def _request(device: str, sent: _Request) -> list[Observation]:
+    person = None if sent.person is None else canonical_id(text(sent.person, "person"))
+    zone = None if sent.zone is None else text(sent.zone, "zone")
+    return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms)]
+
+
 def _status(device: str, sent: _Status) -> list[Observation]:
     return [Status(device, text(sent.state, "state"), sent.at_ms, sent.battery, sent.uptime_s)]
 
@@ -214,6 +226,7 @@ _KINDS: dict[str, _Kind] = {
     "purchase": _Kind(msgspec.json.Decoder(_Purchase), _purchase),
     "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
+    "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "status": _Kind(msgspec.json.Decoder(_Status), _status),
 }
 
