@@ -17,7 +17,7 @@ from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
 from gateway.core.state import Visit
-from gateway.core.types import Item
+from gateway.core.types import AnswerKind, Item, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,25 @@ class OfferFact(NamedTuple):
     detail: str
     amount_minor: int | None
     items: tuple[Item, ...] = ()
+
+
+class LoggedDecision(NamedTuple):
+    """A decision of the log, with the answer and the outcome of its window; `closed_at_ms` is None while the window is open.
+
+    `person` numbers the people of one reading from 0. `intended` is the offer that was chosen before the holdout, None for silence; `arm`
+    is sent, held_out, or empty for silence; `policy` is the version of the policy. `visited` is whether the person came to the shop.
+    """
+
+    person: int
+    decision: Decision
+    arm: str
+    intended: str | None
+    policy: str
+    answer: AnswerKind | None
+    closed_at_ms: int | None
+    outcome: str
+    visited: bool
+    amount_minor: int
 
 
 class Reader:
@@ -83,8 +102,26 @@ class Reader:
 
     def learnable(self, now_ms: int) -> list[str]:
         """Subjects whose consent covers learning at `now_ms`."""
-        people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
-        return [person.subject for person in people if allows(person, "learning", now_ms)]
+        return self._consenting("learning", now_ms)
+
+    def log(self, from_ms: int, until_ms: int, now_ms: int) -> Iterator[LoggedDecision]:
+        """The decisions from `from_ms` until before `until_ms`, oldest first, of people whose consent covers measurement at `now_ms`."""
+        numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
+        sql = (
+            "SELECT subject, body, arm, intended, policy, answer, closed_at_ms, outcome, visited, amount_minor "
+            "FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
+        )
+        for subject, body, arm, intended, policy, answer, closed_at_ms, outcome, visited, amount_minor in self._rows(
+            sql, (from_ms, until_ms)
+        ):
+            if subject in numbers:
+                read = numbers[subject], _DECISION.decode(body), arm or "", intended, policy or "", answer
+                yield LoggedDecision(*read, closed_at_ms, outcome or "", bool(visited), amount_minor or 0)
+
+    def decisions_between(self, from_ms: int, until_ms: int) -> int:
+        """Number of decisions from `from_ms` until before `until_ms`, of all people."""
+        ((count,),) = self._rows("SELECT count(*) FROM decisions WHERE at_ms >= ? AND at_ms < ?", (from_ms, until_ms))
+        return int(count)
 
     def visits(self, subject: str) -> Iterator[Visit]:
         """The subject's ended visits, oldest first."""
@@ -111,6 +148,11 @@ class Reader:
         """The person's history log, in the order in which the facts were folded."""
         sql = "SELECT subject, number, at_ms, body FROM history WHERE subject = ? ORDER BY number"
         return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
+
+    def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
+        """Subjects whose consent covers the purpose at `now_ms`, in the order of the table."""
+        people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
+        return [person.subject for person in people if allows(person, purpose, now_ms)]
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         return iter(self._db.execute(sql, values))
