@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _DECISION = msgspec.msgpack.Decoder(Decision)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
@@ -88,6 +91,12 @@ class Reader:
                 "SELECT id, zone, reason, offer FROM decisions ORDER BY at_ms DESC, id DESC LIMIT ?", (most,)
             )
         ]
+
+    def latest_rows(self, columns: str, most: int) -> list[NDArray[np.float32]]:
+        """The rows of the newest proposed offers that were scored with these columns (`Decision.columns`), of at most `most` decisions."""
+        sql = "SELECT body FROM decisions WHERE offer IS NOT NULL ORDER BY at_ms DESC, id DESC LIMIT ?"
+        decisions = [_DECISION.decode(body) for (body,) in self._rows(sql, (most,))]
+        return [one.candidates[0].row() for one in decisions if one.columns == columns and one.candidates and one.candidates[0].features]
 
     # --- history, one person at a time, to bound the memory ----------------------------------------------
 

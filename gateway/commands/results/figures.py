@@ -131,7 +131,7 @@ def results(rows: Rows, campaign: Campaign, currency: str, share: float, by: str
         funnel=_funnels(rows),
         visits=visits,
         added_margin=added,
-        money=_money(rows, campaign, currency, added),
+        money=_money(rows, campaign, currency, added, float(treated.rows.sum())),
         sample_ratio=ratio,
         exposure=_exposure(rows, campaign),
         calibration_error=_calibration(rows),
@@ -213,19 +213,18 @@ def _value(row: Row, campaign: Campaign) -> int:
     return offer.value_minor if offer else 0
 
 
-def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Later) -> Money:
+def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Later, episodes: float) -> Money:
     sent = rows.sent()
-    taken = [row for row in sent if row.is_taken]
-    costs = {offer.id: offer.cost_minor for offer in campaign.offers}
-    contact = campaign.policy.contact_cost_minor * len(sent)
-    given = sum(costs.get(row.offer, 0) for row in taken)
-    cost, margin = contact + given, sum(_value(row, campaign) for row in taken)
+    contact, given = _costs(sent, campaign)
+    cost, taken = contact + given, [row for row in sent if row.is_taken]
+    margin = sum(_value(row, campaign) for row in taken)
+    closed_cost = sum(_costs([row for row in sent if row.closed_at_ms is not None], campaign))
     if isinstance(added, Later):
         roi_added: Interval | Later = added
-    elif not cost:
+    elif not closed_cost:
         roi_added = Later("contacts and offers cost nothing, so there is no return on a cost")
     else:
-        scale = len(sent) / cost
+        scale = episodes / closed_cost
         roi_added = Interval(*(figure * scale - 1.0 for figure in (added.value, added.low, added.high)))
     return Money(
         currency=currency,
@@ -237,6 +236,12 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
         roi=(margin - cost) / cost if cost else None,
         roi_added=roi_added,
     )
+
+
+def _costs(sent: Sequence[Row], campaign: Campaign) -> tuple[float, int]:
+    """Cost of the contacts, and of the accepted offers among them."""
+    costs = {offer.id: offer.cost_minor for offer in campaign.offers}
+    return campaign.policy.contact_cost_minor * len(sent), sum(costs.get(row.offer, 0) for row in sent if row.is_taken)
 
 
 def _sample_ratio(rows: Rows, share: float) -> SampleRatio | Later:

@@ -28,7 +28,7 @@ h1 {{ font-size: 1.6rem; margin: 0 0 .5rem; }} h2 {{ font-size: 1.15rem; margin:
 .wide {{ overflow-x: auto; }} .alarm {{ border-left: .3rem solid {ALERT}; padding-left: .8rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #d9d6cd; white-space: nowrap; }}
-th:first-child, td:first-child, td:last-child {{ text-align: left; }}
+th:first-child, td:first-child, th:last-child, td:last-child {{ text-align: left; }}
 tr.total {{ font-weight: 600; }}
 figure {{ margin: .6rem 0; background: #fff; border: 1px solid #d9d6cd; border-radius: .6rem; padding: .6rem; max-width: 46rem; }}
 figure svg {{ display: block; width: 100%; height: auto; }} figcaption {{ color: #5d636e; font-size: .9rem; }}
@@ -143,7 +143,7 @@ def _span(place: int, of: Interval, most: float, colour: str) -> str:
     low, middle, high = (LEFT + max(0.0, value) / most * (WIDTH - LEFT - RIGHT) for value in (of.low, of.value, of.high))
     y = LINE * place + LINE / 2
     line = f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
-    text = f'<text x="{high + 6:.1f}" y="{y + 5}" font-size="12" fill="{QUIET}">{of.value:.1%}</text>'
+    text = f'<text x="{WIDTH - RIGHT + 6}" y="{y + 5}" font-size="12" fill="{QUIET}">{of.value:.1%}</text>'
     return f'{line}<circle cx="{middle:.1f}" cy="{y}" r="4.5" fill="{colour}"/>{text}'
 
 

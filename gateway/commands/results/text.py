@@ -41,7 +41,7 @@ def parts(found: Results) -> Iterator[Part]:
 def waiting(later: Later) -> str:
     """A `Later` as a sentence."""
     if later.more_days is None:
-        return f"not enough yet: {later.wait}"
+        return f"not known yet: {later.wait}"
     return f"not enough yet, about {later.more_days} more days: {later.wait}"
 
 
@@ -148,7 +148,7 @@ def _deciles(found: Results) -> Part:
         for one in found.deciles
     )
     if not rows:
-        return Part("Tenths of the propensity", "not enough yet: fewer than ten offers with a propensity and a closed window.")
+        return Part("Tenths of the propensity", "not known yet: fewer than ten offers with a propensity and a closed window.")
     line = "Intended offers, the likeliest first; each tenth holds about the share of the holdout."
     return Part("Tenths of the propensity", line, ("tenth", "offers", "propensity", "accepted (95 %)", "held out"), rows)
 
