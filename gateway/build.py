@@ -157,10 +157,12 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
 
 
 def check_retention(config: Config, bundle: Bundle) -> None:
-    """Raises SetupError if decisions are deleted before the campaign's caps, refusals and silences have looked at them."""
-    days, kept = bundle.campaign.policy.days_back, config.retention.decisions_days
+    """Raises SetupError if decisions are deleted before the campaign's caps, refusals, silences and outcomes have looked at them."""
+    days, kept = bundle.campaign.days_back, config.retention.decisions_days
     if days > kept:
-        raise SetupError(f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy looks back")
+        raise SetupError(
+            f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy and outcomes look back"
+        )
 
 
 def build_site(config: Config, bundle: Bundle) -> Site:
@@ -189,6 +191,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         retention=Retention(**config.retention.model_dump()),
         holidays=frozenset(config.holidays),
         claims=ClaimRules(claim_secret(config), frozenset(config.claims.counters)),
+        holdout_salt=config.holdout_salt or config.site,
     )
 
 

@@ -251,6 +251,11 @@ class Config(_Part):
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
+    holdout_salt: str = Field(
+        "",
+        max_length=limits.TEXT_CHARS_MAX,
+        description="divides people into those with offers and the holdout, alike on all gateways with this text; default: the site's name",
+    )
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
     devices: dict[str, DevicePart] = Field(

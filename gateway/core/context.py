@@ -39,12 +39,16 @@ ANSWER_WEIGHTS: dict[AnswerKind, int] = {"shown": 0, "opened": 1, "accepted": 2,
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):
-    """An offer that was proposed to a person, read from the decision log; caps are counted on contacts."""
+    """An offer that was chosen for a person, read from the decision log; caps are counted on contacts.
+
+    `is_sent` is false for a person of the holdout: the caps hold for both groups alike, so that their decisions can be compared.
+    """
 
     decision: str
     offer: str
     at_ms: int
     answer: AnswerKind | None = None
+    is_sent: bool = True
 
 
 class SubjectContext(msgspec.Struct, frozen=True):

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, limits, presence, privacy, schedule
+from gateway.core import claims, limits, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CREATIVE
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.discards import Discard
+from gateway.core.learning.explore import in_holdout
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
@@ -41,6 +42,8 @@ from gateway.core.types import (
     TimePassed,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
+
+SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
 
 def advance(
@@ -167,6 +170,8 @@ class _Batch(UnitOfWork):
         self.record(transition)
         if transition.kind == "left" or subject is None:
             return
+        if transition.kind == "dwelled":
+            outcomes.fold_visit(self, subject.subject, transition.zone)
         self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
         if transition.kind == "dwelled":
             zone = self.site.zones[transition.zone]
@@ -174,20 +179,28 @@ class _Batch(UnitOfWork):
 
     def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float) -> None:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
-        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used)
-        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
+        drawn = self.draw()
+        held_out = in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout)
+        request = DecisionRequest(
+            subject, zone, occasion, self.now_ms, self.site, dwell_s, used, seed=int(drawn[:SEED_DIGITS], 16), held_out=held_out
+        )
+        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
+        offer = self.site.campaign.offer(decision.intended) if decision.intended is not None else None
+        if offer is None:
+            return
+        outcomes.open_window(self, decision, offer)
+        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.arm == "sent")
+        self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
             return
-        self.out.people.contexts[subject.subject] = contexts.with_contact(subject, Contact(decision.id, decision.offer, self.now_ms))
-        offer = self.site.campaign.offer(decision.offer)
-        if offer is not None and offer.budget_minor is not None:
+        if offer.budget_minor is not None:
             until_ms = self.now_ms + int(offer.expiry_hours * 3_600_000)
             self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
-        category, kind = offer.category if offer else None, self._zone_kind(zone)
-        self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, category, zone, kind, decision.offer, occasion))
+        kind = self._zone_kind(zone)
+        self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
         if subject.consent_expires_at_ms is not None:
             expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
@@ -251,6 +264,7 @@ class _Batch(UnitOfWork):
         proposed = self.repository.proposed(purchase.decision) if purchase.decision else None
         if proposed is None:
             return
+        outcomes.fold_purchase(self, purchase)
         offer = self.site.campaign.offer(proposed.offer)
         category = purchase.category or (offer.category if offer else None)
         kind, amount = self._zone_kind(zone), purchase.amount_minor
@@ -281,6 +295,7 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
+        outcomes.fold_answer(self, answer)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
@@ -297,6 +312,7 @@ class _Batch(UnitOfWork):
                 self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
+        outcomes.close_due(self)
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):

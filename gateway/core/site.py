@@ -90,7 +90,8 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts, `claims` how radio ids are proven. Before `clock_floor_ms` the clock is not set. `rules` are the
+    the length of a window of counts, `claims` how radio ids are proven, `holdout_salt` divides the people into those with offers and the
+    holdout (see `Policy.holdout`). Before `clock_floor_ms` the clock is not set. `rules` are the
     compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema.
     Constructing raises ColumnsError for a column that the schema does not have.
     """
@@ -112,6 +113,7 @@ class Site(msgspec.Struct, frozen=True):
     holidays: frozenset[date] = frozenset()
     rules: Rules = NoRules()
     claims: ClaimRules = ClaimRules()
+    holdout_salt: str = ""
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

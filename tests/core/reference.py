@@ -50,6 +50,10 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
         left_out=Counter(one.reason for one in candidates[limits.CANDIDATES_KEPT_MAX :]),
         facts=request.subject.facts,
         columns=request.site.plan.digest,
+        arm="sent" if furthest.reason == "chosen" else "held_out" if furthest.reason == "held_out" else "",
+        intended=furthest.offer if furthest.reason in {"chosen", "held_out"} else None,
+        policy=f"plain-1.{request.site.campaign.policy.digest}",
+        seed=request.seed,
     )
 
 
@@ -158,7 +162,8 @@ def ranked(request: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: 
     scored.sort(key=lambda one: (one.reason != "lower_rank", -(one.expected_value_minor or 0.0)))
     if scored and scored[0].reason == "lower_rank":
         best = scored[0]
-        scored[0] = Candidate(best.offer, Reason("chosen"), best.propensity, best.expected_value_minor, best.features)
+        chosen = Reason("held_out" if request.held_out else "chosen")
+        scored[0] = Candidate(best.offer, chosen, best.propensity, best.expected_value_minor, best.features)
     return scored + failed
 
 

@@ -217,7 +217,9 @@ def compare(seed: int, offers: int, requests: int) -> set[str]:
     for _ in range(requests):
         now_ms = NOON_MS + draws.choice((0, 0, -11 * HOUR_MS, 13 * HOUR_MS, -draws.randrange(48 * HOUR_MS), -HOUR_MS * 24 * 365))
         zone, occasion = draws.choice(ZONE_IDS), draws.choice(OCCASIONS)
-        request = DecisionRequest(drawn_person(site, draws), zone, occasion, now_ms, site, draws.uniform(0.0, 600.0), drawn_spending(draws))
+        person, dwell_s, spending = drawn_person(site, draws), draws.uniform(0.0, 600.0), drawn_spending(draws)
+        seed, held_out = draws.randrange(2**52), draws.random() < 0.2
+        request = DecisionRequest(person, zone, occasion, now_ms, site, dwell_s, spending, seed, held_out)
         here, scorer = drawn_place(draws), HashScorer(draws)
         made, expected = decide(request, here, scorer, "d"), reference.decided(request, here, scorer, "d")
         assert made == expected, (seed, zone, occasion, now_ms)

@@ -471,6 +471,9 @@ RANKED: dict[str, Decision] = {
     "propensity_low": decided(0.09),
     "not_worth_it": decided(0.5, contact_cost_minor=250.0),
     "lower_rank": decided(0.5, offer("other", value_minor=501), offer()),
+    "held_out": decide(
+        msgspec.structs.replace(request(offers=campaign(offer(), **NO_LIMITS)), held_out=True), ZoneContext(), TableScorer(), "gw-t.1"
+    ),
     "chosen": decided(),
 }
 

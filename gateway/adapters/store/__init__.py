@@ -21,6 +21,7 @@ from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.marks import Marks
+from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.retention import RetentionTable
@@ -41,7 +42,21 @@ if TYPE_CHECKING:
     from gateway.core.site import Cuts
     from gateway.core.types import Envelope
 
-TABLES = ("contexts", "keys", "presences", "visits", "history", "facts", "decisions", "withdrawals", "triggers", "outbox", "dead_letters")
+TABLES = (
+    "contexts",
+    "keys",
+    "presences",
+    "visits",
+    "history",
+    "facts",
+    "decisions",
+    "windows",
+    "outcomes",
+    "withdrawals",
+    "triggers",
+    "outbox",
+    "dead_letters",
+)
 
 
 class Store:
@@ -64,6 +79,7 @@ class Store:
         self.history = HistoryTable(self._db)
         self.decisions = DecisionsTable(self._db)
         self.budgets = BudgetsTable(self._db)
+        self.outcomes = OutcomesTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
@@ -74,6 +90,7 @@ class Store:
             "history": self.history,
             "decisions": self.decisions,
             "budgets": self.budgets,
+            "outcomes": self.outcomes,
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
@@ -135,6 +152,7 @@ class Store:
             people=self.people.state(self._cipher, self.marks.generation),
             visits=self.visits.state(now_ms, rules),
             budgets=self.budgets.state(),
+            outcomes=self.outcomes.state(now_ms),
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),

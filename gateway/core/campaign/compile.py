@@ -114,6 +114,9 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         eligible=form.eligible,
         applicable=form.applicable,
         suitable=form.suitable,
+        horizon_s=None
+        if form.horizon is None
+        else numbers.duration(form.horizon, (*path, "horizon"), least_s=1, most_s=VALID_HOURS_MAX * 3_600),
     )
 
 
@@ -133,6 +136,7 @@ def _policy(form: PolicyForm, numbers: _Numbers) -> Policy:
             Cap(cap.per, cap.most, numbers.window(cap.within, ("policy", "caps", at, "within"))) for at, cap in enumerate(form.caps)
         ),
         ignored=tuple(_ignored(one, ("policy", "ignored", at), numbers) for at, one in enumerate(form.ignored)),
+        holdout=form.holdout,
     )
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from gateway.core import limits
 from gateway.core.ids import Id
-from gateway.core.offers import CAPS_MAX, CapGroup
+from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup
 from gateway.core.types import Occasion
 
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
@@ -56,6 +56,7 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
     suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
+    horizon: Annotated[Duration, Meta(description="time after a proposal in which its outcome counts; default: `valid`")] | None = None
 
 
 class CapForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +91,9 @@ class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusal: Annotated[Duration, Meta(description="time for which a dismissed offer is not proposed again")] = "30 d"
     caps: Annotated[tuple[CapForm, ...], Meta(max_length=CAPS_MAX)] = ()
     ignored: Annotated[tuple[IgnoredForm, ...], Meta(max_length=CAPS_MAX)] = ()
+    holdout: Annotated[
+        float, Meta(ge=0, le=HOLDOUT_MAX, description="share of people to whom nothing is sent, to measure the effect of the offers")
+    ] = 0.05
 
 
 class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

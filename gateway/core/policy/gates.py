@@ -196,9 +196,21 @@ SURE_THING = Outcome(Reason("sure_thing"), "the offer is a discount, and the per
 PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely to take the offer (propensity_min)")
 NOT_WORTH_IT = Outcome(Reason("not_worth_it"), "the expected margin does not cover the cost of contacting the person (contact_cost_minor)")
 LOWER_RANK = Outcome(Reason("lower_rank"), "another offer has a higher expected value")
+HELD_OUT = Outcome(
+    Reason("held_out"), "the offer would have been sent, but the person belongs to the group without offers, for comparison (holdout)"
+)
 CHOSEN = Outcome(Reason("chosen"), "the offer has the highest expected value, and it is above zero")
 
-OUTCOMES: tuple[Outcome, ...] = (NO_MODEL, SEGMENT_WITHOUT_DISCOUNTS, SURE_THING, PROPENSITY_LOW, NOT_WORTH_IT, LOWER_RANK, CHOSEN)
+OUTCOMES: tuple[Outcome, ...] = (
+    NO_MODEL,
+    SEGMENT_WITHOUT_DISCOUNTS,
+    SURE_THING,
+    PROPENSITY_LOW,
+    NOT_WORTH_IT,
+    LOWER_RANK,
+    HELD_OUT,
+    CHOSEN,
+)
 """Every outcome, from the earliest check after scoring to the offer that is chosen."""
 
 REASONS: dict[Reason, str] = meanings((*GATES, *OUTCOMES))

@@ -28,7 +28,8 @@ Closed = NDArray[np.bool_]
 class DecisionRequest(msgspec.Struct, frozen=True):
     """The subject, zone, occasion and time for which an offer may be chosen.
 
-    `used_minor` has, by offer with a budget, the amount that is spent or reserved.
+    `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
+    the subject is `held_out`.
     """
 
     subject: SubjectContext
@@ -38,6 +39,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     site: Site
     dwell_s: float = 0.0
     used_minor: Mapping[str, int] = {}
+    seed: int = 0
+    held_out: bool = False
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:

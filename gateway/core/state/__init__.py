@@ -20,6 +20,7 @@ from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
 from gateway.core.state.replies import RepliesChanges
@@ -40,6 +41,7 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "OutcomesState",
     "PeopleState",
     "PresenceKey",
     "Proposed",
@@ -50,6 +52,7 @@ __all__ = [
     "Trigger",
     "Visit",
     "VisitsState",
+    "Window",
 ]
 
 
@@ -65,6 +68,7 @@ class Changes:
     history: HistoryChanges
     decisions: DecisionsChanges
     budgets: BudgetsChanges
+    outcomes: OutcomesChanges
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
@@ -95,6 +99,7 @@ class Changes:
     def forget(self, person: SubjectContext) -> None:
         """Remove the batch's changes about a person who withdrew, and delete the person's rows in the commit."""
         self.people.contexts[person.subject] = None
+        self.outcomes.forgotten.append(person.subject)
         for _, part in self:
             part.forget(person)
 
@@ -106,6 +111,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "history": HistoryChanges,
     "decisions": DecisionsChanges,
     "budgets": BudgetsChanges,
+    "outcomes": OutcomesChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
@@ -122,6 +128,7 @@ class State(msgspec.Struct):
     people: PeopleState
     visits: VisitsState
     budgets: BudgetsState
+    outcomes: OutcomesState
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState
