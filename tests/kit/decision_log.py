@@ -13,21 +13,11 @@ from gateway.adapters.store import Store
 from gateway.build import open_store
 from gateway.core.context import SubjectContext
 from gateway.core.policy.decision import Candidate, Decision
-from gateway.core.policy.gates import CHOSEN, NOT_WORTH_IT, Reason
+from gateway.core.policy.gates import CHOSEN, HELD_OUT, NOT_WORTH_IT, Reason
 from gateway.core.types import AnswerKind, Purpose
 from tests.kit.gateways import settings_of
 from tests.kit.testbed import EVERYTHING, HOUR_MS, NOON_MS
 
-COLUMNS = (
-    "ALTER TABLE decisions ADD COLUMN arm TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE decisions ADD COLUMN intended TEXT",
-    "ALTER TABLE decisions ADD COLUMN policy TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE decisions ADD COLUMN seed INTEGER NOT NULL DEFAULT 0",
-    """CREATE TABLE outcomes (
-      decision TEXT PRIMARY KEY, closed_at_ms INTEGER NOT NULL, outcome TEXT NOT NULL,
-      visited INTEGER NOT NULL, amount_minor INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID""",
-)
 WINDOW_MS = 2 * HOUR_MS
 
 
@@ -60,9 +50,6 @@ def write_log(config: Path, made: Iterable[Made], purposes: tuple[Purpose, ...] 
 def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] = EVERYTHING, start: int = 0) -> None:
     """The rows of `write_log` in an open store."""
     db = store._db
-    if "arm" not in {name for _, name, *_ in db.execute("PRAGMA table_info(decisions)")}:
-        for statement in COLUMNS:
-            db.execute(statement)
     people: set[int] = set()
     with db:
         for number, one in enumerate(made, start):
@@ -72,13 +59,9 @@ def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] =
                 body = msgspec.msgpack.encode(SubjectContext(subject, f"phone-{one.person:04}", purposes, "b", 1))
                 db.execute("INSERT OR REPLACE INTO contexts VALUES (?, NULL, ?)", (subject, body))
             decision = _decision(f"gw-t.{number:016x}", subject, one)
-            arm = "" if one.offer is None else "held_out" if one.is_held else "sent"
             values = (decision.id, subject, one.zone, one.at_ms, decision.reason, decision.offer, one.answer)
-            db.execute(
-                "INSERT INTO decisions (id, subject, zone, at_ms, reason, offer, answer, body, arm, intended, policy, seed) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'p-1', 1)",
-                (*values, msgspec.msgpack.encode(decision), arm, one.offer),
-            )
+            logged = (msgspec.msgpack.encode(decision), decision.arm, decision.intended, decision.policy, decision.seed)
+            db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
             if one.offer is not None and one.is_closed:
                 outcome = "none" if one.is_held else one.answer or "none"
                 row = (decision.id, one.at_ms + WINDOW_MS, outcome, int(one.visited), 0)
@@ -87,7 +70,8 @@ def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] =
 
 def _decision(id_: str, subject: str, one: Made) -> Decision:
     offer = None if one.is_held else one.offer
-    scored = Candidate(one.offer or "flat-white", one.reason if one.offer is None else CHOSEN.reason, one.propensity, 0.0, one.features)
+    reason = one.reason if one.offer is None else (HELD_OUT if one.is_held else CHOSEN).reason
+    scored = Candidate(one.offer or "flat-white", reason, one.propensity, 0.0, one.features)
     return Decision(
         id=id_,
         subject=subject,
@@ -95,10 +79,13 @@ def _decision(id_: str, subject: str, one: Made) -> Decision:
         occasion="entered",
         at_ms=one.at_ms,
         offer=offer,
-        reason=one.reason if one.offer is None else CHOSEN.reason,
+        reason=reason,
         candidates=(scored,) if one.offer is not None or one.is_scored else (),
         p_select=one.p_select,
         columns=one.columns,
+        arm="" if one.offer is None else "held_out" if one.is_held else "sent",
+        intended=one.offer,
+        policy="plain-1",
     )
 
 

@@ -51,20 +51,14 @@ class OfferFact(NamedTuple):
 class LoggedDecision(NamedTuple):
     """A decision of the log, with the answer and the outcome of its window; `closed_at_ms` is None while the window is open.
 
-    `person` numbers the people of one reading from 0. `intended` is the offer that was chosen before the holdout, None for silence; `arm`
-    is sent, held_out, or empty for silence; `policy` is the version of the policy. `visited` is whether the person came to the shop.
+    `person` numbers the people of one reading from 0; `visited` is whether the person dwelled in the offer's shop within the window.
     """
 
     person: int
     decision: Decision
-    arm: str
-    intended: str | None
-    policy: str
     answer: AnswerKind | None
     closed_at_ms: int | None
-    outcome: str
     visited: bool
-    amount_minor: int
 
 
 class Reader:
@@ -117,15 +111,12 @@ class Reader:
         """The decisions from `from_ms` until before `until_ms`, oldest first, of people whose consent covers measurement at `now_ms`."""
         numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
         sql = (
-            "SELECT subject, body, arm, intended, policy, answer, closed_at_ms, outcome, visited, amount_minor "
-            "FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
+            "SELECT subject, body, answer, closed_at_ms, visited FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id "
+            "WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
         )
-        for subject, body, arm, intended, policy, answer, closed_at_ms, outcome, visited, amount_minor in self._rows(
-            sql, (from_ms, until_ms)
-        ):
+        for subject, body, answer, closed_at_ms, visited in self._rows(sql, (from_ms, until_ms)):
             if subject in numbers:
-                read = numbers[subject], _DECISION.decode(body), arm or "", intended, policy or "", answer
-                yield LoggedDecision(*read, closed_at_ms, outcome or "", bool(visited), amount_minor or 0)
+                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited))
 
     def decisions_between(self, from_ms: int, until_ms: int) -> int:
         """Number of decisions from `from_ms` until before `until_ms`, of all people."""

@@ -22,7 +22,6 @@ from gateway.commands.results.figures import results as work_out
 from gateway.commands.results.page import page
 from gateway.commands.results.rows import read_rows
 from gateway.commands.results.text import parts
-from gateway.core.measure.holdout import HOLDOUT_SHARE
 from gateway.core.nearest import nearest
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ def results(
     since: Annotated[str | None, typer.Option("--from", help="first day, such as 2026-09-01; default: the first in the log")] = None,
     until: Annotated[str | None, typer.Option("--until", help="last day, included; default: today")] = None,
     by: Annotated[str | None, typer.Option("--by", help="category of a person for fairness; default: the model's first segment")] = None,
-    holdout: Annotated[float, typer.Option("--holdout", min=0.0, max=0.5, help="share of people who are to be held out")] = HOLDOUT_SHARE,
     html: Annotated[Path | None, typer.Option("--html", help="also write the report with pictures to this file")] = None,
     *,
     gate: Annotated[
@@ -58,7 +56,7 @@ def results(
     first, last = _day("--from", since), _day("--until", until)
     if first and last and last < first:
         fail(f"--until {last} is before --from {first}", 2)
-    found = guarded(lambda: measure(settings, first, last, by, holdout))
+    found = guarded(lambda: measure(settings, first, last, by))
     if html is not None:
         guarded(lambda: html.write_text(page(f"What the offers of {settings.gateway} were worth", found), "utf-8"))
     if as_json:
@@ -69,7 +67,7 @@ def results(
         raise typer.Exit(1)
 
 
-def measure(settings: Config, first: date | None, last: date | None, by: str | None, holdout: float) -> Results:
+def measure(settings: Config, first: date | None, last: date | None, by: str | None) -> Results:
     """The figures of the log between two local days, both included. Raises SetupError without a decision, and `gateway.build.FAULTS`."""
     bundle = open_config_bundle(settings, EXPIRY_UNCHECKED)
     site = build_site(settings, bundle)
@@ -87,7 +85,7 @@ def measure(settings: Config, first: date | None, last: date | None, by: str | N
             cause = f"none of the {decisions:,} decisions is for a person who consents to measurement, so nothing can be measured"
             raise SetupError(f"{settings.store.path}: {cause}") from None
     left_out = decisions - rows.decisions
-    return work_out(rows, site.campaign, site.schema.currency, holdout, segment.name if segment else None, left_out)
+    return work_out(rows, site.campaign, site.schema.currency, segment.name if segment else None, left_out)
 
 
 def _segment(plan: ReadPlan, name: str | None) -> Attribute | None:

@@ -114,11 +114,11 @@ class Results(msgspec.Struct, frozen=True):
     alarms: tuple[str, ...]
 
 
-def results(rows: Rows, campaign: Campaign, currency: str, share: float, by: str | None, without_consent: int) -> Results:
-    """The figures of a log under a campaign; `share` is that of the holdout, `by` the name of the category of the segments."""
+def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, without_consent: int) -> Results:
+    """The figures of a log under a campaign; `by` is the name of the category of the segments."""
     treated, margins, control = _arms(rows, campaign)
     visits, added = _lifts(rows, treated, margins, control)
-    ratio = _sample_ratio(rows, share)
+    ratio = _sample_ratio(rows, campaign.policy.holdout)
     fair = _fairness(rows, by)
     known = {offer.id for offer in campaign.offers}
     return Results(

@@ -90,17 +90,17 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
         people.add(one.person)
         first_ms, last_ms = decision.at_ms if first_ms < 0 else first_ms, decision.at_ms
         segment = _segment(decision, plan, by)
-        if one.intended is None:
+        if decision.intended is None:
             silences[decision.zone, local(decision.at_ms, timezone).hour, decision.reason] += 1
         else:
-            is_sent = one.arm == "sent"
+            is_sent = decision.arm == "sent"
             held.setdefault(one.person, set()).add(not is_sent)
-            propensity = next((each.propensity for each in decision.candidates if each.offer == one.intended), None)
+            propensity = next((each.propensity for each in decision.candidates if each.offer == decision.intended), None)
             answer = one.answer or ""
-            intended.append(Row(one.person, one.intended, decision.at_ms, is_sent, answer, propensity, one.closed_at_ms, one.visited))
+            intended.append(Row(one.person, decision.intended, decision.at_ms, is_sent, answer, propensity, one.closed_at_ms, one.visited))
             segments.append(segment)
         if segment:
-            scored.append(Scored(one.person, segment, one.intended is not None))
+            scored.append(Scored(one.person, segment, decision.intended is not None))
     if not people:
         raise ValueError("the log has no decision")
     mixed = sum(len(arms) > 1 for arms in held.values())

@@ -6,7 +6,6 @@ import math
 
 import msgspec
 
-HOLDOUT_SHARE = 0.05
 ALARM_P = 0.001
 EXPECTED_MIN = 5.0  # of each arm: below, the chi-square distribution does not hold
 
