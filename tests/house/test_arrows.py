@@ -125,6 +125,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.context",
             "gateway.core.learned",
             "gateway.core.limits",
+            "gateway.core.measure",
             "gateway.core.nearest",
             "gateway.core.offers",
             "gateway.core.opening_hours",
