@@ -34,6 +34,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (a share of the price) and `tags` are for attributes of the offer.
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
     `budget_minor` bounds the cost of all its acceptances, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
+    With `coupon` the person gets a signed code that a till redeems once (see `gateway.core.coupons`).
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
     """
 
@@ -57,6 +58,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eligible: RuleText = ""
     applicable: RuleText = ""
     suitable: RuleText = ""
+    coupon: bool = False
 
 
 RULE_FIELDS = ("eligible", "applicable", "suitable")

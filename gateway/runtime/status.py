@@ -47,6 +47,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     triggers_sent: int
     triggers_expired: int
     answers: dict[str, int]
+    coupons_clashed: int
     records_made: int
     records_taken: int
     records_waiting: int
@@ -98,6 +99,7 @@ def gateway_status(
         triggers_sent=triggers.sent,
         triggers_expired=triggers.expired,
         answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
+        coupons_clashed=counts["coupons_clashed"],
         records_made=counts["records"],
         records_taken=uplink.taken if uplink else 0,
         records_waiting=records_waiting,

@@ -114,6 +114,7 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         eligible=form.eligible,
         applicable=form.applicable,
         suitable=form.suitable,
+        coupon=form.coupon,
     )
 
 
