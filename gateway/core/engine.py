@@ -26,6 +26,7 @@ from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
+from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
 from gateway.core.site import Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
@@ -40,6 +41,7 @@ from gateway.core.types import (
     Position,
     Purchase,
     Reading,
+    Redeemed,
     Sighting,
     Status,
     TimePassed,
@@ -85,8 +87,11 @@ class _Batch(UnitOfWork):
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
+            case Redeemed():
+                fold_redeemed(self, observation)
             case Status():
-                return None
+                pass
+        return None
 
     # --- sightings: folded in memory, committed only when a visit changes -----------------------------------
 
@@ -264,6 +269,8 @@ class _Batch(UnitOfWork):
         zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
+        if purchase.coupon is not None and not redeem_purchase(self, purchase):
+            purchase = msgspec.structs.replace(purchase, decision=None)  # a clash: still a sale, but no redemption
         self._fold_purchase(purchase, zone)
         return FactRow(
             purchase.envelope,
@@ -308,9 +315,11 @@ class _Batch(UnitOfWork):
             return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return Discard.NOT_CONSENTED
+        offer = self.site.campaign.offer(proposed.offer)
+        if answer.kind == "redeemed" and offer is not None and offer.coupon:
+            return Discard.TILL_ONLY
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
-        offer = self.site.campaign.offer(proposed.offer)
         category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
         fact = HistoryFact("answers", self.now_ms, category, proposed.zone, kind, proposed.offer, answer=answer.kind)
         self.fold_history(subject.subject, fact)

@@ -18,6 +18,7 @@ from gateway.core.bus import Publication
 from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed
 from gateway.runtime.counters import Counters
+from gateway.runtime.redemptions import RedemptionExchange
 from gateway.runtime.status import GatewayStatus, gateway_status
 from gateway.runtime.trigger_sender import TriggerSender
 
@@ -92,6 +93,7 @@ class App:
         self.model_slot = model_slot
         self.draw = draw
         self.triggers = TriggerSender(site, bus)
+        self.redemptions = RedemptionExchange(site, bus, draw())
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
@@ -140,6 +142,7 @@ class App:
                 return 0  # without acknowledgement the broker delivers the messages again
             self._publish_triggers(changes, messages)
             self._publish_replies(changes)
+            self.redemptions.publish(changes)
         self.counters.counts["messages"] += len(messages)
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
@@ -233,6 +236,7 @@ class App:
             self._backlog_until_ms = now_ms + BACKLOG_MS_MAX
             self._quiet_at_ms = now_ms + QUIET_MS
         self._send_waiting(now_ms, is_idle=is_idle)
+        self.redemptions.repeat(self.store, now_ms)
         if now_ms >= self._housekeeping_at_ms:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()

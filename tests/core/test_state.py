@@ -220,7 +220,7 @@ def test_a_clock_step_moves_every_slice() -> None:
 VALUES: dict[str, object] = {
     "closed_window_ms": 0,
     "opened_window_ms": 0,
-    "cuts": Cuts(0, 0, 0, 0, 0),
+    "cuts": Cuts(*[0] * len(Cuts._fields)),
     "records": (GatewayHealth("g.w.h", "g", 0, 1, 0, 0, 0, 0, 0, 0),),
     "transitions": [Transition("s", "z", "left", T0, T0)],
 }
