@@ -5,8 +5,8 @@
 
 P(redeem) is the learned propensity of the offer with the effects of the person, times the share of accepted offers that are redeemed.
 The prospects (`outlook`) are the margin that a refused offer would still have brought; a later message loses by the fatigue that this one
-causes; the price of attention rises while messages exceed a share of those that the rules would send. Everything is learned from answers,
-visits and contacts. A cold start imitates the rules (score x value - cost), with a ramp by accepted offers.
+causes; the price of attention is a share of the mean gain of a message, so that a person gets only the better ones. Everything is learned
+from answers, visits and contacts. A cold start imitates the rules (score x value - cost), with a ramp by accepted offers.
 
 `Learner` holds no state: `weigh` and `chosen` read a LearnedState and a PersonState, `seen` and `after` return the changes.
 """
@@ -14,7 +14,6 @@ visits and contacts. A cold start imitates the rules (score x value - cost), wit
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -34,7 +33,7 @@ from gateway.core.offers import Policy as ContactPolicy
 
 DAY_MS = 86_400_000
 SILENT_MAX = 200  # moments of a person that wait for their horizon
-MEANS_ROWS = 500.0  # messages that the loss by fatigue is a mean of
+MEANS_ROWS = 500.0  # messages that the mean gain and the mean loss by fatigue remember
 RECENT = 1  # place of the predictor of recent contacts
 Keys = tuple[str, str, str]
 Ended = Literal["redeemed", "accepted", "dismissed", "opened", "shown", "none"]
@@ -44,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Settings of a site. `horizon_ms` is the time within which a purchase would have come anyway, `buys` the purchases per visit.
 
     `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so they count for the ramp.
-    `quiet` is the share of the rules' messages from which on attention has a price, and `quiet_step` its relative step at each moment.
+    `attention` is the price of attention in mean gains of a message.
     `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
     and `moments` those a day of a person before the first; each with its weight in rows or days.
     """
@@ -54,11 +53,9 @@ class Settings(msgspec.Struct, frozen=True):
     positives: float = 0.0
     half_life_days: float = 90.0
     floor: float = 0.005
-    quiet: float = 0.6
-    quiet_step: float = 0.02
+    attention: float = 0.5
     rows_min: float = 60.0
     look_ahead_days: float = 10.0
-    fatigue: float = 1.0
     lever_power: float = 0.9
     lever_max: float = 1.5
     redeemed: tuple[float, float] = (0.8, 20.0)
@@ -193,11 +190,8 @@ class Learner:
 
     def _cost(self, state: LearnedState) -> float:
         """Cost of a message: that of a contact, of attention, and the mean loss of later messages by the fatigue that one causes."""
-        fatigue = self.settings.fatigue * state.means.get("fatigue", Level()).mean
-        return self._policy.contact_cost_minor + fatigue + self._attention(state)
-
-    def _attention(self, state: LearnedState) -> float:
-        return state.means.get("attention", Level(1.0)).mean
+        fatigue, gain = state.means.get("fatigue", Level()).mean, state.means.get("gain", Level()).mean
+        return self._policy.contact_cost_minor + fatigue + self.settings.attention * gain
 
     def _tiredness(self, state: LearnedState) -> float:
         """Log-odds that all offers lose by one recent contact."""
@@ -303,11 +297,9 @@ class Learner:
         shown, means = dict[str, float](), dict[str, Level]()
         if sent is not None:
             shown[sent.id] = state.shown.get(sent.id, 0.0) + 1.0
-            lost = next((one.fatigue_minor for offer, one in zip(here.offers, weighed, strict=True) if offer.id == sent.id), 0.0)
-            means["fatigue"] = state.means.get("fatigue", Level()).plus(lost, MEANS_ROWS)
-        if weighed:
-            above = (sent is not None) - self.settings.quiet * (self.ruled(here) is not None)
-            means["attention"] = Level(max(1.0, self._attention(state) * math.exp(self.settings.quiet_step * above)))
+            one = weighed[[offer.id for offer in here.offers].index(sent.id)]
+            for name, value in (("fatigue", one.fatigue_minor), ("gain", max(0.0, one.propensity * one.worth_minor))):
+                means[name] = state.means.get(name, Level()).plus(value, MEANS_ROWS)
         where = f"{here.zone}|{here.occasion}"
         moments = {where: state.moments.get(where, 0.0) + 1.0}
         return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks), after

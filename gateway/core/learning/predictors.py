@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.attributes.schema import Attribute, Schema
+from gateway.core.attributes.schema import Schema
 from gateway.core.context import Contact
 from gateway.core.learning.regression import Floats, Rows
 
@@ -25,16 +25,18 @@ NUMBER_EDGES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0, 20.0)
 CLOCK_EDGES = {"hour": tuple(float(hour) for hour in range(1, 24)), "weekday": (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)}
 RECENT_HALF_MS = 3_600_000  # of the weight of a contact in `recent`
 RECENT_MAX = 4.0
-VARIANCES = {"level": 1.0, "score": 0.1, "recent": 0.1, "new": 0.1, "clock": 0.5, "between": 0.15}  # of the weights for all offers
-SHARES = (0.2, 0.2, 1.0)  # of these, for the weights of an offer, of a category, and for all offers
+Variances = tuple[float, float, float]
+"""Prior variances of the weights of an offer, of a category, and for all offers, in squared log-odds."""
+LEVEL, WEAK = (0.2, 0.2, 1.0), (0.02, 0.02, 0.1)
+CLOCK, BETWEEN = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15)  # hours of opening are those of a category
 
 
 class Predictor(NamedTuple):
-    """Edges of the bins (one more for unknown values), variance of a weight, column of the values; without edges it multiplies."""
+    """Edges of the bins (one more for unknown values), prior variances, and the column of the values; without edges it multiplies."""
 
     name: str
     edges: tuple[float, ...]
-    variance: float
+    variances: Variances
     place: int = -1
 
 
@@ -51,8 +53,8 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def variances(self) -> tuple[Floats, ...]:
         """Prior variances of the weights of an offer, of a category and for all offers, each (predictors, bins)."""
-        all_offers = np.repeat(np.array([one.variance for one in self.predictors])[:, np.newaxis], self.shape[1], axis=1)
-        return tuple(all_offers * share for share in SHARES)
+        by_level = np.array([one.variances for one in self.predictors]).T
+        return tuple(np.repeat(column[:, np.newaxis], self.shape[1], axis=1) for column in by_level)
 
     def rows(self, score_log_odds: Floats, rows: NDArray[np.float32], *, recent: float, new: Sequence[bool]) -> Rows:
         """Bins and multipliers of n offers; `rows` (n, columns) are those of the model."""
@@ -69,24 +71,18 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
 def plan(schema: Schema, columns: Sequence[str]) -> Plan:
     """The predictors for a model with these columns."""
     places = {column: at for at, column in enumerate(columns)}
-    found = [Predictor(name, (), VARIANCES[name]) for name in ("level", "recent", "new")]
-    found.append(Predictor("score", SCORE_EDGES, VARIANCES["score"]))
+    found = [Predictor("level", (), LEVEL), Predictor("recent", (), WEAK), Predictor("new", (), WEAK)]
+    found.append(Predictor("score", SCORE_EDGES, WEAK))
     for attribute in schema.attributes:
-        kind = _kind(attribute)
-        if kind is not None and attribute.name in places:
-            edges = CLOCK_EDGES[attribute.clock.field] if attribute.clock is not None else NUMBER_EDGES
-            found.append(Predictor(attribute.name, edges, VARIANCES[kind], places[attribute.name]))
+        if attribute.dtype != "number" or attribute.name not in places:
+            continue
+        if attribute.clock is not None and attribute.clock.field in CLOCK_EDGES:
+            found.append(Predictor(attribute.name, CLOCK_EDGES[attribute.clock.field], CLOCK, places[attribute.name]))
+        elif attribute.between is not None:
+            found.append(Predictor(attribute.name, NUMBER_EDGES, BETWEEN, places[attribute.name]))
     return Plan(tuple(found))
 
 
 def recency(contacts: Sequence[Contact], now_ms: int) -> float:
     """Number of contacts, of which each counts half after every RECENT_HALF_MS."""
     return sum(math.exp2(-max(now_ms - contact.at_ms, 0) / RECENT_HALF_MS) for contact in contacts)
-
-
-def _kind(attribute: Attribute) -> str | None:
-    if attribute.dtype != "number":
-        return None
-    if attribute.clock is not None and attribute.clock.field in CLOCK_EDGES:
-        return "clock"
-    return "between" if attribute.between is not None else None

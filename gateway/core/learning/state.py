@@ -39,8 +39,8 @@ class LearnedState(msgspec.Struct, frozen=True):
     """Everything learned that is not about a person.
 
     `models` are by offer, by category ("category:tea") and for all offers (ALL). `visits` are by shop, and by shop, zone and occasion.
-    `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has "fatigue",
-    the loss of a message by the contacts before it, and "attention", its price. `shown` counts messages by offer, `moments` the moments by
+    `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has the "gain" of
+    a message and "fatigue", its loss by the contacts before it. `shown` counts messages by offer, `moments` the moments by
     zone and occasion, `outlooks` have the log-odds by offer.
     """
 
