@@ -272,6 +272,7 @@ class App:
                 columns=columns,
                 mined=bundle.mined,
                 priors=bundle.priors or (),
+                positives=bundle.positives,
             )
             self.triggers.apply_campaign(bundle.campaign)
 
