@@ -73,8 +73,7 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
         schema=opened.schema,
         columns=opened.manifest.model.columns,
     )
-    metrics = opened.manifest.metrics
-    return Shop(site, Model(opened), metrics.get("rows", 0.0) * metrics.get("base_rate", 0.0))
+    return Shop(site, Model(opened), opened.positives)
 
 
 def made_campaign(scenario: Scenario, days: int) -> Campaign:

@@ -15,6 +15,7 @@ from gateway.core.attributes.grouping import NOTHING_MINED, Mined
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign.rules import NoRules, Rules
+from gateway.core.coupons import Signer
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.learned import OfferPriors
 from gateway.core.learning.policy import Learner, Settings
@@ -65,6 +66,7 @@ class Cuts(NamedTuple):
     facts_ms: int
     withdrawals_ms: int
     history_ms: int
+    redemptions_ms: int
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -77,7 +79,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     def cuts(self, now_ms: int) -> Cuts:
         """The times before which rows are outdated at `now_ms`."""
-        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days)
+        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days, self.decisions_days)
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
@@ -92,10 +94,11 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts, `claims` how radio ids are proven, `holdout_salt` divides the people into those with offers and the
-    holdout (see `Policy.holdout`), learning starts with `priors`. Before `clock_floor_ms` the clock is not set. `rules` are the
-    compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema.
-    Constructing raises ColumnsError for a column that the schema does not have.
+    the length of a window of counts, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
+    people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
+    offers behind the model. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are
+    those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has
+    no state. Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -117,7 +120,9 @@ class Site(msgspec.Struct, frozen=True):
     claims: ClaimRules = ClaimRules()
     holdout_salt: str = ""
     priors: tuple[OfferPriors, ...] = ()
+    positives: float = 0.0
     learner: Learner | None = None  # set below, if the campaign learns
+    coupons: Signer | None = None
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:
@@ -125,8 +130,7 @@ class Site(msgspec.Struct, frozen=True):
         plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes, self.mined)
         msgspec.structs.force_setattr(self, "plan", plan)
         policy = self.campaign.policy
-        positives = sum(prior.taken for prior in self.priors)
-        settings = Settings(horizon_ms=policy.anyway_s * 1_000, buys=policy.buying_share, positives=positives)
+        settings = Settings(horizon_ms=policy.anyway_s * 1_000, buys=policy.buying_share, positives=self.positives)
         learner = Learner(self.schema, self.columns, self.campaign.offers, policy, settings) if policy.learn else None
         msgspec.structs.force_setattr(self, "learner", learner)
 

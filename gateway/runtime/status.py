@@ -66,6 +66,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     answers: dict[str, int]
     outcomes: dict[str, int]
     learning: LearningStatus | None
+    coupons_clashed: int
     records_made: int
     records_taken: int
     records_waiting: int
@@ -123,6 +124,7 @@ def gateway_status(
         answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
         outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
         learning=_learning(health, counts["learning_begun"]) if health is not None else None,
+        coupons_clashed=counts["coupons_clashed"],
         records_made=counts["records"],
         records_taken=uplink.taken if uplink else 0,
         records_waiting=records_waiting,

@@ -283,8 +283,6 @@ def test_priors_of_the_bundle_are_where_learning_starts(tmp_path: Path) -> None:
         phone = Phone()
         run.apply(phone.consent())
         stated[name] = {one.offer: one.propensity for one in run.visit(phone).candidates}
-        assert run.gateway.site.learner is not None
-        assert run.gateway.site.learner.settings.positives == sum(one.taken for one in priors)
     assert stated["none"] == {"tea": pytest.approx(0.45, abs=0.03), "pie": pytest.approx(0.45, abs=0.03)}
     assert (stated["known"]["tea"] or 1.0) < 0.3
     assert (stated["known"]["pie"] or 0.0) > 0.6
@@ -338,15 +336,14 @@ def test_a_long_run_learns_the_truth_and_its_calibration_error_falls(tmp_path: P
     """
     run = Recorded(gateway_of(tmp_path))
     made = lived(run, 320, people=16, seed=8)
-    errors = [
-        abs((one.propensity or 0.0) - TRUTH[one.offer]) for each in (made[:8], made[-60:]) for chosen in each for one in chosen.candidates
-    ]
-    assert float(np.mean(errors[:16])) > 0.2
-    assert float(np.mean(errors[16:])) < 0.15
+    errors = [float(np.mean([abs((one.propensity or 0.0) - TRUTH[one.offer]) for one in each.candidates])) for each in made]
+    assert float(np.mean(errors[:8])) > 0.2
+    assert float(np.mean(errors[-60:])) < 0.15
     health = run.gateway.state.learning.health
     assert health.answers == sum(one.offer is not None for one in made)
     assert health.learned.mean < health.plain.mean - 0.01
     assert not health.demoted
     assert health.calibration_error is not None
     assert health.calibration_error < 0.15
-    assert Counter(one.offer for one in made[-60:])["tea"] > 40
+    late = Counter(one.offer for one in made[-60:])
+    assert late["tea"] > 2 * late["cake"]

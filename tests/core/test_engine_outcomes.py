@@ -226,7 +226,7 @@ def test_a_clock_that_was_set_closes_no_window(shop: Gateway, step_ms: int, *, r
     decided(shop, SENT)
     shop.clock.step(step_ms)
     shop.state.rebase(shop.clock.take_step())
-    shop.store.rebase(shop.state)
+    shop.store.save_times(shop.state)
     if restarted:
         shop.restart()
     close(shop, HORIZON_MS - 2_000)

@@ -58,7 +58,7 @@ def test_the_earnings_of_the_bundle_are_estimated(
     low, high = RATES["bistro-evening"] * value["bistro-evening"], RATES["bistro-lunch"] * value["bistro-lunch"]
     assert report["overlap"]["refused"] == []
     assert report["decisions"] == 1_500
-    for name in ("ips", "snips", "dr"):
+    for name in ("ips", "snips", "dr", "switch_dr"):
         found = report["estimates"][name]
         assert low * 0.8 < found["value"] < high * 1.2
         assert found["low"] < found["value"] < found["high"]
