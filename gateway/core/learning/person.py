@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-VARIANCES = (0.3, 0.8, 0.4)  # among people, in squared log-odds: of the effects on all offers, on a category and on an offer
+VARIANCES = (0.2, 0.6, 0.2)  # among people, in squared log-odds: of the effects on all offers, on a category and on an offer
 HALF_LIFE_DAYS = 180.0
 DAY_MS = 86_400_000
 

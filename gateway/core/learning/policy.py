@@ -54,11 +54,11 @@ class Settings(msgspec.Struct, frozen=True):
     positives: float = 0.0
     half_life_days: float = 90.0
     floor: float = 0.005
-    attention: float = 0.2
-    rows_min: float = 60.0
+    attention: float = 0.5
+    rows_min: float = 150.0
     look_ahead_days: float = 3.0
     lever_power: float = 0.9
-    lever_max: float = 1.5
+    lever_max: float = 2.0
     redeemed: tuple[float, float] = (0.8, 20.0)
     dismissed: tuple[float, float] = (0.6, 20.0)
     moments: tuple[float, float] = (4.0, 2.0)
@@ -170,11 +170,15 @@ class Learner:
 
     def chosen(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> Chosen:
         """The choice with `draws`: one of the ramp, one of the floor, and one for each offer. `ruled` is the choice of the rules."""
-        arms, ramp = [one.arm for one in weighed], self._ramp(state)
-        imitated = draws[0] >= ramp
-        position = ruled if imitated else explore.select(arms, draws[2:], draws[1], self.settings.floor)
-        learned = explore.probability(arms, position, self.settings.floor)
-        return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated)
+        ramp, position = self._ramp(state), self.picked(state, weighed, ruled, draws)
+        learned = explore.probability([one.arm for one in weighed], position, self.settings.floor)
+        return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated=draws[0] >= ramp)
+
+    def picked(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> int | None:
+        """The position of `chosen` alone, in half of the time."""
+        if draws[0] >= self._ramp(state):
+            return ruled
+        return explore.select([one.arm for one in weighed], draws[2:], draws[1], self.settings.floor)
 
     def ruled(self, here: Moment) -> int | None:
         """The choice without learning: the offer with the highest score x value, if that is above the cost of a contact."""
