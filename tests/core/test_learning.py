@@ -45,6 +45,14 @@ def test_an_answer_moves_the_effects_by_their_variances_and_another_offer_follow
     assert 0.0 < other.mean < person.together(effects, KEYS).mean
 
 
+def test_a_person_keeps_the_newest_effects() -> None:
+    effects = {f"offer-{at}": person.Effect(0.0, 0.2, at) for at in range(person.EFFECTS_MAX)}
+    found = person.merged(effects, {"new": person.Effect(0.1, 0.2, 999), "offer-7": person.Effect(0.3, 0.1, 999)})
+    assert len(found) == person.EFFECTS_MAX
+    assert {"new", "offer-7", "offer-1"} <= found.keys()
+    assert "offer-0" not in found
+
+
 def test_an_effect_fades_to_the_prior() -> None:
     effects = answered({}, taken=True, at_ms=DAY_MS)
     faded = person.faded(effects, KEYS, DAY_MS + 180 * DAY_MS)

@@ -268,7 +268,7 @@ class Learner:
         shared = regression.posterior([models], regression.Rows(bins, times), self.plan.shape)
         answer = regression.Outcome(bins[0], times[0], known.score + both.mean, both.variance, taken, outcome.closed_ms)
         step = regression.step(answer.known + float(shared.mean[0]), answer.known_variance + float(shared.variance[0]), taken=taken)
-        after = msgspec.structs.replace(me, effects={**me.effects, **person.with_step(own, *step)})
+        after = msgspec.structs.replace(me, effects=person.merged(me.effects, person.with_step(own, *step)))
         if not outcome.learning:
             return LearnedState(), after
         changed = regression.learned(models, self.plan.variances, answer, self.plan.shape, self.settings.half_life_days)
