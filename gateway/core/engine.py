@@ -304,20 +304,17 @@ class _Batch(UnitOfWork):
         return known.kind if known else None
 
     def _answer(self, answer: Answer) -> FactRow | Discard:
-        """An answer counts only from the device of the person to whom the offer was sent."""
+        """An answer counts only from the device of the person to whom the offer was sent, and each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return Discard.OTHER_GATEWAY
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
             return Discard.UNKNOWN_DECISION
-        if subject.device != answer.envelope.device:
-            return Discard.NOT_THEIRS
-        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
-            return Discard.NOT_CONSENTED
         offer = self.site.campaign.offer(proposed.offer)
-        if answer.kind == "redeemed" and offer is not None and offer.coupon:
-            return Discard.TILL_ONLY
+        refused = self._refused_answer(answer, subject, is_coupon=offer is not None and offer.coupon)
+        if refused is not None:
+            return refused
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
         category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
@@ -329,6 +326,20 @@ class _Batch(UnitOfWork):
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+
+    def _refused_answer(self, answer: Answer, subject: SubjectContext, *, is_coupon: bool) -> Discard | None:
+        if subject.device != answer.envelope.device:
+            return Discard.NOT_THEIRS
+        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
+            return Discard.NOT_CONSENTED
+        if answer.kind == "redeemed" and is_coupon:
+            return Discard.TILL_ONLY
+        return Discard.REPEATED if answer.kind in self._answered(answer.decision) else None
+
+    def _answered(self, decision: str) -> set[str | None]:
+        """The kinds of the answers to an offer so far."""
+        found = {row.detail for row in self.out.facts.rows.values() if row.kind == "answer" and row.decision == decision}
+        return found | self.repository.answered(decision)
 
     # --- time --------------------------------------------------------------------------------------------------
 

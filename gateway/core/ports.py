@@ -30,7 +30,7 @@ class StoreFullError(StoreError):
 
 
 class DeadLetter(NamedTuple):
-    """A refused message without its content."""
+    """Messages of one topic that a decoder refused for one reason: their number, and the newest one without its content."""
 
     at_ms: int
     decoder: str
@@ -38,6 +38,7 @@ class DeadLetter(NamedTuple):
     detail: str
     topic: str
     payload_bytes: int
+    times: int = 1
 
 
 class Repository(Protocol):
@@ -54,6 +55,9 @@ class Repository(Protocol):
 
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision of this gateway proposed, or None."""
+
+    def answered(self, decision: str) -> set[str]:
+        """The kinds of the committed answers to a decision."""
 
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope, or None."""

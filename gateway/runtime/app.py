@@ -42,7 +42,7 @@ log = logging.getLogger("wayside")
 IDLE_S_MAX = 1.0  # longest wait of the writer for messages
 FULL_DISK_PAUSE_S = 1.0
 HOUSEKEEPING_MS = 1_000  # interval of storing sent triggers and dead letters, and of the check for another bundle
-SAVE_TIMES_MS = 300_000  # interval of storing when people in open visits were last heard
+SAVE_MS = 300_000  # interval of storing when people in open visits were last heard, and refused messages: a broken sensor may send many
 QUIET_MS = 500  # without a message after a connect: the broker has handed over all that waited
 BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
@@ -242,9 +242,10 @@ class App:
             self._flush()
             self._load_bundle(now_ms)
         if now_ms >= self._times_at_ms:
-            self._times_at_ms = now_ms + SAVE_TIMES_MS
+            self._times_at_ms = now_ms + SAVE_MS
             if self.state.visits.presences:
                 self._save_times()
+            self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
@@ -270,11 +271,17 @@ class App:
             self.triggers.apply_campaign(bundle.campaign)
 
     def _flush(self) -> None:
-        """Store which triggers the broker acknowledged, and dead letters; a crash may lose both."""
+        """Store which triggers the broker acknowledged; a crash may lose it."""
         try:
             self.triggers.flush(self.store)
-            self.store.store_dead_letters(self.router.dead_letters)
-            self.router.dead_letters.clear()
+        except StoreFullError as error:
+            self._degrade(str(error))
+
+    def _store_dead_letters(self) -> None:
+        """Store the refused messages; a crash may lose the newest."""
+        try:
+            self.store.store_dead_letters(self.router.dead_letters())
+            self.router.forget_dead_letters()
         except StoreFullError as error:
             self._degrade(str(error))
 
@@ -309,6 +316,7 @@ class App:
                     call.run(self.store)
         self._flush()
         self._save_times()
+        self._store_dead_letters()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()

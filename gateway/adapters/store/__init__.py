@@ -134,6 +134,10 @@ class Store:
         """The offer that a decision proposed."""
         return self.decisions.proposed(decision)
 
+    def answered(self, decision: str) -> set[str]:
+        """The kinds of the committed answers to a decision."""
+        return self.facts.answered(decision)
+
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope."""
         decision = self.facts.decision(envelope)
