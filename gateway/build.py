@@ -70,9 +70,9 @@ def build(config: Config) -> App:
     slot = model_slot(config, bundle)
     slot.poll(clock.now_ms())
     router = build_router(config)
-    bus = build_bus(config, clock)
     cloud = build_cloud(config)
     store = open_store(config)
+    bus = build_bus(config, clock, store)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
     return App(
@@ -281,6 +281,7 @@ def mqtt_options(config: Config) -> MqttOptions:
     for file in (part.ca_file, part.certificate_file, part.key_file):
         if file is not None and not file.exists():
             raise SetupError(f"mqtt: {file} does not exist")
+    _secret(part.password_file, "mqtt.password_file")
     queued, unqueued, replaced = subscriptions(config)
     return MqttOptions(
         host=part.host,
@@ -290,7 +291,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         unqueued=unqueued,
         replaced=replaced,
         username=part.username,
-        password=_secret(part.password_file, "mqtt.password_file"),
+        password_file=part.password_file,
         ca_file=part.ca_file,
         certificate_file=part.certificate_file,
         key_file=part.key_file,
@@ -299,10 +300,17 @@ def mqtt_options(config: Config) -> MqttOptions:
     )
 
 
-def build_bus(config: Config, clock: SystemClock) -> Bus:
-    """The connection to the broker, not opened yet. Raises SetupError for missing files, and OSError for certificates."""
+def build_bus(config: Config, clock: SystemClock, store: Store | None = None) -> Bus:
+    """The connection to the broker, not opened yet. Raises SetupError for missing files, and OSError for certificates.
+
+    Filters of an earlier config in `store` are unsubscribed: the broker keeps the session, and would queue their messages for days.
+    """
     kind = MqttBus if config.mqtt.websocket_path is None else PahoBus
-    return kind(mqtt_options(config), clock.now_ms)
+    options = mqtt_options(config)
+    if store is not None:
+        former = store.former_filters((*options.subscriptions, *options.unqueued))
+        options = msgspec.structs.replace(options, replaced=tuple(dict.fromkeys((*options.replaced, *former))))
+    return kind(options, clock.now_ms)
 
 
 def _make_claim_secret(config: Config) -> None:

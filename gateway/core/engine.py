@@ -357,13 +357,18 @@ class _Batch(UnitOfWork):
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)
+        if self.now_ms >= self.state.retention.settles_ms:
+            self._forget_expired()
+        self._purge()
+        self._close_window()
+        return None
+
+    def _forget_expired(self) -> None:
+        """Delete the people whose consent has expired; it is not used from its expiry on, which a clock set right can undo."""
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
                 forget(self, person)
-        self._purge()
-        self._close_window()
-        return None
 
     def _purge(self) -> None:
         """Delete rows older than their retention, a bounded number at a time."""

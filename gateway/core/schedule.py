@@ -36,4 +36,4 @@ def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -
 
 def purge_due_ms(site: Site, state: State) -> int:
     """When to look for rows that are older than their retention, by a clock that can be right."""
-    return max(state.retention.next_ms, site.clock_floor_ms)
+    return max(state.retention.next_ms, state.retention.settles_ms, site.clock_floor_ms)

@@ -101,6 +101,7 @@ class App:
         self._connects = 0
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = None  # until the first connection
+        self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._stopping = threading.Event()
         self.latest = self._status("starting")
 
@@ -162,6 +163,7 @@ class App:
         """Move all times with the clock, also in the store, because after a restart the step could not be detected."""
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
         self.state.rebase(step_ms)
+        self.state.retention.settles_ms = self.clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._status_at_ms += step_ms
         self._quiet_at_ms += step_ms
         if self._backlog_until_ms is not None:

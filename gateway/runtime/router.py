@@ -15,7 +15,7 @@ from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
 from gateway.core.types import Consent, Count, OfferRequest, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError
-from gateway.decoders.topics import topic_matches
+from gateway.decoders.topics import topic_matches, without_share
 from gateway.runtime.sources import Installed, Source, Speech
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Router:
         return sum(self.refused.values())
 
     def _route(self, topic: str) -> Speech | None:
-        source = next((one for one in self.sources if topic_matches(one.topic, topic)), None)
+        source = next((one for one in self.sources if topic_matches(without_share(one.topic), topic)), None)
         speech = None if source is None else source.speech(topic)
         if len(self._routes) >= ROUTES_CACHED_MAX:
             self._routes.clear()

@@ -15,6 +15,7 @@ import msgspec
 from gateway.core.discards import Discard
 from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
+from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
 DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "gateway"]
@@ -71,7 +72,7 @@ def source(
         raise ValueError(
             f"{decoder.name} names its scanners in the payload: set bridge = true if the broker lets only that bridge publish on {topic}"
         )
-    templates = [below(one, topic) for one in decoder.speakers] if speaker is None else [speaker]
+    templates = [below(one, without_share(topic)) for one in decoder.speakers] if speaker is None else [speaker]
     return Source(topic, decoder, tuple(map(parse_template, templates)), allowed)
 
 
@@ -149,7 +150,7 @@ def shared_ids(sources: Sequence[Source]) -> list[str]:
         if not one.templates:
             lines.append(f"source {one.topic!r} names no speaker, so its sightings place no person: add speaker, such as a/{{gateway}}/#")
         if one.decoder.role == "device" or len(one.templates) == 1:
-            wild = sorted({at + 1 for template in one.templates for at in template.unnamed(one.topic)})
+            wild = sorted({at + 1 for template in one.templates for at in template.unnamed(without_share(one.topic))})
             lines += [f"source {one.topic!r}: topics that differ in level {at} only share an id: fix the level, or mark it" for at in wild]
         alike = [other for other in sources[:number] if other.decoder.name == one.decoder.name and other.topic != one.topic]
         lines += [

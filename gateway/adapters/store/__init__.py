@@ -20,6 +20,7 @@ from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
+from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.outcomes import OutcomesTable
@@ -86,6 +87,7 @@ class Store:
         self.retention = RetentionTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
+        self.filters = FiltersTable(self._db)
         self._tables: dict[str, Table] = {
             "people": self.people,
             "facts": self.facts,
@@ -104,6 +106,13 @@ class Store:
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
+
+    def former_filters(self, filters: Sequence[str]) -> list[str]:
+        """The topic filters of earlier starts that are not in `filters`, which are remembered too. Raises StoreFullError."""
+        former = [one for one in self.filters.former() if one not in filters]
+        with self._transaction():
+            self.filters.keep(filters)
+        return former
 
     def close(self) -> None:
         """Checkpoint and close."""
