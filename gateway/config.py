@@ -232,7 +232,8 @@ class DevicePart(_Part):
 
     zone: str = Field(description="its zone, or * for the whole site")
     kind: DeviceKind = Field(
-        "sensor", description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests) or scanner (sightings)"
+        "sensor",
+        description="sensor (readings, counts), till (purchases, requests), kiosk (requests), feed (events) or scanner (sightings)",
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, limits, presence, privacy, schedule
+from gateway.core import claims, limits, occasions, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
@@ -32,6 +32,7 @@ from gateway.core.types import (
     Answer,
     Consent,
     Count,
+    Event,
     Fact,
     Observation,
     Occasion,
@@ -78,7 +79,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest():
+            case Purchase() | Answer() | Consent() | OfferRequest() | Event():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -145,10 +146,12 @@ class _Batch(UnitOfWork):
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
                 return Discard.LATE
             self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
+            occasions.measured(self, zone, measured.quantity)
             return None
         if measured.what != "people":
             return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
         self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
+        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
@@ -171,18 +174,31 @@ class _Batch(UnitOfWork):
         is_asked = transition.kind != "left" or ("left" in self.site.campaign.table.occasions_used and self.may_see(transition.subject))
         if subject is None or not is_asked:
             return
-        self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
+        fired = occasions.live(self, transition.zone) if transition.kind == "entered" else frozenset()
+        dwell_s = max(0, self.now_ms - transition.entered_ms) / 1000
+        self._decide(subject, transition.zone, transition.kind, dwell_s, fired=fired)
         if transition.kind == "dwelled":
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
     def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
-        """The decision that a person, or a device in their presence, asked for in a zone; the offer is logged as a contact."""
+        """The decision that a person, or a device at hand, asked for in a zone; the offer is logged as a contact."""
         return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float, channel: ChannelName = "phone") -> Decision:
+    def _decide_fired(self, subject: SubjectContext, zone: str, occasion: Occasion, fired: frozenset[str]) -> None:
+        self._decide(subject, zone, occasion, self.dwell_s(subject.subject, zone), fired=fired)
+
+    def _decide(
+        self,
+        subject: SubjectContext,
+        zone: str,
+        occasion: Occasion,
+        dwell_s: float,
+        channel: ChannelName = "phone",
+        fired: frozenset[str] = frozenset(),
+    ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
-        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used)
+        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used, fired)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
@@ -220,7 +236,7 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact) -> Discard | None:
+    def _fact(self, fact: Fact | Event) -> Discard | None:
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
@@ -235,7 +251,7 @@ class _Batch(UnitOfWork):
         self.out.counts.count("facts")
         return None
 
-    def _fact_row(self, fact: Fact) -> FactRow | Discard:
+    def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
         match fact:
             case Purchase():
@@ -246,6 +262,8 @@ class _Batch(UnitOfWork):
                 return apply_consent(self, fact)
             case OfferRequest():
                 return answer_request(self, fact, self.request_decision)
+            case Event():
+                return occasions.happened(self, fact)
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -316,6 +334,9 @@ class _Batch(UnitOfWork):
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
+        occasions.end_events(self)
+        occasions.pass_times(self)
+        occasions.decide_waiting(self, self._decide_fired)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         for subject in self.repository.expired(self.now_ms):

@@ -79,6 +79,7 @@ OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything that is precomputed 
 SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
 PRIORS_MAX = 64  # offers with priors in a bundle
+FIRING_SUBJECTS_MAX = 32  # people decided for at one step of time after an occasion of a zone: under 10 ms
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
 MODEL_CHECK_S_MAX = 30  # processor time, and elapsed time, of the check of a new model: importing the runtime takes 3 s on a Pi
 MODEL_CHECK_BYTES_MAX = 1_073_741_824  # address space, most of it reserved by the runtime

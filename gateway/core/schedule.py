@@ -1,10 +1,10 @@
-"""The schedule: the next moment at which the engine needs `TimePassed`, for visits, reservations, the window of counts and retention."""
+"""The schedule: the next moment at which the engine needs `TimePassed`: visits, reservations, occasions, window of counts, retention."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core import limits, privacy
+from gateway.core import limits, occasions, privacy
 
 if TYPE_CHECKING:
     from gateway.core.site import Site
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
     always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
-    return min([always_ms, *(due for due in (state.visits.next_due_ms(), state.budgets.next_due_ms()) if due is not None)])
+    sometimes = state.visits.next_due_ms(), state.budgets.next_due_ms(), occasions.due_ms(site, state, now_ms)
+    return min([always_ms, *(due for due in sometimes if due is not None)])
 
 
 def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:

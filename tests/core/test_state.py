@@ -18,6 +18,7 @@ from gateway.core.state import (
     Changes,
     ClaimsState,
     CountsState,
+    OccasionsState,
     PeopleState,
     RetentionState,
     SensorsState,
@@ -37,7 +38,14 @@ def presence(due_at_ms: int, subject: str = "s", zone: str = "z", *, entered: bo
 
 def empty() -> State:
     return State(
-        PeopleState({}), VisitsState([], T0, RULES), BudgetsState(), CountsState(), SensorsState(), RetentionState(T0), ClaimsState()
+        PeopleState({}),
+        VisitsState([], T0, RULES),
+        BudgetsState(),
+        CountsState(),
+        SensorsState(),
+        RetentionState(T0),
+        ClaimsState(),
+        OccasionsState(),
     )
 
 

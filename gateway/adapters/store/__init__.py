@@ -21,6 +21,7 @@ from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.marks import Marks
+from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.retention import RetentionTable
@@ -67,6 +68,7 @@ class Store:
         self.budgets = BudgetsTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
+        self.occasions = OccasionsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self._tables: dict[str, Table] = {
             "people": self.people,
@@ -81,6 +83,7 @@ class Store:
             "register": self.register,
             "claims": Table(self._db),
             "replies": Table(self._db),
+            "occasions": self.occasions,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -145,6 +148,7 @@ class Store:
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
+            occasions=self.occasions.state(),
         )
 
     def save(self, changes: Changes) -> None:

@@ -28,7 +28,8 @@ Closed = NDArray[np.bool_]
 class DecisionRequest(msgspec.Struct, frozen=True):
     """The subject, zone, occasion and time for which an offer may be chosen.
 
-    `used_minor` has, by offer with a budget, the amount that is spent or reserved.
+    `used_minor` has, by offer with a budget, the amount that is spent or reserved. `fired` are the offers whose trigger fired: those
+    of a time of day, a threshold or an event that is live.
     """
 
     subject: SubjectContext
@@ -38,6 +39,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     site: Site
     dwell_s: float = 0.0
     used_minor: Mapping[str, int] = {}
+    fired: frozenset[str] = frozenset()
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:

@@ -20,6 +20,7 @@ from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.occasions import OccasionsChanges, OccasionsState
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
 from gateway.core.state.replies import RepliesChanges
@@ -40,6 +41,7 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "OccasionsState",
     "PeopleState",
     "PresenceKey",
     "Proposed",
@@ -71,6 +73,7 @@ class Changes:
     register: RegisterChanges
     claims: ClaimsChanges
     replies: RepliesChanges
+    occasions: OccasionsChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -112,6 +115,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "register": RegisterChanges,
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
+    "occasions": OccasionsChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -126,6 +130,7 @@ class State(msgspec.Struct):
     sensors: SensorsState
     retention: RetentionState
     claims: ClaimsState
+    occasions: OccasionsState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""
