@@ -241,8 +241,8 @@ class DevicePart(_Part):
     zone: str = Field(description="its zone, or * for the whole site")
     kind: DeviceKind = Field(
         "sensor",
-        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests), "
-        "scanner (sightings) or gateway (a neighbour)",
+        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests), scanner (sightings), "
+        "feed (events) or gateway (a neighbour)",
     )
 
 

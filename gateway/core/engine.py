@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, limits, outcomes, presence, privacy, schedule
+from gateway.core import claims, deciding, limits, occasions, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
@@ -34,6 +34,7 @@ from gateway.core.types import (
     Answer,
     Consent,
     Count,
+    Event,
     Fact,
     Observation,
     Occasion,
@@ -83,7 +84,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest():
+            case Purchase() | Answer() | Consent() | OfferRequest() | Event():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -153,10 +154,12 @@ class _Batch(UnitOfWork):
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
                 return Discard.LATE
             self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
+            occasions.measured(self, zone, measured.quantity)
             return None
         if measured.what != "people":
             return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
         self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
+        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
@@ -181,21 +184,42 @@ class _Batch(UnitOfWork):
             return
         if transition.kind == "dwelled":
             outcomes.fold_visit(self, subject.subject, transition.zone)
-        self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
+        fired = occasions.live(self, transition.zone) if transition.kind == "entered" else frozenset()
+        dwell_s = max(0, self.now_ms - transition.entered_ms) / 1000
+        self._decide(subject, transition.zone, transition.kind, dwell_s, fired=fired)
         if transition.kind == "dwelled":
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
     def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
-        """The decision that a person, or a device in their presence, asked for in a zone; the offer is logged as a contact."""
+        """The decision that a person, or a device at hand, asked for in a zone; the offer is logged as a contact."""
         return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float, channel: ChannelName = "phone") -> Decision:
+    def _decide_fired(self, subject: SubjectContext, zone: str, occasion: Occasion, fired: frozenset[str]) -> None:
+        self._decide(subject, zone, occasion, self.dwell_s(subject.subject, zone), fired=fired)
+
+    def _decide(
+        self,
+        subject: SubjectContext,
+        zone: str,
+        occasion: Occasion,
+        dwell_s: float,
+        channel: ChannelName = "phone",
+        fired: frozenset[str] = frozenset(),
+    ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
         drawn = self.draw()
-        held_out = in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout)
         request = DecisionRequest(
-            subject, zone, occasion, self.now_ms, self.site, dwell_s, used, seed=int(drawn[:SEED_DIGITS], 16), held_out=held_out
+            subject,
+            zone,
+            occasion,
+            self.now_ms,
+            self.site,
+            dwell_s,
+            used,
+            seed=int(drawn[:SEED_DIGITS], 16),
+            held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
+            fired=fired,
         )
         thought = deciding.deliberation(self, subject)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
@@ -241,7 +265,7 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact) -> Discard | None:
+    def _fact(self, fact: Fact | Event) -> Discard | None:
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
@@ -256,7 +280,7 @@ class _Batch(UnitOfWork):
         self.out.counts.count("facts")
         return None
 
-    def _fact_row(self, fact: Fact) -> FactRow | Discard:
+    def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
         match fact:
             case Purchase():
@@ -267,6 +291,8 @@ class _Batch(UnitOfWork):
                 return apply_consent(self, fact)
             case OfferRequest():
                 return answer_request(self, fact, self.request_decision)
+            case Event():
+                return occasions.happened(self, fact)
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -357,6 +383,9 @@ class _Batch(UnitOfWork):
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
                 self._step(key, before, after)
+        occasions.end_events(self)
+        occasions.pass_times(self)
+        occasions.decide_waiting(self, self._decide_fired)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)

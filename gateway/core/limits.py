@@ -81,6 +81,7 @@ OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything that is precomputed 
 SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
 PRIORS_MAX = 64  # offers with priors in a bundle
+FIRING_SUBJECTS_MAX = 32  # people decided for at one step of time after an occasion of a zone: under 10 ms
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
 WEIGHED_OFFERS_MAX = 64  # of the open ones, in one decision that learns
 OPEN_DECISIONS_MAX = 50_000  # proposals whose outcome is awaited: 20 MB

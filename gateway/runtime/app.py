@@ -206,7 +206,7 @@ class App:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
 
     def _publish_replies(self, changes: Changes) -> None:
-        """Publish replies; without a connection they are dropped, and a device repeats its message until it has one."""
+        """Publish replies; without a connection all are dropped, and a device repeats its message until it has one."""
         for reply in changes.replies.messages:
             topic = f"wayside/v1/{self.site.name}/reply/{reply.device}/{reply.kind}"
             payload = msgspec.json.encode({"v": 1, **reply.body})

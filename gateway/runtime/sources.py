@@ -18,12 +18,13 @@ from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "gateway"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "gateway", "feed"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
     "till": frozenset({"purchase", "request", "status"}),
     "kiosk": frozenset({"request", "status"}),
+    "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed"}),
 }
@@ -102,6 +103,8 @@ class Installed:
         """The reason for which a device of this name may not make this kind, or None."""
         if kind == "position" and (decoder.role == "bridge") != is_radio(name):
             return Discard.OTHER_SPEAKER  # a bridge places the radios behind it, and a device that speaks is no radio
+        if kind == "event" and (self.devices or {}).get(name) != "feed":
+            return Discard.NOT_ITS_KIND  # an event may silence or sell, so its source must be declared
         if "consent" not in decoder.kinds:  # a scanner does not listen for the anchors, as a person's phone does
             return Discard.UNMAPPED_ANCHOR if kind == "sighting" and decoder.role != "device" and name not in self.anchors else None
         installed = (self.devices or {}).get(name)

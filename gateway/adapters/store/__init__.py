@@ -24,6 +24,7 @@ from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.learning import LearningTable
 from gateway.adapters.store.marks import Marks
+from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
@@ -87,6 +88,7 @@ class Store:
         self.learning = LearningTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
+        self.occasions = OccasionsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
         self.filters = FiltersTable(self._db)
@@ -106,6 +108,7 @@ class Store:
             "claims": Table(self._db),
             "replies": Table(self._db),
             "coupons": self.coupons,
+            "occasions": self.occasions,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -187,6 +190,7 @@ class Store:
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
+            occasions=self.occasions.state(),
         )
 
     def save(self, changes: Changes) -> None:
