@@ -18,6 +18,8 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.http_server import HttpServer, tls_context
+from gateway.adapters.http_tokens import Tokens, read_tokens
 from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
@@ -36,6 +38,7 @@ from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Keys, Kind
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
+from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -46,6 +49,7 @@ from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from ssl import SSLContext
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -75,7 +79,8 @@ def build(config: Config) -> App:
     store = open_store(config)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
-    return App(
+    tokens = http_tokens(config)
+    app = App(
         site,
         clock=clock,
         bus=bus,
@@ -87,6 +92,9 @@ def build(config: Config) -> App:
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
     )
+    if tokens is not None:
+        app.services.append(build_http(config, app, tokens))
+    return app
 
 
 FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed"})
@@ -331,6 +339,45 @@ def coupon_signer(config: Config, *, may_create: bool = False) -> CouponSigner |
         return open_signer(path)
     except (ValueError, OSError) as error:
         raise SetupError(f"coupons.key_file: {error}") from None
+
+
+def http_tokens(config: Config) -> Tokens | None:
+    """The tokens of the HTTP interface, or None without one. Raises SetupError for a file or a client that cannot be used."""
+    if config.http is None:
+        return None
+    path = config.http.tokens_file
+    try:
+        tokens = read_tokens(path)
+    except (ValueError, OSError) as error:
+        raise SetupError(f"http.tokens_file: {error}") from None
+    callers = [name for name, part in config.devices.items() if may_call(part.kind)]
+    for name in sorted(tokens.names):
+        if name not in callers:
+            text = f"{path}: {name!r} is no till, kiosk, counter or contact_centre of `devices`{nearest(name, callers)}"
+            raise SetupError(f"http.tokens_file: {text}")
+    return tokens
+
+
+def http_tls(config: Config) -> SSLContext | None:
+    """TLS of the HTTP interface, or None without a certificate. Raises SetupError."""
+    part = config.http
+    if part is None or part.certificate_file is None or part.key_file is None:
+        return None
+    try:
+        return tls_context(part.certificate_file, part.key_file)
+    except OSError as error:
+        raise SetupError(f"http.certificate_file: {part.certificate_file} and {part.key_file} cannot be used ({error})") from None
+
+
+def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
+    """The HTTP interface of a gateway, bound to its address. Raises SetupError."""
+    assert config.http is not None
+    part, tls = config.http, http_tls(config)
+    api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()})
+    try:
+        return HttpServer(part.host, part.port, api.handle, tls)
+    except OSError as error:
+        raise SetupError(f"http.port: {part.host}:{part.port} cannot be used ({error}); choose another one") from None
 
 
 def build_cloud(config: Config) -> Cloud | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -235,14 +236,42 @@ class CouponsPart(_Part):
     )
 
 
+class HttpPart(_Part):
+    """The HTTP interface."""
+
+    host: str = Field("127.0.0.1", description="address to listen at; beyond loopback it needs a certificate")
+    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
+    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
+    certificate_file: Path | None = Field(None, description="certificate of the interface; naming one turns TLS on")
+    key_file: Path | None = Field(None, description="private key of the certificate")
+
+    @model_validator(mode="after")
+    def _private(self) -> HttpPart:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        if self.certificate_file is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} can be reached from the network, and tokens would be sent in plain text: "
+                "set certificate_file and key_file, or host = 127.0.0.1"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class DevicePart(_Part):
     """An installed device."""
 
     zone: str = Field(description="its zone, or * for the whole site")
     kind: DeviceKind = Field(
         "sensor",
-        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests), "
-        "scanner (sightings) or gateway (a neighbour)",
+        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk, counter or contact_centre "
+        "(requests, answers), scanner (sightings) or gateway (a neighbour)",
     )
 
 
@@ -262,6 +291,7 @@ class Config(_Part):
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
+    http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
     holdout_salt: str = Field(

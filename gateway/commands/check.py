@@ -9,7 +9,17 @@ import typer
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.toml_files import load_campaign, load_schema
-from gateway.build import EXPIRY_UNCHECKED, build_bus, build_cloud, build_router, build_site, checked_bundle, open_config_bundle
+from gateway.build import (
+    EXPIRY_UNCHECKED,
+    build_bus,
+    build_cloud,
+    build_router,
+    build_site,
+    checked_bundle,
+    http_tls,
+    http_tokens,
+    open_config_bundle,
+)
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 from gateway.core.site import local
 from gateway.runtime.sources import shared_ids
@@ -96,6 +106,8 @@ def checked(settings: Config) -> tuple[str, Site]:
     build_router(settings)
     build_bus(settings, SystemClock())
     build_cloud(settings)
+    http_tokens(settings)
+    http_tls(settings)
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers", site

@@ -28,7 +28,7 @@ from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import Site, fix_in
+from gateway.core.site import EVERYWHERE, Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
@@ -304,14 +304,14 @@ class _Batch(UnitOfWork):
         return known.kind if known else None
 
     def _answer(self, answer: Answer) -> FactRow | Discard:
-        """An answer counts only from the device of the person to whom the offer was sent."""
+        """An answer counts from the device of the person to whom the offer was sent, or from an installed device of the offer's zone."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return Discard.OTHER_GATEWAY
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
             return Discard.UNKNOWN_DECISION
-        if subject.device != answer.envelope.device:
+        if subject.device != answer.envelope.device and self.site.devices.get(answer.envelope.device) not in (proposed.zone, EVERYWHERE):
             return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return Discard.NOT_CONSENTED

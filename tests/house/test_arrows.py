@@ -98,7 +98,7 @@ ROOMS: tuple[Room, ...] = (
         "gateway.adapters",
         3,
         ("gateway.core",),
-        ("apsw", "cel", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
+        ("apsw", "cel", "cryptography", "h11", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
         modules_min=5,
     ),
     # The running agent meets the database, the broker and the cloud as ports of the core; models it loads itself.
@@ -188,7 +188,7 @@ WORLDS: dict[str, tuple[str, ...]] = {
     "SQLite": ("apsw", "sqlite3"),
     "ONNX Runtime": ("onnxruntime",),
     "CEL": ("cel",),
-    "HTTP": ("urllib3", "http", "urllib.request"),
+    "HTTP": ("urllib3", "h11", "http", "urllib.request"),
 }
 
 
