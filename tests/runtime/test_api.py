@@ -18,7 +18,7 @@ from gateway.core.offers import Campaign
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
 from tests.kit.bundles import make_bundle, tiny_campaign
-from tests.kit.gateways import message, settings_of, store_of, walk_in, write_config
+from tests.kit.gateways import settings_of, store_of, walk_in, write_config
 from tests.kit.http import HttpClient, Reply
 from tests.kit.waiting import until
 
@@ -122,24 +122,6 @@ def test_a_decision_is_made_once_for_a_key_also_after_a_restart(config: Path) ->
     assert again.post("/v1/decide", {"person": "phone-0001"}).body == first.body
     assert store_of(again.app).decisions.one("SELECT count(*) FROM decisions WHERE reason = 'chosen'") == 2
     again.close()
-
-
-def test_the_answer_is_that_of_mqtt(served: Served) -> None:
-    """A request by MQTT has the same fields in its reply, but for the envelope, the decision and its times."""
-    served.walk_in()
-    by_http = served.post("/v1/decide", {"person": "phone-0001"}).json
-    replies: list[Any] = []
-    publish = served.app.bus.publish
-    served.app.bus.publish = lambda one: bool(replies.append(one)) or publish(one)  # type: ignore[method-assign]
-    served.app.mailbox.deliver([message("kiosk-plaza", "request", 7, person="phone-0001")])
-    served.app.mailbox.wake()
-    until(lambda: any(one.topic.endswith("/reply/kiosk-plaza/offer") for one in replies))
-    by_mqtt = json.loads(next(one.payload for one in replies if one.topic.endswith("/reply/kiosk-plaza/offer")))
-    own = {"decision", "expires_at_ms", "coupon"}
-    assert {name: value for name, value in by_mqtt.items() if name not in {"v", "boot", "seq", *own}} == {
-        name: value for name, value in by_http.items() if name not in own
-    }
-    assert by_mqtt.keys() - by_http.keys() == {"v", "boot", "seq"}
 
 
 def test_another_body_with_a_known_key_is_refused(served: Served) -> None:
