@@ -18,6 +18,7 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer, tls_context
 from gateway.adapters.http_tokens import Tokens, read_tokens
 from gateway.adapters.mqtt import MqttBus
@@ -28,6 +29,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.database import make_key, read_key
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
+from gateway.adapters.webhook import Webhook, read_secret
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
@@ -43,6 +45,7 @@ from gateway.runtime.app import App
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
 from gateway.runtime.model_slot import ModelSlot
+from gateway.runtime.outbound import OutboundThread
 from gateway.runtime.router import Router
 from gateway.runtime.sources import Installed, source
 from gateway.runtime.uplink import UplinkThread
@@ -94,6 +97,9 @@ def build(config: Config) -> App:
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
+    webhook = build_webhook(config)
+    if webhook is not None:
+        app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
     return app
 
 
@@ -149,7 +155,7 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
         bundle = _open_installed(config, path, now_ms)
         check_zone_kinds(config, bundle)
         check_retention(config, bundle)
-        check_coupons(config, bundle)
+        check_channels(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
     return bundle
@@ -176,8 +182,13 @@ def check_retention(config: Config, bundle: Bundle) -> None:
         )
 
 
-def check_coupons(config: Config, bundle: Bundle) -> None:
-    """Raises SetupError if an offer of the campaign has a coupon and the config has no key to sign it."""
+def check_channels(config: Config, bundle: Bundle) -> None:
+    """Raises SetupError if an offer of the campaign has a coupon without a key to sign it, or a channel that the config lacks."""
+    passed_on = next((offer for offer in bundle.campaign.offers if offer.channel == "webhook"), None)
+    if passed_on is not None and config.webhook is None:
+        raise SetupError(
+            f"webhook is not set, and the offer {passed_on.id!r} has the channel webhook: set webhook.url and webhook.secret_file"
+        )
     offer = next((offer for offer in bundle.campaign.offers if offer.coupon), None)
     if offer is not None and config.coupons.key_file is None:
         raise SetupError(f"coupons.key_file is not set, and the offer {offer.id!r} has a coupon: name a file, which is made at the start")
@@ -191,7 +202,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
     """
     check_zone_kinds(config, bundle)
     check_retention(config, bundle)
-    check_coupons(config, bundle)
+    check_channels(config, bundle)
     zones = {part.id: part.zone() for part in config.zones}
     return Site(
         name=config.site,
@@ -378,6 +389,17 @@ def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
         return HttpServer(part.host, part.port, api.handle, tls)
     except OSError as error:
         raise SetupError(f"http.port: {part.host}:{part.port} cannot be used ({error}); choose another one") from None
+
+
+def build_webhook(config: Config) -> Webhook | None:
+    """The system that passes offers on, or None without one. Raises SetupError for an unusable address, secret or certificate file."""
+    part = config.webhook
+    if part is None:
+        return None
+    try:
+        return Webhook(HttpTarget(part.url, ca_file=part.ca_file), read_secret(part.secret_file))
+    except (ValueError, OSError) as error:
+        raise SetupError(f"webhook: {error}") from None
 
 
 def build_cloud(config: Config) -> Cloud | None:

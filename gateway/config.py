@@ -12,6 +12,7 @@ from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -257,6 +258,31 @@ class HttpPart(_Part):
         return self
 
 
+class WebhookPart(_Part):
+    """The system that passes offers of the channel `webhook` on."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="where these offers are posted; https, or http on this machine")
+    secret_file: Path = Field(description="secret that signs them (Standard Webhooks: whsec_ and base64); only its owner may read it")
+    ca_file: Path | None = Field(None, description="certificate authority of the receiver, if not a public one")
+
+    @field_validator("url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        return _checked_url(value)
+
+
+def _checked_url(url: str) -> str:
+    """Raises ValueError for plain http beyond this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError(f"{url!r} is not an address such as https://host/path") from None
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError(f"{url!r} would be sent in plain text: use https")
+    return url
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -292,6 +318,9 @@ class Config(_Part):
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
+    webhook: WebhookPart | None = Field(
+        None, description="passes offers of the channel `webhook` on: SMS, e-mail, messenger, contact centre"
+    )
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
     holdout_salt: str = Field(

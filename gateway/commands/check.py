@@ -15,6 +15,7 @@ from gateway.build import (
     build_cloud,
     build_router,
     build_site,
+    build_webhook,
     checked_bundle,
     http_tls,
     http_tokens,
@@ -108,6 +109,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     build_cloud(settings)
     http_tokens(settings)
     http_tls(settings)
+    build_webhook(settings)
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers", site

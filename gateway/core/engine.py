@@ -215,11 +215,13 @@ class _Batch(UnitOfWork):
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
+        if channel == "phone" and offer is not None:
+            channel = offer.channel
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
-        if CHANNELS[channel].topic is None:
-            self._count_trigger(trigger)
-        else:
+        if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
+        else:
+            self._count_trigger(trigger)
         return decision
 
     def count_triggers(self) -> None:

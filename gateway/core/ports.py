@@ -124,6 +124,20 @@ class CloudReply(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
+class OutboundReply(NamedTuple):
+    """Result of one try to pass an offer on; `trouble` describes a failure for the log. A refused one is not repeated."""
+
+    kind: Literal["taken", "refused", "busy", "unreachable"]
+    trouble: str = ""
+
+
+class Outbound(Protocol):
+    """The system that passes offers on to people: SMS, e-mail, messenger, contact centre."""
+
+    def post(self, id_: str, body: bytes, now_ms: int) -> OutboundReply:
+        """Send one message, within a deadline; a repetition has the same id and body. Failures are part of the reply."""
+
+
 class Cloud(Protocol):
     """The uplink's other end."""
 

@@ -145,11 +145,11 @@ class App:
     def turn(self, wait_s: float) -> int:
         """Process one batch; waits up to `wait_s` for messages. Returns the number of messages processed."""
         messages, calls = self.mailbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
-        for call in calls:
-            call.run(self.store)
         step_ms = self.clock.take_step()
         if step_ms:
             self._rebase(step_ms)
+        for call in calls:
+            call.run(self.store)
         now_ms = self.clock.now_ms()
         self._note_hearing(messages, now_ms)
         observations: list[Observation] = []
