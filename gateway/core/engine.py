@@ -327,7 +327,7 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
-        outcomes.fold_answer(self, answer)
+        outcomes.fold_answer(self, answer.decision, answer.kind)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
