@@ -18,6 +18,7 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer, tls_context
 from gateway.adapters.http_tokens import Tokens, read_tokens
@@ -42,12 +43,13 @@ from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, 
 from gateway.decoders.topics import is_filter
 from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
+from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
 from gateway.runtime.model_slot import ModelSlot
 from gateway.runtime.outbound import OutboundThread
 from gateway.runtime.router import Router
-from gateway.runtime.sources import Installed, source
+from gateway.runtime.sources import Installed, Source, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from gateway.config import Config
+    from gateway.config import Config, FeedPart
 
 
 class SetupError(RuntimeError):
@@ -100,11 +102,13 @@ def build(config: Config) -> App:
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
+    app.services += build_feeds(config, mailbox, clock)
     return app
 
 
 FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed"})
 WAYSIDE = "wayside_v1"
+FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
 EXPIRY_UNCHECKED = 0
 """As `now_ms`: a time before CLOCK_FLOOR_MS, at which the expiry of a bundle is not checked."""
@@ -229,7 +233,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
 
 def build_router(config: Config) -> Router:
     """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
-    sources = []
+    sources = [_feed_source(part) for part in config.feeds]  # first, so that no filter of the broker takes their messages
     for part in config.sources:
         if not is_filter(part.topic):
             raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
@@ -242,6 +246,29 @@ def build_router(config: Config) -> Router:
     return Router(
         sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
     )
+
+
+def _feed_source(part: FeedPart) -> Source:
+    """The source of a feed's messages. Raises SetupError for a format that is no bridge's."""
+    try:
+        decoder = load(part.decoder)
+    except (DecoderNotFoundError, BrokenDecoderError) as error:
+        raise SetupError(f"feeds: {error}") from None
+    if decoder.role != "bridge":
+        raise SetupError(f"feeds: {part.name}: items of {part.decoder} name no device; use cloudevents or ngsi_ld")
+    return source(feed_topic(part.name), decoder, kinds=sorted(decoder.kinds - {"sighting", "position"}))
+
+
+def build_feeds(config: Config, mailbox: Mailbox, clock: SystemClock) -> list[FeedThread]:
+    """The pollers of the config's feeds, not started. Raises SetupError for an address or certificate file that cannot be used."""
+    feeds = []
+    for part in config.feeds:
+        try:
+            target = HttpTarget(part.url, ca_file=part.ca_file, body_bytes_max=FEED_BYTES_MAX)
+        except (ValueError, OSError) as error:
+            raise SetupError(f"feeds: {part.name}: {error}") from None
+        feeds.append(FeedThread(part.name, HttpFeed(target), mailbox, clock.now_ms, part.interval_s))
+    return feeds
 
 
 def _keys(path: Path) -> Keys:
@@ -280,6 +307,8 @@ def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tup
     unqueued: list[str] = []
     replaced: list[str] = []
     for one in build_router(config).sources:
+        if one.topic.startswith(PREFIX):
+            continue
         head, _, last = one.topic.rpartition("/")
         if not one.kinds & FACTS:
             unqueued.append(one.topic)

@@ -271,6 +271,21 @@ class WebhookPart(_Part):
         return _checked_url(value)
 
 
+class FeedPart(_Part):
+    """A document on the network that is polled."""
+
+    name: Id = Field(description="its name in the log")
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="its address; https, or http on this machine")
+    decoder: str = Field(description="format of its items: cloudevents, ngsi_ld or another bridge")
+    interval_s: float = Field(60.0, ge=10, le=86_400, description="time between two polls")
+    ca_file: Path | None = Field(None, description="certificate authority of its server, if not a public one")
+
+    @field_validator("url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        return _checked_url(value)
+
+
 def _checked_url(url: str) -> str:
     """Raises ValueError for plain http beyond this machine."""
     try:
@@ -328,6 +343,7 @@ class Config(_Part):
         max_length=limits.TEXT_CHARS_MAX,
         description="divides people into those with offers and the holdout, alike on all gateways with this text; default: the site's name",
     )
+    feeds: tuple[FeedPart, ...] = Field((), max_length=16, description="JSON feeds that are polled")
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
     devices: dict[str, DevicePart] = Field(
@@ -357,7 +373,7 @@ class Config(_Part):
         zones = [zone.id for zone in self.zones]
         anchors = self.anchors()
         regions = [region for zone in self.zones for region in zone.regions]
-        for what, names in (("zone", zones), ("anchor", anchors), ("region", regions)):
+        for what, names in (("zone", zones), ("anchor", anchors), ("region", regions), ("feed", [feed.name for feed in self.feeds])):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} {twice[0]!r} occurs twice; each {what} must occur once")

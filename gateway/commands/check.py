@@ -13,6 +13,7 @@ from gateway.build import (
     EXPIRY_UNCHECKED,
     build_bus,
     build_cloud,
+    build_feeds,
     build_router,
     build_site,
     build_webhook,
@@ -23,6 +24,7 @@ from gateway.build import (
 )
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 from gateway.core.site import local
+from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.sources import shared_ids
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     http_tokens(settings)
     http_tls(settings)
     build_webhook(settings)
+    build_feeds(settings, Mailbox(1), SystemClock())
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers", site

@@ -168,6 +168,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
     "gateway.adapters.coupon_keys": ("gateway.adapters.bundle",),
     "gateway.adapters.webhook": ("gateway.adapters.http_client",),
+    "gateway.adapters.feeds": ("gateway.adapters.http_client",),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
     "gateway.adapters.toml_files": ("gateway.adapters.rules",),
     "gateway.adapters.mqtt": ("gateway.adapters.mqtt_connection", "gateway.adapters.mqtt_options", "gateway.adapters.mqtt_wire"),
