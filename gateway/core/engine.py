@@ -28,7 +28,7 @@ from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import Site, fix_in
+from gateway.core.site import EVERYWHERE, Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
@@ -242,11 +242,13 @@ class _Batch(UnitOfWork):
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
+        if channel == "phone" and offer is not None:
+            channel = offer.channel
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
-        if CHANNELS[channel].topic is None:
-            self._count_trigger(trigger)
-        else:
+        if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
+        else:
+            self._count_trigger(trigger)
         return decision
 
     def count_triggers(self) -> None:
@@ -333,7 +335,7 @@ class _Batch(UnitOfWork):
         return known.kind if known else None
 
     def _answer(self, answer: Answer) -> FactRow | Discard:
-        """An answer counts only from the device of the person to whom the offer was sent, and each kind once for an offer."""
+        """An answer counts from the person's device or an installed device of the offer's zone, each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return Discard.OTHER_GATEWAY
         proposed = self.repository.proposed(answer.decision)
@@ -341,7 +343,7 @@ class _Batch(UnitOfWork):
         if proposed is None or subject is None:
             return Discard.UNKNOWN_DECISION
         offer = self.site.campaign.offer(proposed.offer)
-        refused = self._refused_answer(answer, subject, is_coupon=offer is not None and offer.coupon)
+        refused = self._refused_answer(answer, subject, proposed.zone, is_coupon=offer is not None and offer.coupon)
         if refused is not None:
             return refused
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
@@ -351,13 +353,14 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
-        outcomes.fold_answer(self, answer)
+        outcomes.fold_answer(self, answer.decision, answer.kind)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
 
-    def _refused_answer(self, answer: Answer, subject: SubjectContext, *, is_coupon: bool) -> Discard | None:
-        if subject.device != answer.envelope.device:
+    def _refused_answer(self, answer: Answer, subject: SubjectContext, zone: str, *, is_coupon: bool) -> Discard | None:
+        device = answer.envelope.device
+        if subject.device != device and self.site.devices.get(device) not in (zone, EVERYWHERE):
             return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return Discard.NOT_CONSENTED

@@ -34,6 +34,10 @@ CAPS_MAX = 16
 HOLDOUT_MAX = 0.5
 
 
+OfferChannel = Literal["phone", "webhook"]
+"""How an offer reaches a person, unless a device asked for it: by the app, or by a system that passes it on."""
+
+
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One offer: proposed in any of `zones`, redeemable in the zone `shop` within `expiry_hours`.
 
@@ -69,6 +73,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suitable: RuleText = ""
     horizon_s: Annotated[int, Meta(ge=1, le=VALID_HOURS_MAX * 3_600)] | None = None
     coupon: bool = False
+    channel: OfferChannel = "phone"
     schedule: Schedule | None = None
     threshold: Threshold | None = None
     event: EventFilter | None = None

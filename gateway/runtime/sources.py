@@ -18,12 +18,14 @@ from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "gateway", "feed"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
     "till": frozenset({"purchase", "request", "status"}),
-    "kiosk": frozenset({"request", "status"}),
+    "kiosk": frozenset({"request", "answer", "status"}),
+    "counter": frozenset({"request", "answer", "status"}),
+    "contact_centre": frozenset({"request", "answer", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed"}),

@@ -121,6 +121,7 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         if form.horizon is None
         else numbers.duration(form.horizon, (*path, "horizon"), least_s=1, most_s=VALID_HOURS_MAX * 3_600),
         coupon=form.coupon,
+        channel=form.channel,
         schedule=Schedule(tuple(map(units.minute_of_day, form.times)), form.weekdays or WEEKDAYS) if form.times else None,
         threshold=_threshold(form.threshold),
         event=_event(form.event, (*path, "event"), numbers),
