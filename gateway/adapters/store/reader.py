@@ -103,6 +103,16 @@ class Reader:
         finally:
             self._db.execute("ROLLBACK")
 
+    def span_ms(self) -> tuple[int, int] | None:
+        """Times of the first and the last decision of the log, or None without one."""
+        ((first_ms, last_ms),) = self._rows("SELECT min(at_ms), max(at_ms) FROM decisions")
+        return None if first_ms is None else (first_ms, last_ms)
+
+    def answers(self, subject: str) -> dict[str, AnswerKind | None]:
+        """The answer that stands, by decision whose window is closed, of the subject's intended offers."""
+        sql = "SELECT id, answer FROM decisions JOIN outcomes ON outcomes.decision = decisions.id WHERE subject = ?"
+        return dict(self._rows(sql, (subject,)))
+
     def learnable(self, now_ms: int) -> list[str]:
         """Subjects whose consent covers learning at `now_ms`."""
         return self._consenting("learning", now_ms)
