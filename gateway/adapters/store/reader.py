@@ -109,7 +109,7 @@ class Reader:
         return None if first_ms is None else (first_ms, last_ms)
 
     def answers(self, subject: str) -> dict[str, AnswerKind | None]:
-        """The answer that stands, by decision whose window is closed, of the subject's intended offers."""
+        """The answer that stands, by decision with a closed window, of the subject's intended offers."""
         sql = "SELECT id, answer FROM decisions JOIN outcomes ON outcomes.decision = decisions.id WHERE subject = ?"
         return dict(self._rows(sql, (subject,)))
 
@@ -118,7 +118,7 @@ class Reader:
         return self._consenting("learning", now_ms)
 
     def log(self, from_ms: int, until_ms: int, now_ms: int) -> Iterator[LoggedDecision]:
-        """The decisions from `from_ms` until before `until_ms`, oldest first, of people whose consent covers measurement at `now_ms`."""
+        """The decisions from `from_ms` until before `until_ms`, oldest first, of people with consent to measurement at `now_ms`."""
         numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
         sql = (
             "SELECT subject, body, answer, closed_at_ms, visited FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id "
@@ -160,7 +160,7 @@ class Reader:
         return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
-        """Subjects whose consent covers the purpose at `now_ms`, in the order of the table."""
+        """Subjects with consent to the purpose at `now_ms`, in the order of the table."""
         people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
         return [person.subject for person in people if allows(person, purpose, now_ms)]
 

@@ -44,7 +44,7 @@ class Later(msgspec.Struct, frozen=True):
 
 
 class Funnel(msgspec.Struct, frozen=True):
-    """Intended offers step by step; each step counts those that went further. `accept_rate` is of those sent whose window is closed."""
+    """Intended offers step by step; each step counts those that went further. `accept_rate` is of those sent with a closed window."""
 
     offer: str
     intended: int
@@ -170,7 +170,7 @@ def _funnel(offer: str, rows: Sequence[Row]) -> Funnel:
 
 
 def _arms(rows: Rows, campaign: Campaign) -> tuple[Sums, Floats, Sums]:
-    """Visits by person of those sent offers, their margin by person, and visits by person of the holdout.
+    """By person: visits of those sent offers, the margin, and visits of the holdout.
 
     A visit counts once: offers of one shop within the window of an earlier one are one row.
     """
@@ -239,7 +239,7 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
 
 
 def _costs(sent: Sequence[Row], campaign: Campaign) -> tuple[float, int]:
-    """Cost of the contacts, and of the accepted offers among them."""
+    """Cost of the contacts, and of the accepted offers."""
     costs = {offer.id: offer.cost_minor for offer in campaign.offers}
     return campaign.policy.contact_cost_minor * len(sent), sum(costs.get(row.offer, 0) for row in sent if row.is_taken)
 
@@ -269,7 +269,7 @@ def _exposure(rows: Rows, campaign: Campaign) -> Exposure:
 
 
 def _judged(rows: Rows) -> list[Row]:
-    """Intended offers with a propensity whose window is closed."""
+    """Intended offers with a propensity and a closed window."""
     return [row for row in rows.intended if row.closed_at_ms is not None and row.propensity is not None]
 
 

@@ -1,4 +1,4 @@
-"""The decision log as columns: intended offers with their outcomes, and silences by zone and hour. Nothing here names a person."""
+"""The decision log as columns: intended offers with outcomes, and silences by zone and hour. Nothing here names a person."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def compare(settings: Config, path: Path, days: int, *, show: bool) -> WhatIf:
 
 
 def _in_days(campaign: Campaign, since_ms: int, last_ms: int) -> tuple[Campaign, list[str]]:
-    """The campaign as if it ran in the days of the log: offers whose dates lie outside are live throughout; and their ids."""
+    """The campaign as if it ran in the days of the log: offers with dates outside are live throughout; and the ids of these."""
     moved = [offer.id for offer in campaign.offers if offer.ends_ms <= since_ms or offer.starts_ms > last_ms]
     offers = tuple(
         msgspec.structs.replace(offer, starts_ms=since_ms, ends_ms=max(offer.ends_ms, last_ms + 1)) if offer.id in moved else offer

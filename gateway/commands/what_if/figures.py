@@ -81,7 +81,7 @@ class WhatIf(msgspec.Struct, frozen=True):
 
 
 def figures(replayed: Replayed, campaign: Campaign, moved: Sequence[str], currency: str) -> WhatIf:
-    """The figures of a replay under `campaign`; `moved` are the offers whose dates were moved into the days of the log."""
+    """The figures of a replay under `campaign`; `moved` are offers with dates outside the days of the log."""
     moments = replayed.moments
     offers = _offers(moments)
     costs = {offer.id: offer.cost_minor for offer in campaign.offers}

@@ -40,7 +40,7 @@ def here_of(row: NDArray[np.float32], plan: ReadPlan, at_ms: int) -> ZoneContext
 
 
 def dwell_s_of(row: NDArray[np.float32], plan: ReadPlan) -> float | None:
-    """Seconds since the person entered, if the row states them."""
+    """Seconds since the person entered, as far as the row states it."""
     name = next((one.name for one in plan.used if one.occasion is not None and one.occasion.field == "dwell_s"), None)
     if name is None or name not in plan.columns:
         return None

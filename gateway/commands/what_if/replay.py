@@ -165,7 +165,7 @@ def _known(reader: Reader, number: int, subject: str, site: Site) -> tuple[_Pers
 
 
 class _Answers:
-    """The answers of the log to the offers that were sent and whose window is closed."""
+    """The answers of the log to the offers that were sent, of closed windows."""
 
     def __init__(self, pending: Iterable[tuple[Decision, _Person]], outcomes: Sequence[Mapping[str, AnswerKind | None]]) -> None:
         self._all: list[AnswerKind | None] = []
@@ -183,14 +183,14 @@ class _Answers:
 
 
 class _Latest:
-    """The sensor values of each zone at the newest moment at which they were scored."""
+    """The sensor values of each zone at the newest moment with scored offers."""
 
     def __init__(self, plan: ReadPlan) -> None:
         self._plan = plan
         self._known: dict[str, tuple[int, ZoneContext]] = {}
 
     def learn(self, decision: Decision) -> None:
-        """Take the values of a decision whose offers were scored."""
+        """Take the values of a decision with scored offers."""
         row = next((one.row() for one in decision.candidates if one.features), None)
         if row is not None and decision.columns == self._plan.digest:
             self._known[decision.zone] = decision.at_ms, here_of(row, self._plan, decision.at_ms)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.core.policy.decision import Candidate, Decision
 
 MATTERED_MOST = 5
-REFERENCES_MAX = 32  # rows whose values replace an attribute
+REFERENCES_MAX = 32  # rows with values that replace an attribute
 
 
 class Parts(msgspec.Struct, frozen=True):

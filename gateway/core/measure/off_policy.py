@@ -55,7 +55,7 @@ def dr(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other
 
 
 def dr_rows(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other: Floats) -> Floats:
-    """The rows, (n,), whose mean is DR."""
+    """The rows, (n,), of which DR is the mean."""
     return forecast_other + weights * (outcome - forecast_chosen)
 
 
