@@ -240,3 +240,29 @@ def test_reasons_of_the_differences_are_reasons(gateway: Gateway) -> None:
     _, report = again(gateway, replace(gateway.site.campaign, policy=replace(gateway.site.campaign.policy, propensity_min=0.35)))
     names = {name for one in report.differences for name in (one.logged, one.now)}
     assert names - {"offer", "another offer"} <= set(REASONS)
+
+
+# --- in a simulated city -----------------------------------------------------------------------------------
+
+MALL = Path(__file__).parents[2] / "deploy" / "worlds" / "mall"
+
+
+def test_a_campaign_with_less_contacts_in_the_simulated_mall(tmp_path: Path) -> None:
+    """The mall's own campaign with a cap of one offer a day: fewer messages to the same people."""
+    strict = tmp_path / "strict.toml"
+    text = (MALL / "campaign.toml").read_text("utf-8")
+    assert "[policy]\n" in text
+    lines = [line for line in text.splitlines() if not line.startswith("per_person_day_max")]
+    strict.write_text("\n".join(lines).replace("[policy]", "[policy]\nper_person_day_max = 1"), "utf-8")
+    options = ("--simulate", "mall", "--days", 1, "--people", 30, "--seeds", 1, "--config", MALL / "gw-a.toml")
+    result = wayside("what-if", "--campaign", strict, *options, "--json")
+    assert (result.code, result.err) == (0, "")
+    own, other = json.loads(result.out)["campaigns"]
+    assert other["messages"]["high"] <= 1.0
+    assert other["messages"]["value"] < own["messages"]["value"]
+    assert 0.0 < other["accepted"]["value"] < own["accepted"]["value"]
+
+
+def test_a_campaign_of_another_place_is_refused(config: Path) -> None:
+    new = config.with_name("new.toml")
+    assert "the world mall has no zone 'cafe'" in wayside("what-if", "--campaign", new, "--config", config, "--simulate", "mall").refusal(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +21,7 @@ from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetO
 from gateway.commands.results.text import interval
 from gateway.commands.what_if.figures import figures
 from gateway.commands.what_if.replay import replayed
+from gateway.commands.what_if.simulate import Simulated, Size, simulated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,12 @@ def what_if(
     override: SetOption = None,
     log: Annotated[Path | None, typer.Option("--log", help="database with the log; default: store.path of the config")] = None,
     days: Annotated[int, typer.Option("--days", min=1, max=800, help="days of the log, up to its last decision")] = 7,
+    simulate: Annotated[
+        str | None,
+        typer.Option("--simulate", metavar="WORLD", help="run it in a simulated city instead: a world or a scenario's TOML file"),
+    ] = None,
+    people: Annotated[int, typer.Option("--people", min=1, max=10_000, help="people of the simulated city")] = 100,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=1_000, help="simulated cities, over which intervals are taken")] = 5,
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,11 +60,31 @@ def what_if(
     Example: `wayside what-if --campaign new.toml --config wayside.toml --days 14`
     """
     settings = load(config, [*(override or []), *([] if log is None else [f"store.path={log.resolve()}"])])
+    if simulate is not None:
+        _simulate(settings, campaign, simulate, Size(days, people, seeds), as_json=as_json)
+        return
     found = guarded(lambda: compare(settings, campaign, days, show=not as_json))
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     else:
         _show(found)
+
+
+def _simulate(settings: Config, path: Path, world: str, size: Size, *, as_json: bool) -> None:
+    """Print the figures of both campaigns in a simulated city."""
+
+    def both() -> tuple[Simulated, Simulated]:
+        bundle = open_config_bundle(settings, EXPIRY_UNCHECKED)
+        return simulated(bundle, load_campaign(path, bundle.schema).campaign, world, size)
+
+    with Console(stderr=True).status(f"simulating {world}") if not as_json else nullcontext():
+        found = guarded(both)
+    if as_json:
+        typer.echo(msgspec.json.encode({"world": world, **size._asdict(), "campaigns": found}).decode())
+        return
+    rows = [(one.campaign, interval(one.margin_minor, 1), interval(one.accepted, 2), interval(one.messages, 2)) for one in found]
+    title = f"{world}: {size.days} days, {size.people} people, {size.seeds} seeds; for each person"
+    _table(Console(), title, ("campaign", "true margin, minor units (95 %)", "accepted offers", "messages"), rows)
 
 
 class _Model:
