@@ -72,6 +72,7 @@ def test_the_same_campaign_makes_the_same_decisions_bit_for_bit(gateway: Gateway
     """Reasons, arms, scored rows and caps."""
     found, report = again(gateway, gateway.site.campaign)
     assert report.same == 1.0
+    assert (report.policies, report.policy) == (("plain-1",), "plain-1")
     assert report.differences == ()
     reasons = Counter(moment.before.reason for moment in found.moments)
     assert {"chosen", "held_out", "cool_down", "cap_person_day"} <= set(reasons)

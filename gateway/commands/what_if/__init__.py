@@ -137,6 +137,11 @@ def _show(found: WhatIf) -> None:
     console.print(f"{found.moments:,} moments of {found.people:,} people; {found.same:.1%} have the same result.", highlight=False)
     for reason, count in found.left_out.items():
         console.print(f"Left out: {count:,} moments, because {reason}.", highlight=False)
+    if set(found.policies) - {found.policy}:
+        console.print(
+            f"The log was decided by {', '.join(found.policies)}; the replay is decided by {found.policy}, without learning.",
+            highlight=False,
+        )
     if found.moved:
         console.print(f"As if live in the days of the log: {', '.join(found.moved)}.", highlight=False)
     console.print(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.commands.what_if.replay import Moment, Replayed
     from gateway.core.measure.rates import Floats
     from gateway.core.offers import Campaign
+    from gateway.core.policy.decision import Decision
 
 CAPS = ("cool_down", "cap_person_day", "cap_offer_day", "cap_window", "budget_spent", "refused", "ignored")
 STRENGTH = 20.0  # rows with the overall mean that the forecast of each offer starts with
@@ -63,11 +64,16 @@ class Effect(msgspec.Struct, frozen=True):
 
 
 class WhatIf(msgspec.Struct, frozen=True):
-    """The result; amounts in minor units of `currency`, and `expected_cost` of accepted offers as the model expects these."""
+    """The result; amounts in minor units of `currency`, and `expected_cost` of accepted offers as the model expects these.
+
+    `policies` are the versions that made the logged decisions, `policy` is that of the replay.
+    """
 
     moments: int
     people: int
     left_out: dict[str, int]
+    policies: tuple[str, ...]
+    policy: str
     moved: tuple[str, ...]
     currency: str
     contact_cost: float
@@ -91,6 +97,8 @@ def figures(replayed: Replayed, campaign: Campaign, moved: Sequence[str], curren
         moments=len(moments),
         people=len({moment.person for moment in moments}),
         left_out=dict(replayed.left_out),
+        policies=tuple(sorted({_version(moment.before) for moment in moments})),
+        policy=", ".join(sorted({_version(moment.after) for moment in moments})),
         moved=tuple(moved),
         currency=currency,
         contact_cost=campaign.policy.contact_cost_minor * sent,
@@ -102,6 +110,11 @@ def figures(replayed: Replayed, campaign: Campaign, moved: Sequence[str], curren
         same=float(np.mean([moment.before.intended == moment.after.intended for moment in moments])) if moments else 0.0,
         effect=effect(moments, campaign),
     )
+
+
+def _version(decision: Decision) -> str:
+    """The version of the policy that made a decision, without the digest of its parameters."""
+    return decision.policy.partition(".")[0]
 
 
 def _offers(moments: Sequence[Moment]) -> tuple[OfferCount, ...]:
