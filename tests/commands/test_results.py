@@ -121,6 +121,13 @@ def test_people_in_both_arms_are_an_alarm(config: Path) -> None:
     assert report(config)["alarms"] == ["holdout: 1 people are in both arms; its salt or share was changed within these days"]
 
 
+def test_a_changed_policy_is_stated(config: Path) -> None:
+    write_log(config, [Made(0), Made(1, policy="learned-1.cafe")])
+    assert report(config)["policies"] == {"plain-1": 1, "learned-1.cafe": 1}
+    shown = " ".join(wayside("results", "--config", config).out.split())
+    assert "all figures are a mixture: learned-1.cafe 1, plain-1 1 decisions." in shown
+
+
 def test_spread_over_the_offers(config: Path) -> None:
     write_log(config, [Made(0), Made(1), Made(2, is_held=True)])
     assert report(config)["exposure"] == {"gini": 0.5, "coverage": 0.5, "novelty_bits": 0.0}

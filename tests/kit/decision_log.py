@@ -38,6 +38,7 @@ class Made(NamedTuple):
     columns: str = ""
     p_select: float = 1.0
     is_scored: bool = False
+    policy: str = "plain-1"
 
 
 def write_log(config: Path, made: Iterable[Made], purposes: tuple[Purpose, ...] = EVERYTHING, *, start: int = 0) -> None:
@@ -85,7 +86,7 @@ def _decision(id_: str, subject: str, one: Made) -> Decision:
         columns=one.columns,
         arm="" if one.offer is None else "held_out" if one.is_held else "sent",
         intended=one.offer,
-        policy="plain-1",
+        policy=one.policy,
     )
 
 

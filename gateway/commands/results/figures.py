@@ -93,7 +93,10 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer."""
+    """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer.
+
+    `policies` counts decisions by version and parameters of the policy.
+    """
 
     days: float
     decisions: int
@@ -101,6 +104,7 @@ class Results(msgspec.Struct, frozen=True):
     without_consent: int
     open_windows: int
     unknown_offers: tuple[str, ...]
+    policies: dict[str, int]
     funnel: tuple[Funnel, ...]
     visits: lift.Lift | Later
     added_margin: Interval | Later
@@ -128,6 +132,7 @@ def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, witho
         without_consent=without_consent,
         open_windows=sum(row.closed_at_ms is None for row in rows.intended),
         unknown_offers=tuple(sorted({row.offer for row in rows.intended} - known)),
+        policies=dict(rows.policies),
         funnel=_funnels(rows),
         visits=visits,
         added_margin=added,

@@ -51,8 +51,8 @@ class Scored(NamedTuple):
 class Rows(NamedTuple):
     """The columns of a log. `silences` counts decisions without an intended offer by (zone, local hour, reason).
 
-    `arms` has the arm of each person with an intended offer (True: held out), and `mixed` the number of people in both.
-    `segments` is parallel to `intended`, "" where the log states none.
+    `arms` has the arm of each person with an intended offer (True: held out), and `mixed` the number of people in both. `policies` counts
+    decisions by version of the policy. `segments` is parallel to `intended`, "" where the log states none.
     """
 
     first_ms: int
@@ -65,6 +65,7 @@ class Rows(NamedTuple):
     silences: Counter[tuple[str, int, str]]
     arms: dict[int, bool]
     mixed: int
+    policies: Counter[str]
 
     @property
     def days(self) -> float:
@@ -82,12 +83,14 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
     segments: list[str] = []
     scored: list[Scored] = []
     silences: Counter[tuple[str, int, str]] = Counter()
+    policies: Counter[str] = Counter()
     held: dict[int, set[bool]] = {}
     people: set[int] = set()
     first_ms = last_ms = -1
     for one in log:
         decision = one.decision
         people.add(one.person)
+        policies[decision.policy] += 1
         first_ms, last_ms = decision.at_ms if first_ms < 0 else first_ms, decision.at_ms
         segment = _segment(decision, plan, by)
         if decision.intended is None:
@@ -106,7 +109,7 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
     mixed = sum(len(arms) > 1 for arms in held.values())
     arms = {person: True in arms for person, arms in held.items()}
     decisions = silences.total() + len(intended)
-    return Rows(first_ms, last_ms, decisions, len(people), intended, segments, scored, silences, arms, mixed)
+    return Rows(first_ms, last_ms, decisions, len(people), intended, segments, scored, silences, arms, mixed, policies)
 
 
 def numbered(values: Iterable[int]) -> Ints:
