@@ -227,11 +227,23 @@ class ClaimsPart(_Part):
     counters: tuple[str, ...] = Field((), description="anchors to which a tag is held while the phone claims it")
 
 
+class CouponsPart(_Part):
+    """Signed codes of offers, for tills."""
+
+    key_file: Path | None = Field(
+        None, description="private key that signs coupons; made at the first start, with the public key for tills beside it (.pub)"
+    )
+
+
 class DevicePart(_Part):
     """An installed device."""
 
     zone: str = Field(description="its zone, or * for the whole site")
-    kind: DeviceKind = Field("sensor", description="its kind: sensor (readings, counts), till (purchases) or scanner (sightings)")
+    kind: DeviceKind = Field(
+        "sensor",
+        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests), "
+        "scanner (sightings) or gateway (a neighbour)",
+    )
 
 
 class Config(_Part):
@@ -249,6 +261,7 @@ class Config(_Part):
     privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="records that leave the gateway")
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
+    coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
     holdout_salt: str = Field(

@@ -1,23 +1,55 @@
-"""Channels: the ways in which a trigger reaches a person. A new channel is one row of CHANNELS."""
+"""Channels: the ways in which an offer reaches a person. A new channel is one row of CHANNELS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-ChannelName = Literal["phone"]
+from gateway.core.coupons import Coupon, Signer, issue
+
+if TYPE_CHECKING:
+    from gateway.core.offers import Offer, Policy
+
+ChannelName = Literal["phone", "reply"]
 
 
 class Channel(NamedTuple):
-    """`topic(site, target)` is where a trigger for `target` is published."""
+    """`topic(site, target)` is where a trigger for `target` is published; None if the offer is the reply to a request."""
 
-    topic: Callable[[str, str], str]
+    topic: Callable[[str, str], str] | None
 
 
 CHANNELS: Mapping[ChannelName, Channel] = {
     "phone": Channel(lambda site, device: f"wayside/v1/{site}/down/{device}/offer"),
+    "reply": Channel(None),
 }
 """Channel name -> how it publishes. The target of a phone is its device id."""
 
 CREATIVE = "default"
 """The one wording of an offer; a campaign has no others yet."""
+
+
+def offer_message(decision: str, offer: Offer, zone: str, expires_at_ms: int, coupon: str = "") -> dict[str, object]:
+    """The fields of an offer in a message to a person, the same over each channel; `coupon` only with a code."""
+    body: dict[str, object] = {
+        "decision": decision,
+        "offer": offer.id,
+        "zone": zone,
+        "shop": offer.shop,
+        "title": offer.title,
+        "body": offer.body,
+        "expires_at_ms": expires_at_ms,
+    }
+    return body | {"coupon": coupon} if coupon else body
+
+
+def coupon_code(signer: Signer | None, decision: str, offer: Offer, policy: Policy, expires_at_ms: int) -> str:
+    """The code of a proposed offer, the same for each message of it; empty for an offer without a coupon.
+
+    `expires_at_ms` is the end of the message's own validity. The coupon ends with the reservation of the offer's budget: `expiry_hours`
+    after the decision.
+    """
+    if signer is None or not offer.coupon:
+        return ""
+    decided_s = expires_at_ms // 1000 - policy.trigger_expiry_s
+    return issue(Coupon(decision, offer.id, offer.shop, decided_s + int(offer.expiry_hours * 3_600)), signer)

@@ -67,7 +67,7 @@ class Discard(StrEnum):
     RETAINED = (
         "retained",
         "discarded",
-        "a retained sighting, position, count, consent or undated reading: the broker repeats it at each connection",
+        "a retained sighting, position, count, request, consent or undated reading: the broker repeats it at each connection",
         "publish without the retain flag",
     )
     OTHER_SPEAKER = (
@@ -89,18 +89,23 @@ class Discard(StrEnum):
         "a sighting by a scanner, or of a beacon, that belongs to no zone",
         "`zones[].anchors`; `wayside discover` lists the ids heard",
     )
-    UNMAPPED_DEVICE = ("unmapped_device", "discarded", "a reading, count or purchase of a device that belongs to no zone", "`devices`")
+    UNMAPPED_DEVICE = (
+        "unmapped_device",
+        "discarded",
+        "a reading, count or purchase of a device, or a request for a place, that belongs to no zone",
+        "`devices`",
+    )
     UNUSED_COUNT = ("unused_count", "discarded", "a count of something other than people", "nothing; the device may stop sending it")
     NOT_CONSENTED = (
         "not_consented",
         "discarded",
-        "a sighting, position, answer or withdrawal of a person without consent",
+        "a sighting, position, answer, request or withdrawal of a person without consent",
         "nothing, for passers-by; if no visit is ever counted, whether consents arrive (`facts`)",
     )
     REPEATED = (
         "repeated",
         "discarded",
-        "a purchase, answer or consent that was already stored",
+        "a purchase, answer, request or consent that was already stored",
         "nothing after a reconnect; if it goes on, a device that reuses `boot` and `seq`",
     )
     OTHER_GATEWAY = ("other_gateway", "discarded", "an answer to an offer of another gateway", "nothing, if gateways share a broker")
@@ -111,6 +116,12 @@ class Discard(StrEnum):
         "answers after a withdrawal; `retention.decisions_days`",
     )
     NOT_THEIRS = ("not_theirs", "discarded", "an answer from a device to which the offer was not sent", "a faulty or forged app")
+    TILL_ONLY = (
+        "till_only",
+        "discarded",
+        "an answer `redeemed` of an app to an offer with a coupon, which only a till can redeem",
+        "nothing; the app may stop sending it",
+    )
     OVERTAKEN = (
         "overtaken",
         "discarded",

@@ -15,16 +15,19 @@ import msgspec
 from gateway.core import claims, limits, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CREATIVE
+from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.learning.explore import in_holdout
 from gateway.core.policy.choose import Scorer, decide
+from gateway.core.policy.decision import Decision
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
+from gateway.core.redemptions import fold_redeemed, redeem_purchase
+from gateway.core.requests import answer_request, repeat_answer
 from gateway.core.site import Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
@@ -34,9 +37,11 @@ from gateway.core.types import (
     Fact,
     Observation,
     Occasion,
+    OfferRequest,
     Position,
     Purchase,
     Reading,
+    Redeemed,
     Sighting,
     Status,
     TimePassed,
@@ -78,12 +83,15 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent():
+            case Purchase() | Answer() | Consent() | OfferRequest():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
+            case Redeemed():
+                fold_redeemed(self, observation)
             case Status():
-                return None
+                pass
+        return None
 
     # --- sightings: folded in memory, committed only when a visit changes -----------------------------------
 
@@ -166,9 +174,10 @@ class _Batch(UnitOfWork):
             self._presences[key] = after
 
     def _transition(self, transition: Transition, subject: SubjectContext | None) -> None:
-        """Record a transition, and decide on an offer after entering or dwelling."""
+        """Record a transition, and decide on an offer; after leaving only if the campaign has offers for that."""
         self.record(transition)
-        if transition.kind == "left" or subject is None:
+        is_asked = transition.kind != "left" or ("left" in self.site.campaign.table.occasions_used and self.may_see(transition.subject))
+        if subject is None or not is_asked:
             return
         if transition.kind == "dwelled":
             outcomes.fold_visit(self, subject.subject, transition.zone)
@@ -177,7 +186,11 @@ class _Batch(UnitOfWork):
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float) -> None:
+    def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
+        """The decision that a person, or a device in their presence, asked for in a zone; the offer is logged as a contact."""
+        return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
+
+    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float, channel: ChannelName = "phone") -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
         drawn = self.draw()
         held_out = in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout)
@@ -190,33 +203,38 @@ class _Batch(UnitOfWork):
         self.out.counts.count("decisions")
         offer = self.site.campaign.offer(decision.intended) if decision.intended is not None else None
         if offer is None:
-            return
+            return decision
         outcomes.open_window(self, decision, offer)
         contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.arm == "sent")
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
-            return
+            return decision
         if offer.budget_minor is not None:
             until_ms = self.now_ms + int(offer.expiry_hours * 3_600_000)
             self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
-        expires_at_ms = self.now_ms + self.site.campaign.policy.trigger_expiry_s * 1000
-        if subject.consent_expires_at_ms is not None:
-            expires_at_ms = min(expires_at_ms, subject.consent_expires_at_ms)
-        trigger = Trigger(decision.id, subject.subject, "phone", subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
-        self.out.decisions.triggers.append(trigger)
+        expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
+        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
+        if CHANNELS[channel].topic is None:
+            self._count_trigger(trigger)
+        else:
+            self.out.decisions.triggers.append(trigger)
+        return decision
 
     def count_triggers(self) -> None:
         """Count the triggers of this batch that will be sent: one that a withdrawal in the same batch stopped does not count."""
         if not self.out.totals["decisions"]:
             return
         for trigger in self.out.decisions.triggers:
-            self.out.totals["triggers"] += 1
-            self.out.counts.count("triggers")
-            subject = self.context(trigger.subject)
-            if subject is not None:
-                self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
+            self._count_trigger(trigger)
+
+    def _count_trigger(self, trigger: Trigger) -> None:
+        self.out.totals["triggers"] += 1
+        self.out.counts.count("triggers")
+        subject = self.context(trigger.subject)
+        if subject is not None:
+            self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
@@ -224,6 +242,8 @@ class _Batch(UnitOfWork):
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
+            elif isinstance(fact, OfferRequest):
+                repeat_answer(self, fact)
             return Discard.REPEATED
         row = self._fact_row(fact)
         if isinstance(row, Discard):
@@ -242,11 +262,15 @@ class _Batch(UnitOfWork):
                 return self._answer(fact)
             case Consent():
                 return apply_consent(self, fact)
+            case OfferRequest():
+                return answer_request(self, fact, self.request_decision)
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
+        if purchase.coupon is not None and not redeem_purchase(self, purchase):
+            purchase = msgspec.structs.replace(purchase, decision=None)  # a clash: still a sale, but no redemption
         self._fold_purchase(purchase, zone)
         return FactRow(
             purchase.envelope,
@@ -270,6 +294,10 @@ class _Batch(UnitOfWork):
         kind, amount = self._zone_kind(zone), purchase.amount_minor
         fact = HistoryFact("purchases", self.now_ms, category, zone, kind, proposed.offer, amount=amount)
         self.fold_history(proposed.subject, fact)
+        person = self.context(proposed.subject)
+        is_asked = "purchased" in self.site.campaign.table.occasions_used and zone in self.site.zones
+        if person is not None and is_asked and self.may_see(proposed.subject):
+            self._decide(person, zone, "purchased", self.dwell_s(proposed.subject, zone))
 
     def _zone_kind(self, zone: str) -> str | None:
         known = self.site.zones.get(zone)
@@ -287,9 +315,11 @@ class _Batch(UnitOfWork):
             return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return Discard.NOT_CONSENTED
+        offer = self.site.campaign.offer(proposed.offer)
+        if answer.kind == "redeemed" and offer is not None and offer.coupon:
+            return Discard.TILL_ONLY
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
-        offer = self.site.campaign.offer(proposed.offer)
         category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
         fact = HistoryFact("answers", self.now_ms, category, proposed.zone, kind, proposed.offer, answer=answer.kind)
         self.fold_history(subject.subject, fact)
@@ -303,13 +333,16 @@ class _Batch(UnitOfWork):
     # --- time --------------------------------------------------------------------------------------------------
 
     def _time_passed(self) -> Discard | None:
-        for present in self.state.visits.due(self.now_ms):
+        visits = self.state.visits
+        known_ms = visits.known_ms(self.now_ms)
+        for present in visits.due(known_ms):
             key = (present.subject, present.zone)
             before = self.presence(key)
-            if before is not None and before.due_at_ms <= self.now_ms:
+            if before is not None and before.due_at_ms <= known_ms:
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
-                self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
+                after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
+                self._step(key, before, after)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)

@@ -36,6 +36,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (a share of the price) and `tags` are for attributes of the offer.
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
     `budget_minor` bounds the cost of all its acceptances, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
+    With `coupon` the person gets a signed code that a till redeems once (see `gateway.core.coupons`).
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
     `horizon_s` is the time after a proposal in which its outcome counts; None is the validity.
     """
@@ -61,6 +62,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     applicable: RuleText = ""
     suitable: RuleText = ""
     horizon_s: Annotated[int, Meta(ge=1, le=VALID_HOURS_MAX * 3_600)] | None = None
+    coupon: bool = False
 
     @property
     def horizon_ms(self) -> int:
@@ -167,6 +169,7 @@ class OfferTable:
         self.position = {id_: at for at, id_ in enumerate(self.ids)}
         self.zones = tuple(offer.zones for offer in offers)
         self.occasions = tuple(offer.occasions for offer in offers)
+        self.occasions_used = frozenset(occasion for occasions in self.occasions for occasion in occasions)
         self.starts_ms = np.array([offer.starts_ms for offer in offers], dtype=np.int64)
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
         self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)

@@ -11,13 +11,19 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.coupons import Coupon
+
 Purpose = Literal["presence", "offers", "learning", "measurement"]
 """The purposes of a consent; a person consents to each one separately."""
 
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
 
-Occasion = Literal["entered", "dwelled"]
-"""The transitions of a visit at which an offer may be chosen."""
+Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "reading", "event", "requested"]
+"""The moments at which an offer may be chosen for a person.
+
+A transition of a visit, a purchase that redeemed an offer, a time of day, a threshold of a quantity and an external event (these three for
+everyone present), and a request.
+"""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -110,7 +116,10 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
-    """A sale at a till. `decision` is the id of the decision whose offer was redeemed; `category` and `items` are the till's own."""
+    """A sale at a till. `decision` is the id of the decision whose offer was redeemed; `category` and `items` are the till's own.
+
+    `coupon` is the code that was redeemed, as the till has checked it; its decision is then the purchase's.
+    """
 
     envelope: Envelope
     amount_minor: int
@@ -118,6 +127,33 @@ class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
     decision: str | None = None
     at_ms: int | None = None
     items: tuple[Item, ...] = ()
+    coupon: Coupon | None = None
+
+
+class Redemption(msgspec.Struct, frozen=True, order=True):
+    """A coupon that a till redeemed; earlier ones sort first. `sale` names the sale at the till (boot and sequence number).
+
+    `gateway` is the gateway that received the sale from the till, `expires_at_ms` the end of the coupon.
+    """
+
+    at_ms: int
+    till: str
+    sale: str
+    decision: str
+    gateway: str
+    expires_at_ms: int
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Identifies the redemption of a decision; gateways may differ by their clocks in the time of one sale."""
+        return self.till, self.sale
+
+
+class Redeemed(msgspec.Struct, frozen=True, tag="redeemed", gc=False):
+    """Redemptions at the tills of the gateway `device`, which passes them on to the other gateways of the site."""
+
+    device: str
+    redemptions: tuple[Redemption, ...]
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
@@ -151,9 +187,21 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     wording: str | None = None
 
 
+class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
+    """A device asks for an offer: a phone for its own person, a till or kiosk for the person whose device or tag is `person`.
+
+    `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last.
+    """
+
+    envelope: Envelope
+    person: str | None = None
+    zone: str | None = None
+    at_ms: int | None = None
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent
-Observation = Sighting | Position | Reading | Count | Status | Purchase | Answer | Consent | TimePassed
+Fact = Purchase | Answer | Consent | OfferRequest
+Observation = Sighting | Position | Reading | Count | Status | Purchase | Redeemed | Answer | Consent | OfferRequest | TimePassed

@@ -143,6 +143,16 @@ class UnitOfWork:
         found = [self.presence((subject, other)) for other in self.site.zones if other != zone]
         return [present for present in found if present is not None]
 
+    def dwell_s(self, subject: str, zone: str) -> float:
+        """Seconds since the subject entered a zone; 0 if it is not there."""
+        present = self.presence((subject, zone))
+        return 0.0 if present is None or present.entered_ms is None else max(0, self.now_ms - present.entered_ms) / 1000
+
+    def offer_expires_at_ms(self, person: SubjectContext, decided_ms: int) -> int:
+        """Until when an offer may reach a person: the campaign's expiry, or the end of the consent if that is earlier."""
+        expires_at_ms = decided_ms + self.site.campaign.policy.trigger_expiry_s * 1000
+        return expires_at_ms if person.consent_expires_at_ms is None else min(expires_at_ms, person.consent_expires_at_ms)
+
     def zone_context(self, zone: str) -> ZoneContext:
         """The newest readings of a zone's own sensors."""
         return self.out.sensors.zones.get(zone) or self.state.sensors.zones.get(zone) or ZoneContext()

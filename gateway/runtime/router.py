@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
-from gateway.core.types import Consent, Count, Position, Reading, Sighting
+from gateway.core.types import Consent, Count, OfferRequest, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.topics import topic_matches
 from gateway.runtime.sources import Installed, Source, Speech
@@ -73,10 +73,12 @@ class Router:
     def _without_outdated(self, found: list[Observation]) -> list[Observation]:
         """The observations of a retained message that can still be used; the broker repeats it at every reconnect, at any age.
 
-        Sightings, positions and counts are outdated, and so is a consent with purposes: a yes may be withdrawn since. Readings are used
-        if dated, and other facts are recognised by their envelope.
+        Sightings, positions, counts and requests are outdated, and so is a consent with purposes: a yes may be withdrawn since. Readings
+        are used if dated, and other facts are recognised by their envelope.
         """
-        kept = [one for one in found if not isinstance(one, Sighting | Position | Count | Reading | Consent) or _is_usable(one)]
+        kept = [
+            one for one in found if not isinstance(one, Sighting | Position | Count | Reading | Consent | OfferRequest) or _is_usable(one)
+        ]
         self.discarded[Discard.RETAINED] += len(found) - len(kept)
         return kept
 

@@ -13,20 +13,22 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from gateway.core.discards import Discard
-from gateway.core.types import Answer, Consent, Observation, Purchase, Sighting
+from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "gateway"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
-    "till": frozenset({"purchase", "status"}),
+    "till": frozenset({"purchase", "request", "status"}),
+    "kiosk": frozenset({"request", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
+    "gateway": frozenset({"redeemed"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 
-PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "status"})
+PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "status"})
 
 
 class Source(NamedTuple):
@@ -127,23 +129,15 @@ def _kind(one: Observation) -> Kind:
 
 def _named(one: Observation) -> str:
     """The device that an observation names as its speaker."""
-    match one:
-        case Sighting():
-            return one.hearer
-        case Purchase() | Answer() | Consent():
-            return one.envelope.device
-        case _:
-            return one.device  # type: ignore[union-attr]
+    if isinstance(one, Fact):
+        return one.envelope.device
+    return one.hearer if isinstance(one, Sighting) else one.device  # type: ignore[union-attr]
 
 
 def _renamed(one: Observation, name: str) -> Observation:
-    match one:
-        case Sighting():
-            return msgspec.structs.replace(one, hearer=name)
-        case Purchase() | Answer() | Consent():
-            return msgspec.structs.replace(one, envelope=msgspec.structs.replace(one.envelope, device=name))
-        case _:
-            return msgspec.structs.replace(one, device=name)
+    if isinstance(one, Fact):
+        return msgspec.structs.replace(one, envelope=msgspec.structs.replace(one.envelope, device=name))
+    return msgspec.structs.replace(one, **{"hearer" if isinstance(one, Sighting) else "device": name})
 
 
 def shared_ids(sources: Sequence[Source]) -> list[str]:

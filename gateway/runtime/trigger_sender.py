@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.bus import Bus, Publication
-from gateway.core.channels import CHANNELS
+from gateway.core.channels import CHANNELS, coupon_code, offer_message
 
 if TYPE_CHECKING:
     from gateway.core.offers import Campaign
@@ -27,6 +27,7 @@ class TriggerSender:
         """Start without triggers in flight."""
         self.apply_campaign(site.campaign)
         self._site = site.name
+        self._signer = site.coupons
         self._bus = bus
         self._in_flight: dict[str, int] = {}
         self._done: list[str] = []
@@ -36,6 +37,7 @@ class TriggerSender:
     def apply_campaign(self, campaign: Campaign) -> None:
         """From now on send only triggers for offers of this campaign."""
         self._offers = {offer.id: offer for offer in campaign.offers}
+        self._policy = campaign.policy
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
         """Publish a trigger; False if it has expired, its offer is not in the campaign, or there is no connection."""
@@ -46,20 +48,11 @@ class TriggerSender:
             self._in_flight.pop(trigger.id, None)
             self._done.append(trigger.id)
             return False
-        payload = msgspec.json.encode(
-            {
-                "v": 1,
-                "decision": trigger.id,
-                "offer": offer.id,
-                "zone": trigger.zone,
-                "shop": offer.shop,
-                "title": offer.title,
-                "body": offer.body,
-                "expires_at_ms": trigger.expires_at_ms,
-            }
-        )
-        topic = CHANNELS[trigger.channel].topic(self._site, trigger.target)
-        publication = Publication(topic, payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
+        topic = CHANNELS[trigger.channel].topic
+        assert topic is not None  # a reply is no trigger
+        coupon = coupon_code(self._signer, trigger.id, offer, self._policy, trigger.expires_at_ms)
+        payload = msgspec.json.encode({"v": 1, **offer_message(trigger.id, offer, trigger.zone, trigger.expires_at_ms, coupon)})
+        publication = Publication(topic(self._site, trigger.target), payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
         connects = self._bus.link().connects
         if not self._bus.publish(publication):
             return False

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.core.types import Answer, Consent, Message, Observation, Purchase, Reading, Sighting, Status
+from gateway.core.types import Fact, Message, Observation, Reading, Sighting, Status
 from gateway.decoders.conformance.mutations import identity_mutations
 from gateway.decoders.registry import decoder_names, load
 from gateway.decoders.topics import topic_matches
@@ -121,10 +121,6 @@ def _topic(template: Template, topic: str, device: str) -> str:
 
 
 def _speaker(one: Observation) -> str:
-    match one:
-        case Sighting():
-            return one.hearer
-        case Purchase() | Answer() | Consent():
-            return one.envelope.device
-        case _:
-            return one.device  # type: ignore[union-attr]
+    if isinstance(one, Fact):
+        return one.envelope.device
+    return one.hearer if isinstance(one, Sighting) else one.device  # type: ignore[union-attr]

@@ -51,7 +51,7 @@ def test_a_campaign_that_contradicts_itself_is_refused(offers: list[Any], cause:
         {"expiry_hours": 0},
         {"title": ""},
         {"title": "x" * 81},
-        {"occasions": ["left"]},
+        {"occasions": ["asleep"]},
         {"discount": 5},
     ],
 )

@@ -166,6 +166,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     ),
     "gateway.decoders.registry": ("gateway.decoders.contract", "gateway.decoders.topics"),
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
+    "gateway.adapters.coupon_keys": ("gateway.adapters.bundle",),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
     "gateway.adapters.toml_files": ("gateway.adapters.rules",),
     "gateway.adapters.mqtt": ("gateway.adapters.mqtt_connection", "gateway.adapters.mqtt_options", "gateway.adapters.mqtt_wire"),

@@ -15,7 +15,7 @@ from gateway.runtime.sources import DeviceKind, Installed, Source, shared_ids, s
 from tests.kit.gateways import message
 
 ANCHORS = ("plaza", "ac233f00a001")
-DEVICES: dict[str, DeviceKind] = {"till-cafe": "till", "weather-1": "sensor", "wall-scanner": "scanner"}
+DEVICES: dict[str, DeviceKind] = {"till-cafe": "till", "weather-1": "sensor", "wall-scanner": "scanner", "kiosk-hall": "kiosk"}
 
 
 def route(*sources: Source) -> Router:
@@ -107,6 +107,7 @@ SAID: dict[str, dict[str, Any]] = {
     "purchase": {"amount_minor": 1},
     "answer": {"decision": "gw-t.0", "answer": "accepted"},
     "consent": {"purposes": ["presence"], "version": 1},
+    "request": {},
     "status": {},
 }
 
@@ -115,9 +116,10 @@ SAID: dict[str, dict[str, Any]] = {
     ("device", "kinds", "reason"),
     [
         ("weather-1", {"reading", "count", "status"}, "not_its_kind"),
-        ("till-cafe", {"purchase", "status"}, "not_its_kind"),
+        ("till-cafe", {"purchase", "request", "status"}, "not_its_kind"),
+        ("kiosk-hall", {"request", "status"}, "not_its_kind"),
         ("wall-scanner", {"sighting", "reading", "count", "status"}, "not_its_kind"),
-        ("phone-1", {"sighting", "position", "answer", "consent", "status"}, "unmapped_device"),
+        ("phone-1", {"sighting", "position", "answer", "consent", "request", "status"}, "unmapped_device"),
     ],
 )
 def test_a_device_says_what_its_kind_says(device: str, kinds: set[str], reason: str) -> None:

@@ -16,6 +16,7 @@ import apsw
 from gateway.adapters.store import database
 from gateway.adapters.store.budgets import BudgetsTable
 from gateway.adapters.store.counts import CountsTable
+from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
 
     from gateway.core.addresses import Cipher
     from gateway.core.context import SubjectContext
+    from gateway.core.policy.decision import Decision
     from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
-    from gateway.core.types import Envelope
+    from gateway.core.types import Envelope, Redemption
 
 TABLES = (
     "contexts",
@@ -83,6 +85,7 @@ class Store:
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
+        self.coupons = CouponsTable(self._db, hasher)
         self._tables: dict[str, Table] = {
             "people": self.people,
             "facts": self.facts,
@@ -97,6 +100,7 @@ class Store:
             "register": self.register,
             "claims": Table(self._db),
             "replies": Table(self._db),
+            "coupons": self.coupons,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -129,6 +133,15 @@ class Store:
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed."""
         return self.decisions.proposed(decision)
+
+    def requested(self, envelope: Envelope) -> Decision | None:
+        """The decision that answered the request of this envelope."""
+        decision = self.facts.decision(envelope)
+        return None if decision is None else self.decisions.decision(decision)
+
+    def redemptions(self, decision: str) -> list[Redemption]:
+        """The known redemptions of the coupon of a decision, the earliest first."""
+        return self.coupons.redemptions(decision)
 
     def is_outdated(self, cuts: Cuts) -> bool:
         """Whether any table holds rows older than `cuts`."""
@@ -193,23 +206,24 @@ class Store:
             self.people.save_generation(self.marks.generation)
         self.people.cache.clear()
 
-    def rebase(self, state: State) -> None:
-        """Store the moments of the state again after the clock was set. Raises StoreFullError."""
+    def save_times(self, state: State) -> None:
+        """Store the moments of the state again. Raises StoreFullError."""
         with self._transaction():
             for name in state.__struct_fields__:
-                self._tables[name].rebase(getattr(state, name))
+                self._tables[name].save_times(getattr(state, name))
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
         if context is None:
             for table in (
                 self.facts,
+                self.coupons,
                 self.decisions,
                 self.visits,
                 self.history,
                 self.register,
                 self.people,
-            ):  # facts look their decisions up
+            ):  # facts and coupons look their decisions up
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):
@@ -223,6 +237,10 @@ class Store:
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
         return self.decisions.waiting()
+
+    def open_redemptions(self, gateway: str, now_ms: int) -> list[Redemption]:
+        """Redemptions at the gateway's own tills of coupons that have not ended."""
+        return self.coupons.open_redemptions(gateway, now_ms)
 
     def triggers_sent(self, ids: Sequence[str]) -> None:
         """Delete triggers that the broker acknowledged or that expired. Raises StoreFullError."""

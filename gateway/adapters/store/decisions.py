@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.adapters.store.table import Table
+from gateway.core.policy.decision import Decision
 from gateway.core.state import Proposed, Trigger
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.core.state.decisions import DecisionsChanges
 
 _PACK = msgspec.msgpack.Encoder()
+_UNPACK = msgspec.msgpack.Decoder(Decision)
 
 
 class DecisionsTable(Table):
@@ -25,6 +27,11 @@ class DecisionsTable(Table):
         sql = "SELECT subject, zone, offer, answer FROM decisions WHERE id = ? AND offer IS NOT NULL"
         row = self._db.execute(sql, (decision,)).fetchone()
         return Proposed(*row) if row else None
+
+    def decision(self, id_: str) -> Decision | None:
+        """A decision of the log, or None."""
+        body = self.one("SELECT body FROM decisions WHERE id = ?", (id_,))
+        return None if body is None else _UNPACK.decode(body)
 
     def waiting(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""

@@ -27,6 +27,11 @@ class FactsTable(Table):
         """Whether the fact of this envelope was committed."""
         return self.one("SELECT 1 FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),)) is not None
 
+    def decision(self, envelope: Envelope) -> str | None:
+        """The decision that the fact of this envelope belongs to, or None."""
+        decision: str | None = self.one("SELECT decision FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),))
+        return decision
+
     def withdrawn_seq(self, envelope: Envelope) -> int | None:
         """Sequence number of the last withdrawal in this boot of the device, or None."""
         seq: int | None = self.one("SELECT seq FROM withdrawals WHERE start = ?", (self._hasher.boot(envelope.device, envelope.boot),))

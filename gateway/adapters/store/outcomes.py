@@ -38,7 +38,7 @@ class OutcomesTable(Table):
         )
         self._db.executemany("DELETE FROM windows WHERE decision = ?", [(decision,) for decision in changes.closed])
 
-    def rebase(self, state: OutcomesState) -> None:
+    def save_times(self, state: OutcomesState) -> None:
         """Write the ends of the windows again, because a restart could not detect the step of the clock."""
         rows = [(window.until_ms, decision) for decision, window in state.open.items()]
         self._db.executemany("UPDATE windows SET until_ms = ? WHERE decision = ?", rows)

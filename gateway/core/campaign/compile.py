@@ -117,6 +117,7 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         horizon_s=None
         if form.horizon is None
         else numbers.duration(form.horizon, (*path, "horizon"), least_s=1, most_s=VALID_HOURS_MAX * 3_600),
+        coupon=form.coupon,
     )
 
 

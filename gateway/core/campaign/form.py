@@ -55,6 +55,7 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eligible: Annotated[RuleText, Meta(description="rule on the person, such as `tea_month > 2`; empty: everyone")] = ""
     applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
     suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""
+    coupon: Annotated[bool, Meta(description="whether the person gets a code that the till of the shop redeems once")] = False
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
     horizon: Annotated[Duration, Meta(description="time after a proposal in which its outcome counts; default: `valid`")] | None = None
 

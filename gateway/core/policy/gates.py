@@ -174,7 +174,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
     Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down),
     Gate(Reason("cap_person_day"), "the person has had the maximum number of offers for one day (per_person_day_max)", _cap_person_day),
     OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, placed=True),
-    OfferGate(Reason("not_now"), "the offer is for another occasion (entering or dwelling)", _not_now, placed=True),
+    OfferGate(Reason("not_now"), "the offer is for other occasions (occasions)", _not_now, placed=True),
     OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live),
     OfferGate(MISSING, "a rule of the offer needs an attribute whose value is unknown", rules.unknown),
     OfferGate(Reason("not_eligible"), "the rule `eligible` of the offer does not hold", rules.failing(0)),

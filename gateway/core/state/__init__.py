@@ -17,6 +17,7 @@ import msgspec
 from gateway.core.state.budgets import BudgetsChanges, BudgetsState, Reservation
 from gateway.core.state.claims import ClaimsChanges, ClaimsState
 from gateway.core.state.counts import CountsChanges, CountsState
+from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
@@ -75,6 +76,7 @@ class Changes:
     register: RegisterChanges
     claims: ClaimsChanges
     replies: RepliesChanges
+    coupons: CouponsChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -118,6 +120,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "register": RegisterChanges,
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
+    "coupons": CouponsChanges,
 }
 """All slices by name, in the order in which they are stored."""
 

@@ -1,4 +1,4 @@
-"""Replies to devices: receipts for consents and notices about claims. Not stored: a device repeats until it has a receipt."""
+"""Replies to devices: receipts for consents, notices about claims, answers to requests. Not stored: a device repeats until it has one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
+from gateway.core import limits
 from gateway.core.state.slices import SliceChanges
 
 if TYPE_CHECKING:
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A message to `device` on `reply/{device}/{kind}`."""
+    """A message to `device` on `reply/{device}/{kind}`; `subject` is the person that it is about, if `device` is not that person's."""
 
     device: str
-    kind: Literal["receipt", "claim"]
+    kind: Literal["receipt", "claim", "offer", "coupon"]
     body: Mapping[str, object]
+    subject: str | None = None
+    expiry_s: int = limits.REPLY_EXPIRY_S
 
 
 class RepliesChanges(SliceChanges):
@@ -29,5 +32,7 @@ class RepliesChanges(SliceChanges):
     messages: list[Reply] = msgspec.field(default_factory=list)
 
     def forget(self, person: SubjectContext) -> None:
-        """Send only receipts to a withdrawn person."""
-        self.messages = [one for one in self.messages if one.device != person.device or one.kind == "receipt"]
+        """Send only receipts to a withdrawn person, and nothing about the person to others."""
+        self.messages = [
+            one for one in self.messages if one.subject != person.subject and (one.device != person.device or one.kind == "receipt")
+        ]

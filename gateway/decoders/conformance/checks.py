@@ -23,7 +23,7 @@ from typing import NamedTuple, NoReturn, get_args
 import msgspec
 
 from gateway.core import limits
-from gateway.core.types import Answer, Consent, Message, Observation, Purchase, Sighting
+from gateway.core.types import Fact, Message, Observation, Sighting
 from gateway.decoders.conformance.mutations import identity_mutations, mutations, topics_of_others
 from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.contract import UNSTATED, DecodeError, Decoder, Reason
@@ -200,16 +200,15 @@ def _speakers(decoder: Decoder, observations: list[Observation]) -> set[str]:
     """The ids as which a message speaks; a scanner's readings of a radio, and states, are of the radios that it heard."""
     names: set[str] = set()
     for one in observations:
-        match one:
-            case Sighting():
-                names.add(one.hearer)
-            case Purchase() | Answer() | Consent():
-                names.add(one.envelope.device)
-            case _:
-                name = one.device  # type: ignore[union-attr]
-                kind = one.__struct_config__.tag
-                if decoder.role == "device" or kind not in ("reading", "status") or (kind == "reading" and not is_radio(name)):
-                    names.add(name)
+        if isinstance(one, Fact):
+            names.add(one.envelope.device)
+        elif isinstance(one, Sighting):
+            names.add(one.hearer)
+        else:
+            name = one.device  # type: ignore[union-attr]
+            kind = one.__struct_config__.tag
+            if decoder.role == "device" or kind not in ("reading", "status") or (kind == "reading" and not is_radio(name)):
+                names.add(name)
     return names
 
 

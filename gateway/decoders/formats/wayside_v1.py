@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import msgspec
 
 from gateway.core import limits, quantities
+from gateway.core.coupons import Coupon, CouponError, read
 from gateway.core.types import (
     Answer,
     AnswerKind,
@@ -23,10 +24,13 @@ from gateway.core.types import (
     Item,
     Message,
     Observation,
+    OfferRequest,
     Position,
     Purchase,
     Purpose,
     Reading,
+    Redeemed,
+    Redemption,
     Sighting,
     Status,
 )
@@ -93,6 +97,19 @@ class _Purchase(_Sent, kw_only=True, gc=False):
     kind: _Code | None = None
     decision: _Code | None = None
     items: Annotated[list[_Item], msgspec.Meta(max_length=limits.ITEMS_MAX)] = []
+    coupon: Annotated[str, msgspec.Meta(max_length=limits.COUPON_CHARS_MAX)] | None = None
+
+
+class _Redemption(msgspec.Struct, gc=False):
+    decision: _Code
+    till: _Code
+    sale: _Code
+    at_ms: _Integer
+    expires_at_ms: _Integer
+
+
+class _Redeemed(_Sent, kw_only=True, gc=False):
+    redeemed: Annotated[list[_Redemption], msgspec.Meta(max_length=limits.REDEMPTIONS_PER_MESSAGE_MAX)]
 
 
 class _Answer(_Sent, kw_only=True, gc=False):
@@ -116,6 +133,11 @@ class _Consent(_Sent, kw_only=True, gc=False):
     eid_keys: Annotated[list[_Key], msgspec.Meta(max_length=limits.KEYS_PER_SUBJECT_MAX)] = []
     change: _Integer | None = None
     wording: _Code | None = None
+
+
+class _Request(_Sent, kw_only=True, gc=False):
+    person: _Code | None = None
+    zone: _Code | None = None
 
 
 class _Status(_Sent, kw_only=True, gc=False):
@@ -159,7 +181,25 @@ def _purchase(device: str, sent: _Purchase) -> list[Observation]:
     stated = sent.category or sent.kind  # `kind` is what tills sent before there were categories
     category = None if stated is None else text(stated, "category")
     items = tuple(Item(text(line.code, "items"), line.quantity, line.amount_minor) for line in sent.items)
-    return [Purchase(_envelope(device, sent), sent.amount_minor, category, decision, sent.at_ms, items)]
+    coupon = None if sent.coupon is None else _coupon(sent.coupon)
+    if coupon is not None:
+        decision = coupon.decision
+    return [Purchase(_envelope(device, sent), sent.amount_minor, category, decision, sent.at_ms, items, coupon)]
+
+
+def _coupon(code: str) -> Coupon:
+    try:
+        return read(code).coupon
+    except CouponError:
+        refuse("wrong_shape", "coupon must be the complete code of a coupon")
+
+
+def _redeemed(device: str, sent: _Redeemed) -> list[Observation]:
+    redemptions = [
+        Redemption(one.at_ms, text(one.till, "till"), text(one.sale, "sale"), text(one.decision, "decision"), device, one.expires_at_ms)
+        for one in sent.redeemed
+    ]
+    return [Redeemed(device, tuple(redemptions))]
 
 
 def _answer(device: str, sent: _Answer) -> list[Observation]:
@@ -193,6 +233,12 @@ def _consent(device: str, sent: _Consent) -> list[Observation]:
     ]
 
 
+def _request(device: str, sent: _Request) -> list[Observation]:
+    person = None if sent.person is None else canonical_id(text(sent.person, "person"))
+    zone = None if sent.zone is None else text(sent.zone, "zone")
+    return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms)]
+
+
 def _status(device: str, sent: _Status) -> list[Observation]:
     return [Status(device, text(sent.state, "state"), sent.at_ms, sent.battery, sent.uptime_s)]
 
@@ -213,7 +259,9 @@ _KINDS: dict[str, _Kind] = {
     "count": _Kind(msgspec.json.Decoder(_Count), _count),
     "purchase": _Kind(msgspec.json.Decoder(_Purchase), _purchase),
     "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
+    "redeemed": _Kind(msgspec.json.Decoder(_Redeemed), _redeemed),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
+    "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "status": _Kind(msgspec.json.Decoder(_Status), _status),
 }
 
