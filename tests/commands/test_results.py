@@ -57,10 +57,10 @@ def test_the_funnel_counts_each_step(config: Path) -> None:
 
 
 def test_money_counts_contacts_and_accepted_offers_once(config: Path) -> None:
-    write_log(config, [Made(0, answer="redeemed"), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
+    write_log(config, [Made(0, answer="redeemed", amount_minor=380), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
     money = report(config)["money"]
     assert (money["contact_cost"], money["offer_cost"], money["margin"]) == (60.0, 200, 1_000)
-    assert money["per_lead"] == 130.0
+    assert (money["per_lead"], money["redeemed"]) == (130.0, 380)
     assert money["roi"] == pytest.approx((1_000 - 260) / 260)
     assert "wait" in money["roi_added"]
 

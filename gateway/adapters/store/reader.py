@@ -51,7 +51,8 @@ class OfferFact(NamedTuple):
 class LoggedDecision(NamedTuple):
     """A decision of the log, with the answer and the outcome of its window; `closed_at_ms` is None while the window is open.
 
-    `person` numbers the people of one reading from 0; `visited` is whether the person dwelled in the offer's shop within the window.
+    `person` numbers the people of one reading from 0; `visited` is whether the person dwelled in the offer's shop within the window, and
+    `amount_minor` the amount of the purchase that redeemed the offer, else 0.
     """
 
     person: int
@@ -59,6 +60,7 @@ class LoggedDecision(NamedTuple):
     answer: AnswerKind | None
     closed_at_ms: int | None
     visited: bool
+    amount_minor: int
 
 
 class Reader:
@@ -121,12 +123,12 @@ class Reader:
         """The decisions from `from_ms` until before `until_ms`, oldest first, of people with consent to measurement at `now_ms`."""
         numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
         sql = (
-            "SELECT subject, body, answer, closed_at_ms, visited FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id "
-            "WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
+            "SELECT subject, body, answer, closed_at_ms, visited, amount_minor FROM decisions "
+            "LEFT JOIN outcomes ON outcomes.decision = decisions.id WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
         )
-        for subject, body, answer, closed_at_ms, visited in self._rows(sql, (from_ms, until_ms)):
+        for subject, body, answer, closed_at_ms, visited, amount in self._rows(sql, (from_ms, until_ms)):
             if subject in numbers:
-                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited))
+                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited), amount or 0)
 
     def decisions_between(self, from_ms: int, until_ms: int) -> int:
         """Number of decisions from `from_ms` until before `until_ms`, of all people."""

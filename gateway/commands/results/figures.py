@@ -61,7 +61,8 @@ class Funnel(msgspec.Struct, frozen=True):
 class Money(msgspec.Struct, frozen=True):
     """Amounts in minor units. `cost` is contacts and accepted offers, `margin` that of accepted offers, each once.
 
-    `per_lead` is the cost of one acceptance. `roi` is (margin - cost) / cost; `roi_added` the same with the margin that offers add.
+    `redeemed` is the amount of the purchases that redeemed an offer. `per_lead` is the cost of one acceptance. `roi` is
+    (margin - cost) / cost; `roi_added` the same with the margin that offers add.
     """
 
     currency: str
@@ -69,6 +70,7 @@ class Money(msgspec.Struct, frozen=True):
     offer_cost: int
     cost: float
     margin: int
+    redeemed: int
     per_lead: float | None
     roi: float | None
     roi_added: Interval | Later
@@ -237,6 +239,7 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
         offer_cost=given,
         cost=cost,
         margin=margin,
+        redeemed=sum(row.amount_minor for row in sent),
         per_lead=cost / len(taken) if taken else None,
         roi=(margin - cost) / cost if cost else None,
         roi_added=roi_added,

@@ -33,6 +33,7 @@ class Row(NamedTuple):
     propensity: float | None
     closed_at_ms: int | None
     visited: bool
+    amount_minor: int
 
     @property
     def is_taken(self) -> bool:
@@ -100,7 +101,8 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
             held.setdefault(one.person, set()).add(not is_sent)
             propensity = next((each.propensity for each in decision.candidates if each.offer == decision.intended), None)
             answer = one.answer or ""
-            intended.append(Row(one.person, decision.intended, decision.at_ms, is_sent, answer, propensity, one.closed_at_ms, one.visited))
+            outcome = one.closed_at_ms, one.visited, one.amount_minor
+            intended.append(Row(one.person, decision.intended, decision.at_ms, is_sent, answer, propensity, *outcome))
             segments.append(segment)
         if segment:
             scored.append(Scored(one.person, segment, decision.intended is not None))

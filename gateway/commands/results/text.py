@@ -108,6 +108,7 @@ def _money(money: Money) -> Part:
         ("cost of contacts", f"{money.contact_cost:,.0f}"),
         ("cost of accepted offers", f"{money.offer_cost:,}"),
         ("margin of accepted offers", f"{money.margin:,}"),
+        ("purchases that redeemed an offer", f"{money.redeemed:,}"),
         ("cost of one acceptance (CPL)", "none accepted" if money.per_lead is None else f"{money.per_lead:,.1f}"),
         ("return on the cost (ROI), all accepted", "no cost" if money.roi is None else f"{money.roi:+.0%}"),
         (
