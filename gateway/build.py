@@ -204,6 +204,8 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         holidays=frozenset(config.holidays),
         claims=ClaimRules(claim_secret(config), frozenset(config.claims.counters)),
         holdout_salt=config.holdout_salt or config.site,
+        priors=bundle.priors or (),
+        positives=bundle.positives,
         coupons=coupon_signer(config),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, limits, outcomes, presence, privacy, schedule
+from gateway.core import claims, deciding, limits, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
@@ -197,14 +197,17 @@ class _Batch(UnitOfWork):
         request = DecisionRequest(
             subject, zone, occasion, self.now_ms, self.site, dwell_s, used, seed=int(drawn[:SEED_DIGITS], 16), held_out=held_out
         )
-        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}")
+        thought = deciding.deliberation(self, subject)
+        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
+        if thought is not None:
+            subject = deciding.fold_moment(self, subject, thought, decision)
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
         offer = self.site.campaign.offer(decision.intended) if decision.intended is not None else None
         if offer is None:
             return decision
-        outcomes.open_window(self, decision, offer)
+        outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
         contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.arm == "sent")
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:

@@ -80,6 +80,7 @@ SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
 PRIORS_MAX = 64  # offers with priors in a bundle
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
+WEIGHED_OFFERS_MAX = 64  # of the open ones, in one decision that learns
 OPEN_DECISIONS_MAX = 50_000  # proposals whose outcome is awaited: 20 MB
 OUTCOME_GRACE_MS = 30_000  # after a window's end or a restart, for answers that the broker still delivers
 OUTCOME_ROWS_MAX = 500  # windows closed in one commit

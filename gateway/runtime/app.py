@@ -265,7 +265,14 @@ class App:
         if bundle is not None:
             columns = bundle.manifest.model.columns
             self.site = msgspec.structs.replace(
-                self.site, campaign=bundle.campaign, rules=bundle.rules, schema=bundle.schema, columns=columns, mined=bundle.mined
+                self.site,
+                campaign=bundle.campaign,
+                rules=bundle.rules,
+                schema=bundle.schema,
+                columns=columns,
+                mined=bundle.mined,
+                priors=bundle.priors or (),
+                positives=bundle.positives,
             )
             self.triggers.apply_campaign(bundle.campaign)
 
@@ -296,6 +303,7 @@ class App:
             records_waiting=self.store.backlog(),
             mailbox=len(self.mailbox),
             model=self.scorer.version,
+            health=self.state.learning.health if self.site.learner is not None else None,
         )
 
     def _close(self) -> None:

@@ -7,10 +7,11 @@ import random
 from collections import Counter
 
 import msgspec
+import numpy as np
 import pytest
 
 from gateway.core.learned import OfferPriors, Predictor
-from gateway.core.learning import anyway, bayes, calibration, drift, explore, person
+from gateway.core.learning import anyway, bayes, calibration, drift, explore, person, regression
 from gateway.core.learning.explore import Arm
 
 TAKEN, REFUSED = (10.0, 40.0), (90.0, 60.0)
@@ -115,36 +116,92 @@ def test_calibration_finds_the_line_of_an_overconfident_score() -> None:
 # --- one person ------------------------------------------------------------------------------------------------
 
 
-KEYS = ("category:tea", "green-tea")
+KEYS = ("all", "category:tea", "green-tea")
 
 
-def test_the_effect_of_a_person_finds_the_own_level() -> None:
+def answered(effects: dict[str, person.Effect], *, taken: bool, at_ms: int, log_odds: float = 0.0) -> dict[str, person.Effect]:
+    own = person.faded(effects, KEYS, at_ms)
+    both = person.together(own, KEYS)
+    return {**effects, **person.with_step(own, *regression.step(log_odds + both.mean, both.variance, taken=taken))}
+
+
+def test_the_effects_of_a_person_find_the_own_level() -> None:
     """400 answers at logistic(.5) to offers that all people take with log-odds -1."""
     draws, effects = random.Random(1), dict[str, person.Effect]()  # noqa: S311 (as above)
     for at in range(400):
-        effects = person.with_answer(effects, KEYS, -1.0, taken=draws.random() < calibration.logistic(0.5), at_ms=DAY_MS + at)
-    assert person.probability(-1.0, person.together(effects, KEYS)) == pytest.approx(calibration.logistic(0.5), abs=0.06)
+        effects = answered(effects, taken=draws.random() < calibration.logistic(0.5), at_ms=DAY_MS + at, log_odds=-1.0)
+    assert person.together(effects, KEYS).mean == pytest.approx(1.5, abs=0.25)
 
 
-def test_a_person_without_answers_has_the_propensity_of_all_people() -> None:
-    for odds in (-2.0, -0.3, 1.4):
-        assert person.probability(odds, person.together({}, KEYS)) == pytest.approx(calibration.logistic(odds), abs=1e-9)
-
-
-def test_an_answer_moves_the_effect_of_the_category_more_and_that_of_another_offer_follows() -> None:
-    """Both share the surprise by their variances, .8 and .4; another offer of the category knows the first one only."""
-    effects = person.with_answer({}, KEYS, 0.0, taken=True, at_ms=DAY_MS)
-    category, offer = effects[KEYS[0]], effects[KEYS[1]]
-    assert category.mean == pytest.approx(2 * offer.mean) == pytest.approx(0.8 * 0.5 / (1 + 0.25 * 1.2))
-    assert category.variance == pytest.approx(0.8 - 0.8**2 * 0.25 / (1 + 0.25 * 1.2))
-    other = person.together(effects, ("category:tea", "black-tea"))
+def test_an_answer_moves_the_effects_by_their_variances_and_another_offer_follows() -> None:
+    """From .3, .8 and .4, summing to 1.5: a mean by variance x .5 / (1 + .25 x 1.5), a variance by its square x .25 / (1 + .25 x 1.5)."""
+    effects = answered({}, taken=True, at_ms=DAY_MS)
+    for key, variance in zip(KEYS, (0.3, 0.8, 0.4), strict=True):
+        assert effects[key].mean == pytest.approx(variance * 0.5 / 1.375)
+        assert effects[key].variance == pytest.approx(variance - variance**2 * 0.25 / 1.375)
+    other = person.together(effects, ("all", "category:tea", "black-tea"))
     assert 0.0 < other.mean < person.together(effects, KEYS).mean
 
 
 def test_an_effect_fades_to_the_prior() -> None:
-    effects = person.with_answer({}, KEYS, 0.0, taken=True, at_ms=DAY_MS)
-    faded = person.with_answer(effects, KEYS, 0.0, taken=False, at_ms=DAY_MS * 10_000)
-    assert faded[KEYS[0]].mean == pytest.approx(person.with_answer({}, KEYS, 0.0, taken=False, at_ms=DAY_MS)[KEYS[0]].mean, abs=1e-6)
+    effects = answered({}, taken=True, at_ms=DAY_MS)
+    faded = person.faded(effects, KEYS, DAY_MS + 180 * DAY_MS)
+    assert faded[KEYS[1]].mean == pytest.approx(effects[KEYS[1]].mean / 2)
+    assert faded[KEYS[1]].variance == pytest.approx((effects[KEYS[1]].variance + 0.8) / 2)
+    assert person.faded(effects, KEYS, 0)[KEYS[1]] == effects[KEYS[1]]
+
+
+# --- regression ------------------------------------------------------------------------------------------------
+
+SHAPE = (2, 3)
+PRIORS = [np.full(SHAPE, 0.25), np.full(SHAPE, 1.0)]
+
+
+def taught(rows: list[tuple[tuple[int, int], bool]]) -> list[regression.Weights]:
+    chain = [regression.start(prior) for prior in PRIORS]
+    for at, (bins, taken) in enumerate(rows):
+        chain = regression.learned(
+            chain, PRIORS, regression.Outcome(np.array(bins), np.ones(2), 0.0, 0.0, taken, DAY_MS + at), SHAPE, half_life_days=90.0
+        )
+    return chain
+
+
+def chances(chain: list[regression.Weights], bins: tuple[int, int]) -> float:
+    found = regression.posterior([chain], regression.Rows(np.array([bins]), np.ones((1, 2))), SHAPE)
+    return float(regression.probability(found.mean, found.variance)[0])
+
+
+def test_no_answers_give_one_half_and_one_answer_a_known_step() -> None:
+    """Four weights of a row with variances .25, .25, 1, 1: the answer has curve .25, so each moves by variance x .5 / (1 + .25 x 2.5)."""
+    start = [regression.start(prior) for prior in PRIORS]
+    assert chances(start, (0, 1)) == 0.5
+    means, variances = taught([((0, 1), True)])[1].arrays(SHAPE)
+    assert means.tolist() == [[pytest.approx(0.5 / 1.625), 0, 0], [0, pytest.approx(0.5 / 1.625), 0]]
+    assert variances[0, 0] == pytest.approx(1.0 - 0.25 / 1.625)
+    assert variances[0, 1] == 1.0
+
+
+def test_two_predictors_that_say_the_same_are_not_counted_twice() -> None:
+    """Answers of .8 and .2 by bin: the second predictor repeats the first. Naive Bayes says .94; the regression stays at .8."""
+    draws = random.Random(6)  # noqa: S311 (as above)
+    rows = [((at % 2, at % 2), draws.random() < (0.8 if at % 2 else 0.2)) for at in range(2_000)]
+    assert chances(taught(rows), (1, 1)) == pytest.approx(0.8, abs=0.03)
+    assert chances(taught(rows), (0, 0)) == pytest.approx(0.2, abs=0.03)
+    model = bayes.empty("tea", (("a", (0.5,), 0), ("b", (0.5,), 1)), 90.0)
+    for at, (bins, taken) in enumerate(rows):
+        model = bayes.learn(model, bins, 0.0, taken=taken, at_ms=DAY_MS + at)
+    assert calibration.logistic(bayes.score(bayes.compiled([model]), (1.0, 1.0))) > 0.92
+
+
+def test_an_offer_without_answers_has_the_weights_of_the_wider_model_and_old_answers_fade() -> None:
+    chain = taught([((0, 0), True)] * 200)
+    fresh = [regression.start(PRIORS[0]), chain[1]]
+    assert 0.85 < chances(fresh, (0, 0)) < chances(chain, (0, 0))
+    late = regression.Outcome(np.array([2, 2]), np.ones(2), 0.0, 0.0, taken=True, at_ms=DAY_MS * 91 + 199)
+    means, variances = regression.learned(chain, PRIORS, late, SHAPE, 90.0)[1].arrays(SHAPE)
+    before, spread = chain[1].arrays(SHAPE)
+    assert means[0, 0] == pytest.approx(before[0, 0] / 2)
+    assert variances[0, 0] == pytest.approx((1.0 + spread[0, 0]) / 2)
 
 
 # --- exploration -----------------------------------------------------------------------------------------------

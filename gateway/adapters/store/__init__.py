@@ -21,6 +21,7 @@ from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
+from gateway.adapters.store.learning import LearningTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
@@ -82,6 +83,7 @@ class Store:
         self.decisions = DecisionsTable(self._db)
         self.budgets = BudgetsTable(self._db)
         self.outcomes = OutcomesTable(self._db)
+        self.learning = LearningTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
@@ -94,6 +96,7 @@ class Store:
             "decisions": self.decisions,
             "budgets": self.budgets,
             "outcomes": self.outcomes,
+            "learning": self.learning,
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
@@ -166,6 +169,7 @@ class Store:
             visits=self.visits.state(now_ms, rules),
             budgets=self.budgets.state(),
             outcomes=self.outcomes.state(now_ms),
+            learning=self.learning.state(),
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),

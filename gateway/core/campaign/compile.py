@@ -138,6 +138,9 @@ def _policy(form: PolicyForm, numbers: _Numbers) -> Policy:
         ),
         ignored=tuple(_ignored(one, ("policy", "ignored", at), numbers) for at, one in enumerate(form.ignored)),
         holdout=form.holdout,
+        learn=form.learn,
+        anyway_s=numbers.duration(form.anyway, ("policy", "anyway"), least_s=1, most_s=86_400),
+        buying_share=form.buying_share,
     )
 
 

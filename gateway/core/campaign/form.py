@@ -95,6 +95,11 @@ class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holdout: Annotated[
         float, Meta(ge=0, le=HOLDOUT_MAX, description="share of people to whom nothing is sent, to measure the effect of the offers")
     ] = 0.05
+    learn: Annotated[
+        bool, Meta(description="choose by propensities learned from answers, with exploration; otherwise by score x margin")
+    ] = False
+    anyway: Annotated[Duration, Meta(description="with `learn`: time within which a visit would have come without an offer")] = "1 h"
+    buying_share: Annotated[float, Meta(ge=0, le=10, description="with `learn`: purchases per visit of a shop")] = 0.6
 
 
 class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gateway.core.learned import SCORE_EDGES
 
 LINE_ROWS = 5.0  # weight of the wider line, as precision of each of its two numbers
-STEPS = 6  # of Newton's method: it starts at the wider line, so few are needed
+STEPS, HALVINGS = 6, 8  # of Newton's method: it starts at the wider line, so few are needed
 HALF_BIN = (SCORE_EDGES[1] - SCORE_EDGES[0]) / 2
 CENTRES = (SCORE_EDGES[0] - HALF_BIN, *(edge + HALF_BIN for edge in SCORE_EDGES))
 SLOPE_MIN = 0.05  # a score never counts against itself
@@ -39,24 +39,46 @@ def fitted(levels: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Line:
 
 
 def _newton(taken: Sequence[float], refused: Sequence[float], wider: Line) -> Line:
-    offset, slope = wider
+    """Newton's method; a step is halved until it improves the fit, because far scores make a full one overshoot without bound."""
     bins = [(centre, right, right + wrong) for centre, right, wrong in zip(CENTRES, taken, refused, strict=True) if right + wrong]
+    line, misfit = wider, _misfit(bins, wider, wider)
     for _ in range(STEPS if bins else 0):
-        gradient_a, gradient_b = LINE_ROWS * (wider.offset - offset), LINE_ROWS * (wider.slope - slope)
-        curve_aa = curve_bb = LINE_ROWS
-        curve_ab = 0.0
-        for centre, right, rows in bins:
-            share = logistic(offset + slope * centre)
-            gradient_a += right - rows * share
-            gradient_b += (right - rows * share) * centre
-            curve = rows * share * (1.0 - share)
-            curve_aa += curve
-            curve_ab += curve * centre
-            curve_bb += curve * centre * centre
-        scale = curve_aa * curve_bb - curve_ab * curve_ab
-        offset += (curve_bb * gradient_a - curve_ab * gradient_b) / scale
-        slope += (curve_aa * gradient_b - curve_ab * gradient_a) / scale
-    return Line(offset, max(slope, SLOPE_MIN))
+        step_a, step_b = _step(bins, line, wider)
+        for halved in range(HALVINGS):
+            tried = Line(line.offset + step_a * 0.5**halved, line.slope + step_b * 0.5**halved)
+            after = _misfit(bins, tried, wider)
+            if after < misfit:
+                line, misfit = tried, after
+                break
+        else:
+            break
+    return Line(line.offset, max(line.slope, SLOPE_MIN))
+
+
+def _step(bins: Sequence[tuple[float, float, float]], line: Line, wider: Line) -> tuple[float, float]:
+    """Newton's step of offset and slope."""
+    gradient_a, gradient_b = LINE_ROWS * (wider.offset - line.offset), LINE_ROWS * (wider.slope - line.slope)
+    curve_aa = curve_bb = LINE_ROWS
+    curve_ab = 0.0
+    for centre, right, rows in bins:
+        share = line.probability(centre)
+        gradient_a += right - rows * share
+        gradient_b += (right - rows * share) * centre
+        curve = rows * share * (1.0 - share)
+        curve_aa += curve
+        curve_ab += curve * centre
+        curve_bb += curve * centre * centre
+    scale = curve_aa * curve_bb - curve_ab * curve_ab
+    return (curve_bb * gradient_a - curve_ab * gradient_b) / scale, (curve_aa * gradient_b - curve_ab * gradient_a) / scale
+
+
+def _misfit(bins: Sequence[tuple[float, float, float]], line: Line, wider: Line) -> float:
+    """Negative log-likelihood of the answers, and the distance from the wider line."""
+    found = LINE_ROWS / 2 * ((line.offset - wider.offset) ** 2 + (line.slope - wider.slope) ** 2)
+    for centre, right, rows in bins:
+        odds = line.offset + line.slope * centre
+        found += rows * (max(odds, 0.0) + math.log1p(math.exp(-abs(odds)))) - right * odds
+    return found
 
 
 def logistic(log_odds: float) -> float:

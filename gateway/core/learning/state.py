@@ -11,11 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core.learned import OfferPriors
 from gateway.core.learning.anyway import Visits
-from gateway.core.learning.bayes import Compiled
 from gateway.core.learning.outlook import Level, Outlook
 from gateway.core.learning.person import Effect
+from gateway.core.learning.regression import Weights
 
 ALL = "all"
 T = TypeVar("T")
@@ -39,15 +38,16 @@ class Share(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class LearnedState(msgspec.Struct, frozen=True):
     """Everything learned that is not about a person.
 
-    `models` are by offer, by category ("category:tea") and for all offers (ALL); `tables` are the compiled models by offer. `visits` are
-    by shop, and by shop, zone and occasion. `shares` are "redeemed" of the accepted offers and "dismissed" of those not accepted.
-    `shown` counts messages by offer, `moments` the moments by zone and occasion, `outlooks` have the log-odds by offer.
+    `models` are by offer, by category ("category:tea") and for all offers (ALL). `visits` are by shop, and by shop, zone and occasion.
+    `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has the "gain" of
+    a message and "fatigue", its loss by the contacts before it. `shown` counts messages by offer, `moments` the moments by
+    zone and occasion, `outlooks` have the log-odds by offer.
     """
 
-    models: Mapping[str, OfferPriors] = {}
-    tables: Mapping[str, Compiled] = {}
+    models: Mapping[str, Weights] = {}
     visits: Mapping[str, Visits] = {}
     shares: Mapping[str, Share] = {}
+    means: Mapping[str, Level] = {}
     shown: Mapping[str, float] = {}
     moments: Mapping[str, float] = {}
     outlooks: Mapping[str, Outlook] = {}
@@ -89,8 +89,8 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class PersonState(msgspec.Struct, frozen=True):
     """Everything learned about one person.
 
-    `effects` are by category and by offer, `levels` by category. `silent` are moments without a message that wait for the end of their
-    horizon, the oldest first, and `visited` is the time of the last visit by zone. `moments` are counted since `since_ms`.
+    `effects` are on all offers, by category and by offer, `levels` by category. `silent` are moments without a message that wait for the
+    end of their horizon, the oldest first, and `visited` is the time of the last visit by zone. `moments` are counted since `since_ms`.
     """
 
     effects: Mapping[str, Effect] = {}
@@ -102,8 +102,8 @@ class PersonState(msgspec.Struct, frozen=True):
 
 
 _DECODERS: Mapping[str, msgspec.msgpack.Decoder[object]] = {
-    "models": msgspec.msgpack.Decoder(OfferPriors),
-    "tables": msgspec.msgpack.Decoder(Compiled),
+    "models": msgspec.msgpack.Decoder(Weights),
+    "means": msgspec.msgpack.Decoder(Level),
     "visits": msgspec.msgpack.Decoder(Visits),
     "shares": msgspec.msgpack.Decoder(Share),
     "shown": msgspec.msgpack.Decoder(float),

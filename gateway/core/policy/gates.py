@@ -196,10 +196,13 @@ SURE_THING = Outcome(Reason("sure_thing"), "the offer is a discount, and the per
 PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely to take the offer (propensity_min)")
 NOT_WORTH_IT = Outcome(Reason("not_worth_it"), "the expected margin does not cover the cost of contacting the person (contact_cost_minor)")
 LOWER_RANK = Outcome(Reason("lower_rank"), "another offer has a higher expected value")
+SILENCE_DRAWN = Outcome(
+    Reason("silence_drawn"), "no offer was worth more than silence in the draw of this decision, which explores (learn)"
+)
 HELD_OUT = Outcome(
     Reason("held_out"), "the offer would have been sent, but the person belongs to the group without offers, for comparison (holdout)"
 )
-CHOSEN = Outcome(Reason("chosen"), "the offer has the highest expected value, and it is above zero")
+CHOSEN = Outcome(Reason("chosen"), "the offer has the highest value, in expectation or in the draw of this decision, and it is above zero")
 
 OUTCOMES: tuple[Outcome, ...] = (
     NO_MODEL,
@@ -208,6 +211,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     PROPENSITY_LOW,
     NOT_WORTH_IT,
     LOWER_RANK,
+    SILENCE_DRAWN,
     HELD_OUT,
     CHOSEN,
 )

@@ -21,6 +21,7 @@ from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.learning import LearningChanges, LearningState
 from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
@@ -42,6 +43,7 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "LearningState",
     "OutcomesState",
     "PeopleState",
     "PresenceKey",
@@ -70,6 +72,7 @@ class Changes:
     decisions: DecisionsChanges
     budgets: BudgetsChanges
     outcomes: OutcomesChanges
+    learning: LearningChanges
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
@@ -114,6 +117,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "decisions": DecisionsChanges,
     "budgets": BudgetsChanges,
     "outcomes": OutcomesChanges,
+    "learning": LearningChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
@@ -132,6 +136,7 @@ class State(msgspec.Struct):
     visits: VisitsState
     budgets: BudgetsState
     outcomes: OutcomesState
+    learning: LearningState
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState

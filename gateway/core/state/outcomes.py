@@ -1,4 +1,4 @@
-"""Outcomes of proposals: a window opens with each intended decision, collects what happens, and closes once.
+"""Outcomes of proposals: a window opens with each intended decision, collects answers, visits and a purchase, and closes once.
 
 A window of a person of the holdout collects the same, apart from answers, so both groups can be compared. A window is closed
 OUTCOME_GRACE_MS after its horizon, so that answers and purchases that are still on their way count.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from gateway.core import limits
+from gateway.core.learning.policy import Known
 from gateway.core.policy.decision import Arm
 from gateway.core.state.slices import SliceChanges
 from gateway.core.types import AnswerKind, Occasion
@@ -26,7 +27,8 @@ OutcomeKind = Literal["redeemed", "accepted", "dismissed", "opened", "shown", "n
 class Window(msgspec.Struct, frozen=True):
     """The outcome of a decision so far. Its horizon ends at `until_ms`.
 
-    `visited` is whether the person dwelled in `shop` before, `amount_minor` the purchase that redeemed the offer.
+    `visited` is whether the person dwelled in `shop` before, `amount_minor` the purchase that redeemed the offer. `known` is the input of
+    learning, if the decision was weighed, with the digest of its `predictors`, the learned `propensity` and the `score` of the model.
     """
 
     subject: str
@@ -39,6 +41,10 @@ class Window(msgspec.Struct, frozen=True):
     answer: AnswerKind | None = None
     visited: bool = False
     amount_minor: int = 0
+    known: Known | None = None
+    predictors: str = ""
+    propensity: float = 0.0
+    score: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
