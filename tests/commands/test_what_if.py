@@ -36,13 +36,18 @@ def site_of(made: Campaign) -> Site:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
     """Weeks of ten people with answers, purchases and weather; one of them does not consent to learning."""
+    return run(tmp_path_factory.mktemp("log"), 800)
+
+
+def run(folder: Path, steps: int, **rules: object) -> Gateway:
+    """A seeded run; `rules` are fields of the policy beside RULES."""
     offers = [replace(one, zones=("cafe", "bar", "station"), per_person_day_max=2) for one in OFFERS]
-    made = Gateway(tmp_path_factory.mktemp("log"), site=site_of(campaign(*offers, **RULES)), scorer=TableScorer(SCORES), synced=False)
+    made = Gateway(folder, site=site_of(campaign(*offers, **RULES | rules)), scorer=TableScorer(SCORES), synced=False)
     draws = random.Random(5)  # noqa: S311 - a seeded test
     phones = [Phone(f"phone-{number:04}") for number in range(10)]
     for phone in phones:
         made.apply(phone.consent(("presence", "offers") if phone is phones[0] else ("presence", "offers", "learning", "measurement")))
-    for step in range(800):
+    for step in range(steps):
         phone, anchor = draws.choice(phones), draws.choice(ANCHORS)
         made.pass_time(draws.randrange(1, 2 * HOUR_MS))
         made.apply(
@@ -123,6 +128,18 @@ def test_a_new_offer_takes_the_moments_that_it_wins(gateway: Gateway) -> None:
     assert ("offer", "another offer") in {(one.logged, one.now) for one in report.differences}
     assert report.effect.estimates is None
     assert "no exploration in the log" in report.effect.refused[0]
+
+
+def test_a_log_that_explores_is_replayed_without_learning(tmp_path: Path) -> None:
+    """The log states true probabilities, so the refusal is of the support, not of the exploration."""
+    gateway = run(tmp_path, 200, learn=True, contact_cost_minor=0.0)
+    plain = replace(gateway.site.campaign, policy=replace(gateway.site.campaign.policy, learn=False))
+    found, report = again(gateway, plain)
+    assert (report.policies, report.policy) == (("learned-1",), "plain-1")
+    assert any(moment.before.p_select < 1.0 for moment in found.moments)
+    assert report.effect.estimates is None
+    assert not any("no exploration" in reason for reason in report.effect.refused)
+    assert any("effective sample size" in reason for reason in report.effect.refused)
 
 
 # --- the effect, on logs of known truth --------------------------------------------------------------------
