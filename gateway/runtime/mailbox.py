@@ -114,7 +114,10 @@ class Mailbox:
             self._ready.notify_all()
 
     def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Call[Any]]]:
-        """At most `most` messages, and all calls; waits up to `wait_s` if there are none."""
+        """At most `most` messages, and all calls; waits up to `wait_s` if there are none.
+
+        Of the second lane about BATCH_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these.
+        """
 
         def is_ready() -> bool:
             return bool(self._calls or (most and (self._kept or self._others)))
@@ -126,9 +129,11 @@ class Mailbox:
                 self._waiting = False
         with self._ready:
             messages = [self._kept.popleft() for _ in range(min(most, len(self._kept)))]
-            others = [self._others.popleft() for _ in range(min(most - len(messages), len(self._others)))]
-            self._other_bytes -= sum(len(message.payload) for message in others)
-            messages += others
+            size = 0
+            while self._others and len(messages) < most and size < limits.BATCH_BYTES_MAX:
+                size += len(self._others[0].payload)
+                messages.append(self._others.popleft())
+            self._other_bytes -= size
         calls: list[Call[Any]] = []
         while self._calls:
             calls.append(self._calls.popleft())
