@@ -3,8 +3,8 @@
 One thread, processor time, so that other load on the machine counts little. A decision is `decide`: gates, values of attributes, matrix,
 ranking; the model is a constant, because its own time depends on the model (`wayside-models speed`). A third of the attributes are history
 of the person, each with a window or half-life of its own; a third readings of the place, of all quantities that there are; a third fields
-of the offer. All offers are open in the zone. Each figure is from REPEATS decisions after a warm-up. With `learn` the learned policy decides,
-after an answer to each offer that it weighs and past the ramp of a cold start.
+of the offer. All offers are open in the zone. Each figure is from REPEATS decisions after a warm-up. With `learn` the learned
+policy decides, after an answer to each offer that it weighs and past the ramp of a cold start.
 """
 
 from __future__ import annotations
