@@ -43,7 +43,7 @@ Ended = Literal["redeemed", "accepted", "dismissed", "opened", "shown", "none"]
 class Settings(msgspec.Struct, frozen=True):
     """Settings of a site. `horizon_ms` is the time within which a purchase would have come anyway, `buys` the purchases per visit.
 
-    `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so they count for the ramp.
+    `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so the ramp counts these.
     `attention` is the price of attention in mean gains of a message.
     `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
     and `moments` those a day of a person before the first; each with its weight in rows or days.
@@ -316,7 +316,7 @@ class Learner:
         return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks, busy=visited), after
 
     def _visited(self, me: PersonState, here: Moment, known: Mapping[str, Visits]) -> tuple[PersonState, dict[str, Visits]]:
-        """The person without the silent moments whose horizon is over, and their visits counted."""
+        """The person without the silent moments of an ended horizon, and the visits of these."""
         visits, horizon_ms = dict[str, Visits](), self.settings.horizon_ms
         over = sum(1 for past in me.silent if here.now_ms - past.at_ms > horizon_ms)
         for past in me.silent[:over]:

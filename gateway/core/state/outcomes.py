@@ -1,7 +1,7 @@
 """Outcomes of proposals: a window opens with each intended decision, collects answers, visits and a purchase, and closes once.
 
 A window of a person of the holdout collects the same, apart from answers, so both groups can be compared. A window is closed
-OUTCOME_GRACE_MS after its horizon, so that answers and purchases that are still on their way count.
+OUTCOME_GRACE_MS after its horizon, so that answers and purchases on the way still count.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class OutcomesChanges(SliceChanges):
-    """`windows` that opened or changed, and outcomes of those that `closed`, by decision id; subjects whose windows are `forgotten`."""
+    """`windows` that opened or changed, and outcomes of those that `closed`, by decision id; subjects that are `forgotten`."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset({"windows", "closed"})
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"forgotten"})
@@ -80,7 +80,7 @@ class OutcomesState:
         self._restore(windows or {})
 
     def of(self, subject: str) -> list[str]:
-        """Decision ids of the subject's open windows, in the order in which they opened."""
+        """Decision ids of the subject's open windows, in the order of opening."""
         return list(self._by_subject.get(subject, ()))
 
     def accept(self, changes: OutcomesChanges) -> None:
