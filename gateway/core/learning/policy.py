@@ -54,11 +54,11 @@ class Settings(msgspec.Struct, frozen=True):
     positives: float = 0.0
     half_life_days: float = 90.0
     floor: float = 0.005
-    attention: float = 0.2
-    rows_min: float = 60.0
+    attention: float = 0.5
+    rows_min: float = 150.0
     look_ahead_days: float = 3.0
     lever_power: float = 0.9
-    lever_max: float = 1.5
+    lever_max: float = 2.0
     redeemed: tuple[float, float] = (0.8, 20.0)
     dismissed: tuple[float, float] = (0.6, 20.0)
     moments: tuple[float, float] = (4.0, 2.0)
@@ -176,6 +176,12 @@ class Learner:
         learned = explore.probability(arms, position, self.settings.floor, cumulative)
         return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated)
 
+    def picked(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> int | None:
+        """The position of `chosen` alone, in half of the time."""
+        if draws[0] >= self._ramp(state):
+            return ruled
+        return explore.select([one.arm for one in weighed], draws[2:], draws[1], self.settings.floor)
+
     def ruled(self, here: Moment) -> int | None:
         """The choice without learning: the offer with the highest score x value, if that is above the cost of a contact."""
         least, cost = self._policy.propensity_min, self._policy.contact_cost_minor
@@ -264,7 +270,7 @@ class Learner:
         shared = regression.posterior([models], regression.Rows(bins, times), self.plan.shape)
         answer = regression.Outcome(bins[0], times[0], known.score + both.mean, both.variance, taken, outcome.closed_ms)
         step = regression.step(answer.known + float(shared.mean[0]), answer.known_variance + float(shared.variance[0]), taken=taken)
-        after = msgspec.structs.replace(me, effects={**me.effects, **person.with_step(own, *step)})
+        after = msgspec.structs.replace(me, effects=person.merged(me.effects, person.with_step(own, *step)))
         if not outcome.learning:
             return LearnedState(), after
         changed = regression.learned(models, self.plan.variances, answer, self.plan.shape, self.settings.half_life_days)
