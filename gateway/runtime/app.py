@@ -100,7 +100,7 @@ class App:
         self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = 0
         self._connects = 0
         self._backlog_until_ms: int | None = None
-        self.state.visits.hears_from_ms = None  # until the first connection
+        self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self._stopping = threading.Event()
         self.latest = self._status("starting")
 
@@ -156,6 +156,7 @@ class App:
             visits.hears_from_ms = None
         elif visits.hears_from_ms is None:
             visits.hears_from_ms = now_ms
+        self.state.outcomes.hears_from_ms = visits.hears_from_ms
         visits.heard_until_ms = messages[-1].received_at_ms if messages and len(self.mailbox) else None
 
     def _rebase(self, step_ms: int) -> None:
