@@ -66,7 +66,7 @@ def fold_purchase(work: UnitOfWork, purchase: Purchase) -> None:
 
 
 def close_due(work: UnitOfWork) -> None:
-    """Close the windows whose time is over, each into its outcome."""
+    """Close the windows that have ended, each into its outcome."""
     for decision in work.state.outcomes.due(work.now_ms):
         if decision in work.out.outcomes.closed:
             continue

@@ -120,7 +120,7 @@ class App:
         self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = 0
         self._connects = 0
         self._backlog_until_ms: int | None = None
-        self.state.visits.hears_from_ms = None  # until the first connection
+        self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._stopping = threading.Event()
         self._holding = False
@@ -177,6 +177,7 @@ class App:
             visits.hears_from_ms = None
         elif visits.hears_from_ms is None:
             visits.hears_from_ms = now_ms
+        self.state.outcomes.hears_from_ms = visits.hears_from_ms
         visits.heard_until_ms = self.mailbox.waiting_since_ms()
 
     def ask(self, observation: Observation, device: str) -> Future[Asked]:

@@ -194,8 +194,8 @@ def test_answers_raise_the_tea_and_lower_the_cake() -> None:
 def test_a_refusal_costs_more_the_better_the_prospects_are() -> None:
     state, me = lived(200)
     here = moment(DAY_MS * 20)
-    close = learner(look_ahead_days=0.0).weigh(state, me, here)
-    far = learner(look_ahead_days=30.0).weigh(state, me, here)
+    close = learner(look_ahead_days=0.0, attention=0.0).weigh(state, me, here)
+    far = learner(look_ahead_days=30.0, attention=0.0).weigh(state, me, here)
     assert len({one.price_minor for one in close}) == 1
     more = [after.price_minor - before.price_minor for before, after in zip(close, far, strict=True)]
     assert more[0] > 20.0

@@ -36,20 +36,28 @@ def test_the_effects_of_a_person_find_the_own_level() -> None:
 
 
 def test_an_answer_moves_the_effects_by_their_variances_and_another_offer_follows() -> None:
-    """From .3, .8 and .4, summing to 1.5: a mean by variance x .5 / (1 + .25 x 1.5), a variance by its square x .25 / (1 + .25 x 1.5)."""
+    """From .2, .6 and .2, summing to 1: a mean by variance x .5 / (1 + .25), a variance by its square x .25 / (1 + .25)."""
     effects = answered({}, taken=True, at_ms=DAY_MS)
-    for key, variance in zip(KEYS, (0.3, 0.8, 0.4), strict=True):
-        assert effects[key].mean == pytest.approx(variance * 0.5 / 1.375)
-        assert effects[key].variance == pytest.approx(variance - variance**2 * 0.25 / 1.375)
+    for key, variance in zip(KEYS, (0.2, 0.6, 0.2), strict=True):
+        assert effects[key].mean == pytest.approx(variance * 0.5 / 1.25)
+        assert effects[key].variance == pytest.approx(variance - variance**2 * 0.25 / 1.25)
     other = person.together(effects, ("all", "category:tea", "black-tea"))
     assert 0.0 < other.mean < person.together(effects, KEYS).mean
+
+
+def test_a_person_keeps_the_newest_effects() -> None:
+    effects = {f"offer-{at}": person.Effect(0.0, 0.2, at) for at in range(person.EFFECTS_MAX)}
+    found = person.merged(effects, {"new": person.Effect(0.1, 0.2, 999), "offer-7": person.Effect(0.3, 0.1, 999)})
+    assert len(found) == person.EFFECTS_MAX
+    assert {"new", "offer-7", "offer-1"} <= found.keys()
+    assert "offer-0" not in found
 
 
 def test_an_effect_fades_to_the_prior() -> None:
     effects = answered({}, taken=True, at_ms=DAY_MS)
     faded = person.faded(effects, KEYS, DAY_MS + 180 * DAY_MS)
     assert faded[KEYS[1]].mean == pytest.approx(effects[KEYS[1]].mean / 2)
-    assert faded[KEYS[1]].variance == pytest.approx((effects[KEYS[1]].variance + 0.8) / 2)
+    assert faded[KEYS[1]].variance == pytest.approx((effects[KEYS[1]].variance + 0.6) / 2)
     assert person.faded(effects, KEYS, 0)[KEYS[1]] == effects[KEYS[1]]
 
 

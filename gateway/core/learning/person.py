@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-VARIANCES = (0.3, 0.8, 0.4)  # among people, in squared log-odds: of the effects on all offers, on a category and on an offer
+VARIANCES = (0.2, 0.6, 0.2)  # among people, in squared log-odds: of the effects on all offers, on a category and on an offer
 HALF_LIFE_DAYS = 180.0
 DAY_MS = 86_400_000
+
+
+EFFECTS_MAX = 256  # of one person
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -38,6 +41,15 @@ def together(effects: Mapping[str, Effect], keys: Sequence[str]) -> Together:
         effect = effects.get(key)
         mean, variance = (mean, variance + prior) if effect is None else (mean + effect.mean, variance + effect.variance)
     return Together(mean, variance)
+
+
+def merged(effects: Mapping[str, Effect], changed: Mapping[str, Effect]) -> dict[str, Effect]:
+    """`effects` with those of `changed`; of more than EFFECTS_MAX the newest."""
+    found = {**effects, **changed}
+    if len(found) <= EFFECTS_MAX:
+        return found
+    newest = sorted(found, key=lambda key: (found[key].at_ms, key), reverse=True)[:EFFECTS_MAX]
+    return {key: effect for key, effect in found.items() if key in set(newest)}
 
 
 def faded(effects: Mapping[str, Effect], keys: Sequence[str], at_ms: int) -> dict[str, Effect]:

@@ -1,6 +1,6 @@
 """The predictors of a site: a level, the score of the bundle's model, the person's contacts, and some columns of the model.
 
-They follow from the schema and the model's columns. The model has seen its columns already; those between person, place and offer and those
+All follow from the schema and the model's columns. The model has seen its columns already; those between person, place and offer and those
 of the time are read once more, because an offer may differ there from the others of its category: a shop closes earlier, a way is less
 welcome.
 """
@@ -27,9 +27,9 @@ RECENT_HALF_MS = 3_600_000  # of the weight of a contact in `recent`
 RECENT_MAX = 4.0
 Variances = tuple[float, float, float]
 """Prior variances of the weights of an offer, of a category, and for all offers, in squared log-odds."""
-LEVEL, WEAK = (0.2, 0.2, 1.0), (0.02, 0.02, 0.1)
+LEVEL, WEAK = (0.2, 0.2, 0.5), (0.02, 0.02, 0.1)
 BUSY_EDGES = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5)
-CLOCK, BETWEEN, BUSY = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15), (0.05, 0.1, 1.0)  # hours of opening are those of a category
+CLOCK, BETWEEN, BUSY = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15), (0.02, 0.05, 0.5)  # hours of opening are those of a category
 
 
 class Predictor(NamedTuple):
