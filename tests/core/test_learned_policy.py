@@ -14,6 +14,7 @@ from gateway.core.attributes.schema import Attribute, Between, Clock, Schema
 from gateway.core.context import Contact
 from gateway.core.learning import outlook, person, predictors
 from gateway.core.learning.anyway import Visits
+from gateway.core.learning.busy import Busy, relative
 from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
 from gateway.core.learning.policy import Ended, Learner, Moment, Outcome, Settings, Weighed
 from gateway.core.learning.regression import Weights
@@ -119,24 +120,40 @@ def test_the_log_odds_of_moments_become_the_outlook() -> None:
 
 def test_predictors_follow_from_the_schema_and_the_model() -> None:
     found = predictors.plan(SCHEMA, COLUMNS)
-    assert [one.name for one in found.predictors] == ["level", "recent", "new", "score", "hour", "walk", "fond"]
+    assert [one.name for one in found.predictors] == ["level", "recent", "new", "score", "busy", "hour", "walk", "fond"]
     rows = moment().rows.copy()
     rows[1, 1] = np.nan
-    read = found.rows(np.array([0.1, 0.1, -3.0]), rows, recent=0.7, new=[True, False, False])
-    assert read.bins[0].tolist() == [0, 0, 0, 6, 11, 4, 2]
-    assert read.bins[1, 5] == len(predictors.NUMBER_EDGES) + 1
+    read = found.rows(np.array([0.1, 0.1, -3.0]), rows, recent=0.7, new=[True, False, False], busy=[0.01, 0.9, 9.0])
+    assert read.bins[0].tolist() == [0, 0, 0, 6, 0, 11, 4, 2]
+    assert read.bins[:, 4].tolist() == [0, 5, 7]
+    assert read.bins[1, 6] == len(predictors.NUMBER_EDGES) + 1
     assert read.bins[2, 3] == 0
     assert read.times[:, 1:3].tolist() == [[0.7, 1.0], [0.7, 0.0], [0.7, 0.0]]
-    assert [one.name for one in predictors.plan(SCHEMA, ()).predictors] == ["level", "recent", "new", "score"]
+    assert [one.name for one in predictors.plan(SCHEMA, ()).predictors] == ["level", "recent", "new", "score", "busy"]
 
 
 def test_before_any_answer_the_propensity_is_the_score_drawn_to_one_half() -> None:
     """The weights and the person's effects are not known yet: log-odds / sqrt(1 + pi/8 variance)."""
     policy, here = learner(), moment(contacts=(Contact("d", "green", 0), Contact("d", "black", 0), Contact("d", "pie", 0)))
-    spread = sum(sum(of[at].max() for at in (0, 3, 4, 5, 6)) for of in policy.plan.variances) + sum(person.VARIANCES)
+    spread = sum(sum(of[at].max() for at in (0, 3, 4, 5, 6, 7)) for of in policy.plan.variances) + sum(person.VARIANCES)
     for one, score in zip(policy.weigh(LearnedState(), PersonState(), here), here.scores, strict=True):
         odds = math.log(score / (1 - score)) / math.sqrt(1 + math.pi / 8 * spread)
         assert one.propensity == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-6)
+
+
+def test_a_shop_without_visits_at_an_hour_or_weekday_is_known_from_the_visits() -> None:
+    """Of 20 visits an hour, 24 hours over 14 days, the shop has each second one, but none at night (0 to 6) and none on the third day."""
+    site, shop, start = Busy(), Busy(), 2 * DAY_MS
+    for hour in range(24 * 14):
+        for number in range(20):
+            at_ms = start + hour * 3_600_000
+            site = site.plus(at_ms)
+            if hour % 24 >= 6 and (hour // 24) % 7 != 2 and number % 2:
+                shop = shop.plus(at_ms)
+    assert relative(Busy(), Busy(), start) == 1.0
+    assert relative(shop, site, start + 3 * 3_600_000) < 0.05
+    assert relative(shop, site, start + (2 * 24 + 12) * 3_600_000) < 0.05
+    assert relative(shop, site, start + 12 * 3_600_000) > 0.9
 
 
 # --- the state -------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def begin(before: LearnedState, learner: Learner, offers: Sequence[Offer], prior
         shown=_of(before.shown, ids),
         moments=before.moments,
         outlooks=_of(before.outlooks, ids) if is_same else {},
+        busy=before.busy,
     )
 
 

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from gateway.core.attributes.schema import Schema
 from gateway.core.context import Contact
-from gateway.core.learning import anyway, explore, outlook, person, predictors, regression
+from gateway.core.learning import anyway, busy, explore, outlook, person, predictors, regression
 from gateway.core.learning.anyway import Visits
+from gateway.core.learning.busy import Busy
 from gateway.core.learning.outlook import Level, Outlook
 from gateway.core.learning.regression import Weights
 from gateway.core.learning.state import ALL, LearnedState, PersonState, Share, Waiting
@@ -53,9 +54,9 @@ class Settings(msgspec.Struct, frozen=True):
     positives: float = 0.0
     half_life_days: float = 90.0
     floor: float = 0.005
-    attention: float = 0.5
+    attention: float = 0.2
     rows_min: float = 60.0
-    look_ahead_days: float = 10.0
+    look_ahead_days: float = 3.0
     lever_power: float = 0.9
     lever_max: float = 1.5
     redeemed: tuple[float, float] = (0.8, 20.0)
@@ -142,7 +143,8 @@ class Learner:
         contacted = {contact.offer for contact in here.contacts}
         recent, new = predictors.recency(here.contacts, here.now_ms), [offer.id not in contacted for offer in here.offers]
         score = np.array([outlook.log_odds(one) for one in here.scores])
-        rows = self.plan.rows(score, here.rows, recent=recent, new=new)
+        visits = self._busy(state, here)
+        rows = self.plan.rows(score, here.rows, recent=recent, new=new, busy=visits)
         shared = regression.posterior([self._models(state, offer) for offer in here.offers], rows, self.plan.shape)
         own = [person.together(me.effects, effect_keys(offer)) for offer in here.offers]
         among = score + shared.mean
@@ -187,6 +189,14 @@ class Learner:
     def _anyway(self, state: LearnedState, offer: Offer, here: Moment) -> float:
         """Probability of a purchase in the offer's shop without the offer."""
         return min(1.0, anyway.rate(state.visits, offer.shop, here.zone, here.occasion) * self.settings.buys)
+
+    def _busy(self, state: LearnedState, here: Moment) -> list[float]:
+        """Visits of each offer's shop at this hour, relative to those of the site."""
+        site, by_shop = state.busy.get(ALL, Busy()), dict[str, float]()
+        for offer in here.offers:
+            if offer.shop not in by_shop:
+                by_shop[offer.shop] = busy.relative(state.busy.get(offer.shop, Busy()), site, here.now_ms)
+        return [by_shop[offer.shop] for offer in here.offers]
 
     def _cost(self, state: LearnedState) -> float:
         """Cost of a message: that of a contact, of attention, and the mean loss of later messages by the fatigue that one causes."""
@@ -300,9 +310,10 @@ class Learner:
             one = weighed[[offer.id for offer in here.offers].index(sent.id)]
             for name, value in (("fatigue", one.fatigue_minor), ("gain", max(0.0, one.propensity * one.worth_minor))):
                 means[name] = state.means.get(name, Level()).plus(value, MEANS_ROWS)
-        where = f"{here.zone}|{here.occasion}"
+        where, keys = f"{here.zone}|{here.occasion}", [ALL, here.zone] if here.zone in self._shops else [ALL]
+        visited = {key: state.busy.get(key, Busy()).plus(here.now_ms) for key in keys} if here.occasion == "dwelled" else {}
         moments = {where: state.moments.get(where, 0.0) + 1.0}
-        return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks), after
+        return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks, busy=visited), after
 
     def _visited(self, me: PersonState, here: Moment, known: Mapping[str, Visits]) -> tuple[PersonState, dict[str, Visits]]:
         """The person without the silent moments whose horizon is over, and their visits counted."""

@@ -28,7 +28,8 @@ RECENT_MAX = 4.0
 Variances = tuple[float, float, float]
 """Prior variances of the weights of an offer, of a category, and for all offers, in squared log-odds."""
 LEVEL, WEAK = (0.2, 0.2, 1.0), (0.02, 0.02, 0.1)
-CLOCK, BETWEEN = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15)  # hours of opening are those of a category
+BUSY_EDGES = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5)
+CLOCK, BETWEEN, BUSY = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15), (0.05, 0.1, 1.0)  # hours of opening are those of a category
 
 
 class Predictor(NamedTuple):
@@ -41,7 +42,7 @@ class Predictor(NamedTuple):
 
 
 class Plan(msgspec.Struct, frozen=True, dict=True):
-    """The predictors, in order: level, recent, new, score, then those that are read from the model's rows."""
+    """The predictors, in order: level, recent, new, score, busy, then those that are read from the model's rows."""
 
     predictors: tuple[Predictor, ...]
 
@@ -56,13 +57,13 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         by_level = np.array([one.variances for one in self.predictors]).T
         return tuple(np.repeat(column[:, np.newaxis], self.shape[1], axis=1) for column in by_level)
 
-    def rows(self, score_log_odds: Floats, rows: NDArray[np.float32], *, recent: float, new: Sequence[bool]) -> Rows:
-        """Bins and multipliers of n offers; `rows` (n, columns) are those of the model."""
-        count = len(score_log_odds)
+    def rows(self, score: Floats, rows: NDArray[np.float32], *, recent: float, new: Sequence[bool], busy: Sequence[float]) -> Rows:
+        """Bins and multipliers of n offers: log-odds of the score, rows of the model (n, columns), and visits of the shop (`busy`)."""
+        count = len(score)
         bins, times = np.zeros((count, len(self.predictors)), dtype=np.intp), np.ones((count, len(self.predictors)))
         times[:, 1], times[:, 2] = min(recent, RECENT_MAX), new
-        bins[:, 3] = np.searchsorted(SCORE_EDGES, score_log_odds)
-        for at, one in enumerate(self.predictors[4:], 4):
+        bins[:, 3], bins[:, 4] = np.searchsorted(SCORE_EDGES, score), np.searchsorted(BUSY_EDGES, busy)
+        for at, one in enumerate(self.predictors[5:], 5):
             values = rows[:, one.place]
             bins[:, at] = np.where(np.isnan(values), len(one.edges) + 1, np.searchsorted(one.edges, values))
         return Rows(bins, times)
@@ -72,7 +73,7 @@ def plan(schema: Schema, columns: Sequence[str]) -> Plan:
     """The predictors for a model with these columns."""
     places = {column: at for at, column in enumerate(columns)}
     found = [Predictor("level", (), LEVEL), Predictor("recent", (), WEAK), Predictor("new", (), WEAK)]
-    found.append(Predictor("score", SCORE_EDGES, WEAK))
+    found += [Predictor("score", SCORE_EDGES, WEAK), Predictor("busy", BUSY_EDGES, BUSY)]
     for attribute in schema.attributes:
         if attribute.dtype != "number" or attribute.name not in places:
             continue

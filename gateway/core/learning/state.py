@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from gateway.core.learning.anyway import Visits
+from gateway.core.learning.busy import Busy
 from gateway.core.learning.outlook import Level, Outlook
 from gateway.core.learning.person import Effect
 from gateway.core.learning.regression import Weights
@@ -41,7 +42,7 @@ class LearnedState(msgspec.Struct, frozen=True):
     `models` are by offer, by category ("category:tea") and for all offers (ALL). `visits` are by shop, and by shop, zone and occasion.
     `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has the "gain" of
     a message and "fatigue", its loss by the contacts before it. `shown` counts messages by offer, `moments` the moments by
-    zone and occasion, `outlooks` have the log-odds by offer.
+    zone and occasion, `outlooks` have the log-odds by offer, `busy` the visits by shop and of the site (ALL).
     """
 
     models: Mapping[str, Weights] = {}
@@ -51,6 +52,7 @@ class LearnedState(msgspec.Struct, frozen=True):
     shown: Mapping[str, float] = {}
     moments: Mapping[str, float] = {}
     outlooks: Mapping[str, Outlook] = {}
+    busy: Mapping[str, Busy] = {}
 
     def plus(self, changed: LearnedState) -> LearnedState:
         """The state after a change."""
@@ -109,4 +111,5 @@ _DECODERS: Mapping[str, msgspec.msgpack.Decoder[object]] = {
     "shown": msgspec.msgpack.Decoder(float),
     "moments": msgspec.msgpack.Decoder(float),
     "outlooks": msgspec.msgpack.Decoder(Outlook),
+    "busy": msgspec.msgpack.Decoder(Busy),
 }
