@@ -83,7 +83,7 @@ class FeedThread:
         trouble = fetched.trouble
         if fetched.kind == "changed":
             try:
-                result = "changed" if self._mailbox.deliver(self._messages(fetched.body)) else "full"
+                result = "changed" if self._mailbox.offer(self._messages(fetched.body)) else "full"
             except FeedError as error:
                 trouble = str(error)
             if result == "changed":
