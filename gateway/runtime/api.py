@@ -1,7 +1,7 @@
 """The HTTP interface of the gateway: decisions on request, answers and events, for devices that do not speak MQTT.
 
 A client is an installed device with a token, and its requests are the observations that the same device would send by MQTT, so gates,
-caps and the decision log are the same. The writer thread folds and commits them before the response; the HTTP thread waits for it with a
+caps and the decision log are the same. The writer thread commits before the response; the HTTP thread waits for it with a
 deadline. A repeated `Idempotency-Key` is the envelope of the same fact, so it has the same answer, also after a restart.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -68,8 +68,8 @@ class Gateway(Protocol):
     def latest(self) -> GatewayStatus:
         """The latest status."""
 
-    def ask(self, observation: Observation, device: str) -> Future[Asked]:
-        """Fold an observation on the writer thread; the result has the reply to `device`, committed."""
+    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
+        """Fold observations on the writer thread; the result has the reply to `device`, committed."""
 
 
 class Call(NamedTuple):
@@ -177,7 +177,7 @@ class Api:
             person = canonical_id(body.person)
         except DecodeError as error:
             return problem(422, "wrong_body", f"person: {error.detail}")
-        asked = await self._asked(OfferRequest(call.envelope, person, body.zone, None), call.device)
+        asked = await self._asked([OfferRequest(call.envelope, person, body.zone, None)], call.device)
         if isinstance(asked, Response):
             return asked
         if not asked.reply:
@@ -192,17 +192,18 @@ class Api:
         body = _body(call, AnswerBody)
         if isinstance(body, Response):
             return body
-        asked = await self._asked(Answer(call.envelope, body.decision, body.answer), call.device)
+        asked = await self._asked([Answer(call.envelope, body.decision, body.answer)], call.device)
         if isinstance(asked, Response):
             return asked
-        if asked.discarded is not None and asked.discarded != Discard.REPEATED:
-            return _REFUSALS.get(asked.discarded, _UNANSWERED)
+        for reason in asked.discarded:
+            if reason != Discard.REPEATED:
+                return _REFUSALS.get(reason, _UNANSWERED)
         return Response(200, msgspec.json.encode({"outcome": "kept"}))
 
-    async def _asked(self, observation: Observation, device: str) -> Asked | Response:
-        """The committed result of an observation, or the refusal of a busy gateway; a request that has not begun is then dropped."""
+    async def _asked(self, observations: Sequence[Observation], device: str) -> Asked | Response:
+        """The committed result of observations, or the refusal of a busy gateway; a request that has not begun is then dropped."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._gateway.ask(observation, device)), self._wait_s)
+            return await asyncio.wait_for(asyncio.wrap_future(self._gateway.ask(observations, device)), self._wait_s)
         except (TimeoutError, StoreError):
             return _BUSY
         except asyncio.CancelledError:
