@@ -178,7 +178,7 @@ class App:
         visits.heard_until_ms = messages[-1].received_at_ms if messages and len(self.mailbox) else None
 
     def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
-        """Fold observations on the writer thread, all in one commit, and return the reply to `device` instead of publishing it. Used by other threads.
+        """Fold observations on the writer thread, all in one commit; the reply to `device` is returned and not published.
 
         The future raises StoreFullError while a batch cannot be stored.
         """
