@@ -73,10 +73,10 @@ class Service(Protocol):
 
 
 class Asked(NamedTuple):
-    """The committed result of an observation that a client is waiting for: the reply to its device, and the reason of a discard."""
+    """The committed result of observations that a client is waiting for: the reply to its device, and the reasons of discards."""
 
     reply: Mapping[str, object]
-    discarded: Discard | None
+    discarded: Mapping[Discard, int]
 
 
 def _draw() -> str:
@@ -180,21 +180,21 @@ class App:
         self.state.outcomes.hears_from_ms = visits.hears_from_ms
         visits.heard_until_ms = self.mailbox.waiting_since_ms()
 
-    def ask(self, observation: Observation, device: str) -> Future[Asked]:
-        """Fold an observation on the writer thread, and return the reply to `device` instead of publishing it. Used by other threads.
+    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
+        """Fold observations on the writer thread, all in one commit; the reply to `device` is returned and not published.
 
         The future raises StoreFullError while a batch cannot be stored.
         """
-        return self.mailbox.call(lambda _: self._asked(observation, device))
+        return self.mailbox.call(lambda _: self._asked(observations, device))
 
-    def _asked(self, observation: Observation, device: str) -> Asked:
+    def _asked(self, observations: Sequence[Observation], device: str) -> Asked:
         if self._holding:
             raise StoreFullError(self.counters.trouble)
-        changes = self._fold([observation], self.clock.now_ms(), asker=device)
+        changes = self._fold(observations, self.clock.now_ms(), asker=device)
         if changes is None:
             raise StoreFullError(self.counters.trouble)
         reply = next((reply.body for reply in changes.replies.messages if reply.device == device), {})
-        return Asked(reply, next(iter(changes.discarded), None))
+        return Asked(reply, changes.discarded)
 
     def _fold(
         self, observations: Sequence[Observation], now_ms: int, messages: Sequence[Message] = (), asker: str | None = None
