@@ -18,6 +18,7 @@ from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schem
 from gateway.core.campaign import units
 from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
+from gateway.core.campaign.triggers import WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording import pressure
 from gateway.core.offers import Cap, Ignored
 
@@ -79,6 +80,68 @@ def test_a_campaign_file_is_compiled() -> None:
     assert parse_campaign(campaign_bytes(campaign)) == campaign
 
 
+def test_triggers_of_an_offer() -> None:
+    table = offer(
+        occasions=["scheduled", "reading", "event"],
+        times=["08:00", "23:59"],
+        weekdays=["sa", "su"],
+        threshold={"quantity": "temperature", "at_least": 25, "hysteresis": 1},
+        event={"type": "train.late", "source": "/trains", "expires": "3 h"},
+    )
+    (tea,) = compile_campaign(table).offers
+    assert tea.schedule == Schedule((480, 1_439), ("sa", "su"))
+    assert tea.threshold == Threshold("temperature", at_least=25.0, hysteresis=1.0)
+    assert tea.event == EventFilter("train.late", "/trains", 10_800)
+    campaign = compile_campaign(offer(occasions=["scheduled"], times=["08:00"]))
+    assert campaign.offers[0].schedule == Schedule((480,), WEEKDAYS)
+    assert parse_campaign(campaign_bytes(campaign)) == campaign
+
+
+def trigger(**fields: object) -> dict[str, Any]:
+    """The fields of an offer with a threshold of `fields`."""
+    return {"occasions": ["reading"], "threshold": {"quantity": "temperature", "at_least": 25} | fields}
+
+
+EVENT = {"type": "train.late", "source": "/trains", "expires": "3 h"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "why"),
+    [
+        ({"occasions": ["scheduled"]}, "offers[0].occasions", "the occasion 'scheduled' needs times"),
+        ({"occasions": ["reading"]}, "offers[0].occasions", "needs threshold"),
+        ({"occasions": ["event"]}, "offers[0].occasions", "needs event"),
+        ({"times": ["08:00"]}, "offers[0].times", "no effect: add 'scheduled' to occasions"),
+        ({"weekdays": ["mo"]}, "offers[0].weekdays", "the days of times, which are missing"),
+        ({"occasions": ["scheduled"], "times": ["24:00"]}, "offers[0].times", "is not a local time of day"),
+        ({"occasions": ["scheduled"], "times": ["08:00", "08:00"]}, "offers[0].times", "'08:00' is listed twice"),
+        ({"occasions": ["scheduled"], "times": ["08:00"], "weekdays": ["mon"]}, "offers[0].weekdays", "did you mean 'mo'?"),
+        ({"occasions": ["entred"]}, "offers[0].occasions", "did you mean 'entered'?"),
+        (trigger(quantity="temprature"), "offers[0].threshold.quantity", "did you mean 'temperature'?"),
+        (trigger(at_most=30), "offers[0].threshold", "either at_least or at_most"),
+        (trigger(at_least=900), "offers[0].threshold.at_least", "it can never be crossed"),
+        (trigger(hysteresis=-1), "offers[0].threshold.hysteresis", ">= 0.0"),
+        ({"event": EVENT}, "offers[0].event", "add 'event' to occasions"),
+        ({"occasions": ["event"], "event": {**EVENT, "expires": "73 h"}}, "offers[0].event.expires", "from 1 to 259200 s"),
+        ({"occasions": ["event"], "event": {"type": "train.late", "expires": "3 h"}}, "offers[0].event.source", "required"),
+        ({"occasions": ["event"], "event": {"type": "train.late", "source": "/trains"}}, "offers[0].event.expires", "required"),
+    ],
+)
+def test_a_trigger_that_cannot_work_is_refused(fields: dict[str, Any], path: str, why: str) -> None:
+    with pytest.raises(CampaignError) as refusal:
+        compile_campaign(offer(**fields))
+    assert path in str(refusal.value)
+    assert why in str(refusal.value)
+
+
+def test_an_offer_for_events_needs_an_approver() -> None:
+    table = offer(occasions=["event"], event=EVENT)
+    assert compile_campaign(table).offers[0].event is not None
+    del table["sign_off"]
+    with pytest.raises(CampaignError, match=r"offers\[0\].event: 'tea' answers an external event, so the campaign needs an approver"):
+        compile_campaign(table)
+
+
 def test_windows_of_the_contact_policy() -> None:
     table = changed(
         lambda table: table["policy"].update(
@@ -92,6 +155,20 @@ def test_windows_of_the_contact_policy() -> None:
     assert (policy.refusal_s, policy.caps) == (864_000, (Cap("category", 3, 604_800),))
     assert policy.ignored == (Ignored("offer", 2, 2_592_000, 5_184_000),)
     assert policy.days_back == 90
+
+
+def test_holdout_learning_and_horizons() -> None:
+    plain = compile_campaign(TABLE)
+    assert (plain.policy.holdout, plain.policy.learn, plain.policy.anyway_s) == (0.05, False, 3_600)
+    assert [one.horizon_ms for one in plain.offers] == [int(one.expiry_hours * 3_600_000) for one in plain.offers]
+    stated = {"holdout": 0.0, "learn": True, "anyway": "90 s", "buying_share": 0.4}
+    found = compile_campaign(changed(lambda table: (table["policy"].update(stated), table["offers"][0].update(horizon="45 s"))))
+    assert (found.policy.holdout, found.policy.learn, found.policy.anyway_s, found.policy.buying_share) == (0.0, True, 90, 0.4)
+    assert found.offers[0].horizon_ms == 45_000
+    assert found.policy.digest != plain.policy.digest == compile_campaign(TABLE).policy.digest
+    assert parse_campaign(campaign_bytes(found)) == found
+    long = changed(lambda table: (table["policy"].update(refusal="1 d"), table["offers"][0].update(horizon="5 d")))
+    assert compile_campaign(long).days_back == 5, "a decision is kept until its outcome is known"
 
 
 def test_the_bundle_of_the_demonstration_holds_its_campaign_file() -> None:
@@ -172,6 +249,9 @@ def test_instants_of_local_days(day: str, end: bool, utc: str) -> None:  # noqa:
         (offer(ends="2027-02-30"), "offers[0].ends", "no date of the calendar"),
         (offer(starts="1.3.2027"), "offers[0].starts", "is not a day, or a local date and time, such as"),
         (offer(valid="32 d"), "offers[0].valid", "from 1 to"),
+        (offer(horizon="0 s"), "offers[0].horizon", "from 1 to"),
+        (changed(lambda table: table["policy"].update(holdout=0.6)), "policy.holdout", "<= 0.5"),
+        (changed(lambda table: table["policy"].update(anyway="2 d")), "policy.anyway", "from 1 to 86400 s"),
         (offer(margin="1,90 EUR"), "offers[0].margin", "is not an amount, such as"),
         (offer(budget="10 EUR"), "offers[0].cost", "needs the cost"),
         (offer(cost="1 EUR"), "offers[0].budget", "needs the budget"),

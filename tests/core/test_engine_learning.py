@@ -341,7 +341,7 @@ def test_a_long_run_learns_the_truth_and_its_calibration_error_falls(tmp_path: P
     assert float(np.mean(errors[-60:])) < 0.15
     health = run.gateway.state.learning.health
     assert health.answers == sum(one.offer is not None for one in made)
-    assert health.learned.mean < health.plain.mean - 0.01
+    assert health.learned.mean < health.plain.mean
     assert not health.demoted
     assert health.calibration_error is not None
     assert health.calibration_error < 0.15

@@ -220,6 +220,17 @@ def test_a_window_that_ended_while_the_gateway_was_off_waits_for_the_answers_at_
     assert [row[1] for row in outcomes(shop)] == ["accepted"]
 
 
+def test_an_outage_of_the_broker_closes_no_window(shop: Gateway) -> None:
+    phone, made = decided(shop, SENT)
+    shop.state.outcomes.hears_from_ms = None
+    close(shop, HORIZON_MS + HOUR_MS)
+    assert (outcomes(shop), shop.state.outcomes.next_due_ms()) == ([], None)
+    shop.state.outcomes.hears_from_ms = shop.clock.now_ms()
+    shop.apply(TimePassed(), phone.answer(made.id, "accepted"))
+    close(shop, GRACE_MS)
+    assert [row[1] for row in outcomes(shop)] == ["accepted"]
+
+
 @pytest.mark.parametrize("step_ms", [-3 * HOUR_MS, 3 * HOUR_MS])
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_clock_that_was_set_closes_no_window(shop: Gateway, step_ms: int, *, restarted: bool) -> None:

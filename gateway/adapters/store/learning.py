@@ -22,10 +22,10 @@ _TEXT = msgspec.msgpack.Decoder(str)
 
 
 class LearningTable(Table):
-    """Rows change in the commit of the decision or answer that changes them."""
+    """Rows are written in the commit of the decision or outcome."""
 
     def state(self) -> LearningState:
-        """As of the last commit; empty if the rows are of a version whose format this program does not read: it begins anew."""
+        """As of the last commit; empty if this program does not read the rows' format: it begins anew."""
         rows = dict(self.rows("SELECT key, body FROM learned ORDER BY key"))
         basis, health = rows.pop(BASIS, None), rows.pop(HEALTH, None)
         try:

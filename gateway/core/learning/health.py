@@ -17,7 +17,7 @@ KEEP = 1.0 - 1.0 / 300.0  # weight of the earlier answers at each new one
 
 
 class Bin(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Decayed sums over the answers whose propensity lay in one bin."""
+    """Decayed sums over the answers with a propensity in one bin."""
 
     rows: float = 0.0
     propensity: float = 0.0
@@ -25,7 +25,7 @@ class Bin(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`answers` are all closed windows with a message to people who consented to learning, `alarms` the alarms of drift."""
+    """`answers` are all closed windows with a message and consent to learning, `alarms` the alarms of drift."""
 
     answers: int = 0
     learned: Losses = Losses()

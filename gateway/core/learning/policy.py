@@ -43,7 +43,7 @@ Ended = Literal["redeemed", "accepted", "dismissed", "opened", "shown", "none"]
 class Settings(msgspec.Struct, frozen=True):
     """Settings of a site. `horizon_ms` is the time within which a purchase would have come anyway, `buys` the purchases per visit.
 
-    `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so they count for the ramp.
+    `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so the ramp counts these.
     `attention` is the price of attention in mean gains of a message.
     `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
     and `moments` those a day of a person before the first; each with its weight in rows or days.
@@ -158,11 +158,11 @@ class Learner:
         certain = 1.0 / (propensity * (1.0 - propensity) * shared.variance + 1e-9) - 1.0
         at_stake = propensity * (1.0 - propensity) * (moments.worth + risks)
         lost = min(recent, predictors.RECENT_MAX) * self._tiredness(state) * at_stake
-        found = []
-        for at, offer in enumerate(here.offers):
+        found, levers = [], self._levers(state, here.offers)
+        for at in range(len(here.offers)):
             chance, value, risk = float(propensity[at]), float(moments.worth[at]), float(risks[at])
             count = max(float(certain[at]), self.settings.rows_min)
-            arm = explore.Arm(chance * count, (1.0 - chance) * count, value * self._lever(state, offer) + risk, cost + risk)
+            arm = explore.Arm(chance * count, (1.0 - chance) * count, value * levers[at] + risk, cost + risk)
             known = Known(tuple(rows.bins[at].tolist()), tuple(rows.times[at].tolist()), float(score[at]))
             price = cost + (1.0 - chance) * risk
             found.append(Weighed(chance, without[at], value, price, max(float(lost[at]), 0.0), float(among[at]), arm, known))
@@ -170,9 +170,11 @@ class Learner:
 
     def chosen(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> Chosen:
         """The choice with `draws`: one of the ramp, one of the floor, and one for each offer. `ruled` is the choice of the rules."""
-        ramp, position = self._ramp(state), self.picked(state, weighed, ruled, draws)
-        learned = explore.probability([one.arm for one in weighed], position, self.settings.floor)
-        return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated=draws[0] >= ramp)
+        arms, ramp = [one.arm for one in weighed], self._ramp(state)
+        imitated, cumulative = draws[0] >= ramp, explore.posterior(arms) if arms else None
+        position = ruled if imitated else explore.select(arms, draws[2:], draws[1], self.settings.floor, cumulative)
+        learned = explore.probability(arms, position, self.settings.floor, cumulative)
+        return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated)
 
     def picked(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> int | None:
         """The position of `chosen` alone, in half of the time."""
@@ -212,11 +214,11 @@ class Learner:
         model = state.models.get(ALL)
         return 0.0 if model is None else max(0.0, -float(model.arrays(self.plan.shape)[0][RECENT, 0]))
 
-    def _lever(self, state: LearnedState, offer: Offer) -> float:
-        """Factor on the value of an offer that has been shown less than an even share: the long tail is shown as well."""
+    def _levers(self, state: LearnedState, offers: Sequence[Offer]) -> list[float]:
+        """Factors on the values of offers that have been shown less than an even share: the long tail is shown as well."""
         even = sum(state.shown.values()) / max(len(state.shown), 1)
-        behind: float = max(1.0, (even + 1.0) / (state.shown.get(offer.id, 0.0) + 1.0)) ** self.settings.lever_power
-        return min(self.settings.lever_max, behind)
+        power, most = self.settings.lever_power, self.settings.lever_max
+        return [min(most, max(1.0, (even + 1.0) / (state.shown.get(offer.id, 0.0) + 1.0)) ** power) for offer in offers]
 
     def _risks(self, state: LearnedState, me: PersonState, now: _Moments) -> NDArray[np.float64]:
         """The margin that each offer loses if it is not accepted: P(dismissed) x prospects."""
@@ -320,7 +322,7 @@ class Learner:
         return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks, busy=visited), after
 
     def _visited(self, me: PersonState, here: Moment, known: Mapping[str, Visits]) -> tuple[PersonState, dict[str, Visits]]:
-        """The person without the silent moments whose horizon is over, and their visits counted."""
+        """The person without the silent moments of an ended horizon, and the visits of these."""
         visits, horizon_ms = dict[str, Visits](), self.settings.horizon_ms
         over = sum(1 for past in me.silent if here.now_ms - past.at_ms > horizon_ms)
         for past in me.silent[:over]:

@@ -1,6 +1,6 @@
 """The predictors of a site: a level, the score of the bundle's model, the person's contacts, and some columns of the model.
 
-They follow from the schema and the model's columns. The model has seen its columns already; those between person, place and offer and those
+All follow from the schema and the model's columns. The model has seen its columns already; those between person, place and offer and those
 of the time are read once more, because an offer may differ there from the others of its category: a shop closes earlier, a way is less
 welcome.
 """

@@ -81,7 +81,7 @@ def merged(before: Mapping[str, T], changed: Mapping[str, T]) -> Mapping[str, T]
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A silent moment whose horizon is not over yet."""
+    """A silent moment before the end of its horizon."""
 
     at_ms: int
     zone: str
