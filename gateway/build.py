@@ -87,7 +87,7 @@ def build(config: Config) -> App:
     )
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "wishes", "incident"})
 WAYSIDE = "wayside_v1"
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
 EXPIRY_UNCHECKED = 0

@@ -233,7 +233,7 @@ class DevicePart(_Part):
     zone: str = Field(description="its zone, or * for the whole site")
     kind: DeviceKind = Field(
         "sensor",
-        description="sensor (readings, counts), till (purchases, requests), kiosk (requests), feed (events) or scanner (sightings)",
+        description="sensor (readings, counts), till (purchases, requests), kiosk (requests), feed (events), desk (incidents), scanner",
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 from gateway.core import limits
 from gateway.core.attributes.aggregators import State
 from gateway.core.attributes.history import HistoryPlan, Stated
-from gateway.core.types import AnswerKind, Consent, Purpose
+from gateway.core.types import AnswerKind, Consent, Named, Purpose
 
 READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
 NOISE_MS_MAX = 30 * 60_000  # a bus passes within a minute; lasting noise (a fair, road works) is in every report
@@ -47,6 +47,15 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     answer: AnswerKind | None = None
 
 
+class Wishes(msgspec.Struct, frozen=True):
+    """The newest wishes of a person; see `gateway.core.types.WishList`."""
+
+    change: int = 0
+    blocked: Named = Named()
+    wanted: Named = Named()
+    hours: tuple[tuple[int, int], ...] = ()
+
+
 class SubjectContext(msgspec.Struct, frozen=True):
     """The context of a consenting person, under a random local id; triggers are sent to `device`.
 
@@ -70,6 +79,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     history: Mapping[str, State] = {}
     facts: int = 0
     contacts: tuple[Contact, ...] = ()
+    wishes: Wishes | None = None
 
 
 class Crowd(msgspec.Struct, frozen=True, gc=False):
@@ -144,6 +154,7 @@ def with_consent(
         history=plan.renewed(before.history if before else {}, consent.purposes, stated, now_ms),
         facts=(before.facts if before else 0) + 1,
         contacts=before.contacts if before else (),
+        wishes=before.wishes if before else None,
     )
 
 

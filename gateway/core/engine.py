@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, limits, occasions, presence, privacy, schedule
+from gateway.core import claims, incidents, limits, occasions, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
@@ -34,6 +34,7 @@ from gateway.core.types import (
     Count,
     Event,
     Fact,
+    Incident,
     Observation,
     Occasion,
     OfferRequest,
@@ -43,8 +44,10 @@ from gateway.core.types import (
     Sighting,
     Status,
     TimePassed,
+    WishList,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
+from gateway.core.wishes import apply_wishes, repeat_wishes
 
 
 def advance(
@@ -79,7 +82,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | Event():
+            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -198,7 +201,7 @@ class _Batch(UnitOfWork):
         fired: frozenset[str] = frozenset(),
     ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
-        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used, fired)
+        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used, fired, incidents.is_silent(self, zone))
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
@@ -242,6 +245,8 @@ class _Batch(UnitOfWork):
                 repeat_receipt(self, fact)
             elif isinstance(fact, OfferRequest):
                 repeat_answer(self, fact)
+            elif isinstance(fact, WishList):
+                repeat_wishes(self, fact)
             return Discard.REPEATED
         row = self._fact_row(fact)
         if isinstance(row, Discard):
@@ -253,17 +258,23 @@ class _Batch(UnitOfWork):
 
     def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
+        found: FactRow | Discard
         match fact:
             case Purchase():
-                return self._purchase(fact)
+                found = self._purchase(fact)
             case Answer():
-                return self._answer(fact)
+                found = self._answer(fact)
             case Consent():
-                return apply_consent(self, fact)
+                found = apply_consent(self, fact)
             case OfferRequest():
-                return answer_request(self, fact, self.request_decision)
+                found = answer_request(self, fact, self.request_decision)
+            case WishList():
+                found = apply_wishes(self, fact)
+            case Incident():
+                found = incidents.apply_incident(self, fact)
             case Event():
-                return occasions.happened(self, fact)
+                found = occasions.happened(self, fact)
+        return found
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -334,6 +345,7 @@ class _Batch(UnitOfWork):
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
+        incidents.end_incidents(self)
         occasions.end_events(self)
         occasions.pass_times(self)
         occasions.decide_waiting(self, self._decide_fired)

@@ -40,6 +40,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
     `budget_minor` bounds the cost of all its acceptances, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
+    A `service` message (information, help) needs no margin and no score, and may be sent in a silent zone if it is `during_incident`.
     `schedule`, `threshold` and `event` are the triggers of the occasions `scheduled`, `reading` and `event`.
     """
 
@@ -66,6 +67,8 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Schedule | None = None
     threshold: Threshold | None = None
     event: EventFilter | None = None
+    kind: Literal["offer", "service"] = "offer"
+    during_incident: bool = False
 
 
 TRIGGER_FIELDS: Mapping[Occasion, str] = {"scheduled": "schedule", "reading": "threshold", "event": "event"}
@@ -168,6 +171,10 @@ class OfferTable:
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
         self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)
         self.is_discount = np.array([bool(offer.discount) for offer in offers], dtype=np.bool_)
+        self.categories = tuple(offer.category for offer in offers)
+        self.shops = tuple(offer.shop for offer in offers)
+        self.is_service = np.array([offer.kind == "service" for offer in offers], dtype=np.bool_)
+        self.during_incident = np.array([offer.during_incident for offer in offers], dtype=np.bool_)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
         self.cost_minor = np.array([offer.cost_minor for offer in offers], dtype=np.int64)
         self.budgets = {at: offer.budget_minor for at, offer in enumerate(offers) if offer.budget_minor is not None}
@@ -206,7 +213,8 @@ class OfferTable:
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Offers and their contact policy; without `sign_off` it is a draft.
 
-    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, and occasions without their trigger.
+    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, occasions without their trigger,
+    and offers during incidents that are no service messages.
     """
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
@@ -224,6 +232,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
                 raise ValueError(f"offer {offer.id!r} has no zones")
             if offer.budget_minor is not None and not offer.cost_minor:
                 raise ValueError(f"offer {offer.id!r} has a budget, but its acceptances cost nothing")
+            if offer.during_incident and offer.kind != "service":
+                raise ValueError(f"offer {offer.id!r} is no service message, so it cannot be sent during an incident")
             for occasion, field in TRIGGER_FIELDS.items():
                 if (occasion in offer.occasions) != (getattr(offer, field) is not None):
                     raise ValueError(f"offer {offer.id!r}: the occasion {occasion!r} and the field {field} go together")

@@ -17,18 +17,19 @@ from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "feed"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "feed", "desk"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
     "till": frozenset({"purchase", "request", "status"}),
     "kiosk": frozenset({"request", "status"}),
+    "desk": frozenset({"incident", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 
-PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "status"})
+PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "wishes", "status"})
 
 
 class Source(NamedTuple):

@@ -46,6 +46,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     triggers: int
     triggers_sent: int
     triggers_expired: int
+    triggers_silenced: int
     answers: dict[str, int]
     records_made: int
     records_taken: int
@@ -97,6 +98,7 @@ def gateway_status(
         triggers=counts["triggers"],
         triggers_sent=triggers.sent,
         triggers_expired=triggers.expired,
+        triggers_silenced=triggers.silenced,
         answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
         records_made=counts["records"],
         records_taken=uplink.taken if uplink else 0,

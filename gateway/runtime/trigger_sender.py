@@ -14,6 +14,8 @@ from gateway.core.bus import Bus, Publication
 from gateway.core.channels import CHANNELS, offer_message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.core.offers import Campaign
     from gateway.core.ports import Store
     from gateway.core.site import Site
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 class TriggerSender:
     """Publishes triggers and tracks acknowledgements. Used by the writer thread."""
 
-    def __init__(self, site: Site, bus: Bus) -> None:
-        """Start without triggers in flight."""
+    def __init__(self, site: Site, bus: Bus, is_silenced: Callable[[Trigger, int], bool] = lambda _trigger, _now_ms: False) -> None:
+        """Start without triggers in flight. `is_silenced(trigger, now_ms)`: whether an incident silences the trigger's zone."""
+        self._is_silenced = is_silenced
         self.apply_campaign(site.campaign)
         self._site = site.name
         self._bus = bus
@@ -32,17 +35,20 @@ class TriggerSender:
         self._done: list[str] = []
         self.sent = 0
         self.expired = 0
+        self.silenced = 0
 
     def apply_campaign(self, campaign: Campaign) -> None:
         """From now on send only triggers for offers of this campaign."""
         self._offers = {offer.id: offer for offer in campaign.offers}
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
-        """Publish a trigger; False if it has expired, its offer is not in the campaign, or there is no connection."""
+        """Publish a trigger; False if it has expired, is silenced, its offer is not in the campaign, or there is no connection."""
         offer = self._offers.get(trigger.offer)
         left_ms = trigger.expires_at_ms - now_ms
-        if offer is None or left_ms <= 0:
-            self.expired += 1
+        is_silenced = self._is_silenced(trigger, now_ms)
+        if offer is None or left_ms <= 0 or is_silenced:
+            self.silenced += is_silenced
+            self.expired += not is_silenced
             self._in_flight.pop(trigger.id, None)
             self._done.append(trigger.id)
             return False

@@ -121,6 +121,7 @@ EVENT = {"type": "train.late", "source": "/trains", "expires": "3 h"}
         (trigger(at_most=30), "offers[0].threshold", "either at_least or at_most"),
         (trigger(at_least=900), "offers[0].threshold.at_least", "it can never be crossed"),
         (trigger(hysteresis=-1), "offers[0].threshold.hysteresis", ">= 0.0"),
+        ({"during_incident": True}, "offers[0].during_incident", 'only a service message is sent during an incident: kind = "service"'),
         ({"event": EVENT}, "offers[0].event", "add 'event' to occasions"),
         ({"occasions": ["event"], "event": {**EVENT, "expires": "73 h"}}, "offers[0].event.expires", "from 1 to 259200 s"),
         ({"occasions": ["event"], "event": {"type": "train.late", "expires": "3 h"}}, "offers[0].event.source", "required"),
@@ -132,6 +133,13 @@ def test_a_trigger_that_cannot_work_is_refused(fields: dict[str, Any], path: str
         compile_campaign(offer(**fields))
     assert path in str(refusal.value)
     assert why in str(refusal.value)
+
+
+def test_a_service_message_needs_no_margin() -> None:
+    campaign = compile_campaign(offer(kind="service", during_incident=True, margin="0 EUR"))
+    assert (campaign.offers[0].kind, campaign.offers[0].during_incident) == ("service", True)
+    assert not never_sent(campaign, None, NOW_MS)
+    assert never_sent(compile_campaign(offer(margin="0 EUR")), None, NOW_MS)
 
 
 def test_an_offer_for_events_needs_an_approver() -> None:

@@ -15,13 +15,13 @@ from gateway.core import limits
 from gateway.core.attributes.aggregators import HistoryFact, State
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import FactKind, Schema, parse
-from gateway.core.context import Contact, Crowd, SubjectContext, ZoneContext
+from gateway.core.context import Contact, Crowd, SubjectContext, Wishes, ZoneContext
 from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
 from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import REASONS
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.site import Site
-from gateway.core.types import Occasion
+from gateway.core.types import Named, Occasion
 from tests.core import reference
 from tests.kit.attributes import person
 from tests.kit.testbed import DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, ZONES, make_site
@@ -140,6 +140,8 @@ def drawn_offer(at: int, draws: random.Random) -> Offer:
         tags=draws.choice(((), ("vegan",))),
         budget_minor=draws.choice((None, None, 250)),
         cost_minor=100,
+        kind="service" if at % 40 == 7 else "offer",
+        during_incident=at % 80 == 7,
     )
 
 
@@ -199,6 +201,15 @@ def drawn_person(site: Site, draws: random.Random) -> SubjectContext:
     return SubjectContext("s", "d", purposes, "b", 1, told=clean, history=states, facts=draws.randrange(99), contacts=contacts)
 
 
+def drawn_wishes(draws: random.Random) -> Wishes | None:
+    """No wishes, or some that block and prefer."""
+    if draws.random() < 0.6:
+        return None
+    blocked = Named(("o1", "o2"), (), ("far-away",)) if draws.random() < 0.5 else Named()
+    wanted = Named(draws.choice(((), ("o1", "o3"))), draws.choice(((), ("pie",)))) if draws.random() < 0.5 else Named()
+    return Wishes(1, blocked, wanted, draws.choice(((), (), ((720, 721), (1380, 60)))))
+
+
 def drawn_place(draws: random.Random) -> ZoneContext:
     """Readings of any age, some of them -0.0."""
     readings = {
@@ -211,13 +222,15 @@ def drawn_place(draws: random.Random) -> ZoneContext:
 
 def compare(seed: int, offers: int, requests: int) -> set[str]:
     """Compare some decisions of one site; the reasons that they had."""
-    draws = random.Random(seed)  # noqa: S311 - a seeded test
+    draws, more = random.Random(seed), random.Random(f"{seed} wishes")  # noqa: S311 - a seeded test
     site = drawn_site(draws, offers)
     reasons: set[str] = set()
     for _ in range(requests):
         now_ms = NOON_MS + draws.choice((0, 0, -11 * HOUR_MS, 13 * HOUR_MS, -draws.randrange(48 * HOUR_MS), -HOUR_MS * 24 * 365))
         zone, occasion = draws.choice(ZONE_IDS), draws.choice(OCCASIONS)
         request = DecisionRequest(drawn_person(site, draws), zone, occasion, now_ms, site, draws.uniform(0.0, 600.0), drawn_spending(draws))
+        subject = msgspec.structs.replace(request.subject, wishes=drawn_wishes(more))
+        request = msgspec.structs.replace(request, subject=subject, is_silent=more.random() < 0.2)
         here, scorer = drawn_place(draws), HashScorer(draws)
         made, expected = decide(request, here, scorer, "d"), reference.decided(request, here, scorer, "d")
         assert made == expected, (seed, zone, occasion, now_ms)

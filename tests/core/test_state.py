@@ -18,6 +18,7 @@ from gateway.core.state import (
     Changes,
     ClaimsState,
     CountsState,
+    IncidentsState,
     OccasionsState,
     PeopleState,
     RetentionState,
@@ -46,6 +47,7 @@ def empty() -> State:
         RetentionState(T0),
         ClaimsState(),
         OccasionsState(),
+        IncidentsState(),
     )
 
 

@@ -20,6 +20,7 @@ from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
+from gateway.adapters.store.incidents import IncidentsTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.people import PeopleTable
@@ -69,6 +70,7 @@ class Store:
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
+        self.incidents = IncidentsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self._tables: dict[str, Table] = {
             "people": self.people,
@@ -84,6 +86,7 @@ class Store:
             "claims": Table(self._db),
             "replies": Table(self._db),
             "occasions": self.occasions,
+            "incidents": self.incidents,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -149,6 +152,7 @@ class Store:
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
             occasions=self.occasions.state(),
+            incidents=self.incidents.state(),
         )
 
     def save(self, changes: Changes) -> None:

@@ -117,6 +117,8 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         eligible=form.eligible,
         applicable=form.applicable,
         suitable=form.suitable,
+        kind=form.kind,
+        during_incident=form.during_incident,
         schedule=Schedule(tuple(map(units.minute_of_day, form.times)), form.weekdays or WEEKDAYS) if form.times else None,
         threshold=_threshold(form.threshold),
         event=_event(form.event, (*path, "event"), numbers),

@@ -6,7 +6,7 @@ gateway/README.md are generated from the types.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -79,6 +79,10 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eligible: Annotated[RuleText, Meta(description="rule on the person, such as `tea_month > 2`; empty: everyone")] = ""
     applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
     suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""
+    kind: Annotated[Literal["offer", "service"], Meta(description="service: information or help, which needs no margin and no score")] = (
+        "offer"
+    )
+    during_incident: Annotated[bool, Meta(description="a service message that is sent during an incident too")] = False
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
 
 

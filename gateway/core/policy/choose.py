@@ -29,6 +29,7 @@ from gateway.core.policy.gates import (
     closed_to_all,
     gated,
 )
+from gateway.core.policy.preferred import preferred
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.policy.rules import missing
 
@@ -72,7 +73,7 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     after_gates = gated(prepared)
     kept, counts = [], after_gates.counts
     if len(after_gates.possible):
-        kept, ranked = _ranked(prepared, scorer, after_gates.possible)
+        kept, ranked = preferred(prepared, after_gates.possible) or _ranked(prepared, scorer, after_gates.possible)
         counts = counts + ranked
     room = limits.CANDIDATES_KEPT_MAX - len(kept)
     dropped = zip(after_gates.closed[:room].tolist(), after_gates.steps[:room].tolist(), strict=True)

@@ -20,6 +20,7 @@ from gateway.core.state.counts import CountsChanges, CountsState
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.incidents import IncidentsChanges, IncidentsState
 from gateway.core.state.occasions import OccasionsChanges, OccasionsState
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
@@ -41,6 +42,7 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "IncidentsState",
     "OccasionsState",
     "PeopleState",
     "PresenceKey",
@@ -74,6 +76,7 @@ class Changes:
     claims: ClaimsChanges
     replies: RepliesChanges
     occasions: OccasionsChanges
+    incidents: IncidentsChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -116,6 +119,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
     "occasions": OccasionsChanges,
+    "incidents": IncidentsChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -131,6 +135,7 @@ class State(msgspec.Struct):
     retention: RetentionState
     claims: ClaimsState
     occasions: OccasionsState
+    incidents: IncidentsState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""
