@@ -17,6 +17,7 @@ from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
+from gateway.adapters.coupon_keys import CouponSigner, open_signer
 from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
@@ -64,6 +65,7 @@ def build(config: Config) -> App:
     clock = SystemClock()
     bundle = checked_bundle(config, EXPIRY_UNCHECKED)  # with an expired bundle consents and sightings are still processed
     _make_claim_secret(config)
+    coupon_signer(config, may_create=True)
     site = build_site(config, bundle)
     slot = model_slot(config, bundle)
     slot.poll(clock.now_ms())
@@ -87,7 +89,7 @@ def build(config: Config) -> App:
     )
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "wishes", "incident"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "wishes", "incident"})
 WAYSIDE = "wayside_v1"
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
 EXPIRY_UNCHECKED = 0
@@ -139,6 +141,7 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
         bundle = _open_installed(config, path, now_ms)
         check_zone_kinds(config, bundle)
         check_retention(config, bundle)
+        check_coupons(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
     return bundle
@@ -157,19 +160,30 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
 
 
 def check_retention(config: Config, bundle: Bundle) -> None:
-    """Raises SetupError if decisions are deleted before the campaign's caps, refusals and silences have looked at them."""
-    days, kept = bundle.campaign.policy.days_back, config.retention.decisions_days
+    """Raises SetupError if decisions are deleted before the campaign's caps, refusals, silences and outcomes have looked at them."""
+    days, kept = bundle.campaign.days_back, config.retention.decisions_days
     if days > kept:
-        raise SetupError(f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy looks back")
+        raise SetupError(
+            f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy and outcomes look back"
+        )
+
+
+def check_coupons(config: Config, bundle: Bundle) -> None:
+    """Raises SetupError if an offer of the campaign has a coupon and the config has no key to sign it."""
+    offer = next((offer for offer in bundle.campaign.offers if offer.coupon), None)
+    if offer is not None and config.coupons.key_file is None:
+        raise SetupError(f"coupons.key_file is not set, and the offer {offer.id!r} has a coupon: name a file, which is made at the start")
 
 
 def build_site(config: Config, bundle: Bundle) -> Site:
     """The site of a config, with schema, campaign and columns of its bundle.
 
-    Raises SetupError for a zone kind that the schema lacks, and for a retention that is too short for the campaign.
+    Raises SetupError for a zone kind that the schema lacks, for a retention that is too short for the campaign, and for coupons
+    without a key.
     """
     check_zone_kinds(config, bundle)
     check_retention(config, bundle)
+    check_coupons(config, bundle)
     zones = {part.id: part.zone() for part in config.zones}
     return Site(
         name=config.site,
@@ -189,6 +203,8 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         retention=Retention(**config.retention.model_dump()),
         holidays=frozenset(config.holidays),
         claims=ClaimRules(claim_secret(config), frozenset(config.claims.counters)),
+        holdout_salt=config.holdout_salt or config.site,
+        coupons=coupon_signer(config),
     )
 
 
@@ -204,7 +220,9 @@ def build_router(config: Config) -> Router:
             sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
-    return Router(sources, Installed({name: part.kind for name, part in config.devices.items()}, config.anchors()))
+    return Router(
+        sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
+    )
 
 
 def _keys(path: Path) -> Keys:
@@ -302,6 +320,17 @@ def claim_secret(config: Config) -> bytes | None:
     if secret is not None and not SECRET_CHARS_MIN <= len(secret.encode()) <= SECRET_CHARS_MAX:
         raise SetupError(f"claims.secret_file: {config.claims.secret_file} must hold {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} characters")
     return None if secret is None else secret.encode()
+
+
+def coupon_signer(config: Config, *, may_create: bool = False) -> CouponSigner | None:
+    """The key that signs coupons; None without one, and before the first start unless `may_create`. Raises SetupError."""
+    path = config.coupons.key_file
+    if path is None or not (may_create or path.exists()):
+        return None
+    try:
+        return open_signer(path)
+    except (ValueError, OSError) as error:
+        raise SetupError(f"coupons.key_file: {error}") from None
 
 
 def build_cloud(config: Config) -> Cloud | None:

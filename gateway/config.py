@@ -227,13 +227,22 @@ class ClaimsPart(_Part):
     counters: tuple[str, ...] = Field((), description="anchors to which a tag is held while the phone claims it")
 
 
+class CouponsPart(_Part):
+    """Signed codes of offers, for tills."""
+
+    key_file: Path | None = Field(
+        None, description="private key that signs coupons; made at the first start, with the public key for tills beside it (.pub)"
+    )
+
+
 class DevicePart(_Part):
     """An installed device."""
 
     zone: str = Field(description="its zone, or * for the whole site")
     kind: DeviceKind = Field(
         "sensor",
-        description="sensor (readings, counts), till (purchases, requests), kiosk (requests), feed (events), desk (incidents), scanner",
+        description="sensor (readings, counts), till (purchases, requests), kiosk (requests), feed (events), desk (incidents), "
+        "scanner (sightings) or gateway (a neighbour)",
     )
 
 
@@ -252,8 +261,14 @@ class Config(_Part):
     privacy: PrivacyPart = Field(default_factory=PrivacyPart, description="records that leave the gateway")
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
+    coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
+    holdout_salt: str = Field(
+        "",
+        max_length=limits.TEXT_CHARS_MAX,
+        description="divides people into those with offers and the holdout, alike on all gateways with this text; default: the site's name",
+    )
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
     devices: dict[str, DevicePart] = Field(

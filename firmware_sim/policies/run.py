@@ -30,6 +30,7 @@ from firmware_sim.world.world import DAY_S
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.context import Contact, SubjectContext, ZoneContext
+from gateway.core.learning.policy import Ended
 from gateway.core.offers import Offer
 from gateway.core.policy.gates import closed_to_all, gated
 from gateway.core.policy.prepared import DecisionRequest, Prepared
@@ -37,6 +38,7 @@ from gateway.core.types import AnswerKind
 
 HOUR_MS = 3_600_000
 ASLEEP_STEP_S = 10.0
+ENDS: tuple[AnswerKind, ...] = ("redeemed", "accepted", "dismissed")  # the answer that counts, of several
 ROLLOUTS = 4  # of the oracle: the mean is right, and its spread costs the oracle little
 
 
@@ -56,8 +58,12 @@ class Closed(NamedTuple):
     subject: SubjectContext
     sent_ms: int
     closed_ms: int
-    taken: bool
-    redeemed: bool
+    ended: Ended
+
+    @property
+    def taken(self) -> bool:
+        """Whether the offer was accepted."""
+        return self.ended in {"accepted", "redeemed"}
 
 
 class Policy(Protocol):
@@ -201,8 +207,8 @@ class _Run:
         def close() -> None:
             given = self.standing.pop(decision, set())
             self.answers[choice.position] += 1
-            taken, redeemed = "accepted" in given, "redeemed" in given
-            self.policy.learn(Closed(choice, offer, here.request.subject, now_ms, self._ms(closes_s), taken, redeemed))
+            ended: Ended = next((kind for kind in ENDS if kind in given), "none")
+            self.policy.learn(Closed(choice, offer, here.request.subject, now_ms, self._ms(closes_s), ended))
 
         self._at(closes_s, close)
 

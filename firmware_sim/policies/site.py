@@ -106,7 +106,8 @@ def subject(shop: Shop, city: City, walker: Walker) -> SubjectContext:
     """The context of a person at the first consent."""
     purposes = msgspec.convert(walker.purposes, tuple[Purpose, ...])
     history = shop.site.plan.history
-    told = history.stated({f"visits_month_{kind}": float(visits) for kind, visits in walker.visits_month.items()}, purposes)
+    visits = {f"visits_month_{kind}": float(count) for kind, count in walker.visits_month.items()}
+    told = history.stated(visits | walker.loyalty.stated(0.0), purposes)
     start_ms = city.world.start_ms
     return SubjectContext(
         subject=f"s{walker.number}",

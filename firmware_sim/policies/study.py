@@ -18,11 +18,10 @@ from firmware_sim.policies.site import open_shop
 from firmware_sim.scenario import Scenario
 from firmware_sim.wire.broker import UsageError
 from gateway.adapters.onnx_scorer import ScorerError
+from gateway.core.learning.policy import Settings
 
 # The price of a message for the oracle, in minor units: the best of 0, 50, 100, 150, 200, 300 on seed 1000.
 ORACLE_PRICE_MINOR = {"street": 100.0, "mall": 50.0, "station": 50.0}
-# Of the learned policy: chosen on seed 1002 over 10 days, with the aim of 70 % of the messages of `propensity`.
-LEARNED_PRICE_MINOR = {"street": 165.0, "mall": 115.0, "station": 90.0}
 OTHER_PRICE_MINOR = 50.0
 
 MAKERS: Mapping[str, Callable[[Scenario], Policy]] = {
@@ -34,7 +33,7 @@ MAKERS: Mapping[str, Callable[[Scenario], Policy]] = {
     "shipped": lambda _: baselines.Shipped(),
     "thompson": lambda _: baselines.Thompson(),
     "learned": lambda scenario: learned.Learned(
-        LEARNED_PRICE_MINOR.get(scenario.site, OTHER_PRICE_MINOR), scenario.choices.anyway_s, scenario.people.buying_share
+        Settings(horizon_ms=round(scenario.choices.anyway_s * 1000), buys=scenario.people.buying_share)
     ),
     "oracle": lambda scenario: baselines.Oracle(ORACLE_PRICE_MINOR.get(scenario.site, OTHER_PRICE_MINOR)),
 }

@@ -41,7 +41,11 @@ class Connection:
 
     async def wait(self, seconds: float) -> None:
         """Stay connected for `seconds`."""
-        await self._while_connected(asyncio.sleep(seconds))
+        await self.until(asyncio.sleep(seconds))
+
+    async def until(self, action: Awaitable[object]) -> None:
+        """Stay connected until `action` has ended."""
+        await self._while_connected(action)
 
     def publish(self, topic: str, payload: bytes) -> int:
         """Publish with QoS 1; returns the number of messages without acknowledgement."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from gateway.core.coupons import Coupon, Signer, issue
+
 if TYPE_CHECKING:
-    from gateway.core.offers import Offer
+    from gateway.core.offers import Offer, Policy
 
 ChannelName = Literal["phone", "reply"]
 
@@ -23,18 +25,32 @@ CHANNELS: Mapping[ChannelName, Channel] = {
 }
 """Channel name -> how it publishes. The target of a phone is its device id."""
 
-CREATIVE = "default"
-"""The one wording of an offer; a campaign has no others yet."""
 
+def offer_message(decision: str, offer: Offer, creative: str, zone: str, expires_at_ms: int, coupon: str = "") -> dict[str, object]:
+    """The fields of an offer in a message to a person, the same over each channel; `coupon` only with a code.
 
-def offer_message(decision: str, offer: Offer, zone: str, expires_at_ms: int) -> dict[str, object]:
-    """The fields of an offer in a message to a person, the same over each channel."""
-    return {
+    `creative` is the name of the wording; one that the offer no longer has is replaced by the default.
+    """
+    wording = next((one for one in offer.creatives if one.name == creative), offer)
+    body: dict[str, object] = {
         "decision": decision,
         "offer": offer.id,
         "zone": zone,
         "shop": offer.shop,
-        "title": offer.title,
-        "body": offer.body,
+        "title": wording.title,
+        "body": wording.body,
         "expires_at_ms": expires_at_ms,
     }
+    return body | {"coupon": coupon} if coupon else body
+
+
+def coupon_code(signer: Signer | None, decision: str, offer: Offer, policy: Policy, expires_at_ms: int) -> str:
+    """The code of a proposed offer, the same for each message of it; empty for an offer without a coupon.
+
+    `expires_at_ms` is the end of the message's own validity. The coupon ends with the reservation of the offer's budget: `expiry_hours`
+    after the decision.
+    """
+    if signer is None or not offer.coupon:
+        return ""
+    decided_s = expires_at_ms // 1000 - policy.trigger_expiry_s
+    return issue(Coupon(decision, offer.id, offer.shop, decided_s + int(offer.expiry_hours * 3_600)), signer)

@@ -39,12 +39,16 @@ ANSWER_WEIGHTS: dict[AnswerKind, int] = {"shown": 0, "opened": 1, "accepted": 2,
 
 
 class Contact(msgspec.Struct, frozen=True, gc=False):
-    """An offer that was proposed to a person, read from the decision log; caps are counted on contacts."""
+    """An offer that was chosen for a person, read from the decision log; caps are counted on contacts.
+
+    `is_sent` is false for a person of the holdout: the caps hold for both groups alike, so that their decisions can be compared.
+    """
 
     decision: str
     offer: str
     at_ms: int
     answer: AnswerKind | None = None
+    is_sent: bool = True
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -54,6 +58,7 @@ class Wishes(msgspec.Struct, frozen=True):
     blocked: Named = Named()
     wanted: Named = Named()
     hours: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
 
 
 class SubjectContext(msgspec.Struct, frozen=True):
@@ -107,6 +112,11 @@ class ZoneContext(msgspec.Struct, frozen=True):
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
     """Whether the person's consent covers `purpose` at `now_ms`."""
     return purpose in context.purposes and not has_expired(context.consent_expires_at_ms, now_ms)
+
+
+def language(context: SubjectContext) -> str | None:
+    """The language that the person stated, or None."""
+    return context.wishes.language if context.wishes is not None else None
 
 
 def may_be_offered(purposes: Sequence[Purpose]) -> bool:

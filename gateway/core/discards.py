@@ -116,6 +116,12 @@ class Discard(StrEnum):
         "answers after a withdrawal; `retention.decisions_days`",
     )
     NOT_THEIRS = ("not_theirs", "discarded", "an answer from a device to which the offer was not sent", "a faulty or forged app")
+    TILL_ONLY = (
+        "till_only",
+        "discarded",
+        "an answer `redeemed` of an app to an offer with a coupon, which only a till can redeem",
+        "nothing; the app may stop sending it",
+    )
     OVERTAKEN = (
         "overtaken",
         "discarded",

@@ -12,19 +12,22 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, incidents, limits, occasions, presence, privacy, schedule
+from gateway.core import claims, incidents, limits, occasions, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
+from gateway.core.channels import CHANNELS, ChannelName
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
+from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
+from gateway.core.learning.explore import in_holdout
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
+from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
 from gateway.core.site import Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
@@ -41,6 +44,7 @@ from gateway.core.types import (
     Position,
     Purchase,
     Reading,
+    Redeemed,
     Sighting,
     Status,
     TimePassed,
@@ -48,6 +52,8 @@ from gateway.core.types import (
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
 from gateway.core.wishes import apply_wishes, repeat_wishes
+
+SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
 
 def advance(
@@ -86,8 +92,11 @@ class _Batch(UnitOfWork):
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
+            case Redeemed():
+                fold_redeemed(self, observation)
             case Status():
-                return None
+                pass
+        return None
 
     # --- sightings: folded in memory, committed only when a visit changes -----------------------------------
 
@@ -177,6 +186,8 @@ class _Batch(UnitOfWork):
         is_asked = transition.kind != "left" or ("left" in self.site.campaign.table.occasions_used and self.may_see(transition.subject))
         if subject is None or not is_asked:
             return
+        if transition.kind == "dwelled":
+            outcomes.fold_visit(self, subject.subject, transition.zone)
         fired = occasions.live(self, transition.zone) if transition.kind == "entered" else frozenset()
         dwell_s = max(0, self.now_ms - transition.entered_ms) / 1000
         self._decide(subject, transition.zone, transition.kind, dwell_s, fired=fired)
@@ -201,22 +212,41 @@ class _Batch(UnitOfWork):
         fired: frozenset[str] = frozenset(),
     ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
-        request = DecisionRequest(subject, zone, occasion, self.now_ms, self.site, dwell_s, used, fired, incidents.is_silent(self, zone))
-        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{self.draw()}")
+        drawn = self.draw()
+        request = DecisionRequest(
+            subject,
+            zone,
+            occasion,
+            self.now_ms,
+            self.site,
+            dwell_s,
+            used,
+            seed=int(drawn[:SEED_DIGITS], 16),
+            held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
+            fired=fired,
+            is_silent=incidents.is_silent(self, zone),
+        )
+        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
+        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
+        if offer is None:
+            return decision
+        if decision.arm:
+            outcomes.open_window(self, decision, offer)
+        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
+        self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
             return decision
-        self.out.people.contexts[subject.subject] = contexts.with_contact(subject, Contact(decision.id, decision.offer, self.now_ms))
-        offer = self.site.campaign.offer(decision.offer)
-        if offer is not None and offer.budget_minor is not None:
+        if offer.budget_minor is not None:
             until_ms = self.now_ms + int(offer.expiry_hours * 3_600_000)
             self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
-        category, kind = offer.category if offer else None, self._zone_kind(zone)
-        self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, category, zone, kind, decision.offer, occasion))
+        kind = self._zone_kind(zone)
+        self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
-        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
+        creative = choose_creative(offer.creatives, channel, contexts.language(subject))
+        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
         if CHANNELS[channel].topic is None:
             self._count_trigger(trigger)
         else:
@@ -280,6 +310,8 @@ class _Batch(UnitOfWork):
         zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
+        if purchase.coupon is not None and not redeem_purchase(self, purchase):
+            purchase = msgspec.structs.replace(purchase, decision=None)  # a clash: still a sale, but no redemption
         self._fold_purchase(purchase, zone)
         return FactRow(
             purchase.envelope,
@@ -297,6 +329,7 @@ class _Batch(UnitOfWork):
         proposed = self.repository.proposed(purchase.decision) if purchase.decision else None
         if proposed is None:
             return
+        outcomes.fold_purchase(self, purchase)
         offer = self.site.campaign.offer(proposed.offer)
         category = purchase.category or (offer.category if offer else None)
         kind, amount = self._zone_kind(zone), purchase.amount_minor
@@ -323,14 +356,17 @@ class _Batch(UnitOfWork):
             return Discard.NOT_THEIRS
         if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
             return Discard.NOT_CONSENTED
+        offer = self.site.campaign.offer(proposed.offer)
+        if answer.kind == "redeemed" and offer is not None and offer.coupon:
+            return Discard.TILL_ONLY
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
-        offer = self.site.campaign.offer(proposed.offer)
         category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
         fact = HistoryFact("answers", self.now_ms, category, proposed.zone, kind, proposed.offer, answer=answer.kind)
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
+        outcomes.fold_answer(self, answer)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
@@ -338,19 +374,23 @@ class _Batch(UnitOfWork):
     # --- time --------------------------------------------------------------------------------------------------
 
     def _time_passed(self) -> Discard | None:
-        for present in self.state.visits.due(self.now_ms):
+        visits = self.state.visits
+        known_ms = visits.known_ms(self.now_ms)
+        for present in visits.due(known_ms):
             key = (present.subject, present.zone)
             before = self.presence(key)
-            if before is not None and before.due_at_ms <= self.now_ms:
+            if before is not None and before.due_at_ms <= known_ms:
                 # An expired consent ends a visit within one silence, even while the person is still heard.
                 rules, may_see = self.site.presence, self.may_see(present.subject)
-                self._step(key, before, presence.expire(before, self.now_ms, rules) if may_see else presence.end(before, rules))
+                after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
+                self._step(key, before, after)
         incidents.end_incidents(self)
         occasions.end_events(self)
         occasions.pass_times(self)
         occasions.decide_waiting(self, self._decide_fired)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
+        outcomes.close_due(self)
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core import limits
-from gateway.core.ids import Id
 
 PATTERNS_FORMAT = 1
 PATTERNS_MAX = 10_000
@@ -64,9 +63,12 @@ class Predictor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfferPriors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The counts of one offer. `score_taken` and `score_refused` count its answers by bin of the uncalibrated score (SCORE_EDGES)."""
+    """The counts of one offer, or of "category:NAME" or "all" for models of more offers.
 
-    offer: Id
+    `score_taken` and `score_refused` count its answers by bin of the uncalibrated score (SCORE_EDGES).
+    """
+
+    offer: Annotated[str, Meta(min_length=1, max_length=80)]
     predictors: Annotated[tuple[Predictor, ...], Meta(max_length=limits.COLUMNS_MAX)]
     taken: Count = 0.0
     refused: Count = 0.0

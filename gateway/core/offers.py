@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from gateway.core import limits
 from gateway.core.campaign import triggers
 from gateway.core.campaign.triggers import EventFilter, Schedule, Threshold
+from gateway.core.creatives import CREATIVES_MAX, Creative
 from gateway.core.ids import Id
 from gateway.core.types import Occasion
 
@@ -30,6 +32,7 @@ RuleText = Annotated[str, Meta(max_length=limits.RULE_CHARS_MAX)]
 VALID_HOURS_MAX = 24 * 31
 GAP_S_MAX = 86_400
 CAPS_MAX = 16
+HOLDOUT_MAX = 0.5
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +42,10 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (a share of the price) and `tags` are for attributes of the offer.
     `per_person_day_max` is the maximum number of proposals of it to one person on one local day.
     `budget_minor` bounds the cost of all its acceptances, `cost_minor` each (see `gateway.core.state.budgets`); None is no bound.
+    With `coupon` the person gets a signed code that a till redeems once (see `gateway.core.coupons`).
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
+    `horizon_s` is the time after a proposal in which its outcome counts; None is the validity.
+    `title` and `body` are the default wording, `creatives` those by placement and language.
     A `service` message (information, help) needs no margin and no score, and may be sent in a silent zone if it is `during_incident`.
     `schedule`, `threshold` and `event` are the triggers of the occasions `scheduled`, `reading` and `event`.
     """
@@ -69,6 +75,14 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     event: EventFilter | None = None
     kind: Literal["offer", "service"] = "offer"
     during_incident: bool = False
+    creatives: Annotated[tuple[Creative, ...], Meta(max_length=CREATIVES_MAX)] = ()
+    horizon_s: Annotated[int, Meta(ge=1, le=VALID_HOURS_MAX * 3_600)] | None = None
+    coupon: bool = False
+
+    @property
+    def horizon_ms(self) -> int:
+        """Time after a proposal in which its outcome counts."""
+        return int(self.expiry_hours * 3_600_000) if self.horizon_s is None else self.horizon_s * 1_000
 
 
 TRIGGER_FIELDS: Mapping[Occasion, str] = {"scheduled": "schedule", "reading": "threshold", "event": "event"}
@@ -100,13 +114,14 @@ class Ignored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent_s: WindowSeconds
 
 
-class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Contact policy for all offers together.
 
     The value of silence is 0, so an offer needs an expected margin above `contact_cost_minor`.
     Quiet hours wrap around midnight if `quiet_from` is later than `quiet_until`; equal values mean no quiet hours.
     Caps are counted on the stored contacts of a person, so no cap may exceed CONTACTS_KEPT_MAX.
     An offer that a person dismissed is not proposed again for `refusal_s` seconds.
+    `holdout` is the share of people to whom nothing is sent, for comparison.
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
@@ -119,12 +134,18 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusal_s: WindowSeconds = 30 * 86_400
     caps: Annotated[tuple[Cap, ...], Meta(max_length=CAPS_MAX)] = ()
     ignored: Annotated[tuple[Ignored, ...], Meta(max_length=CAPS_MAX)] = ()
+    holdout: Annotated[float, Meta(ge=0, le=HOLDOUT_MAX)] = 0.05
 
     @property
     def days_back(self) -> int:
         """Days of contacts that the caps, refusals and silences look back."""
         spans = (self.refusal_s, *(cap.within_s for cap in self.caps), *(one.within_s + one.silent_s for one in self.ignored))
         return -(-max(spans) // 86_400)
+
+    @cached_property
+    def digest(self) -> str:
+        """Eight hex digits that identify the values of these fields."""
+        return blake2b(msgspec.msgpack.encode(self), digest_size=4).hexdigest()
 
 
 class SignOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,7 +177,7 @@ class OfferTable:
     `budgets` and `rules` (eligible, applicable, suitable) have the positions of those offers that state any. `groups` numbers the
     proposals that count together for a cap.
 
-    `schedules`, `thresholds` (by quantity) and `events` (by source and type) have the offers of each trigger. `placed` keeps the offers
+    `schedules`, `thresholds` (by quantity) and `events` (by source and type) have the offers by trigger. `placed` keeps the offers
     after those gates that depend on zone, occasion and trigger only (`gateway.core.policy.gates`).
     """
 
@@ -238,6 +259,11 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
                 if (occasion in offer.occasions) != (getattr(offer, field) is not None):
                     raise ValueError(f"offer {offer.id!r}: the occasion {occasion!r} and the field {field} go together")
             seen.add(offer.id)
+
+    @property
+    def days_back(self) -> int:
+        """Days for which decisions are needed: by the contact policy, and until the outcome of an offer is known."""
+        return max(self.policy.days_back, -(-max(offer.horizon_ms for offer in self.offers) // 86_400_000))
 
     @cached_property
     def table(self) -> OfferTable:

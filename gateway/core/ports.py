@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
     from gateway.core.state import Changes, Proposed, State, Trigger
-    from gateway.core.types import Envelope
+    from gateway.core.types import Envelope, Redemption
 
 
 class StoreError(RuntimeError):
@@ -58,6 +58,9 @@ class Repository(Protocol):
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope, or None."""
 
+    def redemptions(self, decision: str) -> list[Redemption]:
+        """The known redemptions of the coupon of a decision, the earliest first."""
+
     def expired(self, now_ms: int) -> list[str]:
         """Subjects whose consent has expired, at most EXPIRED_SUBJECTS_MAX at a time."""
 
@@ -80,11 +83,14 @@ class Store(Repository, Protocol):
     def save(self, changes: Changes) -> None:
         """Commit all of `changes` or nothing."""
 
-    def rebase(self, state: State) -> None:
-        """Store the moments of the state again after the clock was set."""
+    def save_times(self, state: State) -> None:
+        """Store the moments of the state again: after the clock was set, now and then, and before the end."""
 
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
+
+    def open_redemptions(self, gateway: str, now_ms: int) -> list[Redemption]:
+        """Redemptions at the gateway's own tills of coupons that have not ended, at most REDEMPTIONS_REPEATED_MAX."""
 
     def triggers_sent(self, ids: Sequence[str]) -> None:
         """Delete triggers that the broker acknowledged or that expired."""

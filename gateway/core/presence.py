@@ -2,7 +2,8 @@
 
 A subject enters a zone when the level at one of its anchors (mean power of the last samples, see radio.py) reaches `enter_dbm`, stays
 while a level is at least `exit_dbm` (hysteresis), and has left after `exit_after_ms` without such a sighting at any anchor. No message
-arrives when a subject leaves, so each presence states the time `due_at_ms` at which `expire` must be called. Zones compete for a subject
+arrives when a subject leaves, so each presence states the time `due_at_ms` at which `expire` must be called. Only time in which the gateway
+could hear counts as silence: an outage of the broker or a restart neither ends a visit nor lengthens it. Zones compete for a subject
 (`arbitrate`): there is one visit by radio at a time, in the zone with the highest level, and another zone takes over only with a margin.
 A sighting counts at the time at which it was received by radio, so late, repeated and reordered ones change nothing else.
 """
@@ -206,18 +207,24 @@ def fold_fix(
     return end(presence, rules)
 
 
-def expire(presence: Presence, now_ms: int, rules: PresenceRules) -> Step:
-    """The step of a presence whose `due_at_ms` has passed: left, dwelled, or a new due time."""
-    silent_at_ms = presence.seen_ms + rules.silence_ms(presence.zone)
+def expire(presence: Presence, now_ms: int, rules: PresenceRules, hears_from_ms: int | None = None) -> Step:
+    """The step of a presence whose `due_at_ms` has passed: left, dwelled, or a new due time.
+
+    `hears_from_ms` is the time since which the gateway has been able to hear (None: longer than any silence). A dwell needs an observation
+    within one silence before it, so that an outage is not taken for a stay.
+    """
+    silence_ms = rules.silence_ms(presence.zone)
+    silent_at_ms = max(presence.seen_ms, hears_from_ms or 0) + silence_ms
     if now_ms >= silent_at_ms:
         return end(presence, rules)
     if presence.entered_ms is None:
         return msgspec.structs.replace(presence, due_at_ms=silent_at_ms), None
     dwelled_at_ms = presence.entered_ms + rules.dwell_ms
-    if not presence.dwelled and now_ms >= dwelled_at_ms:
+    may_dwell = not presence.dwelled and presence.seen_ms + silence_ms >= dwelled_at_ms
+    if may_dwell and now_ms >= dwelled_at_ms:
         after = msgspec.structs.replace(presence, dwelled=True, due_at_ms=silent_at_ms)
         return after, _transition(presence, "dwelled", dwelled_at_ms, presence.entered_ms)
-    due_at_ms = silent_at_ms if presence.dwelled else min(silent_at_ms, dwelled_at_ms)
+    due_at_ms = min(silent_at_ms, dwelled_at_ms) if may_dwell else silent_at_ms
     return msgspec.structs.replace(presence, due_at_ms=due_at_ms), None
 
 
@@ -231,13 +238,13 @@ def end(presence: Presence, rules: PresenceRules) -> Step:
 
 
 def restored(presence: Presence, now_ms: int, rules: PresenceRules) -> Presence:
-    """A presence read from the store after a start. It lasts for one full silence more, because the gateway received nothing while off.
+    """A presence read from the store after a start; it is due after one silence, because the gateway received nothing while off.
 
-    An entry in the future was stored before the clock went back; it is moved to now, so that the visit cannot last until that time.
+    Times in the future were stored before the clock went back; they are moved to now, so that the visit cannot last until then.
     """
     due_at_ms = now_ms + min(rules.silence_ms(presence.zone), rules.exit_after_ms)  # `expire` then computes the next due time
     entered_ms = None if presence.entered_ms is None else min(presence.entered_ms, now_ms)
-    return msgspec.structs.replace(presence, seen_ms=now_ms, due_at_ms=due_at_ms, entered_ms=entered_ms)
+    return msgspec.structs.replace(presence, seen_ms=min(presence.seen_ms, now_ms), due_at_ms=due_at_ms, entered_ms=entered_ms)
 
 
 def rebased(presence: Presence, step_ms: int) -> Presence:

@@ -1,4 +1,4 @@
-"""The schedule: the next moment at which the engine needs `TimePassed`: visits, reservations, occasions, window of counts, retention."""
+"""The next moment at which the engine needs `TimePassed`: visits, reservations, outcomes, occasions, window of counts, retention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
     always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
-    sometimes = state.visits.next_due_ms(), state.budgets.next_due_ms(), occasions.due_ms(site, state, now_ms)
+    sometimes = [one.next_due_ms() for one in (state.visits, state.budgets, state.outcomes)]
+    sometimes.append(occasions.due_ms(site, state, now_ms))
     return min([always_ms, *(due for due in sometimes if due is not None)])
 
 

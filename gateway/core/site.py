@@ -15,6 +15,7 @@ from gateway.core.attributes.grouping import NOTHING_MINED, Mined
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign.rules import NoRules, Rules
+from gateway.core.coupons import Signer
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
@@ -63,6 +64,7 @@ class Cuts(NamedTuple):
     facts_ms: int
     withdrawals_ms: int
     history_ms: int
+    redemptions_ms: int
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -75,7 +77,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     def cuts(self, now_ms: int) -> Cuts:
         """The times before which rows are outdated at `now_ms`."""
-        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days)
+        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days, self.decisions_days)
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
@@ -90,9 +92,13 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts, `claims` how radio ids are proven. Before `clock_floor_ms` the clock is not set. `rules` are the
+    the length of a window of counts, `claims` how radio ids are proven, `holdout_salt` divides the people into those with offers and the
+    holdout (see `Policy.holdout`). Before `clock_floor_ms` the clock is not set. `rules` are the
     compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema.
     Constructing raises ColumnsError for a column that the schema does not have.
+    the length of a window of counts, `claims` how radio ids are proven; `coupons` signs the codes of offers. Before `clock_floor_ms` the
+    clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them,
+    reads the attributes of the schema. Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -112,6 +118,8 @@ class Site(msgspec.Struct, frozen=True):
     holidays: frozenset[date] = frozenset()
     rules: Rules = NoRules()
     claims: ClaimRules = ClaimRules()
+    holdout_salt: str = ""
+    coupons: Signer | None = None
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.core.coupons import Coupon
+
 Purpose = Literal["presence", "offers", "learning", "measurement"]
 """The purposes of a consent; a person consents to each one separately."""
 
@@ -114,7 +116,10 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
-    """A sale at a till. `decision` is the id of the decision whose offer was redeemed; `category` and `items` are the till's own."""
+    """A sale at a till. `decision` is the id of the decision whose offer was redeemed; `category` and `items` are the till's own.
+
+    `coupon` is the code that was redeemed, as the till has checked it; its decision is then the purchase's.
+    """
 
     envelope: Envelope
     amount_minor: int
@@ -122,6 +127,33 @@ class Purchase(msgspec.Struct, frozen=True, tag="purchase", gc=False):
     decision: str | None = None
     at_ms: int | None = None
     items: tuple[Item, ...] = ()
+    coupon: Coupon | None = None
+
+
+class Redemption(msgspec.Struct, frozen=True, order=True):
+    """A coupon that a till redeemed; earlier ones sort first. `sale` names the sale at the till (boot and sequence number).
+
+    `gateway` is the gateway that received the sale from the till, `expires_at_ms` the end of the coupon.
+    """
+
+    at_ms: int
+    till: str
+    sale: str
+    decision: str
+    gateway: str
+    expires_at_ms: int
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Identifies the redemption of a decision; gateways may differ by their clocks in the time of one sale."""
+        return self.till, self.sale
+
+
+class Redeemed(msgspec.Struct, frozen=True, tag="redeemed", gc=False):
+    """Redemptions at the tills of the gateway `device`, which passes them on to the other gateways of the site."""
+
+    device: str
+    redemptions: tuple[Redemption, ...]
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
@@ -178,7 +210,8 @@ class Named(msgspec.Struct, frozen=True, gc=False):
 class WishList(msgspec.Struct, frozen=True, tag="wishes", gc=False):
     """All wishes of a person at one time: `blocked` is never proposed, `wanted` is preferred.
 
-    `hours` are spans of local minutes of the day without offers; a span may wrap around midnight. `change` is the app's number of this
+    `hours` are spans of local minutes of the day without offers; a span may wrap around midnight. `language` is a code such as `de`,
+    `change` is the app's number of this
     statement, across boots and installations.
     """
 
@@ -187,6 +220,7 @@ class WishList(msgspec.Struct, frozen=True, tag="wishes", gc=False):
     blocked: Named = Named()
     wanted: Named = Named()
     hours: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
     at_ms: int | None = None
 
 
@@ -224,6 +258,5 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
 
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
-Observation = (
-    Sighting | Position | Reading | Count | Status | Purchase | Answer | Consent | OfferRequest | WishList | Incident | Event | TimePassed
-)
+Measured = Sighting | Position | Reading | Count | Status
+Observation = Measured | Fact | Redeemed | Event | TimePassed

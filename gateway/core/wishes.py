@@ -1,4 +1,4 @@
-"""Wishes of a person, stated by the own phone: offers, categories, shops and hours to block, and those to prefer.
+"""Wishes of a person, stated by the own phone: offers, categories, shops and hours to block, those to prefer, and the language.
 
 Each statement replaces the earlier one, if its `change` number is higher; the device repeats it until it has a receipt. Wishes are part of
 the person's context, so a withdrawal of the consent erases them.
@@ -26,7 +26,8 @@ def apply_wishes(work: UnitOfWork, stated: WishList) -> FactRow | Discard:
     if person.wishes is not None and stated.change <= person.wishes.change:
         _receipt(work, stated, "overtaken", person)
         return Discard.OVERTAKEN
-    after = msgspec.structs.replace(person, wishes=contexts.Wishes(stated.change, stated.blocked, stated.wanted, stated.hours))
+    wishes = contexts.Wishes(stated.change, stated.blocked, stated.wanted, stated.hours, stated.language)
+    after = msgspec.structs.replace(person, wishes=wishes)
     work.out.people.contexts[person.subject] = after
     work.out.decisions.withhold(person.subject)
     work.out.decisions.withheld.add(person.subject)

@@ -40,7 +40,19 @@ that it heard. `bridge`: of all devices behind it, which the payload names; only
 """
 
 Kind = Literal[
-    "sighting", "position", "reading", "count", "status", "purchase", "answer", "consent", "request", "wishes", "incident", "event"
+    "sighting",
+    "position",
+    "reading",
+    "count",
+    "status",
+    "purchase",
+    "answer",
+    "consent",
+    "request",
+    "wishes",
+    "incident",
+    "redeemed",
+    "event",
 ]
 """A kind of observation, by its tag."""
 

@@ -19,6 +19,7 @@ from gateway.core.incidents import silences
 from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed
 from gateway.runtime.counters import Counters
+from gateway.runtime.redemptions import RedemptionExchange
 from gateway.runtime.status import GatewayStatus, gateway_status
 from gateway.runtime.trigger_sender import TriggerSender
 
@@ -42,6 +43,7 @@ log = logging.getLogger("wayside")
 IDLE_S_MAX = 1.0  # longest wait of the writer for messages
 FULL_DISK_PAUSE_S = 1.0
 HOUSEKEEPING_MS = 1_000  # interval of storing sent triggers and dead letters, and of the check for another bundle
+SAVE_TIMES_MS = 300_000  # interval of storing when people in open visits were last heard
 QUIET_MS = 500  # without a message after a connect: the broker has handed over all that waited
 BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
@@ -92,12 +94,14 @@ class App:
         self.model_slot = model_slot
         self.draw = draw
         self.triggers = TriggerSender(site, bus, self._is_silenced)
+        self.redemptions = RedemptionExchange(site, bus, draw())
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
-        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = 0
+        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = 0
         self._connects = 0
         self._backlog_until_ms: int | None = None
+        self.state.visits.hears_from_ms = None  # until the first connection
         self._stopping = threading.Event()
         self.latest = self._status("starting")
 
@@ -124,6 +128,7 @@ class App:
         if step_ms:
             self._rebase(step_ms)
         now_ms = self.clock.now_ms()
+        self._note_hearing(messages, now_ms)
         observations: list[Observation] = []
         refusals = self.router.refusals()
         for message in messages:
@@ -138,11 +143,21 @@ class App:
                 return 0  # without acknowledgement the broker delivers the messages again
             self._publish_triggers(changes, messages)
             self._publish_replies(changes)
+            self.redemptions.publish(changes)
         self.counters.counts["messages"] += len(messages)
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
+
+    def _note_hearing(self, messages: Sequence[Message], now_ms: int) -> None:
+        """Note whether messages can arrive, and up to which time of arrival they are taken with these."""
+        visits = self.state.visits
+        if not self.bus.link().connected:
+            visits.hears_from_ms = None
+        elif visits.hears_from_ms is None:
+            visits.hears_from_ms = now_ms
+        visits.heard_until_ms = messages[-1].received_at_ms if messages and len(self.mailbox) else None
 
     def _rebase(self, step_ms: int) -> None:
         """Move all times with the clock, also in the store, because after a restart the step could not be detected."""
@@ -153,8 +168,13 @@ class App:
         if self._backlog_until_ms is not None:
             self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
+        self._times_at_ms += step_ms
+        self._save_times()
+
+    def _save_times(self) -> None:
+        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
         try:
-            self.store.rebase(self.state)
+            self.store.save_times(self.state)
         except StoreFullError as error:
             self._degrade(str(error))
 
@@ -220,10 +240,15 @@ class App:
             self._backlog_until_ms = now_ms + BACKLOG_MS_MAX
             self._quiet_at_ms = now_ms + QUIET_MS
         self._send_waiting(now_ms, is_idle=is_idle)
+        self.redemptions.repeat(self.store, now_ms)
         if now_ms >= self._housekeeping_at_ms:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()
             self._load_bundle(now_ms)
+        if now_ms >= self._times_at_ms:
+            self._times_at_ms = now_ms + SAVE_TIMES_MS
+            if self.state.visits.presences:
+                self._save_times()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
@@ -287,6 +312,7 @@ class App:
                 for call in self.mailbox.take(0, 0.0)[1]:
                     call.run(self.store)
         self._flush()
+        self._save_times()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()

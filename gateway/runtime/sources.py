@@ -17,7 +17,7 @@ from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "feed", "desk"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "feed", "desk", "gateway"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
@@ -26,6 +26,7 @@ INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "desk": frozenset({"incident", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
+    "gateway": frozenset({"redeemed"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 

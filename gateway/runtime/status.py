@@ -48,6 +48,8 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     triggers_expired: int
     triggers_silenced: int
     answers: dict[str, int]
+    outcomes: dict[str, int]
+    coupons_clashed: int
     records_made: int
     records_taken: int
     records_waiting: int
@@ -100,6 +102,8 @@ def gateway_status(
         triggers_expired=triggers.expired,
         triggers_silenced=triggers.silenced,
         answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
+        outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
+        coupons_clashed=counts["coupons_clashed"],
         records_made=counts["records"],
         records_taken=uplink.taken if uplink else 0,
         records_waiting=records_waiting,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.bus import Bus, Publication
-from gateway.core.channels import CHANNELS, offer_message
+from gateway.core.channels import CHANNELS, coupon_code, offer_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ class TriggerSender:
         self._is_silenced = is_silenced
         self.apply_campaign(site.campaign)
         self._site = site.name
+        self._signer = site.coupons
         self._bus = bus
         self._in_flight: dict[str, int] = {}
         self._done: list[str] = []
@@ -40,6 +41,7 @@ class TriggerSender:
     def apply_campaign(self, campaign: Campaign) -> None:
         """From now on send only triggers for offers of this campaign."""
         self._offers = {offer.id: offer for offer in campaign.offers}
+        self._policy = campaign.policy
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
         """Publish a trigger; False if it has expired, is silenced, its offer is not in the campaign, or there is no connection."""
@@ -54,7 +56,10 @@ class TriggerSender:
             return False
         topic = CHANNELS[trigger.channel].topic
         assert topic is not None  # a reply is no trigger
-        payload = msgspec.json.encode({"v": 1, **offer_message(trigger.id, offer, trigger.zone, trigger.expires_at_ms)})
+        coupon = coupon_code(self._signer, trigger.id, offer, self._policy, trigger.expires_at_ms)
+        payload = msgspec.json.encode(
+            {"v": 1, **offer_message(trigger.id, offer, trigger.creative, trigger.zone, trigger.expires_at_ms, coupon)}
+        )
         publication = Publication(topic(self._site, trigger.target), payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
         connects = self._bus.link().connects
         if not self._bus.publish(publication):

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gateway.core.measure.off_policy import smoothed_rates
+from gateway.core.measure.overlap import CHECKS, Overlap
+from gateway.core.measure.overlap import overlap as overlap_of
 from models.arrays import Floats
 from models.benchmarks.benchmark import Benchmark, Line, Spec, Step, exact
 from models.measures import Interval, interval
 from models.off_policy import estimates as off_policy
-from models.off_policy import overlap as support
 from models.off_policy.estimates import Estimates
-from models.off_policy.overlap import Overlap
 from models.tables.open_bandit import MEN, RANDOM, THOMPSON, WOMEN, Choices, items_of, read_choices
 from models.tables.reading import Counts
 
@@ -37,7 +38,7 @@ def campaign_lines(
     The log of the random policy takes no part in its estimates, so with `aside` it is the figure on rows put aside.
     """
     weights = off_policy.weights_of(np.full(len(thompson.items), 1.0 / items), thompson.p_select)
-    overlap = support.overlap(weights, thompson.p_select)
+    overlap = overlap_of(weights, thompson.p_select)
     lines = [
         _rate(name, RANDOM, uniform, seed),
         _rate(name, THOMPSON, thompson, seed),
@@ -80,19 +81,19 @@ def _share(outcome: Floats, seed: int) -> Interval:
 
 
 def _estimates(log: Choices, weights: Floats, items: int, seed: int) -> Estimates:
-    """All three estimates; each row's forecast is fitted to the half of the log without the row."""
+    """All estimates; each row's forecast is fitted to the half of the log without the row."""
     outcome = log.clicked.astype(np.float64)
     half = np.random.default_rng(seed).permutation(len(outcome)) % 2
     chosen, other = np.zeros(len(outcome)), np.zeros(len(outcome))
     for side in (0, 1):
-        rates = off_policy.smoothed_rates(log.items, outcome, np.flatnonzero(half != side), items, _STRENGTH)
+        rates = smoothed_rates(log.items, outcome, np.flatnonzero(half != side), items, _STRENGTH)
         chosen[half == side] = rates[log.items[half == side]]
         other[half == side] = rates.mean()
     return off_policy.estimates(weights, outcome, chosen, other, seed)
 
 
 def _estimated(name: str, estimates: Estimates, truth: Interval, *, aside: bool) -> list[Line]:
-    ways = {"IPS": estimates.ips, "SNIPS": estimates.snips, "DR": estimates.dr}
+    ways = {"IPS": estimates.ips, "SNIPS": estimates.snips, "DR": estimates.dr, "Switch-DR": estimates.switch_dr}
     return [
         Line(
             figure=f"{name}: clicks of the random policy, from the other log, {way}",
@@ -150,7 +151,7 @@ def _run(folder: Path, seed: int, step: Step, aside: bool) -> Benchmark:  # noqa
         title="Open Bandit (small): off-policy estimates of the click rate",
         protocol=(
             "the random policy is estimated from Thompson sampling's log, unless a check of the weights fails: "
-            + ", ".join(check.name for check in support.CHECKS)
+            + ", ".join(check.name for check in CHECKS)
         ),
         unit="showing",
         base_rate=float(np.concatenate(clicks).mean()),

@@ -13,12 +13,13 @@ import typer
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.onnx_scorer import load_scorer
 from gateway.core.bundle import Bundle
+from gateway.core.measure.off_policy import smoothed_rates
+from gateway.core.measure.overlap import CHECKS, THIN_COUNT, Overlap, Support, overlap, support
 from models.arrays import Floats, Ints
 from models.history.labels import LabelledProposals, labelled_proposals
 from models.history.reading import find_tables, open_history
 from models.measures import Interval, draw_units, interval
-from models.off_policy.estimates import DRAWS, Estimates, OffPolicyError, estimates, smoothed_rates, weights_of
-from models.off_policy.overlap import CHECKS, THIN_COUNT, Overlap, Support, overlap, support
+from models.off_policy.estimates import DRAWS, Estimates, OffPolicyError, estimates, weights_of
 from models.off_policy.policy import SILENCE, BundlePolicy
 from models.screen import counts_text, interval_text, print_json, progressing, say, show, working
 
@@ -198,6 +199,6 @@ def _show(report: OpeReport, of: Support) -> None:
         say("no estimate: the log does not support one")
         return
     each = report.estimates
-    named = {"the log itself": report.logged, "IPS": each.ips, "SNIPS": each.snips, "DR": each.dr}
+    named = {"the log itself": report.logged, "IPS": each.ips, "SNIPS": each.snips, "DR": each.dr, "Switch-DR": each.switch_dr}
     listed = [(name, interval_text(found, 2)) for name, found in named.items()]
     show("Earnings in minor units a decision", ("estimate", "mean (95 %, by person)"), listed)

@@ -1,4 +1,4 @@
-"""In-vehicle coupons: the schema of the demonstration street and the columns of its model.
+"""In-vehicle coupons: a schema of attributes for the table, and the columns of a model.
 
 UCI "In-Vehicle Coupon Recommendation" (Wang et al. 2017): each respondent answered about twenty imagined situations. The schema has only
 attributes that a gateway can know: place, time, weather, the coupon, the way to it, and visits to such places. Gender, age, income and
@@ -33,4 +33,4 @@ INPUTS = Inputs(
         *("visits_this_kind", "noise", "air", "crowd", "context_age"),
     ),
 )
-"""The schema of the demonstration street and the columns of its model. The table states neither noise, air nor crowd."""
+"""The schema and the columns of a model. The table states neither noise, air nor crowd."""

@@ -196,7 +196,7 @@ def test_the_demo_bundle_opens_and_answers() -> None:
     assert len(opened.model.rows) >= 1_000
     assert np.isnan(opened.model.rows).any(axis=0).sum() >= 10  # unknown values are among the parity rows
     assert model.check_parity(opened.model.rows, opened.model.expected) <= 1e-5
-    nothing_known = np.full((1, WIDTH), np.nan, np.float32)
+    nothing_known = np.full((1, opened.model.rows.shape[1]), np.nan, np.float32)
     assert 0 < model.score(nothing_known)[0] < 1
     assert (DEMO / "street.bundle").stat().st_size < 600_000
     assert {offer.id for offer in opened.campaign.offers} >= {"flat-white", "noodle-bowl", "first-pint", "market-dinner"}

@@ -327,7 +327,7 @@ def test_totals_count_the_rows(gateway: Gateway) -> None:
     gateway.apply(purchase("till-cafe", 1), purchase("till-bar", 1))
     totals = gateway.store.totals()
     found = {table: count for table, count in totals.items() if count}
-    assert found == {"contexts": 1, "presences": 1, "facts": 3, "decisions": 1, "triggers": 1, "history": 2}
+    assert found == {"contexts": 1, "presences": 1, "facts": 3, "decisions": 1, "windows": 1, "triggers": 1, "history": 2}
 
 
 def test_another_process_reads_while_this_one_writes(tmp_path: Path) -> None:

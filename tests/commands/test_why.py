@@ -53,7 +53,16 @@ def test_a_decision_is_explained_to_machines(config: Path) -> None:
     (candidate,) = report["candidates"]
     assert candidate["propensity"] == pytest.approx(0.8)
     assert candidate["expected_value_minor"] == pytest.approx(400.0)
-    assert report["mattered"], "nothing is told of what mattered"
+    assert [row["attribute"] for row in report["mattered"]] == ["travel"], "the tiny model reads nothing else"
+    assert candidate["parts"] == {
+        "offer": "flat-white",
+        "model": pytest.approx(0.8),
+        "learned": pytest.approx(0.0, abs=1e-6),
+        "value_minor": 500,
+        "contact_cost_minor": 0.0,
+        "levers_minor": pytest.approx(0.0, abs=1e-4),
+    }
+    assert report["sentence"].startswith("You got this because you came to the plaza ")
     changes = [abs(row["change"]) for row in report["mattered"]]
     assert changes == sorted(changes, reverse=True)
 
@@ -66,6 +75,9 @@ def test_a_decision_is_explained_to_people(config: Path) -> None:
     assert "offer flat-white in plaza on entered" in " ".join(result.out.split())
     assert "0.800" in result.out
     assert "silence" in result.out
+    shown = " ".join(result.out.split())
+    assert "for the person: You got this because you came to the plaza" in shown
+    assert "propensity 0.800 = model 0.800 +0.000 learned; expected value 400.0 = propensity x 500 - contact 0 +0.0 levers" in shown
 
 
 def test_offers_beyond_those_that_are_kept_are_counted_by_reason(tmp_path: Path) -> None:
@@ -104,12 +116,25 @@ def test_an_unknown_decision_is_one_line(config: Path) -> None:
     assert "no decision 'gw-t.0' here" in wayside("why", "gw-t.0", "--config", config).refusal(1)
 
 
+def test_an_attribute_counts_against_the_values_of_other_offers(tmp_path: Path) -> None:
+    """The tiny model likes a short way. All offers of the log come from the plaza, so the way raises none of them."""
+    path = write_config(tmp_path, files=make_bundle(tmp_path, tiny_campaign()))
+    gateway = build(settings_of(path))
+    for number in range(40):
+        for message in walk_in(f"phone-{number:04}"):
+            gateway.mailbox.deliver([message])
+    gateway.turn(0.0)
+    gateway.store.close()
+    for found in decisions(path):
+        assert json.loads(wayside("why", found["decision"], "--config", path, "--json").out)["mattered"] == []
+
+
 def test_a_decision_outlives_its_model_and_its_bundle(config: Path) -> None:
     """Decisions are in the log; only the effect of features needs the model."""
     id_ = decisions(config)[0]["decision"]
     make_bundle(config.parent, version=2)
     newer = json.loads(wayside("why", id_, "--config", config, "--json").out)
-    assert (newer["offer"], newer["model"], newer["mattered"]) == ("flat-white", "tiny-1", [])
+    assert (newer["offer"], newer["model"], newer["mattered"], newer["candidates"][0]["parts"]) == ("flat-white", "tiny-1", [], None)
     for name in ("tiny.bundle", "tiny.pub"):
         (config.parent / name).unlink()
         gone = wayside("why", id_, "--config", config, "--json")

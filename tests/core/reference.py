@@ -44,13 +44,17 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
         request.zone,
         request.occasion,
         request.now_ms,
-        furthest.offer if furthest.reason == "chosen" else None,
+        furthest.offer if furthest.reason in {"chosen", "service"} else None,
         furthest.reason,
         tuple(candidates[: limits.CANDIDATES_KEPT_MAX]),
         model=scorer.version,
         left_out=Counter(one.reason for one in candidates[limits.CANDIDATES_KEPT_MAX :]),
         facts=request.subject.facts,
         columns=request.site.plan.digest,
+        arm="sent" if furthest.reason == "chosen" else "held_out" if furthest.reason == "held_out" else "",
+        intended=furthest.offer if furthest.reason in {"chosen", "held_out"} else None,
+        policy=f"plain-1.{request.site.campaign.policy.digest}",
+        seed=request.seed,
     )
 
 
@@ -162,7 +166,8 @@ def preferred(request: DecisionRequest, offers: Sequence[Offer]) -> list[Candida
     if not any(place < 2 for place in rank.values()):
         return []
     first, *others = sorted(offers, key=lambda offer: (rank[offer.id], -offer.value_minor))
-    reasons = [(first, "chosen"), *((offer, "lower_rank" if rank[offer.id] < 2 else "yields") for offer in others)]
+    chosen = "service" if first.kind == "service" else "held_out" if request.held_out else "chosen"
+    reasons = [(first, chosen), *((offer, "lower_rank" if rank[offer.id] < 2 else "yields") for offer in others)]
     return [Candidate(offer.id, Reason(reason)) for offer, reason in reasons]
 
 
@@ -186,7 +191,8 @@ def ranked(request: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: 
     scored.sort(key=lambda one: (one.reason != "lower_rank", -(one.expected_value_minor or 0.0)))
     if scored and scored[0].reason == "lower_rank":
         best = scored[0]
-        scored[0] = Candidate(best.offer, Reason("chosen"), best.propensity, best.expected_value_minor, best.features)
+        chosen = Reason("held_out" if request.held_out else "chosen")
+        scored[0] = Candidate(best.offer, chosen, best.propensity, best.expected_value_minor, best.features)
     return scored + failed
 
 

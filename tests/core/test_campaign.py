@@ -20,6 +20,7 @@ from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
 from gateway.core.campaign.triggers import WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording import pressure
+from gateway.core.creatives import Creative
 from gateway.core.offers import Cap, Ignored
 
 DEMO = Path(__file__).parents[2] / "deploy" / "worlds" / "street"
@@ -133,6 +134,38 @@ def test_a_trigger_that_cannot_work_is_refused(fields: dict[str, Any], path: str
         compile_campaign(offer(**fields))
     assert path in str(refusal.value)
     assert why in str(refusal.value)
+
+
+def creative(**fields: object) -> dict[str, Any]:
+    return offer(creatives=[{"title": "Tee", "language": "de"} | fields])
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "why"),
+    [
+        (creative(placement="notificaton"), "offers[0].creatives[0].placement", "did you mean 'notification'?"),
+        (creative(language="German"), "offers[0].creatives[0].language", "is not a language code"),
+        (creative(title="Nur heute: Tee"), "offers[0].creatives[0].title", "'Nur heute' is a wording of urgency"),
+        (creative(body="Nein danke, ich zahle lieber mehr"), "offers[0].creatives[0].body", "confirm-shaming"),
+        (creative(placement="counter", title="x" * 61), "offers[0].creatives[0].title", "61 characters; a counter has room for 60"),
+        (creative(body="a b " * 30), "offers[0].creatives[0].body", "takes 15.25 s to read with its title"),
+        (offer(body="a b " * 30), "offers[0].body", "a notification has the attention of 15 s"),
+        (offer(occasions=["requested"], body="x" * 121), "offers[0].body", "121 characters; a counter has room for 120"),
+        (offer(creatives=[{"title": "Tee", "language": "de"}] * 2), "offers[0].creatives[1]", "the same placement and language"),
+        (offer(creatives=[{"title": "Tea"}]), "offers[0].creatives[0]", "a creative states a placement or a language"),
+    ],
+)
+def test_a_wording_that_cannot_be_used_is_refused(table: dict[str, Any], path: str, why: str) -> None:
+    with pytest.raises(CampaignError) as refusal:
+        compile_campaign(table)
+    assert path in str(refusal.value)
+    assert why in str(refusal.value)
+
+
+def test_a_wording_for_the_counter_relieves_the_default_one() -> None:
+    table = offer(occasions=["requested"], body="x" * 121, creatives=[{"title": "Tea", "placement": "counter"}])
+    (tea,) = compile_campaign(table).offers
+    assert tea.creatives == (Creative("Tea", placement="counter"),)
 
 
 def test_a_service_message_needs_no_margin() -> None:

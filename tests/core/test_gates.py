@@ -27,6 +27,7 @@ from gateway.core.policy.gates import (
     LOWER_RANK,
     OUTCOMES,
     REASONS,
+    SERVICE,
     YIELDS,
     Gate,
     OfferGate,
@@ -333,15 +334,6 @@ def test_hours_without_offers_are_those_of_the_wall_in_both_nights_of_the_year()
     assert closed_to_all(request(asleep, skipped_ms + 1_000)) is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "during", "reason"), [("offer", False, "incident"), ("service", False, "incident"), ("service", True, None)]
-)
-def test_an_incident_leaves_only_service_messages_that_are_meant_for_it(kind: str, during: bool, reason: Reason | None) -> None:  # noqa: FBT001
-    one = offer(kind=kind, during_incident=during)
-    assert closed_to(one, msgspec.structs.replace(request(), is_silent=True)) == reason
-    assert closed_to(one, request()) is None
-
-
 # --- windows of the contact policy -------------------------------------------------------------------------
 
 TEA, CAKE = offer("tea", per_person_day_max=60), offer("cake", per_person_day_max=60)
@@ -530,8 +522,12 @@ RANKED: dict[str, Decision] = {
     "sure_thing": groups.decided(groups.person("sure"), groups.ConstantScorer(), groups.site(groups.NO_SEGMENTS, discount=0.2)),
     "propensity_low": decided(0.09),
     "not_worth_it": decided(0.5, contact_cost_minor=250.0),
+    "service": decided(0.5, offer("help", value_minor=0, kind="service")),
     "yields": decided(0.5, offer(value_minor=1), offer("help", value_minor=0, kind="service")),
     "lower_rank": decided(0.5, offer("other", value_minor=501), offer()),
+    "held_out": decide(
+        msgspec.structs.replace(request(offers=campaign(offer(), **NO_LIMITS)), held_out=True), ZoneContext(), TableScorer(), "gw-t.1"
+    ),
     "chosen": decided(),
 }
 
@@ -540,7 +536,7 @@ RANKED: dict[str, Decision] = {
 def test_each_outcome_is_reached(outcome: Outcome) -> None:
     made = RANKED[outcome.reason]
     assert outcome.reason in {candidate.reason for candidate in made.candidates}
-    assert made.reason == (CHOSEN if outcome in (LOWER_RANK, YIELDS) else outcome).reason
+    assert made.reason == {LOWER_RANK: CHOSEN, YIELDS: SERVICE}.get(outcome, outcome).reason
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["in the campaign's order", "reversed"])

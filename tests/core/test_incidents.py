@@ -60,7 +60,7 @@ def test_a_clock_that_is_set_does_not_end_it(gateway: Gateway) -> None:
     gateway.apply(incident(1))
     gateway.clock.step(3_600_000)
     gateway.state.rebase(3_600_000)
-    gateway.store.rebase(gateway.state)
+    gateway.store.save_times(gateway.state)
     gateway.restart()
     assert reason(gateway) == "incident"
 

@@ -9,7 +9,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from gateway.core.learned import OfferPriors
+from gateway.core.learned import OfferPriors, Predictor
 from gateway.core.learning import anyway, bayes, calibration, drift, explore, person
 from gateway.core.learning.explore import Arm
 
@@ -53,6 +53,20 @@ def test_the_useful_predictor_is_active_and_noise_is_not() -> None:
     tables = bayes.compiled([model])
     assert bayes.propensity(tables, (0.5, 0.0)) == pytest.approx(0.8, abs=0.06)
     assert bayes.propensity(tables, (-0.5, 0.0)) == pytest.approx(0.2, abs=0.06)
+
+
+def test_a_predictor_needs_two_standard_errors() -> None:
+    """Mann-Whitney: with 50 and 150 rows the standard error is sqrt(201 / 90,000) = .0473, so .70 is active and .59 is not."""
+    assert bayes.auc_error(50.0, 150.0) == pytest.approx(0.04726, abs=1e-5)
+    assert bayes.auc_error(0.0, 150.0) == math.inf
+
+    def active(taken: tuple[float, float], refused: tuple[float, float]) -> bool:
+        predictor = Predictor("a", (0.0,), (*taken, 0.0), (*refused, 0.0))
+        return bool(bayes.active_predictors(OfferPriors("tea", (predictor,), sum(taken), sum(refused))))
+
+    assert active(TAKEN, REFUSED)
+    assert not active((23.0, 27.0), (96.0, 54.0))
+    assert active((230.0, 270.0), (960.0, 540.0))
 
 
 def test_of_a_group_only_the_best_predictor_is_active() -> None:
@@ -101,20 +115,36 @@ def test_calibration_finds_the_line_of_an_overconfident_score() -> None:
 # --- one person ------------------------------------------------------------------------------------------------
 
 
+KEYS = ("category:tea", "green-tea")
+
+
 def test_the_effect_of_a_person_finds_the_own_level() -> None:
-    """200 answers at logistic(-1 + 1.5) to offers with log-odds -1 of an average person."""
-    draws, effect = random.Random(1), person.Effect()  # noqa: S311 (as above)
-    assert person.probability(-1.0, effect) == pytest.approx(0.296, abs=0.02)
-    for at in range(200):
-        effect = person.with_answer(effect, -1.0, taken=draws.random() < calibration.logistic(0.5), at_ms=DAY_MS + at)
-    assert effect.mean == pytest.approx(1.5, abs=0.35)
-    assert person.probability(-1.0, effect) == pytest.approx(calibration.logistic(0.5), abs=0.08)
+    """400 answers at logistic(.5) to offers that all people take with log-odds -1."""
+    draws, effects = random.Random(1), dict[str, person.Effect]()  # noqa: S311 (as above)
+    for at in range(400):
+        effects = person.with_answer(effects, KEYS, -1.0, taken=draws.random() < calibration.logistic(0.5), at_ms=DAY_MS + at)
+    assert person.probability(-1.0, person.together(effects, KEYS)) == pytest.approx(calibration.logistic(0.5), abs=0.06)
+
+
+def test_a_person_without_answers_has_the_propensity_of_all_people() -> None:
+    for odds in (-2.0, -0.3, 1.4):
+        assert person.probability(odds, person.together({}, KEYS)) == pytest.approx(calibration.logistic(odds), abs=1e-9)
+
+
+def test_an_answer_moves_the_effect_of_the_category_more_and_that_of_another_offer_follows() -> None:
+    """Both share the surprise by their variances, .8 and .4; another offer of the category knows the first one only."""
+    effects = person.with_answer({}, KEYS, 0.0, taken=True, at_ms=DAY_MS)
+    category, offer = effects[KEYS[0]], effects[KEYS[1]]
+    assert category.mean == pytest.approx(2 * offer.mean) == pytest.approx(0.8 * 0.5 / (1 + 0.25 * 1.2))
+    assert category.variance == pytest.approx(0.8 - 0.8**2 * 0.25 / (1 + 0.25 * 1.2))
+    other = person.together(effects, ("category:tea", "black-tea"))
+    assert 0.0 < other.mean < person.together(effects, KEYS).mean
 
 
 def test_an_effect_fades_to_the_prior() -> None:
-    effect = person.with_answer(person.Effect(), 0.0, taken=True, at_ms=DAY_MS)
-    faded = person.with_answer(effect, 0.0, taken=False, at_ms=DAY_MS * 10_000)
-    assert faded.mean == pytest.approx(person.with_answer(person.Effect(), 0.0, taken=False, at_ms=DAY_MS).mean, abs=1e-6)
+    effects = person.with_answer({}, KEYS, 0.0, taken=True, at_ms=DAY_MS)
+    faded = person.with_answer(effects, KEYS, 0.0, taken=False, at_ms=DAY_MS * 10_000)
+    assert faded[KEYS[0]].mean == pytest.approx(person.with_answer({}, KEYS, 0.0, taken=False, at_ms=DAY_MS)[KEYS[0]].mean, abs=1e-6)
 
 
 # --- exploration -----------------------------------------------------------------------------------------------
@@ -187,11 +217,12 @@ def test_sample_ratio_alarm() -> None:
 
 
 def test_the_rate_of_a_place_starts_at_the_shop_and_becomes_its_own() -> None:
-    place: anyway.Place = ("cafe", "plaza", "entered")
-    assert anyway.rate({}, {}, place) == 0.5
-    shops = {"cafe": anyway.Visits(98.0, 19.0)}
-    assert anyway.rate({}, shops, place) == pytest.approx(0.2)
-    assert anyway.rate({place: anyway.Visits(980.0, 880.0)}, shops, place) == pytest.approx(884 / 1000)
+    where = ("cafe", "plaza", "entered")
+    assert anyway.rate({}, *where) == 0.5
+    visits = {"cafe": anyway.Visits(98.0, 19.0)}
+    assert anyway.rate(visits, *where) == pytest.approx(0.2)
+    visits[anyway.place(*where)] = anyway.Visits(980.0, 880.0)
+    assert anyway.rate(visits, *where) == pytest.approx(884 / 1000)
 
 
 # --- drift -----------------------------------------------------------------------------------------------------

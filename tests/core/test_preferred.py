@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.core.context import SubjectContext, ZoneContext
@@ -9,7 +10,7 @@ from gateway.core.offers import Offer
 from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import GATES, REASONS, Reason, Rights
 from gateway.core.types import Named
-from tests.core.test_gates import CLOSED, NO_LIMITS, RANKED, had, person, request, request_with, wishing
+from tests.core.test_gates import CLOSED, NO_LIMITS, RANKED, closed_to, had, person, request, request_with, wishing
 from tests.kit.testbed import TableScorer, campaign, offer
 
 
@@ -40,6 +41,16 @@ def test_a_service_message_needs_no_margin_and_no_model() -> None:
     assert chosen(had(1, offer_id="help"), DEAR, HELP) == "dear", "its caps hold"
 
 
+def test_the_holdout_keeps_wishes_back_and_no_service_message() -> None:
+    for subject, offers, reason, arm in (
+        (wishing(wanted=Named(offers=("cheap",))), (CHEAP, DEAR), "held_out", "held_out"),
+        (person(), (DEAR, HELP), "service", ""),
+    ):
+        asked = msgspec.structs.replace(request(subject, offers=campaign(*offers, **NO_LIMITS)), held_out=True)
+        made = decide(asked, ZoneContext(), TableScorer(), "gw-t.1")
+        assert (made.reason, made.arm) == (reason, arm)
+
+
 def test_an_offer_during_incidents_must_be_a_service_message() -> None:
     with pytest.raises(ValueError, match="no service message"):
         campaign(offer(during_incident=True))
@@ -55,3 +66,12 @@ def test_the_four_rights_follow_from_the_gates_that_were_passed() -> None:
     assert not any(by_gate[Reason("clock_untrusted")])
     for gate in GATES:
         assert not getattr(by_gate[gate.reason], gate.right)
+
+
+@pytest.mark.parametrize(
+    ("kind", "during", "reason"), [("offer", False, "incident"), ("service", False, "incident"), ("service", True, None)]
+)
+def test_an_incident_leaves_only_service_messages_that_are_meant_for_it(kind: str, during: bool, reason: Reason | None) -> None:  # noqa: FBT001
+    one = offer(kind=kind, during_incident=during)
+    assert closed_to(one, msgspec.structs.replace(request(), is_silent=True)) == reason
+    assert closed_to(one, request()) is None

@@ -205,16 +205,27 @@ def test_one_who_was_silent_long_enough_has_left_and_not_dwelled() -> None:
     assert told("left", T0, transition)
 
 
-def test_a_deaf_gateway_concludes_no_absence() -> None:
-    back = presence.restored(entered(), T0 + 3_600_000, RULES)
-    assert (back.seen_ms, back.due_at_ms, back.entered_ms) == (T0 + 3_600_000, T0 + 3_600_000 + RULES.exit_after_ms, T0)
-    gone, transition = presence.expire(back, back.due_at_ms, RULES)
+def test_a_restart_neither_ends_a_visit_nor_lengthens_it() -> None:
+    on_ms = T0 + 3_600_000
+    back = presence.restored(entered(), on_ms, RULES)
+    assert (back.seen_ms, back.due_at_ms, back.entered_ms) == (T0, on_ms + RULES.exit_after_ms, T0)
+    kept, transition = presence.expire(back, back.due_at_ms - 1, RULES, on_ms)
+    assert (kept is not None, transition) == (True, None)
+    gone, transition = presence.expire(back, back.due_at_ms, RULES, on_ms)
     assert gone is None
-    assert transition is not None
-    assert transition.kind == "left"
-    # After the clock was set back, no entry is in the future.
+    assert told("left", T0, transition)
+    # After the clock was set back, no time is in the future.
     past = presence.restored(entered(), T0 - 5000, RULES)
     assert (past.seen_ms, past.entered_ms) == (T0 - 5000, T0 - 5000)
+
+
+def test_an_outage_is_no_dwell_unless_the_person_is_heard_afterwards() -> None:
+    back_ms = T0 + 10 * RULES.dwell_ms
+    kept, transition = presence.expire(entered(), back_ms + 1000, RULES, back_ms)
+    assert (kept is not None, transition) == (True, None)
+    heard = msgspec.structs.replace(entered(), seen_ms=back_ms + 1000)
+    _, transition = presence.expire(heard, back_ms + 1500, RULES, back_ms)
+    assert told("dwelled", T0 + RULES.dwell_ms, transition)
 
 
 # --- position fixes --------------------------------------------------------------------------------------

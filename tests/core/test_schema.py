@@ -198,6 +198,7 @@ def test_sources_are_the_fields_of_an_attribute() -> None:
     fields = {field.name for field in msgspec.structs.fields(Attribute)}
     assert set(SOURCES) == fields - {
         "name",
+        "title",
         "about",
         "dtype",
         "unit",

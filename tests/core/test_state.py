@@ -20,6 +20,7 @@ from gateway.core.state import (
     CountsState,
     IncidentsState,
     OccasionsState,
+    OutcomesState,
     PeopleState,
     RetentionState,
     SensorsState,
@@ -42,6 +43,7 @@ def empty() -> State:
         PeopleState({}),
         VisitsState([], T0, RULES),
         BudgetsState(),
+        OutcomesState(),
         CountsState(),
         SensorsState(),
         RetentionState(T0),
@@ -158,8 +160,23 @@ def test_a_step_of_nothing_loses_no_timer() -> None:
 def test_open_visits_are_restored_with_a_full_silence_more() -> None:
     stored = Presence("s", "z", T0, T0 + 5, T0 - 50, dwelled=True)
     here = VisitsState([stored], T0 + 9_000_000, RULES)
-    assert here.presences["s", "z"].seen_ms == T0 + 9_000_000
+    assert here.presences["s", "z"].seen_ms == T0
     assert here.next_due_ms() == T0 + 9_000_000 + RULES.exit_after_ms
+
+
+def test_without_a_connection_no_visit_is_due() -> None:
+    here = VisitsState([Presence("s", "z", T0, T0 + 5, T0 - 50)], T0, RULES)
+    here.hears_from_ms = None
+    assert (here.next_due_ms(), here.due(T0 + HOUR_MS)) == (None, [])
+    here.hears_from_ms = T0 + HOUR_MS
+    assert [one.subject for one in here.due(T0 + HOUR_MS)] == ["s"]
+
+
+def test_silence_is_known_up_to_the_last_message_that_is_folded() -> None:
+    here = VisitsState([], T0, RULES)
+    assert here.known_ms(T0 + 900) == T0 + 900
+    here.heard_until_ms = T0 + 300
+    assert (here.known_ms(T0 + 900), here.known_ms(T0 + 200)) == (T0 + 300, T0 + 200)
 
 
 def test_changes_are_accepted_in_every_slice() -> None:
@@ -207,7 +224,7 @@ def test_a_clock_step_moves_every_slice() -> None:
 VALUES: dict[str, object] = {
     "closed_window_ms": 0,
     "opened_window_ms": 0,
-    "cuts": Cuts(0, 0, 0, 0, 0),
+    "cuts": Cuts(*[0] * len(Cuts._fields)),
     "records": (GatewayHealth("g.w.h", "g", 0, 1, 0, 0, 0, 0, 0, 0),),
     "transitions": [Transition("s", "z", "left", T0, T0)],
 }

@@ -15,7 +15,7 @@ from tests.house import prose, tree
 CEILINGS: dict[str, tuple[float, float, float]] = {
     "gateway": (5.0, 0.0, 0.1),
     "models": (1.8, 0.0, 0.2),
-    "firmware_sim": (3.2, 0.1, 0.1),
+    "firmware_sim": (2.8, 0.1, 0.1),
     "dashboard": (5.3, 0.0, 0.5),
 }
 SLACK = 0.4

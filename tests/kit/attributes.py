@@ -1,4 +1,4 @@
-"""The demonstration street's schema with the 25 columns of its model, and a schema with every aggregator and field of the clock."""
+"""The schema of the coupon table with the 25 columns of its model, and a schema with every aggregator and field of the clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.attributes.schema import parse
 from gateway.core.types import Purpose
 
-SCHEMA = load_schema(Path(__file__).parents[2] / "deploy" / "worlds" / "street" / "schema.toml")
+SCHEMA = load_schema(Path(__file__).parents[2] / "models" / "tables" / "coupon_schema.toml")
 COLUMNS: tuple[str, ...] = tuple(column for column in SCHEMA.columns if column != "offer_other" and not column.startswith("visits_month_"))
 KINDS: tuple[str, ...] = SCHEMA.zone_kinds
 
@@ -44,7 +44,7 @@ MINED_SCHEMA = parse(
         ]
     }
 )
-"""The demonstration's schema with an attribute that takes patterns, and one that takes an association."""
+"""The schema of the coupon table with an attribute that takes patterns, and one that takes an association."""
 
 RICH = parse(
     msgspec.to_builtins(SCHEMA)
@@ -69,7 +69,7 @@ RICH = parse(
         ]
     }
 )
-"""The demonstration's schema with every aggregator and every field of the clock."""
+"""The schema of the coupon table with every aggregator and every field of the clock."""
 RICH_COLUMNS: tuple[str, ...] = (*COLUMNS, *RICH.columns[len(SCHEMA.columns) :])
 
 GROUPED = parse(

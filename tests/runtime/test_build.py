@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.build import SetupError, build, build_router, build_site, mqtt_options, open_config_bundle, open_reader, open_store
 from gateway.config import Config
 from gateway.core import limits, opening_hours
+from gateway.core.offers import Campaign
 from gateway.core.ports import StoreError
 from gateway.core.types import Message, Reading
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
+from tests.kit.bundles import make_bundle, tiny_campaign
 from tests.kit.gateways import message, settings_of, store_of, write_config
 
 
@@ -79,7 +82,8 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
     assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
     up = "wayside/v1/street/up/+"
-    assert options.subscriptions == tuple(f"{up}/{kind}" for kind in ("answer", "consent", "incident", "purchase", "wishes"))
+    queued = ("answer", "consent", "incident", "purchase", "redeemed", "wishes")
+    assert options.subscriptions == tuple(f"{up}/{kind}" for kind in queued)
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
     assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#")
     assert options.replaced == (f"{up}/+",)
@@ -174,3 +178,17 @@ def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
     assert store_of(gateway).totals()["facts"] == 1
     assert gateway.state.retention.next_ms > asked_ms
     gateway.store.close()
+
+
+def test_an_offer_with_a_coupon_needs_a_key(tmp_path: Path) -> None:
+    offers = tuple(msgspec.structs.replace(offer, coupon=True) for offer in tiny_campaign().offers)
+    path = write_config(tmp_path, files=make_bundle(tmp_path, campaign=Campaign(offers)))
+    settings = settings_of(path)
+    with pytest.raises(SetupError, match=r"coupons\.key_file is not set, and the offer 'flat-white' has a coupon"):
+        build_site(settings, open_config_bundle(settings, limits.CLOCK_FLOOR_MS))
+    named = settings_of(path, "coupons.key_file=coupons.key")
+    assert build_site(named, open_config_bundle(named, limits.CLOCK_FLOOR_MS)).coupons is None, "a check makes no key"
+    assert not (tmp_path / "coupons.key").exists()
+    (tmp_path / "coupons.key").write_text("x")
+    with pytest.raises(SetupError, match=r"coupons\.key_file: .*coupons\.key"):
+        build_site(named, open_config_bundle(named, limits.CLOCK_FLOOR_MS))

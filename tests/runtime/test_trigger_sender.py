@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from gateway.core.bus import Link, Publication
+from gateway.core.coupons import check, read
 from gateway.core.ports import StoreFullError
 from gateway.core.state import Trigger
 from gateway.runtime.trigger_sender import TriggerSender
+from tests.kit.coupons import keys, signer
 from tests.kit.fake_bus import FakeBroker, FakeBus
-from tests.kit.testbed import Gateway, ManualClock, Phone, make_site
+from tests.kit.testbed import Gateway, ManualClock, Phone, campaign, make_site, offer
 from tests.kit.waiting import until
 
 TOPIC = "wayside/v1/street/down/phone-0001/offer"
@@ -179,3 +181,21 @@ def test_a_trigger_of_a_silent_zone_is_dropped_and_counted(sender: Rig) -> None:
     sender.sender.send_waiting(sender.gateway.store, sender.clock.now_ms())
     sender.sender.flush(sender.gateway.store)
     assert (sender.sent(), sender.waiting(), sender.sender.silenced, sender.sender.expired) == ([], [], 1, 0)
+
+
+def test_an_offer_with_a_coupon_is_sent_with_the_same_code_each_time(tmp_path: Path) -> None:
+    site = make_site(campaign=campaign(offer(coupon=True)), coupons=signer())
+    gateway, phone = Gateway(tmp_path, site=site), Phone()
+    (trigger,) = gateway.apply(phone.consent(), phone.near("scan-cafe"), phone.near("scan-cafe")).decisions.triggers
+    broker = FakeBroker(gateway.clock.now_ms)
+    bus = FakeBus(broker)
+    bus.start(lambda _messages: True)
+    until(lambda: bus.link().connected)
+    for _ in range(2):
+        assert TriggerSender(site, bus).send(trigger, gateway.clock.now_ms())
+    codes = [json.loads(message.payload)["coupon"] for message in broker.published]
+    assert codes[0] == codes[1]
+    coupon = check(read(codes[0]), keys(1), "cafe", gateway.clock.now_ms())
+    assert coupon == (trigger.id, "flat-white", "cafe", gateway.clock.now_ms() // 1000 + 7_200)
+    bus.close()
+    gateway.close()

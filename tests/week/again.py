@@ -64,8 +64,13 @@ class Replay:
             self._clock.advance(max(0, taken.now_ms - taken.step_ms - self._clock.now_ms()))
             if taken.step_ms:
                 self._clock.step(taken.step_ms)
+            if (taken.messages or taken.connected) and not self._line.link().connected:
+                self._line.connect(self.machine.mailbox)
             for message in taken.messages:
                 self._line.say(self._told(message))
+            if not taken.connected:
+                self._line.pump()
+                self._line.cut()
             cut = (cuts or {}).get(number)
             if cut is not None:
                 self.caught |= self._in_hand(taken)

@@ -44,11 +44,12 @@ STATUS_MS = 600_000
 
 
 class Taken(NamedTuple):
-    """What one turn took in, and when by the gateway's clock; enough to play it again."""
+    """What one turn took in, when by the gateway's clock, and whether it was connected; enough to play it again."""
 
     now_ms: int
     step_ms: int
     messages: tuple[Message, ...]
+    connected: bool = True
 
 
 class WeekInbox(Mailbox):
@@ -163,7 +164,7 @@ class Machine:
             now_ms, step_ms = self._clock.now_ms(), self._clock._step_ms
             self.turns += 1
             self.app.turn(0.0)
-            self.log.append(Taken(now_ms, step_ms, self._batch))
+            self.log.append(Taken(now_ms, step_ms, self._batch, self._line.link().connected))
             if cut_at is not None and cut_at != "before_telling":
                 raise PowerCutError(cut_at)
             if not self._line.pump() and not len(self.mailbox):

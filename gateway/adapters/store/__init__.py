@@ -16,6 +16,7 @@ import apsw
 from gateway.adapters.store import database
 from gateway.adapters.store.budgets import BudgetsTable
 from gateway.adapters.store.counts import CountsTable
+from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
@@ -23,6 +24,7 @@ from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.incidents import IncidentsTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.occasions import OccasionsTable
+from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.retention import RetentionTable
@@ -42,9 +44,23 @@ if TYPE_CHECKING:
     from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
-    from gateway.core.types import Envelope
+    from gateway.core.types import Envelope, Redemption
 
-TABLES = ("contexts", "keys", "presences", "visits", "history", "facts", "decisions", "withdrawals", "triggers", "outbox", "dead_letters")
+TABLES = (
+    "contexts",
+    "keys",
+    "presences",
+    "visits",
+    "history",
+    "facts",
+    "decisions",
+    "windows",
+    "outcomes",
+    "withdrawals",
+    "triggers",
+    "outbox",
+    "dead_letters",
+)
 
 
 class Store:
@@ -67,11 +83,13 @@ class Store:
         self.history = HistoryTable(self._db)
         self.decisions = DecisionsTable(self._db)
         self.budgets = BudgetsTable(self._db)
+        self.outcomes = OutcomesTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
+        self.coupons = CouponsTable(self._db, hasher)
         self._tables: dict[str, Table] = {
             "people": self.people,
             "facts": self.facts,
@@ -79,12 +97,14 @@ class Store:
             "history": self.history,
             "decisions": self.decisions,
             "budgets": self.budgets,
+            "outcomes": self.outcomes,
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
             "register": self.register,
             "claims": Table(self._db),
             "replies": Table(self._db),
+            "coupons": self.coupons,
             "occasions": self.occasions,
             "incidents": self.incidents,
         }
@@ -125,6 +145,10 @@ class Store:
         decision = self.facts.decision(envelope)
         return None if decision is None else self.decisions.decision(decision)
 
+    def redemptions(self, decision: str) -> list[Redemption]:
+        """The known redemptions of the coupon of a decision, the earliest first."""
+        return self.coupons.redemptions(decision)
+
     def is_outdated(self, cuts: Cuts) -> bool:
         """Whether any table holds rows older than `cuts`."""
         return self.retention.is_outdated(cuts)
@@ -147,6 +171,7 @@ class Store:
             people=self.people.state(self._cipher, self.marks.generation),
             visits=self.visits.state(now_ms, rules),
             budgets=self.budgets.state(),
+            outcomes=self.outcomes.state(now_ms),
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
@@ -189,23 +214,24 @@ class Store:
             self.people.save_generation(self.marks.generation)
         self.people.cache.clear()
 
-    def rebase(self, state: State) -> None:
-        """Store the moments of the state again after the clock was set. Raises StoreFullError."""
+    def save_times(self, state: State) -> None:
+        """Store the moments of the state again. Raises StoreFullError."""
         with self._transaction():
             for name in state.__struct_fields__:
-                self._tables[name].rebase(getattr(state, name))
+                self._tables[name].save_times(getattr(state, name))
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
         if context is None:
             for table in (
                 self.facts,
+                self.coupons,
                 self.decisions,
                 self.visits,
                 self.history,
                 self.register,
                 self.people,
-            ):  # facts look their decisions up
+            ):  # facts and coupons look their decisions up
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):
@@ -219,6 +245,10 @@ class Store:
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
         return self.decisions.waiting()
+
+    def open_redemptions(self, gateway: str, now_ms: int) -> list[Redemption]:
+        """Redemptions at the gateway's own tills of coupons that have not ended."""
+        return self.coupons.open_redemptions(gateway, now_ms)
 
     def triggers_sent(self, ids: Sequence[str]) -> None:
         """Delete triggers that the broker acknowledged or that expired. Raises StoreFullError."""

@@ -33,7 +33,7 @@ class BudgetsTable(Table):
         )
         self._db.executemany("DELETE FROM reservations WHERE decision = ?", [(decision,) for decision in changes.ended])
 
-    def rebase(self, state: BudgetsState) -> None:
+    def save_times(self, state: BudgetsState) -> None:
         """Write the ends of the reservations again, because a restart could not detect the step of the clock."""
         rows = [(one.until_ms, decision) for decision, one in state.reserved.items()]
         self._db.executemany("UPDATE reservations SET until_ms = ? WHERE decision = ?", rows)

@@ -45,10 +45,22 @@ class DecisionsTable(Table):
     def save(self, changes: DecisionsChanges) -> None:
         """Write decisions, answers and triggers."""
         self._db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?)",
             [
-                (decision.id, decision.subject, decision.zone, decision.at_ms, decision.reason, decision.offer, _PACK.encode(decision))
-                for decision in changes.made
+                (
+                    made.id,
+                    made.subject,
+                    made.zone,
+                    made.at_ms,
+                    made.reason,
+                    made.offer,
+                    _PACK.encode(made),
+                    made.arm,
+                    made.intended,
+                    made.policy,
+                    made.seed,
+                )
+                for made in changes.made
             ],
         )
         self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in changes.answers.items()])

@@ -24,6 +24,6 @@ class IncidentsTable(Table):
         rows = [(zone, until_ms) for zone, until_ms in changes.until_ms.items() if until_ms is not None]
         self._db.executemany("INSERT INTO incidents VALUES (?, ?)", rows)
 
-    def rebase(self, state: IncidentsState) -> None:
+    def save_times(self, state: IncidentsState) -> None:
         """Write the ends again, because a restart could not detect the step of the clock."""
         self._db.executemany("UPDATE incidents SET until_ms = ? WHERE zone = ?", [(end, zone) for zone, end in state.until_ms.items()])

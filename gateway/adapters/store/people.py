@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 CONTACTS_BACK_MS = (limits.CONTACT_DAYS_MAX + 1) * 86_400_000  # one more, because a local day has up to 25 h
 CONTACTS_SQL = (
-    "SELECT id, offer, at_ms, answer FROM (SELECT id, offer, at_ms, answer FROM decisions "
-    "WHERE subject = ?1 AND offer IS NOT NULL AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
+    "SELECT id, intended, at_ms, answer, arm = 'sent' FROM (SELECT id, intended, at_ms, answer, arm FROM decisions "
+    "WHERE subject = ?1 AND intended IS NOT NULL AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
     "ORDER BY at_ms DESC LIMIT ?3) ORDER BY at_ms"
 )
 
@@ -64,7 +64,8 @@ class PeopleTable(Table):
         body = self.one("SELECT body FROM contexts WHERE subject = ?", (subject,))
         if body is None:
             return None
-        contacts = tuple(Contact(*row) for row in self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX)))
+        rows = self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX))
+        contacts = tuple(Contact(id_, offer, at_ms, answer, bool(is_sent)) for id_, offer, at_ms, answer, is_sent in rows)
         stored = _CONTEXT.decode(body)
         granted = {grant.purpose for grant in self._register.grants(subject)}
         purposes = tuple(purpose for purpose in stored.purposes if purpose in granted)

@@ -17,11 +17,14 @@ from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
 from gateway.core.state import Visit
-from gateway.core.types import Item
+from gateway.core.types import AnswerKind, Item, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _DECISION = msgspec.msgpack.Decoder(Decision)
@@ -43,6 +46,19 @@ class OfferFact(NamedTuple):
     detail: str
     amount_minor: int | None
     items: tuple[Item, ...] = ()
+
+
+class LoggedDecision(NamedTuple):
+    """A decision of the log, with the answer and the outcome of its window; `closed_at_ms` is None while the window is open.
+
+    `person` numbers the people of one reading from 0; `visited` is whether the person dwelled in the offer's shop within the window.
+    """
+
+    person: int
+    decision: Decision
+    answer: AnswerKind | None
+    closed_at_ms: int | None
+    visited: bool
 
 
 class Reader:
@@ -70,6 +86,12 @@ class Reader:
             )
         ]
 
+    def latest_rows(self, columns: str, most: int) -> list[NDArray[np.float32]]:
+        """The rows of the newest proposed offers that were scored with these columns (`Decision.columns`), of at most `most` decisions."""
+        sql = "SELECT body FROM decisions WHERE offer IS NOT NULL ORDER BY at_ms DESC, id DESC LIMIT ?"
+        decisions = [_DECISION.decode(body) for (body,) in self._rows(sql, (most,))]
+        return [one.candidates[0].row() for one in decisions if one.columns == columns and one.candidates and one.candidates[0].features]
+
     # --- history, one person at a time, to bound the memory ----------------------------------------------
 
     @contextmanager
@@ -83,8 +105,23 @@ class Reader:
 
     def learnable(self, now_ms: int) -> list[str]:
         """Subjects whose consent covers learning at `now_ms`."""
-        people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
-        return [person.subject for person in people if allows(person, "learning", now_ms)]
+        return self._consenting("learning", now_ms)
+
+    def log(self, from_ms: int, until_ms: int, now_ms: int) -> Iterator[LoggedDecision]:
+        """The decisions from `from_ms` until before `until_ms`, oldest first, of people whose consent covers measurement at `now_ms`."""
+        numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
+        sql = (
+            "SELECT subject, body, answer, closed_at_ms, visited FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id "
+            "WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
+        )
+        for subject, body, answer, closed_at_ms, visited in self._rows(sql, (from_ms, until_ms)):
+            if subject in numbers:
+                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited))
+
+    def decisions_between(self, from_ms: int, until_ms: int) -> int:
+        """Number of decisions from `from_ms` until before `until_ms`, of all people."""
+        ((count,),) = self._rows("SELECT count(*) FROM decisions WHERE at_ms >= ? AND at_ms < ?", (from_ms, until_ms))
+        return int(count)
 
     def visits(self, subject: str) -> Iterator[Visit]:
         """The subject's ended visits, oldest first."""
@@ -111,6 +148,11 @@ class Reader:
         """The person's history log, in the order in which the facts were folded."""
         sql = "SELECT subject, number, at_ms, body FROM history WHERE subject = ? ORDER BY number"
         return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
+
+    def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
+        """Subjects whose consent covers the purpose at `now_ms`, in the order of the table."""
+        people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
+        return [person.subject for person in people if allows(person, purpose, now_ms)]
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         return iter(self._db.execute(sql, values))

@@ -17,6 +17,7 @@ OUTDATED: dict[str, tuple[str, str]] = {
     "facts": ("at_ms", "envelope"),
     "withdrawals": ("at_ms", "start"),
     "history": ("at_ms", "subject, number"),
+    "redemptions": ("at_ms", "coupon, till, sale"),
 }
 """Table -> the column that its age is counted from, and its key; in the order of `Cuts`."""
 

@@ -27,7 +27,7 @@ class Table:
     def forget(self, subject: str) -> None:
         """Delete the rows of a person, including those that this transaction wrote."""
 
-    def rebase(self, state: Any) -> None:
+    def save_times(self, state: Any) -> None:
         """Write the moments of the state again after the clock was set."""
 
     def committed(self, changes: Any) -> None:

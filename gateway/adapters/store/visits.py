@@ -48,8 +48,8 @@ class VisitsTable(Table):
         """Delete the person's ended visits, after a consent that does not cover learning."""
         self._db.execute("DELETE FROM visits WHERE subject = ?", (subject,))
 
-    def rebase(self, state: VisitsState) -> None:
-        """Write the times of open visits again, because a restart could not detect the step of the clock."""
+    def save_times(self, state: VisitsState) -> None:
+        """Write the times of open visits again: a restart could not detect a step of the clock, and a sighting alone is not written."""
         rows = [(one.entered_ms, one.seen_ms, one.due_at_ms, one.subject, one.zone) for one in state.presences.values()]
         self._db.executemany(
             "UPDATE presences SET entered_ms = ?, seen_ms = ?, due_at_ms = ? WHERE subject = ? AND zone = ?",

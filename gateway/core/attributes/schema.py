@@ -204,12 +204,14 @@ class Score(_Source, frozen=True):
 class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One attribute and its one source. `low` and `high` bound a number: values beyond are clipped.
 
+    `title` names it to a person, to be read after "because of", such as "how often you buy coffee"; without it no sentence names it.
     `tier_min` is the least tier of a person of whom it is kept, where the bundle's groups define tiers.
     """
 
     name: Name
     about: About
     dtype: Dtype
+    title: Annotated[str, Meta(max_length=80)] = ""
     unit: Annotated[str, Meta(max_length=32)] = ""
     values: Values = ()
     low: float | None = None
@@ -245,9 +247,10 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     def digest(self) -> str:
         """8 hex digits of the definition of the values; a changed one has another digest, so that its state starts anew.
 
-        Purposes, tier_min and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is the same.
+        Title, purposes, tier_min and the reason of a sensitive attribute are left out: a value may exist or not because of them, and is
+        the same.
         """
-        definition = msgspec.structs.replace(self, purposes=(), sensitive=False, reason="", tier_min=0)
+        definition = msgspec.structs.replace(self, title="", purposes=(), sensitive=False, reason="", tier_min=0)
         return hashlib.blake2b(msgspec.json.encode(definition), digest_size=4).hexdigest()
 
 

@@ -13,8 +13,9 @@ from msgspec import Meta
 
 from gateway.core import limits
 from gateway.core.campaign.triggers import TIMES_MAX, EventText, Weekday
+from gateway.core.creatives import CREATIVES_MAX, Language, PlacementName
 from gateway.core.ids import Id
-from gateway.core.offers import CAPS_MAX, CapGroup
+from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup
 from gateway.core.types import Occasion
 
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
@@ -50,6 +51,15 @@ class EventForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: Annotated[Duration, Meta(description="time after the event in which the offer is proposed, at most 72 h")]
 
 
+class CreativeForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A wording of an offer beside the default one; the language counts for more than the placement."""
+
+    title: Name
+    body: Annotated[str, Meta(max_length=240)] = ""
+    placement: Annotated[PlacementName, Meta(description="where it is shown; default: anywhere")] | None = None
+    language: Language | None = None
+
+
 class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One offer, proposed in any of `zones` and redeemed in the zone `shop`."""
 
@@ -83,7 +93,10 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "offer"
     )
     during_incident: Annotated[bool, Meta(description="a service message that is sent during an incident too")] = False
+    coupon: Annotated[bool, Meta(description="whether the person gets a code that the till of the shop redeems once")] = False
+    creatives: Annotated[tuple[CreativeForm, ...], Meta(max_length=CREATIVES_MAX)] = ()
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
+    horizon: Annotated[Duration, Meta(description="time after a proposal in which its outcome counts; default: `valid`")] | None = None
 
 
 class CapForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,6 +131,9 @@ class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refusal: Annotated[Duration, Meta(description="time for which a dismissed offer is not proposed again")] = "30 d"
     caps: Annotated[tuple[CapForm, ...], Meta(max_length=CAPS_MAX)] = ()
     ignored: Annotated[tuple[IgnoredForm, ...], Meta(max_length=CAPS_MAX)] = ()
+    holdout: Annotated[
+        float, Meta(ge=0, le=HOLDOUT_MAX, description="share of people to whom nothing is sent, to measure the effect of the offers")
+    ] = 0.05
 
 
 class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

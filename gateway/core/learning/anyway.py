@@ -10,14 +10,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.core.types import Occasion
-
 PRIOR_ROWS = 20.0  # weight of the shop's own rate in that of one place
-Place = tuple[str, str, Occasion]
-"""Shop, zone of the decision, occasion."""
 
 
-class Visits(msgspec.Struct, frozen=True, gc=False):
+class Visits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Decisions without a message, and those after which the person visited the shop within the horizon."""
 
     decisions: float = 0.0
@@ -28,8 +24,13 @@ class Visits(msgspec.Struct, frozen=True, gc=False):
         return Visits(self.decisions + 1.0, self.visited + visited)
 
 
-def rate(places: Mapping[Place, Visits], shops: Mapping[str, Visits], place: Place) -> float:
+def place(shop: str, zone: str, occasion: str) -> str:
+    """The key of a shop as seen from a zone at an occasion; the key of the shop from everywhere is its id."""
+    return f"{shop}|{zone}|{occasion}"
+
+
+def rate(visits: Mapping[str, Visits], shop: str, zone: str, occasion: str) -> float:
     """Probability of a visit within the horizon: that of the place, drawn to that of the shop, which starts at one half of two rows."""
-    here, shop = places.get(place, Visits()), shops.get(place[0], Visits())
-    overall = (shop.visited + 1.0) / (shop.decisions + 2.0)
+    here, everywhere = visits.get(place(shop, zone, occasion), Visits()), visits.get(shop, Visits())
+    overall = (everywhere.visited + 1.0) / (everywhere.decisions + 2.0)
     return (here.visited + PRIOR_ROWS * overall) / (here.decisions + PRIOR_ROWS)

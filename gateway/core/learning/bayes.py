@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -22,7 +21,7 @@ from gateway.core.learned import SCORE_EDGES, OfferPriors, Predictor
 from gateway.core.learning.calibration import Line, fitted
 
 DAY_MS = 86_400_000
-AUC_MIN = 0.52  # a predictor below it is inactive
+AUC_ERRORS_MIN = 2.0  # standard errors that the AUC of an active predictor is above one half
 POOL_ROWS = 20.0  # weight of the next wider model, in rows
 JUDGED_ROWS = 100.0  # a model with fewer rows takes the activity of its predictors from the next wider one
 
@@ -31,7 +30,7 @@ Values = Sequence[float]
 """Values of the predictors, in their order; NaN for an unknown one."""
 
 
-class Compiled(NamedTuple):
+class Compiled(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A chain of models as tables: prior log-odds, edges and contributions by predictor, calibration, and answers by bin of the score."""
 
     prior: float
@@ -148,12 +147,23 @@ def auc(taken: Counts, refused: Counts) -> float:
     return area / pairs
 
 
+def auc_error(taken: float, refused: float) -> float:
+    """Standard error of the AUC of a predictor without any power, from the rows of each outcome (Mann-Whitney); infinite without either."""
+    return math.sqrt((taken + refused + 1.0) / (12.0 * taken * refused)) if taken * refused else math.inf
+
+
 def active_predictors(model: OfferPriors) -> frozenset[int]:
-    """Numbers of the active predictors: the best of each group, if its AUC is at least AUC_MIN."""
+    """Numbers of the active predictors: the best of each group, if its AUC is AUC_ERRORS_MIN standard errors above one half.
+
+    Bins ordered by their own counts give an AUC above one half by chance: with one degree of freedom for each further bin its mean is about
+    sqrt(bins - 1) standard errors at most, which is added to the limit.
+    """
     best: dict[int, tuple[float, int]] = {}
     for index, predictor in enumerate(model.predictors):
         power = auc(predictor.taken, predictor.refused)
-        if power >= AUC_MIN and power > best.get(predictor.group, (0.0, 0))[0]:
+        used = sum(1 for right, wrong in zip(predictor.taken, predictor.refused, strict=True) if right + wrong)
+        limit = 0.5 + (AUC_ERRORS_MIN + math.sqrt(max(used - 2, 0) / 2)) * auc_error(model.taken, model.refused)
+        if power >= limit and power > best.get(predictor.group, (0.0, 0))[0]:
             best[predictor.group] = (power, index)
     return frozenset(index for _, index in best.values())
 

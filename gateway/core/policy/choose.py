@@ -8,14 +8,16 @@ the CANDIDATES_KEPT_MAX furthest offers become candidates, the others are counte
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gateway.core import limits
-from gateway.core.policy.decision import Candidate, Decision
+from gateway.core.policy.decision import Arm, Candidate, Decision
 from gateway.core.policy.gates import (
     CHOSEN,
+    HELD_OUT,
     LOWER_RANK,
     MISSING,
     NO_MODEL,
@@ -23,6 +25,7 @@ from gateway.core.policy.gates import (
     PROPENSITY_LOW,
     REASONS,
     SEGMENT_WITHOUT_DISCOUNTS,
+    SERVICE,
     STEPS,
     SURE_THING,
     Reason,
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from gateway.core.attributes.sources import Request
     from gateway.core.context import ZoneContext
 
+PLAIN = "plain-1"
+"""Version of the policy without learning: the highest score x value."""
+_ARMS: Mapping[Reason, Arm] = {CHOSEN.reason: "sent", HELD_OUT.reason: "held_out"}
 _BY_STEP = tuple(REASONS)
 _LOWER_RANK = STEPS[LOWER_RANK.reason]
 _MISSING = STEPS[MISSING]
@@ -104,7 +110,7 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> 
     best_first = np.where(is_scored, -expected_value, 0.0), np.where(is_scored, steps != _LOWER_RANK, 2)
     order = np.lexsort(best_first)[: limits.CANDIDATES_KEPT_MAX]
     if steps[order[0]] == _LOWER_RANK:
-        steps[order[0]] = STEPS[CHOSEN.reason]
+        steps[order[0]] = STEPS[(HELD_OUT if prepared.request.held_out else CHOSEN).reason]
     scored = order[is_scored[order]]
     kept_rows = plan.matrix(request, positions[scored], numbers) if scored_rows is None else scored_rows[scored]
     rows, size = kept_rows.astype("<f4", copy=False).tobytes(), 4 * len(plan.columns)
@@ -147,7 +153,11 @@ def _decision(
         zone=request.zone,
         occasion=request.occasion,
         at_ms=request.now_ms,
-        offer=candidates[0].offer if furthest == CHOSEN.reason else None,
+        offer=candidates[0].offer if furthest in (CHOSEN.reason, SERVICE.reason) else None,
+        arm=_ARMS.get(furthest, ""),
+        intended=candidates[0].offer if furthest in _ARMS else None,
+        policy=f"{PLAIN}.{request.site.campaign.policy.digest}",
+        seed=request.seed,
         reason=furthest,
         candidates=tuple(candidates),
         model=scorer.version,

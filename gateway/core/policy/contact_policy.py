@@ -63,7 +63,7 @@ def _silent_groups(prepared: Prepared, rule: Ignored, groups: NDArray[np.intp]) 
     at_ms: dict[int, list[int]] = {}
     for contact in prepared.within(rule.within_s + rule.silent_s):
         is_over = now_ms - contact.at_ms >= expiry_s * 1_000
-        if contact.answer in UNANSWERED and is_over:
+        if contact.is_sent and contact.answer in UNANSWERED and is_over:
             for at in _positions_of(prepared, [contact], rule.per):
                 at_ms.setdefault(int(groups[at]), []).append(contact.at_ms)
     return [group for group, times in at_ms.items() if _is_silent(sorted(times), rule, now_ms)]

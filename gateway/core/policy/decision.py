@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from gateway.core.policy.gates import REASONS, Reason, Rights, rights
 from gateway.core.types import Occasion
+
+Arm = Literal["", "sent", "held_out"]
+"""Whether the chosen offer was sent; empty for silence."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +38,9 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
 class Decision(msgspec.Struct, frozen=True):
     """An offer chosen, or silence (`offer` is None), always with a reason.
 
-    `p_select` is the probability with which the policy made this choice: 1 for a policy without exploration. `candidates` are at most
+    `p_select` is the probability with which the policy made this choice: 1 for a policy without exploration. `policy` is its version with
+    a digest of its parameters, and all its draws follow from `seed`. `intended` is the offer chosen before the holdout: `arm` is `sent`
+    if it is also `offer`, `held_out` if nothing is sent to the person, and empty for silence. `candidates` are at most
     CANDIDATES_KEPT_MAX, the furthest first, and `left_out` counts the others by reason. `facts` is the number of the person's facts that
     the scored attributes rest on, and `columns` identifies the columns of `features`.
     Raises ValueError if its reason or that of a candidate is not in REASONS.
@@ -53,6 +59,10 @@ class Decision(msgspec.Struct, frozen=True):
     left_out: Mapping[Reason, int] = {}
     facts: int = 0
     columns: str = ""
+    arm: Arm = ""
+    intended: str | None = None
+    policy: str = ""
+    seed: int = 0
 
     def __post_init__(self) -> None:
         for reason in {self.reason, *[candidate.reason for candidate in self.candidates]}:

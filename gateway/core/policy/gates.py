@@ -21,7 +21,7 @@ from gateway.core.offers import TRIGGER_FIELDS, Gated
 from gateway.core.policy import contact_policy, rules
 from gateway.core.policy.prepared import Closed, Positions, Prepared
 
-PLACED_KEPT_MAX = 1_024  # places, occasions and triggers whose offers are kept
+PLACED_KEPT_MAX = 1_024  # answers of the gates on zone, occasion and trigger
 Reason = NewType("Reason", str)
 """The reason of a row of GATES or OUTCOMES. Made nowhere else; `decision.py` refuses any other text."""
 
@@ -220,7 +220,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
     ),
     OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, "place", placed=True),
     OfferGate(
-        Reason("not_now"), "the offer is for other occasions (occasions), or its trigger has not fired", _not_now, "time", placed=True
+        Reason("not_now"), "the offer is for other occasions, or its trigger has not fired (occasions)", _not_now, "time", placed=True
     ),
     OfferGate(Reason("incident"), "an incident silences the zone, and the offer is no service message for it", _incident, "place"),
     OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live, "time"),
@@ -256,11 +256,14 @@ SEGMENT_WITHOUT_DISCOUNTS = Outcome(
 SURE_THING = Outcome(Reason("sure_thing"), "the offer is a discount, and the person is likely to buy without one by every single measure")
 PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely to take the offer (propensity_min)")
 NOT_WORTH_IT = Outcome(Reason("not_worth_it"), "the expected margin does not cover the cost of contacting the person (contact_cost_minor)")
-YIELDS = Outcome(Reason("yields"), "a service message, or an offer that the person asked for (wishes), goes first")
+YIELDS = Outcome(Reason("yields"), "a service message, or an offer that the person asked for, goes first (wishes)")
 LOWER_RANK = Outcome(Reason("lower_rank"), "another offer has a higher expected value")
-CHOSEN = Outcome(
-    Reason("chosen"), "the offer has the highest expected value, and it is above zero; or it is a service message, or asked for (wishes)"
+HELD_OUT = Outcome(
+    Reason("held_out"), "the offer would have been sent, but the person belongs to the group without offers, for comparison (holdout)"
 )
+CHOSEN = Outcome(Reason("chosen"), "the offer has the highest expected value, and it is above zero; or the person asked for it (wishes)")
+
+SERVICE = Outcome(Reason("service"), "the message informs or helps, so it is sent without a score and not measured as an offer (kind)")
 
 OUTCOMES: tuple[Outcome, ...] = (
     NO_MODEL,
@@ -270,7 +273,9 @@ OUTCOMES: tuple[Outcome, ...] = (
     NOT_WORTH_IT,
     YIELDS,
     LOWER_RANK,
+    HELD_OUT,
     CHOSEN,
+    SERVICE,
 )
 """Every outcome, from the earliest check after scoring to the offer that is chosen."""
 
@@ -280,11 +285,11 @@ REASONS: dict[Reason, str] = meanings((*GATES, *OUTCOMES))
 STEPS: dict[Reason, int] = {reason: step for step, reason in enumerate(REASONS)}
 """The position of each reason in the order of the checks."""
 
-_CHECKED: dict[Right, int] = {row.right: STEPS[row.reason] for row in (*GATES, *OUTCOMES) if row is not CHOSEN}
+_CHECKED: dict[Right, int] = {row.right: STEPS[row.reason] for row in (*GATES, *OUTCOMES) if row not in (CHOSEN, SERVICE)}
 
 
 def rights(reason: Reason) -> Rights:
-    """The rights that hold for a decision of this reason: those whose last row comes before the reason's."""
+    """The rights that hold for a decision of this reason: those with a last row before the reason's."""
     return Rights(*[_CHECKED[right] < STEPS[reason] for right in get_args(Right)])
 
 

@@ -1,4 +1,7 @@
-"""Offers that are not weighed: service messages and wishes of the person. Both go before all other offers and need no score."""
+"""Offers that are not weighed: service messages and wishes of the person. Both go before all other offers and need no score.
+
+A service message is sent to people of the holdout too, and has no arm: it is not measured as an offer.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import numpy as np
 
 from gateway.core import limits
 from gateway.core.policy.decision import Candidate
-from gateway.core.policy.gates import CHOSEN, LOWER_RANK, REASONS, STEPS, YIELDS
+from gateway.core.policy.gates import CHOSEN, HELD_OUT, LOWER_RANK, REASONS, SERVICE, STEPS, YIELDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +39,8 @@ def preferred(prepared: Prepared, positions: Positions) -> Preferred | None:
     rank = np.where(is_service, 0, np.where(is_wanted, 1, 2))
     order = np.lexsort((-offers.value_minor[positions], rank))
     steps = np.where(found, STEPS[LOWER_RANK.reason], STEPS[YIELDS.reason])
-    steps[order[0]] = STEPS[CHOSEN.reason]
+    chosen = SERVICE if is_service[order[0]] else HELD_OUT if prepared.request.held_out else CHOSEN
+    steps[order[0]] = STEPS[chosen.reason]
     by_step = tuple(REASONS)
     kept = order[: limits.CANDIDATES_KEPT_MAX].tolist()
     candidates = [Candidate(offers.ids[positions[at]], by_step[steps[at]]) for at in kept]

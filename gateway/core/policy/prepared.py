@@ -30,8 +30,9 @@ Closed = NDArray[np.bool_]
 class DecisionRequest(msgspec.Struct, frozen=True):
     """The subject, zone, occasion and time for which an offer may be chosen.
 
-    `used_minor` has, by offer with a budget, the amount that is spent or reserved. `fired` are the offers whose trigger fired: those
-    of a time of day, a threshold or an event that is live. An incident makes the zone `is_silent`.
+    `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
+    the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
+    or an event that is live. An incident makes the zone `is_silent`.
     """
 
     subject: SubjectContext
@@ -41,6 +42,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     site: Site
     dwell_s: float = 0.0
     used_minor: Mapping[str, int] = {}
+    seed: int = 0
+    held_out: bool = False
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
 
@@ -92,7 +95,7 @@ class Prepared:
         return self.request.subject.wishes or NO_WISHES
 
     def named(self, positions: Positions, names: Named) -> Closed:
-        """True for the offers that are named, or whose category or shop is."""
+        """True for the offers that are named by id, category or shop."""
         if names == Named():
             return np.zeros(len(positions), dtype=np.bool_)
         offers = self.offers

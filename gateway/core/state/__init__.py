@@ -17,11 +17,13 @@ import msgspec
 from gateway.core.state.budgets import BudgetsChanges, BudgetsState, Reservation
 from gateway.core.state.claims import ClaimsChanges, ClaimsState
 from gateway.core.state.counts import CountsChanges, CountsState
+from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
 from gateway.core.state.incidents import IncidentsChanges, IncidentsState
 from gateway.core.state.occasions import OccasionsChanges, OccasionsState
+from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
 from gateway.core.state.replies import RepliesChanges
@@ -44,6 +46,7 @@ __all__ = [
     "FactRow",
     "IncidentsState",
     "OccasionsState",
+    "OutcomesState",
     "PeopleState",
     "PresenceKey",
     "Proposed",
@@ -54,6 +57,7 @@ __all__ = [
     "Trigger",
     "Visit",
     "VisitsState",
+    "Window",
 ]
 
 
@@ -69,12 +73,14 @@ class Changes:
     history: HistoryChanges
     decisions: DecisionsChanges
     budgets: BudgetsChanges
+    outcomes: OutcomesChanges
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
     register: RegisterChanges
     claims: ClaimsChanges
     replies: RepliesChanges
+    coupons: CouponsChanges
     occasions: OccasionsChanges
     incidents: IncidentsChanges
 
@@ -101,6 +107,7 @@ class Changes:
     def forget(self, person: SubjectContext) -> None:
         """Remove the batch's changes about a person who withdrew, and delete the person's rows in the commit."""
         self.people.contexts[person.subject] = None
+        self.outcomes.forgotten.append(person.subject)
         for _, part in self:
             part.forget(person)
 
@@ -112,12 +119,14 @@ SLICES: dict[str, type[SliceChanges]] = {
     "history": HistoryChanges,
     "decisions": DecisionsChanges,
     "budgets": BudgetsChanges,
+    "outcomes": OutcomesChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
     "register": RegisterChanges,
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
+    "coupons": CouponsChanges,
     "occasions": OccasionsChanges,
     "incidents": IncidentsChanges,
 }
@@ -130,6 +139,7 @@ class State(msgspec.Struct):
     people: PeopleState
     visits: VisitsState
     budgets: BudgetsState
+    outcomes: OutcomesState
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState

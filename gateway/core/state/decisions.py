@@ -38,7 +38,7 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class DecisionsChanges(SliceChanges):
-    """`made` in order; `answers` by decision id; `triggers` to send after the commit; `withheld` are people whose waiting triggers go."""
+    """`made` in order; `answers` by decision id; `triggers` to send after the commit; waiting triggers of `withheld` people go."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset({"made", "answers", "triggers", "withheld"})
 

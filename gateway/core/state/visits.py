@@ -49,10 +49,16 @@ class VisitsChanges(SliceChanges):
 
 
 class VisitsState:
-    """Presences by key, and a heap of due times."""
+    """Presences by key, a heap of due times, and the time in which the gateway could hear.
+
+    `hears_from_ms` is the time since which messages arrive, None without a connection: then no presence is due. `heard_until_ms` is the
+    time of arrival up to which all messages are folded; None if none waits.
+    """
 
     def __init__(self, presences: Iterable[Presence], now_ms: int, rules: PresenceRules) -> None:
         """Restore open visits; each gets one full silence before it ends, because the gateway could not hear while it was off."""
+        self.hears_from_ms: int | None = now_ms
+        self.heard_until_ms: int | None = None
         self.presences: dict[PresenceKey, Presence] = {}
         self._timers: list[tuple[int, PresenceKey]] = []
         for presence in presences:
@@ -68,14 +74,20 @@ class VisitsState:
 
     def rebase(self, step_ms: int) -> None:
         """Move every open presence with the clock, so that a set clock neither starts nor ends a visit."""
+        if self.hears_from_ms is not None:
+            self.hears_from_ms += step_ms
         presences = [rebased(presence, step_ms) for presence in self.presences.values()]
         self._timers.clear()
         self.presences.clear()
         for presence in presences:
             self._keep((presence.subject, presence.zone), presence)
 
+    def known_ms(self, now_ms: int) -> int:
+        """The time up to which it is known who was heard: now, or the arrival of the last message that is folded."""
+        return now_ms if self.heard_until_ms is None else min(self.heard_until_ms, now_ms)
+
     def due(self, now_ms: int) -> list[Presence]:
-        """Presences whose due time has come, ordered by key; the timers stay."""
+        """Presences whose due time has come, ordered by key; the timers stay. None without a connection."""
         next_ms = self.next_due_ms()
         if next_ms is None or next_ms > now_ms:
             return []
@@ -90,7 +102,9 @@ class VisitsState:
         return [presence for presence in present if presence.due_at_ms <= now_ms]
 
     def next_due_ms(self) -> int | None:
-        """The earliest due time of a presence, or None."""
+        """The earliest due time of a presence, or None; None without a connection."""
+        if self.hears_from_ms is None:
+            return None
         while self._timers:
             due_at_ms, key = self._timers[0]
             presence = self.presences.get(key)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import msgspec
 
 from gateway.core import limits, quantities
+from gateway.core.coupons import Coupon, CouponError, read
 from gateway.core.types import (
     Answer,
     AnswerKind,
@@ -30,6 +31,8 @@ from gateway.core.types import (
     Purchase,
     Purpose,
     Reading,
+    Redeemed,
+    Redemption,
     Sighting,
     Status,
     WishList,
@@ -99,6 +102,19 @@ class _Purchase(_Sent, kw_only=True, gc=False):
     kind: _Code | None = None
     decision: _Code | None = None
     items: Annotated[list[_Item], msgspec.Meta(max_length=limits.ITEMS_MAX)] = []
+    coupon: Annotated[str, msgspec.Meta(max_length=limits.COUPON_CHARS_MAX)] | None = None
+
+
+class _Redemption(msgspec.Struct, gc=False):
+    decision: _Code
+    till: _Code
+    sale: _Code
+    at_ms: _Integer
+    expires_at_ms: _Integer
+
+
+class _Redeemed(_Sent, kw_only=True, gc=False):
+    redeemed: Annotated[list[_Redemption], msgspec.Meta(max_length=limits.REDEMPTIONS_PER_MESSAGE_MAX)]
 
 
 class _Answer(_Sent, kw_only=True, gc=False):
@@ -140,6 +156,7 @@ class _Wishes(_Sent, kw_only=True, gc=False):
     blocked: _Named = msgspec.field(default_factory=_Named)
     wanted: _Named = msgspec.field(default_factory=_Named)
     hours: Annotated[list[tuple[_Time, _Time]], msgspec.Meta(max_length=limits.BLOCKED_HOURS_MAX)] = []
+    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}$", max_length=3)] | None = None
 
 
 class _Incident(_Sent, kw_only=True, gc=False):
@@ -189,7 +206,25 @@ def _purchase(device: str, sent: _Purchase) -> list[Observation]:
     stated = sent.category or sent.kind  # `kind` is what tills sent before there were categories
     category = None if stated is None else text(stated, "category")
     items = tuple(Item(text(line.code, "items"), line.quantity, line.amount_minor) for line in sent.items)
-    return [Purchase(_envelope(device, sent), sent.amount_minor, category, decision, sent.at_ms, items)]
+    coupon = None if sent.coupon is None else _coupon(sent.coupon)
+    if coupon is not None:
+        decision = coupon.decision
+    return [Purchase(_envelope(device, sent), sent.amount_minor, category, decision, sent.at_ms, items, coupon)]
+
+
+def _coupon(code: str) -> Coupon:
+    try:
+        return read(code).coupon
+    except CouponError:
+        refuse("wrong_shape", "coupon must be the complete code of a coupon")
+
+
+def _redeemed(device: str, sent: _Redeemed) -> list[Observation]:
+    redemptions = [
+        Redemption(one.at_ms, text(one.till, "till"), text(one.sale, "sale"), text(one.decision, "decision"), device, one.expires_at_ms)
+        for one in sent.redeemed
+    ]
+    return [Redeemed(device, tuple(redemptions))]
 
 
 def _answer(device: str, sent: _Answer) -> list[Observation]:
@@ -232,7 +267,7 @@ def _request(device: str, sent: _Request) -> list[Observation]:
 def _wishes(device: str, sent: _Wishes) -> list[Observation]:
     hours = tuple((_minute(start), _minute(end)) for start, end in sent.hours)
     blocked, wanted = _named(sent.blocked, "blocked"), _named(sent.wanted, "wanted")
-    return [WishList(_envelope(device, sent), sent.change, blocked, wanted, hours, sent.at_ms)]
+    return [WishList(_envelope(device, sent), sent.change, blocked, wanted, hours, sent.language, sent.at_ms)]
 
 
 def _named(sent: _Named, name: str) -> Named:
@@ -268,6 +303,7 @@ _KINDS: dict[str, _Kind] = {
     "count": _Kind(msgspec.json.Decoder(_Count), _count),
     "purchase": _Kind(msgspec.json.Decoder(_Purchase), _purchase),
     "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
+    "redeemed": _Kind(msgspec.json.Decoder(_Redeemed), _redeemed),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
     "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "wishes": _Kind(msgspec.json.Decoder(_Wishes), _wishes),

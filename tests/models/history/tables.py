@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from models import cli
+from models.inputs import Inputs
 from models.tables.coupon import INPUTS
 
 DAY_MS = 86_400_000
@@ -53,9 +54,9 @@ def happened(subject: str, minute: float, what: str, **more: object) -> dict[str
     return {"subject": subject, "at_ms": START_MS + round(minute * 60_000), "what": what, **more}
 
 
-def interactions(path: Path, rows: Iterable[Row], columns: Sequence[str] = INTERACTION_COLUMNS) -> Path:
+def interactions(path: Path, rows: Iterable[Row], columns: Sequence[str] = INTERACTION_COLUMNS, inputs: Inputs = INPUTS) -> Path:
     """A table of interactions, with its sidecar."""
-    sidecar = {"columns": INPUTS.columns, "digest": "0" * 16, "schema": INPUTS.schema, "timezone": "Europe/Berlin"}
+    sidecar = {"columns": inputs.columns, "digest": "0" * 16, "schema": inputs.schema, "timezone": "Europe/Berlin"}
     (path.parent / "history.json").write_bytes(msgspec.json.encode(sidecar))
     return write(path, columns, rows)
 

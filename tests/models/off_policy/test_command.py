@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
-from tests.models.history.tables import DAY_MS, FEATURES, INTERACTION_COLUMNS, START_MS, interactions, run
+from models.inputs import Inputs
+from tests.models.history.tables import DAY_MS, INTERACTION_COLUMNS, START_MS, interactions, run
 
 DEMO = Path(__file__).resolve().parents[3] / "deploy" / "worlds" / "street"
 BUNDLE = ("--bundle", DEMO / "street.bundle", "--pub", DEMO / "bundle.pub")
-ZONE = "bistro"
+OPENED = open_bundle(DEMO / "street.bundle", read_public_keys(DEMO / "bundle.pub"), None)
+COLUMNS = OPENED.manifest.model.columns
+ZONE = "plaza"
 OFFERS = ("cake-and-coffee", "bistro-lunch", "bistro-evening", "noodle-bowl")
 RATES = {"cake-and-coffee": 0.3, "bistro-lunch": 0.2, "bistro-evening": 0.1, "noodle-bowl": 0.4}
 
@@ -24,16 +27,18 @@ def _log(folder: Path, decisions: int, probabilities: tuple[float, ...], stated:
     rows: list[dict[str, object]] = []
     for number in range(decisions):
         chosen = int(draws.choice(len(OFFERS), p=probabilities))
-        values = {"hour": float(draws.choice([10.0, 14.0, 22.0])), "temperature": 20.0, "weather_sunny": 1.0, "heading_nowhere_urgent": 1.0}
-        values |= {"visits_restaurant_dear": float(draws.choice([0.0, 4.0])), "travel": 5.0}
+        values = {"hour": float(draws.choice([10.0, 14.0, 22.0])), "temperature": 20.0, "weather_sunny": 1.0, "occasion_entered": 1.0}
+        values |= {"visits_restaurant_dear": float(draws.choice([2.0, 6.0])), "travel": 5.0}
         row = {"subject": f"s{number}", "at_ms": START_MS + number * 1_000, "what": "proposed", "zone": zone, "offer": OFFERS[chosen]}
         row |= {"decision": f"d{number}", "p_select": stated or probabilities[chosen], "propensity": 0.3}
-        rows.append(row | dict.fromkeys(FEATURES, 0.0) | {f"f_{name}": value for name, value in values.items()})
+        rows.append(row | {f"f_{name}": value for name, value in values.items()})
         if draws.random() < RATES[OFFERS[chosen]]:
             rows.append({"subject": f"s{number}", "at_ms": START_MS + number * 1_000 + 500, "what": "accepted", "decision": f"d{number}"})
     rows.append({"subject": "last", "at_ms": START_MS + 9 * DAY_MS, "what": "visit"})
     folder.mkdir()
-    interactions(folder / "interactions.csv", rows, (*INTERACTION_COLUMNS, *FEATURES))
+    interactions(
+        folder / "interactions.csv", rows, (*INTERACTION_COLUMNS, *(f"f_{name}" for name in COLUMNS)), Inputs(OPENED.schema, COLUMNS)
+    )
     return folder
 
 
@@ -49,19 +54,15 @@ def test_the_earnings_of_the_bundle_are_estimated(
     """The bundle always offers one of two meals with a large margin; the log chooses among four offers."""
     folder = _log(tmp_path / "log", 1_500, (0.4, 0.3, 0.1, 0.2))
     report = json.loads(json.dumps(_asked(monkeypatch, capsys, folder)))
-    value = {offer.id: offer.value_minor for offer in _campaign()}
+    value = {offer.id: offer.value_minor for offer in OPENED.campaign.offers}
     low, high = RATES["bistro-evening"] * value["bistro-evening"], RATES["bistro-lunch"] * value["bistro-lunch"]
     assert report["overlap"]["refused"] == []
     assert report["decisions"] == 1_500
-    for name in ("ips", "snips", "dr"):
+    for name in ("ips", "snips", "dr", "switch_dr"):
         found = report["estimates"][name]
         assert low * 0.8 < found["value"] < high * 1.2
         assert found["low"] < found["value"] < found["high"]
     assert report["logged"]["value"] == pytest.approx(0.4 * 0.3 * 216 + 0.3 * 0.2 * 2_145 + 0.1 * 0.1 * 1_950 + 0.2 * 0.4 * 345, rel=0.15)
-
-
-def _campaign() -> tuple:  # type: ignore[type-arg]
-    return open_bundle(DEMO / "street.bundle", read_public_keys(DEMO / "bundle.pub"), None).campaign.offers
 
 
 def test_a_log_without_exploration_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

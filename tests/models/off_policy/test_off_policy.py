@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from models.off_policy import estimates as off_policy
-from models.off_policy.estimates import OffPolicyError
-from models.off_policy.overlap import CHECKS, Overlap, overlap
-from models.off_policy.pareto import k_hat, shape_of
+from gateway.core.measure import off_policy
+from gateway.core.measure.overlap import CHECKS, Overlap, overlap
+from gateway.core.measure.pareto import k_hat, shape_of
+from models.off_policy.estimates import OffPolicyError, estimates, weights_of
 from tests.models.off_policy import planted
 
 
@@ -63,7 +63,7 @@ def test_an_overlap_at_the_bounds_is_accepted() -> None:
 @pytest.mark.parametrize(("other", "logged"), [([0.5], [0.0]), ([0.5], [1.5]), ([1.5], [0.5]), ([0.5, 0.5], [0.5]), ([], [])])
 def test_what_is_no_probability_is_refused(other: list[float], logged: list[float]) -> None:
     with pytest.raises(OffPolicyError):
-        off_policy.weights_of(np.array(other), np.array(logged))
+        weights_of(np.array(other), np.array(logged))
 
 
 def test_estimates_find_the_truth_where_policies_overlap() -> None:
@@ -73,7 +73,7 @@ def test_estimates_find_the_truth_where_policies_overlap() -> None:
     outcome = (draws.random(20_000) < np.where(choice == 1, 0.4, 0.2)).astype(np.float64)
     weights = off_policy.weights_of(np.full(20_000, 0.5), np.where(choice == 1, 0.3, 0.7))
     rates = off_policy.smoothed_rates(choice, outcome, np.arange(10_000), 2, strength=10.0)
-    found = off_policy.estimates(weights, outcome, rates[choice], np.full(20_000, rates.mean()), seed=0)
+    found = estimates(weights, outcome, rates[choice], np.full(20_000, rates.mean()), seed=0)
     for interval in (found.ips, found.snips, found.dr):
         assert interval.low < 0.3 < interval.high
     assert found.dr.high - found.dr.low < found.ips.high - found.ips.low
@@ -126,8 +126,8 @@ def test_estimates_from_accepted_logs_hold_the_truth() -> None:
         log = planted.sound(seed)
         if not overlap(log.weights, log.p_select, log.unseen).refused:
             rate = np.full(len(log.outcome), log.outcome.mean())
-            found = off_policy.estimates(log.weights, log.outcome, rate, rate, seed)
-            inside.append([one.low <= log.truth <= one.high for one in (found.ips, found.snips, found.dr)])
+            found = estimates(log.weights, log.outcome, rate, rate, seed)
+            inside.append([one.low <= log.truth <= one.high for one in (found.ips, found.snips, found.dr, found.switch_dr)])
     assert np.mean(inside, axis=0).min() >= 0.85
 
 
@@ -145,3 +145,21 @@ def test_every_check_is_a_row() -> None:
         "missing mass",
         "Pareto k-hat",
     ]
+
+
+def test_switch_dr_of_four_rows() -> None:
+    """The threshold is 2: the row with the weight 3 counts with the forecast alone."""
+    weights, outcome = np.array([3.0, 1.0, 0.5, 2.0]), np.array([1.0, 0.0, 1.0, 1.0])
+    kept = off_policy.switched(weights)
+    assert kept.tolist() == [0.0, 1.0, 0.5, 2.0]
+    found = off_policy.dr(kept, outcome, np.full(4, 0.5), np.full(4, 0.4))
+    assert found == pytest.approx((0.4 + (0.4 - 0.5) + (0.4 + 0.25) + (0.4 + 1.0)) / 4)
+
+
+def test_switch_dr_leaves_a_huge_weight_out() -> None:
+    outcome = np.random.default_rng(0).binomial(1, 0.2, 5_000).astype(np.float64)
+    weights, forecast = np.full(5_000, 0.9), np.full(5_000, 0.2)
+    weights[0], outcome[0] = 2_000.0, 1.0
+    with_all, without = (off_policy.dr(one, outcome, forecast, forecast) for one in (weights, off_policy.switched(weights)))
+    assert with_all > 0.4
+    assert without == pytest.approx(0.2, abs=0.01)

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from models.arrays import Floats
-from models.off_policy.pareto import k_hat
+from gateway.core.measure.pareto import k_hat
+from gateway.core.measure.rates import Floats
 
 ESS_MIN = 200.0
 ESS_SHARE_MIN = 0.02

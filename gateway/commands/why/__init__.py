@@ -1,35 +1,29 @@
-"""`wayside why`: a decision from the log, with every candidate, its reason, and the attributes that changed its score most.
-
-The effect of a feature is the change of the propensity when the model gets NaN instead of it (occlusion). Columns of one feature, such
-as the weather, are hidden together. This explains the model, not the person.
-"""
+"""`wayside why`: a decision from the log, with one sentence for the person, and every candidate with its reason and its figures."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.adapters.onnx_scorer import load_scorer
-from gateway.build import FAULTS, open_config_bundle, open_reader
+from gateway.build import open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
-from gateway.core import limits
-from gateway.core.attributes.read import ReadPlan
+from gateway.commands.why.contributions import Contributions, contributions
 from gateway.core.discards import Discard
+from gateway.core.explanation import sentence
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import CHOSEN, GATES, LOWER_RANK, OUTCOMES, REASONS
+from gateway.core.site import local
 
 if TYPE_CHECKING:
     from gateway.adapters.store.reader import Reader
     from gateway.config import Config
 
-MATTERED_MOST = 5
 LATEST_MOST = 20
 
 
@@ -61,9 +55,9 @@ def why(
             print_latest(store, as_json=as_json)
             return
         found = store.decision(decision)
-    if found is None:
-        fail(f"no decision {decision!r} here; `wayside why --config {config}` lists the newest")
-    print_decision(settings, *found, as_json=as_json)
+        if found is None:
+            fail(f"no decision {decision!r} here; `wayside why --config {config}` lists the newest")
+        print_decision(settings, *found, contributions(settings, store, found[0]), as_json=as_json)
 
 
 def shown_reason(candidate: Candidate) -> str:
@@ -100,15 +94,16 @@ def print_latest(store: Reader, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def print_decision(settings: Config, decision: Decision, answer: str | None, *, as_json: bool) -> None:
-    """One decision with its candidates and the attributes that changed the score of the first scored one most."""
-    effects = _effects(settings, decision)
+def print_decision(settings: Config, decision: Decision, answer: str | None, known: Contributions, *, as_json: bool) -> None:
+    """One decision: the sentence for the person, its candidates, and the parts of their figures."""
+    plain = sentence(decision, local(decision.at_ms, ZoneInfo(settings.timezone)).hour, known.effects, known.schema)
     if as_json:
-        typer.echo(msgspec.json.encode(_as_values(decision, answer, effects)).decode())
+        typer.echo(msgspec.json.encode(_as_values(decision, answer, known, plain)).decode())
         return
     console = Console()
     chosen = f"offer {decision.offer}" if decision.offer else "silence"
     console.print(f"[bold]{decision.id}[/bold]: {chosen} in {decision.zone} on {decision.occasion}, because {REASONS[decision.reason]}.")
+    console.print(f"for the person: {plain}", highlight=False)
     console.print(f"model {decision.model or '(none)'}, p_select {decision.p_select:g}, answer {answer or '(none yet)'}")
     table = Table("candidate", "propensity", "expected value", "reason", "meaning")
     for candidate in decision.candidates:
@@ -119,13 +114,17 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, *, 
     for reason, count in decision.left_out.items():
         table.add_row(f"{count:,} more", "", "", reason, REASONS[reason])
     console.print(table)
-    if effects:
-        console.print("attributes that changed the propensity of the first of them most (change if the model gets the value):")
-        for name, change in effects:
+    if known.parts:
+        first = known.parts[0]
+        console.print(f"{first.offer}: {first.in_full}", highlight=False)
+    if known.effects:
+        console.print("attributes that changed the model's score of it most (against typical values of that one attribute):")
+        for name, change in known.effects:
             console.print(f"  {name}: {change:+.3f}")
 
 
-def _as_values(decision: Decision, answer: str | None, effects: list[tuple[str, float]]) -> dict[str, Any]:
+def _as_values(decision: Decision, answer: str | None, known: Contributions, plain: str) -> dict[str, Any]:
+    parts = {one.offer: one for one in known.parts}
     return {
         "decision": decision.id,
         "zone": decision.zone,
@@ -134,6 +133,7 @@ def _as_values(decision: Decision, answer: str | None, effects: list[tuple[str, 
         "offer": decision.offer,
         "reason": decision.reason,
         "meaning": REASONS[decision.reason],
+        "sentence": plain,
         "p_select": decision.p_select,
         "model": decision.model,
         "answer": answer,
@@ -144,35 +144,10 @@ def _as_values(decision: Decision, answer: str | None, effects: list[tuple[str, 
                 "missing": candidate.missing,
                 "propensity": candidate.propensity,
                 "expected_value_minor": candidate.expected_value_minor,
+                "parts": parts.get(candidate.offer),
             }
             for candidate in decision.candidates
         ],
         "left_out": dict(decision.left_out),
-        "mattered": [{"attribute": name, "change": change} for name, change in effects],
+        "mattered": [{"attribute": name, "change": change} for name, change in known.effects],
     }
-
-
-def _effects(settings: Config, decision: Decision) -> list[tuple[str, float]]:
-    """(attribute, change of the propensity by it), largest first; empty if that model is no longer installed."""
-    first = next((candidate for candidate in decision.candidates if candidate.features), None)
-    if first is None:
-        return []
-    try:
-        bundle = open_config_bundle(settings, decision.at_ms)
-        if f"{bundle.manifest.name}-{bundle.manifest.version}" != decision.model:
-            return []
-        groups = ReadPlan(bundle.schema, bundle.manifest.model.columns, (), {}, mined=bundle.mined).groups
-        row = first.row()
-        hidden = np.stack([row, *(_without(row, columns) for columns in groups.values())])
-        scorer, starts = load_scorer(bundle.model), range(0, len(hidden), limits.SCORE_ROWS_MAX)
-        full, *without = np.concatenate([scorer.score(hidden[start : start + limits.SCORE_ROWS_MAX]) for start in starts]).tolist()
-    except FAULTS:
-        return []
-    changes = [(name, full - score) for name, score in zip(groups, without, strict=True)]
-    return sorted(changes, key=lambda change: -abs(change[1]))[:MATTERED_MOST]
-
-
-def _without(row: NDArray[np.float32], columns: list[int]) -> NDArray[np.float32]:
-    hidden = row.copy()
-    hidden[columns] = np.nan
-    return hidden

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arrays import Floats
+from gateway.core.measure.rates import Floats
 
 TAIL_MIN = 5
 _PRIOR = 3

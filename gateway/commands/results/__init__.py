@@ -1,0 +1,131 @@
+"""`wayside results`: the worth of the offers, from the gateway's own log. The gateway may be running.
+
+Only decisions for people with consent to measurement are counted, and no figure, page or JSON names a person.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from gateway.adapters.clock import SystemClock
+from gateway.build import EXPIRY_UNCHECKED, SetupError, build_site, open_config_bundle, open_reader
+from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.results.figures import results as work_out
+from gateway.commands.results.page import page
+from gateway.commands.results.rows import read_rows
+from gateway.commands.results.text import parts
+from gateway.core.nearest import nearest
+
+if TYPE_CHECKING:
+    from gateway.commands.results.figures import Results
+    from gateway.config import Config
+    from gateway.core.attributes.read import ReadPlan
+    from gateway.core.attributes.schema import Attribute
+    from gateway.core.site import Site
+
+command = command_app()
+
+
+@command.command()
+def results(
+    config: ConfigOption = CONFIG_FILE,
+    override: SetOption = None,
+    since: Annotated[str | None, typer.Option("--from", help="first day, such as 2026-09-01; default: the first in the log")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="last day, included; default: today")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="category of a person for fairness; default: the model's first segment")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="also write the report with pictures to this file")] = None,
+    *,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="exit with 1 if the sample ratio or the fairness of a segment raises an alarm")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the offers of a gateway: funnel, lift against the holdout, money, fairness, and why nothing was offered.
+
+    Example: `wayside results --config wayside.toml --from 2026-09-01 --html results.html`
+    """
+    settings = load(config, override)
+    first, last = _day("--from", since), _day("--until", until)
+    if first and last and last < first:
+        fail(f"--until {last} is before --from {first}", 2)
+    found = guarded(lambda: measure(settings, first, last, by))
+    if html is not None:
+        guarded(lambda: html.write_text(page(f"What the offers of {settings.gateway} were worth", found), "utf-8"))
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+    else:
+        _show(found)
+    if gate and found.alarms:
+        raise typer.Exit(1)
+
+
+def measure(settings: Config, first: date | None, last: date | None, by: str | None) -> Results:
+    """The figures of the log between two local days, both included. Raises SetupError without a decision, and `gateway.build.FAULTS`."""
+    bundle = open_config_bundle(settings, EXPIRY_UNCHECKED)
+    site = build_site(settings, bundle)
+    segment = _segment(site.plan, by)
+    from_ms = _midnight_ms(site, first) if first else 0
+    until_ms = _midnight_ms(site, last + timedelta(days=1)) if last else 2**62
+    with closing(open_reader(settings)) as reader, reader.snapshot():
+        decisions = reader.decisions_between(from_ms, until_ms)
+        if not decisions:
+            raise SetupError(f"{settings.store.path}: no decision in the log between these days; people with consent must come by first")
+        log = reader.log(from_ms, until_ms, SystemClock().now_ms())
+        try:
+            rows = read_rows(log, site.plan, site.timezone, segment)
+        except ValueError:
+            cause = f"none of the {decisions:,} decisions is for a person who consents to measurement, so nothing can be measured"
+            raise SetupError(f"{settings.store.path}: {cause}") from None
+    left_out = decisions - rows.decisions
+    return work_out(rows, site.campaign, site.schema.currency, segment.name if segment else None, left_out)
+
+
+def _segment(plan: ReadPlan, name: str | None) -> Attribute | None:
+    """The category of a person whose values are the segments: `name`, else the first segment among the model's columns, else any category.
+
+    Raises SetupError for a name that is none.
+    """
+    known = [one for one in plan.used if one.about == "person" and one.dtype == "category" and set(one.columns) <= set(plan.columns)]
+    if name is None:
+        return next(iter(sorted(known, key=lambda one: one.segment is None)), None)
+    found = next((one for one in known if one.name == name), None)
+    if found is None:
+        names = [one.name for one in known]
+        raise SetupError(f"--by {name}: no category of a person that the model reads{nearest(name, names)}")
+    return found
+
+
+def _day(option: str, text: str | None) -> date | None:
+    """The day of an option; another text ends the program with exit code 2."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option} {text}: a day is written as 2026-09-01", 2)
+
+
+def _midnight_ms(site: Site, day: date) -> int:
+    return int(datetime.combine(day, time(), site.timezone).timestamp() * 1000)
+
+
+def _show(found: Results) -> None:
+    console = Console()
+    for part in parts(found):
+        console.print(f"[bold]{part.title}[/bold]", highlight=False)
+        if part.line:
+            console.print(part.line, highlight=False, markup=False)
+        if part.rows:
+            table = Table(*(Column(name, justify="left" if not at else "right", overflow="fold") for at, name in enumerate(part.columns)))
+            for row in part.rows:
+                table.add_row(*row)
+            console.print(table)
+        console.print()

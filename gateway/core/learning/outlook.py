@@ -1,0 +1,98 @@
+"""The price of losing an offer: the margin that a person would still have brought through it.
+
+A refused offer is closed to the person for the policy's refusal period. So a message costs more than attention: with the probability
+(1 - propensity) x P(dismissed, not accepted) it ends the offer's prospects with this person. Those are the value of waiting for the better
+moments, and solve
+
+    prospects = moments x E[max(0, propensity x worth - cost - P(dismissed) x prospects)]
+
+over the moments of the refusal period. The log-odds of a moment are those of the person's level and a deviation from it; levels are kept by
+person and category, the distribution of deviations by offer. Optimal stopping with recall of none: McCall (1970), Quarterly Journal of
+Economics 84, with a failed attempt in place of an accepted wage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+DEVIATIONS = tuple(step / 4 - 2.5 for step in range(21))  # log-odds
+SPREAD_ROWS, SPREAD = 20.0, 0.6  # the start of a distribution: a normal one of this standard deviation, in rows
+LEVEL_ROWS_MAX = 60.0  # moments that a level remembers
+ROWS_MAX = 2_000.0  # moments that a distribution remembers
+ROUNDS = 4  # of the solution: it starts below and rises, and the last steps are small
+
+_AT = np.array(DEVIATIONS)
+_START = np.exp(-0.5 * (_AT / SPREAD) ** 2)
+_START *= SPREAD_ROWS / _START.sum()
+
+
+class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Mean of a log-odds over moments, and their number."""
+
+    mean: float = 0.0
+    rows: float = 0.0
+
+    def plus(self, value: float) -> Level:
+        """With one more moment."""
+        rows = min(self.rows + 1.0, LEVEL_ROWS_MAX)
+        return Level(self.mean + (value - self.mean) / rows, rows)
+
+
+class Outlook(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The log-odds of an offer over all moments: their mean, the rows of each of DEVIATIONS from the person's level, and the worth."""
+
+    level: Level = Level()
+    deviations: tuple[float, ...] = tuple(_START.tolist())
+    worth: Level = Level()
+
+    def plus(self, log_odds: float, deviation: float, worth_minor: float) -> Outlook:
+        """With one more moment."""
+        at = min(max(round((deviation - DEVIATIONS[0]) * 4), 0), len(DEVIATIONS) - 1)
+        total = sum(self.deviations)
+        keep = 1.0 if total < ROWS_MAX else (ROWS_MAX - 1.0) / total
+        counts = [rows * keep for rows in self.deviations]
+        counts[at] += 1.0
+        return Outlook(self.level.plus(log_odds), tuple(counts), self.worth.plus(worth_minor))
+
+
+def prospects(
+    outlooks: Sequence[Outlook],
+    levels: Sequence[float],
+    worths: Sequence[float],
+    moments: Sequence[float],
+    days: Sequence[float],
+    caps: Sequence[float],
+    *,
+    cost_minor: float,
+    dismissed: float,
+) -> NDArray[np.float64]:
+    """Expected margin, (n,), of n offers over so many `days` with `moments` a day each, until they are dismissed; at least 0.
+
+    `levels` are the person's usual log-odds, `worths` the margin of an accepted offer, `caps` the most messages a day, `cost_minor` the
+    cost of a message, and `dismissed` the probability that an offer that is not accepted is dismissed. The moments of a day are taken as a
+    Poisson process, of which the first ones use up the cap.
+    """
+    rows = np.array([one.deviations for one in outlooks])
+    rows *= (np.array(moments) / rows.sum(axis=1))[:, np.newaxis]
+    most, long = np.maximum(np.array(caps, dtype=float), 1e-9), np.array(days)
+    propensity = 1.0 / (1.0 + np.exp(-(np.array(levels)[:, np.newaxis] + _AT)))
+    gain = propensity * np.array(worths)[:, np.newaxis] - cost_minor
+    lost = dismissed * (1.0 - propensity)
+    found = np.zeros(len(rows))
+    for _ in range(ROUNDS):
+        sent = rows * (gain > lost * found[:, np.newaxis])
+        fitting = sent.sum(axis=1) / most
+        held = long * np.divide(-np.expm1(-fitting), fitting, out=np.ones_like(fitting), where=fitting > 0.0)
+        found = held * (sent * gain).sum(axis=1) / (1.0 + held * (sent * lost).sum(axis=1))
+    return np.maximum(found, 0.0)
+
+
+def log_odds(probability: float) -> float:
+    """Log-odds of a probability, which is not taken as surer than 1e-6."""
+    sure = min(max(probability, 1e-6), 1.0 - 1e-6)
+    return math.log(sure / (1.0 - sure))

@@ -1,0 +1,229 @@
+"""The learned policy as values: prospects of an offer, keys of the state, and the rules of the purposes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import msgspec
+import numpy as np
+import pytest
+
+from gateway.core.attributes.schema import Attribute, Between, Clock, Schema
+from gateway.core.context import Contact
+from gateway.core.learning import outlook, predictors
+from gateway.core.learning.anyway import Visits
+from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
+from gateway.core.learning.policy import Ended, Learner, Moment, Outcome, Settings, Weighed
+from gateway.core.learning.state import ALL, LearnedState, PersonState, state_of
+from gateway.core.offers import Offer, Policy
+
+DAY_MS = 86_400_000
+SCHEMA = Schema(
+    categories=("tea", "cake"),
+    zone_kinds=("tea",),
+    currency="EUR",
+    attributes=(
+        Attribute("hour", "moment", "number", clock=Clock("hour")),
+        Attribute("walk", "offer", "number", between=Between("walk_min")),
+        Attribute("fond", "offer", "number", between=Between("by_category", {"tea": "fond_tea"})),
+        Attribute("fond_tea", "person", "number", purposes=("offers",)),
+    ),
+)
+COLUMNS = ("fond", "walk", "hour", "fond_tea")
+OFFERS = tuple(
+    Offer(id_, category, ("plaza", "shop"), "shop", value, 0, 400 * DAY_MS, 2.0, id_, occasions=("entered", "dwelled"))
+    for id_, category, value in (("green", "tea", 300), ("black", "tea", 200), ("pie", "cake", 250))
+)
+
+
+def learner(**settings: float) -> Learner:
+    return Learner(SCHEMA, COLUMNS, OFFERS, Policy(contact_cost_minor=20.0), Settings(**settings))  # type: ignore[arg-type]
+
+
+def moment(at_ms: int = DAY_MS, zone: str = "plaza", occasion: str = "entered", contacts: tuple[Contact, ...] = ()) -> Moment:
+    rows = np.array([[1.0, 2.0, 12.0, 1.0]] * len(OFFERS), dtype=np.float32)
+    return Moment(zone, occasion, at_ms, contacts, OFFERS, (0.4, 0.3, 0.2), rows)
+
+
+def lived(count: int, *, learning: bool = True, seed: int = 3) -> tuple[LearnedState, PersonState]:
+    """A person who takes .7 of the tea and .1 of the cake, over `count` moments an hour apart."""
+    policy, state, me, draws = learner(), LearnedState(), PersonState(), random.Random(seed)  # noqa: S311 (a test repeats its draws)
+    for at in range(count):
+        here = moment(DAY_MS + at * 3_600_000)
+        weighed = policy.weigh(state, me, here)
+        chosen = policy.chosen(state, here, weighed, [draws.random() for _ in range(5)]).position
+        sent = None if chosen is None else OFFERS[chosen]
+        changed, me = policy.seen(state, me, here, weighed, sent, draws.random(), learning=learning)
+        state = state.plus(changed)
+        if chosen is not None:
+            ended: Ended = "accepted" if draws.random() < (0.7 if OFFERS[chosen].category == "tea" else 0.1) else "dismissed"
+            outcome = Outcome(OFFERS[chosen], weighed[chosen].known, ended, here.now_ms + 60_000, learning)
+            changed, me = policy.after(state, me, outcome)
+            state = state.plus(changed)
+    return state, me
+
+
+# --- prospects -------------------------------------------------------------------------------------------------
+
+SAME = Outlook(deviations=tuple(float(at == 0.0) for at in DEVIATIONS))
+
+
+def worth(one: Outlook, days: float, *, moments: float = 1.0, cap: float = 1e9, cost: float = 0.0, dismissed: float = 0.5) -> float:
+    return float(prospects([one], [0.0], [100.0], [moments], [days], [cap], cost_minor=cost, dismissed=dismissed)[0])
+
+
+def test_prospects_of_equal_moments_are_a_geometric_sum() -> None:
+    """Propensity .5, worth 100, dismissed .5: a message brings 50 and ends it with .25, so M moments bring 50 M / (1 + .25 M)."""
+    assert worth(SAME, 4.0) == pytest.approx(100.0)
+    assert worth(SAME, 1e9) == pytest.approx(200.0)
+    assert worth(SAME, 0.0) == 0.0
+    assert worth(SAME, 4.0, cost=60.0) == 0.0
+
+
+def test_without_dismissals_nothing_can_be_lost_by_a_message() -> None:
+    assert worth(SAME, 7.0, dismissed=0.0) == pytest.approx(350.0)
+
+
+def test_a_cap_bounds_the_messages_of_a_day() -> None:
+    """Of many moments a day at most one message: 350 in a week; of one moment, .632 (at least one of a Poisson process with mean 1)."""
+    assert worth(SAME, 7.0, moments=500.0, cap=1.0, dismissed=0.0) == pytest.approx(350.0)
+    assert worth(SAME, 7.0, moments=1.0, cap=1.0, dismissed=0.0) == pytest.approx(350.0 * 0.632, rel=1e-3)
+
+
+def test_prospects_wait_for_the_better_moments() -> None:
+    """Half of the moments have log-odds -2 and half 2: of many, only the better ones are used, and they bring more than equal ones.
+
+    Sent at those, with p = .8808: 500 x 88.08 / (1 + 500 x (1 - p) / 2) of 1,000 moments.
+    """
+    mixed = Outlook(deviations=tuple(float(at in {-2.0, 2.0}) for at in DEVIATIONS))
+    assert worth(mixed, 1_000.0) == pytest.approx(88.08 * 500 / (1 + 0.05960 * 500), rel=1e-3)
+    assert worth(mixed, 1_000.0) > 5 * worth(SAME, 1_000.0)
+
+
+def test_the_log_odds_of_moments_become_the_outlook() -> None:
+    found, draws = Outlook(), random.Random(4)  # noqa: S311 (as above)
+    for _ in range(1_500):
+        found = found.plus(-1.0, draws.gauss(0.0, 1.0), 80.0)
+    shares = np.array(found.deviations) / sum(found.deviations)
+    assert float(shares @ np.array(DEVIATIONS)) == pytest.approx(0.0, abs=0.1)
+    assert float(shares @ np.array(DEVIATIONS) ** 2) ** 0.5 == pytest.approx(1.0, abs=0.1)
+    assert found.level.mean == pytest.approx(-1.0)
+    assert found.worth.mean == pytest.approx(80.0)
+    assert sum(found.plus(0.0, 0.0, 0.0).deviations) <= outlook.ROWS_MAX + 1
+
+
+# --- predictors ------------------------------------------------------------------------------------------------
+
+
+def test_predictors_follow_from_the_schema_and_the_model() -> None:
+    found = predictors.plan(SCHEMA, COLUMNS)
+    assert [name for name, _, _ in found.predictors] == ["score", "recent", "new", "hour", "walk", "fond"]
+    groups = {name: group for name, _, group in found.predictors}
+    assert groups["fond"] == groups["score"]
+    assert len(set(groups.values())) == 5
+    assert found.values(0.5, moment().rows[0], recent=0.0, new=True) == (0.0, 0.0, 1.0, 12.0, 2.0, 1.0)
+    assert [name for name, _, _ in predictors.plan(SCHEMA, ()).predictors] == ["score", "recent", "new"]
+
+
+def test_before_any_answer_the_propensity_is_the_score() -> None:
+    for one, score in zip(learner().weigh(LearnedState(), PersonState(), moment()), moment().scores, strict=True):
+        assert one.propensity == pytest.approx(score, abs=0.08)
+
+
+# --- the state -------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_the_state_give_the_state_again_and_a_change_holds_its_keys_only() -> None:
+    state, me = lived(120)
+    assert state_of(state.rows()) == state
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(me), type=PersonState) == me
+    policy, here = learner(), moment(DAY_MS * 9)
+    known = policy.weigh(state, me, here)[0].known
+    changed, _ = policy.after(state, me, Outcome(OFFERS[0], known, "accepted", DAY_MS * 9, learning=True))
+    assert {key for key, _ in changed.rows()} == {"models/green", "models/category:tea", f"models/{ALL}", "tables/green", "shares/redeemed"}
+
+
+def test_the_same_log_gives_the_same_state_also_over_a_restart() -> None:
+    assert lived(80) == lived(80)
+    policy, (state, me), here = learner(), lived(80), moment(DAY_MS * 9)
+    assert policy.weigh(state_of(state.rows()), me, here) == policy.weigh(state, me, here)
+
+
+def test_without_the_purpose_learning_no_row_of_the_state_changes_but_the_person_is_known_better() -> None:
+    state, me = lived(120, learning=False)
+    assert state == LearnedState()
+    assert me.effects["category:tea"].mean > 0.2
+
+
+def test_answers_raise_the_tea_and_lower_the_cake() -> None:
+    """The person's own, and those of all people for another person."""
+    state, me = lived(300)
+    weighed = learner().weigh(state, me, moment(DAY_MS * 20))
+    assert weighed[0].propensity == pytest.approx(0.7, abs=0.12)
+    stranger = learner().weigh(state, PersonState(), moment(DAY_MS * 20))
+    assert stranger[0].propensity > 0.5
+    assert weighed[2].propensity < stranger[2].propensity + 0.05 < 0.35
+
+
+def test_a_refusal_costs_more_the_better_the_prospects_are() -> None:
+    state, me = lived(200)
+    here = moment(DAY_MS * 20)
+    close = learner(look_ahead_days=0.0).weigh(state, me, here)
+    far = learner(look_ahead_days=30.0).weigh(state, me, here)
+    assert [one.price_minor for one in close] == [20.0] * 3
+    assert far[0].price_minor > 40.0
+    assert far[0].price_minor - 20.0 > 2 * (far[2].price_minor - 20.0)
+
+
+# --- choice ----------------------------------------------------------------------------------------------------
+
+
+def expected(one: Weighed) -> float:
+    return one.propensity * one.worth_minor - one.price_minor
+
+
+def test_an_arm_is_worth_its_margin_less_its_price() -> None:
+    state, me = lived(200)
+    policy = learner(lever_max=1.0)
+    for one in policy.weigh(state, me, moment(DAY_MS * 20)):
+        mean = one.arm.taken / (one.arm.taken + one.arm.refused)
+        assert mean * one.arm.worth - one.arm.cost == pytest.approx(expected(one))
+
+
+@pytest.mark.parametrize("count", [0, 60, 300])
+def test_logged_selection_passes_a_chi_square(count: int) -> None:
+    """3,000 choices against the logged p_select, in the ramp and after it: below the .999 quantile for 3 degrees of freedom (16.27)."""
+    state, me = lived(count)
+    policy, here, draws = learner(), moment(DAY_MS * 20), random.Random(7)  # noqa: S311 (as above)
+    weighed = policy.weigh(state, me, here)
+    chosen = [policy.chosen(state, here, weighed, [draws.random() for _ in range(5)]) for _ in range(3_000)]
+    stated, seen = [*chosen[0].p_select, 1.0 - sum(chosen[0].p_select)], Counter(one.position for one in chosen)
+    observed = [*(seen[at] for at in range(3)), seen[None]]
+    parts = [(got - 3_000 * share) ** 2 / (3_000 * share) for got, share in zip(observed, stated, strict=True) if share > 1e-6]
+    assert sum(parts) < 16.27
+    assert all(not got for got, share in zip(observed, stated, strict=True) if share <= 1e-6)
+
+
+def test_a_cold_start_imitates_the_rules() -> None:
+    """Without answers 98 % of the choices are the offer with the highest score x value."""
+    policy, here = learner(), moment()
+    weighed = policy.weigh(LearnedState(), PersonState(), here)
+    chosen = policy.chosen(LearnedState(), here, weighed, [0.02, 0.5, 0.5, 0.5, 0.5])
+    assert (chosen.position, chosen.imitated) == (0, True)
+    assert chosen.p_select[0] >= 0.98
+
+
+# --- visits ----------------------------------------------------------------------------------------------------
+
+
+def test_silent_moments_count_when_their_horizon_is_over() -> None:
+    """Silence on the plaza at 0:00 and 5:00, the shop at 0:30: of two closed moments one was followed by a visit."""
+    policy, state, me = learner(), LearnedState(), PersonState()
+    for minutes, zone, occasion in ((0, "plaza", "entered"), (30, "shop", "dwelled"), (300, "plaza", "entered"), (600, "plaza", "entered")):
+        here = moment(DAY_MS + minutes * 60_000, zone, occasion)._replace(offers=(), scores=(), rows=np.empty((0, 4), dtype=np.float32))
+        changed, me = policy.seen(state, me, here, [], None, 0.5, learning=True)
+        state = state.plus(changed)
+    assert state.visits["shop|plaza|entered"] == Visits(2.0, 1.0)
+    assert state.visits["shop"].decisions == 3.0
+    assert len(me.silent) == 1

@@ -1,0 +1,133 @@
+"""The App between an outage of the broker and a backlog: only time in which the gateway could hear counts as silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.store import Store
+from gateway.build import build
+from gateway.core.types import Message
+from gateway.runtime.app import App
+from tests.kit.fake_bus import FakeBroker, FakeBus
+from tests.kit.gateways import message, settings_of, walk_in, write_config
+from tests.kit.testbed import ManualClock
+from tests.kit.waiting import until
+
+SILENCE_S = 30
+
+
+class Street:
+    """An App on a broker in memory, by a clock of the test; a person is in the plaza."""
+
+    def __init__(self, folder: Path) -> None:
+        built = build(settings_of(write_config(folder, 1883), "presence.dwell_s=600"))
+        self.clock = ManualClock()
+        self.broker = FakeBroker(self.clock.now_ms)
+        bus = FakeBus(self.broker, "gw-t", ("wayside/v1/street/up/+/+",))
+        self.app = App(
+            built.site,
+            clock=self.clock,
+            bus=bus,
+            store=built.store,
+            scorer=built.scorer,
+            router=built.router,
+            mailbox=built.mailbox,
+        )
+        bus.start(self.app.mailbox.deliver)
+        until(lambda: bus.link().connected)
+        self.app.turn(0.0)
+        for one in walk_in():
+            self.clock.advance(500)
+            self.receive(one)
+        assert self.visits() == (1, 0)
+
+    def receive(self, one: Message) -> None:
+        assert self.app.mailbox.deliver([self.now(one)])
+        self.app.turn(0.0)
+
+    def now(self, one: Message) -> Message:
+        return Message(one.topic, one.payload, self.clock.now_ms(), one.qos)
+
+    def pass_time(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.clock.advance(1_000)
+            self.app.turn(0.0)
+
+    def stored(self, column: str, table: str) -> object:
+        """The value of a column in the only row of a table."""
+        store = self.app.store
+        assert isinstance(store, Store)
+        ((value,),) = store._db.execute(f"SELECT {column} FROM {table}")  # noqa: S608 - names of the test
+        return value
+
+    def visits(self) -> tuple[int, int]:
+        counts = self.app.counters.counts
+        return counts["entered"], counts["left"]
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Iterator[Street]:
+    made = Street(tmp_path)
+    yield made
+    made.app.bus.close()
+    made.app.store.close()
+
+
+def sighting(seq: int) -> Message:
+    return message("phone-0001", "sighting", seq, heard=[{"id": "plaza", "rssi": -60}])
+
+
+def test_silence_ends_a_visit_while_the_gateway_hears(street: Street) -> None:
+    street.pass_time(SILENCE_S + 1)
+    assert street.visits() == (1, 1)
+
+
+def test_an_outage_of_the_broker_ends_no_visit(street: Street) -> None:
+    street.broker.stop()
+    street.pass_time(10 * SILENCE_S)
+    assert street.visits() == (1, 0)
+    street.broker.start()
+    until(lambda: street.app.bus.link().connected)
+    street.pass_time(SILENCE_S - 1)
+    street.receive(sighting(9))
+    street.pass_time(SILENCE_S - 1)
+    assert street.visits() == (1, 0)
+
+
+def test_a_person_who_left_in_an_outage_left_when_last_heard(street: Street) -> None:
+    heard_ms = street.clock.now_ms()
+    street.broker.stop()
+    street.pass_time(10 * SILENCE_S)
+    street.broker.start()
+    until(lambda: street.app.bus.link().connected)
+    street.pass_time(SILENCE_S + 1)
+    assert street.visits() == (1, 1)
+    assert street.stored("left_ms", "visits") == heard_ms
+
+
+def test_a_message_that_waited_in_the_mailbox_ends_a_silence(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person was heard in time, but the gateway reads it late, one message a turn."""
+    monkeypatch.setattr("gateway.runtime.app.limits.BATCH_MESSAGES_MAX", 1)
+    street.clock.advance(1_000)
+    street.app.mailbox.deliver([street.now(message("till-cafe", "purchase", 1, amount_minor=450, kind="coffee_house", at_ms=None))])
+    street.clock.advance((SILENCE_S - 10) * 1_000)
+    street.app.mailbox.deliver([street.now(sighting(9))])
+    street.clock.advance(20_000)
+    street.app.turn(0.0)
+    assert street.visits() == (1, 0)
+    street.app.turn(0.0)
+    street.pass_time(5)
+    assert street.visits() == (1, 0)
+    street.pass_time(SILENCE_S)
+    assert street.visits() == (1, 1)
+
+
+def test_a_stop_stores_when_people_were_last_heard(street: Street) -> None:
+    street.pass_time(SILENCE_S - 1)
+    street.receive(sighting(9))
+    seen_ms = street.clock.now_ms()
+    street.app._save_times()
+    assert street.stored("seen_ms", "presences") == seen_ms
