@@ -279,6 +279,8 @@ def test_instants_of_local_days(day: str, end: bool, utc: str) -> None:  # noqa:
         (offer(margin="1,90 EUR"), "offers[0].margin", "is not an amount, such as"),
         (offer(budget="10 EUR"), "offers[0].cost", "needs the cost"),
         (offer(cost="1 EUR"), "offers[0].budget", "needs the budget"),
+        (offer(budget="0 EUR", cost="1 EUR"), "offers[0].budget", "does not cover the cost of one acceptance"),
+        (offer(budget="0.99 EUR", cost="1 EUR"), "offers[0].budget", "does not cover the cost of one acceptance"),
         (offer(occasions=["enterd"]), "offers[0].occasions", "did you mean 'entered'?"),
         (offer(zones=["garden", "garden"]), "offers[0].zones", "listed twice"),
         (offer(zones=[]), "offers[0].zones", "length >= 1"),
@@ -343,7 +345,6 @@ def test_true_urgency_is_allowed_with_its_fact() -> None:
     [
         (offer(per_person_day_max=0), None, "offers[0].per_person_day_max", "0 allows no proposal"),
         (offer(starts="2025-01-01", ends="2026-12-31"), None, "offers[0].ends", "it has ended"),
-        (offer(budget="0 EUR", cost="1 EUR"), None, "offers[0].budget", "does not cover"),
         (offer(margin="0.20 EUR"), None, "offers[0].margin", "not above the contact cost, 20"),
         (TABLE, ["gardn"], "offers[0].zones", "did you mean 'gardn'?"),
         (changed(lambda table: table["policy"].update(per_person_day_max=0)), None, "policy.per_person_day_max", "allows no offer"),
