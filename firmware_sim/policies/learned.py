@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from firmware_sim.policies.run import Choice, Closed, Situation
 from gateway.core.learning.policy import Known, Learner, Moment, Outcome, Settings
 from gateway.core.learning.state import LearnedState, PersonState
@@ -31,11 +33,12 @@ class Learned:
             subject.contacts,
             offers,
             here.scores if here.open else (),
-            here.rows if here.open else (),  # type: ignore[arg-type]  # no offer, no row
+            here.rows if here.open else learner.no_rows,
         )
         weighed = learner.weigh(self._state, me, moment) if offers else []
         draws = here.draws("learned")
-        chosen = learner.chosen(self._state, moment, weighed, [draws.random() for _ in range(len(offers) + 2)]).position if offers else None
+        numbers = [draws.random() for _ in range(len(offers) + 2)]
+        chosen = learner.picked(self._state, weighed, learner.ruled(moment), numbers) if offers else None
         changed, after = learner.seen(
             self._state,
             me,
@@ -60,5 +63,6 @@ class Learned:
     def _of(self, here: Situation) -> Learner:
         if self._learner is None:
             site = here.shop.site
-            self._learner = Learner(site.schema, site.columns, here.offers, site.campaign.policy, self._settings)
+            settings = msgspec.structs.replace(self._settings, positives=here.shop.positives)
+            self._learner = Learner(site.schema, site.columns, here.offers, site.campaign.policy, settings)
         return self._learner

@@ -41,10 +41,11 @@ class Model:
 
 
 class Shop(NamedTuple):
-    """Site and model of a world."""
+    """Site and model of a world; `positives` are the accepted offers that the model was trained on."""
 
     site: Site
     model: Model
+    positives: float
 
 
 def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
@@ -72,7 +73,7 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
         schema=opened.schema,
         columns=opened.manifest.model.columns,
     )
-    return Shop(site, Model(opened))
+    return Shop(site, Model(opened), opened.positives)
 
 
 def made_campaign(scenario: Scenario, days: int) -> Campaign:

@@ -153,6 +153,12 @@ class Bundle(msgspec.Struct, frozen=True, eq=False):
     groups: Groups | None = None
 
     @property
+    def positives(self) -> float:
+        """Accepted offers behind the model (`rows` x `base_rate` of the manifest, 0 if not stated) and the priors."""
+        metrics = self.manifest.metrics
+        return metrics.get("rows", 0.0) * metrics.get("base_rate", 0.0) + sum(prior.taken for prior in self.priors or ())
+
+    @property
     def mined(self) -> Mined:
         """Groups and patterns, for the attributes that are derived from them."""
         return Mined(self.groups or NO_GROUPS, self.patterns or ())

@@ -15,6 +15,7 @@ import msgspec
 from gateway.core import limits
 from gateway.core.attributes.aggregators import State
 from gateway.core.attributes.history import HistoryPlan, Stated
+from gateway.core.learning.state import PersonState
 from gateway.core.types import AnswerKind, Consent, Named, Purpose
 
 READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
@@ -66,7 +67,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
 
     `consent_change` is the app's number of the consent, `generation` the number of withdrawals at this gateway before it; the grants by
     purpose are in the register. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
-    the number of facts folded so far.
+    the number of facts folded so far. `learned` are the effects of this person on propensities.
     """
 
     subject: str
@@ -85,6 +86,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     facts: int = 0
     contacts: tuple[Contact, ...] = ()
     wishes: Wishes | None = None
+    learned: PersonState = PersonState()
 
 
 class Crowd(msgspec.Struct, frozen=True, gc=False):
@@ -165,6 +167,7 @@ def with_consent(
         facts=(before.facts if before else 0) + 1,
         contacts=before.contacts if before else (),
         wishes=before.wishes if before else None,
+        learned=before.learned if before and may_be_offered(consent.purposes) else PersonState(),
     )
 
 

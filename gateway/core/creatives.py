@@ -16,7 +16,7 @@ WORDS_PER_S = 4.0
 CREATIVES_MAX = 32
 DEFAULT = "default"
 """Name of the wording that every offer has."""
-PlacementName = Literal["notification", "counter"]
+PlacementName = Literal["notification", "message", "counter"]
 Language = Annotated[str, Meta(pattern=r"\A[a-z]{2,3}\Z", description='a language code (ISO 639), such as "de"')]
 
 
@@ -31,6 +31,7 @@ class Placement(NamedTuple):
 
 PLACEMENTS: Mapping[PlacementName, Placement] = {
     "notification": Placement("phone", 80, 240, 15.0),
+    "message": Placement("webhook", 80, 240, 15.0),
     "counter": Placement("reply", 60, 120, 8.0),
 }
 """Placement -> its row."""

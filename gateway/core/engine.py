@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, incidents, limits, occasions, outcomes, presence, privacy, schedule
+from gateway.core import claims, deciding, incidents, limits, occasions, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName
@@ -29,7 +29,7 @@ from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import Site, fix_in
+from gateway.core.site import EVERYWHERE, Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
@@ -226,7 +226,10 @@ class _Batch(UnitOfWork):
             fired=fired,
             is_silent=incidents.is_silent(self, zone),
         )
-        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}")
+        thought = deciding.deliberation(self, subject)
+        decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
+        if thought is not None:
+            subject = deciding.fold_moment(self, subject, thought, decision)
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
@@ -234,7 +237,7 @@ class _Batch(UnitOfWork):
         if offer is None:
             return decision
         if decision.arm:
-            outcomes.open_window(self, decision, offer)
+            outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
         contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
@@ -245,12 +248,14 @@ class _Batch(UnitOfWork):
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
+        if channel == "phone":
+            channel = offer.channel
         creative = choose_creative(offer.creatives, channel, contexts.language(subject))
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
-        if CHANNELS[channel].topic is None:
-            self._count_trigger(trigger)
-        else:
+        if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
+        else:
+            self._count_trigger(trigger)
         return decision
 
     def count_triggers(self) -> None:
@@ -345,20 +350,17 @@ class _Batch(UnitOfWork):
         return known.kind if known else None
 
     def _answer(self, answer: Answer) -> FactRow | Discard:
-        """An answer counts only from the device of the person to whom the offer was sent."""
+        """An answer counts from the person's device or an installed device of the offer's zone, each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return Discard.OTHER_GATEWAY
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
             return Discard.UNKNOWN_DECISION
-        if subject.device != answer.envelope.device:
-            return Discard.NOT_THEIRS
-        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
-            return Discard.NOT_CONSENTED
         offer = self.site.campaign.offer(proposed.offer)
-        if answer.kind == "redeemed" and offer is not None and offer.coupon:
-            return Discard.TILL_ONLY
+        refused = self._refused_answer(answer, subject, proposed.zone, is_coupon=offer is not None and offer.coupon)
+        if refused is not None:
+            return refused
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
         category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
@@ -366,10 +368,25 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
-        outcomes.fold_answer(self, answer)
+        outcomes.fold_answer(self, answer.decision, answer.kind)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+
+    def _refused_answer(self, answer: Answer, subject: SubjectContext, zone: str, *, is_coupon: bool) -> Discard | None:
+        device = answer.envelope.device
+        if subject.device != device and self.site.devices.get(device) not in (zone, EVERYWHERE):
+            return Discard.NOT_THEIRS
+        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
+            return Discard.NOT_CONSENTED
+        if answer.kind == "redeemed" and is_coupon:
+            return Discard.TILL_ONLY
+        return Discard.REPEATED if answer.kind in self._answered(answer.decision) else None
+
+    def _answered(self, decision: str) -> set[str | None]:
+        """The kinds of the answers to an offer so far."""
+        found = {row.detail for row in self.out.facts.rows.values() if row.kind == "answer" and row.decision == decision}
+        return found | self.repository.answered(decision)
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -391,13 +408,18 @@ class _Batch(UnitOfWork):
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)
+        if self.now_ms >= self.state.retention.settles_ms:
+            self._forget_expired()
+        self._purge()
+        self._close_window()
+        return None
+
+    def _forget_expired(self) -> None:
+        """Delete the people whose consent has expired; it is not used from its expiry on, which a clock set right can undo."""
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
                 forget(self, person)
-        self._purge()
-        self._close_window()
-        return None
 
     def _purge(self) -> None:
         """Delete rows older than their retention, a bounded number at a time."""

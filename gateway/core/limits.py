@@ -13,6 +13,8 @@ INTEGER_MAX = 2**53 - 1  # above it a double cannot hold every integer, so JSON 
 # --- arriving ----------------------------------------------------------------------------------
 BATCH_MESSAGES_MAX = 256
 UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
+BATCH_BYTES_MAX = 65_536  # of messages without acknowledgement in one batch: 2,000 sightings of scanners
+MAILBOX_BYTES_MAX = 16_777_216  # of messages without acknowledgement that wait for the writer
 MAILBOX_MESSAGES_MAX = 4_096  # read from the broker, not yet in a batch
 DEAD_LETTERS_MAX = 1_000
 
@@ -69,6 +71,8 @@ RETENTION_DAYS_MIN = 3  # caps need the contacts of two days
 RETENTION_DAYS_MAX = 800  # a little over two years, so that two summers can be compared; personal data is not kept longer
 PURGE_ROWS_MAX = 500  # per table and commit: under 50 ms on an SD card
 PURGE_EVERY_MS = 3_600_000
+FILTERS_KEPT_MAX = 256  # topic filters of earlier configs
+CLOCK_SETTLE_MS = 300_000  # after a start or a step of the clock nothing is deleted by it
 PURGE_AGAIN_MS = 1_000  # while outdated rows are left
 PURGE_FIRST_MS = 600_000  # after a start, so that the network has set the clock
 TIMERS_SPARE_MAX = 10_000  # outdated entries that the heap of timers may hold
@@ -83,7 +87,8 @@ BLOCKED_HOURS_MAX = 8  # spans of a day without offers, of one person
 INCIDENT_S_MAX = 86_400  # a zone is silent, without another message
 FIRING_SUBJECTS_MAX = 32  # people decided for at one step of time after an occasion of a zone: under 10 ms
 TRIGGER_EXPIRY_MS_MAX = 3_600_000
-OPEN_DECISIONS_MAX = 50_000  # proposals whose outcome is awaited: 20 MB
+WEIGHED_OFFERS_MAX = 64  # of the open ones, in one decision that learns
+OPEN_DECISIONS_MAX = 20_000  # proposals with an open outcome: 17 MB
 OUTCOME_GRACE_MS = 30_000  # after a window's end or a restart, for answers that the broker still delivers
 OUTCOME_ROWS_MAX = 500  # windows closed in one commit
 COUPON_CHARS_MAX = 600  # of a code with ids of maximum length and its grouping

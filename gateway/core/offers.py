@@ -35,6 +35,10 @@ CAPS_MAX = 16
 HOLDOUT_MAX = 0.5
 
 
+OfferChannel = Literal["phone", "webhook"]
+"""How an offer reaches a person, unless a device asked for it: by the app, or by a system that passes it on."""
+
+
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One offer: proposed in any of `zones`, redeemable in the zone `shop` within `expiry_hours`.
 
@@ -70,14 +74,15 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eligible: RuleText = ""
     applicable: RuleText = ""
     suitable: RuleText = ""
+    horizon_s: Annotated[int, Meta(ge=1, le=VALID_HOURS_MAX * 3_600)] | None = None
+    coupon: bool = False
+    channel: OfferChannel = "phone"
     schedule: Schedule | None = None
     threshold: Threshold | None = None
     event: EventFilter | None = None
     kind: Literal["offer", "service"] = "offer"
     during_incident: bool = False
     creatives: Annotated[tuple[Creative, ...], Meta(max_length=CREATIVES_MAX)] = ()
-    horizon_s: Annotated[int, Meta(ge=1, le=VALID_HOURS_MAX * 3_600)] | None = None
-    coupon: bool = False
 
     @property
     def horizon_ms(self) -> int:
@@ -121,7 +126,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     Quiet hours wrap around midnight if `quiet_from` is later than `quiet_until`; equal values mean no quiet hours.
     Caps are counted on the stored contacts of a person, so no cap may exceed CONTACTS_KEPT_MAX.
     An offer that a person dismissed is not proposed again for `refusal_s` seconds.
-    `holdout` is the share of people to whom nothing is sent, for comparison.
+    `holdout` is the share of people to whom nothing is sent, for comparison. With `learn` the propensities are learned from answers; then
+    a purchase would have come without an offer in `buying_share` of the visits within `anyway_s` seconds.
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
@@ -135,6 +141,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     caps: Annotated[tuple[Cap, ...], Meta(max_length=CAPS_MAX)] = ()
     ignored: Annotated[tuple[Ignored, ...], Meta(max_length=CAPS_MAX)] = ()
     holdout: Annotated[float, Meta(ge=0, le=HOLDOUT_MAX)] = 0.05
+    learn: bool = False
+    anyway_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
+    buying_share: Annotated[float, Meta(ge=0, le=10)] = 0.6
 
     @property
     def days_back(self) -> int:

@@ -10,24 +10,32 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core import context as contexts
-from gateway.core import limits
+from gateway.core import deciding, limits
 from gateway.core.state.outcomes import Outcome, OutcomeKind, Window
 
 if TYPE_CHECKING:
     from gateway.core.offers import Offer
     from gateway.core.policy.decision import Decision
-    from gateway.core.types import Answer, Purchase
+    from gateway.core.policy.learned import WeighedOffer
+    from gateway.core.types import AnswerKind, Purchase
     from gateway.core.unit_of_work import UnitOfWork
 
 
-def open_window(work: UnitOfWork, decision: Decision, offer: Offer) -> None:
+def open_window(work: UnitOfWork, decision: Decision, offer: Offer, weighed: WeighedOffer | None) -> None:
     """Open the window of an intended decision; none if OPEN_DECISIONS_MAX are open."""
     if len(work.state.outcomes.open) + len(work.out.outcomes.windows) >= limits.OPEN_DECISIONS_MAX:
         work.out.totals["windows_refused"] += 1
         return
     until_ms = work.now_ms + offer.horizon_ms
     work.out.outcomes.windows[decision.id] = Window(
-        decision.subject, offer.id, offer.shop, decision.zone, decision.occasion, decision.arm, until_ms
+        decision.subject,
+        offer.id,
+        offer.shop,
+        decision.zone,
+        decision.occasion,
+        decision.arm,
+        until_ms,
+        **(weighed._asdict() if weighed else {}),
     )
 
 
@@ -39,14 +47,14 @@ def fold_visit(work: UnitOfWork, subject: str, zone: str) -> None:
             work.out.outcomes.windows[decision] = msgspec.structs.replace(window, visited=True)
 
 
-def fold_answer(work: UnitOfWork, answer: Answer) -> None:
+def fold_answer(work: UnitOfWork, decision: str, answer: AnswerKind) -> None:
     """Note an answer; one that arrives after the window was closed is counted as late and changes no outcome."""
-    window = _open(work, answer.decision)
+    window = _open(work, decision)
     if window is None:
         work.out.totals["answers_late"] += 1
         return
-    standing = contexts.weightier(window.answer, answer.kind)
-    work.out.outcomes.windows[answer.decision] = msgspec.structs.replace(window, answer=standing)
+    standing = contexts.weightier(window.answer, answer)
+    work.out.outcomes.windows[decision] = msgspec.structs.replace(window, answer=standing)
 
 
 def fold_purchase(work: UnitOfWork, purchase: Purchase) -> None:
@@ -58,10 +66,13 @@ def fold_purchase(work: UnitOfWork, purchase: Purchase) -> None:
 
 
 def close_due(work: UnitOfWork) -> None:
-    """Close the windows whose time is over, each into its outcome."""
+    """Close the windows that have ended, each into its outcome."""
     for decision in work.state.outcomes.due(work.now_ms):
+        if decision in work.out.outcomes.closed:
+            continue
         window = work.out.outcomes.windows.pop(decision, None) or work.state.outcomes.open[decision]
         kind: OutcomeKind = window.answer or "none"
+        deciding.fold_outcome(work, window, kind)
         work.out.outcomes.closed[decision] = Outcome(work.now_ms, kind, window.visited, window.amount_minor)
         work.out.totals[f"outcome_{window.arm}"] += 1
 

@@ -17,6 +17,8 @@ from gateway.core.attributes.schema import Schema
 from gateway.core.campaign.rules import NoRules, Rules
 from gateway.core.coupons import Signer
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
+from gateway.core.learned import OfferPriors
+from gateway.core.learning.policy import Learner, Settings
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
 from gateway.core.presence import PresenceRules
@@ -92,13 +94,11 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts, `claims` how radio ids are proven, `holdout_salt` divides the people into those with offers and the
-    holdout (see `Policy.holdout`). Before `clock_floor_ms` the clock is not set. `rules` are the
-    compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema.
-    Constructing raises ColumnsError for a column that the schema does not have.
-    the length of a window of counts, `claims` how radio ids are proven; `coupons` signs the codes of offers. Before `clock_floor_ms` the
-    clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them,
-    reads the attributes of the schema. Constructing raises ColumnsError for a column that the schema does not have.
+    the length of a window of counts, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
+    people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
+    offers behind the model. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are
+    those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has
+    no state. Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -119,6 +119,9 @@ class Site(msgspec.Struct, frozen=True):
     rules: Rules = NoRules()
     claims: ClaimRules = ClaimRules()
     holdout_salt: str = ""
+    priors: tuple[OfferPriors, ...] = ()
+    positives: float = 0.0
+    learner: Learner | None = None  # set below, if the campaign learns
     coupons: Signer | None = None
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
@@ -126,6 +129,10 @@ class Site(msgspec.Struct, frozen=True):
         positions = {zone.id: (zone.x_m, zone.y_m) for zone in self.zones.values()}
         plan = ReadPlan(self.schema, self.columns, self.campaign.offers, positions, self.rules.attributes, self.mined)
         msgspec.structs.force_setattr(self, "plan", plan)
+        policy = self.campaign.policy
+        settings = Settings(horizon_ms=policy.anyway_s * 1_000, buys=policy.buying_share, positives=self.positives)
+        learner = Learner(self.schema, self.columns, self.campaign.offers, policy, settings) if policy.learn else None
+        msgspec.structs.force_setattr(self, "learner", learner)
 
     @property
     def fix_zones(self) -> tuple[Zone, ...]:

@@ -15,14 +15,17 @@ import msgspec
 from gateway.core.discards import Discard
 from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
+from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "feed", "desk", "gateway"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed", "desk"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
     "till": frozenset({"purchase", "request", "status"}),
-    "kiosk": frozenset({"request", "status"}),
+    "kiosk": frozenset({"request", "answer", "status"}),
+    "counter": frozenset({"request", "answer", "status"}),
+    "contact_centre": frozenset({"request", "answer", "status"}),
     "desk": frozenset({"incident", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
@@ -73,7 +76,7 @@ def source(
         raise ValueError(
             f"{decoder.name} names its scanners in the payload: set bridge = true if the broker lets only that bridge publish on {topic}"
         )
-    templates = [below(one, topic) for one in decoder.speakers] if speaker is None else [speaker]
+    templates = [below(one, without_share(topic)) for one in decoder.speakers] if speaker is None else [speaker]
     return Source(topic, decoder, tuple(map(parse_template, templates)), allowed)
 
 
@@ -153,7 +156,7 @@ def shared_ids(sources: Sequence[Source]) -> list[str]:
         if not one.templates:
             lines.append(f"source {one.topic!r} names no speaker, so its sightings place no person: add speaker, such as a/{{gateway}}/#")
         if one.decoder.role == "device" or len(one.templates) == 1:
-            wild = sorted({at + 1 for template in one.templates for at in template.unnamed(one.topic)})
+            wild = sorted({at + 1 for template in one.templates for at in template.unnamed(without_share(one.topic))})
             lines += [f"source {one.topic!r}: topics that differ in level {at} only share an id: fix the level, or mark it" for at in wild]
         alike = [other for other in sources[:number] if other.decoder.name == one.decoder.name and other.topic != one.topic]
         lines += [

@@ -13,15 +13,32 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.core.discards import Discard
+from gateway.core.policy.choose import LEARNED, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.core.bus import Link
+    from gateway.core.learning.health import Health
     from gateway.runtime.counters import Counters
     from gateway.runtime.router import Router
     from gateway.runtime.trigger_sender import TriggerSender
     from gateway.runtime.uplink import UplinkThread
+
+
+class LearningStatus(msgspec.Struct, frozen=True):
+    """The policy that decides, answers learned from, alarms of drift, and the two policies' log-loss; see `gateway.core.learning.health`.
+
+    `started` is the number of times that learning began anew since the start of the process, because of other predictors.
+    """
+
+    policy: str
+    answers: int
+    alarms: int
+    calibration_error: float | None
+    log_loss: float
+    log_loss_plain: float
+    started: int
 
 
 class GatewayStatus(msgspec.Struct, frozen=True):
@@ -35,6 +52,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     protocol: str
     connects: int
     messages: int
+    messages_shed: int
     messages_by_decoder: dict[str, int]
     observations_by_decoder: dict[str, int]
     refused: dict[str, int]
@@ -49,6 +67,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     triggers_silenced: int
     answers: dict[str, int]
     outcomes: dict[str, int]
+    learning: LearningStatus | None
     coupons_clashed: int
     records_made: int
     records_taken: int
@@ -77,8 +96,12 @@ def gateway_status(
     records_waiting: int,
     mailbox: int,
     model: str,
+    health: Health | None,
 ) -> GatewayStatus:
-    """The status at `now_ms`; `mailbox` is the number of messages taken from the broker and not yet processed."""
+    """The status at `now_ms`; `mailbox` is the number of messages taken from the broker and not yet processed.
+
+    `health` is that of the learned policy, None if the campaign does not learn.
+    """
     counts = counters.counts
     return GatewayStatus(
         v=1,
@@ -89,6 +112,7 @@ def gateway_status(
         protocol=link.protocol,
         connects=link.connects,
         messages=counts["messages"],
+        messages_shed=counts["messages_shed"],
         messages_by_decoder=dict(router.messages),
         observations_by_decoder=dict(router.observations),
         refused=dict(router.refused),
@@ -103,6 +127,7 @@ def gateway_status(
         triggers_silenced=triggers.silenced,
         answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
         outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
+        learning=_learning(health, counts["learning_begun"]) if health is not None else None,
         coupons_clashed=counts["coupons_clashed"],
         records_made=counts["records"],
         records_taken=uplink.taken if uplink else 0,
@@ -117,6 +142,11 @@ def gateway_status(
         memory_mib=peak_memory_mib(),
         trouble=counters.trouble or link.trouble or (uplink.trouble if uplink else ""),
     )
+
+
+def _learning(health: Health, started: int) -> LearningStatus:
+    policy = PLAIN if health.demoted else LEARNED
+    return LearningStatus(policy, health.answers, health.alarms, health.calibration_error, health.learned.mean, health.plain.mean, started)
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:

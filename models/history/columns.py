@@ -51,6 +51,11 @@ _INTERACTIONS = (
     Column("propensity", "DOUBLE", "modelled probability that the offer is taken", fits=_SHARE),
     Column("p_select", "DOUBLE", "probability that the policy chose the offer", fits="{v} > 0 AND {v} <= 1"),
     Column("facts", "BIGINT", "number of facts in facts.jsonl that the scored attributes rest on", fits="{v} >= 0"),
+    Column(
+        "arm", "VARCHAR", "sent, or held_out for a person without offers; empty without a chosen offer", fits=_one_of(("sent", "held_out"))
+    ),
+    Column("intended", "VARCHAR", "offer that was chosen, sent or not", fits=_SHORT),
+    Column("policy", "VARCHAR", "version of the policy that chose", fits=_SHORT),
 )
 _BASKETS = (
     Column("subject", "VARCHAR", "pseudonym, valid in this export only", required=True, fits=_SHORT),

@@ -57,10 +57,10 @@ def test_the_funnel_counts_each_step(config: Path) -> None:
 
 
 def test_money_counts_contacts_and_accepted_offers_once(config: Path) -> None:
-    write_log(config, [Made(0, answer="redeemed"), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
+    write_log(config, [Made(0, answer="redeemed", amount_minor=380), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
     money = report(config)["money"]
     assert (money["contact_cost"], money["offer_cost"], money["margin"]) == (60.0, 200, 1_000)
-    assert money["per_lead"] == 130.0
+    assert (money["per_lead"], money["redeemed"]) == (130.0, 380)
     assert money["roi"] == pytest.approx((1_000 - 260) / 260)
     assert "wait" in money["roi_added"]
 
@@ -119,6 +119,31 @@ def test_a_wrong_holdout_is_an_alarm_and_closes_the_gate(config: Path) -> None:
 def test_people_in_both_arms_are_an_alarm(config: Path) -> None:
     write_log(config, [Made(0), Made(0, NOON_MS + 1, is_held=True)])
     assert report(config)["alarms"] == ["holdout: 1 people are in both arms; its salt or share was changed within these days"]
+
+
+def test_a_log_of_silence_has_figures_without_offers(config: Path) -> None:
+    write_log(config, [Made(0, offer=None), Made(1, NOON_MS + HOUR_MS, offer=None)])
+    found = report(config)
+    assert [one["offer"] for one in found["funnel"]] == ["all offers"]
+    assert found["visits"] == {"wait": "people who are sent offers: 0 so far, 30 are needed", "more_days": None}
+    assert found["sample_ratio"] == {"wait": "people with an intended offer: 0 so far, 100 are needed", "more_days": None}
+    assert (found["money"]["per_lead"], found["money"]["roi"]) == (None, None)
+    assert wayside("results", "--config", config, "--html", config.with_name("r.html")).code == 0
+
+
+def test_a_campaign_without_a_holdout_has_no_effect_to_measure(tmp_path: Path) -> None:
+    config = configured(tmp_path, holdout=0.0)
+    write_log(config, [Made(person) for person in range(50)])
+    found = report(config)
+    assert "policy.holdout is 0" in found["visits"]["wait"]
+    assert found["sample_ratio"] == found["visits"] == found["added_margin"]
+
+
+def test_a_changed_policy_is_stated(config: Path) -> None:
+    write_log(config, [Made(0), Made(1, policy="learned-1.cafe")])
+    assert report(config)["policies"] == {"plain-1": 1, "learned-1.cafe": 1}
+    shown = " ".join(wayside("results", "--config", config).out.split())
+    assert "all figures are a mixture: learned-1.cafe 1, plain-1 1 decisions." in shown
 
 
 def test_spread_over_the_offers(config: Path) -> None:

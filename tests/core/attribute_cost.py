@@ -3,7 +3,8 @@
 One thread, processor time, so that other load on the machine counts little. A decision is `decide`: gates, values of attributes, matrix,
 ranking; the model is a constant, because its own time depends on the model (`wayside-models speed`). A third of the attributes are history
 of the person, each with a window or half-life of its own; a third readings of the place, of all quantities that there are; a third fields
-of the offer. All offers are open in the zone. Each figure is from REPEATS decisions after a warm-up.
+of the offer. All offers are open in the zone. Each figure is from REPEATS decisions after a warm-up. With `learn` the learned
+policy decides, after an answer to each offer that it weighs and past the ramp of a cold start.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from gateway.core import limits
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.attributes.schema import Schema, parse
 from gateway.core.context import SubjectContext, ZoneContext
+from gateway.core.learning.policy import Outcome
+from gateway.core.learning.state import LearnedState, PersonState
 from gateway.core.policy.choose import decide
+from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.quantities import QUANTITIES
 from gateway.core.site import Site
@@ -36,6 +40,7 @@ from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, 
 ATTRIBUTES = (10, 100, 1_000)
 OFFERS = (1, 50, 500, 2_500, 10_000)
 REPEATS = 200
+LEARNING = ((10, 1), (10, 8), (10, 50), (10, 2_500), (100, 50))
 SECONDS_MAX = 4.0
 LOADS = 5
 MEASURED = tuple(QUANTITIES)
@@ -49,6 +54,7 @@ class Cost(NamedTuple):
     offers: int
     p50_us: float
     p99_us: float
+    learn: bool = False
 
 
 class Memory(NamedTuple):
@@ -97,11 +103,13 @@ def _attribute(number: int) -> dict[str, Any]:
     return base | {"about": "offer", "offer": {"field": ("value", "expiry_hours", "hours_left")[number // 3 % 3]}}
 
 
-def site(attributes: int, offers: int) -> Site:
+def site(attributes: int, offers: int, *, learn: bool = False) -> Site:
     """A site with that many offers, all of them open in one zone."""
     made = [offer(f"o{number}", zones=("cafe",), value_minor=100 + number % 400) for number in range(offers)]
     declared = schema(attributes)
-    return make_site(schema=declared, columns=declared.columns, campaign=campaign(*made, per_person_day_max=64))
+    return make_site(
+        schema=declared, columns=declared.columns, campaign=campaign(*made, per_person_day_max=64, learn=learn), positives=1_000.0
+    )
 
 
 def person(here: Site, days: int = 365) -> SubjectContext:
@@ -114,20 +122,29 @@ def person(here: Site, days: int = 365) -> SubjectContext:
     return SubjectContext("s", "d", EVERYTHING, "b", 1, history=history)
 
 
-def cost(attributes: int, offers: int) -> Cost:
+def cost(attributes: int, offers: int, *, learn: bool = False) -> Cost:
     """The cost of one decision."""
-    here = site(attributes, offers)
-    request = DecisionRequest(person(here), "cafe", "entered", NOON_MS, here)
+    here = site(attributes, offers, learn=learn)
+    subject, state = person(here), LearnedState()
     place, scorer = ZoneContext(dict.fromkeys(MEASURED, (12.0, NOON_MS))), ConstantScorer()
-    decide(request, place, scorer, "warm")
+
+    def made_with(seed: int) -> Deliberation | None:
+        thought = Deliberation(here.learner, state, PersonState(), demoted=False) if here.learner is not None else None
+        decide(DecisionRequest(subject, "cafe", "entered", NOON_MS, here, seed=seed), place, scorer, "d", thought)
+        return thought
+
+    warm = made_with(0)
+    if warm is not None and warm.moment is not None:
+        for one, weighed in zip(warm.moment.offers, warm.weighed, strict=True):
+            outcome = Outcome(one, weighed.known, "accepted", NOON_MS, learning=True)
+            state = state.plus(warm.learner.after(state, PersonState(), outcome)[0])
     times: list[float] = []
     started = time.perf_counter()
     while len(times) < REPEATS and time.perf_counter() - started < SECONDS_MAX:
         before = time.thread_time_ns()
-        made = decide(request, place, scorer, "d")
+        made_with(len(times))
         times.append((time.thread_time_ns() - before) / 1_000)
-        assert made.offer is not None
-    return Cost(attributes, offers, round(float(np.percentile(times, 50)), 1), round(float(np.percentile(times, 99)), 1))
+    return Cost(attributes, offers, round(float(np.percentile(times, 50)), 1), round(float(np.percentile(times, 99)), 1), learn)
 
 
 def memory(attributes: int) -> Memory:
@@ -163,6 +180,8 @@ def measured(attributes: Sequence[int] = ATTRIBUTES, offers: Sequence[int] = OFF
     for width in attributes:
         for count in offers:
             yield cost(width, count)
+    for width, count in LEARNING:
+        yield cost(width, count, learn=True)
 
 
 def main() -> None:

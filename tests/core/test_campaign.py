@@ -198,6 +198,20 @@ def test_windows_of_the_contact_policy() -> None:
     assert policy.days_back == 90
 
 
+def test_holdout_learning_and_horizons() -> None:
+    plain = compile_campaign(TABLE)
+    assert (plain.policy.holdout, plain.policy.learn, plain.policy.anyway_s) == (0.05, False, 3_600)
+    assert [one.horizon_ms for one in plain.offers] == [int(one.expiry_hours * 3_600_000) for one in plain.offers]
+    stated = {"holdout": 0.0, "learn": True, "anyway": "90 s", "buying_share": 0.4}
+    found = compile_campaign(changed(lambda table: (table["policy"].update(stated), table["offers"][0].update(horizon="45 s"))))
+    assert (found.policy.holdout, found.policy.learn, found.policy.anyway_s, found.policy.buying_share) == (0.0, True, 90, 0.4)
+    assert found.offers[0].horizon_ms == 45_000
+    assert found.policy.digest != plain.policy.digest == compile_campaign(TABLE).policy.digest
+    assert parse_campaign(campaign_bytes(found)) == found
+    long = changed(lambda table: (table["policy"].update(refusal="1 d"), table["offers"][0].update(horizon="5 d")))
+    assert compile_campaign(long).days_back == 5, "a decision is kept until its outcome is known"
+
+
 def test_the_bundle_of_the_demonstration_holds_its_campaign_file() -> None:
     bundle = open_bundle(DEMO / "street.bundle", read_public_keys(DEMO / "bundle.pub"), None)
     assert load_campaign(DEMO / "campaign.toml", load_schema(DEMO / "schema.toml")).campaign == bundle.campaign
@@ -276,6 +290,9 @@ def test_instants_of_local_days(day: str, end: bool, utc: str) -> None:  # noqa:
         (offer(ends="2027-02-30"), "offers[0].ends", "no date of the calendar"),
         (offer(starts="1.3.2027"), "offers[0].starts", "is not a day, or a local date and time, such as"),
         (offer(valid="32 d"), "offers[0].valid", "from 1 to"),
+        (offer(horizon="0 s"), "offers[0].horizon", "from 1 to"),
+        (changed(lambda table: table["policy"].update(holdout=0.6)), "policy.holdout", "<= 0.5"),
+        (changed(lambda table: table["policy"].update(anyway="2 d")), "policy.anyway", "from 1 to 86400 s"),
         (offer(margin="1,90 EUR"), "offers[0].margin", "is not an amount, such as"),
         (offer(budget="10 EUR"), "offers[0].cost", "needs the cost"),
         (offer(cost="1 EUR"), "offers[0].budget", "needs the budget"),

@@ -18,6 +18,7 @@ from gateway.core import limits
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import parse
 from gateway.core.context import Contact, SubjectContext, Wishes, ZoneContext
+from gateway.core.learning.state import LearnedState, PersonState
 from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
 from gateway.core.policy.choose import decide
 from gateway.core.policy.decision import Decision
@@ -38,6 +39,7 @@ from gateway.core.policy.gates import (
     meanings,
 )
 from gateway.core.policy.gates import closed_to_all as first_closed
+from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import local, local_day_ms
 from gateway.core.types import AnswerKind, Named, Occasion, Purpose
@@ -516,7 +518,21 @@ def decided(propensity: float | None = 0.5, *offers: Offer, **policy: Any) -> De
     return decide(asked, ZoneContext(), TableScorer(propensity), "gw-t.1")
 
 
+def silent() -> Decision:
+    """A decision in whose draw an offer with an expected value above zero lost to silence: the first of many seeds."""
+    learning = NO_LIMITS | {"learn": True, "buying_share": 0.0, "refusal_s": 1, "contact_cost_minor": 170.0}
+    asked = request(offers=campaign(offer(), **learning))
+    assert asked.site.learner is not None
+    for seed in range(2_000):
+        thought = Deliberation(asked.site.learner, LearnedState(), PersonState(), demoted=False)
+        made = decide(msgspec.structs.replace(asked, seed=seed), ZoneContext(), TableScorer(), "gw-t.1", thought)
+        if made.offer is None:
+            return made
+    raise AssertionError("no draw was silent")
+
+
 RANKED: dict[str, Decision] = {
+    "silence_drawn": silent(),
     "no_model": decided(None),
     "segment_no_discounts": groups.decided(groups.person("loyal"), groups.ConstantScorer(), discount=0.2),
     "sure_thing": groups.decided(groups.person("sure"), groups.ConstantScorer(), groups.site(groups.NO_SEGMENTS, discount=0.2)),

@@ -6,145 +6,108 @@ import math
 import random
 from collections import Counter
 
-import msgspec
+import numpy as np
 import pytest
 
-from gateway.core.learned import OfferPriors, Predictor
-from gateway.core.learning import anyway, bayes, calibration, drift, explore, person
+from gateway.core.learning import anyway, drift, explore, person, regression
 from gateway.core.learning.explore import Arm
 
-TAKEN, REFUSED = (10.0, 40.0), (90.0, 60.0)
-PREDICTORS = (("a", (0.0,), 0), ("b", (0.0, 1.0), 1))
 DAY_MS = 86_400_000
-
-
-def learned(rows: list[tuple[tuple[float, float], bool]], half_life_days: float = 90.0) -> OfferPriors:
-    model = bayes.empty("tea", PREDICTORS, half_life_days)
-    for at, (values, taken) in enumerate(rows):
-        model = bayes.learn(model, values, bayes.score(bayes.compiled([model]), values), taken=taken, at_ms=DAY_MS + at)
-    return model
-
-
-def answers(count: int, seed: int = 0) -> list[tuple[tuple[float, float], bool]]:
-    """Rows of which the first predictor decides: .8 of the offers are taken above 0, .2 below."""
-    draws = random.Random(seed)  # noqa: S311 (a test repeats its draws)
-    values = [(draws.uniform(-1, 1), draws.uniform(-1, 2)) for _ in range(count)]
-    return [(row, draws.random() < (0.8 if row[0] > 0 else 0.2)) for row in values]
-
-
-# --- naive Bayes -----------------------------------------------------------------------------------------------
-
-
-def test_contributions_prior_lifts_and_auc_of_the_published_bins() -> None:
-    assert bayes.contributions([(TAKEN, REFUSED)]) == pytest.approx((-1.06852, 0.68411), abs=1e-5)
-    assert bayes.prior_log_odds([(50.0, 150.0)]) == pytest.approx(-1.08545, abs=1e-5)
-    assert bayes.lifts(TAKEN, REFUSED) == pytest.approx((0.4, 1.6))
-    assert bayes.auc(TAKEN, REFUSED) == pytest.approx(0.70)
-
-
-def test_an_empty_model_gives_one_half() -> None:
-    tables = bayes.compiled([bayes.empty("tea", PREDICTORS, 90.0)] * 3)
-    assert bayes.propensity(tables, (0.3, math.nan)) == 0.5
-
-
-def test_the_useful_predictor_is_active_and_noise_is_not() -> None:
-    model = learned(answers(3_000))
-    assert bayes.active_predictors(model) == {0}
-    tables = bayes.compiled([model])
-    assert bayes.propensity(tables, (0.5, 0.0)) == pytest.approx(0.8, abs=0.06)
-    assert bayes.propensity(tables, (-0.5, 0.0)) == pytest.approx(0.2, abs=0.06)
-
-
-def test_a_predictor_needs_two_standard_errors() -> None:
-    """Mann-Whitney: with 50 and 150 rows the standard error is sqrt(201 / 90,000) = .0473, so .70 is active and .59 is not."""
-    assert bayes.auc_error(50.0, 150.0) == pytest.approx(0.04726, abs=1e-5)
-    assert bayes.auc_error(0.0, 150.0) == math.inf
-
-    def active(taken: tuple[float, float], refused: tuple[float, float]) -> bool:
-        predictor = Predictor("a", (0.0,), (*taken, 0.0), (*refused, 0.0))
-        return bool(bayes.active_predictors(OfferPriors("tea", (predictor,), sum(taken), sum(refused))))
-
-    assert active(TAKEN, REFUSED)
-    assert not active((23.0, 27.0), (96.0, 54.0))
-    assert active((230.0, 270.0), (960.0, 540.0))
-
-
-def test_of_a_group_only_the_best_predictor_is_active() -> None:
-    rows = [((values[0], values[0] + 0.5), taken) for values, taken in answers(600)]
-    model = learned(rows)
-    assert bayes.active_predictors(model) == {0, 1}
-    grouped = msgspec.structs.replace(model, predictors=tuple(msgspec.structs.replace(one, group=0) for one in model.predictors))
-    assert bayes.active_predictors(grouped) == {0}
-
-
-def test_same_answers_same_model_and_old_ones_fade() -> None:
-    assert learned(answers(50)) == learned(answers(50))
-    model = learned(answers(50), half_life_days=1.0)
-    later = bayes.learn(model, (0.5, 0.5), 0.0, taken=True, at_ms=model.at_ms + DAY_MS)
-    assert later.taken == pytest.approx(model.taken / 2 + 1)
-    assert later.refused == pytest.approx(model.refused / 2)
-    assert sum(later.predictors[0].taken) == pytest.approx(later.taken)
-    assert bayes.learn(model, (0.5, 0.5), 0.0, taken=True, at_ms=0).at_ms == model.at_ms
-
-
-def test_the_state_of_an_offer_does_not_grow() -> None:
-    sizes = {len(msgspec.msgpack.encode(learned(answers(count)))) for count in (200, 400)}
-    assert len(sizes) == 1
-    assert max(sizes) < 1_000
-
-
-def test_pooling_starts_an_offer_at_its_category_and_lets_it_go() -> None:
-    """Without answers an offer has the category's propensity; after many of its own, its own."""
-    category = learned([((0.5, 0.5), at % 10 == 0) for at in range(400)])
-    fresh = bayes.compiled([bayes.empty("tea", PREDICTORS, 90.0), category])
-    assert bayes.propensity(fresh, (0.5, 0.5)) == pytest.approx(0.1, abs=0.03)
-    own = learned([((0.5, 0.5), at % 10 != 0) for at in range(400)])
-    assert bayes.propensity(bayes.compiled([own, category]), (0.5, 0.5)) == pytest.approx(0.9, abs=0.05)
-
-
-def test_calibration_finds_the_line_of_an_overconfident_score() -> None:
-    """Answers drawn at logistic(.4 + .5 x score) give that line back; a model without answers leaves the score as it is."""
-    shares = [calibration.logistic(0.4 + 0.5 * centre) for centre in calibration.CENTRES]
-    taken, refused = [1000 * share for share in shares], [1000 * (1 - share) for share in shares]
-    assert calibration.fitted([(taken, refused)]) == pytest.approx((0.4, 0.5), abs=0.01)
-    none = [0.0] * len(shares)
-    assert calibration.fitted([(none, none)]) == (0.0, 1.0)
-    assert calibration.fitted([(none, none), (taken, refused)]) == calibration.fitted([(taken, refused)])
 
 
 # --- one person ------------------------------------------------------------------------------------------------
 
 
-KEYS = ("category:tea", "green-tea")
+KEYS = ("all", "category:tea", "green-tea")
 
 
-def test_the_effect_of_a_person_finds_the_own_level() -> None:
+def answered(effects: dict[str, person.Effect], *, taken: bool, at_ms: int, log_odds: float = 0.0) -> dict[str, person.Effect]:
+    own = person.faded(effects, KEYS, at_ms)
+    both = person.together(own, KEYS)
+    return {**effects, **person.with_step(own, *regression.step(log_odds + both.mean, both.variance, taken=taken))}
+
+
+def test_the_effects_of_a_person_find_the_own_level() -> None:
     """400 answers at logistic(.5) to offers that all people take with log-odds -1."""
     draws, effects = random.Random(1), dict[str, person.Effect]()  # noqa: S311 (as above)
     for at in range(400):
-        effects = person.with_answer(effects, KEYS, -1.0, taken=draws.random() < calibration.logistic(0.5), at_ms=DAY_MS + at)
-    assert person.probability(-1.0, person.together(effects, KEYS)) == pytest.approx(calibration.logistic(0.5), abs=0.06)
+        effects = answered(effects, taken=draws.random() < 0.6225, at_ms=DAY_MS + at, log_odds=-1.0)
+    assert person.together(effects, KEYS).mean == pytest.approx(1.5, abs=0.25)
 
 
-def test_a_person_without_answers_has_the_propensity_of_all_people() -> None:
-    for odds in (-2.0, -0.3, 1.4):
-        assert person.probability(odds, person.together({}, KEYS)) == pytest.approx(calibration.logistic(odds), abs=1e-9)
-
-
-def test_an_answer_moves_the_effect_of_the_category_more_and_that_of_another_offer_follows() -> None:
-    """Both share the surprise by their variances, .8 and .4; another offer of the category knows the first one only."""
-    effects = person.with_answer({}, KEYS, 0.0, taken=True, at_ms=DAY_MS)
-    category, offer = effects[KEYS[0]], effects[KEYS[1]]
-    assert category.mean == pytest.approx(2 * offer.mean) == pytest.approx(0.8 * 0.5 / (1 + 0.25 * 1.2))
-    assert category.variance == pytest.approx(0.8 - 0.8**2 * 0.25 / (1 + 0.25 * 1.2))
-    other = person.together(effects, ("category:tea", "black-tea"))
+def test_an_answer_moves_the_effects_by_their_variances_and_another_offer_follows() -> None:
+    """From .2, .6 and .2, summing to 1: a mean by variance x .5 / (1 + .25), a variance by its square x .25 / (1 + .25)."""
+    effects = answered({}, taken=True, at_ms=DAY_MS)
+    for key, variance in zip(KEYS, (0.2, 0.6, 0.2), strict=True):
+        assert effects[key].mean == pytest.approx(variance * 0.5 / 1.25)
+        assert effects[key].variance == pytest.approx(variance - variance**2 * 0.25 / 1.25)
+    other = person.together(effects, ("all", "category:tea", "black-tea"))
     assert 0.0 < other.mean < person.together(effects, KEYS).mean
 
 
+def test_a_person_keeps_the_newest_effects() -> None:
+    effects = {f"offer-{at}": person.Effect(0.0, 0.2, at) for at in range(person.EFFECTS_MAX)}
+    found = person.merged(effects, {"new": person.Effect(0.1, 0.2, 999), "offer-7": person.Effect(0.3, 0.1, 999)})
+    assert len(found) == person.EFFECTS_MAX
+    assert {"new", "offer-7", "offer-1"} <= found.keys()
+    assert "offer-0" not in found
+
+
 def test_an_effect_fades_to_the_prior() -> None:
-    effects = person.with_answer({}, KEYS, 0.0, taken=True, at_ms=DAY_MS)
-    faded = person.with_answer(effects, KEYS, 0.0, taken=False, at_ms=DAY_MS * 10_000)
-    assert faded[KEYS[0]].mean == pytest.approx(person.with_answer({}, KEYS, 0.0, taken=False, at_ms=DAY_MS)[KEYS[0]].mean, abs=1e-6)
+    effects = answered({}, taken=True, at_ms=DAY_MS)
+    faded = person.faded(effects, KEYS, DAY_MS + 180 * DAY_MS)
+    assert faded[KEYS[1]].mean == pytest.approx(effects[KEYS[1]].mean / 2)
+    assert faded[KEYS[1]].variance == pytest.approx((effects[KEYS[1]].variance + 0.6) / 2)
+    assert person.faded(effects, KEYS, 0)[KEYS[1]] == effects[KEYS[1]]
+
+
+# --- regression ------------------------------------------------------------------------------------------------
+
+SHAPE = (2, 3)
+PRIORS = [np.full(SHAPE, 0.25), np.full(SHAPE, 1.0)]
+
+
+def taught(rows: list[tuple[tuple[int, int], bool]]) -> list[regression.Weights]:
+    chain = [regression.start(prior) for prior in PRIORS]
+    for at, (bins, taken) in enumerate(rows):
+        chain = regression.learned(
+            chain, PRIORS, regression.Outcome(np.array(bins), np.ones(2), 0.0, 0.0, taken, DAY_MS + at), SHAPE, half_life_days=90.0
+        )
+    return chain
+
+
+def chances(chain: list[regression.Weights], bins: tuple[int, int]) -> float:
+    found = regression.posterior([chain], regression.Rows(np.array([bins]), np.ones((1, 2))), SHAPE)
+    return float(regression.probability(found.mean, found.variance)[0])
+
+
+def test_no_answers_give_one_half_and_one_answer_a_known_step() -> None:
+    """Four weights of a row with variances .25, .25, 1, 1: the answer has curve .25, so each moves by variance x .5 / (1 + .25 x 2.5)."""
+    start = [regression.start(prior) for prior in PRIORS]
+    assert chances(start, (0, 1)) == 0.5
+    means, variances = taught([((0, 1), True)])[1].arrays(SHAPE)
+    assert means.tolist() == [[pytest.approx(0.5 / 1.625), 0, 0], [0, pytest.approx(0.5 / 1.625), 0]]
+    assert variances[0, 0] == pytest.approx(1.0 - 0.25 / 1.625)
+    assert variances[0, 1] == 1.0
+
+
+def test_two_predictors_that_say_the_same_are_not_counted_twice() -> None:
+    """Answers of .8 and .2 by bin: the second predictor repeats the first. Naive Bayes would say .94."""
+    draws = random.Random(6)  # noqa: S311 (as above)
+    rows = [((at % 2, at % 2), draws.random() < (0.8 if at % 2 else 0.2)) for at in range(2_000)]
+    assert chances(taught(rows), (1, 1)) == pytest.approx(0.8, abs=0.03)
+    assert chances(taught(rows), (0, 0)) == pytest.approx(0.2, abs=0.03)
+
+
+def test_an_offer_without_answers_has_the_weights_of_the_wider_model_and_old_answers_fade() -> None:
+    chain = taught([((0, 0), True)] * 200)
+    fresh = [regression.start(PRIORS[0]), chain[1]]
+    assert 0.85 < chances(fresh, (0, 0)) < chances(chain, (0, 0))
+    late = regression.Outcome(np.array([2, 2]), np.ones(2), 0.0, 0.0, taken=True, at_ms=DAY_MS * 91 + 199)
+    means, variances = regression.learned(chain, PRIORS, late, SHAPE, 90.0)[1].arrays(SHAPE)
+    before, spread = chain[1].arrays(SHAPE)
+    assert means[0, 0] == pytest.approx(before[0, 0] / 2)
+    assert variances[0, 0] == pytest.approx((1.0 + spread[0, 0]) / 2)
 
 
 # --- exploration -----------------------------------------------------------------------------------------------

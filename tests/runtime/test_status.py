@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.build import build
+from gateway.core.learning.drift import Losses
+from gateway.core.learning.health import Health
+from gateway.core.offers import Campaign, Policy
 from gateway.core.types import Message
 from gateway.runtime.app import App
-from gateway.runtime.status import peak_memory_mib, percentile
+from gateway.runtime.status import LearningStatus, peak_memory_mib, percentile
 from tests.kit.gateways import message, settings_of, walk_in, write_config
 
 
@@ -47,6 +50,16 @@ def test_numbers_add_up(gateway: App) -> None:
     assert (told.triggers_sent, told.trigger_ms_p50) == (0, None), "nobody is connected"
     assert (told.state, told.gateway, told.model, told.mailbox) == ("online", "gw-t", "tiny-1", 0)
     assert told.records_waiting == told.records_made == 0
+
+
+def test_the_policy_that_decides_is_shown_with_its_losses(gateway: App) -> None:
+    assert gateway._status("online").learning is None, "the campaign does not learn"
+    gateway.site = msgspec.structs.replace(gateway.site, campaign=Campaign(gateway.site.campaign.offers, Policy(learn=True)))
+    shown = gateway._status("online").learning
+    assert shown is not None
+    assert (shown.policy, shown.answers, shown.calibration_error, shown.started) == ("learned-1", 0, None, 0)
+    gateway.state.learning.health = Health(201, Losses(0.7, 201), Losses(0.6, 201), alarms=1, demoted=True)
+    assert gateway._status("online").learning == LearningStatus("plain-1", 201, 1, None, 0.7, 0.6, 0)
 
 
 def test_nothing_of_anybody_is_in_it(gateway: App) -> None:

@@ -20,8 +20,10 @@ from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
+from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.incidents import IncidentsTable
+from gateway.adapters.store.learning import LearningTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
@@ -84,12 +86,14 @@ class Store:
         self.decisions = DecisionsTable(self._db)
         self.budgets = BudgetsTable(self._db)
         self.outcomes = OutcomesTable(self._db)
+        self.learning = LearningTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
+        self.filters = FiltersTable(self._db)
         self._tables: dict[str, Table] = {
             "people": self.people,
             "facts": self.facts,
@@ -98,6 +102,7 @@ class Store:
             "decisions": self.decisions,
             "budgets": self.budgets,
             "outcomes": self.outcomes,
+            "learning": self.learning,
             "counts": self.counts,
             "sensors": Table(self._db),
             "retention": self.retention,
@@ -110,6 +115,13 @@ class Store:
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
+
+    def former_filters(self, filters: Sequence[str]) -> list[str]:
+        """The topic filters of earlier starts that are not in `filters`, which are remembered too. Raises StoreFullError."""
+        former = [one for one in self.filters.former() if one not in filters]
+        with self._transaction():
+            self.filters.keep(filters)
+        return former
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -139,6 +151,10 @@ class Store:
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed."""
         return self.decisions.proposed(decision)
+
+    def answered(self, decision: str) -> set[str]:
+        """The kinds of the committed answers to a decision."""
+        return self.facts.answered(decision)
 
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope."""
@@ -172,6 +188,7 @@ class Store:
             visits=self.visits.state(now_ms, rules),
             budgets=self.budgets.state(),
             outcomes=self.outcomes.state(now_ms),
+            learning=self.learning.state(),
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),

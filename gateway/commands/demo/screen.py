@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.commands.demo.summary import Totals
 
 ROWS_SHOWN = 6
@@ -35,17 +37,22 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, totals: Totals, passed_s: float, seconds: float | None) -> None:
-        """Draw the present figures."""
+    def update(self, totals: Totals, worth: Sequence[str], passed_s: float, seconds: float | None) -> None:
+        """Draw the present figures; `worth` has a text for each gateway."""
         if self._live is None:
             return
         of = f" of {seconds:.0f}" if seconds is not None else ""
         head = Text.assemble((f"{passed_s:.0f}{of} s", "bold"), f"   {self._address}")
-        self._live.update(Group(head, _figures(totals), _reasons(totals)))
+        self._live.update(Group(head, _figures(totals), _learned(totals, worth), _reasons(totals)))
 
     @staticmethod
     def closing(summary: dict[str, Any]) -> str:
         """The final summary as text."""
+        learning = "".join(
+            f"{gateway} learned from {one['answers']} answers, calibration error {one['calibration_error']:.3f}.\n"
+            for gateway, one in summary["learning"].items()
+            if one is not None and one["calibration_error"] is not None
+        )
         answers = ", ".join(f"{count} {kind}" for kind, count in summary["answers"].items()) or "none"
         return (
             f"{summary['messages']} messages, {summary['visits'].get('entered', 0)} visits, "
@@ -53,7 +60,7 @@ class Screen:
             f"{summary['records_made']} records made, {summary['records_taken']} taken by the dashboard, which holds "
             f"{summary['records_at_dashboard']}.\n"
             f"From message to trigger: p50 {summary['trigger_ms_p50']} ms, p99 {summary['trigger_ms_p99']} ms. "
-            f"Unhandled errors: {summary['unhandled_errors']}."
+            f"{learning}Unhandled errors: {summary['unhandled_errors']}."
         )
 
 
@@ -71,6 +78,20 @@ def _figures(totals: Totals) -> Table:
         "trigger p50 / p99 ms", *(f"{report.get('trigger_ms_p50')} / {report.get('trigger_ms_p99')}" for report in totals.reports), ""
     )
     table.add_row("records at the dashboard", *("" for _ in totals.reports), str(totals.dashboard.get("records", 0)))
+    return table
+
+
+def _learned(totals: Totals, worth: Sequence[str]) -> Table:
+    """A row for each gateway: the policy that decides, answers learned from, its errors, and the worth of the offers."""
+    table = Table(
+        "learning", "policy", "answers", "calibration error", "log-loss / plain", "margin added by an offer, cents (95 %)", box=None
+    )
+    for report, text in zip(totals.reports, worth, strict=True):
+        learning = report.get("learning") or {}
+        error = learning.get("calibration_error")
+        losses = f"{learning.get('log_loss', 0.0):.3f} / {learning.get('log_loss_plain', 0.0):.3f}"
+        figures = (str(learning.get("answers", 0)), "" if error is None else f"{error:.3f}", losses)
+        table.add_row(str(report.get("gateway", "")), str(learning.get("policy", "")), *figures, text)
     return table
 
 

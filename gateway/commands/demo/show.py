@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +20,11 @@ from gateway.commands.demo.processes import DemoError, Part, free_port, program,
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
 from gateway.commands.demo.worlds import DEFAULT, configs
+from gateway.commands.demo.worth import Worth
+from gateway.config import load_config
+
+if TYPE_CHECKING:
+    from gateway.config import Config
 
 POLL_S = 0.25
 
@@ -32,6 +37,7 @@ class Demo:
         self.began_s = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix="wayside-demo-"))
         self.parts: list[Part] = []
+        self.settings: list[Config] = []
         self.faults = 0
         try:
             self._start(port, seed, world, search)
@@ -70,7 +76,9 @@ class Demo:
             "cloud.token_file": self.folder / f"{gateway}.token",
             "cloud.interval_s": 1.0,
         }
-        overrides = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
+        values = [f"{name}={value}" for name, value in settings.items()]
+        self.settings.append(load_config(config, values))
+        overrides = [argument for value in values for argument in ("--set", value)]
         return self._part(gateway, "wayside", "run", "--config", str(config), "--json", *overrides)
 
     def _part(self, name: str, command: str, *arguments: str) -> Part:
@@ -145,13 +153,14 @@ def run_demo(*, world: str, seconds: float | None, port: int, seed: int, headles
 def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None) -> float | None:
     """Show the live summary until the end; returns the seconds from the simulator's start to the first trigger, or None."""
     began_s, first_s = time.monotonic(), None
+    worth = Worth(demo.settings if out is not None else ())
     with Screen(out, demo.address) as screen:
         while not stop.wait(POLL_S):
             passed_s = time.monotonic() - began_s
             totals = demo.totals()
             if first_s is None and totals.triggers:
                 first_s = passed_s
-            screen.update(totals, passed_s, seconds)
+            screen.update(totals, worth.texts(passed_s), passed_s, seconds)
             if seconds is not None and passed_s >= seconds:
                 break
             if (gone := demo.check()) is not None:

@@ -53,6 +53,7 @@ def summarise(totals: Totals, *, setup_s: float, run_s: float, first_trigger_s: 
         "triggers": totals.triggers,
         "triggers_sent": totals.number("triggers_sent"),
         "answers": totals.table("answers"),
+        "learning": {report["gateway"]: report.get("learning") for report in totals.reports},
         "records_made": totals.number("records_made"),
         "records_taken": totals.number("records_taken"),
         "records_at_dashboard": totals.dashboard.get("records"),

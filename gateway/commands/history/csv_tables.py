@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 INTERACTIONS = (
     *("subject", "at_ms", "what", "zone", "kind", "offer", "decision"),
-    *("amount_minor", "dwell_s", "confidence", "propensity", "p_select", "facts"),
+    *("amount_minor", "dwell_s", "confidence", "propensity", "p_select", "facts", "arm", "intended", "policy"),
 )
 BASKETS = ("subject", "at_ms", "basket", "item", "quantity", "amount_minor")
 
@@ -81,6 +81,9 @@ def _interactions(person: PersonRows, columns: tuple[str, ...]) -> list[Row]:
             "propensity": decision.propensity,
             "p_select": decision.p_select,
             "facts": decision.facts,
+            "arm": decision.arm or None,
+            "intended": decision.intended,
+            "policy": decision.policy,
             **dict(zip(columns, decision.features or (), strict=False)),
         }
         for decision in person.decisions

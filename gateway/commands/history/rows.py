@@ -50,6 +50,9 @@ class VisitRow(NamedTuple):
 class DecisionRow(NamedTuple):
     """An offer that was proposed, or silence (without offer, kind, propensity and features).
 
+    `arm` is `sent`, `held_out` or empty, `intended` the chosen offer in both arms, `policy` its version. The seed is not exported:
+    it would name the row of the database.
+
     `features` are the values that the model scored, in the order of its columns; None for unknown ones, and for another model's columns.
     `facts` is the number of facts of the history log behind the scored values.
     """
@@ -63,6 +66,9 @@ class DecisionRow(NamedTuple):
     p_select: float
     features: tuple[float | None, ...] | None
     facts: int
+    arm: str
+    intended: str | None
+    policy: str
 
 
 class AnswerRow(NamedTuple):
@@ -161,11 +167,12 @@ def decision_type(decision: DecisionRow) -> str:
 def _decision(decision: Decision, name: str, plan: ReadPlan, categories: dict[str | None, str | None]) -> DecisionRow:
     """`categories` is the category by offer, of the history log: the campaign of that day may not exist any more."""
     chosen = next((candidate for candidate in decision.candidates if candidate.offer == decision.offer), None)
+    arm = decision.arm, decision.intended, decision.policy
     if chosen is None:
-        return DecisionRow(name, decision.at_ms, decision.zone, None, None, None, decision.p_select, None, decision.facts)
+        return DecisionRow(name, decision.at_ms, decision.zone, None, None, None, decision.p_select, None, decision.facts, *arm)
     known = [None if math.isnan(value) else value for value in chosen.row().tolist()]
     scored = tuple(known) if decision.columns == plan.digest else None
     kind = categories.get(chosen.offer)
     return DecisionRow(
-        name, decision.at_ms, decision.zone, chosen.offer, kind, chosen.propensity, decision.p_select, scored, decision.facts
+        name, decision.at_ms, decision.zone, chosen.offer, kind, chosen.propensity, decision.p_select, scored, decision.facts, *arm
     )

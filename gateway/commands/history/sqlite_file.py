@@ -37,19 +37,20 @@ def interactions_view(columns: tuple[str, ...]) -> str:
     none = ", ".join(f"NULL AS {name}" for name in columns)
     return f"""
 SELECT subject, entered_ms AS at_ms, 'visit' AS what, zone, kind, NULL AS offer, NULL AS decision, NULL AS amount_minor,
-  (left_ms - entered_ms) / 1000.0 AS dwell_s, confidence, NULL AS propensity, NULL AS p_select, NULL AS facts, {none}
+  (left_ms - entered_ms) / 1000.0 AS dwell_s, confidence, NULL AS propensity, NULL AS p_select, NULL AS facts,
+  NULL AS arm, NULL AS intended, NULL AS policy, {none}
 FROM visits
 UNION ALL
 SELECT subject, at_ms, iif(offer IS NULL, 'silent', 'proposed'), zone, kind, offer, id, NULL,
-  NULL, NULL, propensity, p_select, facts, {", ".join(columns)}
+  NULL, NULL, propensity, p_select, facts, nullif(arm, ''), intended, policy, {", ".join(columns)}
 FROM decisions LEFT JOIN features ON features.decision = decisions.id
 UNION ALL
 SELECT subject, answers.at_ms, answers.kind, decisions.zone, decisions.kind, offer, decisions.id, NULL,
-  NULL, NULL, NULL, NULL, NULL, {none}
+  NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {none}
 FROM answers JOIN decisions ON decisions.id = answers.decision
 UNION ALL
 SELECT subject, purchases.at_ms, 'purchase', purchases.zone, purchases.kind, offer, decisions.id, amount_minor,
-  NULL, NULL, NULL, NULL, NULL, {none}
+  NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {none}
 FROM purchases JOIN decisions ON decisions.id = purchases.decision
 """  # noqa: S608 - names of columns of the schema
 
@@ -87,7 +88,7 @@ def _create(database: Database, columns: tuple[str, ...]) -> None:
     )
     database.table("decisions").create(
         {"id": str, "subject": str, "at_ms": int, "zone": str, "offer": str, "kind": str, "propensity": float, "p_select": float}
-        | {"facts": int},
+        | {"facts": int, "arm": str, "intended": str, "policy": str},
         pk="id",
         not_null={"subject", "at_ms", "zone", "p_select"},
         foreign_keys=[("subject", "subjects", "id")],

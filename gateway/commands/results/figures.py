@@ -11,7 +11,7 @@ import msgspec
 from gateway.commands.results.rows import amounts, numbered
 from gateway.core.measure import exposure, forecasts, lift
 from gateway.core.measure.fairness import Segment, fairness
-from gateway.core.measure.holdout import SampleRatio, sample_ratio
+from gateway.core.measure.holdout import EXPECTED_MIN, SampleRatio, sample_ratio
 from gateway.core.measure.rates import Interval, Sums, sums, wilson
 from gateway.core.policy.gates import REASONS
 
@@ -43,8 +43,11 @@ class Later(msgspec.Struct, frozen=True):
     more_days: int | None = None
 
 
+NO_HOLDOUT = Later("the campaign holds nobody out (policy.holdout is 0), so the effect of its offers cannot be measured")
+
+
 class Funnel(msgspec.Struct, frozen=True):
-    """Intended offers step by step; each step counts those that went further. `accept_rate` is of those sent whose window is closed."""
+    """Intended offers step by step; each step counts those that went further. `accept_rate` is of those sent with a closed window."""
 
     offer: str
     intended: int
@@ -61,7 +64,8 @@ class Funnel(msgspec.Struct, frozen=True):
 class Money(msgspec.Struct, frozen=True):
     """Amounts in minor units. `cost` is contacts and accepted offers, `margin` that of accepted offers, each once.
 
-    `per_lead` is the cost of one acceptance. `roi` is (margin - cost) / cost; `roi_added` the same with the margin that offers add.
+    `redeemed` is the amount of the purchases that redeemed an offer. `per_lead` is the cost of one acceptance. `roi` is
+    (margin - cost) / cost; `roi_added` the same with the margin that offers add.
     """
 
     currency: str
@@ -69,6 +73,7 @@ class Money(msgspec.Struct, frozen=True):
     offer_cost: int
     cost: float
     margin: int
+    redeemed: int
     per_lead: float | None
     roi: float | None
     roi_added: Interval | Later
@@ -93,7 +98,10 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer."""
+    """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer.
+
+    `policies` counts decisions by version and parameters of the policy.
+    """
 
     days: float
     decisions: int
@@ -101,6 +109,7 @@ class Results(msgspec.Struct, frozen=True):
     without_consent: int
     open_windows: int
     unknown_offers: tuple[str, ...]
+    policies: dict[str, int]
     funnel: tuple[Funnel, ...]
     visits: lift.Lift | Later
     added_margin: Interval | Later
@@ -117,7 +126,7 @@ class Results(msgspec.Struct, frozen=True):
 def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, without_consent: int) -> Results:
     """The figures of a log under a campaign; `by` is the name of the category of the segments."""
     treated, margins, control = _arms(rows, campaign)
-    visits, added = _lifts(rows, treated, margins, control)
+    visits, added = _lifts(rows, treated, margins, control, campaign.policy.holdout)
     ratio = _sample_ratio(rows, campaign.policy.holdout)
     fair = _fairness(rows, by)
     known = {offer.id for offer in campaign.offers}
@@ -128,6 +137,7 @@ def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, witho
         without_consent=without_consent,
         open_windows=sum(row.closed_at_ms is None for row in rows.intended),
         unknown_offers=tuple(sorted({row.offer for row in rows.intended} - known)),
+        policies=dict(rows.policies),
         funnel=_funnels(rows),
         visits=visits,
         added_margin=added,
@@ -170,7 +180,7 @@ def _funnel(offer: str, rows: Sequence[Row]) -> Funnel:
 
 
 def _arms(rows: Rows, campaign: Campaign) -> tuple[Sums, Floats, Sums]:
-    """Visits by person of those sent offers, their margin by person, and visits by person of the holdout.
+    """By person: visits of those sent offers, the margin, and visits of the holdout.
 
     A visit counts once: offers of one shop within the window of an earlier one are one row.
     """
@@ -200,10 +210,11 @@ def _padded(values: Floats, size: int) -> Floats:
     return amounts([*values.tolist(), *[0.0] * (size - len(values))])
 
 
-def _lifts(rows: Rows, treated: Sums, margins: Floats, control: Sums) -> tuple[lift.Lift | Later, Interval | Later]:
+def _lifts(rows: Rows, treated: Sums, margins: Floats, control: Sums, share: float) -> tuple[lift.Lift | Later, Interval | Later]:
     missing = lift.scarce(treated, control)
     if missing is not None:
-        wait = later(missing.name, missing.have, missing.need, rows.days)
+        is_held = any(rows.arms.values())
+        wait = later(missing.name, missing.have, missing.need, rows.days) if share or is_held else NO_HOLDOUT
         return wait, wait
     return lift.lift(treated.rate, control.rate), lift.margin_lift(treated, margins, control)
 
@@ -232,6 +243,7 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
         offer_cost=given,
         cost=cost,
         margin=margin,
+        redeemed=sum(row.amount_minor for row in sent),
         per_lead=cost / len(taken) if taken else None,
         roi=(margin - cost) / cost if cost else None,
         roi_added=roi_added,
@@ -239,19 +251,19 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
 
 
 def _costs(sent: Sequence[Row], campaign: Campaign) -> tuple[float, int]:
-    """Cost of the contacts, and of the accepted offers among them."""
+    """Cost of the contacts, and of the accepted offers."""
     costs = {offer.id: offer.cost_minor for offer in campaign.offers}
     return campaign.policy.contact_cost_minor * len(sent), sum(costs.get(row.offer, 0) for row in sent if row.is_taken)
 
 
 def _sample_ratio(rows: Rows, share: float) -> SampleRatio | Later:
+    if not share:
+        return NO_HOLDOUT
     people = len(rows.arms)
     found = sample_ratio(sum(rows.arms.values()), people, share)
     if found is not None:
         return found
-    smallest = min(share, 1 - share)
-    need = math.ceil(lift.PEOPLE_MIN / smallest) if smallest else 0
-    return later("people with an intended offer", people, need, rows.days)
+    return later("people with an intended offer", people, math.ceil(EXPECTED_MIN / share), rows.days)
 
 
 def _exposure(rows: Rows, campaign: Campaign) -> Exposure:
@@ -269,7 +281,7 @@ def _exposure(rows: Rows, campaign: Campaign) -> Exposure:
 
 
 def _judged(rows: Rows) -> list[Row]:
-    """Intended offers with a propensity whose window is closed."""
+    """Intended offers with a propensity and a closed window."""
     return [row for row in rows.intended if row.closed_at_ms is not None and row.propensity is not None]
 
 

@@ -125,6 +125,7 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         kind=form.kind,
         during_incident=form.during_incident,
         creatives=tuple(Creative(one.title, one.body, one.placement, one.language) for one in form.creatives),
+        channel=form.channel,
         schedule=Schedule(tuple(map(units.minute_of_day, form.times)), form.weekdays or WEEKDAYS) if form.times else None,
         threshold=_threshold(form.threshold),
         event=_event(form.event, (*path, "event"), numbers),
@@ -163,6 +164,9 @@ def _policy(form: PolicyForm, numbers: _Numbers) -> Policy:
         ),
         ignored=tuple(_ignored(one, ("policy", "ignored", at), numbers) for at, one in enumerate(form.ignored)),
         holdout=form.holdout,
+        learn=form.learn,
+        anyway_s=numbers.duration(form.anyway, ("policy", "anyway"), least_s=1, most_s=86_400),
+        buying_share=form.buying_share,
     )
 
 

@@ -15,7 +15,7 @@ from gateway.core import limits
 from gateway.core.campaign.triggers import TIMES_MAX, EventText, Weekday
 from gateway.core.creatives import CREATIVES_MAX, Language, PlacementName
 from gateway.core.ids import Id
-from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup
+from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup, OfferChannel
 from gateway.core.types import Occasion
 
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
@@ -93,6 +93,7 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "offer"
     )
     during_incident: Annotated[bool, Meta(description="a service message that is sent during an incident too")] = False
+    channel: Annotated[OfferChannel, Meta(description="the app, or the system of `webhook` in the config")] = "phone"
     coupon: Annotated[bool, Meta(description="whether the person gets a code that the till of the shop redeems once")] = False
     creatives: Annotated[tuple[CreativeForm, ...], Meta(max_length=CREATIVES_MAX)] = ()
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
@@ -134,6 +135,11 @@ class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holdout: Annotated[
         float, Meta(ge=0, le=HOLDOUT_MAX, description="share of people to whom nothing is sent, to measure the effect of the offers")
     ] = 0.05
+    learn: Annotated[
+        bool, Meta(description="choose by propensities learned from answers, with exploration; otherwise by score x margin")
+    ] = False
+    anyway: Annotated[Duration, Meta(description="with `learn`: time within which a visit would have come without an offer")] = "1 h"
+    buying_share: Annotated[float, Meta(ge=0, le=10, description="with `learn`: purchases per visit of a shop")] = 0.6
 
 
 class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

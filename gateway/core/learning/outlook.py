@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 DEVIATIONS = tuple(step / 4 - 2.5 for step in range(21))  # log-odds
 SPREAD_ROWS, SPREAD = 20.0, 0.6  # the start of a distribution: a normal one of this standard deviation, in rows
-LEVEL_ROWS_MAX = 60.0  # moments that a level remembers
+LEVEL_ROWS_MAX = 60.0  # moments that a person's level remembers
 ROWS_MAX = 2_000.0  # moments that a distribution remembers
 ROUNDS = 4  # of the solution: it starts below and rises, and the last steps are small
 
@@ -32,14 +32,14 @@ _START *= SPREAD_ROWS / _START.sum()
 
 
 class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Mean of a log-odds over moments, and their number."""
+    """Mean over moments, and their number."""
 
     mean: float = 0.0
     rows: float = 0.0
 
-    def plus(self, value: float) -> Level:
-        """With one more moment."""
-        rows = min(self.rows + 1.0, LEVEL_ROWS_MAX)
+    def plus(self, value: float, rows_max: float = LEVEL_ROWS_MAX) -> Level:
+        """With one more; the mean remembers the last `rows_max`."""
+        rows = min(self.rows + 1.0, rows_max)
         return Level(self.mean + (value - self.mean) / rows, rows)
 
 
@@ -57,7 +57,7 @@ class Outlook(msgspec.Struct, frozen=True, array_like=True, gc=False):
         keep = 1.0 if total < ROWS_MAX else (ROWS_MAX - 1.0) / total
         counts = [rows * keep for rows in self.deviations]
         counts[at] += 1.0
-        return Outlook(self.level.plus(log_odds), tuple(counts), self.worth.plus(worth_minor))
+        return Outlook(self.level.plus(log_odds, ROWS_MAX), tuple(counts), self.worth.plus(worth_minor, ROWS_MAX))
 
 
 def prospects(

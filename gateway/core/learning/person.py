@@ -1,24 +1,22 @@
 """The effects of one person on the propensity: log-odds by category and by offer, with normal priors, updated answer by answer.
 
 The answers of all people give the level of an offer; the answers of one person give the distance from it. The effects of a category and of
-an offer add up. Each posterior is kept as mean and variance (an extended Kalman filter without covariances), so an effect is two numbers
-and an update needs no earlier answers.
+an offer add up. Each posterior is kept as mean and variance, so an effect is two numbers and an update needs no earlier answers.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from gateway.core.learning.calibration import logistic
-
-VARIANCES = (0.8, 0.4)  # of the effects of a category and of an offer among people, in squared log-odds
+VARIANCES = (0.2, 0.6, 0.2)  # among people, in squared log-odds: of the effects on all offers, on a category and on an offer
 HALF_LIFE_DAYS = 180.0
 DAY_MS = 86_400_000
-STRETCH = math.sqrt(1.0 + math.pi / 8.0 * sum(VARIANCES))
+
+
+EFFECTS_MAX = 256  # of one person
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -32,12 +30,12 @@ class Effect(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Together(NamedTuple):
     """Mean and variance of the sum of a person's effects on one offer."""
 
-    mean: float = 0.0
-    variance: float = sum(VARIANCES)
+    mean: float
+    variance: float
 
 
 def together(effects: Mapping[str, Effect], keys: Sequence[str]) -> Together:
-    """The sum of the effects with `keys`: that of the category, then that of the offer."""
+    """The sum of the effects with `keys`, in the order of VARIANCES."""
     mean = variance = 0.0
     for key, prior in zip(keys, VARIANCES, strict=True):
         effect = effects.get(key)
@@ -45,31 +43,28 @@ def together(effects: Mapping[str, Effect], keys: Sequence[str]) -> Together:
     return Together(mean, variance)
 
 
-def with_answer(effects: Mapping[str, Effect], keys: Sequence[str], log_odds: float, *, taken: bool, at_ms: int) -> dict[str, Effect]:
-    """The effects with `keys` after one answer to an offer with `log_odds` among all people; older knowledge fades toward the prior."""
-    before = [_faded(effects.get(key), prior, at_ms) for key, prior in zip(keys, VARIANCES, strict=True)]
-    variance = sum(effect.variance for effect in before)
-    share = logistic(log_odds * STRETCH + sum(effect.mean for effect in before))
-    curve = share * (1.0 - share)
-    step = 1.0 / (1.0 + curve * variance)
+def merged(effects: Mapping[str, Effect], changed: Mapping[str, Effect]) -> dict[str, Effect]:
+    """`effects` with those of `changed`; of more than EFFECTS_MAX the newest."""
+    found = {**effects, **changed}
+    if len(found) <= EFFECTS_MAX:
+        return found
+    newest = sorted(found, key=lambda key: (found[key].at_ms, key), reverse=True)[:EFFECTS_MAX]
+    return {key: effect for key, effect in found.items() if key in set(newest)}
+
+
+def faded(effects: Mapping[str, Effect], keys: Sequence[str], at_ms: int) -> dict[str, Effect]:
+    """The effects with `keys` at a later time: older knowledge fades toward the prior."""
+    found = {}
+    for key, prior in zip(keys, VARIANCES, strict=True):
+        one = effects.get(key, Effect(0.0, prior, at_ms))
+        keep = 0.5 ** (max(at_ms - one.at_ms, 0) / DAY_MS / HALF_LIFE_DAYS)
+        found[key] = Effect(one.mean * keep, prior + (one.variance - prior) * keep, max(at_ms, one.at_ms))
+    return found
+
+
+def with_step(effects: Mapping[str, Effect], surprise: float, curve: float) -> dict[str, Effect]:
+    """The effects after an answer, by `regression.step`."""
     return {
-        key: Effect(one.mean + one.variance * step * (taken - share), one.variance * (1.0 - one.variance * step * curve), one.at_ms)
-        for key, one in zip(keys, before, strict=True)
+        key: Effect(one.mean + one.variance * surprise, one.variance * (1.0 - one.variance * curve), one.at_ms)
+        for key, one in effects.items()
     }
-
-
-def probability(log_odds: float, effects: Together) -> float:
-    """Mean probability over the posterior of the effects, with `log_odds` among all people (probit approximation).
-
-    Among all people the effects have been averaged out, which draws log-odds toward 0; for one person they are stretched again. So a
-    person without answers has the propensity of all people.
-    """
-    return logistic((log_odds * STRETCH + effects.mean) / math.sqrt(1.0 + math.pi / 8.0 * effects.variance))
-
-
-def _faded(effect: Effect | None, prior: float, at_ms: int) -> Effect:
-    if effect is None:
-        return Effect(0.0, prior, at_ms)
-    now_ms = max(at_ms, effect.at_ms)
-    keep = 0.5 ** ((now_ms - effect.at_ms) / DAY_MS / HALF_LIFE_DAYS)
-    return Effect(effect.mean * keep, prior + (effect.variance - prior) * keep, now_ms)

@@ -1,7 +1,7 @@
-"""The predictors of a site: the score of the bundle's model, the person's contacts, and some columns of the model.
+"""The predictors of a site: a level, the score of the bundle's model, the person's contacts, and some columns of the model.
 
-They follow from the schema and the model's columns. The model has seen its columns already; those that depend on offer and place or on
-the time are read once more, because an offer may differ there from the others of its category: a shop closes earlier, a way is less
+All follow from the schema and the model's columns. The model has seen its columns already; those between person, place and offer and those
+of the time are read once more, because an offer may differ there from the others of its category: a shop closes earlier, a way is less
 welcome.
 """
 
@@ -9,72 +9,81 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.attributes.schema import Attribute, Schema
+from gateway.core.attributes.schema import Schema
 from gateway.core.context import Contact
-from gateway.core.learned import OfferPriors
-from gateway.core.learning import bayes
-from gateway.core.learning.calibration import logistic
-from gateway.core.learning.outlook import log_odds
+from gateway.core.learning.regression import Floats, Rows
 
 SCORE_EDGES = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
-RECENT_EDGES = (0.05, 0.25, 0.5, 1.0, 1.5, 2.5)
 NUMBER_EDGES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0, 20.0)
-CLOCK_EDGES = {"hour": tuple(float(hour) for hour in range(2, 24, 2)), "weekday": (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)}
+CLOCK_EDGES = {"hour": tuple(float(hour) for hour in range(1, 24)), "weekday": (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)}
 RECENT_HALF_MS = 3_600_000  # of the weight of a contact in `recent`
-START_ROWS = 60.0  # of the model's own score, before any answer
-_CENTRES = (-2.75, *(edge + 0.25 for edge in SCORE_EDGES))
+RECENT_MAX = 4.0
+Variances = tuple[float, float, float]
+"""Prior variances of the weights of an offer, of a category, and for all offers, in squared log-odds."""
+LEVEL, WEAK = (0.2, 0.2, 0.5), (0.02, 0.02, 0.1)
+BUSY_EDGES = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5)
+CLOCK, BETWEEN, BUSY = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15), (0.02, 0.05, 0.5)  # hours of opening are those of a category
 
 
-class Plan(NamedTuple):
-    """`predictors` are names, edges and groups; `places` are the columns of those that are read from the model's rows."""
+class Predictor(NamedTuple):
+    """Edges of the bins (one more for unknown values), prior variances, and the column of the values; without edges it multiplies."""
 
-    predictors: tuple[tuple[str, tuple[float, ...], int], ...]
-    places: tuple[int, ...]
+    name: str
+    edges: tuple[float, ...]
+    variances: Variances
+    place: int = -1
 
-    def values(self, score: float, row: NDArray[np.float32], *, recent: float, new: bool) -> tuple[float, ...]:
-        """The values of the predictors for one offer."""
-        return (log_odds(score), recent, float(new), *row[list(self.places)].tolist())
+
+class Plan(msgspec.Struct, frozen=True, dict=True):
+    """The predictors, in order: level, recent, new, score, busy, then those that are read from the model's rows."""
+
+    predictors: tuple[Predictor, ...]
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Number of predictors and of bins."""
+        return len(self.predictors), max(len(one.edges) for one in self.predictors) + 2
+
+    @cached_property
+    def variances(self) -> tuple[Floats, ...]:
+        """Prior variances of the weights of an offer, of a category and for all offers, each (predictors, bins)."""
+        by_level = np.array([one.variances for one in self.predictors]).T
+        return tuple(np.repeat(column[:, np.newaxis], self.shape[1], axis=1) for column in by_level)
+
+    def rows(self, score: Floats, rows: NDArray[np.float32], *, recent: float, new: Sequence[bool], busy: Sequence[float]) -> Rows:
+        """Bins and multipliers of n offers: log-odds of the score, rows of the model (n, columns), and visits of the shop (`busy`)."""
+        count = len(score)
+        bins, times = np.zeros((count, len(self.predictors)), dtype=np.intp), np.ones((count, len(self.predictors)))
+        times[:, 1], times[:, 2] = min(recent, RECENT_MAX), new
+        bins[:, 3], bins[:, 4] = np.searchsorted(SCORE_EDGES, score), np.searchsorted(BUSY_EDGES, busy)
+        for at, one in enumerate(self.predictors[5:], 5):
+            values = rows[:, one.place]
+            bins[:, at] = np.where(np.isnan(values), len(one.edges) + 1, np.searchsorted(one.edges, values))
+        return Rows(bins, times)
 
 
 def plan(schema: Schema, columns: Sequence[str]) -> Plan:
-    """The predictors for a model with these columns. Values of the person by category share the group of the score, which knows them."""
+    """The predictors for a model with these columns."""
     places = {column: at for at, column in enumerate(columns)}
-    own = [("score", SCORE_EDGES, 0), ("recent", RECENT_EDGES, 1), ("new", (0.5,), 2)]
-    read = list[tuple[str, tuple[float, ...], int]]()
+    found = [Predictor("level", (), LEVEL), Predictor("recent", (), WEAK), Predictor("new", (), WEAK)]
+    found += [Predictor("score", SCORE_EDGES, WEAK), Predictor("busy", BUSY_EDGES, BUSY)]
     for attribute in schema.attributes:
-        found = _edges(attribute)
-        if found is not None and attribute.name in places:
-            edges, known_to_score = found
-            read.append((attribute.name, edges, 0 if known_to_score else len(own) + len(read)))
-    return Plan((*own, *read), tuple(places[name] for name, _, _ in read))
-
-
-def start(key: str, predictors: Plan, half_life_days: float) -> OfferPriors:
-    """A model without answers: it gives the score of the bundle's model, as if START_ROWS answers had confirmed it."""
-    model = bayes.empty(key, predictors.predictors, half_life_days)
-    each = START_ROWS / len(_CENTRES)
-    taken = tuple(each * logistic(centre) for centre in _CENTRES)
-    refused = tuple(each - rows for rows in taken)
-    score = model.predictors[0].__class__("score", SCORE_EDGES, (*taken, 0.0), (*refused, 0.0), 0)
-    return OfferPriors(key, (score, *model.predictors[1:]), sum(taken), sum(refused), half_life_days=half_life_days)
+        if attribute.dtype != "number" or attribute.name not in places:
+            continue
+        if attribute.clock is not None and attribute.clock.field in CLOCK_EDGES:
+            found.append(Predictor(attribute.name, CLOCK_EDGES[attribute.clock.field], CLOCK, places[attribute.name]))
+        elif attribute.between is not None:
+            found.append(Predictor(attribute.name, NUMBER_EDGES, BETWEEN, places[attribute.name]))
+    return Plan(tuple(found))
 
 
 def recency(contacts: Sequence[Contact], now_ms: int) -> float:
     """Number of contacts, of which each counts half after every RECENT_HALF_MS."""
     return sum(math.exp2(-max(now_ms - contact.at_ms, 0) / RECENT_HALF_MS) for contact in contacts)
-
-
-def _edges(attribute: Attribute) -> tuple[tuple[float, ...], bool] | None:
-    """Edges of an attribute that is a predictor, and whether the score knows it better than the own answers of an offer could."""
-    if attribute.dtype != "number":
-        return None
-    if attribute.clock is not None and attribute.clock.field in CLOCK_EDGES:
-        return CLOCK_EDGES[attribute.clock.field], False
-    if attribute.between is not None:
-        return NUMBER_EDGES, attribute.between.field in {"by_category", "group"}
-    return None

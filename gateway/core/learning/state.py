@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core.learned import OfferPriors
 from gateway.core.learning.anyway import Visits
-from gateway.core.learning.bayes import Compiled
+from gateway.core.learning.busy import Busy
 from gateway.core.learning.outlook import Level, Outlook
 from gateway.core.learning.person import Effect
+from gateway.core.learning.regression import Weights
 
 ALL = "all"
 T = TypeVar("T")
@@ -39,18 +39,20 @@ class Share(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class LearnedState(msgspec.Struct, frozen=True):
     """Everything learned that is not about a person.
 
-    `models` are by offer, by category ("category:tea") and for all offers (ALL); `tables` are the compiled models by offer. `visits` are
-    by shop, and by shop, zone and occasion. `shares` are "redeemed" of the accepted offers and "dismissed" of those not accepted.
-    `shown` counts messages by offer, `moments` the moments by zone and occasion, `outlooks` have the log-odds by offer.
+    `models` are by offer, by category ("category:tea") and for all offers (ALL). `visits` are by shop, and by shop, zone and occasion.
+    `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has the "gain" of
+    a message and "fatigue", its loss by the contacts before it. `shown` counts messages by offer, `moments` the moments by
+    zone and occasion, `outlooks` have the log-odds by offer, `busy` the visits by shop and of the site (ALL).
     """
 
-    models: Mapping[str, OfferPriors] = {}
-    tables: Mapping[str, Compiled] = {}
+    models: Mapping[str, Weights] = {}
     visits: Mapping[str, Visits] = {}
     shares: Mapping[str, Share] = {}
+    means: Mapping[str, Level] = {}
     shown: Mapping[str, float] = {}
     moments: Mapping[str, float] = {}
     outlooks: Mapping[str, Outlook] = {}
+    busy: Mapping[str, Busy] = {}
 
     def plus(self, changed: LearnedState) -> LearnedState:
         """The state after a change."""
@@ -79,7 +81,7 @@ def merged(before: Mapping[str, T], changed: Mapping[str, T]) -> Mapping[str, T]
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A silent moment whose horizon is not over yet."""
+    """A silent moment before the end of its horizon."""
 
     at_ms: int
     zone: str
@@ -89,8 +91,8 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class PersonState(msgspec.Struct, frozen=True):
     """Everything learned about one person.
 
-    `effects` are by category and by offer, `levels` by category. `silent` are moments without a message that wait for the end of their
-    horizon, the oldest first, and `visited` is the time of the last visit by zone. `moments` are counted since `since_ms`.
+    `effects` are on all offers, by category and by offer, `levels` by category. `silent` are moments without a message that wait for the
+    end of their horizon, the oldest first, and `visited` is the time of the last visit by zone. `moments` are counted since `since_ms`.
     """
 
     effects: Mapping[str, Effect] = {}
@@ -102,11 +104,12 @@ class PersonState(msgspec.Struct, frozen=True):
 
 
 _DECODERS: Mapping[str, msgspec.msgpack.Decoder[object]] = {
-    "models": msgspec.msgpack.Decoder(OfferPriors),
-    "tables": msgspec.msgpack.Decoder(Compiled),
+    "models": msgspec.msgpack.Decoder(Weights),
+    "means": msgspec.msgpack.Decoder(Level),
     "visits": msgspec.msgpack.Decoder(Visits),
     "shares": msgspec.msgpack.Decoder(Share),
     "shown": msgspec.msgpack.Decoder(float),
     "moments": msgspec.msgpack.Decoder(float),
     "outlooks": msgspec.msgpack.Decoder(Outlook),
+    "busy": msgspec.msgpack.Decoder(Busy),
 }

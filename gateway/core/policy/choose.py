@@ -1,6 +1,7 @@
 """Gates, then scores, then ranks. Silence is a candidate with an expected value of 0, and no rank reopens a gate.
 
-Expected value = propensity x value - cost of contacting the person, in minor units of the currency. All offers that the gates
+Expected value = propensity x value - cost of contacting the person, in minor units of the currency; a campaign that learns has learned
+figures and explores (`gateway.core.policy.learned`). All offers that the gates
 leave open are scored in batches of the model. Offers are positions in the campaign and reasons are steps of REASONS until the end: only
 the CANDIDATES_KEPT_MAX furthest offers become candidates, the others are counted by reason.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from gateway.core.policy.gates import (
     REASONS,
     SEGMENT_WITHOUT_DISCOUNTS,
     SERVICE,
+    SILENCE_DRAWN,
     STEPS,
     SURE_THING,
     Reason,
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
     from gateway.core.attributes.read import Numbers, ReadPlan
     from gateway.core.attributes.sources import Request
     from gateway.core.context import ZoneContext
+    from gateway.core.offers import Policy
+    from gateway.core.policy.learned import Deliberation
 
-PLAIN = "plain-1"
-"""Version of the policy without learning: the highest score x value."""
+PLAIN, LEARNED = "plain-1", "learned-1"
+"""Versions of the policies: without learning the highest score x value, and `gateway.core.learning.policy`."""
 _ARMS: Mapping[Reason, Arm] = {CHOSEN.reason: "sent", HELD_OUT.reason: "held_out"}
 _BY_STEP = tuple(REASONS)
 _LOWER_RANK = STEPS[LOWER_RANK.reason]
@@ -63,11 +67,13 @@ class Scorer(Protocol):
         """Probabilities in [0, 1], shape (n,), for rows of shape (n, columns), n <= SCORE_ROWS_MAX; None without a usable model."""
 
 
-def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision_id: str) -> Decision:
+def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision_id: str, thought: Deliberation | None = None) -> Decision:
     """The offer with the highest expected value, or silence; every offer of the campaign is a candidate with a reason.
 
-    The reason of the decision is that of the candidate that passed the most checks.
+    The reason of the decision is that of the candidate that passed the most checks. With `thought` the learned policy chooses, unless
+    it is demoted.
     """
+    policy = PLAIN if thought is None or thought.demoted else LEARNED
     prepared = Prepared(request, here)
     closed = closed_to_all(prepared)
     if closed is not None:
@@ -75,11 +81,11 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
         counts = np.zeros(len(REASONS), dtype=np.intp)
         counts[STEPS[closed]] = len(ids)
         kept = [Candidate(id_, closed) for id_ in ids[: limits.CANDIDATES_KEPT_MAX]]
-        return _decision(request, decision_id, kept, counts, scorer)
+        return _decision(request, decision_id, kept, counts, scorer, policy)
     after_gates = gated(prepared)
-    kept, counts = [], after_gates.counts
+    kept, counts, p_select = [], after_gates.counts, 1.0
     if len(after_gates.possible):
-        kept, ranked = preferred(prepared, after_gates.possible) or _ranked(prepared, scorer, after_gates.possible)
+        kept, ranked, p_select = preferred(prepared, after_gates.possible) or _ranked(prepared, scorer, after_gates.possible, thought)
         counts = counts + ranked
     room = limits.CANDIDATES_KEPT_MAX - len(kept)
     dropped = zip(after_gates.closed[:room].tolist(), after_gates.steps[:room].tolist(), strict=True)
@@ -87,11 +93,19 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
         Candidate(prepared.offers.ids[at], _BY_STEP[step], missing=missing(prepared, at) if step == _MISSING else "")
         for at, step in dropped
     ]
-    return _decision(request, decision_id, kept, counts, scorer)
+    return _decision(request, decision_id, kept, counts, scorer, policy, p_select)
 
 
-def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> tuple[list[Candidate], NDArray[np.intp]]:
-    """The first candidates of the open offers by expected value, best first, and the number of all open offers by step.
+class _Ranked(NamedTuple):
+    """The candidates that are kept, the number of all open offers by step, and the probability of the choice."""
+
+    candidates: list[Candidate]
+    counts: NDArray[np.intp]
+    p_select: float
+
+
+def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp], thought: Deliberation | None) -> _Ranked:
+    """The first candidates of the open offers, the chosen one first, then by expected value.
 
     Equal ones keep the campaign's order. Offers that may be chosen precede those that may not, and offers without a valid probability
     come last.
@@ -100,27 +114,59 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp]) -> 
     request, numbers = prepared.reading, prepared.numbers
     propensity, sure, scored_rows = _propensities(plan, request, positions, numbers, scorer)
     expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
-    is_scored = (propensity >= 0.0) & (propensity <= 1.0)  # false for NaN too
-    steps = np.where(expected_value <= 0.0, STEPS[NOT_WORTH_IT.reason], _LOWER_RANK)
-    steps[propensity < policy.propensity_min] = STEPS[PROPENSITY_LOW.reason]
-    steps[sure & offers.is_discount[positions]] = STEPS[SURE_THING.reason]
-    if plan.is_without_discounts(numbers):
-        steps[offers.is_discount[positions]] = STEPS[SEGMENT_WITHOUT_DISCOUNTS.reason]
-    steps[~is_scored] = STEPS[NO_MODEL.reason]
-    best_first = np.where(is_scored, -expected_value, 0.0), np.where(is_scored, steps != _LOWER_RANK, 2)
-    order = np.lexsort(best_first)[: limits.CANDIDATES_KEPT_MAX]
-    if steps[order[0]] == _LOWER_RANK:
-        steps[order[0]] = STEPS[(HELD_OUT if prepared.request.held_out else CHOSEN).reason]
+    barred = _barred(prepared, positions, propensity, sure)
+    steps = _steps(policy, propensity, expected_value, barred)
+    at, p_select = _best(steps, expected_value), 1.0
+    if thought is not None and not barred.all():
+        choice = thought.choose(prepared, positions, propensity, scored_rows, at, barred == 0)
+        if not thought.demoted:
+            is_weighed = ~np.isnan(choice.propensity)
+            propensity = np.where(is_weighed, choice.propensity, propensity)
+            expected_value = np.where(is_weighed, choice.expected_minor, expected_value)
+            steps = _steps(policy, propensity, expected_value, barred)
+            at, p_select = choice.at, choice.p_select
+            if at is None:
+                steps[steps == _LOWER_RANK] = STEPS[SILENCE_DRAWN.reason]
+    if at is not None:
+        steps[at] = STEPS[(HELD_OUT if prepared.request.held_out else CHOSEN).reason]
+    is_scored = steps != STEPS[NO_MODEL.reason]
+    group = np.where(is_scored, np.where(steps > _LOWER_RANK, 0, np.where(steps == _LOWER_RANK, 1, 2)), 3)
+    order = np.lexsort((np.where(is_scored, -expected_value, 0.0), group))[: limits.CANDIDATES_KEPT_MAX]
     scored = order[is_scored[order]]
     kept_rows = plan.matrix(request, positions[scored], numbers) if scored_rows is None else scored_rows[scored]
     rows, size = kept_rows.astype("<f4", copy=False).tobytes(), 4 * len(plan.columns)
     figures = positions[scored].tolist(), steps[scored].tolist(), propensity[scored].tolist(), expected_value[scored].tolist()
     candidates = [
-        Candidate(offers.ids[at], _BY_STEP[step], chance, value, rows[row * size : (row + 1) * size])
-        for row, (at, step, chance, value) in enumerate(zip(*figures, strict=True))
+        Candidate(offers.ids[place], _BY_STEP[step], chance, value, rows[row * size : (row + 1) * size])
+        for row, (place, step, chance, value) in enumerate(zip(*figures, strict=True))
     ]
-    candidates += [Candidate(offers.ids[at], NO_MODEL.reason) for at in positions[order[len(scored) :]].tolist()]
-    return candidates, np.bincount(steps, minlength=len(REASONS))
+    candidates += [Candidate(offers.ids[place], NO_MODEL.reason) for place in positions[order[len(scored) :]].tolist()]
+    return _Ranked(candidates, np.bincount(steps, minlength=len(REASONS)), p_select)
+
+
+def _barred(prepared: Prepared, positions: NDArray[np.intp], propensity: NDArray[np.float64], sure: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """For each open offer the step at which it may not be chosen at any value, or 0."""
+    offers = prepared.offers
+    steps = np.zeros(len(positions), dtype=np.intp)
+    steps[sure & offers.is_discount[positions]] = STEPS[SURE_THING.reason]
+    if prepared.request.site.plan.is_without_discounts(prepared.numbers):
+        steps[offers.is_discount[positions]] = STEPS[SEGMENT_WITHOUT_DISCOUNTS.reason]
+    steps[~((propensity >= 0.0) & (propensity <= 1.0))] = STEPS[NO_MODEL.reason]  # NaN too
+    return steps
+
+
+def _steps(
+    policy: Policy, propensity: NDArray[np.float64], expected_value: NDArray[np.float64], barred: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    steps = np.where(expected_value <= 0.0, STEPS[NOT_WORTH_IT.reason], _LOWER_RANK)
+    steps[propensity < policy.propensity_min] = STEPS[PROPENSITY_LOW.reason]
+    return np.where(barred, barred, steps)
+
+
+def _best(steps: NDArray[np.intp], expected_value: NDArray[np.float64]) -> int | None:
+    """The first of the offers with the highest expected value, of those that may be chosen."""
+    able = np.flatnonzero(steps == _LOWER_RANK)
+    return int(able[np.argmax(expected_value[able])]) if len(able) else None
 
 
 def _propensities(
@@ -139,7 +185,13 @@ def _propensities(
 
 
 def _decision(
-    request: DecisionRequest, decision_id: str, candidates: list[Candidate], counts: NDArray[np.intp], scorer: Scorer
+    request: DecisionRequest,
+    decision_id: str,
+    candidates: list[Candidate],
+    counts: NDArray[np.intp],
+    scorer: Scorer,
+    policy: str,
+    p_select: float = 1.0,
 ) -> Decision:
     """`candidates` are those that are kept, the furthest first; `counts` are all offers by step."""
     found = {reason: count for reason, count in zip(_BY_STEP, counts.tolist(), strict=True) if count}
@@ -156,7 +208,8 @@ def _decision(
         offer=candidates[0].offer if furthest in (CHOSEN.reason, SERVICE.reason) else None,
         arm=_ARMS.get(furthest, ""),
         intended=candidates[0].offer if furthest in _ARMS else None,
-        policy=f"{PLAIN}.{request.site.campaign.policy.digest}",
+        p_select=p_select,
+        policy=f"{policy}.{request.site.campaign.policy.digest}",
         seed=request.seed,
         reason=furthest,
         candidates=tuple(candidates),

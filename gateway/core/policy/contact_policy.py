@@ -48,7 +48,7 @@ def capped(prepared: Prepared, positions: Positions) -> Closed:
 
 
 def overspent(prepared: Prepared, positions: Positions) -> Closed:
-    """Offers whose budget does not cover one more acceptance."""
+    """Offers with a budget that does not cover one more acceptance."""
     offers, used = prepared.offers, prepared.request.used_minor
     spent = [at for at, budget in offers.budgets.items() if used.get(offers.ids[at], 0) + int(offers.cost_minor[at]) > budget]
     return among(positions, spent)

@@ -258,11 +258,16 @@ PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely t
 NOT_WORTH_IT = Outcome(Reason("not_worth_it"), "the expected margin does not cover the cost of contacting the person (contact_cost_minor)")
 YIELDS = Outcome(Reason("yields"), "a service message, or an offer that the person asked for, goes first (wishes)")
 LOWER_RANK = Outcome(Reason("lower_rank"), "another offer has a higher expected value")
+SILENCE_DRAWN = Outcome(
+    Reason("silence_drawn"), "no offer was worth more than silence in the draw of this decision, which explores (learn)"
+)
 HELD_OUT = Outcome(
     Reason("held_out"), "the offer would have been sent, but the person belongs to the group without offers, for comparison (holdout)"
 )
-CHOSEN = Outcome(Reason("chosen"), "the offer has the highest expected value, and it is above zero; or the person asked for it (wishes)")
-
+CHOSEN = Outcome(
+    Reason("chosen"),
+    "the offer has the highest value, in expectation or in the draw of this decision, and it is above zero; or it was asked for (wishes)",
+)
 SERVICE = Outcome(Reason("service"), "the message informs or helps, so it is sent without a score and not measured as an offer (kind)")
 
 OUTCOMES: tuple[Outcome, ...] = (
@@ -273,6 +278,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     NOT_WORTH_IT,
     YIELDS,
     LOWER_RANK,
+    SILENCE_DRAWN,
     HELD_OUT,
     CHOSEN,
     SERVICE,

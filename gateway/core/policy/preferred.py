@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class Preferred(NamedTuple):
-    """The candidates that are kept, the chosen one first, and the number of all open offers by step."""
+    """The candidates that are kept, the chosen one first, the number of all open offers by step, and the probability of the choice."""
 
     candidates: list[Candidate]
     counts: NDArray[np.intp]
+    p_select: float = 1.0
 
 
 def preferred(prepared: Prepared, positions: Positions) -> Preferred | None:

@@ -24,7 +24,7 @@ NO_WISHES = Wishes()
 Positions = NDArray[np.intp]
 """Positions of offers in the campaign, rising."""
 Closed = NDArray[np.bool_]
-"""True for each position whose offer the gate closes."""
+"""True for each position that the gate closes."""
 
 
 class DecisionRequest(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def unknown(prepared: Prepared, positions: Positions) -> Closed:
-    """Offers with a rule that needs an attribute whose value is unknown."""
+    """Offers with a rule that needs an unknown attribute."""
     return among(positions, [at for at in prepared.offers.rules if missing(prepared, at)])
 
 

@@ -22,6 +22,7 @@ from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
 from gateway.core.state.incidents import IncidentsChanges, IncidentsState
+from gateway.core.state.learning import LearningChanges, LearningState
 from gateway.core.state.occasions import OccasionsChanges, OccasionsState
 from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
@@ -45,6 +46,7 @@ __all__ = [
     "CountsState",
     "FactRow",
     "IncidentsState",
+    "LearningState",
     "OccasionsState",
     "OutcomesState",
     "PeopleState",
@@ -74,6 +76,7 @@ class Changes:
     decisions: DecisionsChanges
     budgets: BudgetsChanges
     outcomes: OutcomesChanges
+    learning: LearningChanges
     counts: CountsChanges
     sensors: SensorsChanges
     retention: RetentionChanges
@@ -120,6 +123,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "decisions": DecisionsChanges,
     "budgets": BudgetsChanges,
     "outcomes": OutcomesChanges,
+    "learning": LearningChanges,
     "counts": CountsChanges,
     "sensors": SensorsChanges,
     "retention": RetentionChanges,
@@ -140,6 +144,7 @@ class State(msgspec.Struct):
     visits: VisitsState
     budgets: BudgetsState
     outcomes: OutcomesState
+    learning: LearningState
     counts: CountsState
     sensors: SensorsState
     retention: RetentionState

@@ -1,7 +1,7 @@
-"""Outcomes of proposals: a window opens with each intended decision, collects what happens, and closes once.
+"""Outcomes of proposals: a window opens with each intended decision, collects answers, visits and a purchase, and closes once.
 
 A window of a person of the holdout collects the same, apart from answers, so both groups can be compared. A window is closed
-OUTCOME_GRACE_MS after its horizon, so that answers and purchases that are still on their way count.
+OUTCOME_GRACE_MS after its horizon, so that answers and purchases on the way still count.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from gateway.core import limits
+from gateway.core.learning.policy import Known
 from gateway.core.policy.decision import Arm
 from gateway.core.state.slices import SliceChanges
 from gateway.core.types import AnswerKind, Occasion
@@ -26,7 +27,8 @@ OutcomeKind = Literal["redeemed", "accepted", "dismissed", "opened", "shown", "n
 class Window(msgspec.Struct, frozen=True):
     """The outcome of a decision so far. Its horizon ends at `until_ms`.
 
-    `visited` is whether the person dwelled in `shop` before, `amount_minor` the purchase that redeemed the offer.
+    `visited` is whether the person dwelled in `shop` before, `amount_minor` the purchase that redeemed the offer. `known` is the input of
+    learning, if the decision was weighed, with the digest of its `predictors`, the learned `propensity` and the `score` of the model.
     """
 
     subject: str
@@ -39,6 +41,10 @@ class Window(msgspec.Struct, frozen=True):
     answer: AnswerKind | None = None
     visited: bool = False
     amount_minor: int = 0
+    known: Known | None = None
+    predictors: str = ""
+    propensity: float = 0.0
+    score: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -51,7 +57,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class OutcomesChanges(SliceChanges):
-    """`windows` that opened or changed, and outcomes of those that `closed`, by decision id; subjects whose windows are `forgotten`."""
+    """`windows` that opened or changed, and outcomes of those that `closed`, by decision id; subjects that are `forgotten`."""
 
     DURABLE: ClassVar[frozenset[str]] = frozenset({"windows", "closed"})
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"forgotten"})
@@ -66,15 +72,19 @@ class OutcomesChanges(SliceChanges):
 
 
 class OutcomesState:
-    """Open windows by decision id."""
+    """Open windows by decision id.
+
+    `hears_from_ms` is the time since which messages arrive, None without a connection: then no window is due. None closes sooner than
+    OUTCOME_GRACE_MS after it, because answers may be waiting at the broker.
+    """
 
     def __init__(self, windows: Mapping[str, Window] | None = None, now_ms: int = 0) -> None:
-        """Restore open windows: none closes sooner than OUTCOME_GRACE_MS from now, because answers may be waiting at the broker."""
-        self._from_ms = now_ms
+        """Restore open windows."""
+        self.hears_from_ms: int | None = now_ms
         self._restore(windows or {})
 
     def of(self, subject: str) -> list[str]:
-        """Decision ids of the subject's open windows, in the order in which they opened."""
+        """Decision ids of the subject's open windows, in the order of opening."""
         return list(self._by_subject.get(subject, ()))
 
     def accept(self, changes: OutcomesChanges) -> None:
@@ -89,14 +99,15 @@ class OutcomesState:
 
     def rebase(self, step_ms: int) -> None:
         """Move the ends of all windows with the clock, so that a set clock closes none."""
-        self._from_ms += step_ms
+        if self.hears_from_ms is not None:
+            self.hears_from_ms += step_ms
         self._restore({id_: msgspec.structs.replace(one, until_ms=one.until_ms + step_ms) for id_, one in self.open.items()})
 
     def next_due_ms(self) -> int | None:
         """The earliest time at which a window is to be closed, or None."""
         while self._ends and self._ends[0][1] not in self.open:
             heapq.heappop(self._ends)
-        return self._due_ms(self._ends[0][0]) if self._ends else None
+        return self._due_ms(self._ends[0][0]) if self._ends and self.hears_from_ms is not None else None
 
     def due(self, now_ms: int) -> list[str]:
         """Decision ids of windows to close, the earliest first, at most OUTCOME_ROWS_MAX."""
@@ -107,7 +118,7 @@ class OutcomesState:
         return [decision for _, decision in over[: limits.OUTCOME_ROWS_MAX]]
 
     def _due_ms(self, until_ms: int) -> int:
-        return max(until_ms, self._from_ms) + limits.OUTCOME_GRACE_MS
+        return max(until_ms, self.hears_from_ms or 0) + limits.OUTCOME_GRACE_MS
 
     def _restore(self, windows: Mapping[str, Window]) -> None:
         self.open: dict[str, Window] = {}

@@ -1,0 +1,46 @@
+"""Store of the learning slice: one row for each key of the learner's state, and one for its health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.adapters.store.table import Table
+from gateway.core.learning.health import Health
+from gateway.core.learning.state import LearnedState, state_of
+from gateway.core.state import LearningState
+
+if TYPE_CHECKING:
+    from gateway.core.state.learning import LearningChanges
+
+BASIS, HEALTH = "basis", "health"
+
+_PACK = msgspec.msgpack.Encoder()
+_HEALTH = msgspec.msgpack.Decoder(Health)
+_TEXT = msgspec.msgpack.Decoder(str)
+
+
+class LearningTable(Table):
+    """Rows are written in the commit of the decision or outcome."""
+
+    def state(self) -> LearningState:
+        """As of the last commit; empty if this program does not read the rows' format: it begins anew."""
+        rows = dict(self.rows("SELECT key, body FROM learned ORDER BY key"))
+        basis, health = rows.pop(BASIS, None), rows.pop(HEALTH, None)
+        try:
+            return LearningState(
+                state_of(rows.items()), Health() if health is None else _HEALTH.decode(health), "" if basis is None else _TEXT.decode(basis)
+            )
+        except (msgspec.DecodeError, KeyError):
+            return LearningState()
+
+    def save(self, changes: LearningChanges) -> None:
+        """Write the changed rows; all others are deleted if the state begins anew."""
+        rows = list((changes.learned or LearnedState()).rows())
+        if changes.begun is not None:
+            self._db.execute("DELETE FROM learned WHERE key <> ?", (HEALTH,))
+            rows.append((BASIS, _PACK.encode(changes.begun)))
+        if changes.health is not None:
+            rows.append((HEALTH, _PACK.encode(changes.health)))
+        self._db.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?)", rows)
