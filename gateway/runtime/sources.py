@@ -18,7 +18,7 @@ from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed", "desk"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
@@ -26,13 +26,14 @@ INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "kiosk": frozenset({"request", "answer", "status"}),
     "counter": frozenset({"request", "answer", "status"}),
     "contact_centre": frozenset({"request", "answer", "status"}),
+    "desk": frozenset({"incident", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 
-PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "status"})
+PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "wishes", "status"})
 
 
 class Source(NamedTuple):
