@@ -106,7 +106,7 @@ def build(config: Config) -> App:
     return app
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "wishes", "incident"})
 WAYSIDE = "wayside_v1"
 FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b

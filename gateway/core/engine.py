@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, limits, outcomes, presence, privacy, schedule
+from gateway.core import claims, incidents, limits, occasions, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
+from gateway.core.channels import CHANNELS, ChannelName
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
+from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.learning.explore import in_holdout
 from gateway.core.policy.choose import Scorer, decide
@@ -34,7 +35,9 @@ from gateway.core.types import (
     Answer,
     Consent,
     Count,
+    Event,
     Fact,
+    Incident,
     Observation,
     Occasion,
     OfferRequest,
@@ -45,8 +48,10 @@ from gateway.core.types import (
     Sighting,
     Status,
     TimePassed,
+    WishList,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
+from gateway.core.wishes import apply_wishes, repeat_wishes
 
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
@@ -83,7 +88,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest():
+            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -153,10 +158,12 @@ class _Batch(UnitOfWork):
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
                 return Discard.LATE
             self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
+            occasions.measured(self, zone, measured.quantity)
             return None
         if measured.what != "people":
             return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
         self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
+        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
@@ -181,31 +188,54 @@ class _Batch(UnitOfWork):
             return
         if transition.kind == "dwelled":
             outcomes.fold_visit(self, subject.subject, transition.zone)
-        self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
+        fired = occasions.live(self, transition.zone) if transition.kind == "entered" else frozenset()
+        dwell_s = max(0, self.now_ms - transition.entered_ms) / 1000
+        self._decide(subject, transition.zone, transition.kind, dwell_s, fired=fired)
         if transition.kind == "dwelled":
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
     def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
-        """The decision that a person, or a device in their presence, asked for in a zone; the offer is logged as a contact."""
+        """The decision that a person, or a device at hand, asked for in a zone; the offer is logged as a contact."""
         return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float, channel: ChannelName = "phone") -> Decision:
+    def _decide_fired(self, subject: SubjectContext, zone: str, occasion: Occasion, fired: frozenset[str]) -> None:
+        self._decide(subject, zone, occasion, self.dwell_s(subject.subject, zone), fired=fired)
+
+    def _decide(
+        self,
+        subject: SubjectContext,
+        zone: str,
+        occasion: Occasion,
+        dwell_s: float,
+        channel: ChannelName = "phone",
+        fired: frozenset[str] = frozenset(),
+    ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
         drawn = self.draw()
-        held_out = in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout)
         request = DecisionRequest(
-            subject, zone, occasion, self.now_ms, self.site, dwell_s, used, seed=int(drawn[:SEED_DIGITS], 16), held_out=held_out
+            subject,
+            zone,
+            occasion,
+            self.now_ms,
+            self.site,
+            dwell_s,
+            used,
+            seed=int(drawn[:SEED_DIGITS], 16),
+            held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
+            fired=fired,
+            is_silent=incidents.is_silent(self, zone),
         )
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}")
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
-        offer = self.site.campaign.offer(decision.intended) if decision.intended is not None else None
+        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
         if offer is None:
             return decision
-        outcomes.open_window(self, decision, offer)
-        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.arm == "sent")
+        if decision.arm:
+            outcomes.open_window(self, decision, offer)
+        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
             return decision
@@ -215,9 +245,10 @@ class _Batch(UnitOfWork):
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
-        if channel == "phone" and offer is not None:
+        if channel == "phone":
             channel = offer.channel
-        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
+        creative = choose_creative(offer.creatives, channel, contexts.language(subject))
+        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
         if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
         else:
@@ -240,12 +271,14 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact) -> Discard | None:
+    def _fact(self, fact: Fact | Event) -> Discard | None:
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
             elif isinstance(fact, OfferRequest):
                 repeat_answer(self, fact)
+            elif isinstance(fact, WishList):
+                repeat_wishes(self, fact)
             return Discard.REPEATED
         row = self._fact_row(fact)
         if isinstance(row, Discard):
@@ -255,17 +288,25 @@ class _Batch(UnitOfWork):
         self.out.counts.count("facts")
         return None
 
-    def _fact_row(self, fact: Fact) -> FactRow | Discard:
+    def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
+        found: FactRow | Discard
         match fact:
             case Purchase():
-                return self._purchase(fact)
+                found = self._purchase(fact)
             case Answer():
-                return self._answer(fact)
+                found = self._answer(fact)
             case Consent():
-                return apply_consent(self, fact)
+                found = apply_consent(self, fact)
             case OfferRequest():
-                return answer_request(self, fact, self.request_decision)
+                found = answer_request(self, fact, self.request_decision)
+            case WishList():
+                found = apply_wishes(self, fact)
+            case Incident():
+                found = incidents.apply_incident(self, fact)
+            case Event():
+                found = occasions.happened(self, fact)
+        return found
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -345,6 +386,10 @@ class _Batch(UnitOfWork):
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
                 self._step(key, before, after)
+        incidents.end_incidents(self)
+        occasions.end_events(self)
+        occasions.pass_times(self)
+        occasions.decide_waiting(self, self._decide_fired)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)

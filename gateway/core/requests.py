@@ -1,6 +1,6 @@
 """Requests for an offer: the decision goes back to the device as a reply, and no trigger is sent.
 
-A phone asks for its own person, in a zone where the person is present. A till or kiosk asks for the person whose device or tag it
+A phone asks for its own person, in a zone where the person is present. A till or kiosk asks for the person of the device or tag that it
 names, in its own zone. All gates apply, and a request that was answered before has the same answer, by its envelope. The reply
 states no reason of a silence, because a till must not learn which of the person's limits or wishes is behind it.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.core import context as contexts
 from gateway.core.channels import coupon_code, offer_message
 from gateway.core.context import SubjectContext
+from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import Presence
@@ -90,7 +92,8 @@ def _reply_decision(work: UnitOfWork, request: OfferRequest, decision: Decision)
     if offer is not None and person is not None:
         expires_at_ms, site = work.offer_expires_at_ms(person, decision.at_ms), work.site
         coupon = coupon_code(site.coupons, decision.id, offer, site.campaign.policy, expires_at_ms)
-        body = {"outcome": "offer", **offer_message(decision.id, offer, decision.zone, expires_at_ms, coupon)}
+        creative = choose_creative(offer.creatives, "reply", contexts.language(person))
+        body = {"outcome": "offer", **offer_message(decision.id, offer, creative, decision.zone, expires_at_ms, coupon)}
     _reply(work, request, body, decision.subject)
 
 

@@ -22,7 +22,7 @@ Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "read
 """The moments at which an offer may be chosen for a person.
 
 A transition of a visit, a purchase that redeemed an offer, a time of day, a threshold of a quantity and an external event (these three for
-everyone present), and a request.
+all people present), and a request.
 """
 
 
@@ -188,7 +188,7 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
 
 
 class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
-    """A device asks for an offer: a phone for its own person, a till or kiosk for the person whose device or tag is `person`.
+    """A device asks for an offer: a phone for its own person, a till or kiosk for the owner of the device or tag `person`.
 
     `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last.
     """
@@ -199,9 +199,64 @@ class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
     at_ms: int | None = None
 
 
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """Offers, categories and shops by name."""
+
+    offers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+
+
+class WishList(msgspec.Struct, frozen=True, tag="wishes", gc=False):
+    """All wishes of a person at one time: `blocked` is never proposed, `wanted` is preferred.
+
+    `hours` are spans of local minutes of the day without offers; a span may wrap around midnight. `language` is a code such as `de`,
+    `change` is the app's number of this
+    statement, across boots and installations.
+    """
+
+    envelope: Envelope
+    change: int
+    blocked: Named = Named()
+    wanted: Named = Named()
+    hours: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
+    at_ms: int | None = None
+
+
+class Incident(msgspec.Struct, frozen=True, tag="incident", gc=False):
+    """An incident in a zone begins and lasts for `minutes`, or has ended (None)."""
+
+    envelope: Envelope
+    zone: str | None = None
+    minutes: int | None = None
+    at_ms: int | None = None
+
+
+class Event(msgspec.Struct, frozen=True, tag="event", gc=False):
+    """Something that happened outside: a train is late, a heat warning. `source` and `id` identify it, `device` states it.
+
+    `zone` is the place that the event names, which need not be one of ours. `expires_at_ms` is the end that it states itself.
+    """
+
+    device: str
+    source: str
+    id: str
+    kind: str
+    zone: str | None = None
+    at_ms: int | None = None
+    expires_at_ms: int | None = None
+
+    @property
+    def envelope(self) -> Envelope:
+        """Identifies the event by its source and id, whichever device states it; no device can state such a name."""
+        return Envelope(f"\0event:{self.source}", self.id, 0)
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent | OfferRequest
-Observation = Sighting | Position | Reading | Count | Status | Purchase | Redeemed | Answer | Consent | OfferRequest | TimePassed
+Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
+Measured = Sighting | Position | Reading | Count | Status
+Observation = Measured | Fact | Redeemed | Event | TimePassed

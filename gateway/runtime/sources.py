@@ -17,7 +17,7 @@ from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "feed", "desk", "gateway"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
@@ -25,12 +25,14 @@ INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "kiosk": frozenset({"request", "answer", "status"}),
     "counter": frozenset({"request", "answer", "status"}),
     "contact_centre": frozenset({"request", "answer", "status"}),
+    "desk": frozenset({"incident", "status"}),
+    "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 
-PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "status"})
+PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "wishes", "status"})
 
 
 class Source(NamedTuple):
@@ -103,6 +105,8 @@ class Installed:
         """The reason for which a device of this name may not make this kind, or None."""
         if kind == "position" and (decoder.role == "bridge") != is_radio(name):
             return Discard.OTHER_SPEAKER  # a bridge places the radios behind it, and a device that speaks is no radio
+        if kind == "event" and (self.devices or {}).get(name) != "feed":
+            return Discard.NOT_ITS_KIND  # an event may silence or sell, so its source must be declared
         if "consent" not in decoder.kinds:  # a scanner does not listen for the anchors, as a person's phone does
             return Discard.UNMAPPED_ANCHOR if kind == "sighting" and decoder.role != "device" and name not in self.anchors else None
         installed = (self.devices or {}).get(name)

@@ -18,6 +18,8 @@ from gateway.core.state import (
     Changes,
     ClaimsState,
     CountsState,
+    IncidentsState,
+    OccasionsState,
     OutcomesState,
     PeopleState,
     RetentionState,
@@ -46,6 +48,8 @@ def empty() -> State:
         SensorsState(),
         RetentionState(T0),
         ClaimsState(),
+        OccasionsState(),
+        IncidentsState(),
     )
 
 

@@ -24,11 +24,12 @@ from tests.kit.gateways import settings_of, walk_in, write_config
 from tests.kit.http import HttpClient, Reply
 from tests.kit.waiting import until
 
-KIOSK, CENTRE, TILL, WEATHER = "k" * 32, "c" * 40, "t" * 64, "w" * 32
+KIOSK, CENTRE, TILL, WEATHER, CITY = "k" * 32, "c" * 40, "t" * 64, "w" * 32, "y" * 32
 MORE = """"kiosk-plaza" = { zone = "plaza", kind = "kiosk" }
 "centre" = { zone = "*", kind = "contact_centre" }
 "weather" = "*"
 "gw-b" = { zone = "*", kind = "gateway" }
+"city" = { zone = "*", kind = "feed" }
 
 [http]
 port = 0
@@ -48,7 +49,9 @@ def campaign(**changes: Any) -> Campaign:
 def configured(folder: Path) -> Path:
     path = write_config(folder, files=make_bundle(folder, campaign=campaign()), more=MORE)
     tokens = folder / "tokens.toml"
-    tokens.write_text(f'"kiosk-plaza" = "{KIOSK}"\ncentre = "{CENTRE}"\n"till-cafe" = "{TILL}"\nweather = "{WEATHER}"\n', "utf-8")
+    tokens.write_text(
+        f'"kiosk-plaza" = "{KIOSK}"\ncentre = "{CENTRE}"\n"till-cafe" = "{TILL}"\nweather = "{WEATHER}"\ncity = "{CITY}"\n', "utf-8"
+    )
     tokens.chmod(0o600)
     return path
 
@@ -296,3 +299,16 @@ def test_an_event_is_taken_in_each_content_mode(served: Served, mode: str) -> No
 def test_an_event_is_refused_by_name(served: Served, changes: dict[str, Any], headers: dict[str, str], token: str, expected: str) -> None:
     assert code(served.post("/v1/events", ENVELOPE | changes, key=None, token=token, **headers)) == expected
     assert served.app.state.sensors.zones == {}
+
+
+def test_an_event_counts_once_by_its_source_and_id(config: Path) -> None:
+    late = {"specversion": "1.0", "type": "train.late", "source": "city", "id": "7", "subject": "plaza"}
+    served = Served(config)
+    first = served.post("/v1/events", late, token=CITY, key=None, Content_Type=CLOUD)
+    assert (first.status, first.json) == (200, {"kept": 1, "discarded": {}})
+    batch = served.post("/v1/events", [late, late | {"id": "8"}], token=CITY, key=None, Content_Type="application/cloudevents-batch+json")
+    assert batch.json == {"kept": 1, "discarded": {"repeated": 1}}
+    served.close()
+    again = Served(config)
+    assert again.post("/v1/events", late, token=CITY, key=None, Content_Type=CLOUD).json == {"kept": 0, "discarded": {"repeated": 1}}
+    again.close()

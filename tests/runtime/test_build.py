@@ -82,7 +82,8 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
     assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
     up = "wayside/v1/street/up/+"
-    assert options.subscriptions == (f"{up}/answer", f"{up}/consent", f"{up}/purchase", f"{up}/redeemed")
+    queued = ("answer", "consent", "incident", "purchase", "redeemed", "wishes")
+    assert options.subscriptions == tuple(f"{up}/{kind}" for kind in queued)
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
     assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#")
     assert options.replaced == (f"{up}/+",)

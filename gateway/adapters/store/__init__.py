@@ -21,7 +21,9 @@ from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.history import HistoryTable
+from gateway.adapters.store.incidents import IncidentsTable
 from gateway.adapters.store.marks import Marks
+from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
@@ -84,6 +86,8 @@ class Store:
         self.outcomes = OutcomesTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
+        self.occasions = OccasionsTable(self._db)
+        self.incidents = IncidentsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
         self._tables: dict[str, Table] = {
@@ -101,6 +105,8 @@ class Store:
             "claims": Table(self._db),
             "replies": Table(self._db),
             "coupons": self.coupons,
+            "occasions": self.occasions,
+            "incidents": self.incidents,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -170,6 +176,8 @@ class Store:
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
+            occasions=self.occasions.state(),
+            incidents=self.incidents.state(),
         )
 
     def save(self, changes: Changes) -> None:

@@ -25,12 +25,14 @@ from gateway.core.policy.gates import (
     PROPENSITY_LOW,
     REASONS,
     SEGMENT_WITHOUT_DISCOUNTS,
+    SERVICE,
     STEPS,
     SURE_THING,
     Reason,
     closed_to_all,
     gated,
 )
+from gateway.core.policy.preferred import preferred
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.policy.rules import missing
 
@@ -77,7 +79,7 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     after_gates = gated(prepared)
     kept, counts = [], after_gates.counts
     if len(after_gates.possible):
-        kept, ranked = _ranked(prepared, scorer, after_gates.possible)
+        kept, ranked = preferred(prepared, after_gates.possible) or _ranked(prepared, scorer, after_gates.possible)
         counts = counts + ranked
     room = limits.CANDIDATES_KEPT_MAX - len(kept)
     dropped = zip(after_gates.closed[:room].tolist(), after_gates.steps[:room].tolist(), strict=True)
@@ -151,7 +153,7 @@ def _decision(
         zone=request.zone,
         occasion=request.occasion,
         at_ms=request.now_ms,
-        offer=candidates[0].offer if furthest == CHOSEN.reason else None,
+        offer=candidates[0].offer if furthest in (CHOSEN.reason, SERVICE.reason) else None,
         arm=_ARMS.get(furthest, ""),
         intended=candidates[0].offer if furthest in _ARMS else None,
         policy=f"{PLAIN}.{request.site.campaign.policy.digest}",

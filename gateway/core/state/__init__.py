@@ -21,6 +21,8 @@ from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.incidents import IncidentsChanges, IncidentsState
+from gateway.core.state.occasions import OccasionsChanges, OccasionsState
 from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
@@ -42,6 +44,8 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "IncidentsState",
+    "OccasionsState",
     "OutcomesState",
     "PeopleState",
     "PresenceKey",
@@ -77,6 +81,8 @@ class Changes:
     claims: ClaimsChanges
     replies: RepliesChanges
     coupons: CouponsChanges
+    occasions: OccasionsChanges
+    incidents: IncidentsChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -121,6 +127,8 @@ SLICES: dict[str, type[SliceChanges]] = {
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
     "coupons": CouponsChanges,
+    "occasions": OccasionsChanges,
+    "incidents": IncidentsChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -136,6 +144,8 @@ class State(msgspec.Struct):
     sensors: SensorsState
     retention: RetentionState
     claims: ClaimsState
+    occasions: OccasionsState
+    incidents: IncidentsState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""
