@@ -18,6 +18,10 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.feeds import HttpFeed
+from gateway.adapters.http_client import HttpTarget
+from gateway.adapters.http_server import HttpServer, tls_context
+from gateway.adapters.http_tokens import Tokens, read_tokens
 from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
@@ -26,6 +30,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.database import make_key, read_key
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
+from gateway.adapters.webhook import Webhook, read_secret
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
@@ -36,20 +41,24 @@ from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Keys, Kind
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
+from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
+from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
 from gateway.runtime.model_slot import ModelSlot
+from gateway.runtime.outbound import OutboundThread
 from gateway.runtime.router import Router
-from gateway.runtime.sources import Installed, source
+from gateway.runtime.sources import Installed, Source, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from ssl import SSLContext
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from gateway.config import Config
+    from gateway.config import Config, FeedPart
 
 
 class SetupError(RuntimeError):
@@ -70,12 +79,13 @@ def build(config: Config) -> App:
     slot = model_slot(config, bundle)
     slot.poll(clock.now_ms())
     router = build_router(config)
-    bus = build_bus(config, clock)
     cloud = build_cloud(config)
     store = open_store(config)
+    bus = build_bus(config, clock, store)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
-    return App(
+    tokens = http_tokens(config)
+    app = App(
         site,
         clock=clock,
         bus=bus,
@@ -87,10 +97,18 @@ def build(config: Config) -> App:
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
     )
+    if tokens is not None:
+        app.services.append(build_http(config, app, tokens))
+    webhook = build_webhook(config)
+    if webhook is not None:
+        app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
+    app.services += build_feeds(config, mailbox, clock)
+    return app
 
 
 FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed"})
 WAYSIDE = "wayside_v1"
+FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
 EXPIRY_UNCHECKED = 0
 """As `now_ms`: a time before CLOCK_FLOOR_MS, at which the expiry of a bundle is not checked."""
@@ -141,7 +159,7 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
         bundle = _open_installed(config, path, now_ms)
         check_zone_kinds(config, bundle)
         check_retention(config, bundle)
-        check_coupons(config, bundle)
+        check_channels(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
     return bundle
@@ -168,8 +186,13 @@ def check_retention(config: Config, bundle: Bundle) -> None:
         )
 
 
-def check_coupons(config: Config, bundle: Bundle) -> None:
-    """Raises SetupError if an offer of the campaign has a coupon and the config has no key to sign it."""
+def check_channels(config: Config, bundle: Bundle) -> None:
+    """Raises SetupError if an offer of the campaign has a coupon without a key to sign it, or a channel that the config lacks."""
+    passed_on = next((offer for offer in bundle.campaign.offers if offer.channel == "webhook"), None)
+    if passed_on is not None and config.webhook is None:
+        raise SetupError(
+            f"webhook is not set, and the offer {passed_on.id!r} has the channel webhook: set webhook.url and webhook.secret_file"
+        )
     offer = next((offer for offer in bundle.campaign.offers if offer.coupon), None)
     if offer is not None and config.coupons.key_file is None:
         raise SetupError(f"coupons.key_file is not set, and the offer {offer.id!r} has a coupon: name a file, which is made at the start")
@@ -183,7 +206,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
     """
     check_zone_kinds(config, bundle)
     check_retention(config, bundle)
-    check_coupons(config, bundle)
+    check_channels(config, bundle)
     zones = {part.id: part.zone() for part in config.zones}
     return Site(
         name=config.site,
@@ -212,7 +235,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
 
 def build_router(config: Config) -> Router:
     """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
-    sources = []
+    sources = [_feed_source(part) for part in config.feeds]  # first, so that no filter of the broker takes their messages
     for part in config.sources:
         if not is_filter(part.topic):
             raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
@@ -225,6 +248,29 @@ def build_router(config: Config) -> Router:
     return Router(
         sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
     )
+
+
+def _feed_source(part: FeedPart) -> Source:
+    """The source of a feed's messages. Raises SetupError for a format that is no bridge's."""
+    try:
+        decoder = load(part.decoder)
+    except (DecoderNotFoundError, BrokenDecoderError) as error:
+        raise SetupError(f"feeds: {error}") from None
+    if decoder.role != "bridge":
+        raise SetupError(f"feeds: {part.name}: items of {part.decoder} name no device; use cloudevents or ngsi_ld")
+    return source(feed_topic(part.name), decoder, kinds=sorted(decoder.kinds - {"sighting", "position"}))
+
+
+def build_feeds(config: Config, mailbox: Mailbox, clock: SystemClock) -> list[FeedThread]:
+    """The pollers of the config's feeds, not started. Raises SetupError for an address or certificate file that cannot be used."""
+    feeds = []
+    for part in config.feeds:
+        try:
+            target = HttpTarget(part.url, ca_file=part.ca_file, body_bytes_max=FEED_BYTES_MAX)
+        except (ValueError, OSError) as error:
+            raise SetupError(f"feeds: {part.name}: {error}") from None
+        feeds.append(FeedThread(part.name, HttpFeed(target), mailbox, clock.now_ms, part.interval_s))
+    return feeds
 
 
 def _keys(path: Path) -> Keys:
@@ -263,6 +309,8 @@ def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tup
     unqueued: list[str] = []
     replaced: list[str] = []
     for one in build_router(config).sources:
+        if one.topic.startswith(PREFIX):
+            continue
         head, _, last = one.topic.rpartition("/")
         if not one.kinds & FACTS:
             unqueued.append(one.topic)
@@ -283,6 +331,7 @@ def mqtt_options(config: Config) -> MqttOptions:
     for file in (part.ca_file, part.certificate_file, part.key_file):
         if file is not None and not file.exists():
             raise SetupError(f"mqtt: {file} does not exist")
+    _secret(part.password_file, "mqtt.password_file")
     queued, unqueued, replaced = subscriptions(config)
     return MqttOptions(
         host=part.host,
@@ -292,7 +341,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         unqueued=unqueued,
         replaced=replaced,
         username=part.username,
-        password=_secret(part.password_file, "mqtt.password_file"),
+        password_file=part.password_file,
         ca_file=part.ca_file,
         certificate_file=part.certificate_file,
         key_file=part.key_file,
@@ -301,10 +350,17 @@ def mqtt_options(config: Config) -> MqttOptions:
     )
 
 
-def build_bus(config: Config, clock: SystemClock) -> Bus:
-    """The connection to the broker, not opened yet. Raises SetupError for missing files, and OSError for certificates."""
+def build_bus(config: Config, clock: SystemClock, store: Store | None = None) -> Bus:
+    """The connection to the broker, not opened yet. Raises SetupError for missing files, and OSError for certificates.
+
+    Filters of an earlier config in `store` are unsubscribed: the broker keeps the session, and would queue their messages for days.
+    """
     kind = MqttBus if config.mqtt.websocket_path is None else PahoBus
-    return kind(mqtt_options(config), clock.now_ms)
+    options = mqtt_options(config)
+    if store is not None:
+        former = store.former_filters((*options.subscriptions, *options.unqueued))
+        options = msgspec.structs.replace(options, replaced=tuple(dict.fromkeys((*options.replaced, *former))))
+    return kind(options, clock.now_ms)
 
 
 def _make_claim_secret(config: Config) -> None:
@@ -333,6 +389,56 @@ def coupon_signer(config: Config, *, may_create: bool = False) -> CouponSigner |
         return open_signer(path)
     except (ValueError, OSError) as error:
         raise SetupError(f"coupons.key_file: {error}") from None
+
+
+def http_tokens(config: Config) -> Tokens | None:
+    """The tokens of the HTTP interface, or None without one. Raises SetupError for a file or a client that cannot be used."""
+    if config.http is None:
+        return None
+    path = config.http.tokens_file
+    try:
+        tokens = read_tokens(path)
+    except (ValueError, OSError) as error:
+        raise SetupError(f"http.tokens_file: {error}") from None
+    callers = [name for name, part in config.devices.items() if may_call(part.kind)]
+    for name in sorted(tokens.names):
+        if name not in callers:
+            text = f"{path}: {name!r} is no till, kiosk, counter or contact_centre of `devices`{nearest(name, callers)}"
+            raise SetupError(f"http.tokens_file: {text}")
+    return tokens
+
+
+def http_tls(config: Config) -> SSLContext | None:
+    """TLS of the HTTP interface, or None without a certificate. Raises SetupError."""
+    part = config.http
+    if part is None or part.certificate_file is None or part.key_file is None:
+        return None
+    try:
+        return tls_context(part.certificate_file, part.key_file)
+    except OSError as error:
+        raise SetupError(f"http.certificate_file: {part.certificate_file} and {part.key_file} cannot be used ({error})") from None
+
+
+def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
+    """The HTTP interface of a gateway, bound to its address. Raises SetupError."""
+    assert config.http is not None
+    part, tls = config.http, http_tls(config)
+    api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()})
+    try:
+        return HttpServer(part.host, part.port, api.handle, tls)
+    except OSError as error:
+        raise SetupError(f"http.port: {part.host}:{part.port} cannot be used ({error}); choose another one") from None
+
+
+def build_webhook(config: Config) -> Webhook | None:
+    """The system that passes offers on, or None without one. Raises SetupError for an unusable address, secret or certificate file."""
+    part = config.webhook
+    if part is None:
+        return None
+    try:
+        return Webhook(HttpTarget(part.url, ca_file=part.ca_file), read_secret(part.secret_file))
+    except (ValueError, OSError) as error:
+        raise SetupError(f"webhook: {error}") from None
 
 
 def build_cloud(config: Config) -> Cloud | None:

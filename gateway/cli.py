@@ -29,12 +29,13 @@ COMMANDS: dict[str, str] = {
     "till": "Check coupons offline as a till does, and publish the sales; stands in for a till.",
     "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",
     "results": "Measure the offers of a gateway: funnel, lift against the holdout, money, fairness, and why nothing was offered.",
+    "what-if": "Replay the decisions of the log with another campaign: offers by count, spend, caps hit, differences, and the effect.",
     "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
     "history": "Export visits, offers, answers and purchases as training data.",
     "demo": "Run a complete demonstration: broker, simulated world, two gateways and dashboard.",
     "bench": "Measure throughput and latency on this machine, of each part and end to end.",
 }
-"""Command name -> summary. The command is `command` (a Typer app) of the module of that name in `gateway.commands`."""
+"""Command name -> summary. The command is `command` (a Typer app) of the module of that name, with _ for -, in `gateway.commands`."""
 
 
 class _LazyGroup(TyperGroup):
@@ -47,7 +48,7 @@ class _LazyGroup(TyperGroup):
 
 def load(name: str) -> Command:
     """Import the module of a command of COMMANDS and build its parser."""
-    command = get_command(import_module(f"gateway.commands.{name}").command)
+    command = get_command(import_module(f"gateway.commands.{name.replace('-', '_')}").command)
     command.name = name
     return command
 

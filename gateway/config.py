@@ -9,8 +9,10 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -235,14 +237,82 @@ class CouponsPart(_Part):
     )
 
 
+class HttpPart(_Part):
+    """The HTTP interface."""
+
+    host: str = Field("127.0.0.1", description="address to listen at; beyond loopback it needs a certificate")
+    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
+    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
+    certificate_file: Path | None = Field(None, description="certificate of the interface; naming one turns TLS on")
+    key_file: Path | None = Field(None, description="private key of the certificate")
+
+    @model_validator(mode="after")
+    def _private(self) -> HttpPart:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        if self.certificate_file is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} can be reached from the network, and tokens would be sent in plain text: "
+                "set certificate_file and key_file, or host = 127.0.0.1"
+            )
+        return self
+
+
+class WebhookPart(_Part):
+    """The system that passes offers of the channel `webhook` on."""
+
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="where these offers are posted; https, or http on this machine")
+    secret_file: Path = Field(description="secret that signs them (Standard Webhooks: whsec_ and base64); only its owner may read it")
+    ca_file: Path | None = Field(None, description="certificate authority of the receiver, if not a public one")
+
+    @field_validator("url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        return _checked_url(value)
+
+
+class FeedPart(_Part):
+    """A document on the network that is polled."""
+
+    name: Id = Field(description="its name in the log")
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="its address; https, or http on this machine")
+    decoder: str = Field(description="format of its items: cloudevents, ngsi_ld or another bridge")
+    interval_s: float = Field(60.0, ge=10, le=86_400, description="time between two polls")
+    ca_file: Path | None = Field(None, description="certificate authority of its server, if not a public one")
+
+    @field_validator("url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        return _checked_url(value)
+
+
+def _checked_url(url: str) -> str:
+    """Raises ValueError for plain http beyond this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise ValueError(f"{url!r} is not an address such as https://host/path") from None
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError(f"{url!r} would be sent in plain text: use https")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class DevicePart(_Part):
     """An installed device."""
 
     zone: str = Field(description="its zone, or * for the whole site")
     kind: DeviceKind = Field(
         "sensor",
-        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk (requests), "
-        "scanner (sightings) or gateway (a neighbour)",
+        description="its kind: sensor (readings, counts), till (purchases, requests), kiosk, counter or contact_centre "
+        "(requests, answers), scanner (sightings), feed (events) or gateway (a neighbour)",
     )
 
 
@@ -262,6 +332,10 @@ class Config(_Part):
     retention: RetentionPart = Field(default_factory=RetentionPart, description="days after which rows are deleted")
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
+    http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
+    webhook: WebhookPart | None = Field(
+        None, description="passes offers of the channel `webhook` on: SMS, e-mail, messenger, contact centre"
+    )
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, description="the zones")
     holdout_salt: str = Field(
@@ -269,6 +343,7 @@ class Config(_Part):
         max_length=limits.TEXT_CHARS_MAX,
         description="divides people into those with offers and the holdout, alike on all gateways with this text; default: the site's name",
     )
+    feeds: tuple[FeedPart, ...] = Field((), max_length=16, description="JSON feeds that are polled")
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
     devices: dict[str, DevicePart] = Field(
@@ -298,7 +373,7 @@ class Config(_Part):
         zones = [zone.id for zone in self.zones]
         anchors = self.anchors()
         regions = [region for zone in self.zones for region in zone.regions]
-        for what, names in (("zone", zones), ("anchor", anchors), ("region", regions)):
+        for what, names in (("zone", zones), ("anchor", anchors), ("region", regions), ("feed", [feed.name for feed in self.feeds])):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{what} {twice[0]!r} occurs twice; each {what} must occur once")

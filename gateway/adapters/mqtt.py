@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.adapters.mqtt_connection import LAST_PUBACK_S_MAX, LAST_READ_S_MAX, Connection
-from gateway.adapters.mqtt_options import CONNACK_S_MIN, CONNECT_S_MAX, UNSUPPORTED_PROTOCOL, MqttOptions, pause_s, tls_context
+from gateway.adapters.mqtt_options import CONNACK_S_MIN, CONNECT_S_MAX, UNSUPPORTED_PROTOCOL, MqttOptions, password, pause_s, tls_context
 from gateway.adapters.mqtt_wire import Wire
 from gateway.core.bus import Link, Publication
 from gateway.core.mqtt.packets import ConnAck, ProtocolFaultError, Version, refusal_text
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.core.types import Message
 
 STABLE_S = 60.0  # a connection that lasted as long ends the doubling of pauses
+CUT_OFF_TIMES = 2  # accepted connections in a row that ended before: the broker closes one of two connections with the same client id
 NAMES: dict[Version, str] = {4: "MQTT 3.1.1", 5: "MQTT 5"}
 
 
@@ -36,12 +37,12 @@ class MqttBus:
     def __init__(self, options: MqttOptions, now_ms: Callable[[], int]) -> None:
         """Prepare without connecting; `now_ms` gives the time of arrival. Raises OSError for certificates that cannot be used."""
         self._options = options
-        self._tls = tls_context(options)
+        tls_context(options)
         self._now_ms = now_ms
         self._deliver: Deliver = lambda _messages: True
         self._version: Version = 5
         self._number = 0
-        self._failures = 0
+        self._failures = self._cut_off = 0
         self._refusal: int | None = None
         self._link = Link(connected=False)
         self._connection: Connection | None = None
@@ -98,7 +99,7 @@ class MqttBus:
             except (OSError, ValueError, ProtocolFaultError) as error:
                 self._ended(error)
             if time.monotonic() - started_s >= STABLE_S:
-                self._failures = 0
+                self._failures = self._cut_off = 0
             self._closing.wait(pause_s(self._failures))
             self._failures += 1
 
@@ -113,7 +114,7 @@ class MqttBus:
         if self._closing.is_set():  # checked after the assignment, which `close` may have missed
             connection.close()
         try:
-            hello = session.connect(options.client_id, options.keepalive_s, options.username, options.password, options.will)
+            hello = session.connect(options.client_id, options.keepalive_s, options.username, password(options), options.will)
             connection.run(hello, min(CONNECT_S_MAX, CONNACK_S_MIN * (1 + self._failures)), options.keepalive_s)
         finally:
             wire.close()
@@ -139,7 +140,10 @@ class MqttBus:
         """Note why a connection ended, or was never made."""
         text = str(error)
         if self._link.connected and not self._closing.is_set():
+            self._cut_off += 1
             text = f"connection to {self._place} lost ({error})"
+            if self._cut_off >= CUT_OFF_TIMES:
+                text += f"; it happens again and again: does another client use the id {self._options.client_id!r}?"
         elif isinstance(error, TimeoutError):
             text = f"broker {self._place} accepted the connection but {error}"
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
@@ -153,7 +157,7 @@ class MqttBus:
 
     def _wire(self) -> Wire:
         try:
-            return Wire(self._options.host, self._options.port, CONNECT_S_MAX, self._tls)
+            return Wire(self._options.host, self._options.port, CONNECT_S_MAX, tls_context(self._options))
         except (OSError, ValueError) as error:
             self._refusal = 0  # the other protocol would not help
             raise ConnectionError(f"broker {self._place} does not answer ({error}): start it, or correct mqtt.host and mqtt.port") from None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HOLD_S = 0.02  # how often a full receiver is asked again
 LAST_PUBACK_S_MAX = 5.0  # wait at the end for the broker to acknowledge the last publication
 LAST_READ_S_MAX = 1.0  # wait at the end for the broker to close
+SESSION_TAKEN_OVER = 0x8E  # DISCONNECT, MQTT 5.0 table 3-13
 OUT_BYTES_MAX = 4_194_304  # waiting to be sent: beyond it a broker that reads no more gets no more
 
 
@@ -178,7 +179,10 @@ class Connection:
         if received.refused is not None:
             self._trouble(f"the broker refuses a publication (reason {received.refused:#04x}): check its access control list")
         if received.disconnect is not None:
-            raise ConnectionError(f"the broker disconnects, reason {received.disconnect.reason:#04x}")
+            reason = received.disconnect.reason
+            if reason == SESSION_TAKEN_OVER:
+                raise ConnectionError("another client connected with the same client id: two gateways of one site may have the same name")
+            raise ConnectionError(f"the broker disconnects, reason {reason:#04x}")
 
     def _keep_alive(self, keepalive_s: int) -> None:
         """PINGREQ after half the keep-alive without a packet; without any answer for the whole of it the connection is dead."""

@@ -26,6 +26,7 @@ class MqttOptions(msgspec.Struct, frozen=True):
 
     The broker keeps messages of `subscriptions` while the gateway is away, but not those of `unqueued`: sightings would fill its queue, and
     facts behind them would be lost. `replaced` are filters that stand for several others; an older session may still hold them.
+    Files are read anew for each connection, so that renewed certificates and passwords are used without a restart.
     With `websocket_path` MQTT runs over websockets (`mqtt_paho` only).
     """
 
@@ -36,13 +37,18 @@ class MqttOptions(msgspec.Struct, frozen=True):
     unqueued: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     username: str | None = None
-    password: str | None = None
+    password_file: Path | None = None
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
     will: Publication | None = None
     websocket_path: str | None = None
     keepalive_s: int = 30
+
+
+def password(options: MqttOptions) -> str | None:
+    """The password, without white space around it; None without a file. Raises OSError."""
+    return None if options.password_file is None else options.password_file.read_text().strip()
 
 
 def tls_context(options: MqttOptions) -> ssl.SSLContext | None:

@@ -26,6 +26,7 @@ from gateway.adapters.mqtt_options import (
     LAST_PUBACK_S_MAX,
     UNSUPPORTED_PROTOCOL,
     MqttOptions,
+    password,
     pause_s,
     tls_context,
 )
@@ -51,7 +52,7 @@ class PahoBus:
     def __init__(self, options: MqttOptions, now_ms: Callable[[], int]) -> None:
         """Prepare without connecting; `now_ms` gives the time of arrival. Raises OSError for certificates that cannot be used."""
         self._options = options
-        self._tls = tls_context(options)
+        tls_context(options)
         self._now_ms = now_ms
         self._deliver: Deliver = lambda _messages: True
         self._client: paho.Client | None = None
@@ -199,9 +200,10 @@ class PahoBus:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         if options.username is not None:
-            client.username_pw_set(options.username, options.password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
+            client.username_pw_set(options.username, password(options))
+        tls = tls_context(options)
+        if tls is not None:
+            client.tls_set_context(tls)
         if options.will is not None:
             client.will_set(options.will.topic, options.will.payload, options.will.qos, options.will.retain)
         return client

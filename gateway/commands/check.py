@@ -9,9 +9,22 @@ import typer
 
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.toml_files import load_campaign, load_schema
-from gateway.build import EXPIRY_UNCHECKED, build_bus, build_cloud, build_router, build_site, checked_bundle, open_config_bundle
+from gateway.build import (
+    EXPIRY_UNCHECKED,
+    build_bus,
+    build_cloud,
+    build_feeds,
+    build_router,
+    build_site,
+    build_webhook,
+    checked_bundle,
+    http_tls,
+    http_tokens,
+    open_config_bundle,
+)
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 from gateway.core.site import local
+from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.sources import shared_ids
 
 if TYPE_CHECKING:
@@ -96,6 +109,10 @@ def checked(settings: Config) -> tuple[str, Site]:
     build_router(settings)
     build_bus(settings, SystemClock())
     build_cloud(settings)
+    http_tokens(settings)
+    http_tls(settings)
+    build_webhook(settings)
+    build_feeds(settings, Mailbox(1), SystemClock())
     offers = len(site.campaign.offers)
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return f"{len(site.zones)} zones, {len(settings.sources)} sources, bundle {name} with {offers} offers", site

@@ -10,20 +10,25 @@ from gateway.core.coupons import Coupon, Signer, issue
 if TYPE_CHECKING:
     from gateway.core.offers import Offer, Policy
 
-ChannelName = Literal["phone", "reply"]
+ChannelName = Literal["phone", "reply", "webhook"]
 
 
 class Channel(NamedTuple):
-    """`topic(site, target)` is where a trigger for `target` is published; None if the offer is the reply to a request."""
+    """`topic(site, target)` is where a trigger for `target` is published, or None if it is not published.
+
+    A trigger of a channel that `waits` is stored until it is delivered or expires; a reply to a request is not.
+    """
 
     topic: Callable[[str, str], str] | None
+    waits: bool = True
 
 
 CHANNELS: Mapping[ChannelName, Channel] = {
     "phone": Channel(lambda site, device: f"wayside/v1/{site}/down/{device}/offer"),
-    "reply": Channel(None),
+    "reply": Channel(None, waits=False),
+    "webhook": Channel(None),
 }
-"""Channel name -> how it publishes. The target of a phone is its device id."""
+"""Channel name -> how it publishes. The target of each is the device id of the person's app."""
 
 CREATIVE = "default"
 """The one wording of an offer; a campaign has no others yet."""

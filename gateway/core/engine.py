@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, limits, outcomes, presence, privacy, schedule
+from gateway.core import claims, deciding, limits, occasions, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
@@ -28,12 +28,13 @@ from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy import CounterKey
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import Site, fix_in
+from gateway.core.site import EVERYWHERE, Site, fix_in
 from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
     Consent,
     Count,
+    Event,
     Fact,
     Observation,
     Occasion,
@@ -83,7 +84,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest():
+            case Purchase() | Answer() | Consent() | OfferRequest() | Event():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -153,10 +154,12 @@ class _Batch(UnitOfWork):
             if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
                 return Discard.LATE
             self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
+            occasions.measured(self, zone, measured.quantity)
             return None
         if measured.what != "people":
             return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
         self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
+        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
@@ -181,21 +184,42 @@ class _Batch(UnitOfWork):
             return
         if transition.kind == "dwelled":
             outcomes.fold_visit(self, subject.subject, transition.zone)
-        self._decide(subject, transition.zone, transition.kind, max(0, self.now_ms - transition.entered_ms) / 1000)
+        fired = occasions.live(self, transition.zone) if transition.kind == "entered" else frozenset()
+        dwell_s = max(0, self.now_ms - transition.entered_ms) / 1000
+        self._decide(subject, transition.zone, transition.kind, dwell_s, fired=fired)
         if transition.kind == "dwelled":
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
     def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
-        """The decision that a person, or a device in their presence, asked for in a zone; the offer is logged as a contact."""
+        """The decision that a person, or a device at hand, asked for in a zone; the offer is logged as a contact."""
         return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
 
-    def _decide(self, subject: SubjectContext, zone: str, occasion: Occasion, dwell_s: float, channel: ChannelName = "phone") -> Decision:
+    def _decide_fired(self, subject: SubjectContext, zone: str, occasion: Occasion, fired: frozenset[str]) -> None:
+        self._decide(subject, zone, occasion, self.dwell_s(subject.subject, zone), fired=fired)
+
+    def _decide(
+        self,
+        subject: SubjectContext,
+        zone: str,
+        occasion: Occasion,
+        dwell_s: float,
+        channel: ChannelName = "phone",
+        fired: frozenset[str] = frozenset(),
+    ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
         drawn = self.draw()
-        held_out = in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout)
         request = DecisionRequest(
-            subject, zone, occasion, self.now_ms, self.site, dwell_s, used, seed=int(drawn[:SEED_DIGITS], 16), held_out=held_out
+            subject,
+            zone,
+            occasion,
+            self.now_ms,
+            self.site,
+            dwell_s,
+            used,
+            seed=int(drawn[:SEED_DIGITS], 16),
+            held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
+            fired=fired,
         )
         thought = deciding.deliberation(self, subject)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
@@ -218,11 +242,13 @@ class _Batch(UnitOfWork):
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
+        if channel == "phone" and offer is not None:
+            channel = offer.channel
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
-        if CHANNELS[channel].topic is None:
-            self._count_trigger(trigger)
-        else:
+        if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
+        else:
+            self._count_trigger(trigger)
         return decision
 
     def count_triggers(self) -> None:
@@ -241,7 +267,7 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact) -> Discard | None:
+    def _fact(self, fact: Fact | Event) -> Discard | None:
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
@@ -256,7 +282,7 @@ class _Batch(UnitOfWork):
         self.out.counts.count("facts")
         return None
 
-    def _fact_row(self, fact: Fact) -> FactRow | Discard:
+    def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
         match fact:
             case Purchase():
@@ -267,6 +293,8 @@ class _Batch(UnitOfWork):
                 return apply_consent(self, fact)
             case OfferRequest():
                 return answer_request(self, fact, self.request_decision)
+            case Event():
+                return occasions.happened(self, fact)
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -307,20 +335,17 @@ class _Batch(UnitOfWork):
         return known.kind if known else None
 
     def _answer(self, answer: Answer) -> FactRow | Discard:
-        """An answer counts only from the device of the person to whom the offer was sent."""
+        """An answer counts from the person's device or an installed device of the offer's zone, each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return Discard.OTHER_GATEWAY
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
             return Discard.UNKNOWN_DECISION
-        if subject.device != answer.envelope.device:
-            return Discard.NOT_THEIRS
-        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
-            return Discard.NOT_CONSENTED
         offer = self.site.campaign.offer(proposed.offer)
-        if answer.kind == "redeemed" and offer is not None and offer.coupon:
-            return Discard.TILL_ONLY
+        refused = self._refused_answer(answer, subject, proposed.zone, is_coupon=offer is not None and offer.coupon)
+        if refused is not None:
+            return refused
         standing = contexts.weightier(self.out.decisions.answers.get(answer.decision, proposed.answer), answer.kind)
         self.out.people.contexts[subject.subject] = contexts.with_answer(subject, answer.decision, standing)
         category, kind = offer.category if offer else None, self._zone_kind(proposed.zone)
@@ -328,10 +353,25 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, fact)
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
-        outcomes.fold_answer(self, answer)
+        outcomes.fold_answer(self, answer.decision, answer.kind)
         self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+
+    def _refused_answer(self, answer: Answer, subject: SubjectContext, zone: str, *, is_coupon: bool) -> Discard | None:
+        device = answer.envelope.device
+        if subject.device != device and self.site.devices.get(device) not in (zone, EVERYWHERE):
+            return Discard.NOT_THEIRS
+        if contexts.has_expired(subject.consent_expires_at_ms, self.now_ms):
+            return Discard.NOT_CONSENTED
+        if answer.kind == "redeemed" and is_coupon:
+            return Discard.TILL_ONLY
+        return Discard.REPEATED if answer.kind in self._answered(answer.decision) else None
+
+    def _answered(self, decision: str) -> set[str | None]:
+        """The kinds of the answers to an offer so far."""
+        found = {row.detail for row in self.out.facts.rows.values() if row.kind == "answer" and row.decision == decision}
+        return found | self.repository.answered(decision)
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -346,16 +386,24 @@ class _Batch(UnitOfWork):
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
                 self._step(key, before, after)
+        occasions.end_events(self)
+        occasions.pass_times(self)
+        occasions.decide_waiting(self, self._decide_fired)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)
+        if self.now_ms >= self.state.retention.settles_ms:
+            self._forget_expired()
+        self._purge()
+        self._close_window()
+        return None
+
+    def _forget_expired(self) -> None:
+        """Delete the people whose consent has expired; it is not used from its expiry on, which a clock set right can undo."""
         for subject in self.repository.expired(self.now_ms):
             person = self.context(subject)
             if person is not None and contexts.has_expired(person.consent_expires_at_ms, self.now_ms):
                 forget(self, person)
-        self._purge()
-        self._close_window()
-        return None
 
     def _purge(self) -> None:
         """Delete rows older than their retention, a bounded number at a time."""

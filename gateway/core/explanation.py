@@ -1,6 +1,6 @@
 """One plain sentence for the person: why an offer came, or why none came. The same decision gives the same sentence.
 
-It names place, time of day and the attributes that raised the propensity most, by their titles in the schema; no figures, and no other
+It names place, time of day and the attributes that raised the propensity most, by title in the schema; no figures, and no other
 people.
 """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,8 +17,13 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from gateway.core import limits
+from gateway.core.campaign import triggers
+from gateway.core.campaign.triggers import EventFilter, Schedule, Threshold
 from gateway.core.ids import Id
 from gateway.core.types import Occasion
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 InstantMs = Annotated[int, Meta(ge=0, le=limits.INTEGER_MAX)]
 MinuteOfDay = Annotated[int, Meta(ge=0, lt=1440)]
@@ -27,6 +32,10 @@ VALID_HOURS_MAX = 24 * 31
 GAP_S_MAX = 86_400
 CAPS_MAX = 16
 HOLDOUT_MAX = 0.5
+
+
+OfferChannel = Literal["phone", "webhook"]
+"""How an offer reaches a person, unless a device asked for it: by the app, or by a system that passes it on."""
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +48,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     With `coupon` the person gets a signed code that a till redeems once (see `gateway.core.coupons`).
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
     `horizon_s` is the time after a proposal in which its outcome counts; None is the validity.
+    `schedule`, `threshold` and `event` are the triggers of the occasions `scheduled`, `reading` and `event`.
     """
 
     id: Id
@@ -63,6 +73,10 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suitable: RuleText = ""
     horizon_s: Annotated[int, Meta(ge=1, le=VALID_HOURS_MAX * 3_600)] | None = None
     coupon: bool = False
+    channel: OfferChannel = "phone"
+    schedule: Schedule | None = None
+    threshold: Threshold | None = None
+    event: EventFilter | None = None
 
     @property
     def horizon_ms(self) -> int:
@@ -70,6 +84,8 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return int(self.expiry_hours * 3_600_000) if self.horizon_s is None else self.horizon_s * 1_000
 
 
+TRIGGER_FIELDS: Mapping[Occasion, str] = {"scheduled": "schedule", "reading": "threshold", "event": "event"}
+"""Occasion -> the field of the offer that it needs."""
 RULE_FIELDS = ("eligible", "applicable", "suitable")
 
 
@@ -164,7 +180,8 @@ class OfferTable:
     `budgets` and `rules` (eligible, applicable, suitable) have the positions of those offers that state any. `groups` numbers the
     proposals that count together for a cap.
 
-    `placed` keeps the offers after those gates that depend on zone and occasion only (`gateway.core.policy.gates`).
+    `schedules`, `thresholds` (by quantity) and `events` (by source and type) have the offers of each trigger. `placed` keeps the offers
+    after those gates that depend on zone, occasion and trigger only (`gateway.core.policy.gates`).
     """
 
     def __init__(self, offers: tuple[Offer, ...]) -> None:
@@ -189,7 +206,24 @@ class OfferTable:
             "shop": _codes([offer.shop for offer in offers]),
             "offer": np.arange(len(offers), dtype=np.intp),
         }
-        self.placed: dict[tuple[str, Occasion], Gated] = {}
+        self.schedules: dict[Schedule, list[Offer]] = {}
+        self.thresholds: dict[str, dict[Threshold, list[Offer]]] = {}
+        self.events: dict[tuple[str, str], list[Offer]] = {}
+        for offer in offers:
+            if offer.schedule is not None:
+                self.schedules.setdefault(offer.schedule, []).append(offer)
+            if offer.threshold is not None:
+                self.thresholds.setdefault(offer.threshold.quantity, {}).setdefault(offer.threshold, []).append(offer)
+            if offer.event is not None:
+                self.events.setdefault((offer.event.source, offer.event.type), []).append(offer)
+        self.placed: dict[tuple[str, Occasion, frozenset[str]], Gated] = {}
+        self._next_time: tuple[ZoneInfo, int, int | None] | None = None
+
+    def next_time_ms(self, timezone: ZoneInfo, after_ms: int) -> int | None:
+        """The first instant of any schedule after `after_ms`, kept until it is asked for another one; None without schedules."""
+        if self._next_time is None or self._next_time[:2] != (timezone, after_ms):
+            self._next_time = timezone, after_ms, triggers.next_ms(self.schedules, timezone, after_ms)
+        return self._next_time[2]
 
     def positions(self, ids: Iterable[str]) -> list[int]:
         """The positions of those ids that the campaign has."""
@@ -199,7 +233,7 @@ class OfferTable:
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Offers and their contact policy; without `sign_off` it is a draft.
 
-    Raises ValueError for duplicate ids, reversed dates, offers without zones and budgets without a cost.
+    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, and occasions without their trigger.
     """
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
@@ -217,6 +251,9 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
                 raise ValueError(f"offer {offer.id!r} has no zones")
             if offer.budget_minor is not None and not offer.cost_minor:
                 raise ValueError(f"offer {offer.id!r} has a budget, but its acceptances cost nothing")
+            for occasion, field in TRIGGER_FIELDS.items():
+                if (occasion in offer.occasions) != (getattr(offer, field) is not None):
+                    raise ValueError(f"offer {offer.id!r}: the occasion {occasion!r} and the field {field} go together")
             seen.add(offer.id)
 
     @property

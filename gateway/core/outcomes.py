@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.core.offers import Offer
     from gateway.core.policy.decision import Decision
     from gateway.core.policy.learned import WeighedOffer
-    from gateway.core.types import Answer, Purchase
+    from gateway.core.types import AnswerKind, Purchase
     from gateway.core.unit_of_work import UnitOfWork
 
 
@@ -47,14 +47,14 @@ def fold_visit(work: UnitOfWork, subject: str, zone: str) -> None:
             work.out.outcomes.windows[decision] = msgspec.structs.replace(window, visited=True)
 
 
-def fold_answer(work: UnitOfWork, answer: Answer) -> None:
+def fold_answer(work: UnitOfWork, decision: str, answer: AnswerKind) -> None:
     """Note an answer; one that arrives after the window was closed is counted as late and changes no outcome."""
-    window = _open(work, answer.decision)
+    window = _open(work, decision)
     if window is None:
         work.out.totals["answers_late"] += 1
         return
-    standing = contexts.weightier(window.answer, answer.kind)
-    work.out.outcomes.windows[answer.decision] = msgspec.structs.replace(window, answer=standing)
+    standing = contexts.weightier(window.answer, answer)
+    work.out.outcomes.windows[decision] = msgspec.structs.replace(window, answer=standing)
 
 
 def fold_purchase(work: UnitOfWork, purchase: Purchase) -> None:

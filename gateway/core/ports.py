@@ -6,7 +6,8 @@ The port to the broker is `gateway.core.bus`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -30,7 +31,7 @@ class StoreFullError(StoreError):
 
 
 class DeadLetter(NamedTuple):
-    """A refused message without its content."""
+    """Messages of one topic that a decoder refused for one reason: their number, and the newest one without its content."""
 
     at_ms: int
     decoder: str
@@ -38,6 +39,7 @@ class DeadLetter(NamedTuple):
     detail: str
     topic: str
     payload_bytes: int
+    times: int = 1
 
 
 class Repository(Protocol):
@@ -54,6 +56,9 @@ class Repository(Protocol):
 
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision of this gateway proposed, or None."""
+
+    def answered(self, decision: str) -> set[str]:
+        """The kinds of the committed answers to a decision."""
 
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope, or None."""
@@ -122,6 +127,40 @@ class CloudReply(msgspec.Struct, frozen=True):
     taken: tuple[str, ...] = ()
     retry_after_ms: int | None = None
     trouble: str = ""
+
+
+class OutboundReply(NamedTuple):
+    """Result of one try to pass an offer on; `trouble` describes a failure for the log. A refused one is not repeated."""
+
+    kind: Literal["taken", "refused", "busy", "unreachable"]
+    trouble: str = ""
+
+
+class Outbound(Protocol):
+    """The system that passes offers on to people: SMS, e-mail, messenger, contact centre."""
+
+    def post(self, id_: str, body: bytes, now_ms: int) -> OutboundReply:
+        """Send one message, within a deadline; a repetition has the same id and body. Failures are part of the reply."""
+
+
+class Fetched(NamedTuple):
+    """Result of one fetch of a feed; `validators` identify the document that `body` holds, `trouble` describes a failure."""
+
+    kind: Literal["changed", "same", "failed"]
+    body: bytes = b""
+    validators: Mapping[str, str] = MappingProxyType({})
+    trouble: str = ""
+    retry_after_ms: int | None = None
+
+
+class Feed(Protocol):
+    """A document on the network that changes now and then."""
+
+    def fetch(self) -> Fetched:
+        """The document if it has changed since the last one that was taken, within a deadline."""
+
+    def taken(self, fetched: Fetched) -> None:
+        """The document was taken; the next fetch is compared with it."""
 
 
 class Cloud(Protocol):

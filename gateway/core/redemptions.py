@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.core import context as contexts
+from gateway.core import outcomes
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.privacy import CounterKey
 from gateway.core.state.coupons import Clash
@@ -68,6 +69,7 @@ def _count(work: UnitOfWork, one: Redemption) -> None:
     work.out.people.contexts[person.subject] = contexts.with_answer(person, one.decision, "redeemed")
     work.out.decisions.answers[one.decision] = "redeemed"
     work.settle(one.decision, "redeemed")
+    outcomes.fold_answer(work, one.decision, "redeemed")
     work.out.totals["redeemed"] += 1
     offer, zone = work.site.campaign.offer(proposed.offer), work.site.zones.get(proposed.zone)
     category, kind = offer.category if offer else None, zone.kind if zone else None

@@ -1,6 +1,6 @@
 """Requests for an offer: the decision goes back to the device as a reply, and no trigger is sent.
 
-A phone asks for its own person, in a zone where the person is present. A till or kiosk asks for the person whose device or tag it
+A phone asks for its own person, in a zone where the person is present. A till or kiosk asks for the person of the device or tag that it
 names, in its own zone. All gates apply, and a request that was answered before has the same answer, by its envelope. The reply
 states no reason of a silence, because a till must not learn which of the person's limits or wishes is behind it.
 """

@@ -1,10 +1,10 @@
-"""The schedule: the next moment at which the engine needs `TimePassed`: visits, reservations, outcomes, window of counts, retention."""
+"""The schedule: the next moment at which the engine needs `TimePassed`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core import limits, privacy
+from gateway.core import limits, occasions, privacy
 
 if TYPE_CHECKING:
     from gateway.core.site import Site
@@ -15,7 +15,8 @@ def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> 
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
     always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
     slices = (state.visits, state.budgets, state.outcomes)
-    return min([always_ms, *(due for due in (one.next_due_ms() for one in slices) if due is not None)])
+    sometimes = [*(one.next_due_ms() for one in slices), occasions.due_ms(site, state, now_ms)]
+    return min([always_ms, *(due for due in sometimes if due is not None)])
 
 
 def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
@@ -36,4 +37,4 @@ def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -
 
 def purge_due_ms(site: Site, state: State) -> int:
     """When to look for rows that are older than their retention, by a clock that can be right."""
-    return max(state.retention.next_ms, site.clock_floor_ms)
+    return max(state.retention.next_ms, state.retention.settles_ms, site.clock_floor_ms)

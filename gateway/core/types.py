@@ -22,7 +22,7 @@ Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "read
 """The moments at which an offer may be chosen for a person.
 
 A transition of a visit, a purchase that redeemed an offer, a time of day, a threshold of a quantity and an external event (these three for
-everyone present), and a request.
+all people present), and a request.
 """
 
 
@@ -188,7 +188,7 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
 
 
 class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
-    """A device asks for an offer: a phone for its own person, a till or kiosk for the person whose device or tag is `person`.
+    """A device asks for an offer: a phone for its own person, a till or kiosk for the owner of the device or tag `person`.
 
     `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last.
     """
@@ -199,9 +199,29 @@ class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
     at_ms: int | None = None
 
 
+class Event(msgspec.Struct, frozen=True, tag="event", gc=False):
+    """Something that happened outside: a train is late, a heat warning. `source` and `id` identify it, `device` states it.
+
+    `zone` is the place that the event names, which need not be one of ours. `expires_at_ms` is the end that it states itself.
+    """
+
+    device: str
+    source: str
+    id: str
+    kind: str
+    zone: str | None = None
+    at_ms: int | None = None
+    expires_at_ms: int | None = None
+
+    @property
+    def envelope(self) -> Envelope:
+        """Identifies the event by its source and id, whichever device states it; no device can state such a name."""
+        return Envelope(f"\0event:{self.source}", self.id, 0)
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
 Fact = Purchase | Answer | Consent | OfferRequest
-Observation = Sighting | Position | Reading | Count | Status | Purchase | Redeemed | Answer | Consent | OfferRequest | TimePassed
+Observation = Sighting | Position | Reading | Count | Status | Purchase | Redeemed | Answer | Consent | OfferRequest | Event | TimePassed

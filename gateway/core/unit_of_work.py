@@ -6,7 +6,7 @@ neither state nor store is touched before the changes are committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -142,6 +142,15 @@ class UnitOfWork:
         """The subject's presences in all other zones."""
         found = [self.presence((subject, other)) for other in self.site.zones if other != zone]
         return [present for present in found if present is not None]
+
+    def present(self, zone: str, since_ms: int | None = None) -> Iterator[str]:
+        """The subjects in a zone, those that entered by `since_ms` if stated; the order is that of the presences in memory."""
+        until_ms = self.now_ms if since_ms is None else since_ms
+        begun = [key for key in self._presences if key not in self._known_presences]
+        for key in (*self._known_presences, *begun):
+            here = self.presence(key)
+            if key[1] == zone and here is not None and here.entered_ms is not None and here.entered_ms <= until_ms:
+                yield key[0]
 
     def dwell_s(self, subject: str, zone: str) -> float:
         """Seconds since the subject entered a zone; 0 if it is not there."""

@@ -21,6 +21,13 @@ def _is_level(level: str) -> bool:
     return level == "+" or "+" not in level
 
 
+def without_share(topic_filter: str) -> str:
+    """The filter of a shared subscription without its prefix `$share/{group}/` (MQTT 5.0, section 4.8.2): topics do not have it."""
+    share, _, rest = topic_filter.partition("/")
+    group, _, plain = rest.partition("/")
+    return plain if share == "$share" and group and plain else topic_filter
+
+
 def topic_matches(topic_filter: str, topic: str) -> bool:
     """Whether `topic_filter` matches `topic`; a malformed filter matches nothing."""
     if not topic or not is_filter(topic_filter):

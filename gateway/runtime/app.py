@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -24,8 +25,10 @@ from gateway.runtime.trigger_sender import TriggerSender
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from gateway.core.bus import Bus
+    from gateway.core.discards import Discard
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
     from gateway.core.site import Site
@@ -42,7 +45,7 @@ log = logging.getLogger("wayside")
 IDLE_S_MAX = 1.0  # longest wait of the writer for messages
 FULL_DISK_PAUSE_S = 1.0
 HOUSEKEEPING_MS = 1_000  # interval of storing sent triggers and dead letters, and of the check for another bundle
-SAVE_TIMES_MS = 300_000  # interval of storing when people in open visits were last heard
+SAVE_MS = 300_000  # interval of storing when people in open visits were last heard, and refused messages: a broken sensor may send many
 QUIET_MS = 500  # without a message after a connect: the broker has handed over all that waited
 BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
@@ -57,6 +60,23 @@ class Clock(Protocol):
 
     def take_step(self) -> int:
         """Milliseconds by which the clock was set since the last call."""
+
+
+class Service(Protocol):
+    """A thread beside the writer that reaches it through the mailbox."""
+
+    def start(self) -> None:
+        """Start."""
+
+    def stop(self) -> None:
+        """End; the writer still serves the mailbox."""
+
+
+class Asked(NamedTuple):
+    """The committed result of an observation that a client is waiting for: the reply to its device, and the reason of a discard."""
+
+    reply: Mapping[str, object]
+    discarded: Discard | None
 
 
 def _draw() -> str:
@@ -101,7 +121,10 @@ class App:
         self._connects = 0
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
+        self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._stopping = threading.Event()
+        self._holding = False
+        self.services: list[Service] = []
         self.latest = self._status("starting")
 
     def run(self) -> None:
@@ -109,6 +132,8 @@ class App:
         self.bus.start(self.mailbox.deliver)
         if self.uplink is not None:
             self.uplink.start()
+        for service in self.services:
+            service.start()
         while not self._stopping.is_set():
             self.turn(self._wait_s())
         self._close()
@@ -121,11 +146,11 @@ class App:
     def turn(self, wait_s: float) -> int:
         """Process one batch; waits up to `wait_s` for messages. Returns the number of messages processed."""
         messages, calls = self.mailbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
-        for call in calls:
-            call.run(self.store)
         step_ms = self.clock.take_step()
         if step_ms:
             self._rebase(step_ms)
+        for call in calls:
+            call.run(self.store)
         now_ms = self.clock.now_ms()
         self._note_hearing(messages, now_ms)
         observations: list[Observation] = []
@@ -136,13 +161,8 @@ class App:
             self.counters.observed_at_ms = now_ms
         if self._next_due_ms(now_ms) <= now_ms:
             observations.append(TimePassed())
-        if observations:
-            changes = engine.advance(self.site, self.state, observations, now_ms, self.store, self.scorer, self.draw)
-            if not self._commit(changes):
-                return 0  # without acknowledgement the broker delivers the messages again
-            self._publish_triggers(changes, messages)
-            self._publish_replies(changes)
-            self.redemptions.publish(changes)
+        if observations and self._fold(observations, now_ms, messages) is None:
+            return 0  # without acknowledgement the broker delivers the messages again
         self.counters.counts["messages"] += len(messages)
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
@@ -159,10 +179,39 @@ class App:
         self.state.outcomes.hears_from_ms = visits.hears_from_ms
         visits.heard_until_ms = messages[-1].received_at_ms if messages and len(self.mailbox) else None
 
+    def ask(self, observation: Observation, device: str) -> Future[Asked]:
+        """Fold an observation on the writer thread, and return the reply to `device` instead of publishing it. Used by other threads.
+
+        The future raises StoreFullError while a batch cannot be stored.
+        """
+        return self.mailbox.call(lambda _: self._asked(observation, device))
+
+    def _asked(self, observation: Observation, device: str) -> Asked:
+        if self._holding:
+            raise StoreFullError(self.counters.trouble)
+        changes = self._fold([observation], self.clock.now_ms(), asker=device)
+        if changes is None:
+            raise StoreFullError(self.counters.trouble)
+        reply = next((reply.body for reply in changes.replies.messages if reply.device == device), {})
+        return Asked(reply, next(iter(changes.discarded), None))
+
+    def _fold(
+        self, observations: Sequence[Observation], now_ms: int, messages: Sequence[Message] = (), asker: str | None = None
+    ) -> Changes | None:
+        """Advance, commit and publish; None if the gateway stops before it could store the changes."""
+        changes = engine.advance(self.site, self.state, observations, now_ms, self.store, self.scorer, self.draw)
+        if not self._commit(changes):
+            return None
+        self._publish_triggers(changes, messages)
+        self._publish_replies(changes, asker)
+        self.redemptions.publish(changes)
+        return changes
+
     def _rebase(self, step_ms: int) -> None:
         """Move all times with the clock, also in the store, because after a restart the step could not be detected."""
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
         self.state.rebase(step_ms)
+        self.state.retention.settles_ms = self.clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._status_at_ms += step_ms
         self._quiet_at_ms += step_ms
         if self._backlog_until_ms is not None:
@@ -186,8 +235,10 @@ class App:
                 break
             except StoreFullError as error:
                 self._degrade(str(error))
+                self._holding = True  # calls must not fold further observations on top of changes that are not stored
                 for call in self.mailbox.take(0, FULL_DISK_PAUSE_S)[1]:
                     call.run(self.store)  # the uplink goes on emptying the outbox, which may free space
+                self._holding = False
                 if self._stopping.is_set():
                     return False
         self.counters.trouble = ""
@@ -204,9 +255,11 @@ class App:
             if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
 
-    def _publish_replies(self, changes: Changes) -> None:
-        """Publish replies; without a connection they are dropped, and a device repeats its message until it has one."""
+    def _publish_replies(self, changes: Changes, asker: str | None = None) -> None:
+        """Publish replies; without a connection all are dropped, and a device repeats its message until it has one."""
         for reply in changes.replies.messages:
+            if reply.device == asker:
+                continue
             topic = f"wayside/v1/{self.site.name}/reply/{reply.device}/{reply.kind}"
             payload = msgspec.json.encode({"v": 1, **reply.body})
             self.bus.publish(Publication(topic, payload, qos=1, expiry_s=reply.expiry_s))
@@ -243,9 +296,10 @@ class App:
             self._flush()
             self._load_bundle(now_ms)
         if now_ms >= self._times_at_ms:
-            self._times_at_ms = now_ms + SAVE_TIMES_MS
+            self._times_at_ms = now_ms + SAVE_MS
             if self.state.visits.presences:
                 self._save_times()
+            self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
@@ -278,11 +332,17 @@ class App:
             self.triggers.apply_campaign(bundle.campaign)
 
     def _flush(self) -> None:
-        """Store which triggers the broker acknowledged, and dead letters; a crash may lose both."""
+        """Store which triggers the broker acknowledged; a crash may lose it."""
         try:
             self.triggers.flush(self.store)
-            self.store.store_dead_letters(self.router.dead_letters)
-            self.router.dead_letters.clear()
+        except StoreFullError as error:
+            self._degrade(str(error))
+
+    def _store_dead_letters(self) -> None:
+        """Store the refused messages; a crash may lose the newest."""
+        try:
+            self.store.store_dead_letters(self.router.dead_letters())
+            self.router.forget_dead_letters()
         except StoreFullError as error:
             self._degrade(str(error))
 
@@ -308,17 +368,23 @@ class App:
         )
 
     def _close(self) -> None:
-        """Stop the uplink while its calls are served, then flush and close. All else is in the store or still at the broker."""
-        if self.uplink is not None:
-            stopper = threading.Thread(target=self.uplink.stop, args=(UPLINK_STOP_S,))
-            stopper.start()
-            while stopper.is_alive():
-                stopper.join(STOP_POLL_S)
-                for call in self.mailbox.take(0, 0.0)[1]:
-                    call.run(self.store)
+        """Stop services and uplink while their calls are served, then flush and close. All else is in the store or still at the broker."""
+        stopper = threading.Thread(target=self._stop_services)
+        stopper.start()
+        while stopper.is_alive():
+            stopper.join(STOP_POLL_S)
+            for call in self.mailbox.take(0, 0.0)[1]:
+                call.run(self.store)
         self._flush()
         self._save_times()
+        self._store_dead_letters()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()
         self.store.close()
+
+    def _stop_services(self) -> None:
+        for service in self.services:
+            service.stop()
+        if self.uplink is not None:
+            self.uplink.stop(UPLINK_STOP_S)

@@ -30,7 +30,8 @@ class ModelSlot:
 
     def __init__(self, bundle: Bundle, bundle_store: BundleStore, reopen: Callable[[Path, int], Bundle]) -> None:
         """`reopen(path, now_ms)` opens and verifies an installed bundle. Raises ScorerError if the model cannot be used."""
-        self.version = ""
+        self._name = ""
+        self._is_expired = False
         self._store = bundle_store
         self._reopen = reopen
         self._seen_ns = self._reported_ns = bundle_store.changed_at_ns()
@@ -42,7 +43,7 @@ class ModelSlot:
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Propensities, float32 (n,), or None without a usable model."""
-        if self._scorer is None:
+        if self._scorer is None or self._is_expired:
             return None
         try:
             return self._scorer.score(rows)
@@ -60,10 +61,19 @@ class ModelSlot:
         changed_ns = self._store.changed_at_ns()
         if changed_ns != self._seen_ns:
             return self._reload(now_ms, changed_ns)
-        if self._scorer is not None and now_ms >= max(self._expires_at_ms, limits.CLOCK_FLOOR_MS):
-            log.error("bundle %s has expired; no offers are sent until a newer one is installed", self.version)
-            self._unload()
+        is_expired = now_ms >= max(self._expires_at_ms, limits.CLOCK_FLOOR_MS)
+        if self._scorer is not None and is_expired != self._is_expired:
+            if is_expired:
+                log.error("bundle %s has expired; no offers are sent until a newer one is installed", self._name)
+            else:
+                log.warning("bundle %s is valid again: the clock was set back", self._name)
+        self._is_expired = is_expired
         return None
+
+    @property
+    def version(self) -> str:
+        """Name and version of the bundle in use; empty without one, and while it is expired."""
+        return self._name if self._scorer is not None and not self._is_expired else ""
 
     def _reload(self, now_ms: int, changed_ns: int) -> Bundle | None:
         try:
@@ -89,10 +99,11 @@ class ModelSlot:
         self._scorer = load_scorer(bundle.model)
         self._expires_at_ms = bundle.manifest.expires_at_ms
         self._version_number = bundle.manifest.version
-        self.version = f"{bundle.manifest.name}-{bundle.manifest.version}"
+        self._name = f"{bundle.manifest.name}-{bundle.manifest.version}"
+        self._is_expired = False
 
     def _unload(self) -> None:
-        self._scorer, self.version = None, ""
+        self._scorer = None
 
     def _roll_back(self, now_ms: int) -> None:
         """Roll back from the newest bundle to the previous one, and not further, so that two broken bundles do not alternate.

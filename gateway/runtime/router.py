@@ -7,7 +7,7 @@ content, which may hold personal data; other messages are not affected. Each obs
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gateway.core import limits
@@ -15,7 +15,7 @@ from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
 from gateway.core.types import Consent, Count, OfferRequest, Position, Reading, Sighting
 from gateway.decoders.contract import DecodeError
-from gateway.decoders.topics import topic_matches
+from gateway.decoders.topics import topic_matches, without_share
 from gateway.runtime.sources import Installed, Source, Speech
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Router:
         self.observations: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.discarded: Counter[Discard] = Counter()
-        self.dead_letters: deque[DeadLetter] = deque(maxlen=limits.DEAD_LETTERS_MAX)
+        self._dead: dict[tuple[str, str, str], DeadLetter] = {}
 
     def decode(self, message: Message) -> list[Observation]:
         """The observations of one message; none if it is refused or its topic is unknown."""
@@ -55,12 +55,28 @@ class Router:
             found = decoder.decode(message)
         except DecodeError as error:
             self.refused[f"{decoder.name}:{error.reason}"] += 1
-            size = len(message.payload)
-            self.dead_letters.append(DeadLetter(message.received_at_ms, decoder.name, error.reason, error.detail, message.topic, size))
+            self._bury(message, decoder.name, error)
             return []
         self.observations[decoder.name] += len(found)
         kept = self._without_outdated(found) if message.retained else found
         return self._attributed(kept, speech)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """The refused messages since `forget_dead_letters`, one for each decoder, reason and topic, at most DEAD_LETTERS_MAX."""
+        return list(self._dead.values())
+
+    def forget_dead_letters(self) -> None:
+        """Begin anew, because these are stored."""
+        self._dead.clear()
+
+    def _bury(self, message: Message, decoder: str, error: DecodeError) -> None:
+        key = (decoder, error.reason, message.topic)
+        before = self._dead.pop(key, None)
+        count = 1 if before is None else before.times + 1
+        size = len(message.payload)
+        self._dead[key] = DeadLetter(message.received_at_ms, decoder, error.reason, error.detail, message.topic, size, count)
+        if len(self._dead) > limits.DEAD_LETTERS_MAX:
+            del self._dead[next(iter(self._dead))]
 
     def _attributed(self, found: list[Observation], speech: Speech) -> list[Observation]:
         """The observations that the speaker of the topic may make; the others are counted by reason."""
@@ -87,7 +103,7 @@ class Router:
         return sum(self.refused.values())
 
     def _route(self, topic: str) -> Speech | None:
-        source = next((one for one in self.sources if topic_matches(one.topic, topic)), None)
+        source = next((one for one in self.sources if topic_matches(without_share(one.topic), topic)), None)
         speech = None if source is None else source.speech(topic)
         if len(self._routes) >= ROUTES_CACHED_MAX:
             self._routes.clear()

@@ -15,14 +15,18 @@ import msgspec
 from gateway.core.discards import Discard
 from gateway.core.types import Fact, Observation, Sighting
 from gateway.decoders.contract import UNSTATED, Decoder, Kind
+from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "gateway"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
     "till": frozenset({"purchase", "request", "status"}),
-    "kiosk": frozenset({"request", "status"}),
+    "kiosk": frozenset({"request", "answer", "status"}),
+    "counter": frozenset({"request", "answer", "status"}),
+    "contact_centre": frozenset({"request", "answer", "status"}),
+    "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed"}),
 }
@@ -71,7 +75,7 @@ def source(
         raise ValueError(
             f"{decoder.name} names its scanners in the payload: set bridge = true if the broker lets only that bridge publish on {topic}"
         )
-    templates = [below(one, topic) for one in decoder.speakers] if speaker is None else [speaker]
+    templates = [below(one, without_share(topic)) for one in decoder.speakers] if speaker is None else [speaker]
     return Source(topic, decoder, tuple(map(parse_template, templates)), allowed)
 
 
@@ -101,6 +105,8 @@ class Installed:
         """The reason for which a device of this name may not make this kind, or None."""
         if kind == "position" and (decoder.role == "bridge") != is_radio(name):
             return Discard.OTHER_SPEAKER  # a bridge places the radios behind it, and a device that speaks is no radio
+        if kind == "event" and (self.devices or {}).get(name) != "feed":
+            return Discard.NOT_ITS_KIND  # an event may silence or sell, so its source must be declared
         if "consent" not in decoder.kinds:  # a scanner does not listen for the anchors, as a person's phone does
             return Discard.UNMAPPED_ANCHOR if kind == "sighting" and decoder.role != "device" and name not in self.anchors else None
         installed = (self.devices or {}).get(name)
@@ -149,7 +155,7 @@ def shared_ids(sources: Sequence[Source]) -> list[str]:
         if not one.templates:
             lines.append(f"source {one.topic!r} names no speaker, so its sightings place no person: add speaker, such as a/{{gateway}}/#")
         if one.decoder.role == "device" or len(one.templates) == 1:
-            wild = sorted({at + 1 for template in one.templates for at in template.unnamed(one.topic)})
+            wild = sorted({at + 1 for template in one.templates for at in template.unnamed(without_share(one.topic))})
             lines += [f"source {one.topic!r}: topics that differ in level {at} only share an id: fix the level, or mark it" for at in wild]
         alike = [other for other in sources[:number] if other.decoder.name == one.decoder.name and other.topic != one.topic]
         lines += [

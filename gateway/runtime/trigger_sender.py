@@ -6,7 +6,7 @@ counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -14,10 +14,17 @@ from gateway.core.bus import Bus, Publication
 from gateway.core.channels import CHANNELS, coupon_code, offer_message
 
 if TYPE_CHECKING:
-    from gateway.core.offers import Campaign
+    from gateway.core.offers import Campaign, Offer
     from gateway.core.ports import Store
     from gateway.core.site import Site
     from gateway.core.state import Trigger
+
+
+class Outgoing(NamedTuple):
+    """A waiting trigger of the channel `webhook`, as it is passed on."""
+
+    id: str
+    body: bytes
 
 
 class TriggerSender:
@@ -40,18 +47,13 @@ class TriggerSender:
         self._policy = campaign.policy
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
-        """Publish a trigger; False if it has expired, its offer is not in the campaign, or there is no connection."""
-        offer = self._offers.get(trigger.offer)
-        left_ms = trigger.expires_at_ms - now_ms
-        if offer is None or left_ms <= 0:
-            self.expired += 1
-            self._in_flight.pop(trigger.id, None)
-            self._done.append(trigger.id)
-            return False
+        """Publish a trigger; False if it is not published, has expired, its offer is not in the campaign, or there is no connection."""
         topic = CHANNELS[trigger.channel].topic
-        assert topic is not None  # a reply is no trigger
-        coupon = coupon_code(self._signer, trigger.id, offer, self._policy, trigger.expires_at_ms)
-        payload = msgspec.json.encode({"v": 1, **offer_message(trigger.id, offer, trigger.zone, trigger.expires_at_ms, coupon)})
+        offer = self._open_offer(trigger, now_ms) if topic is not None else None
+        if topic is None or offer is None:
+            return False
+        left_ms = trigger.expires_at_ms - now_ms
+        payload = self._payload(trigger, offer)
         publication = Publication(topic(self._site, trigger.target), payload, qos=1, expiry_s=max(1, left_ms // 1000), token=trigger.id)
         connects = self._bus.link().connects
         if not self._bus.publish(publication):
@@ -59,6 +61,31 @@ class TriggerSender:
         self._in_flight[trigger.id] = connects
         self.sent += 1
         return True
+
+    def outgoing(self, store: Store, now_ms: int) -> list[Outgoing]:
+        """The waiting triggers of the channel `webhook`; those that have expired are dropped and counted."""
+        waiting = [one for one in store.waiting_triggers() if one.channel == "webhook" and one.id not in self._done]
+        opened = [(one, self._open_offer(one, now_ms)) for one in waiting]
+        return [Outgoing(one.id, self._payload(one, offer, device=one.target)) for one, offer in opened if offer is not None]
+
+    def passed_on(self, store: Store, decision: str, *, is_taken: bool) -> None:
+        """Delete a trigger that the receiver has taken or refused. Raises StoreFullError."""
+        store.triggers_sent([decision])
+        self.sent += is_taken
+
+    def _open_offer(self, trigger: Trigger, now_ms: int) -> Offer | None:
+        """The offer of a trigger; None if it has expired or is not in the campaign, and then the trigger is done."""
+        offer = self._offers.get(trigger.offer)
+        if offer is not None and trigger.expires_at_ms > now_ms:
+            return offer
+        self.expired += 1
+        self._in_flight.pop(trigger.id, None)
+        self._done.append(trigger.id)
+        return None
+
+    def _payload(self, trigger: Trigger, offer: Offer, **more: str) -> bytes:
+        coupon = coupon_code(self._signer, trigger.id, offer, self._policy, trigger.expires_at_ms)
+        return msgspec.json.encode({"v": 1, **more, **offer_message(trigger.id, offer, trigger.zone, trigger.expires_at_ms, coupon)})
 
     def send_waiting(self, store: Store, now_ms: int) -> None:
         """After a (re)connect: send the stored triggers that are neither acknowledged nor in flight over this connection."""

@@ -312,13 +312,23 @@ def test_a_batch_quarantine_is_out_of_the_way_until_the_next_start(gateway: Gate
 
 
 def test_dead_letters_are_bounded_and_the_newest_stay(gateway: Gateway, tmp_path: Path) -> None:
-    dead_letters = [DeadLetter(number, "wayside_v1", "not_json", "detail", TOPIC, 3) for number in range(limits.DEAD_LETTERS_MAX + 500)]
+    most = limits.DEAD_LETTERS_MAX + 500
+    dead_letters = [DeadLetter(number, "wayside_v1", "not_json", "detail", f"{TOPIC}{number}", 3) for number in range(most)]
     for start in range(0, len(dead_letters), 250):
         gateway.store.store_dead_letters(dead_letters[start : start + 250])
     assert gateway.store.totals()["dead_letters"] == limits.DEAD_LETTERS_MAX
-    kept = [row[1] for row in gateway.rows("dead_letters")]
-    assert kept == list(range(500, limits.DEAD_LETTERS_MAX + 500))
+    assert sorted(row[3] for row in gateway.rows("dead_letters")) == list(range(500, most))
     assert TOPIC not in gateway.dump(), "a topic names a device: only its keyed hash is kept"
+
+
+def test_refused_messages_of_one_topic_are_one_row_with_a_count(gateway: Gateway) -> None:
+    """A broken sensor that sends a hundred messages a second writes one row."""
+    for number, reason in ((1, "not_json"), (2, "not_json"), (3, "bad_field")):
+        gateway.store.store_dead_letters([DeadLetter(number, "wayside_v1", reason, f"detail {number}", TOPIC, number, 100)])
+    assert [row[1:] for row in sorted(gateway.rows("dead_letters"), key=lambda row: row[3])] == [
+        ("wayside_v1", "not_json", 2, "detail 2", 2, 200),
+        ("wayside_v1", "bad_field", 3, "detail 3", 3, 100),
+    ]
 
 
 def test_totals_count_the_rows(gateway: Gateway) -> None:

@@ -57,10 +57,10 @@ def test_the_funnel_counts_each_step(config: Path) -> None:
 
 
 def test_money_counts_contacts_and_accepted_offers_once(config: Path) -> None:
-    write_log(config, [Made(0, answer="redeemed"), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
+    write_log(config, [Made(0, answer="redeemed", amount_minor=380), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
     money = report(config)["money"]
     assert (money["contact_cost"], money["offer_cost"], money["margin"]) == (60.0, 200, 1_000)
-    assert money["per_lead"] == 130.0
+    assert (money["per_lead"], money["redeemed"]) == (130.0, 380)
     assert money["roi"] == pytest.approx((1_000 - 260) / 260)
     assert "wait" in money["roi_added"]
 
@@ -119,6 +119,13 @@ def test_a_wrong_holdout_is_an_alarm_and_closes_the_gate(config: Path) -> None:
 def test_people_in_both_arms_are_an_alarm(config: Path) -> None:
     write_log(config, [Made(0), Made(0, NOON_MS + 1, is_held=True)])
     assert report(config)["alarms"] == ["holdout: 1 people are in both arms; its salt or share was changed within these days"]
+
+
+def test_a_changed_policy_is_stated(config: Path) -> None:
+    write_log(config, [Made(0), Made(1, policy="learned-1.cafe")])
+    assert report(config)["policies"] == {"plain-1": 1, "learned-1.cafe": 1}
+    shown = " ".join(wayside("results", "--config", config).out.split())
+    assert "all figures are a mixture: learned-1.cafe 1, plain-1 1 decisions." in shown
 
 
 def test_spread_over_the_offers(config: Path) -> None:

@@ -116,6 +116,28 @@ def test_an_unknown_decision_is_one_line(config: Path) -> None:
     assert "no decision 'gw-t.0' here" in wayside("why", "gw-t.0", "--config", config).refusal(1)
 
 
+def test_the_learned_part_and_the_price_of_a_message_stand_apart(tmp_path: Path) -> None:
+    """A campaign that learns: the two sums hold for each scored offer, and p_select is its own figure."""
+    path = write_config(tmp_path, files=make_bundle(tmp_path, tiny_campaign(learn=True, contact_cost_minor=20.0)))
+    gateway = build(settings_of(path))
+    for number in range(20):
+        for message in walk_in(f"phone-{number:04}"):
+            gateway.mailbox.deliver([message])
+    gateway.turn(0.0)
+    gateway.store.close()
+    reports = [json.loads(wayside("why", row["decision"], "--config", path, "--json").out) for row in decisions(path)]
+    scored = [(report, one) for report in reports for one in report["candidates"] if one["parts"]]
+    assert len(scored) > 10
+    for _, candidate in scored:
+        parts, propensity = candidate["parts"], candidate["propensity"]
+        assert parts["model"] == pytest.approx(0.8)
+        assert parts["model"] + parts["learned"] == pytest.approx(propensity)
+        expected = propensity * parts["value_minor"] - parts["contact_cost_minor"] + parts["levers_minor"]
+        assert expected == pytest.approx(candidate["expected_value_minor"])
+    assert any(abs(candidate["parts"]["learned"]) > 0.01 for _, candidate in scored)
+    assert all(0.0 < report["p_select"] <= 1.0 for report, _ in scored)
+
+
 def test_an_attribute_counts_against_the_values_of_other_offers(tmp_path: Path) -> None:
     """The tiny model likes a short way. All offers of the log come from the plaza, so the way raises none of them."""
     path = write_config(tmp_path, files=make_bundle(tmp_path, tiny_campaign()))

@@ -112,3 +112,14 @@ def test_an_unknown_world_is_named_with_the_nearest() -> None:
 def test_without_a_clone_there_is_no_world(tmp_path: Path) -> None:
     with pytest.raises(DemoError, match="this needs a clone of the project"):
         configs("street", tmp_path)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_attributes_that_explain_an_offer_to_a_person_have_titles(world: str) -> None:
+    """Those of the person and the place, and between person, place and offer, as far as the model reads them."""
+    folder = FOLDER / world
+    bundle = open_bundle(folder / f"{world}.bundle", read_public_keys(folder / "bundle.pub"), now_ms=None)
+    read = [one for one in bundle.schema.attributes if set(one.columns) & set(bundle.manifest.model.columns)]
+    explaining = [one for one in read if one.about in {"person", "place"} or one.between is not None]
+    assert len(explaining) >= 8
+    assert [one.name for one in explaining if not one.title] == []

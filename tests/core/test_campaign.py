@@ -18,6 +18,7 @@ from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schem
 from gateway.core.campaign import units
 from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
+from gateway.core.campaign.triggers import WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording import pressure
 from gateway.core.offers import Cap, Ignored
 
@@ -77,6 +78,68 @@ def test_a_campaign_file_is_compiled() -> None:
     assert (policy.contact_cost_minor, policy.quiet_from, policy.quiet_until, policy.gap_s_min) == (20.0, 1_290, 480, 7_200)
     assert (policy.per_person_day_max, policy.trigger_expiry_s) == (4, 120)
     assert parse_campaign(campaign_bytes(campaign)) == campaign
+
+
+def test_triggers_of_an_offer() -> None:
+    table = offer(
+        occasions=["scheduled", "reading", "event"],
+        times=["08:00", "23:59"],
+        weekdays=["sa", "su"],
+        threshold={"quantity": "temperature", "at_least": 25, "hysteresis": 1},
+        event={"type": "train.late", "source": "/trains", "expires": "3 h"},
+    )
+    (tea,) = compile_campaign(table).offers
+    assert tea.schedule == Schedule((480, 1_439), ("sa", "su"))
+    assert tea.threshold == Threshold("temperature", at_least=25.0, hysteresis=1.0)
+    assert tea.event == EventFilter("train.late", "/trains", 10_800)
+    campaign = compile_campaign(offer(occasions=["scheduled"], times=["08:00"]))
+    assert campaign.offers[0].schedule == Schedule((480,), WEEKDAYS)
+    assert parse_campaign(campaign_bytes(campaign)) == campaign
+
+
+def trigger(**fields: object) -> dict[str, Any]:
+    """The fields of an offer with a threshold of `fields`."""
+    return {"occasions": ["reading"], "threshold": {"quantity": "temperature", "at_least": 25} | fields}
+
+
+EVENT = {"type": "train.late", "source": "/trains", "expires": "3 h"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "why"),
+    [
+        ({"occasions": ["scheduled"]}, "offers[0].occasions", "the occasion 'scheduled' needs times"),
+        ({"occasions": ["reading"]}, "offers[0].occasions", "needs threshold"),
+        ({"occasions": ["event"]}, "offers[0].occasions", "needs event"),
+        ({"times": ["08:00"]}, "offers[0].times", "no effect: add 'scheduled' to occasions"),
+        ({"weekdays": ["mo"]}, "offers[0].weekdays", "the days of times, which are missing"),
+        ({"occasions": ["scheduled"], "times": ["24:00"]}, "offers[0].times", "is not a local time of day"),
+        ({"occasions": ["scheduled"], "times": ["08:00", "08:00"]}, "offers[0].times", "'08:00' is listed twice"),
+        ({"occasions": ["scheduled"], "times": ["08:00"], "weekdays": ["mon"]}, "offers[0].weekdays", "did you mean 'mo'?"),
+        ({"occasions": ["entred"]}, "offers[0].occasions", "did you mean 'entered'?"),
+        (trigger(quantity="temprature"), "offers[0].threshold.quantity", "did you mean 'temperature'?"),
+        (trigger(at_most=30), "offers[0].threshold", "either at_least or at_most"),
+        (trigger(at_least=900), "offers[0].threshold.at_least", "it can never be crossed"),
+        (trigger(hysteresis=-1), "offers[0].threshold.hysteresis", ">= 0.0"),
+        ({"event": EVENT}, "offers[0].event", "add 'event' to occasions"),
+        ({"occasions": ["event"], "event": {**EVENT, "expires": "73 h"}}, "offers[0].event.expires", "from 1 to 259200 s"),
+        ({"occasions": ["event"], "event": {"type": "train.late", "expires": "3 h"}}, "offers[0].event.source", "required"),
+        ({"occasions": ["event"], "event": {"type": "train.late", "source": "/trains"}}, "offers[0].event.expires", "required"),
+    ],
+)
+def test_a_trigger_that_cannot_work_is_refused(fields: dict[str, Any], path: str, why: str) -> None:
+    with pytest.raises(CampaignError) as refusal:
+        compile_campaign(offer(**fields))
+    assert path in str(refusal.value)
+    assert why in str(refusal.value)
+
+
+def test_an_offer_for_events_needs_an_approver() -> None:
+    table = offer(occasions=["event"], event=EVENT)
+    assert compile_campaign(table).offers[0].event is not None
+    del table["sign_off"]
+    with pytest.raises(CampaignError, match=r"offers\[0\].event: 'tea' answers an external event, so the campaign needs an approver"):
+        compile_campaign(table)
 
 
 def test_windows_of_the_contact_policy() -> None:

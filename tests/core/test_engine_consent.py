@@ -202,6 +202,20 @@ def test_dropping_a_tag_forgets_it(gateway: Gateway) -> None:
     assert gateway.apply(Sighting("scan-cafe", "name:tag-one", CLEAR_DBM)).discarded == {"not_consented": 1}
 
 
+def test_a_clock_that_was_set_a_moment_ago_deletes_nobody_but_allows_nothing_either(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.apply(phone.consent(expires_at_ms=NOON_MS + 24 * HOUR_MS))
+    gateway.clock.step(720 * HOUR_MS)
+    gateway.state.rebase(gateway.clock.take_step())
+    gateway.state.retention.settles_ms = gateway.clock.now_ms() + 300_000
+    gateway.apply(TimePassed())
+    assert enter(gateway, phone).decisions.triggers == []
+    assert len(gateway.rows("contexts")) == 1
+    gateway.clock.advance(300_000)
+    gateway.apply(TimePassed())
+    assert gateway.rows("contexts") == []
+
+
 def test_when_a_yes_runs_out_the_visit_ends_and_the_person_is_forgotten(gateway: Gateway) -> None:
     """Heard or not: a yes that has run out is noticed when the gateway looks at the time."""
     phone = Phone()

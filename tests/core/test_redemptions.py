@@ -173,3 +173,14 @@ def test_gateways_that_report_clashes_to_each_other_come_to_rest(tmp_path: Path)
     assert {len(gateway.store.redemptions(coupon.decision)) for gateway in gateways.values()} == {3}
     for gateway in gateways.values():
         gateway.close()
+
+
+@pytest.mark.parametrize(("is_own_till", "amount_minor"), [(True, 450), (False, 0)])
+def test_a_redemption_is_the_outcome_of_its_decision(gateway: Gateway, is_own_till: bool, amount_minor: int) -> None:  # noqa: FBT001 - a parameter
+    """At an own till with the amount of the sale; another gateway passes on no amount."""
+    _, coupon = proposed(gateway)
+    heard = Redemption(gateway.clock.now_ms(), "till-x", "b.1", coupon.decision, "gw-b", coupon.expires_s * 1000)
+    gateway.apply(sale(coupon) if is_own_till else Redeemed("gw-b", (heard,)))
+    window = gateway.state.outcomes.open[coupon.decision]
+    assert (window.answer, window.amount_minor) == ("redeemed", amount_minor)
+    assert counted(gateway) == 1

@@ -19,6 +19,7 @@ from gateway.core.state import (
     ClaimsState,
     CountsState,
     LearningState,
+    OccasionsState,
     OutcomesState,
     PeopleState,
     RetentionState,
@@ -48,6 +49,7 @@ def empty() -> State:
         SensorsState(),
         RetentionState(T0),
         ClaimsState(),
+        OccasionsState(),
     )
 
 

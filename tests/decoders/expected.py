@@ -259,7 +259,6 @@ CLAIMS: dict[str, Claims] = {
 NOT_KEPT: dict[str, dict[str, str]] = {
     **NOT_KEPT_BLE,
     **NOT_KEPT_CITY,
-    "cloudevents": {"id": "names the message, not a device; Wayside keeps no ids of messages that are not facts"},
     "espresense": {"rssi_var": "the spread of a signal that was smoothed already"},
     "senml_json": {r"\d+\.now": "the record states no time; its source resolved it with the clock of that day"},
     "sparkplug_b": {

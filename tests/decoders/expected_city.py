@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.core.types import Count, Observation, Position, Reading, Status
+from gateway.core.types import Count, Event, Observation, Position, Reading, Status
 
 Claim = tuple[str, Callable[[list[Observation]], bool]]
 
@@ -103,9 +103,9 @@ def lorawan_claims(line: dict[str, Any]) -> Iterator[Claim]:
 
 
 def ngsi_claims(line: dict[str, Any]) -> Iterator[Claim]:
-    """The entity's id as the device of all observations, and the kind of observation that its type measures."""
+    """The entity's id as the device of all observations, or as the id of an event, and the kind of observation that its type measures."""
     expected = line["expected"]
-    yield "id", partial(_is_all_of, device=expected["id"])
+    yield "id", partial(_is_of_entity, entity=expected["id"])
     kind = _MEASURING.get(expected["type"])
     if kind is not None:
         yield "type", partial(_is_kind, kind=kind)
@@ -113,12 +113,17 @@ def ngsi_claims(line: dict[str, Any]) -> Iterator[Claim]:
         yield "type", _measures_nothing
 
 
+def _is_of_entity(observations: list[Observation], entity: str) -> bool:
+    others = [one for one in observations if not (isinstance(one, Event) and one.id == entity)]
+    return len(others) < len(observations) if not others else _is_all_of(others, entity)
+
+
 def _is_kind(observations: list[Observation], kind: type[Observation] | None) -> bool:
     return not observations if kind is None else any(isinstance(one, kind) for one in observations)
 
 
 def _measures_nothing(observations: list[Observation]) -> bool:
-    return all(isinstance(one, (Status, Position)) for one in observations)
+    return all(isinstance(one, (Status, Position, Event)) for one in observations)
 
 
 def _is_all_of(observations: list[Observation], device: str) -> bool:

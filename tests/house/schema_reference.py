@@ -40,6 +40,8 @@ CAMPAIGN_TABLES: Mapping[str, type[msgspec.Struct]] = {
     "policy.ignored[]": form.IgnoredForm,
     "sign_off": form.SignOffForm,
     "offers[]": form.OfferForm,
+    "offers[].threshold": form.ThresholdForm,
+    "offers[].event": form.EventForm,
 }
 CAMPAIGN_SCHEMA = tree.ROOT / "deploy" / "campaign.schema.json"
 

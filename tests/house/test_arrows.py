@@ -98,7 +98,7 @@ ROOMS: tuple[Room, ...] = (
         "gateway.adapters",
         3,
         ("gateway.core",),
-        ("apsw", "cel", "cryptography", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
+        ("apsw", "cel", "cryptography", "h11", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
         modules_min=5,
     ),
     # The running agent meets the database, the broker and the cloud as ports of the core; models it loads itself.
@@ -167,6 +167,8 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.decoders.registry": ("gateway.decoders.contract", "gateway.decoders.topics"),
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
     "gateway.adapters.coupon_keys": ("gateway.adapters.bundle",),
+    "gateway.adapters.webhook": ("gateway.adapters.http_client",),
+    "gateway.adapters.feeds": ("gateway.adapters.http_client",),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
     "gateway.adapters.toml_files": ("gateway.adapters.rules",),
     "gateway.adapters.mqtt": ("gateway.adapters.mqtt_connection", "gateway.adapters.mqtt_options", "gateway.adapters.mqtt_wire"),
@@ -188,7 +190,7 @@ WORLDS: dict[str, tuple[str, ...]] = {
     "SQLite": ("apsw", "sqlite3"),
     "ONNX Runtime": ("onnxruntime",),
     "CEL": ("cel",),
-    "HTTP": ("urllib3", "http", "urllib.request"),
+    "HTTP": ("urllib3", "h11", "http", "urllib.request"),
 }
 
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from tests.house import projects, tree
 
 LOCKS = ("device", "dev")
-DEVICE_DISTRIBUTIONS_MAX = 30
+DEVICE_DISTRIBUTIONS_MAX = 31
 
 COPYLEFT = re.compile(r"(?<![A-Za-z])A?GPL|GNU (Affero )?General Public", re.IGNORECASE)
 

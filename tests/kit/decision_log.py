@@ -38,6 +38,8 @@ class Made(NamedTuple):
     columns: str = ""
     p_select: float = 1.0
     is_scored: bool = False
+    policy: str = "plain-1"
+    amount_minor: int = 0
 
 
 def write_log(config: Path, made: Iterable[Made], purposes: tuple[Purpose, ...] = EVERYTHING, *, start: int = 0) -> None:
@@ -64,7 +66,7 @@ def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] =
             db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
             if one.offer is not None and one.is_closed:
                 outcome = "none" if one.is_held else one.answer or "none"
-                row = (decision.id, one.at_ms + WINDOW_MS, outcome, int(one.visited), 0)
+                row = (decision.id, one.at_ms + WINDOW_MS, outcome, int(one.visited), one.amount_minor)
                 db.execute("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?)", row)
 
 
@@ -85,7 +87,7 @@ def _decision(id_: str, subject: str, one: Made) -> Decision:
         columns=one.columns,
         arm="" if one.offer is None else "held_out" if one.is_held else "sent",
         intended=one.offer,
-        policy="plain-1",
+        policy=one.policy,
     )
 
 

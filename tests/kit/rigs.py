@@ -167,6 +167,11 @@ class MosquittoRig(MqttRig):
         self.broker.start()
         super().__init__(self.broker.port)
 
+    def _wrong_password(self) -> Path:
+        path = self._folder / "wrong-password"
+        path.write_text("wrong\n", "utf-8")
+        return path
+
     def bus_with_wrong_password(self) -> Bus:
         self.close()
         passwords = self._folder / "passwords"
@@ -174,7 +179,7 @@ class MosquittoRig(MqttRig):
         self.broker = MosquittoBroker(self._folder, lines=("allow_anonymous false", f"password_file {passwords}"))
         self.broker.start()
         self.port = self.broker.port
-        options = MqttOptions(HOST, self.bus_port(), "gw", ("in/#",), username="gateway", password="wrong")
+        options = MqttOptions(HOST, self.bus_port(), "gw", ("in/#",), username="gateway", password_file=self._wrong_password())
         return self.kind(options, _now_ms)
 
     def stop(self) -> None:
@@ -209,7 +214,7 @@ class Mqtt311Rig(MosquittoRig):
     def bus_with_wrong_password(self) -> Bus:
         super().bus_with_wrong_password()
         self.proxy = Mqtt311Broker(self.broker.port)
-        options = MqttOptions(HOST, self.proxy.port, "gw", ("in/#",), username="gateway", password="wrong")
+        options = MqttOptions(HOST, self.proxy.port, "gw", ("in/#",), username="gateway", password_file=self._wrong_password())
         return self.kind(options, _now_ms)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gateway.adapters.aes import Aes
 from gateway.adapters.store import Store
 from gateway.adapters.store.reader import Reader
-from gateway.core import engine
+from gateway.core import engine, occasions
 from gateway.core.claims import claim_code
 from gateway.core.geometry import METRES_PER_DEGREE
 from gateway.core.offers import Campaign, Offer, Policy
@@ -291,11 +291,11 @@ class Gateway:
         return changes_list
 
     def next_ms(self) -> int:
-        """The next due time of a visit, or the end of the window."""
+        """The next due time of a visit or an occasion, or the end of the window."""
         start_ms = self.state.counts.window_start_ms
         window_end_ms = self.site.clock_floor_ms if start_ms is None else start_ms + self.site.window_ms
-        due_ms = self.state.visits.next_due_ms()
-        return window_end_ms if due_ms is None else min(due_ms, window_end_ms)
+        sometimes = self.state.visits.next_due_ms(), occasions.due_ms(self.site, self.state, self.clock.now_ms())
+        return min([window_end_ms, *(due_ms for due_ms in sometimes if due_ms is not None)])
 
     def restart(self, off_ms: int = 0) -> None:
         """Close, let time pass, and open again: only what was committed is left."""

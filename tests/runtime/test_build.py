@@ -7,8 +7,10 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from gateway.adapters.mqtt_options import password
 from gateway.build import SetupError, build, build_router, build_site, mqtt_options, open_config_bundle, open_reader, open_store
 from gateway.config import Config
 from gateway.core import limits, opening_hours
@@ -17,8 +19,11 @@ from gateway.core.ports import StoreError
 from gateway.core.types import Message, Reading
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
+from tests.kit.attributes import COLUMNS
 from tests.kit.bundles import make_bundle, tiny_campaign
 from tests.kit.gateways import message, settings_of, store_of, write_config
+
+ROW = np.full((1, len(COLUMNS)), np.nan, np.float32)
 
 
 @pytest.fixture
@@ -80,7 +85,9 @@ def test_an_expired_bundle_is_judged_only_by_a_clock_that_can_be_right(config: P
 def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: Path) -> None:
     (config.parent / "secret.txt").write_text(" pass word \n", "utf-8")
     options = mqtt_options(settings_of(config, "mqtt.username=gw", "mqtt.password_file=secret.txt"))
-    assert (options.client_id, options.username, options.password) == ("wayside-street-gw-t", "gw", "pass word")
+    assert (options.client_id, options.username, password(options)) == ("wayside-street-gw-t", "gw", "pass word")
+    (config.parent / "secret.txt").write_text("another", "utf-8")
+    assert password(options) == "another", "it is read anew for each connection"
     up = "wayside/v1/street/up/+"
     assert options.subscriptions == (f"{up}/answer", f"{up}/consent", f"{up}/purchase", f"{up}/redeemed")
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
@@ -162,6 +169,17 @@ def test_a_token_that_no_header_can_carry_is_told(config: Path, tmp_path: Path, 
         build(settings_of(config))
 
 
+def test_filters_that_left_the_config_are_unsubscribed(config: Path) -> None:
+    first = build(settings_of(config))
+    first.store.close()
+    config.write_text(config.read_text().replace("espresense/#", "espresense/devices/#"))
+    store = open_store(settings_of(config))
+    filters = mqtt_options(settings_of(config))
+    assert store.former_filters((*filters.subscriptions, *filters.unqueued)) == ["espresense/#"]
+    assert store.former_filters(["espresense/#"]) != ["espresense/#"], "one that came back stays"
+    store.close()
+
+
 def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
     """Without messages and visits, time alone must close the window."""
     gateway = build(settings_of(config, "retention.facts_days=30"))
@@ -173,6 +191,9 @@ def test_a_running_gateway_purges_what_is_too_old(config: Path) -> None:
     gateway.turn(0.0)
     assert store_of(gateway).totals()["facts"] == 2, "not so soon after a start"
     asked_ms = gateway.state.retention.next_ms = gateway.clock.now_ms() - 1_000  # the machine's clock may be slewed back by a millisecond
+    gateway.turn(0.0)
+    assert store_of(gateway).totals()["facts"] == 2, "nor before the clock has stood for some minutes"
+    gateway.state.retention.settles_ms = asked_ms
     gateway.turn(0.0)
     assert store_of(gateway).totals()["facts"] == 1
     assert gateway.state.retention.next_ms > asked_ms
@@ -191,3 +212,24 @@ def test_an_offer_with_a_coupon_needs_a_key(tmp_path: Path) -> None:
     (tmp_path / "coupons.key").write_text("x")
     with pytest.raises(SetupError, match=r"coupons\.key_file: .*coupons\.key"):
         build_site(named, open_config_bundle(named, limits.CLOCK_FLOOR_MS))
+
+
+def test_a_clock_that_was_years_ahead_for_a_moment_silences_no_bundle(gateway: App) -> None:
+    slot, now_ms = gateway.model_slot, gateway.clock.now_ms()
+    assert slot is not None
+    valid = slot.version
+    slot.poll(slot._expires_at_ms)
+    assert (slot.version, slot.score(ROW)) == ("", None)
+    slot.poll(now_ms)
+    assert slot.version == valid
+    assert slot.score(ROW) is not None
+
+
+def test_topics_of_a_shared_subscription_find_their_source(config: Path) -> None:
+    config.write_text(config.read_text().replace('"espresense/#"', '"$share/edge/espresense/#"'))
+    settings = settings_of(config)
+    assert "$share/edge/espresense/#" in mqtt_options(settings).unqueued
+    router = build_router(settings)
+    speech = router._route("espresense/devices/a/plaza")
+    assert speech is not None
+    assert (speech.source.topic, speech.speaker) == ("$share/edge/espresense/#", "plaza")

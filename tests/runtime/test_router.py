@@ -55,15 +55,18 @@ def test_the_first_source_that_matches_decides() -> None:
 
 def test_a_refused_message_is_kept_without_its_content(router: Router) -> None:
     router.decode(Message("bad/x", b"the name of somebody", 7))
-    (letter,) = router.dead_letters
-    assert tuple(letter) == (7, "strict", "not_json", "it never is", "bad/x", 20)
+    router.decode(Message("bad/x", b"?", 9))
+    (letter,) = router.dead_letters()
+    assert tuple(letter) == (9, "strict", "not_json", "it never is", "bad/x", 1, 2)
+    router.forget_dead_letters()
+    assert router.dead_letters() == []
 
 
 def test_letters_and_routes_are_bounded(router: Router) -> None:
     for number in range(max(limits.DEAD_LETTERS_MAX, ROUTES_CACHED_MAX) + 10):
         router.decode(Message(f"bad/{number}", b"?", number))
-    assert len(router.dead_letters) == limits.DEAD_LETTERS_MAX
-    assert router.dead_letters[-1].at_ms == ROUTES_CACHED_MAX + 9
+    assert len(router.dead_letters()) == limits.DEAD_LETTERS_MAX
+    assert router.dead_letters()[-1].at_ms == ROUTES_CACHED_MAX + 9
     assert len(router._routes) <= ROUTES_CACHED_MAX
 
 

@@ -117,7 +117,7 @@ SAID: dict[str, dict[str, Any]] = {
     [
         ("weather-1", {"reading", "count", "status"}, "not_its_kind"),
         ("till-cafe", {"purchase", "request", "status"}, "not_its_kind"),
-        ("kiosk-hall", {"request", "status"}, "not_its_kind"),
+        ("kiosk-hall", {"request", "answer", "status"}, "not_its_kind"),
         ("wall-scanner", {"sighting", "reading", "count", "status"}, "not_its_kind"),
         ("phone-1", {"sighting", "position", "answer", "consent", "request", "status"}, "unmapped_device"),
     ],

@@ -70,7 +70,7 @@ def _bounds(rig: Rig) -> Iterator[str]:
     for what, size, most in (
         ("messages in the box", len(app.mailbox), limits.MAILBOX_MESSAGES_MAX),
         ("routes kept", len(app.router._routes), ROUTES_MAX),
-        ("dead letters in memory", len(app.router.dead_letters), limits.DEAD_LETTERS_MAX),
+        ("dead letters in memory", len(app.router.dead_letters()), limits.DEAD_LETTERS_MAX),
         ("people in memory", len(store_of(app).people.cache), limits.CONTEXTS_CACHED_MAX),
         ("names of people", len(app.state.people.identities), limits.IDENTITIES_MAX),
         ("visits under way", len(app.state.visits.presences), 2 * len(rig.book.words) * len(app.site.zones)),

@@ -20,9 +20,11 @@ from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
+from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
 from gateway.adapters.store.learning import LearningTable
 from gateway.adapters.store.marks import Marks
+from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
@@ -86,8 +88,10 @@ class Store:
         self.learning = LearningTable(self._db)
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
+        self.occasions = OccasionsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
+        self.filters = FiltersTable(self._db)
         self._tables: dict[str, Table] = {
             "people": self.people,
             "facts": self.facts,
@@ -104,9 +108,17 @@ class Store:
             "claims": Table(self._db),
             "replies": Table(self._db),
             "coupons": self.coupons,
+            "occasions": self.occasions,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
+
+    def former_filters(self, filters: Sequence[str]) -> list[str]:
+        """The topic filters of earlier starts that are not in `filters`, which are remembered too. Raises StoreFullError."""
+        former = [one for one in self.filters.former() if one not in filters]
+        with self._transaction():
+            self.filters.keep(filters)
+        return former
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -136,6 +148,10 @@ class Store:
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed."""
         return self.decisions.proposed(decision)
+
+    def answered(self, decision: str) -> set[str]:
+        """The kinds of the committed answers to a decision."""
+        return self.facts.answered(decision)
 
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope."""
@@ -174,6 +190,7 @@ class Store:
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
+            occasions=self.occasions.state(),
         )
 
     def save(self, changes: Changes) -> None:

@@ -32,6 +32,10 @@ class FactsTable(Table):
         decision: str | None = self.one("SELECT decision FROM facts WHERE envelope = ?", (self._hasher.envelope(envelope),))
         return decision
 
+    def answered(self, decision: str) -> set[str]:
+        """The kinds of the answers to a decision."""
+        return {kind for (kind,) in self.rows("SELECT detail FROM facts WHERE decision = ? AND kind = 'answer'", (decision,))}
+
     def withdrawn_seq(self, envelope: Envelope) -> int | None:
         """Sequence number of the last withdrawal in this boot of the device, or None."""
         seq: int | None = self.one("SELECT seq FROM withdrawals WHERE start = ?", (self._hasher.boot(envelope.device, envelope.boot),))

@@ -51,7 +51,8 @@ class OfferFact(NamedTuple):
 class LoggedDecision(NamedTuple):
     """A decision of the log, with the answer and the outcome of its window; `closed_at_ms` is None while the window is open.
 
-    `person` numbers the people of one reading from 0; `visited` is whether the person dwelled in the offer's shop within the window.
+    `person` numbers the people of one reading from 0; `visited` is whether the person dwelled in the offer's shop within the window, and
+    `amount_minor` the amount of the purchase that redeemed the offer, else 0.
     """
 
     person: int
@@ -59,6 +60,7 @@ class LoggedDecision(NamedTuple):
     answer: AnswerKind | None
     closed_at_ms: int | None
     visited: bool
+    amount_minor: int
 
 
 class Reader:
@@ -103,20 +105,30 @@ class Reader:
         finally:
             self._db.execute("ROLLBACK")
 
+    def span_ms(self) -> tuple[int, int] | None:
+        """Times of the first and the last decision of the log, or None without one."""
+        ((first_ms, last_ms),) = self._rows("SELECT min(at_ms), max(at_ms) FROM decisions")
+        return None if first_ms is None else (first_ms, last_ms)
+
+    def answers(self, subject: str) -> dict[str, AnswerKind | None]:
+        """The answer that stands, by decision with a closed window, of the subject's intended offers."""
+        sql = "SELECT id, answer FROM decisions JOIN outcomes ON outcomes.decision = decisions.id WHERE subject = ?"
+        return dict(self._rows(sql, (subject,)))
+
     def learnable(self, now_ms: int) -> list[str]:
         """Subjects whose consent covers learning at `now_ms`."""
         return self._consenting("learning", now_ms)
 
     def log(self, from_ms: int, until_ms: int, now_ms: int) -> Iterator[LoggedDecision]:
-        """The decisions from `from_ms` until before `until_ms`, oldest first, of people whose consent covers measurement at `now_ms`."""
+        """The decisions from `from_ms` until before `until_ms`, oldest first, of people with consent to measurement at `now_ms`."""
         numbers = {subject: number for number, subject in enumerate(self._consenting("measurement", now_ms))}
         sql = (
-            "SELECT subject, body, answer, closed_at_ms, visited FROM decisions LEFT JOIN outcomes ON outcomes.decision = decisions.id "
-            "WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
+            "SELECT subject, body, answer, closed_at_ms, visited, amount_minor FROM decisions "
+            "LEFT JOIN outcomes ON outcomes.decision = decisions.id WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id"
         )
-        for subject, body, answer, closed_at_ms, visited in self._rows(sql, (from_ms, until_ms)):
+        for subject, body, answer, closed_at_ms, visited, amount in self._rows(sql, (from_ms, until_ms)):
             if subject in numbers:
-                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited))
+                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited), amount or 0)
 
     def decisions_between(self, from_ms: int, until_ms: int) -> int:
         """Number of decisions from `from_ms` until before `until_ms`, of all people."""
@@ -150,7 +162,7 @@ class Reader:
         return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
-        """Subjects whose consent covers the purpose at `now_ms`, in the order of the table."""
+        """Subjects with consent to the purpose at `now_ms`, in the order of the table."""
         people = (_CONTEXT.decode(body) for (body,) in self._rows("SELECT body FROM contexts"))
         return [person.subject for person in people if allows(person, purpose, now_ms)]
 

@@ -5,7 +5,7 @@ Only decisions for people with consent to measurement are counted, and no figure
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +56,8 @@ def results(
     first, last = _day("--from", since), _day("--until", until)
     if first and last and last < first:
         fail(f"--until {last} is before --from {first}", 2)
-    found = guarded(lambda: measure(settings, first, last, by))
+    with nullcontext() if as_json else Console(stderr=True).status("reading the log"):
+        found = guarded(lambda: measure(settings, first, last, by))
     if html is not None:
         guarded(lambda: html.write_text(page(f"What the offers of {settings.gateway} were worth", found), "utf-8"))
     if as_json:

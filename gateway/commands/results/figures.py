@@ -44,7 +44,7 @@ class Later(msgspec.Struct, frozen=True):
 
 
 class Funnel(msgspec.Struct, frozen=True):
-    """Intended offers step by step; each step counts those that went further. `accept_rate` is of those sent whose window is closed."""
+    """Intended offers step by step; each step counts those that went further. `accept_rate` is of those sent with a closed window."""
 
     offer: str
     intended: int
@@ -61,7 +61,8 @@ class Funnel(msgspec.Struct, frozen=True):
 class Money(msgspec.Struct, frozen=True):
     """Amounts in minor units. `cost` is contacts and accepted offers, `margin` that of accepted offers, each once.
 
-    `per_lead` is the cost of one acceptance. `roi` is (margin - cost) / cost; `roi_added` the same with the margin that offers add.
+    `redeemed` is the amount of the purchases that redeemed an offer. `per_lead` is the cost of one acceptance. `roi` is
+    (margin - cost) / cost; `roi_added` the same with the margin that offers add.
     """
 
     currency: str
@@ -69,6 +70,7 @@ class Money(msgspec.Struct, frozen=True):
     offer_cost: int
     cost: float
     margin: int
+    redeemed: int
     per_lead: float | None
     roi: float | None
     roi_added: Interval | Later
@@ -93,7 +95,10 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer."""
+    """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer.
+
+    `policies` counts decisions by version and parameters of the policy.
+    """
 
     days: float
     decisions: int
@@ -101,6 +106,7 @@ class Results(msgspec.Struct, frozen=True):
     without_consent: int
     open_windows: int
     unknown_offers: tuple[str, ...]
+    policies: dict[str, int]
     funnel: tuple[Funnel, ...]
     visits: lift.Lift | Later
     added_margin: Interval | Later
@@ -128,6 +134,7 @@ def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, witho
         without_consent=without_consent,
         open_windows=sum(row.closed_at_ms is None for row in rows.intended),
         unknown_offers=tuple(sorted({row.offer for row in rows.intended} - known)),
+        policies=dict(rows.policies),
         funnel=_funnels(rows),
         visits=visits,
         added_margin=added,
@@ -170,7 +177,7 @@ def _funnel(offer: str, rows: Sequence[Row]) -> Funnel:
 
 
 def _arms(rows: Rows, campaign: Campaign) -> tuple[Sums, Floats, Sums]:
-    """Visits by person of those sent offers, their margin by person, and visits by person of the holdout.
+    """By person: visits of those sent offers, the margin, and visits of the holdout.
 
     A visit counts once: offers of one shop within the window of an earlier one are one row.
     """
@@ -232,6 +239,7 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
         offer_cost=given,
         cost=cost,
         margin=margin,
+        redeemed=sum(row.amount_minor for row in sent),
         per_lead=cost / len(taken) if taken else None,
         roi=(margin - cost) / cost if cost else None,
         roi_added=roi_added,
@@ -239,7 +247,7 @@ def _money(rows: Rows, campaign: Campaign, currency: str, added: Interval | Late
 
 
 def _costs(sent: Sequence[Row], campaign: Campaign) -> tuple[float, int]:
-    """Cost of the contacts, and of the accepted offers among them."""
+    """Cost of the contacts, and of the accepted offers."""
     costs = {offer.id: offer.cost_minor for offer in campaign.offers}
     return campaign.policy.contact_cost_minor * len(sent), sum(costs.get(row.offer, 0) for row in sent if row.is_taken)
 
@@ -269,7 +277,7 @@ def _exposure(rows: Rows, campaign: Campaign) -> Exposure:
 
 
 def _judged(rows: Rows) -> list[Row]:
-    """Intended offers with a propensity whose window is closed."""
+    """Intended offers with a propensity and a closed window."""
     return [row for row in rows.intended if row.closed_at_ms is not None and row.propensity is not None]
 
 

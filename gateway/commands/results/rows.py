@@ -1,4 +1,4 @@
-"""The decision log as columns: intended offers with their outcomes, and silences by zone and hour. Nothing here names a person."""
+"""The decision log as columns: intended offers with outcomes, and silences by zone and hour. Nothing here names a person."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Row(NamedTuple):
     propensity: float | None
     closed_at_ms: int | None
     visited: bool
+    amount_minor: int
 
     @property
     def is_taken(self) -> bool:
@@ -51,8 +52,8 @@ class Scored(NamedTuple):
 class Rows(NamedTuple):
     """The columns of a log. `silences` counts decisions without an intended offer by (zone, local hour, reason).
 
-    `arms` has the arm of each person with an intended offer (True: held out), and `mixed` the number of people in both.
-    `segments` is parallel to `intended`, "" where the log states none.
+    `arms` has the arm of each person with an intended offer (True: held out), and `mixed` the number of people in both. `policies` counts
+    decisions by version of the policy. `segments` is parallel to `intended`, "" where the log states none.
     """
 
     first_ms: int
@@ -65,6 +66,7 @@ class Rows(NamedTuple):
     silences: Counter[tuple[str, int, str]]
     arms: dict[int, bool]
     mixed: int
+    policies: Counter[str]
 
     @property
     def days(self) -> float:
@@ -82,12 +84,14 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
     segments: list[str] = []
     scored: list[Scored] = []
     silences: Counter[tuple[str, int, str]] = Counter()
+    policies: Counter[str] = Counter()
     held: dict[int, set[bool]] = {}
     people: set[int] = set()
     first_ms = last_ms = -1
     for one in log:
         decision = one.decision
         people.add(one.person)
+        policies[decision.policy] += 1
         first_ms, last_ms = decision.at_ms if first_ms < 0 else first_ms, decision.at_ms
         segment = _segment(decision, plan, by)
         if decision.intended is None:
@@ -97,7 +101,8 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
             held.setdefault(one.person, set()).add(not is_sent)
             propensity = next((each.propensity for each in decision.candidates if each.offer == decision.intended), None)
             answer = one.answer or ""
-            intended.append(Row(one.person, decision.intended, decision.at_ms, is_sent, answer, propensity, one.closed_at_ms, one.visited))
+            outcome = one.closed_at_ms, one.visited, one.amount_minor
+            intended.append(Row(one.person, decision.intended, decision.at_ms, is_sent, answer, propensity, *outcome))
             segments.append(segment)
         if segment:
             scored.append(Scored(one.person, segment, decision.intended is not None))
@@ -106,7 +111,7 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
     mixed = sum(len(arms) > 1 for arms in held.values())
     arms = {person: True in arms for person, arms in held.items()}
     decisions = silences.total() + len(intended)
-    return Rows(first_ms, last_ms, decisions, len(people), intended, segments, scored, silences, arms, mixed)
+    return Rows(first_ms, last_ms, decisions, len(people), intended, segments, scored, silences, arms, mixed, policies)
 
 
 def numbered(values: Iterable[int]) -> Ints:

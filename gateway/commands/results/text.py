@@ -59,6 +59,9 @@ def _summary(found: Results) -> str:
         lines.append(f"{found.open_windows:,} windows are still open; their offers count in the funnel only.")
     if found.unknown_offers:
         lines.append(f"No longer in the campaign, so without a margin: {', '.join(found.unknown_offers)}.")
+    if len(found.policies) > 1:
+        counts = ", ".join(f"{policy or 'unknown'} {count:,}" for policy, count in sorted(found.policies.items()))
+        lines.append(f"The policy changed within these days, so all figures are a mixture: {counts} decisions.")
     lines += [f"ALARM {alarm}." for alarm in found.alarms]
     return "\n".join(lines)
 
@@ -105,6 +108,7 @@ def _money(money: Money) -> Part:
         ("cost of contacts", f"{money.contact_cost:,.0f}"),
         ("cost of accepted offers", f"{money.offer_cost:,}"),
         ("margin of accepted offers", f"{money.margin:,}"),
+        ("purchases that redeemed an offer", f"{money.redeemed:,}"),
         ("cost of one acceptance (CPL)", "none accepted" if money.per_lead is None else f"{money.per_lead:,.1f}"),
         ("return on the cost (ROI), all accepted", "no cost" if money.roi is None else f"{money.roi:+.0%}"),
         (

@@ -95,7 +95,7 @@ def print_latest(store: Reader, *, as_json: bool) -> None:
 
 
 def print_decision(settings: Config, decision: Decision, answer: str | None, known: Contributions, *, as_json: bool) -> None:
-    """One decision: the sentence for the person, its candidates, and the parts of their figures."""
+    """One decision: the sentence for the person, the candidates, and the parts of the figures."""
     plain = sentence(decision, local(decision.at_ms, ZoneInfo(settings.timezone)).hour, known.effects, known.schema)
     if as_json:
         typer.echo(msgspec.json.encode(_as_values(decision, answer, known, plain)).decode())

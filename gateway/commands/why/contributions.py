@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from gateway.core.policy.decision import Candidate, Decision
 
 MATTERED_MOST = 5
-REFERENCES_MAX = 32  # rows whose values replace an attribute
+REFERENCES_MAX = 32  # rows with values that replace an attribute
 
 
 class Parts(msgspec.Struct, frozen=True):
     """The figures of one scored offer.
 
-    propensity = `model` + `learned`; expected value = propensity x `value_minor` - `contact_cost_minor` + `levers_minor`, in minor units.
+    propensity = `model` + `learned`; expected value = propensity x `value_minor` - `contact_cost_minor` + `levers_minor`, in minor units. A
+    learned policy has two levers: the part of the value that the offer adds, and the price of a message.
     """
 
     offer: str

@@ -15,7 +15,9 @@ from gateway.core import limits
 from gateway.core.attributes.convert import Fault, convert
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign import units
-from gateway.core.campaign.form import CampaignForm, IgnoredForm, OfferForm, PolicyForm, SignOffForm
+from gateway.core.campaign.form import CampaignForm, EventForm, IgnoredForm, OfferForm, PolicyForm, SignOffForm, ThresholdForm
+from gateway.core.campaign.trigger_faults import trigger_faults
+from gateway.core.campaign.triggers import EVENT_HOURS_MAX, WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording import pressure
 from gateway.core.nearest import nearest
 from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Cap, Ignored, Offer, Policy, SignOff
@@ -45,6 +47,7 @@ def compile_campaign(table: Mapping[str, Any], schema: Schema | None = None) -> 
     faults += [fault for at, one in enumerate(offers) for fault in _unpriced(one, ("offers", at))]
     faults += _repeated(form)
     faults += [fault for at, one in enumerate(form.offers) for fault in _wording(one, ("offers", at))]
+    faults += trigger_faults(form)
     faults += _unapproved(form.sign_off) if form.sign_off else []
     faults += _undeclared(form, schema) if schema else []
     if faults:
@@ -118,6 +121,25 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         if form.horizon is None
         else numbers.duration(form.horizon, (*path, "horizon"), least_s=1, most_s=VALID_HOURS_MAX * 3_600),
         coupon=form.coupon,
+        channel=form.channel,
+        schedule=Schedule(tuple(map(units.minute_of_day, form.times)), form.weekdays or WEEKDAYS) if form.times else None,
+        threshold=_threshold(form.threshold),
+        event=_event(form.event, (*path, "event"), numbers),
+    )
+
+
+def _threshold(form: ThresholdForm | None) -> Threshold | None:
+    """The threshold; None also for one with both bounds or without, which `trigger_faults` reports."""
+    if form is None or (form.at_least is None) == (form.at_most is None):
+        return None
+    return Threshold(form.quantity, form.at_least, form.at_most, form.hysteresis)
+
+
+def _event(form: EventForm | None, path: Path, numbers: _Numbers) -> EventFilter | None:
+    if form is None:
+        return None
+    return EventFilter(
+        form.type, form.source, numbers.duration(form.expires, (*path, "expires"), least_s=1, most_s=EVENT_HOURS_MAX * 3_600)
     )
 
 
@@ -195,7 +217,7 @@ def _repeated(form: CampaignForm) -> Iterator[Fault]:
     for at, offer in enumerate(form.offers):
         if first.setdefault(offer.id, at) != at:
             yield Fault(("offers", at, "id"), f"{offer.id!r} is also the id of offers[{first[offer.id]}]")
-        for field in ("zones", "occasions", "tags"):
+        for field in ("zones", "occasions", "tags", "times", "weekdays"):
             twice = [name for name, count in Counter(getattr(offer, field)).items() if count > 1]
             if twice:
                 yield Fault(("offers", at, field), f"{twice[0]!r} is listed twice")

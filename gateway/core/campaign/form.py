@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core import limits
+from gateway.core.campaign.triggers import TIMES_MAX, EventText, Weekday
 from gateway.core.ids import Id
-from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup
+from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup, OfferChannel
 from gateway.core.types import Occasion
 
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
@@ -32,6 +33,23 @@ RuleText = Annotated[str, Meta(max_length=limits.RULE_CHARS_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=80)]
 
 
+class ThresholdForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bound of a quantity, crossed upwards (`at_least`) or downwards (`at_most`)."""
+
+    quantity: Annotated[str, Meta(min_length=1, max_length=64, description="a quantity of readings, or people_per_hour")]
+    at_least: float | None = None
+    at_most: float | None = None
+    hysteresis: Annotated[float, Meta(ge=0, description="distance from the bound after which it can be crossed again")] = 0.0
+
+
+class EventForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """External events that an offer answers; the campaign needs an approver (`sign_off`)."""
+
+    type: Annotated[EventText, Meta(description="type of the event, such as org.example.train.delayed")]
+    source: Annotated[EventText, Meta(description="source of the event, as it states itself")]
+    expires: Annotated[Duration, Meta(description="time after the event in which the offer is proposed, at most 72 h")]
+
+
 class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One offer, proposed in any of `zones` and redeemed in the zone `shop`."""
 
@@ -46,6 +64,12 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     valid: Annotated[Duration, Meta(description="time in which an accepted offer is redeemed")]
     body: Annotated[str, Meta(max_length=240)] = ""
     occasions: Annotated[tuple[Occasion, ...], Meta(min_length=1, description="occasions at which it can be proposed")] = ("entered",)
+    times: Annotated[
+        tuple[TimeOfDay, ...], Meta(max_length=TIMES_MAX, description="times at which it is proposed to people present (scheduled)")
+    ] = ()
+    weekdays: Annotated[tuple[Weekday, ...], Meta(max_length=7, description="days of these times; empty: every day")] = ()
+    threshold: Annotated[ThresholdForm, Meta(description="proposed to people present when it is crossed (reading)")] | None = None
+    event: Annotated[EventForm, Meta(description="proposed to people present when it happens (event)")] | None = None
     per_person_day_max: Annotated[Cap, Meta(description="proposals of it to one person on one local day; 0 is none")] = 1
     price: Money | None = None
     discount: Annotated[float, Meta(ge=0, le=1, description="share of the price")] | None = None
@@ -55,6 +79,7 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eligible: Annotated[RuleText, Meta(description="rule on the person, such as `tea_month > 2`; empty: everyone")] = ""
     applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
     suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""
+    channel: Annotated[OfferChannel, Meta(description="the app, or the system of `webhook` in the config")] = "phone"
     coupon: Annotated[bool, Meta(description="whether the person gets a code that the till of the shop redeems once")] = False
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
     horizon: Annotated[Duration, Meta(description="time after a proposal in which its outcome counts; default: `valid`")] | None = None

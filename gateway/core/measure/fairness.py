@@ -1,6 +1,6 @@
 """Fairness by segment, as a gate: no segment is left out of offers, and none has systematically wrong forecasts.
 
-A segment is refused if it gets offers less than four fifths as often as the segment that gets them most (the rule of the US Uniform
+A segment is refused if it gets offers less than four fifths as often as the segment that gets most (the rule of the US Uniform
 Guidelines of 1978), or if its forecasts are off by more than GAP_MAX, each by more than chance: the whole 95 %
 interval lies beyond the bound.
 """
@@ -34,7 +34,7 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 def fairness(offered: Mapping[str, Sums], gaps: Mapping[str, Sums], accepted: Mapping[str, int]) -> tuple[Segment, ...]:
-    """The segments, in the order of their names.
+    """The segments, by name.
 
     `offered` are by segment the decisions of a person and those with an offer; `gaps` the sent offers and the sum of forecast less outcome;
     `accepted` the number of acceptances.

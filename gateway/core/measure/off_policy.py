@@ -12,9 +12,19 @@ estimate is checked before, see `overlap.py`.
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
-from gateway.core.measure.rates import Floats, Ints
+from gateway.core.measure.rates import Floats, Interval, Ints, Sums, sums
+
+
+class Estimates(msgspec.Struct, frozen=True):
+    """Mean outcome under the other policy by four estimators, with 95 % intervals over people."""
+
+    ips: Interval
+    snips: Interval
+    dr: Interval
+    switch_dr: Interval
 
 
 def weights_of(p_other: Floats, p_select: Floats) -> Floats:
@@ -45,13 +55,28 @@ def dr(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other
 
 
 def dr_rows(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other: Floats) -> Floats:
-    """The rows, (n,), whose mean is DR."""
+    """The rows, (n,), of which DR is the mean."""
     return forecast_other + weights * (outcome - forecast_chosen)
 
 
 def switched(weights: Floats) -> Floats:
     """The weights of Switch-DR, (n,): 0 above the square root of n, so that only the forecast counts there."""
     return np.where(weights > len(weights) ** 0.5, 0.0, weights)
+
+
+def estimated(weights: Floats, outcome: Floats, forecast_chosen: Floats, forecast_other: Floats, people: Ints) -> Estimates:
+    """All estimates of (n,) rows of `people`, numbered from 0. The intervals are those of ratios of sums over people (see `rates.py`)."""
+
+    def mean(rows: Floats) -> Interval:
+        return sums(people, rows).rate.interval
+
+    weighted = weights * outcome
+    return Estimates(
+        ips=mean(weighted),
+        snips=Sums(sums(people, weights).values, sums(people, weighted).values).rate.interval,
+        dr=mean(dr_rows(weights, outcome, forecast_chosen, forecast_other)),
+        switch_dr=mean(dr_rows(switched(weights), outcome, forecast_chosen, forecast_other)),
+    )
 
 
 def smoothed_rates(choices: Ints, outcome: Floats, known: Ints, choices_max: int, strength: float) -> Floats:

@@ -1,4 +1,4 @@
-"""Rates with intervals: of counts (Wilson 1927), and of sums over people, whose rows resemble each other (linearised ratio)."""
+"""Rates with intervals: of counts (Wilson 1927), and of sums over people (linearised ratio): rows of one person resemble each other."""
 
 from __future__ import annotations
 

@@ -17,13 +17,14 @@ import numpy as np
 
 from gateway.core import context as contexts
 from gateway.core import limits
-from gateway.core.offers import Gated
+from gateway.core.offers import TRIGGER_FIELDS, Gated
 from gateway.core.policy import contact_policy, rules
 from gateway.core.policy.prepared import Closed, Positions, Prepared
 
 if TYPE_CHECKING:
     from gateway.core.offers import Policy
 
+PLACED_KEPT_MAX = 1_024  # places, occasions and triggers whose offers are kept
 Reason = NewType("Reason", str)
 """The reason of a row of GATES or OUTCOMES. Made nowhere else; `decision.py` refuses any other text."""
 
@@ -38,7 +39,7 @@ class Gate(NamedTuple):
 
 
 class OfferGate(NamedTuple):
-    """A gate for one offer. One that is `placed` depends on zone and occasion only, so its answers are kept with the campaign."""
+    """A gate for one offer. One that is `placed` depends on zone, occasion and trigger only, so its answers are kept with the campaign."""
 
     reason: Reason
     meaning: str
@@ -66,11 +67,14 @@ def closed_to_all(prepared: Prepared) -> Reason | None:
 def gated(prepared: Prepared) -> Gated:
     """The offers after all gates for one offer."""
     request, table = prepared.request, prepared.offers
-    placed = table.placed.get((request.zone, request.occasion))
+    key = request.zone, request.occasion, request.fired
+    placed = table.placed.get(key)
     if placed is None:
+        if len(table.placed) >= PLACED_KEPT_MAX:
+            table.placed.clear()
         nothing = np.zeros(0, dtype=np.intp)
         every = Gated(np.arange(len(table.ids), dtype=np.intp), nothing, nothing, np.zeros(len(REASONS), dtype=np.intp))
-        placed = table.placed[request.zone, request.occasion] = _passed(prepared, every, _PLACED)
+        placed = table.placed[key] = _passed(prepared, every, _PLACED)
     return _passed(prepared, placed, _UNPLACED)
 
 
@@ -144,8 +148,15 @@ def _not_here(prepared: Prepared, positions: Positions) -> Closed:
 
 
 def _not_now(prepared: Prepared, positions: Positions) -> Closed:
-    occasion, occasions = prepared.request.occasion, prepared.offers.occasions
-    return np.array([occasion not in occasions[at] for at in positions.tolist()], dtype=np.bool_)
+    request, offers = prepared.request, prepared.offers
+    needs_trigger = request.occasion in TRIGGER_FIELDS
+    return np.array(
+        [
+            offers.ids[at] not in request.fired and (needs_trigger or request.occasion not in offers.occasions[at])
+            for at in positions.tolist()
+        ],
+        dtype=np.bool_,
+    )
 
 
 def _not_live(prepared: Prepared, positions: Positions) -> Closed:
@@ -174,7 +185,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
     Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down),
     Gate(Reason("cap_person_day"), "the person has had the maximum number of offers for one day (per_person_day_max)", _cap_person_day),
     OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, placed=True),
-    OfferGate(Reason("not_now"), "the offer is for other occasions (occasions)", _not_now, placed=True),
+    OfferGate(Reason("not_now"), "the offer is for other occasions (occasions), or its trigger has not fired", _not_now, placed=True),
     OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live),
     OfferGate(MISSING, "a rule of the offer needs an attribute whose value is unknown", rules.unknown),
     OfferGate(Reason("not_eligible"), "the rule `eligible` of the offer does not hold", rules.failing(0)),

@@ -29,7 +29,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     """The subject, zone, occasion and time for which an offer may be chosen.
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
-    the subject is `held_out`.
+    the subject is `held_out`. `fired` are the offers whose trigger fired: those of a time of day, a threshold or an event that is live.
     """
 
     subject: SubjectContext
@@ -41,6 +41,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     used_minor: Mapping[str, int] = {}
     seed: int = 0
     held_out: bool = False
+    fired: frozenset[str] = frozenset()
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:

@@ -22,6 +22,7 @@ from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
 from gateway.core.state.learning import LearningChanges, LearningState
+from gateway.core.state.occasions import OccasionsChanges, OccasionsState
 from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
 from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
@@ -44,6 +45,7 @@ __all__ = [
     "CountsState",
     "FactRow",
     "LearningState",
+    "OccasionsState",
     "OutcomesState",
     "PeopleState",
     "PresenceKey",
@@ -80,6 +82,7 @@ class Changes:
     claims: ClaimsChanges
     replies: RepliesChanges
     coupons: CouponsChanges
+    occasions: OccasionsChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -125,6 +128,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "claims": ClaimsChanges,
     "replies": RepliesChanges,
     "coupons": CouponsChanges,
+    "occasions": OccasionsChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -141,6 +145,7 @@ class State(msgspec.Struct):
     sensors: SensorsState
     retention: RetentionState
     claims: ClaimsState
+    occasions: OccasionsState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""

@@ -20,10 +20,14 @@ class RetentionChanges(SliceChanges):
 
 
 class RetentionState:
-    """`next_ms` is the time of the next look; after a start it leaves time for the network to set a wrong clock."""
+    """`next_ms` is the time of the next look; after a start it leaves time for the network to set a wrong clock.
+
+    Until `settles_ms`, some minutes after a start or a step of the clock, nothing is deleted by the clock: it may be wrong for a moment.
+    """
 
     def __init__(self, now_ms: int) -> None:
         self.next_ms = now_ms + limits.PURGE_FIRST_MS
+        self.settles_ms = 0
 
     def accept(self, changes: RetentionChanges) -> None:
         """Apply the changes."""
@@ -33,3 +37,4 @@ class RetentionState:
     def rebase(self, step_ms: int) -> None:
         """Move the time of the next look with the clock."""
         self.next_ms += step_ms
+        self.settles_ms += step_ms

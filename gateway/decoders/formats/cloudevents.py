@@ -2,7 +2,8 @@
 
 Structured mode (`application/cloudevents+json`) is read, and an array of envelopes. In binary mode the envelope is in
 MQTT 5 user properties, which a message here does not hold. The device is `source`, with a `subject`
-`{source}/{subject}`; where the content gives no observation, `type` is the state of a status.
+`{source}/{subject}`; where the content gives no observation, the envelope is an event of the device `source` at the place `subject`,
+until the extension attribute `expirytime`.
 
 Content (`data`, or JSON in `data_base64`) is read in these shapes:
 - an object of known names, nested or flat: `{"temperature": 21.5, "air": {"humidity": 40}}` (`decoded_objects.py`);
@@ -19,8 +20,8 @@ import binascii
 import msgspec
 
 from gateway.core import limits
-from gateway.core.types import Count, Message, Observation, Reading, Status
-from gateway.decoders.contract import Decoder, bounded, number_or_none, parse_json, refuse, text
+from gateway.core.types import Count, Event, Message, Observation, Reading
+from gateway.decoders.contract import MEASURED, Decoder, bounded, number_or_none, parse_json, refuse, text
 from gateway.decoders.formats.senml import pack_observations
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.quantity_names import quantity_named
@@ -44,10 +45,11 @@ class _Envelope(msgspec.Struct, gc=False):
     datacontenttype: object = None
     data: object = None
     data_base64: object = None
+    expirytime: object = None
 
 
 def decode(message: Message) -> list[Observation]:
-    """The readings and counts in the content of each envelope, or a status.
+    """The readings and counts in the content of each envelope, or an event.
 
     Raises DecodeError: "unknown_kind" for another `specversion`, "missing_field" or "wrong_shape" for an attribute,
     "out_of_range" for a value that is impossible in its quantity, "too_large".
@@ -65,11 +67,12 @@ def decode(message: Message) -> list[Observation]:
 def _envelope(envelope: _Envelope, received_at_ms: int) -> list[Observation]:
     if text(envelope.specversion, "specversion") not in _VERSIONS:
         refuse("unknown_kind", f"specversion must be one of {', '.join(_VERSIONS)}")
-    text(envelope.id, "id")
-    kind, source = text(envelope.type, "type"), text(envelope.source, "source")
-    device = source if envelope.subject is None else text(f"{source}/{text(envelope.subject, 'subject')}", "subject")
+    number, kind, source = text(envelope.id, "id"), text(envelope.type, "type"), text(envelope.source, "source")
+    subject = None if envelope.subject is None else text(envelope.subject, "subject")
+    device = source if subject is None else text(f"{source}/{subject}", "subject")
     at_ms = iso_ms(envelope.time)
-    return _content(device, envelope, at_ms, received_at_ms) or [Status(device, kind, at_ms)]
+    event = Event(source, source, number, kind, subject, at_ms, iso_ms(envelope.expirytime))
+    return _content(device, envelope, at_ms, received_at_ms) or [event]
 
 
 def _content(device: str, envelope: _Envelope, at_ms: int | None, received_at_ms: int) -> list[Observation]:
@@ -115,4 +118,4 @@ def _measurement(device: str, data: dict[str, object], at_ms: int | None) -> lis
     return [Reading(device, meant.quantity, amount, at_ms)]
 
 
-DECODER = Decoder("cloudevents", (), decode)
+DECODER = Decoder("cloudevents", (), decode, kinds=MEASURED | {"event"})

@@ -5,7 +5,7 @@ An entity is an id, a type and attributes by name. The versions wrap attributes 
 
 Units of the models: ratios of 1 for relative humidity, batteries and occupied shares; litres per square metre and hour
 for rain; hPa; metres per second; µg/m³ for the gases of an AirQualityObserved. A `unitCode` (UN/CEFACT Recommendation
-20) takes precedence. An entity without a measurement that is kept (an alert, a forecast, an outlier) becomes a status;
+20) takes precedence. An alert becomes an event. An entity without a measurement that is kept (a forecast, an outlier) becomes a status;
 one in which every value is impossible is refused.
 """
 
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from gateway.core import limits
 from gateway.core.quantities import in_range
-from gateway.core.types import Observation, Position, Reading, Status
+from gateway.core.types import Event, Observation, Position, Reading, Status
 from gateway.decoders.contract import bounded, number_or_none, refuse, text
 from gateway.decoders.values.decoded_objects import count_of
 from gateway.decoders.values.quantity_names import QUANTITY_OF, folded_name
@@ -106,7 +107,10 @@ _COUNTS: dict[str, str] = {
 }
 _INTENSITY: dict[object, str] = {"TrafficFlowObserved": "vehicles", "ItemFlowObserved": "items"}
 _TAKEN: dict[object, int] = {"occupied": 1, "free": 0}
-_NOT_OBSERVED = frozenset({"WeatherForecast", "WeatherAlert", "AirQualityForecast", "Alert"})
+_NOT_OBSERVED = frozenset({"WeatherForecast", "AirQualityForecast"})
+_ALERTS = frozenset({"Alert", "WeatherAlert"})
+_ALERT_KINDS = ("category", "subCategory")
+_ALERT_SOURCES = ("alertSource", "source", "dataProvider")
 _TIMES = ("dateObservedTo", "dateObserved", "observationDateTime", "observationDate", "dateModified", "modifiedAt")
 
 
@@ -124,6 +128,8 @@ def _observed(entity: Entity) -> list[Observation]:
     kind = text(entity.type, "type")
     at_ms = _at_ms(entity)
     where = _position(device, entity.get("location"), at_ms)
+    if kind in _ALERTS:
+        return [_event(device, kind, entity, at_ms), *where]
     if kind in _NOT_OBSERVED or entity.value("outlier") is True:
         return where or [Status(device, at_ms=at_ms)]
     measured = [*_measured(entity)]
@@ -131,6 +137,23 @@ def _observed(entity: Entity) -> list[Observation]:
     if not measurements and _impossible(measured):
         refuse("out_of_range", "every value is out of the range of its quantity")
     return [*measurements, *where] or [Status(device, at_ms=at_ms)]
+
+
+def _event(device: str, kind: str, entity: Entity, at_ms: int | None) -> Observation:
+    """An alert as an event, such as `Alert/traffic/trafficJam`; its device is its source, or itself without one."""
+    texts = {name: _text(entity.value(name)) for name in (*_ALERT_KINDS, *_ALERT_SOURCES)}
+    source = next((texts[name] for name in _ALERT_SOURCES if texts[name]), device)
+    parts = [kind, *[texts[name] for name in _ALERT_KINDS if texts[name]]]
+    issued_ms = _time(entity.value("dateIssued"))
+    starts_ms = _time(entity.value("validFrom")) if issued_ms is None else issued_ms
+    at_ms = at_ms if starts_ms is None else starts_ms
+    return Event(source, source, device, text("/".join(parts), "category"), None, at_ms, _time(entity.value("validTo")))
+
+
+def _text(value: object) -> str:
+    """The value where it is a text that can be kept, otherwise empty."""
+    is_kept = isinstance(value, str) and value.isprintable() and len(value) <= limits.TEXT_CHARS_MAX
+    return str(value) if is_kept else ""
 
 
 def _counts(device: str, kind: str, entity: Entity, at_ms: int | None) -> Iterator[Observation]:

@@ -68,4 +68,4 @@ def _attribute(stated: Any) -> Attribute:
     return Attribute(stated["value"], stated.get("observedAt"), stated.get("unitCode"))
 
 
-DECODER = Decoder("ngsi_ld", (), decode, kinds=PLACED)
+DECODER = Decoder("ngsi_ld", (), decode, kinds=PLACED | {"event"})

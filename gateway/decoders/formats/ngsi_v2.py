@@ -45,4 +45,4 @@ def _metadata(metadata: Any, name: str) -> object:
     return found.get("value") if isinstance(found, dict) else None
 
 
-DECODER = Decoder("ngsi_v2", (), decode, kinds=PLACED)
+DECODER = Decoder("ngsi_v2", (), decode, kinds=PLACED | {"event"})

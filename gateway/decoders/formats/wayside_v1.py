@@ -302,5 +302,5 @@ DECODER = Decoder(
     decode,
     speakers=("wayside/v1/+/up/{device}/+",),
     role="device",
-    kinds=frozenset(get_args(Kind)),
+    kinds=frozenset(get_args(Kind)) - {"event"},
 )
