@@ -33,7 +33,8 @@ def page(title: str, setting: str, rows: Sequence[Row]) -> str:
         "<p>Amounts are minor units of money for each person. Intervals are 95 %, from seeds resampled in pairs. "
         f"Margin and accepted offers are true expectations. "
         f"Ratios are to <b>{REFERENCE}</b>; regret is the margin that <b>{CEILING}</b> has gathered more.</p>\n"
-        f"{_table(rows)}\n<h2>Margin for each person</h2>\n<div class="wide">{_margins(rows)}</div>\n<h2>Regret by day</h2>\n<div class="wide">{_regrets(rows)}</div>\n</body></html>\n"
+        f"{_table(rows)}\n<h2>Margin for each person</h2>\n<div class='wide'>{_margins(rows)}</div>\n"
+        f"<h2>Regret by day</h2>\n<div class='wide'>{_regrets(rows)}</div>\n</body></html>\n"
     )
 
 
