@@ -77,7 +77,7 @@ def open_signer(path: Path) -> CouponSigner:
 
 
 def read_keys(paths: Iterable[Path]) -> CouponKeys:
-    """The public keys of some files, as `open_signer` writes them. Raises ValueError that names file and line, and OSError."""
+    """The public keys of some files, in the form that `open_signer` writes. Raises ValueError that names file and line, and OSError."""
     return CouponKeys([key for path in paths for key in read_public_keys(path)])
 
 

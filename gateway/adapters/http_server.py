@@ -33,7 +33,7 @@ _READ_BYTES = 16_384
 
 
 class Limits(NamedTuple):
-    """Deadlines in seconds; tests shorten them."""
+    """Deadlines in seconds, shorter in tests."""
 
     request_s: float = REQUEST_S_MAX
     idle_s: float = IDLE_S_MAX

@@ -16,7 +16,7 @@ CLIENTS_MAX = 1_000
 
 
 class Tokens:
-    """Recognises clients by their tokens. Only hashes are kept."""
+    """Recognises clients by token. Only hashes are kept."""
 
     def __init__(self, tokens: dict[str, str]) -> None:
         """`tokens` by client."""

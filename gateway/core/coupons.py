@@ -1,7 +1,7 @@
 """Coupons: single-use codes that a till checks without a network, with the public key of the gateway that issued them.
 
 A code is a short record (gateway, decision, shop, offer, end of validity) and its Ed25519 signature (RFC 8032). It names a decision and
-no person; that the decision belongs to somebody is known to the issuing gateway alone, until the person's data is deleted. The signature
+no person; only the issuing gateway knows the person of a decision, until the person's data is deleted. The signature
 is deterministic, so a gateway keeps no codes: it makes the same one again from the decision.
 
 The form follows public signed tokens (PASETO v4.public, W3C vouchers in CWT): a fixed algorithm, a version first, a key id, and a prefix

@@ -15,13 +15,26 @@ from gateway.core.policy.gates import GATES, REASONS, Reason
 if TYPE_CHECKING:
     from gateway.core.attributes.schema import Schema
     from gateway.core.policy.decision import Decision
+    from gateway.core.types import Occasion
 
 NAMED_MAX = 2  # attributes in one sentence
 TIMES_OF_DAY = ((5, "at night"), (11, "in the morning"), (14, "at lunch time"), (18, "in the afternoon"), (23, "in the evening"))
 """Hour before which it is that time; from the last one on it is night again."""
-_VERBS: Mapping[str, str] = {"entered": "came to", "dwelled": "stayed at"}
+_VERBS: Mapping[Occasion, str] = {
+    "entered": "came to",
+    "dwelled": "stayed at",
+    "left": "left",
+    "purchased": "bought something at",
+    "requested": "asked for an offer at",
+}
 _TO_ALL = frozenset(gate.reason for gate in GATES if gate.scope == "all")
-_ADDRESSED = (("the person's", "your"), ("the person has", "you have"), ("the person is", "you are"), ("the person", "you"))
+_ADDRESSED = (
+    ("the person's", "your"),
+    ("the person has", "you have"),
+    ("the person is", "you are"),
+    ("the person belongs", "you belong"),
+    ("the person", "you"),
+)
 
 
 def sentence(decision: Decision, hour: int, effects: Sequence[tuple[str, float]], schema: Schema | None) -> str:
@@ -41,7 +54,7 @@ def time_of_day(hour: int) -> str:
 
 def to_person(meaning: str) -> str:
     """The meaning of a reason, addressed to the person and without names of settings."""
-    text = re.sub(r" \([^)]*\)$", "", meaning).replace("`", "")
+    text = re.sub(r" \([^)]*\)", "", meaning).replace("`", "")
     for third, second in _ADDRESSED:
         text = text.replace(third, second)
     return re.sub(r"^the offer ", "it ", text)

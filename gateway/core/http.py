@@ -1,6 +1,6 @@
 """HTTP requests and responses as values, and errors as problem details (RFC 9457).
 
-`gateway.adapters.http_server` reads and writes them; `gateway.runtime.api` answers.
+`gateway.adapters.http_server` has the sockets; `gateway.runtime.api` answers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TITLES: Mapping[int, str] = {
     431: "Request Header Fields Too Large",
     503: "Service Unavailable",
 }
-"""Status codes of errors with their titles (RFC 9110)."""
+"""Titles of the status codes of errors (RFC 9110)."""
 
 
 def problem(status: int, code: str, detail: str, *headers: tuple[str, str]) -> Response:

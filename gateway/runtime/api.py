@@ -1,7 +1,7 @@
 """The HTTP interface of the gateway: decisions on request, answers and events, for devices that do not speak MQTT.
 
 A client is an installed device with a token, and its requests are the observations that the same device would send by MQTT, so gates,
-caps and the decision log are the same. The writer thread folds and commits them before the response; the HTTP thread waits for it with a
+caps and the decision log are the same. The writer thread commits before the response; the HTTP thread waits for it with a
 deadline. A repeated `Idempotency-Key` is the envelope of the same fact, so it has the same answer, also after a restart.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from gateway.core import limits
 from gateway.core.discards import Discard
-from gateway.core.http import Request, Response, problem
+from gateway.core.http import JSON, Request, Response, problem
 from gateway.core.ports import StoreError
 from gateway.core.types import Answer, AnswerKind, Envelope, Observation, OfferRequest
 from gateway.decoders.contract import DecodeError, parse_json, text
@@ -54,6 +54,9 @@ class AnswerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: AnswerKind
 
 
+_NO_ENVELOPE = Envelope("", "", 0)  # of a request that states no fact, or facts that have envelopes of their own
+
+
 class Tokens(Protocol):
     """See `gateway.adapters.http_tokens.Tokens`."""
 
@@ -68,8 +71,8 @@ class Gateway(Protocol):
     def latest(self) -> GatewayStatus:
         """The latest status."""
 
-    def ask(self, observation: Observation, device: str) -> Future[Asked]:
-        """Fold an observation on the writer thread; the result has the reply to `device`, committed."""
+    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
+        """Fold observations on the writer thread; the result has the reply to `device`, committed."""
 
 
 class Call(NamedTuple):
@@ -77,7 +80,7 @@ class Call(NamedTuple):
 
     device: str
     envelope: Envelope
-    body: bytes
+    request: Request
 
 
 class Route(NamedTuple):
@@ -125,12 +128,12 @@ class Api:
             allowed = ", ".join(route.method for route in routes)
             return problem(405, "wrong_method", f"the resource takes {allowed}", ("Allow", allowed))
         if route.kind is None:
-            return await route.answer(self, Call("", Envelope("", "", 0), b""))
+            return await route.answer(self, Call("", _NO_ENVELOPE, request))
         call = self._authorized(request, route.kind)
         return call if isinstance(call, Response) else await route.answer(self, call)
 
     def _authorized(self, request: Request, kind: Kind) -> Call | Response:
-        """The call of a request, or the refusal of its token, its kind, its media type or its key."""
+        """The call of a request, or the refusal of its token, its kind or its key."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         device = self._tokens.name(token.strip()) if scheme.lower() == "bearer" else None
         if device is None:
@@ -140,23 +143,21 @@ class Api:
             return problem(
                 403, "not_its_kind", f"a client of the kind {self._kinds[device]} may not send this; see `devices` of the config"
             )
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return problem(415, "no_json", "send the body as application/json")
         key = request.headers.get("idempotency-key", "")
         if not key or len(key) > KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
             return problem(400, "no_key", f"send the header Idempotency-Key: 1 to {KEY_CHARS_MAX} characters, a new one for each request")
         digest = hashlib.sha256(f"{request.path}\0{key}".encode()).hexdigest()[:48]
-        return self._keyed(device, digest, request.body)
+        return self._keyed(device, digest, request)
 
-    def _keyed(self, device: str, key: str, body: bytes) -> Call | Response:
+    def _keyed(self, device: str, key: str, request: Request) -> Call | Response:
         """The call with the envelope of its key and body; another body with a known key is refused."""
-        hashed = hashlib.sha256(body).digest()
+        hashed = hashlib.sha256(request.body).digest()
         if self._bodies.setdefault((device, key), hashed) != hashed:
             return problem(422, "key_used", "this Idempotency-Key was sent with another body; use a new key for each request")
         if len(self._bodies) > KEYS_KEPT_MAX:
             self._bodies.popitem(last=False)
         # After a restart a key alone must not find the answer to another body: the body is part of the envelope.
-        return Call(device, Envelope(device, f"http.{key}", int.from_bytes(hashed[:6], "big")), body)
+        return Call(device, Envelope(device, f"http.{key}", int.from_bytes(hashed[:6], "big")), request)
 
     async def health(self, _: Call) -> Response:
         """State of the gateway, for monitoring; no person and no client is named."""
@@ -177,7 +178,7 @@ class Api:
             person = canonical_id(body.person)
         except DecodeError as error:
             return problem(422, "wrong_body", f"person: {error.detail}")
-        asked = await self._asked(OfferRequest(call.envelope, person, body.zone, None), call.device)
+        asked = await self._asked([OfferRequest(call.envelope, person, body.zone, None)], call.device)
         if isinstance(asked, Response):
             return asked
         if not asked.reply:
@@ -192,17 +193,18 @@ class Api:
         body = _body(call, AnswerBody)
         if isinstance(body, Response):
             return body
-        asked = await self._asked(Answer(call.envelope, body.decision, body.answer), call.device)
+        asked = await self._asked([Answer(call.envelope, body.decision, body.answer)], call.device)
         if isinstance(asked, Response):
             return asked
-        if asked.discarded is not None and asked.discarded != Discard.REPEATED:
-            return _REFUSALS.get(asked.discarded, _UNANSWERED)
+        for reason in asked.discarded:
+            if reason != Discard.REPEATED:
+                return _REFUSALS.get(reason, _UNANSWERED)
         return Response(200, msgspec.json.encode({"outcome": "kept"}))
 
-    async def _asked(self, observation: Observation, device: str) -> Asked | Response:
-        """The committed result of an observation, or the refusal of a busy gateway; a request that has not begun is then dropped."""
+    async def _asked(self, observations: Sequence[Observation], device: str) -> Asked | Response:
+        """The committed result of observations, or the refusal of a busy gateway; a request that has not begun is then dropped."""
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(self._gateway.ask(observation, device)), self._wait_s)
+            return await asyncio.wait_for(asyncio.wrap_future(self._gateway.ask(observations, device)), self._wait_s)
         except (TimeoutError, StoreError):
             return _BUSY
         except asyncio.CancelledError:
@@ -218,10 +220,16 @@ _BUSY = problem(
 _UNANSWERED = problem(422, "refused", "the gateway cannot use this request")
 
 
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _body(call: Call, kind: type[T]) -> T | Response:
-    """The body as `kind`, or the refusal with the field and the rule."""
+    """The body as `kind`, or the refusal of its media type, or with the field and the rule."""
+    if _media_type(call.request) != JSON:
+        return problem(415, "no_json", "send the body as application/json")
     try:
-        found: T = parse_json(call.body, _DECODERS[kind])
+        found: T = parse_json(call.request.body, _DECODERS[kind])
         for name in found.__struct_fields__:
             value = getattr(found, name)
             if isinstance(value, str):

@@ -73,10 +73,10 @@ class Service(Protocol):
 
 
 class Asked(NamedTuple):
-    """The committed result of an observation that a client is waiting for: the reply to its device, and the reason of a discard."""
+    """The committed result of observations that a client is waiting for: the reply to its device, and the reasons of discards."""
 
     reply: Mapping[str, object]
-    discarded: Discard | None
+    discarded: Mapping[Discard, int]
 
 
 def _draw() -> str:
@@ -152,7 +152,7 @@ class App:
         for call in calls:
             call.run(self.store)
         now_ms = self.clock.now_ms()
-        self._note_hearing(messages, now_ms)
+        self._note_hearing(now_ms)
         observations: list[Observation] = []
         refusals = self.router.refusals()
         for message in messages:
@@ -164,36 +164,37 @@ class App:
         if observations and self._fold(observations, now_ms, messages) is None:
             return 0  # without acknowledgement the broker delivers the messages again
         self.counters.counts["messages"] += len(messages)
+        self.counters.counts["messages_shed"] = self.mailbox.shed
         self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
 
-    def _note_hearing(self, messages: Sequence[Message], now_ms: int) -> None:
-        """Note whether messages can arrive, and up to which time of arrival they are taken with these."""
+    def _note_hearing(self, now_ms: int) -> None:
+        """Note whether messages can arrive, and up to which time of arrival they are taken."""
         visits = self.state.visits
         if not self.bus.link().connected:
             visits.hears_from_ms = None
         elif visits.hears_from_ms is None:
             visits.hears_from_ms = now_ms
         self.state.outcomes.hears_from_ms = visits.hears_from_ms
-        visits.heard_until_ms = messages[-1].received_at_ms if messages and len(self.mailbox) else None
+        visits.heard_until_ms = self.mailbox.waiting_since_ms()
 
-    def ask(self, observation: Observation, device: str) -> Future[Asked]:
-        """Fold an observation on the writer thread, and return the reply to `device` instead of publishing it. Used by other threads.
+    def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:
+        """Fold observations on the writer thread, all in one commit; the reply to `device` is returned and not published.
 
         The future raises StoreFullError while a batch cannot be stored.
         """
-        return self.mailbox.call(lambda _: self._asked(observation, device))
+        return self.mailbox.call(lambda _: self._asked(observations, device))
 
-    def _asked(self, observation: Observation, device: str) -> Asked:
+    def _asked(self, observations: Sequence[Observation], device: str) -> Asked:
         if self._holding:
             raise StoreFullError(self.counters.trouble)
-        changes = self._fold([observation], self.clock.now_ms(), asker=device)
+        changes = self._fold(observations, self.clock.now_ms(), asker=device)
         if changes is None:
             raise StoreFullError(self.counters.trouble)
         reply = next((reply.body for reply in changes.replies.messages if reply.device == device), {})
-        return Asked(reply, next(iter(changes.discarded), None))
+        return Asked(reply, changes.discarded)
 
     def _fold(
         self, observations: Sequence[Observation], now_ms: int, messages: Sequence[Message] = (), asker: str | None = None

@@ -1,7 +1,7 @@
 """Polls feeds: each changed document becomes messages of the feed's own topic, which the router decodes like those of the broker.
 
-A document is one object or an array of them (a CloudEvents batch, NGSI-LD entities); an item is one message, so a bad one stops no other.
-Items that a feed repeats are recognised by the facts that they become: an external event counts once by its source and id.
+A document is one object or an array of objects (a CloudEvents batch, NGSI-LD entities); each is one message, so a bad one stops no other.
+Items that a feed repeats are recognised as repeated facts: an external event counts once by its source and id.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class FeedThread:
         trouble = fetched.trouble
         if fetched.kind == "changed":
             try:
-                result = "changed" if self._mailbox.deliver(self._messages(fetched.body)) else "full"
+                result = "changed" if self._mailbox.offer(self._messages(fetched.body)) else "full"
             except FeedError as error:
                 trouble = str(error)
             if result == "changed":

@@ -27,7 +27,7 @@ class Described(Protocol):
 
     @property
     def answer(self) -> Any:
-        """A function whose docstring is the summary."""
+        """A function with the summary as its docstring."""
 
     @property
     def body(self) -> type[msgspec.Struct] | None:

@@ -1,6 +1,6 @@
 """Passes offers of the channel `webhook` on, on a thread of its own, until they are taken, refused, or expired.
 
-The offers wait in the store like those for phones, in the commit of their decision, and are read again at each try: after a withdrawal
+The offers wait in the store like those for phones, since the commit of the decision, and are read again at each try: after a withdrawal
 nothing is left to send. The decision counts for caps and cool-down as by any other channel.
 """
 
@@ -56,7 +56,7 @@ class OutboundThread:
             return  # the writer has stopped
 
     def send_waiting(self) -> None:
-        """Try each waiting offer whose pause is over, once; a receiver that cannot be reached ends the round."""
+        """Try each waiting offer once, after its pause; a receiver that cannot be reached ends the round."""
         now_ms = self._now_ms()
         waiting = self._mailbox.call(lambda store: self._triggers.outgoing(store, now_ms)).result()
         self._tries = {one.id: self._tries.get(one.id, Uplink()) for one in waiting}

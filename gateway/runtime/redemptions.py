@@ -1,7 +1,7 @@
 """Passes redemptions of coupons on to the other gateways of the site, on `wayside/v1/{site}/up/{gateway}/redeemed`.
 
-New ones are published after their commit; those of coupons that have not ended are published again at every connect and every hour, so a
-gateway or till that was absent knows them later. Receivers know a redemption that they have, so none counts twice.
+New ones are published after the commit; those of coupons that have not ended are published again at every connect and every hour, so a
+gateway or till that was absent knows all later. A receiver recognises a known redemption, so none counts twice.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     protocol: str
     connects: int
     messages: int
+    messages_shed: int
     messages_by_decoder: dict[str, int]
     observations_by_decoder: dict[str, int]
     refused: dict[str, int]
@@ -110,6 +111,7 @@ def gateway_status(
         protocol=link.protocol,
         connects=link.connects,
         messages=counts["messages"],
+        messages_shed=counts["messages_shed"],
         messages_by_decoder=dict(router.messages),
         observations_by_decoder=dict(router.observations),
         refused=dict(router.refused),

@@ -20,6 +20,15 @@ __all__ = ["broker"]
 REPLY = "wayside/v1/street/reply/kiosk-plaza/offer"
 
 
+def ask(client: HttpClient, key: str) -> dict[str, object]:
+    """The answer to the kiosk's request for the person."""
+    sent = {"Content_Type": "application/json", "Authorization": f"Bearer {KIOSK}", "Idempotency_Key": key}
+    reply = client.send("POST", "/v1/decide", b'{"person": "phone-0001"}', **sent)
+    assert reply.status == 200
+    found: dict[str, object] = reply.json
+    return found
+
+
 @pytest.mark.broker
 def test_http_and_mqtt_give_one_answer_and_share_the_caps(broker: MosquittoBroker, tmp_path: Path) -> None:
     port = free_port()
@@ -34,15 +43,7 @@ def test_http_and_mqtt_give_one_answer_and_share_the_caps(broker: MosquittoBroke
             subscriber.publish(part.topic, part.payload)
         until(lambda: gateway.latest["visits"]["entered"])
         with HttpClient(port) as client:
-
-            def ask(key: str) -> dict[str, object]:
-                sent = {"Content_Type": "application/json", "Authorization": f"Bearer {KIOSK}", "Idempotency_Key": key}
-                reply = client.send("POST", "/v1/decide", b'{"person": "phone-0001"}', **sent)
-                assert reply.status == 200
-                found: dict[str, object] = reply.json
-                return found
-
-            by_http = ask("1")
+            by_http = ask(client, "1")
             request = message("kiosk-plaza", "request", 7, person="phone-0001")
             subscriber.publish(request.topic, request.payload)
             by_mqtt = json.loads(subscriber.wait_for(REPLY)[0])
@@ -50,6 +51,10 @@ def test_http_and_mqtt_give_one_answer_and_share_the_caps(broker: MosquittoBroke
             own = {"decision", "expires_at_ms", "coupon"}
             assert by_http["outcome"] == "offer"
             assert all(by_mqtt[name] == value for name, value in by_http.items() if name not in own)
-            assert ask("2")["outcome"] == "none", "two offers a day, one by each way"
+            assert ask(client, "2")["outcome"] == "none", "two offers a day, one by each way"
             assert len(subscriber.payloads(REPLY)) == 1, "an answer by HTTP is not published"
+        gateway.kill()
+        gateway.start()
+        with HttpClient(port) as client:
+            assert ask(client, "1") == by_http, "it was committed before the answer"
         assert gateway.stop() == 0

@@ -121,6 +121,24 @@ def test_people_in_both_arms_are_an_alarm(config: Path) -> None:
     assert report(config)["alarms"] == ["holdout: 1 people are in both arms; its salt or share was changed within these days"]
 
 
+def test_a_log_of_silence_has_figures_without_offers(config: Path) -> None:
+    write_log(config, [Made(0, offer=None), Made(1, NOON_MS + HOUR_MS, offer=None)])
+    found = report(config)
+    assert [one["offer"] for one in found["funnel"]] == ["all offers"]
+    assert found["visits"] == {"wait": "people who are sent offers: 0 so far, 30 are needed", "more_days": None}
+    assert found["sample_ratio"] == {"wait": "people with an intended offer: 0 so far, 100 are needed", "more_days": None}
+    assert (found["money"]["per_lead"], found["money"]["roi"]) == (None, None)
+    assert wayside("results", "--config", config, "--html", config.with_name("r.html")).code == 0
+
+
+def test_a_campaign_without_a_holdout_has_no_effect_to_measure(tmp_path: Path) -> None:
+    config = configured(tmp_path, holdout=0.0)
+    write_log(config, [Made(person) for person in range(50)])
+    found = report(config)
+    assert "policy.holdout is 0" in found["visits"]["wait"]
+    assert found["sample_ratio"] == found["visits"] == found["added_margin"]
+
+
 def test_a_changed_policy_is_stated(config: Path) -> None:
     write_log(config, [Made(0), Made(1, policy="learned-1.cafe")])
     assert report(config)["policies"] == {"plain-1": 1, "learned-1.cafe": 1}

@@ -82,6 +82,8 @@ BANS: tuple[Ban, ...] = (
             "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",
             "gateway/commands/history/rows.py": "pseudonyms under a key that is drawn for one export and then forgotten",
             "gateway/runtime/uplink.py": "draws for the core's back-off",
+            "gateway/runtime/outbound.py": "as the uplink",
+            "gateway/runtime/feeds.py": "as the uplink",
             "gateway/adapters/till_store.py": "the boot in the envelopes of a till, once per file",
             "gateway/adapters/store/counts.py": "ids of batches are made where the batches are cut",
             "gateway/adapters/store/table.py": "the key of the keyed hashes, once per database",

@@ -19,6 +19,7 @@ from gateway.core.offers import Campaign
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
 from tests.kit.bundles import make_bundle, tiny_campaign
+from tests.kit.fake_bus import FakeBroker, FakeBus
 from tests.kit.gateways import settings_of, walk_in, write_config
 from tests.kit.http import HttpClient, Reply
 from tests.kit.waiting import until
@@ -52,10 +53,11 @@ def configured(folder: Path) -> Path:
 
 
 class Served:
-    """A running gateway without a broker, and a client of its HTTP interface."""
+    """A running gateway with a broker in memory, and a client of its HTTP interface."""
 
     def __init__(self, config: Path) -> None:
-        self.app: App = build(settings_of(config, "mqtt.first_connect_s=0"))
+        self.app: App = build(settings_of(config))
+        self.app.bus = FakeBus(FakeBroker(self.app.clock.now_ms))
         self._thread = threading.Thread(target=self.app.run, daemon=True)
         self._thread.start()
         self.client = HttpClient(self.app.services[0].port)  # type: ignore[attr-defined]

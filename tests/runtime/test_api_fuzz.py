@@ -20,6 +20,7 @@ from tests.runtime.test_api import CENTRE, KIOSK, TILL, Served, configured
 
 DOCUMENT = document(ROUTES)
 PATHS = [route.path for route in ROUTES]
+POSTED = [route.path for route in ROUTES if route.method == "POST"]
 FIELDS = ["person", "zone", "decision", "answer", "kind", "v", "specversion", "id", "source", "type", "data", "time"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80) | st.sampled_from(["phone-0001", "plaza", "accepted"]),
@@ -35,7 +36,7 @@ TOKENS = st.sampled_from([KIOSK, KIOSK, CENTRE, TILL, "x"])
 HEADER = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
 TYPES = st.sampled_from(
     [
-        "application/json",
+        *["application/json"] * 4,
         "application/cloudevents+json",
         "application/json; charset=utf-8",
         "text/plain",
@@ -53,19 +54,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     made.close()
 
 
-@given(
-    method=st.sampled_from(["GET", "POST", "POST", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]),
-    path=st.sampled_from(PATHS) | HEADER.map(lambda text: f"/{text}"),
-    body=BODIES,
-    token=TOKENS,
-    key=HEADER,
-    media=TYPES,
-    more=st.dictionaries(st.sampled_from(["ce-id", "ce-source", "ce-type", "ce-specversion", "ce-time", "X-Any"]), HEADER, max_size=4),
-)
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_request_makes_a_server_error(
-    served: Served, method: str, path: str, body: bytes, token: str, key: str, media: str, more: dict[str, str]
-) -> None:
+REQUESTS = {
+    "method": st.sampled_from(["POST"] * 16 + ["GET", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]),
+    "path": st.sampled_from(POSTED * 8 + PATHS + ["/", "/v1", "/v1/decide/", "/%2e%2e/v1/decide", "//v1/decide", "/v1/decide?x=1"]),
+    "body": BODIES,
+    "token": TOKENS,
+    "key": HEADER,
+    "media": TYPES,
+    "more": st.dictionaries(st.sampled_from(["ce-id", "ce-source", "ce-type", "ce-specversion", "ce-time", "X-Any"]), HEADER, max_size=4),
+}
+FUZZ = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def check_answer(served: Served, method: str, path: str, body: bytes, token: str, key: str, media: str, more: dict[str, str]) -> None:
+    """Send one request, and hold its status against the document."""
     with HttpClient(served.app.services[0].port) as client:  # type: ignore[attr-defined]
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key, "Content-Type": media} | more
         reply = client.send(method, path, body, **headers)
@@ -78,10 +80,24 @@ def test_no_request_makes_a_server_error(
         assert reply.status in (404, 405)
 
 
+@given(**REQUESTS)
+@FUZZ
+def test_no_request_makes_a_server_error(served: Served, **request: Any) -> None:
+    check_answer(served, **request)
+
+
+@pytest.mark.soak
+@given(**REQUESTS)
+@settings(FUZZ, max_examples=10_000)
+def test_none_of_many_requests_makes_a_server_error(served: Served, **request: Any) -> None:
+    check_answer(served, **request)
+
+
 def test_the_fuzz_has_reached_the_gateway(served: Served) -> None:
     """Requests got through as well as being refused, so the test above has tested something."""
     assert {400, 401, 404, 405, 415, 422} <= seen.keys(), seen
     assert sum(seen.values()) >= 400
+    assert seen[422] + seen[400] >= 50, "requests of known clients with a body that is looked at"
 
 
 def test_the_document_names_each_resource_and_each_type() -> None:

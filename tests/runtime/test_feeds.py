@@ -135,7 +135,7 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(city: City) -> None:
 
 def test_a_full_mailbox_is_tried_again_with_the_same_document(city: City) -> None:
     rig = Rig(city.url, room=1)
-    rig.mailbox.deliver([Message("a", b"", 0)])
+    rig.mailbox.offer([Message("a", b"", 0)])
     result, pause_s = rig.poll()
     assert (result, pause_s <= 1.0) == ("full", True)
     rig.delivered()

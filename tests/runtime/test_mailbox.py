@@ -22,6 +22,10 @@ def message(number: int) -> Message:
     return Message("a/b", b"%d" % number, number)
 
 
+def fact(number: int) -> Message:
+    return Message("a/b", b"%d" % number, number, qos=1, ticket=number)
+
+
 def aside(action: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=action, daemon=True)
     thread.start()
@@ -45,13 +49,40 @@ def test_messages_come_out_in_order_and_at_most_so_many() -> None:
 
 def test_a_full_mailbox_takes_nothing_until_there_is_room() -> None:
     mailbox = Mailbox(4)
-    assert mailbox.deliver([message(0), message(1), message(2)])
-    assert mailbox.deliver([message(3), message(4)]), "a list is taken whole"
-    assert not mailbox.deliver([message(5)])
+    assert mailbox.deliver([fact(0), fact(1), fact(2)])
+    assert mailbox.deliver([fact(3), fact(4)]), "a list is taken whole"
+    assert not mailbox.deliver([fact(5)])
+    assert not mailbox.offer([message(5)])
     assert len(mailbox) == 5
-    assert mailbox.take(2, 0.0)[0] == [message(0), message(1)]
-    assert mailbox.deliver([message(5)])
-    assert mailbox.take(9, 0.0)[0] == [message(2), message(3), message(4), message(5)]
+    assert mailbox.take(2, 0.0)[0] == [fact(0), fact(1)]
+    assert mailbox.deliver([fact(5)])
+    assert mailbox.take(9, 0.0)[0] == [fact(2), fact(3), fact(4), fact(5)]
+    assert mailbox.offer([message(6)])
+    assert mailbox.take(9, 0.0)[0] == [message(6)]
+
+
+def test_facts_go_before_sightings_and_a_flood_of_these_drops_the_oldest() -> None:
+    mailbox = Mailbox(4)
+    assert all(mailbox.deliver([message(number)]) for number in range(10))
+    assert mailbox.deliver([fact(10)]), "a flood does not stop the socket"
+    assert (len(mailbox), mailbox.shed, mailbox.waiting_since_ms()) == (5, 6, 6)
+    assert mailbox.take(3, 0.0)[0] == [fact(10), message(6), message(7)]
+    assert (mailbox.take(9, 0.0)[0], mailbox.waiting_since_ms()) == ([message(8), message(9)], None)
+
+
+def test_a_flood_of_large_messages_is_bounded_by_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.runtime.mailbox.limits.MAILBOX_BYTES_MAX", 1_000)
+    mailbox = Mailbox(10_000)
+    for number in range(50):
+        mailbox.deliver([Message("a/b", bytes(100), number)])
+    assert (len(mailbox), mailbox.shed) == (10, 40)
+    mailbox.take(5, 0.0)
+    mailbox.deliver([Message("a/b", bytes(100), 50)] * 5)
+    monkeypatch.setattr("gateway.runtime.mailbox.limits.BATCH_BYTES_MAX", 250)
+    mailbox.deliver([fact(1), fact(2)])
+    assert len(mailbox.take(10, 0.0)[0]) == 2 + 3, "both facts, and others up to the size of a batch"
+    mailbox.deliver([Message("a/b", bytes(100), 51)] * 3)
+    assert (len(mailbox), mailbox.shed) == (10, 40)
 
 
 def test_a_waiting_take_is_woken_by_a_message_by_a_job_and_by_wake(store: Store) -> None:

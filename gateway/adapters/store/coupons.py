@@ -1,4 +1,4 @@
-"""Store of the coupons slice: redemptions, under a keyed hash of their decision."""
+"""Store of the coupons slice: redemptions, under a keyed hash of the decision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CouponsTable(Table):
         return sorted(Redemption(at_ms, till, sale, decision, *rest) for at_ms, till, sale, *rest in rows)
 
     def open_redemptions(self, gateway: str, now_ms: int) -> list[Redemption]:
-        """The redemptions at a gateway's own tills whose coupons have not ended yet, the latest ends first, bounded."""
+        """The redemptions at a gateway's own tills of coupons that have not ended yet, the latest ends first, bounded."""
         sql = (
             "SELECT at_ms, till, sale, decision, gateway, expires_at_ms FROM redemptions "
             "WHERE gateway = ? AND expires_at_ms > ? AND decision IS NOT NULL ORDER BY expires_at_ms DESC LIMIT ?"

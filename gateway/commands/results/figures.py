@@ -11,7 +11,7 @@ import msgspec
 from gateway.commands.results.rows import amounts, numbered
 from gateway.core.measure import exposure, forecasts, lift
 from gateway.core.measure.fairness import Segment, fairness
-from gateway.core.measure.holdout import SampleRatio, sample_ratio
+from gateway.core.measure.holdout import EXPECTED_MIN, SampleRatio, sample_ratio
 from gateway.core.measure.rates import Interval, Sums, sums, wilson
 from gateway.core.policy.gates import REASONS
 
@@ -41,6 +41,9 @@ class Later(msgspec.Struct, frozen=True):
 
     wait: str
     more_days: int | None = None
+
+
+NO_HOLDOUT = Later("the campaign holds nobody out (policy.holdout is 0), so the effect of its offers cannot be measured")
 
 
 class Funnel(msgspec.Struct, frozen=True):
@@ -123,7 +126,7 @@ class Results(msgspec.Struct, frozen=True):
 def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, without_consent: int) -> Results:
     """The figures of a log under a campaign; `by` is the name of the category of the segments."""
     treated, margins, control = _arms(rows, campaign)
-    visits, added = _lifts(rows, treated, margins, control)
+    visits, added = _lifts(rows, treated, margins, control, campaign.policy.holdout)
     ratio = _sample_ratio(rows, campaign.policy.holdout)
     fair = _fairness(rows, by)
     known = {offer.id for offer in campaign.offers}
@@ -207,10 +210,11 @@ def _padded(values: Floats, size: int) -> Floats:
     return amounts([*values.tolist(), *[0.0] * (size - len(values))])
 
 
-def _lifts(rows: Rows, treated: Sums, margins: Floats, control: Sums) -> tuple[lift.Lift | Later, Interval | Later]:
+def _lifts(rows: Rows, treated: Sums, margins: Floats, control: Sums, share: float) -> tuple[lift.Lift | Later, Interval | Later]:
     missing = lift.scarce(treated, control)
     if missing is not None:
-        wait = later(missing.name, missing.have, missing.need, rows.days)
+        is_held = any(rows.arms.values())
+        wait = later(missing.name, missing.have, missing.need, rows.days) if share or is_held else NO_HOLDOUT
         return wait, wait
     return lift.lift(treated.rate, control.rate), lift.margin_lift(treated, margins, control)
 
@@ -253,13 +257,13 @@ def _costs(sent: Sequence[Row], campaign: Campaign) -> tuple[float, int]:
 
 
 def _sample_ratio(rows: Rows, share: float) -> SampleRatio | Later:
+    if not share:
+        return NO_HOLDOUT
     people = len(rows.arms)
     found = sample_ratio(sum(rows.arms.values()), people, share)
     if found is not None:
         return found
-    smallest = min(share, 1 - share)
-    need = math.ceil(lift.PEOPLE_MIN / smallest) if smallest else 0
-    return later("people with an intended offer", people, need, rows.days)
+    return later("people with an intended offer", people, math.ceil(EXPECTED_MIN / share), rows.days)
 
 
 def _exposure(rows: Rows, campaign: Campaign) -> Exposure:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's palette (jfly.uni-koeln.de/color), for colour-blind readers.
 OURS, OTHER, ALERT, QUIET, INK = "#0072b2", "#e69f00", "#d55e00", "#8a8f98", "#1f2430"
-WIDTH, LEFT, RIGHT, LINE = 720, 190, 60, 24
+WIDTH, LEFT, RIGHT, LINE = 480, 150, 55, 24
 HOURS = 24
 REASONS_DRAWN_MAX = 10
 STYLE = f"""
@@ -28,9 +28,9 @@ h1 {{ font-size: 1.6rem; margin: 0 0 .5rem; }} h2 {{ font-size: 1.15rem; margin:
 .wide {{ overflow-x: auto; }} .alarm {{ border-left: .3rem solid {ALERT}; padding-left: .8rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #d9d6cd; white-space: nowrap; }}
-th:first-child, td:first-child, th:last-child, td:last-child {{ text-align: left; }}
+th:first-child, td:first-child, th:last-child, td:last-child {{ text-align: left; white-space: normal; min-width: 7rem; }}
 tr.total {{ font-weight: 600; }}
-figure {{ margin: .6rem 0; background: #fff; border: 1px solid #d9d6cd; border-radius: .6rem; padding: .6rem; max-width: 46rem; }}
+figure {{ margin: .6rem 0; background: #fff; border: 1px solid #d9d6cd; border-radius: .6rem; padding: .6rem; max-width: 34rem; }}
 figure svg {{ display: block; width: 100%; height: auto; }} figcaption {{ color: #5d636e; font-size: .9rem; }}
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -1,4 +1,4 @@
-"""Redemptions of coupons: a set that only grows, so gateways that exchange theirs in any order, any number of times, end with the same set.
+"""Redemptions of coupons: a set that only grows, so gateways that exchange redemptions in any order end with the same set.
 
 A code that was redeemed twice has two redemptions. The earliest one stands, by the same rule at each gateway; the others are clashes.
 """
