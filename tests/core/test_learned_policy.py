@@ -51,7 +51,7 @@ def moment(at_ms: int = DAY_MS, zone: str = "plaza", occasion: str = "entered", 
 
 def lived(count: int, *, learning: bool = True, seed: int = 3) -> tuple[LearnedState, PersonState]:
     """A person who takes .7 of the tea and .1 of the cake, over `count` moments an hour apart."""
-    policy, state, me, draws = learner(), LearnedState(), PersonState(), random.Random(seed)  # noqa: S311 (a test repeats its draws)
+    policy, state, me, draws = learner(attention=0.0), LearnedState(), PersonState(), random.Random(seed)  # noqa: S311 (a test repeats its draws)
     for at in range(count):
         here = moment(DAY_MS + at * 3_600_000)
         weighed = policy.weigh(state, me, here)
