@@ -312,7 +312,7 @@ class DevicePart(_Part):
     kind: DeviceKind = Field(
         "sensor",
         description="its kind: sensor (readings, counts), till (purchases, requests), kiosk, counter or contact_centre "
-        "(requests, answers), scanner (sightings), feed (events) or gateway (a neighbour)",
+        "(requests, answers), scanner (sightings), feed (events), desk (incidents) or gateway (a neighbour)",
     )
 
 

@@ -85,6 +85,8 @@ def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | No
         fail(f"{path}: none of its {len(campaign.offers)} offers can be sent")
     draft = "" if campaign.sign_off else "; a draft: it can be signed when it has a [sign_off]"
     typer.echo(f"{path}: fine. {sent} of {len(campaign.offers)} offers can be sent{draft}")
+    most = campaign.policy.per_person_day_max
+    typer.echo(f"{path}: caps and budgets hold on each gateway alone: two gateways may send a person {2 * most} offers a day, not {most}")
 
 
 def _never_known(site: Site, now_ms: int) -> Iterator[str]:

@@ -30,19 +30,20 @@ CHANNELS: Mapping[ChannelName, Channel] = {
 }
 """Channel name -> how it publishes. The target of each is the device id of the person's app."""
 
-CREATIVE = "default"
-"""The one wording of an offer; a campaign has no others yet."""
 
+def offer_message(decision: str, offer: Offer, creative: str, zone: str, expires_at_ms: int, coupon: str = "") -> dict[str, object]:
+    """The fields of an offer in a message to a person, the same over each channel; `coupon` only with a code.
 
-def offer_message(decision: str, offer: Offer, zone: str, expires_at_ms: int, coupon: str = "") -> dict[str, object]:
-    """The fields of an offer in a message to a person, the same over each channel; `coupon` only with a code."""
+    `creative` is the name of the wording; one that the offer no longer has is replaced by the default.
+    """
+    wording = next((one for one in offer.creatives if one.name == creative), offer)
     body: dict[str, object] = {
         "decision": decision,
         "offer": offer.id,
         "zone": zone,
         "shop": offer.shop,
-        "title": offer.title,
-        "body": offer.body,
+        "title": wording.title,
+        "body": wording.body,
         "expires_at_ms": expires_at_ms,
     }
     return body | {"coupon": coupon} if coupon else body

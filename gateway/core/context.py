@@ -16,7 +16,7 @@ from gateway.core import limits
 from gateway.core.attributes.aggregators import State
 from gateway.core.attributes.history import HistoryPlan, Stated
 from gateway.core.learning.state import PersonState
-from gateway.core.types import AnswerKind, Consent, Purpose
+from gateway.core.types import AnswerKind, Consent, Named, Purpose
 
 READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
 NOISE_MS_MAX = 30 * 60_000  # a bus passes within a minute; lasting noise (a fair, road works) is in every report
@@ -52,6 +52,16 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     is_sent: bool = True
 
 
+class Wishes(msgspec.Struct, frozen=True):
+    """The newest wishes of a person; see `gateway.core.types.WishList`."""
+
+    change: int = 0
+    blocked: Named = Named()
+    wanted: Named = Named()
+    hours: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
+
+
 class SubjectContext(msgspec.Struct, frozen=True):
     """The context of a consenting person, under a random local id; triggers are sent to `device`.
 
@@ -75,6 +85,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     history: Mapping[str, State] = {}
     facts: int = 0
     contacts: tuple[Contact, ...] = ()
+    wishes: Wishes | None = None
     learned: PersonState = PersonState()
 
 
@@ -103,6 +114,11 @@ class ZoneContext(msgspec.Struct, frozen=True):
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
     """Whether the person's consent covers `purpose` at `now_ms`."""
     return purpose in context.purposes and not has_expired(context.consent_expires_at_ms, now_ms)
+
+
+def language(context: SubjectContext) -> str | None:
+    """The language that the person stated, or None."""
+    return context.wishes.language if context.wishes is not None else None
 
 
 def may_be_offered(purposes: Sequence[Purpose]) -> bool:
@@ -150,6 +166,7 @@ def with_consent(
         history=plan.renewed(before.history if before else {}, consent.purposes, stated, now_ms),
         facts=(before.facts if before else 0) + 1,
         contacts=before.contacts if before else (),
+        wishes=before.wishes if before else None,
         learned=before.learned if before and may_be_offered(consent.purposes) else PersonState(),
     )
 

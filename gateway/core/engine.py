@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, limits, occasions, outcomes, presence, privacy, schedule
+from gateway.core import claims, deciding, incidents, limits, occasions, outcomes, presence, privacy, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CHANNELS, CREATIVE, ChannelName
+from gateway.core.channels import CHANNELS, ChannelName
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
+from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.learning.explore import in_holdout
 from gateway.core.policy.choose import Scorer, decide
@@ -36,6 +37,7 @@ from gateway.core.types import (
     Count,
     Event,
     Fact,
+    Incident,
     Observation,
     Occasion,
     OfferRequest,
@@ -46,8 +48,10 @@ from gateway.core.types import (
     Sighting,
     Status,
     TimePassed,
+    WishList,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
+from gateway.core.wishes import apply_wishes, repeat_wishes
 
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
@@ -84,7 +88,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | Event():
+            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -220,6 +224,7 @@ class _Batch(UnitOfWork):
             seed=int(drawn[:SEED_DIGITS], 16),
             held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
             fired=fired,
+            is_silent=incidents.is_silent(self, zone),
         )
         thought = deciding.deliberation(self, subject)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
@@ -228,11 +233,12 @@ class _Batch(UnitOfWork):
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
         self.out.counts.count("decisions")
-        offer = self.site.campaign.offer(decision.intended) if decision.intended is not None else None
+        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
         if offer is None:
             return decision
-        outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
-        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.arm == "sent")
+        if decision.arm:
+            outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
+        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
             return decision
@@ -242,9 +248,10 @@ class _Batch(UnitOfWork):
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
-        if channel == "phone" and offer is not None:
+        if channel == "phone":
             channel = offer.channel
-        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, CREATIVE, zone, expires_at_ms)
+        creative = choose_creative(offer.creatives, channel, contexts.language(subject))
+        trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
         if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
         else:
@@ -273,6 +280,8 @@ class _Batch(UnitOfWork):
                 repeat_receipt(self, fact)
             elif isinstance(fact, OfferRequest):
                 repeat_answer(self, fact)
+            elif isinstance(fact, WishList):
+                repeat_wishes(self, fact)
             return Discard.REPEATED
         row = self._fact_row(fact)
         if isinstance(row, Discard):
@@ -284,17 +293,23 @@ class _Batch(UnitOfWork):
 
     def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
+        found: FactRow | Discard
         match fact:
             case Purchase():
-                return self._purchase(fact)
+                found = self._purchase(fact)
             case Answer():
-                return self._answer(fact)
+                found = self._answer(fact)
             case Consent():
-                return apply_consent(self, fact)
+                found = apply_consent(self, fact)
             case OfferRequest():
-                return answer_request(self, fact, self.request_decision)
+                found = answer_request(self, fact, self.request_decision)
+            case WishList():
+                found = apply_wishes(self, fact)
+            case Incident():
+                found = incidents.apply_incident(self, fact)
             case Event():
-                return occasions.happened(self, fact)
+                found = occasions.happened(self, fact)
+        return found
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
@@ -386,6 +401,7 @@ class _Batch(UnitOfWork):
                 rules, may_see = self.site.presence, self.may_see(present.subject)
                 after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
                 self._step(key, before, after)
+        incidents.end_incidents(self)
         occasions.end_events(self)
         occasions.pass_times(self)
         occasions.decide_waiting(self, self._decide_fired)

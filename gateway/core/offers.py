@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gateway.core import limits
 from gateway.core.campaign import triggers
 from gateway.core.campaign.triggers import EventFilter, Schedule, Threshold
+from gateway.core.creatives import CREATIVES_MAX, Creative
 from gateway.core.ids import Id
 from gateway.core.types import Occasion
 
@@ -48,6 +49,8 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     With `coupon` the person gets a signed code that a till redeems once (see `gateway.core.coupons`).
     `eligible`, `applicable` and `suitable` are rules (see `gateway.core.campaign.rules`); an empty one holds.
     `horizon_s` is the time after a proposal in which its outcome counts; None is the validity.
+    `title` and `body` are the default wording, `creatives` those by placement and language.
+    A `service` message (information, help) needs no margin and no score, and may be sent in a silent zone if it is `during_incident`.
     `schedule`, `threshold` and `event` are the triggers of the occasions `scheduled`, `reading` and `event`.
     """
 
@@ -77,6 +80,9 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: Schedule | None = None
     threshold: Threshold | None = None
     event: EventFilter | None = None
+    kind: Literal["offer", "service"] = "offer"
+    during_incident: bool = False
+    creatives: Annotated[tuple[Creative, ...], Meta(max_length=CREATIVES_MAX)] = ()
 
     @property
     def horizon_ms(self) -> int:
@@ -180,7 +186,7 @@ class OfferTable:
     `budgets` and `rules` (eligible, applicable, suitable) have the positions of those offers that state any. `groups` numbers the
     proposals that count together for a cap.
 
-    `schedules`, `thresholds` (by quantity) and `events` (by source and type) have the offers of each trigger. `placed` keeps the offers
+    `schedules`, `thresholds` (by quantity) and `events` (by source and type) have the offers by trigger. `placed` keeps the offers
     after those gates that depend on zone, occasion and trigger only (`gateway.core.policy.gates`).
     """
 
@@ -195,6 +201,10 @@ class OfferTable:
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.int64)
         self.per_person_day_max = np.array([offer.per_person_day_max for offer in offers], dtype=np.int64)
         self.is_discount = np.array([bool(offer.discount) for offer in offers], dtype=np.bool_)
+        self.categories = tuple(offer.category for offer in offers)
+        self.shops = tuple(offer.shop for offer in offers)
+        self.is_service = np.array([offer.kind == "service" for offer in offers], dtype=np.bool_)
+        self.during_incident = np.array([offer.during_incident for offer in offers], dtype=np.bool_)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
         self.cost_minor = np.array([offer.cost_minor for offer in offers], dtype=np.int64)
         self.budgets = {at: offer.budget_minor for at, offer in enumerate(offers) if offer.budget_minor is not None}
@@ -233,7 +243,8 @@ class OfferTable:
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Offers and their contact policy; without `sign_off` it is a draft.
 
-    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, and occasions without their trigger.
+    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, occasions without their trigger,
+    and offers during incidents that are no service messages.
     """
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
@@ -251,6 +262,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
                 raise ValueError(f"offer {offer.id!r} has no zones")
             if offer.budget_minor is not None and not offer.cost_minor:
                 raise ValueError(f"offer {offer.id!r} has a budget, but its acceptances cost nothing")
+            if offer.during_incident and offer.kind != "service":
+                raise ValueError(f"offer {offer.id!r} is no service message, so it cannot be sent during an incident")
             for occasion, field in TRIGGER_FIELDS.items():
                 if (occasion in offer.occasions) != (getattr(offer, field) is not None):
                     raise ValueError(f"offer {offer.id!r}: the occasion {occasion!r} and the field {field} go together")

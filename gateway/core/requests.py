@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.core import context as contexts
 from gateway.core.channels import coupon_code, offer_message
 from gateway.core.context import SubjectContext
+from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import Presence
@@ -90,7 +92,8 @@ def _reply_decision(work: UnitOfWork, request: OfferRequest, decision: Decision)
     if offer is not None and person is not None:
         expires_at_ms, site = work.offer_expires_at_ms(person, decision.at_ms), work.site
         coupon = coupon_code(site.coupons, decision.id, offer, site.campaign.policy, expires_at_ms)
-        body = {"outcome": "offer", **offer_message(decision.id, offer, decision.zone, expires_at_ms, coupon)}
+        creative = choose_creative(offer.creatives, "reply", contexts.language(person))
+        body = {"outcome": "offer", **offer_message(decision.id, offer, creative, decision.zone, expires_at_ms, coupon)}
     _reply(work, request, body, decision.subject)
 
 

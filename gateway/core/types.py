@@ -199,6 +199,40 @@ class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
     at_ms: int | None = None
 
 
+class Named(msgspec.Struct, frozen=True, gc=False):
+    """Offers, categories and shops by name."""
+
+    offers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+
+
+class WishList(msgspec.Struct, frozen=True, tag="wishes", gc=False):
+    """All wishes of a person at one time: `blocked` is never proposed, `wanted` is preferred.
+
+    `hours` are spans of local minutes of the day without offers; a span may wrap around midnight. `language` is a code such as `de`,
+    `change` is the app's number of this
+    statement, across boots and installations.
+    """
+
+    envelope: Envelope
+    change: int
+    blocked: Named = Named()
+    wanted: Named = Named()
+    hours: tuple[tuple[int, int], ...] = ()
+    language: str | None = None
+    at_ms: int | None = None
+
+
+class Incident(msgspec.Struct, frozen=True, tag="incident", gc=False):
+    """An incident in a zone begins and lasts for `minutes`, or has ended (None)."""
+
+    envelope: Envelope
+    zone: str | None = None
+    minutes: int | None = None
+    at_ms: int | None = None
+
+
 class Event(msgspec.Struct, frozen=True, tag="event", gc=False):
     """Something that happened outside: a train is late, a heat warning. `source` and `id` identify it, `device` states it.
 
@@ -223,5 +257,6 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent | OfferRequest
-Observation = Sighting | Position | Reading | Count | Status | Purchase | Redeemed | Answer | Consent | OfferRequest | Event | TimePassed
+Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
+Measured = Sighting | Position | Reading | Count | Status
+Observation = Measured | Fact | Redeemed | Event | TimePassed

@@ -39,7 +39,21 @@ Role = Literal["device", "scanner", "bridge"]
 that it heard. `bridge`: of all devices behind it, which the payload names; only the bridge may be allowed to publish on its topics.
 """
 
-Kind = Literal["sighting", "position", "reading", "count", "status", "purchase", "answer", "consent", "request", "redeemed", "event"]
+Kind = Literal[
+    "sighting",
+    "position",
+    "reading",
+    "count",
+    "status",
+    "purchase",
+    "answer",
+    "consent",
+    "request",
+    "wishes",
+    "incident",
+    "redeemed",
+    "event",
+]
 """A kind of observation, by its tag."""
 
 MEASURED: frozenset[Kind] = frozenset({"reading", "count", "status"})

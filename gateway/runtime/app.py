@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
+from gateway.core.incidents import silences
 from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed
 from gateway.runtime.counters import Counters
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
     from gateway.core.site import Site
-    from gateway.core.state import Changes
+    from gateway.core.state import Changes, Trigger
     from gateway.core.types import Message, Observation
     from gateway.core.unit_of_work import Draw
     from gateway.runtime.mailbox import Mailbox
@@ -112,7 +113,7 @@ class App:
         self.uplink = uplink
         self.model_slot = model_slot
         self.draw = draw
-        self.triggers = TriggerSender(site, bus)
+        self.triggers = TriggerSender(site, bus, self._is_silenced)
         self.redemptions = RedemptionExchange(site, bus, draw())
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
@@ -255,6 +256,9 @@ class App:
         for trigger in changes.decisions.triggers:
             if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
+
+    def _is_silenced(self, trigger: Trigger, now_ms: int) -> bool:
+        return silences(self.state, self.site.campaign, trigger.zone, trigger.offer, now_ms)
 
     def _publish_replies(self, changes: Changes, asker: str | None = None) -> None:
         """Publish replies; without a connection all are dropped, and a device repeats its message until it has one."""

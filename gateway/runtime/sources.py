@@ -18,7 +18,7 @@ from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed", "desk"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
@@ -26,13 +26,14 @@ INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "kiosk": frozenset({"request", "answer", "status"}),
     "counter": frozenset({"request", "answer", "status"}),
     "contact_centre": frozenset({"request", "answer", "status"}),
+    "desk": frozenset({"incident", "status"}),
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 
-PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "status"})
+PERSON_KINDS: frozenset[Kind] = frozenset({"sighting", "position", "answer", "consent", "request", "wishes", "status"})
 
 
 class Source(NamedTuple):
@@ -89,10 +90,10 @@ class Installed:
 
     def attributed(self, one: Observation, speech: Speech) -> Observation | Discard:
         """The observation under the speaker's id, or the reason for which it is dropped."""
-        kind = _kind(one)
+        kind = kind_of(one)
         if kind not in speech.source.kinds:
             return Discard.NOT_ITS_KIND
-        role, name = speech.source.decoder.role, _named(one)
+        role, name = speech.source.decoder.role, named(one)
         own = name if role == "bridge" else _own_name(name, speech)
         if own is None:
             is_heard = role == "scanner" and (kind == "status" or (kind == "reading" and is_radio(name)))
@@ -128,12 +129,13 @@ def _own_name(name: str, speech: Speech) -> str | None:
     return None
 
 
-def _kind(one: Observation) -> Kind:
+def kind_of(one: Observation) -> Kind:
+    """The kind of an observation."""
     kind: Kind = one.__struct_config__.tag  # type: ignore[assignment]
     return kind
 
 
-def _named(one: Observation) -> str:
+def named(one: Observation) -> str:
     """The device that an observation names as its speaker."""
     if isinstance(one, Fact):
         return one.envelope.device

@@ -64,6 +64,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     triggers: int
     triggers_sent: int
     triggers_expired: int
+    triggers_silenced: int
     answers: dict[str, int]
     outcomes: dict[str, int]
     learning: LearningStatus | None
@@ -123,6 +124,7 @@ def gateway_status(
         triggers=counts["triggers"],
         triggers_sent=triggers.sent,
         triggers_expired=triggers.expired,
+        triggers_silenced=triggers.silenced,
         answers={kind: counts[kind] for kind in ("shown", "opened", "accepted", "dismissed", "redeemed")},
         outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
         learning=_learning(health, counts["learning_begun"]) if health is not None else None,

@@ -14,6 +14,8 @@ from gateway.core.bus import Bus, Publication
 from gateway.core.channels import CHANNELS, coupon_code, offer_message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.core.offers import Campaign, Offer
     from gateway.core.ports import Store
     from gateway.core.site import Site
@@ -30,8 +32,9 @@ class Outgoing(NamedTuple):
 class TriggerSender:
     """Publishes triggers and tracks acknowledgements. Used by the writer thread."""
 
-    def __init__(self, site: Site, bus: Bus) -> None:
-        """Start without triggers in flight."""
+    def __init__(self, site: Site, bus: Bus, is_silenced: Callable[[Trigger, int], bool] = lambda _trigger, _now_ms: False) -> None:
+        """Start without triggers in flight. `is_silenced(trigger, now_ms)`: whether an incident silences the trigger's zone."""
+        self._is_silenced = is_silenced
         self.apply_campaign(site.campaign)
         self._site = site.name
         self._signer = site.coupons
@@ -40,6 +43,7 @@ class TriggerSender:
         self._done: list[str] = []
         self.sent = 0
         self.expired = 0
+        self.silenced = 0
 
     def apply_campaign(self, campaign: Campaign) -> None:
         """From now on send only triggers for offers of this campaign."""
@@ -47,7 +51,7 @@ class TriggerSender:
         self._policy = campaign.policy
 
     def send(self, trigger: Trigger, now_ms: int) -> bool:
-        """Publish a trigger; False if it is not published, has expired, its offer is not in the campaign, or there is no connection."""
+        """Publish a trigger; False if its channel publishes none, it is not open any more, or there is no connection."""
         topic = CHANNELS[trigger.channel].topic
         offer = self._open_offer(trigger, now_ms) if topic is not None else None
         if topic is None or offer is None:
@@ -74,18 +78,20 @@ class TriggerSender:
         self.sent += is_taken
 
     def _open_offer(self, trigger: Trigger, now_ms: int) -> Offer | None:
-        """The offer of a trigger; None if it has expired or is not in the campaign, and then the trigger is done."""
-        offer = self._offers.get(trigger.offer)
-        if offer is not None and trigger.expires_at_ms > now_ms:
+        """The offer of a trigger; None if it has expired, is silenced or is not in the campaign, and then the trigger is done."""
+        offer, is_silenced = self._offers.get(trigger.offer), self._is_silenced(trigger, now_ms)
+        if offer is not None and trigger.expires_at_ms > now_ms and not is_silenced:
             return offer
-        self.expired += 1
+        self.silenced += is_silenced
+        self.expired += not is_silenced
         self._in_flight.pop(trigger.id, None)
         self._done.append(trigger.id)
         return None
 
     def _payload(self, trigger: Trigger, offer: Offer, **more: str) -> bytes:
         coupon = coupon_code(self._signer, trigger.id, offer, self._policy, trigger.expires_at_ms)
-        return msgspec.json.encode({"v": 1, **more, **offer_message(trigger.id, offer, trigger.zone, trigger.expires_at_ms, coupon)})
+        body = offer_message(trigger.id, offer, trigger.creative, trigger.zone, trigger.expires_at_ms, coupon)
+        return msgspec.json.encode({"v": 1, **more, **body})
 
     def send_waiting(self, store: Store, now_ms: int) -> None:
         """After a (re)connect: send the stored triggers that are neither acknowledged nor in flight over this connection."""

@@ -24,6 +24,7 @@ from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import REASONS, Reason
 from gateway.core.policy.prepared import DecisionRequest
+from gateway.core.types import Named
 
 HOUR_MS = 3_600_000
 ORDER = list(REASONS)
@@ -34,7 +35,7 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
     offers = request.site.campaign.offers
     gates = {offer.id: closed_to_all(request) or closed_to(offer, request) for offer in offers}
     open_offers = [offer for offer in offers if gates[offer.id] is None]
-    candidates = ranked(request, here, scorer, open_offers) if open_offers else []
+    candidates = preferred(request, open_offers) or (ranked(request, here, scorer, open_offers) if open_offers else [])
     candidates += [Candidate(id_, Reason(reason)) for id_, reason in gates.items() if reason is not None]
     furthest = max(candidates, key=lambda one: ORDER.index(one.reason))
     return Decision(
@@ -43,7 +44,7 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
         request.zone,
         request.occasion,
         request.now_ms,
-        furthest.offer if furthest.reason == "chosen" else None,
+        furthest.offer if furthest.reason in {"chosen", "service"} else None,
         furthest.reason,
         tuple(candidates[: limits.CANDIDATES_KEPT_MAX]),
         model=scorer.version,
@@ -67,13 +68,25 @@ def closed_to_all(request: DecisionRequest) -> str | None:
         return "clock_untrusted"
     if not contexts.allows(subject, "offers", now_ms):
         return "no_consent"
-    clock = local(request, now_ms)
-    minute, start, end = clock.hour * 60 + clock.minute, policy.quiet_from, policy.quiet_until
-    if start <= minute < end if start <= end else minute >= start or minute < end:
+    if is_between(request, policy.quiet_from, policy.quiet_until):
         return "quiet_hours"
+    if subject.wishes is not None and any(is_between(request, start, end) for start, end in subject.wishes.hours):
+        return "blocked_hours"
     if any(now_ms - contact.at_ms < policy.gap_s_min * 1000 for contact in subject.contacts):
         return "cool_down"
     return "cap_person_day" if len(today(request)) >= policy.per_person_day_max else None
+
+
+def is_between(request: DecisionRequest, start: int, end: int) -> bool:
+    """Whether the local minute of the day is in a span that may wrap around midnight."""
+    clock = local(request, request.now_ms)
+    minute = clock.hour * 60 + clock.minute
+    return start <= minute < end if start <= end else minute >= start or minute < end
+
+
+def is_named(offer: Offer, names: Named) -> bool:
+    """Whether a wish is about an offer."""
+    return offer.id in names.offers or offer.category in names.categories or offer.shop in names.shops
 
 
 def closed_to(offer: Offer, request: DecisionRequest) -> str | None:
@@ -82,6 +95,8 @@ def closed_to(offer: Offer, request: DecisionRequest) -> str | None:
         return "not_here"
     if request.occasion not in offer.occasions:
         return "not_now"
+    if request.is_silent and not offer.during_incident:
+        return "incident"
     if not offer.starts_ms <= request.now_ms < offer.ends_ms:
         return "not_live"
     return closed_by_policy(offer, request)
@@ -90,6 +105,8 @@ def closed_to(offer: Offer, request: DecisionRequest) -> str | None:
 def closed_by_policy(offer: Offer, request: DecisionRequest) -> str | None:
     """The first reason of the contact policy for which this offer is not possible, or None."""
     policy = request.site.campaign.policy
+    if request.subject.wishes is not None and is_named(offer, request.subject.wishes.blocked):
+        return "blocked"
     if any(one.offer == offer.id and one.answer == "dismissed" for one in recent(request, policy.refusal_s)):
         return "refused"
     if any(is_silent(offer, request, rule) for rule in policy.ignored):
@@ -140,6 +157,18 @@ def local(request: DecisionRequest, at_ms: int) -> datetime:
 
 
 # --- ranks ---------------------------------------------------------------------------------------------------
+
+
+def preferred(request: DecisionRequest, offers: Sequence[Offer]) -> list[Candidate]:
+    """If there are service messages or wanted offers: these, dearest first, then the others; otherwise nothing."""
+    wanted = request.subject.wishes.wanted if request.subject.wishes is not None else Named()
+    rank = {offer.id: 0 if offer.kind == "service" else 1 if is_named(offer, wanted) else 2 for offer in offers}
+    if not any(place < 2 for place in rank.values()):
+        return []
+    first, *others = sorted(offers, key=lambda offer: (rank[offer.id], -offer.value_minor))
+    chosen = "service" if first.kind == "service" else "held_out" if request.held_out else "chosen"
+    reasons = [(first, chosen), *((offer, "lower_rank" if rank[offer.id] < 2 else "yields") for offer in others)]
+    return [Candidate(offer.id, Reason(reason)) for offer, reason in reasons]
 
 
 def ranked(request: DecisionRequest, here: ZoneContext, scorer: Scorer, offers: Sequence[Offer]) -> list[Candidate]:

@@ -20,6 +20,7 @@ from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
 from gateway.core.campaign.triggers import WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording import pressure
+from gateway.core.creatives import Creative
 from gateway.core.offers import Cap, Ignored
 
 DEMO = Path(__file__).parents[2] / "deploy" / "worlds" / "street"
@@ -121,6 +122,7 @@ EVENT = {"type": "train.late", "source": "/trains", "expires": "3 h"}
         (trigger(at_most=30), "offers[0].threshold", "either at_least or at_most"),
         (trigger(at_least=900), "offers[0].threshold.at_least", "it can never be crossed"),
         (trigger(hysteresis=-1), "offers[0].threshold.hysteresis", ">= 0.0"),
+        ({"during_incident": True}, "offers[0].during_incident", 'only a service message is sent during an incident: kind = "service"'),
         ({"event": EVENT}, "offers[0].event", "add 'event' to occasions"),
         ({"occasions": ["event"], "event": {**EVENT, "expires": "73 h"}}, "offers[0].event.expires", "from 1 to 259200 s"),
         ({"occasions": ["event"], "event": {"type": "train.late", "expires": "3 h"}}, "offers[0].event.source", "required"),
@@ -132,6 +134,45 @@ def test_a_trigger_that_cannot_work_is_refused(fields: dict[str, Any], path: str
         compile_campaign(offer(**fields))
     assert path in str(refusal.value)
     assert why in str(refusal.value)
+
+
+def creative(**fields: object) -> dict[str, Any]:
+    return offer(creatives=[{"title": "Tee", "language": "de"} | fields])
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "why"),
+    [
+        (creative(placement="notificaton"), "offers[0].creatives[0].placement", "did you mean 'notification'?"),
+        (creative(language="German"), "offers[0].creatives[0].language", "is not a language code"),
+        (creative(title="Nur heute: Tee"), "offers[0].creatives[0].title", "'Nur heute' is a wording of urgency"),
+        (creative(body="Nein danke, ich zahle lieber mehr"), "offers[0].creatives[0].body", "confirm-shaming"),
+        (creative(placement="counter", title="x" * 61), "offers[0].creatives[0].title", "61 characters; a counter has room for 60"),
+        (creative(body="a b " * 30), "offers[0].creatives[0].body", "takes 15.25 s to read with its title"),
+        (offer(body="a b " * 30), "offers[0].body", "a notification has the attention of 15 s"),
+        (offer(occasions=["requested"], body="x" * 121), "offers[0].body", "121 characters; a counter has room for 120"),
+        (offer(creatives=[{"title": "Tee", "language": "de"}] * 2), "offers[0].creatives[1]", "the same placement and language"),
+        (offer(creatives=[{"title": "Tea"}]), "offers[0].creatives[0]", "a creative states a placement or a language"),
+    ],
+)
+def test_a_wording_that_cannot_be_used_is_refused(table: dict[str, Any], path: str, why: str) -> None:
+    with pytest.raises(CampaignError) as refusal:
+        compile_campaign(table)
+    assert path in str(refusal.value)
+    assert why in str(refusal.value)
+
+
+def test_a_wording_for_the_counter_relieves_the_default_one() -> None:
+    table = offer(occasions=["requested"], body="x" * 121, creatives=[{"title": "Tea", "placement": "counter"}])
+    (tea,) = compile_campaign(table).offers
+    assert tea.creatives == (Creative("Tea", placement="counter"),)
+
+
+def test_a_service_message_needs_no_margin() -> None:
+    campaign = compile_campaign(offer(kind="service", during_incident=True, margin="0 EUR"))
+    assert (campaign.offers[0].kind, campaign.offers[0].during_incident) == ("service", True)
+    assert not never_sent(campaign, None, NOW_MS)
+    assert never_sent(compile_campaign(offer(margin="0 EUR")), None, NOW_MS)
 
 
 def test_an_offer_for_events_needs_an_approver() -> None:
@@ -255,6 +296,8 @@ def test_instants_of_local_days(day: str, end: bool, utc: str) -> None:  # noqa:
         (offer(margin="1,90 EUR"), "offers[0].margin", "is not an amount, such as"),
         (offer(budget="10 EUR"), "offers[0].cost", "needs the cost"),
         (offer(cost="1 EUR"), "offers[0].budget", "needs the budget"),
+        (offer(budget="0 EUR", cost="1 EUR"), "offers[0].budget", "does not cover the cost of one acceptance"),
+        (offer(budget="0.99 EUR", cost="1 EUR"), "offers[0].budget", "does not cover the cost of one acceptance"),
         (offer(occasions=["enterd"]), "offers[0].occasions", "did you mean 'entered'?"),
         (offer(zones=["garden", "garden"]), "offers[0].zones", "listed twice"),
         (offer(zones=[]), "offers[0].zones", "length >= 1"),
@@ -319,7 +362,6 @@ def test_true_urgency_is_allowed_with_its_fact() -> None:
     [
         (offer(per_person_day_max=0), None, "offers[0].per_person_day_max", "0 allows no proposal"),
         (offer(starts="2025-01-01", ends="2026-12-31"), None, "offers[0].ends", "it has ended"),
-        (offer(budget="0 EUR", cost="1 EUR"), None, "offers[0].budget", "does not cover"),
         (offer(margin="0.20 EUR"), None, "offers[0].margin", "not above the contact cost, 20"),
         (TABLE, ["gardn"], "offers[0].zones", "did you mean 'gardn'?"),
         (changed(lambda table: table["policy"].update(per_person_day_max=0)), None, "policy.per_person_day_max", "allows no offer"),

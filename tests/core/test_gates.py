@@ -17,7 +17,7 @@ from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import parse
-from gateway.core.context import Contact, SubjectContext, ZoneContext
+from gateway.core.context import Contact, SubjectContext, Wishes, ZoneContext
 from gateway.core.learning.state import LearnedState, PersonState
 from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
 from gateway.core.policy.choose import decide
@@ -28,19 +28,21 @@ from gateway.core.policy.gates import (
     LOWER_RANK,
     OUTCOMES,
     REASONS,
+    SERVICE,
+    YIELDS,
     Gate,
     OfferGate,
     Outcome,
     Reason,
     gated,
-    is_quiet,
+    is_within,
     meanings,
 )
 from gateway.core.policy.gates import closed_to_all as first_closed
 from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import local, local_day_ms
-from gateway.core.types import AnswerKind, Occasion, Purpose
+from gateway.core.types import AnswerKind, Named, Occasion, Purpose
 from tests.kit import groups
 from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
@@ -69,6 +71,11 @@ def request(
 
 def had(count: int, at_ms: int = NOON_MS - HOUR_MS, offer_id: str = "flat-white") -> SubjectContext:
     return person(*[(offer_id, at_ms, None)] * count)
+
+
+def wishing(**fields: Any) -> SubjectContext:
+    """A person with these wishes."""
+    return msgspec.structs.replace(person(), wishes=Wishes(1, **fields))
 
 
 def closed_to_all(asked: DecisionRequest) -> Reason | None:
@@ -148,7 +155,7 @@ def test_a_yes_runs_out() -> None:
 def test_quiet_hours_by_the_wall(quiet: tuple[int, int], hour: int, minute: int, *, closed: bool) -> None:
     now_ms = berlin_ms(2026, 6, 10, hour, minute)
     limits: dict[str, Any] = {"quiet_from": quiet[0], "quiet_until": quiet[1]}
-    assert is_quiet(Policy(**limits), hour * 60 + minute) is closed
+    assert is_within(limits["quiet_from"], limits["quiet_until"], hour * 60 + minute) is closed
     assert closed_to_all(request(now_ms=now_ms, **limits)) == ("quiet_hours" if closed else None)
     assert closed_to_all(request(now_ms=now_ms + MINUTE_MS - 1, **limits)) == ("quiet_hours" if closed else None)
 
@@ -288,6 +295,47 @@ def test_a_cap_that_memory_cannot_count_to_is_refused() -> None:
     assert msgspec.convert({"per_person_day_max": limits.CONTACTS_KEPT_MAX}, Policy).per_person_day_max == limits.CONTACTS_KEPT_MAX
 
 
+@pytest.mark.parametrize(
+    ("blocked", "reason"),
+    [
+        (Named(offers=("flat-white",)), "blocked"),
+        (Named(categories=("coffee_house",)), "blocked"),
+        (Named(shops=("cafe",)), "blocked"),
+        (Named(offers=("cafe",), categories=("cafe",), shops=("coffee_house",)), None),
+        (Named(), None),
+    ],
+)
+def test_a_person_blocks_an_offer_a_category_or_a_shop(blocked: Named, reason: Reason | None) -> None:
+    assert closed_to(offer(), request(wishing(blocked=blocked))) == reason
+    assert closed_to(offer(kind="service"), request(wishing(blocked=blocked))) == reason, "a service message too"
+
+
+@pytest.mark.parametrize(
+    ("hours", "closed"),
+    [
+        (((720, 721),), True),
+        (((719, 720),), False),
+        (((721, 720),), False),
+        (((1320, 721),), True),
+        (((720, 720),), False),
+        (((0, 1), (700, 730)), True),
+        ((), False),
+    ],
+)
+def test_hours_without_offers(hours: tuple[tuple[int, int], ...], *, closed: bool) -> None:
+    assert closed_to_all(request(wishing(hours=hours))) == ("blocked_hours" if closed else None)
+
+
+def test_hours_without_offers_are_those_of_the_wall_in_both_nights_of_the_year() -> None:
+    asleep = wishing(hours=((150, 180),))  # 02:30 to 03:00
+    for fold in (0, 1):
+        assert closed_to_all(request(asleep, berlin_ms(2026, 10, 25, 2, 30, fold=fold))) == "blocked_hours"
+        assert closed_to_all(request(asleep, berlin_ms(2026, 10, 25, 2, 29, 59, fold=fold))) is None
+    skipped_ms = berlin_ms(2026, 3, 29, 1, 59, 59)
+    assert closed_to_all(request(asleep, skipped_ms)) is None
+    assert closed_to_all(request(asleep, skipped_ms + 1_000)) is None
+
+
 # --- windows of the contact policy -------------------------------------------------------------------------
 
 TEA, CAKE = offer("tea", per_person_day_max=60), offer("cake", per_person_day_max=60)
@@ -416,15 +464,18 @@ CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "clock_untrusted": (request(now_ms=make_site().clock_floor_ms - 1), offer(starts_ms=0)),
     "no_consent": (request(person(("flat-white", NOON_MS - HOUR_MS, None), purposes=("presence",))), OFTEN),
     "quiet_hours": (request(quiet_from=12 * 60, quiet_until=13 * 60), OFTEN),
+    "blocked_hours": (request(wishing(hours=((12 * 60, 12 * 60 + 1),))), OFTEN),
     "cool_down": (request(had(1), gap_s_min=3601), OFTEN),
     "cap_person_day": (request(had(1), per_person_day_max=1), OFTEN),
     "not_here": (request(zone="bar"), OFTEN),
     "not_now": (request(occasion="dwelled"), OFTEN),
+    "incident": (msgspec.structs.replace(request(), is_silent=True), OFTEN),
     "not_live": (request(), offer(ends_ms=NOON_MS)),
     "missing": (ruled({}, eligible="member"), offer(per_person_day_max=60, eligible="member")),
     "not_eligible": (ruled({}, eligible="hour < 12"), offer(per_person_day_max=60, eligible="hour < 12")),
     "not_applicable": (ruled({}, applicable="hour < 12"), offer(per_person_day_max=60, applicable="hour < 12")),
     "not_suitable": (ruled({}, suitable="hour < 12"), offer(per_person_day_max=60, suitable="hour < 12")),
+    "blocked": (request(wishing(blocked=Named(shops=("cafe",)))), OFTEN),
     "refused": (request(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))), OFTEN),
     "ignored": (request(had(1), ignored=(Ignored("offer", 1, 86_400, 86_400),)), OFTEN),
     "cap_offer_day": (request(had(1)), offer()),
@@ -447,11 +498,12 @@ def test_gates_are_checked_in_the_order_of_their_rows() -> None:
     asked = [asked for asked, _ in CLOSED.values()]
     subjects = {repr(one.subject): one.subject for one in asked}.values()
     sites = {repr(one.site): one.site for one in asked}.values()
-    places = {(one.zone, one.occasion, one.now_ms) for one in asked}
+    places = {(one.zone, one.occasion, one.now_ms, one.is_silent) for one in asked}
     offers = {repr(one): one for _, one in CLOSED.values()}.values()
     together: set[tuple[Reason, Reason]] = set()
     for subject, site, place, one in itertools.product(subjects, sites, places, offers):
-        mixed = DecisionRequest(subject, *place, site)
+        zone, occasion, now_ms, is_silent = place
+        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent)
         prepared = Prepared(request_with(mixed, one))
         closed = [gate.reason for gate in GATES if closing(gate, prepared)]
         assert (first_closed(prepared) or first_step(prepared)) == next(iter(closed), None)
@@ -486,6 +538,8 @@ RANKED: dict[str, Decision] = {
     "sure_thing": groups.decided(groups.person("sure"), groups.ConstantScorer(), groups.site(groups.NO_SEGMENTS, discount=0.2)),
     "propensity_low": decided(0.09),
     "not_worth_it": decided(0.5, contact_cost_minor=250.0),
+    "service": decided(0.5, offer("help", value_minor=0, kind="service")),
+    "yields": decided(0.5, offer(value_minor=1), offer("help", value_minor=0, kind="service")),
     "lower_rank": decided(0.5, offer("other", value_minor=501), offer()),
     "held_out": decide(
         msgspec.structs.replace(request(offers=campaign(offer(), **NO_LIMITS)), held_out=True), ZoneContext(), TableScorer(), "gw-t.1"
@@ -498,7 +552,7 @@ RANKED: dict[str, Decision] = {
 def test_each_outcome_is_reached(outcome: Outcome) -> None:
     made = RANKED[outcome.reason]
     assert outcome.reason in {candidate.reason for candidate in made.candidates}
-    assert made.reason == (CHOSEN if outcome is LOWER_RANK else outcome).reason
+    assert made.reason == {LOWER_RANK: CHOSEN, YIELDS: SERVICE}.get(outcome, outcome).reason
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["in the campaign's order", "reversed"])

@@ -88,6 +88,19 @@ def test_a_repeated_request_has_the_same_answer_and_is_no_second_contact(gateway
     assert not after_restart.decisions.made
 
 
+def test_two_placements_at_once_are_two_contacts_of_one_cap(gateway: Gateway) -> None:
+    """The phone and the counter in one batch: the offer on the phone is the one of the day, whichever is asked first."""
+    with_offers(gateway, offer(occasions=("entered", "requested"), per_person_day_max=5), per_person_day_max=1)
+    phone = Phone()
+    gateway.apply(phone.consent())
+    changes = gateway.apply(phone.near("scan-cafe"), phone.near("scan-cafe"), kiosk(phone.tag), OfferRequest(phone.envelope()))
+    assert [(one.occasion, one.reason) for one in changes.decisions.made] == [
+        ("entered", "chosen"),
+        ("requested", "cap_person_day"),
+        ("requested", "cap_person_day"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("device", "zone", "reason"),
     [

@@ -18,6 +18,7 @@ from gateway.core.state import (
     Changes,
     ClaimsState,
     CountsState,
+    IncidentsState,
     LearningState,
     OccasionsState,
     OutcomesState,
@@ -50,6 +51,7 @@ def empty() -> State:
         RetentionState(T0),
         ClaimsState(),
         OccasionsState(),
+        IncidentsState(),
     )
 
 

@@ -42,6 +42,7 @@ CAMPAIGN_TABLES: Mapping[str, type[msgspec.Struct]] = {
     "offers[]": form.OfferForm,
     "offers[].threshold": form.ThresholdForm,
     "offers[].event": form.EventForm,
+    "offers[].creatives[]": form.CreativeForm,
 }
 CAMPAIGN_SCHEMA = tree.ROOT / "deploy" / "campaign.schema.json"
 

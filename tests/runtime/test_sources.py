@@ -15,7 +15,14 @@ from gateway.runtime.sources import DeviceKind, Installed, Source, shared_ids, s
 from tests.kit.gateways import message
 
 ANCHORS = ("plaza", "ac233f00a001")
-DEVICES: dict[str, DeviceKind] = {"till-cafe": "till", "weather-1": "sensor", "wall-scanner": "scanner", "kiosk-hall": "kiosk"}
+DEVICES: dict[str, DeviceKind] = {
+    "till-cafe": "till",
+    "weather-1": "sensor",
+    "wall-scanner": "scanner",
+    "kiosk-hall": "kiosk",
+    "desk": "desk",
+    "/trains": "feed",
+}
 
 
 def route(*sources: Source) -> Router:
@@ -108,6 +115,8 @@ SAID: dict[str, dict[str, Any]] = {
     "answer": {"decision": "gw-t.0", "answer": "accepted"},
     "consent": {"purposes": ["presence"], "version": 1},
     "request": {},
+    "wishes": {"change": 1},
+    "incident": {"state": "began"},
     "status": {},
 }
 
@@ -118,14 +127,24 @@ SAID: dict[str, dict[str, Any]] = {
         ("weather-1", {"reading", "count", "status"}, "not_its_kind"),
         ("till-cafe", {"purchase", "request", "status"}, "not_its_kind"),
         ("kiosk-hall", {"request", "answer", "status"}, "not_its_kind"),
+        ("desk", {"incident", "status"}, "not_its_kind"),
         ("wall-scanner", {"sighting", "reading", "count", "status"}, "not_its_kind"),
-        ("phone-1", {"sighting", "position", "answer", "consent", "request", "status"}, "unmapped_device"),
+        ("phone-1", {"sighting", "position", "answer", "consent", "request", "wishes", "status"}, "unmapped_device"),
     ],
 )
 def test_a_device_says_what_its_kind_says(device: str, kinds: set[str], reason: str) -> None:
     router = route(WAYSIDE)
     assert {kind for kind, fields in SAID.items() if router.decode(message(device, kind, 1, **fields))} == kinds
     assert router.discarded == {reason: len(SAID) - len(kinds)}
+
+
+def test_only_a_declared_feed_states_events() -> None:
+    router = route(source("feeds/#", load("cloudevents")))
+    late = {"specversion": "1.0", "type": "train.late", "id": "1"}
+    assert len(said(router, "feeds/x", {**late, "source": "/trains"})) == 1
+    for other in ("/rumours", "weather-1"):
+        assert said(router, "feeds/x", {**late, "source": other}) == []
+    assert router.discarded == {"not_its_kind": 2}
 
 
 def test_a_source_may_be_narrowed() -> None:

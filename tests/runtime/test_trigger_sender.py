@@ -174,6 +174,15 @@ class Forgetful:
         return getattr(self._bus, name)
 
 
+def test_a_trigger_of_a_silent_zone_is_dropped_and_counted(sender: Rig) -> None:
+    silent = True
+    sender.sender = TriggerSender(make_site(), sender.bus, lambda trigger, _now_ms: silent and trigger.zone == "cafe")
+    sender.connect()
+    sender.sender.send_waiting(sender.gateway.store, sender.clock.now_ms())
+    sender.sender.flush(sender.gateway.store)
+    assert (sender.sent(), sender.waiting(), sender.sender.silenced, sender.sender.expired) == ([], [], 1, 0)
+
+
 def test_an_offer_with_a_coupon_is_sent_with_the_same_code_each_time(tmp_path: Path) -> None:
     site = make_site(campaign=campaign(offer(coupon=True)), coupons=signer())
     gateway, phone = Gateway(tmp_path, site=site), Phone()

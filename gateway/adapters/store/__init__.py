@@ -22,6 +22,7 @@ from gateway.adapters.store.decisions import DecisionsTable
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
+from gateway.adapters.store.incidents import IncidentsTable
 from gateway.adapters.store.learning import LearningTable
 from gateway.adapters.store.marks import Marks
 from gateway.adapters.store.occasions import OccasionsTable
@@ -89,6 +90,7 @@ class Store:
         self.counts = CountsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
+        self.incidents = IncidentsTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
         self.filters = FiltersTable(self._db)
@@ -109,6 +111,7 @@ class Store:
             "replies": Table(self._db),
             "coupons": self.coupons,
             "occasions": self.occasions,
+            "incidents": self.incidents,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -191,6 +194,7 @@ class Store:
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
             occasions=self.occasions.state(),
+            incidents=self.incidents.state(),
         )
 
     def save(self, changes: Changes) -> None:

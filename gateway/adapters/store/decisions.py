@@ -64,6 +64,8 @@ class DecisionsTable(Table):
             ],
         )
         self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in changes.answers.items()])
+        for subject in changes.withheld:
+            self.withhold(subject)
         rows = [msgspec.structs.astuple(trigger) for trigger in changes.triggers]
         self._db.executemany("INSERT INTO triggers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 

@@ -17,7 +17,7 @@ _OFFERS = msgspec.msgpack.Decoder(tuple[str, ...])
 
 
 class OccasionsTable(Table):
-    """A firing is written when it begins and after each part of its people, in the commit of their decisions."""
+    """A firing is written when it begins and after each part of its people, in the commit of the decisions."""
 
     def state(self) -> OccasionsState:
         """Occasions as of the last commit."""
@@ -46,7 +46,7 @@ class OccasionsTable(Table):
             [(*place, until_ms) for place, until_ms in changes.live.items() if until_ms is not None],
         )
 
-    def rebase(self, state: OccasionsState) -> None:
+    def save_times(self, state: OccasionsState) -> None:
         """Write the times of firings and events again, because a restart could not detect the step of the clock."""
         sql = "UPDATE firings SET at_ms = ? WHERE zone = ? AND occasion = ? AND offers = ?"
         self._db.executemany(sql, [(one.at_ms, *_row(one.key)) for one in state.firings.values()])

@@ -18,7 +18,8 @@ from gateway.core.campaign import units
 from gateway.core.campaign.form import CampaignForm, EventForm, IgnoredForm, OfferForm, PolicyForm, SignOffForm, ThresholdForm
 from gateway.core.campaign.trigger_faults import trigger_faults
 from gateway.core.campaign.triggers import EVENT_HOURS_MAX, WEEKDAYS, EventFilter, Schedule, Threshold
-from gateway.core.campaign.wording import pressure
+from gateway.core.campaign.wording_faults import wording_faults
+from gateway.core.creatives import Creative
 from gateway.core.nearest import nearest
 from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Cap, Ignored, Offer, Policy, SignOff
 from gateway.core.toml_lines import Path
@@ -46,7 +47,7 @@ def compile_campaign(table: Mapping[str, Any], schema: Schema | None = None) -> 
     faults += _forgotten(policy)
     faults += [fault for at, one in enumerate(offers) for fault in _unpriced(one, ("offers", at))]
     faults += _repeated(form)
-    faults += [fault for at, one in enumerate(form.offers) for fault in _wording(one, ("offers", at))]
+    faults += [fault for at, one in enumerate(form.offers) for fault in wording_faults(one, ("offers", at))]
     faults += trigger_faults(form)
     faults += _unapproved(form.sign_off) if form.sign_off else []
     faults += _undeclared(form, schema) if schema else []
@@ -121,6 +122,9 @@ def _offer(form: OfferForm, path: Path, numbers: _Numbers) -> Offer:
         if form.horizon is None
         else numbers.duration(form.horizon, (*path, "horizon"), least_s=1, most_s=VALID_HOURS_MAX * 3_600),
         coupon=form.coupon,
+        kind=form.kind,
+        during_incident=form.during_incident,
+        creatives=tuple(Creative(one.title, one.body, one.placement, one.language) for one in form.creatives),
         channel=form.channel,
         schedule=Schedule(tuple(map(units.minute_of_day, form.times)), form.weekdays or WEEKDAYS) if form.times else None,
         threshold=_threshold(form.threshold),
@@ -205,9 +209,11 @@ def _forgotten(policy: Policy) -> Iterator[Fault]:
 
 
 def _unpriced(offer: Offer, path: Path) -> Iterator[Fault]:
-    """A budget that nothing is counted against, or a cost without a budget."""
+    """A budget that nothing is counted against or that covers nothing, or a cost without a budget."""
     if offer.budget_minor is not None and not offer.cost_minor:
         yield Fault((*path, "cost"), "a budget needs the cost of one acceptance, above 0")
+    elif offer.budget_minor is not None and offer.budget_minor < offer.cost_minor:
+        yield Fault((*path, "budget"), "the budget does not cover the cost of one acceptance; without a budget the offer has no bound")
     elif offer.budget_minor is None and offer.cost_minor:
         yield Fault((*path, "budget"), "a cost needs the budget that it counts against")
 
@@ -221,18 +227,6 @@ def _repeated(form: CampaignForm) -> Iterator[Fault]:
             twice = [name for name, count in Counter(getattr(offer, field)).items() if count > 1]
             if twice:
                 yield Fault(("offers", at, field), f"{twice[0]!r} is listed twice")
-
-
-def _wording(form: OfferForm, path: Path) -> Iterator[Fault]:
-    for field in ("title", "body"):
-        found = pressure(getattr(form, field))
-        if found is None:
-            continue
-        if found.kind == "confirm-shaming":
-            yield Fault((*path, field), f"{found.phrase!r} is confirm-shaming: a refusal must not be worded as a fault of the person")
-        elif not form.urgency_reason.strip():
-            text = f"{found.phrase!r} is a wording of {found.kind}: word it without pressure, or state the fact behind it in urgency_reason"
-            yield Fault((*path, field), text)
 
 
 def _unapproved(form: SignOffForm) -> Iterator[Fault]:

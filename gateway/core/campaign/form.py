@@ -6,13 +6,14 @@ gateway/README.md are generated from the types.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from gateway.core import limits
 from gateway.core.campaign.triggers import TIMES_MAX, EventText, Weekday
+from gateway.core.creatives import CREATIVES_MAX, Language, PlacementName
 from gateway.core.ids import Id
 from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup, OfferChannel
 from gateway.core.types import Occasion
@@ -50,6 +51,15 @@ class EventForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: Annotated[Duration, Meta(description="time after the event in which the offer is proposed, at most 72 h")]
 
 
+class CreativeForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A wording of an offer beside the default one; the language counts for more than the placement."""
+
+    title: Name
+    body: Annotated[str, Meta(max_length=240)] = ""
+    placement: Annotated[PlacementName, Meta(description="where it is shown; default: anywhere")] | None = None
+    language: Language | None = None
+
+
 class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One offer, proposed in any of `zones` and redeemed in the zone `shop`."""
 
@@ -79,8 +89,13 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eligible: Annotated[RuleText, Meta(description="rule on the person, such as `tea_month > 2`; empty: everyone")] = ""
     applicable: Annotated[RuleText, Meta(description="rule on place and time, such as `temperature > 20`; empty: always")] = ""
     suitable: Annotated[RuleText, Meta(description="rule on the interest of the person, such as `!has_season_ticket`; empty: always")] = ""
+    kind: Annotated[Literal["offer", "service"], Meta(description="service: information or help, which needs no margin and no score")] = (
+        "offer"
+    )
+    during_incident: Annotated[bool, Meta(description="a service message that is sent during an incident too")] = False
     channel: Annotated[OfferChannel, Meta(description="the app, or the system of `webhook` in the config")] = "phone"
     coupon: Annotated[bool, Meta(description="whether the person gets a code that the till of the shop redeems once")] = False
+    creatives: Annotated[tuple[CreativeForm, ...], Meta(max_length=CREATIVES_MAX)] = ()
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""
     horizon: Annotated[Duration, Meta(description="time after a proposal in which its outcome counts; default: `valid`")] | None = None
 

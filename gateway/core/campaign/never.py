@@ -25,11 +25,9 @@ def _reasons(offer: Offer, campaign: Campaign, zones: Collection[str] | None, no
     policy = campaign.policy
     if offer.per_person_day_max == 0:
         yield "per_person_day_max", f"{offer.id!r} is never sent: 0 allows no proposal on any day"
-    if offer.budget_minor is not None and offer.budget_minor < offer.cost_minor:
-        yield "budget", f"{offer.id!r} is never sent: its budget does not cover the cost of one acceptance"
     if offer.ends_ms <= now_ms:
         yield "ends", f"{offer.id!r} is never sent: it has ended"
-    if offer.value_minor <= policy.contact_cost_minor:
+    if offer.kind != "service" and offer.value_minor <= policy.contact_cost_minor:
         text = f"{offer.id!r} is never sent: its margin, {offer.value_minor} minor units, is not above the contact cost"
         yield "margin", f"{text}, {policy.contact_cost_minor:g}"
     if zones is not None and not set(offer.zones) & set(zones):

@@ -20,6 +20,8 @@ def trigger_faults(form: CampaignForm) -> Iterator[Fault]:
     for at, offer in enumerate(form.offers):
         path: Path = ("offers", at)
         yield from _unpaired(offer, path)
+        if offer.during_incident and offer.kind != "service":
+            yield Fault((*path, "during_incident"), 'only a service message is sent during an incident: kind = "service"')
         if offer.threshold is not None:
             yield from _threshold_faults(offer.threshold, (*path, "threshold"))
     asked = next((at for at, offer in enumerate(form.offers) if offer.event is not None), None)

@@ -87,6 +87,6 @@ def next_ms(schedules: Iterable[Schedule], timezone: ZoneInfo, after_ms: int) ->
 
 
 def _days(after_ms: int, until_ms: int, timezone: ZoneInfo) -> list[date]:
-    """The local days of a span, and the day before it, whose skipped times may lie in it."""
+    """The local days of a span, and the day before it: a time that it skips may lie in the span."""
     first, last = (datetime.fromtimestamp(at_ms / 1000, timezone).date() for at_ms in (after_ms, until_ms))
     return [first + timedelta(days=at) for at in range(-1, (last - first).days + 1)]

@@ -26,6 +26,7 @@ from gateway.core.policy.gates import (
     PROPENSITY_LOW,
     REASONS,
     SEGMENT_WITHOUT_DISCOUNTS,
+    SERVICE,
     SILENCE_DRAWN,
     STEPS,
     SURE_THING,
@@ -33,6 +34,7 @@ from gateway.core.policy.gates import (
     closed_to_all,
     gated,
 )
+from gateway.core.policy.preferred import preferred
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.policy.rules import missing
 
@@ -83,7 +85,7 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     after_gates = gated(prepared)
     kept, counts, p_select = [], after_gates.counts, 1.0
     if len(after_gates.possible):
-        kept, ranked, p_select = _ranked(prepared, scorer, after_gates.possible, thought)
+        kept, ranked, p_select = preferred(prepared, after_gates.possible) or _ranked(prepared, scorer, after_gates.possible, thought)
         counts = counts + ranked
     room = limits.CANDIDATES_KEPT_MAX - len(kept)
     dropped = zip(after_gates.closed[:room].tolist(), after_gates.steps[:room].tolist(), strict=True)
@@ -203,7 +205,7 @@ def _decision(
         zone=request.zone,
         occasion=request.occasion,
         at_ms=request.now_ms,
-        offer=candidates[0].offer if furthest == CHOSEN.reason else None,
+        offer=candidates[0].offer if furthest in (CHOSEN.reason, SERVICE.reason) else None,
         arm=_ARMS.get(furthest, ""),
         intended=candidates[0].offer if furthest in _ARMS else None,
         p_select=p_select,

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.policy.gates import REASONS, Reason
+from gateway.core.policy.gates import REASONS, Reason, Rights, rights
 from gateway.core.types import Occasion
 
 Arm = Literal["", "sent", "held_out"]
@@ -68,6 +68,11 @@ class Decision(msgspec.Struct, frozen=True):
         for reason in {self.reason, *[candidate.reason for candidate in self.candidates]}:
             if reason not in REASONS:
                 raise _unknown(reason)
+
+    @property
+    def rights(self) -> Rights:
+        """The four rights, derived from the gates that were passed: all four hold for an offer, and at most three for silence."""
+        return rights(self.reason)
 
 
 def _unknown(reason: Reason) -> ValueError:

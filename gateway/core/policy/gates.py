@@ -11,7 +11,7 @@ the site's time zone, whether it has 23, 24 or 25 hours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple, NewType
+from typing import Literal, NamedTuple, NewType, get_args
 
 import numpy as np
 
@@ -21,12 +21,22 @@ from gateway.core.offers import TRIGGER_FIELDS, Gated
 from gateway.core.policy import contact_policy, rules
 from gateway.core.policy.prepared import Closed, Positions, Prepared
 
-if TYPE_CHECKING:
-    from gateway.core.offers import Policy
-
-PLACED_KEPT_MAX = 1_024  # places, occasions and triggers whose offers are kept
+PLACED_KEPT_MAX = 1_024  # answers of the gates on zone, occasion and trigger
 Reason = NewType("Reason", str)
 """The reason of a row of GATES or OUTCOMES. Made nowhere else; `decision.py` refuses any other text."""
+
+
+Right = Literal["person", "content", "time", "place"]
+"""The four rights of a message: the right content for the right person at the right time and place. Each row checks one of them."""
+
+
+class Rights(NamedTuple):
+    """Which rights a decision has established: a right holds if all of its rows were passed. One that does not hold means silence."""
+
+    person: bool
+    content: bool
+    time: bool
+    place: bool
 
 
 class Gate(NamedTuple):
@@ -35,6 +45,7 @@ class Gate(NamedTuple):
     reason: Reason
     meaning: str
     closes: Callable[[Prepared], bool]
+    right: Right
     scope: Literal["all"] = "all"
 
 
@@ -44,6 +55,7 @@ class OfferGate(NamedTuple):
     reason: Reason
     meaning: str
     closes: Callable[[Prepared, Positions], Closed]
+    right: Right
     scope: Literal["offer"] = "offer"
     placed: bool = False
 
@@ -53,6 +65,7 @@ class Outcome(NamedTuple):
 
     reason: Reason
     meaning: str
+    right: Right = "content"
     scope: Literal["rank"] = "rank"
 
 
@@ -105,9 +118,8 @@ def meanings(rows: Iterable[Gate | OfferGate | Outcome]) -> dict[Reason, str]:
     return found
 
 
-def is_quiet(policy: Policy, minute: int) -> bool:
-    """Whether a local minute of the day lies in the quiet hours, which may wrap around midnight."""
-    start, end = policy.quiet_from, policy.quiet_until
+def is_within(start: int, end: int, minute: int) -> bool:
+    """Whether a local minute of the day lies in a span, which may wrap around midnight; an empty span has none."""
     if start <= end:
         return start <= minute < end
     return minute >= start or minute < end
@@ -125,7 +137,13 @@ def _no_consent(prepared: Prepared) -> bool:
 
 
 def _quiet_hours(prepared: Prepared) -> bool:
-    return is_quiet(prepared.request.site.campaign.policy, prepared.clock.hour * 60 + prepared.clock.minute)
+    policy = prepared.request.site.campaign.policy
+    return is_within(policy.quiet_from, policy.quiet_until, prepared.clock.hour * 60 + prepared.clock.minute)
+
+
+def _blocked_hours(prepared: Prepared) -> bool:
+    minute = prepared.clock.hour * 60 + prepared.clock.minute
+    return any(is_within(start, end, minute) for start, end in prepared.wishes.hours)
 
 
 def _cool_down(prepared: Prepared) -> bool:
@@ -159,6 +177,15 @@ def _not_now(prepared: Prepared, positions: Positions) -> Closed:
     )
 
 
+def _incident(prepared: Prepared, positions: Positions) -> Closed:
+    closed: Closed = np.full(len(positions), prepared.request.is_silent) & ~prepared.offers.during_incident[positions]
+    return closed
+
+
+def _blocked(prepared: Prepared, positions: Positions) -> Closed:
+    return prepared.named(positions, prepared.wishes.blocked)
+
+
 def _not_live(prepared: Prepared, positions: Positions) -> Closed:
     now_ms, offers = prepared.request.now_ms, prepared.offers
     closed: Closed = (now_ms < offers.starts_ms[positions]) | (offers.ends_ms[positions] <= now_ms)
@@ -179,23 +206,46 @@ GATES: tuple[Gate | OfferGate, ...] = (
         Reason("clock_untrusted"),
         "the gateway's clock is not set, so dates, caps and quiet hours cannot be checked",
         _clock_untrusted,
+        "time",
     ),
-    Gate(Reason("no_consent"), "the person has not consented to offers, or the consent has expired", _no_consent),
-    Gate(Reason("quiet_hours"), "it is within the campaign's quiet hours (quiet_from, quiet_until)", _quiet_hours),
-    Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down),
-    Gate(Reason("cap_person_day"), "the person has had the maximum number of offers for one day (per_person_day_max)", _cap_person_day),
-    OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, placed=True),
-    OfferGate(Reason("not_now"), "the offer is for other occasions (occasions), or its trigger has not fired", _not_now, placed=True),
-    OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live),
-    OfferGate(MISSING, "a rule of the offer needs an attribute whose value is unknown", rules.unknown),
-    OfferGate(Reason("not_eligible"), "the rule `eligible` of the offer does not hold", rules.failing(0)),
-    OfferGate(Reason("not_applicable"), "the rule `applicable` of the offer does not hold", rules.failing(1)),
-    OfferGate(Reason("not_suitable"), "the rule `suitable` of the offer does not hold", rules.failing(2)),
-    OfferGate(Reason("refused"), "the person dismissed this offer within the policy's period (refusal)", contact_policy.refused),
-    OfferGate(Reason("ignored"), "the person left proposals like this one unanswered, and they pause (ignored)", contact_policy.ignored),
-    OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day),
-    OfferGate(Reason("cap_window"), "the person has had proposals like this one as often as a window allows (caps)", contact_policy.capped),
-    OfferGate(Reason("budget_spent"), "the offer's budget does not cover one more acceptance (budget, cost)", contact_policy.overspent),
+    Gate(Reason("no_consent"), "the person has not consented to offers, or the consent has expired", _no_consent, "person"),
+    Gate(Reason("quiet_hours"), "it is within the campaign's quiet hours (quiet_from, quiet_until)", _quiet_hours, "time"),
+    Gate(Reason("blocked_hours"), "it is within hours without offers that the person stated (wishes)", _blocked_hours, "time"),
+    Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down, "time"),
+    Gate(
+        Reason("cap_person_day"),
+        "the person has had the maximum number of offers for one day (per_person_day_max)",
+        _cap_person_day,
+        "time",
+    ),
+    OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, "place", placed=True),
+    OfferGate(
+        Reason("not_now"), "the offer is for other occasions, or its trigger has not fired (occasions)", _not_now, "time", placed=True
+    ),
+    OfferGate(Reason("incident"), "an incident silences the zone, and the offer is no service message for it", _incident, "place"),
+    OfferGate(Reason("not_live"), "the offer has not started yet, or has ended", _not_live, "time"),
+    OfferGate(MISSING, "a rule of the offer needs an attribute whose value is unknown", rules.unknown, "content"),
+    OfferGate(Reason("not_eligible"), "the rule `eligible` of the offer does not hold", rules.failing(0), "person"),
+    OfferGate(Reason("not_applicable"), "the rule `applicable` of the offer does not hold", rules.failing(1), "place"),
+    OfferGate(Reason("not_suitable"), "the rule `suitable` of the offer does not hold", rules.failing(2), "content"),
+    OfferGate(Reason("blocked"), "the person blocked this offer, its category or its shop (wishes)", _blocked, "content"),
+    OfferGate(Reason("refused"), "the person dismissed this offer within the policy's period (refusal)", contact_policy.refused, "content"),
+    OfferGate(
+        Reason("ignored"),
+        "the person left proposals like this one unanswered, and they pause (ignored)",
+        contact_policy.ignored,
+        "content",
+    ),
+    OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day, "time"),
+    OfferGate(
+        Reason("cap_window"),
+        "the person has had proposals like this one as often as a window allows (caps)",
+        contact_policy.capped,
+        "time",
+    ),
+    OfferGate(
+        Reason("budget_spent"), "the offer's budget does not cover one more acceptance (budget, cost)", contact_policy.overspent, "content"
+    ),
 )
 """Every gate, in the order of the checks: first those for all offers, then those for one offer."""
 
@@ -206,6 +256,7 @@ SEGMENT_WITHOUT_DISCOUNTS = Outcome(
 SURE_THING = Outcome(Reason("sure_thing"), "the offer is a discount, and the person is likely to buy without one by every single measure")
 PROPENSITY_LOW = Outcome(Reason("propensity_low"), "the person is too unlikely to take the offer (propensity_min)")
 NOT_WORTH_IT = Outcome(Reason("not_worth_it"), "the expected margin does not cover the cost of contacting the person (contact_cost_minor)")
+YIELDS = Outcome(Reason("yields"), "a service message, or an offer that the person asked for, goes first (wishes)")
 LOWER_RANK = Outcome(Reason("lower_rank"), "another offer has a higher expected value")
 SILENCE_DRAWN = Outcome(
     Reason("silence_drawn"), "no offer was worth more than silence in the draw of this decision, which explores (learn)"
@@ -213,7 +264,11 @@ SILENCE_DRAWN = Outcome(
 HELD_OUT = Outcome(
     Reason("held_out"), "the offer would have been sent, but the person belongs to the group without offers, for comparison (holdout)"
 )
-CHOSEN = Outcome(Reason("chosen"), "the offer has the highest value, in expectation or in the draw of this decision, and it is above zero")
+CHOSEN = Outcome(
+    Reason("chosen"),
+    "the offer has the highest value, in expectation or in the draw of this decision, and it is above zero; or it was asked for (wishes)",
+)
+SERVICE = Outcome(Reason("service"), "the message informs or helps, so it is sent without a score and not measured as an offer (kind)")
 
 OUTCOMES: tuple[Outcome, ...] = (
     NO_MODEL,
@@ -221,10 +276,12 @@ OUTCOMES: tuple[Outcome, ...] = (
     SURE_THING,
     PROPENSITY_LOW,
     NOT_WORTH_IT,
+    YIELDS,
     LOWER_RANK,
     SILENCE_DRAWN,
     HELD_OUT,
     CHOSEN,
+    SERVICE,
 )
 """Every outcome, from the earliest check after scoring to the offer that is chosen."""
 
@@ -233,6 +290,14 @@ REASONS: dict[Reason, str] = meanings((*GATES, *OUTCOMES))
 
 STEPS: dict[Reason, int] = {reason: step for step, reason in enumerate(REASONS)}
 """The position of each reason in the order of the checks."""
+
+_CHECKED: dict[Right, int] = {row.right: STEPS[row.reason] for row in (*GATES, *OUTCOMES) if row not in (CHOSEN, SERVICE)}
+
+
+def rights(reason: Reason) -> Rights:
+    """The rights that hold for a decision of this reason: those with a last row before the reason's."""
+    return Rights(*[_CHECKED[right] < STEPS[reason] for right in get_args(Right)])
+
 
 _ALL = tuple(row for row in GATES if isinstance(row, Gate))
 _PLACED = tuple(row for row in GATES if isinstance(row, OfferGate) and row.placed)

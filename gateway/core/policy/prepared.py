@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.attributes.sources import Request
-from gateway.core.context import ZoneContext
+from gateway.core.context import Wishes, ZoneContext
 from gateway.core.site import Site, local, local_day_ms
+from gateway.core.types import Named
 
 if TYPE_CHECKING:
     from gateway.core.attributes.read import Numbers
     from gateway.core.context import Contact, SubjectContext
     from gateway.core.types import Occasion
 
+NO_WISHES = Wishes()
 Positions = NDArray[np.intp]
 """Positions of offers in the campaign, rising."""
 Closed = NDArray[np.bool_]
@@ -29,7 +31,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     """The subject, zone, occasion and time for which an offer may be chosen.
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
-    the subject is `held_out`. `fired` are the offers whose trigger fired: those of a time of day, a threshold or an event that is live.
+    the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
+    or an event that is live. An incident makes the zone `is_silent`.
     """
 
     subject: SubjectContext
@@ -42,6 +45,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     seed: int = 0
     held_out: bool = False
     fired: frozenset[str] = frozenset()
+    is_silent: bool = False
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:
@@ -84,6 +88,22 @@ class Prepared:
     def numbers(self) -> Numbers:
         """The numbers of all attributes in use that do not depend on the offer; see `ReadPlan.numbers`."""
         return self.request.site.plan.numbers(self.reading)
+
+    @property
+    def wishes(self) -> Wishes:
+        """The person's wishes; without a statement there are none."""
+        return self.request.subject.wishes or NO_WISHES
+
+    def named(self, positions: Positions, names: Named) -> Closed:
+        """True for the offers that are named by id, category or shop."""
+        if names == Named():
+            return np.zeros(len(positions), dtype=np.bool_)
+        offers = self.offers
+        found = [
+            offers.ids[at] in names.offers or offers.categories[at] in names.categories or offers.shops[at] in names.shops
+            for at in positions.tolist()
+        ]
+        return np.array(found, dtype=np.bool_)
 
     def within(self, seconds: int) -> list[Contact]:
         """The contacts of the last seconds, and those in the future: the clock was set back."""

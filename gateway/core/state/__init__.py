@@ -21,6 +21,7 @@ from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
 from gateway.core.state.history import HistoryChanges
+from gateway.core.state.incidents import IncidentsChanges, IncidentsState
 from gateway.core.state.learning import LearningChanges, LearningState
 from gateway.core.state.occasions import OccasionsChanges, OccasionsState
 from gateway.core.state.outcomes import OutcomesChanges, OutcomesState, Window
@@ -44,6 +45,7 @@ __all__ = [
     "ClaimsState",
     "CountsState",
     "FactRow",
+    "IncidentsState",
     "LearningState",
     "OccasionsState",
     "OutcomesState",
@@ -83,6 +85,7 @@ class Changes:
     replies: RepliesChanges
     coupons: CouponsChanges
     occasions: OccasionsChanges
+    incidents: IncidentsChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -129,6 +132,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "replies": RepliesChanges,
     "coupons": CouponsChanges,
     "occasions": OccasionsChanges,
+    "incidents": IncidentsChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -146,6 +150,7 @@ class State(msgspec.Struct):
     retention: RetentionState
     claims: ClaimsState
     occasions: OccasionsState
+    incidents: IncidentsState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""

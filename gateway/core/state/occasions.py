@@ -17,7 +17,7 @@ FiringKey = tuple[str, Occasion, tuple[str, ...]]
 class Firing(msgspec.Struct, frozen=True):
     """An occasion for all people that were in `zone` at `at_ms`: one of `offers` may be chosen for each.
 
-    People are taken in the order of their subject ids. `after` is the start of the last id that was taken, too short to name a person.
+    People are taken in the order of subject ids. `after` is the start of the last id that was taken, too short to name a person.
     """
 
     zone: str

@@ -21,8 +21,10 @@ from gateway.core.types import (
     Consent,
     Count,
     Envelope,
+    Incident,
     Item,
     Message,
+    Named,
     Observation,
     OfferRequest,
     Position,
@@ -33,6 +35,7 @@ from gateway.core.types import (
     Redemption,
     Sighting,
     Status,
+    WishList,
 )
 from gateway.decoders.contract import Decoder, Kind, parse_json, refuse, rssi_or_none, text, tx_power_or_none
 from gateway.decoders.values.radio_ids import canonical_id
@@ -46,6 +49,8 @@ _Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{32}$", max_length=32)]
 _Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$", min_length=1, max_length=_CODE_CHARS_MAX)]
 _Stated = bool | Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] | _Code
+_Names = Annotated[list[_Code], msgspec.Meta(max_length=limits.VALUES_MAX)]
+_Time = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
 _VISITS_MAX = 120.0
 
 
@@ -138,6 +143,26 @@ class _Consent(_Sent, kw_only=True, gc=False):
 class _Request(_Sent, kw_only=True, gc=False):
     person: _Code | None = None
     zone: _Code | None = None
+
+
+class _Named(msgspec.Struct, gc=False):
+    offers: _Names = []
+    categories: _Names = []
+    shops: _Names = []
+
+
+class _Wishes(_Sent, kw_only=True, gc=False):
+    change: _Integer
+    blocked: _Named = msgspec.field(default_factory=_Named)
+    wanted: _Named = msgspec.field(default_factory=_Named)
+    hours: Annotated[list[tuple[_Time, _Time]], msgspec.Meta(max_length=limits.BLOCKED_HOURS_MAX)] = []
+    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}$", max_length=3)] | None = None
+
+
+class _Incident(_Sent, kw_only=True, gc=False):
+    zone: _Code | None = None
+    state: Literal["began", "ended"]
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=limits.INCIDENT_S_MAX // 60)] = 60
 
 
 class _Status(_Sent, kw_only=True, gc=False):
@@ -239,6 +264,25 @@ def _request(device: str, sent: _Request) -> list[Observation]:
     return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms)]
 
 
+def _wishes(device: str, sent: _Wishes) -> list[Observation]:
+    hours = tuple((_minute(start), _minute(end)) for start, end in sent.hours)
+    blocked, wanted = _named(sent.blocked, "blocked"), _named(sent.wanted, "wanted")
+    return [WishList(_envelope(device, sent), sent.change, blocked, wanted, hours, sent.language, sent.at_ms)]
+
+
+def _named(sent: _Named, name: str) -> Named:
+    return Named(*[tuple(dict.fromkeys(text(one, name) for one in names)) for names in (sent.offers, sent.categories, sent.shops)])
+
+
+def _minute(time: str) -> int:
+    return int(time[:2]) * 60 + int(time[3:])
+
+
+def _incident(device: str, sent: _Incident) -> list[Observation]:
+    zone = None if sent.zone is None else text(sent.zone, "zone")
+    return [Incident(_envelope(device, sent), zone, sent.minutes if sent.state == "began" else None, sent.at_ms)]
+
+
 def _status(device: str, sent: _Status) -> list[Observation]:
     return [Status(device, text(sent.state, "state"), sent.at_ms, sent.battery, sent.uptime_s)]
 
@@ -262,6 +306,8 @@ _KINDS: dict[str, _Kind] = {
     "redeemed": _Kind(msgspec.json.Decoder(_Redeemed), _redeemed),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
     "request": _Kind(msgspec.json.Decoder(_Request), _request),
+    "wishes": _Kind(msgspec.json.Decoder(_Wishes), _wishes),
+    "incident": _Kind(msgspec.json.Decoder(_Incident), _incident),
     "status": _Kind(msgspec.json.Decoder(_Status), _status),
 }
 
