@@ -403,7 +403,7 @@ def http_tokens(config: Config) -> Tokens | None:
     callers = [name for name, part in config.devices.items() if may_call(part.kind)]
     for name in sorted(tokens.names):
         if name not in callers:
-            text = f"{path}: {name!r} is no till, kiosk, counter or contact_centre of `devices`{nearest(name, callers)}"
+            text = f"{path}: {name!r} is no device of `devices` that may use the interface{nearest(name, callers)}"
             raise SetupError(f"http.tokens_file: {text}")
     return tokens
 
@@ -423,7 +423,7 @@ def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
     """The HTTP interface of a gateway, bound to its address. Raises SetupError."""
     assert config.http is not None
     part, tls = config.http, http_tls(config)
-    api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()})
+    api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()}, app.clock.now_ms)
     try:
         return HttpServer(part.host, part.port, api.handle, tls)
     except OSError as error:

@@ -14,10 +14,10 @@ WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT = 760, 360, 90, 40, 110
 STYLE = f"""
 body {{ font-family: sans-serif; color: {INK}; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }}
+th, td {{ text-align: right; padding: .3rem .4rem; border-bottom: 1px solid #ddd; white-space: nowrap; }}
 th:first-child, td:first-child {{ text-align: left; }}
 small {{ color: {QUIET}; }}
-svg {{ max-width: 100%; height: auto; }}
+svg {{ width: 100%; min-width: 34rem; max-width: 52rem; height: auto; }}
 .wide {{ overflow-x: auto; }}
 """
 
@@ -33,7 +33,8 @@ def page(title: str, setting: str, rows: Sequence[Row]) -> str:
         "<p>Amounts are minor units of money for each person. Intervals are 95 %, from seeds resampled in pairs. "
         f"Margin and accepted offers are true expectations. "
         f"Ratios are to <b>{REFERENCE}</b>; regret is the margin that <b>{CEILING}</b> has gathered more.</p>\n"
-        f"{_table(rows)}\n<h2>Margin for each person</h2>\n{_margins(rows)}\n<h2>Regret by day</h2>\n{_regrets(rows)}\n</body></html>\n"
+        f"{_table(rows)}\n<h2>Margin for each person</h2>\n<div class='wide'>{_margins(rows)}</div>\n"
+        f"<h2>Regret by day</h2>\n<div class='wide'>{_regrets(rows)}</div>\n</body></html>\n"
     )
 
 

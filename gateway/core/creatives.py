@@ -31,8 +31,8 @@ class Placement(NamedTuple):
 
 PLACEMENTS: Mapping[PlacementName, Placement] = {
     "notification": Placement("phone", 80, 240, 15.0),
-    "message": Placement("webhook", 80, 240, 15.0),
     "counter": Placement("reply", 60, 120, 8.0),
+    "message": Placement("webhook", 60, 100, 15.0),  # together the 160 characters of one SMS
 }
 """Placement -> its row."""
 

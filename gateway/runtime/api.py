@@ -19,11 +19,13 @@ from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.http import JSON, Request, Response, problem
 from gateway.core.ports import StoreError
-from gateway.core.types import Answer, AnswerKind, Envelope, Observation, OfferRequest
+from gateway.core.types import Answer, AnswerKind, Envelope, Message, Observation, OfferRequest
 from gateway.decoders.contract import DecodeError, parse_json, text
+from gateway.decoders.formats.cloudevents import DECODER as CLOUD
 from gateway.decoders.values.radio_ids import canonical_id
+from gateway.runtime.cloud_bodies import BATCH, STRUCTURED, envelopes, media_type
 from gateway.runtime.openapi import document
-from gateway.runtime.sources import INSTALLED_KINDS, DeviceKind
+from gateway.runtime.sources import INSTALLED_KINDS, DeviceKind, kind_of, named
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -84,19 +86,24 @@ class Call(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One resource: method, path, and the kind of observation that the client must be allowed to make (None: no token is needed)."""
+    """One resource. Without `kinds` no token is needed; else the client must be allowed to make one of these observations.
+
+    A request that `is_keyed` needs an Idempotency-Key; `media` are the media types of its body.
+    """
 
     method: str
     path: str
-    kind: Kind | None
+    kinds: frozenset[Kind]
     answer: Callable[[Api, Call], Awaitable[Response]]
     body: type[msgspec.Struct] | None = None
     statuses: tuple[int, ...] = (200,)
+    is_keyed: bool = False
+    media: tuple[str, ...] = ()
 
 
 def may_call(kind: DeviceKind) -> bool:
     """Whether devices of a kind may use the interface."""
-    return not INSTALLED_KINDS[kind].isdisjoint(route.kind for route in ROUTES if route.kind is not None)
+    return any(not route.kinds.isdisjoint(INSTALLED_KINDS[kind]) for route in ROUTES)
 
 
 _REFUSALS: Mapping[str, Response] = {
@@ -113,8 +120,11 @@ _REFUSALS: Mapping[str, Response] = {
 class Api:
     """Answers requests; `handle` never raises. Used by the HTTP thread."""
 
-    def __init__(self, gateway: Gateway, tokens: Tokens, kinds: Mapping[str, DeviceKind], wait_s: float = ANSWER_S_MAX) -> None:
+    def __init__(
+        self, gateway: Gateway, tokens: Tokens, kinds: Mapping[str, DeviceKind], now_ms: Callable[[], int], wait_s: float = ANSWER_S_MAX
+    ) -> None:
         """`kinds` are those of the installed devices."""
+        self._now_ms = now_ms
         self._gateway, self._tokens, self._kinds, self._wait_s = gateway, tokens, kinds, wait_s
         self._bodies: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
@@ -127,22 +137,24 @@ class Api:
         if route is None:
             allowed = ", ".join(route.method for route in routes)
             return problem(405, "wrong_method", f"the resource takes {allowed}", ("Allow", allowed))
-        if route.kind is None:
+        if not route.kinds:
             return await route.answer(self, Call("", _NO_ENVELOPE, request))
-        call = self._authorized(request, route.kind)
+        call = self._authorized(request, route)
         return call if isinstance(call, Response) else await route.answer(self, call)
 
-    def _authorized(self, request: Request, kind: Kind) -> Call | Response:
+    def _authorized(self, request: Request, route: Route) -> Call | Response:
         """The call of a request, or the refusal of its token, its kind or its key."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         device = self._tokens.name(token.strip()) if scheme.lower() == "bearer" else None
         if device is None:
             challenge = ("WWW-Authenticate", 'Bearer realm="wayside"')
             return problem(401, "no_token", "send the header `Authorization: Bearer TOKEN` with a token of http.tokens_file", challenge)
-        if kind not in INSTALLED_KINDS[self._kinds[device]]:
+        if route.kinds.isdisjoint(INSTALLED_KINDS[self._kinds[device]]):
             return problem(
                 403, "not_its_kind", f"a client of the kind {self._kinds[device]} may not send this; see `devices` of the config"
             )
+        if not route.is_keyed:
+            return Call(device, _NO_ENVELOPE, request)
         key = request.headers.get("idempotency-key", "")
         if not key or len(key) > KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
             return problem(400, "no_key", f"send the header Idempotency-Key: 1 to {KEY_CHARS_MAX} characters, a new one for each request")
@@ -201,6 +213,28 @@ class Api:
                 return _REFUSALS.get(reason, _UNANSWERED)
         return Response(200, msgspec.json.encode({"outcome": "kept"}))
 
+    async def take(self, call: Call) -> Response:
+        """Take CloudEvents: readings, counts and events of the client itself."""
+        try:
+            payload = envelopes(call.request)
+            found = [] if payload is None else CLOUD.decode(Message("", payload, self._now_ms()))
+        except DecodeError as error:
+            return _wrong_body(error)
+        if payload is None:
+            return problem(415, "no_cloud_event", f"send {STRUCTURED}, {BATCH}, or the attributes as headers ce-...")
+        allowed = INSTALLED_KINDS[self._kinds[call.device]]
+        for one in found:
+            name = named(one)
+            if name != call.device and not name.startswith(f"{call.device}/"):
+                return problem(403, "other_speaker", f"a client speaks for itself: the attribute source must be {call.device}")
+            if kind_of(one) not in allowed:
+                return problem(403, "not_its_kind", f"a client of the kind {self._kinds[call.device]} may not send a {kind_of(one)}")
+        asked = await self._asked(found, call.device) if found else None
+        if isinstance(asked, Response):
+            return asked
+        discarded = dict(asked.discarded) if asked else {}
+        return Response(200, msgspec.json.encode({"kept": len(found) - sum(discarded.values()), "discarded": discarded}))
+
     async def _asked(self, observations: Sequence[Observation], device: str) -> Asked | Response:
         """The committed result of observations, or the refusal of a busy gateway; a request that has not begun is then dropped."""
         try:
@@ -220,13 +254,9 @@ _BUSY = problem(
 _UNANSWERED = problem(422, "refused", "the gateway cannot use this request")
 
 
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 def _body(call: Call, kind: type[T]) -> T | Response:
     """The body as `kind`, or the refusal of its media type, or with the field and the rule."""
-    if _media_type(call.request) != JSON:
+    if media_type(call.request) != JSON:
         return problem(415, "no_json", "send the body as application/json")
     try:
         found: T = parse_json(call.request.body, _DECODERS[kind])
@@ -235,21 +265,27 @@ def _body(call: Call, kind: type[T]) -> T | Response:
             if isinstance(value, str):
                 text(value, name)
     except DecodeError as error:
-        return problem(400 if error.reason in ("not_json", "not_text") else 422, "wrong_body", error.detail)
+        return _wrong_body(error)
     return found
+
+
+def _wrong_body(error: DecodeError) -> Response:
+    return problem(400 if error.reason in ("not_json", "not_text") else 422, "wrong_body", error.detail)
 
 
 _DECODERS: Mapping[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind) for kind in (DecideBody, AnswerBody)
 }
 
+_OPEN: frozenset[Kind] = frozenset()
 _POSTED = (200, 400, 401, 403, 413, 415, 422, 503)
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/v1/health", None, Api.health),
-    Route("GET", "/v1/openapi.json", None, Api.openapi),
-    Route("POST", "/v1/decide", "request", Api.decide, DecideBody, (*_POSTED, 404)),
-    Route("POST", "/v1/answers", "answer", Api.answer, AnswerBody, (*_POSTED, 404, 409)),
+    Route("GET", "/v1/health", _OPEN, Api.health),
+    Route("GET", "/v1/openapi.json", _OPEN, Api.openapi),
+    Route("POST", "/v1/decide", frozenset({"request"}), Api.decide, DecideBody, (*_POSTED, 404), is_keyed=True, media=(JSON,)),
+    Route("POST", "/v1/answers", frozenset({"answer"}), Api.answer, AnswerBody, (*_POSTED, 404, 409), is_keyed=True, media=(JSON,)),
+    Route("POST", "/v1/events", CLOUD.kinds, Api.take, None, _POSTED, media=(STRUCTURED, BATCH, JSON)),
 )
 """All resources."""
 

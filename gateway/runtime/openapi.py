@@ -22,8 +22,8 @@ class Described(Protocol):
         """Without host and query."""
 
     @property
-    def kind(self) -> str | None:
-        """None without a token."""
+    def kinds(self) -> frozenset[Any]:
+        """Empty for a resource without a token."""
 
     @property
     def answer(self) -> Any:
@@ -32,6 +32,14 @@ class Described(Protocol):
     @property
     def body(self) -> type[msgspec.Struct] | None:
         """The type of the body, or None without one."""
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether a request needs an Idempotency-Key."""
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """Media types of the body; empty without one."""
 
     @property
     def statuses(self) -> tuple[int, ...]:
@@ -71,12 +79,14 @@ def _operation(route: Described) -> dict[str, Any]:
         "summary": summary,
         "responses": {str(status): _response(status) for status in route.statuses},
     }
-    if route.kind is not None:
+    if route.kinds:
+        operation["security"] = [{"token": []}]
+    if route.is_keyed:
         key = {"name": "Idempotency-Key", "in": "header", "required": True, "schema": {"type": "string", "maxLength": 128}}
-        operation |= {"security": [{"token": []}], "parameters": [key]}
-    if route.body is not None:
-        content = {JSON: {"schema": {"$ref": f"#/components/schemas/{route.body.__name__}"}}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["parameters"] = [key]
+    if route.media:
+        schema = {"$ref": f"#/components/schemas/{route.body.__name__}"} if route.body else {"type": ["object", "array"]}
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": schema} for media in route.media}}
     return operation
 
 

@@ -90,10 +90,10 @@ class Installed:
 
     def attributed(self, one: Observation, speech: Speech) -> Observation | Discard:
         """The observation under the speaker's id, or the reason for which it is dropped."""
-        kind = _kind(one)
+        kind = kind_of(one)
         if kind not in speech.source.kinds:
             return Discard.NOT_ITS_KIND
-        role, name = speech.source.decoder.role, _named(one)
+        role, name = speech.source.decoder.role, named(one)
         own = name if role == "bridge" else _own_name(name, speech)
         if own is None:
             is_heard = role == "scanner" and (kind == "status" or (kind == "reading" and is_radio(name)))
@@ -129,12 +129,13 @@ def _own_name(name: str, speech: Speech) -> str | None:
     return None
 
 
-def _kind(one: Observation) -> Kind:
+def kind_of(one: Observation) -> Kind:
+    """The kind of an observation."""
     kind: Kind = one.__struct_config__.tag  # type: ignore[assignment]
     return kind
 
 
-def _named(one: Observation) -> str:
+def named(one: Observation) -> str:
     """The device that an observation names as its speaker."""
     if isinstance(one, Fact):
         return one.envelope.device

@@ -19,7 +19,7 @@ from tests.kit.testbed import BERLIN, NOON_MS, Gateway, Phone, berlin_ms, campai
 
 
 def with_offers(gateway: Gateway, *offers: Offer) -> None:
-    """The gateway's campaign becomes these offers, without a cool-down."""
+    """The gateway's campaign becomes these offers, without a cool-down and a holdout."""
     made = campaign(*offers, gap_s_min=0, per_person_day_max=60, holdout=0.0)
     gateway.site = msgspec.structs.replace(gateway.site, campaign=made)
 

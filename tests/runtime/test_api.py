@@ -24,10 +24,12 @@ from tests.kit.gateways import settings_of, walk_in, write_config
 from tests.kit.http import HttpClient, Reply
 from tests.kit.waiting import until
 
-KIOSK, CENTRE, TILL = "k" * 32, "c" * 40, "t" * 64
+KIOSK, CENTRE, TILL, WEATHER, CITY = "k" * 32, "c" * 40, "t" * 64, "w" * 32, "y" * 32
 MORE = """"kiosk-plaza" = { zone = "plaza", kind = "kiosk" }
 "centre" = { zone = "*", kind = "contact_centre" }
 "weather" = "*"
+"gw-b" = { zone = "*", kind = "gateway" }
+"city" = { zone = "*", kind = "feed" }
 
 [http]
 port = 0
@@ -47,7 +49,9 @@ def campaign(**changes: Any) -> Campaign:
 def configured(folder: Path) -> Path:
     path = write_config(folder, files=make_bundle(folder, campaign=campaign()), more=MORE)
     tokens = folder / "tokens.toml"
-    tokens.write_text(f'"kiosk-plaza" = "{KIOSK}"\ncentre = "{CENTRE}"\n"till-cafe" = "{TILL}"\n', "utf-8")
+    tokens.write_text(
+        f'"kiosk-plaza" = "{KIOSK}"\ncentre = "{CENTRE}"\n"till-cafe" = "{TILL}"\nweather = "{WEATHER}"\ncity = "{CITY}"\n', "utf-8"
+    )
     tokens.chmod(0o600)
     return path
 
@@ -240,7 +244,7 @@ def test_a_writer_that_does_not_answer_is_a_busy_gateway(served: Served) -> None
         ("", 0o600, "from 1 to 1000 tokens"),
         (f'"kiosk-plaza" = "{KIOSK}"\ncentre = "{KIOSK}"', 0o600, "two clients have the same token"),
         (f'"kiosk-plazza" = "{KIOSK}"', 0o600, "did you mean 'kiosk-plaza'?"),
-        (f'weather = "{KIOSK}"', 0o600, "is no till, kiosk, counter or contact_centre"),
+        (f'gw-b = "{KIOSK}"', 0o600, "is no device of `devices` that may use the interface"),
     ],
 )
 def test_check_refuses_a_token_file_by_name(config: Path, content: str, mode: int, expected: str) -> None:
@@ -260,3 +264,51 @@ def test_check_refuses_plain_text_beyond_loopback(config: Path) -> None:
         settings_of(config, "http.certificate_file=a.pem")
     missing = wayside("check", "--config", config, "--set", "http.certificate_file=a.pem", "--set", "http.key_file=b.pem")
     assert "http.certificate_file" in missing.refusal(1)
+
+
+ENVELOPE = {"specversion": "1.0", "type": "air", "source": "weather", "id": "1", "data": {"temperature": 21.5}}
+CLOUD = "application/cloudevents+json"
+
+
+@pytest.mark.parametrize("mode", ["structured", "batch", "binary"])
+def test_an_event_is_taken_in_each_content_mode(served: Served, mode: str) -> None:
+    sent = {"token": WEATHER, "key": None}
+    if mode == "binary":
+        attributes = {f"ce_{name}": str(value) for name, value in ENVELOPE.items() if name != "data"}
+        reply = served.post("/v1/events", ENVELOPE["data"], **sent, **attributes)  # type: ignore[arg-type]
+    elif mode == "batch":
+        reply = served.post("/v1/events", [ENVELOPE], **sent, Content_Type="application/cloudevents-batch+json")  # type: ignore[arg-type]
+    else:
+        reply = served.post("/v1/events", ENVELOPE, **sent, Content_Type=CLOUD)  # type: ignore[arg-type]
+    assert (reply.status, reply.json) == (200, {"kept": 1, "discarded": {}})
+    assert served.app.state.sensors.zones["*"].readings["temperature"][0] == 21.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers", "token", "expected"),
+    [
+        ({}, {}, WEATHER, "no_cloud_event"),
+        ({"source": "weather-2"}, {"Content_Type": CLOUD}, WEATHER, "other_speaker"),
+        ({"source": "kiosk-plaza"}, {"Content_Type": CLOUD}, KIOSK, "not_its_kind"),
+        ({"specversion": "9"}, {"Content_Type": CLOUD}, WEATHER, "wrong_body"),
+        ({"source": None}, {"Content_Type": CLOUD}, WEATHER, "wrong_body"),
+        ({}, {"Content_Type": CLOUD}, "x" * 32, "no_token"),
+        ({}, {"Content_Type": CLOUD}, CENTRE, "other_speaker"),
+    ],
+)
+def test_an_event_is_refused_by_name(served: Served, changes: dict[str, Any], headers: dict[str, str], token: str, expected: str) -> None:
+    assert code(served.post("/v1/events", ENVELOPE | changes, key=None, token=token, **headers)) == expected
+    assert served.app.state.sensors.zones == {}
+
+
+def test_an_event_counts_once_by_its_source_and_id(config: Path) -> None:
+    late = {"specversion": "1.0", "type": "train.late", "source": "city", "id": "7", "subject": "plaza"}
+    served = Served(config)
+    first = served.post("/v1/events", late, token=CITY, key=None, Content_Type=CLOUD)
+    assert (first.status, first.json) == (200, {"kept": 1, "discarded": {}})
+    batch = served.post("/v1/events", [late, late | {"id": "8"}], token=CITY, key=None, Content_Type="application/cloudevents-batch+json")
+    assert batch.json == {"kept": 1, "discarded": {"repeated": 1}}
+    served.close()
+    again = Served(config)
+    assert again.post("/v1/events", late, token=CITY, key=None, Content_Type=CLOUD).json == {"kept": 0, "discarded": {"repeated": 1}}
+    again.close()

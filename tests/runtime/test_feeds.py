@@ -14,11 +14,13 @@ from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer
 from gateway.build import build, subscriptions
 from gateway.config import ConfigError
+from gateway.core.discards import Discard
 from gateway.core.http import Request, Response
 from gateway.core.types import Message
 from gateway.runtime.feeds import ITEMS_MAX, FeedThread
 from gateway.runtime.mailbox import Mailbox
 from tests.commands.terminal import wayside
+from tests.kit.fake_bus import FakeBroker, FakeBus
 from tests.kit.gateways import settings_of, write_config
 from tests.kit.testbed import ManualClock
 from tests.kit.waiting import until
@@ -153,6 +155,24 @@ def test_a_whole_gateway_reads_a_feed(city: City, tmp_path: Path) -> None:
     app.stop()
     thread.join()
     assert app.state.sensors.zones["plaza"].readings["temperature"][0] == 21.5
+
+
+def test_an_event_that_a_feed_repeats_counts_once(city: City, tmp_path: Path) -> None:
+    """The document changes and still holds an older event; only the new one is a further fact."""
+    late = {"specversion": "1.0", "type": "train.late", "source": "city-trains", "id": "7", "subject": "plaza"}
+    config = write_config(tmp_path, more='"city-trains" = { zone = "*", kind = "feed" }\n' + FEED.format(port=city.server.port))
+    app = build(settings_of(config))
+    app.bus = FakeBus(FakeBroker(app.clock.now_ms))
+    (feed,) = app.services
+    assert isinstance(feed, FeedThread)
+    for etag, count in ((1, 1), (2, 2)):
+        items = [late | {"id": str(number)} for number in range(etag)]
+        city.reply = Response(200, json.dumps(items).encode(), headers=(("ETag", f'"{etag}"'),))
+        assert feed.poll().result == "changed"
+        assert app.turn(0.0) == etag
+        assert app.counters.counts["facts"] == count
+    assert app.counters.discarded[Discard.REPEATED] == 1
+    app.store.close()
 
 
 @pytest.mark.parametrize(
