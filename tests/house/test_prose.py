@@ -13,7 +13,7 @@ from tests.house import prose, tree
 # Room -> the most per 1,000 words of (people, speech, what). These numbers may only fall: a room that has become plainer
 # by more than SLACK must lower its row in the same change.
 CEILINGS: dict[str, tuple[float, float, float]] = {
-    "gateway": (5.0, 0.0, 0.1),
+    "gateway": (4.4, 0.0, 0.1),
     "models": (1.8, 0.0, 0.2),
     "firmware_sim": (2.8, 0.1, 0.1),
     "dashboard": (5.3, 0.0, 0.5),
