@@ -124,6 +124,22 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         read_key(file, may_create=True)
 
 
+def test_the_log_is_emptied_with_a_withdrawal_even_if_a_reader_holds_it_for_a_while(tmp_path: Path) -> None:
+    gateway, phone = Gateway(tmp_path), Phone()
+    gateway.apply(Phone("phone-0002").consent())
+    gateway.apply(phone.consent())
+    (log,) = tmp_path.glob("*.db-wal")
+    assert log.stat().st_size > 0
+    with gateway.reader() as reader:
+        reader._db.execute("BEGIN")
+        reader._db.execute("SELECT count(*) FROM contexts").fetchall()
+        gateway.apply(phone.withdrawal())
+        assert log.stat().st_size > 0, "the reader still sees the person"
+        reader._db.execute("COMMIT")
+    gateway.store.finish_erasure()
+    assert log.stat().st_size == 0
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_database_that_was_deleted_takes_no_facts(tmp_path: Path, *, replaced: bool) -> None:
     gateway = Gateway(tmp_path)

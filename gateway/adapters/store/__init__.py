@@ -8,7 +8,7 @@ The engine reads through the `Repository` methods on the same connection.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import apsw
@@ -78,6 +78,7 @@ class Store:
         self._path = path
         self._lock = database.lock(path, StoreError) if exclusive else None
         self._db = database.open_database(path, key, StoreError)
+        self._erases = True  # of the last process, which may have ended before
         self._inode = (path.stat().st_dev, path.stat().st_ino)
         hasher = Hasher(self._db)
         self.register = RegisterTable(self._db)
@@ -222,6 +223,18 @@ class Store:
                 self._apply_consent(subject, context)  # last, so that rows of this very batch go as well
         for name, part in changes:
             self._tables[name].committed(part)
+        self._erases = self._erases or changes.retention.cuts is not None or None in changes.people.contexts.values()
+        self.finish_erasure()
+
+    def finish_erasure(self) -> None:
+        """Empty the write-ahead log after a deletion, because a part of it would show the rows again. Does nothing while a reader holds it."""
+        if self._erases:
+            # A reader may hold the log, and a failing disk is reported by the next commit.
+            with suppress(apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+                self._db.set_busy_timeout(0)
+                self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self._erases = False
+            self._db.set_busy_timeout(database.BUSY_MS)
 
     def _carry_out_marks(self, path: Path) -> None:
         """Carry out the withdrawals since this copy of the file was made. Raises StoreError if the marks are older than the file."""
