@@ -38,7 +38,7 @@ class Learned:
         weighed = learner.weigh(self._state, me, moment) if offers else []
         draws = here.draws("learned")
         numbers = [draws.random() for _ in range(len(offers) + 2)]
-        chosen = learner.picked(self._state, weighed, learner.ruled(moment), numbers) if offers else None
+        chosen = learner.chosen(self._state, weighed, learner.ruled(moment), numbers).position if offers else None
         changed, after = learner.seen(
             self._state,
             me,

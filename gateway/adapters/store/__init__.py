@@ -75,8 +75,10 @@ class Store:
         that is read from here.
         """
         self._cipher = cipher
+        self._path = path
         self._lock = database.lock(path, StoreError) if exclusive else None
         self._db = database.open_database(path, key, StoreError)
+        self._inode = (path.stat().st_dev, path.stat().st_ino)
         hasher = Hasher(self._db)
         self.register = RegisterTable(self._db)
         self.people = PeopleTable(self._db, self.register)
@@ -115,6 +117,15 @@ class Store:
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
+
+    def _check_file(self) -> None:
+        """Raise StoreFullError if the file was deleted or replaced: its rows would be lost with the open descriptor."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._inode:
+            raise StoreFullError(f"{self._path} was deleted or replaced; new messages wait at the broker: restart the gateway")
 
     def former_filters(self, filters: Sequence[str]) -> list[str]:
         """The topic filters of earlier starts that are not in `filters`, which are remembered too. Raises StoreFullError."""
@@ -306,6 +317,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
+            self._check_file()
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")

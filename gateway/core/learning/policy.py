@@ -176,12 +176,6 @@ class Learner:
         learned = explore.probability(arms, position, self.settings.floor, cumulative)
         return Chosen(position, ramp * learned + (1.0 - ramp) * (position == ruled), imitated)
 
-    def picked(self, state: LearnedState, weighed: Sequence[Weighed], ruled: int | None, draws: Sequence[float]) -> int | None:
-        """The position of `chosen` alone, in half of the time."""
-        if draws[0] >= self._ramp(state):
-            return ruled
-        return explore.select([one.arm for one in weighed], draws[2:], draws[1], self.settings.floor)
-
     def ruled(self, here: Moment) -> int | None:
         """The choice without learning: the offer with the highest score x value, if that is above the cost of a contact."""
         least, cost = self._policy.propensity_min, self._policy.contact_cost_minor
