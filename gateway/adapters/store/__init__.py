@@ -227,7 +227,7 @@ class Store:
         self.finish_erasure()
 
     def finish_erasure(self) -> None:
-        """Empty the write-ahead log after a deletion, because a part of it would show the rows again. Does nothing while a reader holds it."""
+        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that."""
         if self._erases:
             # A reader may hold the log, and a failing disk is reported by the next commit.
             with suppress(apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
