@@ -57,6 +57,16 @@ class MqttPart(_Part):
     first_connect_s: float = Field(
         10.0, ge=0, description="how long to wait for the broker at the start before giving up; 0 waits for ever"
     )
+    plaintext: bool = Field(default=False, description="true: passwords and messages may cross the network in plain text")
+
+    @model_validator(mode="after")
+    def _private(self) -> MqttPart:
+        if self.ca_file is None and not self.plaintext and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} is another machine, and passwords and messages would cross the network in plain text: "
+                "set ca_file, or plaintext = true if the network is your own"
+            )
+        return self
 
 
 class StorePart(_Part):
@@ -80,6 +90,11 @@ class CloudPart(_Part):
     token_file: Path = Field(description="file that holds this gateway's token")
     ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
     interval_s: float = Field(30.0, ge=0.1, description="how often to look for new records")
+
+    @field_validator("url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        return _checked_url(value)
 
 
 class PrivacyPart(_Part):

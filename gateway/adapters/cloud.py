@@ -10,8 +10,8 @@ import gzip
 from typing import TYPE_CHECKING
 
 import msgspec
-import urllib3
 
+from gateway.adapters.http_client import ClientError, HttpTarget
 from gateway.core import limits
 from gateway.core.ports import CloudReply
 from gateway.core.records import Batch, Receipt
@@ -19,9 +19,9 @@ from gateway.core.records import Batch, Receipt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.adapters.http_client import Answer
 
-CONNECT_S_MAX = 5.0
-RESPONSE_S_MAX = 15.0
+ANSWER_S_MAX = 20.0  # for connection, request and the whole answer
 BUSY = (429, 503)
 NEVER = (409, 413, 422)  # status codes of the dashboard for a batch that it will never accept
 
@@ -30,35 +30,29 @@ class Cloud:
     """Posts batches to `{url}/v1/batches`."""
 
     def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
-        """Prepare the connection pool; nothing is sent yet."""
-        self._url = url.rstrip("/") + "/v1/batches"
+        """Prepare; nothing is sent yet. Raises OSError for a certificate file that cannot be used."""
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Content-Encoding": "gzip"}
-        self._pool = urllib3.PoolManager(
-            retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_S_MAX, read=RESPONSE_S_MAX),
-            ca_certs=str(ca_file) if ca_file else None,
-        )
+        address = url.rstrip("/") + "/v1/batches"
+        self._target = HttpTarget(address, ca_file=ca_file, deadline_s=ANSWER_S_MAX, body_bytes_max=limits.BATCH_BYTES_MAX)
 
     def post(self, batch: Batch) -> CloudReply:
         """Send one batch; failures of the network or the cloud are part of the reply."""
         body = gzip.compress(msgspec.json.encode(batch), mtime=0)
         try:
-            response = self._pool.request("POST", self._url, body=body, headers=self._headers, redirect=False, preload_content=False)
-            content = response.read(limits.BATCH_BYTES_MAX)
-            response.release_conn()
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return CloudReply("unreachable", trouble=f"{self._url} does not answer ({type(error).__name__})")
-        return _refusal(response) or _receipt(content, batch)
+            answer = self._target.exchange("POST", self._headers, body)
+        except ClientError as error:
+            return CloudReply("unreachable", trouble=str(error))
+        return _refusal(answer) or _receipt(answer.body, batch)
 
 
-def _refusal(response: urllib3.BaseHTTPResponse) -> CloudReply | None:
+def _refusal(answer: Answer) -> CloudReply | None:
     """The reply for a response that is not a success, or None."""
-    if response.status in BUSY:
-        return CloudReply("busy", retry_after_ms=_retry_after_ms(response.headers.get("Retry-After")), trouble="the cloud is busy")
-    if response.status in NEVER:
-        return CloudReply("never", trouble=f"the cloud answers {response.status}: this batch is quarantined until the next start")
-    if not 200 <= response.status < 300:
-        return CloudReply("refused", trouble=f"the cloud answers {response.status}; check cloud.url and the token")
+    if answer.status in BUSY:
+        return CloudReply("busy", retry_after_ms=_retry_after_ms(answer.headers.get("retry-after")), trouble="the cloud is busy")
+    if answer.status in NEVER:
+        return CloudReply("never", trouble=f"the cloud answers {answer.status}: this batch is quarantined until the next start")
+    if not 200 <= answer.status < 300:
+        return CloudReply("refused", trouble=f"the cloud answers {answer.status}; check cloud.url and the token")
     return None
 
 

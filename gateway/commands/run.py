@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.build import build
+from gateway.build import FAULTS, build
+from gateway.commands.check import checked
 from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.config import ConfigError, load_config
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.config import Config
     from gateway.runtime.app import App
 
@@ -24,18 +30,52 @@ command = command_app()
 
 @command.command()
 def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption = False) -> None:
-    """Run the gateway in the foreground until SIGINT or SIGTERM.
+    """Run the gateway in the foreground until SIGINT or SIGTERM. At SIGHUP it starts again with the config, unless that has an error.
 
     Example: `wayside run --config wayside.toml`
     """
     settings = load(config, override)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    gateway = guarded(lambda: build(settings))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: gateway.stop())
-    trouble = serve(gateway, settings, as_json=as_json)
-    if trouble:
-        fail(trouble)
+    os.umask(0o077)  # the database, its log and all other files of the gateway are its own
+    reloads = Reloads(config, override or [])
+    while True:
+        gateway = guarded(partial(build, settings))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_, running=gateway: running.stop())
+        signal.signal(signal.SIGHUP, lambda *_, running=gateway: reloads.ask(running))
+        trouble = serve(gateway, settings, as_json=as_json)
+        if trouble:
+            fail(trouble)
+        reloaded = reloads.taken()
+        if reloaded is None:
+            return
+        settings = reloaded
+
+
+class Reloads:
+    """The config that replaces the present one, once it is checked as a whole."""
+
+    def __init__(self, path: Path, overrides: list[str]) -> None:
+        """`path` and `overrides` are those of the command line."""
+        self._path, self._overrides = path, overrides
+        self._next: Config | None = None
+
+    def ask(self, gateway: App) -> None:
+        """Read and check the config again; stop the gateway in order if it is fine, and keep the present one otherwise."""
+        try:
+            settings = load_config(self._path, self._overrides)
+            checked(settings)
+        except (ConfigError, *FAULTS) as error:
+            log.error("SIGHUP: the present config stays, because the new one has an error: %s", error)  # noqa: TRY400 - one line
+            return
+        log.warning("SIGHUP: the gateway starts again with %s", self._path)
+        self._next = settings
+        gateway.stop()
+
+    def taken(self) -> Config | None:
+        """The config to start again with, or None if the gateway was stopped for another reason."""
+        settings, self._next = self._next, None
+        return settings
 
 
 def serve(gateway: App, settings: Config, *, as_json: bool) -> str:

@@ -1,6 +1,6 @@
 """Creatives: the wordings of an offer by placement and language, and the attention that a placement has for one message.
 
-The time to read a wording is counted at WORDS_PER_S, the mean speed of silent reading of non-fiction (238 a minute: Brysbaert 2019, Journal
+The time to read a wording is counted at the mean speed of silent reading of non-fiction (238 a minute: Brysbaert 2019, Journal
 of Memory and Language 109).
 """
 

@@ -13,7 +13,7 @@ INTEGER_MAX = 2**53 - 1  # above it a double cannot hold every integer, so JSON 
 # --- arriving ----------------------------------------------------------------------------------
 BATCH_MESSAGES_MAX = 256
 UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
-BATCH_BYTES_MAX = 65_536  # of messages without acknowledgement in one batch: 2,000 sightings of scanners
+TURN_BYTES_MAX = 65_536  # of messages without acknowledgement in one batch: 2,000 sightings of scanners
 MAILBOX_BYTES_MAX = 16_777_216  # of messages without acknowledgement that wait for the writer
 MAILBOX_MESSAGES_MAX = 4_096  # read from the broker, not yet in a batch
 DEAD_LETTERS_MAX = 1_000

@@ -91,6 +91,9 @@ class Store(Repository, Protocol):
     def save_times(self, state: State) -> None:
         """Store the moments of the state again: after the clock was set, now and then, and before the end."""
 
+    def finish_erasure(self) -> None:
+        """Remove what deleted rows left behind in the store's files, if that was not possible yet."""
+
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
 

@@ -299,6 +299,7 @@ class App:
         if now_ms >= self._housekeeping_at_ms:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()
+            self.store.finish_erasure()
             self._load_bundle(now_ms)
         if now_ms >= self._times_at_ms:
             self._times_at_ms = now_ms + SAVE_MS

@@ -116,7 +116,7 @@ class Mailbox:
     def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Call[Any]]]:
         """At most `most` messages, and all calls; waits up to `wait_s` if there are none.
 
-        Of the second lane about BATCH_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these.
+        Of the second lane about TURN_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these.
         """
 
         def is_ready() -> bool:
@@ -130,7 +130,7 @@ class Mailbox:
         with self._ready:
             messages = [self._kept.popleft() for _ in range(min(most, len(self._kept)))]
             size = 0
-            while self._others and len(messages) < most and size < limits.BATCH_BYTES_MAX:
+            while self._others and len(messages) < most and size < limits.TURN_BYTES_MAX:
                 size += len(self._others[0].payload)
                 messages.append(self._others.popleft())
             self._other_bytes -= size

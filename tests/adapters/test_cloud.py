@@ -97,12 +97,16 @@ def test_records_go_where_the_config_says_or_nowhere() -> None:
         b"\xff\xfe",
         b'{"batch": "gw-t.0123", "taken": ["\xff"]}',
         b'{"more": ' + b"[" * 100_000,
-        b'{"batch": "gw-t.0123", "taken": [' + b'"x",' * limits.BATCH_BYTES_MAX + b'"x"]}',
     ],
     ids=lambda body: repr(body[:24]),
 )
 def test_a_yes_without_our_receipt_is_a_no(body: bytes) -> None:
     assert post(Response(200, lambda _asked: body)).kind == "refused"
+
+
+def test_an_answer_that_is_too_large_is_no_receipt() -> None:
+    reply = post(Response(200, lambda _asked: b'{"batch": "gw-t.0123", "taken": [' + b'"x",' * limits.BATCH_BYTES_MAX + b'"x"]}'))
+    assert (reply.kind, "is larger than" in reply.trouble) == ("unreachable", True)
 
 
 def test_part_of_a_batch_may_be_taken() -> None:
@@ -118,9 +122,13 @@ def test_nobody_there_is_said_in_words() -> None:
     assert "secret-token" not in reply.trouble
 
 
-def test_an_authority_that_is_no_file_is_no_reason_to_fall_over(tmp_path: Path) -> None:
-    reply = Cloud(f"https://127.0.0.1:{free_port()}", "secret-token", tmp_path / "ca.pem").post(BATCH)
-    assert reply.kind == "unreachable"
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_an_authority_that_cannot_be_used_is_an_error_at_the_start(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    with pytest.raises(OSError):  # noqa: PT011 - of the TLS library
+        Cloud("https://dashboard.example", "token", file)
 
 
 def test_a_cloud_that_hangs_up_in_the_middle_is_unreachable() -> None:

@@ -111,8 +111,45 @@ def test_the_environment_outranks_the_key_file(tmp_path: Path, monkeypatch: pyte
 def test_a_key_file_that_holds_no_key_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "store.key"
     file.write_text(text, "utf-8")
+    file.chmod(0o600)
     with pytest.raises(ValueError, match=r"store\.key must be 64 hex digits"):
         read_key(file, may_create=True)
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "store.key"
+    file.write_text("00" * KEY_BYTES, "utf-8")
+    file.chmod(0o640)
+    with pytest.raises(ValueError, match=r"can be read by other users of this machine: chmod 600"):
+        read_key(file, may_create=True)
+
+
+def test_the_log_is_emptied_with_a_withdrawal_even_if_a_reader_holds_it_for_a_while(tmp_path: Path) -> None:
+    gateway, phone = Gateway(tmp_path), Phone()
+    gateway.apply(Phone("phone-0002").consent())
+    gateway.apply(phone.consent())
+    (log,) = tmp_path.glob("*.db-wal")
+    assert log.stat().st_size > 0
+    with gateway.reader() as reader:
+        reader._db.execute("BEGIN")
+        reader._db.execute("SELECT count(*) FROM contexts").fetchall()
+        gateway.apply(phone.withdrawal())
+        assert log.stat().st_size > 0, "the reader still sees the person"
+        reader._db.execute("COMMIT")
+    gateway.store.finish_erasure()
+    assert log.stat().st_size == 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_database_that_was_deleted_takes_no_facts(tmp_path: Path, *, replaced: bool) -> None:
+    gateway = Gateway(tmp_path)
+    gateway.apply(purchase("till-cafe", 1))
+    (file,) = tmp_path.glob("*.db")
+    file.rename(tmp_path / "moved")
+    if replaced:
+        file.write_bytes((tmp_path / "moved").read_bytes())
+    with pytest.raises(StoreFullError, match="was deleted or replaced"):
+        gateway.apply(purchase("till-cafe", 2))
 
 
 # --- files that are not to be trusted ------------------------------------------------------------------------

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from gateway.core.policy.gates import Reason
 from gateway.core.state import Changes
 from gateway.core.types import Envelope, Named, WishList
-from tests.kit.testbed import Gateway, Phone
+from tests.core.test_gates import closed_to, closed_to_all, request, wishing
+from tests.kit.testbed import Gateway, Phone, berlin_ms, offer
 
 NO_COFFEE = Named(categories=("coffee_house",))
 
@@ -99,3 +101,47 @@ def test_wishes_are_erased_with_the_consent(gateway: Gateway) -> None:
     assert "a-shop-that-is-remembered" not in gateway.dump()
     gateway.apply(phone.consent())
     assert arrive(gateway, phone).decisions.made[0].offer == "flat-white"
+
+
+# --- at the gates ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("blocked", "reason"),
+    [
+        (Named(offers=("flat-white",)), "blocked"),
+        (Named(categories=("coffee_house",)), "blocked"),
+        (Named(shops=("cafe",)), "blocked"),
+        (Named(offers=("cafe",), categories=("cafe",), shops=("coffee_house",)), None),
+        (Named(), None),
+    ],
+)
+def test_a_person_blocks_an_offer_a_category_or_a_shop(blocked: Named, reason: Reason | None) -> None:
+    assert closed_to(offer(), request(wishing(blocked=blocked))) == reason
+    assert closed_to(offer(kind="service"), request(wishing(blocked=blocked))) == reason, "a service message too"
+
+
+@pytest.mark.parametrize(
+    ("hours", "closed"),
+    [
+        (((720, 721),), True),
+        (((719, 720),), False),
+        (((721, 720),), False),
+        (((1320, 721),), True),
+        (((720, 720),), False),
+        (((0, 1), (700, 730)), True),
+        ((), False),
+    ],
+)
+def test_hours_without_offers(hours: tuple[tuple[int, int], ...], *, closed: bool) -> None:
+    assert closed_to_all(request(wishing(hours=hours))) == ("blocked_hours" if closed else None)
+
+
+def test_hours_without_offers_are_those_of_the_wall_in_both_nights_of_the_year() -> None:
+    asleep = wishing(hours=((150, 180),))  # 02:30 to 03:00
+    for fold in (0, 1):
+        assert closed_to_all(request(asleep, berlin_ms(2026, 10, 25, 2, 30, fold=fold))) == "blocked_hours"
+        assert closed_to_all(request(asleep, berlin_ms(2026, 10, 25, 2, 29, 59, fold=fold))) is None
+    skipped_ms = berlin_ms(2026, 3, 29, 1, 59, 59)
+    assert closed_to_all(request(asleep, skipped_ms)) is None
+    assert closed_to_all(request(asleep, skipped_ms + 1_000)) is None

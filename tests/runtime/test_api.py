@@ -312,3 +312,22 @@ def test_an_event_counts_once_by_its_source_and_id(config: Path) -> None:
     again = Served(config)
     assert again.post("/v1/events", late, token=CITY, key=None, Content_Type=CLOUD).json == {"kept": 0, "discarded": {"repeated": 1}}
     again.close()
+
+
+def test_requests_with_one_key_at_the_same_time_are_one_decision(served: Served) -> None:
+    served.walk_in()
+    found: list[bytes] = []
+
+    def ask() -> None:
+        with HttpClient(served.app.services[0].port) as client:  # type: ignore[attr-defined]
+            sent = {"Content_Type": "application/json", "Authorization": f"Bearer {KIOSK}", "Idempotency_Key": "one"}
+            found.append(client.send("POST", "/v1/decide", b'{"person": "phone-0001"}', **sent).body)
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 12
+    assert len(set(found)) == 1
+    assert served.app.counters.reasons["chosen"] == 1

@@ -78,7 +78,7 @@ def test_a_flood_of_large_messages_is_bounded_by_its_bytes(monkeypatch: pytest.M
     assert (len(mailbox), mailbox.shed) == (10, 40)
     mailbox.take(5, 0.0)
     mailbox.deliver([Message("a/b", bytes(100), 50)] * 5)
-    monkeypatch.setattr("gateway.runtime.mailbox.limits.BATCH_BYTES_MAX", 250)
+    monkeypatch.setattr("gateway.runtime.mailbox.limits.TURN_BYTES_MAX", 250)
     mailbox.deliver([fact(1), fact(2)])
     assert len(mailbox.take(10, 0.0)[0]) == 2 + 3, "both facts, and others up to the size of a batch"
     mailbox.deliver([Message("a/b", bytes(100), 51)] * 3)

@@ -1,6 +1,6 @@
 """The cloud of a simulated week: holds each record once, whatever is sent how often, and is sometimes not there.
 
-It stands behind the gateway's own `Cloud`, in the place of the connection pool, so the bytes that it is given are the bytes that
+It stands behind the gateway's own `Cloud`, in the place of the HTTP client, so the bytes that it is given are the bytes that
 would have gone over the wire. Like the dashboard's intake it takes a batch whole, answers a repeat as it answered the first
 time, and refuses an id that suddenly means something else.
 """
@@ -8,15 +8,13 @@ time, and refuses an id that suddenly means something else.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import urllib3
-
 from gateway.adapters.cloud import Cloud
+from gateway.adapters.http_client import Answer, ClientError
 from gateway.core import limits
 
 Mood = Literal["fine", "away", "busy", "broken", "reply_lost", "half", "elsewhere", "babble"]
@@ -34,13 +32,13 @@ class Collector:
         self.counts: Counter[str] = Counter()
         self.conflicts: list[str] = []
 
-    def request(self, method: str, url: str, *, body: bytes, headers: Mapping[str, str], **_: object) -> urllib3.BaseHTTPResponse:
-        """One POST, as a connection pool would make it."""
-        self._asked(f"{method} {url} {sorted(headers.items())}".encode())
+    def exchange(self, method: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """One request, as `HttpTarget` would make it."""
+        self._asked(f"{method} {sorted(headers.items())}".encode())
         self._asked(body)
         self.counts[self.mood] += 1
         if self.mood == "away":
-            raise urllib3.exceptions.ProtocolError("connection refused")
+            raise ClientError("connection refused")
         if self.mood == "busy":
             return _answer(503, b"", {"Retry-After": "31536000"})
         if self.mood == "broken":
@@ -49,7 +47,7 @@ class Collector:
             return _answer(302, b"", {"Location": "http://elsewhere.example/"})
         return self._take(json.loads(gzip.decompress(body)), len(body))
 
-    def _take(self, batch: dict[str, Any], size: int) -> urllib3.BaseHTTPResponse:
+    def _take(self, batch: dict[str, Any], size: int) -> Answer:
         if size > limits.BATCH_BYTES_MAX:
             self.conflicts.append(f"a batch of {size} bytes")
         content = json.dumps(batch["records"], sort_keys=True).encode()
@@ -67,7 +65,7 @@ class Collector:
         if self.mood == "half":
             del self._batches[batch["batch"]]
         if self.mood == "reply_lost":
-            raise urllib3.exceptions.ReadTimeoutError(urllib3.connectionpool.HTTPConnectionPool("collector"), "/v1/batches", "timed out")
+            raise ClientError("timed out")
         if self.mood == "babble":
             return _answer(200, b'{"batch": "another", "taken": []}')
         taken = {"batch": batch["batch"], "taken": [record["id"] for record in records]}
@@ -79,8 +77,8 @@ class MemoryCloud(Cloud):
 
     def __init__(self, collector: Collector) -> None:
         super().__init__("http://collector.example", "token-of-the-week")
-        self._pool = collector  # type: ignore[assignment]  # all that is used of a pool is `request`
+        self._target = collector  # type: ignore[assignment]  # all that is used of a target is `exchange`
 
 
-def _answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> urllib3.HTTPResponse:
-    return urllib3.HTTPResponse(io.BytesIO(body), headers or {}, status, preload_content=False)
+def _answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, {name.lower(): value for name, value in (headers or {}).items()}, body)

@@ -8,7 +8,7 @@ The engine reads through the `Repository` methods on the same connection.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import apsw
@@ -75,8 +75,11 @@ class Store:
         that is read from here.
         """
         self._cipher = cipher
+        self._path = path
         self._lock = database.lock(path, StoreError) if exclusive else None
         self._db = database.open_database(path, key, StoreError)
+        self._erases = True  # of the last process, which may have ended before
+        self._inode = (path.stat().st_dev, path.stat().st_ino)
         hasher = Hasher(self._db)
         self.register = RegisterTable(self._db)
         self.people = PeopleTable(self._db, self.register)
@@ -115,6 +118,15 @@ class Store:
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
+
+    def _check_file(self) -> None:
+        """Raise StoreFullError if the file was deleted or replaced: its rows would be lost with the open descriptor."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self._inode:
+            raise StoreFullError(f"{self._path} was deleted or replaced; new messages wait at the broker: restart the gateway")
 
     def former_filters(self, filters: Sequence[str]) -> list[str]:
         """The topic filters of earlier starts that are not in `filters`, which are remembered too. Raises StoreFullError."""
@@ -211,6 +223,18 @@ class Store:
                 self._apply_consent(subject, context)  # last, so that rows of this very batch go as well
         for name, part in changes:
             self._tables[name].committed(part)
+        self._erases = self._erases or changes.retention.cuts is not None or None in changes.people.contexts.values()
+        self.finish_erasure()
+
+    def finish_erasure(self) -> None:
+        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that."""
+        if self._erases:
+            # A reader may hold the log, and a failing disk is reported by the next commit.
+            with suppress(apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+                self._db.set_busy_timeout(0)
+                self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                self._erases = False
+            self._db.set_busy_timeout(database.BUSY_MS)
 
     def _carry_out_marks(self, path: Path) -> None:
         """Carry out the withdrawals since this copy of the file was made. Raises StoreError if the marks are older than the file."""
@@ -306,6 +330,7 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
+            self._check_file()
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")

@@ -47,6 +47,8 @@ def read_key(key_file: Path, *, may_create: bool) -> bytes:
             make_key(key_file)
         if not key_file.exists():
             raise ValueError(f"no database key: {source} does not exist; set store.key_file or WAYSIDE_STORE_KEY")
+        if key_file.stat().st_mode & 0o077:
+            raise ValueError(f"{source} can be read by other users of this machine: chmod 600 {source}")
         text = key_file.read_text()
     try:
         key = bytes.fromhex(text.strip())

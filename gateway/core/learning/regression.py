@@ -3,7 +3,7 @@
     log-odds = log-odds of the bundle's model + sum over predictors of the weights of its bin + effects of the person
 
 Each bin has a weight for all offers, one for the category and one for the offer; all add up, so an offer without answers has those of its
-category. All weights of a row share the surprise of its answer by their variances, hence two predictors that say the same are not counted
+category. All weights of a row share the surprise of its answer by their variances, hence two predictors that agree are not counted
 twice, as naive Bayes would. Posteriors are normal with a mean and a variance for each weight (an extended Kalman filter without
 covariances, as in Graepel et al. 2010, Web-scale Bayesian click-through rate prediction), so the state of an offer does not grow.
 """
