@@ -30,7 +30,9 @@ command = command_app()
 
 @command.command()
 def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption = False) -> None:
-    """Run the gateway in the foreground until SIGINT or SIGTERM. At SIGHUP it starts again with the config, unless that has an error.
+    """Run the gateway in the foreground until SIGINT or SIGTERM.
+
+    At SIGHUP it starts again with the config, unless that has an error.
 
     Example: `wayside run --config wayside.toml`
     """
