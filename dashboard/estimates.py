@@ -1,4 +1,4 @@
-"""Sums of noised counts, with the variance of their noise, and what can be said from them.
+"""Sums of noised counts, with the variance of the noise.
 
 Every stored count has noise of a known variance, and may be negative. Sums stay unbiased because nothing is clamped before it is added;
 negatives are clamped and small numbers are hidden where a figure is shown.
@@ -48,7 +48,7 @@ def total(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def combined(one: Estimate, other: Estimate) -> Estimate:
-    """Two independent estimates of the same count as one, weighted by their precision."""
+    """Two independent estimates of the same count as one, weighted by precision."""
     weight = other.variance / (one.variance + other.variance)
     variance = one.variance * other.variance / (one.variance + other.variance)
     return Estimate(weight * one.value + (1 - weight) * other.value, variance)

@@ -69,7 +69,7 @@ class Column(msgspec.Struct, frozen=True):
 class Answers(msgspec.Struct, frozen=True):
     """Final outcomes of the contacts of whole service days, `days` of them over all gateways.
 
-    `outcomes` are the figures of CELLS, `shares` their shares of the offers sent. `lift` is the share of people who came among those with
+    `outcomes` are the figures of CELLS, `shares` those relative to the offers sent. `lift` is the share of visitors among people with
     an offer less that among those held out. A share is None if the noise hides it.
     """
 

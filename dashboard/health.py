@@ -1,4 +1,4 @@
-"""Health records of the gateways: what they say about their windows."""
+"""Health records of the gateways, one for each window."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy.contribution import count_sent
-from gateway.core.privacy.tables import catalogue, open_period
+from gateway.core.privacy.release import catalogue
+from gateway.core.privacy.tables import open_period
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
 from gateway.core.site import EVERYWHERE, Site, fix_in

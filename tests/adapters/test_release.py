@@ -16,8 +16,8 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.released import Released, ReleaseMarks
 from gateway.core import limits
 from gateway.core.ports import StoreError, StoreFullError
-from gateway.core.privacy.contribution import Contact
-from gateway.core.privacy.tables import DAY_MS, Period, TableName, Terms, catalogue, open_period
+from gateway.core.privacy.release import catalogue
+from gateway.core.privacy.tables import DAY_MS, Contact, Period, TableName, Terms, open_period
 from gateway.core.records import HourCounts, OfferCounts, Record
 from gateway.core.state import Changes, Closing
 from tests.kit.testbed import HOUR_MS, KEY, NOON_MS, make_site
@@ -359,7 +359,7 @@ def test_a_torn_line_is_no_mark(tmp_path: Path) -> None:
 
 
 def test_marks_are_written_once_and_the_file_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "RELEASES_KEPT_MAX", 10)
+    monkeypatch.setattr(limits, "RELEASED_MARKS_MAX", 10)
     marks = ReleaseMarks(tmp_path / "m")
     for _ in range(3):
         marks.append([mark(number) for number in range(21)])

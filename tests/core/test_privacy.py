@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from gateway.core.policy.decision import Arm
 from gateway.core.privacy.contribution import cell_of, first
 from gateway.core.privacy.laplace import Entropy, discrete_laplace, variance
-from gateway.core.privacy.release import health_record, hour_record, offer_records
-from gateway.core.privacy.tables import DAY_MS, Catalogue, Period, Terms, catalogue, open_period
+from gateway.core.privacy.release import catalogue, health_record, hour_record, offer_records
+from gateway.core.privacy.tables import DAY_MS, Catalogue, Period, Terms, open_period
 from gateway.core.records import COUNT_MAX, OUTCOMES, HourCounts, OfferCounts, Record
 from gateway.core.state.outcomes import Outcome, OutcomeKind, Window
 from tests.kit.testbed import HOUR_MS, NOON_MS, campaign, make_site, offer

@@ -20,14 +20,13 @@ import msgspec
 import pytest
 
 from gateway.adapters import store
-from gateway.adapters.entropy import SystemEntropy
 from gateway.adapters.store import counts as table
+from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.released import ReleaseMarks
 from gateway.core import context as contexts
 from gateway.core.privacy import contribution, laplace, release
-from gateway.core.privacy.contribution import Contact
 from gateway.core.privacy.laplace import Entropy
-from gateway.core.privacy.tables import Catalogue, Period, Terms
+from gateway.core.privacy.tables import Catalogue, Contact, Period, Terms
 from gateway.core.records import HourCounts, OfferCounts, Record
 from gateway.core.types import TimePassed
 from tests.adapters.test_release import Counting, closed, released, sent

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from gateway.core.addresses import Resolved
 from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.presence import Presence, PresenceRules, Transition
-from gateway.core.privacy.contribution import Contact
-from gateway.core.privacy.tables import Catalogue, Period, Terms
+from gateway.core.privacy.tables import Catalogue, Contact, Period, Terms
 from gateway.core.site import Cuts
 from gateway.core.state import (
     SLICES,

@@ -77,7 +77,7 @@ BANS: tuple[Ban, ...] = (
         "draws arrive as arguments, so that a decision can be replayed and noise comes from one audited place",
         {
             "gateway/adapters/store/database.py": "makes the database's key, once",
-            "gateway/adapters/entropy.py": "the bits of the noise, handed to the core",
+            "gateway/adapters/store/entropy.py": "the bits of the noise, handed to the core",
             "gateway/adapters/mqtt_options.py": "reconnects after a pause that differs, so that a fleet does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
             "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from gateway.adapters.entropy import SystemEntropy
 from gateway.adapters.store import database
 from gateway.adapters.store.budgets import BudgetsTable
 from gateway.adapters.store.counts import CountsTable
 from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
+from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
@@ -281,7 +281,7 @@ class Store:
                 "because an older one could release a period twice"
             )
         with self._transaction():
-            self.counts.note_lost(list(self.release_marks.marks)[-limits.RELEASES_KEPT_MAX // 2 :])
+            self.counts.note_lost(list(self.release_marks.marks)[-limits.RELEASED_MARKS_MAX // 2 :])
 
     def save_times(self, state: State) -> None:
         """Store the moments of the state again. Raises StoreFullError."""

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     import apsw
 
     from gateway.adapters.store.table import Hasher
-    from gateway.core.privacy.contribution import Contact
     from gateway.core.privacy.laplace import Entropy
-    from gateway.core.privacy.tables import TableName
+    from gateway.core.privacy.tables import Contact, TableName
     from gateway.core.state.counts import Closing, CountsChanges
 
 ADD_CONTACT = "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -41,7 +40,7 @@ DEBIT = {
     "hours": "INSERT INTO ledger (day_start_ms, budget, hours) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET hours = max(hours, ?3)",
     "offers": "INSERT INTO ledger (day_start_ms, budget, offers) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET offers = offers + ?3",
 }
-"""By table: spend its share of a day. All windows of `hours` are one release, because a person has contacts_max contacts in all of them."""
+"""By table: spend its share of a day. All windows of `hours` are one release, because the bound of contacts holds for the whole day."""
 
 CUT = (
     "UPDATE outbox SET batch = ?1 WHERE position IN (SELECT position FROM (SELECT position, row_number() OVER before AS rank, "
@@ -85,7 +84,7 @@ class CountsTable(Table):
             self._count(changes.contacts)
 
     def forget(self, subject: str) -> None:
-        """Remove the person's contacts from the counts; their share of the day stays used."""
+        """Remove the person's contacts from the counts; the used numbers of the day stay used."""
         self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE subject = ?", (subject,))
 
     def committed(self, _: CountsChanges) -> None:
@@ -174,12 +173,12 @@ class CountsTable(Table):
         return {(zone, offer, outcome): number for zone, offer, outcome, number in rows}
 
     def _clear(self, closing: Closing) -> None:
-        """Remove what was released; after a day the used shares as well, and of old releases all but the newest RELEASES_KEPT_MAX."""
+        """Remove what was released; after a day the used shares as well, and of old releases all but the newest RELEASED_MARKS_MAX."""
         if not closing.ends_day:
             self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE name = 'hours'")
             return
         self._db.execute("DELETE FROM contacts")
-        self._db.execute("DELETE FROM releases WHERE number <= (SELECT max(number) FROM releases) - ?", (limits.RELEASES_KEPT_MAX,))
+        self._db.execute("DELETE FROM releases WHERE number <= (SELECT max(number) FROM releases) - ?", (limits.RELEASED_MARKS_MAX,))
         self._db.execute("DELETE FROM ledger WHERE day_start_ms NOT IN (SELECT day_start_ms FROM releases)")
 
     def _put_out(self, records: Sequence[Record]) -> None:

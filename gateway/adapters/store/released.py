@@ -37,7 +37,7 @@ class ReleaseMarks:
         self._path = path
         lines = path.read_bytes().split(b"\n") if path.exists() else []
         self.marks: dict[Released, None] = dict.fromkeys(mark for line in lines if (mark := _parsed(line)) is not None)
-        if len(self.marks) > 2 * limits.RELEASES_KEPT_MAX:
+        if len(self.marks) > 2 * limits.RELEASED_MARKS_MAX:
             self._compact()
 
     def append(self, marks: Iterable[Released]) -> None:
@@ -59,8 +59,8 @@ class ReleaseMarks:
         self.marks |= dict.fromkeys(new)
 
     def _compact(self) -> None:
-        """Keep the newest RELEASES_KEPT_MAX marks."""
-        self.marks = dict.fromkeys(list(self.marks)[-limits.RELEASES_KEPT_MAX :])
+        """Keep the newest RELEASED_MARKS_MAX marks."""
+        self.marks = dict.fromkeys(list(self.marks)[-limits.RELEASED_MARKS_MAX :])
         draft = self._path.with_name(f"{self._path.name}.new")
         draft.write_text("".join(_line(mark) for mark in self.marks))
         draft.chmod(0o600)

@@ -1,7 +1,7 @@
 """Contacts as contributions to the tables: one cell for each contact, at most `contacts_max` for each person, service day and table.
 
-A contact enters `hours` when its offer is sent, and `offers` once, when its window closes, with its final outcome. Contacts of people
-who did not consent to measurement enter neither.
+A contact enters `hours` when its offer is sent, and `offers` once, when its window closes, with its final outcome. Without consent to
+measurement a contact enters neither.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from gateway.core import context as contexts
-from gateway.core.privacy.tables import TableName
+from gateway.core.privacy.tables import Contact, TableName
 from gateway.core.records import OutcomeCell
 
 if TYPE_CHECKING:
@@ -23,17 +21,6 @@ if TYPE_CHECKING:
     from gateway.core.unit_of_work import UnitOfWork
 
 Key = TypeVar("Key")
-
-
-class Contact(msgspec.Struct, frozen=True):
-    """One contact of a person in one cell of a table; `offer` and `outcome` are empty in `hours`."""
-
-    table: TableName
-    subject: str
-    device: str
-    zone: str
-    offer: str = ""
-    outcome: OutcomeCell | str = ""
 
 
 def count_sent(work: UnitOfWork, trigger: Trigger) -> None:

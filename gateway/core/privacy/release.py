@@ -1,7 +1,7 @@
 """Makes the records that leave the gateway; no other module constructs them.
 
 Input are the frozen counts of one table and period. Each count of the table gets its own noise. Counts outside the public catalogue
-cannot be expressed, so they do not leave.
+cannot be expressed.
 """
 
 from __future__ import annotations
@@ -9,13 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.core.privacy import laplace
+from gateway.core.privacy.tables import Catalogue
 from gateway.core.records import COUNT_MAX, OUTCOMES, GatewayHealth, HourCounts, Noise, OfferCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.core.privacy.laplace import Entropy
-    from gateway.core.privacy.tables import Catalogue, Period, Terms
+    from gateway.core.privacy.tables import Period, Terms
+    from gateway.core.site import Site
+
+
+def catalogue(site: Site) -> Catalogue:
+    """The catalogue of a site and its campaign."""
+    offers = {offer.id: tuple(sorted({*offer.zones, offer.shop})) for offer in site.campaign.offers}
+    return Catalogue(site.gateway, tuple(sorted(site.zones)), dict(sorted(offers.items())))
 
 
 def hour_record(catalogue: Catalogue, period: Period, sent: Mapping[str, int], entropy: Entropy, name: str) -> HourCounts:

@@ -1,4 +1,4 @@
-"""The two tables that leave, chosen in advance, and the terms under which they leave.
+"""The two tables that leave, chosen in advance, and the terms of noise and bounds.
 
 `hours` counts offers sent by zone and window, `offers` counts contacts by zone, offer and final outcome for each service day. The cells
 follow from the public catalogue of zones and offers alone; every cell leaves, zeros included.
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from gateway.core.records import MILLION
+from gateway.core.records import MILLION, OutcomeCell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gateway.core.site import Site
 
 DAY_MS = 86_400_000
 WINDOWS_OF_DEMONSTRATION = 24  # of a service day
@@ -73,14 +72,19 @@ def open_period(now_ms: int, site_terms: Terms, before: Period | None = None) ->
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """The public ids that the cells are made of, in the order in which they leave: zones of the site, and of each offer."""
+    """The public ids that the cells are made of, in the order of the records: zones of the site, and of each offer."""
 
     gateway: str
     zones: tuple[str, ...]
     offers: Mapping[str, tuple[str, ...]]
 
 
-def catalogue(site: Site) -> Catalogue:
-    """The catalogue of a site and its campaign."""
-    offers = {offer.id: tuple(sorted({*offer.zones, offer.shop})) for offer in site.campaign.offers}
-    return Catalogue(site.gateway, tuple(sorted(site.zones)), dict(sorted(offers.items())))
+class Contact(msgspec.Struct, frozen=True):
+    """One contact of a person in one cell of a table; `offer` and `outcome` are empty in `hours`."""
+
+    table: TableName
+    subject: str
+    device: str
+    zone: str
+    offer: str = ""
+    outcome: OutcomeCell | str = ""

@@ -1,4 +1,4 @@
-"""Contacts to count, and the open period of counting; the store holds the counts, so that they are released in one commit."""
+"""Contacts to count, and the open period of counting; the store holds the counts, so that a release is one commit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from gateway.core.privacy.contribution import Contact
-from gateway.core.privacy.tables import Catalogue, Period
+from gateway.core.privacy.tables import Catalogue, Contact, Period
 from gateway.core.state.slices import SliceChanges
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Closing(msgspec.Struct, frozen=True):
-    """The window of `period` is over, and with `ends_day` its service day too: their tables are released under the ids of `name`."""
+    """The window of `period` is over, and with `ends_day` its service day too; the ids of the released records begin with `name`."""
 
     period: Period
     ends_day: bool
@@ -33,7 +32,7 @@ class CountsChanges(SliceChanges):
     opened: Period | None = None
 
     def forget(self, person: SubjectContext) -> None:
-        """Count no contact of this batch with a person who withdrew."""
+        """Drop the contacts of a withdrawn person."""
         self.contacts = [contact for contact in self.contacts if contact.subject != person.subject]
 
 
