@@ -127,9 +127,10 @@ def _records(rig: Rig) -> Iterator[str]:
     yield from rig.collector.conflicts
     if rig.machine.store.backlog():
         yield f"{rig.machine.store.backlog()} records never left"
-    hours = {record["window_start_ms"]: record for record in rig.collector.records.values() if record["type"] == "hours"}
-    if hours.keys() != rig.exact.keys():
-        yield f"{len(rig.exact)} windows were released, the cloud holds {len(hours)}"
+    left = [record for record in rig.collector.records.values() if record["type"] == "hours"]
+    hours = {record["window_start_ms"]: record for record in left}
+    if sorted(record["window_start_ms"] for record in left) != sorted(rig.exact):
+        yield f"{len(rig.exact)} windows were released, the cloud holds {len(left)}"
     for start_ms, exact in rig.exact.items():
         noised = dict(zip(hours[start_ms]["zones"], hours[start_ms]["counts"], strict=True)) if start_ms in hours else {}
         for zone, count in noised.items():
