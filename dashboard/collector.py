@@ -10,7 +10,8 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from dashboard.figures import SPANS, Span, View, cells_by_kind, figures
+from dashboard.estimates import Share
+from dashboard.figures import SPANS, Span, View, figures
 from dashboard.gateways import known_gateways
 from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
@@ -72,22 +73,29 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
     with store.reading() as connection:
         found = figures(connection, View(span=span), settings.time_zone)
         gateways = known_gateways(connection, settings.tokens, now_ms)
-        kinds = cells_by_kind(connection)
+    answers = found.answers
     return {
         "now_ms": now_ms,
         "records": found.records,
-        "cells_by_kind": kinds,
         "span": span,
         "from_ms": found.from_ms,
         "until_ms": found.until_ms,
-        "triggers": found.totals["trigger"],
-        "counts_by_kind": found.totals,
-        "triggers_by_zone": {row.name: row.counts["trigger"] for row in found.zones},
-        "triggers_by_offer": {row.name: row.counts["trigger"] for row in found.offers},
+        "sent": found.sent.figures(),
+        "sent_by_zone": {row.name: row.sent.figures() for row in found.zones},
+        "sent_by_offer": {row.name: row.sent.figures() for row in found.offers},
         "step_ms": found.step_ms,
-        "triggers_by_step": found.columns,
+        "sent_by_step": [{"start_ms": column.start_ms, **column.sent.figures()} for column in found.columns],
+        "days": answers.days,
+        "held_out": answers.held_out.figures(),
+        "outcomes": {name: one.figures() for name, one in answers.outcomes.items()},
+        "shares": {name: _share(one) for name, one in answers.shares.items()},
+        "lift": _share(answers.lift),
         "gateways": gateways,
     }
+
+
+def _share(found: Share | None) -> dict[str, float] | None:
+    return None if found is None else {"value": round(found.value, 4), "plus_minus": round(found.margin, 4)}
 
 
 def _json(value: object) -> Response:

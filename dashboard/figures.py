@@ -1,30 +1,39 @@
 """Sums of the stored records: every number of a page or a summary, read in one transaction.
 
 A page shows one period, which ends with the newest window and not now: gateways that were offline
-still have a last day, and the page states its dates. Health records extend the period too, because a
-gateway may have no cell to send for a quiet hour. Windows are summed into at most `BARS_MAX` columns,
-whether they last seconds (demonstration) or an hour. Answers count in the window in which they arrive,
-so a period may hold more answers than triggers.
+still have a last day, and the page states its dates. Offers sent are counted by zone and window, the
+outcomes of contacts by zone, offer and service day; outcomes are those of the days that ended in the
+period. Windows are summed into at most `BARS_MAX` columns, whether they last seconds (demonstration)
+or an hour.
 """
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, tzinfo
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, true, union_all
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true, union_all
 
 from dashboard import limits
-from dashboard.schema import cells, health, records
-from gateway.core.records import CellKind
+from dashboard.estimates import Estimate, Share, combined, difference, share, total
+from dashboard.schema import contacts, health, hours, records
+from gateway.core.records import OUTCOMES, OutcomeCell
 
 Span = Literal["day", "week", "all"]
 SPANS: tuple[Span, ...] = get_args(Span)
 SPAN_MS: dict[Span, int | None] = {"day": 86_400_000, "week": 7 * 86_400_000, "all": None}
-FUNNEL: tuple[CellKind, ...] = ("trigger", "shown", "opened", "accepted", "redeemed")
-KINDS: tuple[CellKind, ...] = (*FUNNEL, "dismissed")
+HELD_OUT: tuple[OutcomeCell, ...] = ("held_out", "held_out_came")
+SENT: tuple[OutcomeCell, ...] = tuple(outcome for outcome in OUTCOMES if outcome not in HELD_OUT)
+CELLS: dict[str, tuple[OutcomeCell, ...]] = {
+    "accepted": ("accepted", "accepted_came", "redeemed"),
+    "redeemed": ("redeemed",),
+    "came": ("came", "accepted_came", "redeemed"),
+    "dismissed": ("dismissed",),
+    "ignored": ("ignored",),
+}
+"""By figure: the outcomes of sent offers that it adds up."""
 
 _SECOND = 1_000
 _STEPS_MS = tuple(
@@ -41,17 +50,36 @@ class View(NamedTuple):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Counts by kind of one zone or offer."""
+    """Figures of one zone or offer: offers `sent` in the period, and `closed`, `accepted` and `redeemed` of the days that ended in it."""
 
     name: str
-    counts: dict[CellKind, int]
+    sent: Estimate
+    closed: Estimate
+    accepted: Estimate
+    redeemed: Estimate
 
 
 class Column(msgspec.Struct, frozen=True):
-    """Triggers of the windows that begin in [start_ms, start_ms + step_ms of the chart)."""
+    """Offers sent in the windows that begin in [start_ms, start_ms + step_ms of the chart)."""
 
     start_ms: int
-    triggers: int
+    sent: Estimate
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """Final outcomes of the contacts of whole service days, `days` of them over all gateways.
+
+    `outcomes` are the figures of CELLS, `shares` those relative to the offers sent. `lift` is the share of visitors among people with
+    an offer less that among those held out. A share is None if the noise hides it.
+    """
+
+    days: int
+    sent: Estimate
+    held_out: Estimate
+    outcomes: dict[str, Estimate]
+    shares: dict[str, Share | None]
+    came_held_out: Share | None
+    lift: Share | None
 
 
 class Period(NamedTuple):
@@ -63,48 +91,44 @@ class Period(NamedTuple):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Figures of one view; `records` counts all stored records, `cells` those of this view."""
+    """Figures of one view; `records` counts all stored records, `cells` the counts of its chart."""
 
     records: int
     cells: int
     from_ms: int
     until_ms: int
     step_ms: int
-    totals: dict[CellKind, int]
+    sent: Estimate
+    answers: Answers
     zones: list[Row]
     offers: list[Row]
     columns: list[Column]
 
 
-class Health(msgspec.Struct, frozen=True):
-    """One health record: the counters of a gateway for one window."""
-
-    gateway: str
-    window_start_ms: int
-    window_ms: int
-    messages: int
-    refused: int
-    facts: int
-    decisions: int
-    triggers: int
-    backlog: int
-
-
 def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figures:
     """All figures of `view`."""
     period = _period(connection, view)
-    where = _where(view) & (cells.c.window_start_ms >= period.from_ms)
-    step_ms = step_for(period.until_ms - period.from_ms, period.window_ms)
+    of_hours = _where(hours, view) & (hours.c.window_start_ms >= period.from_ms)
+    of_days = _where(contacts, view) & (contacts.c.window_start_ms + contacts.c.window_ms > period.from_ms)
+    # The windows do not know offers, so a page of one offer has whole days only.
+    chart, of_chart = (contacts, of_days & contacts.c.outcome.in_(SENT)) if view.offer else (hours, of_hours)
+    from_ms, window_ms = _begin(connection, contacts, of_days) if view.offer else (period.from_ms, period.window_ms)
+    step_ms = step_for(period.until_ms - from_ms, window_ms)
+    zones = _outcomes_by(connection, contacts.c.zone, of_days)
+    offers = _outcomes_by(connection, contacts.c.offer, of_days)
+    answers = _answers(connection, of_days)
+    sent = {name: _sum(found, SENT) for name, found in zones.items()} if view.offer else _sent(connection, of_hours, of_days, period)
     return Figures(
         records=connection.execute(select(func.count()).select_from(records)).scalar_one(),
-        cells=connection.execute(select(func.count()).select_from(cells).where(where)).scalar_one(),
-        from_ms=period.from_ms,
+        cells=connection.execute(select(func.count()).select_from(chart).where(of_chart)).scalar_one(),
+        from_ms=from_ms,
         until_ms=period.until_ms,
         step_ms=step_ms,
-        totals=_totals(connection, where),
-        zones=_rows(connection, cells.c.zone, where),
-        offers=_rows(connection, cells.c.offer, where),
-        columns=_columns(connection, where, period, step_ms, time_zone),
+        sent=total(sent.values()),
+        answers=answers,
+        zones=_rows(sent, zones),
+        offers=_rows({name: _sum(found, SENT) for name, found in offers.items()}, offers),
+        columns=_columns(connection, chart, of_chart, from_ms, period.until_ms, step_ms, time_zone),
     )
 
 
@@ -117,64 +141,94 @@ def step_for(length_ms: int, window_ms: int) -> int:
     return math.ceil(needed_ms / _STEPS_MS[-1]) * _STEPS_MS[-1]
 
 
-def latest_health(connection: Connection) -> dict[str, Health]:
-    """Newest health record by gateway."""
-    newest = select(health.c.gateway, func.max(health.c.window_start_ms).label("start_ms")).group_by(health.c.gateway).subquery()
-    join = health.join(newest, (health.c.gateway == newest.c.gateway) & (health.c.window_start_ms == newest.c.start_ms))
-    return {row.gateway: row for row in _healths(connection, select(*_HEALTH_COLUMNS).select_from(join).order_by(health.c.id))}
-
-
-def health_of(connection: Connection, gateway: str) -> list[Health]:
-    """The last `WINDOWS_MAX` health records of a gateway, newest first."""
-    query = select(*_HEALTH_COLUMNS).where(health.c.gateway == gateway)
-    return _healths(connection, query.order_by(health.c.window_start_ms.desc(), health.c.id).limit(limits.WINDOWS_MAX))
-
-
 def known_offers(connection: Connection) -> list[str]:
     """Every offer that occurs in a record, sorted."""
-    return list(connection.execute(select(cells.c.offer).distinct().order_by(cells.c.offer)).scalars())
+    return list(connection.execute(select(contacts.c.offer).distinct().order_by(contacts.c.offer)).scalars())
 
 
-def cells_by_kind(connection: Connection) -> dict[CellKind, int]:
-    """Number of stored cells by kind; their counts are not summed."""
-    query = select(cells.c.kind, func.count()).group_by(cells.c.kind)
-    found: dict[CellKind, int] = dict(connection.execute(query).all())
-    return {kind: found.get(kind, 0) for kind in KINDS}
-
-
-_HEALTH_COLUMNS = [health.c[name] for name in Health.__struct_fields__]
-
-
-def _healths(connection: Connection, query: object) -> list[Health]:
-    return [Health(*row) for row in connection.execute(query)]  # type: ignore[call-overload]
-
-
-def _where(view: View) -> ColumnElement[bool]:
+def _where(table: Table, view: View) -> ColumnElement[bool]:
     where: ColumnElement[bool] = true()
     if view.gateway is not None:
-        where = where & (cells.c.gateway == view.gateway)
-    if view.offer is not None:
-        where = where & (cells.c.offer == view.offer)
+        where = where & (table.c.gateway == view.gateway)
+    if view.offer is not None and table is contacts:
+        where = where & (table.c.offer == view.offer)
     return where
 
 
-def _totals(connection: Connection, where: ColumnElement[bool]) -> dict[CellKind, int]:
-    query = select(cells.c.kind, func.sum(cells.c.count)).where(where).group_by(cells.c.kind)
-    found = {kind: int(count) for kind, count in connection.execute(query)}
-    return {kind: found.get(kind, 0) for kind in KINDS}
+def _sums(table: Table) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return func.sum(table.c.count), func.sum(table.c.variance)
 
 
-def _rows(connection: Connection, name: ColumnElement[str], where: ColumnElement[bool]) -> list[Row]:
-    query = select(name, cells.c.kind, func.sum(cells.c.count)).where(where).group_by(name, cells.c.kind)
-    found: dict[str, dict[CellKind, int]] = {}
-    for key, kind, count in connection.execute(query):
-        found.setdefault(key, dict.fromkeys(KINDS, 0))[kind] = int(count)
-    ordered = sorted(found.items(), key=lambda item: (-item[1]["trigger"], item[0]))
-    return [Row(name=key, counts=counts) for key, counts in ordered]
+def _sum(found: dict[str, Estimate], outcomes: tuple[OutcomeCell, ...]) -> Estimate:
+    return total(found[outcome] for outcome in outcomes if outcome in found)
+
+
+def _outcomes_by(connection: Connection, name: ColumnElement[str], where: ColumnElement[bool]) -> dict[str, dict[str, Estimate]]:
+    """By zone or offer, and by outcome: the sum of the counts."""
+    query = select(name, contacts.c.outcome, *_sums(contacts)).where(where).group_by(name, contacts.c.outcome)
+    found: dict[str, dict[str, Estimate]] = {}
+    for key, outcome, count, variance in connection.execute(query):
+        found.setdefault(key, {})[outcome] = Estimate(float(count), variance)
+    return found
+
+
+def _answers(connection: Connection, where: ColumnElement[bool]) -> Answers:
+    query = select(contacts.c.outcome, *_sums(contacts)).where(where).group_by(contacts.c.outcome)
+    found = {outcome: Estimate(float(count), variance) for outcome, count, variance in connection.execute(query)}
+    days = select(contacts.c.gateway, contacts.c.window_start_ms).where(where).distinct().subquery()
+    sent, held_out = _sum(found, SENT), _sum(found, HELD_OUT)
+    outcomes = {name: _sum(found, cells) for name, cells in CELLS.items()}
+    shares = {name: share(part, sent) for name, part in outcomes.items()}
+    came_held_out = share(_sum(found, ("held_out_came",)), held_out)
+    return Answers(
+        days=connection.execute(select(func.count()).select_from(days)).scalar_one(),
+        sent=sent,
+        held_out=held_out,
+        outcomes=outcomes,
+        shares=shares,
+        came_held_out=came_held_out,
+        lift=difference(shares["came"], came_held_out),
+    )
+
+
+def _sent(connection: Connection, of_hours: ColumnElement[bool], of_days: ColumnElement[bool], period: Period) -> dict[str, Estimate]:
+    """Offers sent, by zone.
+
+    Whole days of the period are in both tables, so both estimates are combined, if no window of the day is missing.
+    """
+    whole = of_days & (contacts.c.window_start_ms >= period.from_ms)
+    keys = contacts.c.gateway, contacts.c.window_start_ms, contacts.c.window_ms
+    by_day = select(*keys, contacts.c.zone, *_sums(contacts)).where(whole & contacts.c.outcome.in_(SENT)).group_by(*keys, contacts.c.zone)
+    closed = {
+        (gateway, start_ms, length_ms, zone): Estimate(float(count), variance)
+        for gateway, start_ms, length_ms, zone, count, variance in connection.execute(by_day)
+    }
+    days = select(*keys).where(whole).distinct().subquery()
+    inside = and_(
+        hours.c.gateway == days.c.gateway,
+        hours.c.window_start_ms >= days.c.window_start_ms,
+        hours.c.window_start_ms < days.c.window_start_ms + days.c.window_ms,
+    )
+    keys_of_day = hours.c.gateway, days.c.window_start_ms, days.c.window_ms, hours.c.zone
+    query = select(*keys_of_day, *_sums(hours), func.sum(hours.c.window_ms)).select_from(hours.outerjoin(days, inside))
+    parts: dict[str, list[Estimate]] = {}
+    for *key, count, variance, covered_ms in connection.execute(query.where(of_hours).group_by(*keys_of_day)):
+        estimate, other = Estimate(float(count), variance), closed.get(tuple(key))
+        parts.setdefault(key[-1], []).append(combined(estimate, other) if other and covered_ms == key[2] else estimate)
+    return {zone: total(found) for zone, found in parts.items()}
+
+
+def _rows(sent: dict[str, Estimate], outcomes: dict[str, dict[str, Estimate]]) -> list[Row]:
+    """A row for each zone or offer, most offers sent first."""
+    rows = [
+        Row(name, found, *(_sum(outcomes.get(name, {}), cells) for cells in (SENT, CELLS["accepted"], CELLS["redeemed"])))
+        for name, found in sent.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.sent.value, row.name))
 
 
 def _period(connection: Connection, view: View) -> Period:
-    windows = [select(table.c.window_start_ms, table.c.window_ms, table.c.gateway) for table in (cells, health)]
+    windows = [select(table.c.window_start_ms, table.c.window_ms, table.c.gateway) for table in (hours, health)]
     held = union_all(*windows).subquery()
     where = true() if view.gateway is None else held.c.gateway == view.gateway
     until_ms = connection.execute(select(func.max(held.c.window_start_ms + held.c.window_ms)).where(where)).scalar_one() or 0
@@ -185,16 +239,23 @@ def _period(connection: Connection, view: View) -> Period:
     return Period(from_ms or 0, until_ms, window_ms or 0)
 
 
-def _columns(connection: Connection, where: ColumnElement[bool], period: Period, step_ms: int, time_zone: tzinfo) -> list[Column]:
-    from_ms, until_ms, _ = period
-    if from_ms >= until_ms:
+def _begin(connection: Connection, table: Table, where: ColumnElement[bool]) -> tuple[int, int]:
+    """Start of the first period of a table, and length of the longest; zeros without rows."""
+    begin_ms, length_ms = connection.execute(select(func.min(table.c.window_start_ms), func.max(table.c.window_ms)).where(where)).one()
+    return begin_ms or 0, length_ms or 0
+
+
+def _columns(
+    connection: Connection, table: Table, where: ColumnElement[bool], from_ms: int, until_ms: int, step_ms: int, time_zone: tzinfo
+) -> list[Column]:
+    if not from_ms or from_ms >= until_ms:
         return []
     # Days begin at local midnight. One chart uses one UTC offset, that of its end.
     offset = datetime.fromtimestamp(until_ms / 1000, time_zone).utcoffset()
     shift_ms = int(offset.total_seconds() * 1000) if offset else 0
-    slot = ((cells.c.window_start_ms + shift_ms) // step_ms).label("slot")
-    query = select(slot, func.sum(cells.c.count)).where(where & (cells.c.kind == "trigger")).group_by("slot")
-    found = {number: int(count) for number, count in connection.execute(query)}
+    slot = ((table.c.window_start_ms + shift_ms) // step_ms).label("slot")
+    query = select(slot, *_sums(table)).where(where).group_by("slot")
+    found = {number: Estimate(float(count), variance) for number, count, variance in connection.execute(query)}
     first = (from_ms + shift_ms) // step_ms
     last = (until_ms - 1 + shift_ms) // step_ms
-    return [Column(start_ms=number * step_ms - shift_ms, triggers=found.get(number, 0)) for number in range(first, last + 1)]
+    return [Column(start_ms=number * step_ms - shift_ms, sent=found.get(number, Estimate())) for number in range(first, last + 1)]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, tzinfo
 
+from dashboard.estimates import Estimate, Share
+
+SHARE_MARGIN_MAX = 0.4
 _UNITS_MS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"))
 
 
@@ -12,12 +16,33 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def share(part: int, whole: int) -> str:
-    """Percentage of `whole`, such as "25 %"; a dash if `whole` is 0."""
-    return f"{100 * part / whole:.0f} %" if whole else "\N{EN DASH}"
+def estimate(found: Estimate) -> str:
+    """Estimate with half of its interval, such as "1,284 ± 60", or an upper bound, such as "fewer than 90", if it may be zero."""
+    margin = math.ceil(found.margin)
+    if not found.is_clear:
+        return f"fewer than {_about(max(0.0, found.value) + margin):,}"
+    return f"{round(found.value):,} \N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{margin:,}"
 
 
-def width(value: int, largest: int) -> float:
+def share(found: Share | None) -> str:
+    """Percentage with half of its interval, such as "25 ± 4 %"; a dash if it is unknown or the interval is most of 0 to 100."""
+    if found is None or found.margin > SHARE_MARGIN_MAX:
+        return "\N{EN DASH}"
+    return f"{100 * found.value:.0f} \N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{max(1, math.ceil(100 * found.margin))}\N{NO-BREAK SPACE}%"
+
+
+def points(found: Share) -> str:
+    """Difference of shares in percentage points, with its sign."""
+    return f"{100 * found.value:+.1f} \N{PLUS-MINUS SIGN}\N{NO-BREAK SPACE}{100 * found.margin:.1f} percentage points"
+
+
+def _about(value: float) -> int:
+    """The value rounded up to two digits, and at least 1."""
+    unit = int(10 ** max(0, len(str(math.ceil(value))) - 2))
+    return max(1, math.ceil(value / unit) * unit)
+
+
+def width(value: float, largest: float) -> float:
     """Length of a bar, 0 to 100; any positive value is long enough to be visible."""
     return 0.0 if value <= 0 or largest <= 0 else round(max(0.6, min(100.0, 100 * value / largest)), 2)
 

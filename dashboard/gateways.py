@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from dashboard import limits
-from dashboard.figures import Health, latest_health
+from dashboard.health import Health, latest_health
 from dashboard.schema import gateways
 
 State = Literal["fresh", "late", "silent"]

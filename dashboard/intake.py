@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from dashboard import limits
 from dashboard.refusals import Refused
-from gateway.core.records import Batch, CellCount, GatewayHealth
+from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, Noise, OfferCounts, Record
 
-_NAMES = sorted({name for shape in (Batch, CellCount, GatewayHealth) for name in shape.__struct_fields__} | {"type"})
+_NAMES = sorted({name for shape in (Batch, HourCounts, OfferCounts, GatewayHealth, Noise) for name in shape.__struct_fields__} | {"type"})
 _FIELD = "|".join(_NAMES)
 _PLACE = re.compile(rf" - at `(\$(?:\.(?:{_FIELD})|\[\d{{1,9}}\])*)`\Z")
 _MISSING = re.compile(rf"\AObject missing required field `({_FIELD})`")
@@ -96,6 +96,8 @@ def decode(text: bytes, gateway: str) -> Batch:
         raise Refused(403, "the batch is of another gateway than the token")
     for index, record in enumerate(batch.records):
         _check_window(index, record)
+        if not isinstance(record, GatewayHealth):
+            _check_counts(index, record)
     return batch
 
 
@@ -111,9 +113,17 @@ def _shape_line(fault: str) -> str:
     return f"wrong shape: {where} is not one of the allowed values"
 
 
-def _check_window(index: int, record: CellCount | GatewayHealth) -> None:
+def _check_window(index: int, record: Record) -> None:
     # The start of a window that is not a multiple of its length would reveal a finer time than the length.
     if record.window_start_ms % record.window_ms:
         raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is not a multiple of window_ms")
     if record.window_start_ms > limits.WINDOW_START_MS_MAX:
         raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is after the year 2100; check the gateway's clock")
+
+
+def _check_counts(index: int, record: HourCounts | OfferCounts) -> None:
+    cells = len(OUTCOMES) if isinstance(record, OfferCounts) else 1
+    if len(record.counts) != cells * len(record.zones):
+        raise Refused(422, f"wrong shape: $.records[{index}].counts does not have {cells} for each of its zones")
+    if len(set(record.zones)) != len(record.zones):
+        raise Refused(422, f"wrong shape: $.records[{index}].zones has a zone twice")

@@ -18,15 +18,22 @@ from starlette.concurrency import run_in_threadpool
 
 from dashboard import formats, limits
 from dashboard.collector import known_span
-from dashboard.figures import FUNNEL, SPANS, View, figures, health_of, known_offers
+from dashboard.figures import SPANS, View, figures, known_offers
 from dashboard.gateways import Gateway, known_gateways
+from dashboard.health import health_of
 from dashboard.live import Notifier, open_stream
 from dashboard.refusals import Refused
 from dashboard.settings import Settings
 from dashboard.store import Store
 
 SPAN_LABELS = {"day": "24 hours", "week": "7 days", "all": "All time"}
-FUNNEL_LABELS = {"trigger": "Triggered", "shown": "Shown", "opened": "Opened", "accepted": "Accepted", "redeemed": "Redeemed"}
+OUTCOME_LABELS = {
+    "accepted": "Accepted, redeemed included",
+    "redeemed": "Redeemed",
+    "came": "Came to the shop",
+    "dismissed": "Dismissed, no visit",
+    "ignored": "No answer, no visit",
+}
 
 
 class Pages:
@@ -55,6 +62,7 @@ class Pages:
             context = {
                 "found": figures(connection, view, self._settings.time_zone),
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
+                "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),
             }
         return self._templates.get_template("live.html").render(view=view, gateways=shown, now_ms=now_ms, **context)
 
@@ -111,6 +119,9 @@ def _environment(time_zone: tzinfo) -> Environment:
     )
     templates.filters.update(
         number=formats.number,
+        estimate=formats.estimate,
+        share=formats.share,
+        points=formats.points,
         age=formats.age,
         duration=formats.duration,
         moment=partial(formats.moment, time_zone=time_zone),
@@ -118,10 +129,9 @@ def _environment(time_zone: tzinfo) -> Environment:
         machine_time=partial(formats.machine_time, time_zone=time_zone),
     )
     templates.globals.update(
-        share=formats.share,
         width=formats.width,
         spans=[(span, SPAN_LABELS[span]) for span in SPANS],
-        funnel=[(kind, FUNNEL_LABELS[kind]) for kind in FUNNEL],
+        outcomes=list(OUTCOME_LABELS.items()),
         rows_max=limits.ROWS_MAX,
         late_windows=limits.LATE_WINDOWS,
         silent_windows=limits.SILENT_WINDOWS,

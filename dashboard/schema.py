@@ -1,15 +1,17 @@
 """Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
-recognised; `cells` and `health` keep the numbers. Keys include the gateway, so no gateway can use or
-probe the ids of another. Times are milliseconds, hence BIGINT.
+recognised; `hours`, `contacts` and `health` keep the numbers, a row for each count of a record. Keys
+include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table
+from typing import Any
 
-VERSION = 1
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table
+
+VERSION = 2
 
 metadata = MetaData()
 
@@ -46,19 +48,38 @@ def _of_record() -> list[ForeignKeyConstraint]:
     return [ForeignKeyConstraint(["gateway", "id"], ["records.gateway", "records.id"])]
 
 
-cells = Table(
-    "cells",
+def _count() -> list[Column[Any]]:
+    """Columns of one noised count: its period, its value and the variance of its noise."""
+    return [
+        Column("window_start_ms", BigInteger, nullable=False),
+        Column("window_ms", BigInteger, nullable=False),
+        Column("count", BigInteger, nullable=False),
+        Column("variance", Float, nullable=False),
+    ]
+
+
+hours = Table(
+    "hours",
     metadata,
     Column("gateway", String(64), primary_key=True),
     Column("id", String(128), primary_key=True),
-    Column("window_start_ms", BigInteger, nullable=False),
-    Column("window_ms", BigInteger, nullable=False),
-    Column("zone", String(64), nullable=False),
-    Column("offer", String(64), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("count", BigInteger, nullable=False),
+    Column("zone", String(64), primary_key=True),
+    *_count(),
     *_of_record(),
-    Index("cells_by_window", "window_start_ms"),
+    Index("hours_by_window", "window_start_ms"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("zone", String(64), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("offer", String(64), nullable=False),
+    *_count(),
+    *_of_record(),
+    Index("contacts_by_window", "window_start_ms"),
 )
 
 health = Table(
@@ -68,12 +89,8 @@ health = Table(
     Column("id", String(128), primary_key=True),
     Column("window_start_ms", BigInteger, nullable=False),
     Column("window_ms", BigInteger, nullable=False),
-    Column("messages", BigInteger, nullable=False),
-    Column("refused", BigInteger, nullable=False),
-    Column("facts", BigInteger, nullable=False),
-    Column("decisions", BigInteger, nullable=False),
-    Column("triggers", BigInteger, nullable=False),
     Column("backlog", BigInteger, nullable=False),
+    Column("demonstration", Boolean, nullable=False),
     *_of_record(),
     Index("health_by_window", "gateway", "window_start_ms"),
 )

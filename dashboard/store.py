@@ -20,8 +20,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dashboard import limits
 from dashboard.refusals import Refused
-from dashboard.schema import VERSION, batches, cells, gateways, health, metadata, records, schema_version
-from gateway.core.records import Batch, CellCount, GatewayHealth, Receipt
+from dashboard.schema import VERSION, batches, contacts, gateways, health, hours, metadata, records, schema_version
+from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 
@@ -30,7 +30,7 @@ class StoreError(RuntimeError):
     """The database cannot be used; the text is one line with the cause."""
 
 
-def content_digest(value: Batch | CellCount | GatewayHealth) -> bytes:
+def content_digest(value: Batch | Record) -> bytes:
     """SHA-256 of a value encoded in the field order of the schema: spacing and key order of the sender do not matter."""
     return hashlib.sha256(msgspec.json.encode(value)).digest()
 
@@ -90,11 +90,11 @@ def _known_batch(connection: Connection, batch: Batch) -> bool:
     return held is not None
 
 
-def _new_records(connection: Connection, batch: Batch) -> dict[str, CellCount | GatewayHealth]:
+def _new_records(connection: Connection, batch: Batch) -> dict[str, Record]:
     ids = {record.id for record in batch.records}
     where = (records.c.gateway == batch.gateway) & records.c.id.in_(ids)
     held = dict(connection.execute(select(records.c.id, records.c.digest).where(where)).all())
-    new: dict[str, CellCount | GatewayHealth] = {}
+    new: dict[str, Record] = {}
     for index, record in enumerate(batch.records):
         content = content_digest(record)
         if record.id not in held:
@@ -105,13 +105,30 @@ def _new_records(connection: Connection, batch: Batch) -> dict[str, CellCount | 
     return new
 
 
-def _insert_records(connection: Connection, new: dict[str, CellCount | GatewayHealth], now_ms: int) -> None:
+def _insert_records(connection: Connection, new: dict[str, Record], now_ms: int) -> None:
     known = [
         {"gateway": record.gateway, "id": record.id, "digest": content_digest(record), "received_ms": now_ms} for record in new.values()
     ]
     _insert(connection, records, known)
-    _insert(connection, cells, [msgspec.structs.asdict(record) for record in new.values() if isinstance(record, CellCount)])
+    _insert(connection, hours, [row for record in new.values() if isinstance(record, HourCounts) for row in _hour_rows(record)])
+    _insert(connection, contacts, [row for record in new.values() if isinstance(record, OfferCounts) for row in _contact_rows(record)])
     _insert(connection, health, [msgspec.structs.asdict(record) for record in new.values() if isinstance(record, GatewayHealth)])
+
+
+def _hour_rows(record: HourCounts) -> Iterator[dict[str, Any]]:
+    for zone, count in zip(record.zones, record.counts, strict=True):
+        yield _row(record) | {"zone": zone, "count": count}
+
+
+def _contact_rows(record: OfferCounts) -> Iterator[dict[str, Any]]:
+    cells = ((zone, outcome) for zone in record.zones for outcome in OUTCOMES)
+    for (zone, outcome), count in zip(cells, record.counts, strict=True):
+        yield _row(record) | {"offer": record.offer, "zone": zone, "outcome": outcome, "count": count}
+
+
+def _row(record: HourCounts | OfferCounts) -> dict[str, Any]:
+    fields = {name: getattr(record, name) for name in ("gateway", "id", "window_start_ms", "window_ms")}
+    return fields | {"variance": record.noise.variance}
 
 
 def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:

@@ -221,7 +221,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         schema=bundle.schema,
         columns=bundle.manifest.model.columns,
         mined=bundle.mined,
-        window_ms=config.privacy.window_s * 1000,
+        privacy=config.privacy.terms(),
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
         retention=Retention(**config.retention.model_dump()),
         holidays=frozenset(config.holidays),

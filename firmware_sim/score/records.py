@@ -1,4 +1,4 @@
-"""Records that left the gateways, compared with the truth: triggers by zone, and personal identifiers."""
+"""Records that left the gateways, compared with the truth: offers sent by zone (with noise), and personal identifiers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from firmware_sim.score.history import HistoryError
 
 
 class Records(NamedTuple):
-    """Triggers by zone in records and on phones; `leaks` counts lines that contain a person's name, tag or decision code."""
+    """Offers sent by zone in (noised) records and on phones; `leaks` counts lines that contain a person's name, tag or decision code."""
 
     lines: int
     told: dict[str, int]
@@ -36,8 +36,8 @@ def score(file: Path, known: LoadedTruth) -> Records:
         except ValueError as error:
             raise HistoryError(f"{file}:{number}: not JSON: {error}") from error
         for item in _each(record):
-            if item.get("kind") == "trigger":
-                told[str(item.get("zone"))] += int(item.get("count", 0))
+            if item.get("type") == "hours":
+                told.update(dict(zip(item["zones"], item["counts"], strict=True)))
     received = Counter(row["zone"] for row in known.tables["offers"])
     return Records(lines, dict(sorted(told.items())), dict(sorted(received.items())), leaks)
 

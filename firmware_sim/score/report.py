@@ -169,7 +169,7 @@ def _value(value: Value) -> Table:
 
 def _records(result: Records) -> Table:
     table = Table(title=f"records ({result.lines} lines, {result.leaks} with personal identifiers)", title_justify="left")
-    for column in ("zone", "triggers reported", "offers received"):
+    for column in ("zone", "offers reported, with noise", "offers received"):
         table.add_column(column, justify="left" if column == "zone" else "right")
     for zone in sorted({*result.told, *result.received}):
         table.add_row(zone, str(result.told.get(zone, 0)), str(result.received.get(zone, 0)))

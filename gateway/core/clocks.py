@@ -1,4 +1,4 @@
-"""Estimates the error of a device's clock, to tell a wrong clock from a late message.
+"""Estimates the error of a device's clock, to distinguish a wrong clock from a late message.
 
 Observations carry a time by the device's clock. The lag from that time to the arrival is the clock's error plus the delay on the way. A
 delay is hardly ever negative, so the least lag of a period is the clock's error or slightly above it.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, incidents, limits, occasions, outcomes, presence, privacy, schedule
+from gateway.core import claims, deciding, incidents, limits, occasions, outcomes, presence, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName
@@ -26,11 +26,13 @@ from gateway.core.policy.decision import Decision
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
-from gateway.core.privacy import CounterKey
+from gateway.core.privacy.contribution import count_sent
+from gateway.core.privacy.release import catalogue
+from gateway.core.privacy.tables import open_period
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
 from gateway.core.site import EVERYWHERE, Site, fix_in
-from gateway.core.state import Changes, FactRow, PresenceKey, Reservation, State, Trigger
+from gateway.core.state import Changes, Closing, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
     Consent,
@@ -232,7 +234,6 @@ class _Batch(UnitOfWork):
             subject = deciding.fold_moment(self, subject, thought, decision)
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
-        self.out.counts.count("decisions")
         offer = self.site.campaign.offer(decision.intended or decision.offer or "")
         if offer is None:
             return decision
@@ -267,10 +268,7 @@ class _Batch(UnitOfWork):
 
     def _count_trigger(self, trigger: Trigger) -> None:
         self.out.totals["triggers"] += 1
-        self.out.counts.count("triggers")
-        subject = self.context(trigger.subject)
-        if subject is not None:
-            self._count(subject, CounterKey(trigger.zone, trigger.offer, "trigger"))
+        count_sent(self, trigger)
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
@@ -288,7 +286,6 @@ class _Batch(UnitOfWork):
             return row
         self.out.facts.rows[fact.envelope] = row
         self.out.totals["facts"] += 1
-        self.out.counts.count("facts")
         return None
 
     def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
@@ -369,7 +366,6 @@ class _Batch(UnitOfWork):
         self.out.decisions.answers[answer.decision] = standing
         self.settle(answer.decision, standing)
         outcomes.fold_answer(self, answer.decision, answer.kind)
-        self._count(subject, CounterKey(proposed.zone, proposed.offer, answer.kind))
         self.out.totals[answer.kind] += 1
         return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
 
@@ -432,21 +428,15 @@ class _Batch(UnitOfWork):
         self.out.retention.next_ms = self.now_ms + pause_ms
 
     def _close_window(self) -> None:
-        """Open the first window, or make the records of a window that is over and open the next."""
+        """Open the first window, or release the counts of a window that is over and open the next."""
         outbox_full = self.repository.is_outbox_full()
         if self.now_ms < schedule.window_due_ms(self.site, self.state, self.now_ms, outbox_full=outbox_full):
             return
-        counts, opened_ms = self.state.counts, self.state.counts.window_start_ms
-        self.out.counts.opened_window_ms = privacy.window_start_ms(self.now_ms, self.site.window_ms)
-        if opened_ms is None:
-            return
-        backlog = self.repository.backlog()
-        self.out.counts.records = privacy.close_window(self.site, opened_ms, counts.cells, counts.totals(), backlog, self.draw())
-        self.out.counts.closed_window_ms = opened_ms
+        period = self.state.counts.period
+        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, period)
+        if period is not None:
+            ends_day = opened.day_start_ms != period.day_start_ms
+            self.out.counts.closing = Closing(period, ends_day, catalogue(self.site), self.draw())
 
     def _is_late(self, at_ms: int) -> bool:
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX
-
-    def _count(self, subject: SubjectContext, key: CounterKey) -> None:
-        if contexts.allows(subject, "measurement", self.now_ms):
-            self.out.counts.cells[key] += 1

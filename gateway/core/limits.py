@@ -105,11 +105,16 @@ INPUT_CHARS_MAX = 64  # name of an input or output of a model
 # --- leaving -----------------------------------------------------------------------------------
 RECORDS_PER_BATCH_MAX = 1_500
 BATCH_BYTES_MAX = 1_000_000
+BATCH_BODY_BYTES_MAX = 250_000  # of the stored records of one batch: as JSON they are less than four times as long
+RELEASED_MARKS_MAX = 20_000  # in the ledger: over two years of hours
+WINDOW_S_MIN = 600  # of a window of counts, except in a demonstration
+WINDOW_S_MAX = 86_400
+EPSILON_DAY_MIN, EPSILON_DAY_MAX = 0.01, 10.0
 OUTBOX_RECORDS_MAX = 1_000_000  # a year without the cloud at 100 an hour; after that a window stays open until there is room
 OUTBOX_RETRY_MS = 1_000  # between two checks of a full outbox
 SYNC_BACKOFF_MS_MIN = 1_000
 SYNC_BACKOFF_MS_MAX = 300_000
 
 assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= MAILBOX_MESSAGES_MAX
-assert BATCH_BYTES_MAX // RECORDS_PER_BATCH_MAX >= 600  # a record with ids of maximum length is under 600 bytes of JSON
+assert 4 * BATCH_BODY_BYTES_MAX <= BATCH_BYTES_MAX
 assert SYNC_BACKOFF_MS_MIN < SYNC_BACKOFF_MS_MAX

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.core import context as contexts
 from gateway.core import deciding, limits
+from gateway.core.privacy.contribution import count_closed
 from gateway.core.state.outcomes import Outcome, OutcomeKind, Window
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def close_due(work: UnitOfWork) -> None:
         window = work.out.outcomes.windows.pop(decision, None) or work.state.outcomes.open[decision]
         kind: OutcomeKind = window.answer or "none"
         deciding.fold_outcome(work, window, kind)
-        work.out.outcomes.closed[decision] = Outcome(work.now_ms, kind, window.visited, window.amount_minor)
+        work.out.outcomes.closed[decision] = outcome = Outcome(work.now_ms, kind, window.visited, window.amount_minor)
+        count_closed(work, window, outcome)
         work.out.totals[f"outcome_{window.arm}"] += 1
 
 

@@ -42,6 +42,13 @@ class DeadLetter(NamedTuple):
     times: int = 1
 
 
+class Counted(NamedTuple):
+    """Since the start: records made, and contacts that did not count because the person's bound of the day was reached."""
+
+    records: int
+    contacts_dropped: int
+
+
 class Repository(Protocol):
     """The store as the engine sees it: it answers questions about committed rows, and changes nothing."""
 
@@ -93,6 +100,9 @@ class Store(Repository, Protocol):
 
     def finish_erasure(self) -> None:
         """Remove what deleted rows left behind in the store's files, if that was not possible yet."""
+
+    def counted(self) -> Counted:
+        """Totals of counting since the start."""
 
     def waiting_triggers(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""

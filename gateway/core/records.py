@@ -1,55 +1,88 @@
 """The closed set of records that may leave a gateway, shared with the dashboard.
 
-Only `gateway.core.privacy` constructs them (a house test checks it). They hold no free text, no coordinates, no time finer than the
-window, and no id of a person or of a person's device.
+Only `gateway.core.privacy.release` constructs them (a house test checks it). Counts of people's doings are noised, and each table has a
+fixed shape, so neither a value nor a missing record depends on one person beyond the stated epsilon. There is no free text, no
+coordinate, no time finer than the window, and no id of a person or of a person's device.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
 from gateway.core.ids import Id, RecordId
-from gateway.core.types import AnswerKind
 
-Amount = Annotated[int, Meta(ge=0, le=2**40)]
-CellKind = Literal["trigger"] | AnswerKind
+COUNT_MAX = 1_000_000  # public bound of a noised count, in both directions
+ZONES_MAX = 1_000  # of one record
+CONTACTS_MAX = 16  # bound of [privacy] contacts_max
+MILLION = 1_000_000
+EPSILON_MILLIONTHS_MIN, EPSILON_MILLIONTHS_MAX = 5_000, 5 * MILLION  # of one table: half of 0.01 to 10
+VARIANCE_MAX = 2.1e7  # of the largest scale, 16 contacts at an epsilon of 0.005: 2 x 3,200 x 3,200
+
+OutcomeCell = Literal["held_out", "held_out_came", "ignored", "dismissed", "came", "accepted", "accepted_came", "redeemed"]
+"""Final outcome of one contact, known when its window closes.
+
+`held_out` people were sent nothing; `came` means that the person dwelled in the offer's shop. `came` alone is a visit without an
+acceptance, after a refusal too; `ignored` and `dismissed` are without a visit.
+"""
+OUTCOMES: tuple[OutcomeCell, ...] = get_args(OutcomeCell)
+
+NoisedCount = Annotated[int, Meta(ge=-COUNT_MAX, le=COUNT_MAX)]
+Zones = Annotated[tuple[Id, ...], Meta(min_length=1, max_length=ZONES_MAX)]
 
 
-class CellCount(msgspec.Struct, frozen=True, tag="cell", tag_field="type", forbid_unknown_fields=True):
-    """Number of events of a kind (trigger or answer) for an offer in a zone within one window.
+class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Noise of each count of a table: discrete Laplace with scale `contacts_max` x 1,000,000 / `epsilon_millionths`, and its variance.
 
-    `window_start_ms` is a multiple of `window_ms` (an hour; a demonstration uses seconds).
+    `epsilon_millionths` is the table's share of the day, in millionths, and holds for all records of the table in one service day.
+    """
+
+    epsilon_millionths: Annotated[int, Meta(ge=EPSILON_MILLIONTHS_MIN, le=EPSILON_MILLIONTHS_MAX)]
+    contacts_max: Annotated[int, Meta(ge=1, le=CONTACTS_MAX)]
+    variance: Annotated[float, Meta(gt=0, le=VARIANCE_MAX)]
+
+
+class _Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Fields of both tables. The period begins at a multiple of its length; `counts` has the same length in every period."""
+
+    id: RecordId
+    gateway: Id
+    window_start_ms: Annotated[int, Meta(ge=0)]
+    window_ms: Annotated[int, Meta(gt=0, le=86_400_000)]
+    noise: Noise
+    zones: Zones
+
+
+class HourCounts(_Counts, frozen=True, tag="hours", tag_field="type"):
+    """Offers sent within one window, one count for each of `zones`."""
+
+    counts: Annotated[tuple[NoisedCount, ...], Meta(min_length=1, max_length=ZONES_MAX)]
+
+
+class OfferCounts(_Counts, frozen=True, tag="offers", tag_field="type"):
+    """Contacts with one offer whose windows closed within one service day: for each of `zones`, one count for each of OUTCOMES."""
+
+    offer: Id
+    counts: Annotated[tuple[NoisedCount, ...], Meta(min_length=len(OUTCOMES), max_length=ZONES_MAX * len(OUTCOMES))]
+
+
+class GatewayHealth(msgspec.Struct, frozen=True, tag="health", tag_field="type", forbid_unknown_fields=True):
+    """State of a gateway at the end of a window: `backlog` is the number of records waiting to leave.
+
+    Nothing here depends on people. `demonstration` is true if the gateway counts in windows that are too short for real people.
     """
 
     id: RecordId
     gateway: Id
     window_start_ms: Annotated[int, Meta(ge=0)]
     window_ms: Annotated[int, Meta(gt=0, le=86_400_000)]
-    zone: Id
-    offer: Id
-    kind: CellKind
-    count: Amount
+    backlog: Annotated[int, Meta(ge=0, le=2**40)]
+    demonstration: bool
 
 
-class GatewayHealth(msgspec.Struct, frozen=True, tag="health", tag_field="type", forbid_unknown_fields=True):
-    """Totals of a gateway's activity within one window; `backlog` is the number of records waiting to leave."""
-
-    id: RecordId
-    gateway: Id
-    window_start_ms: Annotated[int, Meta(ge=0)]
-    window_ms: Annotated[int, Meta(gt=0, le=86_400_000)]
-    messages: Amount
-    refused: Amount
-    facts: Amount
-    decisions: Amount
-    triggers: Amount
-    backlog: Amount
-
-
-Record = CellCount | GatewayHealth
+Record = HourCounts | OfferCounts | GatewayHealth
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from gateway.core import context as contexts
 from gateway.core import outcomes
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.privacy import CounterKey
 from gateway.core.state.coupons import Clash
 from gateway.core.state.replies import Reply
 from gateway.core.types import Redemption
@@ -75,5 +74,3 @@ def _count(work: UnitOfWork, one: Redemption) -> None:
     category, kind = offer.category if offer else None, zone.kind if zone else None
     fact = HistoryFact("answers", work.now_ms, category, proposed.zone, kind, proposed.offer, answer="redeemed")
     work.fold_history(person.subject, fact)
-    if contexts.allows(person, "measurement", work.now_ms):
-        work.out.counts.cells[CounterKey(proposed.zone, proposed.offer, "redeemed")] += 1

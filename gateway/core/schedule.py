@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core import limits, occasions, privacy
+from gateway.core import limits, occasions
 
 if TYPE_CHECKING:
     from gateway.core.site import Site
@@ -27,12 +27,12 @@ def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -
     """
     if outbox_full:
         return now_ms + limits.OUTBOX_RETRY_MS
-    opened_ms = state.counts.window_start_ms
-    if opened_ms is None:
+    period = state.counts.period
+    if period is None:
         return site.clock_floor_ms
-    if opened_ms > privacy.window_start_ms(now_ms, site.window_ms) + limits.CLOCK_BACK_MS_MAX:
+    if period.window_start_ms > now_ms + limits.CLOCK_BACK_MS_MAX:
         return max(now_ms, site.clock_floor_ms)
-    return max(opened_ms + site.window_ms, site.clock_floor_ms)
+    return max(period.window_end_ms, site.clock_floor_ms)
 
 
 def purge_due_ms(site: Site, state: State) -> int:

@@ -22,6 +22,7 @@ from gateway.core.learning.policy import Learner, Settings
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
 from gateway.core.presence import PresenceRules
+from gateway.core.privacy.tables import Terms
 from gateway.core.types import Position
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ class ClaimRules(NamedTuple):
 class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
-    `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `window_ms` is
-    the length of a window of counts, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
+    `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `privacy` are
+    the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
     people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
     offers behind the model. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are
     those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has
@@ -112,7 +113,7 @@ class Site(msgspec.Struct, frozen=True):
     schema: Schema
     columns: tuple[str, ...]
     mined: Mined = NOTHING_MINED
-    window_ms: int = 3_600_000
+    privacy: Terms = Terms()
     clock_floor_ms: int = 0
     retention: Retention = Retention()
     holidays: frozenset[date] = frozenset()

@@ -21,7 +21,7 @@ from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed
 from gateway.runtime.counters import Counters
 from gateway.runtime.redemptions import RedemptionExchange
-from gateway.runtime.status import GatewayStatus, gateway_status
+from gateway.runtime.status import GatewayStatus, gateway_status, retained
 from gateway.runtime.trigger_sender import TriggerSender
 
 if TYPE_CHECKING:
@@ -155,7 +155,6 @@ class App:
         now_ms = self.clock.now_ms()
         self._note_hearing(now_ms)
         observations: list[Observation] = []
-        refusals = self.router.refusals()
         for message in messages:
             observations += self.router.decode(message)
         if observations:
@@ -166,7 +165,6 @@ class App:
             return 0  # without acknowledgement the broker delivers the messages again
         self.counters.counts["messages"] += len(messages)
         self.counters.counts["messages_shed"] = self.mailbox.shed
-        self.state.counts.activity.update(messages=len(messages), refused=self.router.refusals() - refusals)
         self.bus.acknowledge(messages)
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
@@ -246,7 +244,7 @@ class App:
         self.counters.trouble = ""
         self.state.accept(changes)
         self.counters.add(changes)
-        if changes.counts.records and self.uplink is not None:
+        if changes.counts.closing is not None and self.uplink is not None:
             self.uplink.nudge()
         return True
 
@@ -355,7 +353,7 @@ class App:
     def _publish_status(self, state: str) -> None:
         self.latest = self._status(state)
         topic = f"wayside/v1/{self.site.name}/gateway/{self.site.gateway}/status"
-        self.bus.publish(Publication(topic, msgspec.json.encode(self.latest), qos=1, retain=True))
+        self.bus.publish(Publication(topic, msgspec.json.encode(retained(self.latest)), qos=1, retain=True))
 
     def _status(self, state: str) -> GatewayStatus:
         return gateway_status(
@@ -368,6 +366,8 @@ class App:
             triggers=self.triggers,
             uplink=self.uplink,
             records_waiting=self.store.backlog(),
+            counted=self.store.counted(),
+            is_demonstration=self.site.privacy.demonstration,
             mailbox=len(self.mailbox),
             model=self.scorer.version,
             health=self.state.learning.health if self.site.learner is not None else None,

@@ -30,4 +30,3 @@ class Counters:
         self.counts.update(changes.totals)
         self.discarded.update(changes.discarded)
         self.reasons.update(decision.reason for decision in changes.decisions.made)
-        self.counts["records"] += len(changes.counts.records)

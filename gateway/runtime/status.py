@@ -1,6 +1,7 @@
-"""The status of a gateway: its retained message, the lines of `wayside run --json`, and the source of the demo's summary.
+"""The status of a gateway: the lines of `wayside run --json`, the source of the demo's summary, and the retained message.
 
-It holds totals of the gateway's work, with the reasons of refused and dropped messages, and nothing about a person.
+The full status has totals of the gateway's work and stays on the gateway, because totals of people's doings show what one person did.
+The retained message has only the fields that do not depend on people.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gateway.core.bus import Link
     from gateway.core.learning.health import Health
+    from gateway.core.ports import Counted
     from gateway.runtime.counters import Counters
     from gateway.runtime.router import Router
     from gateway.runtime.trigger_sender import TriggerSender
@@ -39,6 +41,24 @@ class LearningStatus(msgspec.Struct, frozen=True):
     log_loss: float
     log_loss_plain: float
     started: int
+
+
+class RetainedStatus(msgspec.Struct, frozen=True):
+    """The fields of the status that leave the gateway, in the retained message."""
+
+    v: int
+    gateway: str
+    state: str
+    at_ms: int
+    uptime_s: int
+    protocol: str
+    connects: int
+    records_waiting: int
+    records_quarantined: int
+    record_taken_at_ms: int | None
+    demonstration: bool
+    model: str
+    trouble: str
 
 
 class GatewayStatus(msgspec.Struct, frozen=True):
@@ -69,6 +89,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     learning: LearningStatus | None
     coupons_clashed: int
+    contacts_dropped: int
     records_made: int
     records_taken: int
     records_waiting: int
@@ -77,6 +98,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     observed_at_ms: int | None
     trigger_ms_p50: float | None
     trigger_ms_p99: float | None
+    demonstration: bool
     mailbox: int
     model: str
     memory_mib: float
@@ -94,6 +116,8 @@ def gateway_status(
     triggers: TriggerSender,
     uplink: UplinkThread | None,
     records_waiting: int,
+    counted: Counted,
+    is_demonstration: bool,
     mailbox: int,
     model: str,
     health: Health | None,
@@ -129,7 +153,8 @@ def gateway_status(
         outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
         learning=_learning(health, counts["learning_begun"]) if health is not None else None,
         coupons_clashed=counts["coupons_clashed"],
-        records_made=counts["records"],
+        contacts_dropped=counted.contacts_dropped,
+        records_made=counted.records,
         records_taken=uplink.taken if uplink else 0,
         records_waiting=records_waiting,
         records_quarantined=uplink.quarantined if uplink else 0,
@@ -137,6 +162,7 @@ def gateway_status(
         observed_at_ms=counters.observed_at_ms,
         trigger_ms_p50=percentile(counters.latencies_ms, 0.50),
         trigger_ms_p99=percentile(counters.latencies_ms, 0.99),
+        demonstration=is_demonstration,
         mailbox=mailbox,
         model=model,
         memory_mib=peak_memory_mib(),
@@ -147,6 +173,11 @@ def gateway_status(
 def _learning(health: Health, started: int) -> LearningStatus:
     policy = PLAIN if health.demoted else LEARNED
     return LearningStatus(policy, health.answers, health.alarms, health.calibration_error, health.learned.mean, health.plain.mean, started)
+
+
+def retained(status: GatewayStatus) -> RetainedStatus:
+    """The part of the status that leaves the gateway."""
+    return RetainedStatus(*[getattr(status, name) for name in RetainedStatus.__struct_fields__])
 
 
 def percentile(values: Iterable[float], share: float) -> float | None:

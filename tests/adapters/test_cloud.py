@@ -18,9 +18,7 @@ from tests.kit.cloud import FakeCloud, Response, receipt
 
 def health(id_: str) -> GatewayHealth:
     """A record as the privacy door makes it."""
-    return GatewayHealth(
-        id=id_, gateway="gw-t", window_start_ms=0, window_ms=5_000, messages=3, refused=0, facts=0, decisions=0, triggers=0, backlog=0
-    )
+    return GatewayHealth(id=id_, gateway="gw-t", window_start_ms=0, window_ms=5_000, backlog=0, demonstration=False)
 
 
 RECORDS = (health("gw-t.0.h"),)

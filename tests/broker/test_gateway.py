@@ -115,19 +115,20 @@ def test_a_message_of_another_site_is_not_ours(running: Running, subscriber: Sub
 
 
 def test_a_trigger_reaches_the_phone_with_its_expiry_and_the_answer_comes_home(running: Running, subscriber: Subscriber) -> None:
-    say(subscriber, *walk_in("phone-0007"))
-    subscriber.wait_for("wayside/v1/street/down/phone-0007/offer")
-    (heard,) = [heard for heard in subscriber.received if heard.topic == "wayside/v1/street/down/phone-0007/offer"]
+    say(subscriber, *walk_in("phone-0008"))
+    subscriber.wait_for("wayside/v1/street/down/phone-0008/offer")
+    (heard,) = [heard for heard in subscriber.received if heard.topic == "wayside/v1/street/down/phone-0008/offer"]
     offer = json.loads(heard.payload)
     assert (offer["offer"], offer["zone"], offer["shop"]) == ("flat-white", "plaza", "cafe")
     assert (heard.qos, heard.retain) == (1, False)
     assert heard.expiry_s is not None
     assert 100 < heard.expiry_s <= 120
     until(lambda: not running.app.store.waiting_triggers())
-    say(subscriber, message("phone-0007", "answer", 9, decision=offer["decision"], answer="accepted"))
+    say(subscriber, message("phone-0008", "answer", 9, decision=offer["decision"], answer="accepted"))
     until(lambda: running.app.counters.counts["accepted"] == 1)
-    until(lambda: status(subscriber)["triggers_sent"] == 1 and status(subscriber)["answers"]["accepted"] == 1)
-    assert status(subscriber)["trigger_ms_p50"] is not None
+    until(lambda: running.app.latest.triggers_sent == 1 and running.app.latest.answers["accepted"] == 1)
+    assert running.app.latest.trigger_ms_p50 is not None
+    assert not set(status(subscriber)) & {"triggers", "answers", "messages", "facts", "decisions"}, "no number of people's doings leaves"
 
 
 def test_the_status_is_retained_and_a_good_bye_is_said(running: Running, subscriber: Subscriber, broker: MosquittoBroker) -> None:
@@ -184,12 +185,12 @@ def test_a_trigger_that_could_not_be_sent_goes_out_at_the_next_connection(
 ) -> None:
     broker.stop()
     until(lambda: not running.app.bus.link().connected)
-    for one in walk_in("phone-0007"):
+    for one in walk_in("phone-0008"):
         running.app.mailbox.deliver([one])  # as if it had come just before the connection broke
     until(lambda: running.app.counters.counts["triggers"] == 1)
     assert running.app.triggers.sent == 0
     broker.start()
-    subscriber.wait_for("wayside/v1/street/down/phone-0007/offer")
+    subscriber.wait_for("wayside/v1/street/down/phone-0008/offer")
     until(lambda: not running.app.store.waiting_triggers())
     assert running.app.triggers.sent == 1
 
@@ -301,13 +302,20 @@ def test_stopping_sends_the_last_records(tmp_path: Path, broker: MosquittoBroker
     (tmp_path / "gateway" / "token").write_text("secret", "utf-8")
     with FakeCloud() as cloud:
         gateway = Running(
-            tmp_path, broker, subscriber, "privacy.window_s=1", f"cloud.url={cloud.url}", "cloud.token_file=token", "cloud.interval_s=3600"
+            tmp_path,
+            broker,
+            subscriber,
+            "privacy.window_s=1",
+            "privacy.demonstration=true",
+            f"cloud.url={cloud.url}",
+            "cloud.token_file=token",
+            "cloud.interval_s=3600",
         )
         say(subscriber, *walk_in())
-        until(lambda: gateway.app.counters.counts["records"] >= 2)
+        until(lambda: gateway.app.store.counted().records >= 2)
         gateway.stop()
         assert gateway.app.uplink is not None
-        made = gateway.app.counters.counts["records"]
+        made = gateway.app.latest.records_made
         assert gateway.app.uplink.taken == made == sum(len(asked.batch["records"]) for asked in cloud.requests)
         assert gateway.app.latest.state == "offline"
         assert (gateway.app.latest.records_taken, gateway.app.latest.records_waiting) == (made, 0)

@@ -10,14 +10,28 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.context import READING_MS_MAX
+from gateway.core.learning.explore import in_holdout
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
-from gateway.core.privacy import CounterKey
-from gateway.core.records import CellCount, GatewayHealth
+from gateway.core.privacy import laplace
+from gateway.core.records import OUTCOMES, GatewayHealth, HourCounts, OfferCounts
 from gateway.core.state import Changes
 from gateway.core.types import Count, Fact, Position, Reading, Sighting, Status, TimePassed
 from tests.kit.attributes import COLUMNS, person_values
-from tests.kit.testbed import FAINT_DBM, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, berlin_ms, campaign, make_site, offer, purchase
+from tests.kit.testbed import (
+    DAY_MS,
+    FAINT_DBM,
+    HOUR_MS,
+    NOON_MS,
+    Gateway,
+    Phone,
+    TableScorer,
+    berlin_ms,
+    campaign,
+    make_site,
+    offer,
+    purchase,
+)
 
 RULES = PresenceRules()
 
@@ -46,7 +60,7 @@ def offered(gateway: Gateway, phone: Phone) -> str:
 # --- the whole way ---------------------------------------------------------------------------------------
 
 
-def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
+def test_from_a_yes_to_a_record(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     phone = Phone()
     gateway.apply(TimePassed())
     yes = gateway.apply(phone.consent(told={"visits_month_bar": 2.0}))
@@ -61,50 +75,67 @@ def test_from_a_yes_to_a_record(gateway: Gateway) -> None:
     assert gateway.decision(decision.id) == (decision, None)
 
     for kind in ("shown", "opened", "accepted"):
-        changes = gateway.apply(phone.answer(decision.id, kind))
-        assert changes.counts.cells == {CounterKey("cafe", "flat-white", kind): 1}
+        gateway.apply(phone.answer(decision.id, kind))
     assert gateway.decision(decision.id) == (decision, "accepted")
     gateway.apply(purchase("till-cafe", 1, category="coffee_house", decision=decision.id))
     gateway.apply(phone.answer(decision.id, "redeemed"))
+    assert gateway.contacts() == [("hours", "cafe", "", "")], "one contact, however many answers"
 
-    stops = gateway.pass_time(HOUR_MS)
-    (closing,) = [stop for stop in stops if stop.counts.records]
-    health = closing.counts.records[0]
+    monkeypatch.setattr(laplace, "discrete_laplace", lambda *_: 0)
+    gateway.pass_time(HOUR_MS)
+    assert gateway.contacts() == []
+    health, sent = gateway.records()
     assert isinstance(health, GatewayHealth)
-    assert (health.facts, health.decisions, health.triggers, health.backlog) == (6, 1, 1, 0)
-    cells = [(cell.zone, cell.offer, cell.kind, cell.count) for cell in closing.counts.records if isinstance(cell, CellCount)]
-    assert cells == [("cafe", "flat-white", kind, 1) for kind in ("accepted", "opened", "redeemed", "shown", "trigger")]
-    assert all(record.window_start_ms == NOON_MS for record in closing.counts.records)
-    assert gateway.store.backlog() == 6
-    assert gateway.rows("cells") == []
-    batch = gateway.store.next_batch("gw-t")
-    assert batch is not None
-    assert batch.records == closing.counts.records
-    assert phone.device not in str(batch)
-    assert transition.subject not in str(batch)
+    assert isinstance(sent, HourCounts)
+    assert dict(zip(sent.zones, sent.counts, strict=True)) == {"bar": 0, "cafe": 1, "square": 0, "station": 0}
+    assert (sent.window_start_ms, health.window_start_ms, health.backlog) == (NOON_MS, NOON_MS, 0)
+    gateway.clock.advance(2 * HOUR_MS)
+    gateway.apply(TimePassed())
+    assert gateway.contacts() == [("offers", "cafe", "flat-white", "redeemed")], "one cell, when the window of the offer is over"
+    gateway.clock.advance(DAY_MS)
+    gateway.apply(TimePassed())
+    closed = {
+        one.offer: dict(zip(one.zones, batched(one.counts), strict=True)) for one in gateway.records() if isinstance(one, OfferCounts)
+    }
+    assert closed["flat-white"] == {"cafe": (0, 0, 0, 0, 0, 0, 0, 1), "square": (0,) * 8, "station": (0,) * 8}
+    assert sum(sum(counts) for by_zone in closed.values() for counts in by_zone.values()) == 1
+    assert phone.device not in str(gateway.records())
+    assert transition.subject not in str(gateway.records())
+
+
+def batched(counts: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Counts by zone."""
+    return [counts[at : at + len(OUTCOMES)] for at in range(0, len(counts), len(OUTCOMES))]
+
+
+def test_a_held_out_contact_counts_in_offers_only(gateway: Gateway) -> None:
+    gateway.apply(TimePassed())
+    held = next(Phone(f"phone-{number:04}") for number in range(1_000) if in_holdout("", f"phone-{number:04}", 0.05))
+    gateway.apply(held.consent())
+    enter(gateway, held)
+    assert gateway.contacts() == []
+    gateway.pass_time(3 * HOUR_MS)
+    gateway.apply(TimePassed())
+    assert gateway.contacts() == [("offers", "cafe", "flat-white", "held_out")]
 
 
 def test_the_next_window_holds_only_what_is_new(gateway: Gateway) -> None:
-    phone = Phone()
     gateway.apply(TimePassed())
-    code = offered(gateway, phone)
-    gateway.pass_time(HOUR_MS)
-    gateway.apply(phone.answer(code, "shown"))
-    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
-    assert [(record.kind, record.window_start_ms) for record in records if isinstance(record, CellCount)] == [("shown", NOON_MS + HOUR_MS)]
+    offered(gateway, Phone())
+    gateway.pass_time(2 * HOUR_MS)
     # The records of a window leave once; their ids are unique.
     ids = [id_ for id_, *_ in gateway.rows("outbox")]
     assert len(ids) == len(set(ids)) == 4
+    assert [record.window_start_ms for record in gateway.records()] == [NOON_MS, NOON_MS, NOON_MS + HOUR_MS, NOON_MS + HOUR_MS]
 
 
-def test_a_restart_keeps_the_gateways_own_counts(gateway: Gateway) -> None:
+def test_a_restart_keeps_the_contacts_and_the_period(gateway: Gateway) -> None:
     gateway.apply(TimePassed())
     offered(gateway, Phone())
+    before = gateway.contacts(), gateway.state.counts.period
     gateway.restart()
-    (health, *cells) = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
-    assert [(cell.kind, cell.count) for cell in cells if isinstance(cell, CellCount)] == [("trigger", 1)]
-    assert isinstance(health, GatewayHealth)
-    assert (health.facts, health.decisions, health.triggers) == (1, 1, 1)
+    assert (gateway.contacts(), gateway.state.counts.period) == before
+    assert before[0] == [("hours", "cafe", "", "")]
 
 
 def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp_path: Path) -> None:
@@ -113,8 +144,8 @@ def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp
     gateway.apply(phone.consent(), TimePassed())
     (decision,) = enter(gateway, phone).decisions.made
     assert (decision.offer, decision.reason) == (None, "clock_untrusted")
-    assert "window_start_ms" not in gateway.dump()
-    opened = [stop.counts.opened_window_ms for stop in gateway.pass_time(HOUR_MS) if stop.counts.opened_window_ms is not None]
+    assert gateway.state.counts.period is None
+    opened = [stop.counts.opened.window_start_ms for stop in gateway.pass_time(HOUR_MS) if stop.counts.opened is not None]
     assert opened == [NOON_MS + HOUR_MS]
     assert gateway.rows("outbox") == []
     gateway.close()
@@ -122,14 +153,15 @@ def test_without_a_trustworthy_clock_no_window_opens_and_nobody_is_disturbed(tmp
 
 def test_a_full_outbox_gathers_on(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.apply(TimePassed())
-    code = offered(gateway, phone := Phone())
+    offered(gateway, Phone())
     monkeypatch.setattr(limits, "OUTBOX_RECORDS_MAX", 0)
     gateway.clock.advance(HOUR_MS)
-    assert gateway.apply(TimePassed()).counts.records == ()
+    assert gateway.apply(TimePassed()).counts.closing is None
+    offered(gateway, Phone("phone-0002"))
+    assert gateway.contacts() == [("hours", "cafe", "", "")] * 2, "nothing was lost"
     monkeypatch.undo()
-    gateway.apply(phone.answer(code, "shown"))
-    records = gateway.apply(TimePassed()).counts.records
-    assert [record.kind for record in records if isinstance(record, CellCount)] == ["shown", "trigger"], "nothing was lost"
+    assert gateway.apply(TimePassed()).counts.closing is not None
+    assert len(gateway.records()) == 2
 
 
 # --- time ------------------------------------------------------------------------------------------------
@@ -348,7 +380,6 @@ def test_answers_count_only_from_whom_was_asked(gateway: Gateway) -> None:
         changes = gateway.apply(stranger.answer(code, "redeemed"))
         assert changes.discarded == {"not_theirs": 1}
     assert gateway.decision(code) is not None
-    assert gateway.rows("cells") == [("cafe", "flat-white", "trigger", 1)]
     assert gateway.apply(phone.answer(code, "redeemed")).discarded == {}
 
 
@@ -358,7 +389,6 @@ def test_an_answer_that_is_sent_again_as_another_fact_counts_once(gateway: Gatew
     counted = [gateway.apply(phone.answer(code, "accepted")).totals["accepted"] for _ in range(2)]
     changes = gateway.apply(phone.answer(code, "dismissed"), phone.answer(code, "dismissed"))
     assert (counted, changes.totals["dismissed"], changes.discarded) == ([1, 0], 1, {"repeated": 1})
-    assert {row[2:] for row in gateway.rows("cells")} == {("trigger", 1), ("accepted", 1), ("dismissed", 1)}
 
 
 def test_an_answer_that_comes_late_undoes_no_refusal(gateway: Gateway) -> None:

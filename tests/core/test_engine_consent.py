@@ -14,7 +14,7 @@ from gateway.core import limits
 from gateway.core.presence import PresenceRules
 from gateway.core.state import Changes
 from gateway.core.types import Observation, Purpose, Sighting, TimePassed
-from tests.kit.testbed import CLEAR_DBM, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
+from tests.kit.testbed import CLEAR_DBM, DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, Gateway, Phone, make_site, purchase
 
 RULES = PresenceRules()
 
@@ -79,9 +79,43 @@ def test_a_yes_to_offers_alone_is_no_yes_to_being_seen(gateway: Gateway) -> None
 def test_a_yes_without_measurement_is_not_counted(gateway: Gateway) -> None:
     phone = Phone()
     gateway.apply(phone.consent(("presence", "offers")))
+    gateway.apply(TimePassed())
     code = enter(gateway, phone).decisions.triggers[0].id
     gateway.apply(phone.answer(code, "redeemed"))
-    assert gateway.rows("cells") == []
+    gateway.pass_time(3 * HOUR_MS)
+    assert len(gateway.rows("outcomes")) == 1
+    assert gateway.rows("contacts") == []
+
+
+def test_a_consent_that_no_longer_covers_measurement_removes_the_contacts_that_have_not_left(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.apply(TimePassed(), phone.consent())
+    enter(gateway, phone)
+    assert gateway.contacts() == [("hours", "cafe", "", "")]
+    gateway.apply(phone.consent(("presence", "offers")))
+    assert gateway.contacts() == []
+
+
+@pytest.mark.parametrize("purposes", [("presence", "offers"), EVERYTHING])
+def test_the_shape_of_all_that_leaves_is_the_same_with_and_without_a_person(tmp_path: Path, purposes: tuple[Purpose, ...]) -> None:
+    """A day with a person and one without: the same records and lengths, and for a person without measurement the same bytes."""
+    left = []
+    for name in ("with", "without"):
+        gateway = Gateway(tmp_path / name, synced=False)
+        gateway.apply(TimePassed())
+        if name == "with":
+            phone = Phone()
+            gateway.apply(phone.consent(purposes))
+            gateway.apply(phone.answer(enter(gateway, phone).decisions.triggers[0].id, "accepted"))
+        gateway.clock.advance(3 * HOUR_MS)
+        gateway.apply(TimePassed())
+        gateway.clock.advance(DAY_MS)
+        gateway.apply(TimePassed())
+        left.append([msgspec.structs.replace(record, id="r") for record in gateway.records()])
+        gateway.close()
+    shapes = [[(type(one), one.window_start_ms, len(getattr(one, "counts", ()))) for one in records] for records in left]
+    assert shapes[0] == shapes[1]
+    assert (left[0] == left[1]) == ("measurement" not in purposes)
 
 
 # --- a no outranks everything ----------------------------------------------------------------------------

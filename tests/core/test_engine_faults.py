@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from gateway.adapters.store import Store
 from gateway.core.ports import StoreFullError
 from gateway.core.presence import PresenceRules
-from gateway.core.privacy import CounterKey, GatewayCounters, close_window
 from gateway.core.state import Changes, State
 from gateway.core.types import Answer, AnswerKind, Consent, Count, Envelope, Observation, Position, Reading, Sighting, Status, TimePassed
-from tests.kit.testbed import HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer, purchase
+from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Gateway, Phone, TableScorer, campaign, make_site, offer, purchase
 
 RULES = PresenceRules()
 
@@ -65,18 +64,15 @@ def test_a_restart_keeps_counts_windows_triggers_and_who_is_who(gateway: Gateway
     gateway.apply(TimePassed(), phone.consent())
     trigger = enter(gateway, phone).decisions.triggers[0]
     before = gateway.dump()
-    cells, window_ms, identities = dict(gateway.state.counts.cells), gateway.state.counts.window_start_ms, gateway.state.people.identities
+    period, identities = gateway.state.counts.period, gateway.state.people.identities
     gateway.restart()
     assert gateway.dump() == before
-    assert (dict(gateway.state.counts.cells), gateway.state.counts.window_start_ms, gateway.state.people.identities) == (
-        cells,
-        window_ms,
-        identities,
-    )
+    assert (gateway.state.counts.period, gateway.state.people.identities) == (period, identities)
     assert gateway.store.waiting_triggers() == [trigger]
     gateway.apply(phone.answer(trigger.id, "redeemed"))
-    records = [record for stop in gateway.pass_time(HOUR_MS) for record in stop.counts.records]
-    assert len(records) == 3, "the gateway's own, the trigger of before and the answer of after"
+    assert gateway.contacts() == [("hours", "cafe", "", "")]
+    gateway.pass_time(HOUR_MS)
+    assert len(gateway.records()) == 2, "the gateway's own, and the offers sent"
 
 
 def test_a_context_is_the_same_from_the_cache_and_from_the_disk(gateway: Gateway) -> None:
@@ -135,7 +131,7 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     changes = gateway.advance(*batch)
     assert changes.visits.transitions
     assert changes.decisions.triggers
-    assert changes.counts.records
+    assert changes.counts.closing
     for _ in range(2):
         with pytest.raises(StoreFullError, match="free some space"):
             gateway.commit(changes)
@@ -150,7 +146,7 @@ def test_a_batch_that_cannot_be_stored_changes_nothing_and_succeeds_later(tmp_pa
     assert (again.totals, again.discarded, len(again.decisions.triggers)) == (changes.totals, changes.discarded, 1)
     assert len(gateway.rows("contexts")) == 119
     assert len(gateway.rows("facts")) == 1 + 118 + 200
-    assert gateway.store.backlog() == len(again.counts.records) == 1
+    assert gateway.store.backlog() == len(gateway.records()) == 2
     assert len(gateway.state.people.identities) == 2 * 119
     gateway.close()
 
@@ -176,10 +172,8 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
     store = gateway.store
     assert isinstance(store, SmallDisk)
     gateway.apply(TimePassed())
-    counted = {CounterKey(zone, one.id, "shown"): 1 for one in many.offers for zone in one.zones}
-    changes = Changes()
-    changes.counts.closed_window_ms, changes.counts.opened_window_ms = NOON_MS, NOON_MS + HOUR_MS
-    changes.counts.records = close_window(gateway.site, NOON_MS, counted, GatewayCounters(), 0, "w")
+    gateway.clock.advance(DAY_MS)
+    changes = gateway.advance(TimePassed())
     store.fill()
     before = remembered(gateway)
     with pytest.raises(StoreFullError):
@@ -188,10 +182,7 @@ def test_records_that_could_not_be_stored_are_not_counted_as_waiting(tmp_path: P
     assert store.next_batch("gw-t") is None
     store.free()
     gateway.commit(changes)
-    batch = store.next_batch("gw-t")
-    assert batch is not None
-    assert batch.records == changes.counts.records
-    assert store.backlog() == len(changes.counts.records) == 181
+    assert store.backlog() == store.counted().records == len(gateway.records()) == 62
     gateway.close()
 
 
@@ -222,7 +213,13 @@ def run(folder: Path, batches: Sequence[tuple[int, list[Observation]]], seed: in
     for wait_ms, batch in batches:
         gateway.clock.advance(wait_ms)
         changes_list.append(vars(gateway.apply(*batch)))
-    shown = gateway.rows("decisions"), gateway.rows("contexts"), gateway.rows("identities"), gateway.rows("cells"), gateway.rows("outbox")
+    shown = (
+        gateway.rows("decisions"),
+        gateway.rows("contexts"),
+        gateway.rows("identities"),
+        gateway.contacts(),
+        gateway.rows("outbox"),
+    )
     gateway.close()
     return changes_list, str(shown)
 
@@ -298,6 +295,6 @@ def test_what_is_received_is_kept_or_discarded_with_a_reason(shared: Gateway, ba
         fresh: State = shared.store.state(shared.clock.now_ms(), RULES)
         assert fresh.people.identities == shared.state.people.identities
         assert set(fresh.visits.presences) == {place for place, one in shared.state.visits.presences.items() if one.entered_ms is not None}
-        assert fresh.counts.cells == shared.state.counts.cells
+        assert fresh.counts.period == shared.state.counts.period
         assert {subject for subject, *_ in shared.rows("contexts")} == set(shared.state.people.identities.values())
         assert len(shared.state.people.identities) <= 4 * len(shared.rows("contexts"))

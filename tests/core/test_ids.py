@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.ids import Id, RecordId, checked_id
 from gateway.core.offers import Offer
-from gateway.core.records import CellCount, GatewayHealth
+from gateway.core.records import GatewayHealth, OfferCounts
 
 
 @pytest.mark.parametrize("text", ["a", "7", "plaza-north_2", "x" * 64])
@@ -29,7 +29,7 @@ def test_a_record_id_may_join_ids_by_dots() -> None:
         msgspec.convert("gw-a/3", RecordId)
 
 
-@pytest.mark.parametrize(("struct", "field"), [(Offer, "id"), (Offer, "shop"), (CellCount, "zone"), (GatewayHealth, "gateway")])
+@pytest.mark.parametrize(("struct", "field"), [(Offer, "id"), (Offer, "shop"), (OfferCounts, "offer"), (GatewayHealth, "gateway")])
 def test_offers_and_records_use_it(struct: type[msgspec.Struct], field: str) -> None:
     fields = {one.encode_name: one.type for one in msgspec.inspect.type_info(struct).fields}  # type: ignore[attr-defined]
     assert fields[field] == msgspec.inspect.type_info(Id)

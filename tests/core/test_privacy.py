@@ -1,7 +1,12 @@
-"""Records: nothing outside the public catalogue leaves, and the same window gives the same records."""
+"""The pure room: exact noise, cells of contacts, the bound of a person's day, and records of a fixed shape."""
 
 from __future__ import annotations
 
+import math
+import random
+from collections import Counter
+from fractions import Fraction
+from itertools import product
 from typing import get_args
 
 import msgspec
@@ -9,89 +14,184 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core import records
-from gateway.core.privacy import CounterKey, GatewayCounters, close_window, window_start_ms
-from gateway.core.records import CellCount, GatewayHealth, Record
-from gateway.core.types import AnswerKind
+from gateway.core.policy.decision import Arm
+from gateway.core.privacy.contribution import cell_of, first
+from gateway.core.privacy.laplace import Entropy, discrete_laplace, variance
+from gateway.core.privacy.release import catalogue, health_record, hour_record, offer_records
+from gateway.core.privacy.tables import DAY_MS, Catalogue, Period, Terms, open_period
+from gateway.core.records import COUNT_MAX, OUTCOMES, HourCounts, OfferCounts, Record
+from gateway.core.state.outcomes import Outcome, OutcomeKind, Window
 from tests.kit.testbed import HOUR_MS, NOON_MS, campaign, make_site, offer
 
-STREET = make_site()
-KINDS: tuple[records.CellKind, ...] = ("trigger", *get_args(AnswerKind))
-CATALOGUE = {(zone, one.id) for one in STREET.campaign.offers for zone in (*one.zones, one.shop)}
-_WORDS = st.sampled_from(sorted({word for cell in CATALOGUE for word in cell})) | st.text(max_size=12) | st.just("phone-0001")
+DRAWS = 20_000
+Z_MAX = 6.0
+STREET = catalogue(make_site())
+NOON = Period(NOON_MS, NOON_MS - NOON_MS % DAY_MS, Terms())
+SCALES = [Fraction(1, 3), Fraction(1), Fraction(8), Fraction(80, 7)]
 
 
-def cells_of(made: tuple[Record, ...]) -> list[CellCount]:
-    return [record for record in made if isinstance(record, CellCount)]
+def seeded(seed: int = 1) -> Entropy:
+    return random.Random(seed).getrandbits  # noqa: S311 - reproducible noise
 
 
-def test_only_what_is_in_the_catalogue_leaves() -> None:
-    counted = {
-        CounterKey("cafe", "flat-white", "trigger"): 3,
-        CounterKey("cafe", "phone-0001", "trigger"): 1,
-        CounterKey("iBeacon:5a1e", "flat-white", "trigger"): 1,
-        CounterKey("bar", "flat-white", "trigger"): 1,  # both ids are public, the pair is not
-        CounterKey("square", "flat-white", "shown"): 0,
-        CounterKey("station", "flat-white", "opened"): -2,
+def chi_square_z(draws: list[int], scale: Fraction) -> float:
+    """The chi-square statistic of draws against the discrete Laplace, as standard deviations from its mean; tails are pooled."""
+    q = math.exp(-1 / float(scale))
+    at_zero = (1 - q) / (1 + q)
+    edge = next(size for size in range(10_000) if len(draws) * at_zero * q ** (size + 1) < 20)
+    expected = {value: at_zero * q ** abs(value) for value in range(-edge + 1, edge)}
+    expected |= dict.fromkeys((-edge, edge), q**edge / (1 + q))
+    found = Counter(max(-edge, min(edge, draw)) for draw in draws)
+    assert sum(expected.values()) == pytest.approx(1)
+    statistic = sum((found[value] - len(draws) * p) ** 2 / (len(draws) * p) for value, p in expected.items())
+    freedom = len(expected) - 1
+    return (statistic - freedom) / math.sqrt(2 * freedom)
+
+
+# --- noise ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_noise_is_the_discrete_laplace_distribution(scale: Fraction) -> None:
+    entropy = seeded()
+    draws = [discrete_laplace(scale, entropy) for _ in range(DRAWS)]
+    assert all(type(draw) is int for draw in draws)
+    assert abs(chi_square_z(draws, scale)) < Z_MAX
+    assert sum(draw * draw for draw in draws) / DRAWS == pytest.approx(variance(scale), rel=0.1)
+
+
+@pytest.mark.parametrize("wrong", [Fraction(4), Fraction(9), Fraction(80, 11)])
+def test_the_noise_of_another_scale_is_noticed(wrong: Fraction) -> None:
+    entropy = seeded()
+    assert chi_square_z([discrete_laplace(wrong, entropy) for _ in range(DRAWS)], Fraction(8)) > Z_MAX
+
+
+def test_the_variance_is_that_of_the_closed_formula() -> None:
+    for scale in SCALES:
+        q = math.exp(-1 / float(scale))
+        assert variance(scale) == pytest.approx(2 * q / (1 - q) ** 2)
+    assert variance(Terms().scale) == pytest.approx(127.83, abs=0.01)  # 2 x 8 x 8 - 1/6: m = 4, half of epsilon = 1
+
+
+def test_the_scale_is_exact_and_follows_from_contacts_and_the_share_of_epsilon() -> None:
+    assert Terms().scale == 8
+    assert Terms(epsilon_millionths=700_000, contacts_max=3).scale == Fraction(60, 7)
+    for epsilon, contacts in product((10_000, 999_999, 1_000_000, 10_000_000), (1, 4, 16)):
+        terms = Terms(epsilon, contacts)
+        assert 2 * Fraction(contacts) / terms.scale <= Fraction(epsilon, 1_000_000), "both tables together stay within epsilon"
+
+
+# --- periods -------------------------------------------------------------------------------------------------
+
+
+def test_a_service_day_is_a_day_and_in_a_demonstration_24_windows() -> None:
+    assert open_period(NOON_MS + 5, Terms()) == NOON
+    short = Terms(window_ms=5_000, demonstration=True)
+    assert open_period(1_000_000_123_456, short) == Period(1_000_000_120_000, 1_000_000_080_000, short)
+
+
+def test_changed_terms_hold_from_the_next_service_day_on() -> None:
+    changed = Terms(epsilon_millionths=5_000_000, contacts_max=9, window_ms=600_000)
+    later_ms = NOON_MS + HOUR_MS + 1
+    assert open_period(later_ms, changed, NOON) == Period(NOON_MS + HOUR_MS, NOON.day_start_ms, Terms())
+    assert open_period(later_ms + DAY_MS, changed, NOON).terms == changed
+
+
+# --- contacts ------------------------------------------------------------------------------------------------
+
+
+def test_each_contact_has_exactly_one_cell_and_each_cell_a_contact() -> None:
+    arms: tuple[Arm, ...] = ("sent", "held_out")
+    cells = {
+        (arm, kind, visited): cell_of(Window("s", "o", "cafe", "cafe", "entered", arm, 0), Outcome(0, kind, visited, 0))
+        for arm, kind, visited in product(arms, get_args(OutcomeKind), (False, True))
     }
-    made = close_window(STREET, NOON_MS, counted, GatewayCounters(), 0, "w")
-    assert [(cell.zone, cell.offer, cell.kind, cell.count) for cell in cells_of(made)] == [("cafe", "flat-white", "trigger", 3)]
-
-
-def test_the_shop_is_in_the_catalogue_too() -> None:
-    elsewhere = make_site(campaign=campaign(offer(zones=("square",), shop="cafe")))
-    counted = {
-        CounterKey("square", "flat-white", "trigger"): 3,
-        CounterKey("cafe", "flat-white", "redeemed"): 2,
-        CounterKey("bar", "flat-white", "shown"): 1,
+    assert set(cells.values()) == set(OUTCOMES)
+    expected: dict[tuple[Arm, OutcomeKind, bool], str] = {
+        ("held_out", "none", False): "held_out",
+        ("held_out", "none", True): "held_out_came",
+        ("sent", "none", False): "ignored",
+        ("sent", "shown", False): "ignored",
+        ("sent", "opened", True): "came",
+        ("sent", "dismissed", False): "dismissed",
+        ("sent", "dismissed", True): "came",
+        ("sent", "accepted", False): "accepted",
+        ("sent", "accepted", True): "accepted_came",
+        ("sent", "redeemed", False): "redeemed",
+        ("sent", "redeemed", True): "redeemed",
     }
-    made = close_window(elsewhere, NOON_MS, counted, GatewayCounters(), 0, "w")
-    assert [(cell.zone, cell.count) for cell in cells_of(made)] == [("cafe", 2), ("square", 3)]
+    assert {key: cells[key] for key in expected} == expected
 
 
-def test_a_window_without_anything_still_tells_of_the_gateway() -> None:
-    activity = GatewayCounters(messages=9, refused=1, facts=3, decisions=2, triggers=1)
-    (health,) = close_window(STREET, NOON_MS, {}, activity, 17, "w")
-    assert health == GatewayHealth("gw-t.w.h", "gw-t", NOON_MS, HOUR_MS, 9, 1, 3, 2, 1, 17)
+@given(st.lists(st.sampled_from("abc"), max_size=30), st.dictionaries(st.sampled_from("abc"), st.integers(0, 6)), st.integers(1, 5))
+def test_the_first_contacts_of_a_person_count_and_no_number_twice(keys: list[str], used: dict[str, int], most: int) -> None:
+    numbers = first(keys, used, most)
+    for key in "abc":
+        own = [number for one, number in zip(keys, numbers, strict=True) if one == key]
+        before = used.get(key, 0)
+        counted = max(0, min(most - before, len(own)))
+        assert own == [*range(before + 1, before + 1 + counted), *[None] * (len(own) - counted)]
 
 
-def test_the_order_and_the_ids_follow_from_counts_and_name_alone() -> None:
-    counted = {CounterKey(zone, offer, kind): 1 for zone, offer in CATALOGUE for kind in KINDS}
-    made = close_window(STREET, NOON_MS, counted, GatewayCounters(), 0, "w")
-    assert close_window(STREET, NOON_MS, dict(reversed(counted.items())), GatewayCounters(), 0, "w") == made
-    assert [record.id for record in made] == ["gw-t.w.h", *(f"gw-t.w.{index}" for index in range(len(counted)))]
-    keys = [(cell.zone, cell.offer, cell.kind) for cell in cells_of(made)]
-    assert keys == sorted(keys)
+# --- records -------------------------------------------------------------------------------------------------
 
 
-def test_ids_of_different_windows_and_gateways_differ() -> None:
-    other = make_site(gateway="gw-u")
-    counted = {CounterKey("cafe", "flat-white", "trigger"): 1}
-    made = [
-        record.id
-        for one, name in ((STREET, "v"), (STREET, "w"), (other, "w"))
-        for record in close_window(one, NOON_MS, counted, GatewayCounters(), 0, name)
+def without_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.core.privacy.laplace.discrete_laplace", lambda *_: 0)
+
+
+def test_every_cell_of_the_catalogue_leaves_in_order_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_noise(monkeypatch)
+    sent = {"cafe": 3, "phone-0001": 9, "square": 1}
+    hours = hour_record(STREET, NOON, sent, seeded(), "w")
+    assert (hours.zones, hours.counts) == (("bar", "cafe", "square", "station"), (0, 3, 1, 0))
+    assert (hours.id, hours.window_start_ms, hours.window_ms) == ("gw-t.w.t", NOON_MS, HOUR_MS)
+    closed = {("cafe", "flat-white", "came"): 2, ("bar", "flat-white", "came"): 7, ("cafe", "phone-0001", "came"): 5}
+    offers = offer_records(STREET, NOON, closed, seeded(), "w")
+    assert [(one.id, one.offer, one.zones) for one in offers] == [
+        ("gw-t.w.o0", "flat-white", ("cafe", "square", "station")),
+        ("gw-t.w.o1", "happy-hour", ("bar", "station")),
+        ("gw-t.w.o2", "second-cup", ("cafe",)),
     ]
-    assert len(set(made)) == len(made) == 6
+    assert offers[0].counts == (0, 0, 0, 0, 2, 0, 0, 0, *[0] * 16)  # the pair of bar and flat-white is not in the catalogue
+    assert [len(one.counts) for one in offers] == [24, 16, 8]
+    assert {(one.window_start_ms, one.window_ms) for one in offers} == {(NOON.day_start_ms, DAY_MS)}
 
 
-@given(
-    st.dictionaries(st.builds(CounterKey, _WORDS, _WORDS, st.sampled_from(KINDS)), st.integers(-5, 2**40), max_size=30),
-    st.integers(0, 2**40),
-)
-def test_nothing_leaves_but_public_words_and_bounded_numbers(counted: dict[CounterKey, int], backlog: int) -> None:
-    made = close_window(STREET, NOON_MS, counted, GatewayCounters(), backlog, "w")
-    left = {CounterKey(cell.zone, cell.offer, cell.kind): cell.count for cell in cells_of(made)}
-    assert left == {cell: count for cell, count in counted.items() if (cell.zone, cell.offer) in CATALOGUE and count > 0}
-    # The cloud can decode the bytes: every field is declared, every bound holds.
-    again = msgspec.json.decode(msgspec.json.encode(made), type=tuple[Record, ...])
-    assert again == made
-    assert len(msgspec.json.encode(made)) <= 400 * len(made)
+def test_the_shop_is_a_zone_of_its_offer_too() -> None:
+    elsewhere = make_site(campaign=campaign(offer(zones=("square",), shop="cafe")))
+    assert catalogue(elsewhere).offers == {"flat-white": ("cafe", "square")}
 
 
-@pytest.mark.parametrize(
-    ("now_ms", "window_ms", "start_ms"),
-    [(0, 1000, 0), (999, 1000, 0), (1000, 1000, 1000), (NOON_MS, HOUR_MS, NOON_MS), (NOON_MS + HOUR_MS - 1, HOUR_MS, NOON_MS)],
-)
-def test_a_moment_belongs_to_the_window_that_holds_it(now_ms: int, window_ms: int, start_ms: int) -> None:
-    assert window_start_ms(now_ms, window_ms) == start_ms
+def test_each_count_has_its_own_noise() -> None:
+    many = Catalogue("gw-t", tuple(f"zone-{number:03}" for number in range(1_000)), {})
+    draws = list(hour_record(many, NOON, {}, seeded(), "w").counts)
+    assert abs(chi_square_z(draws, Terms().scale)) < Z_MAX
+    again = list(hour_record(many, NOON, {}, seeded(2), "w").counts)
+    for one, other in ((draws, again), (draws[1:], draws[:-1])):
+        product_mean = sum(a * b for a, b in zip(one, other, strict=True)) / len(one)
+        assert abs(product_mean) < Z_MAX * variance(Terms().scale) / math.sqrt(len(one))
+
+
+def test_the_noise_is_stated_in_each_record() -> None:
+    terms = Terms(epsilon_millionths=2_000_000, contacts_max=2)
+    made = hour_record(STREET, NOON.__class__(NOON_MS, NOON.day_start_ms, terms), {}, seeded(), "w")
+    assert (made.noise.epsilon_millionths, made.noise.contacts_max) == (1_000_000, 2)
+    assert made.noise.variance == pytest.approx(variance(Fraction(2)))
+
+
+@given(st.dictionaries(st.sampled_from([*STREET.zones, "phone-0001"]), st.integers(0, 2**60)), st.integers(0, 2**40), st.integers(0, 99))
+def test_nothing_leaves_but_public_words_and_bounded_numbers(sent: dict[str, int], backlog: int, seed: int) -> None:
+    closed = {(zone, "flat-white", "redeemed"): number for zone, number in sent.items()}
+    made: tuple[Record, ...] = (
+        health_record(STREET, NOON, backlog, "w"),
+        hour_record(STREET, NOON, sent, seeded(seed), "w"),
+        *offer_records(STREET, NOON, closed, seeded(seed), "w"),
+    )
+    text = msgspec.json.encode(made)
+    assert msgspec.json.decode(text, type=tuple[Record, ...]) == made  # every field is declared, every bound holds
+    assert b"phone-0001" not in text
+    counts = [count for record in made if isinstance(record, HourCounts | OfferCounts) for count in record.counts]
+    assert all(type(count) is int and abs(count) <= COUNT_MAX for count in counts)
+    shape = [(type(record), len(getattr(record, "counts", ()))) for record in made]
+    assert [length for _, length in shape] == [0, 4, 24, 16, 8], "the shape does not depend on the counts"

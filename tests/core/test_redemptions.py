@@ -42,8 +42,8 @@ def sale(coupon: Coupon, till: str = "till-cafe", seq: int = 1, at_ms: int | Non
 
 
 def counted(gateway: Gateway) -> int:
-    """Redemptions that the window of counts holds."""
-    return sum(count for key, count in gateway.state.counts.cells.items() if key.kind == "redeemed")
+    """Open outcomes of offers that were redeemed."""
+    return sum(window.answer == "redeemed" for window in gateway.state.outcomes.open.values())
 
 
 def test_a_redemption_is_the_answer_and_spends_the_budget(gateway: Gateway) -> None:

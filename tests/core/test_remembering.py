@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core import limits
+from gateway.core.privacy.tables import Terms
 from gateway.core.site import Retention
 from gateway.core.state import State
 from gateway.core.types import Position, Purpose, TimePassed
@@ -154,7 +155,7 @@ def test_a_visit_that_the_end_of_a_yes_ends_is_not_kept(gateway: Gateway) -> Non
 def test_nothing_is_kept_for_longer_than_it_may_be(tmp_path: Path) -> None:
     """Half a year of a small street, a check every day: a visit, an offer, a purchase and a no each day."""
     keep = Retention(visits_days=9, decisions_days=20, facts_days=40, withdrawals_days=60)
-    gateway = Gateway(tmp_path, site=make_site(retention=keep, window_ms=DAY_MS), synced=False)
+    gateway = Gateway(tmp_path, site=make_site(retention=keep, privacy=Terms(window_ms=DAY_MS)), synced=False)
     phone = Phone()
     gateway.apply(phone.consent())
     most = dict.fromkeys(AGED, 0.0)

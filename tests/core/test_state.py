@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.addresses import Resolved
-from gateway.core.context import ZoneContext
+from gateway.core.context import SubjectContext, ZoneContext
 from gateway.core.presence import Presence, PresenceRules, Transition
-from gateway.core.privacy import CounterKey
-from gateway.core.records import GatewayHealth
+from gateway.core.privacy.tables import Catalogue, Contact, Period, Terms
 from gateway.core.site import Cuts
 from gateway.core.state import (
     SLICES,
     BudgetsState,
     Changes,
     ClaimsState,
+    Closing,
     CountsState,
     IncidentsState,
     LearningState,
@@ -33,6 +33,7 @@ from tests.kit.testbed import HOUR_MS
 
 RULES = PresenceRules()
 T0 = 1_000_000
+PERIOD = Period(0, 0, Terms())
 
 
 def presence(due_at_ms: int, subject: str = "s", zone: str = "z", *, entered: bool = True) -> Presence:
@@ -184,29 +185,21 @@ def test_silence_is_known_up_to_the_last_message_that_is_folded() -> None:
 def test_changes_are_accepted_in_every_slice() -> None:
     here = empty()
     here.people.identities = {"old": "s", "kept": "t"}
-    here.counts = CountsState({CounterKey("z", "o", "trigger"): 4}, {}, 0)
     changes = Changes()
     changes.people.identities = {"old": None, "new": "s", "never": None}
     changes.sensors.zones["z"] = ZoneContext({"temperature": (1.0, T0)})
-    changes.counts.cells[CounterKey("z", "o", "shown")] = 1
-    changes.counts.activity.update({"facts": 2, "decisions": 3})
+    changes.counts.opened = PERIOD
     changes.retention.next_ms = T0 + 7
     here.accept(changes)
     assert here.people.identities == {"kept": "t", "new": "s"}
-    assert here.counts.cells == {CounterKey("z", "o", "trigger"): 4, CounterKey("z", "o", "shown"): 1}
-    assert here.counts.activity == {"facts": 2, "decisions": 3}
     assert here.sensors.zones["z"].readings == {"temperature": (1.0, T0)}
-    assert (here.counts.window_start_ms, here.retention.next_ms) == (0, T0 + 7)
+    assert (here.counts.period, here.retention.next_ms) == (PERIOD, T0 + 7)
 
 
-def test_counts_of_a_closing_batch_belong_to_the_new_window() -> None:
-    here = CountsState({CounterKey("z", "o", "trigger"): 4}, {"facts": 8}, 0)
-    changes = CountsChanges(closed_window_ms=0, opened_window_ms=3_600_000)
-    changes.cells[CounterKey("z", "o", "shown")] = 1
-    changes.activity["facts"] = 1
-    here.accept(changes)
-    assert (dict(here.cells), dict(here.activity)) == ({CounterKey("z", "o", "shown"): 1}, {"facts": 1})
-    assert here.window_start_ms == 3_600_000
+def test_a_withdrawal_removes_the_contacts_of_the_batch() -> None:
+    changes = CountsChanges(contacts=[Contact("hours", "s", "d", "z"), Contact("hours", "t", "e", "z")])
+    changes.forget(SubjectContext("s", "d", ("presence",), "b", 1))
+    assert [contact.subject for contact in changes.contacts] == ["t"]
 
 
 def test_a_clock_step_moves_every_slice() -> None:
@@ -224,10 +217,9 @@ def test_a_clock_step_moves_every_slice() -> None:
 # --- durability ------------------------------------------------------------------------------------------------
 
 VALUES: dict[str, object] = {
-    "closed_window_ms": 0,
-    "opened_window_ms": 0,
+    "closing": Closing(PERIOD, ends_day=True, catalogue=Catalogue("g", (), {}), name="w"),
+    "opened": PERIOD,
     "cuts": Cuts(*[0] * len(Cuts._fields)),
-    "records": (GatewayHealth("g.w.h", "g", 0, 1, 0, 0, 0, 0, 0, 0),),
     "transitions": [Transition("s", "z", "left", T0, T0)],
 }
 FIELDS = [(name, field) for name, part in SLICES.items() for field in part.__struct_fields__]

@@ -77,6 +77,7 @@ BANS: tuple[Ban, ...] = (
         "draws arrive as arguments, so that a decision can be replayed and noise comes from one audited place",
         {
             "gateway/adapters/store/database.py": "makes the database's key, once",
+            "gateway/adapters/store/entropy.py": "the bits of the noise, handed to the core",
             "gateway/adapters/mqtt_options.py": "reconnects after a pause that differs, so that a fleet does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
             "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",
@@ -119,9 +120,9 @@ BANS: tuple[Ban, ...] = (
     Ban(
         "records",
         tree.OURS,
-        ("gateway.core.records.CellCount", "gateway.core.records.GatewayHealth"),
+        ("gateway.core.records.HourCounts", "gateway.core.records.OfferCounts", "gateway.core.records.GatewayHealth"),
         "only the privacy door makes what may leave",
-        {"gateway/core/privacy.py": "the privacy door"},
+        {"gateway/core/privacy/release.py": "the privacy door"},
         counts=lambda use: use.call is not None,
     ),
     Ban(
@@ -201,7 +202,7 @@ def test_nothing_catches_everything() -> None:
         ("code", "dashboard__web", "eval('1')"),
         ("outside", "gateway__core__x", "def f(path): return open(path)"),
         ("print", "gateway__core__x", "print('here')"),
-        ("records", "gateway__app", "from gateway.core.records import CellCount\nCellCount(id='a')"),
+        ("records", "gateway__app", "from gateway.core.records import HourCounts\nHourCounts(id='a')"),
         ("reasons", "gateway__core__policy__choose", "from gateway.core.policy.gates import Reason\nReason('rainy')"),
         ("records", "dashboard__web", "from gateway.core import records\nrecords.GatewayHealth(id='a')"),
     ],
@@ -220,7 +221,7 @@ def test_a_banned_call_is_caught(tmp_path: Path, title: str, module: str, source
         ("outside", "gateway__app", "open('wayside.toml')"),
         ("unseeded", "models__train", "import numpy as np\nnp.random.default_rng(7)"),
         ("reasons", "gateway__core__policy__choose", "from gateway.core.policy.gates import Reason\ndef f(reason: Reason): ..."),
-        ("records", "dashboard__web", "from gateway.core.records import CellCount\ndecode(CellCount)"),
+        ("records", "dashboard__web", "from gateway.core.records import HourCounts\ndecode(HourCounts)"),
     ],
 )
 def test_what_is_fine_passes(tmp_path: Path, title: str, module: str, source: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ from gateway.core.offers import Campaign, Offer, Policy
 from gateway.core.policy.choose import Scorer
 from gateway.core.policy.decision import Decision
 from gateway.core.presence import PresenceRules
+from gateway.core.records import Record
 from gateway.core.site import ClaimRules, Site, Zone
 from gateway.core.state import Changes, State
 from gateway.core.types import (
@@ -113,7 +115,6 @@ def make_site(**changes: Any) -> Site:
         "campaign": campaign(),
         "schema": SCHEMA,
         "columns": COLUMNS,
-        "window_ms": HOUR_MS,
         "clock_floor_ms": berlin_ms(2026, 1, 1),
         "claims": ClaimRules(CLAIM_SECRET, frozenset({"scan-cafe"})),
     }
@@ -232,8 +233,8 @@ def purchase(till: str, seq: int, amount_minor: int = 450, **changes: Any) -> Pu
 
 
 def open_store(path: Path, key: bytes) -> Store:
-    """As `gateway.build` opens it, without the lock."""
-    return Store(path, key, cipher=Aes())
+    """As `gateway.build` opens it, without the lock and with the same noise in each run."""
+    return Store(path, key, cipher=Aes(), entropy=random.Random(1).getrandbits)  # noqa: S311 - reproducible noise
 
 
 class Gateway:
@@ -285,15 +286,15 @@ class Gateway:
         while (next_ms := self.next_ms()) <= until_ms:
             self.clock.advance(max(0, next_ms - self.clock.now_ms()))
             changes_list.append(self.apply(TimePassed()))
-            if self.next_ms() <= next_ms <= self.clock.now_ms() and not changes_list[-1].counts.opened_window_ms:
+            if self.next_ms() <= next_ms <= self.clock.now_ms() and not changes_list[-1].counts.opened:
                 raise AssertionError("the same time is due again after TimePassed: the gateway would loop")
         self.clock.advance(until_ms - self.clock.now_ms())
         return changes_list
 
     def next_ms(self) -> int:
         """The next due time of a visit or an occasion, or the end of the window."""
-        start_ms = self.state.counts.window_start_ms
-        window_end_ms = self.site.clock_floor_ms if start_ms is None else start_ms + self.site.window_ms
+        period = self.state.counts.period
+        window_end_ms = self.site.clock_floor_ms if period is None else period.window_end_ms
         sometimes = self.state.visits.next_due_ms(), occasions.due_ms(self.site, self.state, self.clock.now_ms())
         return min([window_end_ms, *(due_ms for due_ms in sometimes if due_ms is not None)])
 
@@ -324,6 +325,16 @@ class Gateway:
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of a table."""
         return list(self.store._db.execute(f"SELECT * FROM {table}"))  # noqa: S608 - a name from the test
+
+    def contacts(self) -> list[tuple[Any, ...]]:
+        """The contacts that are counted: table, zone, offer and outcome."""
+        sql = "SELECT name, zone, offer, outcome FROM contacts WHERE zone IS NOT NULL ORDER BY name, zone, offer, outcome"
+        return list(self.store._db.execute(sql))
+
+    def records(self) -> list[Record]:
+        """The records of the outbox, in order."""
+        bodies = self.store._db.execute("SELECT body FROM outbox ORDER BY position")
+        return [msgspec.msgpack.decode(body, type=Record) for (body,) in bodies]
 
     def reader(self) -> closing[Reader]:
         """A reader of the same file, as another process opens it."""

@@ -16,6 +16,7 @@ from gateway.config import Config
 from gateway.core import limits, opening_hours
 from gateway.core.offers import Campaign
 from gateway.core.ports import StoreError
+from gateway.core.privacy.tables import Terms
 from gateway.core.types import Message, Reading
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
@@ -42,7 +43,7 @@ def test_the_street_is_the_config_s(config: Path) -> None:
     settings = settings_of(config)
     bundle = open_config_bundle(settings, settings_now())
     site = build_site(settings, bundle)
-    assert (site.name, site.gateway, site.window_ms) == ("street", "gw-t", 3_600_000)
+    assert (site.name, site.gateway, site.privacy) == ("street", "gw-t", Terms())
     assert dict(site.anchors) == {"plaza": "plaza"}
     assert site.devices["till-cafe"] == "cafe"
     assert site.presence.dwell_ms == 600_000

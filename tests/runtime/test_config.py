@@ -170,7 +170,7 @@ def test_a_missing_file_or_a_folder_is_told(tmp_path: Path) -> None:
         ("mqtt.host=127.0.0.2", lambda config: config.mqtt.host == "127.0.0.2"),
         ("presence.dwell_s=2.5", lambda config: math.isclose(config.presence.dwell_s, 2.5)),
         ("store.path=other.db", lambda config: config.store.path.name == "other.db"),
-        ("privacy.window_s=5", lambda config: config.privacy.window_s == 5),
+        ("privacy.window_s=600", lambda config: config.privacy.terms().window_ms == 600_000),
         ("devices.till-9=cafe", lambda config: config.devices["till-9"].zone == "cafe"),
         ('mqtt.username=""', lambda config: config.mqtt.username == ""),
         ("mqtt.username=a=b", lambda config: config.mqtt.username == "a=b"),

@@ -16,7 +16,7 @@ from gateway.core.learning.health import Health
 from gateway.core.offers import Campaign, Policy
 from gateway.core.types import Message
 from gateway.runtime.app import App
-from gateway.runtime.status import LearningStatus, peak_memory_mib, percentile
+from gateway.runtime.status import LearningStatus, peak_memory_mib, percentile, retained
 from tests.kit.gateways import message, settings_of, walk_in, write_config
 
 
@@ -70,6 +70,19 @@ def test_nothing_of_anybody_is_in_it(gateway: App) -> None:
     (subject,) = set(gateway.state.people.identities.values())
     for word in ("phone-4711", subject, "flat-white"):
         assert word.encode() not in text
+
+
+def test_the_retained_status_does_not_depend_on_people(gateway: App) -> None:
+    before = retained(gateway._status("online"))
+    for one in [*walk_in("phone-4711"), message("till-cafe", "purchase", 1, amount_minor=450)]:
+        gateway.mailbox.deliver([one])
+    gateway.turn(0.0)
+    after = gateway._status("online")
+    assert (after.facts, after.triggers) == (2, 1)
+    unsteady = {"at_ms", "uptime_s"}
+    assert {name: value for name, value in msgspec.structs.asdict(retained(after)).items() if name not in unsteady} == {
+        name: value for name, value in msgspec.structs.asdict(before).items() if name not in unsteady
+    }
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1), st.floats(min_value=0, max_value=1))

@@ -151,11 +151,11 @@ def test_machines_and_people_read_the_same(scored: Scored, tmp_path: Path) -> No
     rows = [visit(scored.names[row["person"]], row["zone"], row["from_ms"], row["until_ms"]) for row in scored.stays()]
     history = write_history(tmp_path / "export", [*rows, *scored.proposals()])
     records = tmp_path / "records.jsonl"
-    clean = {"type": "cell", "zone": "plaza", "kind": "trigger", "count": 12}
-    records.write_text(json.dumps(clean) + "\n" + json.dumps({"records": [clean, {**clean, "kind": "shown"}], "by": "phone-0003"}) + "\n")
+    clean = {"type": "hours", "zones": ["plaza", "cafe"], "counts": [12, -1]}
+    records.write_text(json.dumps(clean) + "\n" + json.dumps({"records": [clean, {**clean, "type": "offers"}], "by": "phone-0003"}) + "\n")
     asked = ["score", "--truth", str(scored.truth), "--history", str(history), "--records", str(records), "--draws", "30"]
     facts = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
-    assert facts["records"]["told"] == {"plaza": 24}
+    assert facts["records"]["told"] == {"cafe": -2, "plaza": 24}
     assert facts["records"]["leaks"] == 1
     assert facts["records"]["received"] == {"plaza": len(scored.known.tables["offers"])}
     assert facts["decisions"]["proposed"] == len(scored.proposals())

@@ -8,47 +8,85 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 HOUR_MS = 3_600_000
-START_MS = 1_794_000_000_000 // HOUR_MS * HOUR_MS
+DAY_MS = 24 * HOUR_MS
+START_MS = 1_794_000_000_000 // HOUR_MS * HOUR_MS  # 21:00 UTC
+DAY_START_MS = START_MS // DAY_MS * DAY_MS
 TOKENS = {"gw-a": "token-of-gateway-a-0001", "gw-b": "token-of-gateway-b-0002"}
-KINDS = ("trigger", "shown", "opened", "accepted", "redeemed", "dismissed")
+OUTCOMES = ("held_out", "held_out_came", "ignored", "dismissed", "came", "accepted", "accepted_came", "redeemed")
+VARIANCE = 127.83  # of the default terms
+CLEAR = 1e-6  # of counts whose noise can be ignored: they are shown as "± 1"
 
 Json = dict[str, Any]
 
 
-def cell(record_id: str, *, gateway: str = "gw-a", window: int = 0, **fields: Any) -> Json:
-    """One cell of the hour `window` hours after START_MS."""
+def noise(variance: float = CLEAR) -> Json:
+    """The statement of the noise."""
+    return {"epsilon_millionths": 500_000, "contacts_max": 4, "variance": variance}
+
+
+def hours(
+    record_id: str,
+    by_zone: Mapping[str, int] | None = None,
+    *,
+    gateway: str = "gw-a",
+    window: int = 0,
+    variance: float = CLEAR,
+    **fields: Any,
+) -> Json:
+    """Offers sent by zone in the hour `window` hours after START_MS."""
+    by_zone = {"plaza": 1} if by_zone is None else by_zone
     usual: Json = {
-        "type": "cell",
+        "type": "hours",
         "id": record_id,
         "gateway": gateway,
         "window_start_ms": START_MS + window * HOUR_MS,
         "window_ms": HOUR_MS,
-        "zone": "plaza",
-        "offer": "espresso",
-        "kind": "trigger",
-        "count": 1,
+        "noise": noise(variance),
+        "zones": list(by_zone),
+        "counts": list(by_zone.values()),
+    }
+    return usual | fields
+
+
+def offers(
+    record_id: str,
+    by_zone: Mapping[str, Mapping[str, int]],
+    *,
+    offer: str = "espresso",
+    gateway: str = "gw-a",
+    day: int = 0,
+    variance: float = CLEAR,
+    **fields: Any,
+) -> Json:
+    """Contacts with one offer, by zone and outcome, of the service day `day` days after that of START_MS."""
+    usual: Json = {
+        "type": "offers",
+        "id": record_id,
+        "gateway": gateway,
+        "window_start_ms": DAY_START_MS + day * DAY_MS,
+        "window_ms": DAY_MS,
+        "noise": noise(variance),
+        "zones": list(by_zone),
+        "offer": offer,
+        "counts": [of_zone.get(outcome, 0) for of_zone in by_zone.values() for outcome in OUTCOMES],
     }
     return usual | fields
 
 
 def health(record_id: str, *, gateway: str = "gw-a", window: int = 0, **fields: Any) -> Json:
-    """One health record of the same hour."""
+    """One health record of an hour."""
     usual: Json = {
         "type": "health",
         "id": record_id,
         "gateway": gateway,
         "window_start_ms": START_MS + window * HOUR_MS,
         "window_ms": HOUR_MS,
-        "messages": 1_000,
-        "refused": 2,
-        "facts": 30,
-        "decisions": 20,
-        "triggers": 10,
         "backlog": 7,
+        "demonstration": False,
     }
     return usual | fields
 
@@ -68,17 +106,35 @@ def bearer(gateway: str = "gw-a") -> dict[str, str]:
     return {"Authorization": f"Bearer {TOKENS[gateway]}", "Content-Encoding": "gzip"}
 
 
-def street_batches() -> list[Json]:
-    """Two gateways, four zones, three offers, five hours; every kind, counts that fall from step to step."""
+STREET_OFFERS = ("espresso", "lunch-bowl", "two-for-one-on-everything-that-the-market-has-left-today")
+STREET_ZONES = {"gw-a": ("plaza", "cafe"), "gw-b": ("pub", "a-zone-with-quite-a-long-name-at-the-end-of-the-street")}
+
+
+def street_outcomes(number: int) -> dict[str, int]:
+    """Counts by outcome of one zone and the offer with this number; one of them is negative, as noise can make it."""
+    return {
+        "held_out": 90,
+        "held_out_came": 12,
+        "ignored": 700 * (number + 1),
+        "dismissed": 200,
+        "came": 90,
+        "accepted": 60,
+        "accepted_came": 30,
+        "redeemed": 150 if number else -4,
+    }
+
+
+def street_batches(variance: float = VARIANCE) -> list[Json]:
+    """Two gateways, four zones, three offers, five hours and the day that ends in the third of them."""
     batches = []
-    for gateway, zones in (("gw-a", ("plaza", "cafe")), ("gw-b", ("pub", "a-zone-with-quite-a-long-name-at-the-end-of-the-street"))):
+    for gateway, zones in STREET_ZONES.items():
         for window in range(5):
+            counts = dict.fromkeys(zones, (window + 1) * 40 - 50)
             records = [health(f"{window}.h", gateway=gateway, window=window)]
-            for zone in zones:
-                for number, offer in enumerate(("espresso", "lunch-bowl", "two-for-one-on-everything-that-the-market-has-left-today")):
-                    for step, kind in enumerate(KINDS):
-                        count = (window + 1) * (number + 2) * 12 >> step
-                        record_id = f"{window}.{zone[:6]}.{number}.{kind}"
-                        records.append(cell(record_id, gateway=gateway, window=window, zone=zone, offer=offer, kind=kind, count=count))
+            records.append(hours(f"{window}.t", counts, gateway=gateway, window=window, variance=variance))
+            if window == 2:
+                for number, offer in enumerate(STREET_OFFERS):
+                    by_zone = {zone: street_outcomes(number) for zone in zones}
+                    records.append(offers(f"o{number}", by_zone, offer=offer, gateway=gateway, variance=variance))
             batches.append(batch(f"{gateway}.{window}", records, gateway))
     return batches

@@ -22,7 +22,7 @@ from dashboard.intake import Inflater
 from dashboard.refusals import Refused
 from dashboard.settings import Settings
 from tests.web.conftest import Post
-from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, batch, bearer, cell, packed
+from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, batch, bearer, hours, offers, packed
 
 CANARY = "jane.doe@example.org"
 
@@ -47,7 +47,7 @@ def bomb(megabytes: int) -> bytes:
 )
 def test_an_unknown_token_is_401(headers: dict[str, str], client: TestClient) -> None:
     raw = {name: value.encode("latin-1") for name, value in headers.items()}
-    answer = client.post("/v1/batches", content=packed(batch("b1", [cell("r1")])), headers=raw)
+    answer = client.post("/v1/batches", content=packed(batch("b1", [hours("r1")])), headers=raw)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert client.get("/v1/summary").json()["records"] == 0
@@ -56,9 +56,9 @@ def test_an_unknown_token_is_401(headers: dict[str, str], client: TestClient) ->
 @pytest.mark.parametrize(
     "body",
     [
-        batch("b1", [cell("r1", gateway="gw-b")], "gw-b"),
-        batch("b1", [cell("r1", gateway="gw-b")], "gw-a"),
-        batch("b1", [cell("r0"), cell("r1", gateway="gw-c")], "gw-a"),
+        batch("b1", [hours("r1", gateway="gw-b")], "gw-b"),
+        batch("b1", [hours("r1", gateway="gw-b")], "gw-a"),
+        batch("b1", [hours("r0"), hours("r1", gateway="gw-c")], "gw-a"),
     ],
 )
 def test_a_gateway_speaks_only_for_itself(body: Json, client: TestClient) -> None:
@@ -69,20 +69,34 @@ def test_a_gateway_speaks_only_for_itself(body: Json, client: TestClient) -> Non
 @pytest.mark.parametrize(
     ("record", "place"),
     [
-        (cell("r1", kind=CANARY), "$.records[0].kind is not one of the allowed values"),
-        (cell("r1", zone=CANARY), "$.records[0].zone is not a valid id"),
-        (cell(CANARY), "$.records[0].id is not a valid id"),
-        (cell("r1", type=CANARY), "$.records[0].type is not one of the allowed values"),
-        (cell("r1", count=-1), "$.records[0].count has a wrong type"),
-        (cell("r1", count=2**40 + 1), "$.records[0].count has a wrong type"),
-        (cell("r1", count=2**80), "$.records[0].count has a wrong type"),
-        (cell("r1", count=CANARY), "$.records[0].count has a wrong type"),
-        (cell("r1", window_ms=0), "$.records[0].window_ms has a wrong type"),
-        (cell("r1", window_start_ms=START_MS + 1), "$.records[0].window_start_ms is not a multiple"),
-        (cell("r1", window_start_ms=2**62 // HOUR_MS * HOUR_MS), "$.records[0].window_start_ms is after the year 2100"),
-        (cell("r1") | {CANARY: 1}, "$.records[0] has a field that is not in the schema"),
-        (cell("r1") | {f"x` - at `$.{CANARY}": 1}, "$.records[0] has a field that is not in the schema"),
-        ({"type": "cell", "id": "r1"}, "$.records[0] lacks the field gateway"),
+        (hours("r1", zones=[CANARY]), "$.records[0].zones[0] is not a valid id"),
+        (offers("r1", {"plaza": {}}, offer=CANARY), "$.records[0].offer is not a valid id"),
+        (hours(CANARY), "$.records[0].id is not a valid id"),
+        (hours("r1", type=CANARY), "$.records[0].type is not one of the allowed values"),
+        (hours("r1", counts=[10**6 + 1]), "$.records[0].counts[0] has a wrong type"),
+        (hours("r1", counts=[-(10**6) - 1]), "$.records[0].counts[0] has a wrong type"),
+        (hours("r1", counts=[2**80]), "$.records[0].counts[0] has a wrong type"),
+        (hours("r1", counts=[0.5]), "$.records[0].counts[0] has a wrong type"),
+        (hours("r1", counts=[CANARY]), "$.records[0].counts[0] has a wrong type"),
+        (hours("r1", counts=[1, 2]), "$.records[0].counts does not have 1 for each of its zones"),
+        (hours("r1", zones=["plaza", "plaza"], counts=[1, 2]), "$.records[0].zones has a zone twice"),
+        (hours("r1", zones=[], counts=[]), "$.records[0].zones has a wrong type"),
+        (offers("r1", {"plaza": {}}, counts=[0] * 16), "$.records[0].counts does not have 8 for each of its zones"),
+        (offers("r1", {"plaza": {}}, counts=[0] * 7), "$.records[0].counts has a wrong type"),
+        (
+            hours("r1", noise={"epsilon_millionths": 5_000_001, "contacts_max": 4, "variance": 1.0}),
+            "$.records[0].noise.epsilon_millionths has",
+        ),
+        (hours("r1", noise={"epsilon_millionths": 500_000, "contacts_max": 0, "variance": 1.0}), "$.records[0].noise.contacts_max has"),
+        (hours("r1", variance=0.0), "$.records[0].noise.variance has a wrong type"),
+        (hours("r1", variance=1e9), "$.records[0].noise.variance has a wrong type"),
+        (hours("r1", noise=None), "$.records[0].noise has a wrong type"),
+        (hours("r1", window_ms=0), "$.records[0].window_ms has a wrong type"),
+        (hours("r1", window_start_ms=START_MS + 1), "$.records[0].window_start_ms is not a multiple"),
+        (hours("r1", window_start_ms=2**62 // HOUR_MS * HOUR_MS), "$.records[0].window_start_ms is after the year 2100"),
+        (hours("r1") | {CANARY: 1}, "$.records[0] has a field that is not in the schema"),
+        (hours("r1") | {f"x` - at `$.{CANARY}": 1}, "$.records[0] has a field that is not in the schema"),
+        ({"type": "hours", "id": "r1"}, "$.records[0] lacks the field gateway"),
         ([CANARY], "$.records[0] has a wrong type"),
         (None, "$.records[0] has a wrong type"),
     ],
@@ -110,7 +124,7 @@ def test_deep_nesting_is_422(client: TestClient) -> None:
 
 
 def test_what_is_not_exactly_one_gzip_member_is_422(client: TestClient) -> None:
-    whole = packed(batch("b1", [cell("r1")]))
+    whole = packed(batch("b1", [hours("r1")]))
     for body in (b"", b"{}", whole[:-1], whole[:20], whole + b"x", whole + whole, b"\x1f\x8b" + b"\0" * 40):
         assert client.post("/v1/batches", content=body, headers=bearer()).status_code == 422
     assert client.post("/v1/batches", content=b"{}", headers=bearer() | {"Content-Encoding": "br"}).status_code == 415
@@ -164,16 +178,16 @@ def test_a_zip_bomb_is_413_and_costs_little_memory(client: TestClient) -> None:
 
 def test_the_longest_batch_fits_and_one_record_more_does_not(post: Post) -> None:
     ids = [f"{number:0>128}" for number in range(limits.RECORDS_PER_BATCH_MAX)]
-    longest = [cell(record_id, zone="z" * 64, offer="o" * 64, kind="dismissed", count=2**40) for record_id in ids]
+    longest = [hours(record_id, {f"{zone}" + "z" * 63: -(10**6) for zone in range(9)}) for record_id in ids]
     assert len(json.dumps(batch("b1", longest))) < limits.TEXT_BYTES_MAX
     answer = post(batch("b1", longest))
     assert answer.status_code == 200
     assert len(answer.json()["taken"]) == limits.RECORDS_PER_BATCH_MAX
-    assert post(batch("b2", [*longest, cell("one-more")])).status_code == 413
+    assert post(batch("b2", [*longest, hours("one-more")])).status_code == 413
 
 
 json_leaves = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20) | st.just(CANARY)
-json_names = st.text(max_size=12) | st.sampled_from(sorted(cell("r")))
+json_names = st.text(max_size=12) | st.sampled_from(sorted(hours("r")))
 json_values = st.recursive(
     json_leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(json_names, inner, max_size=5), max_leaves=12
 )
@@ -182,7 +196,7 @@ json_values = st.recursive(
 @st.composite
 def spoiled_batches(draw: st.DrawFn) -> Json:
     """A good batch with one thing in it exchanged for anything."""
-    body = batch("b1", [cell("r1"), cell("r2")])
+    body = batch("b1", [hours("r1"), hours("r2")])
     target = draw(st.sampled_from([body, body["records"][0], body["records"][1]]))
     target[draw(st.sampled_from(sorted(target)) | st.text(max_size=12))] = draw(json_values)
     return body
@@ -202,7 +216,7 @@ def test_no_json_makes_a_5xx_or_is_quoted(body: Any, client: TestClient) -> None
 @fuzz
 @given(noise=st.binary(max_size=300), cut=st.integers(0, 400), wrapped=st.booleans())
 def test_no_bytes_make_a_5xx(noise: bytes, cut: int, *, wrapped: bool, client: TestClient) -> None:
-    body = gzip.compress(noise) if wrapped else packed(batch("b1", [cell("r1")]))[:cut] + noise
+    body = gzip.compress(noise) if wrapped else packed(batch("b1", [hours("r1")]))[:cut] + noise
     assert client.post("/v1/batches", content=body, headers=bearer()).status_code in {200, 413, 422}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.settings import Settings
 from tests.web.browser import Browser
-from tests.web.seed import batch, bearer, cell, packed, street_batches
+from tests.web.seed import batch, bearer, hours, packed, street_batches
 from tests.web.server import LiveServer
 
 PAGES = ("/", "/gateways/gw-a", "/offers/two-for-one-on-everything-that-the-market-has-left-today", "/gateways/nope")
@@ -119,10 +119,10 @@ def test_news_arrive_and_the_reader_keeps_the_place(browser: Browser, street: st
     browser.open(street)
     browser.evaluate("document.getElementById('when-table').open = true")
     browser.evaluate("document.querySelector('#live a[href^=\"/offers/lunch-bowl\"]').focus()")
-    before = httpx.get(f"{street}/v1/summary").json()["triggers"]
-    assert send(street, batch("news", [cell("news", count=1_000_000, window=4)])) == 200
-    text = browser.evaluate(ARRIVES.replace("TEXT", f"{before + 1_000_000:,} offers triggered"))
-    assert "Counts only, no names" in text
+    before = httpx.get(f"{street}/v1/summary").json()["sent"]["value"]
+    assert send(street, batch("news", [hours("news", {"plaza": 900_000}, window=4)])) == 200
+    text = browser.evaluate(ARRIVES.replace("TEXT", f"{before + 900_000:,} ±"))
+    assert "Counted, bounded, noised" in text
     assert browser.evaluate("document.getElementById('when-table').open") is True
     assert browser.evaluate("document.activeElement.textContent") == "lunch-bowl"
     assert browser.evaluate("document.querySelector('[data-status-text]').textContent") == "Live"
@@ -133,11 +133,11 @@ def test_updates_can_be_paused(browser: Browser, street: str) -> None:
     browser.open(street)
     browser.evaluate("document.querySelector('[data-status-button]').click()")
     assert browser.evaluate("document.querySelector('[data-status-text]').textContent") == "Paused"
-    news = 3_000_000 - httpx.get(f"{street}/v1/summary").json()["triggers"]
-    assert send(street, batch("news", [cell("news", count=news, window=4)])) == 200
-    assert "3,000,000" not in browser.evaluate("document.getElementById('live').innerText")
+    news = 300_000 - httpx.get(f"{street}/v1/summary").json()["sent"]["value"]
+    assert send(street, batch("news", [hours("news", {"plaza": news}, window=4)])) == 200
+    assert "300,000" not in browser.evaluate("document.getElementById('live').innerText")
     browser.evaluate("document.querySelector('[data-status-button]').click()")
-    assert "3,000,000 offers triggered" in browser.evaluate(ARRIVES.replace("TEXT", "3,000,000 offers triggered"))
+    assert "300,000 ±\N{NO-BREAK SPACE}100 offers sent" in browser.evaluate(ARRIVES.replace("TEXT", "300,000 ±"))
 
 
 def test_nothing_is_blocked_and_nothing_is_asked_of_others(browser: Browser, street: str) -> None:

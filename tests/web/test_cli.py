@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from dashboard.cli import cli
 from dashboard.settings import Settings, SettingsError, load_settings
-from tests.web.seed import TOKENS, batch, bearer, cell, packed
+from tests.web.seed import TOKENS, batch, bearer, hours, packed
 
 PROGRAM = [sys.executable, "-m", "dashboard.cli"]
 
@@ -42,7 +42,7 @@ def test_it_serves_and_a_signal_ends_it_politely(number: signal.Signals, tmp_pat
         told = json.loads(process.stdout.readline())
         address = told["address"]
         assert address == f"http://127.0.0.1:{told['port']}"
-        body = packed(batch("b1", [cell("r1")]))
+        body = packed(batch("b1", [hours("r1")]))
         assert httpx.post(f"{address}/v1/batches", content=body, headers=bearer()).status_code == 200
         with httpx.stream("GET", f"{address}/live", timeout=30) as stream:
             lines = stream.iter_lines()

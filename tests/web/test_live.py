@@ -13,7 +13,7 @@ from dashboard import limits
 from dashboard.live import Notifier, open_stream, server_sent
 from dashboard.refusals import Refused
 from dashboard.settings import Settings
-from tests.web.seed import batch, bearer, cell, packed
+from tests.web.seed import batch, bearer, hours, packed
 from tests.web.server import LiveServer
 
 
@@ -33,15 +33,18 @@ def test_an_open_page_is_updated_by_a_batch(settings: Settings) -> None:
         assert stream.headers["content-type"].startswith("text/event-stream")
         found = updates(stream)
         assert "No data yet" in next(found)
-        for number, headline in ((1, "1</strong> offer triggered,"), (2, "1,001</strong> offers triggered,")):
-            body = batch(f"b{number}", [cell(f"r{number}", count=1 if number == 1 else 1_000)])
+        for number, headline in (
+            (1, "10 ±\N{NO-BREAK SPACE}1</strong> offers sent"),
+            (2, "1,010 ±\N{NO-BREAK SPACE}1</strong> offers sent"),
+        ):
+            body = batch(f"b{number}", [hours(f"r{number}", {"plaza": 10 if number == 1 else 1_000})])
             assert httpx.post(f"{server.address}/v1/batches", content=packed(body), headers=bearer()).status_code == 200
             assert headline in next(update for update in found if "No data" not in update)
 
 
 def test_the_stream_sends_what_the_page_shows(settings: Settings) -> None:
     with LiveServer(settings) as server:
-        body = batch("b1", [cell("r1", count=12)])
+        body = batch("b1", [hours("r1", {"plaza": 12})])
         httpx.post(f"{server.address}/v1/batches", content=packed(body), headers=bearer())
         page = httpx.get(f"{server.address}/gateways/gw-a?span=all").text
         with httpx.stream("GET", f"{server.address}/live?span=all&gateway=gw-a", timeout=30) as stream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sqlite3
 from datetime import UTC
 from pathlib import Path
@@ -12,19 +14,41 @@ from starlette.testclient import TestClient
 
 from dashboard import formats, limits
 from dashboard.app import create_app
+from dashboard.estimates import Estimate, Share
 from dashboard.figures import step_for
 from dashboard.gateways import state_of
 from dashboard.settings import Settings, sqlite_url
 from tests.web.conftest import ManualClock, Post
 from tests.web.markup import Markup
-from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, batch, bearer, cell, health, packed, street_batches
+from tests.web.seed import (
+    CLEAR,
+    DAY_START_MS,
+    HOUR_MS,
+    START_MS,
+    STREET_OFFERS,
+    STREET_ZONES,
+    TOKENS,
+    Json,
+    batch,
+    bearer,
+    health,
+    hours,
+    offers,
+    packed,
+    street_batches,
+    street_outcomes,
+)
 
 PAGES = ("/", "/?span=week", "/?span=all", "/gateways/gw-a", "/gateways/gw-b?span=all", "/offers/espresso", "/gateways/nope", "/?span=year")
 
 
-def total(kind: str) -> int:
-    """Sum of the counts of a kind over all batches of the street."""
-    return sum(record["count"] for body in street_batches() for record in body["records"] if record.get("kind") == kind)
+def total(*outcomes: str) -> int:
+    """Sum of the counts of some outcomes over the whole street."""
+    zones = sum(len(zones) for zones in STREET_ZONES.values())
+    return zones * sum(street_outcomes(number)[outcome] for number in range(len(STREET_OFFERS)) for outcome in outcomes)
+
+
+SENT = 4 * sum((window + 1) * 40 - 50 for window in range(5))
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
@@ -35,7 +59,7 @@ def test_every_page_is_well_formed_and_protected(path: str, filled: bool, client
     answer = client.get(path)
     markup = Markup(answer.text)
     assert markup.faults == []
-    assert "Counts only, no names" in markup.text
+    assert "Counted, bounded, noised" in markup.text
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -51,25 +75,38 @@ def test_a_malformed_page_is_caught() -> None:
 
 
 def test_the_overview_shows_the_figures(client: TestClient, post: Post) -> None:
-    for body in street_batches():
+    for body in street_batches(CLEAR):
         post(body)
     text = Markup(client.get("/").text).text
-    assert f"{total('trigger'):,} offers triggered, {total('accepted'):,} accepted, {total('redeemed'):,} redeemed." in text
+    accepted = total("accepted", "accepted_came", "redeemed")
+    assert f"{SENT:,} ± 1 offers sent." in text
+    assert f"Accepted, redeemed included {accepted:,} ± 1" in text
     for word in (
         "Zones",
         "plaza",
         "Offers",
         "lunch-bowl",
-        "Offers triggered by hour",
-        "Responses",
-        "Shown",
-        "Opened",
-        "Dismissed",
+        "Offers sent by hour",
+        "What came of them",
+        "Offers of 2 whole days of a gateway",
+        "Came to the shop",
+        "Dismissed, no visit",
         "gw-a",
         "on time",
     ):
         assert word in text
-    assert f"Shown {total('shown'):,} {100 * total('shown') / total('trigger'):.0f} %" in text
+    assert f"No answer, no visit {total('ignored'):,} ± 1" in text
+
+
+def test_figures_that_the_noise_hides_are_bounds_and_never_negative(client: TestClient, post: Post) -> None:
+    for body in street_batches():
+        post(body)
+    text = Markup(client.get("/").text).text
+    assert "espresso" in text
+    assert "fewer than" in text
+    post(batch("b9", [hours("low", {"plaza": -300}, window=4, variance=127.8)]))
+    for path in PAGES:
+        assert re.search(r" -[\d,]+ ", Markup(client.get(path).text).text) is None, path
 
 
 def test_the_summary_has_the_same_figures(client: TestClient, post: Post) -> None:
@@ -77,20 +114,35 @@ def test_the_summary_has_the_same_figures(client: TestClient, post: Post) -> Non
     for body in batches:
         post(body)
     found = client.get("/v1/summary").json()
-    cells = [record for body in batches for record in body["records"] if record["type"] == "cell"]
     assert found["records"] == sum(len(body["records"]) for body in batches)
-    assert found["triggers"] == total("trigger")
-    for kind, count in found["counts_by_kind"].items():
-        assert count == total(kind)
-        assert found["cells_by_kind"][kind] == sum(record["kind"] == kind for record in cells)
-    for key, field in (("triggers_by_zone", "zone"), ("triggers_by_offer", "offer")):
-        for name, count in found[key].items():
-            assert count == sum(record["count"] for record in cells if record["kind"] == "trigger" and record[field] == name)
-    assert sum(step["triggers"] for step in found["triggers_by_step"]) == total("trigger")
-    assert [step["start_ms"] for step in found["triggers_by_step"]] == [START_MS + hour * HOUR_MS for hour in range(5)]
+    assert found["sent"] == {"value": SENT, "plus_minus": math.ceil(1.96 * math.sqrt(4 * 5 * 127.83))}
+    assert found["sent_by_zone"]["plaza"] == {"value": SENT // 4, "plus_minus": math.ceil(1.96 * math.sqrt(5 * 127.83))}
+    for figure, outcomes in (("redeemed", ("redeemed",)), ("came", ("came", "accepted_came", "redeemed")), ("ignored", ("ignored",))):
+        assert found["outcomes"][figure]["value"] == total(*outcomes)
+    assert found["outcomes"]["redeemed"]["plus_minus"] == math.ceil(1.96 * math.sqrt(12 * 127.83))
+    sent = total("ignored", "dismissed", "came", "accepted", "accepted_came", "redeemed")
+    assert sum(one["value"] for one in found["sent_by_offer"].values()) == sent
+    assert found["shares"]["ignored"]["value"] == pytest.approx(total("ignored") / sent, abs=1e-4)
+    lift = total("came", "accepted_came", "redeemed") / sent - 12 / 102
+    assert found["lift"]["value"] == pytest.approx(lift, abs=1e-4)
+    assert sum(step["value"] for step in found["sent_by_step"]) == SENT
+    assert [step["start_ms"] for step in found["sent_by_step"]] == [START_MS + hour * HOUR_MS for hour in range(5)]
     assert [gateway["gateway"] for gateway in found["gateways"]] == ["gw-a", "gw-b"]
     assert client.get("/v1/summary?span=year").status_code == 422
     assert client.get("/v1/health").json()["ok"] is True
+
+
+def test_whole_days_combine_both_tables_and_days_with_a_missing_window_do_not(client: TestClient, post: Post) -> None:
+    start = (DAY_START_MS - START_MS) // HOUR_MS  # the first window of the day
+    day = [hours(f"r{hour}", {"plaza": 10}, window=start + hour, variance=100.0) for hour in range(24)]
+    closed = offers("o", {"plaza": {"ignored": 300}}, variance=100.0)
+    post(batch("b1", [*day, closed, health("h", window=start + 23)]))
+    # The windows say 240 with a variance of 24 x 100, the outcomes 300 with 6 x 100.
+    found = client.get("/v1/summary").json()["sent"]
+    assert found == {"value": round(0.2 * 240 + 0.8 * 300), "plus_minus": math.ceil(1.96 * math.sqrt(480))}
+    other = [{**record, "gateway": "gw-b"} for record in [*day[1:], closed]]
+    post(batch("b1", other, "gw-b"))
+    assert client.get("/v1/summary").json()["sent"]["value"] == 288 + 230
 
 
 def test_an_empty_dashboard_explains_what_to_do(client: TestClient) -> None:
@@ -98,41 +150,37 @@ def test_an_empty_dashboard_explains_what_to_do(client: TestClient) -> None:
     assert "No data yet" in text
     assert "no contact yet" in text
     assert "log of a silent gateway" in text
-    assert client.get("/v1/summary").json()["triggers"] == 0
+    assert client.get("/v1/summary").json()["sent"]["value"] == 0
 
 
-def test_a_gateway_that_sends_but_triggers_nothing_is_not_called_silent(client: TestClient, post: Post) -> None:
-    post(batch("b1", [cell("r1", count=4), health("h1")]))
+def test_a_gateway_that_sends_but_counts_nothing_is_not_called_silent(client: TestClient, post: Post) -> None:
+    post(batch("b1", [hours("r1", {"plaza": 4}), health("h1")]))
     post(batch("b2", [health("h2", window=100)]))
     text = Markup(client.get("/").text).text
-    assert "No offers in this period" in text
+    assert "No counts in this period" in text
     assert "No data yet" not in text
-    assert "4 offers triggered" in Markup(client.get("/?span=week").text).text
-    assert client.get("/v1/summary?span=day").json()["triggers_by_step"] == [{"start_ms": START_MS + 100 * HOUR_MS, "triggers": 0}]
+    assert "4 ± 1 offers sent" in Markup(client.get("/?span=week").text).text
 
 
-def test_quiet_hours_are_part_of_the_period(client: TestClient, post: Post) -> None:
-    post(batch("b1", [health("h0"), cell("r3", window=3, count=4), health("h5", window=5)]))
-    assert [step["triggers"] for step in client.get("/v1/summary").json()["triggers_by_step"]] == [0, 0, 0, 4, 0, 0]
+def test_windows_without_a_record_are_part_of_the_period(client: TestClient, post: Post) -> None:
+    post(batch("b1", [health("h0"), hours("r3", {"plaza": 4}, window=3), health("h5", window=5)]))
+    assert [step["value"] for step in client.get("/v1/summary").json()["sent_by_step"]] == [0, 0, 0, 4, 0, 0]
     assert Markup(client.get("/").text).faults == []
 
 
-def test_a_period_of_zeros_is_explained(client: TestClient, post: Post) -> None:
-    post(batch("b1", [cell(f"r{window}", window=window, count=0) for window in range(3)]))
-    text = Markup(client.get("/").text).text
-    assert "All counts of this period are zero" in text
-    assert "0 offers triggered, 0 accepted, 0 redeemed." in text
-    post(batch("b2", [cell("r9", window=3, count=1)]))
-    text = Markup(client.get("/").text).text
-    assert "All counts of this period are zero" not in text
-    assert "1 offer triggered, 0 accepted" in text
+def test_a_demonstration_is_shown(client: TestClient, post: Post) -> None:
+    post(batch("b1", [hours("r1"), health("h1")]))
+    assert "Demonstration." not in client.get("/").text
+    post(batch("b2", [health("h2", window=1, demonstration=True)]))
+    for path in ("/", "/gateways/gw-a"):
+        assert "Demonstration." in client.get(path).text
 
 
 @pytest.mark.parametrize(
     ("path", "known"), [("/gateways/gw-z", "gw-b"), ("/offers/nope", "espresso"), ("/live?gateway=gw-z", "gw-a"), ("/x", "gw-a")]
 )
 def test_an_unknown_page_is_404_and_lists_the_known(path: str, known: str, client: TestClient, post: Post) -> None:
-    post(batch("b1", [cell("r1")]))
+    post(batch("b1", [offers("r1", {"plaza": {}}), hours("r2")]))
     answer = client.get(path)
     assert answer.status_code == 404
     assert known in Markup(answer.text).text
@@ -146,24 +194,25 @@ def test_machines_receive_errors_as_json(client: TestClient) -> None:
 
 
 def test_a_gateway_page_counts_its_own_only(client: TestClient, post: Post) -> None:
-    post(batch("b1", [cell("r1", count=5), health("h1", messages=4_321)]))
-    post(batch("b1", [cell("r1", gateway="gw-b", count=7, zone="pub")], "gw-b"))
+    post(batch("b1", [hours("r1", {"plaza": 5}), health("h1", backlog=4_321)]))
+    post(batch("b1", [hours("r1", {"pub": 7}, gateway="gw-b")], "gw-b"))
     text = Markup(client.get("/gateways/gw-a").text).text
-    assert "5 offers triggered" in text
+    assert "5 ± 1 offers sent" in text
     assert "4,321" in text
     assert "pub" not in text
 
 
 def test_a_page_shows_a_bounded_number_of_rows(client: TestClient, post: Post) -> None:
-    post(batch("b1", [cell(f"r{number}", zone=f"zone-{number}", count=number) for number in range(limits.ROWS_MAX + 5)]))
+    post(batch("b1", [hours("r1", {f"zone-{number}": number for number in range(limits.ROWS_MAX + 5)})]))
     text = Markup(client.get("/").text).text
-    assert "And 5 more, triggered less often." in text
+    assert "And 5 more, sent less often." in text
     assert "zone-4 " not in text
 
 
 def test_a_period_ends_with_the_newest_window(client: TestClient, post: Post) -> None:
-    post(batch("b1", [cell("old", window=0, count=100), cell("new", window=240, count=1), cell("edge", window=217, count=10)]))
-    assert [client.get(f"/v1/summary?span={span}").json()["triggers"] for span in ("day", "week", "all")] == [11, 11, 111]
+    windows = {"old": (0, 100), "new": (240, 1), "edge": (217, 10)}
+    post(batch("b1", [hours(name, {"plaza": count}, window=window) for name, (window, count) in windows.items()]))
+    assert [client.get(f"/v1/summary?span={span}").json()["sent"]["value"] for span in ("day", "week", "all")] == [11, 11, 111]
 
 
 @pytest.mark.parametrize(("age_h", "state"), [(0, "fresh"), (2, "fresh"), (3, "late"), (6, "late"), (7, "silent")])
@@ -194,11 +243,11 @@ def test_days_begin_at_the_streets_midnight(tmp_path: Path, clock: ManualClock) 
         database_url=sqlite_url(tmp_path / "s.db"), tokens=TOKENS, now_ms=clock, time_zone=ZoneInfo("Asia/Kathmandu")
     )  # UTC+5:45
     with TestClient(create_app(settings)) as client:
-        body: Json = batch("b1", [cell(f"r{day}", window=24 * day) for day in range(29)])
+        body: Json = batch("b1", [hours(f"r{day}", window=24 * day) for day in range(29)])
         assert client.post("/v1/batches", content=packed(body), headers=bearer()).status_code == 200
         found = client.get("/v1/summary").json()
         assert found["step_ms"] == 24 * HOUR_MS
-        assert {(step["start_ms"] + 5.75 * HOUR_MS) % (24 * HOUR_MS) for step in found["triggers_by_step"]} == {0}
+        assert {(step["start_ms"] + 5.75 * HOUR_MS) % (24 * HOUR_MS) for step in found["sent_by_step"]} == {0}
         assert "Asia/Kathmandu" in client.get("/").text
 
 
@@ -208,7 +257,7 @@ def test_a_failing_store_is_503_so_that_the_gateway_comes_again(tmp_path: Path, 
         other = sqlite3.connect(file)
         other.execute("DROP TABLE batches")
         other.close()
-        answer = client.post("/v1/batches", content=packed(batch("b1", [cell("r1")])), headers=bearer())
+        answer = client.post("/v1/batches", content=packed(batch("b1", [hours("r1")])), headers=bearer())
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
@@ -225,7 +274,14 @@ def test_words_for_numbers_ages_and_moments() -> None:
     ]
     assert [formats.duration(length) for length in (HOUR_MS, 10_000, 7 * 86_400_000, 1)] == ["1 hour", "10 seconds", "7 days", "1 ms"]
     assert [formats.width(value, 200) for value in (0, 1, 100, 200, 900)] == [0, 0.6, 50, 100, 100]
-    assert (formats.share(1, 3), formats.share(1, 0)) == ("33 %", "\N{EN DASH}")
+    assert [formats.share(one) for one in (Share(1 / 3, 0.041), Share(0.5, 0.5), None)] == [
+        "33 ±\N{NO-BREAK SPACE}5\N{NO-BREAK SPACE}%",
+        "\N{EN DASH}",
+        "\N{EN DASH}",
+    ]
+    assert formats.points(Share(-0.031, 0.012)) == "-3.1 ±\N{NO-BREAK SPACE}1.2 percentage points"
+    found = [Estimate(1_284.2, 900.0), Estimate(-40.0, 900.0), Estimate(58.0, 900.0), Estimate(0.0, 1e-6)]
+    assert [formats.estimate(one) for one in found] == ["1,284 ±\N{NO-BREAK SPACE}59", "fewer than 59", "fewer than 120", "fewer than 1"]
     assert formats.moment(HOUR_MS, HOUR_MS, UTC) == "01:00"
     assert formats.moment(5_000, 5_000, UTC) == "00:00:05"
     assert formats.moment(0, 86_400_000, UTC) == "1 Jan"

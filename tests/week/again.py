@@ -128,7 +128,7 @@ def tables(store: WeekStore) -> dict[str, list[str]]:
 def records(store: WeekStore, sent: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """All records that were made: those in the outbox and those that the cloud has."""
     waiting = [msgspec.msgpack.decode(body, type=Record) for (body,) in store.rows("SELECT body FROM outbox")]
-    made = [*(msgspec.to_builtins(record) for record in waiting), *sent.values()]
+    made = [*(msgspec.json.decode(msgspec.json.encode(record)) for record in waiting), *sent.values()]
     # How much waited when a window was closed depends on the cloud, not on the messages.
     return sorted(repr(sorted((name, value) for name, value in record.items() if name != "backlog")) for record in made)
 

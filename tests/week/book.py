@@ -26,6 +26,8 @@ DOWN = "wayside/v1/street/down/"
 REPLY = "wayside/v1/street/reply/"
 FLOOR_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 STEP_SLACK_MS = 10_000
+DAY_MS = 86_400_000
+CONTACTS_MAX = 4
 
 
 class Word(NamedTuple):
@@ -63,7 +65,8 @@ class Book:
         self.facts: Counter[str] = Counter()
         self.amount_minor = 0
         self.asked: dict[str, Asked] = {}
-        self.cells: Counter[tuple[int, str, str, str]] = Counter()
+        self.sent: list[tuple[int, str, str]] = []  # window, zone and device of each offer that counts
+        self._used: Counter[tuple[int, str]] = Counter()
         self.secrets: set[str] = set()
         self.stays: dict[tuple[str, str], Stay] = {}
         self.seen: Counter[str] = Counter()
@@ -99,22 +102,23 @@ class Book:
             self.amount_minor += said["amount_minor"]
         return device in self._tills
 
-    def _answer(self, device: str, _: tuple[str, str, int], said: dict[str, Any], now_ms: int) -> bool:
+    def _answer(self, device: str, _: tuple[str, str, int], said: dict[str, Any], __: int) -> bool:
         asked, word = self.asked.get(said["decision"]), self.words.get(device)
         if asked is None or word is None or asked.device != device:
             return False
         if said["decision"] not in {code for _, code in word.told}:
             return False  # it was asked before they withdrew, and is forgotten
-        self._count(word, now_ms, asked, said["answer"])
         self.seen[said["answer"]] += 1
         return True
 
-    def _consent(self, device: str, envelope: tuple[str, str, int], said: dict[str, Any], _: int) -> bool:
+    def _consent(self, device: str, envelope: tuple[str, str, int], said: dict[str, Any], now_ms: int) -> bool:
         start, seq, before = envelope[:2], envelope[2], self.words.get(device)
         is_older = before is not None and before.boot == start[1] and seq <= before.seq
         if said["purposes"] and (seq <= self._no_seqs.get(start, -1) or is_older):
             return False
         self.secrets |= {device, *said.get("tags", ())}
+        if "measurement" not in said["purposes"]:
+            self._uncount(device, now_ms)
         if not said["purposes"]:
             if before is not None:
                 del self.words[device]
@@ -146,12 +150,20 @@ class Book:
         decided_ms = said["expires_at_ms"] - self._campaign.policy.trigger_expiry_s * 1000
         self._not_too_often(word, asked, decided_ms)
         word.told.append((decided_ms, said["decision"]))
-        self._count(word, decided_ms, asked, "trigger")
+        self._count(word, decided_ms, asked)
         self.seen["trigger"] += 1
 
-    def _count(self, word: Word, now_ms: int, asked: Asked, kind: str) -> None:
-        if "measurement" in word.purposes:
-            self.cells[now_ms - now_ms % self._window_ms, asked.zone, asked.offer, kind] += 1
+    def _count(self, word: Word, now_ms: int, asked: Asked) -> None:
+        """Four offers count of a person and day (UTC)."""
+        day = (now_ms // DAY_MS, asked.device)
+        if "measurement" in word.purposes and self._used[day] < CONTACTS_MAX:
+            self._used[day] += 1
+            self.sent.append((now_ms - now_ms % self._window_ms, asked.zone, asked.device))
+
+    def _uncount(self, device: str, now_ms: int) -> None:
+        """What has not left when a person takes the yes to measurement back does not leave."""
+        window_ms = now_ms - now_ms % self._window_ms
+        self.sent = [one for one in self.sent if one[0] != window_ms or one[2] != device]
 
     def _not_too_often(self, word: Word, asked: Asked, now_ms: int) -> None:
         policy = self._campaign.policy
@@ -207,11 +219,3 @@ class Book:
 
 def _clock(now_ms: int) -> datetime:
     return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(BERLIN)
-
-
-def totals(cells: Counter[tuple[int, str, str, str]]) -> Counter[tuple[str, str, str]]:
-    """Cells without their windows."""
-    summed: Counter[tuple[str, str, str]] = Counter()
-    for (_, zone, offer, kind), count in cells.items():
-        summed[zone, offer, kind] += count
-    return summed

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from gateway.adapters.store import counts
 from gateway.adapters.store.table import Hasher
-from gateway.core import consent, presence, privacy
+from gateway.core import consent, presence
 from gateway.core.offers import Campaign
 from gateway.core.ports import StoreFullError
-from gateway.core.records import Batch, CellCount, Record
+from gateway.core.privacy import release
+from gateway.core.records import Batch, HourCounts
 from gateway.core.site import Site
 from gateway.runtime.router import Router
 from gateway.runtime.trigger_sender import TriggerSender
@@ -26,8 +28,7 @@ from tests.week.line import Line
 from tests.week.machine import Parts, WeekStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from gateway.core.privacy.tables import Catalogue
     from gateway.core.state import Changes
     from gateway.core.types import Envelope, Message, Observation
     from gateway.runtime.sources import Source, Speech
@@ -152,15 +153,12 @@ def _since_ever(site: Site) -> Site:
     return replace(site, clock_floor_ms=0, campaign=replace(site.campaign, offers=offers))
 
 
-def _leaking(
-    site: Site, start_ms: int, cells: Mapping[privacy.CounterKey, int], activity: privacy.GatewayCounters, backlog: int, name: str
-) -> tuple[Record, ...]:
-    """A door that writes a phone's name where an offer's belongs."""
-    records = _honest_door(site, start_ms, cells, activity, backlog, name)
-    return tuple(replace(record, offer="phone-0001") if isinstance(record, CellCount) else record for record in records)
+def _leaking(catalogue: Catalogue, *arguments: Any) -> HourCounts:
+    """A door that writes a phone's name where a zone's belongs."""
+    return replace(_honest_door(catalogue, *arguments), zones=("phone-0001",) * len(catalogue.zones))
 
 
-_honest_door = privacy.close_window
+_honest_door = release.hour_record
 
 
 def _first_come(entering: presence.Step, *_: object) -> tuple[presence.Step, list[presence.Presence]]:
@@ -192,5 +190,5 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard("what waits is sent", ("crash",), _noticed("told"), rules=(Rule(TriggerSender, "send_waiting", lambda *_: None),), haste=1.5),
     Guard("zones compete", (), _noticed("visits"), rules=(Rule(presence, "arbitrate", _first_come),)),
-    Guard("the privacy door", (), _noticed("leaks"), rules=(Rule(privacy, "close_window", _leaking),)),
+    Guard("the privacy door", (), _noticed("leaks"), rules=(Rule(counts, "hour_record", _leaking),)),
 )

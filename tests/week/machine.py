@@ -10,6 +10,7 @@ in order, and what was in memory is gone.
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -81,13 +82,22 @@ class WeekStore(Store):
     """The real store, that tells what it has committed, can be killed around a commit, and can find the disk full."""
 
     saved: Callable[[Changes], None] | None = None
+    frozen: Callable[[int, dict[str, int]], None] | None = None
     cut_at: CutAt | None = None
 
     def save(self, changes: Changes) -> None:
         """Commit, unless the power fails first."""
         if self.cut_at == "before_commit":
             raise PowerCutError(self.cut_at)
+        closing = changes.counts.closing
+        windows = [one.start_ms for one in self.counts.due(closing) if one.table == "hours"] if closing is not None else []
+        exact = self.counts._sent()
+        if closing is not None:  # the same noise at every try, and when the log is played again
+            self.counts._entropy = random.Random(closing.name).getrandbits  # noqa: S311
         super().save(changes)
+        for start_ms in windows:
+            if self.frozen is not None:
+                self.frozen(start_ms, exact)
         if self.saved is not None:
             self.saved(changes)
         if self.cut_at == "after_commit" or (self.cut_at == "before_telling" and changes.decisions.triggers):
@@ -144,6 +154,7 @@ class Machine:
         self.taken: Callable[[Sequence[Message]], None] = lambda _: None
         self.held: Callable[[float], None] = lambda _: None
         self.saved: Callable[[Changes], None] = lambda _: None
+        self.frozen: Callable[[int, dict[str, int]], None] = lambda *_: None
         self.log: list[Taken] = []
         self._batch: tuple[Message, ...] = ()
         self.deaths = self.turns = 0
@@ -182,7 +193,7 @@ class Machine:
         self.buried.update(self.totals())
         before = self.path
         self._lives += 1
-        for ending in ("", "-wal", ".withdrawn"):
+        for ending in ("", "-wal", ".withdrawn", ".released"):
             lying = before.with_name(before.name + ending)
             if lying.exists():
                 shutil.copyfile(lying, self.path.with_name(self.path.name + ending))
@@ -214,7 +225,7 @@ class Machine:
 
     def _begin(self) -> tuple[WeekStore, App, WeekInbox, UplinkThread]:
         store = self._parts.store(self.path, KEY)
-        store.saved = self._save
+        store.saved, store.frozen = self._save, self._freeze
         mailbox = WeekInbox(self._take, self._hold)
         mailbox.store = store
         router = scene.router(self._parts.router)
@@ -238,6 +249,9 @@ class Machine:
 
     def _save(self, changes: Changes) -> None:
         self.saved(changes)
+
+    def _freeze(self, start_ms: int, exact: dict[str, int]) -> None:
+        self.frozen(start_ms, exact)
 
     def _hold(self, wait_s: float) -> None:
         self.held(wait_s)

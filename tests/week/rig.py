@@ -92,10 +92,12 @@ class Rig:
         self.line = (parts.line or Line)(self.clock.now_ms, self._publish)
         self.machine = Machine(folder, site, self.line, self.clock, MemoryCloud(self.collector), seed=plan.seed, parts=parts)
         self.machine.taken, self.machine.held, self.machine.saved = self._taken, self._held, self._saved
+        self.machine.frozen = self._frozen
         self.simulated = SimulatedStreet(scenario, seed=plan.seed, start_ms=scene.START_MS, publish=self._say)
         self.cut_at: CutAt | None = None
         self.counts: Counter[str] = Counter()
         self.codes: dict[str, Occasion] = {}
+        self.exact: dict[int, dict[str, int]] = {}  # by window that left: offers sent by zone, without noise
         self.held_s = 0.0
         self.clock_was_set = False
         self.taken_in_this_life = self.rubbish_in_this_life = 0
@@ -211,6 +213,12 @@ class Rig:
         for fault in self.faults:
             if isinstance(fault, Disk):
                 fault.held(self, self._hold_s)
+
+    def _frozen(self, start_ms: int, exact: dict[str, int]) -> None:
+        """A window leaves; no window leaves twice."""
+        if start_ms in self.exact:
+            self.book.complain("records", f"the window {start_ms} left twice")
+        self.exact[start_ms] = exact
 
     def _saved(self, changes: Changes) -> None:
         self.book.saved(changes, self._turn_ms)

@@ -17,6 +17,7 @@ from firmware_sim.scenario import Scenario
 from gateway.core import limits
 from gateway.core.offers import Campaign, Policy
 from gateway.core.presence import PresenceRules
+from gateway.core.privacy.tables import Terms
 from gateway.core.site import ClaimRules, Site, Zone
 from gateway.decoders.registry import load
 from gateway.runtime.router import Router
@@ -142,7 +143,7 @@ def site(scene: Scenario, cadence_s: int = CADENCE_S) -> Site:
         campaign=CAMPAIGN,
         schema=SCHEMA,
         columns=COLUMNS,
-        window_ms=WINDOW_MS,
+        privacy=Terms(window_ms=WINDOW_MS),
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
         claims=ClaimRules(TAG_SECRET.encode()),
     )

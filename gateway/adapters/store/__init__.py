@@ -19,6 +19,7 @@ from gateway.adapters.store.counts import CountsTable
 from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
 from gateway.adapters.store.decisions import DecisionsTable
+from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.facts import FactsTable
 from gateway.adapters.store.filters import FiltersTable
 from gateway.adapters.store.history import HistoryTable
@@ -29,11 +30,13 @@ from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
+from gateway.adapters.store.released import ReleaseMarks
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
+from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
-from gateway.core.ports import DeadLetter, StoreError, StoreFullError
+from gateway.core.ports import Counted, DeadLetter, StoreError, StoreFullError
 from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, SensorsState, State, Trigger
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from gateway.core.context import SubjectContext
     from gateway.core.policy.decision import Decision
     from gateway.core.presence import PresenceRules
+    from gateway.core.privacy.laplace import Entropy
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
     from gateway.core.types import Envelope, Redemption
@@ -58,6 +62,7 @@ TABLES = (
     "decisions",
     "windows",
     "outcomes",
+    "contacts",
     "withdrawals",
     "triggers",
     "outbox",
@@ -68,11 +73,13 @@ TABLES = (
 class Store:
     """Opens and migrates the file at `path`; implements `gateway.core.ports.Store`. Used by one thread only."""
 
-    def __init__(self, path: Path, key: bytes, *, exclusive: bool = False, cipher: Cipher | None = None) -> None:
-        """Open with a 32-byte key. Raises StoreError for a wrong key, a newer schema or a damaged file.
+    def __init__(
+        self, path: Path, key: bytes, *, exclusive: bool = False, cipher: Cipher | None = None, entropy: Entropy | None = None
+    ) -> None:
+        """Open with a 32-byte key. Raises StoreError for a wrong key, a newer schema, a damaged file, or marks that are older than it.
 
         `exclusive` is for the one gateway that writes: a second one is refused. `cipher` resolves private addresses for the state
-        that is read from here.
+        that is read from here. `entropy` is the source of noise; the operating system's without one.
         """
         self._cipher = cipher
         self._path = path
@@ -90,7 +97,7 @@ class Store:
         self.budgets = BudgetsTable(self._db)
         self.outcomes = OutcomesTable(self._db)
         self.learning = LearningTable(self._db)
-        self.counts = CountsTable(self._db)
+        self.counts = CountsTable(self._db, hasher, entropy or SystemEntropy())
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
@@ -118,6 +125,8 @@ class Store:
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
+        self.release_marks = ReleaseMarks(path.with_name(f"{path.name}.released"))
+        self._note_lost_releases(path)
 
     def _check_file(self) -> None:
         """Raise StoreFullError if the file was deleted or replaced: its rows would be lost with the open descriptor."""
@@ -185,6 +194,10 @@ class Store:
         """Records waiting to leave."""
         return self.counts.waiting
 
+    def counted(self) -> Counted:
+        """Totals of counting since the start."""
+        return Counted(self.counts.made, self.counts.dropped)
+
     def is_outbox_full(self) -> bool:
         """Whether the outbox has no room for more records."""
         return self.counts.is_full()
@@ -212,10 +225,13 @@ class Store:
     def save(self, changes: Changes) -> None:
         """Commit all of `changes` or nothing. Raises StoreFullError.
 
-        Withdrawals are marked beside the file before the commit: after a power cut in between, the mark is carried out at the next start.
+        Withdrawals and releases are marked beside the file before the commit: after a power cut in between, the mark of a withdrawal is
+        carried out at the next start, and the period of a release is not released.
         """
         if changes.people.generation is not None:
             self.marks.append(dict.fromkeys(device for device, _ in changes.facts.withdrawals), changes.people.generation)
+        if changes.counts.closing is not None:
+            self.release_marks.append(self.counts.due(changes.counts.closing))
         with self._transaction():
             for name, part in changes:
                 self._tables[name].save(part)
@@ -255,6 +271,18 @@ class Store:
             self.people.save_generation(self.marks.generation)
         self.people.cache.clear()
 
+    def _note_lost_releases(self, path: Path) -> None:
+        """Note the releases since this copy of the file was made. Raises StoreError if the marks are older than the file."""
+        newest = self.counts.newest_release()
+        if newest is not None and newest not in {mark[:2] for mark in self.release_marks.marks}:
+            self.close()
+            raise StoreError(
+                f"{path}.released lacks releases that the database has: restore the file that belongs to it, "
+                "because an older one could release a period twice"
+            )
+        with self._transaction():
+            self.counts.note_lost(list(self.release_marks.marks)[-limits.RELEASED_MARKS_MAX // 2 :])
+
     def save_times(self, state: State) -> None:
         """Store the moments of the state again. Raises StoreFullError."""
         with self._transaction():
@@ -271,12 +299,15 @@ class Store:
                 self.visits,
                 self.history,
                 self.register,
+                self.counts,
                 self.people,
             ):  # facts and coupons look their decisions up
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):
             self.decisions.withhold(subject)
+        if "measurement" not in context.purposes:
+            self.counts.forget(subject)
         if not may_be_remembered(context.purposes):
             self.visits.forget_ended(subject)
             self.history.forget(subject)

@@ -1,4 +1,7 @@
-"""Store of the counts slice: cells and activity of the open window, and the outbox of records."""
+"""Store of the counts slice: contacts of the open service day, releases with the ledger of epsilon, and the outbox of records.
+
+A release is one transaction: it reads the frozen counts, draws the noise, debits the ledger and writes the outbox.
+"""
 
 from __future__ import annotations
 
@@ -7,58 +10,185 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.store.released import Released
 from gateway.adapters.store.table import Table
 from gateway.core import limits
-from gateway.core.privacy import CounterKey
+from gateway.core.privacy.contribution import first
+from gateway.core.privacy.release import health_record, hour_record, offer_records
+from gateway.core.privacy.tables import TABLES, Period
 from gateway.core.records import Batch, Record
 from gateway.core.state import CountsState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import apsw
 
-    from gateway.core.state.counts import CountsChanges
+    from gateway.adapters.store.table import Hasher
+    from gateway.core.privacy.laplace import Entropy
+    from gateway.core.privacy.tables import Contact, TableName
+    from gateway.core.state.counts import Closing, CountsChanges
 
-ADD_CELLS = "INSERT INTO cells VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count"
+ADD_CONTACT = "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?)"
+MUTED = {
+    "hours": "SELECT EXISTS (SELECT 1 FROM releases WHERE name = 'hours' AND (start_ms = ?1 OR day_start_ms = ?2 AND lost) "
+    "OR name = 'offers' AND start_ms = ?2)",
+    "offers": "SELECT EXISTS (SELECT 1 FROM releases WHERE name = 'offers' AND start_ms = ?2 AND ?1 = ?1)",
+}
+"""By table: whether the window ?1 or the day ?2 was released before, or its contacts are lost."""
+DEBIT = {
+    "hours": "INSERT INTO ledger (day_start_ms, budget, hours) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET hours = max(hours, ?3)",
+    "offers": "INSERT INTO ledger (day_start_ms, budget, offers) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET offers = offers + ?3",
+}
+"""By table: spend its share of a day. All windows of `hours` are one release, because the bound of contacts holds for the whole day."""
+
+CUT = (
+    "UPDATE outbox SET batch = ?1 WHERE position IN (SELECT position FROM (SELECT position, row_number() OVER before AS rank, "
+    "sum(length(body)) OVER before AS bytes FROM outbox WHERE NOT quarantined WINDOW before AS (ORDER BY position) LIMIT ?2) "
+    "WHERE rank = 1 OR bytes <= ?3)"
+)
+"""Cut a batch ?1 of at most ?2 records and ?3 bytes; the first record always fits."""
 
 _PACK = msgspec.msgpack.Encoder()
+_PERIOD = msgspec.msgpack.Decoder(Period)
+_RECORD: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
 class CountsTable(Table):
-    """`waiting` and `quarantined` are the outbox's record counts, kept beside the table because every turn reads them."""
+    """`waiting` and `quarantined` are the outbox's record counts, kept beside the table because every turn reads them.
 
-    def __init__(self, database: apsw.Connection) -> None:
-        """Count the outbox."""
+    Since the start, `made` records were written and `dropped` contacts did not count: over the person's bound of the day, or in a period
+    that was released before.
+    """
+
+    def __init__(self, database: apsw.Connection, hasher: Hasher, entropy: Entropy) -> None:
+        """Count the outbox. `entropy` is the source of the noise."""
         super().__init__(database)
+        self._hasher, self._entropy = hasher, entropy
         self.waiting = self.quarantined = self._position = 0
+        self.made = self.dropped = self._made = self._dropped = 0
         self.recount()
 
     def state(self) -> CountsState:
-        """The open window as of the last commit; its facts, decisions and triggers are counted from their logs.
-
-        Decisions of people who withdrew since are no longer there; messages are counted from this start on.
-        """
-        cells = {CounterKey(*key): count for *key, count in self.rows("SELECT zone, offer, kind, count FROM cells")}
-        window_ms = self.one("SELECT value FROM meta WHERE name = 'window_start_ms'")
-        if window_ms is None:
-            return CountsState(cells)
-        facts = self.one("SELECT count(*) FROM facts WHERE at_ms >= ?", (window_ms,))
-        made, sent = next(self.rows("SELECT count(*), count(offer) FROM decisions WHERE at_ms >= ?", (window_ms,)))
-        return CountsState(cells, {"facts": facts, "decisions": made, "triggers": sent}, int(window_ms))
+        """The open period as of the last commit."""
+        return CountsState(self._period())
 
     def save(self, changes: CountsChanges) -> None:
-        """Write the window's counts; of a window that closed, its records into the outbox."""
-        if changes.closed_window_ms is not None:
-            self._db.execute("DELETE FROM cells")
-        if changes.opened_window_ms is not None:
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('window_start_ms', ?)", (changes.opened_window_ms,))
-        if changes.cells:
-            self._db.executemany(ADD_CELLS, [(*key, count) for key, count in changes.cells.items()])
-        for record in changes.records:
+        """Release the period that is over, open the next, and count the contacts."""
+        self._made = self._dropped = 0
+        if changes.closing is not None:
+            self._release(changes.closing)
+        if changes.opened is not None:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('period', ?)", (_PACK.encode(changes.opened),))
+        if changes.contacts:
+            self._count(changes.contacts)
+
+    def forget(self, subject: str) -> None:
+        """Remove the person's contacts from the counts; the used numbers of the day stay used."""
+        self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE subject = ?", (subject,))
+
+    def committed(self, _: CountsChanges) -> None:
+        """Add to the totals since the start."""
+        self.made += self._made
+        self.dropped += self._dropped
+
+    # --- contacts and releases -----------------------------------------------------------------------------------
+
+    def due(self, closing: Closing) -> list[Released]:
+        """The tables that are released when a period closes; none that was released before."""
+        period = closing.period
+        day_ms, epsilon = period.day_start_ms, period.terms.epsilon_millionths
+        hours = [Released("hours", period.window_start_ms, day_ms, epsilon)]
+        offers = [Released("offers", day_ms, day_ms, epsilon)] if closing.ends_day else []
+        return [one for one in (*hours, *offers) if not self._is_muted(one.table, period)]
+
+    def newest_release(self) -> tuple[str, int] | None:
+        """Table and start of the newest release of this database, or None."""
+        return next(self.rows("SELECT name, start_ms FROM releases ORDER BY number DESC LIMIT 1"), None)
+
+    def note_lost(self, marks: Iterable[Released]) -> None:
+        """Note the releases of the marks that an older copy of the database lacks.
+
+        The contacts of their days and tables do not count any more: some of them have left, and it is unknown which.
+        """
+        known = set(self.rows("SELECT name, start_ms FROM releases"))
+        lost = [mark for mark in marks if mark[:2] not in known]
+        for table, start_ms, day_ms, epsilon in lost:
+            self._db.execute("INSERT INTO releases (name, start_ms, day_start_ms, lost) VALUES (?, ?, ?, 1)", (table, start_ms, day_ms))
+            self._db.execute(DEBIT[table], (day_ms, epsilon, epsilon // len(TABLES)))
+        period = self._period()
+        if period is not None:
+            for table in TABLES:
+                if self._is_muted(table, period):
+                    self._db.execute("DELETE FROM contacts WHERE name = ?", (table,))
+
+    def _period(self) -> Period | None:
+        body = self.one("SELECT value FROM meta WHERE name = 'period'")
+        return None if body is None else _PERIOD.decode(body)
+
+    def _is_muted(self, table: TableName, period: Period) -> bool:
+        return bool(self.one(MUTED[table], (period.window_start_ms, period.day_start_ms)))
+
+    def _count(self, contacts: Sequence[Contact]) -> None:
+        """Store the contacts that count in the open period."""
+        period = self._period()
+        open_tables = [] if period is None else [table for table in TABLES if not self._is_muted(table, period)]
+        counting = [contact for contact in contacts if contact.table in open_tables]
+        if period is not None and counting:
+            keys = [(one.table, self._hasher.text(f"{period.day_start_ms}\0{one.device}")) for one in counting]
+            numbers = first(keys, {key: self._used(*key) for key in set(keys)}, period.terms.contacts_max)
+            rows = [
+                (*key, number, one.subject, one.zone, one.offer, one.outcome)
+                for key, number, one in zip(keys, numbers, counting, strict=True)
+                if number is not None
+            ]
+            self._db.executemany(ADD_CONTACT, rows)
+            self._dropped -= len(rows)
+        self._dropped += len(contacts)
+
+    def _used(self, table: str, contributor: bytes) -> int:
+        return int(self.one("SELECT coalesce(max(number), 0) FROM contacts WHERE name = ? AND contributor = ?", (table, contributor)))
+
+    def _release(self, closing: Closing) -> None:
+        """Write the records of a period that is over into the outbox, and debit the ledger."""
+        period, name = closing.period, closing.name
+        records: list[Record] = [health_record(closing.catalogue, period, self.waiting, name)]
+        for table, start_ms, day_ms, epsilon in self.due(closing):
+            if table == "hours":
+                records.append(hour_record(closing.catalogue, period, self._sent(), self._entropy, name))
+            else:
+                records += offer_records(closing.catalogue, period, self._closed(), self._entropy, name)
+            self._db.execute("INSERT INTO releases (name, start_ms, day_start_ms) VALUES (?, ?, ?)", (table, start_ms, day_ms))
+            self._db.execute(DEBIT[table], (day_ms, epsilon, period.terms.share_millionths))
+        self._clear(closing)
+        self._put_out(records)
+
+    def _sent(self) -> dict[str, int]:
+        return dict(self.rows("SELECT zone, count(*) FROM contacts WHERE name = 'hours' AND zone IS NOT NULL GROUP BY zone"))
+
+    def _closed(self) -> dict[tuple[str, str, str], int]:
+        rows = self.rows(
+            "SELECT zone, offer, outcome, count(*) FROM contacts WHERE name = 'offers' AND zone IS NOT NULL GROUP BY zone, offer, outcome"
+        )
+        return {(zone, offer, outcome): number for zone, offer, outcome, number in rows}
+
+    def _clear(self, closing: Closing) -> None:
+        """Remove what was released; after a day the used shares as well, and of old releases all but the newest RELEASED_MARKS_MAX."""
+        if not closing.ends_day:
+            self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE name = 'hours'")
+            return
+        self._db.execute("DELETE FROM contacts")
+        self._db.execute("DELETE FROM releases WHERE number <= (SELECT max(number) FROM releases) - ?", (limits.RELEASED_MARKS_MAX,))
+        self._db.execute("DELETE FROM ledger WHERE day_start_ms NOT IN (SELECT day_start_ms FROM releases)")
+
+    def _put_out(self, records: Sequence[Record]) -> None:
+        for record in records:
             self._position += 1
             self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, 0, ?)", (record.id, self._position, _PACK.encode(record)))
-        self.waiting += len(changes.records)
+        self.waiting += len(records)
+        self._made = len(records)
+
+    # --- outbox -------------------------------------------------------------------------------------------------
 
     def rolled_back(self) -> None:
         """Count the outbox again."""
@@ -81,10 +211,7 @@ class CountsTable(Table):
 
     def cut_batch(self, gateway: str) -> None:
         """Cut a batch of the records that wait longest. Its name and content stay the same at every retry."""
-        self._db.execute(
-            "UPDATE outbox SET batch = ? WHERE position IN (SELECT position FROM outbox WHERE NOT quarantined ORDER BY position LIMIT ?)",
-            (f"{gateway}.{secrets.token_hex(8)}", limits.RECORDS_PER_BATCH_MAX),
-        )
+        self._db.execute(CUT, (f"{gateway}.{secrets.token_hex(8)}", limits.RECORDS_PER_BATCH_MAX, limits.BATCH_BODY_BYTES_MAX))
 
     def batch(self, gateway: str) -> Batch | None:
         """The batch that was cut and not yet taken, or None."""
@@ -92,7 +219,7 @@ class CountsTable(Table):
         if name is None:
             return None
         bodies = self.rows("SELECT body FROM outbox WHERE batch = ? ORDER BY position", (name,))
-        return Batch(name, gateway, tuple(msgspec.msgpack.decode(body, type=Record) for (body,) in bodies))
+        return Batch(name, gateway, tuple(_RECORD.decode(body) for (body,) in bodies))
 
     def delete_taken(self, batch: Batch, taken: Sequence[str]) -> int:
         """Delete the records of a batch that the cloud acknowledged, and free the rest; returns the number deleted."""

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.core.state.budgets import BudgetsChanges, BudgetsState, Reservation
 from gateway.core.state.claims import ClaimsChanges, ClaimsState
-from gateway.core.state.counts import CountsChanges, CountsState
+from gateway.core.state.counts import Closing, CountsChanges, CountsState
 from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
 from gateway.core.state.facts import FactRow, FactsChanges
@@ -43,6 +43,7 @@ __all__ = [
     "BudgetsState",
     "Changes",
     "ClaimsState",
+    "Closing",
     "CountsState",
     "FactRow",
     "IncidentsState",

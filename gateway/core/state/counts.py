@@ -1,61 +1,51 @@
-"""Counts of the window that is open now, and the records of the window that closed."""
+"""Contacts to count, and the open period of counting; the store holds the counts, so that a release is one commit."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from gateway.core.privacy import CounterKey, GatewayCounters
-from gateway.core.records import Record
+from gateway.core.privacy.tables import Catalogue, Contact, Period
 from gateway.core.state.slices import SliceChanges
+
+if TYPE_CHECKING:
+    from gateway.core.context import SubjectContext
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The window of `period` is over, and with `ends_day` its service day too; the ids of the released records begin with `name`."""
+
+    period: Period
+    ends_day: bool
+    catalogue: Catalogue
+    name: str
 
 
 class CountsChanges(SliceChanges):
-    """Increments of `cells` and of the gateway's own `activity`; windows that closed and opened, and the `records` made of the former.
+    """`contacts` in order, counted after the release of the period that is `closing`; the period that `opened` after it."""
 
-    Activity is not stored: every fact and decision that it counts is in a log of its own.
-    """
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"contacts", "closing", "opened"})
 
-    DURABLE: ClassVar[frozenset[str]] = frozenset({"cells", "records", "closed_window_ms", "opened_window_ms"})
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"activity"})
+    contacts: list[Contact] = msgspec.field(default_factory=list)
+    closing: Closing | None = None
+    opened: Period | None = None
 
-    cells: Counter[CounterKey] = msgspec.field(default_factory=Counter)
-    activity: dict[str, int] = msgspec.field(default_factory=dict)
-    records: tuple[Record, ...] = ()
-    closed_window_ms: int | None = None
-    opened_window_ms: int | None = None
-
-    def count(self, name: str) -> None:
-        """Add one to the gateway's activity."""
-        self.activity[name] = self.activity.get(name, 0) + 1
+    def forget(self, person: SubjectContext) -> None:
+        """Drop the contacts of a withdrawn person."""
+        self.contacts = [contact for contact in self.contacts if contact.subject != person.subject]
 
 
 class CountsState:
-    """`cells` and `activity` of the open window, which began at `window_start_ms` (None before the first)."""
+    """`period` is the open one; None before the first."""
 
-    def __init__(
-        self, cells: Mapping[CounterKey, int] | None = None, activity: Mapping[str, int] | None = None, window_start_ms: int | None = None
-    ) -> None:
-        self.cells: Counter[CounterKey] = Counter(cells or {})
-        self.activity: Counter[str] = Counter(activity or {})
-        self.window_start_ms = window_start_ms
+    def __init__(self, period: Period | None = None) -> None:
+        self.period = period
 
     def accept(self, changes: CountsChanges) -> None:
         """Apply the changes."""
-        if changes.closed_window_ms is not None:
-            self.cells.clear()
-            self.activity.clear()
-        if changes.opened_window_ms is not None:
-            self.window_start_ms = changes.opened_window_ms
-        self.cells.update(changes.cells)
-        self.activity.update(changes.activity)
-
-    def totals(self) -> GatewayCounters:
-        """The gateway's activity in the open window."""
-        return GatewayCounters(**{name: self.activity[name] for name in GatewayCounters._fields})
+        if changes.opened is not None:
+            self.period = changes.opened
 
     def rebase(self, step_ms: int) -> None:
         """Nothing to move: a window keeps its start time after a step of the clock."""
