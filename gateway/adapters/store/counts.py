@@ -173,7 +173,7 @@ class CountsTable(Table):
         return {(zone, offer, outcome): number for zone, offer, outcome, number in rows}
 
     def _clear(self, closing: Closing) -> None:
-        """Remove what was released; after a day the used shares as well, and of old releases all but the newest RELEASED_MARKS_MAX."""
+        """Remove the released contacts; after a day the used shares as well, and of old releases all but the newest RELEASED_MARKS_MAX."""
         if not closing.ends_day:
             self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE name = 'hours'")
             return
