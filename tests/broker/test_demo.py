@@ -25,7 +25,7 @@ from tests.kit.waiting import WAIT_S, until
 
 FIELDS = set(
     "broker setup_s run_s first_trigger_s messages messages_by_decoder refused discarded visits facts decisions triggers triggers_sent "
-    "answers records_made records_taken records_at_dashboard trigger_ms_p50 trigger_ms_p99 memory_mib unhandled_errors".split()
+    "answers records_made records_taken records_at_dashboard trigger_ms_p50 trigger_ms_p99 memory_mib unhandled_errors learning".split()
 )
 
 

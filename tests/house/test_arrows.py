@@ -167,6 +167,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.decoders.registry": ("gateway.decoders.contract", "gateway.decoders.topics"),
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
     "gateway.adapters.coupon_keys": ("gateway.adapters.bundle",),
+    "gateway.adapters.cloud": ("gateway.adapters.http_client",),
     "gateway.adapters.webhook": ("gateway.adapters.http_client",),
     "gateway.adapters.feeds": ("gateway.adapters.http_client",),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),

@@ -81,12 +81,12 @@ def site() -> Iterator[Site]:
         machine.close()
 
 
-def test_an_offer_that_a_no_in_the_same_batch_stops_is_not_counted(site: Site) -> None:
+def test_a_no_goes_before_the_sightings_that_waited_with_it(site: Site) -> None:
     site.yes()
     site.heard(2)
     site.say("phone-0001", "consent", purposes=[], version=1)
     site.machine.turn()
-    assert site.machine.app.counters.counts["decisions"] == 1
+    assert site.machine.app.counters.counts["decisions"] == 0
     assert site.machine.app.counters.counts["triggers"] == 0
     assert site.machine.store.rows("SELECT * FROM contacts") == []
 
