@@ -5,6 +5,7 @@ Every setting is checked here, before a connection is made. A setting that canno
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import make_key, read_key
+from gateway.adapters.store.database import make_key, quarantine, read_key
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
 from gateway.adapters.webhook import Webhook, read_secret
@@ -35,7 +36,7 @@ from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
-from gateway.core.ports import StoreError
+from gateway.core.ports import StoreDamagedError, StoreError
 from gateway.core.site import ClaimRules, Retention, Site
 from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Keys, Kind
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from gateway.config import Config, FeedPart
+
+
+log = logging.getLogger("wayside")
 
 
 class SetupError(RuntimeError):
@@ -282,8 +286,17 @@ def _keys(path: Path) -> Keys:
 
 
 def open_store(config: Config) -> Store:
-    """The database of a config, locked for this gateway; made at the first start. Raises SetupError, StoreError."""
-    return Store(config.store.path, _store_key(config, may_create=True), exclusive=True, cipher=Aes())
+    """The database of a config, locked for this gateway; made at the first start. Raises SetupError, StoreError.
+
+    A damaged one is set apart and kept, and a new one is begun: without consents no offer is sent, until people consent again.
+    """
+    path, key = config.store.path, _store_key(config, may_create=True)
+    try:
+        return Store(path, key, exclusive=True, cipher=Aes())
+    except StoreDamagedError:
+        kept = quarantine(path)
+        log.error("%s is damaged: it is kept as %s, and a new database is begun; people have to consent again", path, kept)  # noqa: TRY400
+        return Store(path, key, exclusive=True, cipher=Aes())
 
 
 def open_reader(config: Config) -> Reader:

@@ -26,6 +26,10 @@ class StoreError(RuntimeError):
     """The store cannot be opened or used; the text names the cause and the way out."""
 
 
+class StoreDamagedError(StoreError):
+    """The file of the store is damaged."""
+
+
 class StoreFullError(StoreError):
     """The disk is full or failing: nothing of the batch was stored. Keep it, and try again later."""
 

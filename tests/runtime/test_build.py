@@ -235,3 +235,32 @@ def test_topics_of_a_shared_subscription_find_their_source(config: Path) -> None
     speech = router._route("espresense/devices/a/plaza")
     assert speech is not None
     assert (speech.source.topic, speech.speaker) == ("$share/edge/espresense/#", "plaza")
+
+
+@pytest.mark.parametrize("at", [5_000, 20_000, 60_000])
+def test_a_damaged_database_is_kept_and_a_new_one_is_begun(config: Path, at: int, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_of(config)
+    gateway = build(settings)
+    for number in range(50):
+        gateway.mailbox.deliver([message(f"phone-{number:04}", "consent", 1, purposes=["presence", "offers"], version=1)])
+    gateway.turn(0.0)
+    gateway.store.close()
+    file = settings.store.path
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+    again = build(settings)
+    assert store_of(again).totals()["facts"] == 0, "no consent is left, so no offer is sent"
+    again.store.close()
+    assert file.with_name(f"{file.name}.damaged-1").read_bytes() == bytes(content)
+    assert "people have to consent again" in caplog.text
+
+
+def test_a_database_of_another_key_is_refused_and_stays(config: Path) -> None:
+    settings = settings_of(config)
+    build(settings).store.close()
+    content = settings.store.path.read_bytes()
+    settings.store.key_file.write_text("11" * 32, "utf-8")
+    with pytest.raises(StoreError, match="does not open with this key"):
+        build(settings)
+    assert settings.store.path.read_bytes() == content

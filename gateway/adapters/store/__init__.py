@@ -84,7 +84,11 @@ class Store:
         self._cipher = cipher
         self._path = path
         self._lock = database.lock(path, StoreError) if exclusive else None
-        self._db = database.open_database(path, key, StoreError)
+        try:
+            self._db = database.open_database(path, key, StoreError)
+        except StoreError:
+            self._unlock()
+            raise
         self._erases = True  # of the last process, which may have ended before
         self._inode = (path.stat().st_dev, path.stat().st_ino)
         hasher = Hasher(self._db)
@@ -128,6 +132,11 @@ class Store:
         self.release_marks = ReleaseMarks(path.with_name(f"{path.name}.released"))
         self._note_lost_releases(path)
 
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def _check_file(self) -> None:
         """Raise StoreFullError if the file was deleted or replaced: its rows would be lost with the open descriptor."""
         try:
@@ -147,9 +156,7 @@ class Store:
     def close(self) -> None:
         """Checkpoint and close."""
         self._db.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._unlock()
 
     # --- reads of the engine (gateway.core.ports.Repository) ------------------------------------------
 

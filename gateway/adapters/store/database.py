@@ -7,12 +7,15 @@ number. A database with a higher number than this program has is refused.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import secrets
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import apsw
+
+from gateway.core.ports import StoreDamagedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,10 +90,14 @@ def lock(path: Path, failure: type[Exception]) -> int:
 
 
 def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
-    """Open or create the encrypted database and apply missing schema files. Raises `failure` with cause and way out."""
+    """Open or create the encrypted database and apply missing schema files. Raises `failure` with cause and way out.
+
+    Raises StoreDamagedError for a damaged file.
+    """
     if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) < SQLITE_MIN:
         raise failure(f"SQLite {apsw.sqlite_lib_version()} can lose data; install apsw-sqlite3mc 3.51.3 or later")
     path.parent.mkdir(parents=True, exist_ok=True)
+    database = None
     try:
         database = apsw.Connection(str(path))
         database.set_busy_timeout(BUSY_MS)
@@ -101,11 +108,24 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
             database.pragma(pragma, value)
         database.pragma("journal_size_limit", 16 * 1024 * 1024)
         if str(database.pragma("quick_check")) != "ok":
-            raise failure(f"{path} {WAYS_OUT[apsw.CorruptError]}")
+            raise apsw.CorruptError
         _migrate(database, version, path, failure)
     except tuple(WAYS_OUT) as error:
-        raise failure(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
+        if database is not None:
+            database.close(force=True)
+        raised = StoreDamagedError if isinstance(error, apsw.CorruptError) else failure
+        raise raised(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
     return database
+
+
+def quarantine(path: Path) -> Path:
+    """Rename a damaged database and its log, and return the new name. Raises OSError."""
+    number = next(number for number in itertools.count(1) if not path.with_name(f"{path.name}.damaged-{number}").exists())
+    for ending in ("-wal", "-shm", ""):
+        file = path.with_name(path.name + ending)
+        if file.exists():
+            file.rename(path.with_name(f"{path.name}.damaged-{number}{ending}"))
+    return path.with_name(f"{path.name}.damaged-{number}")
 
 
 def open_reader(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
