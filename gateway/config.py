@@ -61,14 +61,15 @@ class MqttPart(_Part):
     )
     plaintext: bool = Field(default=False, description="true: passwords and messages may cross the network in plain text")
 
-    @model_validator(mode="after")
-    def _private(self) -> MqttPart:
-        if self.ca_file is None and not self.plaintext and not _is_loopback(self.host):
-            raise ValueError(
-                f"host {self.host!r} is another machine, and passwords and messages would cross the network in plain text: "
-                "set ca_file, or plaintext = true if the network is your own"
-            )
-        return self
+    @property
+    def danger(self) -> str:
+        """Why a connection with these settings can be read by others on the network; empty if it cannot, or if that is allowed."""
+        if self.ca_file is not None or self.plaintext or _is_loopback(self.host):
+            return ""
+        return (
+            f"mqtt.host: {self.host!r} is another machine, and passwords and messages would cross the network in plain text: "
+            "set mqtt.ca_file, or mqtt.plaintext = true if the network is your own"
+        )
 
 
 class StorePart(_Part):

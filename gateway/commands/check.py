@@ -58,6 +58,8 @@ def check(
     if config is not None:
         settings = load(config, override)
         summary, site = guarded(lambda: checked(settings))
+        if settings.mqtt.danger:
+            fail(settings.mqtt.danger)
         for text in _never_known(site, SystemClock().now_ms()):
             errors.print(f"wayside: {config}: {text}")
         for warning in guarded(lambda: shared_ids(build_router(settings).sources)):

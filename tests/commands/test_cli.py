@@ -198,6 +198,13 @@ def test_a_campaign_of_which_nothing_can_be_sent_is_refused(tmp_path: Path) -> N
     assert "none of its 8 offers can be sent" in result.err
 
 
+def test_plain_text_to_another_machine_is_refused_unless_it_is_allowed() -> None:
+    command = ("check", "--config", DEMO / "gw-a.toml", "--set", "mqtt.host=broker.example")
+    result = wayside(*command)
+    assert (result.code, "would cross the network in plain text" in result.err) == (1, True)
+    assert wayside(*command, "--set", "mqtt.plaintext=true").code == 0
+
+
 def test_a_draft_is_fine_and_named_so(tmp_path: Path) -> None:
     draft = tmp_path / "campaign.toml"
     shipped = (DEMO / "campaign.toml").read_text("utf-8")
