@@ -393,9 +393,9 @@ class _Batch(UnitOfWork):
             key = (present.subject, present.zone)
             before = self.presence(key)
             if before is not None and before.due_at_ms <= known_ms:
-                # An expired consent ends a visit within one silence, even while the person is still heard.
-                rules, may_see = self.site.presence, self.may_see(present.subject)
-                after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if may_see else presence.end(before, rules)
+                # An expired consent, or a zone that left the config, ends a visit within one silence, even while the person is heard.
+                rules, lasts = self.site.presence, self.may_see(present.subject) and present.zone in self.site.zones
+                after = presence.expire(before, known_ms, rules, visits.hears_from_ms) if lasts else presence.end(before, rules)
                 self._step(key, before, after)
         incidents.end_incidents(self)
         occasions.end_events(self)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.core import limits
@@ -381,6 +382,17 @@ def test_answers_count_only_from_whom_was_asked(gateway: Gateway) -> None:
         assert changes.discarded == {"not_theirs": 1}
     assert gateway.decision(code) is not None
     assert gateway.apply(phone.answer(code, "redeemed")).discarded == {}
+
+
+def test_a_visit_to_a_zone_that_left_the_config_ends(gateway: Gateway) -> None:
+    phone = Phone()
+    gateway.apply(phone.consent())
+    enter(gateway, phone)
+    zones = {id_: zone for id_, zone in gateway.site.zones.items() if id_ != "cafe"}
+    gateway.site = msgspec.structs.replace(gateway.site, zones=zones, campaign=campaign(offer(zones=("bar",), shop="bar")))
+    changes = gateway.pass_time(3 * 60_000)
+    kinds = [one.kind for change in changes for one in change.visits.transitions]
+    assert kinds == ["left"]
 
 
 def test_an_answer_that_is_sent_again_as_another_fact_counts_once(gateway: Gateway) -> None:

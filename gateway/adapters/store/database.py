@@ -108,7 +108,8 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
             database.pragma(pragma, value)
         database.pragma("journal_size_limit", 16 * 1024 * 1024)
         if str(database.pragma("quick_check")) != "ok":
-            raise apsw.CorruptError
+            database.close(force=True)
+            raise StoreDamagedError(f"{path} {WAYS_OUT[apsw.CorruptError]}")
         _migrate(database, version, path, failure)
     except tuple(WAYS_OUT) as error:
         if database is not None:
