@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_sim.policies.run import Sent
+from gateway.core.measure.exposure import gini
 
 ANSWERS_MIN = 200  # closed windows of an offer from which on its propensities are judged
 BINS = 10
@@ -86,15 +87,6 @@ def calibration_error(stated: NDArray[np.float64], true: NDArray[np.float64]) ->
     """Mean difference, weighted by rows, between mean stated and mean true probability within BINS equal bins of the stated one."""
     bins = np.minimum((stated * BINS).astype(int), BINS - 1)
     return float(sum(abs((stated[bins == one] - true[bins == one]).sum()) for one in range(BINS)) / len(stated))
-
-
-def gini(exposures: Sequence[float]) -> float:
-    """Gini coefficient of the exposures: 0 if all are equal; 0 without any."""
-    total, count = sum(exposures), len(exposures)
-    if not total:
-        return 0.0
-    ordered = sorted(exposures)
-    return 2 * sum(rank * exposure for rank, exposure in enumerate(ordered, 1)) / (count * total) - (count + 1) / count
 
 
 def rows(summaries: Mapping[str, Sequence[Summary]]) -> list[Row]:

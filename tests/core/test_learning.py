@@ -164,16 +164,9 @@ def test_holdout_is_persistent_salted_and_five_percent() -> None:
     subjects = [f"s{number}" for number in range(20_000)]
     held = [subject for subject in subjects if explore.in_holdout("salt", subject)]
     assert len(held) == pytest.approx(1_000, abs=4 * math.sqrt(950))
-    assert not explore.sample_ratio_alarm(len(held), len(subjects))
     assert held == [subject for subject in subjects if explore.in_holdout("salt", subject)]
     other = {subject for subject in subjects if explore.in_holdout("pepper", subject)}
     assert len(other & set(held)) < 120
-
-
-def test_sample_ratio_alarm() -> None:
-    """Of 10,000: 430 has p .0013 and is quiet, 425 has p .0006 and is an alarm."""
-    assert not explore.sample_ratio_alarm(430, 10_000)
-    assert explore.sample_ratio_alarm(425, 10_000)
 
 
 # --- purchases without an offer --------------------------------------------------------------------------------

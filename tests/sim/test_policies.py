@@ -15,7 +15,7 @@ from firmware_sim.draws import generator
 from firmware_sim.people.counterfactual import baseline_purchases, own_purchase
 from firmware_sim.policies import baselines, figures, learned
 from firmware_sim.policies.city import City
-from firmware_sim.policies.figures import Summary, calibration_error, gini, rows
+from firmware_sim.policies.figures import Summary, calibration_error, rows
 from firmware_sim.policies.run import Choice, Closed, Sent, Situation, run
 from firmware_sim.policies.site import Model, Shop, made_campaign, open_shop
 from firmware_sim.scenario import load
@@ -144,12 +144,6 @@ def test_a_campaign_made_from_a_scenario_knows_the_margins() -> None:
 
 
 # --- figures ---------------------------------------------------------------------------------------------------
-
-
-def test_gini_of_known_exposures() -> None:
-    assert gini([1, 1, 1, 1]) == pytest.approx(0.0)
-    assert gini([4, 0, 0, 0]) == pytest.approx(0.75)
-    assert gini([0, 0]) == 0.0
 
 
 def test_calibration_error_of_known_propensities() -> None:

@@ -6,7 +6,6 @@ Every draw is an argument, a number in [0, 1) from the caller's log, so a choice
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,7 +18,6 @@ HOLDOUT_SHARE = 0.05
 RAMP_START, RAMP_POSITIVES = 0.02, 200.0
 NO_MASS = 1e-9  # probability beyond which the cells of a posterior are left out
 TINY = 1e-300  # a cell without any probability has no place within it
-ALARM_Z = 3.2905267314919255  # of a sample ratio: p < .001, two-sided
 
 Floats = NDArray[np.float64]
 _EDGES = np.linspace(0.0, 1.0, GRID + 1)
@@ -87,11 +85,6 @@ def in_holdout(salt: str, subject: str, share: float = HOLDOUT_SHARE) -> bool:
     """Whether a subject belongs to the persistent group without offers: a salted hash, so no list of people is kept."""
     digest = hashlib.blake2b(f"{salt}\x1f{subject}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2**64
-
-
-def sample_ratio_alarm(held: int, total: int, share: float = HOLDOUT_SHARE) -> bool:
-    """Whether the size of the holdout differs from its share with p < .001: then assignment or log is faulty, and no lift is stated."""
-    return abs(held - total * share) > ALARM_Z * math.sqrt(total * share * (1.0 - share))
 
 
 def _each(floor: float, arms: int) -> float:
