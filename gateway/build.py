@@ -110,7 +110,7 @@ def build(config: Config) -> App:
     return app
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "wishes", "incident"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "wishes", "incident"})
 WAYSIDE = "wayside_v1"
 FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
@@ -183,11 +183,14 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
 
 def check_retention(config: Config, bundle: Bundle) -> None:
     """Raises SetupError if decisions are deleted before the campaign's caps, refusals, silences and outcomes have looked at them."""
-    days, kept = bundle.campaign.days_back, config.retention.decisions_days
-    if days > kept:
-        raise SetupError(
-            f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy and outcomes look back"
-        )
+    days, kept = bundle.campaign.days_back, {"decisions_days": config.retention.decisions_days}
+    if config.neighbours:  # whose contacts are facts
+        kept["facts_days"] = config.retention.facts_days
+    for name, least in kept.items():
+        if days > least:
+            raise SetupError(
+                f"retention.{name}: {least} days are less than the {days} that the campaign's contact policy and outcomes look back"
+            )
 
 
 def check_channels(config: Config, bundle: Bundle) -> None:
@@ -234,6 +237,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         priors=bundle.priors or (),
         positives=bundle.positives,
         coupons=coupon_signer(config),
+        neighbours=frozenset(config.neighbours),
     )
 
 

@@ -452,6 +452,11 @@ class Config(_Part):
                 raise ValueError(f"devices: {device!r} is in zone {part.zone!r}, which is not defined{nearest(part.zone, zones)}")
         return self
 
+    @property
+    def neighbours(self) -> list[str]:
+        """The other gateways of the site, which share their contacts."""
+        return [name for name, part in self.devices.items() if part.kind == "gateway"]
+
     def anchors(self) -> list[str]:
         """Ids of the scanners and beacons of all zones."""
         return [anchor for zone in self.zones for anchor in zone.anchors]

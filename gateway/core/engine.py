@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, incidents, limits, occasions, outcomes, presence, schedule
+from gateway.core import claims, deciding, incidents, limits, neighbours, occasions, outcomes, presence, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName
@@ -40,6 +40,7 @@ from gateway.core.types import (
     Event,
     Fact,
     Incident,
+    NeighbourContact,
     Observation,
     Occasion,
     OfferRequest,
@@ -90,7 +91,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event():
+            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -272,7 +273,9 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact | Event) -> Discard | None:
+    def _fact(self, fact: Fact | Event | NeighbourContact) -> Discard | None:
+        if isinstance(fact, NeighbourContact) and fact.device == self.site.gateway:
+            return None  # the broker returns own publications
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
@@ -285,10 +288,10 @@ class _Batch(UnitOfWork):
         if isinstance(row, Discard):
             return row
         self.out.facts.rows[fact.envelope] = row
-        self.out.totals["facts"] += 1
+        self.out.totals["contacts_elsewhere" if isinstance(fact, NeighbourContact) else "facts"] += 1
         return None
 
-    def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
+    def _fact_row(self, fact: Fact | Event | NeighbourContact) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
         found: FactRow | Discard
         match fact:
@@ -306,6 +309,8 @@ class _Batch(UnitOfWork):
                 found = incidents.apply_incident(self, fact)
             case Event():
                 found = occasions.happened(self, fact)
+            case NeighbourContact():
+                found = neighbours.apply_contact(self, fact)
         return found
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
@@ -349,7 +354,7 @@ class _Batch(UnitOfWork):
     def _answer(self, answer: Answer) -> FactRow | Discard:
         """An answer counts from the person's device or an installed device of the offer's zone, each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
-            return Discard.OTHER_GATEWAY
+            return neighbours.apply_answer(self, answer)
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:

@@ -97,9 +97,10 @@ class Site(msgspec.Struct, frozen=True):
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `privacy` are
     the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
     people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
-    offers behind the model. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are
-    those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has
-    no state. Constructing raises ColumnsError for a column that the schema does not have.
+    offers behind the model. `neighbours` are the other gateways of the site, which share their contacts. Before `clock_floor_ms` the
+    clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them,
+    reads the attributes of the schema, and `learner`, if the campaign learns, has no state. Constructing raises ColumnsError for a
+    column that the schema does not have.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Site(msgspec.Struct, frozen=True):
     positives: float = 0.0
     learner: Learner | None = None  # set below, if the campaign learns
     coupons: Signer | None = None
+    neighbours: frozenset[str] = frozenset()
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

@@ -253,10 +253,25 @@ class Event(msgspec.Struct, frozen=True, tag="event", gc=False):
         return Envelope(f"\0event:{self.source}", self.id, 0)
 
 
+class NeighbourContact(msgspec.Struct, frozen=True, tag="contact", gc=False):
+    """The gateway `device` states that its `decision` reached the person with the phone `person`; `is_sent` is false for the holdout."""
+
+    device: str
+    person: str
+    decision: str
+    offer: str
+    is_sent: bool = True
+
+    @property
+    def envelope(self) -> Envelope:
+        """Identifies the contact by its decision, however often it is stated; no device can state such a name."""
+        return Envelope("\0contact", self.decision, 0)
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
 Measured = Sighting | Position | Reading | Count | Status
-Observation = Measured | Fact | Redeemed | Event | TimePassed
+Observation = Measured | Fact | Redeemed | NeighbourContact | Event | TimePassed

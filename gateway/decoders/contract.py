@@ -52,6 +52,7 @@ Kind = Literal[
     "wishes",
     "incident",
     "redeemed",
+    "contact",
     "event",
 ]
 """A kind of observation, by its tag."""

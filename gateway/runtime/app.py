@@ -204,6 +204,7 @@ class App:
             return None
         self._publish_triggers(changes, messages)
         self._publish_replies(changes, asker)
+        self.triggers.contacts.state_unsent(changes, self.store)
         self.redemptions.publish(changes)
         return changes
 

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.core.bus import Bus, Publication
 from gateway.core.channels import CHANNELS, coupon_code, offer_message
+from gateway.runtime.neighbours import ContactExchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ class TriggerSender:
 
     def __init__(self, site: Site, bus: Bus, is_silenced: Callable[[Trigger, int], bool] = lambda _trigger, _now_ms: False) -> None:
         """Start without triggers in flight. `is_silenced(trigger, now_ms)`: whether an incident silences the trigger's zone."""
+        self.contacts = ContactExchange(site, bus)
         self._is_silenced = is_silenced
         self.apply_campaign(site.campaign)
         self._site = site.name
@@ -62,6 +64,7 @@ class TriggerSender:
         connects = self._bus.link().connects
         if not self._bus.publish(publication):
             return False
+        self.contacts.state(trigger.target, trigger.id, trigger.offer)
         self._in_flight[trigger.id] = connects
         self.sent += 1
         return True
@@ -74,7 +77,10 @@ class TriggerSender:
 
     def passed_on(self, store: Store, decision: str, *, is_taken: bool) -> None:
         """Delete a trigger that the receiver has taken or refused. Raises StoreFullError."""
+        trigger = next((one for one in store.waiting_triggers() if one.id == decision), None)
         store.triggers_sent([decision])
+        if is_taken and trigger is not None:
+            self.contacts.state(trigger.target, trigger.id, trigger.offer)
         self.sent += is_taken
 
     def _open_offer(self, trigger: Trigger, now_ms: int) -> Offer | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from gateway.adapters.store import database
+from gateway.adapters.store.people import ELSEWHERE_SQL
 from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
@@ -155,6 +156,10 @@ class Reader:
                 (subject,),
             )
         )
+
+    def elsewhere(self, subject: str) -> list[tuple[int, str, str, str]]:
+        """The facts about the subject's contacts by other gateways, as `gateway.core.neighbours.elsewhere_of` reads them."""
+        return list(self._rows(ELSEWHERE_SQL, (subject,)))
 
     def history(self, subject: str) -> Iterator[LogRow]:
         """The person's history log, in the order in which the facts were folded."""

@@ -150,7 +150,7 @@ def _cool_down(prepared: Prepared) -> bool:
     """Whether any contact is too recent. One in the future counts as well: the clock was set back, and it stays closed."""
     request = prepared.request
     cool_down_ms = request.site.campaign.policy.gap_s_min * 1000
-    return any(request.now_ms - contact.at_ms < cool_down_ms for contact in request.subject.contacts)
+    return any(request.now_ms - contact.at_ms < cool_down_ms for contact in request.subject.reached)
 
 
 def _cap_person_day(prepared: Prepared) -> bool:

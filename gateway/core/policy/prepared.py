@@ -108,7 +108,7 @@ class Prepared:
     def within(self, seconds: int) -> list[Contact]:
         """The contacts of the last seconds, and those in the future: the clock was set back."""
         from_ms = self.request.now_ms - seconds * 1_000
-        return [contact for contact in self.request.subject.contacts if contact.at_ms > from_ms]
+        return [contact for contact in self.request.subject.reached if contact.at_ms > from_ms]
 
     def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
         """How many of these contacts were with each of these offers."""
@@ -119,7 +119,7 @@ class Prepared:
 
     def _today(self) -> list[Contact]:
         """The contacts of the local day."""
-        contacts = self.request.subject.contacts
+        contacts = self.request.subject.reached
         if not contacts:
             return []
         start_ms, end_ms = local_day_ms(self.clock)

@@ -25,6 +25,7 @@ from gateway.core.types import (
     Item,
     Message,
     Named,
+    NeighbourContact,
     Observation,
     OfferRequest,
     Position,
@@ -115,6 +116,13 @@ class _Redemption(msgspec.Struct, gc=False):
 
 class _Redeemed(_Sent, kw_only=True, gc=False):
     redeemed: Annotated[list[_Redemption], msgspec.Meta(max_length=limits.REDEMPTIONS_PER_MESSAGE_MAX)]
+
+
+class _Contact(_Sent, kw_only=True, gc=False):
+    person: _Code
+    decision: _Code
+    offer: _Code
+    sent: bool = True
 
 
 class _Answer(_Sent, kw_only=True, gc=False):
@@ -227,6 +235,11 @@ def _redeemed(device: str, sent: _Redeemed) -> list[Observation]:
     return [Redeemed(device, tuple(redemptions))]
 
 
+def _contact(device: str, sent: _Contact) -> list[Observation]:
+    person, decision, offer = text(sent.person, "person"), text(sent.decision, "decision"), text(sent.offer, "offer")
+    return [NeighbourContact(device, person, decision, offer, sent.sent)]
+
+
 def _answer(device: str, sent: _Answer) -> list[Observation]:
     return [Answer(_envelope(device, sent), text(sent.decision, "decision"), sent.answer, sent.at_ms)]
 
@@ -304,6 +317,7 @@ _KINDS: dict[str, _Kind] = {
     "purchase": _Kind(msgspec.json.Decoder(_Purchase), _purchase),
     "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
     "redeemed": _Kind(msgspec.json.Decoder(_Redeemed), _redeemed),
+    "contact": _Kind(msgspec.json.Decoder(_Contact), _contact),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
     "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "wishes": _Kind(msgspec.json.Decoder(_Wishes), _wishes),
