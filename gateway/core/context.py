@@ -195,6 +195,11 @@ def with_contact(context: SubjectContext, contact: Contact) -> SubjectContext:
     return msgspec.structs.replace(context, contacts=(*context.contacts, contact)[-limits.CONTACTS_KEPT_MAX :])
 
 
+def without_contact(context: SubjectContext, decision: str) -> SubjectContext:
+    """Remove the contact of a decision."""
+    return msgspec.structs.replace(context, contacts=tuple(one for one in context.contacts if one.decision != decision))
+
+
 def _at_ms(contact: Contact) -> int:
     return contact.at_ms
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, incidents, limits, neighbours, occasions, outcomes, presence, schedule
+from gateway.core import claims, deciding, delivery, incidents, limits, neighbours, occasions, outcomes, presence, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName
@@ -51,6 +51,7 @@ from gateway.core.types import (
     Sighting,
     Status,
     TimePassed,
+    Undelivered,
     WishList,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
@@ -97,6 +98,8 @@ class _Batch(UnitOfWork):
                 return self._time_passed()
             case Redeemed():
                 fold_redeemed(self, observation)
+            case Undelivered():
+                delivery.release(self, observation)
             case Status():
                 pass
         return None

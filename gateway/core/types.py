@@ -268,10 +268,16 @@ class NeighbourContact(msgspec.Struct, frozen=True, tag="contact", gc=False):
         return Envelope("\0contact", self.decision, 0)
 
 
+class Undelivered(msgspec.Struct, frozen=True, tag="undelivered", gc=False):
+    """The offers of these decisions did not leave the gateway, or were refused by the system that passes them on."""
+
+    decisions: tuple[str, ...]
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
 Measured = Sighting | Position | Reading | Count | Status
-Observation = Measured | Fact | Redeemed | NeighbourContact | Event | TimePassed
+Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed

@@ -18,7 +18,7 @@ from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
 from gateway.core.incidents import silences
 from gateway.core.ports import StoreFullError
-from gateway.core.types import TimePassed
+from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
 from gateway.runtime.redemptions import RedemptionExchange
 from gateway.runtime.status import GatewayStatus, gateway_status, retained
@@ -159,6 +159,9 @@ class App:
             observations += self.router.decode(message)
         if observations:
             self.counters.observed_at_ms = now_ms
+        failed = self.triggers.take_failed()
+        if failed:
+            observations.append(Undelivered(failed))
         if self._next_due_ms(now_ms) <= now_ms:
             observations.append(TimePassed())
         if observations and self._fold(observations, now_ms, messages) is None:
@@ -253,7 +256,7 @@ class App:
         """Publish the triggers of the batch, and record the time since its oldest message."""
         arrived_ms = min((message.received_at_ms for message in messages), default=None)
         for trigger in changes.decisions.triggers:
-            if self.triggers.send(trigger, self.clock.now_ms()) and arrived_ms is not None:
+            if self.triggers.begin(trigger, self.clock.now_ms()) and arrived_ms is not None:
                 self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
 
     def _is_silenced(self, trigger: Trigger, now_ms: int) -> bool:

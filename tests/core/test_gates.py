@@ -20,6 +20,7 @@ from gateway.core.attributes.schema import parse
 from gateway.core.context import Contact, SubjectContext, Wishes, ZoneContext
 from gateway.core.learning.state import LearnedState, PersonState
 from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
+from gateway.core.opening_hours import parse as parse_hours
 from gateway.core.policy.choose import decide
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import (
@@ -418,6 +419,13 @@ def closing(gate: Gate | OfferGate, prepared: Prepared) -> bool:
     return gate.closes(prepared) if isinstance(gate, Gate) else bool(gate.closes(prepared, np.zeros(1, dtype=np.intp))[0])
 
 
+def open_at(hours: str, now_ms: int = NOON_MS) -> DecisionRequest:
+    """A request while the cafe has these opening hours."""
+    asked = request(now_ms=now_ms)
+    cafe = msgspec.structs.replace(asked.site.zones["cafe"], opening_hours=parse_hours(hours))
+    return msgspec.structs.replace(asked, site=msgspec.structs.replace(asked.site, zones={**asked.site.zones, "cafe": cafe}))
+
+
 OFTEN = offer(per_person_day_max=60)
 CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "clock_untrusted": (request(now_ms=make_site().clock_floor_ms - 1), offer(starts_ms=0)),
@@ -433,6 +441,7 @@ CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "missing": (ruled({}, eligible="member"), offer(per_person_day_max=60, eligible="member")),
     "not_eligible": (ruled({}, eligible="hour < 12"), offer(per_person_day_max=60, eligible="hour < 12")),
     "not_applicable": (ruled({}, applicable="hour < 12"), offer(per_person_day_max=60, applicable="hour < 12")),
+    "closed": (open_at("Mo-Su 14:00-18:00"), OFTEN),
     "not_suitable": (ruled({}, suitable="hour < 12"), offer(per_person_day_max=60, suitable="hour < 12")),
     "blocked": (request(wishing(blocked=Named(shops=("cafe",)))), OFTEN),
     "refused": (request(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))), OFTEN),
@@ -450,6 +459,31 @@ def test_each_gate_closes_by_itself(gate: Gate | OfferGate) -> None:
     assert [row.reason for row in GATES if closing(row, Prepared(request_with(asked, one)))] == [gate.reason]
     made = decide(request_with(asked, one), ZoneContext(), TableScorer(), "gw-t.1")
     assert (made.offer, made.reason, [candidate.reason for candidate in made.candidates]) == (None, gate.reason, [gate.reason])
+
+
+@pytest.mark.parametrize(
+    ("hours", "now_ms", "is_closed"),
+    [
+        ("Mo-Su 08:00-12:00", NOON_MS - 1, False),
+        ("Mo-Su 08:00-12:00", NOON_MS, True),
+        ("Mo-Su 12:00-18:00", NOON_MS, False),
+        ("Mo-Su 18:00-03:00", berlin_ms(2026, 10, 25, 2, 59, 59, fold=0), False),
+        ("Mo-Su 18:00-03:00", berlin_ms(2026, 10, 25, 2, 59, 59, fold=1), False),
+        ("Mo-Su 18:00-03:00", berlin_ms(2026, 10, 25, 3), True),
+        ("Mo-Su 18:00-02:30", berlin_ms(2026, 3, 29, 3), True),
+        ("Mo-Su 18:00-24:00", berlin_ms(2026, 6, 10, 23, 59, 59, 999), False),
+        ("Mo-Su 18:00-24:00", berlin_ms(2026, 6, 11), True),
+    ],
+    ids=["last", "closes", "opens", "autumn first", "autumn second", "autumn after", "spring", "23:59:59", "midnight"],
+)
+def test_a_shop_is_open_by_the_wall(hours: str, now_ms: int, *, is_closed: bool) -> None:
+    assert closed_to(OFTEN, open_at(hours, now_ms)) == ("closed" if is_closed else None)
+
+
+def test_a_service_message_and_an_offer_of_another_shop_need_no_open_door() -> None:
+    asked = open_at("Mo-Su 14:00-18:00")
+    assert closed_to(offer(per_person_day_max=60, kind="service"), asked) is None
+    assert closed_to(offer(per_person_day_max=60, shop="bar"), asked) is None
 
 
 def test_gates_are_checked_in_the_order_of_their_rows() -> None:

@@ -66,8 +66,18 @@ class DecisionsTable(Table):
         self._db.executemany("UPDATE decisions SET answer = ? WHERE id = ?", [(answer, id_) for id_, answer in changes.answers.items()])
         for subject in changes.withheld:
             self.withhold(subject)
+        for id_ in changes.undelivered:
+            self._release(id_)
         rows = [msgspec.structs.astuple(trigger) for trigger in changes.triggers]
         self._db.executemany("INSERT INTO triggers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _release(self, id_: str) -> None:
+        """Note that the offer of a decision did not leave the gateway."""
+        made = self.decision(id_)
+        if made is not None:
+            body = _PACK.encode(msgspec.structs.replace(made, arm="undelivered"))
+            self._db.execute("UPDATE decisions SET arm = 'undelivered', body = ? WHERE id = ?", (body, id_))
+        self.delete_triggers([id_])
 
     def forget(self, subject: str) -> None:
         """Delete the person's decisions and triggers."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 CONTACTS_BACK_MS = (limits.CONTACT_DAYS_MAX + 1) * 86_400_000  # one more, because a local day has up to 25 h
 CONTACTS_SQL = (
     "SELECT id, intended, at_ms, answer, arm = 'sent' FROM (SELECT id, intended, at_ms, answer, arm FROM decisions "
-    "WHERE subject = ?1 AND intended IS NOT NULL AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
+    "WHERE subject = ?1 AND intended IS NOT NULL AND arm != 'undelivered' "
+    "AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
     "ORDER BY at_ms DESC LIMIT ?3) ORDER BY at_ms"
 )
 ELSEWHERE_SQL = (

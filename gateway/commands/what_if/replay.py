@@ -144,7 +144,7 @@ def replayed(
     for before, person in pending:
         latest.learn(before)
         if before.at_ms < since_ms:
-            if before.intended is not None:
+            if before.intended is not None and before.arm != "undelivered":
                 person.add(Contact(before.id, before.intended, before.at_ms, is_sent=before.arm == "sent"), is_logged=True)
             continue
         step()
@@ -159,7 +159,7 @@ def replayed(
         request = DecisionRequest(subject, *place, used, seed=before.seed, held_out=person.is_held)
         after = decide(request, latest.here(before), scorer, before.id)
         answer, is_closed = outcomes[person.number].get(before.id), before.id in outcomes[person.number]
-        if after.intended is not None:
+        if after.intended is not None and not (after.intended == before.intended and before.arm == "undelivered"):
             is_logged = after.intended == before.intended
             drawn = None if is_logged or person.is_held else answers.drawn(after.intended, before.id)
             contact = Contact(before.id, after.intended, before.at_ms, drawn, is_sent=not person.is_held)

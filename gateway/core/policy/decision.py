@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gateway.core.policy.gates import REASONS, Reason, Rights, rights
 from gateway.core.types import Occasion
 
-Arm = Literal["", "sent", "held_out"]
-"""Whether the chosen offer was sent; empty for silence."""
+Arm = Literal["", "sent", "held_out", "undelivered"]
+"""Whether the chosen offer was sent; empty for silence, `undelivered` if it was to be sent and did not leave the gateway."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):

@@ -57,13 +57,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class OutcomesChanges(SliceChanges):
-    """`windows` that opened or changed, and outcomes of those that `closed`, by decision id; subjects that are `forgotten`."""
+    """`windows` that opened or changed, and outcomes of those that `closed`, by decision id; subjects that are `forgotten`.
 
-    DURABLE: ClassVar[frozenset[str]] = frozenset({"windows", "closed"})
+    Windows of `dropped` decisions end without an outcome.
+    """
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"windows", "closed", "dropped"})
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"forgotten"})
 
     windows: dict[str, Window] = msgspec.field(default_factory=dict)
     closed: dict[str, Outcome] = msgspec.field(default_factory=dict)
+    dropped: list[str] = msgspec.field(default_factory=list)
     forgotten: list[str] = msgspec.field(default_factory=list)
 
     def forget(self, person: SubjectContext) -> None:
@@ -91,7 +95,7 @@ class OutcomesState:
         """Apply committed changes."""
         for decision, window in changes.windows.items():
             self._keep(decision, window)
-        for decision in changes.closed:
+        for decision in (*changes.closed, *changes.dropped):
             self._drop(decision)
         for subject in changes.forgotten:
             for decision in self.of(subject):
