@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -125,7 +126,10 @@ def _show(found: Results) -> None:
         if part.line:
             console.print(part.line, highlight=False, markup=False)
         if part.rows:
-            table = Table(*(Column(name, justify="left" if not at else "right", overflow="fold") for at, name in enumerate(part.columns)))
+            widths = [max(map(len, cells)) for cells in zip(*part.rows, strict=True)]
+            heads = [name if len(name) <= width else name.replace(" ", "\n") for name, width in zip(part.columns, widths, strict=True)]
+            columns = [Column(head, justify="right" if at else "left", overflow="fold") for at, head in enumerate(heads)]
+            table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # fits into 80 columns
             for row in part.rows:
                 table.add_row(*row)
             console.print(table)
