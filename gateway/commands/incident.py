@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -55,8 +54,9 @@ def end(broker: BrokerOption, site: SiteOption, desk: DeskOption, zone: ZoneOpti
 
 def _state(broker: str, site: str, desk: str, incident: dict[str, Any], *, as_json: bool) -> None:
     """Publish the incident and print the reply of each gateway; exit code 1 without one."""
-    boot = secrets.token_hex(8)
-    payload = msgspec.json.encode({"v": 1, "boot": boot, "seq": 1, "at_ms": SystemClock().now_ms(), **incident})
+    at_ms = SystemClock().now_ms()
+    boot = f"{at_ms:x}"  # each start of the command is a new one of the desk
+    payload = msgspec.json.encode({"v": 1, "boot": boot, "seq": 1, "at_ms": at_ms, **incident})
     try:
         replies = asyncio.run(_replies(broker, site, desk, payload, boot))
     except BrokerError as error:
