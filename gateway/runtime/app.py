@@ -222,12 +222,15 @@ class App:
             self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
         self._times_at_ms += step_ms
-        self._save_times()
-
-    def _save_times(self) -> None:
-        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
         try:
             self.store.save_times(self.state)
+        except StoreFullError as error:
+            self._degrade(str(error))
+
+    def _save_heard(self) -> None:
+        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
+        try:
+            self.store.save_heard(self.state.visits)
         except StoreFullError as error:
             self._degrade(str(error))
 
@@ -306,7 +309,7 @@ class App:
         if now_ms >= self._times_at_ms:
             self._times_at_ms = now_ms + SAVE_MS
             if self.state.visits.presences:
-                self._save_times()
+                self._save_heard()
             self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
@@ -386,7 +389,7 @@ class App:
             for call in self.mailbox.take(0, 0.0)[1]:
                 call.run(self.store)
         self._flush()
-        self._save_times()
+        self._save_heard()
         self._store_dead_letters()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect

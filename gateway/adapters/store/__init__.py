@@ -37,7 +37,7 @@ from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreError, StoreFullError
-from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, SensorsState, State, Trigger
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, SensorsState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -295,6 +295,11 @@ class Store:
         with self._transaction():
             for name in state.__struct_fields__:
                 self._tables[name].save_times(getattr(state, name))
+
+    def save_heard(self, visits: VisitsState) -> None:
+        """Store when people in open visits were last heard. Raises StoreFullError."""
+        with self._transaction():
+            self.visits.save_times(visits)
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""

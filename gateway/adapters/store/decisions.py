@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.store import database
 from gateway.adapters.store.table import Table
 from gateway.core.policy.decision import Decision
 from gateway.core.state import Proposed, Trigger
@@ -15,8 +17,18 @@ if TYPE_CHECKING:
 
     from gateway.core.state.decisions import DecisionsChanges
 
-_PACK = msgspec.msgpack.Encoder()
-_UNPACK = msgspec.msgpack.Decoder(Decision)
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Decision)
+
+
+def packed(decision: Decision) -> bytes:
+    """A decision as it is stored: MessagePack, compressed, because the rows of its candidates differ in few columns."""
+    return database.deflated(_ENCODER.encode(decision))
+
+
+def unpacked(body: bytes) -> Decision:
+    """A stored decision."""
+    return _DECODER.decode(zlib.decompress(body))
 
 
 class DecisionsTable(Table):
@@ -31,7 +43,7 @@ class DecisionsTable(Table):
     def decision(self, id_: str) -> Decision | None:
         """A decision of the log, or None."""
         body = self.one("SELECT body FROM decisions WHERE id = ?", (id_,))
-        return None if body is None else _UNPACK.decode(body)
+        return None if body is None else unpacked(body)
 
     def waiting(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
@@ -54,11 +66,11 @@ class DecisionsTable(Table):
                     made.at_ms,
                     made.reason,
                     made.offer,
-                    _PACK.encode(made),
                     made.arm,
                     made.intended,
                     made.policy,
                     made.seed,
+                    packed(made),
                 )
                 for made in changes.made
             ],
