@@ -37,7 +37,7 @@ from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreDamagedError, StoreError
-from gateway.core.site import ClaimRules, Retention, Site
+from gateway.core.site import ClaimRules, Door, Retention, Site
 from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Keys, Kind
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
@@ -222,6 +222,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         zones=zones,
         anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
         devices={name: part.zone for name, part in config.devices.items()},
+        doors={name: Door(part.from_zone, part.inverted) for name, part in config.devices.items() if part.from_zone or part.inverted},
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
         rules=bundle.rules,

@@ -234,6 +234,12 @@ class ZonePart(_Part):
         description="opening hours as in OpenStreetMap, such as `Mo-Fr 08:00-18:00; Sa 10:00-14:00; PH off`",
     )
 
+    empty_at: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="local time at which nobody is here, such as 04:00: people counters begin at 0",
+    )
+
     @field_validator("opening_hours")
     @classmethod
     def _weekly(cls, value: str | None) -> str | None:
@@ -259,7 +265,9 @@ class ZonePart(_Part):
     def zone(self) -> Zone:
         """The zone of the core for these settings."""
         opening_hours = None if self.opening_hours is None else hours.parse(self.opening_hours)
-        return Zone(**(self.model_dump() | {"opening_hours": opening_hours}))
+        fields = self.model_dump(exclude={"empty_at"})
+        empty_at_min = None if self.empty_at is None else int(self.empty_at[:2]) * 60 + int(self.empty_at[3:])
+        return Zone(**(fields | {"opening_hours": opening_hours, "empty_at_min": empty_at_min}))
 
 
 class SourcePart(_Part):
@@ -372,6 +380,11 @@ class DevicePart(_Part):
         description="its kind: sensor (readings, counts), till (purchases, requests), kiosk, counter or contact_centre "
         "(requests, answers), scanner (sightings), feed (events), desk (incidents) or gateway (a neighbour)",
     )
+    from_zone: str | None = Field(
+        None,
+        description="of a people counter at a door between two zones: those who come in leave this zone; default: they come from outside",
+    )
+    inverted: bool = Field(default=False, description="true: the people counter is mounted the other way round, in means out")
 
 
 class Config(_Part):
@@ -447,9 +460,17 @@ class Config(_Part):
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
                 raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}")
+        return self
+
+    @model_validator(mode="after")
+    def _placed(self) -> Config:
+        zones = [zone.id for zone in self.zones]
         for device, part in self.devices.items():
             if part.zone != EVERYWHERE and part.zone not in zones:
                 raise ValueError(f"devices: {device!r} is in zone {part.zone!r}, which is not defined{nearest(part.zone, zones)}")
+            if part.from_zone is not None and (part.from_zone not in zones or part.from_zone == part.zone):
+                other = nearest(part.from_zone, [zone for zone in zones if zone != part.zone])
+                raise ValueError(f"devices: {device!r} counts people from {part.from_zone!r}, which is no other zone{other}")
         return self
 
     @property

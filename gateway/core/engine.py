@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, delivery, incidents, limits, neighbours, occasions, outcomes, presence, schedule
+from gateway.core import claims, deciding, delivery, footfall, incidents, limits, neighbours, occasions, outcomes, presence, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName
@@ -91,7 +91,7 @@ class _Batch(UnitOfWork):
             case Position():
                 return self._position(observation)
             case Reading() | Count():
-                return self._measured(observation)
+                return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
             case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact():
                 return self._fact(observation)
             case TimePassed():
@@ -153,23 +153,16 @@ class _Batch(UnitOfWork):
                 self._step(key, before, presence.fold_fix(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
         return None
 
-    def _measured(self, measured: Reading | Count) -> Discard | None:
-        """Fold a reading at its stated time, or a counter's report at the time of its arrival."""
-        zone = self.site.devices.get(measured.device)
+    def _reading(self, reading: Reading) -> Discard | None:
+        """Fold a reading at its stated time."""
+        zone = self.site.devices.get(reading.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
-        here = self.zone_context(zone)
-        if isinstance(measured, Reading):
-            at_ms = self.moment(measured.device, measured.at_ms)
-            if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
-                return Discard.LATE
-            self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
-            occasions.measured(self, zone, measured.quantity)
-            return None
-        if measured.what != "people":
-            return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
-        self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
-        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
+        at_ms = self.moment(reading.device, reading.at_ms)
+        if contexts.is_outdated(reading.quantity, at_ms, self.now_ms):
+            return Discard.LATE
+        self.out.sensors.zones[zone] = contexts.with_reading(self.zone_context(zone), reading.quantity, reading.value, at_ms)
+        occasions.measured(self, zone, reading.quantity)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------

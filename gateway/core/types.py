@@ -88,13 +88,24 @@ class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
     at_ms: int | None = None
 
 
+CountKind = Literal["passed", "total", "present"]
+"""The kinds of counts: passages since the device's last report, all passages since its start, and those in view now."""
+
+Direction = Literal["in", "out"]
+
+
 class Count(msgspec.Struct, frozen=True, tag="count", gc=False):
-    """Number of `what` (people, vehicles) that a device counted since its last report."""
+    """A number of `what` (people, vehicles) of one `kind`, in one `direction` where the device knows it.
+
+    The name of people (`what`) is `people`, `people_in` or `people_out`, with `_total` for running totals.
+    """
 
     device: str
     what: str
     count: int
     at_ms: int | None = None
+    kind: CountKind = "passed"
+    direction: Direction | None = None
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", gc=False):

@@ -87,7 +87,7 @@ class DecisionsTable(Table):
         """Note that the offer of a decision did not leave the gateway."""
         made = self.decision(id_)
         if made is not None:
-            body = _PACK.encode(msgspec.structs.replace(made, arm="undelivered"))
+            body = packed(msgspec.structs.replace(made, arm="undelivered"))
             self._db.execute("UPDATE decisions SET arm = 'undelivered', body = ? WHERE id = ?", (body, id_))
         self.delete_triggers([id_])
 
