@@ -21,9 +21,12 @@ from gateway.core.context import Contact, SubjectContext
 from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.learning.explore import in_holdout
+from gateway.core.offers import Offer
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
+from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest
+from gateway.core.policy.slate import SINGLE, Slate, item_draw
 from gateway.core.ports import Repository
 from gateway.core.presence import Presence, Step, Transition
 from gateway.core.privacy.contribution import count_sent
@@ -194,9 +197,25 @@ class _Batch(UnitOfWork):
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
-    def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
-        """The decision that a person, or a device at hand, asked for in a zone; the offer is logged as a contact."""
-        return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
+    def request_slate(self, subject: SubjectContext, zone: str, most: int) -> list[Decision]:
+        """The decisions that a person, or a device at hand, asked for in a zone; each offer is logged as a contact.
+
+        The first one may be silent; the others, at most `most` in all, have an offer each.
+        """
+        made: list[Decision] = []
+        slate = Slate(most)
+        while len(made) < most:
+            person = self.context(subject.subject) or subject
+            decision = self._decide(person, zone, "requested", self.dwell_s(subject.subject, zone), "reply", slate=slate)
+            offer = decision.intended or decision.offer
+            if offer is not None or not made:
+                made.append(decision)
+            if offer is None:
+                break
+            contact = Contact(decision.id, offer, self.now_ms, is_sent=decision.offer is not None)
+            drawn = slate.drawn or decision.id.rpartition(".")[2]
+            slate = Slate(most, drawn, (*slate.contacts, contact))
+        return made
 
     def _decide_fired(self, subject: SubjectContext, zone: str, occasion: Occasion, fired: frozenset[str]) -> None:
         self._decide(subject, zone, occasion, self.dwell_s(subject.subject, zone), fired=fired)
@@ -209,9 +228,10 @@ class _Batch(UnitOfWork):
         dwell_s: float,
         channel: ChannelName = "phone",
         fired: frozenset[str] = frozenset(),
+        slate: Slate = SINGLE,
     ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
-        drawn = self.draw()
+        drawn = item_draw(slate.drawn, slate.position) if slate.position else self.draw()
         request = DecisionRequest(
             subject,
             zone,
@@ -224,25 +244,40 @@ class _Batch(UnitOfWork):
             held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
             fired=fired,
             is_silent=incidents.is_silent(self, zone),
+            beside=slate.contacts,
         )
         thought = deciding.deliberation(self, subject)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
+        if slate.most > 1:
+            first = f"{self.site.gateway}.{slate.drawn or drawn}"
+            decision = msgspec.structs.replace(decision, slate=first, position=slate.position)
+        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
+        if slate.position:
+            thought = None  # no learning from lower positions
+            if offer is None:
+                return decision  # the slate is complete
         if thought is not None:
             subject = deciding.fold_moment(self, subject, thought, decision)
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
-        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
-        if offer is None:
-            return decision
+        if offer is not None:
+            self._propose(subject, decision, offer, channel, thought)
+        return decision
+
+    def _propose(
+        self, subject: SubjectContext, decision: Decision, offer: Offer, channel: ChannelName, thought: Deliberation | None
+    ) -> None:
+        """Open the window of an intended offer, count its contact, and reserve and send it unless the person is held out."""
         if decision.arm:
             outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
         contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
-            return decision
+            return
         if offer.budget_minor is not None:
             until_ms = self.now_ms + int(offer.expiry_hours * 3_600_000)
             self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
+        zone, occasion = decision.zone, decision.occasion
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
@@ -254,7 +289,6 @@ class _Batch(UnitOfWork):
             self.out.decisions.triggers.append(trigger)
         else:
             self._count_trigger(trigger)
-        return decision
 
     def count_triggers(self) -> None:
         """Count the triggers of this batch that will be sent: one that a withdrawal in the same batch stopped does not count."""
@@ -298,7 +332,7 @@ class _Batch(UnitOfWork):
             case Consent():
                 found = apply_consent(self, fact)
             case OfferRequest():
-                found = answer_request(self, fact, self.request_decision)
+                found = answer_request(self, fact, self.request_slate)
             case WishList():
                 found = apply_wishes(self, fact)
             case Incident():

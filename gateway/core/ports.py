@@ -74,6 +74,9 @@ class Repository(Protocol):
     def requested(self, envelope: Envelope) -> Decision | None:
         """The decision that answered the request of this envelope, or None."""
 
+    def decision(self, id_: str) -> Decision | None:
+        """A decision of the log, or None."""
+
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""
 

@@ -201,13 +201,15 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
 class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
     """A device asks for an offer: a phone for its own person, a till or kiosk for the owner of the device or tag `person`.
 
-    `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last.
+    `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last. `most` is the number
+    of offers that have room; above 1 the answer is a slate.
     """
 
     envelope: Envelope
     person: str | None = None
     zone: str | None = None
     at_ms: int | None = None
+    most: int = 1
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):

@@ -446,6 +446,7 @@ CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "blocked": (request(wishing(blocked=Named(shops=("cafe",)))), OFTEN),
     "refused": (request(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))), OFTEN),
     "ignored": (request(had(1), ignored=(Ignored("offer", 1, 86_400, 86_400),)), OFTEN),
+    "in_slate": (msgspec.structs.replace(request(), beside=(Contact("d9", "flat-white", NOON_MS),)), OFTEN),
     "cap_offer_day": (request(had(1)), offer()),
     "cap_window": (request(had(1), caps=(Cap("shop", 1, 86_400),)), OFTEN),
     "budget_spent": (request(), offer(per_person_day_max=60, budget_minor=99, cost_minor=100)),
@@ -491,12 +492,12 @@ def test_gates_are_checked_in_the_order_of_their_rows() -> None:
     asked = [asked for asked, _ in CLOSED.values()]
     subjects = {repr(one.subject): one.subject for one in asked}.values()
     sites = {repr(one.site): one.site for one in asked}.values()
-    places = {(one.zone, one.occasion, one.now_ms, one.is_silent) for one in asked}
+    places = {(one.zone, one.occasion, one.now_ms, one.is_silent, one.beside) for one in asked}
     offers = {repr(one): one for _, one in CLOSED.values()}.values()
     together: set[tuple[Reason, Reason]] = set()
     for subject, site, place, one in itertools.product(subjects, sites, places, offers):
-        zone, occasion, now_ms, is_silent = place
-        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent)
+        zone, occasion, now_ms, is_silent, beside = place
+        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent, beside=beside)
         prepared = Prepared(request_with(mixed, one))
         closed = [gate.reason for gate in GATES if closing(gate, prepared)]
         assert (first_closed(prepared) or first_step(prepared)) == next(iter(closed), None)

@@ -191,6 +191,10 @@ class Store:
         decision = self.facts.decision(envelope)
         return None if decision is None else self.decisions.decision(decision)
 
+    def decision(self, id_: str) -> Decision | None:
+        """A decision of the log, or None."""
+        return self.decisions.decision(id_)
+
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""
         return self.coupons.redemptions(decision)

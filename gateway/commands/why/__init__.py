@@ -106,6 +106,8 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, kno
     console.print(f"for the person: {plain}", highlight=False)
     rights = ", ".join(f"{name} {'right' if holds else 'not established'}" for name, holds in decision.rights._asdict().items())
     console.print(f"the four rights: {rights}", highlight=False)
+    if decision.slate:
+        console.print(f"item {decision.position + 1} of the slate {decision.slate}", highlight=False)
     console.print(f"model {decision.model or '(none)'}, p_select {decision.p_select:g}, answer {answer or '(none yet)'}")
     table = Table("candidate", "propensity", "expected value", "reason", "meaning")
     for candidate in decision.candidates:
@@ -132,6 +134,8 @@ def _as_values(decision: Decision, answer: str | None, known: Contributions, pla
         "zone": decision.zone,
         "occasion": decision.occasion,
         "at_ms": decision.at_ms,
+        "slate": decision.slate,
+        "position": decision.position,
         "offer": decision.offer,
         "reason": decision.reason,
         "meaning": REASONS[decision.reason],

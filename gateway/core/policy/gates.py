@@ -19,7 +19,7 @@ from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.offers import TRIGGER_FIELDS, Gated
 from gateway.core.opening_hours import is_open
-from gateway.core.policy import contact_policy, rules
+from gateway.core.policy import contact_policy, rules, slate
 from gateway.core.policy.prepared import Closed, Positions, Prepared, among
 
 PLACED_KEPT_MAX = 1_024  # answers of the gates on zone, occasion and trigger
@@ -151,7 +151,8 @@ def _cool_down(prepared: Prepared) -> bool:
     """Whether any contact is too recent. One in the future counts as well: the clock was set back, and it stays closed."""
     request = prepared.request
     cool_down_ms = request.site.campaign.policy.gap_s_min * 1000
-    return any(request.now_ms - contact.at_ms < cool_down_ms for contact in request.subject.reached)
+    beside = {contact.decision for contact in request.beside}
+    return any(request.now_ms - contact.at_ms < cool_down_ms and contact.decision not in beside for contact in request.subject.reached)
 
 
 def _cap_person_day(prepared: Prepared) -> bool:
@@ -246,6 +247,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
         contact_policy.ignored,
         "content",
     ),
+    OfferGate(Reason("in_slate"), "the slate has the offer already (most)", slate.in_slate, "content"),
     OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day, "time"),
     OfferGate(
         Reason("cap_window"),

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.attributes.sources import Request
-from gateway.core.context import Wishes, ZoneContext
+from gateway.core.context import Contact, Wishes, ZoneContext
 from gateway.core.site import Site, local, local_day_ms
 from gateway.core.types import Named
 
 if TYPE_CHECKING:
     from gateway.core.attributes.read import Numbers
-    from gateway.core.context import Contact, SubjectContext
+    from gateway.core.context import SubjectContext
     from gateway.core.types import Occasion
 
 NO_WISHES = Wishes()
@@ -32,7 +32,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
-    or an event that is live. An incident makes the zone `is_silent`.
+    or an event that is live. An incident makes the zone `is_silent`. `beside` are the items that a slate has already.
     """
 
     subject: SubjectContext
@@ -46,6 +46,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     held_out: bool = False
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
+    beside: tuple[Contact, ...] = ()
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:

@@ -155,6 +155,7 @@ class _Consent(_Sent, kw_only=True, gc=False):
 class _Request(_Sent, kw_only=True, gc=False):
     person: _Code | None = None
     zone: _Code | None = None
+    most: Annotated[int, msgspec.Meta(ge=1, le=limits.SLATE_ITEMS_MAX)] = 1
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -278,7 +279,7 @@ def _consent(device: str, sent: _Consent) -> list[Observation]:
 def _request(device: str, sent: _Request) -> list[Observation]:
     person = None if sent.person is None else canonical_id(text(sent.person, "person"))
     zone = None if sent.zone is None else text(sent.zone, "zone")
-    return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms)]
+    return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms, sent.most)]
 
 
 def _wishes(device: str, sent: _Wishes) -> list[Observation]:
