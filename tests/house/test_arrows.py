@@ -140,7 +140,7 @@ ROOMS: tuple[Room, ...] = (
         ("cel_expr_python", "msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
     # msgspec writes its JSON; the shapes that it writes are the simulator's own. pydantic checks scenarios.
-    Room("firmware_sim", 1, (), ("aiomqtt", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
+    Room("firmware_sim", 1, (), ("aiomqtt", "cryptography", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
     # The one exception: policies are compared with the gateway's own decision core. It has no wire format that could agree with itself.
     Room(
         "firmware_sim.policies",
