@@ -15,7 +15,7 @@ import msgspec
 from gateway.core import claims, deciding, delivery, footfall, incidents, limits, neighbours, occasions, outcomes, presence, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CHANNELS, ChannelName
+from gateway.core.channels import CHANNELS, ChannelName, is_page
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.creatives import choose_creative
@@ -28,7 +28,7 @@ from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.policy.slate import SINGLE, Slate, item_draw
 from gateway.core.ports import Repository
-from gateway.core.presence import Presence, Step, Transition
+from gateway.core.presence import CHECK_IN, Presence, Step, Transition
 from gateway.core.privacy.contribution import count_sent
 from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import open_period
@@ -38,6 +38,7 @@ from gateway.core.site import EVERYWHERE, Site, fix_in, local, local_day_ms
 from gateway.core.state import Changes, Closing, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
+    CheckIn,
     Consent,
     Count,
     Event,
@@ -60,6 +61,7 @@ from gateway.core.types import (
 from gateway.core.unit_of_work import Draw, UnitOfWork
 from gateway.core.wishes import apply_wishes, repeat_wishes
 
+CHECK_IN_CONFIDENCE = 0.9  # a code can be passed on as a picture while it lasts
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
 
@@ -91,8 +93,8 @@ class _Batch(UnitOfWork):
         match observation:
             case Sighting():
                 return self._sighting(observation)
-            case Position():
-                return self._position(observation)
+            case Position() | CheckIn():
+                return self._position(observation) if isinstance(observation, Position) else self._check_in(observation)
             case Reading() | Count():
                 return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
             case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact():
@@ -154,6 +156,21 @@ class _Batch(UnitOfWork):
             if known is not None:
                 key, before = (subject, zone.id), self.presence((subject, zone.id))
                 self._step(key, before, presence.fold_fix(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
+        return None
+
+    def _check_in(self, stated: CheckIn) -> Discard | None:
+        """Enter the zone of a scanned code, and leave the zone of an earlier one."""
+        subject = self.subject_of(stated.device)
+        if subject is None or not self.may_see(subject):
+            return Discard.NOT_CONSENTED
+        if stated.zone not in self.site.zones:
+            return Discard.UNMAPPED_DEVICE
+        for zone in self.site.zones:
+            before, inside = self.presence((subject, zone)), zone == stated.zone
+            if inside or (before is not None and CHECK_IN in before.samples):
+                rules, now_ms = self.site.presence, self.now_ms
+                step = presence.fold_fix(before, subject, zone, inside, CHECK_IN_CONFIDENCE, now_ms, rules, source=CHECK_IN)
+                self._step((subject, zone), before, step)
         return None
 
     def _reading(self, reading: Reading) -> Discard | None:
@@ -282,8 +299,8 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
         if channel == "phone":
-            channel = offer.channel
-        creative = choose_creative(offer.creatives, channel, contexts.language(subject))
+            channel = "page" if is_page(subject.device) else offer.channel
+        creative = choose_creative(offer.creatives, "phone" if channel == "page" else channel, contexts.language(subject))
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
         if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
@@ -402,7 +419,9 @@ class _Batch(UnitOfWork):
         self.settle(answer.decision, standing)
         outcomes.fold_answer(self, answer.decision, answer.kind)
         self.out.totals[answer.kind] += 1
-        return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+        return FactRow(
+            answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind, reason=answer.reason
+        )
 
     def _refused_answer(self, answer: Answer, subject: SubjectContext, zone: str, *, is_coupon: bool) -> Discard | None:
         device = answer.envelope.device

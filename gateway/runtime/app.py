@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
+from gateway.core.channels import is_page
 from gateway.core.incidents import silences
 from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed, Undelivered
@@ -25,7 +26,7 @@ from gateway.runtime.status import GatewayStatus, gateway_status, retained
 from gateway.runtime.trigger_sender import TriggerSender
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from gateway.core.bus import Bus
@@ -126,6 +127,7 @@ class App:
         self._stopping = threading.Event()
         self._holding = False
         self.services: list[Service] = []
+        self.listeners: list[Callable[[Changes], None]] = []
         self.latest = self._status("starting")
 
     def run(self) -> None:
@@ -208,6 +210,8 @@ class App:
         self._publish_triggers(changes, messages)
         self._publish_replies(changes, asker)
         self.triggers.contacts.state_unsent(changes, self.store)
+        for listener in self.listeners:
+            listener(changes)
         self.redemptions.publish(changes)
         return changes
 
@@ -268,7 +272,7 @@ class App:
     def _publish_replies(self, changes: Changes, asker: str | None = None) -> None:
         """Publish replies; without a connection all are dropped, and a device repeats its message until it has one."""
         for reply in changes.replies.messages:
-            if reply.device == asker:
+            if reply.device == asker or is_page(reply.device):  # a page has the answer to its request, and no topic
                 continue
             topic = f"wayside/v1/{self.site.name}/reply/{reply.device}/{reply.kind}"
             payload = msgspec.json.encode({"v": 1, **reply.body})

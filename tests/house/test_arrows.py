@@ -109,6 +109,14 @@ ROOMS: tuple[Room, ...] = (
         ("msgspec", "numpy"),
         modules_min=8,
     ),
+    # The person's page reads people and asks the writer through ports; its SQLite file is the export, which is no store.
+    Room(
+        "gateway.page",
+        2,
+        ("gateway.core", "gateway.decoders.values", "gateway.runtime.app"),
+        ("msgspec", "segno"),
+        modules_min=10,
+    ),
     # Commands stand on everything of the device; nothing of it imports a command back. They alone speak MQTT by aiomqtt: the
     # running gateway's adapter acknowledges after its commit, which needs paho itself.
     Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt"), modules_min=10),
@@ -290,6 +298,8 @@ def test_an_adapter_touches_one_world() -> None:
         ("gateway__runtime__app", "from gateway.commands.options import fail"),
         ("gateway__runtime__app", "import typer"),
         ("gateway__build", "from gateway.commands import run"),
+        ("gateway__page__actions", "from gateway.adapters.store.reader import Reader"),
+        ("gateway__page__actions", "from gateway.runtime.mailbox import Mailbox"),
         ("gateway__commands__history__rows", "import sqlite_utils"),
         ("gateway__app", "import sklearn"),
         ("gateway__runtime__app", "import aiomqtt"),
