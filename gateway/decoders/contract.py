@@ -17,7 +17,21 @@ import msgspec
 from gateway.core import limits
 from gateway.core.types import Message, Observation
 
-Reason = Literal["not_text", "not_json", "too_large", "wrong_shape", "missing_field", "out_of_range", "unknown_kind", "wrong_topic"]
+Reason = Literal[
+    "not_text",
+    "not_json",
+    "too_large",
+    "wrong_shape",
+    "missing_field",
+    "out_of_range",
+    "unknown_kind",
+    "wrong_topic",
+    "codec_time",
+    "codec_memory",
+    "codec_error",
+    "codec_result",
+    "codec_stopped",
+]
 """Why a message was refused: a closed list, as these are the labels of a counter."""
 
 Keys = Mapping[str, bytes]
@@ -89,6 +103,12 @@ class Decoder(NamedTuple):
     speakers: tuple[str, ...] = ()
     role: Role = "bridge"
     kinds: frozenset[Kind] = MEASURED
+    decode_coded: Callable[[Message, Any], list[Observation]] | None = None
+
+    def coded(self, codecs: Any) -> Decoder:
+        """This decoder with the codecs of LoRaWAN devices, where it reads uplinks; otherwise the decoder itself."""
+        decode_coded = self.decode_coded
+        return self if decode_coded is None else self._replace(decode=lambda message: decode_coded(message, codecs))
 
     def keyed(self, keys: Keys) -> Decoder:
         """This decoder for a source whose devices have `keys`. Raises ValueError where the format is never encrypted."""
