@@ -39,7 +39,7 @@ from gateway.core.nearest import nearest
 from gateway.core.ports import StoreDamagedError, StoreError
 from gateway.core.site import ClaimRules, Door, Retention, Site
 from gateway.decoders.bluetooth.keys import parse_keys
-from gateway.decoders.contract import Keys, Kind
+from gateway.decoders.contract import Decoder, Keys, Kind
 from gateway.decoders.lorawan.javascript import Codec, Codecs
 from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
@@ -254,11 +254,16 @@ def build_router(config: Config) -> Router:
 def build_sources(parts: Sequence[SourcePart], codec_parts: Sequence[CodecPart]) -> list[Source]:
     """The sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker, keys file or codec."""
     codecs, sources = build_codecs(codec_parts), []
+    remembering: dict[str, Decoder] = {}  # one of each format, shared by the sources of descriptions and of values
     for part in parts:
         if not is_filter(part.topic):
             raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
-            decoder = mapping_decoder(part.mapping.mapping()) if part.mapping is not None else load(part.decoder or "").coded(codecs)
+            if part.mapping is not None:
+                decoder = mapping_decoder(part.mapping.mapping())
+            else:
+                found = load(part.decoder or "").coded(codecs)
+                decoder = remembering.setdefault(found.name, found.remembering()) if found.fresh is not None else found
             keyed = decoder.keyed(_keys(part.keys_file)) if part.keys_file else decoder
             sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -84,11 +85,17 @@ def wire_payload(captured: dict[str, Any]) -> bytes:
 def _decoder(captured: dict[str, Any], topic: str) -> Decoder:
     name = captured.get("decoder")
     if name is not None:
-        return load(str(name))
+        return _remembering(load(str(name)))
     decoder = by_topic(topic)
     if decoder is None:
         raise ValueError('no decoder for this topic; name one with "decoder"')
-    return decoder
+    return _remembering(decoder)
+
+
+@cache
+def _remembering(decoder: Decoder) -> Decoder:
+    """The decoder of this process for a format: its lines are those of one broker."""
+    return decoder.remembering()
 
 
 def error_line(reason: str, detail: str) -> bytes:
