@@ -10,9 +10,8 @@ import fcntl
 import itertools
 import os
 import secrets
-import zlib
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import apsw
 
@@ -162,22 +161,11 @@ def _scripts() -> list[tuple[int, str]]:
     )
 
 
-def deflated(body: bytes) -> bytes:
-    """The body compressed by zlib."""
-    return zlib.compress(body, 1)
-
-
-def _deflated_value(*values: Any) -> bytes:
-    """`deflated` for the schema files."""
-    return deflated(*values)
-
-
 def _migrate(database: apsw.Connection, version: int, path: Path, failure: type[Exception]) -> None:
     scripts = _scripts()
     newest = scripts[-1][0]
     if version > newest:
         raise failure(f"{path} has schema {version}, this program knows {newest}: install the newer version again")
-    database.create_scalar_function("deflated", _deflated_value, 1)
     for number, script in scripts:
         if number > version:
             with database:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.adapters.store import database
 from gateway.adapters.store.table import Table
 from gateway.core.policy.decision import Decision
 from gateway.core.state import Proposed, Trigger
@@ -23,7 +22,7 @@ _DECODER = msgspec.msgpack.Decoder(Decision)
 
 def packed(decision: Decision) -> bytes:
     """A decision as it is stored: MessagePack, compressed, because the rows of its candidates differ in few columns."""
-    return database.deflated(_ENCODER.encode(decision))
+    return zlib.compress(_ENCODER.encode(decision), 1)
 
 
 def unpacked(body: bytes) -> Decision:
