@@ -133,7 +133,7 @@ EXPIRY_UNCHECKED = 0
 
 
 def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
-    """The public keys whose signature the config accepts. Raises SetupError."""
+    """The public keys that the config accepts. Raises SetupError."""
     try:
         return [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
     except OSError as error:
@@ -198,7 +198,7 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
 def check_retention(config: Config, bundle: Bundle) -> None:
     """Raises SetupError if decisions are deleted before the campaign's caps, refusals, silences and outcomes have looked at them."""
     days, kept = bundle.campaign.days_back, {"decisions_days": config.retention.decisions_days}
-    if config.neighbours:  # whose contacts are facts
+    if config.neighbours:  # contacts of neighbours are facts
         kept["facts_days"] = config.retention.facts_days
     for name, least in kept.items():
         if days > least:

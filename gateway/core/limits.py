@@ -22,12 +22,12 @@ DEAD_LETTERS_MAX = 1_000
 IDENTITIES_MAX = 100_000  # devices and tags of consenting people: about 25 MB of memory
 CONTEXTS_CACHED_MAX = 2_000  # contexts of subjects, as last committed
 TAGS_PER_SUBJECT_MAX = 8
-EXPIRED_SUBJECTS_MAX = 100  # subjects deleted in one commit after their consent expired
+EXPIRED_SUBJECTS_MAX = 100  # subjects deleted in one commit after the end of a consent
 KEYS_PER_SUBJECT_MAX = 2  # a phone and a watch
 KEYS_MAX = 2_000  # identity resolving keys: one of 2,000 matches a foreign address by chance once in 8,400 addresses
 ADDRESSES_CACHED_MAX = 65_536  # private addresses already looked up, most of them without an owner: about 16 MB
 ADDRESSES_TRIED_MAX = 4_096  # new addresses in one batch: half a second with KEYS_MAX keys
-ADDRESS_LIFE_MS_MAX = 1_200_000  # most devices change their address every 15 minutes (Bluetooth Core Vol 3 Part C App. A: T_GAP)
+ADDRESS_LIFE_MS_MAX = 1_200_000  # most devices change the address every 15 minutes (Bluetooth Core Vol 3 Part C App. A: T_GAP)
 CONTACT_DAYS_MAX = 92  # a quarter: the longest window of a cap, a refusal or a silence
 CONTACTS_KEPT_MAX = 256  # per subject: the contacts that caps are counted on
 NEIGHBOUR_CONTACTS_DAY_MAX = 32  # of one person in 24 hours; more than any policy needs, so a flood stores no more
@@ -40,7 +40,7 @@ CLAIM_RIVALS_MS = 60_000
 CLAIMS_REFUSED_MAX = 20  # of one device in CLAIMS_WINDOW_MS: the chance to guess a code of 80 bits stays nil
 CLAIMS_WINDOW_MS = 3_600_000
 CLAIM_NOTICE_MS = 3_600_000  # between two notices to the owner of one id
-CLAIMING_DEVICES_MAX = 10_000  # devices whose refused claims are counted
+CLAIMING_DEVICES_MAX = 10_000  # devices with counted refusals of claims
 CODE_CHARS_MAX = 64
 REPLY_EXPIRY_S = 3_600
 WITHDRAWN_MARKS_MAX = 200_000  # marks of withdrawals beside the database: 10 MB
@@ -66,7 +66,7 @@ CLOCK_FLOOR_MS = 1_767_225_600_000  # 2026-01-01: an earlier time means that the
 CLOCK_CEILING_MS = 4_102_444_800_000  # 2100-01-01
 CLOCK_BACK_MS_MAX = 86_400_000  # a window that opened further in the future was opened by a wrong clock
 SIGHTING_AGE_MS_MAX = 30_000  # an older sighting does not show the present zone
-CLOCK_DEVICES_MAX = 10_000  # devices whose clock error is estimated
+CLOCK_DEVICES_MAX = 10_000  # devices with an estimate of the clock's error
 
 # --- retention -------------------------------------------------------------------------------
 RETENTION_DAYS_MIN = 3  # caps need the contacts of two days
@@ -81,7 +81,7 @@ TIMERS_SPARE_MAX = 10_000  # outdated entries that the heap of timers may hold
 
 # --- deciding ----------------------------------------------------------------------------------
 RULE_CHARS_MAX = 500  # of a rule of an offer
-OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything that is precomputed for them
+OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything precomputed
 SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
 SLATE_ITEMS_MAX = 6  # offers in one answer: more are not looked at
@@ -108,7 +108,7 @@ INPUT_CHARS_MAX = 64  # name of an input or output of a model
 # --- leaving -----------------------------------------------------------------------------------
 RECORDS_PER_BATCH_MAX = 1_500
 BATCH_BYTES_MAX = 1_000_000
-BATCH_BODY_BYTES_MAX = 250_000  # of the stored records of one batch: as JSON they are less than four times as long
+BATCH_BODY_BYTES_MAX = 250_000  # of the stored records of one batch: less than four times as long as JSON
 RELEASED_MARKS_MAX = 20_000  # in the ledger: over two years of hours
 WINDOW_S_MIN = 600  # of a window of counts, except in a demonstration
 WINDOW_S_MAX = 86_400
@@ -126,5 +126,5 @@ CODEC_STACK_BYTES_MAX = 262_144
 CODEC_CALL_S_MAX = 0.05  # processor time; the codecs of makers take under a millisecond
 CODEC_FAULTS_MAX = 3  # calls in a row that reached a bound: then the codec is refused at once
 ENTITIES_MAX = 2_000  # values that devices describe by Home Assistant's discovery
-ALIASES_MAX = 20_000  # names of metrics that Sparkplug devices stated at their birth
+ALIASES_MAX = 20_000  # names of metrics from the births of Sparkplug devices
 CODECS_MAX = 64  # JavaScript codecs of LoRaWAN devices; each keeps some 300 kB while its devices send

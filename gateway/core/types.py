@@ -1,7 +1,7 @@
 """Messages and observations: the values that pass between decoders, engine and adapters.
 
 A message is bytes on a topic; a decoder turns it into observations; the engine folds observations into context and decisions.
-All values are frozen structs, so they can be shared between threads and compared. Times are integer milliseconds since 1970-01-01 UTC
+All values are frozen structs, comparable and safe between threads. Times are integer milliseconds since 1970-01-01 UTC
 and end in `_ms`; None means "not stated".
 """
 
@@ -50,7 +50,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """Identifies a fact: device, boot (a new random text at every start of the device) and sequence number, which rises within a boot.
 
-    A fact whose envelope was stored before is a repetition and is discarded.
+    A fact with an envelope that was stored before is a repetition and is discarded.
     """
 
     device: str

@@ -168,7 +168,7 @@ def gone(texts: Texts, terms: Terms, at_ms: int, number: str, rows: dict[str, in
 
 
 def refused(texts: Texts, reason: str, **values: str) -> Html:
-    """A refusal in plain words."""
+    """A refusal as a page."""
     return document(
         texts,
         texts("refused.title"),

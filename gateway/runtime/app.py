@@ -175,7 +175,7 @@ class App:
         return len(messages)
 
     def _note_hearing(self, now_ms: int) -> None:
-        """Note whether messages can arrive, and up to which time of arrival they are taken."""
+        """Note whether messages can arrive, and the last time of arrival that is taken."""
         visits = self.state.visits
         if not self.bus.link().connected:
             visits.hears_from_ms = None
@@ -385,7 +385,7 @@ class App:
         )
 
     def _close(self) -> None:
-        """Stop services and uplink while their calls are served, then flush and close. All else is in the store or still at the broker."""
+        """Stop services and uplink while calls are served, then flush and close. All else is in the store or still at the broker."""
         stopper = threading.Thread(target=self._stop_services)
         stopper.start()
         while stopper.is_alive():

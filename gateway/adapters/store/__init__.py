@@ -167,7 +167,7 @@ class Store:
         return self.people.context(subject)
 
     def expired(self, now_ms: int) -> list[str]:
-        """Subjects whose consent has expired, some at a time."""
+        """Subjects with an expired consent, some at a time."""
         return self.people.expired(now_ms)
 
     def is_known(self, envelope: Envelope) -> bool:
@@ -319,7 +319,7 @@ class Store:
                 self.register,
                 self.counts,
                 self.people,
-            ):  # facts and coupons look their decisions up
+            ):  # facts and coupons read the decisions
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):
