@@ -67,7 +67,8 @@ class SubjectContext(msgspec.Struct, frozen=True):
 
     `consent_change` is the app's number of the consent, `generation` the number of withdrawals at this gateway before it; the grants by
     purpose are in the register. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
-    the number of facts folded so far. `learned` are the effects of this person on propensities.
+    the number of facts folded so far. `learned` are the effects of this person on propensities,
+    `control_ms` is the time of the last answer to the question of perceived control.
     """
 
     subject: str
@@ -87,6 +88,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     contacts: tuple[Contact, ...] = ()
     wishes: Wishes | None = None
     learned: PersonState = PersonState()
+    control_ms: int = 0
 
 
 class Crowd(msgspec.Struct, frozen=True, gc=False):
@@ -168,6 +170,7 @@ def with_consent(
         contacts=before.contacts if before else (),
         wishes=before.wishes if before else None,
         learned=before.learned if before and may_be_offered(consent.purposes) else PersonState(),
+        control_ms=before.control_ms if before else 0,
     )
 
 

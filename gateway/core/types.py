@@ -240,6 +240,13 @@ class WishList(msgspec.Struct, frozen=True, tag="wishes", gc=False):
     at_ms: int | None = None
 
 
+class Control(msgspec.Struct, frozen=True, tag="control", gc=False):
+    """A person's answers to the two statements on perceived control, 1 (not at all) to 7."""
+
+    envelope: Envelope
+    items: tuple[int, int]
+
+
 class Incident(msgspec.Struct, frozen=True, tag="incident", gc=False):
     """An incident in a zone begins and lasts for `minutes`, or has ended (None)."""
 
@@ -273,6 +280,6 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
+Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident
 Measured = Sighting | Position | CheckIn | Reading | Count | Status
 Observation = Measured | Fact | Redeemed | Event | TimePassed

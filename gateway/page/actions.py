@@ -15,9 +15,10 @@ from gateway.core import context as contexts
 from gateway.core import signed_codes
 from gateway.core.channels import coupon_code, offer_message
 from gateway.core.creatives import choose_creative
-from gateway.core.types import Answer, CheckIn, Consent, Envelope, Purpose
+from gateway.core.types import Answer, CheckIn, Consent, Control, Envelope, Purpose
 from gateway.decoders.values.radio_ids import canonical_id
 from gateway.page import forms
+from gateway.page.control import ITEMS, SCALE, is_due
 from gateway.page.kept import Kept, Stay, decided, kept
 from gateway.page.offer_views import Live, why
 from gateway.page.owners import Owners, draw
@@ -241,6 +242,15 @@ class Actions:
         change = (person.wishes.change if person.wishes else 0) + 1
         stated = forms.wish_list(form, Envelope(person.device, draw().boot, 1), change, language, self.campaign)
         await self._ask([stated], person.device)
+
+    def may_ask(self, person: SubjectContext) -> bool:
+        """Whether the question of perceived control may be asked: once a year."""
+        return is_due(person.control_ms, self.now_ms())
+
+    async def state_control(self, person: SubjectContext, form: forms.Fields) -> None:
+        """Take the answers to the question of perceived control. Raises FormError, BusyError, StoreError."""
+        items = (forms.number(form, ITEMS[0], SCALE), forms.number(form, ITEMS[1], SCALE))
+        await self._ask([Control(Envelope(person.device, draw().boot, 1), items)], person.device)
 
     async def answer(self, person: SubjectContext, form: forms.Fields) -> bool:
         """Take the answer to an offer; False if it is not open any more, or another person's. Raises FormError, BusyError, StoreError."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import segno
 
+from gateway.core.channels import is_page
 from gateway.core.explanation import TIMES_OF_DAY
 from gateway.core.site import local
 from gateway.page.forms import NO_REASON, REASONS
@@ -142,6 +143,8 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
                 for one in kept.consents
             ],
         ),
+        _section(texts, "identifiers", [join(one) for one in kept.identifiers if not is_page(one)]),
+        _section(texts, "wishes", _wishes(kept)),
         _section(texts, "places", [join(place(one.zone), ", ", moment(one.entered_ms, timezone)) for one in kept.presences]),
         el("h2", texts("kept.offers")),
         el("p", texts("kept.offers_about", days=terms.decisions_days)),
@@ -174,6 +177,20 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
         here="kept",
         is_known=True,
     )
+
+
+def _wishes(kept: Kept) -> list[Html]:
+    """The stated names and hours, as they are kept."""
+    if kept.wishes is None:
+        return []
+    rows = [
+        join(f"{mood}, {kind}: ", ", ".join(names))
+        for mood, named in (("blocked", kept.wishes.blocked), ("wanted", kept.wishes.wanted))
+        for kind in ("categories", "shops", "offers")
+        if (names := getattr(named, kind))
+    ]
+    spans = [f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}" for start, end in kept.wishes.hours]
+    return rows + ([join("hours: ", ", ".join(spans))] if spans else [])
 
 
 def _section(texts: Texts, name: str, rows: list[Html], about: str = "") -> Html:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.pages import ServedPage, page_config
+from gateway.core.channels import is_page
+from gateway.core.types import CheckIn, Consent, Envelope
+from tests.kit.pages import ServedPage, page_campaign, page_config
 from tests.page.test_no_script import screen_code
 from tests.web.browser import Browser, chromium
-from tests.web.test_browser import CONTRAST, OVERFLOW
+from tests.web.test_browser import ARRIVES, CONTRAST, OVERFLOW
 
+EXPIRY_S = 20  # of an offer: long enough for a busy machine, short enough to wait for
 SCREENS = [(width, scheme) for width in (360, 390) for scheme in ("light", "dark")]
 PICTURES = os.environ.get("WAYSIDE_PICTURES")  # a folder: the pages as pictures, to look at
 PLACE = """(() => {
@@ -33,7 +36,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def served(tmp_path: Path, browser: Browser) -> Iterator[ServedPage]:
-    with ServedPage(page_config(tmp_path)) as made:
+    with ServedPage(page_config(tmp_path, page_campaign(trigger_expiry_s=EXPIRY_S))) as made:
         yield made
         browser.open("about:blank")  # ends its streams
     browser.send("Network.clearBrowserCookies")
@@ -128,3 +131,26 @@ def test_nothing_is_asked_of_others_and_no_policy_is_broken(browser: Browser, se
     assert [address for address in asked if not address.startswith((served.address, "data:"))] == []
     assert browser.told("Log.entryAdded") == []
     assert browser.told("Runtime.exceptionThrown") == []
+
+
+def test_an_offer_arrives_in_the_open_page_and_expires(browser: Browser, served: ServedPage) -> None:
+    browser.screen(360, 800, "light")
+    browser.open(served.address)
+    for purpose in ("presence", "offers"):
+        press(browser, f'input[value="{purpose}"]')
+    follow(browser, "button.main")
+    assert "There is no offer for you" in browser.evaluate(ARRIVES.replace("TEXT", "There is no offer"))
+    (device,) = (one for one in served.app.state.people.identities if is_page(one))
+    served.app.ask([CheckIn(device, "plaza")], device).result(20)
+    shown = browser.evaluate(ARRIVES.replace("TEXT", "A flat white"))
+    assert "because you came to plaza" in shown
+    assert browser.violations() == []
+    assert "There is no offer for you" in browser.evaluate(ARRIVES.replace("TEXT", "There is no offer")), "it expired by itself"
+
+
+def test_a_withdrawal_in_another_tab_ends_the_open_page(browser: Browser, served: ServedPage) -> None:
+    arrive(browser, served)
+    (device,) = (one for one in served.app.state.people.identities if is_page(one))
+    served.app.ask([Consent(Envelope(device, "other", 1), (), 1)], device).result(20)
+    browser.loaded()  # the stream ends, and the page loads itself again
+    assert "belongs to another phone" in browser.evaluate("document.body.innerText")

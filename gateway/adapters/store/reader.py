@@ -204,6 +204,10 @@ class Reader:
         )
         return list(self._rows(sql, (subject,)))
 
+    def details(self, kind: str) -> list[str]:
+        """The details of all facts of a kind, the oldest first, without people."""
+        return [str(one) for (one,) in self._rows("SELECT detail FROM facts WHERE kind = ? ORDER BY at_ms", (kind,))]
+
     def contacts_used(self, subject: str) -> dict[str, int]:
         """By table of counts: the person's contacts that count today."""
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))

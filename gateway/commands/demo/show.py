@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from gateway.commands.demo.person import invitation
 from gateway.commands.demo.processes import DemoError, Part, free_port, program, require, start_broker
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
@@ -76,6 +77,8 @@ class Demo:
             "cloud.token_file": self.folder / f"{gateway}.token",
             "cloud.interval_s": 1.0,
         }
+        if not self.settings:  # one page is enough to look at
+            settings |= {"page.port": free_port(), "page.operator": "The simulated street"}
         values = [f"{name}={value}" for name, value in settings.items()]
         self.settings.append(load_config(config, values))
         overrides = [argument for value in values for argument in ("--set", value)]
@@ -139,6 +142,7 @@ def run_demo(*, world: str, seconds: float | None, port: int, seed: int, headles
     try:
         out.print(demo.broker)
         out.print(f"[bold]dashboard: {demo.address}[/bold]   (Ctrl-C ends)")
+        out.print(invitation(demo.settings[0], out), highlight=False, markup=False, soft_wrap=True)
         began_s = time.monotonic()
         first_s = _watch(demo, stop, seconds, None if headless or as_json else out)
         run_s = time.monotonic() - began_s
