@@ -21,8 +21,10 @@ ConsentSource = Literal["device", "page", "desk"]
 
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
 
-AnswerReason = Literal["not_interested", "too_far", "too_expensive", "not_now", "too_many"]
-"""Reasons of a refusal: a closed list, because a free text could hold anything."""
+RefusalReason = Literal["not_interested", "too_far", "too_expensive", "not_now", "too_many"]
+AcceptanceReply = Literal["on_my_way", "later_today", "keep_for_me"]
+AnswerReason = RefusalReason | AcceptanceReply
+"""The reason of a refusal, or the reply with an acceptance: closed lists, because a free text could hold anything."""
 
 Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "reading", "event", "requested"]
 """The moments at which an offer may be chosen for a person.
@@ -170,7 +172,7 @@ class Redeemed(msgspec.Struct, frozen=True, tag="redeemed", gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
-    """The reaction of a person to a trigger, with the `reason` of a refusal if the person states one."""
+    """The reaction of a person to a trigger, with a `reason` if the person states one."""
 
     envelope: Envelope
     decision: str

@@ -197,8 +197,8 @@ class Page:
         """Everything that is kept."""
         if visit.person is None:
             return _stranger(visit)
-        kept, releases = await self._do.kept(visit.person)
-        return _html(offer_views.what_is_kept(visit.texts, self._terms, kept, dict(forms.titles(self._do.campaign)), releases))
+        kept, left = await self._do.kept(visit.person)
+        return _html(offer_views.what_is_kept(visit.texts, self._terms, kept, dict(forms.titles(self._do.campaign)), left))
 
     async def control(self, visit: Visit) -> Response:
         """Take the answers to the question of perceived control."""

@@ -16,6 +16,7 @@ from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
+from gateway.core.records import HourCounts, OfferCounts
 from gateway.core.state import Visit
 from gateway.core.state.register import Grant
 from gateway.core.types import AnswerKind, Item, Purpose
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _DECISION = msgspec.msgpack.Decoder(Decision)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
+_COUNTS: msgspec.msgpack.Decoder[HourCounts | OfferCounts] = msgspec.msgpack.Decoder(HourCounts | OfferCounts)
 _ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
 
 
@@ -212,9 +214,9 @@ class Reader:
         """By table of counts: the person's contacts that count today."""
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
 
-    def releases(self) -> int:
-        """Number of tables of counts that have left, as far as the ledger goes back."""
-        return int(next(self._rows("SELECT count(*) FROM releases"))[0])
+    def shown_records(self) -> list[HourCounts | OfferCounts]:
+        """The newest counts that have left, as they left: one record of all zones, and one for each offer."""
+        return [_COUNTS.decode(body) for (body,) in self._rows("SELECT body FROM shown_records ORDER BY name, offer")]
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
         """Subjects with consent to the purpose at `now_ms`, in the order of the table."""
