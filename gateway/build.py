@@ -39,9 +39,11 @@ from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreDamagedError, StoreError
-from gateway.core.site import ClaimRules, Retention, Site
+from gateway.core.site import ClaimRules, Door, Retention, Site
 from gateway.decoders.bluetooth.keys import parse_keys
-from gateway.decoders.contract import Keys, Kind
+from gateway.decoders.contract import Decoder, Keys, Kind
+from gateway.decoders.lorawan.javascript import Codec, Codecs
+from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.page import views
@@ -63,12 +65,14 @@ from gateway.runtime.sources import Installed, Source, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from ssl import SSLContext
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from gateway.config import Config, FeedPart, HttpPart, PagePart
+    from gateway.config_sources import CodecPart, SourcePart
     from gateway.core.http import Handler
 
 
@@ -124,7 +128,7 @@ def build(config: Config) -> App:
     return app
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "wishes", "incident"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "wishes", "incident"})
 WAYSIDE = "wayside_v1"
 FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
@@ -197,11 +201,14 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
 
 def check_retention(config: Config, bundle: Bundle) -> None:
     """Raises SetupError if decisions are deleted before the campaign's caps, refusals, silences and outcomes have looked at them."""
-    days, kept = bundle.campaign.days_back, config.retention.decisions_days
-    if days > kept:
-        raise SetupError(
-            f"retention.decisions_days: {kept} days are less than the {days} that the campaign's contact policy and outcomes look back"
-        )
+    days, kept = bundle.campaign.days_back, {"decisions_days": config.retention.decisions_days}
+    if config.neighbours:  # whose contacts are facts
+        kept["facts_days"] = config.retention.facts_days
+    for name, least in kept.items():
+        if days > least:
+            raise SetupError(
+                f"retention.{name}: {least} days are less than the {days} that the campaign's contact policy and outcomes look back"
+            )
 
 
 def check_channels(config: Config, bundle: Bundle) -> None:
@@ -233,6 +240,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         zones=zones,
         anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
         devices={name: part.zone for name, part in config.devices.items()},
+        doors={name: Door(part.from_zone, part.inverted) for name, part in config.devices.items() if part.from_zone or part.inverted},
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
         rules=bundle.rules,
@@ -248,24 +256,52 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         priors=bundle.priors or (),
         positives=bundle.positives,
         coupons=coupon_signer(config),
+        neighbours=frozenset(config.neighbours),
     )
 
 
 def build_router(config: Config) -> Router:
     """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
-    sources = [_feed_source(part) for part in config.feeds]  # first, so that no filter of the broker takes their messages
-    for part in config.sources:
+    # The feeds first, so that no filter of the broker takes their messages.
+    sources = [*(_feed_source(part) for part in config.feeds), *build_sources(config.sources, config.codecs)]
+    return Router(
+        sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
+    )
+
+
+def build_sources(parts: Sequence[SourcePart], codec_parts: Sequence[CodecPart]) -> list[Source]:
+    """The sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker, keys file or codec."""
+    codecs, sources = build_codecs(codec_parts), []
+    remembering: dict[str, Decoder] = {}  # one of each format, shared by the sources of descriptions and of values
+    for part in parts:
         if not is_filter(part.topic):
             raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
-            decoder = load(part.decoder)
+            if part.mapping is not None:
+                decoder = mapping_decoder(part.mapping.mapping())
+            else:
+                found = load(part.decoder or "").coded(codecs)
+                decoder = remembering.setdefault(found.name, found.remembering()) if found.fresh is not None else found
             keyed = decoder.keyed(_keys(part.keys_file)) if part.keys_file else decoder
             sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
-    return Router(
-        sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
-    )
+    return sources
+
+
+def build_codecs(parts: Sequence[CodecPart]) -> Codecs:
+    """The JavaScript codecs of a config, each loaded once. Raises SetupError for a file or codec that cannot be used."""
+    codecs = []
+    for part in parts:
+        try:
+            codec = Codec(part.file.read_text(encoding="utf-8"), part.models, part.rows())
+            codec.check()
+        except OSError as error:
+            raise SetupError(f"codecs: {part.file} cannot be read ({error.strerror})") from None
+        except ValueError as error:
+            raise SetupError(f"codecs: {part.file}: {error}") from None
+        codecs.append(codec)
+    return tuple(codecs)
 
 
 def _feed_source(part: FeedPart) -> Source:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "page": "Print the address of the person's page with a QR code for the counter, and the address of each zone's screen.",
     "subject": "Show, export, change or erase a person at the operator's desk, with roles and an audit log.",
     "till": "Check coupons offline as a till does, and publish the sales; stands in for a till.",
+    "incident": "Declare an incident, which silences a zone, or its end.",
     "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",
     "results": "Measure the offers of a gateway: funnel, lift against the holdout, money, fairness, and why nothing was offered.",
     "what-if": "Replay the decisions of the log with another campaign: offers by count, spend, caps hit, differences, and the effect.",

@@ -103,13 +103,24 @@ class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
     at_ms: int | None = None
 
 
+CountKind = Literal["passed", "total", "present"]
+"""The kinds of counts: passages since the device's last report, all passages since its start, and those in view now."""
+
+Direction = Literal["in", "out"]
+
+
 class Count(msgspec.Struct, frozen=True, tag="count", gc=False):
-    """Number of `what` (people, vehicles) that a device counted since its last report."""
+    """A number of `what` (people, vehicles) of one `kind`, in one `direction` where the device knows it.
+
+    The name of people (`what`) is `people`, `people_in` or `people_out`, with `_total` for running totals.
+    """
 
     device: str
     what: str
     count: int
     at_ms: int | None = None
+    kind: CountKind = "passed"
+    direction: Direction | None = None
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", gc=False):
@@ -208,13 +219,15 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
 class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
     """A device asks for an offer: a phone for its own person, a till or kiosk for the owner of the device or tag `person`.
 
-    `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last.
+    `zone` is where the offer is shown; None is the zone of a till or kiosk, or the one that the person entered last. `most` is the number
+    of offers that have room; above 1 the answer is a slate.
     """
 
     envelope: Envelope
     person: str | None = None
     zone: str | None = None
     at_ms: int | None = None
+    most: int = 1
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):
@@ -278,10 +291,31 @@ class Event(msgspec.Struct, frozen=True, tag="event", gc=False):
         return Envelope(f"\0event:{self.source}", self.id, 0)
 
 
+class NeighbourContact(msgspec.Struct, frozen=True, tag="contact", gc=False):
+    """The gateway `device` states that its `decision` reached the person with the phone `person`; `is_sent` is false for the holdout."""
+
+    device: str
+    person: str
+    decision: str
+    offer: str
+    is_sent: bool = True
+
+    @property
+    def envelope(self) -> Envelope:
+        """Identifies the contact by its decision, however often it is stated; no device can state such a name."""
+        return Envelope("\0contact", self.decision, 0)
+
+
+class Undelivered(msgspec.Struct, frozen=True, tag="undelivered", gc=False):
+    """The offers of these decisions did not leave the gateway, or were refused by the system that passes them on."""
+
+    decisions: tuple[str, ...]
+
+
 class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident
 Measured = Sighting | Position | CheckIn | Reading | Count | Status
-Observation = Measured | Fact | Redeemed | Event | TimePassed
+Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed

@@ -62,11 +62,20 @@ ROOMS: tuple[Room, ...] = (
         PURE,
         modules_min=15,
     ),
+    # Mappings are decoders that a config or a device declares.
+    Room(
+        "gateway.decoders.mapping",
+        3,
+        ("gateway.core", "gateway.decoders.contract", "gateway.decoders.topics", "gateway.decoders.values"),
+        ("msgspec",),
+        PURE,
+    ),
+    # quickjs runs the codecs of makers.
     Room(
         "gateway.decoders.lorawan",
         3,
-        ("gateway.core", "gateway.decoders.contract", "gateway.decoders.values"),
-        (),
+        ("gateway.core", "gateway.decoders.contract", "gateway.decoders.mapping", "gateway.decoders.values"),
+        ("msgspec", "quickjs"),
         PURE,
         modules_min=6,
     ),
@@ -80,6 +89,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.decoders.values",
             "gateway.decoders.bluetooth",
             "gateway.decoders.lorawan",
+            "gateway.decoders.mapping",
         ),
         ("cbor2", "google", "msgspec"),
         PURE,
@@ -148,7 +158,7 @@ ROOMS: tuple[Room, ...] = (
         ("cel_expr_python", "msgspec", "numpy", "onnxruntime", "cryptography", *TRAINING, *SCREEN),
     ),
     # msgspec writes its JSON; the shapes that it writes are the simulator's own. pydantic checks scenarios.
-    Room("firmware_sim", 1, (), ("aiomqtt", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
+    Room("firmware_sim", 1, (), ("aiomqtt", "cryptography", "duckdb", "msgspec", "numpy", "pydantic", *SCREEN)),
     # The one exception: policies are compared with the gateway's own decision core. It has no wire format that could agree with itself.
     Room(
         "firmware_sim.policies",

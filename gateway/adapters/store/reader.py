@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from gateway.adapters.store import database
+from gateway.adapters.store.decisions import unpacked
+from gateway.adapters.store.people import ELSEWHERE_SQL
 from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
-_DECISION = msgspec.msgpack.Decoder(Decision)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
 _COUNTS: msgspec.msgpack.Decoder[HourCounts | OfferCounts] = msgspec.msgpack.Decoder(HourCounts | OfferCounts)
 _ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
@@ -80,7 +81,7 @@ class Reader:
     def decision(self, id_: str) -> tuple[Decision, str | None] | None:
         """A decision from the log and the answer to it, or None."""
         row = next(self._rows("SELECT body, answer FROM decisions WHERE id = ?", (id_,)), None)
-        return (_DECISION.decode(row[0]), row[1]) if row else None
+        return (unpacked(row[0]), row[1]) if row else None
 
     def latest_decisions(self, most: int) -> list[tuple[str, str, str, str | None]]:
         """The newest decisions: (id, zone, reason, offer)."""
@@ -94,7 +95,7 @@ class Reader:
     def latest_rows(self, columns: str, most: int) -> list[NDArray[np.float32]]:
         """The rows of the newest proposed offers that were scored with these columns (`Decision.columns`), of at most `most` decisions."""
         sql = "SELECT body FROM decisions WHERE offer IS NOT NULL ORDER BY at_ms DESC, id DESC LIMIT ?"
-        decisions = [_DECISION.decode(body) for (body,) in self._rows(sql, (most,))]
+        decisions = [unpacked(body) for (body,) in self._rows(sql, (most,))]
         return [one.candidates[0].row() for one in decisions if one.columns == columns and one.candidates and one.candidates[0].features]
 
     # --- history, one person at a time, to bound the memory ----------------------------------------------
@@ -131,7 +132,7 @@ class Reader:
         )
         for subject, body, answer, closed_at_ms, visited, amount in self._rows(sql, (from_ms, until_ms)):
             if subject in numbers:
-                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited), amount or 0)
+                yield LoggedDecision(numbers[subject], unpacked(body), answer, closed_at_ms, bool(visited), amount or 0)
 
     def decisions_between(self, from_ms: int, until_ms: int) -> int:
         """Number of decisions from `from_ms` until before `until_ms`, of all people."""
@@ -145,7 +146,7 @@ class Reader:
 
     def decisions(self, subject: str) -> Iterator[Decision]:
         """The decisions for the subject, oldest first."""
-        return (_DECISION.decode(body) for (body,) in self._rows("SELECT body FROM decisions WHERE subject = ? ORDER BY at_ms", (subject,)))
+        return (unpacked(body) for (body,) in self._rows("SELECT body FROM decisions WHERE subject = ? ORDER BY at_ms", (subject,)))
 
     def offer_facts(self, subject: str) -> Iterator[OfferFact]:
         """The subject's answers, and the purchases in which an offer to the subject was redeemed, oldest first."""
@@ -158,6 +159,10 @@ class Reader:
                 (subject,),
             )
         )
+
+    def elsewhere(self, subject: str) -> list[tuple[int, str, str, str]]:
+        """The facts about the subject's contacts by other gateways, as `gateway.core.neighbours.elsewhere_of` reads them."""
+        return list(self._rows(ELSEWHERE_SQL, (subject,)))
 
     def history(self, subject: str) -> Iterator[LogRow]:
         """The person's history log, in the order in which the facts were folded."""
@@ -195,7 +200,7 @@ class Reader:
     def answered(self, subject: str, since_ms: int) -> list[tuple[Decision, AnswerKind | None]]:
         """The decisions for a person since a time, with the answer that stands, the newest first."""
         sql = "SELECT body, answer FROM decisions WHERE subject = ? AND at_ms >= ? ORDER BY at_ms DESC, id DESC"
-        return [(_DECISION.decode(body), answer) for body, answer in self._rows(sql, (subject, since_ms))]
+        return [(unpacked(body), answer) for body, answer in self._rows(sql, (subject, since_ms))]
 
     def facts(self, subject: str) -> list[tuple[str, int, str | None, str | None, str | None, int | None, str | None]]:
         """The facts of a person and of the person's decisions: kind, time, zone, decision, detail, amount in minor units, reason."""

@@ -1,6 +1,4 @@
--- The person's page: the reason that a person stated with an answer, and the newest records that were released, to be shown there.
-
-ALTER TABLE facts ADD COLUMN reason TEXT;
+-- The newest counts that left, for the person's page.
 
 -- offer: empty for the table `hours`; body: MessagePack of the record as it left, with its noise
 CREATE TABLE shown_records (
