@@ -20,6 +20,7 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.desk_people import Audit
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer, tls_context
@@ -33,7 +34,7 @@ from gateway.adapters.store.database import make_key, quarantine, read_key
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
 from gateway.adapters.webhook import Webhook, read_secret
-from gateway.core import limits
+from gateway.core import limits, signed_codes
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
@@ -53,6 +54,7 @@ from gateway.page.routes import Page
 from gateway.page.service import PageService
 from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
+from gateway.runtime.desk import Desk
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -117,6 +119,8 @@ def build(config: Config) -> App:
         app.services.append(build_http(config, app, tokens))
     if config.page is not None:
         app.services.append(build_page(config, app))
+    if config.desk is not None:
+        app.services.append(build_desk(config, app))
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
@@ -504,7 +508,7 @@ def build_page(config: Config, app: App) -> PageService:
     """The person's page of a gateway, bound to its address. Raises SetupError."""
     part = config.page
     assert part is not None
-    secret = hashlib.blake2b(_store_key(config, may_create=False), digest_size=32, person=b"wayside-page").digest()
+    secret = _page_secret(config)
     records = Records(lambda: open_reader(config))
     actions = Actions(app, records, Owners(secret, is_secure=part.certificate_file is not None), secret, app.clock.now_ms)
     page = Page(actions, page_terms(config))
@@ -512,8 +516,46 @@ def build_page(config: Config, app: App) -> PageService:
     return PageService(page, _server("page", part, page.handle), records)
 
 
+def desk_socket(config: Config) -> Path:
+    """The Unix socket of the operator's desk, beside the database."""
+    return config.store.path.with_name(f"{config.store.path.name}.desk")
+
+
+def desk_audit(config: Config) -> Audit:
+    """The audit log of the operator's desk, beside the database. Raises SetupError before the first start."""
+    return Audit(config.store.path.with_name(f"{config.store.path.name}.audit"), _store_key(config, may_create=False))
+
+
+def build_desk(config: Config, app: App) -> HttpServer:
+    """The server of the operator's desk. Raises SetupError."""
+    path = desk_socket(config)
+    try:
+        return HttpServer(path, 0, Desk(app, app.clock.now_ms).handle)
+    except OSError as error:
+        raise SetupError(f"desk: {path} cannot be used ({error}); choose a shorter store.path or another folder") from None
+
+
+def _page_secret(config: Config) -> bytes:
+    """The secret of the page's cookies and codes, derived from the database key. Raises SetupError before the first start."""
+    return hashlib.blake2b(_store_key(config, may_create=False), digest_size=32, person=b"wayside-page").digest()
+
+
+def page_address(part: PagePart) -> str:
+    """The address of the person's page."""
+    scheme = "http" if part.certificate_file is None else "https"
+    host = f"[{part.host}]" if ":" in part.host else part.host
+    return part.address or f"{scheme}://{host}:{part.port}"
+
+
+def screen_address(config: Config, zone: str) -> str:
+    """The address of the screen of a zone; it holds a key. Raises SetupError before the first start."""
+    assert config.page is not None
+    key = signed_codes.issue(_page_secret(config), "screen", zone, limits.CLOCK_CEILING_MS)
+    return f"{page_address(config.page)}/en/screen?key={key}"
+
+
 def page_terms(config: Config) -> views.Terms:
-    """What the page states of the operator and of the gateway's settings."""
+    """The statements of the page about the operator and the gateway's settings."""
     part = config.page
     assert part is not None
     privacy, retention = config.privacy, config.retention

@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "acl": "Print the access list of the broker: each device publishes and receives under its own name only.",
     "pki": "Issue, list and revoke certificates of the site's own authority, by which the broker knows each device.",
     "tags": "Print the code of each tag, to be issued with it: a consent that states the code links the tag to its person.",
+    "page": "Print the address of the person's page with a QR code for the counter, and the address of each zone's screen.",
+    "subject": "Show, export, change or erase a person at the operator's desk, with roles and an audit log.",
     "till": "Check coupons offline as a till does, and publish the sales; stands in for a till.",
     "incident": "Declare an incident, which silences a zone, or its end.",
     "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",

@@ -327,6 +327,14 @@ class PagePart(_ServerPart):
     )
 
 
+class DeskPart(_Part):
+    """The operator's desk."""
+
+    people_file: Path = Field(
+        description='TOML file with a line name = { role = "viewer", token = "..." } for each of the staff; only its owner may read it'
+    )
+
+
 class WebhookPart(_Part):
     """The system that passes offers of the channel `webhook` on."""
 
@@ -408,6 +416,7 @@ class Config(_Part):
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
     page: PagePart | None = Field(None, description="the person's page: consent, offers, everything that is kept; without it there is none")
+    desk: DeskPart | None = Field(None, description="the operator's desk: `wayside subject`; without it there is none")
     webhook: WebhookPart | None = Field(
         None, description="passes offers of the channel `webhook` on: SMS, e-mail, messenger, contact centre"
     )

@@ -86,6 +86,7 @@ SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
 SLATE_ITEMS_MAX = 6  # offers in one answer: more are not looked at
 PRIORS_MAX = 64  # offers with priors in a bundle
+CONTROL_MS = 31_536_000_000  # between two answers of a person to the question of perceived control
 BLOCKED_HOURS_MAX = 8  # spans of a day without offers, of one person
 INCIDENT_S_MAX = 86_400  # a zone is silent, without another message
 FIRING_SUBJECTS_MAX = 32  # people decided for at one step of time after an occasion of a zone: under 10 ms

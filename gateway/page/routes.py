@@ -173,8 +173,11 @@ class Page:
             return _stranger(visit)
         claim = forms.one(visit.fields, "claim")
         notice = visit.texts(f"claims.{claim}") if claim in CLAIMS else None
+        if forms.one(visit.fields, "done") == "control":
+            notice = visit.texts("control.thanks")
         grants = await self._do.grants(visit.person)
-        return _html(views.my_choices(visit.texts, self._terms, visit.person, grants, notice))
+        may_ask = self._do.may_ask(visit.person)
+        return _html(views.my_choices(visit.texts, self._terms, visit.person, grants, notice, may_ask=may_ask))
 
     async def wishes(self, visit: Visit) -> Response:
         """The form of wishes."""
@@ -194,8 +197,15 @@ class Page:
         """Everything that is kept."""
         if visit.person is None:
             return _stranger(visit)
-        kept, releases = await self._do.kept(visit.person)
-        return _html(offer_views.what_is_kept(visit.texts, self._terms, kept, dict(forms.titles(self._do.campaign)), releases))
+        kept, left = await self._do.kept(visit.person)
+        return _html(offer_views.what_is_kept(visit.texts, self._terms, kept, dict(forms.titles(self._do.campaign)), left))
+
+    async def control(self, visit: Visit) -> Response:
+        """Take the answers to the question of perceived control."""
+        if visit.person is None:
+            return _stranger(visit)
+        await self._do.state_control(visit.person, visit.fields)
+        return redirect(f"/{visit.texts.language}/choices?done=control")
 
     async def link(self, visit: Visit) -> Response:
         """Claim a tag."""
@@ -276,6 +286,7 @@ ROUTES: Mapping[str, Mapping[str, Answer]] = {
     "export.sqlite": {"GET": Page.export_sqlite},
     "live": {"GET": Page.live},
     "screen": {"GET": Page.screen},
+    "control": {"POST": Page.control},
     "tag": {"POST": Page.link},
     "choices": {"GET": Page.choices},
     "wishes": {"GET": Page.wishes, "POST": Page.wish},

@@ -129,7 +129,7 @@ ROOMS: tuple[Room, ...] = (
     ),
     # Commands stand on everything of the device; nothing of it imports a command back. They alone speak MQTT by aiomqtt: the
     # running gateway's adapter acknowledges after its commit, which needs paho itself.
-    Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt"), modules_min=10),
+    Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt", "segno"), modules_min=10),
     # The one command that writes a plain SQLite file; nothing else may import the library for it, which is optional.
     Room("gateway.commands.history.sqlite_file", 1, (), ("msgspec", "sqlite_utils"), modules_min=1),
     Room("gateway", 1, (), DEVICE),

@@ -18,6 +18,7 @@ from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
+from gateway.core.records import HourCounts, OfferCounts
 from gateway.core.state import Visit
 from gateway.core.state.register import Grant
 from gateway.core.types import AnswerKind, Item, Purpose
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
+_COUNTS: msgspec.msgpack.Decoder[HourCounts | OfferCounts] = msgspec.msgpack.Decoder(HourCounts | OfferCounts)
 _ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
 
 
@@ -209,13 +211,17 @@ class Reader:
         )
         return list(self._rows(sql, (subject,)))
 
+    def details(self, kind: str) -> list[str]:
+        """The details of all facts of a kind, the oldest first, without people."""
+        return [str(one) for (one,) in self._rows("SELECT detail FROM facts WHERE kind = ? ORDER BY at_ms", (kind,))]
+
     def contacts_used(self, subject: str) -> dict[str, int]:
         """By table of counts: the person's contacts that count today."""
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
 
-    def releases(self) -> int:
-        """Number of tables of counts that have left, as far as the ledger goes back."""
-        return int(next(self._rows("SELECT count(*) FROM releases"))[0])
+    def shown_records(self) -> list[HourCounts | OfferCounts]:
+        """The newest counts that have left, as they left: one record of all zones, and one for each offer."""
+        return [_COUNTS.decode(body) for (body,) in self._rows("SELECT body FROM shown_records ORDER BY name, offer")]
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
         """Subjects with consent to the purpose at `now_ms`, in the order of the table."""
