@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from gateway.adapters.personal_data import Scanner
 from gateway.core import limits
 from gateway.core import opening_hours as hours
 from gateway.core.ids import checked_id
@@ -30,7 +31,16 @@ from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED, Kind
 from gateway.runtime.sources import DeviceKind
 
-Id = Annotated[str, AfterValidator(checked_id)]
+
+def _public_id(text: str) -> str:
+    """`text`, if it is an id that may leave. Raises ValueError."""
+    kind = Scanner()(checked_id(text))
+    if kind is not None:
+        raise ValueError(f"it looks like a {kind}, and this id leaves the gateway in records and topics; choose another name")
+    return text
+
+
+Id = Annotated[str, AfterValidator(_public_id)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 CORNERS_MIN = 3
@@ -110,11 +120,21 @@ class PrivacyPart(_Part):
         default=False, description="true: short windows, and a service day of 24 windows; for simulated people only, shown on the dashboard"
     )
 
+    phone_regions: tuple[str, ...] = Field(
+        (), description="countries, such as DE, whose phone numbers are removed from text without country code too"
+    )
+
     @field_validator("window_s")
     @classmethod
     def _window(cls, value: int) -> int:
         if not 1 <= value <= limits.WINDOW_S_MAX:
             raise ValueError(f"{value} s is no window; choose {limits.WINDOW_S_MIN} to {limits.WINDOW_S_MAX} s, such as 3600")
+        return value
+
+    @field_validator("phone_regions")
+    @classmethod
+    def _regions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Scanner(value)
         return value
 
     @field_validator("epsilon_day", mode="before")
