@@ -53,7 +53,8 @@ class _Recorded(Propensity):
     def __init__(self, city: City, shop: Shop) -> None:
         super().__init__()
         self.made: list[Made] = []
-        self._shop, self._zones = shop, {}
+        self._shop = shop
+        self._zones: dict[tuple[str, int], str] = {}
         self._visits: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         for moment in city.moments:
             if moment.occasion == "dwelled":

@@ -114,7 +114,8 @@ def advantage(table: Callable[[list[Contact], int], Counts]) -> float:
     """
     others = [one for one in day(3) if one.person]
     own = [Contact(0, 12, "zone-0", "offer-0", "redeemed")] * TERMS.contacts_max
-    known, scores = exact(bounded(others)), {False: [], True: []}  # type: ignore[var-annotated]
+    known = exact(bounded(others))
+    scores: dict[bool, list[int]] = {False: [], True: []}
     for trial in range(TRIALS):
         for is_in in (False, True):
             seen = table(others + own if is_in else others, 2 * trial + is_in)

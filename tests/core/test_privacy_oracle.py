@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 import opendp.prelude as dp
 import pytest
@@ -28,7 +29,8 @@ def contrib() -> None:
 def map_of(scale: Fraction, contacts: int) -> float:
     """OpenDP's epsilon of a vector of counts that one person changes by at most `contacts` in all."""
     space = dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int)
-    return float(dp.m.make_laplace(*space, scale=float(scale)).map(contacts))
+    measurement: Any = dp.m.make_laplace(*space, scale=float(scale))
+    return float(measurement.map(contacts))
 
 
 def settings() -> list[Terms]:

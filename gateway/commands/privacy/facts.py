@@ -25,6 +25,7 @@ ATTACKS: dict[str, str] = {
     "audit": "tests/core/test_privacy_audit.py",
     "rollback": "tests/adapters/test_release.py",
     "clock": "tests/adapters/test_release.py",
+    "canaries": "tests/runtime/test_exits.py",
     "text": "tests/adapters/test_personal_data.py",
 }
 """Attack -> the test that runs it; titles are in `texts`."""

@@ -105,8 +105,8 @@ def texts_of(campaign: Campaign) -> Iterator[tuple[str, str]]:
     """Places and texts of a campaign that people read, or that leave in records."""
     for offer in campaign.offers:
         yield f"the id of offer {offer.id}", offer.id
-        for one in (offer, *offer.creatives):
-            yield f"a wording of offer {offer.id}", f"{one.title}\n{one.body}"
+        for title, body in ((offer.title, offer.body), *((one.title, one.body) for one in offer.creatives)):
+            yield f"a wording of offer {offer.id}", f"{title}\n{body}"
 
 
 def _paths(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Path]]:

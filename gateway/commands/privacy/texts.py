@@ -167,6 +167,11 @@ ATTACK_TITLES: Mapping[str, Text] = {
     "clock": _text(
         "a wrong clock releases a day twice", "eine falsche Uhr gibt einen Tag zweimal frei", "une horloge fausse publie un jour deux fois"
     ),
+    "canaries": _text(
+        "personal data in any field of a message comes out again",
+        "persönliche Daten in einem Feld einer Nachricht kommen wieder heraus",
+        "des données personnelles dans un champ d'un message ressortent",
+    ),
     "text": _text(
         "personal data in texts, logs and names of files",
         "persönliche Daten in Texten, Protokollen und Dateinamen",
