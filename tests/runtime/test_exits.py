@@ -181,8 +181,9 @@ def test_the_flood_was_worth_the_search(flow: Flow) -> None:
 
 
 def exits(flow: Flow) -> Iterator[tuple[str, bytes]]:
-    """The name of each exit, and its bytes. Offers and replies go to the device itself: its own name in the topic, and its
-    own `boot` in a reply, do not count.
+    """The name of each exit, and its bytes.
+
+    Offers and replies go to the device itself: its own name in the topic, and its own `boot` in a reply, do not count.
     """
     for one in flow.broker.published:
         if not any(one.topic.startswith(f"wayside/v1/street/{way}/") for way in ("down", "reply")):
