@@ -29,6 +29,7 @@ from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
+from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import make_key, quarantine, read_key
 from gateway.adapters.store.reader import Reader
@@ -114,6 +115,7 @@ def build(config: Config) -> App:
         uplink=uplink,
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
+        clean=Scanner(config.privacy.phone_regions).clean,
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))

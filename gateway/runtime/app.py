@@ -102,8 +102,13 @@ class App:
         model_slot: ModelSlot | None = None,
         draw: Draw = _draw,
         status_interval_ms: int = 10_000,
+        clean: Callable[[str], str] = str,
     ) -> None:
-        """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox."""
+        """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox.
+
+        `clean` removes texts with personal data from dead letters and the status.
+        """
+        self.clean = clean
         self.site = site
         self.clock = clock
         self.bus = bus
@@ -356,7 +361,8 @@ class App:
     def _store_dead_letters(self) -> None:
         """Store the refused messages; a crash may lose the newest."""
         try:
-            self.store.store_dead_letters(self.router.dead_letters())
+            letters = self.router.dead_letters()
+            self.store.store_dead_letters([one._replace(detail=self.clean(one.detail)) for one in letters])
             self.router.forget_dead_letters()
         except StoreFullError as error:
             self._degrade(str(error))
@@ -367,7 +373,7 @@ class App:
         self.bus.publish(Publication(topic, msgspec.json.encode(retained(self.latest)), qos=1, retain=True))
 
     def _status(self, state: str) -> GatewayStatus:
-        return gateway_status(
+        status = gateway_status(
             state,
             self.clock.now_ms(),
             self.counters,
@@ -383,6 +389,8 @@ class App:
             model=self.scorer.version,
             health=self.state.learning.health if self.site.learner is not None else None,
         )
+        refused = {self.clean(reason): number for reason, number in status.refused.items()}
+        return msgspec.structs.replace(status, trouble=self.clean(status.trouble), refused=refused)
 
     def _close(self) -> None:
         """Stop services and uplink while calls are served, then flush and close. All else is in the store or still at the broker."""

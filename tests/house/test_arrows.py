@@ -108,7 +108,7 @@ ROOMS: tuple[Room, ...] = (
         "gateway.adapters",
         3,
         ("gateway.core",),
-        ("apsw", "cel", "cryptography", "h11", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
+        ("apsw", "cel", "cryptography", "h11", "msgspec", "numpy", "onnxruntime", "paho", "phonenumbers", "re2", "urllib3"),
         modules_min=5,
     ),
     # The running agent meets the database, the broker and the cloud as ports of the core; models it loads itself.
@@ -189,7 +189,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.adapters.webhook": ("gateway.adapters.http_client",),
     "gateway.adapters.feeds": ("gateway.adapters.http_client",),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
-    "gateway.adapters.toml_files": ("gateway.adapters.rules",),
+    "gateway.adapters.toml_files": ("gateway.adapters.personal_data", "gateway.adapters.rules"),
     "gateway.adapters.mqtt": ("gateway.adapters.mqtt_connection", "gateway.adapters.mqtt_options", "gateway.adapters.mqtt_wire"),
     "gateway.adapters.mqtt_connection": ("gateway.adapters.mqtt_wire",),
     "gateway.adapters.mqtt_paho": ("gateway.adapters.mqtt_options",),

@@ -30,7 +30,7 @@ from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
-from gateway.adapters.store.released import ReleaseMarks
+from gateway.adapters.store.released import ReleaseMarks, marks_path
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.sensors import SensorsTable
 from gateway.adapters.store.table import Hasher, Table
@@ -131,7 +131,7 @@ class Store:
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
-        self.release_marks = ReleaseMarks(path.with_name(f"{path.name}.released"))
+        self.release_marks = ReleaseMarks(marks_path(path))
         self._note_lost_releases(path)
 
     def _unlock(self) -> None:

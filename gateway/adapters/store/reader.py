@@ -52,6 +52,15 @@ class OfferFact(NamedTuple):
     items: tuple[Item, ...] = ()
 
 
+class LedgerDay(NamedTuple):
+    """Epsilon of a service day in millionths: its budget, and the spending of each table."""
+
+    day_start_ms: int
+    budget: int
+    hours: int
+    offers: int
+
+
 class LoggedDecision(NamedTuple):
     """A decision of the log, with the answer and the outcome of its window; `closed_at_ms` is None while the window is open.
 
@@ -159,6 +168,18 @@ class Reader:
                 (subject,),
             )
         )
+
+    def dead_letter_details(self) -> Iterator[str]:
+        """The details of refused messages."""
+        return (detail for (detail,) in self._rows("SELECT DISTINCT detail FROM dead_letters"))
+
+    def ledger(self) -> list[LedgerDay]:
+        """Epsilon spent by each service day, oldest first."""
+        return [LedgerDay(*row) for row in self._rows("SELECT day_start_ms, budget, hours, offers FROM ledger ORDER BY day_start_ms")]
+
+    def newest_release(self) -> tuple[str, int] | None:
+        """Table and start of the newest release, or None."""
+        return next(self._rows("SELECT name, start_ms FROM releases ORDER BY number DESC LIMIT 1"), None)
 
     def elsewhere(self, subject: str) -> list[tuple[int, str, str, str]]:
         """The facts about the subject's contacts by other gateways, as `gateway.core.neighbours.elsewhere_of` reads them."""
