@@ -227,6 +227,7 @@ class _Batch(UnitOfWork):
             held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
             fired=fired,
             is_silent=incidents.is_silent(self, zone),
+            set_ms=self.state.clock.set_ms,
         )
         thought = deciding.deliberation(self, subject)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
@@ -239,7 +240,7 @@ class _Batch(UnitOfWork):
             return decision
         if decision.arm:
             outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
-        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
+        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None, steady_ms=decision.steady_ms)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
             return decision

@@ -42,6 +42,10 @@ CLAIMING_DEVICES_MAX = 10_000  # devices whose refused claims are counted
 CODE_CHARS_MAX = 64
 REPLY_EXPIRY_S = 3_600
 WITHDRAWN_MARKS_MAX = 200_000  # marks of withdrawals beside the database: 10 MB
+REPLACED_SALTS_MAX = 1_000  # of database files whose key was destroyed, so that an old copy is named as such
+REKEY_AFTER_MS = 10_000  # between an erasure and the new key, so that several erasures share it
+REKEY_SHARE_MAX = 20  # the writer replaces keys for at most a 20th of its time
+REKEY_RETRY_MS = 60_000  # after a try for which there was no space
 
 # --- attributes --------------------------------------------------------------------------------
 ATTRIBUTES_MAX = 1_000  # of a schema

@@ -118,13 +118,13 @@ class App:
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
-        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = 0
+        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = self._rekey_at_ms = 0
         self._connects = 0
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._stopping = threading.Event()
-        self._holding = False
+        self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.latest = self._status("starting")
 
@@ -154,6 +154,7 @@ class App:
             call.run(self.store)
         now_ms = self.clock.now_ms()
         self._note_hearing(now_ms)
+        self.state.clock.note(now_ms, self.site.clock_floor_ms)
         observations: list[Observation] = []
         for message in messages:
             observations += self.router.decode(message)
@@ -218,14 +219,17 @@ class App:
             self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
         self._times_at_ms += step_ms
+        self._rekey_at_ms += step_ms
         self._save_times()
 
     def _save_times(self) -> None:
         """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
         try:
             self.store.save_times(self.state)
+            self._times_failed = False
         except StoreFullError as error:
             self._degrade(str(error))
+            self._times_failed, self._times_at_ms = True, 0
 
     def _commit(self, changes: Changes) -> bool:
         """Store changes and apply them to the state. On a full disk it tries again until `stop()`, and then returns False."""
@@ -298,15 +302,28 @@ class App:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()
             self.store.finish_erasure()
+            self._replace_key(now_ms)
             self._load_bundle(now_ms)
         if now_ms >= self._times_at_ms:
             self._times_at_ms = now_ms + SAVE_MS
-            if self.state.visits.presences:
+            if self.state.visits.presences or self._times_failed:
                 self._save_times()
             self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
+
+    def _replace_key(self, now_ms: int) -> None:
+        """Replace the key of the store some time after an erasure, so that copies made before cannot be read."""
+        if not self.store.awaits_new_key:
+            self._rekey_at_ms = max(self._rekey_at_ms, now_ms + limits.REKEY_AFTER_MS)
+        elif now_ms >= self._rekey_at_ms:
+            try:
+                self.store.replace_key()
+                self._rekey_at_ms = now_ms + limits.REKEY_SHARE_MAX * (self.clock.now_ms() - now_ms)
+            except StoreFullError as error:
+                log.warning("%s", error)
+                self._rekey_at_ms = now_ms + limits.REKEY_RETRY_MS
 
     def _send_waiting(self, now_ms: int, *, is_idle: bool) -> None:
         """Send the waiting triggers once the messages that waited at the broker are read: a withdrawal may be among them."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import read_key
+from gateway.adapters.store.keys import read_key
 from gateway.core.bus import Deliver, Publication
 from gateway.core.types import Envelope, Message
 from gateway.decoders.registry import load

@@ -55,6 +55,7 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
         intended=furthest.offer if furthest.reason in {"chosen", "held_out"} else None,
         policy=f"plain-1.{request.site.campaign.policy.digest}",
         seed=request.seed,
+        steady_ms=request.now_ms - request.set_ms,
     )
 
 

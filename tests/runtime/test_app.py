@@ -131,3 +131,16 @@ def test_a_stop_stores_when_people_were_last_heard(street: Street) -> None:
     seen_ms = street.clock.now_ms()
     street.app._save_times()
     assert street.stored("seen_ms", "presences") == seen_ms
+
+
+def test_some_seconds_after_a_withdrawal_the_database_has_another_key(street: Street, tmp_path: Path) -> None:
+    key_file = tmp_path / "gw-t.key"
+    key = key_file.read_text()
+    street.receive(message("phone-0001", "consent", 90, purposes=[], version=1))
+    street.pass_time(8)
+    assert key_file.read_text() == key, "several withdrawals share one new key"
+    street.pass_time(4)
+    second = key_file.read_text()
+    assert second != key
+    street.pass_time(60)
+    assert key_file.read_text() == second

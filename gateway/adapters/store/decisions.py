@@ -45,7 +45,7 @@ class DecisionsTable(Table):
     def save(self, changes: DecisionsChanges) -> None:
         """Write decisions, answers and triggers."""
         self._db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?)",
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     made.id,
@@ -59,6 +59,7 @@ class DecisionsTable(Table):
                     made.intended,
                     made.policy,
                     made.seed,
+                    made.steady_ms,
                 )
                 for made in changes.made
             ],

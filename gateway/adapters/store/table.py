@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +18,10 @@ class Table:
 
     def __init__(self, database: apsw.Connection) -> None:
         """Use the store's one connection."""
+        self._db = database
+
+    def reconnect(self, database: apsw.Connection) -> None:
+        """Use another connection, because the file was replaced."""
         self._db = database
 
     def save(self, changes: Any) -> None:
@@ -47,16 +50,14 @@ class Table:
 
 
 class Hasher:
-    """Keyed BLAKE2b hashes of envelopes and topics. The key is drawn once per database, so hashes of two databases differ."""
+    """Keyed BLAKE2b hashes of envelopes and topics. The key is drawn once per database and lies outside of it.
 
-    def __init__(self, database: apsw.Connection) -> None:
-        """Read the key, or draw and store it."""
-        row = database.execute("SELECT value FROM meta WHERE name = 'envelope_key'").fetchone()
-        if row is None:
-            row = (secrets.token_bytes(32),)
-            with database:
-                database.execute("INSERT INTO meta VALUES ('envelope_key', ?)", row)
-        self._key = bytes(row[0])
+    So a copy of the database alone does not show whether a known device is behind a hash.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """Hash with `key`."""
+        self._key = key
 
     def text(self, text: str) -> bytes:
         """16 bytes for a text."""

@@ -42,7 +42,8 @@ class Decision(msgspec.Struct, frozen=True):
     a digest of its parameters, and all its draws follow from `seed`. `intended` is the offer chosen before the holdout: `arm` is `sent`
     if it is also `offer`, `held_out` if nothing is sent to the person, and empty for silence. `candidates` are at most
     CANDIDATES_KEPT_MAX, the furthest first, and `left_out` counts the others by reason. `facts` is the number of the person's facts that
-    the scored attributes rest on, and `columns` identifies the columns of `features`.
+    the scored attributes rest on, and `columns` identifies the columns of `features`. `steady_ms` is `at_ms` without the
+    steps of the clock.
     Raises ValueError if its reason or that of a candidate is not in REASONS.
     """
 
@@ -63,6 +64,7 @@ class Decision(msgspec.Struct, frozen=True):
     intended: str | None = None
     policy: str = ""
     seed: int = 0
+    steady_ms: int = 0
 
     def __post_init__(self) -> None:
         for reason in {self.reason, *[candidate.reason for candidate in self.candidates]}:

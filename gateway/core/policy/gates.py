@@ -5,7 +5,8 @@ everything else (REASONS, a decision's own reason, the table in gateway/README.m
 for all offers at once, as an array.
 
 Caps count contacts of the decision log, so there is no second counter that could differ from it. "Today" is the calendar day of
-the site's time zone, whether it has 23, 24 or 25 hours.
+the site's time zone, whether it has 23, 24 or 25 hours. A contact made by a wrong clock counts twice: on the day that was recorded, and
+where it belongs by the time that has really passed.
 """
 
 from __future__ import annotations
@@ -147,10 +148,8 @@ def _blocked_hours(prepared: Prepared) -> bool:
 
 
 def _cool_down(prepared: Prepared) -> bool:
-    """Whether any contact is too recent. One in the future counts as well: the clock was set back, and it stays closed."""
-    request = prepared.request
-    cool_down_ms = request.site.campaign.policy.gap_s_min * 1000
-    return any(request.now_ms - contact.at_ms < cool_down_ms for contact in request.subject.contacts)
+    """Whether any contact is too recent."""
+    return bool(prepared.within(prepared.request.site.campaign.policy.gap_s_min))
 
 
 def _cap_person_day(prepared: Prepared) -> bool:

@@ -32,7 +32,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
-    or an event that is live. An incident makes the zone `is_silent`.
+    or an event that is live. An incident makes the zone `is_silent`. The clock was set by `set_ms` in total.
     """
 
     subject: SubjectContext
@@ -46,6 +46,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     held_out: bool = False
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
+    set_ms: int = 0
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:
@@ -106,9 +107,10 @@ class Prepared:
         return np.array(found, dtype=np.bool_)
 
     def within(self, seconds: int) -> list[Contact]:
-        """The contacts of the last seconds, and those in the future: the clock was set back."""
-        from_ms = self.request.now_ms - seconds * 1_000
-        return [contact for contact in self.request.subject.contacts if contact.at_ms > from_ms]
+        """The contacts of the last seconds, by the clock of then or in time that has really passed."""
+        from_ms, now_ms = self.request.now_ms - seconds * 1_000, self.request.now_ms
+        times = ((contact, *contact.times_ms(self.request.set_ms)) for contact in self.request.subject.contacts)
+        return [contact for contact, at_ms, passed_ms in times if from_ms < at_ms <= now_ms or passed_ms > from_ms]
 
     def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
         """How many of these contacts were with each of these offers."""
@@ -118,9 +120,10 @@ class Prepared:
         return times
 
     def _today(self) -> list[Contact]:
-        """The contacts of the local day."""
+        """The contacts of the local day, by the clock of then or in time that has really passed."""
         contacts = self.request.subject.contacts
         if not contacts:
             return []
         start_ms, end_ms = local_day_ms(self.clock)
-        return [contact for contact in contacts if start_ms <= contact.at_ms < end_ms]
+        set_ms = self.request.set_ms
+        return [contact for contact in contacts if any(start_ms <= at_ms < end_ms for at_ms in contact.times_ms(set_ms))]
