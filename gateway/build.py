@@ -87,7 +87,7 @@ def build(config: Config) -> App:
     cloud = build_cloud(config)
     store = open_store(config)
     bus = build_bus(config, clock, store)
-    mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
+    mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX, router.sender)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
     tokens = http_tokens(config)
     app = App(

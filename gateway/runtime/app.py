@@ -51,6 +51,7 @@ QUIET_MS = 500  # without a message after a connect: the broker has handed over 
 BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
 STOP_POLL_S = 0.01
+REKEY_PAUSE = 20  # times as long as the last replacement of the key: the writer does it for at most a 20th of its time
 
 
 class Clock(Protocol):
@@ -166,7 +167,7 @@ class App:
             return 0  # without acknowledgement the broker delivers the messages again
         self.counters.counts["messages"] += len(messages)
         self.counters.counts["messages_shed"] = self.mailbox.shed
-        self.bus.acknowledge(messages)
+        self.bus.acknowledge(self.mailbox.settled(messages))
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
 
@@ -320,7 +321,7 @@ class App:
         elif now_ms >= self._rekey_at_ms:
             try:
                 self.store.replace_key()
-                self._rekey_at_ms = now_ms + limits.REKEY_SHARE_MAX * (self.clock.now_ms() - now_ms)
+                self._rekey_at_ms = now_ms + REKEY_PAUSE * (self.clock.now_ms() - now_ms)
             except StoreFullError as error:
                 log.warning("%s", error)
                 self._rekey_at_ms = now_ms + limits.REKEY_RETRY_MS

@@ -61,6 +61,11 @@ class Router:
         kept = self._without_outdated(found) if message.retained else found
         return self._attributed(kept, speech)
 
+    def sender(self, topic: str) -> str:
+        """The device that a topic names, else the levels above its last one; for any thread."""
+        speech = self._routes.get(topic) or self._route(topic)
+        return topic.rpartition("/")[0] if speech is None or speech.speaker is None else speech.speaker
+
     def dead_letters(self) -> list[DeadLetter]:
         """The refused messages since `forget_dead_letters`, one for each decoder, reason and topic, at most DEAD_LETTERS_MAX."""
         return list(self._dead.values())

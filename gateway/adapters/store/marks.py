@@ -80,7 +80,7 @@ class Marks:
         self._rewrite()
 
     def _rewrite(self) -> None:
-        self.replaced = dict.fromkeys(list(self.replaced)[-limits.REPLACED_SALTS_MAX :])
+        self.replaced = dict.fromkeys(list(self.replaced)[-limits.REPLACED_FILES_MAX :])
         draft = self._path.with_name(f"{self._path.name}.new")
         lines = [f"{REPLACED} {salt}\n" for salt in self.replaced] + [f"{number} {mark}\n" for mark, number in self._numbers.items()]
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
