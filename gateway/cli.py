@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "replay": "Publish captured messages to a broker, each with QoS 1, and wait until the broker has acknowledged all of them.",
     "discover": "Subscribe to all topics of a broker for a time and print a config for the devices that publish.",
     "calibrate": "Measure path loss and each anchor's offset with a tag at known distances, and print them as TOML for the config.",
+    "acl": "Print the access list of the broker: each device publishes and receives under its own name only.",
+    "pki": "Issue, list and revoke certificates of the site's own authority, by which the broker knows each device.",
     "tags": "Print the code of each tag, to be issued with it: a consent that states the code links the tag to its person.",
     "till": "Check coupons offline as a till does, and publish the sales; stands in for a till.",
     "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",
