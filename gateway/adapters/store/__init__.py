@@ -281,7 +281,7 @@ class Store:
             counts=self.counts.state(),
             sensors=SensorsState(),
             retention=RetentionState(now_ms),
-            claims=ClaimsState(),
+            claims=ClaimsState(now_ms),
             occasions=self.occasions.state(),
             incidents=self.incidents.state(),
             clock=self.clock.state(now_ms),

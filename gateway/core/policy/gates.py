@@ -137,6 +137,10 @@ def _no_consent(prepared: Prepared) -> bool:
     return not contexts.allows(prepared.request.subject, "offers", prepared.request.now_ms)
 
 
+def _unconfirmed(prepared: Prepared) -> bool:
+    return prepared.request.is_unconfirmed
+
+
 def _quiet_hours(prepared: Prepared) -> bool:
     policy = prepared.request.site.campaign.policy
     return is_within(policy.quiet_from, policy.quiet_until, prepared.clock.hour * 60 + prepared.clock.minute)
@@ -208,6 +212,12 @@ GATES: tuple[Gate | OfferGate, ...] = (
         "time",
     ),
     Gate(Reason("no_consent"), "the person has not consented to offers, or the consent has expired", _no_consent, "person"),
+    Gate(
+        Reason("unconfirmed"),
+        "the person's tag is heard in two places at once, or the person's own device has been silent for too long (app_within_s)",
+        _unconfirmed,
+        "place",
+    ),
     Gate(Reason("quiet_hours"), "it is within the campaign's quiet hours (quiet_from, quiet_until)", _quiet_hours, "time"),
     Gate(Reason("blocked_hours"), "it is within hours without offers that the person stated (wishes)", _blocked_hours, "time"),
     Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down, "time"),

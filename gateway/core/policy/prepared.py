@@ -33,6 +33,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
     or an event that is live. An incident makes the zone `is_silent`. The clock was set by `set_ms` in total.
+    The person `is_unconfirmed` without a second fact, see `gateway.core.second_fact`.
     """
 
     subject: SubjectContext
@@ -47,6 +48,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
     set_ms: int = 0
+    is_unconfirmed: bool = False
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:
