@@ -17,7 +17,7 @@ import msgspec
 from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
 from gateway.core.incidents import silences
-from gateway.core.ports import StoreFullError
+from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed
 from gateway.runtime.counters import Counters
 from gateway.runtime.redemptions import RedemptionExchange
@@ -125,19 +125,24 @@ class App:
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._stopping = threading.Event()
+        self.is_damaged = False
         self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.latest = self._status("starting")
 
     def run(self) -> None:
-        """Serve until `stop()`; then finish the present batch and close."""
+        """Serve until `stop()`, or until the database proves damaged (`is_damaged`); then finish the present batch and close."""
         self.bus.start(self.mailbox.deliver)
         if self.uplink is not None:
             self.uplink.start()
         for service in self.services:
             service.start()
-        while not self._stopping.is_set():
-            self.turn(self._wait_s())
+        try:
+            while not self._stopping.is_set():
+                self.turn(self._wait_s())
+        except StoreDamagedError as error:
+            log.error("%s: the gateway starts again without it", error)  # noqa: TRY400 - one line
+            self.is_damaged = True
         self._close()
 
     def stop(self) -> None:
@@ -399,9 +404,10 @@ class App:
             stopper.join(STOP_POLL_S)
             for call in self.mailbox.take(0, 0.0)[1]:
                 call.run(self.store)
-        self._flush()
-        self._save_times()
-        self._store_dead_letters()
+        if not self.is_damaged:
+            self._flush()
+            self._save_times()
+            self._store_dead_letters()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()

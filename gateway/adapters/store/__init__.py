@@ -210,10 +210,14 @@ class Store:
 
     def close(self) -> None:
         """Finish erasures, checkpoint and close."""
-        with suppress(StoreFullError):  # the next start goes on with it
-            self.replace_key()
-        self._db.close()
-        self._unlock()
+        try:
+            with suppress(StoreFullError, StoreDamagedError):  # the next start goes on with it
+                self.replace_key()
+            self._db.close()
+        except (apsw.CorruptError, apsw.NotADBError):  # a new connection shows it as well
+            self._db.close(force=True)
+        finally:
+            self._unlock()
 
     # --- reads of the engine (gateway.core.ports.Repository) ------------------------------------------
 
@@ -312,12 +316,16 @@ class Store:
     def finish_erasure(self) -> None:
         """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that."""
         if self._erases:
-            # A reader may hold the log, and a failing disk is reported by the next commit.
-            with suppress(apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+            try:
                 self._db.set_busy_timeout(0)
                 self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 self._erases = False
-            self._db.set_busy_timeout(database.BUSY_MS)
+            except (apsw.CorruptError, apsw.NotADBError):
+                raise StoreDamagedError(f"{self._path} is damaged") from None
+            except (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+                pass  # a reader may hold the log, and a failing disk is reported by the next commit
+            finally:
+                self._db.set_busy_timeout(database.WRITER_BUSY_MS)
 
     @property
     def awaits_new_key(self) -> bool:
@@ -339,7 +347,7 @@ class Store:
         except (apsw.Error, OSError) as error:
             raise StoreFullError(f"the key of {self._path} cannot be replaced after an erasure ({error}): free some space") from None
         finally:
-            self._db.set_busy_timeout(database.BUSY_MS)
+            self._db.set_busy_timeout(database.WRITER_BUSY_MS)
         self._db.close()
         rekey.adopt(self._path)
         self.marks.restart(key, before)
@@ -481,6 +489,8 @@ class Store:
                 raise StoreFullError(
                     "another program holds the database: close it; nothing is lost, new messages wait at the broker"
                 ) from error
+            if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+                raise StoreDamagedError(f"{self._path} is damaged") from error
             if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is remounted read-only
                 raise StoreFullError(
                     "the disk is full or failing: free some space; nothing is lost, new messages wait at the broker"

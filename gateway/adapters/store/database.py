@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt the WAL at its reset
-BUSY_MS = 5_000  # `wayside why` may read while the gateway writes
+BUSY_MS = 5_000  # a reader waits while the gateway writes
+WRITER_BUSY_MS = 1_000  # another program that writes is reported within 2 s
 
 WRITE_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 PRAGMAS = (
@@ -82,7 +83,7 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
 
 def prepare(database: apsw.Connection, key: bytes) -> int:
     """Set key and pragmas of a connection that writes; returns the number of its schema. Raises apsw.Error."""
-    database.set_busy_timeout(BUSY_MS)
+    database.set_busy_timeout(WRITER_BUSY_MS)
     database.pragma("cipher", "chacha20")
     database.pragma("hexkey", key.hex())
     version = int(database.pragma("user_version"))

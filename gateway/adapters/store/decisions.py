@@ -25,7 +25,7 @@ class DecisionsTable(Table):
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed, or None."""
         sql = "SELECT subject, zone, offer, answer FROM decisions WHERE id = ? AND offer IS NOT NULL"
-        row = self._db.execute(sql, (decision,)).fetchone()
+        row = self.row(sql, (decision,))
         return Proposed(*row) if row else None
 
     def decision(self, id_: str) -> Decision | None:

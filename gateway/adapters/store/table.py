@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import apsw
+
+from gateway.core.ports import StoreDamagedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import apsw
 
     from gateway.core.types import Envelope
 
@@ -40,12 +42,19 @@ class Table:
         """The transaction failed."""
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        """All rows of a query, read at once."""
-        return iter(self._db.execute(sql, values).fetchall())
+        """All rows of a query, read at once. Raises StoreDamagedError."""
+        try:
+            return iter(self._db.execute(sql, values).fetchall())
+        except (apsw.CorruptError, apsw.NotADBError):
+            raise StoreDamagedError(f"{self._db.filename} is damaged") from None
+
+    def row(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """The first row, or None. Raises StoreDamagedError."""
+        return next(self.rows(sql, values), None)
 
     def one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
-        """The first column of the first row, or None."""
-        row = self._db.execute(sql, values).fetchone()
+        """The first column of the first row, or None. Raises StoreDamagedError."""
+        row = self.row(sql, values)
         return None if row is None else row[0]
 
 
