@@ -160,9 +160,9 @@ class Mailbox:
         settled: list[Message] = []
         with self._ready:
             self._done.update((id(message), True) for message in messages if id(message) in self._done)
-            while self._in_order and self._done[id(self._in_order[0])]:
+            while self._in_order and self._done.get(id(self._in_order[0]), True):
                 settled.append(self._in_order.popleft())
-                del self._done[id(settled[-1])]
+                self._done.pop(id(settled[-1]), None)  # a message that was delivered twice as one object is there once
         return settled
 
     def _is_full(self) -> bool:

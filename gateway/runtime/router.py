@@ -66,6 +66,10 @@ class Router:
         speech = self._routes.get(topic) or self._route(topic)
         return topic.rpartition("/")[0] if speech is None or speech.speaker is None else speech.speaker
 
+    def has_source(self, topic: str) -> bool:
+        """Whether any source brings messages of a topic."""
+        return self._route(topic) is not None
+
     def dead_letters(self) -> list[DeadLetter]:
         """The refused messages since `forget_dead_letters`, one for each decoder, reason and topic, at most DEAD_LETTERS_MAX."""
         return list(self._dead.values())

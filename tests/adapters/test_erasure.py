@@ -255,20 +255,6 @@ def test_lost_key_of_the_hashes_is_told(scene: Scene) -> None:
     scene.gateway.store, scene.gateway.state = scene.gateway._open()
 
 
-def test_the_key_of_an_earlier_version_moves_out_of_the_database(scene: Scene) -> None:
-    consent = scene.person.consent()
-    scene.apply(consent)
-    file = scene.folder / "gateway.key.hashes"
-    key = bytes.fromhex(file.read_text())
-    with scene.gateway.store._db as found:
-        found.execute("INSERT INTO meta VALUES ('envelope_key', ?)", (key,))
-        found.execute("DELETE FROM meta WHERE name = 'hashed'")
-    file.unlink()
-    scene.gateway.restart()
-    assert scene.gateway.store.is_known(consent.envelope)
-    assert scene.gateway.store.people.one("SELECT count(*) FROM meta WHERE name = 'envelope_key'") == 0
-
-
 # --- crashes --------------------------------------------------------------------------------------------------
 
 

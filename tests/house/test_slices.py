@@ -11,8 +11,8 @@ from gateway.core.state import SLICES
 from tests.house import tree
 
 STORE = tree.ROOT / "gateway/adapters/store"
-NOT_STORED = {"sensors", "claims", "replies"}  # in memory only
-NO_TABLE = {"retention"}  # deletes from the tables of others
+NOT_STORED = {"claims", "replies"}  # in memory only
+NO_TABLE = {"retention", "clock"}  # deletes from the tables of others; a row of meta
 
 
 def read_fields(source: str) -> set[str]:

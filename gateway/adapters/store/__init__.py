@@ -33,12 +33,13 @@ from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.released import ReleaseMarks
 from gateway.adapters.store.retention import RetentionTable
+from gateway.adapters.store.sensors import SensorsTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreDamagedError, StoreError, StoreFullError
-from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, SensorsState, State, Trigger
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,6 +102,7 @@ class Store:
         except StoreError:
             self._unlock()
             raise
+        self._is_closed = False
         self._erases = True  # of the last process, which may have ended before
         self._inode = (path.stat().st_dev, path.stat().st_ino)
         self.register = RegisterTable(self._db)
@@ -113,6 +115,7 @@ class Store:
         self.outcomes = OutcomesTable(self._db)
         self.learning = LearningTable(self._db)
         self.counts = CountsTable(self._db, hasher, entropy or SystemEntropy())
+        self.sensors = SensorsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
@@ -130,7 +133,7 @@ class Store:
             "outcomes": self.outcomes,
             "learning": self.learning,
             "counts": self.counts,
-            "sensors": Table(self._db),
+            "sensors": self.sensors,
             "retention": self.retention,
             "register": self.register,
             "claims": Table(self._db),
@@ -169,10 +172,7 @@ class Store:
         """The key of the hashes: from its file, which is made with a new database. Raises StoreError if it was lost."""
         beside = self._path if self._key_file is None else self._key_file
         file = beside.with_name(f"{beside.name}.hashes")
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'envelope_key'").fetchone()
         try:
-            if row is not None:  # an earlier version kept it in the database
-                keys.write_key(file, bytes(row[0]))
             key = keys.hash_key(file)
             if key is None and not self._db.execute("SELECT 1 FROM meta WHERE name = 'hashed'").fetchone():
                 key = keys.make_key(file)
@@ -183,7 +183,6 @@ class Store:
             self._db.close()
             raise StoreError(f"{file} is missing: restore it, because repeated facts could not be recognised without it")
         with self._db:
-            self._db.execute("DELETE FROM meta WHERE name = 'envelope_key'")
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('hashed', 1)")
         return key
 
@@ -209,7 +208,10 @@ class Store:
         return former
 
     def close(self) -> None:
-        """Finish erasures, checkpoint and close."""
+        """Finish erasures, checkpoint and close; a second call does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             with suppress(StoreFullError, StoreDamagedError):  # the next start goes on with it
                 self.replace_key()
@@ -250,6 +252,10 @@ class Store:
         decision = self.facts.decision(envelope)
         return None if decision is None else self.decisions.decision(decision)
 
+    def decision(self, id_: str) -> Decision | None:
+        """A decision of the log, or None."""
+        return self.decisions.decision(id_)
+
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""
         return self.coupons.redemptions(decision)
@@ -283,7 +289,7 @@ class Store:
             outcomes=self.outcomes.state(now_ms),
             learning=self.learning.state(),
             counts=self.counts.state(),
-            sensors=SensorsState(),
+            sensors=self.sensors.state(),
             retention=RetentionState(now_ms),
             claims=ClaimsState(now_ms),
             occasions=self.occasions.state(),
@@ -403,6 +409,11 @@ class Store:
         with self._transaction():
             for name in state.__struct_fields__:
                 self._tables[name].save_times(getattr(state, name))
+
+    def save_heard(self, visits: VisitsState) -> None:
+        """Store when people in open visits were last heard. Raises StoreFullError."""
+        with self._transaction():
+            self.visits.save_times(visits)
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""

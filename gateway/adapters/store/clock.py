@@ -12,7 +12,7 @@ class ClockTable(Table):
     def state(self, now_ms: int) -> ClockState:
         """The clock as of the last step."""
         set_ms = int(self.one("SELECT value FROM meta WHERE name = 'clock_set_ms'") or 0)
-        return ClockState(now_ms, set_ms, int(self.one("SELECT max(steady_ms) FROM decisions") or 0))
+        return ClockState(now_ms, set_ms, int(self.one("SELECT steady_ms FROM decisions ORDER BY rowid DESC LIMIT 1") or 0))
 
     def save_times(self, state: ClockState) -> None:
         """Write the sum of the steps."""

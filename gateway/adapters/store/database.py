@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt the WAL at its reset
 BUSY_MS = 5_000  # a reader waits while the gateway writes
 WRITER_BUSY_MS = 1_000  # another program that writes is reported within 2 s
+PAGE_BYTES = 512  # of a new file: a commit writes whole pages, of which most hold one changed row
+LOG_BYTES = 16 * 1024 * 1024  # of the write-ahead log: pages that change again before it is full are copied to the database once
 
 WRITE_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 PRAGMAS = (
@@ -30,7 +32,7 @@ PRAGMAS = (
     ("secure_delete", "on"),
     ("mmap_size", 0),
     ("temp_store", "memory"),  # nothing of a person in files outside the database
-    ("journal_size_limit", 16 * 1024 * 1024),
+    ("journal_size_limit", LOG_BYTES),
 )
 
 WAYS_OUT: dict[type[apsw.Error], str] = {
@@ -86,9 +88,11 @@ def prepare(database: apsw.Connection, key: bytes) -> int:
     database.set_busy_timeout(WRITER_BUSY_MS)
     database.pragma("cipher", "chacha20")
     database.pragma("hexkey", key.hex())
+    database.pragma("page_size", PAGE_BYTES)
     version = int(database.pragma("user_version"))
     for pragma, value in PRAGMAS:
         database.pragma(pragma, value)
+    database.wal_autocheckpoint(LOG_BYTES // int(database.pragma("page_size")))
     return version
 
 

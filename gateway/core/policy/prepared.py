@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.attributes.sources import Request
-from gateway.core.context import Wishes, ZoneContext
+from gateway.core.context import Contact, Wishes, ZoneContext
 from gateway.core.site import Site, local, local_day_ms
 from gateway.core.types import Named
 
 if TYPE_CHECKING:
     from gateway.core.attributes.read import Numbers
-    from gateway.core.context import Contact, SubjectContext
+    from gateway.core.context import SubjectContext
     from gateway.core.types import Occasion
 
 NO_WISHES = Wishes()
@@ -32,8 +32,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
-    or an event that is live. An incident makes the zone `is_silent`. The clock was set by `set_ms` in total.
-    The person `is_unconfirmed` without a second fact, see `gateway.core.second_fact`.
+    or an event that is live. An incident makes the zone `is_silent`. `beside` are the items that a slate has already. The clock was set
+    by `set_ms` in total. The person `is_unconfirmed` without a second fact, see `gateway.core.second_fact`.
     """
 
     subject: SubjectContext
@@ -47,6 +47,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     held_out: bool = False
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
+    beside: tuple[Contact, ...] = ()
     set_ms: int = 0
     is_unconfirmed: bool = False
 
@@ -111,7 +112,7 @@ class Prepared:
     def within(self, seconds: int) -> list[Contact]:
         """The contacts of the last seconds, by the clock of then or in time that has really passed."""
         from_ms, now_ms = self.request.now_ms - seconds * 1_000, self.request.now_ms
-        times = ((contact, *contact.times_ms(self.request.set_ms)) for contact in self.request.subject.contacts)
+        times = ((contact, *contact.times_ms(self.request.set_ms)) for contact in self.request.subject.reached)
         return [contact for contact, at_ms, passed_ms in times if from_ms < at_ms <= now_ms or passed_ms > from_ms]
 
     def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
@@ -123,7 +124,7 @@ class Prepared:
 
     def _today(self) -> list[Contact]:
         """The contacts of the local day, by the clock of then or in time that has really passed."""
-        contacts = self.request.subject.contacts
+        contacts = self.request.subject.reached
         if not contacts:
             return []
         start_ms, end_ms = local_day_ms(self.clock)
