@@ -63,7 +63,7 @@ class Origin(Checked):
 
 
 class People(Checked):
-    """Number of people, their movement and consent. Seconds are simulated time."""
+    """Number of people, movement and consent. Seconds are simulated time."""
 
     walkers: Annotated[int, Field(ge=1, le=100_000)]
     consenting_share: Share
@@ -142,7 +142,7 @@ class Zone(Checked):
 
 
 class Scanner(Checked):
-    """A radio that receives advertisements of phones and publishes them in the format of its product."""
+    """A radio that receives advertisements of phones and publishes in the format of its product."""
 
     id: str
     zone: str
@@ -190,7 +190,7 @@ class Phones(Checked):
     """Behaviour of the app on the phones of consenting people.
 
     A phone advertises a tag that was issued with a code. `ephemeral_share` of the phones advertise an Eddystone-EID instead and state its
-    key with the consent; `counter_share` have no code and hold their tag to the scanner `counter`.
+    key with the consent; `counter_share` have no code and hold the tag to the scanner `counter`.
     """
 
     app_uuid: str
@@ -210,7 +210,7 @@ class Taste(Checked):
     True acceptance is 1 / (1 + exp(-(bias + pull * taste - per_minute * minutes to walk))), with the
     person's hidden taste for the kind drawn from N(0, 1); visits a month are Poisson(visits * exp(0.8 * taste)).
     Segment, fatigue and the attributes of the offer add to it (`tastes.accept`). `margin_share` of an amount is the margin.
-    `items` are articles with their price in minor units, as tills of this kind state; without items a sale is one amount.
+    `items` are articles with a price in minor units, as tills of this kind state; without items a sale is one amount.
     """
 
     bias: float

@@ -20,6 +20,7 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.desk_people import Audit
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.http_server import HttpServer, tls_context
@@ -28,13 +29,14 @@ from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
+from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import quarantine
 from gateway.adapters.store.keys import make_key, read_key, replaceable
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
 from gateway.adapters.webhook import Webhook, read_secret
-from gateway.core import limits
+from gateway.core import limits, signed_codes
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
@@ -54,6 +56,7 @@ from gateway.page.routes import Page
 from gateway.page.service import PageService
 from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
+from gateway.runtime.desk import Desk
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -113,11 +116,14 @@ def build(config: Config) -> App:
         uplink=uplink,
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
+        clean=Scanner(config.privacy.phone_regions).clean,
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
     if config.page is not None:
         app.services.append(build_page(config, app))
+    if config.desk is not None:
+        app.services.append(build_desk(config, app))
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
@@ -134,7 +140,7 @@ EXPIRY_UNCHECKED = 0
 
 
 def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
-    """The public keys whose signature the config accepts. Raises SetupError."""
+    """The public keys that the config accepts. Raises SetupError."""
     try:
         return [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
     except OSError as error:
@@ -199,7 +205,7 @@ def check_zone_kinds(config: Config, bundle: Bundle) -> None:
 def check_retention(config: Config, bundle: Bundle) -> None:
     """Raises SetupError if decisions are deleted before the campaign's caps, refusals, silences and outcomes have looked at them."""
     days, kept = bundle.campaign.days_back, {"decisions_days": config.retention.decisions_days}
-    if config.neighbours:  # whose contacts are facts
+    if config.neighbours:  # contacts of neighbours are facts
         kept["facts_days"] = config.retention.facts_days
     for name, least in kept.items():
         if days > least:
@@ -505,7 +511,7 @@ def build_page(config: Config, app: App) -> PageService:
     """The person's page of a gateway, bound to its address. Raises SetupError."""
     part = config.page
     assert part is not None
-    secret = hashlib.blake2b(_store_key(config, may_create=False), digest_size=32, person=b"wayside-page").digest()
+    secret = _page_secret(config)
     records = Records(lambda: open_reader(config))
     actions = Actions(app, records, Owners(secret, is_secure=part.certificate_file is not None), secret, app.clock.now_ms)
     page = Page(actions, page_terms(config))
@@ -513,8 +519,46 @@ def build_page(config: Config, app: App) -> PageService:
     return PageService(page, _server("page", part, page.handle), records)
 
 
+def desk_socket(config: Config) -> Path:
+    """The Unix socket of the operator's desk, beside the database."""
+    return config.store.path.with_name(f"{config.store.path.name}.desk")
+
+
+def desk_audit(config: Config) -> Audit:
+    """The audit log of the operator's desk, beside the database. Raises SetupError before the first start."""
+    return Audit(config.store.path.with_name(f"{config.store.path.name}.audit"), _store_key(config, may_create=False))
+
+
+def build_desk(config: Config, app: App) -> HttpServer:
+    """The server of the operator's desk. Raises SetupError."""
+    path = desk_socket(config)
+    try:
+        return HttpServer(path, 0, Desk(app, app.clock.now_ms).handle)
+    except OSError as error:
+        raise SetupError(f"desk: {path} cannot be used ({error}); choose a shorter store.path or another folder") from None
+
+
+def _page_secret(config: Config) -> bytes:
+    """The secret of the page's cookies and codes, derived from the database key. Raises SetupError before the first start."""
+    return hashlib.blake2b(_store_key(config, may_create=False), digest_size=32, person=b"wayside-page").digest()
+
+
+def page_address(part: PagePart) -> str:
+    """The address of the person's page."""
+    scheme = "http" if part.certificate_file is None else "https"
+    host = f"[{part.host}]" if ":" in part.host else part.host
+    return part.address or f"{scheme}://{host}:{part.port}"
+
+
+def screen_address(config: Config, zone: str) -> str:
+    """The address of the screen of a zone; it holds a key. Raises SetupError before the first start."""
+    assert config.page is not None
+    key = signed_codes.issue(_page_secret(config), "screen", zone, limits.CLOCK_CEILING_MS)
+    return f"{page_address(config.page)}/en/screen?key={key}"
+
+
 def page_terms(config: Config) -> views.Terms:
-    """What the page states of the operator and of the gateway's settings."""
+    """The statements of the page about the operator and the gateway's settings."""
     part = config.page
     assert part is not None
     privacy, retention = config.privacy, config.retention

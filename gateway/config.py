@@ -17,22 +17,32 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from gateway.adapters.personal_data import Scanner
 from gateway.config_part import Part as _Part
+from gateway.config_privacy import PrivacyPart
 from gateway.config_sources import CodecPart, SourcePart
 from gateway.core import limits
 from gateway.core import opening_hours as hours
 from gateway.core.ids import checked_id
 from gateway.core.nearest import nearest
 from gateway.core.presence import PresenceRules
-from gateway.core.privacy.tables import Terms
 from gateway.core.radio import level_dbm
-from gateway.core.records import CONTACTS_MAX, MILLION, ZONES_MAX
+from gateway.core.records import ZONES_MAX
 from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED
 from gateway.runtime.sources import DeviceKind
 
-Id = Annotated[str, AfterValidator(checked_id)]
+
+def _public_id(text: str) -> str:
+    """`text`, if it is an id that may leave. Raises ValueError."""
+    kind = Scanner()(checked_id(text))
+    if kind is not None:
+        raise ValueError(f"it looks like a {kind}, and this id leaves the gateway in records and topics; choose another name")
+    return text
+
+
+Id = Annotated[str, AfterValidator(_public_id)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 CORNERS_MIN = 3
@@ -95,52 +105,6 @@ class CloudPart(_Part):
     @classmethod
     def _private(cls, value: str) -> str:
         return _checked_url(value)
-
-
-class PrivacyPart(_Part):
-    """Records that leave the gateway."""
-
-    window_s: int = Field(3600, description="how long offers are counted before their number leaves, with noise; it divides a day")
-    epsilon_day: float = Field(1.0, description="epsilon of all that leaves about one person's day; a smaller one means more noise")
-    contacts_max: int = Field(4, description="contacts of one person and day that count in each table; more of them mean more noise")
-    demonstration: bool = Field(
-        default=False, description="true: short windows, and a service day of 24 windows; for simulated people only, shown on the dashboard"
-    )
-
-    @field_validator("window_s")
-    @classmethod
-    def _window(cls, value: int) -> int:
-        if not 1 <= value <= limits.WINDOW_S_MAX:
-            raise ValueError(f"{value} s is no window; choose {limits.WINDOW_S_MIN} to {limits.WINDOW_S_MAX} s, such as 3600")
-        return value
-
-    @field_validator("epsilon_day", mode="before")
-    @classmethod
-    def _epsilon(cls, value: object) -> object:
-        if isinstance(value, int | float) and not limits.EPSILON_DAY_MIN <= value <= limits.EPSILON_DAY_MAX:
-            lowest, highest = limits.EPSILON_DAY_MIN, limits.EPSILON_DAY_MAX
-            raise ValueError(f"epsilon {value:g} gives no privacy or no figures; choose {lowest:g} to {highest:g}, such as 1.0")
-        return value
-
-    @field_validator("contacts_max")
-    @classmethod
-    def _contacts(cls, value: int) -> int:
-        if not 1 <= value <= CONTACTS_MAX:
-            raise ValueError(f"{value} contacts cannot be the bound of a person's day; choose 1 to {CONTACTS_MAX}, such as 4")
-        return value
-
-    @model_validator(mode="after")
-    def _real_windows(self) -> PrivacyPart:
-        if not self.demonstration and (self.window_s < limits.WINDOW_S_MIN or limits.WINDOW_S_MAX % self.window_s):
-            raise ValueError(
-                f"window_s {self.window_s} must be at least {limits.WINDOW_S_MIN} and divide a day of {limits.WINDOW_S_MAX} s, "
-                "such as 3600; for simulated people, set demonstration = true"
-            )
-        return self
-
-    def terms(self) -> Terms:
-        """The terms of the core for these settings."""
-        return Terms(round(self.epsilon_day * MILLION), self.contacts_max, self.window_s * 1000, self.demonstration)
 
 
 Days = Annotated[int, Field(ge=limits.RETENTION_DAYS_MIN, le=limits.RETENTION_DAYS_MAX)]
@@ -333,6 +297,14 @@ class PagePart(_ServerPart):
     )
 
 
+class DeskPart(_Part):
+    """The operator's desk."""
+
+    people_file: Path = Field(
+        description='TOML file with a line name = { role = "viewer", token = "..." } for each of the staff; only its owner may read it'
+    )
+
+
 class WebhookPart(_Part):
     """The system that passes offers of the channel `webhook` on."""
 
@@ -414,6 +386,7 @@ class Config(_Part):
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
     page: PagePart | None = Field(None, description="the person's page: consent, offers, everything that is kept; without it there is none")
+    desk: DeskPart | None = Field(None, description="the operator's desk: `wayside subject`; without it there is none")
     webhook: WebhookPart | None = Field(
         None, description="passes offers of the channel `webhook` on: SMS, e-mail, messenger, contact centre"
     )

@@ -53,7 +53,7 @@ class Street:
         faults: Sequence[Rule] = (),
         is_answered: bool = False,
     ) -> None:
-        """With `is_answered` a gateway sends receipts, and phones repeat a consent until they have one."""
+        """With `is_answered` a gateway sends receipts, and phones repeat a consent until then."""
         self.loop = EventLoop()
         self.counters = Counters()
         self._publish, self._is_answered = publish, is_answered

@@ -8,10 +8,12 @@ so a client that drips bytes holds a thread; a web framework would bring an appl
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import threading
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import h11
@@ -19,8 +21,6 @@ import h11
 from gateway.core.http import Request, Response, problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gateway.core.http import Handler
 
 HEADER_BYTES_MAX = 16_384
@@ -55,11 +55,17 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
 class HttpServer:
     """Serves `handler`. The address is taken at once, so a wrong one is found before the gateway starts; `stop` ends all connections."""
 
-    def __init__(self, host: str, port: int, handler: Handler, tls: ssl.SSLContext | None = None, limits: Limits = LIMITS) -> None:
-        """Bind; port 0 takes a free one. Raises OSError if the address is in use or not this machine's."""
+    def __init__(self, host: str | Path, port: int, handler: Handler, tls: ssl.SSLContext | None = None, limits: Limits = LIMITS) -> None:
+        """Bind; port 0 takes a free one. A path is a Unix socket that only its owner can open.
+
+        Raises OSError if the address is in use or not this machine's.
+        """
         self._handler, self._tls, self._limits = handler, tls, limits
-        self._socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self.port = int(self._socket.getsockname()[1])
+        if isinstance(host, str):
+            self._socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+            self.port = int(self._socket.getsockname()[1])
+        else:
+            self._socket, self.port = _unix_socket(host), 0
         self._open: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -206,6 +212,19 @@ class _Connection:
         self._writer.write(content or b"")
         async with asyncio.timeout(self._limits.write_s):
             await self._writer.drain()
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """A socket file of this process's own; that of an earlier process, which has ended, is replaced."""
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        made.bind(str(path))
+    finally:
+        os.umask(before)
+    made.listen()
+    return made
 
 
 def _stated_length(head: h11.Request) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gateway.adapters.personal_data import Scanner
 from gateway.adapters.rules import rule_faults
 from gateway.core.attributes.convert import Fault
 from gateway.core.attributes.schema import Schema, SchemaError, parse
 from gateway.core.campaign.compile import CampaignError, compile_campaign
 from gateway.core.campaign.never import never_sent
 from gateway.core.offers import Campaign
+from gateway.core.toml_lines import Path as TomlPath
 from gateway.core.toml_lines import line_of
 
 BYTES_MAX = 16_777_216
@@ -74,10 +76,25 @@ def load_campaign(path: Path, schema: Schema | None = None) -> CampaignFile:
         campaign = compile_campaign(file.table, schema)
     except CampaignError as error:
         raise TomlFileError(file.placed(error.faults)) from None
-    faults = rule_faults(campaign, schema) if schema else []
+    faults = [*personal_faults(campaign), *(rule_faults(campaign, schema) if schema else [])]
     if faults:
         raise TomlFileError(file.placed(faults))
     return CampaignFile(campaign, file)
+
+
+def personal_faults(campaign: Campaign) -> Iterator[Fault]:
+    """Ids and wordings of offers with personal data: they are sent to all people who get the offer, and ids leave in records."""
+    scan = Scanner()
+    for at, offer in enumerate(campaign.offers):
+        fields: list[tuple[TomlPath, str]] = [(("id",), offer.id), (("title",), offer.title), (("body",), offer.body)]
+        for number, creative in enumerate(offer.creatives):
+            fields += [(("creatives", number, "title"), creative.title), (("creatives", number, "body"), creative.body)]
+        for place, text in fields:
+            kind = scan(text)
+            if kind is not None:
+                yield Fault(
+                    ("offers", at, *place), f"the text has a {kind}; leave it out, because it would be stored and sent to many people"
+                )
 
 
 def read_toml(path: Path) -> TomlFile:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.personal_data import LogFilter, Scanner
 from gateway.build import FAULTS, build
 from gateway.commands.check import checked
 from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
@@ -38,6 +39,8 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
     """
     settings = load(config, override)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(LogFilter(Scanner(settings.privacy.phone_regions)))
     os.umask(0o077)  # the database, its log and all other files of the gateway are its own
     reloads = Reloads(config, override or [])
     while True:

@@ -77,7 +77,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     `consent_change` is the app's number of the consent, `generation` the number of withdrawals at this gateway before it; the grants by
     purpose are in the register. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
     the number of facts folded so far. `learned` are the effects of this person on propensities. `contacts` are those of this gateway,
-    `elsewhere` those that neighbours have stated.
+    `elsewhere` those that neighbours have stated. `control_ms` is the time of the last answer to the question of perceived control.
     """
 
     subject: str
@@ -98,6 +98,7 @@ class SubjectContext(msgspec.Struct, frozen=True):
     wishes: Wishes | None = None
     learned: PersonState = PersonState()
     elsewhere: tuple[Contact, ...] = ()
+    control_ms: int = 0
 
     @property
     def reached(self) -> tuple[Contact, ...]:
@@ -175,6 +176,7 @@ def with_consent(
         wishes=before.wishes if before else None,
         learned=before.learned if before and may_be_offered(consent.purposes) else PersonState(),
         elsewhere=before.elsewhere if before else (),
+        control_ms=before.control_ms if before else 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""People counted in a zone: who passed since a counter's last report, running totals, and people in view.
+"""People counted in a zone: passages since a counter's last report, running totals, and people in view.
 
 A report is folded into `Counting` of each zone that the counter belongs to; a door between two zones adds to one and subtracts from the
 other. Running totals become differences: a total that begins again near zero (restart, midnight) counts from zero, one that wraps around
@@ -49,7 +49,7 @@ class Total(msgspec.Struct, frozen=True, gc=False):
 
 
 class Minute(msgspec.Struct, frozen=True, gc=False):
-    """People who came in and went out within one minute."""
+    """People entering and leaving within one minute."""
 
     start_ms: int
     came: int = 0
@@ -159,7 +159,7 @@ Known = tuple[float, int]
 def flow(counting: Counting, now_ms: int, max_age_ms: float = math.inf) -> Known | None:
     """People an hour past all counters that reported recently enough, and the oldest time of their reports; None without any.
 
-    With directions, those who came in: each person passes a door twice.
+    With directions, entries only: each person passes a door twice.
     """
     known = [
         (crowd.per_hour, crowd.at_ms)
@@ -170,7 +170,7 @@ def flow(counting: Counting, now_ms: int, max_age_ms: float = math.inf) -> Known
 
 
 def passages(counting: Counting, direction: Literal["in", "out"], now_ms: int, max_age_ms: float = math.inf) -> Known | None:
-    """People who passed in `direction` within the last hour, and the time of the last report; None without a recent one.
+    """Passages in `direction` within the last hour, and the time of the last report; None without a recent one.
 
     A counter that began within the hour has counted for a part of it: the number is that of an hour of the same flow.
     """

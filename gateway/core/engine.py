@@ -53,6 +53,7 @@ from gateway.core.types import (
     Answer,
     CheckIn,
     Consent,
+    Control,
     Count,
     Event,
     Fact,
@@ -72,7 +73,7 @@ from gateway.core.types import (
     WishList,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
-from gateway.core.wishes import apply_wishes, repeat_wishes
+from gateway.core.wishes import apply_control, apply_wishes, repeat_wishes
 
 CHECK_IN_CONFIDENCE = 0.9  # a code can be passed on as a picture while it lasts
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
@@ -110,7 +111,7 @@ class _Batch(UnitOfWork):
                 return self._position(observation) if isinstance(observation, Position) else self._check_in(observation)
             case Reading() | Count():
                 return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact():
+            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Control() | Incident() | Event() | NeighbourContact():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -386,6 +387,8 @@ class _Batch(UnitOfWork):
                 found = answer_request(self, fact, self.request_slate)
             case WishList():
                 found = apply_wishes(self, fact)
+            case Control():
+                found = apply_control(self, fact)
             case Incident():
                 found = incidents.apply_incident(self, fact)
             case Event():

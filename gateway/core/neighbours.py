@@ -1,4 +1,4 @@
-"""Contacts by the other gateways of a site: they count for the caps, cool-down, refusals and silences of a person who consented here.
+"""Contacts by the other gateways of a site: they count for the caps, cool-down, refusals and silences of a person with a consent here.
 
 A gateway states each contact once it is on its way (`gateway.runtime.neighbours`), and the person's own device states the answer to all
 gateways. Both are facts, so they hold over a restart. A contact that was never made makes this gateway more silent and opens nothing, and

@@ -81,7 +81,7 @@ class Repository(Protocol):
         """The known redemptions of the coupon of a decision, the earliest first."""
 
     def expired(self, now_ms: int) -> list[str]:
-        """Subjects whose consent has expired, at most EXPIRED_SUBJECTS_MAX at a time."""
+        """Subjects with an expired consent, at most EXPIRED_SUBJECTS_MAX at a time."""
 
     def is_outdated(self, cuts: Cuts) -> bool:
         """Whether any table holds rows older than `cuts`."""

@@ -1,7 +1,7 @@
 """Messages and observations: the values that pass between decoders, engine and adapters.
 
 A message is bytes on a topic; a decoder turns it into observations; the engine folds observations into context and decisions.
-All values are frozen structs, so they can be shared between threads and compared. Times are integer milliseconds since 1970-01-01 UTC
+All values are frozen structs, comparable and safe between threads. Times are integer milliseconds since 1970-01-01 UTC
 and end in `_ms`; None means "not stated".
 """
 
@@ -21,8 +21,10 @@ ConsentSource = Literal["device", "page", "desk"]
 
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
 
-AnswerReason = Literal["not_interested", "too_far", "too_expensive", "not_now", "too_many"]
-"""Reasons of a refusal: a closed list, because a free text could hold anything."""
+RefusalReason = Literal["not_interested", "too_far", "too_expensive", "not_now", "too_many"]
+AcceptanceReply = Literal["on_my_way", "later_today", "keep_for_me"]
+AnswerReason = RefusalReason | AcceptanceReply
+"""The reason of a refusal, or the reply with an acceptance: closed lists, because a free text could hold anything."""
 
 Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "reading", "event", "requested"]
 """The moments at which an offer may be chosen for a person.
@@ -50,7 +52,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class Envelope(msgspec.Struct, frozen=True, gc=False):
     """Identifies a fact: device, boot (a new random text at every start of the device) and sequence number, which rises within a boot.
 
-    A fact whose envelope was stored before is a repetition and is discarded.
+    A fact with an envelope that was stored before is a repetition and is discarded.
     """
 
     device: str
@@ -183,7 +185,7 @@ class Redeemed(msgspec.Struct, frozen=True, tag="redeemed", gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
-    """The reaction of a person to a trigger, with the `reason` of a refusal if the person states one."""
+    """The reaction of a person to a trigger, with a `reason` if the person states one."""
 
     envelope: Envelope
     decision: str
@@ -255,6 +257,13 @@ class WishList(msgspec.Struct, frozen=True, tag="wishes", gc=False):
     at_ms: int | None = None
 
 
+class Control(msgspec.Struct, frozen=True, tag="control", gc=False):
+    """A person's answers to the two statements on perceived control, 1 (not at all) to 7."""
+
+    envelope: Envelope
+    items: tuple[int, int]
+
+
 class Incident(msgspec.Struct, frozen=True, tag="incident", gc=False):
     """An incident in a zone begins and lasts for `minutes`, or has ended (None)."""
 
@@ -309,6 +318,6 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident
+Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident
 Measured = Sighting | Position | CheckIn | Reading | Count | Status
 Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed

@@ -9,11 +9,12 @@ from __future__ import annotations
 import msgspec
 
 from gateway.core import context as contexts
+from gateway.core import limits
 from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.state import FactRow
 from gateway.core.state.replies import Reply
-from gateway.core.types import WishList
+from gateway.core.types import Control, WishList
 from gateway.core.unit_of_work import UnitOfWork
 
 
@@ -41,7 +42,19 @@ def repeat_wishes(work: UnitOfWork, stated: WishList) -> None:
     _receipt(work, stated, "refused" if person is None else "taken", person)
 
 
-def _person(work: UnitOfWork, stated: WishList) -> SubjectContext | None:
+def apply_control(work: UnitOfWork, stated: Control) -> FactRow | Discard:
+    """Take the answers to the question of perceived control, at most once in CONTROL_MS."""
+    person = _person(work, stated)
+    if person is None or contexts.has_expired(person.consent_expires_at_ms, work.now_ms):
+        return Discard.NOT_CONSENTED
+    if person.control_ms and work.now_ms - person.control_ms < limits.CONTROL_MS:
+        return Discard.REPEATED
+    work.out.people.contexts[person.subject] = msgspec.structs.replace(person, control_ms=work.now_ms)
+    detail = " ".join(map(str, stated.items))
+    return FactRow(stated.envelope, "control", work.now_ms, person.subject, detail=detail)
+
+
+def _person(work: UnitOfWork, stated: WishList | Control) -> SubjectContext | None:
     """The person of the device; a tag or another device of the person states no wishes."""
     subject = work.subject_of(stated.envelope.device)
     person = work.context(subject) if subject else None

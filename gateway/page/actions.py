@@ -15,9 +15,10 @@ from gateway.core import context as contexts
 from gateway.core import signed_codes
 from gateway.core.channels import coupon_code, offer_message
 from gateway.core.creatives import choose_creative
-from gateway.core.types import Answer, CheckIn, Consent, Envelope, Purpose
+from gateway.core.types import Answer, CheckIn, Consent, Control, Envelope, Purpose
 from gateway.decoders.values.radio_ids import canonical_id
 from gateway.page import forms
+from gateway.page.control import ITEMS, SCALE, is_due
 from gateway.page.kept import Kept, Stay, decided, kept
 from gateway.page.offer_views import Live, why
 from gateway.page.owners import Owners, draw
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.core.context import SubjectContext, Wishes
     from gateway.core.offers import Campaign, Offer
     from gateway.core.policy.decision import Decision
+    from gateway.core.records import HourCounts, OfferCounts
     from gateway.core.site import Site
     from gateway.core.state.register import Grant
     from gateway.core.types import AnswerKind, Observation
@@ -44,6 +46,7 @@ DAY_MS = 86_400_000
 CODE_MS = 20_000  # between two codes of a screen
 CODE_GRACE_MS = 40_000  # in which a code that was replaced is still taken: the time to scan it and to open the page
 TICKET_MS = 900_000  # to read the page before the consent
+WITHDRAWING_MS = 600_000  # without offers on the page after a no that could not be stored yet
 CHANGES_MAX = 3  # tries to number a consent after the newest known one
 SHOWN_MS_MAX = 31 * DAY_MS  # how far back taken offers with a coupon are looked for: the longest validity
 
@@ -68,7 +71,8 @@ class Actions:
         """`secret` signs the codes of zones and tickets."""
         self._gateway, self._records, self._secret = gateway, records, secret
         self.owners, self.now_ms = owners, now_ms
-        self._withdrawing: set[str] = set()
+        self._withdrawing: dict[str, int] = {}
+        self._wait_s = WAIT_S
 
     # --- reads -------------------------------------------------------------------------------------------------
 
@@ -95,10 +99,10 @@ class Actions:
         """The person's wishes, or empty ones."""
         return person.wishes or contexts.Wishes()
 
-    async def kept(self, person: SubjectContext) -> tuple[Kept, int]:
-        """Everything that is kept of the person, and the number of tables that have left. Raises StoreError."""
+    async def kept(self, person: SubjectContext) -> tuple[Kept, list[HourCounts | OfferCounts]]:
+        """Everything that is kept of the person, and the newest counts that have left. Raises StoreError."""
         now_ms = self.now_ms()
-        return await self._records.read(lambda people: (kept(people, person, now_ms), people.releases()))
+        return await self._records.read(lambda people: (kept(people, person, now_ms), people.shown_records()))
 
     async def live(self, person: SubjectContext, texts: Texts) -> tuple[list[Live], tuple[Stay, ...]]:
         """The offers that are open or taken, the newest first, and the zones in which the person is. Raises StoreError."""
@@ -200,18 +204,19 @@ class Actions:
 
         Raises BusyError, StoreError; the withdrawal is then still waiting for the writer, and no offer is shown meanwhile.
         """
-        self._withdrawing.add(person.subject)
         now_ms = self.now_ms()
+        self._withdrawing = {one: at_ms for one, at_ms in self._withdrawing.items() if now_ms - at_ms < WITHDRAWING_MS}
+        self._withdrawing[person.subject] = now_ms
         rows = (await self._records.read(lambda people: kept(people, person, now_ms))).rows
         envelope = Envelope(person.device, draw().boot, 1)
         stated = Consent(envelope, (), CONSENT_VERSION, now_ms, change=(person.consent_change or 0) + 1, source="page")
         await self._ask([stated], person.device)
-        self._withdrawing.discard(person.subject)
+        del self._withdrawing[person.subject]
         return hashlib.blake2b(f"{envelope.device}\0{envelope.boot}".encode(), digest_size=6).hexdigest(), rows
 
     def is_withdrawing(self, person: SubjectContext) -> bool:
-        """Whether a withdrawal of the person waits for its commit."""
-        return person.subject in self._withdrawing
+        """Whether a withdrawal of the person waits for its commit, or failed a short time ago."""
+        return self.now_ms() - self._withdrawing.get(person.subject, 0) < WITHDRAWING_MS
 
     async def link(self, person: SubjectContext, form: forms.Fields) -> str:
         """Claim a tag, with a code or held to a counter; the outcome of the claim. Raises BusyError, StoreError."""
@@ -242,10 +247,19 @@ class Actions:
         stated = forms.wish_list(form, Envelope(person.device, draw().boot, 1), change, language, self.campaign)
         await self._ask([stated], person.device)
 
+    def may_ask(self, person: SubjectContext) -> bool:
+        """Whether the question of perceived control may be asked: once a year."""
+        return is_due(person.control_ms, self.now_ms())
+
+    async def state_control(self, person: SubjectContext, form: forms.Fields) -> None:
+        """Take the answers to the question of perceived control. Raises FormError, BusyError, StoreError."""
+        items = (forms.number(form, ITEMS[0], SCALE), forms.number(form, ITEMS[1], SCALE))
+        await self._ask([Control(Envelope(person.device, draw().boot, 1), items)], person.device)
+
     async def answer(self, person: SubjectContext, form: forms.Fields) -> bool:
         """Take the answer to an offer; False if it is not open any more, or another person's. Raises FormError, BusyError, StoreError."""
         kind = forms.answer_kind(form)
-        reason = forms.answer_reason(form) if kind == "dismissed" else None
+        reason = forms.answer_reason(form, kind)
         stated = Answer(Envelope(person.device, draw().boot, 1), forms.one(form, "decision"), kind, reason=reason)
         return not (await self._ask([stated], person.device)).discarded
 
@@ -258,7 +272,7 @@ class Actions:
         """The committed result. Raises BusyError after WAIT_S: the observations may still be taken later, as a message of a phone would."""
         future = asyncio.wrap_future(self._gateway.ask(observations, device))
         try:
-            return await asyncio.wait_for(asyncio.shield(future), WAIT_S)
+            return await asyncio.wait_for(asyncio.shield(future), self._wait_s)
         except TimeoutError:
             raise BusyError from None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 from urllib.parse import parse_qs
 
 from gateway.core import limits
-from gateway.core.types import AnswerKind, AnswerReason, Envelope, Named, Purpose, WishList
+from gateway.core.types import AcceptanceReply, AnswerKind, AnswerReason, Envelope, Named, Purpose, RefusalReason, WishList
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gateway.core.offers import Campaign
 
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-REASONS: tuple[AnswerReason, ...] = get_args(AnswerReason)
+REASONS: tuple[RefusalReason, ...] = get_args(RefusalReason)
+REPLIES: tuple[AcceptanceReply, ...] = get_args(AcceptanceReply)
 NO_REASON = "none"
 FIELDS_MAX = 2_000
 Fields = dict[str, list[str]]
@@ -70,10 +71,11 @@ def answer_kind(form: Fields) -> AnswerKind:
     raise FormError("answer")
 
 
-def answer_reason(form: Fields) -> AnswerReason | None:
-    """The reason of a refusal, or None. Raises FormError for one that there is not."""
+def answer_reason(form: Fields, kind: AnswerKind) -> AnswerReason | None:
+    """The reason of a refusal or the reply with an acceptance, or None. Raises FormError for one that there is not."""
     value = one(form, "reason", NO_REASON)
-    found = next((reason for reason in REASONS if reason == value), None)
+    allowed: tuple[AnswerReason, ...] = REASONS if kind == "dismissed" else REPLIES
+    found = next((reason for reason in allowed if reason == value), None)
     if found is None and value != NO_REASON:
         raise FormError("reason")
     return found

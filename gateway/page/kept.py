@@ -10,6 +10,7 @@ import msgspec
 from gateway.core.attributes.log import LogRow
 from gateway.core.context import SubjectContext, Wishes
 from gateway.core.policy.decision import Decision
+from gateway.core.records import HourCounts, OfferCounts
 from gateway.core.state import Visit
 from gateway.core.state.register import Grant
 from gateway.core.types import AnswerKind
@@ -45,8 +46,8 @@ class People(Protocol):
     def contacts_used(self, subject: str) -> dict[str, int]:
         """By table of counts: the person's contacts that count today."""
 
-    def releases(self) -> int:
-        """Number of tables of counts that have left."""
+    def shown_records(self) -> list[HourCounts | OfferCounts]:
+        """The newest counts that have left, as they left."""
 
 
 class Stay(msgspec.Struct, frozen=True):

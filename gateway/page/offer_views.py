@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import segno
 
+from gateway.core.channels import is_page
 from gateway.core.explanation import TIMES_OF_DAY
+from gateway.core.records import OfferCounts
 from gateway.core.site import local
-from gateway.page.forms import NO_REASON, REASONS
+from gateway.page.forms import NO_REASON, REASONS, REPLIES
 from gateway.page.frame import button, clock, document, facts, form, moment, place
 from gateway.page.markup import Child, Html, el, join
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from gateway.core.records import HourCounts
     from gateway.page.kept import Decided, Kept, Stay
     from gateway.page.texts import Texts
     from gateway.page.views import Terms
 
+NORMAL_95 = 1.96
 PERIODS = ("night", "morning", "noon", "afternoon", "evening")
 
 
@@ -98,11 +102,17 @@ def _card(texts: Texts, terms: Terms, one: Live) -> Html:
 
 def _answers(texts: Texts, decision: str) -> Html:
     reasons = [el("option", texts(f"reasons.{name}"), value=name) for name in (NO_REASON, *REASONS)]
+    replies = [el("option", texts(f"replies.{name}"), value=name) for name in (NO_REASON, *REPLIES)]
     known = el("input", type="hidden", name="decision", value=decision)
     path = f"/{texts.language}/answer"
     return el(
         "div",
-        form(path, known, button(texts("offers.accept"), "main", name="answer", value="accepted")),
+        form(
+            path,
+            known,
+            el("label", texts("replies.label"), " ", el("select", replies, name="reason")),
+            button(texts("offers.accept"), "main", name="answer", value="accepted"),
+        ),
         form(
             path,
             known,
@@ -125,7 +135,7 @@ def qr(content: str, label: str) -> Html:
     return el("div", drawn, class_="qr", role="img", aria_label=label)
 
 
-def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], releases: int) -> Html:
+def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], left: list[HourCounts | OfferCounts]) -> Html:
     """Everything that is kept of a person, readable."""
     sent = [one for one in kept.decisions if one.offer is not None]
     timezone = terms.timezone
@@ -142,6 +152,8 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
                 for one in kept.consents
             ],
         ),
+        _section(texts, "identifiers", [join(one) for one in kept.identifiers if not is_page(one)]),
+        _section(texts, "wishes", _wishes(kept)),
         _section(texts, "places", [join(place(one.zone), ", ", moment(one.entered_ms, timezone)) for one in kept.presences]),
         el("h2", texts("kept.offers")),
         el("p", texts("kept.offers_about", days=terms.decisions_days)),
@@ -162,7 +174,8 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
         _section(texts, "learned", [Html(el("code", name.partition(":")[0])) for name in kept.attributes]),
         el("h2", texts("kept.counts")),
         el("p", _counts(texts, terms, kept)),
-        el("p", texts("kept.counts_released", releases=releases)),
+        el("p", texts("kept.counts_left")) if left else None,
+        el("ul", [el("li", row) for row in _left(texts, terms, kept, titles, left)]) if left else None,
         el("h2", texts("kept.export")),
         el("p", texts("kept.export_about")),
         el(
@@ -174,6 +187,36 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
         here="kept",
         is_known=True,
     )
+
+
+def _left(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], left: list[HourCounts | OfferCounts]) -> list[Html]:
+    """The newest counts of all zones, and of the offers that the person had; each with the error that its noise brings."""
+    mine, rows = {one.offer for one in kept.decisions}, []
+    for record in left:
+        if isinstance(record, OfferCounts) and record.offer not in mine:
+            continue
+        cells = len(record.counts) // len(record.zones)
+        error = round(NORMAL_95 * (record.noise.variance * cells) ** 0.5)
+        name = titles.get(record.offer, record.offer) if isinstance(record, OfferCounts) else texts("kept.sent")
+        start, end = (moment(at_ms, terms.timezone) for at_ms in (record.window_start_ms, record.window_start_ms + record.window_ms))
+        for at, zone in enumerate(record.zones):
+            count = max(0, sum(record.counts[at * cells : (at + 1) * cells]))
+            rows.append(join(f"{name}, {place(zone)}: {count} ± {error} (", start, " - ", end, ")"))
+    return rows
+
+
+def _wishes(kept: Kept) -> list[Html]:
+    """The stated names and hours, as they are kept."""
+    if kept.wishes is None:
+        return []
+    rows = [
+        join(f"{mood}, {kind}: ", ", ".join(names))
+        for mood, named in (("blocked", kept.wishes.blocked), ("wanted", kept.wishes.wanted))
+        for kind in ("categories", "shops", "offers")
+        if (names := getattr(named, kind))
+    ]
+    spans = [f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}" for start, end in kept.wishes.hours]
+    return rows + ([join("hours: ", ", ".join(spans))] if spans else [])
 
 
 def _section(texts: Texts, name: str, rows: list[Html], about: str = "") -> Html:

@@ -40,7 +40,7 @@ STATIC: Mapping[str, str] = {"/page.css": "text/css; charset=utf-8", "/page.js":
 
 
 class Visit(NamedTuple):
-    """A request in a language, with the fields of its query or form; `device` is that of the page, `person` the one who agreed on it."""
+    """A request in a language, with the fields of its query or form; `device` is that of the page, `person` the one of its consent."""
 
     request: Request
     texts: Texts
@@ -173,8 +173,11 @@ class Page:
             return _stranger(visit)
         claim = forms.one(visit.fields, "claim")
         notice = visit.texts(f"claims.{claim}") if claim in CLAIMS else None
+        if forms.one(visit.fields, "done") == "control":
+            notice = visit.texts("control.thanks")
         grants = await self._do.grants(visit.person)
-        return _html(views.my_choices(visit.texts, self._terms, visit.person, grants, notice))
+        may_ask = self._do.may_ask(visit.person)
+        return _html(views.my_choices(visit.texts, self._terms, visit.person, grants, notice, may_ask=may_ask))
 
     async def wishes(self, visit: Visit) -> Response:
         """The form of wishes."""
@@ -194,8 +197,15 @@ class Page:
         """Everything that is kept."""
         if visit.person is None:
             return _stranger(visit)
-        kept, releases = await self._do.kept(visit.person)
-        return _html(offer_views.what_is_kept(visit.texts, self._terms, kept, dict(forms.titles(self._do.campaign)), releases))
+        kept, left = await self._do.kept(visit.person)
+        return _html(offer_views.what_is_kept(visit.texts, self._terms, kept, dict(forms.titles(self._do.campaign)), left))
+
+    async def control(self, visit: Visit) -> Response:
+        """Take the answers to the question of perceived control."""
+        if visit.person is None:
+            return _stranger(visit)
+        await self._do.state_control(visit.person, visit.fields)
+        return redirect(f"/{visit.texts.language}/choices?done=control")
 
     async def link(self, visit: Visit) -> Response:
         """Claim a tag."""
@@ -276,6 +286,7 @@ ROUTES: Mapping[str, Mapping[str, Answer]] = {
     "export.sqlite": {"GET": Page.export_sqlite},
     "live": {"GET": Page.live},
     "screen": {"GET": Page.screen},
+    "control": {"POST": Page.control},
     "tag": {"POST": Page.link},
     "choices": {"GET": Page.choices},
     "wishes": {"GET": Page.wishes, "POST": Page.wish},
@@ -305,7 +316,7 @@ def _html(page: Html, status: int = 200, *headers: tuple[str, str]) -> Response:
 
 
 def _stranger(visit: Visit) -> Response:
-    """The page of nobody: without a cookie the way to the start, with one a refusal."""
+    """The answer without a person: without a cookie the way to the start, with one a refusal."""
     if visit.token is None and visit.request.method != "POST":
         return redirect(f"/{visit.texts.language}/")
     return _html(views.refused(visit.texts, "stranger"), 403)

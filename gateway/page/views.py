@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.core.context import SubjectContext, Wishes
 from gateway.core.types import Named
+from gateway.page.control import ITEMS, SCALE
 from gateway.page.forms import PURPOSES, choices, titles
 from gateway.page.frame import button, document, facts, form, moment, place
 from gateway.page.markup import Child, Html, el, join
@@ -56,7 +57,7 @@ def start(texts: Texts, terms: Terms, ticket: str, zone: str | None) -> Html:
     )
 
 
-def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[Grant], notice: Child) -> Html:
+def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[Grant], notice: Child, *, may_ask: bool) -> Html:
     """The purposes with their receipt, and the linked tags."""
     granted = tuple(grant.purpose for grant in grants)
     newest = max(grants, key=lambda grant: grant.at_ms, default=None)
@@ -66,6 +67,7 @@ def my_choices(texts: Texts, terms: Terms, person: SubjectContext, grants: list[
         texts("choices.title"),
         form(f"/{texts.language}/consent", _purposes(texts, terms, granted), button(texts("choices.save"), "main")),
         join(el("h2", texts("choices.receipt")), receipt(texts, terms, newest)) if newest is not None else None,
+        _control(texts) if may_ask else None,
         el("h2", texts("choices.tags")),
         el("ul", [el("li", tag) for tag in tags]) if tags else el("p", texts("choices.tags_none")),
         el("h2", texts("choices.link")),
@@ -168,7 +170,7 @@ def gone(texts: Texts, terms: Terms, at_ms: int, number: str, rows: dict[str, in
 
 
 def refused(texts: Texts, reason: str, **values: str) -> Html:
-    """A refusal in plain words."""
+    """A refusal as a page."""
     return document(
         texts,
         texts("refused.title"),
@@ -194,6 +196,24 @@ def _purposes(texts: Texts, terms: Terms, granted: tuple[str, ...]) -> Html:
         el("p", el("label", texts("start.valid"), " ", el("select", days, name="days"))),
         el("p", texts("start.text", version=CONSENT_VERSION, wording=texts.wording), class_="small"),
     )
+
+
+def _control(texts: Texts) -> Html:
+    """The question of perceived control: each statement with a scale."""
+    groups = [
+        el(
+            "fieldset",
+            el("legend", texts(f"control.{item}")),
+            el(
+                "div",
+                [el("label", el("input", type="radio", name=item, value=value, required=True), " ", value) for value in SCALE],
+                class_="scale",
+            ),
+        )
+        for item in ITEMS
+    ]
+    sent = form(f"/{texts.language}/control", el("p", texts("control.about")), groups, button(texts("control.send")))
+    return join(el("h2", texts("control.title")), sent)
 
 
 def _tick(text: str, name: str, value: str, *, is_on: bool, described: str | None = None) -> Html:

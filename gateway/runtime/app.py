@@ -103,8 +103,13 @@ class App:
         model_slot: ModelSlot | None = None,
         draw: Draw = _draw,
         status_interval_ms: int = 10_000,
+        clean: Callable[[str], str] = str,
     ) -> None:
-        """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox."""
+        """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox.
+
+        `clean` removes texts with personal data from dead letters and the status.
+        """
+        self.clean = clean
         self.site = site
         self.clock = clock
         self.bus = bus
@@ -182,7 +187,7 @@ class App:
         return len(messages)
 
     def _note_hearing(self, now_ms: int) -> None:
-        """Note whether messages can arrive, and up to which time of arrival they are taken."""
+        """Note whether messages can arrive, and the last time of arrival that is taken."""
         visits = self.state.visits
         if not self.bus.link().connected:
             visits.hears_from_ms = None
@@ -385,7 +390,8 @@ class App:
     def _store_dead_letters(self) -> None:
         """Store the refused messages; a crash may lose the newest."""
         try:
-            self.store.store_dead_letters(self.router.dead_letters())
+            letters = self.router.dead_letters()
+            self.store.store_dead_letters([one._replace(detail=self.clean(one.detail)) for one in letters])
             self.router.forget_dead_letters()
         except StoreFullError as error:
             self._degrade(str(error))
@@ -396,7 +402,7 @@ class App:
         self.bus.publish(Publication(topic, msgspec.json.encode(retained(self.latest)), qos=1, retain=True))
 
     def _status(self, state: str) -> GatewayStatus:
-        return gateway_status(
+        status = gateway_status(
             state,
             self.clock.now_ms(),
             self.counters,
@@ -412,9 +418,11 @@ class App:
             model=self.scorer.version,
             health=self.state.learning.health if self.site.learner is not None else None,
         )
+        refused = {self.clean(reason): number for reason, number in status.refused.items()}
+        return msgspec.structs.replace(status, trouble=self.clean(status.trouble), refused=refused)
 
     def _close(self) -> None:
-        """Stop services and uplink while their calls are served, then flush and close. All else is in the store or still at the broker."""
+        """Stop services and uplink while calls are served, then flush and close. All else is in the store or still at the broker."""
         stopper = threading.Thread(target=self._stop_services)
         stopper.start()
         while stopper.is_alive():

@@ -1,65 +1,175 @@
-"""Error that the noise adds to the questions of the dashboard, by its variance, for the choices of tables, bounds and outcomes.
+"""Error of the questions of the dashboard on the records of simulated people, beside exact counts, and the choice of the terms.
 
-`python -m tests.core.privacy_utility` prints it. The street has 10 zones and 20 offers, each offer in 2 zones, and each person 2 contacts
-a day. The error is the standard deviation of the noise; a question can be answered from the number of people at which it is a tenth.
+`python -m tests.core.privacy_utility` prints the tables for a week of 40, 120, 1,000 and 5,000 people (seed 0; ten minutes), and
+`--choice` those by which bound, split and small-street settings were chosen (seed 1000, put aside for that). Nothing is drawn: the
+error of a count is that of its noise, by its variance, and of the contacts above the bound, counted.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from dashboard.estimates import Estimate, Share, combined, difference, share
+from dashboard.figures import CELLS, HELD_OUT, SENT
 from gateway.core.privacy.laplace import variance
-from gateway.core.privacy.tables import Terms
-from gateway.core.records import OUTCOMES
+from tests.core.privacy_street import Street, bounded, street
 
-ZONES, OFFERS, ZONES_OF_OFFER, HOURS, CONTACTS_OF_DAY = 10, 20, 2, 24, 2.0
-SENT_CELLS = sum(not outcome.startswith("held_out") for outcome in OUTCOMES)
-ACCEPTED_CELLS, ACCEPTED_SHARE = 3, 0.1
-
-
-class Question(NamedTuple):
-    """A question, the share of a day's contacts that it counts, and the number of noised counts that it adds up."""
-
-    title: str
-    share: float
-    cells: int
+WORLD, DAYS, SEED, CHOICE_SEED, CHOICE_PEOPLE = "street", 7, 0, 1_000, 1_200
+SIZES = (40, 120, 1_000, 5_000)
+HOURS = 24
+OPEN_HOURS = 14  # of a day with contacts
+ENOUGH = {"count": 0.10, "rate": 0.05, "lift": 0.10}
+"""A question is answered if the error is at most a tenth of the count, or half of the interval at most five or ten points."""
 
 
-QUESTIONS = (
-    Question("sent, of a zone in an hour", 1 / ZONES / 12, 1),
-    Question("sent, of an offer on a day", 1 / OFFERS, SENT_CELLS * ZONES_OF_OFFER),
-    Question("accepted, of an offer on a day", ACCEPTED_SHARE / OFFERS, ACCEPTED_CELLS * ZONES_OF_OFFER),
-    Question("sent, of the site on a day", 1.0, HOURS * ZONES),
-    Question("accepted, of the site on a day", ACCEPTED_SHARE, ACCEPTED_CELLS * ZONES_OF_OFFER * OFFERS),
-)
+class Choice(NamedTuple):
+    """Contacts of a person and day that count, share of epsilon of the table of offers, and the shape of that table."""
+
+    contacts: int = 4
+    share: Fraction = Fraction(1, 2)
+    one_zone: bool = False
+    weekly: bool = False
+    is_exact: bool = False
 
 
-def error(cells: int, scale: Fraction) -> float:
-    """Standard deviation of the sum of `cells` noised counts."""
-    return math.sqrt(cells * variance(scale))
+EXACT_COUNTS = Choice(10_000, is_exact=True)
 
 
-def needed(question: Question, noise: float, days: int = 1) -> int:
-    """People from which the error is at most a tenth of the count, over `days`."""
-    return math.ceil(10 * noise / math.sqrt(days) / (question.share * CONTACTS_OF_DAY))
+class Answer(NamedTuple):
+    """A question with its error: of a count relative to it, or half of the interval of a rate."""
+
+    question: str
+    kind: str
+    error: float
+
+
+class Counted(NamedTuple):
+    """Contacts of a week, counted once: bounded by offer and outcome, bounded and sent, and the true numbers sent by offer."""
+
+    closed: Counter[tuple[str, str]]
+    sent: int
+    true: Counter[str]
+    zones: int
+    zones_of_offer: int
+
+    def value(self, outcomes: Sequence[str], offer: str | None = None) -> int:
+        """Bounded contacts with one of the outcomes, of one offer or of all."""
+        return sum(number for (name, outcome), number in self.closed.items() if outcome in outcomes and offer in (None, name))
+
+
+def counted(found: Street, contacts: int) -> Counted:
+    """The contacts of a street, at most `contacts` of a person and day."""
+    return Counted(
+        Counter((one.offer, one.cell) for one in bounded(found.contacts, contacts, table="offers")),
+        len(bounded(found.contacts, contacts, table="hours")),
+        Counter(one.offer for one in found.contacts if one.consents and one.is_sent),
+        len(found.catalogue.zones),
+        max(map(len, found.catalogue.offers.values())),
+    )
+
+
+def answers(made: Counted, choice: Choice, scale: float = 1.0) -> list[Answer]:
+    """The errors of a week with `scale` times as many people."""
+    hours = 0.0 if choice.is_exact else variance(Fraction(choice.contacts) / (1 - choice.share))
+    cell = 0.0 if choice.is_exact else variance(Fraction(choice.contacts) / choice.share)
+    cells = (1 if choice.one_zone else made.zones_of_offer) * (1 if choice.weekly else DAYS)  # for each outcome of an offer, in a week
+    offers = list(made.true)
+
+    def of(outcomes: Sequence[str], offer: str | None = None) -> Estimate:
+        noise = len(outcomes) * cells * cell * (len(offers) if offer is None else 1)
+        return Estimate(scale * made.value(outcomes, offer), noise)
+
+    weeks = [(of(SENT, offer), scale * made.true[offer]) for offer in offers]
+    days = [(Estimate(one.value / DAYS, math.inf if choice.weekly else one.variance / DAYS), truth / DAYS) for one, truth in weeks]
+    site, true_sent, sent = of(SENT), scale * made.true.total(), scale * made.sent
+    if hours and cell:
+        site = combined(Estimate(sent, made.zones * HOURS * DAYS * hours), site)
+    open_hours = made.zones * DAYS * OPEN_HOURS
+    came, held_came = share(of(CELLS["came"]), of(SENT)), share(of(("held_out_came",)), of(HELD_OUT))
+    rates = [_half(share(of(CELLS["accepted"], offer), of(SENT, offer))) for offer in offers]
+    return [
+        Answer("sent, a zone and hour", "count", _relative(Estimate(sent / open_hours, hours), true_sent / open_hours)),
+        Answer("sent, an offer and day", "count", _mean([_relative(*one) for one in days])),
+        Answer("sent, an offer and week", "count", _mean([_relative(*one) for one in weeks])),
+        Answer("sent, the site and week", "count", _relative(site, true_sent)),
+        Answer("accept rate, an offer and week", "rate", _mean(rates)),
+        Answer("accept rate, the site and week", "rate", _half(share(of(CELLS["accepted"]), of(SENT)))),
+        Answer("lift, the site and week", "lift", _half(difference(came, held_came))),
+    ]
+
+
+def _relative(estimate: Estimate, truth: float) -> float:
+    """Root mean square error relative to the truth: noise, and what the bound cuts off."""
+    return math.sqrt(estimate.variance + (estimate.value - truth) ** 2) / truth if truth else math.inf
+
+
+def _half(found: Share | None) -> float:
+    return math.inf if found is None else found.margin
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.inf
+
+
+def needed(made: Counted, choice: Choice, people: int, question: int) -> str:
+    """The least number of people, of two significant digits, from which on a question is answered; "none" above ten millions."""
+    sizes = [figure * 10**digits for digits in range(6) for figure in range(10, 100)]
+
+    def is_answered(size: int) -> bool:
+        answer = answers(made, choice, size / people)[question]
+        return answer.error <= ENOUGH[answer.kind]
+
+    at = bisect_left(sizes, True, key=is_answered)  # noqa: FBT003 - the errors fall with the number of people
+    return f"{sizes[at]:,}" if at < len(sizes) else "none"
+
+
+def by_size(streets: Sequence[tuple[int, Street]], choice: Choice) -> list[str]:
+    """Errors by size and question, those of exact counts behind a bar, and the size from which on a question is answered."""
+    noised = [answers(counted(one, choice.contacts), choice) for _, one in streets]
+    exact = [answers(counted(one, EXACT_COUNTS.contacts), EXACT_COUNTS) for _, one in streets]
+    people, most = streets[-1][0], counted(streets[-1][1], choice.contacts)
+    rows = [f"{'question':32}" + "".join(f"{size:>16,}" for size, _ in streets) + f"{'people needed':>16}"]
+    for at, answer in enumerate(noised[-1]):
+        text = "".join(f"{_number(one[at].error)} | {_number(other[at].error)}".rjust(16) for one, other in zip(noised, exact, strict=True))
+        rows.append(f"{answer.question:32}{text}{needed(most, choice, people, at):>16}")
+    return rows
+
+
+def _number(value: float) -> str:
+    return "-" if math.isinf(value) or value > 9.99 else f"{value:.2f}"
+
+
+def by_choice(found: Street, people: int) -> list[str]:
+    """People needed for each question, by choice."""
+    choices = [Choice(contacts, part) for contacts in (1, 2, 3, 4, 6, 8) for part in (Fraction(1, 2), Fraction(2, 3), Fraction(4, 5))]
+    choices += [Choice(4, Fraction(1, 2), one_zone=True), Choice(4, Fraction(1, 2), weekly=True), Choice(4, Fraction(1, 2), True, True)]  # noqa: FBT003
+    titles = [answer.question for answer in answers(counted(found, 1), Choice())]
+    rows = ["people needed, by contacts of a person and day and share of epsilon of the table of offers", ""]
+    rows += [f"{number}: {title}" for number, title in enumerate(titles, 1)]
+    rows += ["", f"{'':30}" + "".join(f"{number:>10}" for number in range(1, len(titles) + 1))]
+    for choice in choices:
+        made = counted(found, choice.contacts)
+        shape = (" one zone" if choice.one_zone else "") + (" weekly" if choice.weekly else "")
+        sizes = [needed(made, choice, people, at).rjust(10) for at in range(len(titles))]
+        rows.append(f"{choice.contacts} contacts, {choice.share}{shape}".ljust(30) + "".join(sizes))
+    return rows
 
 
 def main() -> None:
-    """Print the table."""
-    terms = Terms()
-    lines = [f"epsilon 1 a day, {terms.contacts_max} contacts, scale {terms.scale}"]
-    lines += [f"{'question':32} {'error':>10} {'people, a day':>14} {'people, a week':>15}"]
-    for question in QUESTIONS:
-        noise = error(question.cells, terms.scale)
-        lines += [f"{question.title:32} {noise:10.1f} {needed(question, noise):14,} {needed(question, noise, days=7):15,}"]
-    lines += ["", "error of the accepted of an offer on a day, by contacts_max and share of epsilon of the table `offers`"]
-    accepted = QUESTIONS[2]
-    for contacts in (1, 2, 4, 8):
-        errors = [error(accepted.cells, Fraction(contacts) / share) for share in (Fraction(1, 4), Fraction(1, 2), Fraction(3, 4))]
-        lines += [f"{contacts:2} contacts: " + "  ".join(f"{one:6.1f}" for one in errors) + "  (1/4, 1/2, 3/4)"]
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="error of the questions of the dashboard on simulated records")
+    parser.add_argument("--choice", action="store_true", help="the tables by which the terms were chosen")
+    if parser.parse_args().choice:
+        lines = by_choice(street(WORLD, CHOICE_PEOPLE, DAYS, CHOICE_SEED), CHOICE_PEOPLE)
+    else:
+        lines = by_size([(people, street(WORLD, people, DAYS, SEED)) for people in SIZES], Choice())
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from fractions import Fraction
 from itertools import product
 from typing import get_args
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.policy.decision import Arm
+from gateway.core.privacy.audit import Z_MAX, chi_square_z
 from gateway.core.privacy.contribution import cell_of, first
 from gateway.core.privacy.laplace import Entropy, discrete_laplace, variance
 from gateway.core.privacy.release import catalogue, health_record, hour_record, offer_records
@@ -24,7 +24,6 @@ from gateway.core.state.outcomes import Outcome, OutcomeKind, Window
 from tests.kit.testbed import HOUR_MS, NOON_MS, campaign, make_site, offer
 
 DRAWS = 20_000
-Z_MAX = 6.0
 STREET = catalogue(make_site())
 NOON = Period(NOON_MS, NOON_MS - NOON_MS % DAY_MS, Terms())
 TODAY = (NOON.day_start_ms, NOON.day_end_ms)
@@ -33,20 +32,6 @@ SCALES = [Fraction(1, 3), Fraction(1), Fraction(8), Fraction(80, 7)]
 
 def seeded(seed: int = 1) -> Entropy:
     return random.Random(seed).getrandbits  # noqa: S311 - reproducible noise
-
-
-def chi_square_z(draws: list[int], scale: Fraction) -> float:
-    """The chi-square statistic of draws against the discrete Laplace, as standard deviations from its mean; tails are pooled."""
-    q = math.exp(-1 / float(scale))
-    at_zero = (1 - q) / (1 + q)
-    edge = next(size for size in range(10_000) if len(draws) * at_zero * q ** (size + 1) < 20)
-    expected = {value: at_zero * q ** abs(value) for value in range(-edge + 1, edge)}
-    expected |= dict.fromkeys((-edge, edge), q**edge / (1 + q))
-    found = Counter(max(-edge, min(edge, draw)) for draw in draws)
-    assert sum(expected.values()) == pytest.approx(1)
-    statistic = sum((found[value] - len(draws) * p) ** 2 / (len(draws) * p) for value, p in expected.items())
-    freedom = len(expected) - 1
-    return (statistic - freedom) / math.sqrt(2 * freedom)
 
 
 # --- noise ---------------------------------------------------------------------------------------------------

@@ -25,13 +25,13 @@ from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.released import ReleaseMarks
 from gateway.core import context as contexts
 from gateway.core.privacy import contribution, laplace, release
+from gateway.core.privacy.audit import Z_MAX, chi_square_z, day_loss, epsilon
 from gateway.core.privacy.laplace import Entropy
 from gateway.core.privacy.tables import Catalogue, Contact, Period, Terms
 from gateway.core.records import HourCounts, OfferCounts, Record
 from gateway.core.types import TimePassed
 from tests.adapters.test_release import Counting, closed, released, sent
 from tests.core.test_engine import enter
-from tests.core.test_privacy import Z_MAX, chi_square_z
 from tests.kit.testbed import DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, Gateway, Phone
 
 TERMS = Terms()
@@ -39,22 +39,6 @@ ONE_ZONE = Catalogue("gw-t", ("cafe",), {})
 WIDE = Catalogue("gw-t", tuple(f"z{number}" for number in range(1_000)), {})
 NOON = Period(NOON_MS, NOON_MS - NOON_MS % DAY_MS, TERMS)
 honest = laplace.discrete_laplace
-
-
-def epsilon_bounds(releases: int, seed: int, *, contacts: int = TERMS.contacts_max) -> tuple[float, float]:
-    """Interval of the privacy loss of one table, measured on its records with and without a person who has `contacts` in one cell.
-
-    Event: the count is at least the middle between both. Its probabilities under the two inputs bound epsilon from below.
-    """
-    entropy: Entropy = random.Random(seed).getrandbits  # noqa: S311 - a fixed seed, so that the audit is repeatable
-    true = {"without": 0, "with": contacts}
-    above = {
-        name: sum(release.hour_record(ONE_ZONE, NOON, {"cafe": count}, entropy, "w").counts[0] >= contacts for _ in range(releases))
-        for name, count in true.items()
-    }
-    loss = math.log(above["with"] / above["without"])
-    spread = 3 * math.sqrt(1 / above["with"] + 1 / above["without"])
-    return loss - spread, loss + spread
 
 
 # --- the questions ------------------------------------------------------------------------------------------
@@ -274,19 +258,25 @@ def test_each_bug_is_found(bug: Bug, tmp_path: Path, monkeypatch: pytest.MonkeyP
 # --- the measured loss -----------------------------------------------------------------------------------------
 
 
-def test_the_measured_loss_is_the_stated_epsilon() -> None:
-    lowest, highest = epsilon_bounds(30_000, 1)
-    assert 0.85 * 0.5 <= lowest <= 0.5 <= highest
+def seeded(seed: int) -> Entropy:
+    return random.Random(seed).getrandbits  # noqa: S311 - a fixed seed, so that the audit is repeatable
+
+
+@pytest.mark.parametrize("terms", [TERMS, Terms(epsilon_millionths=500_000, contacts_max=2)])
+def test_the_measured_loss_of_a_day_is_the_stated_epsilon(terms: Terms) -> None:
+    loss = day_loss(terms, seeded(1), 15_000)
+    assert 0.75 * epsilon(terms) <= loss.low <= epsilon(terms) <= loss.high
 
 
 def test_the_loss_of_twice_as_many_contacts_is_noticed() -> None:
-    assert epsilon_bounds(30_000, 2, contacts=2 * TERMS.contacts_max)[0] > 0.5
+    assert day_loss(TERMS, seeded(2), 10_000, contacts=2 * TERMS.contacts_max).low > epsilon(TERMS)
 
 
 @pytest.mark.soak
 def test_the_measured_loss_over_200_000_releases() -> None:
-    lowest, _ = epsilon_bounds(200_000, 3)
-    assert 0.9 * 0.5 <= lowest <= 0.5
+    """The bound with three standard deviations is .973 of 1 at this seed."""
+    loss = day_loss(TERMS, seeded(3), 200_000)
+    assert 0.9 * epsilon(TERMS) <= loss.low <= epsilon(TERMS)
 
 
 def test_a_record_says_nothing_of_noise_that_is_not_its_own() -> None:

@@ -108,7 +108,7 @@ ROOMS: tuple[Room, ...] = (
         "gateway.adapters",
         3,
         ("gateway.core",),
-        ("apsw", "cel", "cryptography", "h11", "msgspec", "numpy", "onnxruntime", "paho", "urllib3"),
+        ("apsw", "cel", "cryptography", "h11", "msgspec", "numpy", "onnxruntime", "paho", "phonenumbers", "re2", "urllib3"),
         modules_min=5,
     ),
     # The running agent meets the database, the broker and the cloud as ports of the core; models it loads itself.
@@ -129,7 +129,7 @@ ROOMS: tuple[Room, ...] = (
     ),
     # Commands stand on everything of the device; nothing of it imports a command back. They alone speak MQTT by aiomqtt: the
     # running gateway's adapter acknowledges after its commit, which needs paho itself.
-    Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt"), modules_min=10),
+    Room("gateway.commands", 1, (), (*DEVICE, "aiomqtt", "segno"), modules_min=10),
     # The one command that writes a plain SQLite file; nothing else may import the library for it, which is optional.
     Room("gateway.commands.history.sqlite_file", 1, (), ("msgspec", "sqlite_utils"), modules_min=1),
     Room("gateway", 1, (), DEVICE),
@@ -189,7 +189,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.adapters.webhook": ("gateway.adapters.http_client",),
     "gateway.adapters.feeds": ("gateway.adapters.http_client",),
     "gateway.adapters.onnx_scorer": ("gateway.adapters.onnx_graph",),
-    "gateway.adapters.toml_files": ("gateway.adapters.rules",),
+    "gateway.adapters.toml_files": ("gateway.adapters.personal_data", "gateway.adapters.rules"),
     "gateway.adapters.mqtt": ("gateway.adapters.mqtt_connection", "gateway.adapters.mqtt_options", "gateway.adapters.mqtt_wire"),
     "gateway.adapters.mqtt_connection": ("gateway.adapters.mqtt_wire",),
     "gateway.adapters.mqtt_paho": ("gateway.adapters.mqtt_options",),

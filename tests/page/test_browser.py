@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.pages import ServedPage, page_config
+from gateway.core.channels import is_page
+from gateway.core.types import CheckIn, Consent, Envelope
+from tests.kit.pages import ServedPage, page_campaign, page_config
 from tests.page.test_no_script import screen_code
 from tests.web.browser import Browser, chromium
 from tests.web.test_browser import CONTRAST, OVERFLOW
 
+EXPIRY_S = 3  # of an offer that a test waits for; the page is watched while it comes and goes
 SCREENS = [(width, scheme) for width in (360, 390) for scheme in ("light", "dark")]
 PICTURES = os.environ.get("WAYSIDE_PICTURES")  # a folder: the pages as pictures, to look at
 PLACE = """(() => {
@@ -22,6 +25,16 @@ PLACE = """(() => {
   const box = found.getBoundingClientRect();
   return [box.left + box.width / 2, box.top + box.height / 2];
 })()"""
+# Resolves with the page's changing part as an offer has come, and as it has gone again.
+SEEN = """window.seen = new Promise((resolve) => {
+  const place = document.getElementById("live");
+  let came = "";
+  new MutationObserver(() => {
+    const text = place.innerText;
+    if (place.querySelector("article")) came = came || text;
+    else if (came) resolve([came, text]);
+  }).observe(place, { childList: true, subtree: true });
+}), 0"""
 KNOWN = ("offers", "choices", "wishes", "kept", "stop")
 
 
@@ -128,3 +141,29 @@ def test_nothing_is_asked_of_others_and_no_policy_is_broken(browser: Browser, se
     assert [address for address in asked if not address.startswith((served.address, "data:"))] == []
     assert browser.told("Log.entryAdded") == []
     assert browser.told("Runtime.exceptionThrown") == []
+
+
+def test_an_offer_arrives_in_the_open_page_and_expires(browser: Browser, tmp_path: Path) -> None:
+    browser.screen(360, 800, "light")
+    with ServedPage(page_config(tmp_path, page_campaign(trigger_expiry_s=EXPIRY_S))) as served:
+        browser.open(served.address)
+        for purpose in ("presence", "offers"):
+            press(browser, f'input[value="{purpose}"]')
+        follow(browser, "button.main")
+        browser.evaluate(SEEN)
+        (device,) = (one for one in served.app.state.people.identities if is_page(one))
+        served.app.ask([CheckIn(device, "plaza")], device).result(20)
+        first, second = browser.evaluate("window.seen")
+        assert "A flat white, one euro off" in first
+        assert "because you came to plaza" in first
+        assert "There is no offer for you" in second, "it expired by itself"
+        browser.open("about:blank")
+    browser.send("Network.clearBrowserCookies")
+
+
+def test_a_withdrawal_in_another_tab_ends_the_open_page(browser: Browser, served: ServedPage) -> None:
+    arrive(browser, served)
+    (device,) = (one for one in served.app.state.people.identities if is_page(one))
+    served.app.ask([Consent(Envelope(device, "other", 1), (), 1)], device).result(20)
+    browser.loaded()  # the stream ends, and the page loads itself again
+    assert "belongs to another phone" in browser.evaluate("document.body.innerText")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +16,14 @@ import pytest
 from gateway.build import open_reader
 from gateway.core import signed_codes
 from gateway.core.claims import claim_code
+from gateway.core.privacy.release import catalogue
+from gateway.core.state import Closing
+from gateway.core.state.counts import CountsChanges
 from gateway.page import export
 from gateway.page.kept import TABLES, Kept
-from tests.kit.gateways import settings_of
+from tests.kit.gateways import settings_of, store_of
 from tests.kit.pages import ServedPage, Visitor, page_config, text
+from tests.kit.waiting import until
 
 TAG = "e375cf00beef"
 
@@ -91,7 +96,7 @@ def test_an_offer_comes_with_its_reason_is_taken_and_its_coupon_lives_on_the_pag
     assert "because you came to plaza" in text(page)
     decision = re.search(r'name="decision" value="([^"]+)"', page.text)
     assert decision is not None
-    taken = visitor.send("answer", decision=decision[1], answer="accepted")
+    taken = visitor.send("answer", decision=decision[1], answer="accepted", reason="on_my_way")
     assert "Show this code at the till" in text(taken)
     assert "<svg" in taken.text
     assert "redeemed" not in text(taken)
@@ -99,7 +104,7 @@ def test_an_offer_comes_with_its_reason_is_taken_and_its_coupon_lives_on_the_pag
     assert "Your answer taken" in text(kept)
     assert "because you came to plaza" in text(kept)
     answers = [fact for fact in visitor.open("export.json").json()["facts"] if fact["kind"] == "answer"]
-    assert [fact["detail"] for fact in answers] == ["shown", "accepted"]
+    assert [(fact["detail"], fact["reason"]) for fact in answers] == [("shown", None), ("accepted", "on_my_way")]
 
 
 def test_a_refusal_has_a_reason_and_takes_the_offer_away(served: ServedPage) -> None:
@@ -110,7 +115,8 @@ def test_a_refusal_has_a_reason_and_takes_the_offer_away(served: ServedPage) -> 
     assert "There is no offer for you at this moment." in text(page)
     facts = visitor.open("export.json").json()["facts"]
     assert [fact["reason"] for fact in facts if fact["detail"] == "dismissed"] == ["too_far"]
-    assert visitor.send("answer", decision=decision[1], answer="dismissed", reason="a text").status_code == 422
+    for answer, reason in (("dismissed", "a text"), ("dismissed", "on_my_way"), ("accepted", "too_far"), ("redeemed", "none")):
+        assert visitor.send("answer", decision=decision[1], answer=answer, reason=reason).status_code == 422
     again = visitor.send("answer", decision=decision[1], answer="dismissed")
     assert again.status_code == 409
     assert "answered already" in text(again)
@@ -150,6 +156,42 @@ def test_a_no_is_taken_with_a_receipt_whatever_comes_with_it(served: ServedPage)
     assert [reader_rows(served, table) for table in ("contexts", "identities", "register", "decisions", "presences", "history")] == [0] * 6
     assert not visitor.browser.cookies
     assert text(visitor.send("stop")).count("Nothing is kept of you any more.") == 1, "also if nothing is kept"
+
+
+def test_an_export_during_an_erasure_is_refused_and_a_no_that_waits_is_still_taken(served: ServedPage) -> None:
+    visitor = arrive(served)
+    assert "A flat white" in text(visitor.open("offers"))
+    served.page._do._wait_s = 0.1
+    is_blocked, go_on = threading.Event(), threading.Event()
+
+    def block(_: object) -> None:
+        is_blocked.set()
+        go_on.wait(60)
+
+    served.app.mailbox.call(block)
+    assert is_blocked.wait(60)
+    waiting = visitor.send("stop")
+    assert (waiting.status_code, "your no is not stored yet" in text(waiting)) == (503, True)
+    for name in ("export.json", "export.sqlite"):
+        refused = visitor.open(name)
+        assert (refused.status_code, "being deleted at this moment" in text(refused)) == (409, True)
+    assert "A flat white" not in text(visitor.open("offers")), "no offer is shown meanwhile"
+    go_on.set()
+    until(lambda: reader_rows(served, "contexts") == 0)
+    assert visitor.open("export.json").status_code == 403, "and nothing is left to take along"
+
+
+def test_the_counts_that_left_are_shown_with_their_error(served: ServedPage) -> None:
+    visitor = arrive(served)
+    assert "1 of at most 4 contacts" in text(visitor.open("kept"))
+    store = store_of(served.app)
+    period = served.app.state.counts.period
+    assert period is not None
+    closing = Closing(period, ends_day=True, catalogue=catalogue(served.app.site), name="t")
+    served.app.mailbox.call(lambda _: store.counts.save(CountsChanges(closing=closing))).result(20)
+    page = text(visitor.open("kept"))
+    assert re.search(r"Offers sent, plaza: \d+ ± 22 \(", page), page  # 1.96 x the deviation of scale 8
+    assert re.search(r"A flat white, one euro off, plaza: \d+ ± 63 \(", page), page  # of eight cells
 
 
 def test_a_page_opened_by_another_phone_is_refused_in_plain_words(served: ServedPage) -> None:

@@ -31,7 +31,7 @@ from gateway.adapters.store.occasions import OccasionsTable
 from gateway.adapters.store.outcomes import OutcomesTable
 from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
-from gateway.adapters.store.released import ReleaseMarks
+from gateway.adapters.store.released import ReleaseMarks, marks_path
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.sensors import SensorsTable
 from gateway.adapters.store.table import Hasher, Table
@@ -144,7 +144,7 @@ class Store:
             "clock": self.clock,
         }
         self._carry_out_marks(path)
-        self.release_marks = ReleaseMarks(path.with_name(f"{path.name}.released"))
+        self.release_marks = ReleaseMarks(marks_path(path))
         self._note_lost_releases(path)
 
     def _settled(self, key: bytes) -> bytes:
@@ -228,7 +228,7 @@ class Store:
         return self.people.context(subject)
 
     def expired(self, now_ms: int) -> list[str]:
-        """Subjects whose consent has expired, some at a time."""
+        """Subjects with an expired consent, some at a time."""
         return self.people.expired(now_ms)
 
     def is_known(self, envelope: Envelope) -> bool:
@@ -427,7 +427,7 @@ class Store:
                 self.register,
                 self.counts,
                 self.people,
-            ):  # facts and coupons look their decisions up
+            ):  # facts and coupons read the decisions
                 table.forget(subject)
             return
         if not may_be_offered(context.purposes):

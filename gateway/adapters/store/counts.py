@@ -16,7 +16,7 @@ from gateway.core import limits
 from gateway.core.privacy.contribution import first
 from gateway.core.privacy.release import health_record, hour_record, offer_records
 from gateway.core.privacy.tables import TABLES, Period
-from gateway.core.records import Batch, Record
+from gateway.core.records import Batch, HourCounts, OfferCounts, Record
 from gateway.core.state import CountsState
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ class CountsTable(Table):
             self._db.execute(DEBIT[table], (day_ms, epsilon, period.terms.share_millionths))
         self._clear(closing)
         self._put_out(records)
+        self._show(records)
 
     def _sent(self) -> dict[str, int]:
         return dict(self.rows("SELECT zone, count(*) FROM contacts WHERE name = 'hours' AND zone IS NOT NULL GROUP BY zone"))
@@ -187,6 +188,16 @@ class CountsTable(Table):
             self._db.execute("INSERT INTO outbox VALUES (?, ?, NULL, 0, ?)", (record.id, self._position, _PACK.encode(record)))
         self.waiting += len(records)
         self._made = len(records)
+
+    def _show(self, records: Sequence[Record]) -> None:
+        """Keep the newest counts that left, as they left, for the person's page; those of offers that are gone go with the next day."""
+        if any(isinstance(record, OfferCounts) for record in records):
+            self._db.execute("DELETE FROM shown_records WHERE name = 'offers'")
+        for record in records:
+            if isinstance(record, OfferCounts):
+                self._db.execute("INSERT OR REPLACE INTO shown_records VALUES ('offers', ?, ?)", (record.offer, _PACK.encode(record)))
+            elif isinstance(record, HourCounts):
+                self._db.execute("INSERT OR REPLACE INTO shown_records VALUES ('hours', '', ?)", (_PACK.encode(record),))
 
     # --- outbox -------------------------------------------------------------------------------------------------
 

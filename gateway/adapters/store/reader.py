@@ -18,6 +18,7 @@ from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
+from gateway.core.records import HourCounts, OfferCounts
 from gateway.core.state import Visit
 from gateway.core.state.register import Grant
 from gateway.core.types import AnswerKind, Item, Purpose
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
+_COUNTS: msgspec.msgpack.Decoder[HourCounts | OfferCounts] = msgspec.msgpack.Decoder(HourCounts | OfferCounts)
 _ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
 
 
@@ -48,6 +50,15 @@ class OfferFact(NamedTuple):
     detail: str
     amount_minor: int | None
     items: tuple[Item, ...] = ()
+
+
+class LedgerDay(NamedTuple):
+    """Epsilon of a service day in millionths: its budget, and the spending of each table."""
+
+    day_start_ms: int
+    budget: int
+    hours: int
+    offers: int
 
 
 class LoggedDecision(NamedTuple):
@@ -158,6 +169,18 @@ class Reader:
             )
         )
 
+    def dead_letter_details(self) -> Iterator[str]:
+        """The details of refused messages."""
+        return (detail for (detail,) in self._rows("SELECT DISTINCT detail FROM dead_letters"))
+
+    def ledger(self) -> list[LedgerDay]:
+        """Epsilon spent by each service day, oldest first."""
+        return [LedgerDay(*row) for row in self._rows("SELECT day_start_ms, budget, hours, offers FROM ledger ORDER BY day_start_ms")]
+
+    def newest_release(self) -> tuple[str, int] | None:
+        """Table and start of the newest release, or None."""
+        return next(self._rows("SELECT name, start_ms FROM releases ORDER BY number DESC LIMIT 1"), None)
+
     def elsewhere(self, subject: str) -> list[tuple[int, str, str, str]]:
         """The facts about the subject's contacts by other gateways, as `gateway.core.neighbours.elsewhere_of` reads them."""
         return list(self._rows(ELSEWHERE_SQL, (subject,)))
@@ -209,13 +232,17 @@ class Reader:
         )
         return list(self._rows(sql, (subject,)))
 
+    def details(self, kind: str) -> list[str]:
+        """The details of all facts of a kind, the oldest first, without people."""
+        return [str(one) for (one,) in self._rows("SELECT detail FROM facts WHERE kind = ? ORDER BY at_ms", (kind,))]
+
     def contacts_used(self, subject: str) -> dict[str, int]:
         """By table of counts: the person's contacts that count today."""
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
 
-    def releases(self) -> int:
-        """Number of tables of counts that have left, as far as the ledger goes back."""
-        return int(next(self._rows("SELECT count(*) FROM releases"))[0])
+    def shown_records(self) -> list[HourCounts | OfferCounts]:
+        """The newest counts that have left, as they left: one record of all zones, and one for each offer."""
+        return [_COUNTS.decode(body) for (body,) in self._rows("SELECT body FROM shown_records ORDER BY name, offer")]
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
         """Subjects with consent to the purpose at `now_ms`, in the order of the table."""

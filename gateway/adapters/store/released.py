@@ -35,8 +35,7 @@ class ReleaseMarks:
     def __init__(self, path: Path) -> None:
         """Read the file; a last line that a power cut left incomplete is ignored, and its release was not committed."""
         self._path = path
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        self.marks: dict[Released, None] = dict.fromkeys(mark for line in lines if (mark := _parsed(line)) is not None)
+        self.marks = read_marks(path)
         if len(self.marks) > 2 * limits.RELEASED_MARKS_MAX:
             self._compact()
 
@@ -65,6 +64,17 @@ class ReleaseMarks:
         draft.write_text("".join(_line(mark) for mark in self.marks))
         draft.chmod(0o600)
         draft.replace(self._path)
+
+
+def marks_path(database: Path) -> Path:
+    """The file of marks of a database."""
+    return database.with_name(f"{database.name}.released")
+
+
+def read_marks(path: Path) -> dict[Released, None]:
+    """The marks of a file, oldest first; none without a file."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    return dict.fromkeys(mark for line in lines if (mark := _parsed(line)) is not None)
 
 
 def _line(mark: Released) -> str:

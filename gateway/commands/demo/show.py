@@ -19,6 +19,7 @@ from rich.console import Console
 from gateway.adapters.toml_files import TomlFileError
 from gateway.commands.demo.course import EVERY_S, Course
 from gateway.commands.demo.live_campaign import LiveCampaign
+from gateway.commands.demo.person import invitation
 from gateway.commands.demo.processes import DemoError, Part, free_port, program, require, start_broker
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
@@ -89,6 +90,8 @@ class Demo:
             "bundle.path": self.campaign.path(gateway),
             "bundle.trusted_keys": f'["{self.campaign.public_key}"]',
         }
+        if not self.settings:  # one page is enough to look at
+            settings |= {"page.port": free_port(), "page.operator": "The simulated street"}
         self.campaign.install(gateway)
         values = [f"{name}={value}" for name, value in settings.items()]
         self.settings.append(load_config(config, values))
@@ -163,6 +166,7 @@ def run_demo(
     try:
         out.print(demo.broker)
         out.print(f"[bold]dashboard: {demo.address}[/bold]   (Ctrl-C ends)")
+        out.print(invitation(demo.settings[0], out), highlight=False, markup=False, soft_wrap=True)
         began_s = time.monotonic()
         course = Course()
         first_s = _watch(demo, stop, seconds, None if headless or as_json else out, course)

@@ -1,4 +1,4 @@
-"""What `wayside discover` found, as config text.
+"""The findings of `wayside discover`, as config text.
 
 A decoder is chosen by topic, or by a usual topic below a prefix (`site7/espresense/...`). For other messages every decoder is tried on all
 samples of a shape of topics: a guess needs GUESS_MESSAGES_MIN messages, states its evidence, and is a comment while another decoder reads
@@ -222,7 +222,7 @@ def _is_measured(one: Observation) -> bool:
 def _speaker_lines(decoder: Decoder) -> list[str]:
     """The settings of a source whose topic does not name the speaker by itself."""
     if decoder.role == "bridge":
-        return ["bridge = true # only if the broker lets nobody else publish here"] if "sighting" in decoder.kinds else []
+        return ["bridge = true # only if the broker lets no other client publish here"] if "sighting" in decoder.kinds else []
     return [] if decoder.speakers else ['# speaker = "a/{gateway}/#" # the level that names the gateway; without it no person is placed']
 
 

@@ -1,7 +1,7 @@
-"""The rows of an export: visits, decisions, answers and purchases of each person who consented to learning, under pseudonyms.
+"""The rows of an export: visits, decisions, answers and purchases of each person with a consent to learning, under pseudonyms.
 
 A pseudonym is a hash under a key that is drawn for one export and then dropped, so it can be found neither in the database nor in another
-export. People come in the order of their pseudonyms, so that the order of the database is not exported.
+export. People come in the order of the pseudonyms, so that the order of the database is not exported.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Totals:
 
 
 def read_people(reader: Reader, kinds: dict[str, str], plan: ReadPlan, now_ms: int) -> Iterator[PersonRows]:
-    """The rows of everyone whose consent covers learning at `now_ms`; `kinds` is the kind of place by zone, `plan` the active model's."""
+    """The rows of all people with a consent to learning at `now_ms`; `kinds` is the kind of place by zone, `plan` the active model's."""
     key = secrets.token_bytes(32)
 
     def pseudonym(name: str) -> str:

@@ -27,7 +27,10 @@ def catalogue(site: Site) -> Catalogue:
 
 
 def hour_record(catalogue: Catalogue, period: Period, sent: Mapping[str, int], entropy: Entropy, name: str) -> HourCounts:
-    """The record of a window that is over; `sent` has the exact counts by zone, and `name` makes its id unique."""
+    """The record of a window that is over; `sent` has the exact counts by zone, and `name` makes its id unique.
+
+    Raises ValueError for a negative count.
+    """
     return HourCounts(
         id=f"{catalogue.gateway}.{name}.t",
         gateway=catalogue.gateway,
@@ -42,7 +45,10 @@ def hour_record(catalogue: Catalogue, period: Period, sent: Mapping[str, int], e
 def offer_records(
     catalogue: Catalogue, period: Period, closed: Mapping[tuple[str, str, str], int], entropy: Entropy, name: str
 ) -> tuple[OfferCounts, ...]:
-    """The records of a service day that is over, one for each offer; `closed` has the exact counts by (zone, offer, outcome)."""
+    """The records of a service day that is over, one for each offer; `closed` has the exact counts by (zone, offer, outcome).
+
+    Raises ValueError for a negative count.
+    """
     return tuple(
         OfferCounts(
             id=f"{catalogue.gateway}.{name}.o{index}",
@@ -76,4 +82,6 @@ def noise(terms: Terms) -> Noise:
 
 
 def _noised(count: int, terms: Terms, entropy: Entropy) -> int:
+    if count < 0:
+        raise ValueError(f"{count} contacts cannot have been counted: nothing is released")
     return max(-COUNT_MAX, min(COUNT_MAX, count + laplace.discrete_laplace(terms.scale, entropy)))

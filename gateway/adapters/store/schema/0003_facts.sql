@@ -1,7 +1,7 @@
 -- Facts, once each, and the last withdrawal of each boot of a device.
 
 -- `envelope` is a keyed hash of (device, boot, seq); `items` the lines of a purchase, if the till stated them: MessagePack of a list of
--- gateway.core.types.Item; `reason` the reason that a person stated with a refusal. Rows lie in the order of their writing: keyed by the
+-- gateway.core.types.Item; `reason` the reason that a person stated with an answer. Rows lie in the order of their writing: keyed by the
 -- hash, each would be written to another page.
 CREATE TABLE facts (
   envelope BLOB PRIMARY KEY,

@@ -1,0 +1,118 @@
+"""The staff of the operator's desk: a TOML file `name = { role, token }`, and the audit log of every action.
+
+The log is a file of JSON lines that is only appended to. Each line holds the hash of the one before, so a line that was changed or removed
+shows. A person is named by a keyed hash of the random local id, so the log of an erasure names nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+import tomllib
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Role = Literal["viewer", "officer"]
+Action = Literal["list", "show", "consent", "export", "erase", "audit", "control"]
+ALLOWED: dict[Role, frozenset[Action]] = {
+    "viewer": frozenset({"list", "show", "control"}),
+    "officer": frozenset({"list", "show", "consent", "export", "erase", "audit", "control"}),
+}
+"""Role -> the actions that it may take."""
+TOKEN_CHARS_MIN = 32
+FIRST = "0" * 32
+
+
+class DeskError(ValueError):
+    """The desk refuses; the text names the cause and the way out."""
+
+
+class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    role: Role
+    token: str
+
+
+def role_of(path: Path, name: str, token: str) -> Role:
+    """The role of a member of the staff who states the token. Raises DeskError, and OSError if the file cannot be read."""
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        raise DeskError(f"{path} holds tokens and can be read by others than its owner: chmod 600 it")
+    try:
+        known = msgspec.convert(tomllib.loads(path.read_text("utf-8")), dict[str, _Member])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise DeskError(f'{path}: {error}; write lines such as anna = {{ role = "viewer", token = "..." }}') from None
+    for one, member in known.items():
+        if len(member.token) < TOKEN_CHARS_MIN:
+            raise DeskError(f"{path}: the token of {one!r} must have {TOKEN_CHARS_MIN} characters; make one with `openssl rand -hex 32`")
+    found = known.get(name)
+    stated = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+    expected = hashlib.sha256(found.token.encode("utf-8", "surrogatepass")).digest() if found is not None else b""
+    if found is None or not hmac.compare_digest(stated, expected):
+        raise DeskError(f"{name!r} is not known at this desk, or the token is another one: see desk.people_file")
+    return found.role
+
+
+def check_allowed(role: Role, action: Action) -> None:
+    """Raises DeskError if a role may not take an action."""
+    if action not in ALLOWED[role]:
+        able = ", ".join(name for name, actions in ALLOWED.items() if action in actions)
+        raise DeskError(f"the role {role} may not {action}; ask one of the role {able}")
+
+
+class Entry(NamedTuple):
+    """One action at the desk; `subject` is a keyed hash, empty for an action about nobody."""
+
+    at_ms: int
+    who: str
+    role: str
+    action: str
+    subject: str
+    outcome: str
+
+
+class Audit:
+    """The log at `path`."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        """`key` is that of the database."""
+        self._path, self._key = path, key
+
+    def subject(self, subject: str) -> str:
+        """The name of a person in the log."""
+        return hashlib.blake2b(subject.encode(), key=self._key, digest_size=8, person=b"wayside-audit").hexdigest() if subject else ""
+
+    def append(self, entry: Entry) -> None:
+        """Append a line; it is on the disk when this returns. Raises DeskError if the log was changed, and OSError."""
+        lines = self.lines()
+        content = msgspec.json.encode([*entry, self._hash(lines[-1]) if lines else FIRST])
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(content + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def entries(self) -> list[Entry]:
+        """All entries, the oldest first. Raises DeskError if a line was changed or removed."""
+        return [Entry(*msgspec.json.decode(line)[:-1]) for line in self.lines()]
+
+    def lines(self) -> list[bytes]:
+        """The lines as they stand. Raises DeskError if the chain is broken."""
+        lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        expected = FIRST
+        for number, line in enumerate(lines, 1):
+            try:
+                found = msgspec.json.decode(line, type=list[str | int])
+            except msgspec.DecodeError:
+                found = []
+            if len(found) != len(Entry._fields) + 1 or found[-1] != expected:
+                raise DeskError(f"{self._path}:{number}: the audit log was changed here: keep the file, and look who could write it")
+            expected = self._hash(line)
+        return lines
+
+    def _hash(self, line: bytes) -> str:
+        return hashlib.blake2b(line, key=self._key, digest_size=16, person=b"wayside-audit").hexdigest()

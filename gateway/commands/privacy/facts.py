@@ -1,0 +1,149 @@
+"""The releases of a gateway by config and bundle: numbers of the privacy sheet, and its entry for the registry of deployments."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.core.privacy.laplace import variance
+from gateway.core.privacy.release import catalogue
+from gateway.core.privacy.tables import DAY_MS, WINDOWS_OF_DEMONSTRATION
+from gateway.core.records import COUNT_MAX, MILLION, OUTCOMES
+
+if TYPE_CHECKING:
+    from gateway.core.site import Site
+
+Z = 1.96  # of a normal distribution, for 95 of 100 cases
+GATEWAYS_SHOWN = (1, 2, 3, 5, 10)
+ATTACKS: dict[str, str] = {
+    "difference": "tests/core/test_privacy_attacks.py",
+    "bystander": "tests/core/test_privacy_attacks.py",
+    "declined": "tests/core/test_privacy_attacks.py",
+    "linking": "tests/core/test_privacy_attacks.py",
+    "audit": "tests/core/test_privacy_audit.py",
+    "rollback": "tests/adapters/test_release.py",
+    "clock": "tests/adapters/test_release.py",
+    "canaries": "tests/runtime/test_exits.py",
+    "text": "tests/adapters/test_personal_data.py",
+}
+"""Attack -> the test that runs it; titles are in `texts`."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Epsilon of one person and service day in all, and of each table; `error` is half of the 95 % interval of one count."""
+
+    gateway: str
+    time_zone: str
+    epsilon: float
+    table_epsilon: float
+    contacts_max: int
+    scale: float
+    error: int
+    window: str
+    demonstration: bool
+    zones: int
+    offers: int
+    hour_counts: int
+    offer_counts: int
+    visits_days: int
+    decisions_days: int
+    facts_days: int
+    withdrawals_days: int
+    cloud: str
+
+    @property
+    def fleet(self) -> list[tuple[int, float]]:
+        """Number of gateways that see a person on one day, and the epsilon of all of them."""
+        return [(number, number * self.epsilon) for number in GATEWAYS_SHOWN]
+
+
+def facts(site: Site, cloud: str) -> Facts:
+    """The facts of a site; `cloud` is the address that records go to, empty without one."""
+    terms, cells, kept = site.privacy, catalogue(site), site.retention
+    windows = WINDOWS_OF_DEMONSTRATION if terms.demonstration else math.ceil(DAY_MS / terms.window_ms)
+    return Facts(
+        gateway=site.gateway,
+        time_zone=site.timezone.key,
+        epsilon=terms.epsilon_millionths / MILLION,
+        table_epsilon=terms.share_millionths / MILLION,
+        contacts_max=terms.contacts_max,
+        scale=float(terms.scale),
+        error=math.ceil(Z * math.sqrt(variance(terms.scale))),
+        window=f"{terms.window_ms // 60_000} min" if terms.window_ms >= 60_000 else f"{terms.window_ms / 1_000:g} s",
+        demonstration=terms.demonstration,
+        zones=len(cells.zones),
+        offers=len(cells.offers),
+        hour_counts=len(cells.zones) * windows,
+        offer_counts=sum(map(len, cells.offers.values())) * len(OUTCOMES),
+        visits_days=kept.visits_days,
+        decisions_days=kept.decisions_days,
+        facts_days=kept.facts_days,
+        withdrawals_days=kept.withdrawals_days,
+        cloud=cloud,
+    )
+
+
+def registry(found: Facts) -> dict[str, Any]:
+    """The entry for the OpenDP registry of deployments, tier 3; the operator fills in the fields that are None."""
+    unit = (
+        f"One person with consent to measurement, for one service day: a calendar day in {found.time_zone}. At most {found.contacts_max} "
+        "contacts of a person and day count in each table. Neighbouring inputs differ by all contacts of one person on one day."
+    )
+    product = {
+        "name": f"Contacts with offers, gateway {found.gateway}",
+        "data_curators": None,
+        "intended_use": "Offers sent by zone and hour; outcomes of offers by zone and day, against the holdout.",
+        "data_product_type": "Summary statistics",
+        "data_product_region": None,
+        "description": f"Noised counts a day: {found.hour_counts} by zone and window, {found.offer_counts} by zone, offer and outcome.",
+        "publication_date": None,
+        "data_product_sector": "Retail",
+    }
+    flavor = {
+        "name": "Pure DP",
+        "input_metric": "Contacts of one person and service day added or removed",
+        "bound_on_input_distance": 1,
+        "output_measure": "Max divergence",
+        "bound_on_output_distance": found.epsilon,
+        "data_domain": "Contacts of people with consent to measurement: zone, offer, final outcome, service day",
+        "unprotected_quantities": "Zones and offers (the public catalogue), the number of records that wait, the version of the model, and "
+        "that the gateway runs. Epsilon, bound and tables were chosen on simulated people.",
+    }
+    model = {
+        "model_name": "Central",
+        "model_name_description": "Noise is added on the gateway at the site; exact counts do not leave it.",
+        "actors": "The person; the gateway's operator, trusted with the exact counts; the cloud and its readers, not trusted.",
+        "release_type": "Many releases",
+        "release_type_description": f"One release for each window of {found.window}, and one for each service day; each at most once.",
+        "data_source_type": "Dynamic",
+        "access_type": "Non-interactive",
+    }
+    return {
+        "status": "Draft",
+        "tier": 3,
+        "deployment": {
+            "product": product,
+            "dp_flavor": flavor,
+            "privacy_loss": {
+                "privacy_unit": "Person-day-level",
+                "privacy_unit_description": unit,
+                "privacy_parameters": {"epsilon": found.epsilon},
+                "privacy_parameters_description": f"{found.table_epsilon:g} for each of two tables. A person seen by G gateways "
+                f"on one day has G x {found.epsilon:g}, and over D days D times that.",
+            },
+            "model": model,
+            "accounting": {
+                "post_processing": "None on the gateway; the dashboard sums counts, hides figures within the noise, and cuts negatives.",
+                "composition": "Basic composition over the two tables of a day, enforced by a ledger in the database's schema.",
+            },
+            "implementation": {
+                "pre_processing_eda_hyperparameter_tuning": "First contacts of a person and day, by a keyed hash of day and device.",
+                "mechanisms": f"Discrete Laplace of scale {found.scale:g}, exact in integers (Canonne, Kamath, Steinke 2020), from the "
+                f"operating system's random bits; counts are bounded by {COUNT_MAX:,}.",
+                "justification": "See the figures of error and of the audit in gateway/README.md.",
+            },
+            "resources": {"sources": "https://arxiv.org/abs/2004.00010", "registry_authors": None},
+        },
+    }

@@ -1,0 +1,180 @@
+"""The sentences of the privacy sheet in its languages; numbers are put in by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Language = Literal["en", "de", "fr"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+Text = Mapping[Language, str]
+
+
+def _text(en: str, de: str, fr: str) -> Text:
+    return {"en": en, "de": de, "fr": fr}
+
+
+TITLE = _text("Data that leave the gateway {gateway}", "Was das Gateway {gateway} verlässt", "Ce qui quitte la passerelle {gateway}")
+
+SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
+    "protected": (
+        _text("Unit of protection", "Wer geschützt ist", "Qui est protégé"),
+        (
+            _text(
+                "Only people with consent to measurement are counted. All others are in no number that leaves.",
+                "Gezählt werden nur Menschen, die der Messung zugestimmt haben. Alle anderen stehen in keiner Zahl, die das "
+                "Gateway verlässt.",
+                "Seules les personnes qui ont consenti à la mesure sont comptées. Les autres ne figurent dans aucun chiffre transmis.",
+            ),
+            _text(
+                "The unit of protection is one person for one calendar day ({time_zone}). At most {contacts_max} offers of a "
+                "person and day "
+                "count in each table.",
+                "Geschützt ist ein Mensch für einen Kalendertag ({time_zone}). Je Tabelle zählen höchstens {contacts_max} Angebote eines "
+                "Menschen am Tag.",
+                "L'unité protégée est une personne pendant un jour civil ({time_zone}). Au plus {contacts_max} offres par personne "
+                "et par jour "
+                "comptent dans chaque tableau.",
+            ),
+        ),
+    ),
+    "noise": (
+        _text("Noise", "Rauschen", "Bruit"),
+        (
+            _text(
+                "Each number has random noise before it leaves: epsilon = {epsilon:g} a day, {table_epsilon:g} for each of two tables. "
+                "In 95 of 100 cases a number is at most {error} away from the true one.",
+                "Jede Zahl erhält vor dem Verlassen ein zufälliges Rauschen: Epsilon = {epsilon:g} am Tag, {table_epsilon:g} für "
+                "jede der zwei "
+                "Tabellen. In 95 von 100 Fällen weicht eine Zahl um höchstens {error} von der wahren ab.",
+                "Chaque nombre reçoit un bruit aléatoire avant d'être transmis : epsilon = {epsilon:g} par jour, {table_epsilon:g} "
+                "pour chacun "
+                "des deux tableaux. Dans 95 cas sur 100, l'écart avec le nombre exact est d'au plus {error}.",
+            ),
+            _text(
+                "With or without one person's day, every possible result is almost equally likely: by a factor of at most e to the power "
+                "of {epsilon:g}. Several days add up.",
+                "Mit oder ohne den Tag eines Menschen ist jedes Ergebnis fast gleich wahrscheinlich: höchstens um den Faktor e hoch "
+                "{epsilon:g}. Mehrere Tage addieren sich.",
+                "Avec ou sans la journée d'une personne, chaque résultat est presque aussi probable : à un facteur d'au plus e puissance "
+                "{epsilon:g}. Plusieurs jours s'additionnent.",
+            ),
+        ),
+    ),
+    "leaves": (
+        _text("Numbers that leave", "Was das Gateway verlässt", "Ce qui est transmis"),
+        (
+            _text(
+                "Offers sent, by zone and {window}: {hour_counts} numbers a day from {zones} zones.",
+                "Gesendete Angebote nach Zone und je {window}: {hour_counts} Zahlen am Tag aus {zones} Zonen.",
+                "Offres envoyées, par zone et par {window} : {hour_counts} nombres par jour pour {zones} zones.",
+            ),
+            _text(
+                "Outcomes by zone, offer and day (ignored, dismissed, came, accepted, redeemed, held out): {offer_counts} numbers "
+                "a day from "
+                "{offers} offers. All leave, zeros too.",
+                "Ergebnisse nach Zone, Angebot und Tag (nicht beachtet, abgelehnt, gekommen, angenommen, eingelöst, zurückgehalten): "
+                "{offer_counts} Zahlen am Tag aus {offers} Angeboten. Alle werden gesendet, auch Nullen.",
+                "Résultats par zone, offre et jour (ignorée, refusée, venue, acceptée, utilisée, retenue) : {offer_counts} nombres "
+                "par jour "
+                "pour {offers} offres. Tous sont transmis, zéros compris.",
+            ),
+            _text(
+                "The state of the gateway: that it runs, its version, and how many records wait. None of this depends on people.",
+                "Der Zustand des Gateways: dass es läuft, seine Version und wie viele Datensätze warten. Nichts davon hängt von "
+                "Menschen ab.",
+                "L'état de la passerelle : son fonctionnement, sa version et le nombre d'enregistrements en attente. Rien n'y "
+                "dépend des personnes.",
+            ),
+        ),
+    ),
+    "stays": (
+        _text("Data that stay", "Was im Gateway bleibt", "Ce qui n'est pas transmis"),
+        (
+            _text(
+                "Names, ids of people, phones and tags, positions, single visits, answers and purchases, free text, exact numbers, "
+                "and times "
+                "finer than a window.",
+                "Namen, Kennungen von Menschen, Telefonen und Tags, Orte, einzelne Besuche, Antworten und Käufe, freier Text, "
+                "genaue Zahlen "
+                "und Zeiten, die feiner sind als ein Zeitfenster.",
+                "Les noms, les identifiants de personnes, de téléphones et de badges, les positions, les visites, réponses et "
+                "achats, le texte "
+                "libre, les nombres exacts et les heures plus fines qu'une fenêtre.",
+            ),
+        ),
+    ),
+    "kept": (
+        _text(
+            "How long data are kept on the gateway", "Wie lange Daten auf dem Gateway bleiben", "Durée de conservation sur la passerelle"
+        ),
+        (
+            _text(
+                "Visits {visits_days} days, decisions {decisions_days} days, answers, purchases and consents {facts_days} days, "
+                "withdrawals "
+                "(as a keyed hash) {withdrawals_days} days. A withdrawal deletes a person's data at once.",
+                "Besuche {visits_days} Tage, Entscheidungen {decisions_days} Tage, Antworten, Käufe und Einwilligungen {facts_days} Tage, "
+                "Widerrufe (als verschlüsselter Hash) {withdrawals_days} Tage. Ein Widerruf löscht die Daten eines Menschen sofort.",
+                "Visites {visits_days} jours, décisions {decisions_days} jours, réponses, achats et consentements {facts_days} "
+                "jours, retraits "
+                "(sous forme de hachage à clé) {withdrawals_days} jours. Un retrait efface aussitôt les données d'une personne.",
+            ),
+        ),
+    ),
+}
+
+DEMONSTRATION = _text(
+    "This gateway is a demonstration with simulated people: its windows are too short for real ones.",
+    "Dieses Gateway ist eine Vorführung mit simulierten Menschen: seine Zeitfenster sind für echte zu kurz.",
+    "Cette passerelle est une démonstration avec des personnes simulées : ses fenêtres sont trop courtes pour de vraies personnes.",
+)
+NOT_SENT = _text(
+    "This gateway has no cloud: nothing leaves.",
+    "Dieses Gateway hat keine Cloud: nichts verlässt es.",
+    "Cette passerelle n'est reliée à aucun nuage : rien n'est transmis.",
+)
+SENT_TO = _text("Numbers go to {cloud}.", "Die Zahlen gehen an {cloud}.", "Les nombres sont transmis à {cloud}.")
+FLEET = _text("People seen by several gateways", "Menschen an mehreren Gateways", "Personnes vues par plusieurs passerelles")
+FLEET_COLUMNS = _text("gateways on one day | epsilon", "Gateways an einem Tag | Epsilon", "passerelles en un jour | epsilon")
+ATTACKS = _text("Attacks that are tested", "Geprüfte Angriffe", "Attaques testées")
+ATTACK_TITLES: Mapping[str, Text] = {
+    "difference": _text(
+        "all other people are known, and one is to be found out",
+        "alle anderen Menschen sind bekannt, einer soll erschlossen werden",
+        "toutes les autres personnes sont connues, une seule est visée",
+    ),
+    "bystander": _text(
+        "a bystander saw an offer and wants to know the answer",
+        "jemand hat ein Angebot gesehen und will die Antwort wissen",
+        "un témoin a vu une offre et cherche la réponse",
+    ),
+    "declined": _text(
+        "people without consent are counted by subtraction",
+        "wer abgelehnt hat, wird durch Abziehen gezählt",
+        "les personnes qui ont refusé sont comptées par soustraction",
+    ),
+    "linking": _text(
+        "a person is followed across days and gateways",
+        "ein Mensch wird über Tage und Gateways verfolgt",
+        "une personne est suivie d'un jour et d'une passerelle à l'autre",
+    ),
+    "audit": _text("the noise is weaker than stated", "das Rauschen ist schwächer als angegeben", "le bruit est plus faible qu'indiqué"),
+    "rollback": _text(
+        "an old copy of the database draws new noise",
+        "eine alte Kopie der Datenbank zieht neues Rauschen",
+        "une ancienne copie de la base tire un nouveau bruit",
+    ),
+    "clock": _text(
+        "a wrong clock releases a day twice", "eine falsche Uhr gibt einen Tag zweimal frei", "une horloge fausse publie un jour deux fois"
+    ),
+    "canaries": _text(
+        "personal data in any field of a message comes out again",
+        "persönliche Daten in einem Feld einer Nachricht kommen wieder heraus",
+        "des données personnelles dans un champ d'un message ressortent",
+    ),
+    "text": _text(
+        "personal data in texts, logs and names of files",
+        "persönliche Daten in Texten, Protokollen und Dateinamen",
+        "des données personnelles dans les textes, journaux et noms de fichiers",
+    ),
+}
