@@ -43,7 +43,6 @@ CLAIM_NOTICE_MS = 3_600_000  # between two notices to the owner of one id
 CLAIMING_DEVICES_MAX = 10_000  # devices with counted refusals of claims
 CODE_CHARS_MAX = 64
 SENT_MESSAGES_MAX = 64  # numbers of messages of a device, so that one that was overtaken still counts
-SENT_BOOTS_MAX = 4
 SENT_DEVICES_MAX = 20_000  # pairs of device and radio: about 5 MB
 REPLY_EXPIRY_S = 3_600
 WITHDRAWN_MARKS_MAX = 200_000  # marks of withdrawals beside the database: 10 MB

@@ -298,7 +298,7 @@ class Store:
         )
 
     def save(self, changes: Changes) -> None:
-        """Commit all of `changes` or nothing. Raises StoreFullError.
+        """Commit all of `changes` or nothing. Raises StoreFullError and StoreDamagedError.
 
         Withdrawals and releases are marked beside the file before the commit: after a power cut in between, the mark of a withdrawal is
         carried out at the next start, and the period of a release is not released.
@@ -320,7 +320,10 @@ class Store:
         self.finish_erasure()
 
     def finish_erasure(self) -> None:
-        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that."""
+        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that.
+
+        Raises StoreDamagedError.
+        """
         if self._erases:
             try:
                 self._db.set_busy_timeout(0)

@@ -10,6 +10,8 @@ from gateway.core import limits
 from gateway.core.state.people import keep_newest
 from gateway.core.state.slices import SliceChanges
 
+BOOTS_KEPT = 4  # earlier boots of a device, whose messages are not accepted again
+
 
 class Refusals(NamedTuple):
     """How many `claims` of one device were refused since `since_ms`."""
@@ -34,7 +36,7 @@ class Sent(NamedTuple):
         if boot in self.boots:
             return None
         if boot != self.boot:
-            return Sent(boot, seq, 1, ((self.boot, *self.boots) if self.boot else ())[: limits.SENT_BOOTS_MAX])
+            return Sent(boot, seq, 1, ((self.boot, *self.boots) if self.boot else ())[:BOOTS_KEPT])
         back = self.newest - seq
         if back < 0:
             return self._replace(newest=seq, seen=(self.seen << -back | 1) & SENT_MASK if -back < limits.SENT_MESSAGES_MAX else 1)

@@ -1,7 +1,7 @@
-"""The steady time: the clock without its steps. It measures the time that has really passed, whatever the clock was set to.
+"""The steady time: the clock without its steps. It measures the time that has really passed.
 
 Only steps of a clock that was trusted count. At a start the network sets the clock within minutes, and before the clock's floor it was
-never set: these steps correct the start, and what was recorded before was right.
+never set: these steps correct the start, and the times recorded before it were right.
 """
 
 from __future__ import annotations
