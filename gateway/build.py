@@ -31,7 +31,8 @@ from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import make_key, quarantine, read_key
+from gateway.adapters.store.database import quarantine
+from gateway.adapters.store.keys import make_key, read_key, replaceable
 from gateway.adapters.store.reader import Reader
 from gateway.adapters.toml_files import TomlFileError
 from gateway.adapters.webhook import Webhook, read_secret
@@ -101,7 +102,7 @@ def build(config: Config) -> App:
     cloud = build_cloud(config)
     store = open_store(config)
     bus = build_bus(config, clock, store)
-    mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX)
+    mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX, router.sender)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None
     tokens = http_tokens(config)
     app = App(
@@ -342,13 +343,13 @@ def open_store(config: Config) -> Store:
 
     A damaged one is set apart and kept, and a new one is begun: without consents no offer is sent, until people consent again.
     """
-    path, key = config.store.path, _store_key(config, may_create=True)
+    path, key, key_file = config.store.path, _store_key(config, may_create=True), replaceable(config.store.key_file)
     try:
-        return Store(path, key, exclusive=True, cipher=Aes())
-    except StoreDamagedError:
+        return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
+    except StoreDamagedError as error:
         kept = quarantine(path)
-        log.error("%s is damaged: it is kept as %s, and a new database is begun; people have to consent again", path, kept)  # noqa: TRY400
-        return Store(path, key, exclusive=True, cipher=Aes())
+        log.error("%s: it is kept as %s, and a new database is begun; people have to consent again", error, kept)  # noqa: TRY400
+        return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
 
 
 def open_reader(config: Config) -> Reader:

@@ -131,6 +131,9 @@ class PresencePart(_Part):
     )
     exit_m: float | None = Field(None, gt=0, le=100, description="instead of exit_dbm: distance to an anchor within which a person stays")
     reference_dbm: float = Field(-58.5, ge=-127, le=0, description="level at one metre; `wayside calibrate` measures it")
+    app_within_s: float | None = Field(
+        None, gt=0, description="for an offer the person's own device must have sent a message within this time; a tag alone can be copied"
+    )
     exponent: float = Field(2.0, gt=0, le=8, description="path-loss exponent: every tenfold distance lowers the level by 10 times this")
     offset_db: dict[str, Annotated[float, Field(ge=-40, le=40)]] = Field(
         default_factory=dict, description="anchor -> correction of the levels at it, or of it; `wayside calibrate` measures it"
@@ -170,6 +173,9 @@ class PresencePart(_Part):
             fix_exit_after_ms=int(self.fix_exit_after_s * 1000),
             fix_zones=frozenset(zone.id for zone in zones if not zone.anchors),
             offset_db=self.offset_db,
+            reference_dbm=self.reference_dbm,
+            exponent=self.exponent,
+            app_within_ms=None if self.app_within_s is None else int(self.app_within_s * 1000),
         )
 
 

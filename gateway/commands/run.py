@@ -54,9 +54,9 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
         if trouble:
             fail(trouble)
         reloaded = reloads.taken()
-        if reloaded is None:
+        if reloaded is None and not gateway.is_damaged:
             return
-        settings = reloaded
+        settings = reloaded or settings
 
 
 class Reloads:

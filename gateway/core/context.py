@@ -46,6 +46,7 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     """An offer that was chosen for a person, read from the decision log; caps are counted on contacts.
 
     `is_sent` is false for a person of the holdout: the caps hold for both groups alike, so that their decisions can be compared.
+    `steady_ms` is the time without the steps of the clock; without it the clock was never set.
     """
 
     decision: str
@@ -53,6 +54,11 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     at_ms: int
     answer: AnswerKind | None = None
     is_sent: bool = True
+    steady_ms: int | None = None
+
+    def times_ms(self, set_ms: int) -> tuple[int, int]:
+        """Its time by the clock of then, and by a clock that was set by `set_ms` in total."""
+        return self.at_ms, self.at_ms if self.steady_ms is None else self.steady_ms + set_ms
 
 
 class Wishes(msgspec.Struct, frozen=True):

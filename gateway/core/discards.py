@@ -83,6 +83,12 @@ class Discard(StrEnum):
         '`devices` (kind = "till" for a till); `sources[].kinds`',
     )
     LATE = ("late", "discarded", "an observation that was too old when it arrived", "the device's clock; delays in its network")
+    IMPLAUSIBLE = (
+        "implausible",
+        "discarded",
+        "a sighting at a level that no receiver measures",
+        "the scanner's firmware; somebody who sends a copy of a tag",
+    )
     UNMAPPED_ANCHOR = (
         "unmapped_anchor",
         "discarded",
@@ -105,7 +111,7 @@ class Discard(StrEnum):
     REPEATED = (
         "repeated",
         "discarded",
-        "a purchase, answer, request or consent that was already stored",
+        "a purchase, answer, request or consent that was already stored, or a sighting of a message that already arrived",
         "nothing after a reconnect; if it goes on, a device that reuses `boot` and `seq`",
     )
     OTHER_GATEWAY = (

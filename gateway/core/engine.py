@@ -12,7 +12,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, delivery, footfall, incidents, limits, neighbours, occasions, outcomes, presence, schedule
+from gateway.core import (
+    claims,
+    deciding,
+    delivery,
+    footfall,
+    incidents,
+    limits,
+    neighbours,
+    occasions,
+    outcomes,
+    presence,
+    schedule,
+    second_fact,
+)
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName, is_page
@@ -107,39 +120,56 @@ class _Batch(UnitOfWork):
             case Undelivered():
                 delivery.release(self, observation)
             case Status():
-                pass
+                second_fact.note_app(self, self.subject_of(observation.device))
         return None
 
     # --- sightings: folded in memory, committed only when a visit changes -----------------------------------
 
     def _sighting(self, sighting: Sighting) -> Discard | None:
         """Fold a sighting; either an anchor scanner heard a tag, or a phone heard an anchor beacon."""
+        heard = self._heard(sighting)
+        if heard is None:
+            return Discard.UNMAPPED_ANCHOR
+        zone, anchor, subject = heard
+        if sighting.rssi_dbm > second_fact.IMPLAUSIBLE_DBM:
+            return Discard.IMPLAUSIBLE
         observed_ms = None
-        zone = self.site.anchors.get(sighting.hearer)
-        if zone is not None:
-            anchor, subject = sighting.hearer, self.subject_heard(sighting.heard)
-            if self.site.claims.counters:
-                claims.present(self, anchor, sighting.heard, sighting.rssi_dbm)
-        else:
-            anchor = sighting.heard
-            zone = self.site.anchors.get(anchor)
-            if zone is None:
-                return Discard.UNMAPPED_ANCHOR
-            subject = self.subject_of(sighting.hearer)
         if sighting.at_ms is not None and (subject is not None or anchor == sighting.hearer):
             observed_ms = self.moment(sighting.hearer, sighting.at_ms)
             if self._is_late(observed_ms):
                 return Discard.LATE
         if subject is None:
             return Discard.NOT_CONSENTED
+        if second_fact.is_replayed(self, sighting):
+            return Discard.REPEATED
+        self._fold_sighting(subject, zone, anchor, sighting.rssi_dbm, observed_ms)
+        return None
+
+    def _heard(self, sighting: Sighting) -> tuple[str, str, str | None] | None:
+        """Zone, anchor and subject of a sighting; None without an anchor of this site."""
+        zone = self.site.anchors.get(sighting.hearer)
+        if zone is not None:
+            subject = self.subject_heard(sighting.heard)
+            if self.site.claims.counters:
+                claims.present(self, sighting.hearer, sighting.heard, sighting.rssi_dbm)
+            return zone, sighting.hearer, subject
+        zone = self.site.anchors.get(sighting.heard)
+        if zone is None:
+            return None
+        subject = self.subject_of(sighting.hearer)
+        second_fact.note_app(self, subject)
+        return zone, sighting.heard, subject
+
+    def _fold_sighting(self, subject: str, zone: str, anchor: str, rssi_dbm: float, observed_ms: int | None) -> None:
         rules, before = self.site.presence, self.presence((subject, zone))
-        step = presence.fold_sighting(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, observed_ms)
-        if step[1] is not None:
-            step, losers = presence.arbitrate(step, self.elsewhere(subject, zone), self.now_ms, rules)
+        step = presence.fold_sighting(before, subject, zone, anchor, rssi_dbm, self.now_ms, rules, observed_ms)
+        if step[0] is not None and step[1] is not None:
+            elsewhere = self.elsewhere(subject, zone)
+            second_fact.note_movement(self, step[0], elsewhere)
+            step, losers = presence.arbitrate(step, elsewhere, self.now_ms, rules)
             for loser in losers:
                 self._step((subject, loser.zone), loser, presence.end(loser, rules))
         self._step((subject, zone), before, step)
-        return None
 
     def _position(self, position: Position) -> Discard | None:
         """Fold a fix into every zone with an outline. A fix that is too vague near an edge changes nothing.
@@ -149,6 +179,7 @@ class _Batch(UnitOfWork):
         subject = self.subject_of(position.device)
         if subject is None:
             return Discard.NOT_CONSENTED
+        second_fact.note_app(self, subject)
         at_ms = self.moment(position.device, position.at_ms)
         if self._is_late(at_ms):
             return Discard.LATE
@@ -262,6 +293,8 @@ class _Batch(UnitOfWork):
             held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
             fired=fired,
             is_silent=incidents.is_silent(self, zone),
+            set_ms=self.state.clock.set_ms,
+            is_unconfirmed=channel == "phone" and second_fact.is_missing(self, subject.subject),
             beside=slate.contacts,
         )
         thought = deciding.deliberation(self, subject)
@@ -288,7 +321,7 @@ class _Batch(UnitOfWork):
         """Open the window of an intended offer, count its contact, and reserve and send it unless the person is held out."""
         if decision.arm:
             outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
-        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
+        contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None, steady_ms=decision.steady_ms)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
             return
@@ -324,6 +357,7 @@ class _Batch(UnitOfWork):
     def _fact(self, fact: Fact | Event | NeighbourContact) -> Discard | None:
         if isinstance(fact, NeighbourContact) and fact.device == self.site.gateway:
             return None  # the broker returns own publications
+        second_fact.note_app(self, self.subject_of(fact.envelope.device))
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)

@@ -13,8 +13,8 @@ INTEGER_MAX = 2**53 - 1  # above it a double cannot hold every integer, so JSON 
 # --- arriving ----------------------------------------------------------------------------------
 BATCH_MESSAGES_MAX = 256
 UNACKED_MESSAGES_MAX = 1_024  # MQTT 5 receive maximum; the back-pressure
-TURN_BYTES_MAX = 65_536  # of messages without acknowledgement in one batch: 2,000 sightings of scanners
-MAILBOX_BYTES_MAX = 16_777_216  # of messages without acknowledgement that wait for the writer
+TURN_BYTES_MAX = 65_536  # of each lane in one batch: 2,000 sightings of scanners
+MAILBOX_BYTES_MAX = 16_777_216  # of messages that wait for the writer, in each of two lanes
 MAILBOX_MESSAGES_MAX = 4_096  # read from the broker, not yet in a batch
 DEAD_LETTERS_MAX = 1_000
 
@@ -42,8 +42,13 @@ CLAIMS_WINDOW_MS = 3_600_000
 CLAIM_NOTICE_MS = 3_600_000  # between two notices to the owner of one id
 CLAIMING_DEVICES_MAX = 10_000  # devices with counted refusals of claims
 CODE_CHARS_MAX = 64
+SENT_MESSAGES_MAX = 64  # numbers of messages of a device, so that one that was overtaken still counts
+SENT_DEVICES_MAX = 20_000  # pairs of device and radio: about 5 MB
 REPLY_EXPIRY_S = 3_600
 WITHDRAWN_MARKS_MAX = 200_000  # marks of withdrawals beside the database: 10 MB
+REPLACED_FILES_MAX = 1_000  # of database files whose key was destroyed, so that an old copy is named as such
+REKEY_AFTER_MS = 10_000  # between an erasure and the new key, so that several erasures share it
+REKEY_RETRY_MS = 60_000  # after a try for which there was no space
 
 # --- attributes --------------------------------------------------------------------------------
 ATTRIBUTES_MAX = 1_000  # of a schema

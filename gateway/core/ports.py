@@ -111,6 +111,13 @@ class Store(Repository, Protocol):
     def finish_erasure(self) -> None:
         """Remove what deleted rows left behind in the store's files, if that was not possible yet."""
 
+    @property
+    def awaits_new_key(self) -> bool:
+        """Whether people were erased whose rows an older copy of the store could still show."""
+
+    def replace_key(self) -> bool:
+        """Make older copies of the store unreadable; False while another program has it open."""
+
     def counted(self) -> Counted:
         """Totals of counting since the start."""
 

@@ -36,6 +36,8 @@ class PresenceRules(msgspec.Struct, frozen=True):
     A zone takes over a subject from another one if its level is `margin_db` higher; twice that (three times after repeated hand-offs)
     to return to the previous zone. `offset_db` is added to the levels at an anchor, or of an anchor. `fix_zones` have no anchors; a visit
     there ends after `fix_exit_after_ms`, because a phone that does not move sends no position; so does a visit by check-in.
+    `reference_dbm` and `exponent` turn levels into distances; for an offer the person's own device must have sent a message within
+    `app_within_ms`, if that is set.
     """
 
     enter_dbm: float = -75.0
@@ -47,6 +49,9 @@ class PresenceRules(msgspec.Struct, frozen=True):
     fix_exit_after_ms: int = 900_000
     fix_zones: frozenset[str] = frozenset()
     offset_db: Mapping[str, float] = {}
+    reference_dbm: float = -58.5
+    exponent: float = 2.0
+    app_within_ms: int | None = None
 
     def silence_ms(self, zone: str) -> int:
         """The time without an observation after which a visit to `zone` ends."""
@@ -158,13 +163,13 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     if challenger is None or transition is None:
         return entering, []
     zone = challenger.zone
-    level, count = _strongest(challenger, now_ms)
+    level, count, _ = strongest(challenger, now_ms)
     losers: list[Presence] = []
     lead_db = math.inf
     for other in others:
         if other.zone in rules.fix_zones or (other.samples and other.samples.keys() <= {FIX, CHECK_IN}):
             continue
-        other_level, _ = _strongest(other, now_ms)
+        other_level, *_ = strongest(other, now_ms)
         if other.entered_ms is not None:
             losers.append(other)
         lead_db = min(lead_db, level - other_level)
@@ -276,14 +281,14 @@ def _add_sample(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tupl
     return window
 
 
-def _strongest(presence: Presence, now_ms: int) -> tuple[float, int]:
-    """The highest level of an anchor in dBm and its number of samples; minus infinity without fresh samples."""
-    best, count = float("-inf"), 1
+def strongest(presence: Presence, now_ms: int) -> tuple[float, int, int]:
+    """The highest level of an anchor in dBm, its number of samples, and the time of the newest; minus infinity without fresh samples."""
+    best, count, at_ms = float("-inf"), 1, now_ms
     for window in presence.samples.values():
         fresh = [sample for sample in window if sample[0] >= now_ms - WINDOW_MS]
         if fresh and (level := mean_dbm(fresh)) > best:
-            best, count = level, len(fresh)
-    return best, count
+            best, count, at_ms = level, len(fresh), fresh[-1][0]
+    return best, count, at_ms
 
 
 def _enter(
@@ -320,4 +325,4 @@ def _waiting(challenger: Presence, rules: PresenceRules) -> Presence:
 
 def _may_be_in_radio_range(presence: Presence, now_ms: int, rules: PresenceRules) -> bool:
     """Whether the level at an anchor is at least `exit_dbm`, or samples were lost at a restart, so that radio may have begun the visit."""
-    return not presence.samples or _strongest(presence, now_ms)[0] >= rules.exit_dbm
+    return not presence.samples or strongest(presence, now_ms)[0] >= rules.exit_dbm

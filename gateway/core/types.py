@@ -64,7 +64,8 @@ class Sighting(msgspec.Struct, frozen=True, tag="sighting", gc=False):
     """The radio `hearer` received an advertisement of the radio `heard`: a fixed scanner that of a tag, or a phone that of a fixed beacon.
 
     Ids are canonical across formats: `iBeacon:{uuid}-{major}-{minor}` in lower case for an iBeacon,
-    12 lower-case hex digits for a MAC address, otherwise the id as the source states it.
+    12 lower-case hex digits for a MAC address, otherwise the id as the source states it. `sent` are boot and sequence number of the
+    message, by which a repetition is recognised.
     """
 
     hearer: str
@@ -73,6 +74,7 @@ class Sighting(msgspec.Struct, frozen=True, tag="sighting", gc=False):
     at_ms: int | None = None
     distance_m: float | None = None
     tx_power_dbm: float | None = None
+    sent: tuple[str, int] | None = None
 
 
 class Position(msgspec.Struct, frozen=True, tag="position", gc=False):

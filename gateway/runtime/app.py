@@ -18,7 +18,7 @@ from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
 from gateway.core.channels import is_page
 from gateway.core.incidents import silences
-from gateway.core.ports import StoreFullError
+from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
 from gateway.runtime.redemptions import RedemptionExchange
@@ -52,6 +52,7 @@ QUIET_MS = 500  # without a message after a connect: the broker has handed over 
 BACKLOG_MS_MAX = 30_000  # longest wait for that
 UPLINK_STOP_S = 20.0
 STOP_POLL_S = 0.01
+REKEY_PAUSE = 20  # times as long as the last replacement of the key: the writer does it for at most a 20th of its time
 
 
 class Clock(Protocol):
@@ -124,26 +125,31 @@ class App:
         self.state = store.state(clock.now_ms(), site.presence)
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
-        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = 0
+        self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = self._rekey_at_ms = 0
         self._connects = 0
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._stopping = threading.Event()
-        self._holding = False
+        self.is_damaged = False
+        self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.listeners: list[Callable[[Changes], None]] = []
         self.latest = self._status("starting")
 
     def run(self) -> None:
-        """Serve until `stop()`; then finish the present batch and close."""
+        """Serve until `stop()`, or until the database proves damaged (`is_damaged`); then finish the present batch and close."""
         self.bus.start(self.mailbox.deliver)
         if self.uplink is not None:
             self.uplink.start()
         for service in self.services:
             service.start()
-        while not self._stopping.is_set():
-            self.turn(self._wait_s())
+        try:
+            while not self._stopping.is_set():
+                self.turn(self._wait_s())
+        except StoreDamagedError as error:
+            log.error("%s: the gateway starts again without it", error)  # noqa: TRY400 - one line
+            self.is_damaged = True
         self._close()
 
     def stop(self) -> None:
@@ -161,6 +167,7 @@ class App:
             call.run(self.store)
         now_ms = self.clock.now_ms()
         self._note_hearing(now_ms)
+        self.state.clock.note(now_ms, self.site.clock_floor_ms)
         observations: list[Observation] = []
         for message in messages:
             observations += self.router.decode(message)
@@ -175,7 +182,7 @@ class App:
             return 0  # without acknowledgement the broker delivers the messages again
         self.counters.counts["messages"] += len(messages)
         self.counters.counts["messages_shed"] = self.mailbox.shed
-        self.bus.acknowledge(messages)
+        self.bus.acknowledge(self.mailbox.settled(messages))
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
 
@@ -231,10 +238,17 @@ class App:
             self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
         self._times_at_ms += step_ms
+        self._rekey_at_ms += step_ms
+        self._save_times()
+
+    def _save_times(self) -> None:
+        """Store the moments of the state again; a full disk delays it."""
         try:
             self.store.save_times(self.state)
+            self._times_failed = False
         except StoreFullError as error:
             self._degrade(str(error))
+            self._times_failed, self._times_at_ms = True, 0
 
     def _save_heard(self) -> None:
         """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
@@ -314,15 +328,30 @@ class App:
             self._housekeeping_at_ms = now_ms + HOUSEKEEPING_MS
             self._flush()
             self.store.finish_erasure()
+            self._replace_key(now_ms)
             self._load_bundle(now_ms)
         if now_ms >= self._times_at_ms:
             self._times_at_ms = now_ms + SAVE_MS
+            if self._times_failed:
+                self._save_times()
             if self.state.visits.presences:
                 self._save_heard()
             self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
+
+    def _replace_key(self, now_ms: int) -> None:
+        """Replace the key of the store some time after an erasure, so that copies made before cannot be read."""
+        if not self.store.awaits_new_key:
+            self._rekey_at_ms = max(self._rekey_at_ms, now_ms + limits.REKEY_AFTER_MS)
+        elif now_ms >= self._rekey_at_ms:
+            try:
+                self.store.replace_key()
+                self._rekey_at_ms = now_ms + REKEY_PAUSE * (self.clock.now_ms() - now_ms)
+            except StoreFullError as error:
+                log.warning("%s", error)
+                self._rekey_at_ms = now_ms + limits.REKEY_RETRY_MS
 
     def _send_waiting(self, now_ms: int, *, is_idle: bool) -> None:
         """Send the waiting triggers once the messages that waited at the broker are read: a withdrawal may be among them."""
@@ -400,9 +429,10 @@ class App:
             stopper.join(STOP_POLL_S)
             for call in self.mailbox.take(0, 0.0)[1]:
                 call.run(self.store)
-        self._flush()
-        self._save_heard()
-        self._store_dead_letters()
+        if not self.is_damaged:
+            self._flush()
+            self._save_heard()
+            self._store_dead_letters()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect
         self.bus.close()

@@ -1,15 +1,16 @@
 """The mailbox: passes messages from the MQTT thread, and calls from other threads, to the writer thread.
 
 Messages wait in two lanes. Those that will be acknowledged (QoS 1 and 2: consents, answers, purchases) go first and are never dropped:
-while their lane is full `deliver` takes none, so nothing more is read from the socket and messages wait at the broker. The others
-(sightings, readings) never stop the socket: beyond a number and a size the oldest are dropped and counted, so that a withdrawal does not
-wait behind a flood. Calls (the uplink's use of the store) go ahead of messages; they are few, so triggers hardly wait for them.
+while their lane is full `deliver` takes none, so nothing more is read from the socket and messages wait at the broker. A batch takes one of
+each device in turn, so that the withdrawal of one does not wait behind a flood of another. The others (sightings, readings) never stop the
+socket: beyond a number and a size some are dropped and counted, the oldest of the devices that fill the most. Calls (the uplink's use of
+the store) go ahead of messages; they are few, so triggers hardly wait for them.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +18,7 @@ from gateway.core import limits
 from gateway.core.ports import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gateway.core.ports import Store
     from gateway.core.types import Message
@@ -43,12 +44,21 @@ class Call(Generic[T]):
             self.future.set_exception(error)
 
 
+def _above(topic: str) -> str:
+    """The levels above the last one."""
+    return topic.rpartition("/")[0]
+
+
 class Mailbox:
     """Filled by any thread, emptied by the writer thread."""
 
-    def __init__(self, messages_max: int) -> None:
-        """Hold at most `messages_max` messages in each lane, and MAILBOX_BYTES_MAX of those without acknowledgement."""
-        self._kept: deque[Message] = deque()
+    def __init__(self, messages_max: int, sender: Callable[[str], str] = _above) -> None:
+        """Hold at most `messages_max` messages and MAILBOX_BYTES_MAX in each lane; `sender` names the device of a topic."""
+        self._sender = sender
+        self._kept: OrderedDict[str, deque[Message]] = OrderedDict()
+        self._kept_count = self._kept_bytes = 0
+        self._in_order: deque[Message] = deque()
+        self._done: dict[int, bool] = {}  # by the id of a message in `_in_order`
         self._others: deque[Message] = deque()
         self._other_bytes = 0
         self._messages_max = messages_max
@@ -66,17 +76,18 @@ class Mailbox:
         with self._ready:
             if self._closed:
                 return True
-            if len(self._kept) >= self._messages_max:
+            if self._is_full():
                 return False
             for message in messages:
                 if message.qos:
-                    self._kept.append(message)
+                    self._keep(message)
+                    self._in_order.append(message)
+                    self._done[id(message)] = False
                 else:
                     self._others.append(message)
                     self._other_bytes += len(message.payload)
-            while len(self._others) > self._messages_max or self._other_bytes > limits.MAILBOX_BYTES_MAX:
-                self._other_bytes -= len(self._others.popleft().payload)
-                self.shed += 1
+            if len(self._others) > self._messages_max or self._other_bytes > limits.MAILBOX_BYTES_MAX:
+                self._shed()
             if self._waiting:
                 self._ready.notify_all()
         return True
@@ -84,10 +95,11 @@ class Mailbox:
     def offer(self, messages: Sequence[Message]) -> bool:
         """Add messages that are never dropped, although no broker waits for an acknowledgement; False if the first lane is full."""
         with self._ready:
-            if len(self._kept) >= self._messages_max:
+            if self._is_full():
                 return False
             if not self._closed:
-                self._kept.extend(messages)
+                for message in messages:
+                    self._keep(message)
             self._ready.notify_all()
         return True
 
@@ -116,7 +128,7 @@ class Mailbox:
     def take(self, most: int, wait_s: float) -> tuple[list[Message], list[Call[Any]]]:
         """At most `most` messages, and all calls; waits up to `wait_s` if there are none.
 
-        Of the second lane about TURN_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these.
+        Of each lane about TURN_BYTES_MAX at once: a message that arrives meanwhile in the first lane waits for these.
         """
 
         def is_ready() -> bool:
@@ -128,7 +140,7 @@ class Mailbox:
                 self._ready.wait_for(lambda: is_ready() or not self._waiting, wait_s)
                 self._waiting = False
         with self._ready:
-            messages = [self._kept.popleft() for _ in range(min(most, len(self._kept)))]
+            messages = self._take_kept(most)
             size = 0
             while self._others and len(messages) < most and size < limits.TURN_BYTES_MAX:
                 size += len(self._others[0].payload)
@@ -141,7 +153,62 @@ class Mailbox:
 
     def __len__(self) -> int:
         """Number of waiting messages."""
-        return len(self._kept) + len(self._others)
+        return self._kept_count + len(self._others)
+
+    def settled(self, messages: Sequence[Message]) -> list[Message]:
+        """The messages to acknowledge once these are worked through: in the order of their arrival [MQTT-4.6.0-2]."""
+        settled: list[Message] = []
+        with self._ready:
+            self._done.update((id(message), True) for message in messages if id(message) in self._done)
+            while self._in_order and self._done.get(id(self._in_order[0]), True):
+                settled.append(self._in_order.popleft())
+                self._done.pop(id(settled[-1]), None)  # a message that was delivered twice as one object is there once
+        return settled
+
+    def _is_full(self) -> bool:
+        return self._kept_count >= self._messages_max or self._kept_bytes >= limits.MAILBOX_BYTES_MAX
+
+    def _keep(self, message: Message) -> None:
+        self._kept.setdefault(self._sender(message.topic), deque()).append(message)
+        self._kept_count += 1
+        self._kept_bytes += len(message.payload)
+
+    def _take_kept(self, most: int) -> list[Message]:
+        """One message of each device in turn."""
+        taken: list[Message] = []
+        size = 0
+        while self._kept and len(taken) < most and size < limits.TURN_BYTES_MAX:
+            sender, waiting = self._kept.popitem(last=False)
+            taken.append(waiting.popleft())
+            size += len(taken[-1].payload)
+            if waiting:
+                self._kept[sender] = waiting
+        self._kept_count -= len(taken)
+        self._kept_bytes -= size
+        return taken
+
+    def _shed(self) -> None:
+        """Drop messages of the second lane beyond its bounds, and an eighth more, so that it is not done for each message."""
+        self._shed_to(self._messages_max, lambda _: 1)
+        self._shed_to(limits.MAILBOX_BYTES_MAX, lambda message: len(message.payload))
+
+    def _shed_to(self, most: int, size: Callable[[Message], int]) -> None:
+        """Drop the oldest messages of each device that holds more than its share."""
+        held: Counter[str] = Counter()
+        for message in self._others:
+            held[self._sender(message.topic)] += size(message)
+        if held.total() <= most:
+            return
+        share = _share(held.values(), most - most // 8)
+        before, self._others = self._others, deque()
+        for message in before:
+            sender = self._sender(message.topic)
+            if held[sender] > share:
+                held[sender] -= size(message)
+                self._other_bytes -= len(message.payload)
+                self.shed += 1
+            else:
+                self._others.append(message)
 
     def close(self) -> None:
         """Accept nothing more, and cancel waiting calls."""
@@ -151,3 +218,14 @@ class Mailbox:
                 call.future.cancel()
             self._calls.clear()
             self._ready.notify_all()
+
+
+def _share(held: Iterable[int], room: int) -> int:
+    """The most that each device may hold, so that all fit into `room`; those that hold less leave their rest to the others."""
+    left = sorted(held)
+    for number, one in enumerate(left):
+        share = room // (len(left) - number)
+        if one > share:
+            return share
+        room -= one
+    return room

@@ -61,6 +61,11 @@ class Router:
         kept = self._without_outdated(found) if message.retained else found
         return self._attributed(kept, speech)
 
+    def sender(self, topic: str) -> str:
+        """The device that a topic names, else the levels above its last one; for any thread."""
+        speech = self._routes.get(topic) or self._route(topic)
+        return topic.rpartition("/")[0] if speech is None or speech.speaker is None else speech.speaker
+
     def has_source(self, topic: str) -> bool:
         """Whether any source brings messages of a topic."""
         return self._route(topic) is not None

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import KEY_BYTES, WAYS_OUT, read_key
+from gateway.adapters.store.database import WAYS_OUT
+from gateway.adapters.store.keys import KEY_BYTES, read_key
 from gateway.core import limits
 from gateway.core.ports import DeadLetter, StoreError, StoreFullError
 from gateway.core.state import Changes

@@ -55,6 +55,7 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
         intended=furthest.offer if furthest.reason in {"chosen", "held_out"} else None,
         policy=f"plain-1.{request.site.campaign.policy.digest}",
         seed=request.seed,
+        steady_ms=request.now_ms - request.set_ms,
     )
 
 
@@ -64,17 +65,16 @@ def decided(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decisio
 def closed_to_all(request: DecisionRequest) -> str | None:
     """The first reason for which no offer is possible, or None."""
     policy, now_ms, subject = request.site.campaign.policy, request.now_ms, request.subject
-    if now_ms < request.site.clock_floor_ms:
-        return "clock_untrusted"
-    if not contexts.allows(subject, "offers", now_ms):
-        return "no_consent"
-    if is_between(request, policy.quiet_from, policy.quiet_until):
-        return "quiet_hours"
-    if subject.wishes is not None and any(is_between(request, start, end) for start, end in subject.wishes.hours):
-        return "blocked_hours"
-    if any(now_ms - contact.at_ms < policy.gap_s_min * 1000 for contact in subject.reached):
-        return "cool_down"
-    return "cap_person_day" if len(today(request)) >= policy.per_person_day_max else None
+    closed = {
+        "clock_untrusted": now_ms < request.site.clock_floor_ms,
+        "no_consent": not contexts.allows(subject, "offers", now_ms),
+        "unconfirmed": request.is_unconfirmed,
+        "quiet_hours": is_between(request, policy.quiet_from, policy.quiet_until),
+        "blocked_hours": subject.wishes is not None and any(is_between(request, *span) for span in subject.wishes.hours),
+        "cool_down": any(now_ms - contact.at_ms < policy.gap_s_min * 1000 for contact in subject.reached),
+        "cap_person_day": len(today(request)) >= policy.per_person_day_max,
+    }
+    return next((reason for reason, holds in closed.items() if holds), None)
 
 
 def is_between(request: DecisionRequest, start: int, end: int) -> bool:

@@ -233,7 +233,8 @@ def compare(seed: int, offers: int, requests: int) -> set[str]:
         person, dwell_s, spending = drawn_person(site, draws), draws.uniform(0.0, 600.0), drawn_spending(draws)
         person = msgspec.structs.replace(person, wishes=drawn_wishes(more))
         seed, held_out, is_silent = draws.randrange(2**52), draws.random() < 0.2, more.random() < 0.2
-        request = DecisionRequest(person, zone, occasion, now_ms, site, dwell_s, spending, seed, held_out, is_silent=is_silent)
+        place = person, zone, occasion, now_ms, site, dwell_s, spending, seed, held_out
+        request = DecisionRequest(*place, is_silent=is_silent, is_unconfirmed=more.random() < 0.05)
         here, scorer = drawn_place(draws), HashScorer(draws)
         made, expected = decide(request, here, scorer, "d"), reference.decided(request, here, scorer, "d")
         assert made == expected, (seed, zone, occasion, now_ms)

@@ -430,6 +430,7 @@ OFTEN = offer(per_person_day_max=60)
 CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "clock_untrusted": (request(now_ms=make_site().clock_floor_ms - 1), offer(starts_ms=0)),
     "no_consent": (request(person(("flat-white", NOON_MS - HOUR_MS, None), purposes=("presence",))), OFTEN),
+    "unconfirmed": (msgspec.structs.replace(request(), is_unconfirmed=True), OFTEN),
     "quiet_hours": (request(quiet_from=12 * 60, quiet_until=13 * 60), OFTEN),
     "blocked_hours": (request(wishing(hours=((12 * 60, 12 * 60 + 1),))), OFTEN),
     "cool_down": (request(had(1), gap_s_min=3601), OFTEN),
@@ -492,12 +493,12 @@ def test_gates_are_checked_in_the_order_of_their_rows() -> None:
     asked = [asked for asked, _ in CLOSED.values()]
     subjects = {repr(one.subject): one.subject for one in asked}.values()
     sites = {repr(one.site): one.site for one in asked}.values()
-    places = {(one.zone, one.occasion, one.now_ms, one.is_silent, one.beside) for one in asked}
+    places = {(one.zone, one.occasion, one.now_ms, one.is_silent, one.beside, one.is_unconfirmed) for one in asked}
     offers = {repr(one): one for _, one in CLOSED.values()}.values()
     together: set[tuple[Reason, Reason]] = set()
     for subject, site, place, one in itertools.product(subjects, sites, places, offers):
-        zone, occasion, now_ms, is_silent, beside = place
-        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent, beside=beside)
+        zone, occasion, now_ms, is_silent, beside, is_unconfirmed = place
+        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent, beside=beside, is_unconfirmed=is_unconfirmed)
         prepared = Prepared(request_with(mixed, one))
         closed = [gate.reason for gate in GATES if closing(gate, prepared)]
         assert (first_closed(prepared) or first_step(prepared)) == next(iter(closed), None)

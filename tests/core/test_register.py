@@ -172,10 +172,11 @@ def test_a_purpose_without_a_row_is_not_granted(gateway: Gateway) -> None:
 
 
 def copy(folder: Path, name: str) -> Path:
-    """A copy of the closed database, without its marks."""
+    """A copy of the closed database and of the key of its hashes, without its marks."""
     target = folder / name
     target.mkdir()
-    shutil.copy(folder / "gateway.db", target / "gateway.db")
+    for file in ("gateway.db", "gateway.db.hashes"):
+        shutil.copy(folder / file, target / file)
     return target
 
 

@@ -28,6 +28,7 @@ from gateway.core.state import (
     State,
     VisitsState,
 )
+from gateway.core.state.clock import ClockState
 from gateway.core.state.counts import CountsChanges
 from tests.kit.testbed import HOUR_MS
 
@@ -53,6 +54,7 @@ def empty() -> State:
         ClaimsState(),
         OccasionsState(),
         IncidentsState(),
+        ClockState(T0),
     )
 
 

@@ -76,7 +76,7 @@ BANS: tuple[Ban, ...] = (
         ("random", "secrets", "os.urandom", "os.getrandom", "uuid.uuid1", "uuid.uuid4", "numpy.random"),
         "draws arrive as arguments, so that a decision can be replayed and noise comes from one audited place",
         {
-            "gateway/adapters/store/database.py": "makes the database's key, once",
+            "gateway/adapters/store/keys.py": "makes the keys of the database and of its hashes",
             "gateway/adapters/store/entropy.py": "the bits of the noise, handed to the core",
             "gateway/adapters/mqtt_options.py": "reconnects after a pause that differs, so that a fleet does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
@@ -89,7 +89,6 @@ BANS: tuple[Ban, ...] = (
             "gateway/runtime/feeds.py": "as the uplink",
             "gateway/adapters/till_store.py": "the boot in the envelopes of a till, once per file",
             "gateway/adapters/store/counts.py": "ids of batches are made where the batches are cut",
-            "gateway/adapters/store/table.py": "the key of the keyed hashes, once per database",
         },
     ),
     Ban(

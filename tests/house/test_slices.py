@@ -12,7 +12,7 @@ from tests.house import tree
 
 STORE = tree.ROOT / "gateway/adapters/store"
 NOT_STORED = {"claims", "replies"}  # in memory only
-NO_TABLE = {"retention"}  # deletes from the tables of others
+NO_TABLE = {"retention", "clock"}  # deletes from the tables of others; a row of meta
 
 
 def read_fields(source: str) -> set[str]:

@@ -63,8 +63,8 @@ def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] =
                 db.execute("INSERT OR REPLACE INTO contexts VALUES (?, NULL, ?)", (subject, body))
             decision = _decision(f"gw-t.{number:016x}", subject, one)
             values = (decision.id, subject, one.zone, one.at_ms, decision.reason, decision.offer, one.answer)
-            logged = (decision.arm, decision.intended, decision.policy, decision.seed, packed(decision))
-            db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
+            logged = (decision.arm, decision.intended, decision.policy, decision.seed, decision.at_ms, packed(decision))
+            db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
             if one.offer is not None and one.is_closed:
                 outcome = "none" if one.is_held else one.answer or "none"
                 row = (decision.id, one.at_ms + WINDOW_MS, outcome, int(one.visited), one.amount_minor)

@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import read_key
+from gateway.adapters.store.keys import read_key
 from gateway.core.syncing import Send, Uplink, plan_sync
 from gateway.core.types import Envelope
 from gateway.runtime.uplink import UplinkThread

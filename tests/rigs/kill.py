@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import read_key
+from gateway.adapters.store.keys import read_key
 from gateway.core.types import Envelope
 from tests.kit.broker import mosquitto
 from tests.kit.gateways import SIM, GatewayProcess, write_config

@@ -135,6 +135,19 @@ def test_a_stop_stores_when_people_were_last_heard(street: Street) -> None:
     assert street.stored("seen_ms", "presences") == seen_ms
 
 
+def test_some_seconds_after_a_withdrawal_the_database_has_another_key(street: Street, tmp_path: Path) -> None:
+    key_file = tmp_path / "gw-t.key"
+    key = key_file.read_text()
+    street.receive(message("phone-0001", "consent", 90, purposes=[], version=1))
+    street.pass_time(8)
+    assert key_file.read_text() == key, "several withdrawals share one new key"
+    street.pass_time(4)
+    second = key_file.read_text()
+    assert second != key
+    street.pass_time(60)
+    assert key_file.read_text() == second
+
+
 def test_what_ends_within_the_time_of_a_group_is_stored_in_one_commit(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
     street.clock.advance(GROUP_MS // 2)
     for one in walk_in("phone-0002"):

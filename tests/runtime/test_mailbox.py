@@ -13,7 +13,7 @@ from gateway.adapters.store import Store
 from gateway.core import ports
 from gateway.core.ports import StoreFullError
 from gateway.core.types import Message
-from gateway.runtime.mailbox import Mailbox
+from gateway.runtime.mailbox import Mailbox, _share
 from tests.kit.testbed import KEY
 from tests.kit.waiting import WAIT_S, until
 
@@ -75,14 +75,70 @@ def test_a_flood_of_large_messages_is_bounded_by_its_bytes(monkeypatch: pytest.M
     mailbox = Mailbox(10_000)
     for number in range(50):
         mailbox.deliver([Message("a/b", bytes(100), number)])
-    assert (len(mailbox), mailbox.shed) == (10, 40)
+    assert (len(mailbox), mailbox.shed) == (8, 42), "an eighth more than needed, so not with each message"
     mailbox.take(5, 0.0)
     mailbox.deliver([Message("a/b", bytes(100), 50)] * 5)
     monkeypatch.setattr("gateway.runtime.mailbox.limits.TURN_BYTES_MAX", 250)
     mailbox.deliver([fact(1), fact(2)])
     assert len(mailbox.take(10, 0.0)[0]) == 2 + 3, "both facts, and others up to the size of a batch"
     mailbox.deliver([Message("a/b", bytes(100), 51)] * 3)
-    assert (len(mailbox), mailbox.shed) == (10, 40)
+    assert (len(mailbox), mailbox.shed) == (8, 42)
+
+
+def of(device: str, number: int, size: int = 1, qos: int = 1) -> Message:
+    return Message(f"up/{device}/consent", bytes(size), number, qos=qos, ticket=number)
+
+
+def test_a_batch_takes_facts_of_each_device_in_turn() -> None:
+    mailbox = Mailbox(1_000)
+    flood = [of("flood", number) for number in range(900)]
+    mailbox.deliver(flood)
+    late = [of("phone", 1_000), of("phone", 1_001), of("till", 1_002)]
+    mailbox.deliver(late)
+    first = mailbox.take(6, 0.0)[0]
+    assert first == [flood[0], late[0], late[2], flood[1], late[1], flood[2]]
+    rest = [mailbox.take(256, 0.0)[0] for _ in range(4)]
+    assert [one for batch in rest for one in batch] == flood[3:], "the order of one device stays"
+
+
+def test_facts_are_acknowledged_in_the_order_of_their_arrival() -> None:
+    mailbox = Mailbox(1_000)
+    flood, late = [of("flood", number) for number in range(3)], of("phone", 3)
+    mailbox.deliver([*flood, late])
+    first, second = mailbox.take(2, 0.0)[0], mailbox.take(2, 0.0)[0]
+    assert first == [flood[0], late]
+    assert mailbox.settled(first) == [flood[0]]
+    assert mailbox.settled(second) == [flood[1], flood[2], late]
+    assert mailbox.offer([of("api", 4)])
+    assert mailbox.settled(mailbox.take(2, 0.0)[0]) == [], "no broker waits for it"
+
+
+def test_a_batch_of_large_facts_is_bounded_by_its_bytes_and_so_is_their_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    mailbox = Mailbox(1_000)
+    mailbox.deliver([of("flood", number, 61_000) for number in range(20)])
+    mailbox.deliver([of("phone", 100)])
+    assert [len(one.payload) for one in mailbox.take(256, 0.0)[0]] == [61_000, 1, 61_000]
+    monkeypatch.setattr("gateway.runtime.mailbox.limits.MAILBOX_BYTES_MAX", 1_000_000)
+    assert not mailbox.deliver([of("phone", 101)])
+    mailbox.take(256, 0.0)
+    mailbox.take(256, 0.0)
+    assert mailbox.deliver([of("phone", 101)])
+
+
+def test_a_flood_of_one_device_drops_its_own_sightings() -> None:
+    mailbox = Mailbox(80)
+    quiet = [of("quiet", number, qos=0) for number in range(5)]
+    mailbox.deliver(quiet)
+    mailbox.deliver([of("flood", number, qos=0) for number in range(500)])
+    kept = mailbox.take(500, 0.0)[0]
+    assert kept[:5] == quiet
+    assert (len(kept), kept[-1].ticket, mailbox.shed) == (70, 499, 435)
+
+
+def test_the_share_of_a_device_is_what_the_small_ones_leave() -> None:
+    assert _share([1, 2, 100, 100], 63) == 30
+    assert _share([500], 63) == 63
+    assert sum(min(one, _share([7, 7, 7], 10)) for one in (7, 7, 7)) <= 10
 
 
 def test_a_waiting_take_is_woken_by_a_message_by_a_job_and_by_wake(store: Store) -> None:

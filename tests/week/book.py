@@ -201,7 +201,7 @@ class Book:
             self.complain("quiet", f"{asked.offer} went to {asked.device} at {here:%H:%M}")
         if asked.zone not in offer.zones:
             self.complain("place", f"{asked.offer} went to {asked.device} in {asked.zone}")
-        if any(now_ms - at_ms < policy.gap_s_min * 1000 for at_ms, _ in word.told):
+        if any(0 <= now_ms - at_ms < policy.gap_s_min * 1000 for at_ms, _ in word.told):
             self.complain("cool_down", f"{asked.offer} went to {asked.device} too soon after another")
         today = [self.asked[code].offer for at_ms, code in word.told if _clock(at_ms).date() == here.date()]
         if len(today) >= policy.per_person_day_max:

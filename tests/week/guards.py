@@ -23,7 +23,7 @@ from gateway.core.records import Batch, HourCounts
 from gateway.core.site import Site
 from gateway.runtime.router import Router
 from gateway.runtime.trigger_sender import TriggerSender
-from tests.kit.testbed import ManualClock
+from tests.kit.testbed import KEY, ManualClock
 from tests.week import scene
 from tests.week.line import Line
 from tests.week.machine import Parts, WeekStore
@@ -68,7 +68,7 @@ class ForgetfulStore(WeekStore):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.facts._hasher = ForgetfulHasher(self._db)
+        self.facts._hasher = ForgetfulHasher(KEY)
 
 
 class BoastfulStore(WeekStore):

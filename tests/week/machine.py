@@ -193,7 +193,7 @@ class Machine:
         self.buried.update(self.totals())
         before = self.path
         self._lives += 1
-        for ending in ("", "-wal", ".withdrawn", ".released"):
+        for ending in ("", "-wal", ".withdrawn", ".released", ".hashes"):
             lying = before.with_name(before.name + ending)
             if lying.exists():
                 shutil.copyfile(lying, self.path.with_name(self.path.name + ending))

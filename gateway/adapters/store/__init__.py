@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from gateway.adapters.store import database
+from gateway.adapters.store import database, keys, rekey
 from gateway.adapters.store.budgets import BudgetsTable
+from gateway.adapters.store.clock import ClockTable
 from gateway.adapters.store.counts import CountsTable
 from gateway.adapters.store.coupons import CouponsTable
 from gateway.adapters.store.dead_letters import DeadLettersTable
@@ -37,7 +38,7 @@ from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
-from gateway.core.ports import Counted, DeadLetter, StoreError, StoreFullError
+from gateway.core.ports import Counted, DeadLetter, StoreDamagedError, StoreError, StoreFullError
 from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
@@ -75,24 +76,35 @@ class Store:
     """Opens and migrates the file at `path`; implements `gateway.core.ports.Store`. Used by one thread only."""
 
     def __init__(
-        self, path: Path, key: bytes, *, exclusive: bool = False, cipher: Cipher | None = None, entropy: Entropy | None = None
+        self,
+        path: Path,
+        key: bytes,
+        *,
+        key_file: Path | None = None,
+        exclusive: bool = False,
+        cipher: Cipher | None = None,
+        entropy: Entropy | None = None,
     ) -> None:
         """Open with a 32-byte key. Raises StoreError for a wrong key, a newer schema, a damaged file, or marks that are older than it.
 
-        `exclusive` is for the one gateway that writes: a second one is refused. `cipher` resolves private addresses for the state
-        that is read from here. `entropy` is the source of noise; the operating system's without one.
+        With `key_file`, which holds the key, the key is replaced after an erasure. `exclusive` is for the one gateway that writes: a
+        second one is refused. `cipher` resolves private addresses for the state that is read from here. `entropy` is the source of
+        noise; the operating system's without one.
         """
         self._cipher = cipher
-        self._path = path
+        self._path, self._key_file = path, key_file
         self._lock = database.lock(path, StoreError) if exclusive else None
         try:
-            self._db = database.open_database(path, key, StoreError)
+            key = self._settled(key)
+            self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
+            self._db = self._opened(key)
+            hasher = Hasher(self._hash_key())
         except StoreError:
             self._unlock()
             raise
+        self._is_closed = False
         self._erases = True  # of the last process, which may have ended before
         self._inode = (path.stat().st_dev, path.stat().st_ino)
-        hasher = Hasher(self._db)
         self.register = RegisterTable(self._db)
         self.people = PeopleTable(self._db, self.register)
         self.facts = FactsTable(self._db, hasher)
@@ -107,6 +119,7 @@ class Store:
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
+        self.clock = ClockTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
         self.filters = FiltersTable(self._db)
@@ -128,11 +141,50 @@ class Store:
             "coupons": self.coupons,
             "occasions": self.occasions,
             "incidents": self.incidents,
+            "clock": self.clock,
         }
-        self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
         self.release_marks = ReleaseMarks(marks_path(path))
         self._note_lost_releases(path)
+
+    def _settled(self, key: bytes) -> bytes:
+        """The key, after a replacement that was interrupted has ended. Raises StoreError."""
+        if self._key_file is None:
+            return key
+        try:
+            rekey.settle(self._path, self._key_file)
+            return keys.read_key(self._key_file, may_create=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self._key_file} cannot be replaced ({error}): the gateway needs to write it and its folder") from None
+
+    def _opened(self, key: bytes) -> apsw.Connection:
+        """The open database. Raises StoreError, and StoreDamagedError also for a copy from before an erasure."""
+        try:
+            return database.open_database(self._path, key, StoreError)
+        except StoreDamagedError:
+            raise
+        except StoreError:
+            if self._path.is_file() and rekey.salt(self._path) in self.marks.replaced:
+                raise StoreDamagedError(f"{self._path} is a copy from before an erasure, and its key was destroyed with it") from None
+            raise
+
+    def _hash_key(self) -> bytes:
+        """The key of the hashes: from its file, which is made with a new database. Raises StoreError if it was lost."""
+        beside = self._path if self._key_file is None else self._key_file
+        file = beside.with_name(f"{beside.name}.hashes")
+        try:
+            key = keys.hash_key(file)
+            if key is None and not self._db.execute("SELECT 1 FROM meta WHERE name = 'hashed'").fetchone():
+                key = keys.make_key(file)
+        except (OSError, ValueError) as error:
+            self._db.close()
+            raise StoreError(f"{file} cannot be used: {error}") from None
+        if key is None:
+            self._db.close()
+            raise StoreError(f"{file} is missing: restore it, because repeated facts could not be recognised without it")
+        with self._db:
+            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('hashed', 1)")
+        return key
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -156,9 +208,18 @@ class Store:
         return former
 
     def close(self) -> None:
-        """Checkpoint and close."""
-        self._db.close()
-        self._unlock()
+        """Finish erasures, checkpoint and close; a second call does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            with suppress(StoreFullError, StoreDamagedError):  # the next start goes on with it
+                self.replace_key()
+            self._db.close()
+        except (apsw.CorruptError, apsw.NotADBError):  # a new connection shows it as well
+            self._db.close(force=True)
+        finally:
+            self._unlock()
 
     # --- reads of the engine (gateway.core.ports.Repository) ------------------------------------------
 
@@ -230,13 +291,14 @@ class Store:
             counts=self.counts.state(),
             sensors=self.sensors.state(),
             retention=RetentionState(now_ms),
-            claims=ClaimsState(),
+            claims=ClaimsState(now_ms),
             occasions=self.occasions.state(),
             incidents=self.incidents.state(),
+            clock=self.clock.state(now_ms),
         )
 
     def save(self, changes: Changes) -> None:
-        """Commit all of `changes` or nothing. Raises StoreFullError.
+        """Commit all of `changes` or nothing. Raises StoreFullError and StoreDamagedError.
 
         Withdrawals and releases are marked beside the file before the commit: after a power cut in between, the mark of a withdrawal is
         carried out at the next start, and the period of a release is not released.
@@ -250,20 +312,68 @@ class Store:
                 self._tables[name].save(part)
             for subject, context in changes.people.contexts.items():
                 self._apply_consent(subject, context)  # last, so that rows of this very batch go as well
+            if None in changes.people.contexts.values():
+                self._note_erasure()
         for name, part in changes:
             self._tables[name].committed(part)
         self._erases = self._erases or changes.retention.cuts is not None or None in changes.people.contexts.values()
         self.finish_erasure()
 
     def finish_erasure(self) -> None:
-        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that."""
+        """Empty the write-ahead log after a deletion: a part of it would show the rows again. A reader that holds it delays that.
+
+        Raises StoreDamagedError.
+        """
         if self._erases:
-            # A reader may hold the log, and a failing disk is reported by the next commit.
-            with suppress(apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+            try:
                 self._db.set_busy_timeout(0)
                 self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 self._erases = False
-            self._db.set_busy_timeout(database.BUSY_MS)
+            except (apsw.CorruptError, apsw.NotADBError):
+                raise StoreDamagedError(f"{self._path} is damaged") from None
+            except (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError):
+                pass  # a reader may hold the log, and a failing disk is reported by the next commit
+            finally:
+                self._db.set_busy_timeout(database.WRITER_BUSY_MS)
+
+    @property
+    def awaits_new_key(self) -> bool:
+        """Whether people were erased since the key was made."""
+        return self._key_file is not None and bool(self.people.one("SELECT 1 FROM meta WHERE name = 'erased'"))
+
+    def replace_key(self) -> bool:
+        """Replace the key if people were erased since it was made; returns False while another program has the database open.
+
+        Raises StoreFullError if the new file or the new key cannot be written; then everything stays as it is.
+        """
+        if self._key_file is None or not self.awaits_new_key:
+            return True
+        before = rekey.salt(self._path)
+        try:
+            key = rekey.copied(self._db, self._path, self._key_file)
+        except apsw.BusyError:
+            return False
+        except (apsw.Error, OSError) as error:
+            raise StoreFullError(f"the key of {self._path} cannot be replaced after an erasure ({error}): free some space") from None
+        finally:
+            self._db.set_busy_timeout(database.WRITER_BUSY_MS)
+        self._db.close()
+        rekey.adopt(self._path)
+        self.marks.restart(key, before)
+        rekey.settle(self._path, self._key_file)
+        self._reconnect(database.open_database(self._path, key, StoreError))
+        with self._transaction():
+            self._db.execute("DELETE FROM meta WHERE name = 'erased'")
+        return True
+
+    def _reconnect(self, opened: apsw.Connection) -> None:
+        self._db = opened
+        self._inode = (self._path.stat().st_dev, self._path.stat().st_ino)
+        for table in (*self._tables.values(), self.dead_letters, self.filters):
+            table.reconnect(opened)
+
+    def _note_erasure(self) -> None:
+        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('erased', 1)")
 
     def _carry_out_marks(self, path: Path) -> None:
         """Carry out the withdrawals since this copy of the file was made. Raises StoreError if the marks are older than the file."""
@@ -281,6 +391,7 @@ class Store:
                 person = self.people.context(subject)
                 if person is not None and person.device == device and self.marks.newest(device) > person.generation:
                     self._apply_consent(subject, None)
+                    self._note_erasure()
             self.people.save_generation(self.marks.generation)
         self.people.cache.clear()
 
@@ -392,6 +503,8 @@ class Store:
                 raise StoreFullError(
                     "another program holds the database: close it; nothing is lost, new messages wait at the broker"
                 ) from error
+            if isinstance(error, (apsw.CorruptError, apsw.NotADBError)):
+                raise StoreDamagedError(f"{self._path} is damaged") from error
             if isinstance(error, (apsw.FullError, apsw.IOError, apsw.ReadOnlyError)):  # a failing card is remounted read-only
                 raise StoreFullError(
                     "the disk is full or failing: free some space; nothing is lost, new messages wait at the broker"

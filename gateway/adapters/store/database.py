@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import secrets
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -20,15 +19,25 @@ from gateway.core.ports import StoreDamagedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-KEY_BYTES = 32
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt the WAL at its reset
-BUSY_MS = 5_000  # `wayside why` may read while the gateway writes
+BUSY_MS = 5_000  # a reader waits while the gateway writes
+WRITER_BUSY_MS = 1_000  # another program that writes is reported within 2 s
 PAGE_BYTES = 512  # of a new file: a commit writes whole pages, of which most hold one changed row
 LOG_BYTES = 16 * 1024 * 1024  # of the write-ahead log: pages that change again before it is full are copied to the database once
 
+WRITE_FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+PRAGMAS = (
+    ("journal_mode", "wal"),
+    ("synchronous", "full"),
+    ("secure_delete", "on"),
+    ("mmap_size", 0),
+    ("temp_store", "memory"),  # nothing of a person in files outside the database
+    ("journal_size_limit", LOG_BYTES),
+)
+
 WAYS_OUT: dict[type[apsw.Error], str] = {
     apsw.NotADBError: "does not open with this key: it belongs to another gateway, or is damaged; check store.key_file",
-    apsw.CorruptError: "is damaged; move it away and keep it for repair (a new one is made at the next start)",
+    apsw.CorruptError: "is damaged",
     apsw.CantOpenError: "cannot be opened or created; check that it is a file and that its folder is writable",
     apsw.ReadOnlyError: "cannot be written; check the owner of the file and of its folder",
     apsw.FullError: "cannot be opened because the disk is full; free some space",
@@ -36,47 +45,6 @@ WAYS_OUT: dict[type[apsw.Error], str] = {
     apsw.IOError: "cannot be read or written; the disk may be failing",
 }
 """Error at opening -> cause and way out."""
-
-
-def read_key(key_file: Path, *, may_create: bool) -> bytes:
-    """The 32-byte database key: 64 hex digits from WAYSIDE_STORE_KEY, else from `key_file`, which is made if `may_create`.
-
-    Raises ValueError without a key, or for a key of another form, and OSError.
-    """
-    text = os.environ.get("WAYSIDE_STORE_KEY")
-    source = "WAYSIDE_STORE_KEY"
-    if text is None:
-        source = str(key_file)
-        if not key_file.exists() and may_create:
-            key_file.parent.mkdir(parents=True, exist_ok=True)
-            make_key(key_file)
-        if not key_file.exists():
-            raise ValueError(f"no database key: {source} does not exist; set store.key_file or WAYSIDE_STORE_KEY")
-        if key_file.stat().st_mode & 0o077:
-            raise ValueError(f"{source} can be read by other users of this machine: chmod 600 {source}")
-        text = key_file.read_text()
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"the database key in {source} must be {2 * KEY_BYTES} hex digits (make one with `openssl rand -hex 32`)")
-    return key
-
-
-def make_key(key_file: Path) -> None:
-    """Write a new key. It is complete on the disk before a database uses it, also across a power cut."""
-    draft = key_file.with_name(f"{key_file.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(KEY_BYTES) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(key_file)
-    folder = os.open(key_file.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
 
 
 def lock(path: Path, failure: type[Exception]) -> int:
@@ -101,16 +69,8 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
     path.parent.mkdir(parents=True, exist_ok=True)
     database = None
     try:
-        database = apsw.Connection(str(path))
-        database.set_busy_timeout(BUSY_MS)
-        database.pragma("cipher", "chacha20")
-        database.pragma("hexkey", key.hex())
-        database.pragma("page_size", PAGE_BYTES)
-        version = int(database.pragma("user_version"))
-        for pragma, value in (("journal_mode", "wal"), ("synchronous", "full"), ("secure_delete", "on"), ("mmap_size", 0)):
-            database.pragma(pragma, value)
-        database.pragma("journal_size_limit", LOG_BYTES)
-        database.wal_autocheckpoint(LOG_BYTES // int(database.pragma("page_size")))
+        database = apsw.Connection(str(path), flags=WRITE_FLAGS)
+        version = prepare(database, key)
         if str(database.pragma("quick_check")) != "ok":
             database.close(force=True)
             raise StoreDamagedError(f"{path} {WAYS_OUT[apsw.CorruptError]}")
@@ -121,6 +81,19 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
         raised = StoreDamagedError if isinstance(error, apsw.CorruptError) else failure
         raise raised(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
     return database
+
+
+def prepare(database: apsw.Connection, key: bytes) -> int:
+    """Set key and pragmas of a connection that writes; returns the number of its schema. Raises apsw.Error."""
+    database.set_busy_timeout(WRITER_BUSY_MS)
+    database.pragma("cipher", "chacha20")
+    database.pragma("hexkey", key.hex())
+    database.pragma("page_size", PAGE_BYTES)
+    version = int(database.pragma("user_version"))
+    for pragma, value in PRAGMAS:
+        database.pragma(pragma, value)
+    database.wal_autocheckpoint(LOG_BYTES // int(database.pragma("page_size")))
+    return version
 
 
 def quarantine(path: Path) -> Path:

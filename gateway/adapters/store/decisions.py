@@ -36,7 +36,7 @@ class DecisionsTable(Table):
     def proposed(self, decision: str) -> Proposed | None:
         """The offer that a decision proposed, or None."""
         sql = "SELECT subject, zone, offer, answer FROM decisions WHERE id = ? AND offer IS NOT NULL"
-        row = self._db.execute(sql, (decision,)).fetchone()
+        row = self.row(sql, (decision,))
         return Proposed(*row) if row else None
 
     def decision(self, id_: str) -> Decision | None:
@@ -56,7 +56,7 @@ class DecisionsTable(Table):
     def save(self, changes: DecisionsChanges) -> None:
         """Write decisions, answers and triggers."""
         self._db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?)",
+            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     made.id,
@@ -69,6 +69,7 @@ class DecisionsTable(Table):
                     made.intended,
                     made.policy,
                     made.seed,
+                    made.steady_ms,
                     packed(made),
                 )
                 for made in changes.made

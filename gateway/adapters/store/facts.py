@@ -68,6 +68,9 @@ class FactsTable(Table):
             )
 
     def forget(self, subject: str) -> None:
-        """Remove the person and the person's decisions from the facts; sales stay. Runs before the decisions are deleted."""
+        """Remove the person from the facts: sales stay without a decision, and of the person's own facts kind and time.
+
+        Runs before the decisions are deleted.
+        """
         self._db.execute("UPDATE facts SET decision = NULL WHERE decision IN (SELECT id FROM decisions WHERE subject = ?)", (subject,))
-        self._db.execute("UPDATE facts SET subject = NULL, decision = NULL WHERE subject = ?", (subject,))
+        self._db.execute("UPDATE facts SET subject = NULL, decision = NULL, zone = NULL, detail = NULL WHERE subject = ?", (subject,))

@@ -1,7 +1,8 @@
 """Marks of withdrawals, in a file of their own beside the database: an older copy of the database brings nobody back.
 
 Each line is a number and a keyed hash of the device (BLAKE2b, keyed with the database key, which lies in another file). Numbers rise by one
-with each withdrawal. The file is only appended to, and every append is on the disk before the withdrawal is committed.
+with each withdrawal. The file is appended to, and every append is on the disk before the withdrawal is committed. When the database key is
+replaced, older copies cannot be read any more: the hashes go, and the salt of the replaced file is noted instead.
 """
 
 from __future__ import annotations
@@ -18,19 +19,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HASH_BYTES = 16
+REPLACED = "replaced"
+NOBODY = "0" * 2 * HASH_BYTES  # the mark of a line that only carries the number on
 
 
 class Marks:
-    """`generation` is the number of the newest mark."""
+    """`generation` is the number of the newest mark, `replaced` the salts of the newest replaced files."""
 
     def __init__(self, path: Path, key: bytes) -> None:
         """Read the file; a last line that a power cut left incomplete is ignored, and its withdrawal was not acknowledged."""
         self._path, self._key = path, key
         self._numbers: dict[str, int] = {}
         self.generation = 0
+        self.replaced: dict[str, None] = {}
         lines = path.read_bytes().split(b"\n") if path.exists() else []
         for line in lines:
             number, _, mark = line.decode("ascii", "replace").partition(" ")
+            if number == REPLACED:
+                self.replaced[mark] = None
             if number.isdecimal() and len(mark) == 2 * HASH_BYTES:
                 self._numbers[mark] = max(int(number), self._numbers.get(mark, 0))
                 self.generation = max(int(number), self.generation)
@@ -62,11 +68,24 @@ class Marks:
         text = device.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._key, digest_size=HASH_BYTES, person=b"withdrawn").hexdigest()
 
+    def restart(self, key: bytes, salt: str) -> None:
+        """Go on with the new database key: drop the marks, and note the salt of the file that was replaced. Raises OSError."""
+        self._key, self._numbers = key, {NOBODY: self.generation}
+        self.replaced[salt] = None
+        self._rewrite()
+
     def _compact(self) -> None:
         """Keep the newest mark of each device, and of these the newest half of the maximum."""
-        kept = sorted(self._numbers.items(), key=lambda one: one[1])[-limits.WITHDRAWN_MARKS_MAX // 2 :]
+        self._numbers = dict(sorted(self._numbers.items(), key=lambda one: one[1])[-limits.WITHDRAWN_MARKS_MAX // 2 :])
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        self.replaced = dict.fromkeys(list(self.replaced)[-limits.REPLACED_FILES_MAX :])
         draft = self._path.with_name(f"{self._path.name}.new")
-        draft.write_bytes(b"".join(b"%d %b\n" % (number, mark.encode()) for mark, number in kept))
-        draft.chmod(0o600)
+        lines = [f"{REPLACED} {salt}\n" for salt in self.replaced] + [f"{number} {mark}\n" for mark, number in self._numbers.items()]
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write("".join(lines))
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(self._path)
-        self._numbers = dict(kept)

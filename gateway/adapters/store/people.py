@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 CONTACTS_BACK_MS = (limits.CONTACT_DAYS_MAX + 1) * 86_400_000  # one more, because a local day has up to 25 h
 CONTACTS_SQL = (
-    "SELECT id, intended, at_ms, answer, arm = 'sent' FROM (SELECT id, intended, at_ms, answer, arm FROM decisions "
+    "SELECT id, intended, at_ms, answer, arm = 'sent', steady_ms FROM (SELECT id, intended, at_ms, answer, arm, steady_ms FROM decisions "
     "WHERE subject = ?1 AND intended IS NOT NULL AND arm != 'undelivered' "
-    "AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
-    "ORDER BY at_ms DESC LIMIT ?3) ORDER BY at_ms"
+    "AND steady_ms >= (SELECT max(steady_ms) FROM decisions WHERE subject = ?1) - ?2 "
+    "ORDER BY steady_ms DESC LIMIT ?3) ORDER BY steady_ms"
 )
 ELSEWHERE_SQL = (
     "SELECT at_ms, kind, decision, detail FROM facts AS one WHERE subject = ? AND EXISTS "
@@ -71,7 +71,7 @@ class PeopleTable(Table):
         if body is None:
             return None
         rows = self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX))
-        contacts = tuple(Contact(id_, offer, at_ms, answer, bool(is_sent)) for id_, offer, at_ms, answer, is_sent in rows)
+        contacts = tuple(Contact(id_, offer, at_ms, answer, bool(sent), steady_ms) for id_, offer, at_ms, answer, sent, steady_ms in rows)
         elsewhere = elsewhere_of(self.rows(ELSEWHERE_SQL, (subject,)))
         stored = _CONTEXT.decode(body)
         granted = {grant.purpose for grant in self._register.grants(subject)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from gateway.core.ports import StoreDamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import apsw
 
     from gateway.core.types import Envelope
 
@@ -19,6 +20,10 @@ class Table:
 
     def __init__(self, database: apsw.Connection) -> None:
         """Use the store's one connection."""
+        self._db = database
+
+    def reconnect(self, database: apsw.Connection) -> None:
+        """Use another connection, because the file was replaced."""
         self._db = database
 
     def save(self, changes: Any) -> None:
@@ -37,26 +42,31 @@ class Table:
         """The transaction failed."""
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        """All rows of a query, read at once."""
-        return iter(self._db.execute(sql, values).fetchall())
+        """All rows of a query, read at once. Raises StoreDamagedError."""
+        try:
+            return iter(self._db.execute(sql, values).fetchall())
+        except (apsw.CorruptError, apsw.NotADBError):
+            raise StoreDamagedError(f"{self._db.filename} is damaged") from None
+
+    def row(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """The first row, or None. Raises StoreDamagedError."""
+        return next(self.rows(sql, values), None)
 
     def one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
-        """The first column of the first row, or None."""
-        row = self._db.execute(sql, values).fetchone()
+        """The first column of the first row, or None. Raises StoreDamagedError."""
+        row = self.row(sql, values)
         return None if row is None else row[0]
 
 
 class Hasher:
-    """Keyed BLAKE2b hashes of envelopes and topics. The key is drawn once per database, so hashes of two databases differ."""
+    """Keyed BLAKE2b hashes of envelopes and topics. The key is drawn once per database and lies outside of it.
 
-    def __init__(self, database: apsw.Connection) -> None:
-        """Read the key, or draw and store it."""
-        row = database.execute("SELECT value FROM meta WHERE name = 'envelope_key'").fetchone()
-        if row is None:
-            row = (secrets.token_bytes(32),)
-            with database:
-                database.execute("INSERT INTO meta VALUES ('envelope_key', ?)", row)
-        self._key = bytes(row[0])
+    So a copy of the database alone does not show whether a known device is behind a hash.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """Hash with `key`."""
+        self._key = key
 
     def text(self, text: str) -> bytes:
         """16 bytes for a text."""

@@ -145,7 +145,10 @@ def replayed(
         latest.learn(before)
         if before.at_ms < since_ms:
             if before.intended is not None and before.arm != "undelivered":
-                person.add(Contact(before.id, before.intended, before.at_ms, is_sent=before.arm == "sent"), is_logged=True)
+                person.add(
+                    Contact(before.id, before.intended, before.at_ms, is_sent=before.arm == "sent", steady_ms=before.steady_ms),
+                    is_logged=True,
+                )
             continue
         step()
         try:
@@ -156,13 +159,13 @@ def replayed(
         dwell_s = latest.dwell_s(before, site)
         used = budgets.used(before.at_ms)
         place = before.zone, before.occasion, before.at_ms, site, dwell_s
-        request = DecisionRequest(subject, *place, used, seed=before.seed, held_out=person.is_held)
+        request = DecisionRequest(subject, *place, used, seed=before.seed, held_out=person.is_held, set_ms=before.at_ms - before.steady_ms)
         after = decide(request, latest.here(before), scorer, before.id)
         answer, is_closed = outcomes[person.number].get(before.id), before.id in outcomes[person.number]
         if after.intended is not None and not (after.intended == before.intended and before.arm == "undelivered"):
             is_logged = after.intended == before.intended
             drawn = None if is_logged or person.is_held else answers.drawn(after.intended, before.id)
-            contact = Contact(before.id, after.intended, before.at_ms, drawn, is_sent=not person.is_held)
+            contact = Contact(before.id, after.intended, before.at_ms, drawn, is_sent=not person.is_held, steady_ms=before.steady_ms)
             person.add(contact, is_logged=is_logged)
             if after.offer is not None:
                 budgets.reserve(after.offer, before.at_ms, is_taken=(answer if is_logged else drawn) in TAKEN)

@@ -214,6 +214,7 @@ def _decision(
         p_select=p_select,
         policy=f"{policy}.{request.site.campaign.policy.digest}",
         seed=request.seed,
+        steady_ms=request.now_ms - request.set_ms,
         reason=furthest,
         candidates=tuple(candidates),
         model=scorer.version,

@@ -43,7 +43,7 @@ class Decision(msgspec.Struct, frozen=True):
     if it is also `offer`, `held_out` if nothing is sent to the person, and empty for silence. `candidates` are at most
     CANDIDATES_KEPT_MAX, the furthest first, and `left_out` counts the others by reason. `facts` is the number of the person's facts that
     the scored attributes rest on, and `columns` identifies the columns of `features`. An item of a slate has the id of the slate's first
-    decision in `slate`, and its position from 0.
+    decision in `slate`, and its position from 0. `steady_ms` is `at_ms` without the steps of the clock.
     Raises ValueError if its reason or that of a candidate is not in REASONS.
     """
 
@@ -66,6 +66,7 @@ class Decision(msgspec.Struct, frozen=True):
     seed: int = 0
     slate: str = ""
     position: int = 0
+    steady_ms: int = 0
 
     def __post_init__(self) -> None:
         for reason in {self.reason, *[candidate.reason for candidate in self.candidates]}:

@@ -5,7 +5,8 @@ everything else (REASONS, a decision's own reason, the table in gateway/README.m
 for all offers at once, as an array.
 
 Caps count contacts of the decision log, so there is no second counter that could differ from it. "Today" is the calendar day of
-the site's time zone, whether it has 23, 24 or 25 hours.
+the site's time zone, whether it has 23, 24 or 25 hours. A contact made by a wrong clock counts twice: on the day that was recorded, and
+where it belongs by the time that has really passed.
 """
 
 from __future__ import annotations
@@ -137,6 +138,10 @@ def _no_consent(prepared: Prepared) -> bool:
     return not contexts.allows(prepared.request.subject, "offers", prepared.request.now_ms)
 
 
+def _unconfirmed(prepared: Prepared) -> bool:
+    return prepared.request.is_unconfirmed
+
+
 def _quiet_hours(prepared: Prepared) -> bool:
     policy = prepared.request.site.campaign.policy
     return is_within(policy.quiet_from, policy.quiet_until, prepared.clock.hour * 60 + prepared.clock.minute)
@@ -148,11 +153,10 @@ def _blocked_hours(prepared: Prepared) -> bool:
 
 
 def _cool_down(prepared: Prepared) -> bool:
-    """Whether any contact is too recent. One in the future counts as well: the clock was set back, and it stays closed."""
-    request = prepared.request
-    cool_down_ms = request.site.campaign.policy.gap_s_min * 1000
-    beside = {contact.decision for contact in request.beside}
-    return any(request.now_ms - contact.at_ms < cool_down_ms and contact.decision not in beside for contact in request.subject.reached)
+    """Whether any contact is too recent."""
+    beside = {contact.decision for contact in prepared.request.beside}
+    recent = prepared.within(prepared.request.site.campaign.policy.gap_s_min)
+    return any(contact.decision not in beside for contact in recent)
 
 
 def _cap_person_day(prepared: Prepared) -> bool:
@@ -219,6 +223,12 @@ GATES: tuple[Gate | OfferGate, ...] = (
         "time",
     ),
     Gate(Reason("no_consent"), "the person has not consented to offers, or the consent has expired", _no_consent, "person"),
+    Gate(
+        Reason("unconfirmed"),
+        "the person's tag is heard in two places at once, or the person's own device has been silent for too long (app_within_s)",
+        _unconfirmed,
+        "place",
+    ),
     Gate(Reason("quiet_hours"), "it is within the campaign's quiet hours (quiet_from, quiet_until)", _quiet_hours, "time"),
     Gate(Reason("blocked_hours"), "it is within hours without offers that the person stated (wishes)", _blocked_hours, "time"),
     Gate(Reason("cool_down"), "the person's last offer was too recent (gap_s_min)", _cool_down, "time"),

@@ -32,7 +32,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
-    or an event that is live. An incident makes the zone `is_silent`. `beside` are the items that a slate has already.
+    or an event that is live. An incident makes the zone `is_silent`. `beside` are the items that a slate has already. The clock was set
+    by `set_ms` in total. The person `is_unconfirmed` without a second fact, see `gateway.core.second_fact`.
     """
 
     subject: SubjectContext
@@ -47,6 +48,8 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
     beside: tuple[Contact, ...] = ()
+    set_ms: int = 0
+    is_unconfirmed: bool = False
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:
@@ -107,9 +110,10 @@ class Prepared:
         return np.array(found, dtype=np.bool_)
 
     def within(self, seconds: int) -> list[Contact]:
-        """The contacts of the last seconds, and those in the future: the clock was set back."""
-        from_ms = self.request.now_ms - seconds * 1_000
-        return [contact for contact in self.request.subject.reached if contact.at_ms > from_ms]
+        """The contacts of the last seconds, by the clock of then or in time that has really passed."""
+        from_ms, now_ms = self.request.now_ms - seconds * 1_000, self.request.now_ms
+        times = ((contact, *contact.times_ms(self.request.set_ms)) for contact in self.request.subject.reached)
+        return [contact for contact, at_ms, passed_ms in times if from_ms < at_ms <= now_ms or passed_ms > from_ms]
 
     def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
         """How many of these contacts were with each of these offers."""
@@ -119,9 +123,10 @@ class Prepared:
         return times
 
     def _today(self) -> list[Contact]:
-        """The contacts of the local day."""
+        """The contacts of the local day, by the clock of then or in time that has really passed."""
         contacts = self.request.subject.reached
         if not contacts:
             return []
         start_ms, end_ms = local_day_ms(self.clock)
-        return [contact for contact in contacts if start_ms <= contact.at_ms < end_ms]
+        set_ms = self.request.set_ms
+        return [contact for contact in contacts if any(start_ms <= at_ms < end_ms for at_ms in contact.times_ms(set_ms))]

@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core.state.budgets import BudgetsChanges, BudgetsState, Reservation
 from gateway.core.state.claims import ClaimsChanges, ClaimsState
+from gateway.core.state.clock import ClockChanges, ClockState
 from gateway.core.state.counts import Closing, CountsChanges, CountsState
 from gateway.core.state.coupons import CouponsChanges
 from gateway.core.state.decisions import DecisionsChanges, Proposed, Trigger
@@ -43,6 +44,7 @@ __all__ = [
     "BudgetsState",
     "Changes",
     "ClaimsState",
+    "ClockState",
     "Closing",
     "CountsState",
     "FactRow",
@@ -87,6 +89,7 @@ class Changes:
     coupons: CouponsChanges
     occasions: OccasionsChanges
     incidents: IncidentsChanges
+    clock: ClockChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -134,6 +137,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "coupons": CouponsChanges,
     "occasions": OccasionsChanges,
     "incidents": IncidentsChanges,
+    "clock": ClockChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -152,6 +156,7 @@ class State(msgspec.Struct):
     claims: ClaimsState
     occasions: OccasionsState
     incidents: IncidentsState
+    clock: ClockState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""

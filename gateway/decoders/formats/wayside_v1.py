@@ -186,7 +186,14 @@ class _Status(_Sent, kw_only=True, gc=False):
 
 def _sightings(device: str, sent: _Sightings) -> list[Observation]:
     observations: list[Observation] = [
-        Sighting(device, canonical_id(text(tag.id, "heard.id")), tag.rssi, sent.at_ms, tx_power_dbm=tx_power_or_none(tag.tx))
+        Sighting(
+            device,
+            canonical_id(text(tag.id, "heard.id")),
+            tag.rssi,
+            sent.at_ms,
+            tx_power_dbm=tx_power_or_none(tag.tx),
+            sent=(sent.boot, sent.seq),
+        )
         for tag in sent.heard
         if rssi_or_none(tag.rssi) is not None
     ]

@@ -1,0 +1,43 @@
+"""The steady time: the clock without its steps. It measures the time that has really passed.
+
+Only steps of a clock that was trusted count. At a start the network sets the clock within minutes, and before the clock's floor it was
+never set: these steps correct the start, and the times recorded before it were right.
+"""
+
+from __future__ import annotations
+
+from gateway.core import limits
+from gateway.core.state.slices import SliceChanges
+
+
+class ClockChanges(SliceChanges):
+    """A batch changes nothing here."""
+
+
+class ClockState:
+    """`set_ms` is the sum of all steps that count; the steady time is the clock's less that."""
+
+    def __init__(self, now_ms: int, set_ms: int = 0, newest_ms: int = 0) -> None:
+        """Trust the clock CLOCK_SETTLE_MS after a start at `now_ms`; `newest_ms` is the newest known steady time."""
+        self.set_ms, self._newest_ms = set_ms, newest_ms
+        self._settles_ms = now_ms + limits.CLOCK_SETTLE_MS
+        self.is_trusted = False
+
+    def steady_ms(self, now_ms: int) -> int:
+        """The steady time at `now_ms`."""
+        return now_ms - self.set_ms
+
+    def note(self, now_ms: int, floor_ms: int) -> None:
+        """Trust the clock once it is set and has settled. A step back while the gateway was off shows then: steady time never runs back."""
+        if not self.is_trusted and now_ms >= max(floor_ms, self._settles_ms):
+            self.is_trusted = True
+            self.set_ms = min(self.set_ms, now_ms - self._newest_ms)
+
+    def accept(self, changes: ClockChanges) -> None:
+        """Apply nothing."""
+
+    def rebase(self, step_ms: int) -> None:
+        """Count a step of the clock."""
+        self._settles_ms += step_ms
+        if self.is_trusted:
+            self.set_ms += step_ms
