@@ -109,6 +109,8 @@ def wanted(line: Line) -> list[dict[str, Any]]:
     telemetry = expected.get("telemetry", expected)
     rows = [row.get("values", row) for row in telemetry] if isinstance(telemetry, list) else [telemetry.get("values", telemetry)]
     stated = [{name: _parsed(value) for name, value in row.items()} for row in rows]
+    if line["set"] == "akenza":  # its library works the level out from the voltage, which alone was sent
+        stated = [{name: value for name, value in row.items() if name != "batteryLevel" or "batteryVoltage" not in row} for row in stated]
     known = [one for row in stated for one in observations_in("", row, None) if isinstance(one, Reading | Count | Position)]
     return [
         {"type": "reading", "quantity": one.quantity, "value": one.value}
