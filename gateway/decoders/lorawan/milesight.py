@@ -50,6 +50,9 @@ _ENTRIES: dict[int, Entry] = {
     0x0382: Entry(2, (Part("distance", 0, 2, 1_000),)),
     0x0482: Entry(2, (Part("distance", 0, 2, 1_000),)),
     0x8482: Entry(3, (Part("distance", 0, 2, 1_000),)),
+    0x0488: Entry(9, (Part("position", 0, 8, 1_000_000),)),
+    0x8488: Entry(9, (Part("position", 0, 8, 1_000_000),)),
+    0x81EE: Entry(1),  # the sensitivity of a counter
     0x04CA: Entry(2, (Part("soil_moisture", 0, 2, 100),)),
     0x057F: Entry(2, (Part("conductivity", 0, 2),)),
     0x0584: Entry(2, (Part("wind_direction", 0, 2, 10),)),
