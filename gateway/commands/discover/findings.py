@@ -1,4 +1,4 @@
-"""What `wayside discover` found, as config text.
+"""The findings of `wayside discover`, as config text.
 
 A decoder is chosen by topic, or by a usual topic below a prefix (`site7/espresense/...`). For other messages every decoder is tried on all
 samples of a shape of topics: a guess needs GUESS_MESSAGES_MIN messages, states its evidence, and is a comment while another decoder reads
