@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -285,17 +285,16 @@ class CouponsPart(_Part):
     )
 
 
-class HttpPart(_Part):
-    """The HTTP interface."""
+class _ServerPart(_Part):
+    """A server with TLS, which only loopback may lack."""
 
     host: str = Field("127.0.0.1", description="address to listen at; beyond loopback it needs a certificate")
-    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
-    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
-    certificate_file: Path | None = Field(None, description="certificate of the interface; naming one turns TLS on")
+    port: int = Field(ge=0, lt=65_536)
+    certificate_file: Path | None = Field(None, description="certificate of the server; naming one turns TLS on")
     key_file: Path | None = Field(None, description="private key of the certificate")
 
     @model_validator(mode="after")
-    def _private(self) -> HttpPart:
+    def _private(self) -> Self:
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file go together")
         if self.certificate_file is None and not _is_loopback(self.host):
@@ -304,6 +303,28 @@ class HttpPart(_Part):
                 "set certificate_file and key_file, or host = 127.0.0.1"
             )
         return self
+
+
+class HttpPart(_ServerPart):
+    """The HTTP interface."""
+
+    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
+    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
+
+
+class PagePart(_ServerPart):
+    """The person's page."""
+
+    port: int = Field(8480, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
+    operator: str = Field(min_length=1, max_length=80, description="who runs the gateway, as people know it; stated on the page")
+    address: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+$",
+        description="the page's address in QR codes, such as https://wayside.example; default: host and port",
+    )
+    incentive: dict[Annotated[str, Field(pattern="^[a-z]{2,3}$")], Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default_factory=dict, description='what taking part brings, by language, such as { en = "a coffee", de = "ein Kaffee" }'
+    )
 
 
 class WebhookPart(_Part):
@@ -386,6 +407,7 @@ class Config(_Part):
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
+    page: PagePart | None = Field(None, description="the person's page: consent, offers, everything that is kept; without it there is none")
     webhook: WebhookPart | None = Field(
         None, description="passes offers of the channel `webhook` on: SMS, e-mail, messenger, contact centre"
     )
@@ -455,6 +477,11 @@ class Config(_Part):
                 other = nearest(part.from_zone, [zone for zone in zones if zone != part.zone])
                 raise ValueError(f"devices: {device!r} counts people from {part.from_zone!r}, which is no other zone{other}")
         return self
+
+    @property
+    def neighbours(self) -> list[str]:
+        """The other gateways of the site, which share their contacts."""
+        return [name for name, part in self.devices.items() if part.kind == "gateway"]
 
     def anchors(self) -> list[str]:
         """Ids of the scanners and beacons of all zones."""

@@ -70,7 +70,8 @@ class SubjectContext(msgspec.Struct, frozen=True):
 
     `consent_change` is the app's number of the consent, `generation` the number of withdrawals at this gateway before it; the grants by
     purpose are in the register. `told` are stated values by attribute, `history` the states of history attributes, and `facts`
-    the number of facts folded so far. `learned` are the effects of this person on propensities.
+    the number of facts folded so far. `learned` are the effects of this person on propensities. `contacts` are those of this gateway,
+    `elsewhere` those that neighbours have stated.
     """
 
     subject: str
@@ -90,6 +91,14 @@ class SubjectContext(msgspec.Struct, frozen=True):
     contacts: tuple[Contact, ...] = ()
     wishes: Wishes | None = None
     learned: PersonState = PersonState()
+    elsewhere: tuple[Contact, ...] = ()
+
+    @property
+    def reached(self) -> tuple[Contact, ...]:
+        """The contacts of this gateway and of its neighbours, oldest first."""
+        if not self.elsewhere:
+            return self.contacts
+        return tuple(sorted((*self.contacts, *self.elsewhere), key=_at_ms))
 
 
 class ZoneContext(msgspec.Struct, frozen=True):
@@ -159,6 +168,7 @@ def with_consent(
         contacts=before.contacts if before else (),
         wishes=before.wishes if before else None,
         learned=before.learned if before and may_be_offered(consent.purposes) else PersonState(),
+        elsewhere=before.elsewhere if before else (),
     )
 
 
@@ -174,6 +184,15 @@ def is_stale(before: SubjectContext | None, consent: Consent) -> bool:
 def with_contact(context: SubjectContext, contact: Contact) -> SubjectContext:
     """Add a proposed offer; the newest CONTACTS_KEPT_MAX are kept."""
     return msgspec.structs.replace(context, contacts=(*context.contacts, contact)[-limits.CONTACTS_KEPT_MAX :])
+
+
+def without_contact(context: SubjectContext, decision: str) -> SubjectContext:
+    """Remove the contact of a decision."""
+    return msgspec.structs.replace(context, contacts=tuple(one for one in context.contacts if one.decision != decision))
+
+
+def _at_ms(contact: Contact) -> int:
+    return contact.at_ms
 
 
 def weightier(before: AnswerKind | None, answer: AnswerKind) -> AnswerKind:

@@ -103,12 +103,12 @@ class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE), `doors` has the
-    counters between two zones. `privacy` are
-    the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
-    people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
-    offers behind the model. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are
-    those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has
-    no state. Constructing raises ColumnsError for a column that the schema does not have.
+    counters between two zones. `privacy` are the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the
+    codes of offers. `holdout_salt` divides the people into those with offers and the holdout (see `Policy.holdout`). Learning starts with
+    `priors`, and with `positives`, the accepted offers behind the model. `neighbours` are the other gateways of the site, which share their
+    contacts. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the
+    active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has no state.
+    Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -133,6 +133,7 @@ class Site(msgspec.Struct, frozen=True):
     positives: float = 0.0
     learner: Learner | None = None  # set below, if the campaign learns
     coupons: Signer | None = None
+    neighbours: frozenset[str] = frozenset()
     doors: Mapping[str, Door] = {}
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 

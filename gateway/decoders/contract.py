@@ -66,6 +66,7 @@ Kind = Literal[
     "wishes",
     "incident",
     "redeemed",
+    "contact",
     "event",
 ]
 """A kind of observation, by its tag."""

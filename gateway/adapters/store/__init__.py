@@ -38,7 +38,7 @@ from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreError, StoreFullError
-from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, State, Trigger
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -191,6 +191,10 @@ class Store:
         decision = self.facts.decision(envelope)
         return None if decision is None else self.decisions.decision(decision)
 
+    def decision(self, id_: str) -> Decision | None:
+        """A decision of the log, or None."""
+        return self.decisions.decision(id_)
+
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""
         return self.coupons.redemptions(decision)
@@ -297,6 +301,11 @@ class Store:
         with self._transaction():
             for name in state.__struct_fields__:
                 self._tables[name].save_times(getattr(state, name))
+
+    def save_heard(self, visits: VisitsState) -> None:
+        """Store when people in open visits were last heard. Raises StoreFullError."""
+        with self._transaction():
+            self.visits.save_times(visits)
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""
