@@ -67,17 +67,8 @@ ROOMS: tuple[Room, ...] = (
         "gateway.decoders.mapping",
         3,
         ("gateway.core", "gateway.decoders.contract", "gateway.decoders.topics", "gateway.decoders.values"),
-        ("msgspec",),
-        PURE,
-    ),
-    # quickjs runs the codecs of makers.
-    Room(
-        "gateway.decoders.mapping",
-        3,
-        ("gateway.core", "gateway.decoders.contract", "gateway.decoders.topics", "gateway.decoders.values"),
         (),
         PURE,
-        modules_min=2,
     ),
     # A maker's codec runs in an embedded engine.
     Room(
