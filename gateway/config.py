@@ -400,7 +400,7 @@ class Config(_Part):
     feeds: tuple[FeedPart, ...] = Field((), max_length=16, description="JSON feeds that are polled")
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
-    codecs: tuple[CodecPart, ...] = Field((), max_length=limits.CODECS_MAX, description="JavaScript codecs of LoRaWAN devices")
+    codecs: tuple[CodecPart, ...] = Field((), max_length=limits.CODEC_FILES_MAX, description="JavaScript codecs of LoRaWAN devices")
     devices: dict[str, DevicePart] = Field(
         default_factory=dict, description='device -> its zone (* for the whole site), or { zone = "...", kind = "till" }'
     )

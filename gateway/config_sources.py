@@ -29,7 +29,7 @@ class ValuePart(Part):
     missing: tuple[float, ...] = Field((), description="numbers that stand for a value that was not measured, such as [-999]")
     count: CountKind | None = Field(None, description="instead of quantity: passed (since the last report), total or present (in view)")
     direction: Direction | None = Field(None, description="of a count: in or out")
-    what: Name = Field("people", description="of a count: what is counted")
+    what: Name = Field("people", description="of a count: the kind of things, such as people or vehicles")
     part: Name | None = Field(None, description="name of a part of the device, such as soil")
     topic: Filter | None = Field(None, description="only on topics of this filter")
 

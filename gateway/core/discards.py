@@ -62,6 +62,11 @@ class Discard(StrEnum):
         "a defective sensor; the unit that the device sends",
     )
     UNKNOWN_KIND = ("unknown_kind", "refused", "a type or kind of message that the format does not list", "the device's firmware version")
+    CODEC_TIME = ("codec_time", "refused", "a JavaScript codec took longer than its processor time", "`codecs[].file`")
+    CODEC_MEMORY = ("codec_memory", "refused", "a JavaScript codec reached the bound of its memory or stack", "`codecs[].file`")
+    CODEC_ERROR = ("codec_error", "refused", "a JavaScript codec throws or states errors", "`codecs[].file` and `codecs[].models`")
+    CODEC_RESULT = ("codec_result", "refused", "a JavaScript codec returns no object, or one that is too large", "`codecs[].file`")
+    CODEC_STOPPED = ("codec_stopped", "refused", "a JavaScript codec reached its bounds too often and is not called", "`codecs[].file`")
     WRONG_TOPIC = ("wrong_topic", "refused", "the topic does not have the format's structure", "`sources[].topic` and its decoder")
 
     RETAINED = (

@@ -95,7 +95,7 @@ class Decoder(NamedTuple):
     `speakers` are templates of the usual topics (see `speakers.py`) and `role` states of which ids a message may speak. `kinds` are the
     kinds of observations that the format may make; a gateway drops others. A message names its speaker in its topic alone: a decoder
     may take a device from the payload only as a bridge, as a radio that was heard, or where the message has no topic (a file, HTTP).
-    `fresh` makes a decoder that remembers what devices describe (names of aliases, places of values), bounded; a gateway has one of each
+    `fresh` makes a decoder that remembers descriptions of devices (names of aliases, places of values), bounded; a gateway has one of each
     such format, and without it `decode` knows nothing of earlier messages.
     """
 

@@ -128,7 +128,7 @@ def test_a_codec_that_cannot_be_loaded_is_refused_at_check(source: str) -> None:
 
 def test_a_codec_that_always_loops_is_stopped_and_its_state_is_lost() -> None:
     codec = Codec(f"function decodeUplink(i){{ if (i.bytes[0]) {LOOP} return {{data:{{temperature:20}}}} }}", ("m",))
-    for _ in range(limits.CODEC_FAULTS_MAX):
+    for _ in range(limits.CODEC_FAULT_MESSAGES_MAX):
         with pytest.raises(DecodeError, match="codec_time"):
             decoded(codec, "01")
     with pytest.raises(DecodeError, match="codec_stopped"):

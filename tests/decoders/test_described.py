@@ -178,11 +178,11 @@ def test_a_description_gives_no_value_to_another_device() -> None:
 
 def test_descriptions_are_bounded() -> None:
     entities = Entities()
-    for number in range(limits.ENTITIES_MAX + 10):
+    for number in range(limits.DESCRIBED_VALUES_MAX + 10):
         entities.describe(f"homeassistant/sensor/{number}/t/config", {"": Value(("t",), "temperature", topic=f"a/{number}")})
     assert entities.rows("a/0")
-    assert not entities.rows(f"a/{limits.ENTITIES_MAX + 1}")
-    assert decode(message(f"a/{limits.ENTITIES_MAX + 1}", {"t": 1}), entities) == []
+    assert not entities.rows(f"a/{limits.DESCRIBED_VALUES_MAX + 1}")
+    assert decode(message(f"a/{limits.DESCRIBED_VALUES_MAX + 1}", {"t": 1}), entities) == []
 
 
 def metrics(*rows: tuple[str, int | None, float | None]) -> bytes:

@@ -19,77 +19,7 @@ from gateway.decoders.values.people import people
 from gateway.runtime.router import Router
 from gateway.runtime.sources import Installed
 
-# One source for each product without a decoder of its own, as its publication states the messages.
-PRODUCTS = """
-[[sources]]  # ESPHome: one number or word for each topic
-topic = "esphome/+/sensor/+/state"
-speaker = "esphome/{device}/#"
-[sources.mapping]
-form = "number"
-[[sources.mapping.values]]
-topic = "esphome/+/sensor/temperature/state"
-quantity = "temperature"
-[[sources.mapping.values]]
-topic = "esphome/+/sensor/presence_target_count/state"
-count = "present"
-
-[[sources]]
-topic = "esphome/+/binary_sensor/+/state"
-speaker = "esphome/{device}/#"
-[sources.mapping]
-form = "text"
-[[sources.mapping.values]]
-topic = "esphome/+/binary_sensor/presence/state"
-quantity = "occupancy"
-words = { ON = 1, OFF = 0 }
-
-[[sources]]  # Meshtastic's JSON
-topic = "msh/+/2/json/+/+"
-bridge = true
-[sources.mapping]
-device = "/from"
-time = "/timestamp"
-latitude = "/payload/latitude_i"
-longitude = "/payload/longitude_i"
-degrees = 1e-7
-values = [
-  { at = "/payload/temperature", quantity = "temperature", missing = [0] },
-  { at = "/payload/relative_humidity", quantity = "humidity", missing = [0] },
-  { at = "/payload/barometric_pressure", quantity = "pressure", missing = [0] },
-]
-
-[[sources]]  # Victron's Venus OS
-topic = "N/+/battery/+/Soc"
-speaker = "N/{portal}/battery/{instance}/Soc"
-[sources.mapping]
-values = [{ at = "/value", quantity = "battery", unit = "%" }]
-
-[[sources]]  # ThingsBoard's gateway API: device -> list of telemetry
-topic = "v1/gateway/telemetry"
-bridge = true
-[sources.mapping]
-each = "/sensors"
-device = "/name"
-time = "/ts"
-values = [{ at = "/values/temperature", quantity = "temperature", unit = "°F" }]
-
-[[sources]]  # ble2mqtt, MOKO and April Brother: a list of advertisements
-topic = "moko/+/scan"
-speaker = "moko/{gateway}/#"
-[sources.mapping]
-each = "/data"
-heard = "/mac"
-rssi = "/rssi"
-
-[[sources]]  # a counter that sends CSV: time; in; out
-topic = "counters/+"
-speaker = "counters/{door}"
-[sources.mapping]
-form = "csv"
-delimiter = ";"
-time = "0"
-values = [{ at = "1", count = "total", direction = "in" }, { at = "2", count = "total", direction = "out" }]
-"""
+PRODUCTS = Path(__file__).parents[2] / "deploy/mappings.toml"
 AT_MS = 1_749_214_958_000
 MESSAGES: tuple[tuple[str, Any, list[Observation]], ...] = (
     ("esphome/hall/sensor/temperature/state", "21.5", [Reading("hall", "temperature", 21.5)]),
@@ -126,10 +56,8 @@ MESSAGES: tuple[tuple[str, Any, list[Observation]], ...] = (
 
 
 @pytest.fixture(scope="module")
-def router(tmp_path_factory: pytest.TempPathFactory) -> Router:
-    path = tmp_path_factory.mktemp("mapping") / "sources.toml"
-    path.write_text(PRODUCTS, "utf-8")
-    file = load_sources(path)
+def router() -> Router:
+    file = load_sources(PRODUCTS)
     return Router(build_sources(file.sources, file.codecs), Installed(anchors=("gw1",)))
 
 

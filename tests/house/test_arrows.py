@@ -67,10 +67,10 @@ ROOMS: tuple[Room, ...] = (
         "gateway.decoders.mapping",
         3,
         ("gateway.core", "gateway.decoders.contract", "gateway.decoders.topics", "gateway.decoders.values"),
-        ("msgspec",),
+        (),
         PURE,
     ),
-    # quickjs runs the codecs of makers.
+    # A maker's codec runs in an embedded engine.
     Room(
         "gateway.decoders.lorawan",
         3,

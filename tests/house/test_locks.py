@@ -22,6 +22,7 @@ COPYLEFT = re.compile(r"(?<![A-Za-z])A?GPL|GNU (Affero )?General Public", re.IGN
 
 # What their own metadata does not say in words that a machine can judge: name -> licence and where it is stated.
 STATED_ELSEWHERE: dict[str, str] = {
+    "quickjs-ng": "MIT, as its LICENSE says; the engine QuickJS-ng is MIT as well",
     "click-default-group": "BSD-3-Clause, as its LICENSE says (its classifier says public domain)",
     "apsw-sqlite3mc": "any OSI-approved licence, as its LICENSE says; SQLite is public domain, SQLite3 Multiple Ciphers MIT",
 }

@@ -129,7 +129,7 @@ def test_an_unknown_key_never_passes(where: tuple[str, ...], key: str, value: ob
         ('anchors = ["plaza"]', 'anchors = ["unstated"]', "configure the device to state an id, or to use a topic with its name"),
         ("[presence]", "[retention]\nfacts_days = 2\n[presence]", ":19: retention.facts_days: Input should be greater than or equal to 3"),
         ("[presence]", "[retention]\nvisits_days = 801\n[presence]", "retention.visits_days: Input should be less than or equal to 800"),
-        ('decoder = "espresense"', "", ":34: sources.1.decoder: Field required"),
+        ('decoder = "espresense"', "", ":34: sources.1: a source has either a decoder or a mapping"),
     ],
 )
 def test_a_fault_names_line_field_and_what_is_right(tmp_path: Path, old: str, new: str, expected: str) -> None:

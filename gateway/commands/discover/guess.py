@@ -25,7 +25,7 @@ class Route(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """The reading of one decoder of the samples of a shape."""
+    """Numbers of messages and observations that one decoder reads of the samples of a shape."""
 
     decoder: Decoder
     messages: int
@@ -56,7 +56,7 @@ def _below_prefix(message: Message) -> Route | None:
 
 
 def guessed(samples: list[Message], decoder: Decoder) -> Guess | None:
-    """The reading of a decoder of the samples; None for nothing but statuses, which many payloads give."""
+    """Numbers of a decoder for the samples; None for nothing but statuses, which many payloads give."""
     found = [read_by(decoder, message) for message in samples]
     read = [observations for observations in found if any(not isinstance(one, Status) for one in observations)]
     return Guess(decoder, len(read), sum(map(len, read))) if read else None

@@ -5,8 +5,8 @@ its unit and its class; `homeassistant/device/{object}/config` states several. S
 describe themselves. Templates are not executed: only those that point at one value, with filters that convert it, are read.
 
 The descriptions must be kept until the values arrive, so a gateway has one decoder of its own (`fresh`), used by the source of the
-descriptions and by those of the values; it keeps at most ENTITIES_MAX. The device is the speaker of the topic of its values: a description
-cannot give a value to another device.
+descriptions and by those of the values; it keeps at most DESCRIBED_VALUES_MAX. The device is the speaker of the topic of its values: a
+description cannot give a value to another device.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class Entities:
         self._topics: dict[str, list[str]] = {}
 
     def describe(self, described_at: str, rows: Mapping[str, Value]) -> None:
-        """Replace the rows that one description stated; none removes them. Above ENTITIES_MAX new ones are left out."""
+        """Replace the rows that one description stated; none removes them. Above DESCRIBED_VALUES_MAX new ones are left out."""
         for topic in self._topics.pop(described_at, []):
             self._rows[topic] = {name: row for name, row in self._rows[topic].items() if not name.startswith(f"{described_at}#")}
         for name, row in rows.items():
             assert row.topic is not None
-            if sum(map(len, self._rows.values())) >= limits.ENTITIES_MAX:
+            if sum(map(len, self._rows.values())) >= limits.DESCRIBED_VALUES_MAX:
                 return
             self._rows.setdefault(row.topic, {})[f"{described_at}#{name}"] = row
             self._topics.setdefault(described_at, []).append(row.topic)

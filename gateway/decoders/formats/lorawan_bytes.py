@@ -2,7 +2,7 @@
 
     {"devEui": "24e124136b000001", "model": "EM300-TH", "fPort": 85, "bytes": "01755c0367340104686f", "time": "2026-09-21T13:33:20Z"}
 
-`bytes` are hex digits; `data` may state them in base64 instead, `object` a script's result, and `rssi` and `snr` the radio link.
+`bytes` are hex digits; `data` may state them in base64 instead, `object` the result of a script, and `rssi` and `snr` the radio link.
 """
 
 from __future__ import annotations

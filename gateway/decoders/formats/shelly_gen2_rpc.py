@@ -18,12 +18,25 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gateway.core import limits
-from gateway.core.types import Message, Observation, Reading, Status
-from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, bounded, number_or_none, parse_json, refuse, text
+from gateway.core.types import Message, Observation, Reading, Sighting, Status
+from gateway.decoders.contract import (
+    HEARD,
+    NO_KEYS,
+    UNSTATED,
+    Decoder,
+    Keys,
+    bounded,
+    number_or_none,
+    parse_json,
+    refuse,
+    rssi_or_none,
+    text,
+)
 from gateway.decoders.formats.shelly_ble_scan_result import KIND as SCAN_RESULT
 from gateway.decoders.formats.shelly_ble_scan_result import scan_result
 from gateway.decoders.formats.shelly_topics import BASE, SPEAKERS, device_above, device_of
 from gateway.decoders.values.people import people_named
+from gateway.decoders.values.radio_ids import mac_or_none
 from gateway.decoders.values.text_payload import payload_text
 from gateway.decoders.values.units import canonical_amount
 
@@ -42,6 +55,15 @@ _PUSHES: dict[object, tuple[str, float]] = {
 }
 _PRESENCE_ZONE = "presencezone"
 _COMPONENT = re.compile(r"([a-z0-9_]{1,32}):([0-9]{1,4})", re.ASCII)
+_BLU: dict[str, str] = {
+    "battery": "battery",
+    "temperature": "temperature",
+    "humidity": "humidity",
+    "illuminance": "illuminance",
+    "motion": "occupancy",
+    "rotation": "rotation",
+    "button": "button",
+}
 _SINCE_S = 86_400  # a `ts` below one day counts from the start of the device
 
 
@@ -102,6 +124,8 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     body = parse_json(message.payload)
     if not isinstance(body, dict):
         refuse("wrong_shape", "the payload must be an object: an RPC frame or a component")
+    if isinstance(body.get("srcBle"), dict):
+        return bounded(_by_script(device_above(levels, "events") or UNSTATED, body))
     if "src" in body or "method" in body:
         return _frame(device_above(levels, "events") or (UNSTATED if message.topic else None), body, keys)
     if "status" in levels[1:]:
@@ -109,6 +133,22 @@ def decode(message: Message, keys: Keys = NO_KEYS) -> list[Observation]:
     if levels != [""] and levels[-1] != "announce":
         refuse("wrong_topic", "the topic must be {device}/events/rpc, /status/{component}, /announce or /online")
     return _unplaced(body)
+
+
+def _by_script(device: str, body: dict[str, Any]) -> list[Observation]:
+    """The sighting and the readings of a BLU device, as Shelly's script "BLE to MQTT" publishes them."""
+    radio, values = body["srcBle"], body.get("payload")
+    mac, rssi = mac_or_none(radio.get("mac")), rssi_or_none(radio.get("rssi"))
+    if mac is None:
+        refuse("missing_field", "srcBle.mac must be an address")
+    found: list[Observation] = [] if rssi is None else [Sighting(device, mac, rssi)]
+    for name, quantity in _BLU.items():
+        stated = values.get(name) if isinstance(values, dict) else None
+        for at, value in enumerate(stated if isinstance(stated, list) else [stated], 1):
+            amount = canonical_amount(quantity, value)
+            if amount is not None:
+                found.append(Reading(mac if at == 1 else f"{mac}/{at}", quantity, amount))
+    return found or [Status(device)]
 
 
 def _online(payload: bytes) -> str:
@@ -244,6 +284,12 @@ _NUMBERED = tuple(
     for number in range(numbers)
 )
 # The factory prefix is the first level, and a filter cannot select it, so the filters select the component.
-_TOPICS = ("+/events/rpc", f"{BASE}/+/events/rpc", f"{BASE}/+/status/#", *(f"+/status/{name}" for name in (*_PLACES, *_NUMBERED)))
+_TOPICS = (
+    "+/events/rpc",
+    "+/events/ble",
+    f"{BASE}/+/events/rpc",
+    f"{BASE}/+/status/#",
+    *(f"+/status/{name}" for name in (*_PLACES, *_NUMBERED)),
+)
 
 DECODER = Decoder("shelly_gen2_rpc", _TOPICS, decode, decode, speakers=SPEAKERS, role="scanner", kinds=HEARD)

@@ -7,7 +7,9 @@ from gateway.decoders.contract import text
 BASE = "shellies"
 """The prefix of the first generation; owners may keep it in front of newer devices."""
 
-SPEAKERS = tuple(f"{base}{{device}}/{branch}" for base in (f"{BASE}/", "") for branch in ("events/rpc", "status/#", "online", "announce"))
+SPEAKERS = tuple(
+    f"{base}{{device}}/{branch}" for base in (f"{BASE}/", "") for branch in ("events/rpc", "events/ble", "status/#", "online", "announce")
+)
 """Templates of the topics of newer devices, with and without the prefix."""
 
 

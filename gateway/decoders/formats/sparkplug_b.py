@@ -6,7 +6,7 @@ Births (NBIRTH, DBIRTH) and data (NDATA, DDATA) hold metrics, deaths (NDEATH, DD
 The name of a metric and its property `engUnit` decide its quantity. The last part of the name is the quantity and the
 folders before it belong to the device (`line/edge/Boiler` of `Boiler/Temperature`). A Boolean whose name is no quantity
 is a switch, and the whole name its device. Data may state only the alias that a birth gave a metric: a gateway's own
-decoder (`fresh`) keeps the names of births, at most ALIASES_MAX; the shared one reads such a metric only where the same
+decoder (`fresh`) keeps the names of births, at most ALIAS_VALUES_MAX; the shared one reads such a metric only where the same
 message also names the alias. Historical and null metrics are not read; commands (NCMD, DCMD) give nothing.
 """
 
@@ -109,13 +109,13 @@ def _plausible(stated: int) -> int | None:
 
 
 def _remember(aliases: Aliases, device: str, kind: str, payload: Any) -> None:
-    """Keep the names of a birth; a death and a new birth forget them, and so does an older device above ALIASES_MAX."""
+    """Keep the names of a birth; a death and a new birth forget them, and so does an older device above ALIAS_VALUES_MAX."""
     if kind in _BIRTHS or kind in _DEATHS:
         aliases.pop(device, None)
     if kind in _BIRTHS:
         stated = {metric.alias: (metric.name, _unit(metric)) for metric in payload.metrics if metric.name and metric.HasField("alias")}
         aliases[device] = stated
-        while sum(map(len, aliases.values())) > limits.ALIASES_MAX:
+        while sum(map(len, aliases.values())) > limits.ALIAS_VALUES_MAX:
             del aliases[next(iter(aliases))]
 
 

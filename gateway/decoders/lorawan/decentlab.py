@@ -92,6 +92,15 @@ _MODELS: dict[str, _Model] = {
     "dl-atm22": _plain(8, _signed(0, 0, "wind_speed", 100), _signed(0, 1, "wind_direction", 10), _signed(0, 3, "temperature", 10)),
     "dl-atm41": _weather(_signed(0, 0, "solar_radiation", 1)),
     "dl-atm41g2": _weather(_signed(0, 0, "solar_radiation", 10), _Row(0, 15, "rain_total", 0.001, words=2)),
+    "dl-ctd10": _plain(4, _signed(0, 1, "probe_temperature", 10), _Row(0, 2, "conductivity")),
+    "dl-cws": _plain(6, _signed(0, 1, "temperature", 100), _signed(0, 2, "humidity", 100)),
+    "dl-gmm": _plain(
+        7,
+        _signed(0, 1, "temperature", 100),
+        _signed(0, 2, "humidity", 10),
+        _signed(0, 3, "co2", 1),
+        _signed(0, 4, "pressure", 10),  # in hundredths of a kilopascal
+    ),
     "dl-dlr2-010": _Model((4, 4, 1), (*_pulses(0), *_pulses(1), _battery(2))),
     "dl-ds18": _plain(1, _signed(0, 0, "temperature", 16)),
     "dl-iam": _Model(
@@ -115,10 +124,14 @@ _MODELS: dict[str, _Model] = {
         ),
     ),
     "dl-pr26": _plain(2, _Row(0, 1, "probe_temperature", 0.003125, -51.2)),
+    "dl-pheht": _plain(5, _signed(0, 1, "probe_temperature", 100)),
+    "dl-rad": _plain(4, _Row(0, 0, "distance", 0.001)),
     "dl-rhc": _plain(4, _Row(0, 2, "humidity", 0.01), _signed(0, 3, "temperature", 100)),
     "dl-sht21": _plain(2, *_sht2x(0)),
     "dl-sht35": _plain(2, *_sht3x(0)),
     "dl-smtp": _plain(16, *(_signed(0, 2 * depth + 1, "probe_temperature", 100, depth + 1) for depth in range(8))),
+    "dl-trs11": _plain(2, _signed(0, 1, "probe_temperature", 10)),
+    "dl-wrm": _Model((2, 2, 1), (*_sht3x(0), _battery(2))),
     "dl-tp": _plain(16, *(_signed(0, level, "probe_temperature", 100, level + 1) for level in range(16))),
 }
 

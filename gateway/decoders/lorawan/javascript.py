@@ -3,9 +3,9 @@
 `decodeUplink(input)` of The Things Stack and ChirpStack 4 gets `{bytes, fPort, recvTime, variables}` and returns `{data, errors}`;
 `Decode(fPort, bytes)` (ChirpStack 3) and `Decoder(bytes, port)` (The Things Network 2) return the object itself. The engine has no input
 or output, no modules and no timers, and bounded memory, stack and processor time for each call. After a call that reached a bound the
-engine is built anew, and after CODEC_FAULTS_MAX of these in a row most calls are refused at once: a codec that loops on every message must
-not take the time of all other devices. The engine is quickjs-ng (extra `codecs`); its context belongs to one thread, so it is built at the
-first call.
+engine is built anew, and after CODEC_FAULT_MESSAGES_MAX of these in a row most calls are refused at once: a codec that loops on every
+message must not take the time of all other devices. The engine is quickjs-ng (extra `codecs`); its context belongs to one thread, so it is
+built at the first call.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gateway.decoders.mapping.rows import Value
 
-# The engine's own functions are taken before the codec can replace them. Nothing that a codec throws leaves as an object: its conversion to
+# The engine's own functions are taken before the codec can replace them. Exceptions of a codec do not leave as objects: its conversion to
 # a text would run code of the codec again.
 _PRELUDE = """
 (function () {
@@ -54,7 +54,7 @@ _PRELUDE = """
         data = answer.data;
       } else data = form === "c" ? entry(input.fPort, input.bytes, {}) : entry(input.bytes, input.fPort);
       if (data === null || typeof data !== "object") return "#";
-      return "=" + write(data);
+      return write({ data });
     } catch (error) { return "!"; }
   };
 })();
@@ -78,6 +78,7 @@ class Codec:
         self._source = source
         self._models = re.compile("|".join(re.escape(one).replace(r"\*", ".*") for one in models), re.IGNORECASE | re.DOTALL)
         self._call: Any = None
+        self._bounds: tuple[type[Exception], ...] = ()  # of the engine, which may be missing
         self._faults = 0
         self._refused = 0
 
@@ -99,7 +100,7 @@ class Codec:
         Raises DecodeError: "codec_time", "codec_memory", "codec_error" for one that throws or states errors, "codec_result" for a result
         that is no object or too large, "codec_stopped" after too many faults.
         """
-        if self._faults >= limits.CODEC_FAULTS_MAX:
+        if self._faults >= limits.CODEC_FAULT_MESSAGES_MAX:
             self._refused += 1
             if self._refused % _RETRY_EVERY:
                 refuse("codec_stopped", "the codec reached its bounds too often: repair it")
@@ -112,16 +113,16 @@ class Codec:
         }
         try:
             answer = call(msgspec.json.encode(given).decode())
-        except Exception as error:  # noqa: BLE001 - the engine has one exception for each bound, of a module that may be missing
+        except self._bounds as error:
             self._stop(str(error))
         self._faults = 0
-        if not isinstance(answer, str) or not answer.startswith("="):
+        if not isinstance(answer, str) or not answer.startswith("{"):
             refuse("codec_error" if answer == "!" else "codec_result", "the codec throws, states errors, or returns no object")
         if len(answer) > limits.PAYLOAD_BYTES_MAX:
             refuse("codec_result", f"the codec's object is larger than {limits.PAYLOAD_BYTES_MAX} characters")
         try:
-            return _ANY.decode(answer[1:].encode())
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+            return _ANY.decode(answer.encode())["data"]
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError, KeyError):
             refuse("codec_result", "the codec's object is not JSON, or nested too deep")
 
     def _build(self) -> Any:
@@ -129,6 +130,7 @@ class Codec:
             import quickjs  # noqa: PLC0415 - an extra
         except ImportError:
             refuse("codec_error", _NO_ENGINE)
+        self._bounds = quickjs.JSException, quickjs.StackOverflow, MemoryError, TypeError, UnicodeDecodeError
         context = quickjs.Context()
         context.set_memory_limit(limits.CODEC_MEMORY_BYTES_MAX)
         context.set_time_limit(limits.CODEC_CALL_S_MAX)
@@ -138,7 +140,7 @@ class Codec:
         context.eval("delete globalThis.__load; delete globalThis.__call")
         try:
             answer = load(self._source)
-        except Exception as error:  # noqa: BLE001 - as above
+        except self._bounds as error:
             self._stop(str(error))
         if answer != "=":
             refuse("codec_error", _LOADED.get(str(answer), "it cannot be loaded"))

@@ -42,7 +42,7 @@ _ENTRIES: dict[int, Entry] = {
     0x0581: Entry(1),  # a power factor
     0x0683: Entry(4, (Part("energy", 0, 4, 1_000),)),
     0x07C9: Entry(2, (Part("current", 0, 2, 1_000),)),
-    0x0870: Entry(1),  # which sockets are on, by model
+    0x0870: Entry(1, (Part("switch", 0, 1, mask=0x01),)),  # the first socket
     0x06CB: Entry(1),  # a light level, 0 to 5
     0x056A: Entry(2),  # an activity level
     0x037B: Entry(2, (Part("gauge_pressure", 0, 2),)),  # in a pipe, in kPa
@@ -50,6 +50,18 @@ _ENTRIES: dict[int, Entry] = {
     0x0382: Entry(2, (Part("distance", 0, 2, 1_000),)),
     0x0482: Entry(2, (Part("distance", 0, 2, 1_000),)),
     0x8482: Entry(3, (Part("distance", 0, 2, 1_000),)),
+    0x0488: Entry(9, (Part("position", 0, 8, 1_000_000),)),
+    0x8488: Entry(9, (Part("position", 0, 8, 1_000_000),)),
+    0x81EE: Entry(1),  # the sensitivity of a counter
+    0x04CA: Entry(2, (Part("soil_moisture", 0, 2, 100),)),
+    0x057F: Entry(2, (Part("conductivity", 0, 2),)),
+    0x0584: Entry(2, (Part("wind_direction", 0, 2, 10),)),
+    0x0792: Entry(2, (Part("wind_speed", 0, 2, 10),)),
+    0x0877: Entry(3, (Part("rain_total", 0, 2, 100),)),  # and the number of its messages
+    0x08EC: Entry(5, (Part("rain_total", 0, 4, 100),)),
+    0x88EC: Entry(6, (Part("rain_total", 0, 4, 100),)),
+    0x9367: Entry(3, (TEMPERATURE,)),  # of TS201 and TS301, with a change
+    0x0267: Entry(2, (TEMPERATURE,)),  # of gas sensors
     0x03D4: Entry(6, tuple(Part("rotation", 2 * axis, 2, 100, signed=True, flags=1, sub=axis + 1) for axis in range(3))),
     0x0300: _INPUT,
     0x0400: Entry(1, (Part("input", 0, 1, sub=2),)),  # a second one: the light, or the lid
@@ -88,7 +100,13 @@ _ENTRIES: dict[int, Entry] = {
 }
 
 
-_LAYOUT = Layout(_ENTRIES, 2, "little")
+# Type -> size of its value, for channels that are not kept: a set point, a threshold, a power factor.
+_SIZES = {
+    0x00: 1, 0x01: 1, 0x67: 2, 0x68: 1, 0x6A: 2, 0x73: 2, 0x75: 1, 0x77: 3, 0x7D: 2, 0x80: 4, 0x81: 1, 0x82: 2, 0x83: 4, 0x8E: 1,
+    0x90: 2, 0x94: 4, 0x97: 4, 0x98: 2, 0x99: 2, 0xC8: 4, 0xCB: 1, 0xCC: 4, 0xD2: 4, 0xE5: 1, 0xE6: 1,
+}  # fmt: skip
+
+_LAYOUT = Layout(_ENTRIES, 2, "little", _SIZES)
 _MODEL = re.compile(r"(milesight\W*)?(am|at|ct|ds|em|ft|gs|sp|ts|uc|vs|ws|wt|wts)\d{3}", re.ASCII | re.IGNORECASE)
 
 

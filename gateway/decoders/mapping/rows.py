@@ -27,7 +27,7 @@ _NOT_ALPHANUMERIC = re.compile(r"[^a-z0-9]+")
 
 
 class Value(NamedTuple):
-    """One value of a message: a reading of `quantity`, or a count of `what` of one `kind`.
+    """One value of a message: a reading of `quantity`, or a count of one `kind`.
 
     `topic` narrows the row to topics; `scale` is multiplied before the unit; `words` are values of texts; numbers in `missing` stand for
     "not measured"; `part` names a part of the device.
