@@ -190,7 +190,7 @@ class Phones(Checked):
     """Behaviour of the app on the phones of consenting people.
 
     A phone advertises a tag that was issued with a code. `ephemeral_share` of the phones advertise an Eddystone-EID instead and state its
-    key with the consent; `counter_share` have no code and hold their tag to the scanner `counter`.
+    key with the consent; `counter_share` have no code and hold the tag to the scanner `counter`.
     """
 
     app_uuid: str
