@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "pki": "Issue, list and revoke certificates of the site's own authority, by which the broker knows each device.",
     "tags": "Print the code of each tag, to be issued with it: a consent that states the code links the tag to its person.",
     "till": "Check coupons offline as a till does, and publish the sales; stands in for a till.",
+    "incident": "Declare an incident, which silences a zone, or its end.",
     "why": "Explain a decision: each offer, the rule that excluded it or its rank, and the attributes that changed its score most.",
     "results": "Measure the offers of a gateway: funnel, lift against the holdout, money, fairness, and why nothing was offered.",
     "what-if": "Replay the decisions of the log with another campaign: offers by count, spend, caps hit, differences, and the effect.",

@@ -6,8 +6,11 @@ answer is no truth value, is refused before a decision needs it. `models/rule_ty
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from math import gcd, prod
 from types import ModuleType
 
 from gateway.core.attributes.convert import Fault
@@ -19,6 +22,7 @@ sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))  # the library imports 
 import cel  # noqa: E402
 
 TRIALS = 64
+GOLDEN = 0.618  # of all combinations, from one trial to the next: the most even spread
 
 
 class CompiledRules:
@@ -86,27 +90,57 @@ def compiled(rule: Rule, schema: Schema) -> cel.Program:
     try:
         program = cel.compile(rule.cel)
     except ValueError as error:
-        raise RuleError(0, f"not a valid expression: {_cause(str(error))}") from None
-    needed = [one for one in schema.attributes if one.name in rule.needs]
-    for values in _trials(needed):
+        message = str(error)
+        raise RuleError(rule.position(_offset(message)), f"not a valid expression: {_cause(message)}") from None
+    fault = _misfit(program, rule, schema)
+    if fault:
+        found = ((position, _clause_fault(one, schema)) for one, position in rule.clauses())
+        raise RuleError(*next(((position, text) for position, text in found if text), (0, fault)))
+    return program
+
+
+def _misfit(program: cel.Program, rule: Rule, schema: Schema) -> str:
+    """The first trial that the program does not answer with true or false; empty if there is none."""
+    for values in _trials([one for one in schema.attributes if one.name in rule.needs]):
         try:
             answer = program.execute(cel.Context(variables=values))
         except (TypeError, RuntimeError, ValueError) as error:
-            raise RuleError(0, f"types do not fit, for example {values}: {str(error).partition(':')[0]}") from None
+            return f"types do not fit, for example {values}: {str(error).partition(':')[0]}"
         if not isinstance(answer, bool):
-            raise RuleError(0, f"the answer must be true or false, it is {answer!r}, for example {values}")
-    return program
+            return f"the answer must be true or false, it is {answer!r}, for example {values}"
+    return ""
+
+
+def _clause_fault(clause: Rule, schema: Schema) -> str:
+    """The misfit of a part of a rule; empty for a part that is no expression by itself."""
+    try:
+        return _misfit(cel.compile(clause.cel), clause, schema)
+    except ValueError:
+        return ""
 
 
 def _cause(message: str) -> str:
     """The cause in a message of the CEL library, without its own position, which counts in the rewritten rule."""
-    return message.partition("ERROR: ")[2].partition(": ")[2].partition(" expecting")[0] or message
+    if "Recursion limit" in message:
+        return "nested too deeply"
+    return message.partition("ERROR: ")[2].partition(": ")[2].partition(" expecting")[0].partition("\n")[0] or message
+
+
+def _offset(message: str) -> int:
+    """The offset in the rewritten rule that a message of the CEL library states, 0 without one."""
+    found = re.search(r"<input>:1:([0-9]+): ", message)
+    return int(found[1]) - 1 if found else 0
 
 
 def _trials(attributes: Sequence[Attribute]) -> Iterator[dict[str, float | str | bool]]:
-    """TRIALS combinations of values of the attributes' types; each attribute runs through its values at a pace of its own."""
+    """All combinations of values of the attributes' types, or TRIALS that are spread over them evenly."""
     typical: dict[str, tuple[float | str | bool, ...]] = {"number": (0.0, 1.0, 1e6, -1e6), "flag": (True, False)}
     options = {one.name: one.values if one.dtype == "category" else typical[one.dtype] for one in attributes}
-    runs = [(name, values, pace) for pace, (name, values) in enumerate(options.items(), 1)]
-    for trial in range(TRIALS):
-        yield {name: values[(trial // pace + trial * (pace - 1)) % len(values)] for name, values, pace in runs}
+    total = prod(len(values) for values in options.values())
+    step = next(one for one in count(max(1, int(total * GOLDEN))) if gcd(one, total) == 1) if total > TRIALS else 1
+    for trial in range(min(total, TRIALS)):
+        rest, chosen = trial * step % total, {}
+        for name, values in options.items():
+            rest, at = divmod(rest, len(values))
+            chosen[name] = values[at]
+        yield chosen

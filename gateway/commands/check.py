@@ -17,8 +17,8 @@ from gateway.build import (
     build_router,
     build_site,
     build_webhook,
+    check_certificates,
     checked_bundle,
-    http_tls,
     http_tokens,
     open_config_bundle,
 )
@@ -62,7 +62,7 @@ def check(
             fail(settings.mqtt.danger)
         for text in _never_known(site, SystemClock().now_ms()):
             errors.print(f"wayside: {config}: {text}")
-        for warning in guarded(lambda: shared_ids(build_router(settings).sources)):
+        for warning in guarded(lambda: [*shared_ids(build_router(settings).sources), *_unheard(settings)]):
             errors.print(f"wayside: {config}: {warning}")
         typer.echo(f"{config}: fine. {summary}")
     if schema is not None:
@@ -72,11 +72,14 @@ def check(
         declared = guarded(lambda: open_config_bundle(settings, EXPIRY_UNCHECKED)).schema
     if campaign is not None:
         zones = [zone.id for zone in settings.zones] if settings else None
-        _check_campaign(campaign, declared, zones)
+        _check_campaign(campaign, declared, zones, settings.neighbours if settings else ())
 
 
-def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | None) -> None:
-    """Print the offers that can never be sent, and the verdict; exit code 1 for a fault, or if no offer can be sent."""
+def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | None, neighbours: Sequence[str]) -> None:
+    """Print the offers that can never be sent, the verdict, and where caps and budgets hold.
+
+    Ends with exit code 1 for a fault, or if no offer can be sent.
+    """
     loaded = guarded(lambda: load_campaign(path, schema))
     campaign = loaded.campaign
     silent = loaded.never_sent(zones, SystemClock().now_ms())
@@ -87,8 +90,26 @@ def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | No
         fail(f"{path}: none of its {len(campaign.offers)} offers can be sent")
     draft = "" if campaign.sign_off else "; a draft: it can be signed when it has a [sign_off]"
     typer.echo(f"{path}: fine. {sent} of {len(campaign.offers)} offers can be sent{draft}")
-    most = campaign.policy.per_person_day_max
-    typer.echo(f"{path}: caps and budgets hold on each gateway alone: two gateways may send a person {2 * most} offers a day, not {most}")
+    typer.echo(f"{path}: {_reach(neighbours, campaign.policy.per_person_day_max)}")
+
+
+def _reach(neighbours: Sequence[str], most: int) -> str:
+    """Over which gateways caps and budgets hold; `most` are the offers to one person on one day."""
+    if neighbours:
+        return f"caps hold together with {', '.join(neighbours)}; budgets hold on each gateway alone"
+    return (
+        "caps and budgets hold on each gateway alone: two gateways may send a person "
+        f'{2 * most} offers a day, not {most}, unless they list each other in devices (kind = "gateway")'
+    )
+
+
+def _unheard(settings: Config) -> Iterator[str]:
+    """Neighbours whose contacts no source brings."""
+    router = build_router(settings)
+    for name in settings.neighbours:
+        topic = f"wayside/v1/{settings.site}/up/{name}/contact"
+        if not router.has_source(topic):
+            yield f"the caps of {name!r} are not shared: no source has the topic {topic}"
 
 
 def _never_known(site: Site, now_ms: int) -> Iterator[str]:
@@ -114,7 +135,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     build_bus(settings, SystemClock())
     build_cloud(settings)
     http_tokens(settings)
-    http_tls(settings)
+    check_certificates(settings)
     build_webhook(settings)
     build_feeds(settings, Mailbox(1), SystemClock())
     offers = len(site.campaign.offers)

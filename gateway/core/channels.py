@@ -10,7 +10,7 @@ from gateway.core.coupons import Coupon, Signer, issue
 if TYPE_CHECKING:
     from gateway.core.offers import Offer, Policy
 
-ChannelName = Literal["phone", "reply", "webhook"]
+ChannelName = Literal["phone", "reply", "webhook", "page"]
 
 
 class Channel(NamedTuple):
@@ -27,8 +27,17 @@ CHANNELS: Mapping[ChannelName, Channel] = {
     "phone": Channel(lambda site, device: f"wayside/v1/{site}/down/{device}/offer"),
     "reply": Channel(None, waits=False),
     "webhook": Channel(None),
+    "page": Channel(None, waits=False),
 }
-"""Channel name -> how it publishes. The target of each is the device id of the person's app."""
+"""Channel name -> how it publishes. The target of each is the device id of the person's app; a page reads the decision log instead."""
+
+PAGE_PREFIX = "#page."
+"""Begins the device ids of pages. No topic may hold `#`, so no device that speaks MQTT has such an id."""
+
+
+def is_page(device: str) -> bool:
+    """Whether the device id is that of a person's page."""
+    return device.startswith(PAGE_PREFIX)
 
 
 def offer_message(decision: str, offer: Offer, creative: str, zone: str, expires_at_ms: int, coupon: str = "") -> dict[str, object]:

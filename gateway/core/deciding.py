@@ -36,7 +36,7 @@ def deliberation(work: UnitOfWork, subject: SubjectContext) -> Deliberation | No
 def fold_moment(work: UnitOfWork, subject: SubjectContext, thought: Deliberation, decision: Decision) -> SubjectContext:
     """Learn from a moment with any choice, or with none; the person after it."""
     nothing: NDArray[np.float32] = thought.learner.no_rows
-    moment = thought.moment or Moment(decision.zone, decision.occasion, work.now_ms, subject.contacts, (), (), nothing)
+    moment = thought.moment or Moment(decision.zone, decision.occasion, work.now_ms, subject.reached, (), (), nothing)
     sent = work.site.campaign.offer(decision.offer) if decision.offer else None
     may_learn = contexts.allows(subject, "learning", work.now_ms)
     changed, me = thought.learner.seen(

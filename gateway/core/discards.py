@@ -108,7 +108,12 @@ class Discard(StrEnum):
         "a purchase, answer, request or consent that was already stored",
         "nothing after a reconnect; if it goes on, a device that reuses `boot` and `seq`",
     )
-    OTHER_GATEWAY = ("other_gateway", "discarded", "an answer to an offer of another gateway", "nothing, if gateways share a broker")
+    OTHER_GATEWAY = (
+        "other_gateway",
+        "discarded",
+        "an answer to an offer of another gateway that has not stated it",
+        'nothing, if gateways share a broker; `devices` (kind = "gateway") lets them share contacts',
+    )
     UNKNOWN_DECISION = (
         "unknown_decision",
         "discarded",
@@ -127,6 +132,12 @@ class Discard(StrEnum):
         "discarded",
         "a consent that is older than a consent or withdrawal already received",
         "nothing; messages may arrive out of order",
+    )
+    TOO_MANY_CONTACTS = (
+        "too_many_contacts",
+        "discarded",
+        "a contact that another gateway states, beyond what any policy allows a person in a day",
+        "the other gateway's campaign; a faulty gateway",
     )
     TOO_MANY_SUBJECTS = (
         "too_many_subjects",

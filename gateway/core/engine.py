@@ -12,34 +12,39 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, incidents, limits, occasions, outcomes, presence, schedule
+from gateway.core import claims, deciding, delivery, footfall, incidents, limits, neighbours, occasions, outcomes, presence, schedule
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CHANNELS, ChannelName
+from gateway.core.channels import CHANNELS, ChannelName, is_page
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.learning.explore import in_holdout
+from gateway.core.offers import Offer
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
+from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest
+from gateway.core.policy.slate import SINGLE, Slate, item_draw
 from gateway.core.ports import Repository
-from gateway.core.presence import Presence, Step, Transition
+from gateway.core.presence import CHECK_IN, Presence, Step, Transition
 from gateway.core.privacy.contribution import count_sent
 from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import open_period
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import EVERYWHERE, Site, fix_in
+from gateway.core.site import EVERYWHERE, Site, fix_in, local, local_day_ms
 from gateway.core.state import Changes, Closing, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
+    CheckIn,
     Consent,
     Count,
     Event,
     Fact,
     Incident,
+    NeighbourContact,
     Observation,
     Occasion,
     OfferRequest,
@@ -50,11 +55,13 @@ from gateway.core.types import (
     Sighting,
     Status,
     TimePassed,
+    Undelivered,
     WishList,
 )
 from gateway.core.unit_of_work import Draw, UnitOfWork
 from gateway.core.wishes import apply_wishes, repeat_wishes
 
+CHECK_IN_CONFIDENCE = 0.9  # a code can be passed on as a picture while it lasts
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
 
@@ -86,16 +93,18 @@ class _Batch(UnitOfWork):
         match observation:
             case Sighting():
                 return self._sighting(observation)
-            case Position():
-                return self._position(observation)
+            case Position() | CheckIn():
+                return self._position(observation) if isinstance(observation, Position) else self._check_in(observation)
             case Reading() | Count():
-                return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event():
+                return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
+            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact():
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
             case Redeemed():
                 fold_redeemed(self, observation)
+            case Undelivered():
+                delivery.release(self, observation)
             case Status():
                 pass
         return None
@@ -149,23 +158,31 @@ class _Batch(UnitOfWork):
                 self._step(key, before, presence.fold_fix(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
         return None
 
-    def _measured(self, measured: Reading | Count) -> Discard | None:
-        """Fold a reading at its stated time, or a counter's report at the time of its arrival."""
-        zone = self.site.devices.get(measured.device)
+    def _check_in(self, stated: CheckIn) -> Discard | None:
+        """Enter the zone of a scanned code, and leave the zone of an earlier one."""
+        subject = self.subject_of(stated.device)
+        if subject is None or not self.may_see(subject):
+            return Discard.NOT_CONSENTED
+        if stated.zone not in self.site.zones:
+            return Discard.UNMAPPED_DEVICE
+        for zone in self.site.zones:
+            before, inside = self.presence((subject, zone)), zone == stated.zone
+            if inside or (before is not None and CHECK_IN in before.samples):
+                rules, now_ms = self.site.presence, self.now_ms
+                step = presence.fold_fix(before, subject, zone, inside, CHECK_IN_CONFIDENCE, now_ms, rules, source=CHECK_IN)
+                self._step((subject, zone), before, step)
+        return None
+
+    def _reading(self, reading: Reading) -> Discard | None:
+        """Fold a reading at its stated time."""
+        zone = self.site.devices.get(reading.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
-        here = self.zone_context(zone)
-        if isinstance(measured, Reading):
-            at_ms = self.moment(measured.device, measured.at_ms)
-            if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
-                return Discard.LATE
-            self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
-            occasions.measured(self, zone, measured.quantity)
-            return None
-        if measured.what != "people":
-            return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
-        self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
-        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
+        at_ms = self.moment(reading.device, reading.at_ms)
+        if contexts.is_outdated(reading.quantity, at_ms, self.now_ms):
+            return Discard.LATE
+        self.out.sensors.zones[zone] = contexts.with_reading(self.zone_context(zone), reading.quantity, reading.value, at_ms)
+        occasions.measured(self, zone, reading.quantity)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
@@ -197,9 +214,25 @@ class _Batch(UnitOfWork):
             zone = self.site.zones[transition.zone]
             self.fold_history(subject.subject, HistoryFact("visits", self.now_ms, zone=zone.id, zone_kind=zone.kind))
 
-    def request_decision(self, subject: SubjectContext, zone: str, channel: ChannelName = "reply") -> Decision:
-        """The decision that a person, or a device at hand, asked for in a zone; the offer is logged as a contact."""
-        return self._decide(subject, zone, "requested", self.dwell_s(subject.subject, zone), channel)
+    def request_slate(self, subject: SubjectContext, zone: str, most: int) -> list[Decision]:
+        """The decisions that a person, or a device at hand, asked for in a zone; each offer is logged as a contact.
+
+        The first one may be silent; the others, at most `most` in all, have an offer each.
+        """
+        made: list[Decision] = []
+        slate = Slate(most)
+        while len(made) < most:
+            person = self.context(subject.subject) or subject
+            decision = self._decide(person, zone, "requested", self.dwell_s(subject.subject, zone), "reply", slate=slate)
+            offer = decision.intended or decision.offer
+            if offer is not None or not made:
+                made.append(decision)
+            if offer is None:
+                break
+            contact = Contact(decision.id, offer, self.now_ms, is_sent=decision.offer is not None)
+            drawn = slate.drawn or decision.id.rpartition(".")[2]
+            slate = Slate(most, drawn, (*slate.contacts, contact))
+        return made
 
     def _decide_fired(self, subject: SubjectContext, zone: str, occasion: Occasion, fired: frozenset[str]) -> None:
         self._decide(subject, zone, occasion, self.dwell_s(subject.subject, zone), fired=fired)
@@ -212,9 +245,10 @@ class _Batch(UnitOfWork):
         dwell_s: float,
         channel: ChannelName = "phone",
         fired: frozenset[str] = frozenset(),
+        slate: Slate = SINGLE,
     ) -> Decision:
         used = {offer: self.used_minor(offer) for offer in self.site.campaign.table.budgeted}
-        drawn = self.draw()
+        drawn = item_draw(slate.drawn, slate.position) if slate.position else self.draw()
         request = DecisionRequest(
             subject,
             zone,
@@ -227,37 +261,51 @@ class _Batch(UnitOfWork):
             held_out=in_holdout(self.site.holdout_salt, subject.device, self.site.campaign.policy.holdout),
             fired=fired,
             is_silent=incidents.is_silent(self, zone),
+            beside=slate.contacts,
         )
         thought = deciding.deliberation(self, subject)
         decision = decide(request, self.here(zone), self.scorer, f"{self.site.gateway}.{drawn}", thought)
+        if slate.most > 1:
+            first = f"{self.site.gateway}.{slate.drawn or drawn}"
+            decision = msgspec.structs.replace(decision, slate=first, position=slate.position)
+        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
+        if slate.position:
+            thought = None  # no learning from lower positions
+            if offer is None:
+                return decision  # the slate is complete
         if thought is not None:
             subject = deciding.fold_moment(self, subject, thought, decision)
         self.out.decisions.made.append(decision)
         self.out.totals["decisions"] += 1
-        offer = self.site.campaign.offer(decision.intended or decision.offer or "")
-        if offer is None:
-            return decision
+        if offer is not None:
+            self._propose(subject, decision, offer, channel, thought)
+        return decision
+
+    def _propose(
+        self, subject: SubjectContext, decision: Decision, offer: Offer, channel: ChannelName, thought: Deliberation | None
+    ) -> None:
+        """Open the window of an intended offer, count its contact, and reserve and send it unless the person is held out."""
         if decision.arm:
             outcomes.open_window(self, decision, offer, thought.of(offer.id) if thought is not None else None)
         contact = Contact(decision.id, offer.id, self.now_ms, is_sent=decision.offer is not None)
         self.out.people.contexts[subject.subject] = contexts.with_contact(subject, contact)
         if decision.offer is None:
-            return decision
+            return
         if offer.budget_minor is not None:
             until_ms = self.now_ms + int(offer.expiry_hours * 3_600_000)
             self.out.budgets.reserved[decision.id] = Reservation(offer.id, offer.cost_minor, until_ms)
+        zone, occasion = decision.zone, decision.occasion
         kind = self._zone_kind(zone)
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
         if channel == "phone":
-            channel = offer.channel
-        creative = choose_creative(offer.creatives, channel, contexts.language(subject))
+            channel = "page" if is_page(subject.device) else offer.channel
+        creative = choose_creative(offer.creatives, "phone" if channel == "page" else channel, contexts.language(subject))
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
         if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
         else:
             self._count_trigger(trigger)
-        return decision
 
     def count_triggers(self) -> None:
         """Count the triggers of this batch that will be sent: one that a withdrawal in the same batch stopped does not count."""
@@ -272,7 +320,9 @@ class _Batch(UnitOfWork):
 
     # --- facts: once each, committed before they are acknowledged --------------------------------------------
 
-    def _fact(self, fact: Fact | Event) -> Discard | None:
+    def _fact(self, fact: Fact | Event | NeighbourContact) -> Discard | None:
+        if isinstance(fact, NeighbourContact) and fact.device == self.site.gateway:
+            return None  # the broker returns own publications
         if fact.envelope in self.out.facts.rows or self.repository.is_known(fact.envelope):
             if isinstance(fact, Consent):
                 repeat_receipt(self, fact)
@@ -285,10 +335,10 @@ class _Batch(UnitOfWork):
         if isinstance(row, Discard):
             return row
         self.out.facts.rows[fact.envelope] = row
-        self.out.totals["facts"] += 1
+        self.out.totals["contacts_elsewhere" if isinstance(fact, NeighbourContact) else "facts"] += 1
         return None
 
-    def _fact_row(self, fact: Fact | Event) -> FactRow | Discard:
+    def _fact_row(self, fact: Fact | Event | NeighbourContact) -> FactRow | Discard:
         """The row to store, or the reason why the fact is discarded."""
         found: FactRow | Discard
         match fact:
@@ -299,13 +349,15 @@ class _Batch(UnitOfWork):
             case Consent():
                 found = apply_consent(self, fact)
             case OfferRequest():
-                found = answer_request(self, fact, self.request_decision)
+                found = answer_request(self, fact, self.request_slate)
             case WishList():
                 found = apply_wishes(self, fact)
             case Incident():
                 found = incidents.apply_incident(self, fact)
             case Event():
                 found = occasions.happened(self, fact)
+            case NeighbourContact():
+                found = neighbours.apply_contact(self, fact)
         return found
 
     def _purchase(self, purchase: Purchase) -> FactRow | Discard:
@@ -349,7 +401,7 @@ class _Batch(UnitOfWork):
     def _answer(self, answer: Answer) -> FactRow | Discard:
         """An answer counts from the person's device or an installed device of the offer's zone, each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
-            return Discard.OTHER_GATEWAY
+            return neighbours.apply_answer(self, answer)
         proposed = self.repository.proposed(answer.decision)
         subject = self.context(proposed.subject) if proposed else None
         if proposed is None or subject is None:
@@ -367,7 +419,9 @@ class _Batch(UnitOfWork):
         self.settle(answer.decision, standing)
         outcomes.fold_answer(self, answer.decision, answer.kind)
         self.out.totals[answer.kind] += 1
-        return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+        return FactRow(
+            answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind, reason=answer.reason
+        )
 
     def _refused_answer(self, answer: Answer, subject: SubjectContext, zone: str, *, is_coupon: bool) -> Discard | None:
         device = answer.envelope.device
@@ -433,7 +487,8 @@ class _Batch(UnitOfWork):
         if self.now_ms < schedule.window_due_ms(self.site, self.state, self.now_ms, outbox_full=outbox_full):
             return
         period = self.state.counts.period
-        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, period)
+        today = local_day_ms(local(self.now_ms, self.site.timezone))
+        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, today, period)
         if period is not None:
             ends_day = opened.day_start_ms != period.day_start_ms
             self.out.counts.closing = Closing(period, ends_day, catalogue(self.site), self.draw())

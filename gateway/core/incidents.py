@@ -10,6 +10,7 @@ from gateway.core.discards import Discard
 from gateway.core.offers import Campaign
 from gateway.core.site import EVERYWHERE
 from gateway.core.state import FactRow, State
+from gateway.core.state.replies import Reply
 from gateway.core.types import Incident
 from gateway.core.unit_of_work import UnitOfWork
 
@@ -24,9 +25,17 @@ def apply_incident(work: UnitOfWork, incident: Incident) -> FactRow | Discard:
         return Discard.UNMAPPED_DEVICE
     until_ms = None if incident.minutes is None else work.moment(incident.envelope.device, incident.at_ms) + incident.minutes * 60_000
     work.out.incidents.until_ms[zone] = until_ms
+    _reply(work, incident, zone, until_ms)
     kept = work.out.decisions.triggers
     work.out.decisions.triggers = [one for one in kept if passes(work.site.campaign, one.offer) or not is_silent(work, one.zone)]
     return FactRow(incident.envelope, "incident", work.now_ms, zone=zone, detail="began" if until_ms is not None else "ended")
+
+
+def _reply(work: UnitOfWork, incident: Incident, zone: str, until_ms: int | None) -> None:
+    """Confirm the incident to its desk: the operator must know that the zone is silent."""
+    envelope = incident.envelope
+    body = {"boot": envelope.boot, "seq": envelope.seq, "gateway": work.site.gateway, "zone": zone, "until_ms": until_ms}
+    work.out.replies.messages.append(Reply(envelope.device, "incident", body))
 
 
 def is_silent(work: UnitOfWork, zone: str) -> bool:

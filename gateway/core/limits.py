@@ -30,6 +30,8 @@ ADDRESSES_TRIED_MAX = 4_096  # new addresses in one batch: half a second with KE
 ADDRESS_LIFE_MS_MAX = 1_200_000  # most devices change their address every 15 minutes (Bluetooth Core Vol 3 Part C App. A: T_GAP)
 CONTACT_DAYS_MAX = 92  # a quarter: the longest window of a cap, a refusal or a silence
 CONTACTS_KEPT_MAX = 256  # per subject: the contacts that caps are counted on
+NEIGHBOUR_CONTACTS_DAY_MAX = 32  # of one person in 24 hours; more than any policy needs, so a flood stores no more
+NEIGHBOUR_CONTACT_EXPIRY_S = 86_400  # a gateway that was away for a day missed a day of caps
 PRESENTED_DBM_MIN = -45.0  # a tag held to a counter scanner: within a hand's breadth
 PRESENTED_MS = 15_000
 PRESENTED_TAGS_MAX = 64  # tags at counters, and tags that are being claimed there
@@ -82,6 +84,7 @@ RULE_CHARS_MAX = 500  # of a rule of an offer
 OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything that is precomputed for them
 SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
+SLATE_ITEMS_MAX = 6  # offers in one answer: more are not looked at
 PRIORS_MAX = 64  # offers with priors in a bundle
 BLOCKED_HOURS_MAX = 8  # spans of a day without offers, of one person
 INCIDENT_S_MAX = 86_400  # a zone is silent, without another message
@@ -118,3 +121,10 @@ SYNC_BACKOFF_MS_MAX = 300_000
 assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= MAILBOX_MESSAGES_MAX
 assert 4 * BATCH_BODY_BYTES_MAX <= BATCH_BYTES_MAX
 assert SYNC_BACKOFF_MS_MIN < SYNC_BACKOFF_MS_MAX
+CODEC_MEMORY_BYTES_MAX = 8_388_608  # of one JavaScript codec; the engine itself takes 300 kB of it
+CODEC_STACK_BYTES_MAX = 262_144
+CODEC_CALL_S_MAX = 0.05  # processor time; the codecs of makers take under a millisecond
+CODEC_FAULTS_MAX = 3  # calls in a row that reached a bound: then the codec is refused at once
+ENTITIES_MAX = 2_000  # values that devices describe by Home Assistant's discovery
+ALIASES_MAX = 20_000  # names of metrics that Sparkplug devices stated at their birth
+CODECS_MAX = 64  # JavaScript codecs of LoRaWAN devices; each keeps some 300 kB while its devices send

@@ -56,6 +56,11 @@ def parse(text: str) -> OpeningHours:
     return OpeningHours(tuple(days.get(day, ()) for day in DAYS), days.get(HOLIDAY))
 
 
+def is_open(hours: OpeningHours, clock: datetime, holidays: Collection[date]) -> bool:
+    """Whether a zone is open at a local time."""
+    return _closes(hours, clock.date(), clock.hour * 60 + clock.minute, holidays) is not None
+
+
 def minutes_to_close(hours: OpeningHours, clock: datetime, holidays: Collection[date]) -> float | None:
     """Minutes until a zone closes, 0 while it is closed; None if it stays open for over a week."""
     today, minute = clock.date(), clock.hour * 60 + clock.minute

@@ -1,5 +1,6 @@
 """Requests for an offer: the decision goes back to the device as a reply, and no trigger is sent.
 
+A request with room for several offers (`most`) has a slate (`gateway.core.policy.slate`).
 A phone asks for its own person, in a zone where the person is present. A till or kiosk asks for the person of the device or tag that it
 names, in its own zone. All gates apply, and a request that was answered before has the same answer, by its envelope. The reply
 states no reason of a silence, because a till must not learn which of the person's limits or wishes is behind it.
@@ -7,7 +8,7 @@ states no reason of a silence, because a till must not learn which of the person
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.core import context as contexts
 from gateway.core.channels import coupon_code, offer_message
@@ -15,6 +16,7 @@ from gateway.core.context import SubjectContext
 from gateway.core.creatives import choose_creative
 from gateway.core.discards import Discard
 from gateway.core.policy.decision import Decision
+from gateway.core.policy.slate import item_draw
 from gateway.core.presence import Presence
 from gateway.core.site import EVERYWHERE
 from gateway.core.state import FactRow
@@ -23,8 +25,8 @@ from gateway.core.types import OfferRequest
 from gateway.core.unit_of_work import UnitOfWork
 
 REQUEST_AGE_MS_MAX = 10_000  # the person at a counter does not wait longer
-Decide = Callable[[SubjectContext, str], Decision]
-"""The decision for a person in a zone."""
+Decide = Callable[[SubjectContext, str, int], Sequence[Decision]]
+"""The decisions for a person in a zone, at most the given number."""
 
 
 def answer_request(work: UnitOfWork, request: OfferRequest, decide: Decide) -> FactRow | Discard:
@@ -34,9 +36,9 @@ def answer_request(work: UnitOfWork, request: OfferRequest, decide: Decide) -> F
         _reply(work, request, {"outcome": "refused", "reason": found})
         return found
     person, zone = found
-    decision = decide(person, zone)
-    _reply_decision(work, request, decision)
-    return FactRow(request.envelope, "request", work.now_ms, person.subject, zone, decision.id)
+    made = decide(person, zone, request.most)
+    _reply_decisions(work, request, made)
+    return FactRow(request.envelope, "request", work.now_ms, person.subject, zone, made[0].id)
 
 
 def repeat_answer(work: UnitOfWork, request: OfferRequest) -> None:
@@ -48,7 +50,21 @@ def repeat_answer(work: UnitOfWork, request: OfferRequest) -> None:
     if decision is None:
         _reply(work, request, {"outcome": "refused", "reason": Discard.NOT_CONSENTED})
     else:
-        _reply_decision(work, request, decision)
+        _reply_decisions(work, request, _slate(work, decision, request.most))
+
+
+def _slate(work: UnitOfWork, first: Decision, most: int) -> list[Decision]:
+    """The decisions of a slate that was answered before."""
+    found = [first]
+    made = {one.id: one for one in work.out.decisions.made}
+    gateway, _, drawn = first.id.rpartition(".")
+    for position in range(1, most):
+        id_ = f"{gateway}.{item_draw(drawn, position)}"
+        item = made.get(id_) or work.repository.decision(id_)
+        if item is None:
+            break
+        found.append(item)
+    return found
 
 
 def _asked(work: UnitOfWork, request: OfferRequest) -> tuple[SubjectContext, str] | Discard:
@@ -85,16 +101,27 @@ def _entered_ms(present: Presence) -> int:
     return present.entered_ms or 0
 
 
-def _reply_decision(work: UnitOfWork, request: OfferRequest, decision: Decision) -> None:
+def _reply_decisions(work: UnitOfWork, request: OfferRequest, made: Sequence[Decision]) -> None:
+    """Reply with an offer or none, or with a slate if the request has room for more than one offer."""
+    items = [(one.position, item) for one in made if (item := _item(work, one)) is not None]
+    body: dict[str, object] = {"outcome": "none", "decision": made[0].id}
+    if items and request.most == 1:
+        body = {"outcome": "offer", **items[0][1]}
+    elif items:
+        body = {"outcome": "slate", "decision": made[0].id, "offers": [{"position": position, **item} for position, item in items]}
+    _reply(work, request, body, made[0].subject)
+
+
+def _item(work: UnitOfWork, decision: Decision) -> dict[str, object] | None:
+    """The offer of a decision as it is shown; None for silence, and after a withdrawal."""
     offer = work.site.campaign.offer(decision.offer) if decision.offer else None
     person = work.context(decision.subject)
-    body: dict[str, object] = {"outcome": "none", "decision": decision.id}
-    if offer is not None and person is not None:
-        expires_at_ms, site = work.offer_expires_at_ms(person, decision.at_ms), work.site
-        coupon = coupon_code(site.coupons, decision.id, offer, site.campaign.policy, expires_at_ms)
-        creative = choose_creative(offer.creatives, "reply", contexts.language(person))
-        body = {"outcome": "offer", **offer_message(decision.id, offer, creative, decision.zone, expires_at_ms, coupon)}
-    _reply(work, request, body, decision.subject)
+    if offer is None or person is None:
+        return None
+    expires_at_ms, site = work.offer_expires_at_ms(person, decision.at_ms), work.site
+    coupon = coupon_code(site.coupons, decision.id, offer, site.campaign.policy, expires_at_ms)
+    creative = choose_creative(offer.creatives, "reply", contexts.language(person))
+    return offer_message(decision.id, offer, creative, decision.zone, expires_at_ms, coupon)
 
 
 def _reply(work: UnitOfWork, request: OfferRequest, body: dict[str, object], subject: str | None = None) -> None:

@@ -43,7 +43,8 @@ def access_list(members: Sequence[Member]) -> str:
 def _of_gateway(member: Member) -> list[str]:
     own = f"wayside/v1/{member.site}"
     down = [channel.topic(member.site, "+") for channel in CHANNELS.values() if channel.topic is not None]
-    written = [f"{own}/gateway/{member.gateway}/status", f"{own}/up/{member.gateway}/redeemed", f"{own}/reply/+/+", *down]
+    up = [f"{own}/up/{member.gateway}/{kind}" for kind in ("redeemed", "contact")]
+    written = [f"{own}/gateway/{member.gateway}/status", *up, f"{own}/reply/+/+", *down]
     return [*(f"topic read {without_share(one)}" for one in member.filters), *(f"topic write {one}" for one in written)]
 
 

@@ -43,10 +43,14 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class DecideBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request for an offer: `person` is a device or tag of the person, `zone` the place for clients of the whole site."""
+    """A request for an offer: `person` is a device or tag of the person, `zone` the place for clients of the whole site.
+
+    With `most` above 1 the answer is a slate of up to so many offers.
+    """
 
     person: Text
     zone: Text | None = None
+    most: Annotated[int, msgspec.Meta(ge=1, le=limits.SLATE_ITEMS_MAX)] = 1
 
 
 class AnswerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,7 +194,7 @@ class Api:
             person = canonical_id(body.person)
         except DecodeError as error:
             return problem(422, "wrong_body", f"person: {error.detail}")
-        asked = await self._asked([OfferRequest(call.envelope, person, body.zone, None)], call.device)
+        asked = await self._asked([OfferRequest(call.envelope, person, body.zone, None, body.most)], call.device)
         if isinstance(asked, Response):
             return asked
         if not asked.reply:

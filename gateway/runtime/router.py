@@ -61,6 +61,10 @@ class Router:
         kept = self._without_outdated(found) if message.retained else found
         return self._attributed(kept, speech)
 
+    def has_source(self, topic: str) -> bool:
+        """Whether any source brings messages of a topic."""
+        return self._route(topic) is not None
+
     def dead_letters(self) -> list[DeadLetter]:
         """The refused messages since `forget_dead_letters`, one for each decoder, reason and topic, at most DEAD_LETTERS_MAX."""
         return list(self._dead.values())

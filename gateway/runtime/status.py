@@ -90,6 +90,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     learning: LearningStatus | None
     coupons_clashed: int
     contacts_dropped: int
+    contacts_elsewhere: int
     records_made: int
     records_taken: int
     records_waiting: int
@@ -154,6 +155,7 @@ def gateway_status(
         learning=_learning(health, counts["learning_begun"]) if health is not None else None,
         coupons_clashed=counts["coupons_clashed"],
         contacts_dropped=counted.contacts_dropped,
+        contacts_elsewhere=counts["contacts_elsewhere"],
         records_made=counted.records,
         records_taken=uplink.taken if uplink else 0,
         records_waiting=records_waiting,

@@ -33,6 +33,7 @@ TOPICS = [
     *(f"{OWN}/{way}" for name in DEVICES for way in (f"down/{name}/offer", f"reply/{name}/receipt")),
     f"{OWN}/gateway/{GATEWAY}/status",
     f"{OWN}/up/{GATEWAY}/redeemed",
+    f"{OWN}/up/{GATEWAY}/contact",
     *(f"ruuvi/{name}/c8252d00cafe" for name in DEVICES),
     "zigbee2mqtt/anna",
     "anything/else",
@@ -42,7 +43,8 @@ MARK = f"{OWN}/up/%s/status"
 
 def _writes(name: str, topic: str) -> bool:
     if name == GATEWAY:
-        return "/down/" in topic or "/reply/" in topic or topic in (f"{OWN}/gateway/{GATEWAY}/status", f"{OWN}/up/{GATEWAY}/redeemed")
+        own = [f"{OWN}/gateway/{GATEWAY}/status", *(f"{OWN}/up/{GATEWAY}/{kind}" for kind in ("redeemed", "contact"))]
+        return "/down/" in topic or "/reply/" in topic or topic in own
     return topic.startswith((f"{OWN}/up/{name}/", f"ruuvi/{name}/"))
 
 

@@ -174,8 +174,10 @@ def test_a_campaign_is_checked_against_schema_config_and_clock(tmp_path: Path) -
     written.write_text(shipped, "utf-8")
     result = wayside("check", "--campaign", written, "--config", DEMO / "gw-a.toml")
     assert (result.code, result.err) == (0, "")
-    alone = f"{written}: caps and budgets hold on each gateway alone: two gateways may send a person 12 offers a day, not 6\n"
-    assert result.out.endswith(f"{written}: fine. 8 of 8 offers can be sent\n{alone}")
+    shared = f"{written}: caps hold together with gw-b; budgets hold on each gateway alone\n"
+    assert result.out.endswith(f"{written}: fine. 8 of 8 offers can be sent\n{shared}")
+    alone = 'two gateways may send a person 12 offers a day, not 6, unless they list each other in devices (kind = "gateway")'
+    assert alone in wayside("check", "--campaign", written).out
     lines = shipped.splitlines()
     line = lines.index('shop = "pub"') - 1  # of its zones, from 0
     written.write_text("\n".join([*lines[:line], 'zones = ["statoin"]', *lines[line + 1 :]]), "utf-8")
@@ -187,6 +189,23 @@ def test_a_campaign_is_checked_against_schema_config_and_clock(tmp_path: Path) -
     written.write_text(shipped.replace('category = "bar"', 'category = "barr"', 1), "utf-8")
     result = wayside("check", "--campaign", written, "--schema", DEMO / "schema.toml")
     assert (result.code, "offers[6].category: 'barr' is no category of the schema; did you mean 'bar'?" in result.err) == (1, True)
+
+
+def test_check_names_a_neighbour_whose_contacts_no_source_brings(tmp_path: Path) -> None:
+    text = write_config(tmp_path, more='"gw-b" = { zone = "*", kind = "gateway" }\n').read_text("utf-8")
+    config = tmp_path / "wayside.toml"
+    assert wayside("check", "--config", config).err == ""
+    config.write_text(text.replace("up/+/+", "up/+/consent"), "utf-8")
+    assert (
+        "the caps of 'gw-b' are not shared: no source has the topic wayside/v1/street/up/gw-b/contact"
+        in wayside("check", "--config", config).err
+    )
+    config.write_text(text + "\n[retention]\nfacts_days = 3\n", "utf-8")
+    refused = wayside("check", "--config", config)
+    assert (refused.code, "retention.facts_days: 3 days are less than the 30 that the campaign's contact policy" in refused.err) == (
+        1,
+        True,
+    )
 
 
 def test_a_campaign_of_which_nothing_can_be_sent_is_refused(tmp_path: Path) -> None:

@@ -56,6 +56,17 @@ def test_the_funnel_counts_each_step(config: Path) -> None:
     assert (found["decisions"], found["people"], found["open_windows"]) == (9, 9, 1)
 
 
+def test_the_funnel_fits_into_80_columns(config: Path) -> None:
+    """Each count on one line with its offer, also with thousands; no word is cut."""
+    write_log(config, [Made(person, answer="redeemed" if person % 3 else "dismissed") for person in range(1_100)])
+    result = wayside("results", "--config", config)
+    lines = result.out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("offer ") and "intended" in line)
+    assert {"intended", "out", "sent", "shown", "opened", "accepted", "redeemed", "dismissed"} <= set(" ".join(lines[at : at + 2]).split())
+    assert max(map(len, lines)) <= 80
+    assert "flat-white 1,100 0 1,100 1,100 733 733 733 367" in [" ".join(line.split()) for line in lines]
+
+
 def test_money_counts_contacts_and_accepted_offers_once(config: Path) -> None:
     write_log(config, [Made(0, answer="redeemed", amount_minor=380), Made(1, answer="accepted"), Made(2), Made(3, is_held=True)])
     money = report(config)["money"]

@@ -18,7 +18,7 @@ from gateway.core.offers import Campaign
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import CHOSEN, REASONS
 from gateway.core.site import Site
-from gateway.core.types import AnswerKind, Reading
+from gateway.core.types import AnswerKind, NeighbourContact, Reading
 from tests.commands.terminal import wayside
 from tests.kit.bundles import make_bundle, tiny_campaign
 from tests.kit.gateways import settings_of, walk_in, write_config
@@ -49,6 +49,8 @@ def run(folder: Path, steps: int, **rules: object) -> Gateway:
         made.apply(phone.consent(("presence", "offers") if phone is phones[0] else ("presence", "offers", "learning", "measurement")))
     for step in range(steps):
         phone, anchor = draws.choice(phones), draws.choice(ANCHORS)
+        if step % 9 == 0:  # another gateway was faster
+            made.apply(NeighbourContact("gw-b", phone.device, f"gw-b.{step:016x}", "flat-white"))
         made.pass_time(draws.randrange(1, 2 * HOUR_MS))
         made.apply(
             Reading("weather-1", "temperature", draws.uniform(-5.0, 25.0)), Reading("weather-1", "precipitation", draws.choice((0.0, 2.0)))

@@ -63,6 +63,7 @@ def test_a_decision_is_explained_to_machines(config: Path) -> None:
         "levers_minor": pytest.approx(0.0, abs=1e-4),
     }
     assert report["sentence"].startswith("You got this because you came to the plaza ")
+    assert report["rights"] == {"person": True, "content": True, "time": True, "place": True}
     changes = [abs(row["change"]) for row in report["mattered"]]
     assert changes == sorted(changes, reverse=True)
 
@@ -77,6 +78,7 @@ def test_a_decision_is_explained_to_people(config: Path) -> None:
     assert "silence" in result.out
     shown = " ".join(result.out.split())
     assert "for the person: You got this because you came to the plaza" in shown
+    assert "the four rights: person right, content right, time right, place right" in shown
     assert "propensity 0.800 = model 0.800 +0.000 learned; expected value 400.0 = propensity x 500 - contact 0 +0.0 levers" in shown
 
 

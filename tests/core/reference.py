@@ -72,7 +72,7 @@ def closed_to_all(request: DecisionRequest) -> str | None:
         return "quiet_hours"
     if subject.wishes is not None and any(is_between(request, start, end) for start, end in subject.wishes.hours):
         return "blocked_hours"
-    if any(now_ms - contact.at_ms < policy.gap_s_min * 1000 for contact in subject.contacts):
+    if any(now_ms - contact.at_ms < policy.gap_s_min * 1000 for contact in subject.reached):
         return "cool_down"
     return "cap_person_day" if len(today(request)) >= policy.per_person_day_max else None
 
@@ -122,7 +122,7 @@ def closed_by_policy(offer: Offer, request: DecisionRequest) -> str | None:
 
 def recent(request: DecisionRequest, seconds: int) -> list[Contact]:
     """The contacts of the last seconds, and those in the future."""
-    return [contact for contact in request.subject.contacts if contact.at_ms > request.now_ms - seconds * 1000]
+    return [contact for contact in request.subject.reached if contact.at_ms > request.now_ms - seconds * 1000]
 
 
 def is_of(offer: Offer, request: DecisionRequest, per: str, contact: Contact) -> bool:
@@ -136,7 +136,7 @@ def is_of(offer: Offer, request: DecisionRequest, per: str, contact: Contact) ->
 def is_silent(offer: Offer, request: DecisionRequest, rule: Ignored) -> bool:
     """Whether proposals like this offer went unanswered too often."""
     over_ms = request.now_ms - request.site.campaign.policy.trigger_expiry_s * 1000
-    contacts = [one for one in request.subject.contacts if is_of(offer, request, rule.per, one) and one.at_ms <= over_ms]
+    contacts = [one for one in request.subject.reached if is_of(offer, request, rule.per, one) and one.at_ms <= over_ms]
     times = sorted(one.at_ms for one in contacts if one.answer in {None, "shown", "opened"})
     for last in times:
         together = [at for at in times if last - rule.within_s * 1000 <= at <= last]
@@ -148,7 +148,7 @@ def is_silent(offer: Offer, request: DecisionRequest, rule: Ignored) -> bool:
 def today(request: DecisionRequest) -> list[Contact]:
     """The contacts whose local date is that of the request."""
     date = local(request, request.now_ms).date()
-    return [contact for contact in request.subject.contacts if local(request, contact.at_ms).date() == date]
+    return [contact for contact in request.subject.reached if local(request, contact.at_ms).date() == date]
 
 
 def local(request: DecisionRequest, at_ms: int) -> datetime:
@@ -262,8 +262,6 @@ def reading(one: Attribute, here: ZoneContext, now_ms: int, used: Sequence[Attri
     quantity, max_age_ms = one.reading.quantity, int(one.reading.max_age_min * 60_000)
     if quantity == "weather":
         return contexts.weather(here, now_ms, max_age_ms)
-    if quantity == "people_per_hour":
-        return contexts.people_per_hour(here, now_ms, max_age_ms)
     if quantity == "context_age":
         read = {other.reading.quantity for other in used if other.reading is not None} - {"context_age"}
         return contexts.age_min(here, now_ms, read - {"weather"} | ({"precipitation", "temperature"} if "weather" in read else set()))

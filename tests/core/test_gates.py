@@ -20,6 +20,7 @@ from gateway.core.attributes.schema import parse
 from gateway.core.context import Contact, SubjectContext, Wishes, ZoneContext
 from gateway.core.learning.state import LearnedState, PersonState
 from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
+from gateway.core.opening_hours import parse as parse_hours
 from gateway.core.policy.choose import decide
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import (
@@ -418,6 +419,13 @@ def closing(gate: Gate | OfferGate, prepared: Prepared) -> bool:
     return gate.closes(prepared) if isinstance(gate, Gate) else bool(gate.closes(prepared, np.zeros(1, dtype=np.intp))[0])
 
 
+def open_at(hours: str, now_ms: int = NOON_MS) -> DecisionRequest:
+    """A request while the cafe has these opening hours."""
+    asked = request(now_ms=now_ms)
+    cafe = msgspec.structs.replace(asked.site.zones["cafe"], opening_hours=parse_hours(hours))
+    return msgspec.structs.replace(asked, site=msgspec.structs.replace(asked.site, zones={**asked.site.zones, "cafe": cafe}))
+
+
 OFTEN = offer(per_person_day_max=60)
 CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "clock_untrusted": (request(now_ms=make_site().clock_floor_ms - 1), offer(starts_ms=0)),
@@ -433,10 +441,12 @@ CLOSED: dict[str, tuple[DecisionRequest, Offer]] = {
     "missing": (ruled({}, eligible="member"), offer(per_person_day_max=60, eligible="member")),
     "not_eligible": (ruled({}, eligible="hour < 12"), offer(per_person_day_max=60, eligible="hour < 12")),
     "not_applicable": (ruled({}, applicable="hour < 12"), offer(per_person_day_max=60, applicable="hour < 12")),
+    "closed": (open_at("Mo-Su 14:00-18:00"), OFTEN),
     "not_suitable": (ruled({}, suitable="hour < 12"), offer(per_person_day_max=60, suitable="hour < 12")),
     "blocked": (request(wishing(blocked=Named(shops=("cafe",)))), OFTEN),
     "refused": (request(person(("flat-white", NOON_MS - HOUR_MS, "dismissed"))), OFTEN),
     "ignored": (request(had(1), ignored=(Ignored("offer", 1, 86_400, 86_400),)), OFTEN),
+    "in_slate": (msgspec.structs.replace(request(), beside=(Contact("d9", "flat-white", NOON_MS),)), OFTEN),
     "cap_offer_day": (request(had(1)), offer()),
     "cap_window": (request(had(1), caps=(Cap("shop", 1, 86_400),)), OFTEN),
     "budget_spent": (request(), offer(per_person_day_max=60, budget_minor=99, cost_minor=100)),
@@ -452,17 +462,42 @@ def test_each_gate_closes_by_itself(gate: Gate | OfferGate) -> None:
     assert (made.offer, made.reason, [candidate.reason for candidate in made.candidates]) == (None, gate.reason, [gate.reason])
 
 
+@pytest.mark.parametrize(
+    ("hours", "now_ms", "is_closed"),
+    [
+        ("Mo-Su 08:00-12:00", NOON_MS - 1, False),
+        ("Mo-Su 08:00-12:00", NOON_MS, True),
+        ("Mo-Su 12:00-18:00", NOON_MS, False),
+        ("Mo-Su 18:00-03:00", berlin_ms(2026, 10, 25, 2, 59, 59, fold=0), False),
+        ("Mo-Su 18:00-03:00", berlin_ms(2026, 10, 25, 2, 59, 59, fold=1), False),
+        ("Mo-Su 18:00-03:00", berlin_ms(2026, 10, 25, 3), True),
+        ("Mo-Su 18:00-02:30", berlin_ms(2026, 3, 29, 3), True),
+        ("Mo-Su 18:00-24:00", berlin_ms(2026, 6, 10, 23, 59, 59, 999), False),
+        ("Mo-Su 18:00-24:00", berlin_ms(2026, 6, 11), True),
+    ],
+    ids=["last", "closes", "opens", "autumn first", "autumn second", "autumn after", "spring", "23:59:59", "midnight"],
+)
+def test_a_shop_is_open_by_the_wall(hours: str, now_ms: int, *, is_closed: bool) -> None:
+    assert closed_to(OFTEN, open_at(hours, now_ms)) == ("closed" if is_closed else None)
+
+
+def test_a_service_message_and_an_offer_of_another_shop_need_no_open_door() -> None:
+    asked = open_at("Mo-Su 14:00-18:00")
+    assert closed_to(offer(per_person_day_max=60, kind="service"), asked) is None
+    assert closed_to(offer(per_person_day_max=60, shop="bar"), asked) is None
+
+
 def test_gates_are_checked_in_the_order_of_their_rows() -> None:
     """Every mixture of the cases above: of the gates that close, the first row answers."""
     asked = [asked for asked, _ in CLOSED.values()]
     subjects = {repr(one.subject): one.subject for one in asked}.values()
     sites = {repr(one.site): one.site for one in asked}.values()
-    places = {(one.zone, one.occasion, one.now_ms, one.is_silent) for one in asked}
+    places = {(one.zone, one.occasion, one.now_ms, one.is_silent, one.beside) for one in asked}
     offers = {repr(one): one for _, one in CLOSED.values()}.values()
     together: set[tuple[Reason, Reason]] = set()
     for subject, site, place, one in itertools.product(subjects, sites, places, offers):
-        zone, occasion, now_ms, is_silent = place
-        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent)
+        zone, occasion, now_ms, is_silent, beside = place
+        mixed = DecisionRequest(subject, zone, occasion, now_ms, site, is_silent=is_silent, beside=beside)
         prepared = Prepared(request_with(mixed, one))
         closed = [gate.reason for gate in GATES if closing(gate, prepared)]
         assert (first_closed(prepared) or first_step(prepared)) == next(iter(closed), None)

@@ -39,6 +39,16 @@ def test_a_zone_is_silent_from_the_message_on(gateway: Gateway) -> None:
     assert not gateway.rows("incidents")
 
 
+def test_the_desk_has_a_confirmation(gateway: Gateway) -> None:
+    began, ended = incident(1), incident(2, minutes=None)
+    (reply,) = gateway.apply(began).replies.messages
+    until_ms = gateway.clock.now_ms() + 30 * 60_000
+    assert (reply.device, reply.kind) == (began.envelope.device, "incident")
+    assert reply.body == {"boot": "d1", "seq": 1, "gateway": "gw-t", "zone": "cafe", "until_ms": until_ms}
+    (reply,) = gateway.apply(ended).replies.messages
+    assert reply.body["until_ms"] is None
+
+
 def test_the_whole_site_and_a_zone_are_silent_apart(gateway: Gateway) -> None:
     gateway.apply(incident(1, zone=None), incident(2, zone="bar"))
     assert reason(gateway, 1) == "incident"

@@ -156,6 +156,11 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
         "did you mean 'habit'?",
     ),
     (schema(about("occasion", "number", occasion={"field": "kind"})), "attributes[0].occasion.field", "kind is a category"),
+    (
+        schema(about("occasion", "category", occasion={"field": "kind"}, values=["entered", "asked"])),
+        "attributes[0].occasion.field",
+        "state some of entered, dwelled, left, purchased, scheduled, reading, event, requested, or leave values out",
+    ),
 ]
 
 
@@ -164,6 +169,13 @@ def test_a_fault_has_its_path_and_the_nearest_name(table: dict[str, Any], path: 
     with pytest.raises(SchemaError) as refused:
         parse(table)
     assert [path for fault in refused.value.faults if str(fault).startswith(f"{path}: ") and message in fault.message], str(refused.value)
+
+
+def test_an_occasion_may_state_further_values() -> None:
+    values = ["entered", "purchased", "requested"]
+    made = parse(schema(about("occasion", "category", occasion={"field": "kind"}, values=values)))
+    assert made.attributes[0].values == tuple(values)
+    assert parse(schema(about("occasion", "category", occasion={"field": "kind"}))).attributes[0].values == ("entered", "dwelled")
 
 
 def test_every_fault_is_reported_at_once() -> None:

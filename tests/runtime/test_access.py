@@ -45,6 +45,7 @@ def test_a_gateway_receives_its_sources_and_sends_to_every_device() -> None:
         "topic read wayside/v1/mall/up/+/+",
         "topic write wayside/v1/mall/gateway/gw-a/status",
         "topic write wayside/v1/mall/up/gw-a/redeemed",
+        "topic write wayside/v1/mall/up/gw-a/contact",
         "topic write wayside/v1/mall/reply/+/+",
         "topic write wayside/v1/mall/down/+/offer",
     ]

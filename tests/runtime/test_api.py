@@ -132,6 +132,20 @@ def test_a_decision_is_made_once_for_a_key_also_after_a_restart(config: Path) ->
         assert sum("chosen" in row for row in reader.latest_decisions(10)) == 2
 
 
+def test_a_page_gets_a_slate_and_the_same_one_again(config: Path) -> None:
+    served = Served(config)
+    served.walk_in()
+    first = served.post("/v1/decide", {"person": "phone-0001", "most": 3})
+    assert (first.status, first.json["outcome"]) == (200, "slate")
+    assert [(one["position"], one["offer"]) for one in first.json["offers"]] == [(0, "flat-white")]
+    assert first.json["offers"][0]["decision"] == first.json["decision"]
+    served.close()
+    again = Served(config)
+    assert again.post("/v1/decide", {"person": "phone-0001", "most": 3}).body == first.body
+    assert code(again.post("/v1/decide", {"person": "phone-0001", "most": 7}, key="2")) == "wrong_body"
+    again.close()
+
+
 def test_another_body_with_a_known_key_is_refused(served: Served) -> None:
     served.walk_in()
     assert served.post("/v1/decide", {"person": "phone-0001"}).status == 200

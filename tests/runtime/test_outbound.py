@@ -21,6 +21,7 @@ from gateway.build import build
 from gateway.core.http import Request, Response
 from gateway.core.offers import Campaign
 from gateway.core.ports import OutboundReply
+from gateway.core.types import Undelivered
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.outbound import OutboundThread
 from gateway.runtime.trigger_sender import TriggerSender
@@ -77,6 +78,7 @@ class Rig:
 
     def waiting(self) -> list[str]:
         self.sender.flush(self.gateway.store)
+        self.gateway.apply(Undelivered(self.sender.take_failed()))
         return [trigger.id for trigger in self.gateway.store.waiting_triggers()]
 
 
@@ -112,6 +114,8 @@ def test_a_refused_offer_is_not_repeated(tmp_path: Path) -> None:
     assert len(rig.receiver.posts) == 1
     assert rig.waiting() == []
     assert rig.sender.sent == 0
+    seen = rig.gateway.apply(rig.phone.near("scan-station"), rig.phone.near("scan-station"), rig.phone.near("scan-station"))
+    assert [decision.reason for decision in seen.decisions.made] == ["chosen"], "it counts for no cap"
 
 
 def test_an_expired_offer_is_dropped_and_counted(tmp_path: Path) -> None:

@@ -29,7 +29,6 @@ REPLY = "wayside/v1/street/reply/"
 HEARD, COUNTER, TOUCH_DBM = "espresense/devices/", "plaza", -45.0
 FLOOR_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 STEP_SLACK_MS = 10_000
-DAY_MS = 86_400_000
 CONTACTS_MAX = 4
 
 
@@ -179,8 +178,8 @@ class Book:
         self.seen["trigger"] += 1
 
     def _count(self, word: Word, now_ms: int, asked: Asked) -> None:
-        """Four offers count of a person and day (UTC)."""
-        day = (now_ms // DAY_MS, asked.device)
+        """Four offers count of a person and local day."""
+        day = (_clock(now_ms).toordinal(), asked.device)
         if "measurement" in word.purposes and self._used[day] < CONTACTS_MAX:
             self._used[day] += 1
             self.sent.append((now_ms - now_ms % self._window_ms, asked.zone, asked.device))

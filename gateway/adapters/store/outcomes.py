@@ -36,7 +36,7 @@ class OutcomesTable(Table):
             "INSERT INTO outcomes SELECT id, ?2, ?3, ?4, ?5 FROM decisions WHERE id = ?1",
             [(decision, one.closed_at_ms, one.outcome, int(one.visited), one.amount_minor) for decision, one in changes.closed.items()],
         )
-        self._db.executemany("DELETE FROM windows WHERE decision = ?", [(decision,) for decision in changes.closed])
+        self._db.executemany("DELETE FROM windows WHERE decision = ?", [(decision,) for decision in (*changes.closed, *changes.dropped)])
 
     def save_times(self, state: OutcomesState) -> None:
         """Write the ends of the windows again, because a restart could not detect the step of the clock."""

@@ -10,6 +10,7 @@ import msgspec
 from gateway.adapters.store.table import Table
 from gateway.core import limits
 from gateway.core.context import Contact, SubjectContext
+from gateway.core.neighbours import elsewhere_of
 from gateway.core.state import PeopleState
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 CONTACTS_BACK_MS = (limits.CONTACT_DAYS_MAX + 1) * 86_400_000  # one more, because a local day has up to 25 h
 CONTACTS_SQL = (
     "SELECT id, intended, at_ms, answer, arm = 'sent' FROM (SELECT id, intended, at_ms, answer, arm FROM decisions "
-    "WHERE subject = ?1 AND intended IS NOT NULL AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
+    "WHERE subject = ?1 AND intended IS NOT NULL AND arm != 'undelivered' "
+    "AND at_ms >= (SELECT max(at_ms) FROM decisions WHERE subject = ?1) - ?2 "
     "ORDER BY at_ms DESC LIMIT ?3) ORDER BY at_ms"
+)
+ELSEWHERE_SQL = (
+    "SELECT at_ms, kind, decision, detail FROM facts AS one WHERE subject = ? AND EXISTS "
+    "(SELECT 1 FROM facts WHERE decision = one.decision AND kind IN ('contact', 'contact_held_out')) ORDER BY at_ms, kind DESC"
 )
 
 _PACK = msgspec.msgpack.Encoder()
@@ -66,10 +72,11 @@ class PeopleTable(Table):
             return None
         rows = self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX))
         contacts = tuple(Contact(id_, offer, at_ms, answer, bool(is_sent)) for id_, offer, at_ms, answer, is_sent in rows)
+        elsewhere = elsewhere_of(self.rows(ELSEWHERE_SQL, (subject,)))
         stored = _CONTEXT.decode(body)
         granted = {grant.purpose for grant in self._register.grants(subject)}
         purposes = tuple(purpose for purpose in stored.purposes if purpose in granted)
-        context = msgspec.structs.replace(stored, contacts=contacts, purposes=purposes)
+        context = msgspec.structs.replace(stored, contacts=contacts, elsewhere=elsewhere, purposes=purposes)
         self._cache(context)
         return context
 
@@ -79,10 +86,10 @@ class PeopleTable(Table):
         return [subject for (subject,) in rows]
 
     def save(self, changes: PeopleChanges) -> None:
-        """Write contexts without contacts (the decision log has them), identities and keys."""
+        """Write contexts without contacts (decision log and facts have them), identities and keys."""
         for subject, context in changes.contexts.items():
             if context is not None:
-                body = _PACK.encode(msgspec.structs.replace(context, contacts=()))
+                body = _PACK.encode(msgspec.structs.replace(context, contacts=(), elsewhere=()))
                 self._db.execute("INSERT OR REPLACE INTO contexts VALUES (?, ?, ?)", (subject, context.consent_expires_at_ms, body))
         for table, name, owners in (("identities", "mover", changes.identities), ("keys", "key", changes.keys)):
             for value, owner in owners.items():

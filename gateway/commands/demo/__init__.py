@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,9 @@ def demo(
     world: Annotated[str, typer.Option(help="the world to simulate: street, mall or station")] = DEFAULT,
     seconds: Annotated[float | None, typer.Option(min=1, help="end after this many seconds; default: run until Ctrl-C")] = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="the dashboard's port; 0 picks a free one")] = 8080,
+    campaign: Annotated[
+        Path | None, typer.Option(help="campaign file, made from the world's if it does not exist; an edited one is installed at once")
+    ] = None,
     seed: Annotated[int, typer.Option(help="random seed of the simulated people")] = 1,
     *,
     headless: Annotated[bool, typer.Option(help="no live summary")] = False,
@@ -29,7 +33,7 @@ def demo(
     Example: `wayside demo --world mall --seconds 60`
     """
     try:
-        faults = run_demo(world=world, seconds=seconds, port=port, seed=seed, headless=headless, as_json=as_json)
+        faults = run_demo(world=world, seconds=seconds, port=port, seed=seed, headless=headless, as_json=as_json, campaign=campaign)
     except DemoError as error:
         fail(str(error))
     raise typer.Exit(1 if faults else 0)

@@ -13,6 +13,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.commands.demo.course import Course
     from gateway.commands.demo.summary import Totals
 
 ROWS_SHOWN = 6
@@ -37,13 +38,13 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, totals: Totals, worth: Sequence[str], passed_s: float, seconds: float | None) -> None:
-        """Draw the present figures; `worth` has a text for each gateway."""
+    def update(self, totals: Totals, worth: Sequence[str], course: Course, passed_s: float, seconds: float | None, note: str = "") -> None:
+        """Draw the present figures; `worth` has a text for each gateway, `note` is a line about the campaign."""
         if self._live is None:
             return
         of = f" of {seconds:.0f}" if seconds is not None else ""
         head = Text.assemble((f"{passed_s:.0f}{of} s", "bold"), f"   {self._address}")
-        self._live.update(Group(head, _figures(totals), _learned(totals, worth), _reasons(totals)))
+        self._live.update(Group(head, _figures(totals), _learned(totals, worth, course), _reasons(totals), Text(note)))
 
     @staticmethod
     def closing(summary: dict[str, Any]) -> str:
@@ -81,8 +82,8 @@ def _figures(totals: Totals) -> Table:
     return table
 
 
-def _learned(totals: Totals, worth: Sequence[str]) -> Table:
-    """A row for each gateway: the policy that decides, answers learned from, its errors, and the worth of the offers."""
+def _learned(totals: Totals, worth: Sequence[str], course: Course) -> Table:
+    """A row for each gateway: the policy that decides, answers learned from, its errors so far, and the worth of the offers."""
     table = Table(
         "learning", "policy", "answers", "calibration error", "log-loss / plain", "margin added by an offer, cents (95 %)", box=None
     )
@@ -90,7 +91,7 @@ def _learned(totals: Totals, worth: Sequence[str]) -> Table:
         learning = report.get("learning") or {}
         error = learning.get("calibration_error")
         losses = f"{learning.get('log_loss', 0.0):.3f} / {learning.get('log_loss_plain', 0.0):.3f}"
-        figures = (str(learning.get("answers", 0)), "" if error is None else f"{error:.3f}", losses)
+        figures = (str(learning.get("answers", 0)), course.trail(str(report.get("gateway", "")), error), losses)
         table.add_row(str(report.get("gateway", "")), str(learning.get("policy", "")), *figures, text)
     return table
 

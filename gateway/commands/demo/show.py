@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from gateway.adapters.toml_files import TomlFileError
+from gateway.commands.demo.course import EVERY_S, Course
+from gateway.commands.demo.live_campaign import LiveCampaign
 from gateway.commands.demo.processes import DemoError, Part, free_port, program, require, start_broker
 from gateway.commands.demo.screen import Screen
 from gateway.commands.demo.summary import Totals, summarise
 from gateway.commands.demo.worlds import DEFAULT, configs
-from gateway.commands.demo.worth import Worth
+from gateway.commands.demo.worth import AGAIN_S, Worth
 from gateway.config import load_config
+from gateway.core.bundle import BundleError
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -32,22 +36,29 @@ POLL_S = 0.25
 class Demo:
     """The processes of one demonstration, and their temporary folder."""
 
-    def __init__(self, port: int, seed: int, world: str = DEFAULT, search: str | None = None) -> None:
-        """Start broker, dashboard, gateways and simulator, in this order; `search` are the folders of Mosquitto. Raises DemoError."""
+    def __init__(self, port: int, seed: int, world: str = DEFAULT, search: str | None = None, campaign: Path | None = None) -> None:
+        """Start broker, dashboard, gateways and simulator, in this order; `search` are the folders of Mosquitto. Raises DemoError.
+
+        `campaign` is a campaign file that may be edited meanwhile; see `gateway.commands.demo.live_campaign`.
+        """
         self.began_s = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(prefix="wayside-demo-"))
         self.parts: list[Part] = []
         self.settings: list[Config] = []
         self.faults = 0
         try:
-            self._start(port, seed, world, search)
+            self._start(port, seed, world, search, campaign)
         except BaseException:
             self.end()
             raise
 
-    def _start(self, port: int, seed: int, world: str, search: str | None) -> None:
+    def _start(self, port: int, seed: int, world: str, search: str | None, campaign: Path | None) -> None:
         files = configs(world)
         free_port(port)
+        try:
+            self.campaign = LiveCampaign(load_config(next(iter(files.values()))), self.folder, campaign)
+        except (TomlFileError, BundleError, OSError) as error:
+            raise DemoError(str(error)) from None
         require("wayside-dashboard", "wayside-sim")
         broker, broker_port, self.broker = start_broker(self.folder, search)
         self.parts.append(broker)
@@ -75,7 +86,10 @@ class Demo:
             "cloud.url": self.address,
             "cloud.token_file": self.folder / f"{gateway}.token",
             "cloud.interval_s": 1.0,
+            "bundle.path": self.campaign.path(gateway),
+            "bundle.trusted_keys": f'["{self.campaign.public_key}"]',
         }
+        self.campaign.install(gateway)
         values = [f"{name}={value}" for name, value in settings.items()]
         self.settings.append(load_config(config, values))
         overrides = [argument for value in values for argument in ("--set", value)]
@@ -91,6 +105,14 @@ class Demo:
         while not part.reported.wait(POLL_S):
             if not part.is_running:
                 raise DemoError(f"{part.name} did not start: {part.last_error_line()}")
+
+    def take_campaign(self) -> bool:
+        """Install the edited campaign on all gateways, if it has changed and is right."""
+        if not self.campaign.changed():
+            return False
+        for settings in self.settings:
+            self.campaign.install(settings.gateway)
+        return True
 
     def check(self) -> str | None:
         """A text about a part that ended by itself, or None."""
@@ -128,41 +150,59 @@ class Demo:
             self.faults += part.end()
 
 
-def run_demo(*, world: str, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool) -> int:
+def run_demo(
+    *, world: str, seconds: float | None, port: int, seed: int, headless: bool, as_json: bool, campaign: Path | None = None
+) -> int:
     """Run for `seconds` or until Ctrl-C; returns the number of unhandled errors. Raises DemoError."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
         signal.signal(number, lambda *_: stop.set())
     out = Console(stderr=as_json)
     out.print("starting the demonstration …")
-    demo = Demo(port, seed, world)
+    demo = Demo(port, seed, world, campaign=campaign)
     try:
         out.print(demo.broker)
         out.print(f"[bold]dashboard: {demo.address}[/bold]   (Ctrl-C ends)")
         began_s = time.monotonic()
-        first_s = _watch(demo, stop, seconds, None if headless or as_json else out)
+        course = Course()
+        first_s = _watch(demo, stop, seconds, None if headless or as_json else out, course)
         run_s = time.monotonic() - began_s
         totals = demo.finish()
     finally:
         demo.end()
     summary = summarise(totals, setup_s=demo.setup_s, run_s=run_s, first_trigger_s=first_s, faults=demo.faults, broker=demo.broker)
+    summary["course"] = course.minutes
     typer.echo(json.dumps(summary) if as_json else Screen.closing(summary))
     return demo.faults
 
 
-def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None) -> float | None:
+def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None, course: Course) -> float | None:
     """Show the live summary until the end; returns the seconds from the simulator's start to the first trigger, or None."""
     began_s, first_s = time.monotonic(), None
-    worth = Worth(demo.settings if out is not None else ())
+    worth = Worth(demo.settings, AGAIN_S if out is not None else EVERY_S)
+    changed_s: float | None = None
     with Screen(out, demo.address) as screen:
         while not stop.wait(POLL_S):
             passed_s = time.monotonic() - began_s
             totals = demo.totals()
             if first_s is None and totals.triggers:
                 first_s = passed_s
-            screen.update(totals, worth.texts(passed_s), passed_s, seconds)
+            if demo.take_campaign():
+                worth.changed()
+                changed_s = passed_s
+            texts = worth.texts(passed_s)
+            course.note(totals, texts, passed_s)
+            note = demo.campaign.trouble or ("" if changed_s is None else _effect(course, changed_s, passed_s))
+            screen.update(totals, texts, course, passed_s, seconds, note)
             if seconds is not None and passed_s >= seconds:
                 break
             if (gone := demo.check()) is not None:
                 raise DemoError(gone)
     return first_s
+
+
+def _effect(course: Course, changed_s: float, passed_s: float) -> str:
+    """Triggers a minute before and after the campaign was changed."""
+    before, after = course.pace(0.0, changed_s), course.pace(changed_s, passed_s)
+    paces = [f"{pace:.1f}" if pace is not None else "not known yet" for pace in (before, after)]
+    return f"campaign changed at {changed_s:.0f} s; triggers a minute: {paces[0]} before, {paces[1]} since"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from gateway.adapters.clock import SystemClock
 from gateway.build import FAULTS
-from gateway.commands.results import measure
+from gateway.commands.results import measure_between
 from gateway.commands.results.figures import Later
 from gateway.commands.results.text import interval
 
@@ -15,28 +17,43 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 AGAIN_S = 15.0
+SHARE_MAX = 0.05  # of the time: a log of hours takes seconds to read
+END_MS = 2**62
 
 
 class Worth:
-    """One text a gateway, worked out again every AGAIN_S seconds."""
+    """One text a gateway, worked out again every AGAIN_S seconds, or less often if that takes long."""
 
-    def __init__(self, settings: Sequence[Config]) -> None:
+    def __init__(self, settings: Sequence[Config], again_s: float = AGAIN_S) -> None:
         """Nothing is read yet."""
-        self._settings = settings
+        self._settings, self._again_s = settings, again_s
         self._texts = ["" for _ in settings]
-        self._due_s = AGAIN_S
+        self._due_s = again_s
+        self._changed_ms: list[int] = []
+
+    def changed(self) -> None:
+        """The campaign was changed now: its worth is measured apart from that of the former one."""
+        self._changed_ms.append(SystemClock().now_ms())
+        self._due_s = 0.0
 
     def texts(self, passed_s: float) -> list[str]:
         """The margin added for each chosen offer, in minor units with its 95 % interval, or the reason why it is not known yet."""
         if passed_s >= self._due_s:
-            self._texts = [_text(one) for one in self._settings]
-            self._due_s = passed_s + AGAIN_S
+            began_s = time.monotonic()
+            self._texts = [self._text(one) for one in self._settings]
+            self._due_s = passed_s + max(self._again_s, (time.monotonic() - began_s) / SHARE_MAX)
         return self._texts
 
+    def _text(self, settings: Config) -> str:
+        if not self._changed_ms:
+            return _added(settings, 0, END_MS)
+        *former_ms, changed_ms = (0, *self._changed_ms)
+        return f"{_added(settings, changed_ms, END_MS)}; before {_added(settings, former_ms[-1], changed_ms)}"
 
-def _text(settings: Config) -> str:
+
+def _added(settings: Config, from_ms: int, until_ms: int) -> str:
     try:
-        added = measure(settings, None, None, None).added_margin
+        added = measure_between(settings, from_ms, until_ms).added_margin
     except FAULTS:
         return "no decision with a window yet"
     return added.wait if isinstance(added, Later) else interval(added, 1)

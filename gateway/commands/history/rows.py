@@ -166,6 +166,8 @@ def decision_type(decision: DecisionRow) -> str:
 
 def _decision(decision: Decision, name: str, plan: ReadPlan, categories: dict[str | None, str | None]) -> DecisionRow:
     """`categories` is the category by offer, of the history log: the campaign of that day may not exist any more."""
+    if decision.arm == "undelivered":  # as if it had been silent
+        decision = msgspec.structs.replace(decision, offer=None, intended=None, arm="")
     chosen = next((candidate for candidate in decision.candidates if candidate.offer == decision.offer), None)
     arm = decision.arm, decision.intended, decision.policy
     if chosen is None:

@@ -9,9 +9,11 @@ from contextlib import closing, nullcontext
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.core.attributes.read import ReadPlan
     from gateway.core.attributes.schema import Attribute
-    from gateway.core.site import Site
 
 command = command_app()
 
@@ -70,11 +71,17 @@ def results(
 
 def measure(settings: Config, first: date | None, last: date | None, by: str | None) -> Results:
     """The figures of the log between two local days, both included. Raises SetupError without a decision, and `gateway.build.FAULTS`."""
+    timezone = ZoneInfo(settings.timezone)
+    from_ms = _midnight_ms(timezone, first) if first else 0
+    until_ms = _midnight_ms(timezone, last + timedelta(days=1)) if last else 2**62
+    return measure_between(settings, from_ms, until_ms, by)
+
+
+def measure_between(settings: Config, from_ms: int, until_ms: int, by: str | None = None) -> Results:
+    """The figures of the log from one instant until before another. Raises as `measure`: SetupError and `gateway.build.FAULTS`."""
     bundle = open_config_bundle(settings, EXPIRY_UNCHECKED)
     site = build_site(settings, bundle)
     segment = _segment(site.plan, by)
-    from_ms = _midnight_ms(site, first) if first else 0
-    until_ms = _midnight_ms(site, last + timedelta(days=1)) if last else 2**62
     with closing(open_reader(settings)) as reader, reader.snapshot():
         decisions = reader.decisions_between(from_ms, until_ms)
         if not decisions:
@@ -114,8 +121,8 @@ def _day(option: str, text: str | None) -> date | None:
         fail(f"{option} {text}: a day is written as 2026-09-01", 2)
 
 
-def _midnight_ms(site: Site, day: date) -> int:
-    return int(datetime.combine(day, time(), site.timezone).timestamp() * 1000)
+def _midnight_ms(timezone: ZoneInfo, day: date) -> int:
+    return int(datetime.combine(day, time(), timezone).timestamp() * 1000)
 
 
 def _show(found: Results) -> None:
@@ -125,7 +132,10 @@ def _show(found: Results) -> None:
         if part.line:
             console.print(part.line, highlight=False, markup=False)
         if part.rows:
-            table = Table(*(Column(name, justify="left" if not at else "right", overflow="fold") for at, name in enumerate(part.columns)))
+            widths = [max(map(len, cells)) for cells in zip(*part.rows, strict=True)]
+            heads = [name if len(name) <= width else name.replace(" ", "\n") for name, width in zip(part.columns, widths, strict=True)]
+            columns = [Column(head, justify="right" if at else "left", overflow="fold") for at, head in enumerate(heads)]
+            table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))  # fits into 80 columns
             for row in part.rows:
                 table.add_row(*row)
             console.print(table)

@@ -94,8 +94,8 @@ def read_rows(log: Iterable[LoggedDecision], plan: ReadPlan, timezone: ZoneInfo,
         policies[decision.policy] += 1
         first_ms, last_ms = decision.at_ms if first_ms < 0 else first_ms, decision.at_ms
         segment = _segment(decision, plan, by)
-        if decision.intended is None:
-            silences[decision.zone, local(decision.at_ms, timezone).hour, decision.reason] += 1
+        if decision.intended is None or decision.arm == "undelivered":
+            silences[decision.zone, local(decision.at_ms, timezone).hour, decision.arm or decision.reason] += 1
         else:
             is_sent = decision.arm == "sent"
             held.setdefault(one.person, set()).add(not is_sent)

@@ -30,6 +30,7 @@ def parts(found: Results) -> Iterator[Part]:
     """The parts of the report, in order."""
     yield Part("Results", _summary(found))
     yield _funnel(found)
+    yield _rates(found)
     yield _lift(found)
     yield _money(found.money)
     yield _exposure(found)
@@ -67,17 +68,23 @@ def _summary(found: Results) -> str:
 
 
 def _funnel(found: Results) -> Part:
-    columns = ("offer", "intended", "held out", "sent", "shown", "opened", "accepted", "redeemed", "dismissed", "accept rate (95 %)")
+    columns = ("offer", "intended", "held out", "sent", "shown", "opened", "accepted", "redeemed", "dismissed")
     rows = tuple(
         (
             one.offer,
             *(f"{count:,}" for count in (one.intended, one.held_out, one.sent)),
             *(f"{count:,}" for count in (one.shown, one.opened, one.accepted, one.redeemed, one.dismissed)),
-            "" if one.accept_rate is None else interval(one.accept_rate, percent=True),
         )
         for one in found.funnel
     )
     return Part("Funnel", "Each step counts the offers that came at least so far.", columns, rows)
+
+
+def _rates(found: Results) -> Part:
+    rows = tuple((one.offer, interval(one.accept_rate, percent=True)) for one in found.funnel if one.accept_rate is not None)
+    if not rows:
+        return Part("Accepted of those sent", "not known yet: no window of an offer that was sent is closed.")
+    return Part("Accepted of those sent", "Offers with a closed window.", ("offer", "accepted (95 %)"), rows)
 
 
 def _lift(found: Results) -> Part:

@@ -1,9 +1,9 @@
 """The logged moments again, in order of time, with another campaign: the real decision core, and history replayed from the log.
 
 A moment is replayed if the log holds the person's whole history, which is kept of people who consented to learning. Attributes of the
-history are those of the past as it was. Caps, silences and budgets follow from the offers of this replay, and the holdout is that of the
-log. The answer to an offer is known where the log has the same offer at the same moment; any other is drawn, by the id of the decision,
-from the answers that the log has to the offer, or to all offers if it has none.
+history are those of the past as it was. Caps, silences and budgets follow from the offers of this replay; the holdout and the contacts
+by other gateways are those of the log. The answer to an offer is known where the log has the same offer at the same moment; any other is
+drawn, by the id of the decision, from the answers that the log has to the offer, or to all offers if it has none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gateway.commands.what_if.here import STALE_MS, dwell_s_of, here_of
 from gateway.core import limits
 from gateway.core.attributes.replay import IncompleteLogError, Replay
 from gateway.core.context import Contact, SubjectContext, ZoneContext, weightier
+from gateway.core.neighbours import elsewhere_of
 from gateway.core.policy.choose import decide
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.types import AnswerKind
@@ -57,8 +58,18 @@ class Replayed(NamedTuple):
 class _Person:
     """The history of one person up to the moment reached, and the offers of this replay."""
 
-    def __init__(self, number: int, log: list[LogRow], answers: list[OfferFact], plan: ReadPlan, *, is_held: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        log: list[LogRow],
+        answers: list[OfferFact],
+        elsewhere: list[tuple[int, str, str, str]],
+        plan: ReadPlan,
+        *,
+        is_held: bool,
+    ) -> None:
         self.number, self.is_held = number, is_held
+        self._elsewhere = elsewhere
         self._log, self._folded, self._replay = log, 0, Replay(plan)
         self._answers, self._heard = answers, 0
         self._standing: dict[str, AnswerKind] = {}
@@ -77,7 +88,9 @@ class _Person:
             self._folded += 1
         told, history, purposes = self._replay.person
         contacts = self._answered(decision.at_ms)
-        return SubjectContext("", "", purposes, "", 0, told=told, history=history, facts=decision.facts, contacts=contacts)
+        elsewhere = elsewhere_of(row for row in self._elsewhere if row[0] < decision.at_ms)
+        person = SubjectContext("", "", purposes, "", 0, told=told, history=history, facts=decision.facts)
+        return msgspec.structs.replace(person, contacts=contacts, elsewhere=elsewhere)
 
     def _answered(self, now_ms: int) -> tuple[Contact, ...]:
         """The newest offers with the answers up to now."""
@@ -131,7 +144,7 @@ def replayed(
     for before, person in pending:
         latest.learn(before)
         if before.at_ms < since_ms:
-            if before.intended is not None:
+            if before.intended is not None and before.arm != "undelivered":
                 person.add(Contact(before.id, before.intended, before.at_ms, is_sent=before.arm == "sent"), is_logged=True)
             continue
         step()
@@ -146,7 +159,7 @@ def replayed(
         request = DecisionRequest(subject, *place, used, seed=before.seed, held_out=person.is_held)
         after = decide(request, latest.here(before), scorer, before.id)
         answer, is_closed = outcomes[person.number].get(before.id), before.id in outcomes[person.number]
-        if after.intended is not None:
+        if after.intended is not None and not (after.intended == before.intended and before.arm == "undelivered"):
             is_logged = after.intended == before.intended
             drawn = None if is_logged or person.is_held else answers.drawn(after.intended, before.id)
             contact = Contact(before.id, after.intended, before.at_ms, drawn, is_sent=not person.is_held)
@@ -161,7 +174,7 @@ def _known(reader: Reader, number: int, subject: str, site: Site) -> tuple[_Pers
     decisions = [one for one in reader.decisions(subject) if one.zone in site.zones]
     answers = [fact for fact in reader.offer_facts(subject) if fact.kind == "answer"]
     is_held = any(one.arm == "held_out" for one in decisions)
-    return _Person(number, list(reader.history(subject)), answers, site.plan, is_held=is_held), decisions
+    return _Person(number, list(reader.history(subject)), answers, reader.elsewhere(subject), site.plan, is_held=is_held), decisions
 
 
 class _Answers:

@@ -104,6 +104,10 @@ def print_decision(settings: Config, decision: Decision, answer: str | None, kno
     chosen = f"offer {decision.offer}" if decision.offer else "silence"
     console.print(f"[bold]{decision.id}[/bold]: {chosen} in {decision.zone} on {decision.occasion}, because {REASONS[decision.reason]}.")
     console.print(f"for the person: {plain}", highlight=False)
+    rights = ", ".join(f"{name} {'right' if holds else 'not established'}" for name, holds in decision.rights._asdict().items())
+    console.print(f"the four rights: {rights}", highlight=False)
+    if decision.slate:
+        console.print(f"item {decision.position + 1} of the slate {decision.slate}", highlight=False)
     console.print(f"model {decision.model or '(none)'}, p_select {decision.p_select:g}, answer {answer or '(none yet)'}")
     table = Table("candidate", "propensity", "expected value", "reason", "meaning")
     for candidate in decision.candidates:
@@ -130,10 +134,13 @@ def _as_values(decision: Decision, answer: str | None, known: Contributions, pla
         "zone": decision.zone,
         "occasion": decision.occasion,
         "at_ms": decision.at_ms,
+        "slate": decision.slate,
+        "position": decision.position,
         "offer": decision.offer,
         "reason": decision.reason,
         "meaning": REASONS[decision.reason],
         "sentence": plain,
+        "rights": decision.rights._asdict(),
         "p_select": decision.p_select,
         "model": decision.model,
         "answer": answer,

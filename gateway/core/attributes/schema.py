@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -39,7 +39,7 @@ SEASONS = ("winter", "spring", "summer", "autumn")
 HEADINGS = ("nowhere_urgent", "home", "work")
 WEATHERS = ("sunny", "rainy", "snowy")
 OCCASIONS = ("entered", "dwelled")
-DERIVED = ("weather", "people_per_hour", "context_age")
+DERIVED = ("weather", "people_per_hour", "people_in_per_hour", "people_out_per_hour", "people_present", "context_age")
 """Readings that the gateway derives: from precipitation and temperature, from counters, and the age of the oldest reading in minutes."""
 
 _SENSITIVE = frozenset(
@@ -168,7 +168,10 @@ class Between(_Source, frozen=True):
 
 
 class OccasionSource(_Source, frozen=True):
-    """A field of the occasion that led to the decision: its kind, or seconds since the person entered."""
+    """A field of the occasion that led to the decision: its kind, or seconds since the person entered.
+
+    The values of a kind are `entered` and `dwelled`, unless the attribute states others of the occasions.
+    """
 
     field: OccasionField
 
@@ -471,12 +474,16 @@ def _field_faults(schema: Schema, attribute: Attribute, here: tuple[str | int, .
     """Faults of the sources with a field that fixes the type: clock, offer, occasion."""
     source = attribute.clock or attribute.offer or attribute.occasion
     assert source is not None
-    fixed = {"heading": HEADINGS, "season": SEASONS, "category": schema.categories, "kind": OCCASIONS}.get(source.field)
+    is_stated = bool(attribute.values) and set(attribute.values) <= set(get_args(Occasion))
+    stated = attribute.values if is_stated else OCCASIONS
+    fixed = {"heading": HEADINGS, "season": SEASONS, "category": schema.categories, "kind": stated}.get(source.field)
     due = "category" if fixed else "flag" if source.field in {"tag", "holiday"} else "number"
     if attribute.dtype != due:
         yield Fault((*here, "field"), f"{source.field} is a {due}, not a {attribute.dtype}")
     elif fixed and attribute.values != fixed:
-        yield Fault((*here, "field"), f"the values of {source.field} are {', '.join(fixed)}; leave values out")
+        known = ", ".join(get_args(Occasion)) if source.field == "kind" else ""
+        way_out = f"state some of {known}, or leave values out" if known else "leave values out"
+        yield Fault((*here, "field"), f"the values of {source.field} are {', '.join(fixed)}; {way_out}")
     if isinstance(source, OfferSource) and (source.field == "tag") != (source.tag is not None):
         yield Fault((*here, "tag"), "the field tag needs the tag that it stands for, and no other field has one")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
 from gateway.core import limits
@@ -38,10 +39,31 @@ class Token(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A rule as standard CEL, and the names of the attributes that it needs, in the order of their first use."""
+    """A rule as standard CEL, and the names of the attributes that it needs, in the order of their first use.
+
+    `starts` has for each token its offset in `cel` and its position in the rule as it was written; the last pair is the end of both.
+    """
 
     cel: str
     needs: tuple[str, ...]
+    starts: tuple[tuple[int, int], ...] = ()
+
+    def position(self, offset: int) -> int:
+        """The position in the written rule of the token at an offset in `cel`."""
+        return max(((at, position) for at, position in self.starts if at <= offset), default=(0, 0))[1]
+
+    def clauses(self) -> Iterator[tuple[Rule, int]]:
+        """The parts between `&&` and `||`, without the brackets and `!` around them, each with its position in the written rule."""
+        texts = [self.cel[at:end].rstrip() for (at, _), (end, _) in pairwise(self.starts)]
+        bounds = [-1, *(at for at, text in enumerate(texts) if text in {"&&", "||"}), len(texts)]
+        for before, after in pairwise(bounds):
+            first, last = before + 1, after
+            while first < last and texts[first] in {"(", "!"}:
+                first += 1
+            while texts[first:last].count(")") > texts[first:last].count("("):
+                last -= 1
+            names = [name for name in self.needs if name in texts[first:last]]
+            yield Rule(" ".join(texts[first:last]), tuple(names)), self.starts[first][1]
 
 
 class Rules(Protocol):
@@ -95,7 +117,12 @@ def parsed(text: str, schema: Schema) -> Rule:
     if not needs:
         raise RuleError(0, "the rule uses no attribute, so its answer never changes")
     _check_texts(tokens, needs)
-    return Rule(" ".join(_standard(token) for token in tokens), tuple(needs))
+    standard = [_standard(token) for token in tokens]
+    offsets = accumulate((len(one) + 1 for one in standard), initial=0)
+    positions = [*(token.position for token in tokens), len(text)]
+    cel = " ".join(standard)
+    starts = tuple((min(at, len(cel)), position) for at, position in zip(offsets, positions, strict=True))
+    return Rule(cel, tuple(needs), starts)
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -37,6 +37,7 @@ from gateway.core.policy.gates import (
 from gateway.core.policy.preferred import preferred
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.policy.rules import missing
+from gateway.core.policy.slate import variety
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     from gateway.core.offers import Policy
     from gateway.core.policy.learned import Deliberation
 
-PLAIN, LEARNED = "plain-1", "learned-1"
-"""Versions of the policies: without learning the highest score x value, and `gateway.core.learning.policy`."""
+PLAIN, LEARNED, SLATE = "plain-1", "learned-1", "slate-1"
+"""Versions of the policies: without learning the highest score x value, `gateway.core.learning.policy`, and further items of a slate."""
 _ARMS: Mapping[Reason, Arm] = {CHOSEN.reason: "sent", HELD_OUT.reason: "held_out"}
 _BY_STEP = tuple(REASONS)
 _LOWER_RANK = STEPS[LOWER_RANK.reason]
@@ -73,7 +74,7 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     The reason of the decision is that of the candidate that passed the most checks. With `thought` the learned policy chooses, unless
     it is demoted.
     """
-    policy = PLAIN if thought is None or thought.demoted else LEARNED
+    policy = SLATE if request.beside else PLAIN if thought is None or thought.demoted else LEARNED
     prepared = Prepared(request, here)
     closed = closed_to_all(prepared)
     if closed is not None:
@@ -125,8 +126,10 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp], tho
             expected_value = np.where(is_weighed, choice.expected_minor, expected_value)
             steps = _steps(policy, propensity, expected_value, barred)
             at, p_select = choice.at, choice.p_select
-            if at is None:
+            if at is None and not prepared.request.beside:
                 steps[steps == _LOWER_RANK] = STEPS[SILENCE_DRAWN.reason]
+    if prepared.request.beside:
+        at, p_select = _best(steps, expected_value * variety(prepared, positions)), 1.0
     if at is not None:
         steps[at] = STEPS[(HELD_OUT if prepared.request.held_out else CHOSEN).reason]
     is_scored = steps != STEPS[NO_MODEL.reason]

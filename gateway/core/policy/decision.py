@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gateway.core.policy.gates import REASONS, Reason, Rights, rights
 from gateway.core.types import Occasion
 
-Arm = Literal["", "sent", "held_out"]
-"""Whether the chosen offer was sent; empty for silence."""
+Arm = Literal["", "sent", "held_out", "undelivered"]
+"""Whether the chosen offer was sent; empty for silence, `undelivered` if it was to be sent and did not leave the gateway."""
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +42,8 @@ class Decision(msgspec.Struct, frozen=True):
     a digest of its parameters, and all its draws follow from `seed`. `intended` is the offer chosen before the holdout: `arm` is `sent`
     if it is also `offer`, `held_out` if nothing is sent to the person, and empty for silence. `candidates` are at most
     CANDIDATES_KEPT_MAX, the furthest first, and `left_out` counts the others by reason. `facts` is the number of the person's facts that
-    the scored attributes rest on, and `columns` identifies the columns of `features`.
+    the scored attributes rest on, and `columns` identifies the columns of `features`. An item of a slate has the id of the slate's first
+    decision in `slate`, and its position from 0.
     Raises ValueError if its reason or that of a candidate is not in REASONS.
     """
 
@@ -63,6 +64,8 @@ class Decision(msgspec.Struct, frozen=True):
     intended: str | None = None
     policy: str = ""
     seed: int = 0
+    slate: str = ""
+    position: int = 0
 
     def __post_init__(self) -> None:
         for reason in {self.reason, *[candidate.reason for candidate in self.candidates]}:

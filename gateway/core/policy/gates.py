@@ -18,8 +18,9 @@ import numpy as np
 from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.offers import TRIGGER_FIELDS, Gated
-from gateway.core.policy import contact_policy, rules
-from gateway.core.policy.prepared import Closed, Positions, Prepared
+from gateway.core.opening_hours import is_open
+from gateway.core.policy import contact_policy, rules, slate
+from gateway.core.policy.prepared import Closed, Positions, Prepared, among
 
 PLACED_KEPT_MAX = 1_024  # answers of the gates on zone, occasion and trigger
 Reason = NewType("Reason", str)
@@ -150,7 +151,8 @@ def _cool_down(prepared: Prepared) -> bool:
     """Whether any contact is too recent. One in the future counts as well: the clock was set back, and it stays closed."""
     request = prepared.request
     cool_down_ms = request.site.campaign.policy.gap_s_min * 1000
-    return any(request.now_ms - contact.at_ms < cool_down_ms for contact in request.subject.contacts)
+    beside = {contact.decision for contact in request.beside}
+    return any(request.now_ms - contact.at_ms < cool_down_ms and contact.decision not in beside for contact in request.subject.reached)
 
 
 def _cap_person_day(prepared: Prepared) -> bool:
@@ -180,6 +182,14 @@ def _not_now(prepared: Prepared, positions: Positions) -> Closed:
 def _incident(prepared: Prepared, positions: Positions) -> Closed:
     closed: Closed = np.full(len(positions), prepared.request.is_silent) & ~prepared.offers.during_incident[positions]
     return closed
+
+
+def _closed(prepared: Prepared, positions: Positions) -> Closed:
+    """Offers whose shop is closed now; a shop without opening hours is open."""
+    site, offers = prepared.request.site, prepared.offers
+    hours = [(zone.id, zone.opening_hours) for zone in site.zones.values() if zone.opening_hours is not None]
+    shut = {shop for shop, one in hours if not is_open(one, prepared.clock, site.holidays)}
+    return among(positions, [at for at in positions.tolist() if offers.shops[at] in shut and not offers.is_service[at]] if shut else [])
 
 
 def _blocked(prepared: Prepared, positions: Positions) -> Closed:
@@ -227,6 +237,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
     OfferGate(MISSING, "a rule of the offer needs an attribute whose value is unknown", rules.unknown, "content"),
     OfferGate(Reason("not_eligible"), "the rule `eligible` of the offer does not hold", rules.failing(0), "person"),
     OfferGate(Reason("not_applicable"), "the rule `applicable` of the offer does not hold", rules.failing(1), "place"),
+    OfferGate(Reason("closed"), "the shop of the offer is closed now (zones[].opening_hours)", _closed, "time"),
     OfferGate(Reason("not_suitable"), "the rule `suitable` of the offer does not hold", rules.failing(2), "content"),
     OfferGate(Reason("blocked"), "the person blocked this offer, its category or its shop (wishes)", _blocked, "content"),
     OfferGate(Reason("refused"), "the person dismissed this offer within the policy's period (refusal)", contact_policy.refused, "content"),
@@ -236,6 +247,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
         contact_policy.ignored,
         "content",
     ),
+    OfferGate(Reason("in_slate"), "the slate has the offer already (most)", slate.in_slate, "content"),
     OfferGate(Reason("cap_offer_day"), "the person has had this offer as often as allowed on one day", _cap_offer_day, "time"),
     OfferGate(
         Reason("cap_window"),

@@ -76,7 +76,7 @@ class Deliberation:
             request.zone,
             request.occasion,
             request.now_ms,
-            request.subject.contacts,
+            request.subject.reached,
             [own.offers[at] for at in positions[most].tolist()],
             scores[most].tolist(),
             known,

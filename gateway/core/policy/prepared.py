@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.attributes.sources import Request
-from gateway.core.context import Wishes, ZoneContext
+from gateway.core.context import Contact, Wishes, ZoneContext
 from gateway.core.site import Site, local, local_day_ms
 from gateway.core.types import Named
 
 if TYPE_CHECKING:
     from gateway.core.attributes.read import Numbers
-    from gateway.core.context import Contact, SubjectContext
+    from gateway.core.context import SubjectContext
     from gateway.core.types import Occasion
 
 NO_WISHES = Wishes()
@@ -32,7 +32,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
 
     `used_minor` has, by offer with a budget, the amount that is spent or reserved. All draws follow from `seed`, and nothing is sent if
     the subject is `held_out`, except service messages. `fired` are the offers with a trigger that fired: a time of day, a threshold
-    or an event that is live. An incident makes the zone `is_silent`.
+    or an event that is live. An incident makes the zone `is_silent`. `beside` are the items that a slate has already.
     """
 
     subject: SubjectContext
@@ -46,6 +46,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     held_out: bool = False
     fired: frozenset[str] = frozenset()
     is_silent: bool = False
+    beside: tuple[Contact, ...] = ()
 
 
 def among(positions: Positions, found: Sequence[int]) -> Closed:
@@ -108,7 +109,7 @@ class Prepared:
     def within(self, seconds: int) -> list[Contact]:
         """The contacts of the last seconds, and those in the future: the clock was set back."""
         from_ms = self.request.now_ms - seconds * 1_000
-        return [contact for contact in self.request.subject.contacts if contact.at_ms > from_ms]
+        return [contact for contact in self.request.subject.reached if contact.at_ms > from_ms]
 
     def times(self, positions: Positions, contacts: Iterable[Contact]) -> Positions:
         """How many of these contacts were with each of these offers."""
@@ -119,7 +120,7 @@ class Prepared:
 
     def _today(self) -> list[Contact]:
         """The contacts of the local day."""
-        contacts = self.request.subject.contacts
+        contacts = self.request.subject.reached
         if not contacts:
             return []
         start_ms, end_ms = local_day_ms(self.clock)

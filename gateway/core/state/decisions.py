@@ -38,14 +38,18 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class DecisionsChanges(SliceChanges):
-    """`made` in order; `answers` by decision id; `triggers` to send after the commit; waiting triggers of `withheld` people go."""
+    """`made` in order; `answers` by decision id; `triggers` to send after the commit; waiting triggers of `withheld` people go.
 
-    DURABLE: ClassVar[frozenset[str]] = frozenset({"made", "answers", "triggers", "withheld"})
+    Offers of `undelivered` decisions did not leave the gateway.
+    """
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"made", "answers", "triggers", "withheld", "undelivered"})
 
     made: list[Decision] = msgspec.field(default_factory=list)
     answers: dict[str, AnswerKind] = msgspec.field(default_factory=dict)
     triggers: list[Trigger] = msgspec.field(default_factory=list)
     withheld: set[str] = msgspec.field(default_factory=set)
+    undelivered: list[str] = msgspec.field(default_factory=list)
 
     def forget(self, person: SubjectContext) -> None:
         """Neither store nor send a decision of this batch for this person."""

@@ -18,7 +18,7 @@ class Reply(msgspec.Struct, frozen=True):
     """A message to `device` on `reply/{device}/{kind}`; `subject` is the person that it is about, if `device` is not that person's."""
 
     device: str
-    kind: Literal["receipt", "claim", "offer", "wishes", "coupon"]
+    kind: Literal["receipt", "claim", "offer", "wishes", "coupon", "incident"]
     body: Mapping[str, object]
     subject: str | None = None
     expiry_s: int = limits.REPLY_EXPIRY_S

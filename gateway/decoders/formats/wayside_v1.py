@@ -20,11 +20,14 @@ from gateway.core.types import (
     AnswerKind,
     Consent,
     Count,
+    CountKind,
+    Direction,
     Envelope,
     Incident,
     Item,
     Message,
     Named,
+    NeighbourContact,
     Observation,
     OfferRequest,
     Position,
@@ -88,6 +91,8 @@ class _Readings(_Sent, kw_only=True, gc=False):
 class _Count(_Sent, kw_only=True, gc=False):
     what: _Code
     count: _Integer
+    kind: CountKind = "passed"
+    direction: Direction | None = None
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -117,6 +122,13 @@ class _Redeemed(_Sent, kw_only=True, gc=False):
     redeemed: Annotated[list[_Redemption], msgspec.Meta(max_length=limits.REDEMPTIONS_PER_MESSAGE_MAX)]
 
 
+class _Contact(_Sent, kw_only=True, gc=False):
+    person: _Code
+    decision: _Code
+    offer: _Code
+    sent: bool = True
+
+
 class _Answer(_Sent, kw_only=True, gc=False):
     decision: _Code
     answer: AnswerKind
@@ -143,6 +155,7 @@ class _Consent(_Sent, kw_only=True, gc=False):
 class _Request(_Sent, kw_only=True, gc=False):
     person: _Code | None = None
     zone: _Code | None = None
+    most: Annotated[int, msgspec.Meta(ge=1, le=limits.SLATE_ITEMS_MAX)] = 1
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -198,7 +211,7 @@ def _readings(device: str, sent: _Readings) -> list[Observation]:
 
 
 def _count(device: str, sent: _Count) -> list[Observation]:
-    return [Count(device, text(sent.what, "what"), sent.count, sent.at_ms)]
+    return [Count(device, text(sent.what, "what"), sent.count, sent.at_ms, sent.kind, sent.direction)]
 
 
 def _purchase(device: str, sent: _Purchase) -> list[Observation]:
@@ -225,6 +238,11 @@ def _redeemed(device: str, sent: _Redeemed) -> list[Observation]:
         for one in sent.redeemed
     ]
     return [Redeemed(device, tuple(redemptions))]
+
+
+def _contact(device: str, sent: _Contact) -> list[Observation]:
+    person, decision, offer = text(sent.person, "person"), text(sent.decision, "decision"), text(sent.offer, "offer")
+    return [NeighbourContact(device, person, decision, offer, sent.sent)]
 
 
 def _answer(device: str, sent: _Answer) -> list[Observation]:
@@ -261,7 +279,7 @@ def _consent(device: str, sent: _Consent) -> list[Observation]:
 def _request(device: str, sent: _Request) -> list[Observation]:
     person = None if sent.person is None else canonical_id(text(sent.person, "person"))
     zone = None if sent.zone is None else text(sent.zone, "zone")
-    return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms)]
+    return [OfferRequest(_envelope(device, sent), person, zone, sent.at_ms, sent.most)]
 
 
 def _wishes(device: str, sent: _Wishes) -> list[Observation]:
@@ -304,6 +322,7 @@ _KINDS: dict[str, _Kind] = {
     "purchase": _Kind(msgspec.json.Decoder(_Purchase), _purchase),
     "answer": _Kind(msgspec.json.Decoder(_Answer), _answer),
     "redeemed": _Kind(msgspec.json.Decoder(_Redeemed), _redeemed),
+    "contact": _Kind(msgspec.json.Decoder(_Contact), _contact),
     "consent": _Kind(msgspec.json.Decoder(_Consent), _consent),
     "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "wishes": _Kind(msgspec.json.Decoder(_Wishes), _wishes),

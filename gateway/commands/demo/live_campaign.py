@@ -1,0 +1,115 @@
+"""The campaign of a running demonstration: that of the world, or a file that may be edited meanwhile.
+
+It is signed with a key of its own at each start. A changed file is checked, signed and installed on both gateways, as
+`wayside-models bundle make` and `wayside bundle install` do. Caps by the calendar day would end a demonstration after minutes, because its
+people live 20 times as fast: they hold for a street day instead, spread evenly over it, and so does a refusal.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.adapters.bundle import Draft, open_bundle, public_key_line, read_public_keys, write_bundle
+from gateway.adapters.bundle_store import BundleStore
+from gateway.adapters.toml_files import TomlFileError, load_campaign
+from gateway.core import limits
+from gateway.core.bundle import BundleError
+from gateway.core.offers import Campaign, Cap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gateway.config import Config
+
+STREET_DAY_S = 86_400 // 20
+
+
+def street_time(campaign: Campaign) -> Campaign:
+    """The campaign with its caps by day, and its refusals, by the day of the simulated street."""
+    policy = campaign.policy
+    most = policy.per_person_day_max
+    own = () if most == 0 else (Cap("person", 1, STREET_DAY_S // most),)
+    of_offer = Cap("offer", max(offer.per_person_day_max for offer in campaign.offers), STREET_DAY_S)
+    changed = msgspec.structs.replace(
+        policy,
+        caps=(*policy.caps, *own, of_offer),
+        per_person_day_max=min(limits.CONTACTS_KEPT_MAX, most * (86_400 // STREET_DAY_S)),
+        refusal_s=min(policy.refusal_s, STREET_DAY_S),
+    )
+    offers = [msgspec.structs.replace(one, per_person_day_max=limits.CONTACTS_KEPT_MAX) for one in campaign.offers]
+    return msgspec.structs.replace(campaign, policy=changed, offers=tuple(offers))
+
+
+class LiveCampaign:
+    """Signs the campaign and installs it for all gateways of the demonstration."""
+
+    def __init__(self, settings: Config, folder: Path, file: Path | None) -> None:
+        """Read the world's bundle, which `settings` name, and write the public key into `folder`. `file` is made if it does not exist.
+
+        Raises BundleError, TomlFileError and OSError.
+        """
+        keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
+        self._bundle = open_bundle(settings.bundle.path, keys, None)
+        self._key, self.public_key = Ed25519PrivateKey.generate(), folder / "demo.pub"
+        self.public_key.write_text(public_key_line(self._key.public_key()) + "\n", "utf-8")
+        self._folder, self.file, self.trouble = folder, file, ""
+        if file is not None and not file.exists():
+            shutil.copy(settings.bundle.path.with_name("campaign.toml"), file)
+        self._read_ns = 0 if file is None else file.stat().st_mtime_ns
+        self._campaign = self._bundle.campaign if file is None else load_campaign(file, self._bundle.schema).campaign
+        self._version = self._bundle.manifest.version
+        self._install(self._campaign)
+
+    def path(self, gateway: str) -> Path:
+        """The bundle of a gateway."""
+        return self._folder / f"{gateway}.bundle"
+
+    def install(self, gateway: str) -> None:
+        """Install the present bundle for a gateway. Raises OSError."""
+        BundleStore(self.path(gateway)).install(self._signed, self._bundle.manifest.name, self._version)
+
+    def changed(self) -> bool:
+        """Whether the file has changed and could be signed; `trouble` has the fault of one that could not."""
+        if self.file is None:
+            return False
+        try:
+            changed_ns = self.file.stat().st_mtime_ns
+            if changed_ns == self._read_ns:
+                return False
+            self._read_ns = changed_ns
+            campaign = load_campaign(self.file, self._bundle.schema).campaign
+            if campaign == self._campaign:
+                return False
+            self._version += 1
+            self._install(campaign)
+        except (TomlFileError, BundleError, OSError) as error:
+            self.trouble = str(error)
+            return False
+        self._campaign, self.trouble = campaign, ""
+        return True
+
+    def _install(self, campaign: Campaign) -> None:
+        bundle, manifest, path = self._bundle, self._bundle.manifest, self._folder / "signed.bundle"
+        known = {offer.id for offer in campaign.offers}
+        draft = Draft(
+            manifest.name,
+            self._version,
+            manifest.created_at_ms,
+            manifest.expires_at_ms,
+            bundle.model,
+            bundle.schema,
+            street_time(campaign),
+            manifest.metrics,
+            manifest.app_min,
+            bundle.patterns,
+            None
+            if bundle.priors is None
+            else tuple(one for one in bundle.priors if one.offer in known or ":" in one.offer or one.offer == "all"),
+            bundle.groups,
+        )
+        write_bundle(path, self._key, draft)
+        self._signed = path.read_bytes()
