@@ -1,7 +1,7 @@
 """People and devices that attack a site, as agents on the event loop of a street.
 
-An agent has the means of any phone and radio: names of its own on the broker, the advertisements on the air at each scanner,
-and, for the replayer, messages overheard on the broker. It draws from a stream of its own, so it changes no message of the street.
+An agent has a phone and a radio: names of its own on the broker, the advertisements on the air at each scanner,
+and, for the replayer, the broker's traffic. It draws from a stream of its own, so it changes no message of the street.
 
 | name | does |
 |---|---|

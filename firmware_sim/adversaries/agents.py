@@ -24,7 +24,7 @@ BIG_BYTES = 60_000
 
 
 class Reach(NamedTuple):
-    """The reach of an adversary: the site's name, the broker, and the air at each scanner."""
+    """Reach of an adversary: the site's name, the broker, and the air at each scanner."""
 
     seed: int
     site: str
@@ -139,7 +139,7 @@ class Replayer(Adversary):
 
 
 class Cloner(Adversary):
-    """Advertises frames heard somewhere else."""
+    """Advertises heard ids elsewhere."""
 
     name = "cloner"
     period_ms = 15 * MINUTE_MS
@@ -216,7 +216,7 @@ ADVERSARIES: dict[AdversaryName, type[Adversary]] = {one.name: one for one in (C
 
 
 class Tap:
-    """A scanner's antenna: the adversaries receive its frames as well."""
+    """Antenna of a scanner; the adversaries hear each advertisement as well."""
 
     def __init__(self, scanner: str, receiver: Receiver, agents: list[Adversary]) -> None:
         self._scanner, self._receiver, self._agents = scanner, receiver, agents

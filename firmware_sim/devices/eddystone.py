@@ -1,4 +1,4 @@
-"""Eddystone-EID: a beacon whose id changes every few minutes and means nothing without its key.
+"""Eddystone-EID: a beacon with an id that changes every few minutes and means nothing without the key.
 
 After the specification (github.com/google/eddystone, eddystone-eid/eid-computation.md and README.md): a temporary key is the AES-128, under
 the identity key, of eleven zeros, 0xFF, two zeros and the upper half of the time; the id is the first 8 bytes of the AES-128, under the

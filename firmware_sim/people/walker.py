@@ -53,7 +53,7 @@ class Walker:
         self.enrolment: Literal["code", "key", "counter"] = (
             "key" if is_ephemeral else "counter" if at_counter and phones.counter else "code"
         )
-        """How the person proves that a radio id is theirs."""
+        """Proof with which the person claims the radio id."""
         self.loyalty = Loyalty(world, number, self.person, often)
         optional = [purpose for purpose in OPTIONAL_PURPOSES if draws.random() < OPTIONAL_SHARE]
         self.purposes: tuple[str, ...] = ("presence", "offers", *optional)

@@ -1,7 +1,7 @@
 """Radios that people carry: every person's phone advertises, with or without consent.
 
 A phone with the app advertises the app's iBeacon, or an ephemeral id, under an address that rotates; other phones send one of the usual
-frames of other products, whose address and content rotate together and therefore cannot be linked.
+frames of other products: address and content rotate together and therefore cannot be linked.
 """
 
 from __future__ import annotations

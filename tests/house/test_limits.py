@@ -9,6 +9,7 @@ import ast
 from pathlib import Path
 
 from tests.house import tree
+from tests.house.limits import limits
 
 # What a bound may be counted in. A name holds one of these, and says with MAX or MIN which side it bounds.
 UNITS = frozenset(
@@ -65,6 +66,25 @@ def test_names_end_in_their_unit() -> None:
 def test_every_limit_is_read() -> None:
     unexpected = unread(tree.ROOT) - NOT_YET_READ
     assert not unexpected, f"declared in limits.py and read nowhere: {sorted(unexpected)}"
+
+
+def test_every_bound_of_the_gateway_is_enforced_somewhere() -> None:
+    """`python -m tests.house.limits` prints the list: each bound, its value, and the lines that enforce it."""
+    found = limits(tree.ROOT)
+    assert len(found) >= 200, "hardly any bound was found: does the walk still see the gateway?"
+    idle = [f"{one.declared}: {one.name} bounds nothing" for one in found if not one.enforced]
+    assert not idle, "\n".join(idle)
+
+
+def test_a_bound_that_is_declared_and_not_enforced_is_caught(tmp_path: Path) -> None:
+    bounds = ["A_BYTES_MAX = 1", "B_BYTES_MAX = 2", "C_BYTES_MAX, D_BYTES_MAX = 3, 4", "assert A_BYTES_MAX < B_BYTES_MAX"]
+    engine = ["from gateway.core import limits", "if x > limits.B_BYTES_MAX:", "    raise ValueError(f'{limits.A_BYTES_MAX}')"]
+    adapter = ["from gateway.core.limits import D_BYTES_MAX as most", "OWN_MAX = 5", "TEXT_MAX = 6", "x = y[:OWN_MAX]", "min(x, most)"]
+    sources = {"gateway__core__limits": bounds, "gateway__core__engine": engine, "gateway__adapters__mqtt": adapter}
+    tree.plant(tmp_path, **{name: "\n".join(lines) for name, lines in sources.items()})
+    found = {one.name: one.enforced for one in limits(tmp_path)}
+    assert {name for name, places in found.items() if not places} == {"A_BYTES_MAX", "C_BYTES_MAX", "TEXT_MAX"}
+    assert found["B_BYTES_MAX"] == ("gateway/core/engine.py:2",)
 
 
 def test_the_list_of_unread_limits_shrinks() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.rigs import power, statements
+from tests.rigs import power, statements, wear
 
 ZEROS = {"corrupt": 0, "lost": 0, "double": 0, "half": 0}
 
@@ -39,3 +41,12 @@ def test_ten_thousand_power_cuts() -> None:
 @pytest.mark.soak
 def test_five_thousand_deaths_before_a_statement() -> None:
     assert statements.run(5_000, seed=2).broken == ()
+
+
+def test_the_wear_of_the_card_is_measured(tmp_path: Path) -> None:
+    figures = wear.measured(tmp_path, 20.0)
+    assert figures["facts of the run"] >= 10
+    assert figures["sightings and readings of the run"] >= 1_000
+    singles = figures["bytes written for 1,000 purchases, one a commit"]
+    assert singles >= 1_000 * 4_096, "each commit writes a page at least"
+    assert figures["bytes written for 1,000 sightings and readings"] < singles, "most sightings are folded in memory"
