@@ -1,7 +1,7 @@
 """Whose page it is: a cookie with a random text, of which the gateway keeps nothing.
 
-The device id of a page is a keyed hash of the cookie's text. It is stored only while the person's consent stands, and nobody can make the
-cookie from it. A link never holds the text, so somebody else's link opens nobody's page.
+The device id of a page is a keyed hash of the cookie's text. It is stored only while the person's consent stands, and the cookie
+cannot be made from it. A link never holds the text, so the link of another person opens no page.
 """
 
 from __future__ import annotations
