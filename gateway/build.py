@@ -511,10 +511,9 @@ def build_page(config: Config, app: App) -> PageService:
     """The person's page of a gateway, bound to its address. Raises SetupError."""
     part = config.page
     assert part is not None
-    secret = _page_secret(config)
-    records = Records(lambda: open_reader(config))
+    secret, records = _page_secret(config), Records(lambda: open_reader(config))
     actions = Actions(app, records, Owners(secret, is_secure=part.certificate_file is not None), secret, app.clock.now_ms)
-    page = Page(actions, page_terms(config))
+    page = Page(actions, page_terms(config, part))
     app.listeners.append(page.streams.committed)
     return PageService(page, _server("page", part, page.handle), records)
 
@@ -557,18 +556,15 @@ def screen_address(config: Config, zone: str) -> str:
     return f"{page_address(config.page)}/en/screen?key={key}"
 
 
-def page_terms(config: Config) -> views.Terms:
+def page_terms(config: Config, part: PagePart) -> views.Terms:
     """The statements of the page about the operator and the gateway's settings."""
-    part = config.page
-    assert part is not None
-    privacy, retention = config.privacy, config.retention
     return views.Terms(
         operator=part.operator,
         incentives=part.incentive,
-        contacts_max=privacy.contacts_max,
-        epsilon_day=f"{privacy.epsilon_day:g}",
-        decisions_days=retention.decisions_days,
-        visits_days=retention.visits_days,
+        contacts_max=config.privacy.contacts_max,
+        epsilon_day=f"{config.privacy.epsilon_day:g}",
+        decisions_days=config.retention.decisions_days,
+        visits_days=config.retention.visits_days,
         timezone=ZoneInfo(config.timezone),
         address=part.address,
     )

@@ -1,7 +1,7 @@
 """The staff of the operator's desk: a TOML file `name = { role, token }`, and the audit log of every action.
 
 The log is a file of JSON lines that is only appended to. Each line holds the hash of the one before, so a line that was changed or removed
-shows. A person is named by a keyed hash of the random local id, so the log of an erasure names nobody.
+shows. A person is named by a keyed hash of the random local id, so the log of an erasure has no name.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def role_of(path: Path, name: str, token: str) -> Role:
-    """The role of a member of the staff who states the token. Raises DeskError, and OSError if the file cannot be read."""
+    """The role of the member of the staff with this name and token. Raises DeskError, and OSError if the file cannot be read."""
     if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
         raise DeskError(f"{path} holds tokens and can be read by others than its owner: chmod 600 it")
     try:
@@ -65,7 +65,7 @@ def check_allowed(role: Role, action: Action) -> None:
 
 
 class Entry(NamedTuple):
-    """One action at the desk; `subject` is a keyed hash, empty for an action about nobody."""
+    """One action at the desk; `subject` is a keyed hash, empty for an action about no person."""
 
     at_ms: int
     who: str
@@ -101,7 +101,7 @@ class Audit:
         return [Entry(*msgspec.json.decode(line)[:-1]) for line in self.lines()]
 
     def lines(self) -> list[bytes]:
-        """The lines as they stand. Raises DeskError if the chain is broken."""
+        """The lines of the file. Raises DeskError if the chain is broken."""
         lines = self._path.read_bytes().splitlines() if self._path.exists() else []
         expected = FIRST
         for number, line in enumerate(lines, 1):

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from gateway.page.texts import Texts
 
 PAGES = ("offers", "choices", "wishes", "kept")
-"""Pages of a person who agreed, in the order of the navigation; the first one is the start page."""
+"""Pages after a consent, in the order of the navigation; the first one is the start page."""
 
 
 def document(texts: Texts, title: str, *content: Child, here: str = "", is_known: bool = False, notice: Child = None) -> Html:
-    """A whole page. `here` is its path after the language, `is_known` adds the navigation of a person who agreed."""
+    """A whole page. `here` is its path after the language, `is_known` adds the navigation after a consent."""
     head = el(
         "head",
         el("meta", charset="utf-8"),

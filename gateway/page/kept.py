@@ -47,7 +47,7 @@ class People(Protocol):
         """By table of counts: the person's contacts that count today."""
 
     def shown_records(self) -> list[HourCounts | OfferCounts]:
-        """The newest counts that have left, as they left."""
+        """The newest released counts, with their noise."""
 
 
 class Stay(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ def why(texts: Texts, decided: Decided, timezone: ZoneInfo) -> str:
 def offers(
     texts: Texts, terms: Terms, live: list[Live], stays: tuple[Stay, ...], *, may_offer: bool, ticket: str, zone: str | None, notice: Child
 ) -> Html:
-    """The start page of a person who agreed; `ticket` is of a check-in that was begun in `zone`."""
+    """The start page after a consent; `ticket` is of a check-in that was begun in `zone`."""
     checkin = ticket and form(
         f"/{texts.language}/checkin",
         el("p", texts("offers.checkin_about")),
@@ -206,7 +206,7 @@ def _left(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], left: 
 
 
 def _wishes(kept: Kept) -> list[Html]:
-    """The stated names and hours, as they are kept."""
+    """The stated names and hours, as stored."""
     if kept.wishes is None:
         return []
     rows = [

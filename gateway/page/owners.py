@@ -1,7 +1,7 @@
 """The owner of a page: a cookie with a random text, of which the gateway keeps nothing.
 
-The device id of a page is a keyed hash of the cookie's text. It is stored only while the person's consent stands, and the
-cookie cannot be made from it. A link never holds the text, so another person's link opens no page.
+The device id of a page is a keyed hash of the cookie's text. It is stored only while the person's consent stands, and the cookie
+cannot be made from it. A link never holds the text, so the link of another person opens no page.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ STATIC: Mapping[str, str] = {"/page.css": "text/css; charset=utf-8", "/page.js":
 
 
 class Visit(NamedTuple):
-    """A request in a language, with the fields of its query or form; `device` is that of the page, `person` the one of its consent."""
+    """A request in a language, with the fields of its query or form; `device` is that of the page, `person` has consented on it."""
 
     request: Request
     texts: Texts
@@ -113,7 +113,7 @@ class Page:
     # --- pages -------------------------------------------------------------------------------------------------
 
     async def start(self, visit: Visit) -> Response:
-        """The page before a consent, or the offers of a person who agreed."""
+        """The page before a consent, or the offers after one."""
         code = forms.one(visit.fields, "code")
         ticket, zone = "", None
         if code:
@@ -316,7 +316,7 @@ def _html(page: Html, status: int = 200, *headers: tuple[str, str]) -> Response:
 
 
 def _stranger(visit: Visit) -> Response:
-    """The answer without a person: without a cookie the way to the start, with one a refusal."""
+    """The response without a consent: the way to the start, or for an unknown cookie a refusal."""
     if visit.token is None and visit.request.method != "POST":
         return redirect(f"/{visit.texts.language}/")
     return _html(views.refused(visit.texts, "stranger"), 403)

@@ -48,7 +48,7 @@ class Desk:
     """Answers requests; `handle` never raises."""
 
     def __init__(self, gateway: Gateway, now_ms: Callable[[], int]) -> None:
-        """The socket's permissions say who may post."""
+        """The permissions of the socket decide on access."""
         self._gateway, self._now_ms = gateway, now_ms
 
     async def handle(self, request: Request) -> Response:

@@ -190,7 +190,7 @@ class CountsTable(Table):
         self._made = len(records)
 
     def _show(self, records: Sequence[Record]) -> None:
-        """Keep the newest counts that left, as they left, for the person's page; those of offers that are gone go with the next day."""
+        """Keep the newest released counts, with their noise, for the person's page; those of offers that are gone go with the next day."""
         if any(isinstance(record, OfferCounts) for record in records):
             self._db.execute("DELETE FROM shown_records WHERE name = 'offers'")
         for record in records:

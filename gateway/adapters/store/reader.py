@@ -241,7 +241,7 @@ class Reader:
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
 
     def shown_records(self) -> list[HourCounts | OfferCounts]:
-        """The newest counts that have left, as they left: one record of all zones, and one for each offer."""
+        """The newest released counts, with their noise: one record of all zones, and one for each offer."""
         return [_COUNTS.decode(body) for (body,) in self._rows("SELECT body FROM shown_records ORDER BY name, offer")]
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
