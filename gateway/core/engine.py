@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, delivery, incidents, limits, neighbours, occasions, outcomes, presence, schedule
+from gateway.core import claims, deciding, delivery, incidents, limits, neighbours, occasions, outcomes, presence, schedule, screens
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.channels import CHANNELS, ChannelName
@@ -48,6 +48,7 @@ from gateway.core.types import (
     Occasion,
     OfferRequest,
     Position,
+    ProofOfPlay,
     Purchase,
     Reading,
     Redeemed,
@@ -95,7 +96,9 @@ class _Batch(UnitOfWork):
                 return self._position(observation)
             case Reading() | Count():
                 return self._measured(observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact():
+            case (
+                Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact() | ProofOfPlay()
+            ):
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -346,6 +349,8 @@ class _Batch(UnitOfWork):
                 found = incidents.apply_incident(self, fact)
             case Event():
                 found = occasions.happened(self, fact)
+            case ProofOfPlay():
+                found = screens.fold_played(self, fact)
             case NeighbourContact():
                 found = neighbours.apply_contact(self, fact)
         return found
@@ -443,6 +448,7 @@ class _Batch(UnitOfWork):
         occasions.end_events(self)
         occasions.pass_times(self)
         occasions.decide_waiting(self, self._decide_fired)
+        screens.plan(self, self.scorer)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core import limits, occasions
+from gateway.core import limits, occasions, screens
 
 if TYPE_CHECKING:
     from gateway.core.site import Site
@@ -15,7 +15,7 @@ def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> 
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
     always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
     slices = (state.visits, state.budgets, state.outcomes)
-    sometimes = [*(one.next_due_ms() for one in slices), occasions.due_ms(site, state, now_ms)]
+    sometimes = [*(one.next_due_ms() for one in slices), occasions.due_ms(site, state, now_ms), screens.due_ms(site, state)]
     return min([always_ms, *(due for due in sometimes if due is not None)])
 
 

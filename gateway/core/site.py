@@ -68,6 +68,7 @@ class Cuts(NamedTuple):
     withdrawals_ms: int
     history_ms: int
     redemptions_ms: int
+    slots_ms: int
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -80,7 +81,15 @@ class Retention(msgspec.Struct, frozen=True):
 
     def cuts(self, now_ms: int) -> Cuts:
         """The times before which rows are outdated at `now_ms`."""
-        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days, self.decisions_days)
+        days = (
+            self.visits_days,
+            self.decisions_days,
+            self.facts_days,
+            self.withdrawals_days,
+            self.facts_days,
+            self.decisions_days,
+            self.decisions_days,
+        )
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
@@ -91,16 +100,23 @@ class ClaimRules(NamedTuple):
     counters: frozenset[str] = frozenset()
 
 
+class ScreenTerms(NamedTuple):
+    """Least number of people for whom a programme of a screen is chosen, and its length."""
+
+    people_min: int = 5
+    programme_s: int = 60
+
+
 class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
     `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `privacy` are
     the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
     people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
-    offers behind the model. `neighbours` are the other gateways of the site, which share their contacts. Before `clock_floor_ms` the
-    clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the active model; `plan`, derived from them,
-    reads the attributes of the schema, and `learner`, if the campaign learns, has no state. Constructing raises ColumnsError for a
-    column that the schema does not have.
+    offers behind the model. `neighbours` are the other gateways of the site, which share their contacts; `screens` have their zone.
+    Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the active model;
+    `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has no state. Constructing raises
+    ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -126,6 +142,8 @@ class Site(msgspec.Struct, frozen=True):
     learner: Learner | None = None  # set below, if the campaign learns
     coupons: Signer | None = None
     neighbours: frozenset[str] = frozenset()
+    screens: Mapping[str, str] = {}
+    screen_terms: ScreenTerms = ScreenTerms()
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:

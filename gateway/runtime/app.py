@@ -21,6 +21,7 @@ from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
 from gateway.runtime.redemptions import RedemptionExchange
+from gateway.runtime.screens import programmes
 from gateway.runtime.status import GatewayStatus, gateway_status, retained
 from gateway.runtime.trigger_sender import TriggerSender
 
@@ -209,6 +210,8 @@ class App:
         self._publish_replies(changes, asker)
         self.triggers.contacts.state_unsent(changes, self.store)
         self.redemptions.publish(changes)
+        for publication in programmes(self.site, changes):
+            self.bus.publish(publication)
         return changes
 
     def _rebase(self, step_ms: int) -> None:

@@ -24,6 +24,7 @@ from gateway.core.state import (
     OutcomesState,
     PeopleState,
     RetentionState,
+    ScreensState,
     SensorsState,
     State,
     VisitsState,
@@ -53,6 +54,7 @@ def empty() -> State:
         ClaimsState(),
         OccasionsState(),
         IncidentsState(),
+        ScreensState(),
     )
 
 

@@ -32,12 +32,13 @@ from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.released import ReleaseMarks
 from gateway.adapters.store.retention import RetentionTable
+from gateway.adapters.store.screens import ScreensTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreError, StoreFullError
-from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, SensorsState, State, Trigger
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, ScreensState, SensorsState, State, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from gateway.core.privacy.laplace import Entropy
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
+    from gateway.core.state.screens import Slot
     from gateway.core.types import Envelope, Redemption
 
 TABLES = (
@@ -105,6 +107,7 @@ class Store:
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
+        self.screens = ScreensTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
         self.filters = FiltersTable(self._db)
@@ -126,6 +129,7 @@ class Store:
             "coupons": self.coupons,
             "occasions": self.occasions,
             "incidents": self.incidents,
+            "screens": self.screens,
         }
         self.marks = Marks(path.with_name(f"{path.name}.withdrawn"), key)
         self._carry_out_marks(path)
@@ -193,6 +197,10 @@ class Store:
         """A decision of the log, or None."""
         return self.decisions.decision(id_)
 
+    def slot(self, id_: str) -> Slot | None:
+        """A slot of a screen's programme, or None."""
+        return self.screens.slot(id_)
+
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""
         return self.coupons.redemptions(decision)
@@ -231,6 +239,7 @@ class Store:
             claims=ClaimsState(),
             occasions=self.occasions.state(),
             incidents=self.incidents.state(),
+            screens=ScreensState(),
         )
 
     def save(self, changes: Changes) -> None:

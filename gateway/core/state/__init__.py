@@ -29,6 +29,7 @@ from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
 from gateway.core.state.replies import RepliesChanges
 from gateway.core.state.retention import RetentionChanges, RetentionState
+from gateway.core.state.screens import ScreensChanges, ScreensState
 from gateway.core.state.sensors import SensorsChanges, SensorsState
 from gateway.core.state.slices import SliceChanges
 from gateway.core.state.visits import PresenceKey, Visit, VisitsChanges, VisitsState
@@ -55,6 +56,7 @@ __all__ = [
     "Proposed",
     "Reservation",
     "RetentionState",
+    "ScreensState",
     "SensorsState",
     "State",
     "Trigger",
@@ -87,6 +89,7 @@ class Changes:
     coupons: CouponsChanges
     occasions: OccasionsChanges
     incidents: IncidentsChanges
+    screens: ScreensChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -134,6 +137,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "coupons": CouponsChanges,
     "occasions": OccasionsChanges,
     "incidents": IncidentsChanges,
+    "screens": ScreensChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -152,6 +156,7 @@ class State(msgspec.Struct):
     claims: ClaimsState
     occasions: OccasionsState
     incidents: IncidentsState
+    screens: ScreensState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""
