@@ -8,6 +8,7 @@ taken from them, and only if it consists of field names of the schema and indice
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import zlib
 
@@ -18,6 +19,7 @@ from dashboard import limits
 from dashboard.refusals import Refused
 from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, Noise, OfferCounts, Record
 
+QUARTER_MS = 900_000
 _NAMES = sorted({name for shape in (Batch, HourCounts, OfferCounts, GatewayHealth, Noise) for name in shape.__struct_fields__} | {"type"})
 _FIELD = "|".join(_NAMES)
 _PLACE = re.compile(rf" - at `(\$(?:\.(?:{_FIELD})|\[\d{{1,9}}\])*)`\Z")
@@ -114,9 +116,9 @@ def _shape_line(fault: str) -> str:
 
 
 def _check_window(index: int, record: Record) -> None:
-    # The start of a window that is not a multiple of its length would reveal a finer time than the length.
-    if record.window_start_ms % record.window_ms:
-        raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is not a multiple of window_ms")
+    # Midnight is at a multiple of a quarter of an hour everywhere. A start that fits neither it nor the length would reveal a finer time.
+    if record.window_start_ms % math.gcd(record.window_ms, QUARTER_MS):
+        raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is not at a whole window_ms after a midnight")
     if record.window_start_ms > limits.WINDOW_START_MS_MAX:
         raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is after the year 2100; check the gateway's clock")
 

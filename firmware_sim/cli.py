@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from firmware_sim.adversaries.names import NAMES
 from firmware_sim.console import BrokerOpt, FasterOpt, FaultsOpt, JsonOpt, SeedOpt, fail, one_line_errors, show
 from firmware_sim.faults.rules import parse_options
 from firmware_sim.fleet.commands import count, fleet, replay
@@ -23,6 +24,7 @@ from firmware_sim.policies.command import policies
 from firmware_sim.radio.fit.command import fit
 from firmware_sim.scenario import load as load_scenario
 from firmware_sim.scenario import schema as scenario_schema
+from firmware_sim.scenario import with_adversaries
 from firmware_sim.score.command import score
 from firmware_sim.street import describe as description
 from firmware_sim.street.live import Live
@@ -48,6 +50,9 @@ SpeedOpt = Annotated[
         max=10_000,
         help="Speed of people and weather, in simulated seconds per second of message time; default: as in the scenario.",
     ),
+]
+AdversariesOpt = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help=f"Send out an adversary ({', '.join(NAMES)}); may be repeated.")
 ]
 WalkersOpt = Annotated[int | None, typer.Option(min=1, max=100_000, help="Number of people; default: as in the scenario.")]
 TruthOpt = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write the ground truth to this folder, as Parquet tables.")]
@@ -96,11 +101,12 @@ def record(
     walkers: WalkersOpt = None,
     truth: TruthOpt = None,
     fault: FaultsOpt = None,
+    adversary: AdversariesOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Record the messages of a scenario without a broker, faster than real time. The same seed gives the same bytes."""
     with one_line_errors():
-        plan, rules = load_scenario(scenario), parse_options(fault or ())
+        plan, rules = with_adversaries(load_scenario(scenario), adversary), parse_options(fault or ())
         summary = record_file(plan, file, seed=seed, seconds=seconds, speed=speed, walkers=walkers, truth=truth, faults=rules)
         show({"file": str(file), **summary}, f"recorded {seconds:g} s", as_json=as_json)
 
@@ -116,6 +122,7 @@ def run(
     walkers: WalkersOpt = None,
     truth: TruthOpt = None,
     fault: FaultsOpt = None,
+    adversary: AdversariesOpt = None,
     faster: FasterOpt = 1.0,
     stay: Annotated[
         float | None,
@@ -125,7 +132,7 @@ def run(
 ) -> None:
     """Publish the messages of a scenario to a broker in real time, and answer the offers that its phones receive."""
     with one_line_errors():
-        plan, address = load_scenario(scenario), parse_broker(broker)
+        plan, address = with_adversaries(load_scenario(scenario), adversary), parse_broker(broker)
         rules = parse_options(fault or ())
         live = Live(plan, address, seed=seed, speed=speed, walkers=walkers, truth=truth, faults=rules, faster=faster, stay_s=stay)
         summary = asyncio.run(_run(live, seconds, quiet=as_json))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from firmware_sim.adversaries.names import NAMES, AdversaryName
 from firmware_sim.checked import Checked, Location, Problem, problems
 from firmware_sim.faults.rules import AnyRule
 from firmware_sim.nearest import nearest
@@ -186,7 +187,11 @@ class Till(Checked):
 
 
 class Phones(Checked):
-    """Behaviour of the app on the phones of consenting people."""
+    """Behaviour of the app on the phones of consenting people.
+
+    A phone advertises a tag that was issued with a code. `ephemeral_share` of the phones advertise an Eddystone-EID instead and state its
+    key with the consent; `counter_share` have no code and hold their tag to the scanner `counter`.
+    """
 
     app_uuid: str
     scan_ms: Period = 1000
@@ -194,6 +199,9 @@ class Phones(Checked):
     fine_ms: Period = 2000
     coarse_ms: Period = 15_000
     error_m: float = 3.0
+    ephemeral_share: Share = 0.0
+    counter_share: Share = 0.0
+    counter: str = ""
 
 
 class Taste(Checked):
@@ -240,6 +248,7 @@ class Scenario(Checked):
     malformed_share: Share = 0.0
     devices: tuple[Group, ...] = ()
     faults: tuple[AnyRule, ...] = ()
+    adversaries: tuple[AdversaryName, ...] = ()
     walls: tuple[Wall, ...] = ()
     waypoints: tuple[Waypoint, ...] = ()
     segments: Annotated[Mapping[SegmentName, Segment], AfterValidator(_all_four)] = Field(default_factory=lambda: dict(SEGMENTS))
@@ -285,6 +294,14 @@ def load(name_or_path: str) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"cannot read {name_or_path}: {error}") from error
     return parse(text, name_or_path)
+
+
+def with_adversaries(scenario: Scenario, names: Sequence[str] | None) -> Scenario:
+    """The scenario with further adversaries. Raises ScenarioError for an unknown name."""
+    unknown = [name for name in names or () if name not in NAMES]
+    if unknown:
+        raise ScenarioError(f"--adversary {unknown[0]}: no such adversary; {nearest(unknown[0], NAMES)}")
+    return scenario.changed(adversaries=tuple(dict.fromkeys((*scenario.adversaries, *names)))) if names else scenario
 
 
 def parse(text: str, source: str) -> Scenario:

@@ -5,10 +5,11 @@ Every setting is checked here, before a connection is made. A setting that canno
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tomllib
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -37,11 +38,19 @@ from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreDamagedError, StoreError
-from gateway.core.site import ClaimRules, Retention, ScreenTerms, Site
+from gateway.core.site import ClaimRules, Door, Retention, ScreenTerms, Site
 from gateway.decoders.bluetooth.keys import parse_keys
-from gateway.decoders.contract import Keys, Kind
+from gateway.decoders.contract import Decoder, Keys, Kind
+from gateway.decoders.lorawan.javascript import Codec, Codecs
+from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
+from gateway.page import views
+from gateway.page.actions import Actions
+from gateway.page.owners import Owners
+from gateway.page.records import Records
+from gateway.page.routes import Page
+from gateway.page.service import PageService
 from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
@@ -54,12 +63,15 @@ from gateway.runtime.sources import Installed, Source, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from ssl import SSLContext
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from gateway.config import Config, FeedPart
+    from gateway.config import Config, FeedPart, HttpPart, PagePart
+    from gateway.config_sources import CodecPart, SourcePart
+    from gateway.core.http import Handler
 
 
 log = logging.getLogger("wayside")
@@ -103,6 +115,8 @@ def build(config: Config) -> App:
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
+    if config.page is not None:
+        app.services.append(build_page(config, app))
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
@@ -222,6 +236,7 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         zones=zones,
         anchors={anchor: zone.id for zone in zones.values() for anchor in zone.anchors},
         devices={name: part.zone for name, part in config.devices.items()},
+        doors={name: Door(part.from_zone, part.inverted) for name, part in config.devices.items() if part.from_zone or part.inverted},
         presence=config.presence.rules(tuple(zones.values())),
         campaign=bundle.campaign,
         rules=bundle.rules,
@@ -245,19 +260,46 @@ def build_site(config: Config, bundle: Bundle) -> Site:
 
 def build_router(config: Config) -> Router:
     """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
-    sources = [_feed_source(part) for part in config.feeds]  # first, so that no filter of the broker takes their messages
-    for part in config.sources:
+    # The feeds first, so that no filter of the broker takes their messages.
+    sources = [*(_feed_source(part) for part in config.feeds), *build_sources(config.sources, config.codecs)]
+    return Router(
+        sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
+    )
+
+
+def build_sources(parts: Sequence[SourcePart], codec_parts: Sequence[CodecPart]) -> list[Source]:
+    """The sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker, keys file or codec."""
+    codecs, sources = build_codecs(codec_parts), []
+    remembering: dict[str, Decoder] = {}  # one of each format, shared by the sources of descriptions and of values
+    for part in parts:
         if not is_filter(part.topic):
             raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
-            decoder = load(part.decoder)
+            if part.mapping is not None:
+                decoder = mapping_decoder(part.mapping.mapping())
+            else:
+                found = load(part.decoder or "").coded(codecs)
+                decoder = remembering.setdefault(found.name, found.remembering()) if found.fresh is not None else found
             keyed = decoder.keyed(_keys(part.keys_file)) if part.keys_file else decoder
             sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
             raise SetupError(f"sources: {error}") from None
-    return Router(
-        sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
-    )
+    return sources
+
+
+def build_codecs(parts: Sequence[CodecPart]) -> Codecs:
+    """The JavaScript codecs of a config, each loaded once. Raises SetupError for a file or codec that cannot be used."""
+    codecs = []
+    for part in parts:
+        try:
+            codec = Codec(part.file.read_text(encoding="utf-8"), part.models, part.rows())
+            codec.check()
+        except OSError as error:
+            raise SetupError(f"codecs: {part.file} cannot be read ({error.strerror})") from None
+        except ValueError as error:
+            raise SetupError(f"codecs: {part.file}: {error}") from None
+        codecs.append(codec)
+    return tuple(codecs)
 
 
 def _feed_source(part: FeedPart) -> Source:
@@ -427,26 +469,66 @@ def http_tokens(config: Config) -> Tokens | None:
     return tokens
 
 
-def http_tls(config: Config) -> SSLContext | None:
-    """TLS of the HTTP interface, or None without a certificate. Raises SetupError."""
-    part = config.http
-    if part is None or part.certificate_file is None or part.key_file is None:
+def server_tls(name: Literal["http", "page"], part: HttpPart | PagePart) -> SSLContext | None:
+    """TLS of a server, or None without a certificate. Raises SetupError."""
+    if part.certificate_file is None or part.key_file is None:
         return None
     try:
         return tls_context(part.certificate_file, part.key_file)
     except OSError as error:
-        raise SetupError(f"http.certificate_file: {part.certificate_file} and {part.key_file} cannot be used ({error})") from None
+        raise SetupError(f"{name}.certificate_file: {part.certificate_file} and {part.key_file} cannot be used ({error})") from None
+
+
+def check_certificates(config: Config) -> None:
+    """Raises SetupError if the certificate of a server cannot be used."""
+    if config.http is not None:
+        server_tls("http", config.http)
+    if config.page is not None:
+        server_tls("page", config.page)
+
+
+def _server(name: Literal["http", "page"], part: HttpPart | PagePart, handler: Handler) -> HttpServer:
+    """A server bound to its address. Raises SetupError."""
+    try:
+        return HttpServer(part.host, part.port, handler, server_tls(name, part))
+    except OSError as error:
+        raise SetupError(f"{name}.port: {part.host}:{part.port} cannot be used ({error}); choose another one") from None
 
 
 def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
     """The HTTP interface of a gateway, bound to its address. Raises SetupError."""
     assert config.http is not None
-    part, tls = config.http, http_tls(config)
     api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()}, app.clock.now_ms)
-    try:
-        return HttpServer(part.host, part.port, api.handle, tls)
-    except OSError as error:
-        raise SetupError(f"http.port: {part.host}:{part.port} cannot be used ({error}); choose another one") from None
+    return _server("http", config.http, api.handle)
+
+
+def build_page(config: Config, app: App) -> PageService:
+    """The person's page of a gateway, bound to its address. Raises SetupError."""
+    part = config.page
+    assert part is not None
+    secret = hashlib.blake2b(_store_key(config, may_create=False), digest_size=32, person=b"wayside-page").digest()
+    records = Records(lambda: open_reader(config))
+    actions = Actions(app, records, Owners(secret, is_secure=part.certificate_file is not None), secret, app.clock.now_ms)
+    page = Page(actions, page_terms(config))
+    app.listeners.append(page.streams.committed)
+    return PageService(page, _server("page", part, page.handle), records)
+
+
+def page_terms(config: Config) -> views.Terms:
+    """What the page states of the operator and of the gateway's settings."""
+    part = config.page
+    assert part is not None
+    privacy, retention = config.privacy, config.retention
+    return views.Terms(
+        operator=part.operator,
+        incentives=part.incentive,
+        contacts_max=privacy.contacts_max,
+        epsilon_day=f"{privacy.epsilon_day:g}",
+        decisions_days=retention.decisions_days,
+        visits_days=retention.visits_days,
+        timezone=ZoneInfo(config.timezone),
+        address=part.address,
+    )
 
 
 def build_webhook(config: Config) -> Webhook | None:

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from gateway.config_part import Part as _Part
+from gateway.config_sources import CodecPart, SourcePart
 from gateway.core import limits
 from gateway.core import opening_hours as hours
 from gateway.core.ids import checked_id
@@ -27,22 +29,17 @@ from gateway.core.radio import level_dbm
 from gateway.core.records import CONTACTS_MAX, MILLION, ZONES_MAX
 from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.toml_lines import line_of
-from gateway.decoders.contract import UNSTATED, Kind
+from gateway.decoders.contract import UNSTATED
 from gateway.runtime.sources import DeviceKind
 
 Id = Annotated[str, AfterValidator(checked_id)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 CORNERS_MIN = 3
-Filter = Annotated[str, Field(min_length=1, max_length=limits.TOPIC_BYTES_MAX)]
 
 
 class ConfigError(ValueError):
     """The config cannot be used; the text has one line per fault, each with the way out."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class MqttPart(_Part):
@@ -234,6 +231,12 @@ class ZonePart(_Part):
         description="opening hours as in OpenStreetMap, such as `Mo-Fr 08:00-18:00; Sa 10:00-14:00; PH off`",
     )
 
+    empty_at: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="local time at which nobody is here, such as 04:00: people counters begin at 0",
+    )
+
     @field_validator("opening_hours")
     @classmethod
     def _weekly(cls, value: str | None) -> str | None:
@@ -259,22 +262,9 @@ class ZonePart(_Part):
     def zone(self) -> Zone:
         """The zone of the core for these settings."""
         opening_hours = None if self.opening_hours is None else hours.parse(self.opening_hours)
-        return Zone(**(self.model_dump() | {"opening_hours": opening_hours}))
-
-
-class SourcePart(_Part):
-    """A subscription with its decoder."""
-
-    topic: Filter = Field(description="MQTT topic filter")
-    decoder: str = Field(description="name of the wire format, as listed in gateway/decoders/README.md")
-    speaker: str | None = Field(
-        None, description="topic filter whose levels in braces name the device, such as cassia/{gateway}/#; default: the format's"
-    )
-    kinds: tuple[Kind, ...] | None = Field(None, description="kinds of observations that this source may make; default: the format's")
-    bridge: bool = Field(
-        default=False, description="true: only a bridge may publish here, and its payload names the scanners (room_assistant, raddec)"
-    )
-    keys_file: Path | None = Field(None, description='TOML file for sensors that encrypt: "MAC address" = "key in hex digits"')
+        fields = self.model_dump(exclude={"empty_at"})
+        empty_at_min = None if self.empty_at is None else int(self.empty_at[:2]) * 60 + int(self.empty_at[3:])
+        return Zone(**(fields | {"opening_hours": opening_hours, "empty_at_min": empty_at_min}))
 
 
 class ClaimsPart(_Part):
@@ -307,17 +297,16 @@ class CouponsPart(_Part):
     )
 
 
-class HttpPart(_Part):
-    """The HTTP interface."""
+class _ServerPart(_Part):
+    """A server with TLS, which only loopback may lack."""
 
     host: str = Field("127.0.0.1", description="address to listen at; beyond loopback it needs a certificate")
-    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
-    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
-    certificate_file: Path | None = Field(None, description="certificate of the interface; naming one turns TLS on")
+    port: int = Field(ge=0, lt=65_536)
+    certificate_file: Path | None = Field(None, description="certificate of the server; naming one turns TLS on")
     key_file: Path | None = Field(None, description="private key of the certificate")
 
     @model_validator(mode="after")
-    def _private(self) -> HttpPart:
+    def _private(self) -> Self:
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file go together")
         if self.certificate_file is None and not _is_loopback(self.host):
@@ -326,6 +315,28 @@ class HttpPart(_Part):
                 "set certificate_file and key_file, or host = 127.0.0.1"
             )
         return self
+
+
+class HttpPart(_ServerPart):
+    """The HTTP interface."""
+
+    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
+    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
+
+
+class PagePart(_ServerPart):
+    """The person's page."""
+
+    port: int = Field(8480, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
+    operator: str = Field(min_length=1, max_length=80, description="who runs the gateway, as people know it; stated on the page")
+    address: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/]+$",
+        description="the page's address in QR codes, such as https://wayside.example; default: host and port",
+    )
+    incentive: dict[Annotated[str, Field(pattern="^[a-z]{2,3}$")], Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default_factory=dict, description='what taking part brings, by language, such as { en = "a coffee", de = "ein Kaffee" }'
+    )
 
 
 class WebhookPart(_Part):
@@ -384,6 +395,11 @@ class DevicePart(_Part):
         description="its kind: sensor (readings, counts), till (purchases, requests), kiosk, counter or contact_centre "
         "(requests, answers), scanner (sightings), feed (events), desk (incidents), screen (proof of play) or gateway (a neighbour)",
     )
+    from_zone: str | None = Field(
+        None,
+        description="of a people counter at a door between two zones: those who come in leave this zone; default: they come from outside",
+    )
+    inverted: bool = Field(default=False, description="true: the people counter is mounted the other way round, in means out")
 
     @model_validator(mode="after")
     def _placed(self) -> DevicePart:
@@ -409,6 +425,7 @@ class Config(_Part):
     claims: ClaimsPart = Field(default_factory=ClaimsPart, description="how a radio id is proven to belong to a person")
     coupons: CouponsPart = Field(default_factory=CouponsPart, description="signed codes of offers, for tills")
     http: HttpPart | None = Field(None, description="the HTTP interface; without it the gateway listens to nothing")
+    page: PagePart | None = Field(None, description="the person's page: consent, offers, everything that is kept; without it there is none")
     webhook: WebhookPart | None = Field(
         None, description="passes offers of the channel `webhook` on: SMS, e-mail, messenger, contact centre"
     )
@@ -423,6 +440,7 @@ class Config(_Part):
     feeds: tuple[FeedPart, ...] = Field((), max_length=16, description="JSON feeds that are polled")
     holidays: tuple[date, ...] = Field((), description="public holidays, as dates; `wayside-models holidays` prints them for a country")
     sources: tuple[SourcePart, ...] = Field(min_length=1, description="subscriptions with their decoders")
+    codecs: tuple[CodecPart, ...] = Field((), max_length=limits.CODECS_MAX, description="JavaScript codecs of LoRaWAN devices")
     devices: dict[str, DevicePart] = Field(
         default_factory=dict, description='device -> its zone (* for the whole site), or { zone = "...", kind = "till" }'
     )
@@ -466,9 +484,17 @@ class Config(_Part):
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
                 raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}")
+        return self
+
+    @model_validator(mode="after")
+    def _placed(self) -> Config:
+        zones = [zone.id for zone in self.zones]
         for device, part in self.devices.items():
             if part.zone != EVERYWHERE and part.zone not in zones:
                 raise ValueError(f"devices: {device!r} is in zone {part.zone!r}, which is not defined{nearest(part.zone, zones)}")
+            if part.from_zone is not None and (part.from_zone not in zones or part.from_zone == part.zone):
+                other = nearest(part.from_zone, [zone for zone in zones if zone != part.zone])
+                raise ValueError(f"devices: {device!r} counts people from {part.from_zone!r}, which is no other zone{other}")
         return self
 
     @property
@@ -489,29 +515,54 @@ class Config(_Part):
         return _place(self._file, self._lines, setting) if self._file else _dotted(setting)
 
 
+class SourcesFile(_Part):
+    """The sources and codecs of a config, or of a file with nothing else."""
+
+    sources: tuple[SourcePart, ...] = ()
+    codecs: tuple[CodecPart, ...] = ()
+
+
+def load_sources(path: Path) -> SourcesFile:
+    """Read and check the sources and codecs of a file; relative paths are relative to its folder. Raises ConfigError."""
+    table, lines = _table(path)
+    try:
+        found = SourcesFile.model_validate({name: table[name] for name in SourcesFile.model_fields if name in table})
+    except ValidationError as error:
+        raise ConfigError("\n".join(_fault(path, lines, dict(fault)) for fault in error.errors(include_url=False))) from None
+    whole = _anchored(found, path.resolve().parent)
+    assert isinstance(whole, SourcesFile)
+    return whole
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read and check a config file; relative paths in it are relative to its folder. Raises ConfigError.
 
     `overrides` are `name.of.setting=value`, with the value in TOML or, if it is not valid TOML, as text.
     """
+    table, lines = _table(path)
+    for override in overrides:
+        _override(table, override)
+    try:
+        config = Config.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_fault(path, lines, dict(fault)) for fault in error.errors(include_url=False))) from None
+    config.read_from(path, lines)
+    whole = _anchored(config, path.resolve().parent)
+    assert isinstance(whole, Config)
+    return whole
+
+
+def _table(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The table and the lines of a TOML file. Raises ConfigError."""
     try:
         content = path.read_text(encoding="utf-8")
-        table = tomllib.loads(content)
+        return tomllib.loads(content), content.splitlines()
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; copy deploy/worlds/street/gw-a.toml and adapt it") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); name the gateway's TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    for override in overrides:
-        _override(table, override)
-    lines = content.splitlines()
-    try:
-        config = Config.model_validate(table)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_fault(path, lines, dict(fault)) for fault in error.errors(include_url=False))) from None
-    config.read_from(path, lines)
-    return _anchored(config, path.resolve().parent)
 
 
 def _override(table: dict[str, Any], override: str) -> None:
@@ -529,8 +580,8 @@ def _override(table: dict[str, Any], override: str) -> None:
         table[last] = value
 
 
-def _anchored(config: Config, folder: Path) -> Config:
-    """The same config with its relative paths taken from the config's own folder."""
+def _anchored(config: _Part, folder: Path) -> _Part:
+    """The same settings with their relative paths taken from the config's own folder."""
 
     def anchored(part: _Part) -> _Part:
         changes: dict[str, Any] = {}
@@ -546,9 +597,7 @@ def _anchored(config: Config, folder: Path) -> Config:
                 changes[name] = anchored(value)
         return part.model_copy(update=changes)
 
-    whole = anchored(config)
-    assert isinstance(whole, Config)
-    return whole
+    return anchored(config)
 
 
 def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:

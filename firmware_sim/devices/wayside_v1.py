@@ -82,19 +82,24 @@ class Encoder:
         visits: Mapping[str, float] | None = None,
         told: Mapping[str, float] | None = None,
         change: int | None = None,
+        *,
+        has_codes: bool = True,
+        eid_keys: Iterable[str] = (),
     ) -> Message:
         """Purposes to which a person consents, with monthly visits by kind of place and other stated values by attribute.
 
-        No purposes means withdrawal, which carries neither tags nor values. Each tag is claimed with its code. `change` is the number of
-        this change of the consent.
+        No purposes means withdrawal, which carries neither tags nor values. Each tag is claimed, with its code if there is one. `change` is
+        the number of this change of the consent, `eid_keys` the keys (32 hex digits) of ephemeral ids.
         """
         fields: dict[str, object] = {"purposes": list(purposes), "version": 1, "expires_at_ms": None}
         if change is not None:
             fields["change"] = change
         if fields["purposes"]:
             claimed = list(tags)
-            codes = {tag: claim_code(tag) for tag in claimed}
+            codes = {tag: claim_code(tag) for tag in claimed if has_codes}
             fields |= {"tags": claimed, "codes": codes, "visits_month": dict(visits or {})} | ({"told": dict(told)} if told else {})
+            if keys := list(eid_keys):
+                fields["eid_keys"] = keys
         return self.encode("consent", at_ms, fields)
 
 
@@ -123,6 +128,7 @@ class Receipt(msgspec.Struct, frozen=True):
     seq: int
     outcome: str
     change: int = 0
+    claims: tuple[str, ...] = ()
 
 
 def read_receipt(payload: bytes) -> Receipt | None:

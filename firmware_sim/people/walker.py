@@ -11,6 +11,7 @@ import math
 from bisect import bisect_right
 from functools import cached_property
 from random import Random
+from typing import Literal
 
 from firmware_sim.draws import chosen, generator, poisson, quota
 from firmware_sim.people import tastes
@@ -47,6 +48,12 @@ class Walker:
             kind: min(VISITS_MAX, poisson(draws, taste.visits * often * math.exp(tastes.TASTE_IN_VISITS * self.tastes[kind])))
             for kind, taste in world.scenario.tastes.items()
         }
+        phones, fate = world.scenario.phones, generator(seed, "enrolment", number).random()
+        is_ephemeral, at_counter = fate < phones.ephemeral_share, fate < phones.ephemeral_share + phones.counter_share
+        self.enrolment: Literal["code", "key", "counter"] = (
+            "key" if is_ephemeral else "counter" if at_counter and phones.counter else "code"
+        )
+        """How the person proves that a radio id is theirs."""
         self.loyalty = Loyalty(world, number, self.person, often)
         optional = [purpose for purpose in OPTIONAL_PURPOSES if draws.random() < OPTIONAL_SHARE]
         self.purposes: tuple[str, ...] = ("presence", "offers", *optional)

@@ -9,7 +9,7 @@ from firmware_sim.message import Message
 
 
 class Counters:
-    """Counts of published messages, injected faults, offers and answers."""
+    """Counts of published messages, injected faults, deeds of adversaries, offers and answers."""
 
     def __init__(self) -> None:
         self.formats: Counter[str] = Counter()
@@ -17,6 +17,7 @@ class Counters:
         self.offers: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.adversaries: Counter[str] = Counter()
         self.malformed = 0
 
     def count(self, message: Message) -> None:
@@ -32,6 +33,7 @@ class Counters:
             "messages_by_format": dict(sorted(self.formats.items())),
             "malformed": self.malformed,
             "faults": dict(sorted(self.faults.items())),
+            "adversaries": dict(sorted(self.adversaries.items())),
             "facts_by_kind": dict(sorted(self.facts.items())),
             "purchases": self.facts["purchase"],
             "offers": {"received": self.offers["received"], **dict(sorted(self.offers.items()))},

@@ -26,6 +26,7 @@ from firmware_sim.street.transport import Restart, Transport
 from firmware_sim.world.world import degrees
 
 CONSENT_WITHIN_MS = 1500
+CONFIRM_MS, HOLDS_MAX = 4_000, 6  # pause before a tag that is held to the counter is claimed again; how often
 REPEAT_MS = (5_000, 60_000)  # a consent without receipt is repeated after this time, which doubles up to the maximum
 Redeem = Callable[[int, int, Random, str, str], bool]
 """Redeem a decision: time in ms, walker's number, random stream, shop, decision. Returns False if the shop has no till."""
@@ -43,7 +44,9 @@ class App:
         transport: Transport,
         *,
         repeats: bool = False,
+        hold: Callable[[int], None] | None = None,
     ) -> None:
+        """`repeats`: a consent is repeated until there is a receipt. `hold` holds the tag to the counter, for a phone without its code."""
         self.device = f"phone-{walker.number:04d}"
         self._walker, self._world = walker, walker.world
         self._beacons, self._propagation, self._loop, self._transport = beacons, propagation, loop, transport
@@ -58,6 +61,9 @@ class App:
         self._silent = walker.joins_s > 0.0
         self._changes, self._repeats = 0, repeats
         self._unanswered: Message | None = None
+        self._hold, self._held = hold, 0
+        key = draws.generator(self._world.seed, "ephemeral key", walker.number).randbytes(16)
+        self.key = key if walker.enrolment == "key" else None
         self._start()
 
     @property
@@ -82,6 +88,13 @@ class App:
         if receipt is not None and not self.off:
             self._changes = max(self._changes, receipt.change)
             self._unanswered = None
+            if self._hold is not None and not self._silent and self._held < HOLDS_MAX and set(receipt.claims) - {"linked"}:
+                self._loop.at(self._loop.now_ms + CONFIRM_MS, self._present)
+
+    def _present(self, now_ms: int) -> None:
+        """Hold the tag to the counter once more, and consent again."""
+        if not self._silent:
+            self._consent(now_ms)
 
     def _say(self, consent: Message) -> None:
         """Publish a consent, and repeat it until there is a receipt."""
@@ -118,12 +131,19 @@ class App:
 
     def _consent(self, now_ms: int) -> None:
         self._silent = False
+        if self._hold is not None and self._held < HOLDS_MAX:
+            self._held += 1
+            self._hold(now_ms)
         self._publish(self._encoder.status(self.claim(now_ms), uptime_s=self._restart.uptime_s(now_ms), battery=self._battery))
         told = self._walker.loyalty.stated(self._world.street_s(now_ms))
         visits: dict[str, float] = {kind: float(count) for kind, count in self._walker.visits_month.items()}
         self._changes += 1
-        tags = [self.ibeacon.canonical]
-        self._say(self._encoder.consent(self.claim(now_ms), self._walker.purposes, tags, visits, told, self._changes))
+        tags = [] if self.key else [self.ibeacon.canonical]
+        keys = [self.key.hex()] if self.key else []
+        consent = self._encoder.consent(
+            self.claim(now_ms), self._walker.purposes, tags, visits, told, self._changes, has_codes=self._hold is None, eid_keys=keys
+        )
+        self._say(consent)
 
     def _withdraw(self, now_ms: int) -> None:
         self._changes += 1

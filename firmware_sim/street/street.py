@@ -8,10 +8,11 @@ walkers; no input from a gateway changes a byte of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
+from firmware_sim.adversaries.agents import ADVERSARIES, Adversary, Reach, Tap
 from firmware_sim.devices import ble
 from firmware_sim.devices.wayside_v1 import FACTS, addressed
 from firmware_sim.draws import generator
@@ -24,7 +25,7 @@ from firmware_sim.people.walker import Walker
 from firmware_sim.radio import measured
 from firmware_sim.scenario import Scenario, Sensor
 from firmware_sim.street import scanners
-from firmware_sim.street.carried_radios import CarriedRadio
+from firmware_sim.street.carried_radios import CarriedRadio, EphemeralBeacon
 from firmware_sim.street.counters import Counters
 from firmware_sim.street.fixtures import CashTill, RuuviTag, WaysideSensor, ZigbeeClimate
 from firmware_sim.street.installed import Installation
@@ -32,6 +33,8 @@ from firmware_sim.street.phones import App, PhoneUser
 from firmware_sim.street.scanners import Receiver
 from firmware_sim.street.transport import Transport
 from firmware_sim.world.world import World
+
+HELD_DBM = -38.0  # a tag that touches the counter
 
 
 class Street:
@@ -83,6 +86,10 @@ class Street:
         self._beacon_air = measured.build(scenario, {item.zone: spot(item.zone) for item in scenario.beacons}, seed)
         power = round(scenario.radio.rssi_1m_dbm)
         self._beacons = {item.zone: ble.IBeacon(item.uuid, item.major, item.minor, power) for item in scenario.beacons}
+        self._adversaries: list[Adversary] = []
+        air = dict(self._receivers)
+        if scenario.adversaries:
+            self._receivers = {name: Tap(name, receiver, self._adversaries) for name, receiver in air.items()}
         self._users: dict[str, PhoneUser] = {}
         self.walkers = [Walker(self._world, number) for number in range(1, (walkers or scenario.people.walkers) + 1)]
         count = len(self.walkers)
@@ -92,6 +99,8 @@ class Street:
                 stay_ms = round(stay_s * 1000)
                 self._plan_leaving(walker, stay_ms + stay_ms * walker.number // count, stay_ms, count)
         things = [*(sensor.device for sensor in scenario.sensors), *(till.device for till in scenario.tills)]
+        reach = Reach(seed, scenario.site, start_ms, self.loop, self._injector.send, air, self._acted)
+        self._adversaries += [ADVERSARIES[name](reach) for name in scenario.adversaries]
         self._injector.check_names([*self._receivers, *installed.devices, *self._users, *things])
 
     def run_until(self, end_ms: int) -> None:
@@ -144,19 +153,21 @@ class Street:
 
     def _add_person(self, walker: Walker) -> None:
         """Create the phone of one walker and schedule the first stay."""
-        beacon, transport = None, self._transport(f"phone-{walker.number:04d}")
+        beacon: ble.IBeacon | EphemeralBeacon | None = None
+        transport = self._transport(f"phone-{walker.number:04d}")
         if walker.consents:
-            app = App(walker, self._beacons, self._beacon_air, self.loop, transport, repeats=self._is_answered)
+            hold = self._counter(walker, transport)
+            app = App(walker, self._beacons, self._beacon_air, self.loop, transport, repeats=self._is_answered, hold=hold)
             answer = partial(self._closed, app.device)
             self._users[app.device] = PhoneUser(
                 app, walker, self.loop, answer, redeem=self._redeem, counters=self.counters, recorder=self._recorder
             )
-            beacon = app.ibeacon
+            beacon = app.ibeacon if app.key is None else EphemeralBeacon(app.key, app.ibeacon.power_dbm)
         CarriedRadio(walker, beacon, self._air, self._receivers, self.loop, transport)
         self._plan_stay(walker, max(0, walker.itinerary.at(self._world.street_s(self.loop.now_ms))))
 
     def _plan_leaving(self, walker: Walker, at_ms: int, stay_ms: int, count: int) -> None:
-        """Schedule the departure of a walker and the arrival of another one, whose number is higher by `count`."""
+        """Schedule the departure of a walker and the arrival of the one with a number higher by `count`."""
 
         def leave(now_ms: int) -> None:
             walker.leaves_s = self._world.street_s(now_ms)
@@ -167,6 +178,22 @@ class Street:
             self._plan_leaving(other, now_ms + stay_ms, stay_ms, count)
 
         self.loop.at(at_ms, leave)
+
+    def _counter(self, walker: Walker, transport: Transport) -> Callable[[int], None] | None:
+        """How a phone without the code of its tag holds it to the counter; None for the others."""
+        if walker.enrolment != "counter":
+            return None
+        receiver = self._receivers[self._world.scenario.phones.counter]
+
+        def hold(now_ms: int) -> None:
+            if not transport.is_flat(now_ms):
+                chance = generator(self._world.seed, "counter", walker.number, now_ms)
+                receiver.receive(now_ms, ble.ibeacon(ble.private_address(chance), self._users[transport.device].app.ibeacon), HELD_DBM)
+
+        return hold
+
+    def _acted(self, name: str) -> None:
+        self.counters.adversaries[name] += 1
 
     def _plan_stay(self, walker: Walker, index: int) -> None:
         """Schedule the arrival at stay `index`: footfall, a possible purchase, and the next stay."""
@@ -210,7 +237,9 @@ class Street:
         self._recorder.add_message(self.loop.now_ms, message)
         self._injector.send(device, message)
 
-    def _out(self, _device: str, message: Message) -> None:
+    def _out(self, device: str, message: Message) -> None:
         """Count and publish."""
+        for agent in self._adversaries:
+            agent.overhear(device, message)
         self.counters.count(message)
         self._publish(message)

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 import threading
+from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
 import h11
@@ -170,7 +171,8 @@ class _Connection:
                     return _too_large()
             elif isinstance(part, h11.EndOfMessage) and head is not None:
                 headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
-                return Request(head.method.decode("ascii"), head.target.decode("ascii").partition("?")[0], headers, bytes(body))
+                path, _, query = head.target.decode("ascii").partition("?")
+                return Request(head.method.decode("ascii"), path, headers, bytes(body), query)
             else:
                 return None
 
@@ -181,14 +183,22 @@ class _Connection:
         return bool(content)
 
     async def _send(self, response: Response, *, is_head: bool = False, is_last: bool = False) -> None:
-        headers = [("Content-Length", str(len(response.body))), ("Cache-Control", "no-store"), *response.headers]
-        if response.body:
+        headers = [("Cache-Control", "no-store"), *response.headers]
+        if response.parts is None:
+            headers.append(("Content-Length", str(len(response.body))))
+        if response.body or response.parts is not None:
             headers.append(("Content-Type", response.media_type))
         if is_last:
             headers.append(("Connection", "close"))
         content = self._http.send(h11.Response(status_code=response.status, headers=headers)) or b""
-        if not is_head:
+        if not is_head and response.body:
             content += self._http.send(h11.Data(data=response.body)) or b""
+        if not is_head and response.parts is not None:
+            await self._write(content)
+            content = b""
+            async with aclosing(response.parts) as parts:  # ends with the connection
+                async for part in parts:
+                    await self._write(self._http.send(h11.Data(data=part)))
         content += self._http.send(h11.EndOfMessage()) or b""
         await self._write(content)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from ssl import create_default_context
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+import typer
 from aiomqtt import Client, MqttError
 
 from gateway.core.types import Message
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 CONNECT_S_MAX = 5.0
 ACKNOWLEDGED_S_MAX = 30.0
-DEFAULT_PORT = 1883
+PORTS = {"mqtt": 1883, "mqtts": 8883}
 CALLS_PENDING_MAX = 1_000_000  # aiomqtt warns above it; the bound on messages is the caller's
 _SILENT = logging.getLogger(__name__)  # errors of a connection are raised; the client would log them a second time
 _SILENT.disabled = True
@@ -77,14 +80,38 @@ class Connection:
         await task
 
 
+class Login(NamedTuple):
+    """User name and password, which are never printed, and the certificate authority of a broker with TLS."""
+
+    username: str | None = None
+    password: str | None = None
+    ca_file: Path | None = None
+
+
+NO_LOGIN = Login()
+
+
+def login(username: str | None, password_file: Path | None, ca_file: Path | None) -> Login:
+    """The login of these options; a password without a file is asked for, without echo. Raises BrokerError for a file that is missing."""
+    password = None
+    try:
+        if password_file is not None:
+            password = password_file.read_text(encoding="utf-8").strip()
+        elif username is not None:
+            password = typer.prompt("password of the broker", hide_input=True, err=True)
+    except OSError as error:
+        raise BrokerError(f"{password_file} cannot be read ({error.strerror}): name a file that holds the password") from None
+    return Login(username, password, ca_file)
+
+
 @asynccontextmanager
-async def connect(broker: str, receive: Callable[[Message], object] = lambda _: None) -> AsyncIterator[Connection]:
-    """A connection to `mqtt://host:port`, which ends with the block.
+async def connect(broker: str, receive: Callable[[Message], object] = lambda _: None, login: Login = NO_LOGIN) -> AsyncIterator[Connection]:
+    """A connection to `mqtt://host:port`, or `mqtts://host:port` with TLS, which ends with the block.
 
     Raises BrokerError if `broker` is no such address, does not answer or refuses the connection, and if the connection ends or
     an acknowledgement is missing within the block.
     """
-    client = _client(broker)
+    client = _client(broker, login)
     try:
         await client.__aenter__()
     except MqttError as error:
@@ -102,14 +129,20 @@ async def connect(broker: str, receive: Callable[[Message], object] = lambda _: 
             await client.__aexit__(None, None, None)
 
 
-def _client(broker: str) -> Client:
+def _client(broker: str, login: Login) -> Client:
     try:
         address = urlsplit(broker)
-        host, port = address.hostname or "", address.port or DEFAULT_PORT
+        host, port = address.hostname or "", address.port or PORTS.get(address.scheme, 0)
     except ValueError:
         address, host, port = urlsplit(""), "", 0
-    if address.scheme != "mqtt" or not host:
-        raise BrokerError(f"{broker!r} is not the address of a broker; write it as mqtt://host:port")
-    client = Client(host, port, timeout=CONNECT_S_MAX, logger=_SILENT)
+    if "@" in address.netloc:
+        raise BrokerError("--broker holds a user name or a password, which other users of this machine can see: use --username")
+    if address.scheme not in PORTS or not host:
+        raise BrokerError(f"{broker!r} is not the address of a broker; write it as mqtt://host:port or mqtts://host:port")
+    try:
+        tls = create_default_context(cafile=login.ca_file) if address.scheme == "mqtts" else None
+    except OSError as error:  # SSLError too
+        raise BrokerError(f"{login.ca_file} is no certificate authority ({error}): name its PEM file with --ca-file") from None
+    client = Client(host, port, username=login.username, password=login.password, tls_context=tls, timeout=CONNECT_S_MAX, logger=_SILENT)
     client.pending_calls_threshold = CALLS_PENDING_MAX
     return client

@@ -17,8 +17,8 @@ from gateway.build import (
     build_router,
     build_site,
     build_webhook,
+    check_certificates,
     checked_bundle,
-    http_tls,
     http_tokens,
     open_config_bundle,
 )
@@ -135,7 +135,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     build_bus(settings, SystemClock())
     build_cloud(settings)
     http_tokens(settings)
-    http_tls(settings)
+    check_certificates(settings)
     build_webhook(settings)
     build_feeds(settings, Mailbox(1), SystemClock())
     offers = len(site.campaign.offers)

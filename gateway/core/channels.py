@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gateway.core.creatives import Creative
     from gateway.core.offers import Offer, Policy
 
-ChannelName = Literal["phone", "reply", "webhook", "screen"]
+ChannelName = Literal["phone", "reply", "webhook", "screen", "page"]
 
 
 class Channel(NamedTuple):
@@ -29,8 +29,17 @@ CHANNELS: Mapping[ChannelName, Channel] = {
     "reply": Channel(None, waits=False),
     "webhook": Channel(None),
     "screen": Channel(lambda site, screen: f"wayside/v1/{site}/screen/{screen}/offer", waits=False),
+    "page": Channel(None, waits=False),
 }
-"""Channel name -> how it publishes. The target is the device id of the person's app, or of a screen."""
+"""Channel name -> how it publishes. The target is the device id of the person's app, or of a screen; a page reads the decision log."""
+
+PAGE_PREFIX = "#page."
+"""Begins the device ids of pages. No topic may hold `#`, so no device that speaks MQTT has such an id."""
+
+
+def is_page(device: str) -> bool:
+    """Whether the device id is that of a person's page."""
+    return device.startswith(PAGE_PREFIX)
 
 
 def wording(offer: Offer, creative: str) -> Offer | Creative:

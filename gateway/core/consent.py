@@ -105,7 +105,7 @@ def _granted(work: UnitOfWork, consent: Consent, before: SubjectContext | None, 
     person = contexts.with_consent(before, subject, consent, tags, work.now_ms, plan, irks, eid_keys, work.generation())
     work.out.people.contexts[subject] = person
     work.out.register.grants[subject] = tuple(
-        Grant(purpose, consent.change, consent.version, consent.wording, "device", work.now_ms, consent.expires_at_ms)
+        Grant(purpose, consent.change, consent.version, consent.wording, consent.source, work.now_ms, consent.expires_at_ms)
         for purpose in consent.purposes
     )
     work.log_history(person, ConsentFact(consent.purposes, plan.stated(consent.told, consent.purposes)))

@@ -7,31 +7,34 @@ attributes of the bundle's schema (`gateway.core.attributes`).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from gateway.core import limits
+from gateway.core import counting, limits
 from gateway.core.attributes.aggregators import State
 from gateway.core.attributes.history import HistoryPlan, Stated
+from gateway.core.counting import Counting
 from gateway.core.learning.state import PersonState
-from gateway.core.types import AnswerKind, Consent, Named, Purpose
+from gateway.core.types import AnswerKind, Consent, Count, Direction, Named, Purpose
 
 READING_MS_MAX = 3 * 3_600_000  # the weather changes within hours
 NOISE_MS_MAX = 30 * 60_000  # a bus passes within a minute; lasting noise (a fair, road works) is in every report
 AIR_MS_MAX = 2 * 3_600_000  # fine dust changes within hours, and many of its sensors report once an hour
-CROWD_MS_MAX = 3_600_000  # after a longer silence of a counter neither the present flow nor the start of its next count is known
-CROWD_FIRST_MS = 10_000  # reports closer than this were queued on the way, so they cover a longer time than their distance
-CROWD_MEAN_MS = 10 * 60_000  # mean life of the flow: a train's arrival shows within minutes and is gone after a quarter of an hour
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 FREEZING_C = 1.0
 RAIN_MM_H = 0.1
 
 FRESH_MS: Mapping[str, int] = {"noise": NOISE_MS_MAX, "pm2_5": AIR_MS_MAX}
 """Quantity -> the age up to which a reading is used; READING_MS_MAX for all others."""
-PEOPLE_PER_HOUR = "people_per_hour"
-"""The flow of people past the counters of a zone, derived from their reports."""
+PEOPLE: Mapping[str, Callable[[Counting, int, float], tuple[float, int] | None]] = {
+    "people_per_hour": counting.flow,
+    "people_in_per_hour": lambda counters, now_ms, max_age_ms: counting.passages(counters, "in", now_ms, max_age_ms),
+    "people_out_per_hour": lambda counters, now_ms, max_age_ms: counting.passages(counters, "out", now_ms, max_age_ms),
+    "people_present": counting.present,
+}
+"""Quantities that are derived from the counters of a zone -> value and time, of the counters, the time now and the greatest age."""
 
 Weather = Literal["sunny", "rainy", "snowy"]
 
@@ -98,26 +101,14 @@ class SubjectContext(msgspec.Struct, frozen=True):
         return tuple(sorted((*self.contacts, *self.elsewhere), key=_at_ms))
 
 
-class Crowd(msgspec.Struct, frozen=True, gc=False):
-    """The flow past one counter in people an hour, at the time `at_ms`; None until its second report.
-
-    A report holds the number of people *since the last report* (`gateway.core.types.Count`), so it needs the time between two reports,
-    and the first report only starts that time. The flow is an exponential mean with a mean life of CROWD_MEAN_MS: it is the same for
-    counters that report every ten seconds and every ten minutes.
-    """
-
-    per_hour: float | None
-    at_ms: int
-
-
 class ZoneContext(msgspec.Struct, frozen=True):
-    """Newest sensor values of a zone: quantity -> (value, at_ms), and counter -> flow of people.
+    """Newest sensor values of a zone, quantity -> (value, at_ms), and its counters of people.
 
     Both are bounded: by the quantities with a canonical unit, and by the counters that the config assigns to the zone.
     """
 
     readings: Mapping[str, tuple[float, int]] = {}
-    crowds: Mapping[str, Crowd] = {}
+    counting: Counting = Counting()
 
 
 def allows(context: SubjectContext, purpose: Purpose, now_ms: int) -> bool:
@@ -225,35 +216,24 @@ def with_reading(context: ZoneContext, quantity: str, value: float, at_ms: int) 
     return msgspec.structs.replace(context, readings={**context.readings, quantity: (value, at_ms)})
 
 
-def with_count(context: ZoneContext, counter: str, people: int, now_ms: int) -> ZoneContext:
-    """Fold one report of a counter into its flow."""
-    before = context.crowds.get(counter)
-    if before is None or not 0 <= now_ms - before.at_ms <= CROWD_MS_MAX:
-        return msgspec.structs.replace(context, crowds={**context.crowds, counter: Crowd(None, now_ms)})
-    lives = (now_ms - before.at_ms) / CROWD_MEAN_MS
-    fade = math.exp(-lives)
-    if before.per_hour is None:
-        flow = None if lives == 0.0 else people * HOUR_MS / max(now_ms - before.at_ms, CROWD_FIRST_MS)
-    else:
-        # Exact for a constant flow between the two reports; reports with the same time (of one batch) add up.
-        share = 1.0 if lives == 0.0 else (1.0 - fade) / lives
-        flow = before.per_hour * fade + people * HOUR_MS / CROWD_MEAN_MS * share
-    return msgspec.structs.replace(context, crowds={**context.crowds, counter: Crowd(flow, now_ms)})
+def with_count(
+    context: ZoneContext, count: Count, now_ms: int, direction: Direction | None = None, empty_ms: int | None = None
+) -> ZoneContext:
+    """Fold one report of a counter of people; see `gateway.core.counting`."""
+    return msgspec.structs.replace(context, counting=counting.with_count(context.counting, count, now_ms, direction, empty_ms))
 
 
 def merged(site: ZoneContext, zone: ZoneContext, now_ms: int) -> ZoneContext:
     """The readings and counters of a zone; where it has no fresh ones, those of the whole site."""
     fresh = {quantity: (value, at_ms) for quantity, (value, at_ms) in zone.readings.items() if not is_outdated(quantity, at_ms, now_ms)}
-    crowds = zone.crowds if _flow(zone, now_ms) is not None else site.crowds
-    return ZoneContext({**site.readings, **fresh}, crowds)
+    is_counted = any(read(zone.counting, now_ms, math.inf) is not None for read in PEOPLE.values())
+    return ZoneContext({**site.readings, **fresh}, zone.counting if is_counted else site.counting)
 
 
 def rebased(context: ZoneContext, step_ms: int) -> ZoneContext:
     """The context with all its times moved by `step_ms`, after the clock was set."""
-    return ZoneContext(
-        {quantity: (value, at_ms + step_ms) for quantity, (value, at_ms) in context.readings.items()},
-        {counter: Crowd(crowd.per_hour, crowd.at_ms + step_ms) for counter, crowd in context.crowds.items()},
-    )
+    readings = {quantity: (value, at_ms + step_ms) for quantity, (value, at_ms) in context.readings.items()}
+    return ZoneContext(readings, counting.rebased(context.counting, step_ms))
 
 
 def is_outdated(quantity: str, at_ms: int, now_ms: int) -> bool:
@@ -262,22 +242,16 @@ def is_outdated(quantity: str, at_ms: int, now_ms: int) -> bool:
 
 
 def latest(context: ZoneContext, quantity: str, now_ms: int, max_age_ms: float = math.inf) -> float | None:
-    """The latest value of a quantity; None if it is outdated or older than `max_age_ms`."""
-    known = _fresh(context, quantity, now_ms)
+    """The latest value of a quantity, one of PEOPLE too; None if it is outdated or older than `max_age_ms`."""
+    known = _known(context, quantity, now_ms, max_age_ms)
     return known[0] if known and now_ms - known[1] <= max_age_ms else None
 
 
 def age_min(context: ZoneContext, now_ms: int, quantities: Collection[str]) -> float | None:
-    """Age in minutes of the oldest fresh reading among `quantities` (PEOPLE_PER_HOUR for the counters); None without any."""
-    known = [_flow(context, now_ms) if quantity == PEOPLE_PER_HOUR else _fresh(context, quantity, now_ms) for quantity in quantities]
+    """Age in minutes of the oldest fresh value among `quantities`; None without any."""
+    known = [_known(context, quantity, now_ms, math.inf) for quantity in quantities]
     ages_ms = [now_ms - one[1] for one in known if one is not None]
     return max(0, *ages_ms) / MINUTE_MS if ages_ms else None
-
-
-def people_per_hour(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> float | None:
-    """People per hour past all counters that reported within `max_age_ms`; None without any."""
-    flow = _flow(context, now_ms, max_age_ms)
-    return flow[0] if flow else None
 
 
 def weather(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> Weather | None:
@@ -291,17 +265,10 @@ def weather(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> 
     return "snowy" if temperature is not None and temperature <= FREEZING_C else "rainy"
 
 
-def _fresh(context: ZoneContext, quantity: str, now_ms: int) -> tuple[float, int] | None:
+def _known(context: ZoneContext, quantity: str, now_ms: int, max_age_ms: float) -> tuple[float, int] | None:
     """The newest value and its time, or None if it is unknown or outdated."""
+    read = PEOPLE.get(quantity)
+    if read is not None:
+        return read(context.counting, now_ms, max_age_ms)
     known = context.readings.get(quantity)
     return None if known is None or is_outdated(quantity, known[1], now_ms) else known
-
-
-def _flow(context: ZoneContext, now_ms: int, max_age_ms: float = math.inf) -> tuple[float, int] | None:
-    """People an hour past all counters that reported recently enough, and the oldest time of their reports; None without any."""
-    known = [
-        (crowd.per_hour, crowd.at_ms)
-        for crowd in context.crowds.values()
-        if crowd.per_hour is not None and now_ms - crowd.at_ms <= min(CROWD_MS_MAX, max_age_ms)
-    ]
-    return (sum(flow for flow, _ in known), min(at_ms for _, at_ms in known)) if known else None

@@ -12,10 +12,23 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core import claims, deciding, delivery, incidents, limits, neighbours, occasions, outcomes, presence, schedule, screens
+from gateway.core import (
+    claims,
+    deciding,
+    delivery,
+    footfall,
+    incidents,
+    limits,
+    neighbours,
+    occasions,
+    outcomes,
+    presence,
+    schedule,
+    screens,
+)
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
-from gateway.core.channels import CHANNELS, ChannelName
+from gateway.core.channels import CHANNELS, ChannelName, is_page
 from gateway.core.consent import apply_consent, forget, repeat_receipt
 from gateway.core.context import Contact, SubjectContext
 from gateway.core.creatives import choose_creative
@@ -28,16 +41,17 @@ from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.policy.slate import SINGLE, Slate, item_draw
 from gateway.core.ports import Repository
-from gateway.core.presence import Presence, Step, Transition
+from gateway.core.presence import CHECK_IN, Presence, Step, Transition
 from gateway.core.privacy.contribution import count_sent
 from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import open_period
 from gateway.core.redemptions import fold_redeemed, redeem_purchase
 from gateway.core.requests import answer_request, repeat_answer
-from gateway.core.site import EVERYWHERE, Site, fix_in
+from gateway.core.site import EVERYWHERE, Site, fix_in, local, local_day_ms
 from gateway.core.state import Changes, Closing, FactRow, PresenceKey, Reservation, State, Trigger
 from gateway.core.types import (
     Answer,
+    CheckIn,
     Consent,
     Count,
     Event,
@@ -61,6 +75,7 @@ from gateway.core.types import (
 from gateway.core.unit_of_work import Draw, UnitOfWork
 from gateway.core.wishes import apply_wishes, repeat_wishes
 
+CHECK_IN_CONFIDENCE = 0.9  # a code can be passed on as a picture while it lasts
 SEED_DIGITS = 13  # of a drawn id, the seed of its decision: 52 bits, which a double holds exactly
 
 
@@ -92,10 +107,10 @@ class _Batch(UnitOfWork):
         match observation:
             case Sighting():
                 return self._sighting(observation)
-            case Position():
-                return self._position(observation)
+            case Position() | CheckIn():
+                return self._position(observation) if isinstance(observation, Position) else self._check_in(observation)
             case Reading() | Count():
-                return self._measured(observation)
+                return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
             case (
                 Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Incident() | Event() | NeighbourContact() | ProofOfPlay()
             ):
@@ -159,23 +174,31 @@ class _Batch(UnitOfWork):
                 self._step(key, before, presence.fold_fix(before, subject, zone.id, *known, self.now_ms, self.site.presence, at_ms))
         return None
 
-    def _measured(self, measured: Reading | Count) -> Discard | None:
-        """Fold a reading at its stated time, or a counter's report at the time of its arrival."""
-        zone = self.site.devices.get(measured.device)
+    def _check_in(self, stated: CheckIn) -> Discard | None:
+        """Enter the zone of a scanned code, and leave the zone of an earlier one."""
+        subject = self.subject_of(stated.device)
+        if subject is None or not self.may_see(subject):
+            return Discard.NOT_CONSENTED
+        if stated.zone not in self.site.zones:
+            return Discard.UNMAPPED_DEVICE
+        for zone in self.site.zones:
+            before, inside = self.presence((subject, zone)), zone == stated.zone
+            if inside or (before is not None and CHECK_IN in before.samples):
+                rules, now_ms = self.site.presence, self.now_ms
+                step = presence.fold_fix(before, subject, zone, inside, CHECK_IN_CONFIDENCE, now_ms, rules, source=CHECK_IN)
+                self._step((subject, zone), before, step)
+        return None
+
+    def _reading(self, reading: Reading) -> Discard | None:
+        """Fold a reading at its stated time."""
+        zone = self.site.devices.get(reading.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
-        here = self.zone_context(zone)
-        if isinstance(measured, Reading):
-            at_ms = self.moment(measured.device, measured.at_ms)
-            if contexts.is_outdated(measured.quantity, at_ms, self.now_ms):
-                return Discard.LATE
-            self.out.sensors.zones[zone] = contexts.with_reading(here, measured.quantity, measured.value, at_ms)
-            occasions.measured(self, zone, measured.quantity)
-            return None
-        if measured.what != "people":
-            return Discard.UNUSED_COUNT  # no feature reads other counts, and a device may report any number of kinds
-        self.out.sensors.zones[zone] = contexts.with_count(here, measured.device, measured.count, self.now_ms)
-        occasions.measured(self, zone, contexts.PEOPLE_PER_HOUR)
+        at_ms = self.moment(reading.device, reading.at_ms)
+        if contexts.is_outdated(reading.quantity, at_ms, self.now_ms):
+            return Discard.LATE
+        self.out.sensors.zones[zone] = contexts.with_reading(self.zone_context(zone), reading.quantity, reading.value, at_ms)
+        occasions.measured(self, zone, reading.quantity)
         return None
 
     # --- transitions, and the occasions at which an offer may be chosen -------------------------------------
@@ -292,8 +315,8 @@ class _Batch(UnitOfWork):
         self.fold_history(subject.subject, HistoryFact("contacts", self.now_ms, offer.category, zone, kind, decision.offer, occasion))
         expires_at_ms = self.offer_expires_at_ms(subject, self.now_ms)
         if channel == "phone":
-            channel = offer.channel
-        creative = choose_creative(offer.creatives, channel, contexts.language(subject))
+            channel = "page" if is_page(subject.device) else offer.channel
+        creative = choose_creative(offer.creatives, "phone" if channel == "page" else channel, contexts.language(subject))
         trigger = Trigger(decision.id, subject.subject, channel, subject.device, decision.offer, creative, zone, expires_at_ms)
         if CHANNELS[channel].waits:
             self.out.decisions.triggers.append(trigger)
@@ -414,7 +437,9 @@ class _Batch(UnitOfWork):
         self.settle(answer.decision, standing)
         outcomes.fold_answer(self, answer.decision, answer.kind)
         self.out.totals[answer.kind] += 1
-        return FactRow(answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind)
+        return FactRow(
+            answer.envelope, "answer", self.now_ms, subject.subject, proposed.zone, answer.decision, answer.kind, reason=answer.reason
+        )
 
     def _refused_answer(self, answer: Answer, subject: SubjectContext, zone: str, *, is_coupon: bool) -> Discard | None:
         device = answer.envelope.device
@@ -481,7 +506,8 @@ class _Batch(UnitOfWork):
         if self.now_ms < schedule.window_due_ms(self.site, self.state, self.now_ms, outbox_full=outbox_full):
             return
         period = self.state.counts.period
-        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, period)
+        today = local_day_ms(local(self.now_ms, self.site.timezone))
+        self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, today, period)
         if period is not None:
             ends_day = opened.day_start_ms != period.day_start_ms
             self.out.counts.closing = Closing(period, ends_day, catalogue(self.site), self.draw())

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -15,21 +15,23 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class Request(NamedTuple):
-    """A complete request; `headers` have lower-case names, and `path` is without its query."""
+    """A complete request; `headers` have lower-case names, and `path` is without its query, which is `query` as it was sent."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes = b""
+    query: str = ""
 
 
 class Response(NamedTuple):
-    """A response; its length and connection headers are the server's."""
+    """A response; its length and connection headers are the server's. `parts` are sent as they come, after `body`."""
 
     status: int
     body: bytes = b""
     media_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    parts: AsyncGenerator[bytes, None] | None = None
 
 
 Handler = Callable[[Request], Awaitable[Response]]

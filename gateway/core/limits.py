@@ -122,3 +122,10 @@ SYNC_BACKOFF_MS_MAX = 300_000
 assert BATCH_MESSAGES_MAX <= UNACKED_MESSAGES_MAX <= MAILBOX_MESSAGES_MAX
 assert 4 * BATCH_BODY_BYTES_MAX <= BATCH_BYTES_MAX
 assert SYNC_BACKOFF_MS_MIN < SYNC_BACKOFF_MS_MAX
+CODEC_MEMORY_BYTES_MAX = 8_388_608  # of one JavaScript codec; the engine itself takes 300 kB of it
+CODEC_STACK_BYTES_MAX = 262_144
+CODEC_CALL_S_MAX = 0.05  # processor time; the codecs of makers take under a millisecond
+CODEC_FAULTS_MAX = 3  # calls in a row that reached a bound: then the codec is refused at once
+ENTITIES_MAX = 2_000  # values that devices describe by Home Assistant's discovery
+ALIASES_MAX = 20_000  # names of metrics that Sparkplug devices stated at their birth
+CODECS_MAX = 64  # JavaScript codecs of LoRaWAN devices; each keeps some 300 kB while its devices send

@@ -15,7 +15,7 @@ from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.campaign import triggers
 from gateway.core.campaign.triggers import Threshold
-from gateway.core.context import PEOPLE_PER_HOUR, SubjectContext
+from gateway.core.context import SubjectContext
 from gateway.core.discards import Discard
 from gateway.core.offers import Offer
 from gateway.core.site import EVERYWHERE, Site
@@ -143,9 +143,7 @@ def decide_waiting(work: UnitOfWork, decide: Decide) -> None:
 
 def _crossed(work: UnitOfWork, zone: str, threshold: Threshold) -> bool:
     """Whether the value in a zone has crossed a threshold. The first value that is known only sets the side."""
-    here, quantity = work.here(zone), threshold.quantity
-    is_flow = quantity == PEOPLE_PER_HOUR
-    value = contexts.people_per_hour(here, work.now_ms) if is_flow else contexts.latest(here, quantity, work.now_ms)
+    value = contexts.latest(work.here(zone), threshold.quantity, work.now_ms)
     if value is None:
         return False
     key, changed = (zone, threshold.name), work.out.occasions.over

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.core.presence import PresenceRules
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
-    from gateway.core.state import Changes, Proposed, State, Trigger
+    from gateway.core.state import Changes, Proposed, State, Trigger, VisitsState
     from gateway.core.state.screens import Slot
     from gateway.core.types import Envelope, Redemption
 
@@ -107,7 +107,10 @@ class Store(Repository, Protocol):
         """Commit all of `changes` or nothing."""
 
     def save_times(self, state: State) -> None:
-        """Store the moments of the state again: after the clock was set, now and then, and before the end."""
+        """Store the moments of the state again, after the clock was set."""
+
+    def save_heard(self, visits: VisitsState) -> None:
+        """Store when people in open visits were last heard: now and then, and before the end."""
 
     def finish_erasure(self) -> None:
         """Remove what deleted rows left behind in the store's files, if that was not possible yet."""

@@ -24,6 +24,7 @@ SAMPLES_KEPT = 5  # the best filter on real traces that reacts within two sample
 SAMPLES_MS, SAMPLES_KEPT_MAX = 2_000, 16  # at higher rates: samples within this time, at most so many
 WINDOW_MS = 15_000  # older samples show a past position
 FIX = "fix"  # the key in `samples` of a presence that a position fix or a region crossing began
+CHECK_IN = "check_in"  # the same of one that a scanned code began: nothing is heard of such a phone afterwards
 UNKNOWN_CONFIDENCE = 0.5  # of a visit restored after a restart
 HANDOFF_MS = 300_000  # a hand-off back within this time suggests a position between two zones
 HANDOFFS_MAX = 2  # the margin grows no further: a person who really changes zones has a level some 19 dB higher in the new one
@@ -34,7 +35,7 @@ class PresenceRules(msgspec.Struct, frozen=True):
 
     A zone takes over a subject from another one if its level is `margin_db` higher; twice that (three times after repeated hand-offs)
     to return to the previous zone. `offset_db` is added to the levels at an anchor, or of an anchor. `fix_zones` have no anchors; a visit
-    there ends after `fix_exit_after_ms`, because a phone that does not move sends no position.
+    there ends after `fix_exit_after_ms`, because a phone that does not move sends no position; so does a visit by check-in.
     """
 
     enter_dbm: float = -75.0
@@ -161,7 +162,7 @@ def arbitrate(entering: Step, others: Iterable[Presence], now_ms: int, rules: Pr
     losers: list[Presence] = []
     lead_db = math.inf
     for other in others:
-        if other.zone in rules.fix_zones or set(other.samples) == {FIX}:
+        if other.zone in rules.fix_zones or (other.samples and other.samples.keys() <= {FIX, CHECK_IN}):
             continue
         other_level, _ = _strongest(other, now_ms)
         if other.entered_ms is not None:
@@ -188,8 +189,9 @@ def fold_fix(
     now_ms: int,
     rules: PresenceRules,
     observed_ms: int | None = None,
+    source: str = FIX,
 ) -> Step:
-    """Fold a position fix or a region crossing: one inside enters the zone, one outside ends the visit.
+    """Fold a position fix, a region crossing or a check-in: one inside enters the zone, one outside ends the visit.
 
     A fix older than the newest observation of the presence changes nothing.
     """
@@ -200,7 +202,7 @@ def fold_fix(
         samples = presence.samples if presence is not None else {}
         if presence is None or presence.entered_ms is None:
             before = 0 if presence is None else presence.observations
-            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, FIX: ()}, confidence, before + 1)
+            return _enter(subject, zone, at_ms, now_ms, rules, {**samples, source: ()}, confidence, before + 1)
         return msgspec.structs.replace(presence, seen_ms=at_ms, observations=presence.observations + 1), None
     if presence is None or presence.entered_ms is None or _may_be_in_radio_range(presence, now_ms, rules):
         return presence, None  # a fix is coarser than radio
@@ -213,7 +215,7 @@ def expire(presence: Presence, now_ms: int, rules: PresenceRules, hears_from_ms:
     `hears_from_ms` is the time since which the gateway has been able to hear (None: longer than any silence). A dwell needs an observation
     within one silence before it, so that an outage is not taken for a stay.
     """
-    silence_ms = rules.silence_ms(presence.zone)
+    silence_ms = rules.fix_exit_after_ms if CHECK_IN in presence.samples else rules.silence_ms(presence.zone)
     silent_at_ms = max(presence.seen_ms, hears_from_ms or 0) + silence_ms
     if now_ms >= silent_at_ms:
         return end(presence, rules)

@@ -18,6 +18,7 @@ COUNT_MAX = 1_000_000  # public bound of a noised count, in both directions
 ZONES_MAX = 1_000  # of one record
 CONTACTS_MAX = 16  # bound of [privacy] contacts_max
 MILLION = 1_000_000
+PERIOD_MS_MAX = 90_000_000  # the day on which summer time ends
 EPSILON_MILLIONTHS_MIN, EPSILON_MILLIONTHS_MAX = 5_000, 5 * MILLION  # of one table: half of 0.01 to 10
 VARIANCE_MAX = 2.1e7  # of the largest scale, 16 contacts at an epsilon of 0.005: 2 x 3,200 x 3,200
 
@@ -45,12 +46,12 @@ class Noise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Fields of both tables. The period begins at a multiple of its length; `counts` has the same length in every period."""
+    """Fields of both tables. The period begins at a multiple of its length after local midnight; `counts` always has the same length."""
 
     id: RecordId
     gateway: Id
     window_start_ms: Annotated[int, Meta(ge=0)]
-    window_ms: Annotated[int, Meta(gt=0, le=86_400_000)]
+    window_ms: Annotated[int, Meta(gt=0, le=PERIOD_MS_MAX)]
     noise: Noise
     zones: Zones
 
@@ -77,7 +78,7 @@ class GatewayHealth(msgspec.Struct, frozen=True, tag="health", tag_field="type",
     id: RecordId
     gateway: Id
     window_start_ms: Annotated[int, Meta(ge=0)]
-    window_ms: Annotated[int, Meta(gt=0, le=86_400_000)]
+    window_ms: Annotated[int, Meta(gt=0, le=PERIOD_MS_MAX)]
     backlog: Annotated[int, Meta(ge=0, le=2**40)]
     demonstration: bool
 

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from gateway.core.state import State
 
 
+GROUP_MS = 50  # visits, budgets and outcomes that end within this time do so in one commit
+
+
 def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
     always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
-    slices = (state.visits, state.budgets, state.outcomes)
-    sometimes = [*(one.next_due_ms() for one in slices), occasions.due_ms(site, state, now_ms), screens.due_ms(site, state)]
-    return min([always_ms, *(due for due in sometimes if due is not None)])
+    ends = [end_ms for one in (state.visits, state.budgets, state.outcomes) if (end_ms := one.next_due_ms()) is not None]
+    planned = [due for due in (occasions.due_ms(site, state, now_ms), screens.due_ms(site, state)) if due is not None]
+    return min([always_ms, *(end_ms + GROUP_MS for end_ms in ends), *planned])
 
 
 def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:

@@ -38,7 +38,7 @@ class Zone(msgspec.Struct, frozen=True):
     """A place that a person can be in.
 
     `anchors` are the scanners and beacons of the zone. The outline for position fixes is `polygon`, or a circle of centre and radius.
-    `regions` are the names of the zone in the region crossings of phones.
+    `regions` are the names of the zone in the region crossings of phones. At `empty_at_min` (minutes of the local day) it is empty.
     """
 
     id: str
@@ -53,6 +53,7 @@ class Zone(msgspec.Struct, frozen=True):
     polygon: tuple[Corner, ...] = ()
     regions: tuple[str, ...] = ()
     opening_hours: OpeningHours | None = None
+    empty_at_min: int | None = None
 
     def has_outline(self) -> bool:
         """Whether positions or region crossings of phones can begin a visit here."""
@@ -101,22 +102,29 @@ class ClaimRules(NamedTuple):
 
 
 class ScreenTerms(NamedTuple):
-    """Least number of people for whom a programme of a screen is chosen, and its length."""
+    """Least number of people in a group that a programme of a screen is chosen for, and its length in seconds."""
 
     people_min: int = 5
     programme_s: int = 60
 
 
+class Door(NamedTuple):
+    """A people counter at a door: `in` leads from `from_zone` (None: from outside) into the device's zone, or out if `inverted`."""
+
+    from_zone: str | None = None
+    inverted: bool = False
+
+
 class Site(msgspec.Struct, frozen=True):
     """The site as the engine uses it.
 
-    `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE). `privacy` are
-    the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the codes of offers. `holdout_salt` divides the
-    people into those with offers and the holdout (see `Policy.holdout`). Learning starts with `priors`, and with `positives`, the accepted
-    offers behind the model. `neighbours` are the other gateways of the site, which share their contacts; `screens` have their zone.
-    Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the active model;
-    `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has no state. Constructing raises
-    ColumnsError for a column that the schema does not have.
+    `anchors` maps scanners and beacons to their zone, `devices` maps sensors and tills to their zone (or to EVERYWHERE), `doors` has the
+    counters between two zones. `privacy` are the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the
+    codes of offers. `holdout_salt` divides the people into those with offers and the holdout (see `Policy.holdout`). Learning starts with
+    `priors`, and with `positives`, the accepted offers behind the model. `neighbours` are the other gateways of the site, which share their
+    contacts; `screens` have their zone. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign.
+    `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign
+    learns, has no state. Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -144,6 +152,7 @@ class Site(msgspec.Struct, frozen=True):
     neighbours: frozenset[str] = frozenset()
     screens: Mapping[str, str] = {}
     screen_terms: ScreenTerms = ScreenTerms()
+    doors: Mapping[str, Door] = {}
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 
     def __post_init__(self) -> None:
@@ -164,6 +173,13 @@ class Site(msgspec.Struct, frozen=True):
 def local(now_ms: int, timezone: ZoneInfo) -> datetime:
     """The local time at the site."""
     return datetime.fromtimestamp(now_ms / 1000, timezone)
+
+
+def last_ms(now_ms: int, timezone: ZoneInfo, minute_of_day: int) -> int:
+    """The last time at which the local clock showed `minute_of_day`."""
+    clock = local(now_ms, timezone)
+    at = clock.replace(hour=minute_of_day // 60, minute=minute_of_day % 60, second=0, microsecond=0, fold=0)
+    return round((at if at <= clock else at - timedelta(days=1)).timestamp() * 1000)
 
 
 def local_day_ms(clock: datetime) -> tuple[int, int]:

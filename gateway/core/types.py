@@ -16,7 +16,13 @@ from gateway.core.coupons import Coupon
 Purpose = Literal["presence", "offers", "learning", "measurement"]
 """The purposes of a consent; a person consents to each one separately."""
 
+ConsentSource = Literal["device", "page", "desk"]
+"""Where a consent was given: by the person's app, on the person's page, or at the operator's desk."""
+
 AnswerKind = Literal["shown", "opened", "accepted", "dismissed", "redeemed"]
+
+AnswerReason = Literal["not_interested", "too_far", "too_expensive", "not_now", "too_many"]
+"""Reasons of a refusal: a closed list, because a free text could hold anything."""
 
 Occasion = Literal["entered", "dwelled", "left", "purchased", "scheduled", "reading", "event", "requested"]
 """The moments at which an offer may be chosen for a person.
@@ -79,6 +85,13 @@ class Position(msgspec.Struct, frozen=True, tag="position", gc=False):
     crossing: Literal["entered", "left"] | None = None
 
 
+class CheckIn(msgspec.Struct, frozen=True, tag="check_in", gc=False):
+    """A page states its zone: the person scanned the zone's code, which the page has verified."""
+
+    device: str
+    zone: str
+
+
 class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
     """A measured quantity in its canonical unit; `quantity` is a row of `gateway.core.quantities`."""
 
@@ -88,13 +101,24 @@ class Reading(msgspec.Struct, frozen=True, tag="reading", gc=False):
     at_ms: int | None = None
 
 
+CountKind = Literal["passed", "total", "present"]
+"""The kinds of counts: passages since the device's last report, all passages since its start, and those in view now."""
+
+Direction = Literal["in", "out"]
+
+
 class Count(msgspec.Struct, frozen=True, tag="count", gc=False):
-    """Number of `what` (people, vehicles) that a device counted since its last report."""
+    """A number of `what` (people, vehicles) of one `kind`, in one `direction` where the device knows it.
+
+    The name of people (`what`) is `people`, `people_in` or `people_out`, with `_total` for running totals.
+    """
 
     device: str
     what: str
     count: int
     at_ms: int | None = None
+    kind: CountKind = "passed"
+    direction: Direction | None = None
 
 
 class Status(msgspec.Struct, frozen=True, tag="status", gc=False):
@@ -157,12 +181,13 @@ class Redeemed(msgspec.Struct, frozen=True, tag="redeemed", gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
-    """The reaction of a person to a trigger."""
+    """The reaction of a person to a trigger, with the `reason` of a refusal if the person states one."""
 
     envelope: Envelope
     decision: str
     kind: AnswerKind
     at_ms: int | None = None
+    reason: AnswerReason | None = None
 
 
 class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
@@ -170,7 +195,8 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
 
     `tags` are radio ids that the person claims, `codes` the codes issued with these. `told` are stated values by attribute name. `irks`
     are identity resolving keys of the person's devices, 32 lower-case hex digits each; they resolve changing private addresses.
-    `eid_keys` are keys of ephemeral ids. `change` is the app's number of this change of the person's consent, `wording` the text shown.
+    `eid_keys` are keys of ephemeral ids. `change` is the app's number of this change of the person's consent, `wording` the text shown,
+    `source` where it was given.
     """
 
     envelope: Envelope
@@ -185,6 +211,7 @@ class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     eid_keys: tuple[str, ...] = ()
     change: int | None = None
     wording: str | None = None
+    source: ConsentSource = "device"
 
 
 class OfferRequest(msgspec.Struct, frozen=True, tag="request", gc=False):
@@ -297,5 +324,5 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
 
 
 Fact = Purchase | Answer | Consent | OfferRequest | WishList | Incident | ProofOfPlay
-Measured = Sighting | Position | Reading | Count | Status
+Measured = Sighting | Position | CheckIn | Reading | Count | Status
 Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed

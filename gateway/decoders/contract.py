@@ -17,7 +17,21 @@ import msgspec
 from gateway.core import limits
 from gateway.core.types import Message, Observation
 
-Reason = Literal["not_text", "not_json", "too_large", "wrong_shape", "missing_field", "out_of_range", "unknown_kind", "wrong_topic"]
+Reason = Literal[
+    "not_text",
+    "not_json",
+    "too_large",
+    "wrong_shape",
+    "missing_field",
+    "out_of_range",
+    "unknown_kind",
+    "wrong_topic",
+    "codec_time",
+    "codec_memory",
+    "codec_error",
+    "codec_result",
+    "codec_stopped",
+]
 """Why a message was refused: a closed list, as these are the labels of a counter."""
 
 Keys = Mapping[str, bytes]
@@ -82,6 +96,8 @@ class Decoder(NamedTuple):
     `speakers` are templates of the usual topics (see `speakers.py`) and `role` states of which ids a message may speak. `kinds` are the
     kinds of observations that the format may make; a gateway drops others. A message names its speaker in its topic alone: a decoder
     may take a device from the payload only as a bridge, as a radio that was heard, or where the message has no topic (a file, HTTP).
+    `fresh` makes a decoder that remembers what devices describe (names of aliases, places of values), bounded; a gateway has one of each
+    such format, and without it `decode` knows nothing of earlier messages.
     """
 
     name: str
@@ -91,6 +107,17 @@ class Decoder(NamedTuple):
     speakers: tuple[str, ...] = ()
     role: Role = "bridge"
     kinds: frozenset[Kind] = MEASURED
+    decode_coded: Callable[[Message, Any], list[Observation]] | None = None
+    fresh: Callable[[], Decoder] | None = None
+
+    def coded(self, codecs: Any) -> Decoder:
+        """This decoder with the codecs of LoRaWAN devices, where it reads uplinks; otherwise the decoder itself."""
+        decode_coded = self.decode_coded
+        return self if decode_coded is None else self._replace(decode=lambda message: decode_coded(message, codecs))
+
+    def remembering(self) -> Decoder:
+        """A decoder of its own that remembers descriptions, where the format has some; otherwise the decoder itself."""
+        return self if self.fresh is None else self.fresh()
 
     def keyed(self, keys: Keys) -> Decoder:
         """This decoder for a source whose devices have `keys`. Raises ValueError where the format is never encrypted."""

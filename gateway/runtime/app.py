@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core import engine, limits, schedule
 from gateway.core.bus import Publication
+from gateway.core.channels import is_page
 from gateway.core.incidents import silences
 from gateway.core.ports import StoreFullError
 from gateway.core.types import TimePassed, Undelivered
@@ -26,7 +27,7 @@ from gateway.runtime.status import GatewayStatus, gateway_status, retained
 from gateway.runtime.trigger_sender import TriggerSender
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from gateway.core.bus import Bus
@@ -127,6 +128,7 @@ class App:
         self._stopping = threading.Event()
         self._holding = False
         self.services: list[Service] = []
+        self.listeners: list[Callable[[Changes], None]] = []
         self.latest = self._status("starting")
 
     def run(self) -> None:
@@ -209,6 +211,8 @@ class App:
         self._publish_triggers(changes, messages)
         self._publish_replies(changes, asker)
         self.triggers.contacts.state_unsent(changes, self.store)
+        for listener in self.listeners:
+            listener(changes)
         self.redemptions.publish(changes)
         for publication in programmes(self.site, changes):
             self.bus.publish(publication)
@@ -225,12 +229,15 @@ class App:
             self._backlog_until_ms += step_ms
         self._housekeeping_at_ms += step_ms
         self._times_at_ms += step_ms
-        self._save_times()
-
-    def _save_times(self) -> None:
-        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
         try:
             self.store.save_times(self.state)
+        except StoreFullError as error:
+            self._degrade(str(error))
+
+    def _save_heard(self) -> None:
+        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
+        try:
+            self.store.save_heard(self.state.visits)
         except StoreFullError as error:
             self._degrade(str(error))
 
@@ -268,7 +275,7 @@ class App:
     def _publish_replies(self, changes: Changes, asker: str | None = None) -> None:
         """Publish replies; without a connection all are dropped, and a device repeats its message until it has one."""
         for reply in changes.replies.messages:
-            if reply.device == asker:
+            if reply.device == asker or is_page(reply.device):  # a page has the answer to its request, and no topic
                 continue
             topic = f"wayside/v1/{self.site.name}/reply/{reply.device}/{reply.kind}"
             payload = msgspec.json.encode({"v": 1, **reply.body})
@@ -309,7 +316,7 @@ class App:
         if now_ms >= self._times_at_ms:
             self._times_at_ms = now_ms + SAVE_MS
             if self.state.visits.presences:
-                self._save_times()
+                self._save_heard()
             self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
@@ -389,7 +396,7 @@ class App:
             for call in self.mailbox.take(0, 0.0)[1]:
                 call.run(self.store)
         self._flush()
-        self._save_times()
+        self._save_heard()
         self._store_dead_letters()
         self._publish_status("offline")
         self.mailbox.close()  # first, because a bus that is blocked by a full mailbox could not disconnect

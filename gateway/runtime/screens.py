@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def programmes(site: Site, changes: Changes) -> Iterator[Publication]:
-    """A message for each programme of a committed batch. It does not state for whom the programme was chosen."""
+    """A message for each programme of a committed batch. It does not state whether a group is present."""
     topic = CHANNELS["screen"].topic
     assert topic is not None
     for screen, programme in changes.screens.programmes.items():

@@ -6,7 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 import apsw
+import pytest
 
+from gateway.adapters.store import database
 from gateway.adapters.store.database import open_database
 from gateway.core.ports import StoreError
 from tests.kit.testbed import KEY
@@ -36,16 +38,26 @@ def test_a_new_file_has_the_newest_schema_and_opening_again_changes_nothing(tmp_
 
 
 def test_every_table_is_strict(tmp_path: Path) -> None:
-    database = open_database(tmp_path / "a.db", KEY, StoreError)
-    tables = dict(database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"))
+    opened = open_database(tmp_path / "a.db", KEY, StoreError)
+    tables = dict(opened.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"))
     assert len(tables) >= 8
     assert [name for name, strict in tables.items() if not strict] == []
-    database.close()
+    opened.close()
 
 
 def test_a_commit_survives_a_power_cut_by_these_settings(tmp_path: Path) -> None:
     """synchronous=FULL in WAL mode syncs the log at each commit (sqlite.org/pragma.html#pragma_synchronous); deleted bytes are wiped."""
-    database = open_database(tmp_path / "a.db", KEY, StoreError)
-    found = {name: str(database.pragma(name)) for name in ("journal_mode", "synchronous", "secure_delete", "cipher")}
+    opened = open_database(tmp_path / "a.db", KEY, StoreError)
+    found = {name: str(opened.pragma(name)) for name in ("journal_mode", "synchronous", "secure_delete", "cipher")}
     assert found == {"journal_mode": "wal", "synchronous": "2", "secure_delete": "1", "cipher": "chacha20"}
-    database.close()
+    opened.close()
+
+
+def test_a_new_file_has_small_pages_and_an_older_one_keeps_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = open_database(tmp_path / "a.db", KEY, StoreError)
+    assert int(made.pragma("page_size")) == database.PAGE_BYTES
+    made.close()
+    monkeypatch.setattr(database, "PAGE_BYTES", 4_096)
+    kept = open_database(tmp_path / "a.db", KEY, StoreError)
+    assert int(kept.pragma("page_size")) < 4_096
+    kept.close()

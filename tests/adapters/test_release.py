@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import apsw
 import pytest
@@ -19,8 +20,11 @@ from gateway.core.ports import StoreError, StoreFullError
 from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import DAY_MS, Contact, Period, TableName, Terms, open_period
 from gateway.core.records import HourCounts, OfferCounts, Record
+from gateway.core.site import local, local_day_ms
 from gateway.core.state import Changes, Closing
 from tests.kit.testbed import HOUR_MS, KEY, NOON_MS, make_site
+
+UTC = ZoneInfo("UTC")
 
 CATALOGUE = catalogue(make_site())
 MORNING_MS = NOON_MS - NOON_MS % DAY_MS
@@ -29,8 +33,8 @@ MORNING_MS = NOON_MS - NOON_MS % DAY_MS
 class Counting:
     """The part of a gateway that counts: a store in `folder`, and changes as the engine makes them."""
 
-    def __init__(self, folder: Path, terms: Terms | None = None, seed: int | None = None) -> None:
-        self.folder, self.terms = folder, terms or Terms()
+    def __init__(self, folder: Path, terms: Terms | None = None, seed: int | None = None, zone: ZoneInfo = UTC) -> None:
+        self.folder, self.terms, self.zone = folder, terms or Terms(), zone
         folder.mkdir(exist_ok=True)
         entropy = None if seed is None else random.Random(seed).getrandbits  # noqa: S311 - reproducible noise
         self.store = Store(folder / "gateway.db", KEY, entropy=entropy)
@@ -43,7 +47,7 @@ class Counting:
     def at(self, now_ms: int, name: str = "w") -> Changes:
         """The changes of a turn at which a window is over, or the first one opens."""
         changes, period = Changes(), self.period
-        changes.counts.opened = opened = open_period(now_ms, self.terms, period)
+        changes.counts.opened = opened = open_period(now_ms, self.terms, local_day_ms(local(now_ms, self.zone)), period)
         if period is not None:
             changes.counts.closing = Closing(period, opened.day_start_ms != period.day_start_ms, CATALOGUE, f"{name}{now_ms}")
         return changes

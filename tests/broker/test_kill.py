@@ -7,97 +7,37 @@ again. In the end the store holds exactly the facts that the broker took from th
 from __future__ import annotations
 
 import json
-import random
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import read_key
 from gateway.core.bus import Deliver, Publication
-from gateway.core.types import Envelope, Message
+from gateway.core.types import Message
 from gateway.decoders.registry import load
 from gateway.runtime.app import App
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.router import Router
 from gateway.runtime.sources import source
-from tests.kit.broker import mosquitto
 from tests.kit.fake_bus import FakeBroker, FakeBus
-from tests.kit.gateways import SIM, GatewayProcess, store_of, write_config
-from tests.kit.subscriber import Subscriber
+from tests.kit.gateways import store_of
 from tests.kit.testbed import KEY, ManualClock, TableScorer, make_site
 from tests.kit.waiting import until
-
-PURCHASES = "wayside/v1/street/up/+/purchase"
-STATUS = "wayside/v1/street/gateway/gw-t/status"
-
-
-class Result(NamedTuple):
-    """What came of a run with kills."""
-
-    sent: int
-    stored: int
-    double: int
-    lost: int
-    kills: int
-    redelivered: int
-
-
-def run_with_kills(folder: Path, *, count: int, kills: int, rate: int, seed: int) -> Result:
-    """Sell `count` things at `rate` a second while the gateway is killed `kills` times; then look what is stored."""
-    draws = random.Random(seed)  # noqa: S311 - moments to be the same each time
-    out = folder / "keys.jsonl"
-    with (
-        mosquitto(folder, persistence=folder / "kept", lines=("max_queued_messages 0",)) as broker,
-        GatewayProcess(write_config(folder / "gateway", broker.port)) as gateway,
-    ):
-        with Subscriber(broker.host, broker.port, STATUS) as subscriber:
-            gateway.start()
-            subscriber.wait_for(STATUS)  # said behind the subscriptions: from now on the broker keeps what the gateway must have
-        with Subscriber(broker.host, broker.port, PURCHASES) as subscriber, _tills(broker.url, count, rate, out) as tills:
-            for _ in range(kills):
-                until_sold = min(len(subscriber.received) + draws.randrange(count // (4 * kills), count // (2 * kills)), count - 1)
-                until(lambda sold=until_sold: len(subscriber.received) >= sold, 60.0)  # type: ignore[misc]
-                gateway.kill()
-                gateway.start()
-            assert tills.wait(120) == 0
-        keys = [Envelope(**json.loads(line)) for line in out.read_text("utf-8").splitlines()]
-        stored, known = _await_facts(gateway, folder / "gateway", keys)
-        assert gateway.stop() == 0, gateway.stderr.read_text("utf-8")
-    assert "Traceback" not in gateway.stderr.read_text("utf-8")
-    redelivered = sum(report.get("discarded", {}).get("repeated", 0) for report in gateway.reports)
-    return Result(len(keys), stored, stored - known, len(keys) - known, kills, redelivered)
-
-
-def _tills(url: str, count: int, rate: int, out: Path) -> subprocess.Popen[bytes]:
-    words = f"flood --broker {url} --kind fact --count {count} --rate {rate} --seconds 300 --json --out".split()
-    return subprocess.Popen([*SIM, *words, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _await_facts(gateway: GatewayProcess, folder: Path, keys: Sequence[Envelope]) -> tuple[int, int]:
-    """How many facts are stored and how many of them are ours, once the gateway has nothing left to take."""
-    store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False))
-    try:
-        until(lambda: store.totals()["facts"] >= len(keys), 60.0, describe=lambda: (store.totals(), gateway.latest))
-        return store.totals()["facts"], sum(store.is_known(key) for key in keys)
-    finally:
-        store.close()
+from tests.rigs.kill import run_with_kills
 
 
 @pytest.mark.broker
 def test_no_fact_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
-    result = run_with_kills(tmp_path, count=1_500, kills=3, rate=400, seed=1)
+    result = run_with_kills(tmp_path, facts=1_500, kills=3, rate=400, seed=1)
     assert (result.sent, result.stored, result.double, result.lost) == (1_500, 1_500, 0, 0)
 
 
 @pytest.mark.broker
 @pytest.mark.soak
 def test_no_fact_is_lost_or_doubled_by_many_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = run_with_kills(tmp_path, count=10_000, kills=10, rate=900, seed=2)
+    result = run_with_kills(tmp_path, facts=10_000, kills=10, rate=900, seed=2)
     with capsys.disabled():
         sys.stdout.write(json.dumps(result._asdict()) + "\n")
     assert (result.sent, result.stored, result.double, result.lost) == (10_000, 10_000, 0, 0)

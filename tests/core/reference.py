@@ -262,8 +262,6 @@ def reading(one: Attribute, here: ZoneContext, now_ms: int, used: Sequence[Attri
     quantity, max_age_ms = one.reading.quantity, int(one.reading.max_age_min * 60_000)
     if quantity == "weather":
         return contexts.weather(here, now_ms, max_age_ms)
-    if quantity == "people_per_hour":
-        return contexts.people_per_hour(here, now_ms, max_age_ms)
     if quantity == "context_age":
         read = {other.reading.quantity for other in used if other.reading is not None} - {"context_age"}
         return contexts.age_min(here, now_ms, read - {"weather"} | ({"precipitation", "temperature"} if "weather" in read else set()))

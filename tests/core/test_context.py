@@ -12,15 +12,14 @@ from gateway.core import context as contexts
 from gateway.core import limits
 from gateway.core.context import (
     AIR_MS_MAX,
-    CROWD_MEAN_MS,
-    CROWD_MS_MAX,
     NOISE_MS_MAX,
     READING_MS_MAX,
     Contact,
     SubjectContext,
     ZoneContext,
 )
-from gateway.core.types import AnswerKind, Consent, Purpose
+from gateway.core.counting import CROWD_MEAN_MS, CROWD_MS_MAX
+from gateway.core.types import AnswerKind, Consent, Count, Purpose
 from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, make_site
 
 PLAN = make_site().plan.history
@@ -176,71 +175,79 @@ def test_the_age_is_that_of_the_oldest_that_is_told() -> None:
     assert contexts.age_min(only_temperature, NOON_MS + 5 * 60_000, QUANTITIES) == 1.0, "no situation is told the humidity"
 
 
+def counted(here: ZoneContext, counter: str, people: int, now_ms: int) -> ZoneContext:
+    return contexts.with_count(here, Count(counter, "people", people), now_ms)
+
+
+def flow(here: ZoneContext, now_ms: int) -> float | None:
+    return contexts.latest(here, "people_per_hour", now_ms)
+
+
 @pytest.mark.parametrize("step_s", [10, 60, 600])
 def test_a_crowd_is_a_flow_whatever_the_pace_of_the_counter(step_s: int) -> None:
     """Twelve people a minute, reported every ten seconds, every minute or every ten minutes: 720 an hour."""
     here = ZoneContext()
     for report in range(7_200 // step_s + 1):
-        here = contexts.with_count(here, "footfall-1", 12 * step_s // 60, NOON_MS + report * step_s * 1000)
+        here = counted(here, "footfall-1", 12 * step_s // 60, NOON_MS + report * step_s * 1000)
         if not report:
-            assert contexts.people_per_hour(here, NOON_MS) is None, "since when these were counted, nobody knows"
-    assert contexts.people_per_hour(here, NOON_MS + 7_200_000) == pytest.approx(720.0, rel=1e-9)
+            assert flow(here, NOON_MS) is None, "since when these were counted, nobody knows"
+    assert flow(here, NOON_MS + 7_200_000) == pytest.approx(720.0, rel=1e-9)
 
 
 def test_a_crowd_that_has_gone_fades() -> None:
-    here = contexts.with_count(contexts.with_count(ZoneContext(), "f", 0, NOON_MS), "f", 100, NOON_MS + 60_000)
-    assert contexts.people_per_hour(here, NOON_MS + 60_000) == 6_000.0
+    here = counted(counted(ZoneContext(), "f", 0, NOON_MS), "f", 100, NOON_MS + 60_000)
+    assert flow(here, NOON_MS + 60_000) == 6_000.0
     later_ms = NOON_MS + 60_000 + CROWD_MEAN_MS
-    assert contexts.people_per_hour(contexts.with_count(here, "f", 0, later_ms), later_ms) == pytest.approx(6_000.0 / math.e)
+    assert flow(counted(here, "f", 0, later_ms), later_ms) == pytest.approx(6_000.0 / math.e)
 
 
 def test_two_reports_at_one_moment_are_added() -> None:
     """After an outage a counter's reports come in one batch, at one moment of ours."""
-    start = contexts.with_count(contexts.with_count(ZoneContext(), "f", 0, NOON_MS), "f", 60, NOON_MS + 60_000)
+    start = counted(counted(ZoneContext(), "f", 0, NOON_MS), "f", 60, NOON_MS + 60_000)
     at_ms = NOON_MS + 120_000
-    once = contexts.with_count(start, "f", 60, at_ms)
-    both = contexts.with_count(contexts.with_count(start, "f", 30, at_ms), "f", 30, at_ms)
-    told, expected = (contexts.people_per_hour(here, at_ms) for here in (both, once))
+    once = counted(start, "f", 60, at_ms)
+    both = counted(counted(start, "f", 30, at_ms), "f", 30, at_ms)
+    told, expected = (flow(here, at_ms) for here in (both, once))
     assert told == pytest.approx(expected, rel=0.05)
-    unknown = contexts.with_count(contexts.with_count(ZoneContext(), "f", 5, NOON_MS), "f", 5, NOON_MS)
-    assert contexts.people_per_hour(unknown, NOON_MS) is None
+    unknown = counted(counted(ZoneContext(), "f", 5, NOON_MS), "f", 5, NOON_MS)
+    assert flow(unknown, NOON_MS) is None
 
 
 def test_a_burst_after_an_outage_is_no_stampede() -> None:
     """Reports that were queued at the broker arrive milliseconds apart, but cover a longer time."""
     here = ZoneContext()
     for report in range(3):
-        here = contexts.with_count(here, "f", 10, NOON_MS + report)
-    flow = contexts.people_per_hour(here, NOON_MS + 3)
-    assert flow is not None
-    assert flow < 4_000.0, "ten people a report are some thousands an hour at most, not millions"
+        here = counted(here, "f", 10, NOON_MS + report)
+    burst = flow(here, NOON_MS + 3)
+    assert burst is not None
+    assert burst < 4_000.0, "ten people a report are some thousands an hour at most, not millions"
 
 
 def test_doors_add_up_and_a_dead_counter_is_left_out() -> None:
     here = ZoneContext()
     for minute, counters in enumerate((("a", "b"), ("a", "b"), ("a",))):
         for counter in counters:
-            here = contexts.with_count(here, counter, 10, NOON_MS + minute * 60_000)
-    assert contexts.people_per_hour(here, NOON_MS + 120_000) == pytest.approx(1_200.0)
+            here = counted(here, counter, 10, NOON_MS + minute * 60_000)
+    assert flow(here, NOON_MS + 120_000) == pytest.approx(1_200.0)
     assert contexts.age_min(here, NOON_MS + 120_000, QUANTITIES) == 1.0, "the second door was last heard of a minute ago"
     dead_ms = NOON_MS + 60_000 + CROWD_MS_MAX + 1
-    assert contexts.people_per_hour(contexts.with_count(here, "a", 590, dead_ms), dead_ms) == pytest.approx(600.0)
+    assert flow(counted(here, "a", 590, dead_ms), dead_ms) == pytest.approx(600.0)
 
 
 def test_after_a_long_silence_a_counter_begins_anew() -> None:
-    here = contexts.with_count(contexts.with_count(ZoneContext(), "f", 0, NOON_MS), "f", 100, NOON_MS + 60_000)
+    here = counted(counted(ZoneContext(), "f", 0, NOON_MS), "f", 100, NOON_MS + 60_000)
     late_ms = NOON_MS + 60_000 + CROWD_MS_MAX + 1
-    assert contexts.people_per_hour(contexts.with_count(here, "f", 9_000, late_ms), late_ms) is None
+    assert flow(counted(here, "f", 9_000, late_ms), late_ms) is None
 
 
 def test_a_zones_own_counter_wins_over_the_sites() -> None:
     def crowd(people: int) -> ZoneContext:
-        return contexts.with_count(contexts.with_count(ZoneContext(), "f", 0, NOON_MS), "f", people, NOON_MS + 60_000)
+        return counted(counted(ZoneContext(), "f", 0, NOON_MS), "f", people, NOON_MS + 60_000)
 
     now_ms = NOON_MS + 60_000
     both = contexts.merged(crowd(10), crowd(1), now_ms)
-    assert contexts.people_per_hour(both, now_ms) == pytest.approx(60.0)
-    assert contexts.people_per_hour(contexts.merged(crowd(10), ZoneContext(), now_ms), now_ms) == pytest.approx(600.0)
+    assert flow(both, now_ms) == pytest.approx(60.0)
+    assert flow(contexts.merged(crowd(10), ZoneContext(), now_ms), now_ms) == pytest.approx(600.0)
     loud = contexts.merged(zone(noise=50.0), zone(noise=80.0), NOON_MS)
     assert contexts.latest(loud, "noise", NOON_MS) == 80.0
     late_ms = NOON_MS + NOISE_MS_MAX + 1

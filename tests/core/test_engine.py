@@ -433,4 +433,4 @@ def test_caps_outlive_a_restart_and_end_with_the_local_day(gateway: Gateway) -> 
 
 def test_purchases_are_kept_by_zone(gateway: Gateway) -> None:
     gateway.apply(purchase("till-bar", 1, 990, category="bar"))
-    assert [row[1:] for row in gateway.rows("facts")] == [("purchase", NOON_MS, None, "bar", None, "bar", 990, None)]
+    assert [row[1:] for row in gateway.rows("facts")] == [("purchase", NOON_MS, None, "bar", None, "bar", 990, None, None)]

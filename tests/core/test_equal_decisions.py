@@ -15,7 +15,8 @@ from gateway.core import limits
 from gateway.core.attributes.aggregators import HistoryFact, State
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import FactKind, Schema, parse
-from gateway.core.context import Contact, Crowd, SubjectContext, Wishes, ZoneContext
+from gateway.core.context import Contact, SubjectContext, Wishes, ZoneContext
+from gateway.core.counting import Counting, Crowd
 from gateway.core.offers import Campaign, Cap, CapGroup, Ignored, Offer, Policy
 from gateway.core.policy.choose import decide
 from gateway.core.policy.gates import REASONS
@@ -218,7 +219,7 @@ def drawn_place(draws: random.Random) -> ZoneContext:
         for name in QUANTITIES
         if draws.random() < 0.8
     }
-    return ZoneContext(readings, {"c": Crowd(draws.choice((None, 55.5)), NOON_MS - draws.randrange(HOUR_MS))})
+    return ZoneContext(readings, Counting({"c": Crowd(draws.choice((None, 55.5)), NOON_MS - draws.randrange(HOUR_MS))}))
 
 
 def compare(seed: int, offers: int, requests: int) -> set[str]:

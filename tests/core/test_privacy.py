@@ -27,6 +27,7 @@ DRAWS = 20_000
 Z_MAX = 6.0
 STREET = catalogue(make_site())
 NOON = Period(NOON_MS, NOON_MS - NOON_MS % DAY_MS, Terms())
+TODAY = (NOON.day_start_ms, NOON.day_end_ms)
 SCALES = [Fraction(1, 3), Fraction(1), Fraction(8), Fraction(80, 7)]
 
 
@@ -85,16 +86,16 @@ def test_the_scale_is_exact_and_follows_from_contacts_and_the_share_of_epsilon()
 
 
 def test_a_service_day_is_a_day_and_in_a_demonstration_24_windows() -> None:
-    assert open_period(NOON_MS + 5, Terms()) == NOON
+    assert open_period(NOON_MS + 5, Terms(), TODAY) == NOON
     short = Terms(window_ms=5_000, demonstration=True)
-    assert open_period(1_000_000_123_456, short) == Period(1_000_000_120_000, 1_000_000_080_000, short)
+    assert open_period(1_000_000_123_456, short, TODAY) == Period(1_000_000_120_000, 1_000_000_080_000, short, 1_000_000_200_000)
 
 
 def test_changed_terms_hold_from_the_next_service_day_on() -> None:
     changed = Terms(epsilon_millionths=5_000_000, contacts_max=9, window_ms=600_000)
     later_ms = NOON_MS + HOUR_MS + 1
-    assert open_period(later_ms, changed, NOON) == Period(NOON_MS + HOUR_MS, NOON.day_start_ms, Terms())
-    assert open_period(later_ms + DAY_MS, changed, NOON).terms == changed
+    assert open_period(later_ms, changed, TODAY, NOON) == Period(NOON_MS + HOUR_MS, NOON.day_start_ms, Terms())
+    assert open_period(later_ms + DAY_MS, changed, (TODAY[1], TODAY[1] + DAY_MS), NOON).terms == changed
 
 
 # --- contacts ------------------------------------------------------------------------------------------------

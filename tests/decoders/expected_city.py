@@ -51,8 +51,9 @@ _TEXTS: dict[tuple[str, object], tuple[str, float]] = {
 _COUNTS: tuple[tuple[str, str], ...] = (
     (r"(period)_(in|out)", r"people_\2"),
     (r"(total)_(in|out)", r"people_\2_total"),
-    (r"region_(\d+)_count", r"people_region_\1"),
-    (r"line_(\d)\.0_total_(in|out)", r"people_\2_total_line_\1"),
+    (r"region_(\d+)_count", r"region-\1 people"),
+    (r"line_1\.0_total_(in|out)", r"people_\1_total"),
+    (r"line_([2-9])\.0_total_(in|out)", r"line-\1 people_\2_total"),
     ("pir", "motions"),
 )
 _EUIS = ("eui", "lora_dev_eui")
@@ -146,7 +147,8 @@ def _is_held(observations: list[Observation], name: str, value: object) -> bool:
         readings = [one.value for one in observations if isinstance(one, Reading) and one.quantity == stated[0]]
         return any(found == pytest.approx(stated[1], abs=1e-9) for found in readings)
     what = next((re.sub(pattern, ours, name) for pattern, ours in _COUNTS if re.fullmatch(pattern, name)), None)
-    return any(isinstance(one, Count) and (one.what, one.count) == (what, value) for one in observations)
+    counts = [one for one in observations if isinstance(one, Count)]
+    return any((" ".join([*one.device.split("/")[1:], one.what]), one.count) == (what, value) for one in counts)
 
 
 # --- values that are not kept: pattern of paths -> reason ------------------------------------------

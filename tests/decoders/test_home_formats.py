@@ -59,11 +59,11 @@ def test_a_bluetooth_sensor_of_tasmota_is_its_address_and_is_sighted() -> None:
     assert _readings(readings) == [("a4c138a8e3c4", "temperature", 23.0), ("bridge/BME280", "temperature", 21.0)]
 
 
-def test_objects_in_view_of_shelly_presence_are_no_count_of_people() -> None:
+def test_objects_in_view_of_shelly_presence_are_no_passages() -> None:
     body = {"id": 200, "value": True, "num_objects": 2}
     found = load("shelly_gen2_rpc").decode(Message("shellypresence-aabbcc000001/status/presencezone:200", json.dumps(body).encode(), 0))
     assert [(quantity, value) for _, quantity, value in _readings(found)] == [("occupancy", 1.0)]
-    assert not [one for one in found if isinstance(one, Count)]
+    assert [(one.count, one.kind, one.direction) for one in found if isinstance(one, Count)] == [(2, "present", None)]
 
 
 @pytest.mark.parametrize(

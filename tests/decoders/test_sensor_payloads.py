@@ -13,6 +13,7 @@ from gateway.core.types import Count, Position, Reading
 from gateway.decoders.conformance.wellformed import fault_of
 from gateway.decoders.lorawan.cayenne_lpp import decode_cayenne_lpp
 from gateway.decoders.lorawan.payloads import decode_payload
+from gateway.decoders.values.people import people
 from tests.kit.shared import shared_messages
 
 DEVICE = "24e124136b000001"
@@ -136,17 +137,14 @@ def test_a_format_is_recognised_by_port_and_form(port: int | None, payload: str,
 
 def test_people_counters_of_milesight() -> None:
     found = decode_payload(bytes.fromhex("05cc030002000dcc2c012b0108cc010004000fe301000200"), 85, DEVICE, None)
-    assert [(one.what, one.count) for one in found if isinstance(one, Count)] == [
-        ("people_in", 3),
-        ("people_out", 2),
-        ("people_in_total", 300),
-        ("people_out_total", 299),
-        ("people_in_line_2", 1),
-        ("people_out_line_2", 4),
-        ("people_region_1", 1),
-        ("people_region_2", 0),
-        ("people_region_3", 2),
-        ("people_region_4", 0),
+    assert found == [
+        people(DEVICE, 3, "passed", "in"),
+        people(DEVICE, 2, "passed", "out"),
+        people(DEVICE, 300, "total", "in"),
+        people(DEVICE, 299, "total", "out"),
+        people(f"{DEVICE}/line-2", 1, "passed", "in"),
+        people(f"{DEVICE}/line-2", 4, "passed", "out"),
+        *(people(f"{DEVICE}/region-{region}", count, "present") for region, count in enumerate((1, 0, 2, 0), 1)),
     ]
 
 

@@ -80,6 +80,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/adapters/store/entropy.py": "the bits of the noise, handed to the core",
             "gateway/adapters/mqtt_options.py": "reconnects after a pause that differs, so that a fleet does not return at once",
             "gateway/runtime/app.py": "draws for the core, which takes them as arguments",
+            "gateway/page/owners.py": "the texts of cookies, and the boots of envelopes, as a phone draws its own",
             "gateway/commands/demo/show.py": "the dashboard's token, for one demonstration",
             "gateway/commands/history/rows.py": "pseudonyms under a key that is drawn for one export and then forgotten",
             "gateway/runtime/uplink.py": "draws for the core's back-off",

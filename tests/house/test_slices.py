@@ -11,7 +11,7 @@ from gateway.core.state import SLICES
 from tests.house import tree
 
 STORE = tree.ROOT / "gateway/adapters/store"
-NOT_STORED = {"sensors", "claims", "replies"}  # in memory only
+NOT_STORED = {"claims", "replies"}  # in memory only
 NO_TABLE = {"retention"}  # deletes from the tables of others
 
 

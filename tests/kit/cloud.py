@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,7 +49,11 @@ class FakeCloud:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                request = Request(self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+                length = int(self.headers["Content-Length"] or 0)
+                request = Request(self.path, dict(self.headers), self.rfile.read(length))
+                if not length or len(request.body) < length:  # the connection ended within the request
+                    self.close_connection = True
+                    return
                 cloud.requests.append(request)
                 response = responses[min(len(cloud.requests), len(responses)) - 1]
                 body = response.body(request)
@@ -61,7 +66,13 @@ class FakeCloud:
             def log_message(self, *_: object) -> None:
                 """Log nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Report an error, unless the client went away."""
+                if not isinstance(sys.exception(), ConnectionError):
+                    super().handle_error(request, client_address)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 

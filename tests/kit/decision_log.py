@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from gateway.adapters.store import Store
+from gateway.adapters.store.decisions import packed
 from gateway.build import open_store
 from gateway.core.context import SubjectContext
 from gateway.core.policy.decision import Candidate, Decision
@@ -62,7 +63,7 @@ def add_rows(store: Store, made: Iterable[Made], purposes: tuple[Purpose, ...] =
                 db.execute("INSERT OR REPLACE INTO contexts VALUES (?, NULL, ?)", (subject, body))
             decision = _decision(f"gw-t.{number:016x}", subject, one)
             values = (decision.id, subject, one.zone, one.at_ms, decision.reason, decision.offer, one.answer)
-            logged = (msgspec.msgpack.encode(decision), decision.arm, decision.intended, decision.policy, decision.seed)
+            logged = (decision.arm, decision.intended, decision.policy, decision.seed, packed(decision))
             db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, *logged))
             if one.offer is not None and one.is_closed:
                 outcome = "none" if one.is_held else one.answer or "none"

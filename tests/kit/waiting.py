@@ -15,7 +15,7 @@ import pytest
 
 T = TypeVar("T")
 
-WAIT_S = 60.0  # long, because the machine may be busy
+WAIT_S = 180.0  # long, because the machine may be busy
 POLL_S = 0.01
 POLL_S_MAX = 0.1
 

@@ -9,6 +9,8 @@ import pytest
 
 from gateway.adapters.store import Store
 from gateway.build import build
+from gateway.core.schedule import GROUP_MS
+from gateway.core.state import Changes
 from gateway.core.types import Message
 from gateway.runtime.app import App
 from tests.kit.fake_bus import FakeBroker, FakeBus
@@ -103,7 +105,7 @@ def test_a_person_who_left_in_an_outage_left_when_last_heard(street: Street) -> 
     street.pass_time(10 * SILENCE_S)
     street.broker.start()
     until(lambda: street.app.bus.link().connected)
-    street.pass_time(SILENCE_S + 1)
+    street.pass_time(SILENCE_S + 2)
     assert street.visits() == (1, 1)
     assert street.stored("left_ms", "visits") == heard_ms
 
@@ -129,5 +131,26 @@ def test_a_stop_stores_when_people_were_last_heard(street: Street) -> None:
     street.pass_time(SILENCE_S - 1)
     street.receive(sighting(9))
     seen_ms = street.clock.now_ms()
-    street.app._save_times()
+    street.app._save_heard()
     assert street.stored("seen_ms", "presences") == seen_ms
+
+
+def test_what_ends_within_the_time_of_a_group_is_stored_in_one_commit(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    street.clock.advance(GROUP_MS // 2)
+    for one in walk_in("phone-0002"):
+        street.receive(one)
+    assert street.visits() == (2, 0)
+    commits: list[Changes] = []
+    save = street.app.store.save
+
+    def saved(changes: Changes) -> None:
+        commits.append(changes)
+        save(changes)
+
+    monkeypatch.setattr(street.app.store, "save", saved)
+    street.clock.advance(SILENCE_S * 1_000 - GROUP_MS // 2)
+    for _ in range(GROUP_MS):
+        street.clock.advance(1)
+        street.app.turn(0.0)
+    assert street.visits() == (2, 2)
+    assert len(commits) == 1

@@ -10,10 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import pytest
 
 # The switches keep it from asking anybody on the network for anything.
 SWITCHES = (
@@ -28,6 +31,19 @@ SWITCHES = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"  # axe-core 4.14.1 (Deque Systems, MPL-2.0), unchanged
+
+
+def chromium() -> str:
+    """The path of a Chromium; without one the test is skipped, and in CI it fails."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("no Chromium: install it, in CI its tests must run")
+        pytest.skip("no Chromium on this machine")
+    return program
 
 
 class Browser:
@@ -50,13 +66,16 @@ class Browser:
         self._rest = b""
         self._number = 0
         self._told: list[dict[str, Any]] = []
-        self._session = ""
+        self._session = self._loader = ""
 
     def __enter__(self) -> Self:
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Page.setLifecycleEventsEnabled", enabled=True)
+        self._loader = self.send("Page.getFrameTree")["frameTree"]["frame"]["loaderId"]
+        self.told("Page.lifecycleEvent")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
@@ -97,9 +116,16 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Load a page and wait until it is loaded."""
-        self.told("Page.loadEventFired")
         self.send("Page.navigate", url=address)
-        while not self.told("Page.loadEventFired"):
+        self.loaded()
+
+    def loaded(self) -> None:
+        """Wait until another page than the last one is loaded; each load of a document has an id of its own."""
+        while True:
+            for event in self.told("Page.lifecycleEvent"):
+                if event["name"] == "load" and event["loaderId"] != self._loader:
+                    self._loader = event["loaderId"]
+                    return
             self._told.append(self._hear())
 
     def evaluate(self, expression: str) -> Any:
@@ -108,6 +134,12 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page, as rule and element."""
+        self.evaluate(AXE.read_text("utf-8") + ";0")
+        found = self.evaluate("axe.run(document, {resultTypes: ['violations']}).then((found) => found.violations)")
+        return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]
 
     def screenshot(self, file: Path) -> None:
         """The whole page, as long as it is."""

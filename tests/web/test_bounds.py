@@ -92,7 +92,7 @@ def test_a_gateway_speaks_only_for_itself(body: Json, client: TestClient) -> Non
         (hours("r1", variance=1e9), "$.records[0].noise.variance has a wrong type"),
         (hours("r1", noise=None), "$.records[0].noise has a wrong type"),
         (hours("r1", window_ms=0), "$.records[0].window_ms has a wrong type"),
-        (hours("r1", window_start_ms=START_MS + 1), "$.records[0].window_start_ms is not a multiple"),
+        (hours("r1", window_start_ms=START_MS + 1), "$.records[0].window_start_ms is not at a whole window_ms after a midnight"),
         (hours("r1", window_start_ms=2**62 // HOUR_MS * HOUR_MS), "$.records[0].window_start_ms is after the year 2100"),
         (hours("r1") | {CANARY: 1}, "$.records[0] has a field that is not in the schema"),
         (hours("r1") | {f"x` - at `$.{CANARY}": 1}, "$.records[0] has a field that is not in the schema"),

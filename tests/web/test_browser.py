@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import httpx
 import pytest
 
 from dashboard.settings import Settings
-from tests.web.browser import Browser
+from tests.web.browser import Browser, chromium
 from tests.web.seed import batch, bearer, hours, packed, street_batches
 from tests.web.server import LiveServer
 
@@ -60,12 +58,7 @@ ARRIVES = """new Promise((resolve) => {
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium: install it, in CI its tests must run")
-        pytest.skip("no Chromium on this machine")
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as browser:
+    with Browser(chromium(), tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
 
 

@@ -12,12 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from firmware_sim.adversaries.names import NAMES, drawn
 from tests.week import scene
 from tests.week.again import differences
 from tests.week.faults import FAULTS
 from tests.week.rig import BrokenError, Plan, Result, Rig, folder, play
 
-ALL = "all"
+ALL, DRAWN = "all", "drawn"
 JsonOpt = Annotated[bool, typer.Option("--json", help="one line of JSON")]
 AgainOpt = Annotated[bool, typer.Option("--again", help="play the log again through a fresh gateway and compare all that it decides")]
 
@@ -30,6 +31,7 @@ def main(
     cadence: Annotated[int, typer.Option(min=20, max=900, help="seconds between two words of one phone's radio")] = scene.CADENCE_S,
     haste: Annotated[float, typer.Option(min=0.1, max=20, help="how many times as often as usual it goes wrong")] = 1.0,
     fault: Annotated[str, typer.Option(help=f"what goes wrong, comma between, or {ALL}: {', '.join(FAULTS)}")] = "",
+    adversary: Annotated[str, typer.Option(help=f"who attacks, comma between, {ALL}, or {DRAWN} (by the seed): {', '.join(NAMES)}")] = "",
     again: AgainOpt = False,
     json_: JsonOpt = False,
 ) -> None:
@@ -41,10 +43,17 @@ def main(
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
         raise typer.BadParameter(f"no fault is called {unknown[0]!r}; there are {', '.join(FAULTS)}", param_hint="--fault")
+    chosen = drawn(seed) if adversary == DRAWN else NAMES if adversary == ALL else tuple(filter(None, adversary.split(",")))
+    strangers = set(chosen) - set(NAMES)
+    if strangers:
+        raise typer.BadParameter(f"no adversary is called {min(strangers)!r}; there are {', '.join(NAMES)}", param_hint="--adversary")
     if again and "crash" in names:
         raise typer.BadParameter("after a crash a gateway draws other names: leave the fault crash out", param_hint="--again")
     try:
-        result = play(Plan(seed, days, people, names, cadence, haste), look=_play_again if again else lambda _: None)
+        result = play(
+            Plan(seed, days, people, names, cadence, haste, tuple(name for name in NAMES if name in chosen)),
+            look=_play_again if again else lambda _: None,
+        )
     except BrokenError as broken:
         if json_:
             typer.echo(json.dumps({"seed": seed, "broken": broken.broken, "text": str(broken)}))

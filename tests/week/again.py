@@ -154,11 +154,11 @@ def facts(store: WeekStore) -> Counter[tuple[Any, ...]]:
     return Counter(store.rows(sql))
 
 
-def people(store: WeekStore) -> set[tuple[str, ...]]:
-    """Who is known, by all their names but the drawn one."""
+def people(store: WeekStore, without: frozenset[str] = frozenset()) -> set[tuple[str, ...]]:
+    """Who is known, by all their names but the drawn one; `without` are names that do not count."""
     names: dict[str, list[str]] = {}
     for mover, subject in store.rows("SELECT mover, subject FROM identities ORDER BY mover"):
-        names.setdefault(subject, []).append(mover)
+        names.setdefault(subject, []).extend({mover} - without)
     return {tuple(movers) for movers in names.values()}
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from firmware_sim.adversaries.names import PREFIX
+from firmware_sim.devices.wayside_v1 import claim_code
 from tests.kit.testbed import BERLIN
 
 if TYPE_CHECKING:
@@ -24,17 +26,21 @@ if TYPE_CHECKING:
 UP = "wayside/v1/street/up/"
 DOWN = "wayside/v1/street/down/"
 REPLY = "wayside/v1/street/reply/"
+HEARD, COUNTER, TOUCH_DBM = "espresense/devices/", "plaza", -45.0
 FLOOR_MS = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
 STEP_SLACK_MS = 10_000
-DAY_MS = 86_400_000
 CONTACTS_MAX = 4
 
 
 class Word(NamedTuple):
-    """A person's standing yes. `told` are the offers since, by the gateway's clock."""
+    """A person's standing yes. `told` are the offers since, by the gateway's clock.
+
+    `tags` are claimed with their code; `presented` without one, after they were held to the counter.
+    """
 
     purposes: frozenset[str]
-    tags: tuple[str, ...]
+    tags: frozenset[str]
+    presented: frozenset[str]
     boot: str
     seq: int
     told: list[tuple[int, str]]
@@ -68,6 +74,8 @@ class Book:
         self.sent: list[tuple[int, str, str]] = []  # window, zone and device of each offer that counts
         self._used: Counter[tuple[int, str]] = Counter()
         self.secrets: set[str] = set()
+        self.digits: set[str] = set()  # of keys
+        self._held: set[str] = set()  # tags that were held to the counter
         self.stays: dict[tuple[str, str], Stay] = {}
         self.seen: Counter[str] = Counter()
         self.complaints: list[tuple[str, str]] = []
@@ -79,6 +87,7 @@ class Book:
     def hear(self, message: Message, now_ms: int) -> None:
         """The gateway has taken a message in. Only facts matter here; what is no whole fact is nobody's word."""
         if not message.qos:
+            self._hold(message)
             return
         device, _, kind = message.topic.removeprefix(UP).partition("/")
         note: Callable[[str, tuple[str, str, int], dict[str, Any], int], bool] | None = {
@@ -96,6 +105,15 @@ class Book:
         if envelope not in self._envelopes and note(device, envelope, said, now_ms):
             self._envelopes.add(envelope)
             self.facts[kind] += 1
+
+    def _hold(self, message: Message) -> None:
+        """A tag that touches the counter may be claimed without its code."""
+        if message.topic.startswith(HEARD) and message.topic.endswith(f"/{COUNTER}"):
+            try:
+                if json.loads(message.payload)["rssi"] >= TOUCH_DBM:
+                    self._held.add(message.topic.removeprefix(HEARD).partition("/")[0])
+            except (ValueError, KeyError, TypeError):
+                return  # it arrived in pieces
 
     def _purchase(self, device: str, _: tuple[str, str, int], said: dict[str, Any], __: int) -> bool:
         if device in self._tills:
@@ -116,7 +134,9 @@ class Book:
         is_older = before is not None and before.boot == start[1] and seq <= before.seq
         if said["purposes"] and (seq <= self._no_seqs.get(start, -1) or is_older):
             return False
-        self.secrets |= {device, *said.get("tags", ())}
+        tags, codes = said.get("tags", ()), said.get("codes", {})
+        self.secrets |= {device, *tags}
+        self.digits |= {half for key in said.get("eid_keys", ()) for half in (key[:16], key[16:])}
         if "measurement" not in said["purposes"]:
             self._uncount(device, now_ms)
         if not said["purposes"]:
@@ -125,8 +145,10 @@ class Book:
                 self._no_seqs[start] = max(seq, self._no_seqs.get(start, -1))
                 self.seen["withdrawn"] += 1
             return before is not None
-        told = before.told if before else []
-        self.words[device] = Word(frozenset(said["purposes"]), tuple(said.get("tags", ())), start[1], seq, told)
+        told, linked = (before.told, before.tags | before.presented) if before else ([], frozenset())
+        proven = frozenset(tag for tag in tags if codes.get(tag) == claim_code(tag))
+        presented = frozenset(tag for tag in tags if tag in self._held or tag in linked) - proven
+        self.words[device] = Word(frozenset(said["purposes"]), proven, presented, start[1], seq, told)
         return True
 
     # --- what comes out ---------------------------------------------------------------------------------
@@ -137,6 +159,8 @@ class Book:
         said = json.loads(publication.payload)
         asked = Asked(device, said["zone"], said["offer"])
         word = self.words.get(device)
+        if device.startswith(PREFIX):
+            self.complain("adversary", f"{asked.offer} went to {device}, whose radio nobody can have heard")
         if word is None or not {"presence", "offers"} <= word.purposes:
             self.complain("consent", f"{asked.offer} went to {device}, who has not said yes to it")
             return
@@ -154,8 +178,8 @@ class Book:
         self.seen["trigger"] += 1
 
     def _count(self, word: Word, now_ms: int, asked: Asked) -> None:
-        """Four offers count of a person and day (UTC)."""
-        day = (now_ms // DAY_MS, asked.device)
+        """Four offers count of a person and local day."""
+        day = (_clock(now_ms).toordinal(), asked.device)
         if "measurement" in word.purposes and self._used[day] < CONTACTS_MAX:
             self._used[day] += 1
             self.sent.append((now_ms - now_ms % self._window_ms, asked.zone, asked.device))

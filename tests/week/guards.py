@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
+from firmware_sim.adversaries.names import AdversaryName
 from gateway.adapters.store import counts
 from gateway.adapters.store.table import Hasher
-from gateway.core import consent, presence
+from gateway.core import claims, consent, presence
 from gateway.core.offers import Campaign
 from gateway.core.ports import StoreFullError
 from gateway.core.privacy import release
@@ -52,6 +53,7 @@ class Guard(NamedTuple):
     rules: tuple[Rule, ...] = ()
     cadence_s: int = scene.CADENCE_S
     haste: float = 6.0
+    adversaries: tuple[AdversaryName, ...] = ()
 
 
 class ForgetfulHasher(Hasher):
@@ -190,5 +192,12 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard("what waits is sent", ("crash",), _noticed("told"), rules=(Rule(TriggerSender, "send_waiting", lambda *_: None),), haste=1.5),
     Guard("zones compete", (), _noticed("visits"), rules=(Rule(presence, "arbitrate", _first_come),)),
+    Guard(
+        "a claim needs a proof",
+        (),
+        _noticed("people"),
+        rules=(Rule(claims, "_is_code", lambda *_: True),),
+        adversaries=("claimer",),
+    ),
     Guard("the privacy door", (), _noticed("leaks"), rules=(Rule(counts, "hour_record", _leaking),)),
 )

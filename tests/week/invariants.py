@@ -82,9 +82,15 @@ def _bounds(rig: Rig) -> Iterator[str]:
 def _people(rig: Rig) -> Iterator[str]:
     store = rig.machine.store
     named = dict(store.rows("SELECT mover, subject FROM identities"))
-    allowed = {mover for device, word in rig.book.words.items() for mover in (device, *word.tags)}
-    if set(named) != allowed:
-        yield f"known without a yes: {sorted(set(named) - allowed)[:3]}; not known in spite of one: {sorted(allowed - set(named))[:3]}"
+    words = rig.book.words
+    required = {mover for device, word in words.items() for mover in (device, *word.tags)}
+    unproven = set(named) - required - {mover for word in words.values() for mover in word.presented}
+    if unproven or required - set(named):
+        yield f"known without a yes or a proof: {sorted(unproven)[:3]}; not known in spite of one: {sorted(required - set(named))[:3]}"
+    for device, word in words.items():
+        strange = [tag for tag in word.tags if named.get(tag) != named.get(device)]
+        if strange:
+            yield f"{strange[0]} belongs to another person than {device}, who has proven it"
     subjects = set(named.values())
     for table in store.tables("subject"):
         rows = store.rows(f"SELECT DISTINCT subject FROM {table} WHERE subject IS NOT NULL")  # noqa: S608 - a name from the schema
@@ -172,6 +178,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "line", "every message at the broker is delivered, waiting, or went unheard at QoS 0; every fact is thanked for", "step", _line
     ),
     Invariant("bounds", "no queue or cache grows past its limit", "step", _bounds),
+    Invariant("adversary", "no offer to a device that nobody carries past a scanner", "step", _noted("adversary")),
     Invariant("consent", "no offer to anybody without a standing yes to presence and offers", "step", _noted("consent")),
     Invariant("cap_day", "nobody is asked more often in one local day than the policy allows", "step", _noted("cap_day")),
     Invariant("cap_offer", "nobody is asked the same more often in one local day than the offer allows", "step", _noted("cap_offer")),

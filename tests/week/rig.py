@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
+from firmware_sim.adversaries.names import AdversaryName
 from firmware_sim.street.street import Street as SimulatedStreet
 from gateway.core.types import AnswerKind
 from tests.kit.testbed import DAY_MS, HOUR_MS
@@ -55,6 +56,7 @@ class Plan(NamedTuple):
     faults: tuple[str, ...] = ()
     cadence_s: int = scene.CADENCE_S
     haste: float = 1.0
+    adversaries: tuple[AdversaryName, ...] = ()
 
 
 class BrokenError(AssertionError):
@@ -65,6 +67,7 @@ class BrokenError(AssertionError):
         hours = (true_ms - scene.START_MS) / HOUR_MS
         lines = "\n".join(f"  {name}: {what}" for name, what in broken.items())
         fault = f" --fault {','.join(plan.faults)}" if plan.faults else ""
+        fault += f" --adversary {','.join(plan.adversaries)}" if plan.adversaries else ""
         again = f"--seed {plan.seed} --days {plan.days:g} --people {plan.people} --cadence {plan.cadence_s} --haste {plan.haste:g}{fault}"
         super().__init__(
             f"broken after {hours:.2f} h, seed {plan.seed}, commit {commit()}:\n{lines}\n  see it again: python -m tests.week {again}"
@@ -77,7 +80,7 @@ class Rig:
     def __init__(self, folder: Path, plan: Plan, parts: Parts | None = None) -> None:
         self.plan, self.campaign = plan, scene.CAMPAIGN
         parts = parts or Parts()
-        scenario = scene.scenario(plan.people, plan.days, plan.cadence_s)
+        scenario = scene.scenario(plan.people, plan.days, plan.cadence_s, plan.adversaries)
         site = scene.site(scenario, plan.cadence_s)
         self.true_ms = scene.START_MS
         self.clock = parts.clock(scene.START_MS)
@@ -87,13 +90,13 @@ class Rig:
         tills = frozenset(till.device for till in scenario.tills)
         rules = site.presence
         self.book = Book(self.campaign, tills, rules.fix_zones, dwell_ms=rules.dwell_ms, window_ms=scene.WINDOW_MS)
-        self.leaks.names = self.book.secrets
+        self.leaks.names, self.leaks.digits = self.book.secrets, self.book.digits
         self.collector = Collector(self._left)
         self.line = (parts.line or Line)(self.clock.now_ms, self._publish)
         self.machine = Machine(folder, site, self.line, self.clock, MemoryCloud(self.collector), seed=plan.seed, parts=parts)
         self.machine.taken, self.machine.held, self.machine.saved = self._taken, self._held, self._saved
         self.machine.frozen = self._frozen
-        self.simulated = SimulatedStreet(scenario, seed=plan.seed, start_ms=scene.START_MS, publish=self._say)
+        self.simulated = SimulatedStreet(scenario, seed=plan.seed, start_ms=scene.START_MS, publish=self._say, is_answered=True)
         self.cut_at: CutAt | None = None
         self.counts: Counter[str] = Counter()
         self.codes: dict[str, Occasion] = {}
@@ -236,6 +239,7 @@ class Rig:
             self.simulated.receive(publication.topic, publication.payload)
         elif publication.topic.startswith(REPLY):
             self._search(publication.payload)
+            self.simulated.receive(publication.topic, publication.payload)
         else:
             self._search(publication.topic.encode() + b"\n" + publication.payload)
 
@@ -302,6 +306,7 @@ class Result(NamedTuple):
     bytes_that_left: int
     questions: int
     faults: dict[str, int]
+    adversaries: dict[str, int]
 
 
 def play(plan: Plan, parts: Parts | None = None, look: Callable[[Rig], None] = lambda _: None) -> Result:
@@ -337,4 +342,5 @@ def play(plan: Plan, parts: Parts | None = None, look: Callable[[Rig], None] = l
         bytes_that_left=rig.leaks.bytes_seen,
         questions=rig.counts["questions"],
         faults={fault.name: fault.count for fault in struck},
+        adversaries=dict(rig.simulated.counters.adversaries),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_sim import scenario as scenarios
+from firmware_sim.adversaries.names import AdversaryName
 from firmware_sim.devices.wayside_v1 import TAG_SECRET
 from firmware_sim.scenario import Scenario
 from gateway.core import limits
@@ -38,6 +39,7 @@ STEP_MS = 5_000
 WINDOW_MS = HOUR_MS
 CADENCE_S = 240  # a phone is heard this often; the radio of a week, not of a minute
 DWELL_S = 1_500.0
+COUNTER = "plaza"  # the scanner to which tags are held
 AWAY = "home"  # nothing hears anybody there
 STANDING = ("plaza", "arcade", "cafe", "bistro", "station")
 EARTH_RADIUS_M = 6_371_000.0
@@ -72,7 +74,7 @@ CAMPAIGN = Campaign(
 """What was signed off: the book holds the gateway to it, whatever campaign the gateway was given."""
 
 
-def scenario(people: int, days: float, cadence_s: int = CADENCE_S) -> Scenario:
+def scenario(people: int, days: float, cadence_s: int = CADENCE_S, adversaries: tuple[AdversaryName, ...] = ()) -> Scenario:
     """The street of this week: one zone for each way in which somebody can be noticed."""
     base = scenarios.load("street")
     cadence_ms, week_s = cadence_s * 1000, days * 86_400
@@ -90,7 +92,10 @@ def scenario(people: int, days: float, cadence_s: int = CADENCE_S) -> Scenario:
             withdraw_until_s=week_s * 0.9,
         ),
         radio=base.radio.changed(advertise_ms=cadence_ms, floor_dbm=-84.0),
-        phones=base.phones.changed(scan_ms=cadence_ms, fine_ms=3 * cadence_ms, coarse_ms=HOUR_MS),
+        phones=base.phones.changed(
+            scan_ms=cadence_ms, fine_ms=3 * cadence_ms, coarse_ms=HOUR_MS, ephemeral_share=0.2, counter=COUNTER, counter_share=0.15
+        ),
+        adversaries=adversaries,
         scanners=tuple(item.changed(report_ms=10_000) for item in base.scanners if item.zone in STANDING),
         beacons=tuple(item for item in base.beacons if item.zone in STANDING),
         sensors=tuple(item.changed(every_ms=900_000) for item in base.sensors if item.device in {"weather-1", "E3:75:CF:00:00:01"}),
@@ -145,7 +150,7 @@ def site(scene: Scenario, cadence_s: int = CADENCE_S) -> Site:
         columns=COLUMNS,
         privacy=Terms(window_ms=WINDOW_MS),
         clock_floor_ms=limits.CLOCK_FLOOR_MS,
-        claims=ClaimRules(TAG_SECRET.encode()),
+        claims=ClaimRules(TAG_SECRET.encode(), frozenset({COUNTER})),
     )
 
 

@@ -16,7 +16,7 @@ SEEDS = range(1, 6)  # a clock that is set while somebody has just come in takes
 
 
 def _plan(guard: Guard, seed: int) -> Plan:
-    return Plan(seed, days=1.0, people=24, faults=guard.faults, cadence_s=guard.cadence_s, haste=guard.haste)
+    return Plan(seed, days=1.0, people=24, faults=guard.faults, cadence_s=guard.cadence_s, haste=guard.haste, adversaries=guard.adversaries)
 
 
 def _broken_without(guard: Guard) -> BrokenError | None:

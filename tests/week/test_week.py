@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from firmware_sim.adversaries.names import drawn
 from tests.week import again
 from tests.week.faults import FAULTS
 from tests.week.leaving import Leaks
@@ -29,12 +30,13 @@ def _must_not_be_vacuous(result: Result) -> None:
     assert result.bytes_that_left >= 100_000
     assert result.questions > 10 * result.steps
     never = [name for name, count in result.faults.items() if not count]
+    assert all(result.adversaries.values())
     assert len(never) <= len(result.faults) // NEVER_SHARE, f"it never came to {never}"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_everything_goes_wrong_and_no_promise_is_broken(seed: int) -> None:
-    _must_not_be_vacuous(play(Plan(seed, days=1.0, people=60, faults=ALL, haste=1.5)))
+    _must_not_be_vacuous(play(Plan(seed, days=1.0, people=60, faults=ALL, haste=1.5, adversaries=drawn(seed))))
 
 
 def _must_decide_alike(rig: Rig) -> None:
@@ -90,13 +92,13 @@ def test_a_week_of_two_hundred_people() -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_a_week_in_which_everything_goes_wrong(seed: int) -> None:
-    _must_not_be_vacuous(play(Plan(seed, faults=ALL)))
+    _must_not_be_vacuous(play(Plan(seed, faults=ALL, adversaries=drawn(seed))))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 100 + SOAK_SEEDS))
 def test_a_hundred_seeds(seed: int) -> None:
-    _must_not_be_vacuous(play(Plan(seed, days=2.0, people=60, faults=ALL)))
+    _must_not_be_vacuous(play(Plan(seed, days=2.0, people=60, faults=ALL, adversaries=drawn(seed))))
 
 
 @pytest.mark.soak

@@ -33,12 +33,13 @@ from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.released import ReleaseMarks
 from gateway.adapters.store.retention import RetentionTable
 from gateway.adapters.store.screens import ScreensTable
+from gateway.adapters.store.sensors import SensorsTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreError, StoreFullError
-from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, ScreensState, SensorsState, State, Trigger
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, ScreensState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,6 +105,7 @@ class Store:
         self.outcomes = OutcomesTable(self._db)
         self.learning = LearningTable(self._db)
         self.counts = CountsTable(self._db, hasher, entropy or SystemEntropy())
+        self.sensors = SensorsTable(self._db)
         self.retention = RetentionTable(self._db)
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
@@ -121,7 +123,7 @@ class Store:
             "outcomes": self.outcomes,
             "learning": self.learning,
             "counts": self.counts,
-            "sensors": Table(self._db),
+            "sensors": self.sensors,
             "retention": self.retention,
             "register": self.register,
             "claims": Table(self._db),
@@ -234,7 +236,7 @@ class Store:
             outcomes=self.outcomes.state(now_ms),
             learning=self.learning.state(),
             counts=self.counts.state(),
-            sensors=SensorsState(),
+            sensors=self.sensors.state(),
             retention=RetentionState(now_ms),
             claims=ClaimsState(),
             occasions=self.occasions.state(),
@@ -308,6 +310,11 @@ class Store:
         with self._transaction():
             for name in state.__struct_fields__:
                 self._tables[name].save_times(getattr(state, name))
+
+    def save_heard(self, visits: VisitsState) -> None:
+        """Store when people in open visits were last heard. Raises StoreFullError."""
+        with self._transaction():
+            self.visits.save_times(visits)
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""

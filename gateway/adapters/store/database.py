@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt the WAL at its reset
 BUSY_MS = 5_000  # `wayside why` may read while the gateway writes
+PAGE_BYTES = 512  # of a new file: a commit writes whole pages, of which most hold one changed row
+LOG_BYTES = 16 * 1024 * 1024  # of the write-ahead log: pages that change again before it is full are copied to the database once
 
 WAYS_OUT: dict[type[apsw.Error], str] = {
     apsw.NotADBError: "does not open with this key: it belongs to another gateway, or is damaged; check store.key_file",
@@ -103,10 +105,12 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
         database.set_busy_timeout(BUSY_MS)
         database.pragma("cipher", "chacha20")
         database.pragma("hexkey", key.hex())
+        database.pragma("page_size", PAGE_BYTES)
         version = int(database.pragma("user_version"))
         for pragma, value in (("journal_mode", "wal"), ("synchronous", "full"), ("secure_delete", "on"), ("mmap_size", 0)):
             database.pragma(pragma, value)
-        database.pragma("journal_size_limit", 16 * 1024 * 1024)
+        database.pragma("journal_size_limit", LOG_BYTES)
+        database.wal_autocheckpoint(LOG_BYTES // int(database.pragma("page_size")))
         if str(database.pragma("quick_check")) != "ok":
             database.close(force=True)
             raise StoreDamagedError(f"{path} {WAYS_OUT[apsw.CorruptError]}")

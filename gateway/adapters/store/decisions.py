@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
 
     from gateway.core.state.decisions import DecisionsChanges
 
-_PACK = msgspec.msgpack.Encoder()
-_UNPACK = msgspec.msgpack.Decoder(Decision)
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Decision)
+
+
+def packed(decision: Decision) -> bytes:
+    """A decision as it is stored: MessagePack, compressed, because the rows of its candidates differ in few columns."""
+    return zlib.compress(_ENCODER.encode(decision), 1)
+
+
+def unpacked(body: bytes) -> Decision:
+    """A stored decision."""
+    return _DECODER.decode(zlib.decompress(body))
 
 
 class DecisionsTable(Table):
@@ -31,7 +42,7 @@ class DecisionsTable(Table):
     def decision(self, id_: str) -> Decision | None:
         """A decision of the log, or None."""
         body = self.one("SELECT body FROM decisions WHERE id = ?", (id_,))
-        return None if body is None else _UNPACK.decode(body)
+        return None if body is None else unpacked(body)
 
     def waiting(self) -> list[Trigger]:
         """Triggers that the broker has not acknowledged."""
@@ -54,11 +65,11 @@ class DecisionsTable(Table):
                     made.at_ms,
                     made.reason,
                     made.offer,
-                    _PACK.encode(made),
                     made.arm,
                     made.intended,
                     made.policy,
                     made.seed,
+                    packed(made),
                 )
                 for made in changes.made
             ],
@@ -75,7 +86,7 @@ class DecisionsTable(Table):
         """Note that the offer of a decision did not leave the gateway."""
         made = self.decision(id_)
         if made is not None:
-            body = _PACK.encode(msgspec.structs.replace(made, arm="undelivered"))
+            body = packed(msgspec.structs.replace(made, arm="undelivered"))
             self._db.execute("UPDATE decisions SET arm = 'undelivered', body = ? WHERE id = ?", (body, id_))
         self.delete_triggers([id_])
 

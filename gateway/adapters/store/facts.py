@@ -44,7 +44,7 @@ class FactsTable(Table):
     def save(self, changes: FactsChanges) -> None:
         """Write facts and withdrawals."""
         self._db.executemany(
-            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     self._hasher.envelope(row.envelope),
@@ -56,6 +56,7 @@ class FactsTable(Table):
                     row.detail,
                     row.amount_minor,
                     msgspec.msgpack.encode(row.items) if row.items else None,
+                    row.reason,
                 )
                 for row in changes.rows.values()
             ],

@@ -43,4 +43,4 @@ class LearningTable(Table):
             rows.append((BASIS, _PACK.encode(changes.begun)))
         if changes.health is not None:
             rows.append((HEALTH, _PACK.encode(changes.health)))
-        self._db.executemany("INSERT OR REPLACE INTO learned VALUES (?, ?)", rows)
+        self._db.executemany("INSERT INTO learned VALUES (?, ?) ON CONFLICT DO UPDATE SET body = excluded.body", rows)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from gateway.adapters.store import database
+from gateway.adapters.store.decisions import unpacked
 from gateway.adapters.store.people import ELSEWHERE_SQL
 from gateway.core.attributes.log import ConsentFact, FoldedFact, LogRow
 from gateway.core.context import SubjectContext, allows
 from gateway.core.policy.decision import Decision
 from gateway.core.ports import StoreError
 from gateway.core.state import Visit
+from gateway.core.state.register import Grant
 from gateway.core.types import AnswerKind, Item, Purpose
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CONTEXT = msgspec.msgpack.Decoder(SubjectContext)
-_DECISION = msgspec.msgpack.Decoder(Decision)
 _BODY: msgspec.msgpack.Decoder[ConsentFact | FoldedFact] = msgspec.msgpack.Decoder(ConsentFact | FoldedFact)
 _ITEMS = msgspec.msgpack.Decoder(tuple[Item, ...])
 
@@ -89,7 +90,7 @@ class Reader:
     def decision(self, id_: str) -> tuple[Decision, str | None] | None:
         """A decision from the log and the answer to it, or None."""
         row = next(self._rows("SELECT body, answer FROM decisions WHERE id = ?", (id_,)), None)
-        return (_DECISION.decode(row[0]), row[1]) if row else None
+        return (unpacked(row[0]), row[1]) if row else None
 
     def latest_decisions(self, most: int) -> list[tuple[str, str, str, str | None]]:
         """The newest decisions: (id, zone, reason, offer)."""
@@ -103,7 +104,7 @@ class Reader:
     def latest_rows(self, columns: str, most: int) -> list[NDArray[np.float32]]:
         """The rows of the newest proposed offers that were scored with these columns (`Decision.columns`), of at most `most` decisions."""
         sql = "SELECT body FROM decisions WHERE offer IS NOT NULL ORDER BY at_ms DESC, id DESC LIMIT ?"
-        decisions = [_DECISION.decode(body) for (body,) in self._rows(sql, (most,))]
+        decisions = [unpacked(body) for (body,) in self._rows(sql, (most,))]
         return [one.candidates[0].row() for one in decisions if one.columns == columns and one.candidates and one.candidates[0].features]
 
     # --- history, one person at a time, to bound the memory ----------------------------------------------
@@ -140,7 +141,7 @@ class Reader:
         )
         for subject, body, answer, closed_at_ms, visited, amount in self._rows(sql, (from_ms, until_ms)):
             if subject in numbers:
-                yield LoggedDecision(numbers[subject], _DECISION.decode(body), answer, closed_at_ms, bool(visited), amount or 0)
+                yield LoggedDecision(numbers[subject], unpacked(body), answer, closed_at_ms, bool(visited), amount or 0)
 
     def decisions_between(self, from_ms: int, until_ms: int) -> int:
         """Number of decisions from `from_ms` until before `until_ms`, of all people."""
@@ -154,7 +155,7 @@ class Reader:
 
     def decisions(self, subject: str) -> Iterator[Decision]:
         """The decisions for the subject, oldest first."""
-        return (_DECISION.decode(body) for (body,) in self._rows("SELECT body FROM decisions WHERE subject = ? ORDER BY at_ms", (subject,)))
+        return (unpacked(body) for (body,) in self._rows("SELECT body FROM decisions WHERE subject = ? ORDER BY at_ms", (subject,)))
 
     def offer_facts(self, subject: str) -> Iterator[OfferFact]:
         """The subject's answers, and the purchases in which an offer to the subject was redeemed, oldest first."""
@@ -184,6 +185,56 @@ class Reader:
         """The person's history log, in the order in which the facts were folded."""
         sql = "SELECT subject, number, at_ms, body FROM history WHERE subject = ? ORDER BY number"
         return (LogRow(of, number, at_ms, _BODY.decode(body)) for of, number, at_ms, body in self._rows(sql, (subject,)))
+
+    # --- one person, for the person's page and the operator's desk ------------------------------------------
+
+    def subject_of(self, identifier: str) -> str | None:
+        """The subject of a device, tag or page; None without consent."""
+        row = next(self._rows("SELECT subject FROM identities WHERE mover = ?", (identifier,)), None)
+        return None if row is None else str(row[0])
+
+    def subjects(self, most: int, after: str = "") -> list[str]:
+        """Subjects in the order of their ids, the first `most` after `after`."""
+        return [one for (one,) in self._rows("SELECT subject FROM contexts WHERE subject > ? ORDER BY subject LIMIT ?", (after, most))]
+
+    def person(self, subject: str) -> SubjectContext | None:
+        """The context of a subject, with the purposes that the register grants and without contacts."""
+        row = next(self._rows("SELECT body FROM contexts WHERE subject = ?", (subject,)), None)
+        if row is None:
+            return None
+        stored, granted = _CONTEXT.decode(row[0]), {grant.purpose for grant in self.grants(subject)}
+        return msgspec.structs.replace(stored, purposes=tuple(one for one in stored.purposes if one in granted))
+
+    def grants(self, subject: str) -> list[Grant]:
+        """The grants of a person in the consent register."""
+        columns = "purpose, change, version, wording, source, at_ms, expires_at_ms"
+        return [Grant(*row) for row in self._rows(f"SELECT {columns} FROM register WHERE subject = ?", (subject,))]  # noqa: S608 - names from above
+
+    def presences(self, subject: str) -> list[tuple[str, int, int]]:
+        """Zones in which the person is, with the times of entering and of the newest observation that was stored."""
+        return list(self._rows("SELECT zone, entered_ms, seen_ms FROM presences WHERE subject = ? ORDER BY entered_ms", (subject,)))
+
+    def answered(self, subject: str, since_ms: int) -> list[tuple[Decision, AnswerKind | None]]:
+        """The decisions for a person since a time, with the answer that stands, the newest first."""
+        sql = "SELECT body, answer FROM decisions WHERE subject = ? AND at_ms >= ? ORDER BY at_ms DESC, id DESC"
+        return [(unpacked(body), answer) for body, answer in self._rows(sql, (subject, since_ms))]
+
+    def facts(self, subject: str) -> list[tuple[str, int, str | None, str | None, str | None, int | None, str | None]]:
+        """The facts of a person and of the person's decisions: kind, time, zone, decision, detail, amount in minor units, reason."""
+        columns = "kind, at_ms, zone, decision, detail, amount_minor, reason"
+        sql = (
+            f"SELECT {columns} FROM facts WHERE subject = ?1 UNION SELECT {columns} FROM facts "  # noqa: S608 - names from above
+            "WHERE decision IN (SELECT id FROM decisions WHERE subject = ?1) ORDER BY 2"
+        )
+        return list(self._rows(sql, (subject,)))
+
+    def contacts_used(self, subject: str) -> dict[str, int]:
+        """By table of counts: the person's contacts that count today."""
+        return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
+
+    def releases(self) -> int:
+        """Number of tables of counts that have left, as far as the ledger goes back."""
+        return int(next(self._rows("SELECT count(*) FROM releases"))[0])
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:
         """Subjects with consent to the purpose at `now_ms`, in the order of the table."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gateway.core.context import FREEZING_C, HOUR_MS, MINUTE_MS, PEOPLE_PER_HOUR, RAIN_MM_H, Crowd, ZoneContext
+from gateway.core.context import FREEZING_C, HOUR_MS, MINUTE_MS, PEOPLE, RAIN_MM_H, ZoneContext
+from gateway.core.counting import Counting, Crowd, Minute
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +35,22 @@ def here_of(row: NDArray[np.float32], plan: ReadPlan, at_ms: int) -> ZoneContext
         elif one.name in plan.columns and not math.isnan(number := float(row[plan.columns.index(one.name)])):
             values[one.reading.quantity] = number
     age_ms = int(values.pop("context_age", 0.0) * MINUTE_MS)
-    flow = values.pop(PEOPLE_PER_HOUR, None)
-    crowds = {} if flow is None else {"log": Crowd(flow, at_ms)}
-    return ZoneContext({quantity: (value, at_ms - age_ms) for quantity, value in values.items()}, crowds)
+    counting = _counting({name: values.pop(name) for name in PEOPLE if name in values}, at_ms)
+    return ZoneContext({quantity: (value, at_ms - age_ms) for quantity, value in values.items()}, counting)
+
+
+def _counting(people: dict[str, float], at_ms: int) -> Counting:
+    """Counters that give the stated values."""
+    flow, came, went = (people.get(f"people{way}_per_hour") for way in ("", "_in", "_out"))
+    minutes = () if came is None and went is None else (Minute(at_ms, round(came or 0), round(went or 0)),)
+    present = people.get("people_present")
+    return Counting(
+        crowds={} if flow is None else {"log": Crowd(flow, at_ms)},
+        minutes=minutes,
+        since_ms=at_ms - HOUR_MS if minutes else None,
+        present_ms=at_ms if minutes else None,
+        in_view={} if present is None else {"log": (round(present), at_ms)},
+    )
 
 
 def dwell_s_of(row: NDArray[np.float32], plan: ReadPlan) -> float | None:

@@ -39,7 +39,7 @@ SEASONS = ("winter", "spring", "summer", "autumn")
 HEADINGS = ("nowhere_urgent", "home", "work")
 WEATHERS = ("sunny", "rainy", "snowy")
 OCCASIONS = ("entered", "dwelled")
-DERIVED = ("weather", "people_per_hour", "context_age")
+DERIVED = ("weather", "people_per_hour", "people_in_per_hour", "people_out_per_hour", "people_present", "context_age")
 """Readings that the gateway derives: from precipitation and temperature, from counters, and the age of the oldest reading in minutes."""
 
 _SENSITIVE = frozenset(

@@ -69,8 +69,6 @@ def _reading(source: Reading, quantities: Collection[str]) -> Read:
     max_age_ms = int(source.max_age_min * 60_000)
     if source.quantity == "weather":
         return lambda request: contexts.weather(request.here, request.now_ms, max_age_ms)
-    if source.quantity == "people_per_hour":
-        return lambda request: contexts.people_per_hour(request.here, request.now_ms, max_age_ms)
     if source.quantity == "context_age":
         return lambda request: contexts.age_min(request.here, request.now_ms, quantities)
     return lambda request: contexts.latest(request.here, source.quantity, request.now_ms, max_age_ms)

@@ -37,7 +37,14 @@ Name = Annotated[str, Meta(min_length=1, max_length=80)]
 class ThresholdForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A bound of a quantity, crossed upwards (`at_least`) or downwards (`at_most`)."""
 
-    quantity: Annotated[str, Meta(min_length=1, max_length=64, description="a quantity of readings, or people_per_hour")]
+    quantity: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            description="a quantity of readings, or one of people_per_hour, people_in_per_hour, people_out_per_hour and people_present",
+        ),
+    ]
     at_least: float | None = None
     at_most: float | None = None
     hysteresis: Annotated[float, Meta(ge=0, description="distance from the bound after which it can be crossed again")] = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.core.attributes.convert import Fault
 from gateway.core.campaign.form import CampaignForm, OfferForm, ThresholdForm
-from gateway.core.context import PEOPLE_PER_HOUR
+from gateway.core.context import PEOPLE
 from gateway.core.nearest import nearest
 from gateway.core.quantities import QUANTITIES
 from gateway.core.toml_lines import Path
@@ -44,11 +44,11 @@ def _unpaired(offer: OfferForm, path: Path) -> Iterator[Fault]:
 def _threshold_faults(threshold: ThresholdForm, path: Path) -> Iterator[Fault]:
     if (threshold.at_least is None) == (threshold.at_most is None):
         yield Fault(path, "a threshold has either at_least or at_most")
-    if threshold.quantity == PEOPLE_PER_HOUR:
+    if threshold.quantity in PEOPLE:
         return
     row = QUANTITIES.get(threshold.quantity)
     if row is None:
-        known = (*QUANTITIES, PEOPLE_PER_HOUR)
+        known = (*QUANTITIES, *PEOPLE)
         yield Fault((*path, "quantity"), f"{threshold.quantity!r} is no quantity of readings{nearest(threshold.quantity, known)}")
         return
     for field in ("at_least", "at_most"):

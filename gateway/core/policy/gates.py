@@ -229,7 +229,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
         _cap_person_day,
         "time",
     ),
-    OfferGate(Reason("not_here"), "the offer is not for this zone, or for screens only (channel)", _not_here, "place", placed=True),
+    OfferGate(Reason("not_here"), "the offer is not for this zone (or for screens only: channel)", _not_here, "place", placed=True),
     OfferGate(
         Reason("not_now"), "the offer is for other occasions, or its trigger has not fired (occasions)", _not_now, "time", placed=True
     ),

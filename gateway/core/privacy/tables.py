@@ -25,20 +25,12 @@ TABLES: tuple[TableName, ...] = get_args(TableName)
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Epsilon of a service day in millionths, over all tables; contacts of one person and day that count in each; length of a window.
-
-    A service day is a UTC day; in a demonstration it is WINDOWS_OF_DEMONSTRATION windows.
-    """
+    """Epsilon of a service day in millionths, over all tables; contacts of one person and day that count in each; length of a window."""
 
     epsilon_millionths: int = MILLION
     contacts_max: int = 4
     window_ms: int = 3_600_000
     demonstration: bool = False
-
-    @property
-    def day_ms(self) -> int:
-        """Length of a service day."""
-        return WINDOWS_OF_DEMONSTRATION * self.window_ms if self.demonstration else DAY_MS
 
     @property
     def share_millionths(self) -> int:
@@ -52,23 +44,45 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Period(msgspec.Struct, frozen=True):
-    """The open window and the open service day, with the terms that hold until the day is over."""
+    """The open window and the open service day, with the terms that hold until the day is over.
+
+    A service day is a calendar day of the site, of 23 to 25 hours; in a demonstration it is WINDOWS_OF_DEMONSTRATION windows.
+    """
 
     window_start_ms: int
     day_start_ms: int
     terms: Terms
+    day_end_ms: int = 0  # 0 stands for a day of 24 hours
+
+    def __post_init__(self) -> None:
+        if not self.day_end_ms:
+            msgspec.structs.force_setattr(self, "day_end_ms", self.day_start_ms + DAY_MS)
 
     @property
     def window_end_ms(self) -> int:
-        """When the window is over."""
-        return self.window_start_ms + self.terms.window_ms
+        """When the window is over: the last one of a day ends with the day."""
+        return min(self.window_start_ms + self.terms.window_ms, self.day_end_ms)
 
 
-def open_period(now_ms: int, site_terms: Terms, before: Period | None = None) -> Period:
-    """The window and day that contain `now_ms`. Changed terms of the site hold from the next service day on."""
-    if before is not None and now_ms - now_ms % before.terms.day_ms == before.day_start_ms:
-        site_terms = before.terms
-    return Period(now_ms - now_ms % site_terms.window_ms, now_ms - now_ms % site_terms.day_ms, site_terms)
+def open_period(now_ms: int, site_terms: Terms, local_day: tuple[int, int], before: Period | None = None) -> Period:
+    """The window and service day that contain `now_ms`; `local_day` has the start and end of the calendar day at the site.
+
+    Changed terms, and a changed time zone, hold from the next service day on, which begins where the day of `before` ends.
+    """
+    if before is not None and before.day_start_ms <= now_ms < before.day_end_ms:
+        start_ms, end_ms, terms = before.day_start_ms, before.day_end_ms, before.terms
+    else:
+        terms = site_terms
+        start_ms, end_ms = _demonstration_day(now_ms, terms) if terms.demonstration else local_day
+        if before is not None and start_ms < before.day_end_ms <= now_ms:
+            start_ms = before.day_end_ms
+    return Period(now_ms - (now_ms - start_ms) % terms.window_ms, start_ms, terms, end_ms)
+
+
+def _demonstration_day(now_ms: int, terms: Terms) -> tuple[int, int]:
+    length_ms = WINDOWS_OF_DEMONSTRATION * terms.window_ms
+    start_ms = now_ms - now_ms % length_ms
+    return start_ms, start_ms + length_ms
 
 
 class Catalogue(msgspec.Struct, frozen=True):

@@ -6,13 +6,13 @@ is stored in the commit of its decision and names no person. A budget belongs to
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
+from gateway.core.ends import Ends
 from gateway.core.state.slices import SliceChanges
 
 
@@ -60,25 +60,20 @@ class BudgetsState:
 
     def next_due_ms(self) -> int | None:
         """The earliest end of a reservation, or None."""
-        while self._ends and self._ends[0][1] not in self.reserved:
-            heapq.heappop(self._ends)
-        return self._ends[0][0] if self._ends else None
+        return self._ends.first_ms()
 
     def due(self, now_ms: int) -> list[str]:
         """Decision ids of the reservations that have ended, ordered."""
-        next_ms = self.next_due_ms()
-        if next_ms is None or next_ms > now_ms:
-            return []
-        return sorted(decision for decision, reservation in self.reserved.items() if reservation.until_ms <= now_ms)
+        return sorted(self._ends.until(now_ms))
 
     def _restore(self, reserved: Mapping[str, Reservation]) -> None:
         self.reserved: dict[str, Reservation] = {}
         self._held: Counter[str] = Counter()
-        self._ends: list[tuple[int, str]] = []
+        self._ends = Ends(self.reserved)
         for decision, reservation in reserved.items():
             self._hold(decision, reservation)
 
     def _hold(self, decision: str, reservation: Reservation) -> None:
         self.reserved[decision] = reservation
         self._held[reservation.offer] += reservation.amount_minor
-        heapq.heappush(self._ends, (reservation.until_ms, decision))
+        self._ends.add(reservation.until_ms, decision)

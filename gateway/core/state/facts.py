@@ -22,6 +22,7 @@ class FactRow(msgspec.Struct, frozen=True):
     detail: str | None = None
     amount_minor: int | None = None
     items: tuple[Item, ...] = ()
+    reason: str | None = None
 
 
 class FactsChanges(SliceChanges):

@@ -6,13 +6,14 @@ OUTCOME_GRACE_MS after its horizon, so that answers and purchases on the way sti
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
 from gateway.core import limits
+from gateway.core.ends import Ends
 from gateway.core.learning.policy import Known
 from gateway.core.policy.decision import Arm
 from gateway.core.state.slices import SliceChanges
@@ -109,17 +110,15 @@ class OutcomesState:
 
     def next_due_ms(self) -> int | None:
         """The earliest time at which a window is to be closed, or None."""
-        while self._ends and self._ends[0][1] not in self.open:
-            heapq.heappop(self._ends)
-        return self._due_ms(self._ends[0][0]) if self._ends and self.hears_from_ms is not None else None
+        first_ms = self._ends.first_ms()
+        return self._due_ms(first_ms) if first_ms is not None and self.hears_from_ms is not None else None
 
     def due(self, now_ms: int) -> list[str]:
         """Decision ids of windows to close, the earliest first, at most OUTCOME_ROWS_MAX."""
         next_ms = self.next_due_ms()
         if next_ms is None or next_ms > now_ms:
             return []
-        over = sorted((window.until_ms, decision) for decision, window in self.open.items() if self._due_ms(window.until_ms) <= now_ms)
-        return [decision for _, decision in over[: limits.OUTCOME_ROWS_MAX]]
+        return list(islice(self._ends.until(now_ms - limits.OUTCOME_GRACE_MS), limits.OUTCOME_ROWS_MAX))
 
     def _due_ms(self, until_ms: int) -> int:
         return max(until_ms, self.hears_from_ms or 0) + limits.OUTCOME_GRACE_MS
@@ -127,13 +126,13 @@ class OutcomesState:
     def _restore(self, windows: Mapping[str, Window]) -> None:
         self.open: dict[str, Window] = {}
         self._by_subject: dict[str, dict[str, None]] = {}
-        self._ends: list[tuple[int, str]] = []
+        self._ends = Ends(self.open)
         for decision, window in windows.items():
             self._keep(decision, window)
 
     def _keep(self, decision: str, window: Window) -> None:
         if decision not in self.open:
-            heapq.heappush(self._ends, (window.until_ms, decision))
+            self._ends.add(window.until_ms, decision)
             self._by_subject.setdefault(window.subject, {})[decision] = None
         self.open[decision] = window
 

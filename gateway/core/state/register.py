@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from gateway.core.state.slices import SliceChanges
-from gateway.core.types import Purpose
+from gateway.core.types import ConsentSource, Purpose
 
 if TYPE_CHECKING:
     from gateway.core.context import SubjectContext
-
-Source = Literal["device"]
-"""Where a consent was given."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -23,7 +20,7 @@ class Grant(msgspec.Struct, frozen=True):
     change: int | None
     version: int
     wording: str | None
-    source: Source
+    source: ConsentSource
     at_ms: int
     expires_at_ms: int | None
 

@@ -9,7 +9,7 @@ import msgspec
 from gateway.core.state.slices import SliceChanges
 
 Basis = Literal["group", "house"]
-"""Whether a programme was chosen for the people present as a group, or without them."""
+"""Whether a programme was chosen for the people present as a group, or without regard to people."""
 
 
 class Slot(msgspec.Struct, frozen=True):

@@ -1,7 +1,12 @@
-"""Sensor readings of zones and the clock errors of devices: in memory only, learned again after a restart."""
+"""Sensor values of zones and the clock errors of devices.
+
+Readings and clock errors are in memory only, learned again after a restart. Counters with totals or directions are stored: a balance of
+doors, and passages while the gateway was down, could not be learned again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -9,15 +14,21 @@ import msgspec
 from gateway.core import limits
 from gateway.core.clocks import DeviceClock
 from gateway.core.context import ZoneContext, rebased
+from gateway.core.counting import Counting
 from gateway.core.state.people import keep_newest
 from gateway.core.state.slices import SliceChanges
 
 
 class SensorsChanges(SliceChanges):
-    """`zones` and `clocks` by zone and device; `silenced` are devices that no longer belong to a person: their clock is forgotten."""
+    """`zones` and `clocks` by zone and device; `silenced` are devices that no longer belong to a person: their clock is forgotten.
 
+    `counted` are the counters to be stored, by zone.
+    """
+
+    DURABLE: ClassVar[frozenset[str]] = frozenset({"counted"})
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"zones", "clocks", "silenced"})
 
+    counted: dict[str, Counting] = msgspec.field(default_factory=dict)
     zones: dict[str, ZoneContext] = msgspec.field(default_factory=dict)
     clocks: dict[str, DeviceClock] = msgspec.field(default_factory=dict)
     silenced: set[str] = msgspec.field(default_factory=set)
@@ -26,8 +37,8 @@ class SensorsChanges(SliceChanges):
 class SensorsState:
     """The newest readings by zone, and the newest CLOCK_DEVICES_MAX device clocks."""
 
-    def __init__(self) -> None:
-        self.zones: dict[str, ZoneContext] = {}
+    def __init__(self, counted: Mapping[str, Counting] | None = None) -> None:
+        self.zones = {zone: ZoneContext(counting=counting) for zone, counting in (counted or {}).items()}
         self.clocks: dict[str, DeviceClock] = {}
 
     def accept(self, changes: SensorsChanges) -> None:

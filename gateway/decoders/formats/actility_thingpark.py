@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import PLACED, Decoder, parse_json, refuse
+from gateway.decoders.lorawan.javascript import Codecs
 from gateway.decoders.lorawan.uplink import Link, Uplink, from_hex, link, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
@@ -20,7 +21,7 @@ from gateway.decoders.values.xml_payload import local_name, root_of
 _SILENT = frozenset({"DevEUI_downlink", "DevEUI_downlink_Sent", "DevEUI_downlink_Rejected", "DevEUI_multicast_summary"})
 
 
-def decode(message: Message) -> list[Observation]:
+def decode(message: Message, codecs: Codecs = ()) -> list[Observation]:
     """The readings of an uplink, a position or a status.
 
     Raises DecodeError: "unknown_kind" for another object, "wrong_shape", "missing_field" or "out_of_range" for its
@@ -32,26 +33,25 @@ def decode(message: Message) -> list[Observation]:
         refuse("wrong_shape", "the payload must be an object")
     if not _SILENT.isdisjoint(document):
         return []
-    kind = next((kind for kind in _KINDS if kind in document), None)
+    kind = next((kind for kind in (_UPLINK, *_KINDS) if kind in document), None)
     if kind is None:
-        refuse("unknown_kind", f"the object must be one of {', '.join(_KINDS)}")
+        refuse("unknown_kind", f"the object must be one of {', '.join((_UPLINK, *_KINDS))}")
     report = document[kind]
     if not isinstance(report, dict):
         refuse("wrong_shape", f"{kind} must be an object")
-    return _KINDS[kind](eui(report.get("DevEUI"), "DevEUI"), report)
+    device = eui(report.get("DevEUI"), "DevEUI")
+    return uplink_observations(_uplink(device, report), codecs) if kind == _UPLINK else _KINDS[kind](device, report)
 
 
-def _uplink(device: str, report: dict[str, Any]) -> list[Observation]:
-    return uplink_observations(
-        Uplink(
-            device,
-            iso_ms(report.get("Time")),
-            report.get("payload"),
-            from_hex(report.get("payload_hex"), "payload_hex"),
-            port_or_none(report.get("FPort")),
-            _links(report),
-            _model(report),
-        )
+def _uplink(device: str, report: dict[str, Any]) -> Uplink:
+    return Uplink(
+        device,
+        iso_ms(report.get("Time")),
+        report.get("payload"),
+        from_hex(report.get("payload_hex"), "payload_hex"),
+        port_or_none(report.get("FPort")),
+        _links(report),
+        _model(report),
     )
 
 
@@ -78,7 +78,8 @@ def _notice(device: str, report: dict[str, Any]) -> list[Observation]:
     return [Status(device, at_ms=iso_ms(report.get("Time")))]
 
 
-_KINDS = {"DevEUI_uplink": _uplink, "DevEUI_location": _place, "DevEUI_notification": _notice}
+_UPLINK = "DevEUI_uplink"
+_KINDS = {"DevEUI_location": _place, "DevEUI_notification": _notice}
 
 
 def _xml(root: Any) -> dict[str, object]:
@@ -102,4 +103,4 @@ def _element(element: Any) -> object:
     return found
 
 
-DECODER = Decoder("actility_thingpark", ("mqtt/things/+/uplink",), decode, kinds=PLACED)
+DECODER = Decoder("actility_thingpark", ("mqtt/things/+/uplink",), decode, kinds=PLACED, decode_coded=decode)

@@ -15,11 +15,13 @@ import msgspec
 
 from gateway.core.types import Message, Observation, Status
 from gateway.decoders.contract import PLACED, Decoder, number_or_none, parse_json, refuse
+from gateway.decoders.lorawan.javascript import Codecs
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.radio_ids import eui
 from gateway.decoders.values.times import iso_ms
 
+_UP = "up"
 _TOPIC_LEVELS = 4  # device/{devEui}/event/{kind}
 
 
@@ -50,7 +52,7 @@ class _Sent(msgspec.Struct, gc=False):
 _SENT: msgspec.json.Decoder[_Sent] = msgspec.json.Decoder(_Sent)
 
 
-def decode(message: Message) -> list[Observation]:
+def decode(message: Message, codecs: Codecs = ()) -> list[Observation]:
     """The readings of an uplink, a position or a status, depending on the kind of event.
 
     Raises DecodeError: "unknown_kind" for another event, "wrong_shape", "missing_field" or "out_of_range" for its
@@ -63,8 +65,10 @@ def decode(message: Message) -> list[Observation]:
         return []
     device = eui(levels[1], "topic") if on_topic else eui(sent.info.dev_eui, "devEui")
     kind = levels[3] if on_topic else _kind(sent)
+    if kind == _UP:
+        return uplink_observations(_uplink(device, sent), codecs)
     if kind not in _KINDS:
-        refuse("unknown_kind", f"the event must be one of {', '.join(_KINDS)}")
+        refuse("unknown_kind", f"the event must be one of {', '.join((_UP, *_KINDS))}")
     return _KINDS[kind](device, sent)
 
 
@@ -76,25 +80,23 @@ def _kind(sent: _Sent) -> str:
         ("log", sent.level),
         ("ack", sent.acknowledged),
         ("txack", sent.queue_item),
-        ("up", sent.receptions),
+        (_UP, sent.receptions),
         ("status", sent.margin if sent.battery is None else sent.battery),
         ("join", sent.device_address),
     )
     return next((kind for kind, field in rows if field is not None), "")
 
 
-def _up(device: str, sent: _Sent) -> list[Observation]:
+def _uplink(device: str, sent: _Sent) -> Uplink:
     model = sent.info.model if sent.info is not None else None
-    return uplink_observations(
-        Uplink(
-            device,
-            iso_ms(sent.time),
-            sent.decoded,
-            from_base64(sent.data, "data"),
-            port_or_none(sent.port),
-            links_in(sent.receptions, "rssi", "snr"),
-            model if isinstance(model, str) else None,
-        )
+    return Uplink(
+        device,
+        iso_ms(sent.time),
+        sent.decoded,
+        from_base64(sent.data, "data"),
+        port_or_none(sent.port),
+        links_in(sent.receptions, "rssi", "snr"),
+        model if isinstance(model, str) else None,
     )
 
 
@@ -118,7 +120,6 @@ def _silent(_: str, __: _Sent) -> list[Observation]:
 
 
 _KINDS: dict[str, Callable[[str, _Sent], list[Observation]]] = {
-    "up": _up,
     "join": _alive,
     "ack": _alive,
     "status": _alive,
@@ -128,4 +129,4 @@ _KINDS: dict[str, Callable[[str, _Sent], list[Observation]]] = {
     "log": _silent,
 }
 
-DECODER = Decoder("chirpstack_v4", ("application/+/device/+/event/+",), decode, kinds=PLACED)
+DECODER = Decoder("chirpstack_v4", ("application/+/device/+/event/+",), decode, kinds=PLACED, decode_coded=decode)

@@ -29,6 +29,7 @@ from gateway.decoders.values.times import iso_ms
 from gateway.decoders.values.units import canonical_amount
 
 _VERSIONS = ("1.0", "0.3")
+_COUNT_KINDS = ("passed", "total", "present")
 _SENML = "application/senml+json"
 _JSON_TYPES = ("application/json", "text/json", _SENML)
 
@@ -91,7 +92,10 @@ def _content(device: str, envelope: _Envelope, at_ms: int | None, received_at_ms
         count = number_or_none(data["count"], 0, limits.INTEGER_MAX)
         if count is None or not count.is_integer():
             refuse("out_of_range", "count must be a whole number")
-        return [Count(device, text(data["what"], "what"), int(count), at_ms)]
+        kind, direction = data.get("kind", "passed"), data.get("direction")
+        if kind not in _COUNT_KINDS or direction not in (None, "in", "out"):
+            refuse("unknown_kind", "kind must be passed, total or present, and direction in or out")
+        return [Count(device, text(data["what"], "what"), int(count), at_ms, kind, direction)]
     return observations_in(device, data, at_ms)
 
 

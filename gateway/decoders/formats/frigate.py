@@ -110,7 +110,7 @@ def _below(camera: str, levels: list[str], value: str) -> list[Observation]:
         refuse("wrong_shape", "the count must be a whole number")
     if not 0 <= number <= _COUNT_MAX:
         refuse("out_of_range", f"the count must be within 0..{_COUNT_MAX}")
-    return [Count(camera, _LABELS.get(levels[0], text(levels[0], "label")), int(number))]
+    return [Count(camera, _LABELS.get(levels[0], text(levels[0], "label")), int(number), kind="present")]
 
 
 DECODER = Decoder("frigate", ("frigate/#",), decode)

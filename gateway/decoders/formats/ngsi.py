@@ -20,6 +20,7 @@ from gateway.core.quantities import in_range
 from gateway.core.types import Event, Observation, Position, Reading, Status
 from gateway.decoders.contract import bounded, number_or_none, refuse, text
 from gateway.decoders.values.decoded_objects import count_of
+from gateway.decoders.values.people import people_named
 from gateway.decoders.values.quantity_names import QUANTITY_OF, folded_name
 from gateway.decoders.values.times import iso_ms
 from gateway.decoders.values.units import canonical_amount
@@ -93,8 +94,8 @@ _NO_UNITS = frozenset({"", "C62"})  # no unit, and "one": the models' own unit
 _COUNTS: dict[str, str] = {
     "peopleCount": "people",
     "numberOfPeople": "people",
-    "peopleCountTowards": "people_towards",
-    "peopleCountAway": "people_away",
+    "peopleCountTowards": "people_in",
+    "peopleCountAway": "people_out",
     "vehicleEntranceCount": "vehicles_in",
     "vehicleExitCount": "vehicles_out",
     "availableSpotNumber": "spots_free",
@@ -105,6 +106,7 @@ _COUNTS: dict[str, str] = {
     "totalSlotNumber": "slots",
     "outOfServiceSlotNumber": "slots_broken",
 }
+_DIRECTED = frozenset({"people_in", "people_out"})
 _INTENSITY: dict[object, str] = {"TrafficFlowObserved": "vehicles", "ItemFlowObserved": "items"}
 _TAKEN: dict[object, int] = {"occupied": 1, "free": 0}
 _NOT_OBSERVED = frozenset({"WeatherForecast", "AirQualityForecast"})
@@ -158,12 +160,16 @@ def _text(value: object) -> str:
 
 def _counts(device: str, kind: str, entity: Entity, at_ms: int | None) -> Iterator[Observation]:
     names = [(_COUNTS[name], name) for name in _COUNTS if name in entity.attributes]
+    if not _DIRECTED.isdisjoint(what for what, _ in names):
+        names = [(what, name) for what, name in names if what != "people"]  # their sum
     if kind in _INTENSITY:
         names.append((_INTENSITY[kind], "intensity"))
     for what, name in names:
         attribute = entity.get(name)
         if attribute is not None:
-            yield from count_of(device, what, attribute.value, _when(attribute, at_ms))
+            when = _when(attribute, at_ms)
+            count = people_named(device, what, attribute.value, when) if what in _DIRECTED else None
+            yield from count_of(device, what, attribute.value, when) if count is None else [count]
 
 
 def _readings(device: str, measured: list[tuple[str, Attribute]], at_ms: int | None) -> Iterator[Observation]:

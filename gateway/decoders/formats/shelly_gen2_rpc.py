@@ -23,6 +23,7 @@ from gateway.decoders.contract import HEARD, NO_KEYS, UNSTATED, Decoder, Keys, b
 from gateway.decoders.formats.shelly_ble_scan_result import KIND as SCAN_RESULT
 from gateway.decoders.formats.shelly_ble_scan_result import scan_result
 from gateway.decoders.formats.shelly_topics import BASE, SPEAKERS, device_above, device_of
+from gateway.decoders.values.people import people_named
 from gateway.decoders.values.text_payload import payload_text
 from gateway.decoders.values.units import canonical_amount
 
@@ -39,6 +40,7 @@ _PUSHES: dict[object, tuple[str, float]] = {
     "btn_down": ("input", 1.0),
     "btn_up": ("input", 0.0),
 }
+_PRESENCE_ZONE = "presencezone"
 _COMPONENT = re.compile(r"([a-z0-9_]{1,32}):([0-9]{1,4})", re.ASCII)
 _SINCE_S = 86_400  # a `ts` below one day counts from the start of the device
 
@@ -80,7 +82,7 @@ _COMPONENTS: dict[str, tuple[_Row, ...]] = {
     "devicepower": (_Row(("battery", "percent"), "battery"), _Row(("battery", "V"), "voltage")),
     "voltmeter": (_Row(("voltage",), "voltage"),),
     "smoke": (_Row(("alarm",), "smoke_alarm"),),
-    "presencezone": (_Row(("value",), "occupancy"),),  # num_objects is in view now, and no count of passers-by
+    "presencezone": (_Row(("value",), "occupancy"),),
     "bthomedevice": (_Row(("battery",), "battery"), _Row(("rssi",), "rssi")),
     "flood": (_Row(("alarm",), "leak"),),
 }
@@ -198,7 +200,10 @@ def _component(device: str, key: str, body: dict[str, Any], at_ms: int | None) -
     if match is None:
         return []
     kind, name = match[1], _named(device, match)
-    observations = _readings(name, _COMPONENTS.get(kind, ()), body, at_ms)
+    observations: list[Observation] = [*_readings(name, _COMPONENTS.get(kind, ()), body, at_ms)]
+    if kind == _PRESENCE_ZONE:
+        objects = people_named(name, "people_count", body.get("num_objects"), at_ms)
+        observations += [] if objects is None else [objects]
     if kind == "em":  # three phases in one component
         for phase in _PHASES:
             values = {field.removeprefix(f"{phase}_"): value for field, value in body.items() if field.startswith(f"{phase}_")}

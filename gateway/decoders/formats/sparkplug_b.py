@@ -5,9 +5,9 @@ Births (NBIRTH, DBIRTH) and data (NDATA, DDATA) hold metrics, deaths (NDEATH, DD
 
 The name of a metric and its property `engUnit` decide its quantity. The last part of the name is the quantity and the
 folders before it belong to the device (`line/edge/Boiler` of `Boiler/Temperature`). A Boolean whose name is no quantity
-is a switch, and the whole name its device. Data may state only the alias that a birth gave a metric; a decoder keeps no
-state, so such a metric is read only where the same message also names the alias. Historical and null metrics are not
-read; commands (NCMD, DCMD) give nothing.
+is a switch, and the whole name its device. Data may state only the alias that a birth gave a metric: a gateway's own
+decoder (`fresh`) keeps the names of births, at most ALIASES_MAX; the shared one reads such a metric only where the same
+message also names the alias. Historical and null metrics are not read; commands (NCMD, DCMD) give nothing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ class _Host(msgspec.Struct, gc=False):
 _HOST_STATE = msgspec.json.Decoder(_Host)
 
 
-def decode(message: Message) -> list[Observation]:
+Aliases = dict[str, dict[int, tuple[bytes, bytes]]]
+"""Device -> alias -> name and unit, as stated at its birth."""
+
+
+def decode(message: Message, aliases: Aliases | None = None) -> list[Observation]:
     """The status of the device or host, and the readings among the metrics.
 
     Raises DecodeError: "wrong_topic", "wrong_shape" for bytes that are not such a payload, "unknown_kind" for another
@@ -61,9 +65,11 @@ def decode(message: Message) -> list[Observation]:
     if kind in _COMMANDS:
         return []
     at_ms = _time(payload, "timestamp")
+    if aliases is not None:
+        _remember(aliases, device, kind, payload)
     if kind in _DEATHS:
         return [Status(device, "offline", at_ms)]
-    readings, impossible = _readings(device, payload, at_ms)
+    readings, impossible = _readings(device, payload, at_ms, (aliases or {}).get(device, {}))
     if kind in _BIRTHS:
         return bounded([Status(device, at_ms=at_ms), *readings])
     if impossible and not readings:
@@ -102,9 +108,21 @@ def _plausible(stated: int) -> int | None:
     return stated if 0 <= stated <= limits.CLOCK_CEILING_MS else None
 
 
-def _readings(device: str, payload: Any, at_ms: int | None) -> tuple[list[Observation], bool]:
-    """The readings among the metrics, and whether a known quantity had an impossible value."""
-    names = {metric.alias: metric.name for metric in payload.metrics if metric.name and metric.HasField("alias")}
+def _remember(aliases: Aliases, device: str, kind: str, payload: Any) -> None:
+    """Keep the names of a birth; a death and a new birth forget them, and so does an older device above ALIASES_MAX."""
+    if kind in _BIRTHS or kind in _DEATHS:
+        aliases.pop(device, None)
+    if kind in _BIRTHS:
+        stated = {metric.alias: (metric.name, _unit(metric)) for metric in payload.metrics if metric.name and metric.HasField("alias")}
+        aliases[device] = stated
+        while sum(map(len, aliases.values())) > limits.ALIASES_MAX:
+            del aliases[next(iter(aliases))]
+
+
+def _readings(device: str, payload: Any, at_ms: int | None, born: dict[int, tuple[bytes, bytes]]) -> tuple[list[Observation], bool]:
+    """The readings among the metrics, and whether a known quantity had an impossible value; `born` are the aliases of the birth."""
+    names = {alias: name for alias, (name, _) in born.items()}
+    names |= {metric.alias: metric.name for metric in payload.metrics if metric.name and metric.HasField("alias")}
     readings: list[Observation] = []
     impossible = False
     for metric in payload.metrics:
@@ -112,7 +130,8 @@ def _readings(device: str, payload: Any, at_ms: int | None) -> tuple[list[Observ
         name = _utf8(metric.name or (names.get(metric.alias, b"") if metric.HasField("alias") else b""))
         if value is not None and name:
             when = _time(metric, "timestamp")
-            reading, is_known = _reading(device, name, value, _utf8(_unit(metric)), at_ms if when is None else when)
+            unit = _unit(metric) or (born[metric.alias][1] if metric.alias in born and not metric.name else b"")
+            reading, is_known = _reading(device, name, value, _utf8(unit), at_ms if when is None else when)
             readings += [] if reading is None else [reading]
             impossible |= is_known and reading is None
     return readings, impossible
@@ -169,4 +188,10 @@ def _reading(device: str, name: str, value: float, unit: str, at_ms: int | None)
 
 _SPEAKERS = (f"{_NAMESPACE}/{_HOST}/{{host}}", f"{_NAMESPACE}/{{group}}/+/{{edge}}/#")
 
-DECODER = Decoder("sparkplug_b", (f"{_NAMESPACE}/#",), decode, speakers=_SPEAKERS, role="device")
+
+def _fresh() -> Decoder:
+    aliases: Aliases = {}
+    return DECODER._replace(decode=lambda message: decode(message, aliases))
+
+
+DECODER = Decoder("sparkplug_b", (f"{_NAMESPACE}/#",), decode, speakers=_SPEAKERS, role="device", fresh=_fresh)

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.core.types import Message, Observation, Position, Status
 from gateway.decoders.contract import PLACED, Decoder, bounded, parse_json, refuse, text
+from gateway.decoders.lorawan.javascript import Codecs
 from gateway.decoders.lorawan.uplink import Uplink, from_base64, links_in, port_or_none, position, uplink_observations
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.radio_ids import eui_or_none
@@ -60,7 +61,7 @@ _MESSAGE: msgspec.json.Decoder[_Message] = msgspec.json.Decoder(_Message)
 _STORED: msgspec.json.Decoder[_Stored] = msgspec.json.Decoder(_Stored)
 
 
-def decode(message: Message) -> list[Observation]:
+def decode(message: Message, codecs: Codecs = ()) -> list[Observation]:
     """The readings of an uplink, a position or a status.
 
     Raises DecodeError: "missing_field" without a device or coordinates, "wrong_shape" or "out_of_range" for a field,
@@ -74,7 +75,7 @@ def decode(message: Message) -> list[Observation]:
     device = _device(message.topic, sent.ids or _Ids())
     at_ms = iso_ms(sent.received_at)
     if sent.uplink is not None:
-        return _uplink(device, sent.uplink, at_ms)
+        return _uplink(device, sent.uplink, at_ms, codecs)
     if sent.located is not None:
         return [_place(device, sent.located.get("location"), at_ms)]
     if sent.join is not None or sent.acked is not None or sent.nacked is not None:
@@ -92,7 +93,7 @@ def _device(topic: str, ids: _Ids) -> str:
     return text(ids.device_id, "device_id")
 
 
-def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation]:
+def _uplink(device: str, uplink: _Uplink, at_ms: int | None, codecs: Codecs) -> list[Observation]:
     received_ms = iso_ms(uplink.received_at)  # by the network, which is earlier than by the application
     at_ms = at_ms if received_ms is None else received_ms
     model = (uplink.version or {}).get("model_id")
@@ -106,7 +107,8 @@ def _uplink(device: str, uplink: _Uplink, at_ms: int | None) -> list[Observation
             links_in(uplink.receptions, "rssi", "snr"),
             model if isinstance(model, str) else None,
             tuple(one for entry in uplink.normalized or () for one in _normalized(device, entry, at_ms)),
-        )
+        ),
+        codecs,
     )
     is_placed = any(isinstance(one, Position) for one in observations)  # by the tracker itself
     return bounded([*observations, *([] if is_placed else _places(device, uplink.places or {}, at_ms))])
@@ -141,4 +143,4 @@ def _place(device: str, stated: Any, at_ms: int | None) -> Observation:
     return position(device, stated.get("latitude", 0), stated.get("longitude", 0), at_ms, stated.get("accuracy"))
 
 
-DECODER = Decoder("ttn_v3", ("v3/+/devices/#", "v3/as/applications/#"), decode, kinds=PLACED)
+DECODER = Decoder("ttn_v3", ("v3/+/devices/#", "v3/as/applications/#"), decode, kinds=PLACED, decode_coded=decode)

@@ -20,6 +20,8 @@ from gateway.core.types import (
     AnswerKind,
     Consent,
     Count,
+    CountKind,
+    Direction,
     Envelope,
     Incident,
     Item,
@@ -91,6 +93,8 @@ class _Readings(_Sent, kw_only=True, gc=False):
 class _Count(_Sent, kw_only=True, gc=False):
     what: _Code
     count: _Integer
+    kind: CountKind = "passed"
+    direction: Direction | None = None
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -219,7 +223,7 @@ def _readings(device: str, sent: _Readings) -> list[Observation]:
 
 
 def _count(device: str, sent: _Count) -> list[Observation]:
-    return [Count(device, text(sent.what, "what"), sent.count, sent.at_ms)]
+    return [Count(device, text(sent.what, "what"), sent.count, sent.at_ms, sent.kind, sent.direction)]
 
 
 def _purchase(device: str, sent: _Purchase) -> list[Observation]:

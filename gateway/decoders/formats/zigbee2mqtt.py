@@ -19,6 +19,7 @@ from gateway.core import limits
 from gateway.core.quantities import in_range
 from gateway.core.types import Message, Observation, Reading, Status
 from gateway.decoders.contract import Decoder, bounded, check_size, number_or_none, parse_json, refuse, text
+from gateway.decoders.values.people import people_named
 from gateway.decoders.values.times import iso_ms
 
 _BASE_LEVELS = 1
@@ -111,6 +112,9 @@ def _readings(device: str, state_fields: dict[str, Any]) -> list[Observation]:
         if value is None or (key == "illuminance" and "illuminance_lux" in state_fields):
             continue
         quantity = _KEYS.get(key)
+        count = people_named(device, key, value, at_ms) if quantity is None else None
+        if count is not None:
+            observations.append(count)
         if quantity is None:
             others += 1
             continue

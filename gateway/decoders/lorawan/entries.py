@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from gateway.core.quantities import in_range
 from gateway.core.types import Count, Observation, Reading
 from gateway.decoders.contract import text
+from gateway.decoders.values.people import people_named
 
 
 class Part(NamedTuple):
@@ -61,7 +62,7 @@ def read_entries(payload: bytes, layout: Layout, device: str, at_ms: int | None,
         entry = layout.entries.get(int.from_bytes(payload[offset:begin], "big")) if begin <= len(payload) else None
         if entry is None or begin + entry.size > len(payload):
             return observations if is_named and observations else None
-        found = [_observation(part, payload[begin:], layout.order, device, at_ms) for part in entry.parts]
+        found = [observe(part, payload[begin:], layout.order, device, at_ms) for part in entry.parts]
         if None in found and not is_named:
             return None
         observations += [one for one in found if one is not None]
@@ -69,11 +70,11 @@ def read_entries(payload: bytes, layout: Layout, device: str, at_ms: int | None,
     return observations
 
 
-def _observation(part: Part, value: bytes, order: Literal["little", "big"], device: str, at_ms: int | None) -> Observation | None:
-    """The observation of one part of an entry, or `None` where it is out of range."""
+def observe(part: Part, value: bytes, order: Literal["little", "big"], device: str, at_ms: int | None) -> Observation | None:
+    """The observation of one part of an entry or frame, or `None` where it is out of range."""
     number = int.from_bytes(value[part.offset : part.offset + part.size], order, signed=part.signed) >> part.flags
     whole = device if part.sub == 1 else text(f"{device}/{part.sub}", "device")
     if part.divisor == 0:
-        return Count(whole, part.name, number, at_ms)
+        return people_named(whole, part.name, number, at_ms) or Count(whole, part.name, number, at_ms)
     amount = float(number > 0) if part.yes_or_no else number / part.divisor
     return Reading(whole, part.name, amount, at_ms) if in_range(part.name, amount) else None

@@ -62,24 +62,24 @@ _ENTRIES: dict[int, Entry] = {
     0x0701: Entry(1, (Part("switch", 0, 1, sub=2),)),  # and its relay: closed
     0x04C9: Entry(4, (Part("people", 0, 1, 0),)),
     0x06CD: Entry(1),  # the maximum of people at once
-    0x07D5: _counts(*(f"people_region_{region}" for region in range(1, 9)), size=1),
-    0x08D5: _counts(*(f"people_region_{region}" for region in range(9, 17)), size=1),
+    0x07D5: _counts(*(f"region_{region}" for region in range(1, 9)), size=1),
+    0x08D5: _counts(*(f"region_{region}" for region in range(9, 17)), size=1),
     0x09DA: Entry(8),  # people between regions, by origin and destination
     0x0ADA: Entry(8),
     0x0BDA: Entry(8),
     0x0CDA: Entry(8),
     0x0EE4: Entry(5),  # dwell times
     0x10E4: Entry(5),
-    0x0FE3: _counts(*(f"people_region_{region}" for region in range(1, 5)), size=1),
+    0x0FE3: _counts(*(f"region_{region}" for region in range(1, 5)), size=1),
     0x0AEF: Entry(4),  # the time of the count
     0x05CC: _counts(*_IN_AND_OUT, size=2),
     0x85CC: _counts(*_IN_AND_OUT, size=2, extra=1),
     0x04CC: _counts(*_IN_AND_OUT_TOTAL, size=2),
     0x0DCC: _counts(*_IN_AND_OUT_TOTAL, size=2),
     0x84CC: _counts(*_IN_AND_OUT_TOTAL, size=2, extra=1),
-    **{(3 * line) << 8 | 0xD2: _counts(f"people_in_total_line_{line}", size=4) for line in range(1, 5)},
-    **{(3 * line + 1) << 8 | 0xD2: _counts(f"people_out_total_line_{line}", size=4) for line in range(1, 5)},
-    **{(3 * line + 2) << 8 | 0xCC: _counts(*(f"{way}_line_{line}" for way in _IN_AND_OUT), size=2) for line in range(2, 5)},
+    **{(3 * line) << 8 | 0xD2: _counts(f"line_{line}_total_in", size=4) for line in range(1, 5)},
+    **{(3 * line + 1) << 8 | 0xD2: _counts(f"line_{line}_total_out", size=4) for line in range(1, 5)},
+    **{(3 * line + 2) << 8 | 0xCC: _counts(*(f"line_{line}_period_{way}" for way in ("in", "out")), size=2) for line in range(2, 5)},
     **{
         0xFF00 | kind: Entry(size)
         for size, kinds in {1: "010b0ffe", 2: "090a18ff", 4: "1f", 6: "08", 8: "16"}.items()

@@ -17,6 +17,7 @@ from gateway.core.types import Observation
 from gateway.decoders.lorawan.cayenne_lpp import PAYLOAD_BYTES_MAX, decode_cayenne_lpp
 from gateway.decoders.lorawan.decentlab import decode_decentlab, is_decentlab
 from gateway.decoders.lorawan.elsys import decode_elsys, is_elsys
+from gateway.decoders.lorawan.frames import decode_frame, has_frames
 from gateway.decoders.lorawan.milesight import decode_milesight, is_milesight
 
 _Codec = Callable[[bytes, str, int | None, str | None], list[Observation] | None]
@@ -35,7 +36,7 @@ def decode_payload(payload: bytes, port: int | None, device: str, at_ms: int | N
 
 def is_of_known_maker(model: str | None) -> bool:
     """Whether `model` names the maker of the device, so that its payload needs no guess."""
-    return is_milesight(model) or is_elsys(model) or is_decentlab(model)
+    return is_milesight(model) or is_elsys(model) or is_decentlab(model) or has_frames(model)
 
 
 def _decode_elsys_of_rooms(payload: bytes, device: str, at_ms: int | None, model: str | None) -> list[Observation] | None:
@@ -47,6 +48,8 @@ def _decode_elsys_of_rooms(payload: bytes, device: str, at_ms: int | None, model
 
 def _codecs(port: int | None, model: str | None) -> tuple[_Codec, ...]:
     """The codecs to try: that of the maker where the model names one, then those of the port."""
+    if has_frames(model):
+        return (decode_frame,)
     if is_elsys(model):
         return (decode_elsys, decode_cayenne_lpp)
     return _BY_PORT.get(port, (decode_cayenne_lpp,))

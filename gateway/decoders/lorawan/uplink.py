@@ -15,7 +15,10 @@ from typing import NamedTuple
 from gateway.core.quantities import in_range
 from gateway.core.types import Observation, Position, Reading, Status
 from gateway.decoders.contract import bounded, number, number_or_none, refuse
+from gateway.decoders.lorawan.javascript import Codec, Codecs, codec_of
 from gateway.decoders.lorawan.payloads import decode_payload, is_of_known_maker
+from gateway.decoders.mapping.decode import observed
+from gateway.decoders.mapping.rows import resolved
 from gateway.decoders.values.decoded_objects import observations_in
 from gateway.decoders.values.text_payload import decimal_or_none
 
@@ -87,17 +90,29 @@ def links_in(stated: object, rssi: str, *snr: str) -> tuple[Link, ...]:
     return tuple(link(row.get(rssi), next((row[name] for name in snr if name in row), None)) for row in rows if isinstance(row, dict))
 
 
-def uplink_observations(uplink: Uplink) -> list[Observation]:
-    """The readings of the sensor and of its best link; a `Status` where there is neither.
+def uplink_observations(uplink: Uplink, codecs: Codecs = ()) -> list[Observation]:
+    """The readings of the sensor and of its best link; a `Status` where there is neither. `codecs` are those of the config.
 
-    Raises DecodeError("too_large") as `bounded()` does.
+    Raises DecodeError("too_large") as `bounded()` does, and as `Codec.decode()` does.
     """
     device, at_ms = uplink.device, uplink.at_ms
+    codec = codec_of(codecs, uplink.model) if uplink.payload else None
+    if codec is not None:
+        return bounded([*_by_codec(codec, uplink), *_best_link(device, uplink.links, at_ms)]) or [Status(device, at_ms=at_ms)]
     observations = observations_in(device, uplink.decoded, at_ms) or [*uplink.normalized]
     if uplink.payload and (not (uplink.decoded or uplink.normalized) or is_of_known_maker(uplink.model)):
         sent = decode_payload(uplink.payload, uplink.port, device, at_ms, uplink.model)
         observations += _lacking(observations, sent) if observations else sent
     return bounded([*observations, *_best_link(device, uplink.links, at_ms)]) or [Status(device, at_ms=at_ms)]
+
+
+def _by_codec(codec: Codec, uplink: Uplink) -> list[Observation]:
+    """The observations in the object of the device's codec, by its rows or by its names."""
+    decoded = codec.decode(uplink.payload, uplink.port, uplink.at_ms)
+    if not codec.rows:
+        return observations_in(uplink.device, decoded, uplink.at_ms)
+    found = (observed(row, resolved(decoded, row.at), uplink.device, uplink.at_ms) for row in codec.rows)
+    return [one for one in found if one is not None]
 
 
 def _lacking(decoded: list[Observation], sent: list[Observation]) -> list[Observation]:

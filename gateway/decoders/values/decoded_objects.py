@@ -18,22 +18,14 @@ from collections.abc import Iterator
 
 from gateway.core import limits
 from gateway.core.quantities import in_range
-from gateway.core.types import Count, Observation, Position, Reading
+from gateway.core.types import Count, CountKind, Observation, Position, Reading
 from gateway.decoders.contract import number_or_none
+from gateway.decoders.values.people import counted_named, people_named
 from gateway.decoders.values.quantity_names import folded_name, quantity_named
 from gateway.decoders.values.sensecap import measurements_in
 from gateway.decoders.values.units import canonical_amount
 
-_COUNTED = {
-    "peoplecount": "people",
-    "people": "people",
-    "periodin": "people_in",
-    "periodout": "people_out",
-    "totalin": "people_in_total",
-    "totalout": "people_out_total",
-    "vehiclecount": "vehicles",
-    "vehicles": "vehicles",
-}
+_VEHICLES = frozenset({"vehicles", "vehiclecount"})
 _OPEN_OR_CLOSED = {"open": 0, "opened": 0, "close": 1, "closed": 1}
 _ON_OR_OFF = {"on": 1, "off": 0}
 # quantity -> its value for each text
@@ -94,11 +86,11 @@ def decoded_amount(quantity: str, value: object, unit: str | None = None) -> flo
     return stated if in_range(quantity, stated) else None
 
 
-def count_of(device: str, what: str, value: object, at_ms: int | None) -> Iterator[Count]:
+def count_of(device: str, what: str, value: object, at_ms: int | None, kind: CountKind = "passed") -> Iterator[Count]:
     """The count that `value` is; nothing where it is not a whole number of 0..INTEGER_MAX."""
     number = number_or_none(value, 0, limits.INTEGER_MAX)
     if number is not None and number.is_integer():
-        yield Count(device, what, int(number), at_ms)
+        yield Count(device, what, int(number), at_ms, kind)
 
 
 def _leaves(decoded: object, above: str) -> Iterator[tuple[str, object]]:
@@ -113,9 +105,13 @@ def _leaves(decoded: object, above: str) -> Iterator[tuple[str, object]]:
 
 
 def _observed(device: str, name: str, value: object, at_ms: int | None) -> Iterator[Observation]:
-    what = _COUNTED.get(folded_name(name))
-    if what is not None:
-        yield from count_of(device, what, value, at_ms)
+    if counted_named(name) is not None:
+        count = people_named(device, name, value, at_ms)
+        if count is not None:
+            yield count
+        return
+    if folded_name(name) in _VEHICLES:
+        yield from count_of(device, "vehicles", value, at_ms)
         return
     meant = quantity_named(name)
     if meant is None or (meant.unit is None and meant.quantity in _UNSTATED_UNIT):

@@ -41,5 +41,10 @@ def iso_ms(value: object) -> int | None:
     return _plausible((moment - _EPOCH) // _MILLISECOND)
 
 
+def iso_of(at_ms: int) -> str:
+    """Milliseconds as ISO 8601 in UTC."""
+    return (_EPOCH + timedelta(milliseconds=at_ms)).isoformat()
+
+
 def _plausible(at_ms: int) -> int | None:
     return at_ms if 0 <= at_ms <= limits.CLOCK_CEILING_MS else None

@@ -92,6 +92,29 @@ _DIMENSIONS: dict[str, tuple[str, ...]] = {
     "wind_direction": ("angle",),
     "rain_total": ("length",),
 }
+_OWN_UNITS: dict[str, tuple[tuple[str, float], ...]] = {
+    "distance": (("mm", 0.001), ("cm", 0.01), ("m", 1.0), ("km", 1_000.0)),
+    "elevation": (("m", 1.0),),
+    "soil_moisture": (("%", 1.0),),
+    "dew_point": (("°C", 1.0),),
+    "mass": (("g", 0.001), ("kg", 1.0)),
+    "volume": (("mL", 0.001), ("L", 1.0), ("m³", 1_000.0)),
+    "gas_volume": (("L", 0.001), ("m³", 1.0)),
+    "volume_flow": (("m³/h", 1.0), ("L/h", 0.001), ("L/min", 0.06)),
+    "speed": (("m/s", 1.0), ("km/h", 1 / 3.6)),
+    "duration": (("ms", 0.001), ("s", 1.0), ("min", 60.0), ("h", 3_600.0)),
+    "rssi": (("dBm", 1.0),),
+    "snr": (("dB", 1.0),),
+    "conductivity": (("µS/cm", 1.0), ("uS/cm", 1.0), ("mS/cm", 1_000.0)),
+    "solar_radiation": (("W/m²", 1.0), ("W/m2", 1.0)),
+    "gauge_pressure": (("Pa", 0.001), ("kPa", 1.0), ("bar", 100.0)),
+    "rotation": (("°", 1.0),),
+    "direction": (("°", 1.0),),
+    "tvoc": (("µg/m³", 1.0), ("mg/m³", 1_000.0)),
+    "formaldehyde": (("mg/m³", 1.0), ("µg/m³", 0.001)),
+}
+"""Quantities whose units mean something else elsewhere (mm of rain and of distance): spelling and factor to ours."""
+
 # The quantity of a unit that stands without a name, where only one of ours has its dimension.
 BY_UNIT: dict[str, str] = {
     "temperature": "temperature",
@@ -120,9 +143,23 @@ def canonical_amount(quantity: str, value: object, unit: str | None = None) -> f
     amount = number_or_none(value, *_FLOAT)
     if amount is None:
         return None
-    if unit is not None:
+    own = _factor(quantity, unit)
+    if own is not None:
+        amount = round(amount * own, 9)
+    elif unit is not None:
         row = UNITS.get(unit)
         if row is None or row.dimension not in _DIMENSIONS.get(quantity, ()):
             return None
         amount = round(amount * row.factor + row.offset, 9)  # 50.9 °F are 10.5 °C, not 10.500000000000004
     return amount if in_range(quantity, amount) else None
+
+
+def units_of(quantity: str) -> list[str]:
+    """All spellings of the units of a quantity; none for a quantity without a unit."""
+    dimensions = _DIMENSIONS.get(quantity, ())
+    return [*(one for one, _ in _OWN_UNITS.get(quantity, ())), *(one for one, row in UNITS.items() if row.dimension in dimensions)]
+
+
+def _factor(quantity: str, unit: str | None) -> float | None:
+    """The factor of one of a quantity's own units, or `None` for another unit."""
+    return None if unit is None else next((factor for one, factor in _OWN_UNITS.get(quantity, ()) if one == unit), None)

@@ -1,6 +1,9 @@
 -- The decision log (caps, `wayside why` and answers read it), and triggers that the broker has not acknowledged.
 
--- body: MessagePack of gateway.core.policy.decision.Decision
+-- arm: '' (silence), 'sent', 'held_out' or 'undelivered'; intended: the offer that was chosen, sent or not; policy: version and digest of
+-- its parameters; seed: all draws of the decision follow from it. The body comes last, so that the other columns are read without it:
+-- MessagePack of gateway.core.policy.decision.Decision, compressed by zlib. Rows lie in the order of their writing: keyed by the random
+-- id, each would be written to another page.
 CREATE TABLE decisions (
   id TEXT PRIMARY KEY,
   subject TEXT NOT NULL,
@@ -9,9 +12,15 @@ CREATE TABLE decisions (
   reason TEXT NOT NULL,
   offer TEXT,
   answer TEXT,
+  arm TEXT NOT NULL,
+  intended TEXT,
+  policy TEXT NOT NULL,
+  seed INTEGER NOT NULL,
   body BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX decisions_by_subject ON decisions (subject, at_ms);
+) STRICT;
+
+-- `intended` is in the index, so a person's contacts are found without a look at the silent decisions
+CREATE INDEX decisions_by_subject ON decisions (subject, at_ms, intended);
 CREATE INDEX decisions_by_time ON decisions (at_ms);
 
 -- id: the decision's; target: where the channel delivers (a phone's device id)

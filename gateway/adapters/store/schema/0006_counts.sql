@@ -1,12 +1,4 @@
--- Counts of the window that is open now (nothing here has left), and records waiting to leave.
-
-CREATE TABLE cells (
-  zone TEXT NOT NULL,
-  offer TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  count INTEGER NOT NULL,
-  PRIMARY KEY (zone, offer, kind)
-) STRICT, WITHOUT ROWID;
+-- Records waiting to leave.
 
 -- `batch` is set when a batch is cut; from then on its bytes do not change. `quarantined` is 1 for a batch that the cloud refuses as it
 -- is: it waits for a restart, out of the way of the others.

@@ -9,6 +9,3 @@ CREATE TABLE history (
   PRIMARY KEY (subject, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX history_by_time ON history (at_ms);
-
--- lines of a purchase, if the till stated them: MessagePack of a list of gateway.core.types.Item
-ALTER TABLE facts ADD COLUMN items BLOB;

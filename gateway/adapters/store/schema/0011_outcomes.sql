@@ -1,12 +1,4 @@
--- The offers that decisions chose and their outcomes: the arm of each decision, windows that are open, outcomes of closed ones.
-
--- arm: '' (silence), 'sent' or 'held_out'; intended: the offer that was chosen, sent or not; policy: version and digest of its
--- parameters; seed: all draws of the decision follow from it
-ALTER TABLE decisions ADD COLUMN arm TEXT NOT NULL DEFAULT '';
-ALTER TABLE decisions ADD COLUMN intended TEXT;
-ALTER TABLE decisions ADD COLUMN policy TEXT NOT NULL DEFAULT '';
-ALTER TABLE decisions ADD COLUMN seed INTEGER NOT NULL DEFAULT 0;
-UPDATE decisions SET arm = 'sent', intended = offer WHERE offer IS NOT NULL;
+-- Outcomes of the offers that decisions chose: windows that are open, outcomes of closed ones.
 
 -- body: MessagePack of gateway.core.state.outcomes.Window; `until_ms` here is the one that counts
 CREATE TABLE windows (

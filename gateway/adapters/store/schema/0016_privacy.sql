@@ -1,9 +1,4 @@
--- Counts that leave: contacts of the open service day, what was released, and the ledger of epsilon. Exact counts of an earlier version
--- that still wait are deleted, because they must not leave.
-
-DELETE FROM outbox;
-DROP TABLE cells;
-DELETE FROM meta WHERE name = 'window_start_ms';
+-- Counts that leave: contacts of the open service day, what was released, and the ledger of epsilon.
 
 -- One row for each contact that counts, of the open service day only. `contributor` is a keyed hash of (day, device): after a withdrawal
 -- the other columns are NULL, and the row still uses up one of the person's contacts of the day.

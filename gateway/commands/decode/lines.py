@@ -1,13 +1,12 @@
-"""`wayside decode`: decodes captured messages with the gateway's decoders."""
+"""One line of captured messages, decoded with the gateway's decoders."""
 
 from __future__ import annotations
 
-import sys
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from gateway.commands.options import command_app
 from gateway.core.types import Message
 from gateway.decoders.bluetooth.advertisement_forms import FORMS, Capture, decode_form
 from gateway.decoders.bluetooth.keys import parse_key, parse_keys
@@ -15,48 +14,31 @@ from gateway.decoders.contract import DecodeError, Decoder, Keys, rssi_or_none
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, by_topic, load
 from gateway.decoders.values.radio_ids import mac_or_none
 
-command = command_app()
-
-
-@command.command()
-def decode() -> None:
-    """Decode captured MQTT messages: read JSON lines from stdin, write one JSON line for each to stdout.
-
-    An input line is an object with `topic`, `payload` or `payload_hex`, and optionally `received_at_ms` and `decoder` (default: the
-    decoder of the topic). An output line is `{"decoder", "observations"}`, or `{"error": {"reason", "detail"}}`.
-
-    Example: `echo '{"topic": "espresense/rooms/hall/status", "payload": "online"}' | wayside decode`
-    """
-    for line in sys.stdin.buffer:
-        if line.strip():
-            sys.stdout.buffer.write(decode_line(line) + b"\n")
-    sys.stdout.buffer.flush()
-
 
 def decode_line(line: bytes) -> bytes:
     """The JSON result of one JSON line; a line that is not a message gives an error as well."""
     try:
         captured = msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _error("not_json", "a line must be a JSON object with topic and payload or payload_hex")
+        return error_line("not_json", "a line must be a JSON object with topic and payload or payload_hex")
     try:
         form = captured.get("decoder")
         if isinstance(form, str) and form in FORMS:
             return msgspec.json.encode({"decoder": form, "observations": decode_form(form, _capture(captured))})
-        message = _message(captured)
+        message = message_of(captured)
         decoder = _decoder(captured, message.topic)
         keys = _keys(captured)
         decode = decoder.keyed(keys).decode if keys else decoder.decode
         return msgspec.json.encode({"decoder": decoder.name, "observations": decode(message)})
     except DecodeError as error:
-        return _error(error.reason, error.detail)
+        return error_line(error.reason, error.detail)
     except (DecoderNotFoundError, BrokenDecoderError) as error:
-        return _error("unknown_decoder", str(error))
+        return error_line("unknown_decoder", str(error))
     except ValueError as error:
-        return _error("wrong_line", str(error))
+        return error_line("wrong_line", str(error))
 
 
-def _message(captured: dict[str, Any]) -> Message:
+def message_of(captured: dict[str, Any]) -> Message:
     """The message of a line. Raises ValueError."""
     topic = captured.get("topic")
     if topic is None:
@@ -103,12 +85,19 @@ def wire_payload(captured: dict[str, Any]) -> bytes:
 def _decoder(captured: dict[str, Any], topic: str) -> Decoder:
     name = captured.get("decoder")
     if name is not None:
-        return load(str(name))
+        return _remembering(load(str(name)))
     decoder = by_topic(topic)
     if decoder is None:
         raise ValueError('no decoder for this topic; name one with "decoder"')
-    return decoder
+    return _remembering(decoder)
 
 
-def _error(reason: str, detail: str) -> bytes:
+@cache
+def _remembering(decoder: Decoder) -> Decoder:
+    """The decoder of this process for a format: its lines are those of one broker."""
+    return decoder.remembering()
+
+
+def error_line(reason: str, detail: str) -> bytes:
+    """The JSON line of an error."""
     return msgspec.json.encode({"error": {"reason": reason, "detail": detail}})

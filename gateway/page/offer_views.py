@@ -1,0 +1,210 @@
+"""The page with the offers of the moment, the page of everything that is kept, and the screen with a zone's code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import segno
+
+from gateway.core.explanation import TIMES_OF_DAY
+from gateway.core.site import local
+from gateway.page.forms import NO_REASON, REASONS
+from gateway.page.frame import button, clock, document, facts, form, moment, place
+from gateway.page.markup import Child, Html, el, join
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from gateway.page.kept import Decided, Kept, Stay
+    from gateway.page.texts import Texts
+    from gateway.page.views import Terms
+
+PERIODS = ("night", "morning", "noon", "afternoon", "evening")
+
+
+class Live(NamedTuple):
+    """An offer that is open, or taken and not over; `expires_at_ms` is its end, and `is_fresh` one without any answer."""
+
+    decision: str
+    title: str
+    body: str
+    shop: str
+    why: str
+    expires_at_ms: int
+    coupon: str
+    is_taken: bool
+    is_fresh: bool
+
+
+def why(texts: Texts, decided: Decided, timezone: ZoneInfo) -> str:
+    """The sentence why an offer came: place, time of day and occasion."""
+    hour = local(decided.at_ms, timezone).hour
+    period = next((name for (before, _), name in zip(TIMES_OF_DAY, PERIODS, strict=True) if hour < before), PERIODS[0])
+    return texts(f"why.{decided.occasion}", place=place(decided.zone), time=texts(f"time.{period}"))
+
+
+def offers(
+    texts: Texts, terms: Terms, live: list[Live], stays: tuple[Stay, ...], *, may_offer: bool, ticket: str, zone: str | None, notice: Child
+) -> Html:
+    """The start page of a person who agreed; `ticket` is of a check-in that was begun in `zone`."""
+    checkin = ticket and form(
+        f"/{texts.language}/checkin",
+        el("p", texts("offers.checkin_about")),
+        el("input", type="hidden", name="here", value=ticket),
+        button(texts("offers.checkin", zone=place(zone or "")), "main"),
+        class_="checkin",
+    )
+    return document(
+        texts,
+        texts("offers.title"),
+        checkin,
+        el(
+            "div",
+            fragment(texts, terms, live, stays, may_offer=may_offer),
+            id="live",
+            aria_live="polite",
+            data_source=f"/{texts.language}/live",
+        ),
+        el("p", el("a", texts("offers.reload"), href=f"/{texts.language}/offers")),
+        here="offers",
+        is_known=True,
+        notice=notice,
+    )
+
+
+def fragment(texts: Texts, terms: Terms, live: list[Live], stays: tuple[Stay, ...], *, may_offer: bool) -> Html:
+    """The part that changes as offers come and expire."""
+    if not may_offer:
+        return el("p", texts("offers.unwanted"))
+    where = texts("offers.where", zones=", ".join(place(stay.zone) for stay in stays)) if stays else texts("offers.nowhere")
+    cards = [_card(texts, terms, one) for one in live]
+    return join(el("p", where), el("p", texts("offers.none")) if not cards else None, cards)
+
+
+def _card(texts: Texts, terms: Terms, one: Live) -> Html:
+    until = el("p", texts("offers.until", time=clock(one.expires_at_ms, terms.timezone)), class_="small")
+    taken = join(el("p", texts("offers.accepted"), class_="notice"), one.coupon and _coupon(texts, one.coupon))
+    return el(
+        "article",
+        el("h2", one.title),
+        one.body and el("p", one.body),
+        el("p", texts("offers.shop", shop=place(one.shop))),
+        el("p", one.why, class_="why"),
+        until,
+        taken if one.is_taken else _answers(texts, one.decision),
+        class_="offer",
+    )
+
+
+def _answers(texts: Texts, decision: str) -> Html:
+    reasons = [el("option", texts(f"reasons.{name}"), value=name) for name in (NO_REASON, *REASONS)]
+    known = el("input", type="hidden", name="decision", value=decision)
+    path = f"/{texts.language}/answer"
+    return el(
+        "div",
+        form(path, known, button(texts("offers.accept"), "main", name="answer", value="accepted")),
+        form(
+            path,
+            known,
+            el("label", texts("reasons.label"), " ", el("select", reasons, name="reason")),
+            button(texts("offers.dismiss"), name="answer", value="dismissed"),
+            class_="dismiss",
+        ),
+        class_="answers",
+    )
+
+
+def _coupon(texts: Texts, code: str) -> Html:
+    return el("div", el("p", texts("offers.coupon")), qr(code, texts("offers.coupon")), el("p", code, class_="code"), class_="coupon")
+
+
+def qr(content: str, label: str) -> Html:
+    """A QR code as inline SVG, black on white in both colour schemes."""
+    made = segno.make(content, error="m", micro=False)
+    drawn = Html(made.svg_inline(scale=4, border=4, omitsize=True, svgclass=None, lineclass=None))
+    return el("div", drawn, class_="qr", role="img", aria_label=label)
+
+
+def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], releases: int) -> Html:
+    """Everything that is kept of a person, readable."""
+    sent = [one for one in kept.decisions if one.offer is not None]
+    timezone = terms.timezone
+    purchases = [one for one in kept.facts if one.kind == "purchase"]
+    return document(
+        texts,
+        texts("kept.title"),
+        el("p", texts("kept.about")),
+        _section(
+            texts,
+            "purposes",
+            [
+                join(texts(f"purposes.{one.purpose}.name"), " (", moment(one.at_ms, timezone), f", {one.version}, {one.wording or '-'})")
+                for one in kept.consents
+            ],
+        ),
+        _section(texts, "places", [join(place(one.zone), ", ", moment(one.entered_ms, timezone)) for one in kept.presences]),
+        el("h2", texts("kept.offers")),
+        el("p", texts("kept.offers_about", days=terms.decisions_days)),
+        [_sent(texts, terms, one, titles) for one in sent] or el("p", texts("kept.no_offers")),
+        _section(
+            texts,
+            "visits",
+            [
+                join(
+                    place(one.zone), ", ", texts("kept.from", start=clock(one.entered_ms, timezone), end=clock(one.left_ms or 0, timezone))
+                )
+                for one in kept.visits
+            ],
+            texts("kept.visits_about", days=terms.visits_days),
+        ),
+        _section(texts, "purchases", [join(moment(one.at_ms, timezone), f", {(one.amount_minor or 0) / 100:.2f}") for one in purchases]),
+        _section(texts, "stated", [join(name, ": ", str(value)) for name, value in kept.stated.items()]),
+        _section(texts, "learned", [Html(el("code", name.partition(":")[0])) for name in kept.attributes]),
+        el("h2", texts("kept.counts")),
+        el("p", _counts(texts, terms, kept)),
+        el("p", texts("kept.counts_released", releases=releases)),
+        el("h2", texts("kept.export")),
+        el("p", texts("kept.export_about")),
+        el(
+            "ul",
+            el("li", el("a", texts("kept.export_json"), href=f"/{texts.language}/export.json", download=True)),
+            el("li", el("a", texts("kept.export_sqlite"), href=f"/{texts.language}/export.sqlite", download=True)),
+        ),
+        el("p", texts("kept.print")),
+        here="kept",
+        is_known=True,
+    )
+
+
+def _section(texts: Texts, name: str, rows: list[Html], about: str = "") -> Html:
+    listed = el("ul", [el("li", row) for row in rows]) if rows else el("p", texts("kept.nothing"))
+    return join(el("h2", texts(f"kept.{name}")), el("p", about) if about else None, listed)
+
+
+def _sent(texts: Texts, terms: Terms, one: Decided, titles: dict[str, str]) -> Html:
+    return el(
+        "article",
+        el("h3", titles.get(one.offer or "", one.offer or "")),
+        el("p", why(texts, one, terms.timezone), class_="why"),
+        facts((texts("gone.time"), moment(one.at_ms, terms.timezone)), (texts("kept.answer"), texts(f"answers.{one.answer or 'none'}"))),
+        class_="offer",
+    )
+
+
+def _counts(texts: Texts, terms: Terms, kept: Kept) -> str:
+    if all(one.purpose != "measurement" for one in kept.consents):
+        return texts("kept.counts_none")
+    used = max(kept.contacts_today.values(), default=0)
+    return texts("kept.counts_today", used=used, most=terms.contacts_max, epsilon=terms.epsilon_day)
+
+
+def screen(texts: Texts, zone: str, address: str, seconds: int) -> Html:
+    """The page for a screen in a zone: a code that changes."""
+    return document(
+        texts,
+        texts("screen.title", zone=place(zone)),
+        el("p", texts("screen.about")),
+        qr(address, texts("screen.about")),
+        el("p", address, class_="code"),
+        el("p", texts("screen.again", seconds=seconds), class_="small"),
+    )

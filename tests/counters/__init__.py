@@ -1,0 +1,1 @@
+"""Counters of people through decoder, router and engine."""

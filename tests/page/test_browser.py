@@ -1,0 +1,130 @@
+"""The page in a real Chromium at 360 and 390 px, light and dark, with and without JavaScript; axe-core finds nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit.pages import ServedPage, page_config
+from tests.page.test_no_script import screen_code
+from tests.web.browser import Browser, chromium
+from tests.web.test_browser import CONTRAST, OVERFLOW
+
+SCREENS = [(width, scheme) for width in (360, 390) for scheme in ("light", "dark")]
+PICTURES = os.environ.get("WAYSIDE_PICTURES")  # a folder: the pages as pictures, to look at
+PLACE = """(() => {
+  const found = document.querySelector('SELECTOR');
+  if (!found) return null;
+  found.scrollIntoView({ block: "center" });
+  const box = found.getBoundingClientRect();
+  return [box.left + box.width / 2, box.top + box.height / 2];
+})()"""
+KNOWN = ("offers", "choices", "wishes", "kept", "stop")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(chromium(), tmp_path_factory.mktemp("chromium")) as made:
+        yield made
+
+
+@pytest.fixture
+def served(tmp_path: Path, browser: Browser) -> Iterator[ServedPage]:
+    with ServedPage(page_config(tmp_path)) as made:
+        yield made
+        browser.open("about:blank")  # ends its streams
+    browser.send("Network.clearBrowserCookies")
+
+
+def press(browser: Browser, selector: str) -> None:
+    """Press a button, box or link as a person does, also with scripts switched off in the page."""
+    place = browser.evaluate(PLACE.replace("SELECTOR", selector))
+    assert place, f"the page has no {selector}"
+    for kind in ("mousePressed", "mouseReleased"):
+        browser.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
+
+
+def follow(browser: Browser, selector: str) -> None:
+    """As `press`, until the next page is loaded."""
+    press(browser, selector)
+    browser.loaded()
+
+
+def arrive(browser: Browser, served: ServedPage) -> None:
+    """Scan the code on the screen, tick everything, and agree."""
+    browser.open(f"{served.address}/in/{screen_code(served)}")
+    for purpose in ("presence", "offers", "learning", "measurement"):
+        press(browser, f'input[value="{purpose}"]')
+    follow(browser, "button.main")
+
+
+def check(browser: Browser, width: int, name: str) -> None:
+    """Nothing sticks out, everything can be read, and axe-core finds nothing."""
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width, name
+    assert browser.evaluate(OVERFLOW.replace("WIDTH", str(width))) == [], name
+    contrast = browser.evaluate(CONTRAST)
+    assert contrast["seen"] > 5, name
+    assert contrast["faint"] == [], name
+    assert browser.violations() == [], name
+    if PICTURES:
+        browser.screenshot(Path(PICTURES) / f"{name}.png")
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_every_page_fits_can_be_read_and_has_no_violation(browser: Browser, served: ServedPage, width: int, scheme: str) -> None:
+    browser.screen(width, 800, scheme)
+    browser.open(f"{served.address}/in/{screen_code(served)}")
+    check(browser, width, f"start-{width}-{scheme}")
+    arrive(browser, served)
+    for name in KNOWN:
+        browser.open(f"{served.address}/de/{name}")
+        check(browser, width, f"{name}-{width}-{scheme}")
+    browser.open(f"{served.address}/en/offers")
+    follow(browser, ".answers .main")
+    check(browser, width, f"taken-{width}-{scheme}")
+    browser.open(f"{served.address}/in/nonsense")
+    check(browser, width, f"refused-{width}-{scheme}")
+    browser.open(f"{served.address}/en/stop")
+    follow(browser, "button.danger")
+    check(browser, width, f"gone-{width}-{scheme}")
+
+
+def test_the_checks_can_fail(browser: Browser, served: ServedPage) -> None:
+    browser.screen(360, 800, "light")
+    browser.open(served.address)
+    browser.evaluate("document.querySelector('legend').style.color = '#ccc'")
+    browser.evaluate("document.querySelector('label').replaceWith(document.querySelector('input'))")
+    found = {violation.partition(":")[0] for violation in browser.violations()}
+    assert {"color-contrast", "label"} <= found
+
+
+def test_the_whole_way_without_javascript(browser: Browser, served: ServedPage) -> None:
+    browser.screen(360, 800, "light")
+    browser.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        arrive(browser, served)
+        assert "A flat white" in browser.evaluate("document.body.innerText")
+        follow(browser, ".answers .main")
+        assert "Show this code at the till" in browser.evaluate("document.body.innerText")
+        follow(browser, "a.stop")  # the first tap
+        follow(browser, "button.danger")  # and the second
+        assert "Nothing is kept of you any more." in browser.evaluate("document.body.innerText")
+    finally:
+        browser.send("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_nothing_is_asked_of_others_and_no_policy_is_broken(browser: Browser, served: ServedPage) -> None:
+    browser.open("about:blank")
+    for method in ("Network.requestWillBeSent", "Log.entryAdded", "Runtime.exceptionThrown"):
+        browser.told(method)
+    arrive(browser, served)
+    for name in KNOWN:
+        browser.open(f"{served.address}/en/{name}")
+    asked = [request["request"]["url"] for request in browser.told("Network.requestWillBeSent")]
+    assert len(asked) > 10
+    assert [address for address in asked if not address.startswith((served.address, "data:"))] == []
+    assert browser.told("Log.entryAdded") == []
+    assert browser.told("Runtime.exceptionThrown") == []
