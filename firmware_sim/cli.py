@@ -124,13 +124,17 @@ def run(
     fault: FaultsOpt = None,
     adversary: AdversariesOpt = None,
     faster: FasterOpt = 1.0,
+    stay: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="Seconds after which a person is replaced by another one; default: never."),
+    ] = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Publish the messages of a scenario to a broker in real time, and answer the offers that its phones receive."""
     with one_line_errors():
         plan, address = with_adversaries(load_scenario(scenario), adversary), parse_broker(broker)
         rules = parse_options(fault or ())
-        live = Live(plan, address, seed=seed, speed=speed, walkers=walkers, truth=truth, faults=rules, faster=faster)
+        live = Live(plan, address, seed=seed, speed=speed, walkers=walkers, truth=truth, faults=rules, faster=faster, stay_s=stay)
         summary = asyncio.run(_run(live, seconds, quiet=as_json))
         show({"scenario": scenario, "seed": seed, **summary}, f"{scenario} on {address.url}", as_json=as_json)
 

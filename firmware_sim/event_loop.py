@@ -28,10 +28,12 @@ class EventLoop:
         """Schedule `action` for `due_ms`; a time in the past counts as now."""
         heapq.heappush(self._planned, (max(due_ms, self.now_ms), next(self._order), action))
 
-    def every(self, first_ms: int, period_ms: int, action: Action) -> None:
-        """Schedule `action` at `first_ms` and every `period_ms` after it, without drift."""
+    def every(self, first_ms: int, period_ms: int, action: Action, is_over: Callable[[int], bool] | None = None) -> None:
+        """Schedule `action` at `first_ms` and every `period_ms` after it, without drift, until `is_over(now_ms)`."""
 
         def again(now_ms: int) -> None:
+            if is_over is not None and is_over(now_ms):
+                return
             self.at(now_ms + period_ms, again)
             action(now_ms)
 

@@ -41,7 +41,7 @@ from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreDamagedError, StoreError
-from gateway.core.site import ClaimRules, Door, Retention, Site
+from gateway.core.site import ClaimRules, Door, Retention, ScreenTerms, Site
 from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Decoder, Keys, Kind
 from gateway.decoders.lorawan.javascript import Codec, Codecs
@@ -131,7 +131,7 @@ def build(config: Config) -> App:
     return app
 
 
-FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "wishes", "incident"})
+FACTS: frozenset[Kind] = frozenset({"purchase", "answer", "consent", "redeemed", "contact", "wishes", "incident", "played"})
 WAYSIDE = "wayside_v1"
 FEED_BYTES_MAX = 2_000_000
 SECRET_CHARS_MIN, SECRET_CHARS_MAX = 16, 64  # 64 bytes is the longest key of BLAKE2b
@@ -260,6 +260,8 @@ def build_site(config: Config, bundle: Bundle) -> Site:
         positives=bundle.positives,
         coupons=coupon_signer(config),
         neighbours=frozenset(config.neighbours),
+        screens={name: part.zone for name, part in config.devices.items() if part.kind == "screen"},
+        screen_terms=ScreenTerms(**config.screens.model_dump()),
     )
 
 

@@ -247,6 +247,18 @@ class ClaimsPart(_Part):
     counters: tuple[str, ...] = Field((), description="anchors to which a tag is held while the phone claims it")
 
 
+class ScreensPart(_Part):
+    """Screens for groups of people."""
+
+    people_min: int = Field(
+        5,
+        ge=3,
+        le=64,
+        description="people with consent in the zone for whom a programme is chosen; with fewer it is the house programme",
+    )
+    programme_s: int = Field(60, ge=15, le=3600, description="length of a programme of up to three offers")
+
+
 class CouponsPart(_Part):
     """Signed codes of offers, for tills."""
 
@@ -359,13 +371,19 @@ class DevicePart(_Part):
     kind: DeviceKind = Field(
         "sensor",
         description="its kind: sensor (readings, counts), till (purchases, requests), kiosk, counter or contact_centre "
-        "(requests, answers), scanner (sightings), feed (events), desk (incidents) or gateway (a neighbour)",
+        "(requests, answers), scanner (sightings), feed (events), desk (incidents), screen (proof of play) or gateway (a neighbour)",
     )
     from_zone: str | None = Field(
         None,
         description="of a people counter at a door between two zones: those who come in leave this zone; default: they come from outside",
     )
     inverted: bool = Field(default=False, description="true: the people counter is mounted the other way round, in means out")
+
+    @model_validator(mode="after")
+    def _placed(self) -> DevicePart:
+        if self.kind == "screen" and self.zone == EVERYWHERE:
+            raise ValueError("a screen stands in one zone: name it")
+        return self
 
 
 class Config(_Part):
@@ -392,6 +410,7 @@ class Config(_Part):
     )
     presence: PresencePart = Field(default_factory=PresencePart, description="thresholds for visits")
     zones: tuple[ZonePart, ...] = Field(min_length=1, max_length=ZONES_MAX, description="the zones")
+    screens: ScreensPart = Field(default_factory=ScreensPart, description="screens for groups of people")
     holdout_salt: str = Field(
         "",
         max_length=limits.TEXT_CHARS_MAX,

@@ -15,7 +15,7 @@ import msgspec
 from firmware_sim.message import Message
 
 FORMAT = "wayside_v1"
-FACTS = frozenset({"purchase", "answer", "consent"})
+FACTS = frozenset({"purchase", "answer", "consent", "played"})
 TAG_SECRET = "the tags of a simulated street"  # noqa: S105 - of a simulation
 """The secret of the issuer of the simulated tags, from which the code of each tag follows."""
 

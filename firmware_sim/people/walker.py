@@ -30,7 +30,7 @@ FATIGUE_HALF_LIVES_MAX = 12  # older offers weigh below 1/4096 and are dropped
 
 
 class Walker:
-    """One person. Consent changes at the street times `joins_s`, `withdraws_s` and `returns_s`."""
+    """One person. Consent changes at the street times `joins_s`, `withdraws_s` and `returns_s`; from `leaves_s` on the person is away."""
 
     def __init__(self, world: World, number: int) -> None:
         people, seed = world.scenario.people, world.seed
@@ -64,6 +64,11 @@ class Walker:
         self.joins_s, self.returns_s = self._consent_changes()
         self._sleep = SleepSchedule(world.scenario.sleep, generator(seed, "sleep", number))
         self._offered: list[tuple[float, str]] = []
+        self.leaves_s: float | None = None
+
+    def has_left(self, street_s: float) -> bool:
+        """Whether the person has left the site for good."""
+        return self.leaves_s is not None and street_s >= self.leaves_s
 
     @cached_property
     def itinerary(self) -> StaySequence:
@@ -81,7 +86,7 @@ class Walker:
 
     def place(self, street_s: float) -> Place | None:
         """Position at a moment of street time, or None off the site."""
-        return place(self.itinerary, self.world, street_s)
+        return None if self.has_left(street_s) else place(self.itinerary, self.world, street_s)
 
     def buys(self, zone: Zone) -> float:
         """True probability of a purchase during a stay in a zone, without an offer."""

@@ -50,6 +50,8 @@ class CarriedRadio:
         loop.at(self._draws.randrange(self._period_ms), self._advertise)
 
     def _advertise(self, now_ms: int) -> None:
+        if self._walker.has_left(self._world.street_s(now_ms)):
+            return
         self._loop.at(now_ms + self._period_ms + self._draws.randint(0, JITTER_MS), self._advertise)
         street_s = self._world.street_s(now_ms)
         place = self._walker.place(street_s)

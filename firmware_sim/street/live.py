@@ -48,7 +48,9 @@ class Live:
         truth: Path | None = None,
         faults: Sequence[Rule] = (),
         faster: float = 1.0,
+        stay_s: float | None = None,
     ) -> None:
+        """`stay_s` as in `Street`."""
         if truth is not None:
             truth.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is an error before the run, not after it
         self._radio = Connection(broker, "radio")
@@ -71,6 +73,7 @@ class Live:
             recorder=recorder,
             faults=faults,
             is_answered=True,
+            stay_s=stay_s,
         )
 
     def stop(self) -> None:

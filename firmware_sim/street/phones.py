@@ -119,12 +119,15 @@ class App:
     def _start(self) -> None:
         phones, plan = self._world.scenario.phones, self._loop
         plan.at(self._world.published_ms(self._walker.joins_s) + self._draws.randrange(CONSENT_WITHIN_MS), self._consent)
-        plan.every(CONSENT_WITHIN_MS + self._draws.randrange(phones.scan_ms), phones.scan_ms, self._scan)
-        plan.every(CONSENT_WITHIN_MS + self._draws.randrange(phones.fine_ms), phones.fine_ms, self._locate)
+        plan.every(CONSENT_WITHIN_MS + self._draws.randrange(phones.scan_ms), phones.scan_ms, self._scan, self._has_left)
+        plan.every(CONSENT_WITHIN_MS + self._draws.randrange(phones.fine_ms), phones.fine_ms, self._locate, self._has_left)
         if self._walker.withdraws_s is not None:
             plan.at(self._world.published_ms(self._walker.withdraws_s), self._withdraw)
         if self._walker.returns_s is not None:
             plan.at(self._world.published_ms(self._walker.returns_s), self._consent)
+
+    def _has_left(self, now_ms: int) -> bool:
+        return self._walker.has_left(self._world.street_s(now_ms))
 
     def _consent(self, now_ms: int) -> None:
         self._silent = False

@@ -52,8 +52,13 @@ class Street:
         recorder: TruthRecorder | None = None,
         faults: Sequence[Rule] = (),
         is_answered: bool = False,
+        stay_s: float | None = None,
     ) -> None:
-        """With `is_answered` a gateway sends receipts, and phones repeat a consent until then."""
+        """With `is_answered` a gateway sends receipts, and phones repeat a consent until they have one.
+
+        With `stay_s` a person leaves for good after so many published seconds, and another one comes instead; the first ones leave one
+        after the other.
+        """
         self.loop = EventLoop()
         self.counters = Counters()
         self._publish, self._is_answered = publish, is_answered
@@ -87,8 +92,12 @@ class Street:
             self._receivers = {name: Tap(name, receiver, self._adversaries) for name, receiver in air.items()}
         self._users: dict[str, PhoneUser] = {}
         self.walkers = [Walker(self._world, number) for number in range(1, (walkers or scenario.people.walkers) + 1)]
-        for walker in self.walkers:
+        count = len(self.walkers)
+        for walker in self.walkers[:count]:
             self._add_person(walker)
+            if stay_s is not None:
+                stay_ms = round(stay_s * 1000)
+                self._plan_leaving(walker, stay_ms + stay_ms * walker.number // count, stay_ms, count)
         things = [*(sensor.device for sensor in scenario.sensors), *(till.device for till in scenario.tills)]
         reach = Reach(seed, scenario.site, start_ms, self.loop, self._injector.send, air, self._acted)
         self._adversaries += [ADVERSARIES[name](reach) for name in scenario.adversaries]
@@ -155,7 +164,20 @@ class Street:
             )
             beacon = app.ibeacon if app.key is None else EphemeralBeacon(app.key, app.ibeacon.power_dbm)
         CarriedRadio(walker, beacon, self._air, self._receivers, self.loop, transport)
-        self._plan_stay(walker, 0)
+        self._plan_stay(walker, max(0, walker.itinerary.at(self._world.street_s(self.loop.now_ms))))
+
+    def _plan_leaving(self, walker: Walker, at_ms: int, stay_ms: int, count: int) -> None:
+        """Schedule the departure of a walker and the arrival of the one with a number higher by `count`."""
+
+        def leave(now_ms: int) -> None:
+            walker.leaves_s = self._world.street_s(now_ms)
+            other = Walker(self._world, walker.number + count)
+            other.joins_s = walker.leaves_s
+            self.walkers.append(other)
+            self._add_person(other)
+            self._plan_leaving(other, now_ms + stay_ms, stay_ms, count)
+
+        self.loop.at(at_ms, leave)
 
     def _counter(self, walker: Walker, transport: Transport) -> Callable[[int], None] | None:
         """How a phone without the code of its tag holds it to the counter; None for the others."""
@@ -178,7 +200,9 @@ class Street:
         stay = walker.itinerary.stay(index)
         till = self._tills.get(stay.zone)
 
-        def arrive(_: int) -> None:
+        def arrive(now_ms: int) -> None:
+            if walker.has_left(self._world.street_s(now_ms)):
+                return
             self._arrivals[stay.zone] += 1
             if till is not None and stay.buys_s is not None:
                 chance = generator(self._world.seed, "purchase", walker.number, index)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from gateway.core.coupons import Coupon, Signer, issue
 
 if TYPE_CHECKING:
+    from gateway.core.creatives import Creative
     from gateway.core.offers import Offer, Policy
 
-ChannelName = Literal["phone", "reply", "webhook", "page"]
+ChannelName = Literal["phone", "reply", "webhook", "screen", "page"]
 
 
 class Channel(NamedTuple):
@@ -27,9 +28,10 @@ CHANNELS: Mapping[ChannelName, Channel] = {
     "phone": Channel(lambda site, device: f"wayside/v1/{site}/down/{device}/offer"),
     "reply": Channel(None, waits=False),
     "webhook": Channel(None),
+    "screen": Channel(lambda site, screen: f"wayside/v1/{site}/screen/{screen}/offer", waits=False),
     "page": Channel(None, waits=False),
 }
-"""Channel name -> how it publishes. The target of each is the device id of the person's app; a page reads the decision log instead."""
+"""Channel name -> how it publishes. The target is the device id of the person's app, or of a screen; a page reads the decision log."""
 
 PAGE_PREFIX = "#page."
 """Begins the device ids of pages. No topic may hold `#`, so no device that speaks MQTT has such an id."""
@@ -40,19 +42,24 @@ def is_page(device: str) -> bool:
     return device.startswith(PAGE_PREFIX)
 
 
+def wording(offer: Offer, creative: str) -> Offer | Creative:
+    """The wording of a name; the default, which is the offer's own, for a name that the offer does not have."""
+    return next((one for one in offer.creatives if one.name == creative), offer)
+
+
 def offer_message(decision: str, offer: Offer, creative: str, zone: str, expires_at_ms: int, coupon: str = "") -> dict[str, object]:
     """The fields of an offer in a message to a person, the same over each channel; `coupon` only with a code.
 
     `creative` is the name of the wording; one that the offer no longer has is replaced by the default.
     """
-    wording = next((one for one in offer.creatives if one.name == creative), offer)
+    shown = wording(offer, creative)
     body: dict[str, object] = {
         "decision": decision,
         "offer": offer.id,
         "zone": zone,
         "shop": offer.shop,
-        "title": wording.title,
-        "body": wording.body,
+        "title": shown.title,
+        "body": shown.body,
         "expires_at_ms": expires_at_ms,
     }
     return body | {"coupon": coupon} if coupon else body

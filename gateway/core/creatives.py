@@ -16,7 +16,7 @@ WORDS_PER_S = 4.0
 CREATIVES_MAX = 32
 DEFAULT = "default"
 """Name of the wording that every offer has."""
-PlacementName = Literal["notification", "message", "counter"]
+PlacementName = Literal["notification", "message", "counter", "screen"]
 Language = Annotated[str, Meta(pattern=r"\A[a-z]{2,3}\Z", description='a language code (ISO 639), such as "de"')]
 
 
@@ -33,6 +33,7 @@ PLACEMENTS: Mapping[PlacementName, Placement] = {
     "notification": Placement("phone", 80, 240, 15.0),
     "counter": Placement("reply", 60, 120, 8.0),
     "message": Placement("webhook", 60, 100, 15.0),  # together the 160 characters of one SMS
+    "screen": Placement("screen", 40, 80, 6.0),  # read in passing
 }
 """Placement -> its row."""
 

@@ -1,4 +1,4 @@
-"""Offers that were not delivered: contact, reservation and window are released, as if nothing had been sent.
+"""Offers that were not delivered: contact, reservation and window are released, as if no offer had been sent.
 
 A contact is reserved in the commit of its decision, so two decisions at once cannot both use it, and stands once the offer was handed to
 the broker or to another system. One that never was (it expired, its zone became silent, or the receiver refused it) is released in one

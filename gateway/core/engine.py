@@ -8,7 +8,8 @@ Every observation ends in exactly one of two ways, `kept` or `discarded` with a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -24,6 +25,7 @@ from gateway.core import (
     outcomes,
     presence,
     schedule,
+    screens,
     second_fact,
 )
 from gateway.core import context as contexts
@@ -63,6 +65,7 @@ from gateway.core.types import (
     Occasion,
     OfferRequest,
     Position,
+    ProofOfPlay,
     Purchase,
     Reading,
     Redeemed,
@@ -111,7 +114,18 @@ class _Batch(UnitOfWork):
                 return self._position(observation) if isinstance(observation, Position) else self._check_in(observation)
             case Reading() | Count():
                 return self._reading(observation) if isinstance(observation, Reading) else footfall.fold_count(self, observation)
-            case Purchase() | Answer() | Consent() | OfferRequest() | WishList() | Control() | Incident() | Event() | NeighbourContact():
+            case (
+                Purchase()
+                | Answer()
+                | Consent()
+                | OfferRequest()
+                | WishList()
+                | Control()
+                | Incident()
+                | Event()
+                | NeighbourContact()
+                | ProofOfPlay()
+            ):
                 return self._fact(observation)
             case TimePassed():
                 return self._time_passed()
@@ -366,38 +380,14 @@ class _Batch(UnitOfWork):
             elif isinstance(fact, WishList):
                 repeat_wishes(self, fact)
             return Discard.REPEATED
-        row = self._fact_row(fact)
+        row = _FACT_ROWS[type(fact)](self, fact)
         if isinstance(row, Discard):
             return row
         self.out.facts.rows[fact.envelope] = row
         self.out.totals["contacts_elsewhere" if isinstance(fact, NeighbourContact) else "facts"] += 1
         return None
 
-    def _fact_row(self, fact: Fact | Event | NeighbourContact) -> FactRow | Discard:
-        """The row to store, or the reason why the fact is discarded."""
-        found: FactRow | Discard
-        match fact:
-            case Purchase():
-                found = self._purchase(fact)
-            case Answer():
-                found = self._answer(fact)
-            case Consent():
-                found = apply_consent(self, fact)
-            case OfferRequest():
-                found = answer_request(self, fact, self.request_slate)
-            case WishList():
-                found = apply_wishes(self, fact)
-            case Control():
-                found = apply_control(self, fact)
-            case Incident():
-                found = incidents.apply_incident(self, fact)
-            case Event():
-                found = occasions.happened(self, fact)
-            case NeighbourContact():
-                found = neighbours.apply_contact(self, fact)
-        return found
-
-    def _purchase(self, purchase: Purchase) -> FactRow | Discard:
+    def purchase(self, purchase: Purchase) -> FactRow | Discard:
         zone = self.site.devices.get(purchase.envelope.device)
         if zone is None:
             return Discard.UNMAPPED_DEVICE
@@ -435,7 +425,7 @@ class _Batch(UnitOfWork):
         known = self.site.zones.get(zone)
         return known.kind if known else None
 
-    def _answer(self, answer: Answer) -> FactRow | Discard:
+    def answer(self, answer: Answer) -> FactRow | Discard:
         """An answer counts from the person's device or an installed device of the offer's zone, each kind once for an offer."""
         if not answer.decision.startswith(f"{self.site.gateway}."):
             return neighbours.apply_answer(self, answer)
@@ -492,6 +482,7 @@ class _Batch(UnitOfWork):
         occasions.end_events(self)
         occasions.pass_times(self)
         occasions.decide_waiting(self, self._decide_fired)
+        screens.plan(self, self.scorer)
         for decision in self.state.budgets.due(self.now_ms):
             self.out.budgets.ended.setdefault(decision, False)
         outcomes.close_due(self)
@@ -532,3 +523,18 @@ class _Batch(UnitOfWork):
 
     def _is_late(self, at_ms: int) -> bool:
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX
+
+
+_FACT_ROWS: Mapping[type[Fact | Event | NeighbourContact], Callable[[_Batch, Any], FactRow | Discard]] = {
+    Purchase: _Batch.purchase,
+    Answer: _Batch.answer,
+    Consent: apply_consent,
+    OfferRequest: lambda batch, request: answer_request(batch, request, batch.request_slate),
+    WishList: apply_wishes,
+    Control: apply_control,
+    Incident: incidents.apply_incident,
+    Event: occasions.happened,
+    ProofOfPlay: screens.fold_played,
+    NeighbourContact: neighbours.apply_contact,
+}
+"""Kind of fact -> the row to store, or the reason for which the fact is discarded."""

@@ -89,6 +89,7 @@ RULE_CHARS_MAX = 500  # of a rule of an offer
 OFFERS_MAX = 10_000  # of a campaign: 25 MB with everything precomputed
 SCORE_ROWS_MAX = 512  # rows of one call of the model: its memory stays under 10 MB
 CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest is counted by reason
+PLAYED_ROWS_MAX = 64  # of one report of a screen
 SLATE_ITEMS_MAX = 6  # offers in one answer: more are not looked at
 PRIORS_MAX = 64  # offers with priors in a bundle
 CONTROL_MS = 31_536_000_000  # between two answers of a person to the question of perceived control

@@ -1,7 +1,7 @@
-"""Contacts by the other gateways of a site: they count for the caps, cool-down, refusals and silences of a person with a consent here.
+"""Contacts by the other gateways of a site count for the caps, cool-down, refusals and silences of a person with consent here.
 
 A gateway states each contact once it is on its way (`gateway.runtime.neighbours`), and the person's own device states the answer to all
-gateways. Both are facts, so they hold over a restart. A contact that was never made makes this gateway more silent and opens nothing, and
+gateways. Both are facts, so a restart keeps both. A contact that was never made makes this gateway more silent and opens nothing, and
 of one person only NEIGHBOUR_CONTACTS_DAY_MAX count in 24 hours. Contacts count at the time of their arrival.
 """
 
@@ -29,7 +29,7 @@ DAY_MS = 86_400_000
 
 
 def apply_contact(work: UnitOfWork, made: NeighbourContact) -> FactRow | Discard:
-    """Note a contact of a neighbour for a person with consent to offers; nothing is stored about others."""
+    """Note a contact of a neighbour for a person with consent to offers; without it nothing is stored."""
     if not made.decision.startswith(f"{made.device}."):
         return Discard.OTHER_SPEAKER
     subject = work.subject_of(made.person)

@@ -35,8 +35,8 @@ CAPS_MAX = 16
 HOLDOUT_MAX = 0.5
 
 
-OfferChannel = Literal["phone", "webhook"]
-"""How an offer reaches a person, unless a device asked for it: by the app, or by a system that passes it on."""
+OfferChannel = Literal["phone", "webhook", "screen"]
+"""How an offer reaches a person, unless a device asked for it: by the app, by a system that passes it on, or on screens only."""
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,6 +203,7 @@ class OfferTable:
         self.is_discount = np.array([bool(offer.discount) for offer in offers], dtype=np.bool_)
         self.categories = tuple(offer.category for offer in offers)
         self.shops = tuple(offer.shop for offer in offers)
+        self.is_screen = np.array([offer.channel == "screen" for offer in offers], dtype=np.bool_)
         self.is_service = np.array([offer.kind == "service" for offer in offers], dtype=np.bool_)
         self.during_incident = np.array([offer.during_incident for offer in offers], dtype=np.bool_)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
@@ -244,7 +245,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
     """Offers and their contact policy; without `sign_off` it is a draft.
 
     Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, occasions without their trigger,
-    and offers during incidents that are no service messages.
+    offers on screens with a coupon or a budget, and offers during incidents that are no service messages.
     """
 
     offers: Annotated[tuple[Offer, ...], Meta(min_length=1, max_length=limits.OFFERS_MAX)]
@@ -262,6 +263,8 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
                 raise ValueError(f"offer {offer.id!r} has no zones")
             if offer.budget_minor is not None and not offer.cost_minor:
                 raise ValueError(f"offer {offer.id!r} has a budget, but its acceptances cost nothing")
+            if offer.channel == "screen" and (offer.coupon or offer.budget_minor is not None):
+                raise ValueError(f"offer {offer.id!r} is shown on screens, to everyone, so it has neither coupon nor budget")
             if offer.during_incident and offer.kind != "service":
                 raise ValueError(f"offer {offer.id!r} is no service message, so it cannot be sent during an incident")
             for occasion, field in TRIGGER_FIELDS.items():

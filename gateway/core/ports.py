@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
     from gateway.core.state import Changes, Proposed, State, Trigger, VisitsState
+    from gateway.core.state.screens import Slot
     from gateway.core.types import Envelope, Redemption
 
 
@@ -76,6 +77,9 @@ class Repository(Protocol):
 
     def decision(self, id_: str) -> Decision | None:
         """A decision of the log, or None."""
+
+    def slot(self, id_: str) -> Slot | None:
+        """A slot of a screen's programme, or None."""
 
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""

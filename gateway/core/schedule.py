@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.core import limits, occasions
+from gateway.core import limits, occasions, screens
 
 if TYPE_CHECKING:
     from gateway.core.site import Site
@@ -18,8 +18,8 @@ def next_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> 
     """The earliest of all due times; in the past or equal to `now_ms` when something is due."""
     always_ms = min(window_due_ms(site, state, now_ms, outbox_full=outbox_full), purge_due_ms(site, state))
     ends = [end_ms for one in (state.visits, state.budgets, state.outcomes) if (end_ms := one.next_due_ms()) is not None]
-    occasion_ms = occasions.due_ms(site, state, now_ms)
-    return min([always_ms, *(end_ms + GROUP_MS for end_ms in ends), *([] if occasion_ms is None else [occasion_ms])])
+    planned = [due for due in (occasions.due_ms(site, state, now_ms), screens.due_ms(site, state)) if due is not None]
+    return min([always_ms, *(end_ms + GROUP_MS for end_ms in ends), *planned])
 
 
 def window_due_ms(site: Site, state: State, now_ms: int, *, outbox_full: bool) -> int:

@@ -69,6 +69,7 @@ class Cuts(NamedTuple):
     withdrawals_ms: int
     history_ms: int
     redemptions_ms: int
+    slots_ms: int
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -81,7 +82,15 @@ class Retention(msgspec.Struct, frozen=True):
 
     def cuts(self, now_ms: int) -> Cuts:
         """The times before which rows are outdated at `now_ms`."""
-        days = (self.visits_days, self.decisions_days, self.facts_days, self.withdrawals_days, self.facts_days, self.decisions_days)
+        days = (
+            self.visits_days,
+            self.decisions_days,
+            self.facts_days,
+            self.withdrawals_days,
+            self.facts_days,
+            self.decisions_days,
+            self.decisions_days,
+        )
         return Cuts(*[now_ms - count * DAY_MS for count in days])
 
 
@@ -90,6 +99,13 @@ class ClaimRules(NamedTuple):
 
     secret: bytes | None = None
     counters: frozenset[str] = frozenset()
+
+
+class ScreenTerms(NamedTuple):
+    """Least number of people in a group that a programme of a screen is chosen for, and its length in seconds."""
+
+    people_min: int = 5
+    programme_s: int = 60
 
 
 class Door(NamedTuple):
@@ -106,9 +122,9 @@ class Site(msgspec.Struct, frozen=True):
     counters between two zones. `privacy` are the terms under which counts leave, `claims` how radio ids are proven; `coupons` signs the
     codes of offers. `holdout_salt` divides the people into those with offers and the holdout (see `Policy.holdout`). Learning starts with
     `priors`, and with `positives`, the accepted offers behind the model. `neighbours` are the other gateways of the site, which share their
-    contacts. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign. `columns` are those of the
-    active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign learns, has no state.
-    Constructing raises ColumnsError for a column that the schema does not have.
+    contacts; `screens` have their zone. Before `clock_floor_ms` the clock is not set. `rules` are the compiled rules of the campaign.
+    `columns` are those of the active model; `plan`, derived from them, reads the attributes of the schema, and `learner`, if the campaign
+    learns, has no state. Constructing raises ColumnsError for a column that the schema does not have.
     """
 
     name: str
@@ -134,6 +150,8 @@ class Site(msgspec.Struct, frozen=True):
     learner: Learner | None = None  # set below, if the campaign learns
     coupons: Signer | None = None
     neighbours: frozenset[str] = frozenset()
+    screens: Mapping[str, str] = {}
+    screen_terms: ScreenTerms = ScreenTerms()
     doors: Mapping[str, Door] = {}
     plan: ReadPlan = None  # type: ignore[assignment]  # set below, from the fields above
 

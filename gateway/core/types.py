@@ -293,6 +293,22 @@ class Event(msgspec.Struct, frozen=True, tag="event", gc=False):
         return Envelope(f"\0event:{self.source}", self.id, 0)
 
 
+class Played(msgspec.Struct, frozen=True, gc=False):
+    """How often a screen has shown a slot since its last report, and for how many seconds in all."""
+
+    slot: str
+    plays: int
+    seconds: float
+
+
+class ProofOfPlay(msgspec.Struct, frozen=True, tag="played", gc=False):
+    """The report of a screen on the slots of its programmes."""
+
+    envelope: Envelope
+    slots: tuple[Played, ...]
+    at_ms: int | None = None
+
+
 class NeighbourContact(msgspec.Struct, frozen=True, tag="contact", gc=False):
     """The gateway `device` states that its `decision` reached the person with the phone `person`; `is_sent` is false for the holdout."""
 
@@ -318,6 +334,6 @@ class TimePassed(msgspec.Struct, frozen=True, tag="time_passed", gc=False):
     """Time has passed. It ends visits and closes windows, for which no message arrives."""
 
 
-Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident
+Fact = Purchase | Answer | Consent | OfferRequest | WishList | Control | Incident | ProofOfPlay
 Measured = Sighting | Position | CheckIn | Reading | Count | Status
 Observation = Measured | Fact | Redeemed | NeighbourContact | Event | Undelivered | TimePassed

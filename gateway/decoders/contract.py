@@ -67,6 +67,7 @@ Kind = Literal[
     "incident",
     "redeemed",
     "contact",
+    "played",
     "event",
 ]
 """A kind of observation, by its tag."""

@@ -52,7 +52,12 @@ def _of_devices(member: Member) -> list[str]:
     own = f"wayside/v1/{member.site}"
     spoken = [(template, without_share(one.topic)) for one in member.sources if not _is_program(one) for template in one.templates]
     rights = [right for template, topic_filter in spoken if (right := _own_topics(template, topic_filter)) is not None]
-    return [*(f"pattern write {right}" for right in rights), f"pattern read {own}/down/{OWN}/#", f"pattern read {own}/reply/{OWN}/#"]
+    return [
+        *(f"pattern write {right}" for right in rights),
+        f"pattern read {own}/down/{OWN}/#",
+        f"pattern read {own}/reply/{OWN}/#",
+        f"pattern read {own}/screen/{OWN}/#",
+    ]
 
 
 def _is_program(source: Source) -> bool:

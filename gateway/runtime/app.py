@@ -22,6 +22,7 @@ from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
 from gateway.runtime.redemptions import RedemptionExchange
+from gateway.runtime.screens import programmes
 from gateway.runtime.status import GatewayStatus, gateway_status, retained
 from gateway.runtime.trigger_sender import TriggerSender
 
@@ -225,6 +226,8 @@ class App:
         for listener in self.listeners:
             listener(changes)
         self.redemptions.publish(changes)
+        for publication in programmes(self.site, changes):
+            self.bus.publish(publication)
         return changes
 
     def _rebase(self, step_ms: int) -> None:

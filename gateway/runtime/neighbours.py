@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.bus import Bus, Publication
+from gateway.core.channels import is_page
 
 if TYPE_CHECKING:
     from gateway.core.ports import Store
@@ -29,8 +30,8 @@ class ContactExchange:
         self._bus = bus
 
     def state(self, person: str, decision: str, offer: str, *, is_sent: bool = True) -> None:
-        """State one contact of the person with the phone `person`."""
-        if not self._has_neighbours:
+        """State one contact of the person with the phone `person`; a person without one is unknown to the neighbours."""
+        if not self._has_neighbours or is_page(person):
             return
         body = {"v": 1, "boot": decision, "seq": 0, "person": person, "decision": decision, "offer": offer, "sent": is_sent}
         self._bus.publish(Publication(self._topic, msgspec.json.encode(body), qos=1, expiry_s=limits.NEIGHBOUR_CONTACT_EXPIRY_S))

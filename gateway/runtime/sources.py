@@ -18,7 +18,7 @@ from gateway.decoders.contract import UNSTATED, Decoder, Kind
 from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template, below, is_radio, parse_template
 
-DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed", "desk"]
+DeviceKind = Literal["sensor", "till", "scanner", "kiosk", "counter", "contact_centre", "gateway", "feed", "desk", "screen"]
 
 INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "sensor": frozenset({"reading", "count", "status"}),
@@ -30,6 +30,7 @@ INSTALLED_KINDS: Mapping[DeviceKind, frozenset[Kind]] = {
     "feed": frozenset({"event", "status"}),
     "scanner": frozenset({"sighting", "reading", "count", "status"}),
     "gateway": frozenset({"redeemed", "contact"}),
+    "screen": frozenset({"played", "status"}),
 }
 """The kinds of observations of an installed device; a device that is not installed is a phone (PERSON_KINDS)."""
 

@@ -89,6 +89,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     learning: LearningStatus | None
     coupons_clashed: int
+    screens: dict[str, int]
     contacts_dropped: int
     contacts_elsewhere: int
     records_made: int
@@ -154,6 +155,7 @@ def gateway_status(
         outcomes={name: counts[name] for name in ("outcome_sent", "outcome_held_out", "answers_late", "windows_refused")},
         learning=_learning(health, counts["learning_begun"]) if health is not None else None,
         coupons_clashed=counts["coupons_clashed"],
+        screens={name: counts[name] for name in ("screen_group", "screen_house", "screen_plays")},
         contacts_dropped=counted.contacts_dropped,
         contacts_elsewhere=counts["contacts_elsewhere"],
         records_made=counted.records,

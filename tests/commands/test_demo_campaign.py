@@ -1,4 +1,4 @@
-"""The campaign of a demonstration: caps by street time, and a file that is edited while it runs."""
+"""The campaign of a demonstration, a file that is edited while it runs, and the course of the demonstration."""
 
 from __future__ import annotations
 
@@ -8,24 +8,10 @@ import pytest
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.commands.demo.course import Course
-from gateway.commands.demo.live_campaign import STREET_DAY_S, LiveCampaign, street_time
+from gateway.commands.demo.live_campaign import LiveCampaign
 from gateway.commands.demo.summary import Totals
 from gateway.commands.demo.worlds import configs
 from gateway.config import load_config
-from gateway.core.offers import Cap
-from tests.kit.testbed import campaign, offer
-
-
-def test_caps_of_a_day_hold_for_a_street_day() -> None:
-    made = street_time(campaign(offer(per_person_day_max=2), offer("other"), per_person_day_max=6, caps=(Cap("shop", 1, 60),)))
-    assert made.policy.caps == (Cap("shop", 1, 60), Cap("person", 1, STREET_DAY_S // 6), Cap("offer", 2, STREET_DAY_S))
-    assert (made.policy.per_person_day_max, made.policy.refusal_s) == (120, STREET_DAY_S)
-    assert made.policy.per_person_day_max * STREET_DAY_S == 6 * 86_400, "as many a street day"
-
-
-def test_a_cap_of_none_stays_a_cap_of_none() -> None:
-    made = street_time(campaign(offer(), per_person_day_max=0))
-    assert made.policy.per_person_day_max == 0
 
 
 @pytest.mark.parametrize("world", ["street", "mall", "station"])
@@ -35,7 +21,7 @@ def test_an_edited_file_is_signed_and_installed_and_a_wrong_one_is_not(tmp_path:
     live.install("gw-a")
     keys = read_public_keys(live.public_key)
     first = open_bundle(live.path("gw-a"), keys, None)
-    assert first.campaign == street_time(open_bundle(config.bundle.path, read_public_keys(config.bundle.trusted_keys[0]), None).campaign)
+    assert first.campaign == open_bundle(config.bundle.path, read_public_keys(config.bundle.trusted_keys[0]), None).campaign
     assert not live.changed(), "nothing was edited"
 
     text = file.read_text("utf-8")

@@ -24,6 +24,7 @@ from gateway.core.state import (
     OutcomesState,
     PeopleState,
     RetentionState,
+    ScreensState,
     SensorsState,
     State,
     VisitsState,
@@ -55,6 +56,7 @@ def empty() -> State:
         OccasionsState(),
         IncidentsState(),
         ClockState(T0),
+        ScreensState(),
     )
 
 

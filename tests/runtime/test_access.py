@@ -48,6 +48,7 @@ def test_a_gateway_receives_its_sources_and_sends_to_every_device() -> None:
         "topic write wayside/v1/mall/up/gw-a/contact",
         "topic write wayside/v1/mall/reply/+/+",
         "topic write wayside/v1/mall/down/+/offer",
+        "topic write wayside/v1/mall/screen/+/offer",
     ]
 
 
@@ -55,4 +56,4 @@ def test_two_gateways_share_the_patterns() -> None:
     sources = [source("wayside/v1/mall/up/+/+", load("wayside_v1"))]
     lines = access_list([Member("mall", name, ["wayside/v1/mall/up/+/+"], sources) for name in ("gw-a", "gw-b")]).splitlines()
     assert [line for line in lines if line.startswith("user")] == ["user gw-a", "user gw-b"]
-    assert len([line for line in lines if line.startswith("pattern")]) == 3
+    assert len([line for line in lines if line.startswith("pattern")]) == 4

@@ -90,7 +90,7 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     (config.parent / "secret.txt").write_text("another", "utf-8")
     assert password(options) == "another", "it is read anew for each connection"
     up = "wayside/v1/street/up/+"
-    queued = ("answer", "consent", "incident", "purchase", "redeemed", "wishes")
+    queued = ("answer", "consent", "contact", "incident", "played", "purchase", "redeemed", "wishes")
     assert options.subscriptions == tuple(f"{up}/{kind}" for kind in queued)
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
     assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#")

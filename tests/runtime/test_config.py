@@ -125,6 +125,12 @@ def test_an_unknown_key_never_passes(where: tuple[str, ...], key: str, value: ob
             '"till-cafe" = { zone = "cafee"',
             "'till-cafe' is in zone 'cafee', which is not defined; did you mean 'cafe'?",
         ),
+        (
+            '"till-cafe" = { zone = "cafe", kind = "till" }',
+            '"till-cafe" = { zone = "*", kind = "screen" }',
+            "devices.till-cafe: a screen stands in one zone: name it",
+        ),
+        ("[presence]", "[screens]\npeople_min = 2\n[presence]", ":19: screens.people_min: Input should be greater than or equal to 3"),
         ('"till-cafe" =', '"unstated" =', "'unstated' stands for all devices that state no id"),
         ('anchors = ["plaza"]', 'anchors = ["unstated"]', "configure the device to state an id, or to use a topic with its name"),
         ("[presence]", "[retention]\nfacts_days = 2\n[presence]", ":19: retention.facts_days: Input should be greater than or equal to 3"),

@@ -33,13 +33,14 @@ from gateway.adapters.store.people import PeopleTable
 from gateway.adapters.store.register import RegisterTable
 from gateway.adapters.store.released import ReleaseMarks, marks_path
 from gateway.adapters.store.retention import RetentionTable
+from gateway.adapters.store.screens import ScreensTable
 from gateway.adapters.store.sensors import SensorsTable
 from gateway.adapters.store.table import Hasher, Table
 from gateway.adapters.store.visits import VisitsTable
 from gateway.core import limits
 from gateway.core.context import may_be_offered, may_be_remembered
 from gateway.core.ports import Counted, DeadLetter, StoreDamagedError, StoreError, StoreFullError
-from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, State, Trigger, VisitsState
+from gateway.core.state import Changes, ClaimsState, Proposed, RetentionState, ScreensState, State, Trigger, VisitsState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from gateway.core.privacy.laplace import Entropy
     from gateway.core.records import Batch
     from gateway.core.site import Cuts
+    from gateway.core.state.screens import Slot
     from gateway.core.types import Envelope, Redemption
 
 TABLES = (
@@ -120,6 +122,7 @@ class Store:
         self.occasions = OccasionsTable(self._db)
         self.incidents = IncidentsTable(self._db)
         self.clock = ClockTable(self._db)
+        self.screens = ScreensTable(self._db)
         self.dead_letters = DeadLettersTable(self._db, hasher)
         self.coupons = CouponsTable(self._db, hasher)
         self.filters = FiltersTable(self._db)
@@ -142,6 +145,7 @@ class Store:
             "occasions": self.occasions,
             "incidents": self.incidents,
             "clock": self.clock,
+            "screens": self.screens,
         }
         self._carry_out_marks(path)
         self.release_marks = ReleaseMarks(marks_path(path))
@@ -256,6 +260,10 @@ class Store:
         """A decision of the log, or None."""
         return self.decisions.decision(id_)
 
+    def slot(self, id_: str) -> Slot | None:
+        """A slot of a screen's programme, or None."""
+        return self.screens.slot(id_)
+
     def redemptions(self, decision: str) -> list[Redemption]:
         """The known redemptions of the coupon of a decision, the earliest first."""
         return self.coupons.redemptions(decision)
@@ -295,6 +303,7 @@ class Store:
             occasions=self.occasions.state(),
             incidents=self.incidents.state(),
             clock=self.clock.state(now_ms),
+            screens=ScreensState(),
         )
 
     def save(self, changes: Changes) -> None:

@@ -76,6 +76,17 @@ class LoggedDecision(NamedTuple):
     amount_minor: int
 
 
+class ScreenSlots(NamedTuple):
+    """The slots of one offer on one screen: how many, of these for a group, and the plays and seconds that the screen has proven."""
+
+    screen: str
+    offer: str
+    slots: int
+    of_groups: int
+    plays: int
+    played_s: float
+
+
 class Reader:
     """Opens the file at `path` read-only."""
 
@@ -184,6 +195,14 @@ class Reader:
     def elsewhere(self, subject: str) -> list[tuple[int, str, str, str]]:
         """The facts about the subject's contacts by other gateways, as `gateway.core.neighbours.elsewhere_of` reads them."""
         return list(self._rows(ELSEWHERE_SQL, (subject,)))
+
+    def screens(self, from_ms: int, until_ms: int) -> list[ScreenSlots]:
+        """The slots of screens from `from_ms` until before `until_ms`, by screen and offer."""
+        sql = (
+            "SELECT screen, offer, count(*), sum(basis = 'group'), sum(plays), sum(played_s) FROM slots "
+            "WHERE at_ms >= ? AND at_ms < ? GROUP BY screen, offer ORDER BY screen, offer"
+        )
+        return [ScreenSlots(*row) for row in self._rows(sql, (from_ms, until_ms))]
 
     def history(self, subject: str) -> Iterator[LogRow]:
         """The person's history log, in the order in which the facts were folded."""

@@ -18,6 +18,7 @@ OUTDATED: dict[str, tuple[str, str]] = {
     "withdrawals": ("at_ms", "start"),
     "history": ("at_ms", "subject, number"),
     "redemptions": ("at_ms", "coupon, till, sale"),
+    "slots": ("at_ms", "id"),
 }
 """Table -> the column that its age is counted from, and its key; in the order of `Cuts`."""
 

@@ -1,8 +1,7 @@
 """The campaign of a running demonstration: that of the world, or a file that may be edited meanwhile.
 
 It is signed with a key of its own at each start. A changed file is checked, signed and installed on both gateways, as
-`wayside-models bundle make` and `wayside bundle install` do. Caps by the calendar day would end a demonstration after minutes, because its
-people live 20 times as fast: they hold for a street day instead, spread evenly over it, and so does a refusal.
+`wayside-models bundle make` and `wayside bundle install` do.
 """
 
 from __future__ import annotations
@@ -10,38 +9,18 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.adapters.bundle import Draft, open_bundle, public_key_line, read_public_keys, write_bundle
 from gateway.adapters.bundle_store import BundleStore
 from gateway.adapters.toml_files import TomlFileError, load_campaign
-from gateway.core import limits
 from gateway.core.bundle import BundleError
-from gateway.core.offers import Campaign, Cap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.config import Config
-
-STREET_DAY_S = 86_400 // 20
-
-
-def street_time(campaign: Campaign) -> Campaign:
-    """The campaign with its caps by day, and its refusals, by the day of the simulated street."""
-    policy = campaign.policy
-    most = policy.per_person_day_max
-    own = () if most == 0 else (Cap("person", 1, STREET_DAY_S // most),)
-    of_offer = Cap("offer", max(offer.per_person_day_max for offer in campaign.offers), STREET_DAY_S)
-    changed = msgspec.structs.replace(
-        policy,
-        caps=(*policy.caps, *own, of_offer),
-        per_person_day_max=min(limits.CONTACTS_KEPT_MAX, most * (86_400 // STREET_DAY_S)),
-        refusal_s=min(policy.refusal_s, STREET_DAY_S),
-    )
-    offers = [msgspec.structs.replace(one, per_person_day_max=limits.CONTACTS_KEPT_MAX) for one in campaign.offers]
-    return msgspec.structs.replace(campaign, policy=changed, offers=tuple(offers))
+    from gateway.core.offers import Campaign
 
 
 class LiveCampaign:
@@ -102,7 +81,7 @@ class LiveCampaign:
             manifest.expires_at_ms,
             bundle.model,
             bundle.schema,
-            street_time(campaign),
+            campaign,
             manifest.metrics,
             manifest.app_min,
             bundle.patterns,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
 
 POLL_S = 0.25
+STAY_S = 300.0  # after which a simulated person is replaced: the caps of a day are used up
 
 
 class Demo:
@@ -75,7 +76,9 @@ class Demo:
             self._await(gateway)
         self.setup_s = time.monotonic() - self.began_s
         url = f"mqtt://127.0.0.1:{broker_port}"
-        self.simulator = self._part("simulator", "wayside-sim", "run", world, "--broker", url, "--seed", str(seed), "--json")
+        self.simulator = self._part(
+            "simulator", "wayside-sim", "run", world, "--broker", url, "--seed", str(seed), "--stay", f"{STAY_S:g}", "--json"
+        )
 
     def _gateway(self, config: Path, token: str, broker_port: int) -> Part:
         gateway = config.stem
@@ -183,7 +186,7 @@ def run_demo(
 def _watch(demo: Demo, stop: threading.Event, seconds: float | None, out: Console | None, course: Course) -> float | None:
     """Show the live summary until the end; returns the seconds from the simulator's start to the first trigger, or None."""
     began_s, first_s = time.monotonic(), None
-    worth = Worth(demo.settings, AGAIN_S if out is not None else EVERY_S)
+    worth = Worth(demo.settings, time.monotonic, AGAIN_S if out is not None else EVERY_S)
     changed_s: float | None = None
     with Screen(out, demo.address) as screen:
         while not stop.wait(POLL_S):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from gateway.adapters.clock import SystemClock
@@ -12,7 +11,7 @@ from gateway.commands.results.figures import Later
 from gateway.commands.results.text import interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.config import Config
 
@@ -24,9 +23,9 @@ END_MS = 2**62
 class Worth:
     """One text a gateway, worked out again every AGAIN_S seconds, or less often if that takes long."""
 
-    def __init__(self, settings: Sequence[Config], again_s: float = AGAIN_S) -> None:
-        """Nothing is read yet."""
-        self._settings, self._again_s = settings, again_s
+    def __init__(self, settings: Sequence[Config], clock_s: Callable[[], float], again_s: float = AGAIN_S) -> None:
+        """Nothing is read yet. `clock_s` is any clock in seconds that is not set."""
+        self._settings, self._clock_s, self._again_s = settings, clock_s, again_s
         self._texts = ["" for _ in settings]
         self._due_s = again_s
         self._changed_ms: list[int] = []
@@ -39,9 +38,9 @@ class Worth:
     def texts(self, passed_s: float) -> list[str]:
         """The margin added for each chosen offer, in minor units with its 95 % interval, or the reason why it is not known yet."""
         if passed_s >= self._due_s:
-            began_s = time.monotonic()
+            began_s = self._clock_s()
             self._texts = [self._text(one) for one in self._settings]
-            self._due_s = passed_s + max(self._again_s, (time.monotonic() - began_s) / SHARE_MAX)
+            self._due_s = passed_s + max(self._again_s, (self._clock_s() - began_s) / SHARE_MAX)
         return self._texts
 
     def _text(self, settings: Config) -> str:

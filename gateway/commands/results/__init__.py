@@ -20,6 +20,7 @@ from rich.table import Column, Table
 from gateway.adapters.clock import SystemClock
 from gateway.build import EXPIRY_UNCHECKED, SetupError, build_site, open_config_bundle, open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.results.figures import OnScreen
 from gateway.commands.results.figures import results as work_out
 from gateway.commands.results.page import page
 from gateway.commands.results.rows import read_rows
@@ -86,6 +87,7 @@ def measure_between(settings: Config, from_ms: int, until_ms: int, by: str | Non
         decisions = reader.decisions_between(from_ms, until_ms)
         if not decisions:
             raise SetupError(f"{settings.store.path}: no decision in the log between these days; people with consent must come by first")
+        screens = reader.screens(from_ms, until_ms)
         log = reader.log(from_ms, until_ms, SystemClock().now_ms())
         try:
             rows = read_rows(log, site.plan, site.timezone, segment)
@@ -93,7 +95,8 @@ def measure_between(settings: Config, from_ms: int, until_ms: int, by: str | Non
             cause = f"none of the {decisions:,} decisions is for a person who consents to measurement, so nothing can be measured"
             raise SetupError(f"{settings.store.path}: {cause}") from None
     left_out = decisions - rows.decisions
-    return work_out(rows, site.campaign, site.schema.currency, segment.name if segment else None, left_out)
+    found = work_out(rows, site.campaign, site.schema.currency, segment.name if segment else None, left_out)
+    return msgspec.structs.replace(found, screens=tuple(OnScreen(*one) for one in screens))
 
 
 def _segment(plan: ReadPlan, name: str | None) -> Attribute | None:

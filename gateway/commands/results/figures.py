@@ -97,6 +97,17 @@ class Silence(msgspec.Struct, frozen=True):
     count: int
 
 
+class OnScreen(msgspec.Struct, frozen=True):
+    """The slots of one offer on one screen: how many, of these for a group, and the proven plays and seconds."""
+
+    screen: str
+    offer: str
+    slots: int
+    of_groups: int
+    plays: int
+    played_s: float
+
+
 class Results(msgspec.Struct, frozen=True):
     """All figures. `funnel` ends with the sum of all offers; `added_margin` is in minor units for each intended offer.
 
@@ -121,6 +132,7 @@ class Results(msgspec.Struct, frozen=True):
     fairness: tuple[Segment, ...] | Later
     silence: tuple[Silence, ...]
     alarms: tuple[str, ...]
+    screens: tuple[OnScreen, ...] = ()
 
 
 def results(rows: Rows, campaign: Campaign, currency: str, by: str | None, without_consent: int) -> Results:

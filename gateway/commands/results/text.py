@@ -36,6 +36,8 @@ def parts(found: Results) -> Iterator[Part]:
     yield _exposure(found)
     yield _deciles(found)
     yield _fairness(found)
+    if found.screens:
+        yield _screens(found)
     yield _silence(found)
 
 
@@ -180,6 +182,15 @@ def _fairness(found: Results) -> Part:
     )
     columns = ("segment", "people", "got an offer", "against the most", "propensity less outcome", "gate")
     return Part("Fairness by segment", "Decisions in which offers were scored.", columns, rows)
+
+
+def _screens(found: Results) -> Part:
+    rows = tuple(
+        (one.screen, one.offer, f"{one.slots:,}", f"{one.of_groups:,}", f"{one.plays:,}", f"{one.played_s / 60:,.1f}")
+        for one in found.screens
+    )
+    columns = ("screen", "offer", "slots", "for a group", "plays", "minutes")
+    return Part("Screens", "Plays and minutes are those that the screens have proven.", columns, rows)
 
 
 def _silence(found: Results) -> Part:

@@ -209,11 +209,13 @@ def _forgotten(policy: Policy) -> Iterator[Fault]:
 
 
 def _unpriced(offer: Offer, path: Path) -> Iterator[Fault]:
-    """A budget that nothing is counted against or that covers nothing, or a cost without a budget."""
+    """A budget that nothing is counted against or that covers nothing, a cost without a budget, and money on a screen."""
     if offer.budget_minor is not None and not offer.cost_minor:
         yield Fault((*path, "cost"), "a budget needs the cost of one acceptance, above 0")
     elif offer.budget_minor is not None and offer.budget_minor < offer.cost_minor:
         yield Fault((*path, "budget"), "the budget does not cover the cost of one acceptance; without a budget the offer has no bound")
+    elif offer.channel == "screen" and (offer.coupon or offer.budget_minor is not None):
+        yield Fault((*path, "channel"), "a screen shows the offer to everyone, so it has neither coupon nor budget")
     elif offer.budget_minor is None and offer.cost_minor:
         yield Fault((*path, "budget"), "a cost needs the budget that it counts against")
 

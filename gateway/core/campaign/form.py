@@ -100,7 +100,7 @@ class OfferForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "offer"
     )
     during_incident: Annotated[bool, Meta(description="a service message that is sent during an incident too")] = False
-    channel: Annotated[OfferChannel, Meta(description="the app, or the system of `webhook` in the config")] = "phone"
+    channel: Annotated[OfferChannel, Meta(description="the app, the `webhook` of the config, or screens, for groups only")] = "phone"
     coupon: Annotated[bool, Meta(description="whether the person gets a code that the till of the shop redeems once")] = False
     creatives: Annotated[tuple[CreativeForm, ...], Meta(max_length=CREATIVES_MAX)] = ()
     urgency_reason: Annotated[str, Meta(max_length=240, description="the fact behind a wording of urgency or scarcity")] = ""

@@ -27,7 +27,7 @@ def _reasons(offer: Offer, campaign: Campaign, zones: Collection[str] | None, no
         yield "per_person_day_max", f"{offer.id!r} is never sent: 0 allows no proposal on any day"
     if offer.ends_ms <= now_ms:
         yield "ends", f"{offer.id!r} is never sent: it has ended"
-    if offer.kind != "service" and offer.value_minor <= policy.contact_cost_minor:
+    if offer.kind != "service" and offer.channel != "screen" and offer.value_minor <= policy.contact_cost_minor:
         text = f"{offer.id!r} is never sent: its margin, {offer.value_minor} minor units, is not above the contact cost"
         yield "margin", f"{text}, {policy.contact_cost_minor:g}"
     if zones is not None and not set(offer.zones) & set(zones):

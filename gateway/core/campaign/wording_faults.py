@@ -30,6 +30,9 @@ def wording_faults(form: OfferForm, path: Path) -> Iterator[Fault]:
 
 def _default_placements(form: OfferForm) -> list[PlacementName]:
     """The placements in which the default wording may be shown: at a counter only if the offer is proposed on request."""
+    if form.channel == "screen":
+        is_worded = any(one.placement == "screen" and one.language is None for one in form.creatives)
+        return [] if is_worded else ["screen"]
     is_counter_worded = any(one.placement == "counter" and one.language is None for one in form.creatives)
     return ["notification", "counter"] if "requested" in form.occasions and not is_counter_worded else ["notification"]
 

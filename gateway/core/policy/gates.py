@@ -168,7 +168,8 @@ def _cap_person_day(prepared: Prepared) -> bool:
 
 def _not_here(prepared: Prepared, positions: Positions) -> Closed:
     zone, zones = prepared.request.zone, prepared.offers.zones
-    return np.array([zone not in zones[at] for at in positions.tolist()], dtype=np.bool_)
+    on_screens = prepared.offers.is_screen
+    return np.array([zone not in zones[at] or bool(on_screens[at]) for at in positions.tolist()], dtype=np.bool_)
 
 
 def _not_now(prepared: Prepared, positions: Positions) -> Closed:
@@ -238,7 +239,7 @@ GATES: tuple[Gate | OfferGate, ...] = (
         _cap_person_day,
         "time",
     ),
-    OfferGate(Reason("not_here"), "the offer is not for this zone", _not_here, "place", placed=True),
+    OfferGate(Reason("not_here"), "the offer is not for this zone (or for screens only: channel)", _not_here, "place", placed=True),
     OfferGate(
         Reason("not_now"), "the offer is for other occasions, or its trigger has not fired (occasions)", _not_now, "time", placed=True
     ),

@@ -1,4 +1,4 @@
-"""Slates: several offers in one answer, for a page or a kiosk that asks for them.
+"""Slates: several offers in one answer, for a page or a kiosk that asks for a number of offers.
 
 Each item is a decision of its own, with all gates, caps and budgets; only the cool-down does not hold between items of one slate, which are
 shown at once. No offer is in a slate twice, and the value of an offer is divided by one more than the number of items of its category, so a

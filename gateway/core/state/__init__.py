@@ -30,6 +30,7 @@ from gateway.core.state.people import PeopleChanges, PeopleState
 from gateway.core.state.register import RegisterChanges
 from gateway.core.state.replies import RepliesChanges
 from gateway.core.state.retention import RetentionChanges, RetentionState
+from gateway.core.state.screens import ScreensChanges, ScreensState
 from gateway.core.state.sensors import SensorsChanges, SensorsState
 from gateway.core.state.slices import SliceChanges
 from gateway.core.state.visits import PresenceKey, Visit, VisitsChanges, VisitsState
@@ -57,6 +58,7 @@ __all__ = [
     "Proposed",
     "Reservation",
     "RetentionState",
+    "ScreensState",
     "SensorsState",
     "State",
     "Trigger",
@@ -90,6 +92,7 @@ class Changes:
     occasions: OccasionsChanges
     incidents: IncidentsChanges
     clock: ClockChanges
+    screens: ScreensChanges
 
     def __init__(self) -> None:
         self.totals: Counter[str] = Counter()
@@ -138,6 +141,7 @@ SLICES: dict[str, type[SliceChanges]] = {
     "occasions": OccasionsChanges,
     "incidents": IncidentsChanges,
     "clock": ClockChanges,
+    "screens": ScreensChanges,
 }
 """All slices by name, in the order in which they are stored."""
 
@@ -157,6 +161,7 @@ class State(msgspec.Struct):
     occasions: OccasionsState
     incidents: IncidentsState
     clock: ClockState
+    screens: ScreensState
 
     def accept(self, changes: Changes) -> None:
         """Apply changes that were committed, or that needed no commit."""

@@ -30,7 +30,9 @@ from gateway.core.types import (
     NeighbourContact,
     Observation,
     OfferRequest,
+    Played,
     Position,
+    ProofOfPlay,
     Purchase,
     Purpose,
     Reading,
@@ -178,6 +180,16 @@ class _Incident(_Sent, kw_only=True, gc=False):
     minutes: Annotated[int, msgspec.Meta(ge=1, le=limits.INCIDENT_S_MAX // 60)] = 60
 
 
+class _Play(msgspec.Struct, gc=False):
+    slot: _Code
+    plays: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+class _PlayedSlots(_Sent, kw_only=True, gc=False):
+    played: Annotated[list[_Play], msgspec.Meta(min_length=1, max_length=limits.PLAYED_ROWS_MAX)]
+
+
 class _Status(_Sent, kw_only=True, gc=False):
     state: _Code = "online"
     battery: _Percent | None = None
@@ -308,6 +320,11 @@ def _incident(device: str, sent: _Incident) -> list[Observation]:
     return [Incident(_envelope(device, sent), zone, sent.minutes if sent.state == "began" else None, sent.at_ms)]
 
 
+def _played(device: str, sent: _PlayedSlots) -> list[Observation]:
+    slots = tuple(Played(text(one.slot, "played.slot"), one.plays, one.seconds) for one in sent.played)
+    return [ProofOfPlay(_envelope(device, sent), slots, sent.at_ms)]
+
+
 def _status(device: str, sent: _Status) -> list[Observation]:
     return [Status(device, text(sent.state, "state"), sent.at_ms, sent.battery, sent.uptime_s)]
 
@@ -334,6 +351,7 @@ _KINDS: dict[str, _Kind] = {
     "request": _Kind(msgspec.json.Decoder(_Request), _request),
     "wishes": _Kind(msgspec.json.Decoder(_Wishes), _wishes),
     "incident": _Kind(msgspec.json.Decoder(_Incident), _incident),
+    "played": _Kind(msgspec.json.Decoder(_PlayedSlots), _played),
     "status": _Kind(msgspec.json.Decoder(_Status), _status),
 }
 

@@ -10,3 +10,12 @@ CREATE TABLE outbox (
   body BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX outbox_by_position ON outbox (position);
+
+-- The newest counts that left, for the page of a person.
+-- offer: empty for the table `hours`; body: MessagePack of the record as it left, with its noise
+CREATE TABLE shown_records (
+  name TEXT NOT NULL,
+  offer TEXT NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (name, offer)
+) STRICT, WITHOUT ROWID;
