@@ -64,12 +64,15 @@ def advance(
     """The changes of a batch of observations at `now_ms`; see the head of this file."""
     work = _Batch(site, state, now_ms, repository, scorer, draw)
     work.resolve(batch)
+    kept = 0
     for observation in batch:
         discarded = work.fold(observation)
         if discarded is None:
-            work.out.totals["kept"] += 1
+            kept += 1
         else:
             work.out.discarded[discarded] += 1
+    if kept:
+        work.out.totals["kept"] += kept
     work.count_triggers()
     return work.out
 
@@ -122,13 +125,17 @@ class _Batch(UnitOfWork):
                 return Discard.LATE
         if subject is None:
             return Discard.NOT_CONSENTED
-        rules, before = self.site.presence, self.presence((subject, zone))
+        rules, key = self.site.presence, (subject, zone)
+        before = self.presence(key)
         step = presence.fold_sighting(before, subject, zone, anchor, sighting.rssi_dbm, self.now_ms, rules, observed_ms)
-        if step[1] is not None:
-            step, losers = presence.arbitrate(step, self.elsewhere(subject, zone), self.now_ms, rules)
-            for loser in losers:
-                self._step((subject, loser.zone), loser, presence.end(loser, rules))
-        self._step((subject, zone), before, step)
+        if step[1] is None:  # nearly always
+            if step[0] is not before:
+                self._presences[key] = step[0]
+            return None
+        step, losers = presence.arbitrate(step, self.elsewhere(subject, zone), self.now_ms, rules)
+        for loser in losers:
+            self._step((subject, loser.zone), loser, presence.end(loser, rules))
+        self._step(key, before, step)
         return None
 
     def _position(self, position: Position) -> Discard | None:

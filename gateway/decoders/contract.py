@@ -8,13 +8,14 @@ keeps, and raises `DecodeError` for one that its format does not allow; no other
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
 from gateway.core import limits
+from gateway.core.strangers import Concern
 from gateway.core.types import Message, Observation
 
 Reason = Literal["not_text", "not_json", "too_large", "wrong_shape", "missing_field", "out_of_range", "unknown_kind", "wrong_topic"]
@@ -80,6 +81,10 @@ class Decoder(NamedTuple):
     `speakers` are templates of the usual topics (see `speakers.py`) and `role` states of which ids a message may speak. `kinds` are the
     kinds of observations that the format may make; a gateway drops others. A message names its speaker in its topic alone: a decoder
     may take a device from the payload only as a bridge, as a radio that was heard, or where the message has no topic (a file, HTTP).
+
+    Two more functions are for formats with many sightings. `concern` is the radio or device that the levels of a topic state, for topics
+    whose messages place that one only. `at` returns a function that decodes the payloads of one topic, as `decode` does, with everything
+    that follows from the topic worked out; it raises DecodeError for a wrong topic.
     """
 
     name: str
@@ -89,6 +94,8 @@ class Decoder(NamedTuple):
     speakers: tuple[str, ...] = ()
     role: Role = "bridge"
     kinds: frozenset[Kind] = MEASURED
+    concern: Callable[[Sequence[str]], Concern | None] | None = None
+    at: Callable[[str], Callable[[bytes], list[Observation]]] | None = None
 
     def keyed(self, keys: Keys) -> Decoder:
         """This decoder for a source whose devices have `keys`. Raises ValueError where the format is never encrypted."""
