@@ -88,12 +88,15 @@ def advance(
     """The changes of a batch of observations at `now_ms`; see the head of this file."""
     work = _Batch(site, state, now_ms, repository, scorer, draw)
     work.resolve(batch)
+    kept = 0
     for observation in batch:
         discarded = work.fold(observation)
         if discarded is None:
-            work.out.totals["kept"] += 1
+            kept += 1
         else:
             work.out.discarded[discarded] += 1
+    if kept:
+        work.out.totals["kept"] += kept
     work.count_triggers()
     return work.out
 
@@ -175,15 +178,20 @@ class _Batch(UnitOfWork):
         return zone, sighting.heard, subject
 
     def _fold_sighting(self, subject: str, zone: str, anchor: str, rssi_dbm: float, observed_ms: int | None) -> None:
-        rules, before = self.site.presence, self.presence((subject, zone))
+        rules, key = self.site.presence, (subject, zone)
+        before = self.presence(key)
         step = presence.fold_sighting(before, subject, zone, anchor, rssi_dbm, self.now_ms, rules, observed_ms)
-        if step[0] is not None and step[1] is not None:
+        if step[1] is None:  # nearly always
+            if step[0] is not before:
+                self._presences[key] = step[0]
+            return
+        if step[0] is not None:
             elsewhere = self.elsewhere(subject, zone)
             second_fact.note_movement(self, step[0], elsewhere)
             step, losers = presence.arbitrate(step, elsewhere, self.now_ms, rules)
             for loser in losers:
                 self._step((subject, loser.zone), loser, presence.end(loser, rules))
-        self._step((subject, zone), before, step)
+        self._step(key, before, step)
 
     def _position(self, position: Position) -> Discard | None:
         """Fold a fix into every zone with an outline. A fix that is too vague near an edge changes nothing.

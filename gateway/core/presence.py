@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -26,11 +27,12 @@ WINDOW_MS = 15_000  # older samples show a past position
 FIX = "fix"  # the key in `samples` of a presence that a position fix or a region crossing began
 CHECK_IN = "check_in"  # the same of one that a scanned code began: nothing is heard of such a phone afterwards
 UNKNOWN_CONFIDENCE = 0.5  # of a visit restored after a restart
+CLOSE, FAR = 1.0 + 1e-9, 1.0 - 1e-9  # ratios of powers that are farther apart than the rounding of levels
 HANDOFF_MS = 300_000  # a hand-off back within this time suggests a position between two zones
 HANDOFFS_MAX = 2  # the margin grows no further: a person who really changes zones has a level some 19 dB higher in the new one
 
 
-class PresenceRules(msgspec.Struct, frozen=True):
+class PresenceRules(msgspec.Struct, frozen=True, dict=True):
     """Thresholds in dBm and times in milliseconds; `samples_min` samples are needed to enter.
 
     A zone takes over a subject from another one if its level is `margin_db` higher; twice that (three times after repeated hand-offs)
@@ -52,6 +54,16 @@ class PresenceRules(msgspec.Struct, frozen=True):
     reference_dbm: float = -58.5
     exponent: float = 2.0
     app_within_ms: int | None = None
+
+    @cached_property
+    def exit_mw(self) -> float:
+        """Power in milliwatts of `exit_dbm`."""
+        return milliwatts(self.exit_dbm)
+
+    @cached_property
+    def in_range_mw(self) -> float:
+        """Power in milliwatts from which a sample extends a visit."""
+        return milliwatts(self.exit_dbm - ROUNDING_DB)
 
     def silence_ms(self, zone: str) -> int:
         """The time without an observation after which a visit to `zone` ends."""
@@ -115,26 +127,27 @@ def fold_sighting(
     """
     kept = presence.samples if presence is not None else {}
     at_ms = now_ms if observed_ms is None or observed_ms > now_ms else observed_ms
-    sample = (at_ms, milliwatts(rssi_dbm + rules.offset_db.get(anchor, 0.0)))
+    power = milliwatts(rssi_dbm + rules.offset_db.get(anchor, 0.0))
+    sample = (at_ms, power)
     window = kept.get(anchor, ())
     if observed_ms is not None and sample in window:
         return presence, None  # a repetition
     window = _add_sample(window, sample, now_ms)
-    level = mean_dbm(window)
-    if level < rules.exit_dbm:
+    samples = {anchor: window} if not kept or (len(kept) == 1 and anchor in kept) else {**kept, anchor: window}
+    if _is_below(window, rules):
         if presence is None:
             return None, None
-        return msgspec.structs.replace(presence, samples={**kept, anchor: window}), None
-    samples = {**kept, anchor: window}
+        return msgspec.structs.replace(presence, samples=samples), None
     if presence is None:
         presence = Presence(subject, zone, at_ms, now_ms + rules.exit_after_ms)
     # Earlier strong samples keep the mean up for a while, so the sample itself must reach the threshold to extend the visit.
-    is_in_range = sample[1] >= milliwatts(rules.exit_dbm - ROUNDING_DB)
+    is_in_range = power >= rules.in_range_mw
     seen_ms = at_ms if is_in_range and at_ms > presence.seen_ms else presence.seen_ms
-    is_clear = is_in_range and level >= rules.enter_dbm and len(window) >= rules.samples_min
-    if presence.entered_ms is None and is_clear and at_ms >= now_ms - WINDOW_MS:
-        confidence = normal_cdf(level - rules.exit_dbm, mean_sd_db(len(window)))
-        return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.observations + 1)
+    if presence.entered_ms is None and is_in_range and len(window) >= rules.samples_min and at_ms >= now_ms - WINDOW_MS:
+        level = mean_dbm(window)
+        if level >= rules.enter_dbm:
+            confidence = normal_cdf(level - rules.exit_dbm, mean_sd_db(len(window)))
+            return _enter(subject, zone, seen_ms, now_ms, rules, samples, confidence, presence.observations + 1)
     # `due_at_ms` stays as it is, to avoid a write for each sighting: `expire` looks at `seen_ms`.
     return Presence(
         subject,
@@ -263,6 +276,14 @@ def rebased(presence: Presence, step_ms: int) -> Presence:
         entered_ms=None if presence.entered_ms is None else presence.entered_ms + step_ms,
         samples={anchor: tuple([(at_ms + step_ms, power) for at_ms, power in window]) for anchor, window in presence.samples.items()},
     )
+
+
+def _is_below(window: tuple[Sample, ...], rules: PresenceRules) -> bool:
+    """Whether the level of a window is below `exit_dbm`. The powers are compared; a logarithm is taken only close to the threshold."""
+    total, bound = 0.0, rules.exit_mw * len(window)
+    for _, power in window:
+        total += power
+    return total < bound * CLOSE and (total < bound * FAR or mean_dbm(window) < rules.exit_dbm)
 
 
 def _add_sample(window: tuple[Sample, ...], sample: Sample, now_ms: int) -> tuple[Sample, ...]:

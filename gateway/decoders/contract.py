@@ -8,13 +8,14 @@ keeps, and raises `DecodeError` for one that its format does not allow; no other
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
 from gateway.core import limits
+from gateway.core.strangers import Concern
 from gateway.core.types import Message, Observation
 
 Reason = Literal[
@@ -98,6 +99,10 @@ class Decoder(NamedTuple):
     may take a device from the payload only as a bridge, as a radio that was heard, or where the message has no topic (a file, HTTP).
     `fresh` makes a decoder that remembers descriptions of devices (names of aliases, places of values), bounded; a gateway has one of each
     such format, and without it `decode` knows nothing of earlier messages.
+
+    Two more functions are for formats with many sightings. `concern` is the radio or device that the levels of a topic state, for topics
+    whose messages place that one only. `at` returns a function that decodes the payloads of one topic, as `decode` does, with everything
+    that follows from the topic worked out; it raises DecodeError for a wrong topic.
     """
 
     name: str
@@ -109,6 +114,8 @@ class Decoder(NamedTuple):
     kinds: frozenset[Kind] = MEASURED
     decode_coded: Callable[[Message, Any], list[Observation]] | None = None
     fresh: Callable[[], Decoder] | None = None
+    concern: Callable[[Sequence[str]], Concern | None] | None = None
+    at: Callable[[str], Callable[[bytes], list[Observation]]] | None = None
 
     def coded(self, codecs: Any) -> Decoder:
         """This decoder with the codecs of LoRaWAN devices, where it reads uplinks; otherwise the decoder itself."""

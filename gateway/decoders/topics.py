@@ -8,6 +8,12 @@ not match a topic that begins with `$`, such as the broker's own statistics.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
 
 def is_filter(text: str) -> bool:
     """Whether `text` is a well-formed MQTT topic filter."""
@@ -44,3 +50,72 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
         if level not in ("+", levels[position]):
             return False
     return len(wanted) == len(levels)
+
+
+class _Node:
+    """A level of the tree; `here` and `rest` are the places of the first filter that ends here, and of that with a `#` below."""
+
+    __slots__ = ("any", "below", "here", "rest")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Node] = {}
+        self.any: _Node | None = None
+        self.here = self.rest = math.inf
+
+    def first(self, levels: Sequence[str], at: int) -> float:
+        """The least place of a filter that matches the levels from `at` on."""
+        node, found = self, self.rest
+        while at < len(levels):
+            below = node.below.get(levels[at])
+            at += 1
+            if node.any is not None:
+                found = min(found, node.any.first(levels, at))
+            if below is None:
+                return found
+            node = below
+            found = min(found, node.rest)
+        return min(found, node.here)
+
+
+class TopicTree(Generic[T]):
+    """Values by topic filter, as a tree of levels: a look takes time by the levels of the topic, not by the number of filters."""
+
+    def __init__(self, entries: Iterable[tuple[str, T]]) -> None:
+        """Make the tree; a malformed filter matches nothing."""
+        self._values: list[T] = []
+        self._root, self._of_systems = _Node(), _Node()  # the second without filters that begin with a wildcard
+        for topic_filter, value in entries:
+            if is_filter(topic_filter):
+                for root in (self._root,) if topic_filter[0] in "+#" else (self._root, self._of_systems):
+                    self._add(root, topic_filter.split("/"))
+                self._values.append(value)
+        self._whole = self._whole_branches()
+
+    def first(self, levels: Sequence[str]) -> T | None:
+        """The value of the first filter that matches a topic of these levels, or None."""
+        if levels[0] in self._whole:
+            return self._whole[levels[0]]
+        root = self._of_systems if levels[0].startswith("$") else self._root
+        place = root.first(levels, 0)
+        return None if place == math.inf else self._values[int(place)]
+
+    def _whole_branches(self) -> dict[str, T]:
+        """First level -> value, of filters such as `espresense/#` with which no other one overlaps."""
+        root = self._root
+        if root.any is not None or root.rest != math.inf:
+            return {}
+        alone = {level: node for level, node in root.below.items() if not node.below and node.any is None and node.here == math.inf}
+        return {level: self._values[int(node.rest)] for level, node in alone.items()}
+
+    def _add(self, node: _Node, levels: list[str]) -> None:
+        place = len(self._values)
+        for level in levels:
+            if level == "#":
+                node.rest = min(node.rest, place)
+                return
+            if level == "+":
+                node.any = node.any or _Node()
+                node = node.any
+            else:
+                node = node.below.setdefault(level, _Node())
+        node.here = min(node.here, place)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from gateway.core import engine, limits, schedule
+from gateway.core import engine, limits, schedule, strangers
 from gateway.core.bus import Publication
 from gateway.core.channels import is_page
 from gateway.core.incidents import silences
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.core.ports import Store
     from gateway.core.site import Site
     from gateway.core.state import Changes, Trigger
+    from gateway.core.strangers import Concern
     from gateway.core.types import Message, Observation
     from gateway.core.unit_of_work import Draw
     from gateway.runtime.mailbox import Mailbox
@@ -131,6 +132,7 @@ class App:
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
+        self.router.dropped = self._dropped
         self._stopping = threading.Event()
         self.is_damaged = False
         self._holding = self._times_failed = False
@@ -169,10 +171,9 @@ class App:
         now_ms = self.clock.now_ms()
         self._note_hearing(now_ms)
         self.state.clock.note(now_ms, self.site.clock_floor_ms)
-        observations: list[Observation] = []
-        for message in messages:
-            observations += self.router.decode(message)
-        if observations:
+        passed = self.router.passed
+        observations = self.router.decode_all(messages)
+        if observations or self.router.passed > passed:
             self.counters.observed_at_ms = now_ms
         failed = self.triggers.take_failed()
         if failed:
@@ -186,6 +187,9 @@ class App:
         self.bus.acknowledge(self.mailbox.settled(messages))
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
+
+    def _dropped(self, concern: Concern) -> Discard | None:
+        return strangers.dropped(self.site, self.state.people, concern)
 
     def _note_hearing(self, now_ms: int) -> None:
         """Note whether messages can arrive, and the last time of arrival that is taken."""

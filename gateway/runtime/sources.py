@@ -91,17 +91,22 @@ class Installed:
 
     def attributed(self, one: Observation, speech: Speech) -> Observation | Discard:
         """The observation under the speaker's id, or the reason for which it is dropped."""
-        kind = kind_of(one)
+        name = named(one)
+        own, reason = self.verdict(kind_of(one), name, speech)
+        if reason is not None:
+            return reason
+        return one if own == name else _renamed(one, own)
+
+    def verdict(self, kind: Kind, name: str, speech: Speech) -> tuple[str, Discard | None]:
+        """The id under which an observation of this kind that names `name` counts, and the reason for which it is dropped."""
         if kind not in speech.source.kinds:
-            return Discard.NOT_ITS_KIND
-        role, name = speech.source.decoder.role, named(one)
+            return name, Discard.NOT_ITS_KIND
+        role = speech.source.decoder.role
         own = name if role == "bridge" else _own_name(name, speech)
         if own is None:
             is_heard = role == "scanner" and (kind == "status" or (kind == "reading" and is_radio(name)))
-            return one if is_heard else Discard.OTHER_SPEAKER
-        if self.devices is not None and (reason := self._unfit(own, kind, speech.source.decoder)) is not None:
-            return reason
-        return one if own == name else _renamed(one, own)
+            return name, None if is_heard else Discard.OTHER_SPEAKER
+        return own, self._unfit(own, kind, speech.source.decoder) if self.devices is not None else None
 
     def _unfit(self, name: str, kind: Kind, decoder: Decoder) -> Discard | None:
         """The reason for which a device of this name may not make this kind, or None."""

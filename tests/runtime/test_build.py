@@ -17,7 +17,7 @@ from gateway.core import limits, opening_hours
 from gateway.core.offers import Campaign
 from gateway.core.ports import StoreError
 from gateway.core.privacy.tables import Terms
-from gateway.core.types import Message, Reading
+from gateway.core.types import Message, Reading, Sighting
 from gateway.runtime.app import App
 from tests.commands.terminal import wayside
 from tests.kit.attributes import COLUMNS
@@ -232,9 +232,8 @@ def test_topics_of_a_shared_subscription_find_their_source(config: Path) -> None
     settings = settings_of(config)
     assert "$share/edge/espresense/#" in mqtt_options(settings).unqueued
     router = build_router(settings)
-    speech = router._route("espresense/devices/a/plaza")
-    assert speech is not None
-    assert (speech.source.topic, speech.speaker) == ("$share/edge/espresense/#", "plaza")
+    found = router.decode(Message("espresense/devices/a/plaza", b'{"rssi": -60}', 0))
+    assert found == [Sighting("plaza", "a", -60.0)]
 
 
 @pytest.mark.parametrize("at", [5_000, 20_000, 60_000])

@@ -163,7 +163,7 @@ class Flood(Fault):
                     (
                         Parcel(f"espresense/devices/{mac}/plaza", f'{{"id":"{mac}","rssi":-60.0,"mac":"{mac}"}}'.encode()),
                         Parcel(f"{NOBODYS}{mac}", b"{}"),
-                        Parcel(f"wayside/v1/street/up/{mac}/sighting", b"x" * self.random.randrange(2_000)),
+                        Parcel(f"wayside/v1/street/up/{mac}/reading", b"x" * self.random.randrange(2_000)),
                     )
                 )
             )

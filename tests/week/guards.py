@@ -19,9 +19,10 @@ from gateway.core import claims, consent, presence
 from gateway.core.offers import Campaign
 from gateway.core.ports import StoreFullError
 from gateway.core.privacy import release
+from gateway.core.recent import Recent
 from gateway.core.records import Batch, HourCounts
 from gateway.core.site import Site
-from gateway.runtime.router import Router
+from gateway.runtime.router import Route, Router
 from gateway.runtime.trigger_sender import TriggerSender
 from tests.kit.testbed import KEY, ManualClock
 from tests.week import scene
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.core.privacy.tables import Catalogue
     from gateway.core.state import Changes
     from gateway.core.types import Envelope, Message, Observation
-    from gateway.runtime.sources import Source, Speech
+    from gateway.runtime.sources import Source
 
 
 class Rule(NamedTuple):
@@ -109,18 +110,11 @@ class EagerLine(Line):
 class ForgivingRoad(Router):
     """Lets a payload pass that no decoder takes, and says nothing of it."""
 
-    def decode(self, message: Message) -> list[Observation]:
+    def _read(self, route: Route, message: Message) -> list[Observation]:
         before = self.refused.copy()
-        found = super().decode(message)
+        found = super()._read(route, message)
         self.refused = before
         return found
-
-
-class EndlessDict(dict[str, "Speech | None"]):
-    """Is never emptied."""
-
-    def clear(self) -> None:
-        """Not this one."""
 
 
 class EndlessRoad(Router):
@@ -128,7 +122,7 @@ class EndlessRoad(Router):
 
     def __init__(self, sources: Sequence[Source]) -> None:
         super().__init__(sources)
-        self._routes = EndlessDict()
+        self._routes = Recent(2**40)
 
 
 class SilentClock(ManualClock):

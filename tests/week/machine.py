@@ -213,7 +213,7 @@ class Machine:
                 "unknown": router.messages["unknown_topic"],
                 "observations": sum(router.observations.values()),
                 "kept": app.counters.counts["kept"],
-                "discarded": sum(app.counters.discarded.values()),
+                "discarded": sum(app.counters.discarded.values()) + sum(router.discarded.values()),
                 "expired": app.triggers.expired,
                 "facts": app.counters.counts["facts"],
             }

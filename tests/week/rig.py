@@ -203,8 +203,10 @@ class Rig:
         for message in messages:
             self.book.hear(message, now_ms)
         if self._is_dirty:
-            known = (message.payload for message in messages if not message.topic.startswith(NOBODYS))
-            self.rubbish_in_this_life += sum(map(_is_rubbish, known))
+            people = self.machine.app.state.people.identities
+            read = [one for one in messages if not one.topic.startswith(NOBODYS)]
+            read = [one for one in read if (mover := _mover(one.topic)) is None or mover in people]
+            self.rubbish_in_this_life += sum(_is_rubbish(one.payload) for one in read)
 
     def _held(self, wait_s: float) -> None:
         """The disk is full: time passes, and then somebody makes room."""
@@ -256,6 +258,14 @@ class Rig:
         digits = name.replace(":", "").lower()
         if len(digits) == ADDRESS_DIGITS and set(digits) <= set("0123456789abcdef"):
             self.leaks.digits.add(digits)
+
+
+def _mover(topic: str) -> str | None:
+    """The radio or device that a sighting or position places by its topic; of a stranger it is dropped unread."""
+    levels = topic.split("/")
+    if levels[:2] == ["espresense", "devices"]:
+        return levels[2]
+    return levels[4] if levels[-1] in ("sighting", "position") else None
 
 
 def _is_rubbish(payload: bytes) -> bool:

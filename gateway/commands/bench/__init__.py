@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from gateway.commands.bench.report import run_bench
+import typer
+
+from gateway.commands.bench.report import SAVED, run_bench
 from gateway.commands.demo.processes import DemoError
 from gateway.commands.options import ConfigOption, JsonOption, command_app, fail, guarded, load
 
@@ -12,13 +15,19 @@ command = command_app()
 
 
 @command.command()
-def bench(config: ConfigOption = Path("deploy/worlds/street/gw-a.toml"), *, as_json: JsonOption = False) -> None:
+def bench(
+    config: ConfigOption = Path("deploy/worlds/street/gw-a.toml"),
+    *,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure a Node loop and Node-RED as well; npm installs them once.")] = False,
+    out: Annotated[Path, typer.Option(help="JSON file to write; the figures that it held are compared with.")] = SAVED,
+    as_json: JsonOption = False,
+) -> None:
     """Measure throughput and latency on this machine, of each part and end to end.
 
     Example: `wayside bench --config deploy/worlds/street/gw-a.toml`
     """
     load(config)
     try:
-        guarded(lambda: run_bench(config, as_json=as_json))
+        guarded(lambda: run_bench(config, as_json=as_json, peers=peers, saved=out))
     except DemoError as error:
         fail(str(error))

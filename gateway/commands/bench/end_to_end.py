@@ -1,31 +1,63 @@
-"""Times the gateway end to end at saturation: a real broker, and a real gateway process on one core.
+"""Times whole processes on the street mix: a real broker, and the measured process on a core of its own.
 
-A bare receiver, which only counts the messages from paho, is measured in the same run on the same core. The ratio of both is the cost of
-the gateway beyond receiving; it depends less on the machine than either figure.
+The processor time of a message is that of the measured process over the messages that it received, so it depends neither on the
+messages that the broker drops nor on the other cores.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
+import socket
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.build import claim_secret
+from gateway.commands.bench import street
 from gateway.commands.demo.processes import Part, program, start_broker
+from gateway.core.bus import Publication
+from gateway.core.mqtt import encoder
+from gateway.core.mqtt.decoder import Decoder
+from gateway.core.mqtt.packets import Ack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from gateway.config import Config
 
-FLOOD_S = 6
+FLOOD_S = 6.0
+PREPARED = 60_000  # packets of the mix, sent again and again
+PART = 200  # packets of one write
 SETTLE_S = 1.0
-START_S_MAX = 20.0
-FACTS_S_MAX = 60.0
-PHONES = 200
+START_S_MAX = 30.0
+TICK_S = 0.005
 
-_RECEIVER = """
+Start = Callable[[int, Path], Part]
+"""Starts the measured process on a broker's port, in a folder; it prints JSON lines with `messages`, the number received."""
+
+_READER = """
+import json, sys, threading
+from gateway.adapters.clock import SystemClock
+from gateway.adapters.mqtt import MqttBus
+from gateway.adapters.mqtt_options import MqttOptions
+count = 0
+def counted(messages):
+    global count
+    count += len(messages)
+    bus.acknowledge(messages)
+    return True
+bus = MqttBus(MqttOptions(host="127.0.0.1", port=int(sys.argv[1]), client_id="reader", subscriptions=("#",)), SystemClock().now_ms)
+bus.start(counted)
+while True:
+    print(json.dumps({"messages": count}), flush=True)
+    threading.Event().wait(0.25)
+"""
+_PAHO = """
 import json, sys, threading
 from paho.mqtt import client as paho
 count = 0
@@ -44,74 +76,190 @@ while True:
 
 
 class Rate(NamedTuple):
-    """Messages per second during the flood, and peak memory of the process in MiB (0: not measured)."""
+    """Messages a second in the flood, processor time of a message, and peak memory of the process."""
 
     per_second: float
+    cpu_us: float
     memory_mib: float
 
 
-def gateway_rate(config: Path, kind: str, count: int = 0) -> Rate:
-    """The gateway at saturation with QoS 0 sightings, or with `count` QoS 1 facts."""
+class Latency(NamedTuple):
+    """Milliseconds from the publication of a request to the reply of the gateway, at a load of so many messages a second."""
+
+    load: int
+    p50_ms: float
+    p99_ms: float
+
+
+def gateway(config: Path) -> Start:
+    """The gateway, with a store of its own in the folder."""
+
+    def start(port: int, folder: Path) -> Part:
+        overrides = {
+            "mqtt.port": port,
+            "store.path": folder / "bench.db",
+            "store.key_file": folder / "bench.key",
+            "status_interval_s": 0.25,
+        }
+        arguments = [argument for key, value in overrides.items() for argument in ("--set", f"{key}={value}")]
+        return Part("gateway", [program("wayside"), "run", "--config", str(config.resolve()), "--json", *arguments], folder)
+
+    return start
+
+
+def _script(text: str) -> Start:
+    return lambda port, folder: Part("receiver", [sys.executable, "-c", text, str(port)], folder)
+
+
+READERS: dict[str, Start] = {"bare reader": _script(_READER), "paho": _script(_PAHO)}
+"""Processes that only count the messages: with the gateway's own client, and with paho."""
+
+
+class Sender:
+    """One connection to the broker, MQTT 3.1.1, that costs little: packets are made before they are sent."""
+
+    def __init__(self, port: int, filters: tuple[str, ...] = ()) -> None:
+        """Connect, and subscribe to the filters."""
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._decoder, self._packet_id = Decoder(4), 0
+        self.received: list[Any] = []
+        self._socket.sendall(encoder.connect(4, f"bench-{secrets.token_hex(4)}", 60, clean=True))
+        self.wait(1)
+        if filters:
+            self._socket.sendall(encoder.subscribe(4, 1, [(one, 0) for one in filters]))
+            self.wait(1)
+
+    def send(self, data: bytes) -> None:
+        """Send packets."""
+        self._socket.sendall(data)
+
+    def packet(self, sent: street.Sent) -> bytes:
+        """One message as a packet."""
+        self._packet_id = self._packet_id % 65_535 + 1
+        return encoder.publish(4, Publication(sent.topic, sent.payload, sent.qos), self._packet_id)
+
+    def wait(self, most: int, seconds: float = START_S_MAX) -> list[Any]:
+        """The next packets of the broker, at least `most` unless the time is over."""
+        found: list[Any] = []
+        until = time.monotonic() + seconds
+        while len(found) < most and (left := until - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                found += self._decoder.feed(self._socket.recv(65_536), 0)
+            except TimeoutError:
+                break
+        self._socket.settimeout(None)
+        return found
+
+    def facts(self, sent: list[street.Sent]) -> None:
+        """Publish facts, and wait until the broker has acknowledged them."""
+        self.send(b"".join(self.packet(one) for one in sent))
+        acknowledged = 0
+        while acknowledged < len(sent):
+            acknowledged += sum(isinstance(one, Ack) for one in self.wait(1))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+
+@contextmanager
+def measured(start: Start) -> Iterator[tuple[Part, int]]:
+    """The measured process on a core of its own, and the port of its broker."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-
-        def start(port: int) -> Part:
-            overrides = {
-                "mqtt.port": port,
-                "store.path": folder / "bench.db",
-                "store.key_file": folder / "bench.key",
-                "status_interval_s": 0.25,
-            }
-            arguments = [argument for key, value in overrides.items() for argument in ("--set", f"{key}={value}")]
-            return Part("gateway", [program("wayside"), "run", "--config", str(config.resolve()), "--json", *arguments], folder)
-
-        return _measured(folder, start, kind, count)
-
-
-def receiver_rate() -> Rate:
-    """A process that receives the same flood and only counts the messages."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        return _measured(folder, lambda port: Part("receiver", [sys.executable, "-c", _RECEIVER, str(port)], folder), "sighting", 0)
-
-
-def _measured(folder: Path, start: Callable[[int], Part], kind: str, count: int) -> Rate:
-    broker, port, _ = start_broker(folder)
-    own, rest = _cores()
-    try:
-        os.sched_setaffinity(0, own)  # inherited by the measured process
-        part = start(port)
-        os.sched_setaffinity(0, rest)
+        broker, port, _ = start_broker(folder)
+        own, rest = _cores()
         try:
-            return _flooded(part, folder, port, kind, count)
+            os.sched_setaffinity(0, own)  # inherited by the measured process
+            part = start(port, folder)
+            os.sched_setaffinity(0, rest)
+            try:
+                part.reported.wait(START_S_MAX)
+                threading.Event().wait(SETTLE_S)
+                yield part, port
+            finally:
+                part.end()
         finally:
-            part.end()
-    finally:
-        os.sched_setaffinity(0, own | rest)
-        broker.end()
+            os.sched_setaffinity(0, own | rest)
+            broker.end()
 
 
-def _flooded(part: Part, folder: Path, port: int, kind: str, count: int) -> Rate:
-    """Flood the part with messages; the rate between its reports, without the first and last two, at which the load is not full."""
-    part.reported.wait(START_S_MAX)
-    threading.Event().wait(SETTLE_S)
-    amount = ["--count", str(count), "--seconds", "120"] if count else ["--max", "--seconds", str(FLOOD_S), "--phones", str(PHONES)]
-    began = time.monotonic()
-    flood = Part(
-        "flood", [program("wayside-sim"), "flood", "--broker", f"mqtt://127.0.0.1:{port}", "--kind", kind, *amount, "--json"], folder
-    )
-    seen: list[tuple[float, dict[str, Any]]] = []
-    while flood.is_running or (part.latest.get("messages", 0) < count and time.monotonic() - began < FACTS_S_MAX):
-        threading.Event().wait(0.1)
-        if not seen or part.latest.get("messages") != seen[-1][1].get("messages"):
-            seen.append((time.monotonic() - began, part.latest))
-    flood.end()
-    memory = float(part.latest.get("memory_mib") or 0.0)
-    inner = [(at, report["messages"]) for at, report in seen if "messages" in report][2:-2]
-    if len(inner) < 2:
-        return Rate(0.0, memory)
-    (first_s, first), (last_s, last) = inner[0], inner[-1]
-    return Rate((last - first) / (last_s - first_s), memory)
+def rate(start: Start, config: Config, seconds: float = FLOOD_S) -> Rate:
+    """The street mix as fast as the broker takes it."""
+    with measured(start) as (part, port):
+        sender, where = Sender(port), street.places(config)
+        sender.facts(list(street.consents(where, claim_secret(config), "bench")))
+        packets = [sender.packet(one) for one in islice(street.sightings(where, "bench"), PREPARED)]
+        parts = [b"".join(packets[at : at + PART]) for at in range(0, PREPARED, PART)]
+        _settled(part)
+        before, cpu_s, began = part.latest["messages"], part.cpu_s(), time.monotonic()
+        at = 0
+        while time.monotonic() - began < seconds:
+            sender.send(parts[at % len(parts)])
+            at += 1
+        flooded = part.latest["messages"]
+        took = time.monotonic() - began
+        _settled(part)
+        count = part.latest["messages"] - before
+        sender.close()
+        return Rate((flooded - before) / took, (part.cpu_s() - cpu_s) / max(count, 1) * 1e6, part.peak_mib())
+
+
+def facts_per_second(start: Start, config: Config, count: int) -> Rate:
+    """Facts at QoS 1, each committed before it is acknowledged, until the gateway has stored them all."""
+    with measured(start) as (part, port):
+        sender = Sender(port)
+        till = next(device for device, one in config.devices.items() if one.kind == "till")
+        topic = f"wayside/v1/{config.site}/up/{till}/purchase"
+        before, cpu_s, began = part.latest["messages"], part.cpu_s(), time.monotonic()
+        for first in range(0, count, PART):
+            bodies = [b'{"v":1,"boot":"bench","seq":%d,"amount_minor":450}' % number for number in range(first, first + PART)]
+            sender.facts([street.Sent(topic, body, 1) for body in bodies])
+        while part.latest["messages"] - before < count and part.is_running:
+            threading.Event().wait(TICK_S)
+        took = time.monotonic() - began
+        sender.close()
+        return Rate(count / took, (part.cpu_s() - cpu_s) / count * 1e6, part.peak_mib())
+
+
+def latency(start: Start, config: Config, load: int, requests: int = 40, every_s: float = 0.1) -> Latency:
+    """Requests of a phone, each answered after its commit, while the street mix comes at a rate."""
+    with measured(start) as (part, port):
+        sender, where = Sender(port), street.places(config)
+        sender.facts(list(street.consents(where, claim_secret(config), "bench")))
+        packets = [sender.packet(one) for one in islice(street.sightings(where, "bench"), PREPARED)]
+        _settled(part)
+        asker = Sender(port, (f"wayside/v1/{config.site}/reply/phone-0000/offer",))
+        sent, began, times_ms = 0, time.monotonic(), list[float]()
+        for number in range(requests):
+            while time.monotonic() - began < number * every_s:
+                due = int((time.monotonic() - began) * load) - sent
+                sender.send(b"".join(packets[(sent + at) % PREPARED] for at in range(due)))
+                sent += due
+                threading.Event().wait(TICK_S)
+            body = b'{"v":1,"boot":"bench-ask","seq":%d,"zone":"%b"}' % (number, next(iter(config.zones)).id.encode())
+            asked = time.monotonic()
+            asker.send(asker.packet(street.Sent(f"wayside/v1/{config.site}/up/phone-0000/request", body, 0)))
+            if asker.wait(1, 5.0):
+                times_ms.append((time.monotonic() - asked) * 1_000)
+        sender.close()
+        asker.close()
+        ordered = sorted(times_ms) or [float("nan")]
+        return Latency(load, ordered[len(ordered) // 2], ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)])
+
+
+def _settled(part: Part) -> None:
+    """Wait until the process has received no message for two reports."""
+    last, same = -1, 0
+    for _ in range(int(START_S_MAX / 0.3)):
+        now = part.latest.get("messages", 0)
+        same = same + 1 if now == last else 0
+        if same > 1:
+            return
+        last = now
+        threading.Event().wait(0.3)
 
 
 def _cores() -> tuple[set[int], set[int]]:

@@ -14,67 +14,96 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.commands.bench import end_to_end, parts
-from gateway.commands.demo.processes import require
+from gateway.commands.bench import end_to_end, flash, parts, street
+from gateway.commands.bench.peers import found_peers
 from gateway.config import load_config
 
-FACTS = 40_000
-END_TO_END_RUNS = 3
+FACTS = 20_000
+ROUNDS = 3
+LOADS = (100, 1_000, 5_000)
+SAVED = Path("bench.json")
 
 METHOD = (
-    "Parts: 5 runs of 0.25 s each after a warm-up, in one process. End to end: 3 runs; broker and load generator on the other\n"
-    "cores, the gateway (and, in turn, a bare paho receiver that only counts) pinned to one; sightings of 200 consenting people\n"
-    "at QoS 0 as fast as possible, half of them in zones of another gateway; facts at QoS 1, each committed before it is\n"
-    "acknowledged. Figures: min / median / max."
+    "Parts: 5 runs of 0.25 s each after a warm-up, in one process.\n"
+    f"Whole processes: {ROUNDS} rounds, in each one the gateway and the others in turn, so that a change of the machine's speed\n"
+    "meets all of them; broker and sender on the other cores, the measured process pinned to one. CPU is processor time of that\n"
+    f"process for each message that it received. The street mix: {street.MIX}.\n"
+    "Latency: from the publication of a request to the reply, at a load of the street mix. Flash: bytes at the system calls of\n"
+    "the store, with checkpoints. Figures: min / median / max; ratios are of one round each."
 )
 NOT_COVERED = (
-    "Not covered: a Raspberry Pi's cores and SD card, TLS, more than one gateway a broker, message-to-trigger time under this\n"
-    "load (see `wayside demo`)."
+    "Not covered: a Raspberry Pi's cores and SD card, TLS, brokers over a network, more than one gateway a broker, other formats than\n"
+    "ESPresense and Wayside v1 in the mix, and a model larger than the demonstration's."
 )
 
 
-def run_bench(config_path: Path, *, as_json: bool) -> None:
-    """Measure everything and print it. Raises DemoError if the simulator, which makes the load, is not installed."""
-    require("wayside-sim")
+def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> None:
+    """Measure everything, print it and write it to `saved`, with the ratio to the run that it holds. Raises DemoError without a broker."""
     config = load_config(config_path)
+    started: dict[str, end_to_end.Start] = {"gateway": end_to_end.gateway(config_path), **end_to_end.READERS}
+    if peers:
+        started |= found_peers(config)
+    rounds: dict[str, list[end_to_end.Rate]] = {name: [] for name in started}
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("measuring", total=5 + 2 * END_TO_END_RUNS)
+        bar = progress.add_task("measuring", total=6 + ROUNDS * (len(started) + len(LOADS)))
 
         def step(result: Any) -> Any:
             progress.advance(bar)
             return result
 
-        figures: dict[str, Any] = {
-            "decoders_us": step(parts.decoders()),
-            "fold_us": step(parts.folding(config)),
-            "decide_us": {"8 offers": step(parts.deciding(config))},
-            "facts_committed_per_s": step(parts.committing(config)),
+        figures: dict[str, dict[str, list[float]]] = {
+            "decoders, us": step(parts.decoders()),
+            "fold, us": step(parts.folding(config)),
+            "decide, us": {"8 offers": step(parts.deciding(config))},
+            "facts committed a second": step(parts.committing(config)),
+            "flash, bytes": step(flash.written(config)),
         }
-        rates = [(step(end_to_end.gateway_rate(config_path, "sighting")), step(end_to_end.receiver_rate())) for _ in range(END_TO_END_RUNS)]
-        facts = step(end_to_end.gateway_rate(config_path, "fact", FACTS))
-    figures["end_to_end_per_s"] = {
-        "gateway, sightings": [gateway.per_second for gateway, _ in rates],
-        "bare receiver, sightings": [receiver.per_second for _, receiver in rates],
-        "gateway, facts committed": [facts.per_second],
+        latencies: list[end_to_end.Latency] = []
+        for _ in range(ROUNDS):
+            for name, start in started.items():
+                rounds[name].append(step(end_to_end.rate(start, config)))
+            latencies += [step(end_to_end.latency(started["gateway"], config, load)) for load in LOADS]
+        facts = step(end_to_end.facts_per_second(started["gateway"], config, FACTS))
+    figures["street mix, CPU us a message"] = {name: [one.cpu_us for one in rates] for name, rates in rounds.items()}
+    figures["street mix, messages a second"] = {name: [one.per_second for one in rates] for name, rates in rounds.items()}
+    figures["CPU of the gateway, ratio to"] = {
+        name: [own.cpu_us / other.cpu_us for own, other in zip(rounds["gateway"], rates, strict=True) if other.cpu_us]
+        for name, rates in rounds.items()
+        if name != "gateway"
     }
-    figures["gateway_to_receiver_ratio"] = {"sightings": [gateway.per_second / receiver.per_second for gateway, receiver in rates]}
-    figures["memory_mib"] = {"gateway, peak": [max(*(gateway.memory_mib for gateway, _ in rates), facts.memory_mib)]}
-    _print(figures, as_json=as_json)
+    for share, name in (("p50_ms", "request to reply, p50 ms"), ("p99_ms", "request to reply, p99 ms")):
+        figures[name] = {f"{load:,} a second": [getattr(one, share) for one in latencies if one.load == load] for load in LOADS}
+    figures["facts, end to end"] = {"a second": [facts.per_second], "CPU us": [facts.cpu_us]}
+    figures["memory, MiB"] = {"gateway, peak": [max(facts.memory_mib, *(one.memory_mib for one in rounds["gateway"]))]}
+    _print(figures, as_json=as_json, before=_read(saved))
+    saved.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
 
 
-def _print(figures: dict[str, dict[str, list[float]]], *, as_json: bool) -> None:
+def _read(saved: Path) -> dict[str, dict[str, list[float]]]:
+    """The figures of the last run; empty if there was none."""
+    try:
+        return msgspec.json.decode(saved.read_bytes(), type=dict[str, dict[str, list[float]]])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _print(figures: dict[str, dict[str, list[float]]], *, as_json: bool, before: dict[str, dict[str, list[float]]]) -> None:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    spread = {
-        group: {name: {"min": min(values), "median": statistics.median(values), "max": max(values)} for name, values in rows.items()}
-        for group, rows in figures.items()
-    }
+    spread: dict[str, dict[str, dict[str, float]]] = {}
+    for group, rows in figures.items():
+        spread[group] = {}
+        for name, values in rows.items():
+            row = {"min": min(values), "median": statistics.median(values), "max": max(values)}
+            last = before.get(group, {}).get(name)
+            spread[group][name] = row | ({"to_last_run": row["median"] / statistics.median(last)} if last else {})
     if as_json:
         typer.echo(msgspec.json.encode({"machine": machine, "method": METHOD, "not_covered": NOT_COVERED, **spread}).decode())
         return
-    table = Table("figure", "", "min", "median", "max", title=f"wayside bench on {machine}")
-    for group, rows in spread.items():
-        for name, row in rows.items():
-            table.add_row(group, name, *(f"{row[key]:,.1f}" if row[key] >= 1 else f"{row[key]:.3f}" for key in ("min", "median", "max")))
+    table = Table("figure", "", "min", "median", "max", "to last run", title=f"wayside bench on {machine}")
+    for group, lines in spread.items():
+        for name, row in lines.items():
+            shown = [f"{row[key]:,.1f}" if row[key] >= 1 else f"{row[key]:.3f}" for key in ("min", "median", "max")]
+            table.add_row(group, name, *shown, f"{row['to_last_run']:.2f}" if "to_last_run" in row else "")
     console = Console()
     console.print(table)
     console.print(METHOD, NOT_COVERED, sep="\n")

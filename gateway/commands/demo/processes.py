@@ -80,6 +80,16 @@ class Part:
         """The exit code: negative for a signal, None while the process runs."""
         return self._process.poll()
 
+    def cpu_s(self) -> float:
+        """Processor time of the process in seconds, of all its threads."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mib(self) -> float:
+        """Peak resident memory of the process in MiB."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
     def last_error_line(self) -> str:
         """The last line on stderr."""
         lines = self._stderr.read_text(errors="replace").strip().splitlines()

@@ -70,10 +70,14 @@ class Decoder:
         while size - at >= 2:
             length, body = data[at + 1], at + 2
             if length > 127:
-                sized = self._length(data, at + 1)
-                if sized is None:
-                    break
-                length, body = sized
+                second = data[at + 2] if size - at > 2 else 0
+                if 0 < second < 128:  # nearly all lengths have two bytes
+                    length, body = length & 127 | second << 7, at + 3
+                else:
+                    sized = self._length(data, at + 1)
+                    if sized is None:
+                        break
+                    length, body = sized
             end = body + length
             if end > size:
                 if length > PACKET_BYTES_MAX and self._skips(data, at, body, end):

@@ -8,13 +8,15 @@ to an older gateway.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from gateway.core import limits, quantities
 from gateway.core.coupons import Coupon, CouponError, read
+from gateway.core.strangers import Concern
 from gateway.core.types import (
     Answer,
     AnswerKind,
@@ -196,11 +198,16 @@ class _Status(_Sent, kw_only=True, gc=False):
     uptime_s: _Integer | None = None
 
 
+@lru_cache(maxsize=4_096)
+def _heard_id(stated: str) -> str:
+    return canonical_id(text(stated, "heard.id"))
+
+
 def _sightings(device: str, sent: _Sightings) -> list[Observation]:
     observations: list[Observation] = [
         Sighting(
             device,
-            canonical_id(text(tag.id, "heard.id")),
+            _heard_id(tag.id),
             tag.rssi,
             sent.at_ms,
             tx_power_dbm=tx_power_or_none(tag.tx),
@@ -374,14 +381,30 @@ def decode(message: Message) -> list[Observation]:
     Raises DecodeError: "wrong_topic" for another topic, "unknown_kind" for another kind, "missing_field",
     "wrong_shape", "out_of_range" or "too_large" for the payload.
     """
-    levels = message.topic.split("/")
+    return at(message.topic)(message.payload)
+
+
+def at(topic: str) -> Callable[[bytes], list[Observation]]:
+    """Decodes the payloads of one topic, as `decode` does.
+
+    Raises DecodeError: "wrong_topic", "unknown_kind", and as `text()` does for the device.
+    """
+    levels = topic.split("/")
     if len(levels) != _LEVELS or levels[:2] != ["wayside", "v1"] or levels[3] != "up":
         refuse("wrong_topic", "the topic must be wayside/v1/{site}/up/{device}/{kind}")
     kind = _KINDS.get(levels[5])
     if kind is None:
         refuse("unknown_kind", f"the kind in the topic must be one of {', '.join(_KINDS)}")
-    device = text(levels[4], "device")
-    sent = parse_json(message.payload, kind.shape)
+    return partial(_sent, kind, text(levels[4], "device"))
+
+
+def concern(levels: Sequence[str]) -> Concern | None:
+    """The device that states where it is, by a sighting or a position."""
+    return (levels[4], None) if len(levels) == _LEVELS and levels[5] in ("sighting", "position") else None
+
+
+def _sent(kind: _Kind, device: str, payload: bytes) -> list[Observation]:
+    sent = parse_json(payload, kind.shape)
     text(sent.boot, "boot")
     return kind.observe(device, sent)
 
@@ -393,4 +416,6 @@ DECODER = Decoder(
     speakers=("wayside/v1/+/up/{device}/+",),
     role="device",
     kinds=frozenset(get_args(Kind)) - {"event"},
+    concern=concern,
+    at=at,
 )
