@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from gateway.core import limits
-from gateway.core.learning.policy import Known
+from gateway.core.learning.types import Known
 from gateway.core.policy.decision import Arm
 from gateway.core.state.slices import SliceChanges
 from gateway.core.types import AnswerKind, Occasion
