@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from firmware_sim.policies.run import Choice, Closed, Situation
-from gateway.core.learning.policy import Known, Learner, Moment, Outcome, Settings
+from gateway.core.learning.policy import Learner
 from gateway.core.learning.state import LearnedState, PersonState
+from gateway.core.learning.types import Known, Moment, Outcome, Settings
 
 
 class Learned:
@@ -25,31 +27,19 @@ class Learned:
         learner, request = self._of(here), here.request
         subject = request.subject
         me = self._people.get(subject.subject, PersonState())
-        offers = [here.offers[position] for position in here.open]
-        moment = Moment(
-            request.zone,
-            request.occasion,
-            request.now_ms,
-            subject.contacts,
-            offers,
-            here.scores if here.open else (),
-            here.rows if here.open else learner.no_rows,
-        )
-        weighed = learner.weigh(self._state, me, moment) if offers else []
+        moment, weighed, chosen = Moment(request.zone, request.occasion, request.now_ms, subject.contacts), None, None
         draws = here.draws("learned")
-        numbers = [draws.random() for _ in range(len(offers) + 2)]
-        chosen = learner.chosen(self._state, weighed, learner.ruled(moment), numbers).position if offers else None
-        changed, after = learner.seen(
-            self._state,
-            me,
-            moment,
-            weighed,
-            None if chosen is None else offers[chosen],
-            draws.random(),
-            learning="learning" in subject.purposes,
-        )
+        if here.open:
+            moment = moment._replace(positions=np.array(here.open), scores=np.array(here.scores), rows=here.rows)
+            weighed = learner.weigh(self._state, me, moment)
+            numbers = [draws.random() for _ in range(len(here.open) + 2)]
+            chosen = learner.chosen(self._state, weighed.arms, learner.ruled(moment), numbers).position
+        sent = None if chosen is None else here.offers[here.open[chosen]]
+        changed, after = learner.seen(self._state, me, moment, weighed, sent, draws.random(), learning="learning" in subject.purposes)
         self._state, self._people[subject.subject] = self._state.plus(changed), after
-        return None if chosen is None else Choice(here.open[chosen], weighed[chosen].propensity, weighed[chosen].known)
+        if chosen is None or weighed is None:
+            return None
+        return Choice(here.open[chosen], float(weighed.propensity[chosen]), weighed.known(chosen))
 
     def learn(self, closed: Closed) -> None:
         """Learn from one outcome."""

@@ -30,7 +30,7 @@ from firmware_sim.world.world import DAY_S
 from gateway.core import context as contexts
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.context import Contact, SubjectContext, ZoneContext
-from gateway.core.learning.policy import Ended
+from gateway.core.learning.types import Ended
 from gateway.core.offers import Offer
 from gateway.core.policy.gates import closed_to_all, gated
 from gateway.core.policy.prepared import DecisionRequest, Prepared

@@ -18,7 +18,7 @@ from firmware_sim.policies.site import open_shop
 from firmware_sim.scenario import Scenario
 from firmware_sim.wire.broker import UsageError
 from gateway.adapters.onnx_scorer import ScorerError
-from gateway.core.learning.policy import Settings
+from gateway.core.learning.types import Settings
 
 # The price of a message for the oracle, in minor units: the best of 0, 50, 100, 150, 200, 300 on seed 1000.
 ORACLE_PRICE_MINOR = {"street": 100.0, "mall": 50.0, "station": 50.0}

@@ -11,14 +11,11 @@ import msgspec
 
 from gateway.core import context as contexts
 from gateway.core.learning.begin import begin
-from gateway.core.learning.policy import Moment, Outcome
 from gateway.core.learning.state import LearnedState
+from gateway.core.learning.types import Moment, Outcome
 from gateway.core.policy.learned import Deliberation, draws
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from gateway.core.context import SubjectContext
     from gateway.core.learning.health import Health
     from gateway.core.policy.decision import Decision
@@ -35,8 +32,7 @@ def deliberation(work: UnitOfWork, subject: SubjectContext) -> Deliberation | No
 
 def fold_moment(work: UnitOfWork, subject: SubjectContext, thought: Deliberation, decision: Decision) -> SubjectContext:
     """Learn from a moment with any choice, or with none; the person after it."""
-    nothing: NDArray[np.float32] = thought.learner.no_rows
-    moment = thought.moment or Moment(decision.zone, decision.occasion, work.now_ms, subject.reached, (), (), nothing)
+    moment = thought.moment or Moment(decision.zone, decision.occasion, work.now_ms, subject.reached)
     sent = work.site.campaign.offer(decision.offer) if decision.offer else None
     may_learn = contexts.allows(subject, "learning", work.now_ms)
     changed, me = thought.learner.seen(

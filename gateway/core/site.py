@@ -18,7 +18,8 @@ from gateway.core.campaign.rules import NoRules, Rules
 from gateway.core.coupons import Signer
 from gateway.core.geometry import Corner, depth_m, fix_confidence, offset_m
 from gateway.core.learned import OfferPriors
-from gateway.core.learning.policy import Learner, Settings
+from gateway.core.learning.policy import Learner
+from gateway.core.learning.types import Settings
 from gateway.core.offers import Campaign
 from gateway.core.opening_hours import OpeningHours
 from gateway.core.presence import PresenceRules

@@ -27,8 +27,8 @@ from gateway.core import limits
 from gateway.core.attributes.aggregators import HistoryFact
 from gateway.core.attributes.schema import Schema, parse
 from gateway.core.context import SubjectContext, ZoneContext
-from gateway.core.learning.policy import Outcome
 from gateway.core.learning.state import LearnedState, PersonState
+from gateway.core.learning.types import Outcome
 from gateway.core.policy.choose import decide
 from gateway.core.policy.learned import Deliberation
 from gateway.core.policy.prepared import DecisionRequest
@@ -134,9 +134,9 @@ def cost(attributes: int, offers: int, *, learn: bool = False) -> Cost:
         return thought
 
     warm = made_with(0)
-    if warm is not None and warm.moment is not None:
-        for one, weighed in zip(warm.moment.offers, warm.weighed, strict=True):
-            outcome = Outcome(one, weighed.known, "accepted", NOON_MS, learning=True)
+    if warm is not None and warm.moment is not None and warm.weighed is not None:
+        for number, at in enumerate(warm.moment.positions.tolist()):
+            outcome = Outcome(warm.learner.offers[at], warm.weighed.known(number), "accepted", NOON_MS, learning=True)
             state = state.plus(warm.learner.after(state, PersonState(), outcome)[0])
     times: list[float] = []
     started = time.perf_counter()

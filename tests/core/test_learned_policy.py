@@ -16,9 +16,10 @@ from gateway.core.learning import outlook, person, predictors
 from gateway.core.learning.anyway import Visits
 from gateway.core.learning.busy import Busy, relative
 from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
-from gateway.core.learning.policy import Ended, Learner, Moment, Outcome, Settings, Weighed
+from gateway.core.learning.policy import Learner
 from gateway.core.learning.regression import Weights
 from gateway.core.learning.state import ALL, LearnedState, PersonState, state_of
+from gateway.core.learning.types import Ended, Moment, Outcome, Settings
 from gateway.core.offers import Offer, Policy
 
 DAY_MS = 86_400_000
@@ -46,7 +47,7 @@ def learner(**settings: float) -> Learner:
 
 def moment(at_ms: int = DAY_MS, zone: str = "plaza", occasion: str = "entered", contacts: tuple[Contact, ...] = ()) -> Moment:
     rows = np.array([[1.0, 2.0, 12.0, 1.0]] * len(OFFERS), dtype=np.float32)
-    return Moment(zone, occasion, at_ms, contacts, OFFERS, (0.4, 0.3, 0.2), rows)
+    return Moment(zone, occasion, at_ms, contacts, np.arange(3), np.array((0.4, 0.3, 0.2)), rows)
 
 
 def lived(count: int, *, learning: bool = True, seed: int = 3, in_turn: bool = False) -> tuple[LearnedState, PersonState]:
@@ -55,13 +56,13 @@ def lived(count: int, *, learning: bool = True, seed: int = 3, in_turn: bool = F
     for at in range(count):
         here = moment(DAY_MS + at * 3_600_000)
         weighed = policy.weigh(state, me, here)
-        chosen = policy.chosen(state, weighed, policy.ruled(here), [draws.random() for _ in range(5)]).position
+        chosen = policy.chosen(state, weighed.arms, policy.ruled(here), [draws.random() for _ in range(5)]).position
         chosen = at % len(OFFERS) if in_turn else chosen
         changed, me = policy.seen(state, me, here, weighed, None if chosen is None else OFFERS[chosen], draws.random(), learning=learning)
         state = state.plus(changed)
         if chosen is not None:
             ended: Ended = "accepted" if draws.random() < (0.7 if OFFERS[chosen].category == "tea" else 0.1) else "dismissed"
-            outcome = Outcome(OFFERS[chosen], weighed[chosen].known, ended, here.now_ms + 60_000, learning)
+            outcome = Outcome(OFFERS[chosen], weighed.known(chosen), ended, here.now_ms + 60_000, learning)
             changed, me = policy.after(state, me, outcome)
             state = state.plus(changed)
     return state, me
@@ -73,7 +74,8 @@ SAME = Outlook(deviations=tuple(float(at == 0.0) for at in DEVIATIONS))
 
 
 def worth(one: Outlook, days: float, *, moments: float = 1.0, cap: float = 1e9, cost: float = 0.0, dismissed: float = 0.5) -> float:
-    return float(prospects([one], [0.0], [100.0], [moments], [days], [cap], cost_minor=cost, dismissed=dismissed)[0])
+    shares, columns = np.array([one.deviations]) / sum(one.deviations), np.array([[0.0], [100.0], [moments], [days], [cap]])
+    return float(prospects(shares, *columns, cost_minor=cost, dismissed=dismissed)[0])
 
 
 def test_prospects_of_equal_moments_are_a_geometric_sum() -> None:
@@ -124,7 +126,7 @@ def test_predictors_follow_from_the_schema_and_the_model() -> None:
     assert [one.name for one in found.predictors] == ["level", "recent", "new", "score", "busy", "hour", "walk", "fond"]
     rows = moment().rows.copy()
     rows[1, 1] = np.nan
-    read = found.rows(np.array([0.1, 0.1, -3.0]), rows, recent=0.7, new=[True, False, False], busy=[0.01, 0.9, 9.0])
+    read = found.rows(np.array([0.1, 0.1, -3.0]), rows, recent=0.7, new=np.array([True, False, False]), busy=np.array([0.01, 0.9, 9.0]))
     assert read.bins[0].tolist() == [0, 0, 0, 6, 0, 11, 4, 2]
     assert read.bins[:, 4].tolist() == [0, 5, 7]
     assert read.bins[1, 6] == len(predictors.NUMBER_EDGES) + 1
@@ -137,9 +139,9 @@ def test_before_any_answer_the_propensity_is_the_score_drawn_to_one_half() -> No
     """The weights and the person's effects are not known yet: log-odds / sqrt(1 + pi/8 variance)."""
     policy, here = learner(), moment(contacts=(Contact("d", "green", 0), Contact("d", "black", 0), Contact("d", "pie", 0)))
     spread = sum(sum(of[at].max() for at in (0, 3, 4, 5, 6, 7)) for of in policy.plan.variances) + sum(person.VARIANCES)
-    for one, score in zip(policy.weigh(LearnedState(), PersonState(), here), here.scores, strict=True):
+    for propensity, score in zip(policy.weigh(LearnedState(), PersonState(), here).propensity, here.scores, strict=True):
         odds = math.log(score / (1 - score)) / math.sqrt(1 + math.pi / 8 * spread)
-        assert one.propensity == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-6)
+        assert propensity == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-6)
 
 
 def test_a_shop_without_visits_at_an_hour_or_weekday_is_known_from_the_visits() -> None:
@@ -165,7 +167,7 @@ def test_rows_of_the_state_give_the_state_again_and_a_change_holds_its_keys_only
     assert state_of(state.rows()) == state
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(me), type=PersonState) == me
     policy, here = learner(), moment(DAY_MS * 9)
-    known = policy.weigh(state, me, here)[0].known
+    known = policy.weigh(state, me, here).known(0)
     changed, _ = policy.after(state, me, Outcome(OFFERS[0], known, "accepted", DAY_MS * 9, learning=True))
     assert {key for key, _ in changed.rows()} == {"models/green", "models/category:tea", f"models/{ALL}", "shares/taken", "shares/redeemed"}
 
@@ -173,7 +175,9 @@ def test_rows_of_the_state_give_the_state_again_and_a_change_holds_its_keys_only
 def test_the_same_log_gives_the_same_state_also_over_a_restart() -> None:
     assert lived(80) == lived(80)
     policy, (state, me), here = learner(), lived(80), moment(DAY_MS * 9)
-    assert policy.weigh(state_of(state.rows()), me, here) == policy.weigh(state, me, here)
+    again = learner().weigh(state_of(state.rows()), me, here)
+    for before, after in zip(policy.weigh(state, me, here).arms, again.arms, strict=True):
+        assert before.tolist() == after.tolist()
 
 
 def test_without_the_purpose_learning_no_row_of_the_state_changes_but_the_person_is_known_better() -> None:
@@ -186,9 +190,8 @@ def test_answers_raise_the_tea_and_lower_the_cake() -> None:
     """The person's own, and those of all people for another person."""
     state, me = lived(600, in_turn=True)
     here = moment(DAY_MS * 60)
-    for one, truth in zip(learner().weigh(state, me, here), (0.7, 0.7, 0.1), strict=True):
-        assert one.propensity == pytest.approx(truth, abs=0.12)
-    stranger = [one.propensity for one in learner().weigh(state, PersonState(), here)]
+    assert learner().weigh(state, me, here).propensity == pytest.approx((0.7, 0.7, 0.1), abs=0.12)
+    stranger = learner().weigh(state, PersonState(), here).propensity
     assert min(stranger[:2]) > 0.5, "drawn to one half, because another person may differ"
     assert stranger[2] < 0.35
 
@@ -196,10 +199,10 @@ def test_answers_raise_the_tea_and_lower_the_cake() -> None:
 def test_a_refusal_costs_more_the_better_the_prospects_are() -> None:
     state, me = lived(200)
     here = moment(DAY_MS * 20)
-    close = learner(look_ahead_days=0.0, attention=0.0).weigh(state, me, here)
-    far = learner(look_ahead_days=30.0, attention=0.0).weigh(state, me, here)
-    assert len({one.price_minor for one in close}) == 1
-    more = [after.price_minor - before.price_minor for before, after in zip(close, far, strict=True)]
+    close, far = (learner(look_ahead_days=days, attention=0.0).weigh(state, me, here) for days in (0.0, 30.0))
+    cost = close.propensity * close.worth_minor - close.net_minor
+    assert cost == pytest.approx([cost[0]] * 3)
+    more = close.net_minor - far.net_minor
     assert more[0] > 20.0
     assert more[0] > 2 * more[2] > 0.0
 
@@ -209,7 +212,8 @@ def test_attention_costs_a_share_of_the_mean_gain_of_a_message() -> None:
     weighed = policy.weigh(LearnedState(), PersonState(), here)
     changed, _ = policy.seen(LearnedState(), PersonState(), here, weighed, OFFERS[2], 0.5, learning=True)
     after = policy.weigh(changed, PersonState(), here)
-    assert after[0].price_minor == pytest.approx(20.0 + 0.5 * weighed[2].propensity * weighed[2].worth_minor)
+    price = after.propensity * after.worth_minor - after.net_minor
+    assert price[0] == pytest.approx(20.0 + 0.5 * weighed.propensity[2] * weighed.worth_minor[2])
 
 
 def test_fatigue_of_earlier_messages_is_part_of_the_price() -> None:
@@ -220,27 +224,19 @@ def test_fatigue_of_earlier_messages_is_part_of_the_price() -> None:
     state = LearnedState(models={ALL: Weights(means.tobytes(), np.full(policy.plan.shape, 0.01).tobytes())})
     here = moment(contacts=(Contact("d", "green", DAY_MS - 3_600_000),))
     weighed = policy.weigh(state, PersonState(), here)
-    for one in weighed:
-        assert one.fatigue_minor == pytest.approx(0.5 * 0.5 * one.propensity * (1 - one.propensity) * one.worth_minor)
+    assert weighed.fatigue_minor == pytest.approx(0.5 * 0.5 * weighed.propensity * (1 - weighed.propensity) * weighed.worth_minor)
     changed, _ = policy.seen(state, PersonState(), here, weighed, OFFERS[1], 0.5, learning=True)
-    assert policy.weigh(state.plus(changed), PersonState(), here)[0].price_minor == pytest.approx(
-        weighed[0].price_minor + weighed[1].fatigue_minor
-    )
+    after = policy.weigh(state.plus(changed), PersonState(), here)
+    assert after.net_minor[0] == pytest.approx(weighed.net_minor[0] - weighed.fatigue_minor[1])
 
 
 # --- choice ----------------------------------------------------------------------------------------------------
 
 
-def expected(one: Weighed) -> float:
-    return one.propensity * one.worth_minor - one.price_minor
-
-
 def test_an_arm_is_worth_its_margin_less_its_price() -> None:
     state, me = lived(200)
-    policy = learner(lever_max=1.0)
-    for one in policy.weigh(state, me, moment(DAY_MS * 20)):
-        mean = one.arm.taken / (one.arm.taken + one.arm.refused)
-        assert mean * one.arm.worth - one.arm.cost == pytest.approx(expected(one))
+    weighed = learner(lever_max=1.0).weigh(state, me, moment(DAY_MS * 20))
+    assert weighed.arms.values(np.zeros(3)) == pytest.approx(weighed.net_minor)
 
 
 @pytest.mark.parametrize("count", [0, 60, 300])
@@ -249,7 +245,7 @@ def test_logged_selection_passes_a_chi_square(count: int) -> None:
     state, me = lived(count)
     policy, here, draws = learner(), moment(DAY_MS * 20), random.Random(7)  # noqa: S311 (as above)
     weighed = policy.weigh(state, me, here)
-    chosen = [policy.chosen(state, weighed, policy.ruled(here), [draws.random() for _ in range(5)]) for _ in range(3_000)]
+    chosen = [policy.chosen(state, weighed.arms, policy.ruled(here), [draws.random() for _ in range(5)]) for _ in range(3_000)]
     p_select, seen = {one.position: one.p_select for one in chosen}, Counter(one.position for one in chosen)
     stated = [p_select.get(at, 0.0) for at in (0, 1, 2, None)]
     assert sum(stated) == pytest.approx(1.0, abs=2e-3)
@@ -263,11 +259,11 @@ def test_a_cold_start_imitates_the_rules() -> None:
     """Without answers 98 % of the choices are the offer with the highest score x value."""
     policy, here = learner(), moment()
     weighed = policy.weigh(LearnedState(), PersonState(), here)
-    chosen = policy.chosen(LearnedState(), weighed, policy.ruled(here), [0.02, 0.5, 0.5, 0.5, 0.5])
+    chosen = policy.chosen(LearnedState(), weighed.arms, policy.ruled(here), [0.02, 0.5, 0.5, 0.5, 0.5])
     assert (chosen.position, chosen.imitated) == (0, True)
     assert chosen.p_select >= 0.98
     trained = learner(positives=300.0)
-    assert not trained.chosen(LearnedState(), weighed, trained.ruled(here), [0.999, 0.5, 0.5, 0.5, 0.5]).imitated
+    assert not trained.chosen(LearnedState(), weighed.arms, trained.ruled(here), [0.999, 0.5, 0.5, 0.5, 0.5]).imitated
 
 
 # --- visits ----------------------------------------------------------------------------------------------------
@@ -277,8 +273,8 @@ def test_silent_moments_count_when_their_horizon_is_over() -> None:
     """Silence on the plaza at 0:00 and 5:00, the shop at 0:30: of two closed moments one was followed by a visit."""
     policy, state, me = learner(), LearnedState(), PersonState()
     for minutes, zone, occasion in ((0, "plaza", "entered"), (30, "shop", "dwelled"), (300, "plaza", "entered"), (600, "plaza", "entered")):
-        here = moment(DAY_MS + minutes * 60_000, zone, occasion)._replace(offers=(), scores=(), rows=np.empty((0, 4), dtype=np.float32))
-        changed, me = policy.seen(state, me, here, [], None, 0.5, learning=True)
+        here = Moment(zone, occasion, DAY_MS + minutes * 60_000, ())
+        changed, me = policy.seen(state, me, here, None, None, 0.5, learning=True)
         state = state.plus(changed)
     assert state.visits["shop|plaza|entered"] == Visits(2.0, 1.0)
     assert state.visits["shop"].decisions == 3.0

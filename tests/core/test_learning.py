@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gateway.core.learning import anyway, drift, explore, person, regression
-from gateway.core.learning.explore import Arm
+from gateway.core.learning.explore import Arms
 
 DAY_MS = 86_400_000
 
@@ -77,8 +77,8 @@ def taught(rows: list[tuple[tuple[int, int], bool]]) -> list[regression.Weights]
 
 
 def chances(chain: list[regression.Weights], bins: tuple[int, int]) -> float:
-    found = regression.posterior([chain], regression.Rows(np.array([bins]), np.ones((1, 2))), SHAPE)
-    return float(regression.probability(found.mean, found.variance)[0])
+    mean, variance = regression.of_chain([model.arrays(SHAPE) for model in chain], np.array(bins), np.ones(2))
+    return float(regression.probability(np.array(mean), np.array(variance)))
 
 
 def test_no_answers_give_one_half_and_one_answer_a_known_step() -> None:
@@ -113,23 +113,32 @@ def test_an_offer_without_answers_has_the_weights_of_the_wider_model_and_old_ans
 # --- exploration -----------------------------------------------------------------------------------------------
 
 
+def betas(*rows: tuple[float, ...]) -> Arms:
+    """Arms with the log-odds of Beta posteriors, from rows of taken and refused, and of worth 1 and cost 0 if these do not follow."""
+    counts = np.array([row[:2] for row in rows])
+    digamma = np.log(counts) - 1 / (2 * counts) - 1 / (12 * counts**2)
+    trigamma = 1 / counts + 1 / (2 * counts**2) + 1 / (6 * counts**3)
+    worth, cost = np.array([row[2:] or (1.0, 0.0) for row in rows], dtype=float).T
+    return Arms(digamma[:, 0] - digamma[:, 1], np.sqrt(trigamma.sum(axis=1)), worth, cost)
+
+
 def test_thompson_of_two_known_posteriors() -> None:
     """P[Beta(31,171) > Beta(21,181)] = .934."""
-    found = explore.probabilities([Arm(31, 171), Arm(21, 181)], floor=0.0)
+    found = explore.probabilities(betas((31, 171), (21, 181)), floor=0.0)
     assert found[0] == pytest.approx(0.934, abs=0.002)
     assert sum(found) == pytest.approx(1.0, abs=1e-3)
 
 
-ARMS = [Arm(8, 12, 200.0, 60.0), Arm(3, 4, 180.0, 60.0), Arm(30, 70, 250.0, 60.0), Arm(2, 20, 300.0, 60.0)]
+ARMS = betas((8, 12, 200.0, 60.0), (3, 4, 180.0, 60.0), (30, 70, 250.0, 60.0), (2, 20, 300.0, 60.0))
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.03, 0.5])
 def test_logged_probabilities_are_those_of_the_choice(floor: float) -> None:
     """Chi-square of 4,000 choices against p_select stays below the .999 quantile for 4 degrees of freedom (18.47); wrong ones exceed it."""
     stated, draws, count = explore.probabilities(ARMS, floor), random.Random(5), 4_000  # noqa: S311 (as above)
-    seen = Counter(explore.select(ARMS, [draws.random() for _ in ARMS], draws.random(), floor) for _ in range(count))
+    seen = Counter(explore.select(ARMS, [draws.random() for _ in range(4)], draws.random(), floor) for _ in range(count))
     expected = [*stated, 1 - sum(stated)]
-    observed = [seen[at] for at in range(len(ARMS))] + [seen[None]]
+    observed = [seen[at] for at in range(4)] + [seen[None]]
 
     def chi_square(shares: list[float]) -> float:
         return sum((got - count * share) ** 2 / (count * share) for got, share in zip(observed, shares, strict=True) if share > 1e-9)
@@ -140,7 +149,7 @@ def test_logged_probabilities_are_those_of_the_choice(floor: float) -> None:
 
 def test_the_floor_of_a_message_is_never_undercut() -> None:
     """Given a message, every arm has the floor, also one that is worth less than its cost; more arms than 1/floor share a fifth."""
-    arms = [Arm(90, 10, 100.0, 5.0), *(Arm(12, 88, 100.0, 5.0) for _ in range(6)), Arm(1, 99, 100.0, 50.0)]
+    arms = betas((90, 10, 100.0, 5.0), *[(12, 88, 100.0, 5.0)] * 6, (1, 99, 100.0, 50.0))
     found = explore.probabilities(arms, floor=0.01)
     assert min(found) >= 0.01 * sum(found) * (1 - 1e-9)
     crowded = explore.probabilities(arms, floor=1.0)
@@ -148,11 +157,11 @@ def test_the_floor_of_a_message_is_never_undercut() -> None:
 
 
 def test_all_negative_is_silence() -> None:
-    arms = [Arm(1, 99, 100.0, 90.0), Arm(2, 98, 100.0, 90.0)]
+    arms, nothing = betas((2, 98, 100.0, 90.0), (3, 97, 100.0, 90.0)), ARMS.take([])
     assert explore.select(arms, [0.5, 0.5], 0.0, 0.05) is None
     assert sum(explore.probabilities(arms, 0.05)) == pytest.approx(0.0, abs=1e-6)
-    assert explore.select([], [], 0.5, 0.05) is None
-    assert explore.probabilities([], 0.05) == ()
+    assert explore.select(nothing, [], 0.5, 0.05) is None
+    assert explore.probabilities(nothing, 0.05) == ()
 
 
 @pytest.mark.parametrize(("positives", "share"), [(0, 0.02), (50, 0.265), (100, 0.51), (200, 1.0), (1_000, 1.0)])
@@ -174,8 +183,8 @@ def test_holdout_is_persistent_salted_and_five_percent() -> None:
 
 def test_the_rate_of_a_place_starts_at_the_shop_and_becomes_its_own() -> None:
     where = ("cafe", "plaza", "entered")
-    assert anyway.rate({}, *where) == 0.5
-    visits = {"cafe": anyway.Visits(98.0, 19.0)}
+    assert anyway.rate({}, *where) == 0.0, "without support the propensity decides"
+    visits = {"cafe": anyway.Visits(80.0, 20.0)}
     assert anyway.rate(visits, *where) == pytest.approx(0.2)
     visits[anyway.place(*where)] = anyway.Visits(980.0, 880.0)
     assert anyway.rate(visits, *where) == pytest.approx(884 / 1000)

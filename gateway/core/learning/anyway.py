@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-PRIOR_ROWS = 20.0  # weight of the shop's own rate in that of one place
+PRIOR_ROWS = 20.0  # weight of 0 in the rate of a shop, and of that in the rate of one place
 
 
 class Visits(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -30,7 +30,10 @@ def place(shop: str, zone: str, occasion: str) -> str:
 
 
 def rate(visits: Mapping[str, Visits], shop: str, zone: str, occasion: str) -> float:
-    """Probability of a visit within the horizon: that of the place, drawn to that of the shop, which starts at one half of two rows."""
+    """Probability of a visit within the horizon: that of the place, drawn to that of the shop, which is drawn to 0.
+
+    Without support the effect of an offer is its propensity, and with it the change that the offer makes.
+    """
     here, everywhere = visits.get(place(shop, zone, occasion), Visits()), visits.get(shop, Visits())
-    overall = (everywhere.visited + 1.0) / (everywhere.decisions + 2.0)
+    overall = everywhere.visited / (everywhere.decisions + PRIOR_ROWS)
     return (here.visited + PRIOR_ROWS * overall) / (here.decisions + PRIOR_ROWS)

@@ -14,9 +14,10 @@ import numpy as np
 
 from gateway.core.learned import OfferPriors
 from gateway.core.learning.outlook import log_odds
-from gateway.core.learning.policy import Learner, chain
+from gateway.core.learning.policy import Learner
 from gateway.core.learning.regression import Weights, start
 from gateway.core.learning.state import LearnedState
+from gateway.core.learning.types import chain
 from gateway.core.offers import Offer
 
 STEPS = 8  # of Newton's method
@@ -59,7 +60,7 @@ def _with_priors(
             continue
         among = [by_offer[one.id] for one in offers if one.category == offer.category and one.id in by_offer]
         share = sum(one.taken for one in among) / sum(one.taken + one.refused for one in among)
-        mean, variance = _level(prior, log_odds(share), float(variances[0, 0]))
+        mean, variance = _level(prior, float(log_odds(np.array(share))), float(variances[0, 0]))
         means, spread = np.zeros_like(variances), variances.copy()
         means[0, 0], spread[0, 0] = mean, variance
         found[offer.id] = msgspec.structs.replace(start(variances), means=means.tobytes(), variances=spread.tobytes(), at_ms=prior.at_ms)

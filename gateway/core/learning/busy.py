@@ -26,6 +26,9 @@ class Busy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return Busy(_counted(self.hours, hour), _counted(self.weekdays, weekday))
 
 
+NEVER = Busy()
+
+
 def relative(shop: Busy, site: Busy, at_ms: int) -> float:
     """Visits of the shop over those expected from its usual share of the site's: the lower one of the hour and of the weekday.
 

@@ -13,9 +13,6 @@ Economics 84, with a failed attempt in place of an accepted wage.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +23,7 @@ LEVEL_ROWS_MAX = 60.0  # moments that a person's level remembers
 ROWS_MAX = 2_000.0  # moments that a distribution remembers
 ROUNDS = 4  # of the solution: it starts below and rises, and the last steps are small
 
+Floats = NDArray[np.float64]
 _AT = np.array(DEVIATIONS)
 _START = np.exp(-0.5 * (_AT / SPREAD) ** 2)
 _START *= SPREAD_ROWS / _START.sum()
@@ -61,38 +59,37 @@ class Outlook(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def prospects(
-    outlooks: Sequence[Outlook],
-    levels: Sequence[float],
-    worths: Sequence[float],
-    moments: Sequence[float],
-    days: Sequence[float],
-    caps: Sequence[float],
+    deviations: Floats,
+    levels: Floats,
+    worths: Floats,
+    moments: Floats,
+    days: Floats,
+    caps: Floats,
     *,
     cost_minor: float,
     dismissed: float,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Expected margin, (n,), of n offers over so many `days` with `moments` a day each, until they are dismissed; at least 0.
 
-    `levels` are the person's usual log-odds, `worths` the margin of an accepted offer, `caps` the most messages a day, `cost_minor` the
-    cost of a message, and `dismissed` the probability that an offer that is not accepted is dismissed. The moments of a day are taken as a
-    Poisson process, of which the first ones use up the cap.
+    `deviations` (n, DEVIATIONS) are shares of the moments, `levels` the person's usual log-odds, `worths` the margin of an accepted offer,
+    `caps` the most messages a day, `cost_minor` the cost of a message, and `dismissed` the probability that an offer that is not accepted
+    is dismissed. The moments of a day are taken as a Poisson process, of which the first ones use up the cap.
     """
-    rows = np.array([one.deviations for one in outlooks])
-    rows *= (np.array(moments) / rows.sum(axis=1))[:, np.newaxis]
-    most, long = np.maximum(np.array(caps, dtype=float), 1e-9), np.array(days)
-    propensity = 1.0 / (1.0 + np.exp(-(np.array(levels)[:, np.newaxis] + _AT)))
-    gain = propensity * np.array(worths)[:, np.newaxis] - cost_minor
+    rows, most = deviations * moments[:, np.newaxis], np.maximum(caps, 1e-9)
+    propensity = 1.0 / (1.0 + np.exp(-(levels[:, np.newaxis] + _AT)))
+    gain = propensity * worths[:, np.newaxis] - cost_minor
     lost = dismissed * (1.0 - propensity)
     found = np.zeros(len(rows))
     for _ in range(ROUNDS):
         sent = rows * (gain > lost * found[:, np.newaxis])
-        fitting = sent.sum(axis=1) / most
-        held = long * np.divide(-np.expm1(-fitting), fitting, out=np.ones_like(fitting), where=fitting > 0.0)
-        found = held * (sent * gain).sum(axis=1) / (1.0 + held * (sent * lost).sum(axis=1))
+        fitting = np.maximum(sent.sum(axis=1) / most, 1e-12)
+        held = days * -np.expm1(-fitting) / fitting
+        found = held * np.einsum("ij,ij->i", sent, gain) / (1.0 + held * np.einsum("ij,ij->i", sent, lost))
     return np.maximum(found, 0.0)
 
 
-def log_odds(probability: float) -> float:
-    """Log-odds of a probability, which is not taken as surer than 1e-6."""
-    sure = min(max(probability, 1e-6), 1.0 - 1e-6)
-    return math.log(sure / (1.0 - sure))
+def log_odds(probability: Floats) -> Floats:
+    """Log-odds of probabilities, which are not taken as surer than 1e-6."""
+    sure = np.clip(probability, 1e-6, 1.0 - 1e-6)
+    found: Floats = np.log(sure / (1.0 - sure))
+    return found

@@ -20,7 +20,7 @@ from gateway.core.attributes.schema import Schema
 from gateway.core.context import Contact
 from gateway.core.learning.regression import Floats, Rows
 
-SCORE_EDGES = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
+SCORE_EDGES = np.array((-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5))
 NUMBER_EDGES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 9.0, 13.0, 20.0)
 CLOCK_EDGES = {"hour": tuple(float(hour) for hour in range(1, 24)), "weekday": (0.5, 1.5, 2.5, 3.5, 4.5, 5.5)}
 RECENT_HALF_MS = 3_600_000  # of the weight of a contact in `recent`
@@ -28,7 +28,7 @@ RECENT_MAX = 4.0
 Variances = tuple[float, float, float]
 """Prior variances of the weights of an offer, of a category, and for all offers, in squared log-odds."""
 LEVEL, WEAK = (0.2, 0.2, 0.5), (0.02, 0.02, 0.1)
-BUSY_EDGES = (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5)
+BUSY_EDGES = np.array((0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.5))
 CLOCK, BETWEEN, BUSY = (0.1, 0.5, 0.5), (0.03, 0.03, 0.15), (0.02, 0.05, 0.5)  # hours of opening are those of a category
 
 
@@ -57,15 +57,27 @@ class Plan(msgspec.Struct, frozen=True, dict=True):
         by_level = np.array([one.variances for one in self.predictors]).T
         return tuple(np.repeat(column[:, np.newaxis], self.shape[1], axis=1) for column in by_level)
 
-    def rows(self, score: Floats, rows: NDArray[np.float32], *, recent: float, new: Sequence[bool], busy: Sequence[float]) -> Rows:
-        """Bins and multipliers of n offers: log-odds of the score, rows of the model (n, columns), and visits of the shop (`busy`)."""
+    @cached_property
+    def read(self) -> tuple[tuple[Floats, NDArray[np.intp], list[int]], ...]:
+        """The predictors that are read from the model's rows, those with the same edges together: edges, places, columns."""
+        by_edges: dict[tuple[float, ...], list[int]] = {}
+        for at, one in enumerate(self.predictors[5:], 5):
+            by_edges.setdefault(one.edges, []).append(at)
+        return tuple(
+            (np.array([*edges, np.inf]), np.array(ats), [self.predictors[at].place for at in ats]) for edges, ats in by_edges.items()
+        )
+
+    def rows(self, score: Floats, rows: NDArray[np.float32], *, recent: float, new: NDArray[np.bool_], busy: Floats) -> Rows:
+        """Bins and multipliers of n offers: log-odds of the score, rows of the model (n, columns), and visits of the shop (`busy`).
+
+        An unknown value is sorted behind all others, into a bin of its own.
+        """
         count = len(score)
         bins, times = np.zeros((count, len(self.predictors)), dtype=np.intp), np.ones((count, len(self.predictors)))
         times[:, 1], times[:, 2] = min(recent, RECENT_MAX), new
         bins[:, 3], bins[:, 4] = np.searchsorted(SCORE_EDGES, score), np.searchsorted(BUSY_EDGES, busy)
-        for at, one in enumerate(self.predictors[5:], 5):
-            values = rows[:, one.place]
-            bins[:, at] = np.where(np.isnan(values), len(one.edges) + 1, np.searchsorted(one.edges, values))
+        for edges, places, columns in self.read:
+            bins[:, places] = np.searchsorted(edges, rows[:, columns])
         return Rows(bins, times)
 
 
@@ -73,7 +85,7 @@ def plan(schema: Schema, columns: Sequence[str]) -> Plan:
     """The predictors for a model with these columns."""
     places = {column: at for at, column in enumerate(columns)}
     found = [Predictor("level", (), LEVEL), Predictor("recent", (), WEAK), Predictor("new", (), WEAK)]
-    found += [Predictor("score", SCORE_EDGES, WEAK), Predictor("busy", BUSY_EDGES, BUSY)]
+    found += [Predictor("score", tuple(SCORE_EDGES.tolist()), WEAK), Predictor("busy", tuple(BUSY_EDGES.tolist()), BUSY)]
     for attribute in schema.attributes:
         if attribute.dtype != "number" or attribute.name not in places:
             continue

@@ -66,17 +66,16 @@ def start(variances: Floats) -> Weights:
     return Weights(np.zeros_like(variances).tobytes(), variances.astype("<f8").tobytes())
 
 
-def posterior(chains: Sequence[Sequence[Weights]], rows: Rows, shape: tuple[int, int]) -> Posterior:
-    """The sum of the weights of each row's chain of models."""
-    at = np.arange(shape[0])[np.newaxis, :]
-    each = np.arange(len(chains))[:, np.newaxis]
-    mean, variance = np.zeros(len(chains)), np.zeros(len(chains))
-    for level in zip(*chains, strict=True):
-        means = np.frombuffer(b"".join([one.means for one in level]), "<f8").reshape(-1, *shape)
-        spread = np.frombuffer(b"".join([one.variances for one in level]), "<f8").reshape(-1, *shape)
-        mean += (means[each, at, rows.bins] * rows.times).sum(axis=1)
-        variance += (spread[each, at, rows.bins] * rows.times**2).sum(axis=1)
-    return Posterior(mean, variance)
+def posterior(means: Floats, variances: Floats, places: Bins, times: Floats) -> Posterior:
+    """Sums of weights (flat) at `places` (n, predictors), each with its multiplier in `times`."""
+    return Posterior((means.take(places) * times).sum(axis=1), (variances.take(places) * times * times).sum(axis=1))
+
+
+def of_chain(models: Sequence[tuple[Floats, Floats]], bins: Bins, times: Floats) -> tuple[float, float]:
+    """Mean and variance of the sum over an offer's models, each (predictors, bins), for the bins and multipliers of one row."""
+    at = np.arange(len(bins))
+    mean, variance = sum(means[at, bins] for means, _ in models), sum(spread[at, bins] for _, spread in models)
+    return float((mean * times).sum()), float((variance * times**2).sum())
 
 
 def probability(mean: Floats, variance: Floats) -> Floats:
@@ -90,12 +89,10 @@ def learned(
 ) -> list[Weights]:
     """The chain of models after one answer; older knowledge fades toward weights of 0 with the variances `priors`."""
     faded = [_faded(one, prior, outcome.at_ms, shape, half_life_days) for one, prior in zip(chain, priors, strict=True)]
-    at = np.arange(shape[0])
+    at, times = np.arange(shape[0]), outcome.times
     before = [(means[at, outcome.bins], spread[at, outcome.bins]) for means, spread in faded]
-    times = outcome.times
-    mean = outcome.known + sum(float((means * times).sum()) for means, _ in before)
-    variance = outcome.known_variance + sum(float((spread * times**2).sum()) for _, spread in before)
-    surprise, curve = step(mean, variance, taken=outcome.taken)
+    mean, variance = of_chain(faded, outcome.bins, times)
+    surprise, curve = step(outcome.known + mean, outcome.known_variance + variance, taken=outcome.taken)
     found = []
     for model, (means, spread), (old_means, old_spread) in zip(chain, faded, before, strict=True):
         gain = old_spread * times

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from gateway.core import limits
-from gateway.core.learning.policy import Known, Learner, Moment, Weighed
+from gateway.core.learning.policy import Learner
 from gateway.core.learning.state import LearnedState, PersonState
+from gateway.core.learning.types import Known, Moment, Weighed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Deliberation:
         """Nothing is weighed yet."""
         self.learner, self.state, self.me, self.demoted = learner, state, me, demoted
         self.moment: Moment | None = None
-        self.weighed: list[Weighed] = []
+        self.weighed: Weighed | None = None
 
     def choose(
         self,
@@ -72,36 +73,29 @@ class Deliberation:
             plain = scores[most] * offers.value_minor[positions[most]]
             most = np.sort(most[np.argsort(-plain, kind="stable")[: limits.WEIGHED_OFFERS_MAX]])
         known = request.site.plan.matrix(prepared.reading, positions[most], prepared.numbers) if rows is None else rows[most]
-        here = Moment(
-            request.zone,
-            request.occasion,
-            request.now_ms,
-            request.subject.reached,
-            [own.offers[at] for at in positions[most].tolist()],
-            scores[most].tolist(),
-            known,
-        )
+        places = positions[most]
+        here = Moment(request.zone, request.occasion, request.now_ms, request.subject.reached, places, scores[most], known)
         self.moment, self.weighed = here, self.learner.weigh(self.state, self.me, here)
+        weighed = self.weighed
         propensity, expected = np.full(len(positions), np.nan), np.full(len(positions), np.nan)
-        propensity[most] = [one.propensity for one in self.weighed]
-        expected[most] = [one.propensity * one.worth_minor - one.price_minor for one in self.weighed]
+        propensity[most] = weighed.propensity
+        expected[most] = weighed.net_minor
         if self.demoted:
             return Choice(ruled, 1.0, propensity, expected)
-        able = [at for at, one in enumerate(self.weighed) if one.propensity >= own.policy.propensity_min]
-        rank = {at: number for number, at in enumerate(most.tolist())}
-        of_rules = able.index(rank[ruled]) if ruled in rank and rank[ruled] in able else None
-        chosen = self.learner.chosen(
-            self.state, [self.weighed[at] for at in able], of_rules, draws(request.seed, len(able) + _SPARE_DRAWS)[1:]
-        )
+        able = np.flatnonzero(weighed.propensity >= own.policy.propensity_min)
+        of_rules = None if ruled is None else next(iter(np.flatnonzero(most[able] == ruled).tolist()), None)
+        chosen = self.learner.chosen(self.state, weighed.arms.take(able), of_rules, draws(request.seed, len(able) + _SPARE_DRAWS)[1:])
         return Choice(None if chosen.position is None else int(most[able[chosen.position]]), chosen.p_select, propensity, expected)
 
     def of(self, offer: str | None) -> WeighedOffer | None:
         """The figures of an offer; None if it was not weighed."""
-        here = self.moment
-        at = next((at for at, one in enumerate(here.offers) if one.id == offer), None) if here is not None else None
-        if here is None or at is None:
+        here, weighed = self.moment, self.weighed
+        if here is None or weighed is None:
             return None
-        return WeighedOffer(self.weighed[at].known, self.learner.basis.partition(".")[0], self.weighed[at].propensity, here.scores[at])
+        at = next((at for at, position in enumerate(here.positions.tolist()) if self.learner.offers[position].id == offer), None)
+        if at is None:
+            return None
+        return WeighedOffer(weighed.known(at), self.learner.basis.partition(".")[0], float(weighed.propensity[at]), float(here.scores[at]))
 
 
 def draws(seed: int, count: int) -> list[float]:

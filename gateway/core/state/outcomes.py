@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.core import limits
 from gateway.core.ends import Ends
-from gateway.core.learning.policy import Known
+from gateway.core.learning.types import Known
 from gateway.core.policy.decision import Arm
 from gateway.core.state.slices import SliceChanges
 from gateway.core.types import AnswerKind, Occasion
