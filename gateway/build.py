@@ -5,42 +5,36 @@ Every setting is checked here, before a connection is made. A setting that canno
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tomllib
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from gateway.adapters.aes import Aes
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
-from gateway.adapters.desk_people import Audit
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
-from gateway.adapters.http_server import HttpServer, tls_context
-from gateway.adapters.http_tokens import Tokens, read_tokens
 from gateway.adapters.mqtt import MqttBus
 from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
-from gateway.adapters.store.database import quarantine
-from gateway.adapters.store.keys import make_key, read_key, replaceable
-from gateway.adapters.store.reader import Reader
+from gateway.adapters.store.keys import make_key
 from gateway.adapters.toml_files import TomlFileError
-from gateway.adapters.webhook import Webhook, read_secret
-from gateway.core import limits, signed_codes
+from gateway.build_services import build_desk, build_http, build_page, build_webhook, http_tokens
+from gateway.build_store import SetupError, open_store
+from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
 from gateway.core.nearest import nearest
-from gateway.core.ports import StoreDamagedError, StoreError
+from gateway.core.ports import StoreError
 from gateway.core.site import ClaimRules, Door, Retention, ScreenTerms, Site
 from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Decoder, Keys, Kind
@@ -48,15 +42,7 @@ from gateway.decoders.lorawan.javascript import Codec, Codecs
 from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
-from gateway.page import views
-from gateway.page.actions import Actions
-from gateway.page.owners import Owners
-from gateway.page.records import Records
-from gateway.page.routes import Page
-from gateway.page.service import PageService
-from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
-from gateway.runtime.desk import Desk
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -69,20 +55,15 @@ from gateway.runtime.uplink import UplinkThread
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from ssl import SSLContext
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from gateway.config import Config, FeedPart, HttpPart, PagePart
+    from gateway.config import Config
+    from gateway.config_network import FeedPart
     from gateway.config_sources import CodecPart, SourcePart
-    from gateway.core.http import Handler
 
 
 log = logging.getLogger("wayside")
-
-
-class SetupError(RuntimeError):
-    """The gateway cannot be built; the text names the cause and the way out."""
 
 
 FAULTS = (SetupError, TomlFileError, StoreError, BundleError, ScorerError, BundleStoreError, OSError)
@@ -340,34 +321,6 @@ def _keys(path: Path) -> Keys:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def open_store(config: Config) -> Store:
-    """The database of a config, locked for this gateway; made at the first start. Raises SetupError, StoreError.
-
-    A damaged one is set apart and kept, and a new one is begun: without consents no offer is sent, until people consent again.
-    """
-    path, key, key_file = config.store.path, _store_key(config, may_create=True), replaceable(config.store.key_file)
-    try:
-        return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
-    except StoreDamagedError as error:
-        kept = quarantine(path)
-        log.error("%s: it is kept as %s, and a new database is begun; people have to consent again", error, kept)  # noqa: TRY400
-        return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
-
-
-def open_reader(config: Config) -> Reader:
-    """The database of a config, read-only; its gateway may be running. Raises SetupError, StoreError."""
-    if not config.store.path.exists():
-        raise SetupError(f"{config.store.path} does not exist yet: start the gateway first, or correct store.path")
-    return Reader(config.store.path, _store_key(config, may_create=False))
-
-
-def _store_key(config: Config, *, may_create: bool) -> bytes:
-    try:
-        return read_key(config.store.key_file, may_create=may_create)
-    except (ValueError, OSError) as error:
-        raise SetupError(str(error)) from None
-
-
 def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Topic filters with facts, filters without, and filters of the config that were split into these. Raises SetupError.
 
@@ -457,130 +410,6 @@ def coupon_signer(config: Config, *, may_create: bool = False) -> CouponSigner |
         return open_signer(path)
     except (ValueError, OSError) as error:
         raise SetupError(f"coupons.key_file: {error}") from None
-
-
-def http_tokens(config: Config) -> Tokens | None:
-    """The tokens of the HTTP interface, or None without one. Raises SetupError for a file or a client that cannot be used."""
-    if config.http is None:
-        return None
-    path = config.http.tokens_file
-    try:
-        tokens = read_tokens(path)
-    except (ValueError, OSError) as error:
-        raise SetupError(f"http.tokens_file: {error}") from None
-    callers = [name for name, part in config.devices.items() if may_call(part.kind)]
-    for name in sorted(tokens.names):
-        if name not in callers:
-            text = f"{path}: {name!r} is no device of `devices` that may use the interface{nearest(name, callers)}"
-            raise SetupError(f"http.tokens_file: {text}")
-    return tokens
-
-
-def server_tls(name: Literal["http", "page"], part: HttpPart | PagePart) -> SSLContext | None:
-    """TLS of a server, or None without a certificate. Raises SetupError."""
-    if part.certificate_file is None or part.key_file is None:
-        return None
-    try:
-        return tls_context(part.certificate_file, part.key_file)
-    except OSError as error:
-        raise SetupError(f"{name}.certificate_file: {part.certificate_file} and {part.key_file} cannot be used ({error})") from None
-
-
-def check_certificates(config: Config) -> None:
-    """Raises SetupError if the certificate of a server cannot be used."""
-    if config.http is not None:
-        server_tls("http", config.http)
-    if config.page is not None:
-        server_tls("page", config.page)
-
-
-def _server(name: Literal["http", "page"], part: HttpPart | PagePart, handler: Handler) -> HttpServer:
-    """A server bound to its address. Raises SetupError."""
-    try:
-        return HttpServer(part.host, part.port, handler, server_tls(name, part))
-    except OSError as error:
-        raise SetupError(f"{name}.port: {part.host}:{part.port} cannot be used ({error}); choose another one") from None
-
-
-def build_http(config: Config, app: App, tokens: Tokens) -> HttpServer:
-    """The HTTP interface of a gateway, bound to its address. Raises SetupError."""
-    assert config.http is not None
-    api = Api(app, tokens, {name: device.kind for name, device in config.devices.items()}, app.clock.now_ms)
-    return _server("http", config.http, api.handle)
-
-
-def build_page(config: Config, app: App) -> PageService:
-    """The person's page of a gateway, bound to its address. Raises SetupError."""
-    part = config.page
-    assert part is not None
-    secret, records = _page_secret(config), Records(lambda: open_reader(config))
-    actions = Actions(app, records, Owners(secret, is_secure=part.certificate_file is not None), secret, app.clock.now_ms)
-    page = Page(actions, page_terms(config, part))
-    app.listeners.append(page.streams.committed)
-    return PageService(page, _server("page", part, page.handle), records)
-
-
-def desk_socket(config: Config) -> Path:
-    """The Unix socket of the operator's desk, beside the database."""
-    return config.store.path.with_name(f"{config.store.path.name}.desk")
-
-
-def desk_audit(config: Config) -> Audit:
-    """The audit log of the operator's desk, beside the database. Raises SetupError before the first start."""
-    return Audit(config.store.path.with_name(f"{config.store.path.name}.audit"), _store_key(config, may_create=False))
-
-
-def build_desk(config: Config, app: App) -> HttpServer:
-    """The server of the operator's desk. Raises SetupError."""
-    path = desk_socket(config)
-    try:
-        return HttpServer(path, 0, Desk(app, app.clock.now_ms).handle)
-    except OSError as error:
-        raise SetupError(f"desk: {path} cannot be used ({error}); choose a shorter store.path or another folder") from None
-
-
-def _page_secret(config: Config) -> bytes:
-    """The secret of the page's cookies and codes, derived from the database key. Raises SetupError before the first start."""
-    return hashlib.blake2b(_store_key(config, may_create=False), digest_size=32, person=b"wayside-page").digest()
-
-
-def page_address(part: PagePart) -> str:
-    """The address of the person's page."""
-    scheme = "http" if part.certificate_file is None else "https"
-    host = f"[{part.host}]" if ":" in part.host else part.host
-    return part.address or f"{scheme}://{host}:{part.port}"
-
-
-def screen_address(config: Config, zone: str) -> str:
-    """The address of the screen of a zone; it holds a key. Raises SetupError before the first start."""
-    assert config.page is not None
-    key = signed_codes.issue(_page_secret(config), "screen", zone, limits.CLOCK_CEILING_MS)
-    return f"{page_address(config.page)}/en/screen?key={key}"
-
-
-def page_terms(config: Config, part: PagePart) -> views.Terms:
-    """The statements of the page about the operator and the gateway's settings."""
-    return views.Terms(
-        operator=part.operator,
-        incentives=part.incentive,
-        contacts_max=config.privacy.contacts_max,
-        epsilon_day=f"{config.privacy.epsilon_day:g}",
-        decisions_days=config.retention.decisions_days,
-        visits_days=config.retention.visits_days,
-        timezone=ZoneInfo(config.timezone),
-        address=part.address,
-    )
-
-
-def build_webhook(config: Config) -> Webhook | None:
-    """The system that passes offers on, or None without one. Raises SetupError for an unusable address, secret or certificate file."""
-    part = config.webhook
-    if part is None:
-        return None
-    try:
-        return Webhook(HttpTarget(part.url, ca_file=part.ca_file), read_secret(part.secret_file))
-    except (ValueError, OSError) as error:
-        raise SetupError(f"webhook: {error}") from None
 
 
 def build_cloud(config: Config) -> Cloud | None:

@@ -9,21 +9,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from datetime import date
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from gateway.adapters.personal_data import Scanner
+from gateway.config_network import CloudPart, DeskPart, FeedPart, HttpPart, Id, PagePart, WebhookPart, is_loopback
 from gateway.config_part import Part as _Part
 from gateway.config_privacy import PrivacyPart
 from gateway.config_sources import CodecPart, SourcePart
 from gateway.core import limits
 from gateway.core import opening_hours as hours
-from gateway.core.ids import checked_id
 from gateway.core.nearest import nearest
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
@@ -33,16 +30,6 @@ from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED
 from gateway.runtime.sources import DeviceKind
 
-
-def _public_id(text: str) -> str:
-    """`text`, if it is an id that may leave. Raises ValueError."""
-    kind = Scanner()(checked_id(text))
-    if kind is not None:
-        raise ValueError(f"it looks like a {kind}, and this id leaves the gateway in records and topics; choose another name")
-    return text
-
-
-Id = Annotated[str, AfterValidator(_public_id)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 CORNERS_MIN = 3
@@ -71,7 +58,7 @@ class MqttPart(_Part):
     @property
     def danger(self) -> str:
         """Why a connection with these settings can be read by others on the network; empty if it cannot, or if that is allowed."""
-        if self.ca_file is not None or self.plaintext or _is_loopback(self.host):
+        if self.ca_file is not None or self.plaintext or is_loopback(self.host):
             return ""
         return (
             f"mqtt.host: {self.host!r} is another machine, and passwords and messages would cross the network in plain text: "
@@ -91,20 +78,6 @@ class BundlePart(_Part):
 
     path: Path = Field(description="the signed bundle")
     trusted_keys: tuple[Path, ...] = Field(min_length=1, description="public keys whose signature is accepted")
-
-
-class CloudPart(_Part):
-    """The cloud that records are sent to."""
-
-    url: str = Field(pattern=r"^https?://[^\s/]+/?$", description="the dashboard, such as https://dashboard.example")
-    token_file: Path = Field(description="file that holds this gateway's token")
-    ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
-    interval_s: float = Field(30.0, ge=0.1, description="how often to look for new records")
-
-    @field_validator("url")
-    @classmethod
-    def _private(cls, value: str) -> str:
-        return _checked_url(value)
 
 
 Days = Annotated[int, Field(ge=limits.RETENTION_DAYS_MIN, le=limits.RETENTION_DAYS_MAX)]
@@ -265,103 +238,6 @@ class CouponsPart(_Part):
     key_file: Path | None = Field(
         None, description="private key that signs coupons; made at the first start, with the public key for tills beside it (.pub)"
     )
-
-
-class _ServerPart(_Part):
-    """A server with TLS, which only loopback may lack."""
-
-    host: str = Field("127.0.0.1", description="address to listen at; beyond loopback it needs a certificate")
-    port: int = Field(ge=0, lt=65_536)
-    certificate_file: Path | None = Field(None, description="certificate of the server; naming one turns TLS on")
-    key_file: Path | None = Field(None, description="private key of the certificate")
-
-    @model_validator(mode="after")
-    def _private(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
-        if self.certificate_file is None and not _is_loopback(self.host):
-            raise ValueError(
-                f"host {self.host!r} can be reached from the network, and tokens would be sent in plain text: "
-                "set certificate_file and key_file, or host = 127.0.0.1"
-            )
-        return self
-
-
-class HttpPart(_ServerPart):
-    """The HTTP interface."""
-
-    port: int = Field(8470, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
-    tokens_file: Path = Field(description='TOML file with a line device = "token" for each client; only its owner may read it')
-
-
-class PagePart(_ServerPart):
-    """The person's page."""
-
-    port: int = Field(8480, ge=0, lt=65_536, description="port to listen at; 0 takes a free one")
-    operator: str = Field(min_length=1, max_length=80, description="who runs the gateway, as people know it; stated on the page")
-    address: str | None = Field(
-        None,
-        pattern=r"^https?://[^\s/]+$",
-        description="the page's address in QR codes, such as https://wayside.example; default: host and port",
-    )
-    incentive: dict[Annotated[str, Field(pattern="^[a-z]{2,3}$")], Annotated[str, Field(min_length=1, max_length=200)]] = Field(
-        default_factory=dict, description='what taking part brings, by language, such as { en = "a coffee", de = "ein Kaffee" }'
-    )
-
-
-class DeskPart(_Part):
-    """The operator's desk."""
-
-    people_file: Path = Field(
-        description='TOML file with a line name = { role = "viewer", token = "..." } for each of the staff; only its owner may read it'
-    )
-
-
-class WebhookPart(_Part):
-    """The system that passes offers of the channel `webhook` on."""
-
-    url: str = Field(pattern=r"^https?://[^\s]+$", description="where these offers are posted; https, or http on this machine")
-    secret_file: Path = Field(description="secret that signs them (Standard Webhooks: whsec_ and base64); only its owner may read it")
-    ca_file: Path | None = Field(None, description="certificate authority of the receiver, if not a public one")
-
-    @field_validator("url")
-    @classmethod
-    def _private(cls, value: str) -> str:
-        return _checked_url(value)
-
-
-class FeedPart(_Part):
-    """A document on the network that is polled."""
-
-    name: Id = Field(description="its name in the log")
-    url: str = Field(pattern=r"^https?://[^\s]+$", description="its address; https, or http on this machine")
-    decoder: str = Field(description="format of its items: cloudevents, ngsi_ld or another bridge")
-    interval_s: float = Field(60.0, ge=10, le=86_400, description="time between two polls")
-    ca_file: Path | None = Field(None, description="certificate authority of its server, if not a public one")
-
-    @field_validator("url")
-    @classmethod
-    def _private(cls, value: str) -> str:
-        return _checked_url(value)
-
-
-def _checked_url(url: str) -> str:
-    """Raises ValueError for plain http beyond this machine."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        raise ValueError(f"{url!r} is not an address such as https://host/path") from None
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ValueError(f"{url!r} would be sent in plain text: use https")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class DevicePart(_Part):

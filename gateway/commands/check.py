@@ -16,12 +16,10 @@ from gateway.build import (
     build_feeds,
     build_router,
     build_site,
-    build_webhook,
-    check_certificates,
     checked_bundle,
-    http_tokens,
     open_config_bundle,
 )
+from gateway.build_services import build_webhook, check_certificates, http_tokens
 from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
 from gateway.core.site import local
 from gateway.runtime.mailbox import Mailbox

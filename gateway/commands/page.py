@@ -8,7 +8,7 @@ import msgspec
 import segno
 import typer
 
-from gateway.build import page_address, screen_address
+from gateway.build_services import screen_address
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 
 command = command_app()
@@ -25,7 +25,7 @@ def page(config: ConfigOption = CONFIG_FILE, override: SetOption = None, *, as_j
     settings = load(config, override)
     if settings.page is None:
         fail(f"{config} has no [page]: add it with `operator`, and start the gateway again", 2)
-    address = page_address(settings.page)
+    address = settings.page.public_address
     screens = guarded(lambda: {zone.id: screen_address(settings, zone.id) for zone in settings.zones})
     if as_json:
         typer.echo(msgspec.json.encode({"page": address, "screens": screens}).decode())

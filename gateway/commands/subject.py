@@ -19,7 +19,8 @@ from rich.table import Table
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.desk_client import post
 from gateway.adapters.desk_people import Action, Audit, DeskError, Entry, check_allowed, role_of
-from gateway.build import desk_audit, desk_socket, open_reader
+from gateway.build_services import desk_audit, desk_socket
+from gateway.build_store import open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 from gateway.core import limits
 from gateway.core.types import Purpose

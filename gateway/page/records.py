@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Protocol, TypeVar
 
 from gateway.page.kept import People
@@ -20,12 +21,11 @@ class OpenPeople(People, Protocol):
 
 
 class Records:
-    """The database, opened at the first read."""
+    """The database, opened for each read: the writer may replace the file and its key after an erasure, while no reader has it open."""
 
     def __init__(self, open_reader: Callable[[], OpenPeople]) -> None:
         """`open_reader` may raise StoreError."""
         self._open = open_reader
-        self._reader: OpenPeople | None = None
         self._thread = ThreadPoolExecutor(1, "page-reader")
 
     async def read(self, task: Callable[[People], T]) -> T:
@@ -33,15 +33,9 @@ class Records:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, task)
 
     def close(self) -> None:
-        """Close the connection and end the thread."""
-        self._thread.submit(self._close).result()
+        """End the thread."""
         self._thread.shutdown()
 
     def _run(self, task: Callable[[People], T]) -> T:
-        if self._reader is None:
-            self._reader = self._open()
-        return task(self._reader)
-
-    def _close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        with closing(self._open()) as people:
+            return task(people)

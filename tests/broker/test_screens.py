@@ -11,7 +11,7 @@ import pytest
 
 from firmware_sim.devices.screen import Screen, programme_filter
 from gateway.adapters.store.reader import ScreenSlots
-from gateway.build import open_reader
+from gateway.build_store import open_reader
 from gateway.core.offers import Campaign
 from tests.commands.terminal import wayside
 from tests.kit.broker import mosquitto

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from gateway.build import SetupError, build
+from gateway.build import build
+from gateway.build_store import SetupError
 from gateway.commands.history import Exported, Form, Site, write
 from gateway.commands.history.csv_tables import BASKETS, INTERACTIONS
 from gateway.core.attributes.schema import parse

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from gateway.build import open_store
+from gateway.build_store import open_store
 from gateway.core.attributes.read import ReadPlan
 from gateway.core.attributes.schema import parse
 from gateway.core.types import AnswerKind

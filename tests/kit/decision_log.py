@@ -11,7 +11,7 @@ import numpy as np
 
 from gateway.adapters.store import Store
 from gateway.adapters.store.decisions import packed
-from gateway.build import open_store
+from gateway.build_store import open_store
 from gateway.core.context import SubjectContext
 from gateway.core.policy.decision import Candidate, Decision
 from gateway.core.policy.gates import CHOSEN, HELD_OUT, NOT_WORTH_IT, Reason

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.build import open_reader
+from gateway.build_store import open_reader
 from gateway.core import signed_codes
 from gateway.core.claims import claim_code
 from gateway.core.privacy.release import catalogue

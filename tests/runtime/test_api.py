@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.build import build, open_reader
+from gateway.build import build
+from gateway.build_store import open_reader
 from gateway.config import ConfigError
 from gateway.core.http import TITLES
 from gateway.core.offers import Campaign

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gateway.adapters.mqtt_options import password
-from gateway.build import SetupError, build, build_router, build_site, mqtt_options, open_config_bundle, open_reader, open_store
+from gateway.build import build, build_router, build_site, mqtt_options, open_config_bundle
+from gateway.build_store import SetupError, open_reader, open_store
 from gateway.config import Config
 from gateway.core import limits, opening_hours
 from gateway.core.offers import Campaign

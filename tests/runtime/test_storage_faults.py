@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from gateway.adapters.store import Store
-from gateway.build import build, open_store
+from gateway.build import build
+from gateway.build_store import open_store
 from gateway.core.bus import Link, Publication
 from gateway.core.ports import StoreDamagedError
 from gateway.core.types import Message

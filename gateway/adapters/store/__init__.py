@@ -174,8 +174,7 @@ class Store:
 
     def _hash_key(self) -> bytes:
         """The key of the hashes: from its file, which is made with a new database. Raises StoreError if it was lost."""
-        beside = self._path if self._key_file is None else self._key_file
-        file = beside.with_name(f"{beside.name}.hashes")
+        file = keys.hash_key_file(self._path, self._key_file)
         try:
             key = keys.hash_key(file)
             if key is None and not self._db.execute("SELECT 1 FROM meta WHERE name = 'hashed'").fetchone():

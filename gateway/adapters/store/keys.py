@@ -65,6 +65,12 @@ def write_key(key_file: Path, key: bytes) -> None:
     sync_folder(key_file.parent)
 
 
+def hash_key_file(database: Path, key_file: Path | None) -> Path:
+    """The file with the key of the hashes, beside the key of the database; beside the database if the environment holds its key."""
+    beside = database if key_file is None else key_file
+    return beside.with_name(f"{beside.name}.hashes")
+
+
 def hash_key(path: Path) -> bytes | None:
     """The key of the hashes, or None. Raises ValueError for another form, and OSError."""
     return _parsed(path.read_text(), str(path)) if path.exists() else None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.build import SetupError, build_sources
+from gateway.build import build_sources
+from gateway.build_store import SetupError
 from gateway.commands.decode.lines import error_line, message_of
 from gateway.config import ConfigError, load_sources
 from gateway.core.nearest import nearest

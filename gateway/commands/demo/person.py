@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.build import page_address, screen_address
+from gateway.build_services import screen_address
 from gateway.commands.page import terminal_qr
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LINES_SPARE = 26  # of the live summary below the code
 def invitation(settings: Config, out: Console) -> str:
     """The lines to print for a gateway that runs and has a page."""
     assert settings.page is not None
-    address = page_address(settings.page)
+    address = settings.page.public_address
     lines = f"your page: {address}   (choose, look, and stop with two taps)\nscreen: {screen_address(settings, settings.zones[0].id)}"
     code = terminal_qr(address)
     fits = out.is_terminal and out.height >= code.count("\n") + LINES_SPARE

@@ -17,7 +17,8 @@ import msgspec
 import typer
 
 from gateway.adapters.clock import SystemClock
-from gateway.build import EXPIRY_UNCHECKED, open_config_bundle, open_reader
+from gateway.build import EXPIRY_UNCHECKED, open_config_bundle
+from gateway.build_store import open_reader
 from gateway.commands.history.csv_tables import write_csv
 from gateway.commands.history.rows import Description, Totals, counted, read_people
 from gateway.commands.history.sqlite_file import write_sqlite

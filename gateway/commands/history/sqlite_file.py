@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.build import SetupError
+from gateway.build_store import SetupError
 from gateway.commands.history.csv_tables import feature_columns, lines_of
 from gateway.commands.history.files import private_file
 

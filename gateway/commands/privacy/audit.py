@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gateway.adapters.store.entropy import SystemEntropy
 from gateway.adapters.store.released import marks_path, read_marks
-from gateway.build import open_reader
+from gateway.build_store import open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, guarded, load
 from gateway.core.privacy.audit import Z_MAX, day_loss, epsilon, noise_z
 

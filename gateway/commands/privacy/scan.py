@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.adapters.personal_data import CHARS_MAX, Kind, Scanner
-from gateway.build import EXPIRY_UNCHECKED, open_config_bundle, open_reader
+from gateway.build import EXPIRY_UNCHECKED, open_config_bundle
+from gateway.build_store import open_reader
 from gateway.commands.options import JsonOption, SetOption, fail, guarded, load
 from gateway.core.offers import Campaign
 

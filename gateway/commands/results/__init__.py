@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from gateway.adapters.clock import SystemClock
-from gateway.build import EXPIRY_UNCHECKED, SetupError, build_site, open_config_bundle, open_reader
+from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
+from gateway.build_store import SetupError, open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 from gateway.commands.results.figures import OnScreen
 from gateway.commands.results.figures import results as work_out

@@ -16,7 +16,8 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.onnx_scorer import OnnxScorer, load_scorer
 from gateway.adapters.rules import compiled_rules
 from gateway.adapters.toml_files import load_campaign
-from gateway.build import EXPIRY_UNCHECKED, SetupError, build_site, open_config_bundle, open_reader
+from gateway.build import EXPIRY_UNCHECKED, build_site, open_config_bundle
+from gateway.build_store import SetupError, open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, guarded, load
 from gateway.commands.results.text import interval
 from gateway.commands.what_if.figures import figures

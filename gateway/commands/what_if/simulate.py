@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.adapters.bundle import Draft, public_key_line, write_bundle
-from gateway.build import SetupError
+from gateway.build_store import SetupError
 from gateway.core.limits import CLOCK_CEILING_MS
 from gateway.core.measure.rates import Interval
 from gateway.core.nearest import nearest

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.build import open_reader
+from gateway.build_store import open_reader
 from gateway.commands.options import CONFIG_FILE, ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 from gateway.commands.why.contributions import Contributions, contributions
 from gateway.core.discards import Discard

@@ -1,0 +1,64 @@
+"""Opens the database of a config, with its keys."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from gateway.adapters.aes import Aes
+from gateway.adapters.store import Store
+from gateway.adapters.store.database import quarantine
+from gateway.adapters.store.keys import hash_key, hash_key_file, read_key, replaceable
+from gateway.adapters.store.reader import Reader
+from gateway.core.ports import StoreDamagedError
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+
+
+log = logging.getLogger("wayside")
+
+
+class SetupError(RuntimeError):
+    """The gateway cannot be built; the text names the cause and the way out."""
+
+
+def open_store(config: Config) -> Store:
+    """The database of a config, locked for this gateway; made at the first start. Raises SetupError, StoreError.
+
+    A damaged one is set apart and kept, and a new one is begun: without consents no offer is sent, until people consent again.
+    """
+    path, key, key_file = config.store.path, store_key(config, may_create=True), replaceable(config.store.key_file)
+    try:
+        return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
+    except StoreDamagedError as error:
+        kept = quarantine(path)
+        log.error("%s: it is kept as %s, and a new database is begun; people have to consent again", error, kept)  # noqa: TRY400
+        return Store(path, key, key_file=key_file, exclusive=True, cipher=Aes())
+
+
+def open_reader(config: Config) -> Reader:
+    """The database of a config, read-only; its gateway may be running. Raises SetupError, StoreError."""
+    if not config.store.path.exists():
+        raise SetupError(f"{config.store.path} does not exist yet: start the gateway first, or correct store.path")
+    return Reader(config.store.path, store_key(config, may_create=False))
+
+
+def store_key(config: Config, *, may_create: bool) -> bytes:
+    """The key of the database; with `may_create` it is made if there is none. Raises SetupError."""
+    try:
+        return read_key(config.store.key_file, may_create=may_create)
+    except (ValueError, OSError) as error:
+        raise SetupError(str(error)) from None
+
+
+def lasting_key(config: Config) -> bytes:
+    """A key that lasts when an erasure replaces the key of the database. Raises SetupError before the first start."""
+    file = hash_key_file(config.store.path, replaceable(config.store.key_file))
+    try:
+        key = hash_key(file)
+    except (ValueError, OSError) as error:
+        raise SetupError(f"{file} cannot be used: {error}") from None
+    if key is None:
+        raise SetupError(f"{file} does not exist yet: start the gateway first, or correct store.key_file")
+    return key
