@@ -36,7 +36,7 @@ class StoreFullError(StoreError):
 
 
 class DeadLetter(NamedTuple):
-    """Messages of one topic that a decoder refused for one reason: their number, and the newest one without its content."""
+    """Messages of one topic that a decoder refused for one reason: the number, and the newest one without its content."""
 
     at_ms: int
     decoder: str

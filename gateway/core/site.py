@@ -1,4 +1,4 @@
-"""The site: zones with their anchors and outlines, and the rules of this gateway.
+"""The site: zones with anchors and outlines, and the rules of this gateway.
 
 Built once from the config and the bundle; only the campaign is replaced while the gateway runs.
 """

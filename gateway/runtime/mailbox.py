@@ -156,7 +156,7 @@ class Mailbox:
         return self._kept_count + len(self._others)
 
     def settled(self, messages: Sequence[Message]) -> list[Message]:
-        """The messages to acknowledge once these are worked through: in the order of their arrival [MQTT-4.6.0-2]."""
+        """The messages to acknowledge once these are worked through: in the order of arrival [MQTT-4.6.0-2]."""
         settled: list[Message] = []
         with self._ready:
             self._done.update((id(message), True) for message in messages if id(message) in self._done)

@@ -54,7 +54,7 @@ class PeopleTable(Table):
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('generation', ?)", (generation,))
 
     def owners(self) -> list[tuple[str, str]]:
-        """All devices and tags with their subjects."""
+        """All devices and tags, each with its subject."""
         return [(mover, subject) for mover, subject in self.rows("SELECT mover, subject FROM identities")]
 
     def state(self, cipher: Cipher | None, generation: int = 0) -> PeopleState:

@@ -1,4 +1,4 @@
-"""Reads a gateway's database from another process: the decision log, and the history of people who consented to learning.
+"""Reads a gateway's database from another process: the decision log, and the history of people with consent to learning.
 
 The gateway may be running. Its lock excludes a second *writer*; a reader needs no lock, because in WAL mode it sees the last commit and
 does not block the writer. The file is opened read-only, so it is neither migrated nor repaired.
@@ -217,7 +217,7 @@ class Reader:
         return None if row is None else str(row[0])
 
     def subjects(self, most: int, after: str = "") -> list[str]:
-        """Subjects in the order of their ids, the first `most` after `after`."""
+        """Subjects in the order of ids, the first `most` after `after`."""
         return [one for (one,) in self._rows("SELECT subject FROM contexts WHERE subject > ? ORDER BY subject LIMIT ?", (after, most))]
 
     def person(self, subject: str) -> SubjectContext | None:
@@ -260,7 +260,7 @@ class Reader:
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
 
     def shown_records(self) -> list[HourCounts | OfferCounts]:
-        """The newest released counts, with their noise: one record of all zones, and one for each offer."""
+        """The newest released counts, with noise: one record of all zones, and one for each offer."""
         return [_COUNTS.decode(body) for (body,) in self._rows("SELECT body FROM shown_records ORDER BY name, offer")]
 
     def _consenting(self, purpose: Purpose, now_ms: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Marks of releases, in a file of their own beside the database: an older copy of the database releases no period again.
+"""Marks of releases, in a separate file beside the database: an older copy of the database releases no period again.
 
 Each line is a table, the start of the period, the start of its service day, and the epsilon of that day in millionths.
 The file is only appended to, and every append is on the disk before the release is committed.

@@ -1,7 +1,7 @@
 """The learned state of a campaign's offers as columns, so that all open offers are weighed at once.
 
 A column is worked out again where the value that it comes from has been replaced: values of the state are immutable, so the same object has
-the same figures. The columns hold no knowledge of their own, and a decision is the same with new ones.
+the same figures. The columns hold no knowledge, and a decision is the same with new ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class _Wide(NamedTuple):
-    """The weights of a category and of all offers, and their sums: means and variances."""
+    """The weights of a category and of all offers, and the sums of both: means and variances."""
 
     category: Weights
     everyone: Weights
@@ -152,7 +152,7 @@ class Columns:
         return own.mean + mean.sum(axis=0)[positions], own.variance + variance.sum(axis=0)[positions]
 
     def levels(self, levels: Mapping[str, Level], positions: Positions) -> tuple[Floats, Floats]:
-        """Mean and rows of a person's level for n offers, by their category."""
+        """Mean and rows of a person's level for n offers, by category."""
         known = [levels.get(key.partition(":")[2]) or Level() for key in self._categories]
         codes = self.category[positions]
         return np.array([one.mean for one in known])[codes], np.array([one.rows for one in known])[codes]

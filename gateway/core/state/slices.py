@@ -35,7 +35,7 @@ class SliceChanges(msgspec.Struct):
         return False
 
     def forget(self, person: SubjectContext) -> None:
-        """Remove this batch's changes about a person who withdrew."""
+        """Remove this batch's changes about a person after a withdrawal."""
 
 
 class SliceState(Protocol):
