@@ -119,6 +119,21 @@ class Ignored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent_s: WindowSeconds
 
 
+Weight = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Weights of the criteria of a compromise ranking (`gateway.core.compromise`), and its `v`.
+
+    `margin` is that of an accepted offer, `novelty` the rarity of the offer among the contacts of the person.
+    """
+
+    propensity: Weight
+    margin: Weight
+    novelty: Weight = 0.0
+    v: Weight = 0.5
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Contact policy for all offers together.
 
@@ -127,7 +142,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     Caps are counted on the stored contacts of a person, so no cap may exceed CONTACTS_KEPT_MAX.
     An offer that a person dismissed is not proposed again for `refusal_s` seconds.
     `holdout` is the share of people to whom nothing is sent, for comparison. With `learn` the propensities are learned from answers; then
-    a purchase would have come without an offer in `buying_share` of the visits within `anyway_s` seconds.
+    a purchase would have come without an offer in `buying_share` of the visits within `anyway_s` seconds. With a `ranking`, offers above
+    their cost are ranked by a compromise of criteria in place of the expected value.
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
@@ -144,6 +160,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     learn: bool = False
     anyway_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
     buying_share: Annotated[float, Meta(ge=0, le=10)] = 0.6
+    ranking: Ranking | None = None
 
     @property
     def days_back(self) -> int:

@@ -16,7 +16,7 @@ from gateway.core import context as contexts
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import parse
 from gateway.core.context import ZoneContext
-from gateway.core.offers import Campaign
+from gateway.core.offers import Campaign, Ranking
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import REASONS
@@ -239,3 +239,34 @@ def test_every_candidate_has_one_reason_and_the_best_open_one_is_chosen(
     open_offers = [one for one in offers if zone in one.zones and "entered" in one.occasions]
     assert sum(len(rows) for rows in scorer.asked) == len(open_offers)
     assert len(scorer.asked) == min(1, len(open_offers))
+
+
+# --- ranking by compromise ---------------------------------------------------------------------------------
+
+
+def ranked(*scores: float, ranking: Ranking | None, margins: tuple[int, ...] = (100, 400, 1_100)) -> Decision:
+    offers = [offer(f"o{number}", zones=("cafe",), value_minor=margin) for number, margin in enumerate(margins)]
+    policy = {"contact_cost_minor": 1.0, "propensity_min": 0.1, "ranking": ranking}
+    return decided(campaign(*offers, **policy), RowScorer(*scores))
+
+
+def test_a_compromise_ranks_by_its_weights() -> None:
+    """Scores .9, .5, .2 and margins 100, 400, 1,100: score x margin takes the third, and equal weights the second at v = .4.
+
+    Weighted distances .5 x (0, .571, 1) and .5 x (1, .7, 0), so S is (.5, .636, .5) and R (.5, .35, .5); scaled (0, 1, 0) and (1, 0, 1),
+    hence Q is (1 - v, v, 1 - v).
+    """
+    scores = (0.9, 0.5, 0.2)
+    assert ranked(*scores, ranking=None).offer == "o2"
+    assert ranked(*scores, ranking=Ranking(1.0, 0.0)).offer == "o0"
+    assert ranked(*scores, ranking=Ranking(0.0, 1.0)).offer == "o2"
+    assert ranked(*scores, ranking=Ranking(0.5, 0.5, v=0.4)).offer == "o1"
+    assert ranked(*scores, ranking=Ranking(0.5, 0.5, v=0.6)).offer == "o0"
+    assert ranked(*scores, ranking=Ranking(0.5, 0.5, v=0.4)).policy.startswith("vikor-1.")
+
+
+def test_a_compromise_opens_no_gate() -> None:
+    """An offer below the least propensity, or not worth its contact, is not chosen at any weight."""
+    assert ranked(0.09, 0.5, 0.2, ranking=Ranking(0.0, 0.0, 1.0)).offer == "o1"
+    assert ranked(0.09, 0.09, 0.09, ranking=Ranking(1.0, 1.0)).offer is None
+    assert ranked(0.9, 0.5, 0.2, ranking=Ranking(1.0, 0.0), margins=(1, 400, 1_100)).offer == "o1"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from gateway.core import limits
+from gateway.core.compromise import compromise, distances
 from gateway.core.policy.decision import Arm, Candidate, Decision
 from gateway.core.policy.gates import (
     CHOSEN,
@@ -49,8 +50,10 @@ if TYPE_CHECKING:
     from gateway.core.offers import Policy
     from gateway.core.policy.learned import Deliberation
 
-PLAIN, LEARNED, SLATE = "plain-1", "learned-1", "slate-1"
-"""Versions of the policies: without learning the highest score x value, `gateway.core.learning.policy`, and further items of a slate."""
+PLAIN, VIKOR, LEARNED, SLATE = "plain-1", "vikor-1", "learned-1", "slate-1"
+"""Versions of the policies: without learning the highest score x value, or a compromise; `gateway.core.learning.policy`; further items of a
+slate.
+"""
 _ARMS: Mapping[Reason, Arm] = {CHOSEN.reason: "sent", HELD_OUT.reason: "held_out"}
 _BY_STEP = tuple(REASONS)
 _LOWER_RANK = STEPS[LOWER_RANK.reason]
@@ -74,7 +77,8 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     The reason of the decision is that of the candidate that passed the most checks. With `thought` the learned policy chooses, unless
     it is demoted.
     """
-    policy = SLATE if request.beside else PLAIN if thought is None or thought.demoted else LEARNED
+    plain = PLAIN if request.site.campaign.policy.ranking is None else VIKOR
+    policy = SLATE if request.beside else plain if thought is None or thought.demoted else LEARNED
     prepared = Prepared(request, here)
     closed = closed_to_all(prepared)
     if closed is not None:
@@ -117,7 +121,7 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp], tho
     expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
     barred = _barred(prepared, positions, propensity, sure)
     steps = _steps(policy, propensity, expected_value, barred)
-    at, p_select = _best(steps, expected_value), 1.0
+    at, p_select = _best(steps, expected_value if policy.ranking is None else _compromises(prepared, positions, propensity, steps)), 1.0
     if thought is not None and not barred.all():
         choice = thought.choose(prepared, positions, propensity, scored_rows, at, barred == 0)
         if not thought.demoted:
@@ -170,6 +174,20 @@ def _best(steps: NDArray[np.intp], expected_value: NDArray[np.float64]) -> int |
     """The first of the offers with the highest expected value, of those that may be chosen."""
     able = np.flatnonzero(steps == _LOWER_RANK)
     return int(able[np.argmax(expected_value[able])]) if len(able) else None
+
+
+def _compromises(
+    prepared: Prepared, positions: NDArray[np.intp], propensity: NDArray[np.float64], steps: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """The values of a campaign with a ranking: -Q of the offers that may be chosen, compared among themselves; others have 0."""
+    ranking, able = prepared.request.site.campaign.policy.ranking, np.flatnonzero(steps == _LOWER_RANK)
+    values = np.zeros(len(positions))
+    if ranking is not None and len(able):
+        seen = prepared.times(positions[able], prepared.request.subject.reached)
+        margins, weights = prepared.offers.value_minor[positions[able]], np.array((ranking.propensity, ranking.margin, ranking.novelty))
+        cells = np.column_stack((propensity[able], margins, 1.0 / (1.0 + seen)))
+        values[able] = -compromise(distances(cells, weights / weights.sum()), ranking.v)
+    return values
 
 
 def _propensities(
