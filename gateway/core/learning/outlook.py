@@ -21,7 +21,6 @@ DEVIATIONS = tuple(step / 4 - 2.5 for step in range(21))  # log-odds
 SPREAD_ROWS, SPREAD = 20.0, 0.6  # the start of a distribution: a normal one of this standard deviation, in rows
 LEVEL_ROWS_MAX = 60.0  # moments that a person's level remembers
 ROWS_MAX = 2_000.0  # moments that a distribution remembers
-TINY = 1e-9
 ROUNDS = 4  # of the solution: it starts below and rises, and the last steps are small
 
 Floats = NDArray[np.float64]
@@ -76,21 +75,16 @@ def prospects(
     `caps` the most messages a day, `cost_minor` the cost of a message, and `dismissed` the probability that an offer that is not accepted
     is dismissed. The moments of a day are taken as a Poisson process, of which the first ones use up the cap.
     """
-    steps = levels[:, np.newaxis] + _AT
-    propensity = 1.0 / (1.0 + np.exp(-steps))
-    rows = np.zeros((2, len(steps), len(_AT) + 1))  # moments at or above each step, and acceptances at these
-    rows[0, :, :-1] = deviations * moments[:, np.newaxis]
-    rows[1, :, :-1] = rows[0, :, :-1] * propensity
-    above = rows[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
-    offers, found = np.arange(len(steps)), np.zeros(len(steps))
+    rows, most = deviations * moments[:, np.newaxis], np.maximum(caps, 1e-9)
+    propensity = 1.0 / (1.0 + np.exp(-(levels[:, np.newaxis] + _AT)))
+    gain = propensity * worths[:, np.newaxis] - cost_minor
+    lost = dismissed * (1.0 - propensity)
+    found = np.zeros(len(rows))
     for _ in range(ROUNDS):
-        lost = dismissed * found
-        least = (cost_minor + lost) / np.maximum(worths + lost, TINY)  # the propensity at which a message gains as much as it loses
-        first = (propensity <= least[:, np.newaxis]).sum(axis=1)
-        sent, taken = above[0, offers, first], above[1, offers, first]
-        fitting = np.maximum(sent / np.maximum(caps, TINY), 1e-12)
+        sent = rows * (gain > lost * found[:, np.newaxis])
+        fitting = np.maximum(sent.sum(axis=1) / most, 1e-12)
         held = days * -np.expm1(-fitting) / fitting
-        found = held * (worths * taken - cost_minor * sent) / (1.0 + held * dismissed * (sent - taken))
+        found = held * np.einsum("ij,ij->i", sent, gain) / (1.0 + held * np.einsum("ij,ij->i", sent, lost))
     return np.maximum(found, 0.0)
 
 
