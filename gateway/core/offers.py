@@ -85,6 +85,11 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     creatives: Annotated[tuple[Creative, ...], Meta(max_length=CREATIVES_MAX)] = ()
 
     @property
+    def usual_minor(self) -> float:
+        """Margin of a purchase without the offer."""
+        return self.value_minor + (self.discount or 0.0) * (self.price_minor or 0)
+
+    @property
     def horizon_ms(self) -> int:
         """Time after a proposal in which its outcome counts."""
         return int(self.expiry_hours * 3_600_000) if self.horizon_s is None else self.horizon_s * 1_000
@@ -224,6 +229,7 @@ class OfferTable:
         self.is_service = np.array([offer.kind == "service" for offer in offers], dtype=np.bool_)
         self.during_incident = np.array([offer.during_incident for offer in offers], dtype=np.bool_)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
+        self.usual_minor = np.array([offer.usual_minor for offer in offers], dtype=np.float64)
         self.cost_minor = np.array([offer.cost_minor for offer in offers], dtype=np.int64)
         self.budgets = {at: offer.budget_minor for at, offer in enumerate(offers) if offer.budget_minor is not None}
         self.budgeted = tuple(self.ids[at] for at in self.budgets)

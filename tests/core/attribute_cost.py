@@ -35,7 +35,7 @@ from gateway.core.policy.prepared import DecisionRequest
 from gateway.core.quantities import QUANTITIES
 from gateway.core.site import Site
 from tests.kit.bundles import make_bundle
-from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, campaign, make_site, offer
+from tests.kit.testbed import DAY_MS, EVERYTHING, NOON_MS, OneOutput, campaign, make_site, offer
 
 ATTRIBUTES = (10, 100, 1_000)
 OFFERS = (1, 50, 500, 2_500, 10_000)
@@ -75,7 +75,7 @@ class Load(NamedTuple):
     compile_ms: float
 
 
-class ConstantScorer:
+class ConstantScorer(OneOutput):
     """The same propensity for every row."""
 
     version = "constant-1"

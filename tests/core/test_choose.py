@@ -23,7 +23,7 @@ from gateway.core.policy.gates import REASONS
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.types import Occasion
 from tests.kit.attributes import COLUMNS, KINDS
-from tests.kit.testbed import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
+from tests.kit.testbed import NOON_MS, OneOutput, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 PERSON = contexts.with_consent(None, "s1", Phone().consent(told={"visits_month_bar": 2.0}), (), NOON_MS, make_site().plan.history)
 
@@ -41,7 +41,7 @@ def by_kind(**values: int) -> list[Any]:
     return [offer(kind.replace("_", "-"), category=kind, value_minor=value, zones=("cafe",)) for kind, value in values.items()]
 
 
-class RowScorer:
+class RowScorer(OneOutput):
     """These scores, in the order of the rows."""
 
     version = "rows-1"
@@ -270,3 +270,34 @@ def test_a_compromise_opens_no_gate() -> None:
     assert ranked(0.09, 0.5, 0.2, ranking=Ranking(0.0, 0.0, 1.0)).offer == "o1"
     assert ranked(0.09, 0.09, 0.09, ranking=Ranking(1.0, 1.0)).offer is None
     assert ranked(0.9, 0.5, 0.2, ranking=Ranking(1.0, 0.0), margins=(1, 400, 1_100)).offer == "o1"
+
+
+# --- the change that an offer makes --------------------------------------------------------------------------
+
+
+class TwoHeads(RowScorer):
+    """Scores with an offer, and without it."""
+
+    def __init__(self, treated: tuple[float, ...], untreated: tuple[float, ...]) -> None:
+        super().__init__(*treated)
+        self.without = np.array(untreated, dtype=np.float32)
+
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        assert len(rows) == len(self.without)
+        return self.without
+
+
+def test_with_a_model_of_uplift_the_change_counts() -> None:
+    """Margin 400 with 100 off, usual 500. Bought by .9 with it and .8 without: .9 x 400 - .8 x 500 - 20 = -60.
+
+    So a sure thing gets no discount. Bought by .3 with it and .1 without: 120 - 50 - 20 = 50. Propensity alone would take the first (340).
+    """
+    offers = [offer(id_, zones=("cafe",), value_minor=400, price_minor=1_000, discount=0.1) for id_ in ("sure", "moved")]
+    own = campaign(*offers, contact_cost_minor=20.0, propensity_min=0.1)
+    assert decided(own, RowScorer(0.9, 0.3)).offer == "sure"
+    made = decided(own, TwoHeads((0.9, 0.3), (0.8, 0.1)))
+    assert made.offer == "moved"
+    values = {one.offer: one.expected_value_minor for one in made.candidates}
+    assert values == {"sure": pytest.approx(-60.0, abs=1e-3), "moved": pytest.approx(50.0, abs=1e-3)}
+    assert {one.offer: one.reason for one in made.candidates}["sure"] == "not_worth_it"
+    assert decided(own, TwoHeads((0.9, 0.3), (0.8, 0.3))).offer is None, "no change, no message"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.core.offers import Campaign
 
 
-HOLDOUT = 0.4
+HOLDOUT = 0.5
 """Share of the people without offers in a demonstration: with the world's share the margin added is known only after half an hour."""
 
 
