@@ -67,6 +67,7 @@ class Reversed(Model):
         self.version = "reversed"
 
 
+@pytest.mark.soak
 def test_learning_corrects_a_wrong_model(shop: Shop) -> None:
     """On the fourth day the error of the propensities, of a hundred messages, is below .75 of that of the model (.72, .73 by seed)."""
     shop = shop._replace(model=Reversed(shop.model))
