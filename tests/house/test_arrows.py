@@ -141,6 +141,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.core.bundle",
             "gateway.core.campaign.rules",
             "gateway.core.context",
+            "gateway.core.compromise",
             "gateway.core.learned",
             "gateway.core.limits",
             "gateway.core.measure",

@@ -63,7 +63,7 @@ class Reversed(Model):
     """The bundle's model with its scores reversed: people who would take an offer score low."""
 
     def __init__(self, model: Model) -> None:
-        self.score = lambda rows: 1.0 - model.score(rows)
+        self.score, self.untreated = (lambda rows: 1.0 - model.score(rows)), model.untreated
         self.version = "reversed"
 
 
