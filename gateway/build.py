@@ -28,7 +28,7 @@ from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
 from gateway.adapters.toml_files import TomlFileError
-from gateway.build_services import build_desk, build_http, build_page, build_webhook, http_tokens
+from gateway.build_services import build_desk, build_http, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
@@ -108,7 +108,7 @@ def build(config: Config) -> App:
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
-    app.services += build_feeds(config, mailbox, clock)
+    app.services += [*build_feeds(config, mailbox, clock), build_report(config, app)]
     return app
 
 
