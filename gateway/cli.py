@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "run": "Run the gateway in the foreground until SIGINT or SIGTERM.",
     "check": "Validate a config, a schema or a campaign without starting anything.",
+    "init": "Make a config that runs: listen to the broker, assign the scanners that are heard to zones, and check the result.",
     "doctor": "Find the cause if no offer arrives: config, clock, disk, certificates, broker, and each step from message to offer.",
     "status": "Show the numbers of the running gateway, from the broker to the offers, and each source's last message.",
     "watch": "Show the numbers of the running gateway again and again; with --json one report a line.",

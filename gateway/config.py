@@ -417,7 +417,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 def _table(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The table and the lines of a TOML file. Raises ConfigError."""
     if not path.exists():
-        raise ConfigError(f"{path}: no such file; copy deploy/worlds/street/gw-a.toml and adapt it")
+        raise ConfigError(f"{path}: no such file; `wayside init` makes one, or name it with --config")
     try:
         file = read_toml(path)
     except TomlFileError as error:

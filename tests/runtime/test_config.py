@@ -163,7 +163,7 @@ def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_or_a_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such file; copy deploy/worlds/street/gw-a\.toml"):
+    with pytest.raises(ConfigError, match=r"no such file; `wayside init` makes one"):
         load_config(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path)
