@@ -169,8 +169,13 @@ ROOMS: tuple[Room, ...] = (
     Room(
         "dashboard",
         1,
-        ("gateway.core.ids", "gateway.core.records", "gateway.core.types"),
-        ("fastapi", "starlette", "jinja2", "markupsafe", "sqlalchemy", "uvicorn", "msgspec", "pydantic", *SCREEN),
+        (
+            "gateway.core.ids",
+            "gateway.core.privacy.laplace",  # the variance of a stated noise
+            "gateway.core.records",
+            "gateway.core.types",
+        ),
+        ("argon2", "fastapi", "starlette", "jinja2", "markupsafe", "sqlalchemy", "uvicorn", "msgspec", "pydantic", *SCREEN),
     ),
 )
 

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from dashboard.app import create_app
 from dashboard.settings import Settings, sqlite_url
+from tests.web.people import COOKIE, sign_in
 from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, bearer, packed
 
 Post = Callable[[Json], Response]
@@ -43,7 +44,8 @@ def settings(tmp_path: Path, clock: ManualClock) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings)) as client:
+    app = create_app(settings)
+    with TestClient(app, base_url="http://localhost", cookies={COOKIE: sign_in(app)}) as client:
         yield client
 
 

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from dashboard.app import create_app
-from dashboard.cli import Server
+from dashboard.server import Server
 from dashboard.settings import Settings
+from tests.web.people import COOKIE, sign_in
 
 
 class LiveServer:
@@ -20,6 +21,7 @@ class LiveServer:
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._ready = threading.Event()
         self.app = create_app(settings)
+        self.cookies = {COOKIE: sign_in(self.app)}
         self._server = Server(self.app, self._ready.set)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
 
