@@ -21,7 +21,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.collector import collector_routes
+from dashboard.collector import GatewayTokens, collector_routes
 from dashboard.live import Notifier
 from dashboard.pages import Pages, page_routes
 from dashboard.people.access import Access, HostList, NeedsLogin
@@ -33,6 +33,9 @@ from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
 from dashboard.settings import Settings
 from dashboard.store import Store
+from dashboard.studio.api import DesiredApi
+from dashboard.studio.publisher import Publisher
+from dashboard.studio.routes import CampaignPages
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -63,10 +66,14 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application for `settings`. `app.state.notifier.close()` ends its open streams. Raises StoreError from the store."""
+def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAPI:
+    """The application for `settings`, with campaigns if there is a publisher.
+
+    `app.state.notifier.close()` ends its open streams, `app.state.orders.close()` the held requests of gateways. Raises StoreError.
+    """
     store = Store(settings.database_url, settings.people_max)
-    notifier = Notifier()
+    notifier, orders = Notifier(), Notifier()
+    identify = GatewayTokens(settings)
     rendering = Rendering(settings.time_zone)
     pages = Pages(settings, store, rendering)
     accounts = Accounts(store, settings.audit_key or secrets.token_bytes(32), settings.now_ms)
@@ -76,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         notifier.close()
+        orders.close()
         store.close()
 
     app = FastAPI(
@@ -86,8 +94,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         dependencies=[Depends(access.guard)],
     )
-    app.state.notifier, app.state.accounts = notifier, accounts
-    app.include_router(collector_routes(settings, store, notifier))
+    app.state.notifier, app.state.accounts, app.state.orders = notifier, accounts, orders
+    app.include_router(collector_routes(settings, store, notifier, identify))
+    if publisher is not None:
+        with store.writing() as connection:
+            publisher.begin(connection, settings.campaign, "the campaign of the base bundle", settings.now_ms())
+        app.include_router(DesiredApi(settings, store, publisher, orders, identify).routes())
+    app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
     app.include_router(AccountPages(settings, store, accounts, access, rendering).routes())

@@ -27,6 +27,7 @@ from dashboard.people.roles import ROLES, Role
 from dashboard.server import Server
 from dashboard.settings import HOSTS, SettingsError, audit_key_file, load_settings, sqlite_url, wall_clock_ms
 from dashboard.store import Store, StoreError
+from dashboard.studio.publisher import Publisher, StudioError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DEMONSTRATION: Mapping[str, Role] = {"desk": "admin", "second": "approver"}
@@ -61,6 +62,12 @@ def serve(
     people_max: Annotated[
         int, typer.Option(min=1, help="Most people in one zone and window of a gateway; larger counts are quarantined.")
     ] = limits.PEOPLE_MAX,
+    campaign: Annotated[Path | None, typer.Option(help="Campaign of --bundle in TOML, the first version of a new desk.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Base bundle, whose model and schema published bundles have.")] = None,
+    bundle_key: Annotated[Path | None, typer.Option(help="Public key of --bundle.")] = None,
+    campaign_key: Annotated[
+        Path | None, typer.Option(help="Private key that signs published bundles and orders; gateways trust its public half.")
+    ] = None,
     demonstration: Annotated[
         bool, typer.Option(help="Make two accounts and print links that log in without a password; on loopback only.")
     ] = False,
@@ -81,18 +88,24 @@ def serve(
             hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
             audit_key=read_key(audit_key_file(store)),
             demonstration_links=links,
+            campaign=campaign.read_text(encoding="utf-8") if campaign is not None else "",
+        )
+        publisher = (
+            None if bundle is None or bundle_key is None or campaign_key is None else Publisher.load(bundle, bundle_key, campaign_key)
         )
     except SettingsError as error:
         _fail(str(error), 2)
-    except AuditKeyError as error:
+    except (AuditKeyError, StudioError) as error:
         _fail(str(error), 1)
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"--campaign {campaign}: {error}", 2)
     try:
         listener = _bind(host, port)
     except OSError as fault:
         _fail(f"cannot listen on {host} port {port}: {fault.strerror}; choose another with --port, or --port 0 for a free one", 1)
     with listener:
         try:
-            app = create_app(settings)
+            app = create_app(settings, publisher)
         except StoreError as fault:
             _fail(f"{store}: {fault}", 1)
         more = _entrances(app.state.accounts, links)

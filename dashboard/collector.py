@@ -23,10 +23,9 @@ from dashboard.store import Store
 from gateway.core.records import Receipt
 
 
-def collector_routes(settings: Settings, store: Store, notifier: Notifier) -> APIRouter:
+def collector_routes(settings: Settings, store: Store, notifier: Notifier, identify: GatewayTokens) -> APIRouter:
     """`/v1/batches`, `/v1/summary` and `/v1/health`."""
     router = APIRouter(prefix="/v1")
-    identify = GatewayTokens(settings)
 
     @router.post("/batches")
     async def take(request: Request) -> Response:

@@ -30,6 +30,9 @@ WINDOWS_MAX = 24  # health windows on a gateway's page
 
 # --- live --------------------------------------------------------------------------------------
 READERS_MAX = 256  # streams open at once
+HELD_MAX = 512  # requests of gateways that wait for a newer desired state
+HELD_S = 25.0
+REPORT_BYTES_MAX = 262_144
 READERS_PER_ACCOUNT_MAX = 12
 READER_S_MAX = 900.0  # then the page connects again, and its session is checked again
 REFRESH_S = 5.0  # ages change without new records
@@ -55,7 +58,7 @@ assert BODY_BYTES_MAX < TEXT_BYTES_MAX
 assert RECORDS_PER_BATCH_MAX * 600 < TEXT_BYTES_MAX  # a record's JSON is under 600 bytes
 assert LATE_WINDOWS < SILENT_WINDOWS
 assert GAP_S < REFRESH_S
-assert READERS_MAX + HALF_OPEN_MAX < CONNECTIONS_MAX  # open pages leave connections for gateways
+assert READERS_MAX + HELD_MAX + HALF_OPEN_MAX < CONNECTIONS_MAX  # open pages leave connections for gateways
 
 # --- people ------------------------------------------------------------------------------------
 PASSWORD_CHARS_MIN = 10

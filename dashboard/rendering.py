@@ -22,7 +22,7 @@ OUTCOME_LABELS = {
     "dismissed": "Dismissed, no visit",
     "ignored": "No answer, no visit",
 }
-NAVIGATION = (("/", "Overview"), ("/quarantine", "Quarantine"), ("/people", "People"), ("/audit", "Audit log"))
+NAVIGATION = (("/", "Overview"), ("/campaign", "Campaign"), ("/quarantine", "Quarantine"), ("/people", "People"), ("/audit", "Audit log"))
 
 
 def caller_of(request: Request) -> Caller | None:
@@ -66,6 +66,7 @@ def _environment(time_zone: tzinfo) -> Environment:
         duration=formats.duration,
         moment=partial(formats.moment, time_zone=time_zone),
         date_and_time=partial(formats.date_and_time, time_zone=time_zone),
+        day=partial(formats.day, time_zone=time_zone),
         machine_time=partial(formats.machine_time, time_zone=time_zone),
     )
     templates.globals.update(

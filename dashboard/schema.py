@@ -156,3 +156,66 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
 )
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("text", Text, nullable=False),  # the campaign in TOML
+)
+
+sign_offs = Table(
+    "sign_offs",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("account", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("may_offend", Boolean, nullable=False),
+    Column("may_harm", Boolean, nullable=False),
+    Column("uses_misfortune", Boolean, nullable=False),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),  # of the bundle in its series
+    Column("campaign", BigInteger, nullable=False),  # number of the version of the campaign
+    Column("halted", Text, nullable=False),  # the reason, empty while it may be published
+    Column("content", LargeBinary, nullable=False),
+)
+
+desired = Table(
+    "desired",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("sha256", String(64)),  # none: the gateway keeps its bundle
+    Column("before", String(64)),  # the bundle before, for a halt
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+reported = Table(
+    "reported",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("serial_at_ms", BigInteger, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("bundle", String(128), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("stopped", Text, nullable=False),  # JSON
+    Column("zones", Text, nullable=False),  # JSON
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("offer", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", String(64), nullable=False),
+)

@@ -84,7 +84,7 @@ class Server(uvicorn.Server):
                 limit_concurrency=limits.CONNECTIONS_MAX,
             )
         )
-        self._notifier = app.state.notifier
+        self._notifiers = app.state.notifier, app.state.orders
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -93,8 +93,9 @@ class Server(uvicorn.Server):
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the streams, then shut down."""
-        self._notifier.close()
+        """End the streams and the held requests, then shut down."""
+        for notifier in self._notifiers:
+            notifier.close()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the shape that uvicorn calls

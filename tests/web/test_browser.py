@@ -10,7 +10,10 @@ import httpx
 import pytest
 
 from dashboard.settings import Settings
+from dashboard.studio.publisher import Publisher
 from tests.web.browser import Browser, chromium
+from tests.web.conftest import WORLD
+from tests.web.people import csrf
 from tests.web.seed import batch, bearer, hours, packed, street_batches
 from tests.web.server import LiveServer
 
@@ -19,6 +22,9 @@ PAGES = (
     "/gateways/gw-a",
     "/offers/two-for-one-on-everything-that-the-market-has-left-today",
     "/gateways/nope",
+    "/campaign",
+    "/campaign/edit",
+    "/campaign/versions/2",
     "/login",
     "/account",
     "/people",
@@ -75,10 +81,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(settings: Settings, browser: Browser) -> Iterator[LiveServer]:
+def server(settings: Settings, browser: Browser, publisher: Publisher) -> Iterator[LiveServer]:
     """A server with a street's records, one of them quarantined; the browser is signed in as an admin."""
-    with LiveServer(settings) as server:
+    text = (WORLD / "campaign.toml").read_text("utf-8")
+    with LiveServer(settings.model_copy(update={"campaign": text}), publisher) as server:
         browser.sign_in(server.address, server.cookies)
+        with httpx.Client(base_url=server.address, cookies=server.cookies) as desk:
+            token = csrf(server.app, next(iter(server.cookies.values())))
+            form = {"csrf": token, "base": "1", "offer.flat-white.title": "A flat white, half the price", "policy.gap": "30 s"}
+            assert desk.post("/campaign/save", data=form).status_code == 303
+            assert desk.post("/campaign/stop", data={"csrf": token, "offer": "first-pint"}).status_code == 303
         for body in street_batches():
             assert send(server.address, body) == 200
         assert send(server.address, batch("odd", [hours("odd", {"harbour": 4}, window=5)])) == 200

@@ -27,7 +27,8 @@ from dashboard.people.throttle import Throttle
 from dashboard.schema import audit
 from dashboard.settings import Settings
 from dashboard.store import Store
-from tests.web.conftest import ManualClock
+from dashboard.studio.publisher import Publisher
+from tests.web.conftest import WORLD, ManualClock
 from tests.web.people import COOKIE, csrf, sign_in
 from tests.web.seed import HOUR_MS
 
@@ -36,8 +37,8 @@ PASSWORD = "four random words"
 
 
 @pytest.fixture
-def app(settings: Settings) -> FastAPI:
-    made = create_app(settings)
+def app(settings: Settings, publisher: Publisher) -> FastAPI:
+    made = create_app(settings.model_copy(update={"campaign": (WORLD / "campaign.toml").read_text("utf-8")}), publisher)
     made.state.accounts._hasher = QUICK
     return made
 
@@ -71,6 +72,7 @@ def test_every_route_has_a_row_in_the_table_and_every_row_a_route(app: FastAPI) 
 @pytest.mark.parametrize("role", [None, *ROLES])
 def test_each_role_may_use_exactly_its_routes(role: Role | None, app: FastAPI) -> None:
     app.state.notifier.close()  # a stream would not end
+    app.state.orders.close()
     for method, path in routes(app):
         client = visitor(app, role)
         address = re.sub(r"\{\w+\}", "none", path)

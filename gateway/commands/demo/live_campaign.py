@@ -10,8 +10,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.adapters.bundle import Draft, open_bundle, public_key_line, read_public_keys, write_bundle
+from gateway.adapters.bundle import open_bundle, public_key_line, read_public_keys, redrafted, write_bundle
 from gateway.adapters.bundle_store import BundleStore
 from gateway.adapters.toml_files import TomlFileError, load_campaign
 from gateway.core.bundle import BundleError
@@ -33,11 +34,14 @@ class LiveCampaign:
         """
         keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
         self._bundle = open_bundle(settings.bundle.path, keys, None)
-        self._key, self.public_key = Ed25519PrivateKey.generate(), folder / "demo.pub"
+        self._key, self.public_key, self.key = Ed25519PrivateKey.generate(), folder / "demo.pub", folder / "demo.key"
+        self.key.touch(mode=0o600)
+        self.key.write_bytes(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.public_key.write_text(public_key_line(self._key.public_key()) + "\n", "utf-8")
         self._folder, self.file, self.trouble = folder, file, ""
         if file is not None and not file.exists():
             shutil.copy(settings.bundle.path.with_name("campaign.toml"), file)
+        self.text_file = settings.bundle.path.with_name("campaign.toml") if file is None else file
         self._read_ns = 0 if file is None else file.stat().st_mtime_ns
         self._campaign = self._bundle.campaign if file is None else load_campaign(file, self._bundle.schema).campaign
         self._version = self._bundle.manifest.version
@@ -72,23 +76,7 @@ class LiveCampaign:
         return True
 
     def _install(self, campaign: Campaign) -> None:
-        bundle, manifest, path = self._bundle, self._bundle.manifest, self._folder / "signed.bundle"
-        known = {offer.id for offer in campaign.offers}
-        draft = Draft(
-            manifest.name,
-            self._version,
-            manifest.created_at_ms,
-            manifest.expires_at_ms,
-            bundle.model,
-            bundle.schema,
-            campaign,
-            manifest.metrics,
-            manifest.app_min,
-            bundle.patterns,
-            None
-            if bundle.priors is None
-            else tuple(one for one in bundle.priors if one.offer in known or ":" in one.offer or one.offer == "all"),
-            bundle.groups,
-        )
+        path = self._folder / "signed.bundle"
+        draft = redrafted(self._bundle, campaign, self._version)
         write_bundle(path, self._key, draft)
         self._signed = path.read_bytes()

@@ -71,6 +71,8 @@ class Demo:
             "wayside-dashboard",
             "serve",
             "--demonstration",
+            *("--campaign", str(self.campaign.text_file), "--bundle", "signed.bundle", "--bundle-key", "demo.pub"),
+            *("--campaign-key", "demo.key"),
             *("--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"),
         )
         self._await(self.dashboard)
@@ -96,6 +98,7 @@ class Demo:
             "cloud.url": self.address,
             "cloud.token_file": self.folder / f"{gateway}.token",
             "cloud.interval_s": 1.0,
+            "cloud.desk": "true",
             "bundle.path": self.campaign.path(gateway),
             "bundle.trusted_keys": f'["{self.campaign.public_key}"]',
         }
