@@ -170,8 +170,32 @@ ROOMS: tuple[Room, ...] = (
     Room(
         "dashboard",
         1,
-        ("gateway.core.ids", "gateway.core.records", "gateway.core.types"),
-        ("fastapi", "starlette", "jinja2", "markupsafe", "sqlalchemy", "uvicorn", "msgspec", "pydantic", *SCREEN),
+        (
+            "gateway.adapters.bundle",
+            "gateway.adapters.toml_files",
+            "gateway.core.attributes.schema",
+            "gateway.core.bundle",
+            "gateway.core.desired",
+            "gateway.core.ids",
+            "gateway.core.offers",
+            "gateway.core.privacy.laplace",  # the variance of a stated noise
+            "gateway.core.records",
+            "gateway.core.types",
+        ),
+        (
+            "argon2",
+            "cryptography",
+            "fastapi",
+            "starlette",
+            "jinja2",
+            "markupsafe",
+            "sqlalchemy",
+            "uvicorn",
+            "msgspec",
+            "pydantic",
+            "tomlkit",
+            *SCREEN,
+        ),
     ),
 )
 
@@ -187,6 +211,7 @@ SIBLINGS: dict[str, tuple[str, ...]] = {
     "gateway.adapters.bundle": ("gateway.adapters.stored_zip", "gateway.adapters.rules"),
     "gateway.adapters.coupon_keys": ("gateway.adapters.bundle",),
     "gateway.adapters.cloud": ("gateway.adapters.http_client",),
+    "gateway.adapters.desired": ("gateway.adapters.http_client",),
     "gateway.adapters.webhook": ("gateway.adapters.http_client",),
     "gateway.adapters.desk_client": ("gateway.adapters.unix_sockets",),
     "gateway.adapters.http_server": ("gateway.adapters.unix_sockets",),
