@@ -6,6 +6,7 @@ packet ids are used again after a reconnect, and acknowledging the wrong message
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.broker_faults import connection_fault, speaks_tls, wants_tls
 from gateway.adapters.mqtt_connection import LAST_PUBACK_S_MAX, LAST_READ_S_MAX, Connection
 from gateway.adapters.mqtt_options import (
     CONNACK_S_MIN,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.core.bus import Deliver
     from gateway.core.types import Message
 
+TLS_PROBE_S = 1.0
 CUT_OFF_TIMES = 2  # accepted connections in a row that ended before: the broker closes one of two connections with the same client id
 NAMES: dict[Version, str] = {4: "MQTT 3.1.1", 5: "MQTT 5"}
 
@@ -153,9 +156,18 @@ class MqttBus:
             text = f"connection to {self._place} lost ({error})"
             if self._cut_off >= CUT_OFF_TIMES:
                 text += f"; it happens again and again: does another client use the id {self._options.client_id!r}?"
+        elif self._refusal is None and self._meets_tls():
+            text = wants_tls(self._place).text
+        elif isinstance(error, ssl.SSLError):
+            text = connection_fault(self._place, error, is_tls=True).text
         elif isinstance(error, TimeoutError):
             text = f"broker {self._place} accepted the connection but {error}"
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
+
+    def _meets_tls(self) -> bool:
+        """Whether the first connections fail because they are plain and the port has TLS."""
+        options = self._options
+        return options.ca_file is None and not self._link.connects and speaks_tls(options.host, options.port, TLS_PROBE_S)
 
     def _trouble(self, text: str) -> None:
         self._link = msgspec.structs.replace(self._link, trouble=text)
@@ -169,4 +181,5 @@ class MqttBus:
             return Wire(self._options.host, self._options.port, CONNECT_S_MAX, tls_context(self._options))
         except (OSError, ValueError) as error:
             self._refusal = 0  # the other protocol would not help
-            raise ConnectionError(f"broker {self._place} does not answer ({error}): start it, or correct mqtt.host and mqtt.port") from None
+            fault = connection_fault(self._place, error, is_tls=self._options.ca_file is not None)
+            raise ConnectionError(fault.text) from None

@@ -49,7 +49,7 @@ class MqttOptions(msgspec.Struct, frozen=True):
 
 def password(options: MqttOptions) -> str | None:
     """The password, without white space around it; None without a file. Raises OSError."""
-    return None if options.password_file is None else options.password_file.read_text().strip()
+    return None if options.password_file is None else options.password_file.read_text(encoding="utf-8-sig").strip()
 
 
 def tls_context(options: MqttOptions) -> ssl.SSLContext | None:

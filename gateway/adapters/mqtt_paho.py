@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.adapters.broker_faults import connection_fault
 from gateway.adapters.mqtt_options import (
     CONNACK_S_MIN,
     CONNECT_S_MAX,
@@ -174,7 +175,7 @@ class PahoBus:
         try:
             client.connect(options.host, options.port, options.keepalive_s, properties=properties, **clean)
         except (OSError, ValueError) as error:
-            self._trouble(f"broker {options.host}:{options.port} does not answer ({error}): start it, or correct mqtt.host and mqtt.port")
+            self._trouble(connection_fault(f"{options.host}:{options.port}", error, is_tls=options.ca_file is not None).text)
             return False
         self._client = client
         client.loop_start()

@@ -141,7 +141,7 @@ class App:
         self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.listeners: list[Callable[[Changes], None]] = []
-        self.latest = self._status("starting")
+        self.latest = self.status("starting")
 
     def run(self) -> None:
         """Serve until `stop()`, or until the database proves damaged (`is_damaged`); then finish the present batch and close."""
@@ -423,11 +423,13 @@ class App:
             self._degrade(str(error))
 
     def _publish_status(self, state: str) -> None:
-        self.latest = self._status(state)
+        self.latest = self.status(state)
         topic = f"wayside/v1/{self.site.name}/gateway/{self.site.gateway}/status"
         self.bus.publish(Publication(topic, msgspec.json.encode(retained(self.latest)), qos=1, retain=True))
 
-    def _status(self, state: str) -> GatewayStatus:
+    def status(self, state: str | None = None) -> GatewayStatus:
+        """The status now, in the given state or that of the last one."""
+        state = self.latest.state if state is None else state
         status = gateway_status(
             state,
             self.clock.now_ms(),

@@ -90,6 +90,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/commands/history/rows.py": "pseudonyms under a key that is drawn for one export and then forgotten",
             "gateway/runtime/uplink.py": "draws for the core's back-off",
             "gateway/runtime/outbound.py": "as the uplink",
+            "gateway/runtime/desired.py": "as the uplink",
             "gateway/runtime/feeds.py": "as the uplink",
             "gateway/adapters/till_store.py": "the boot in the envelopes of a till, once per file",
             "gateway/adapters/store/counts.py": "ids of batches are made where the batches are cut",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,14 +19,16 @@ DAY_START_MS = START_MS // DAY_MS * DAY_MS
 TOKENS = {"gw-a": "token-of-gateway-a-0001", "gw-b": "token-of-gateway-b-0002"}
 OUTCOMES = ("held_out", "held_out_came", "ignored", "dismissed", "came", "accepted", "accepted_came", "redeemed")
 VARIANCE = 127.83  # of the default terms
-CLEAR = 1e-6  # of counts whose noise can be ignored: they are shown as "± 1"
+CLEAR = 0.01366  # of counts whose noise can be ignored: they are shown as "± 1"
 
 Json = dict[str, Any]
 
 
 def noise(variance: float = CLEAR) -> Json:
-    """The statement of the noise."""
-    return {"epsilon_millionths": 500_000, "contacts_max": 4, "variance": variance}
+    """A statement of the noise that has this variance."""
+    scale = 0.5 / math.asinh(math.sqrt(0.5 / variance)) if variance > 0 else 8.0
+    contacts = 1 if scale < 1 else 4
+    return {"epsilon_millionths": round(contacts * 1_000_000 / scale), "contacts_max": contacts, "variance": variance}
 
 
 def hours(
