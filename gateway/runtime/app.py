@@ -138,6 +138,7 @@ class App:
         self.router.dropped = self._dropped
         self._stopping = threading.Event()
         self.is_damaged = False
+        self.beats = 0  # rises while the writer works or waits; the watchdog looks at it
         self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.listeners: list[Callable[[Changes], None]] = []
@@ -165,6 +166,7 @@ class App:
 
     def turn(self, wait_s: float) -> int:
         """Process one batch; waits up to `wait_s` for messages. Returns the number of messages processed."""
+        self.beats += 1
         messages, calls = self.mailbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
         step_ms = self.clock.take_step()
         if step_ms:
@@ -277,6 +279,7 @@ class App:
                 break
             except StoreFullError as error:
                 self._degrade(str(error))
+                self.beats += 1
                 self._holding = True  # calls must not fold further observations on top of changes that are not stored
                 for call in self.mailbox.take(0, FULL_DISK_PAUSE_S)[1]:
                     call.run(self.store)  # the uplink goes on emptying the outbox, which may free space
