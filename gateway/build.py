@@ -28,8 +28,9 @@ from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
+from gateway.adapters.tls_files import authority_fault, pair_fault
 from gateway.adapters.toml_files import TomlFileError
-from gateway.build_services import build_desk, build_http, build_page, build_webhook, http_tokens
+from gateway.build_services import build_desk, build_http, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
@@ -113,7 +114,7 @@ def build(config: Config) -> App:
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
-    app.services += build_feeds(config, mailbox, clock)
+    app.services += [*build_feeds(config, mailbox, clock), build_report(config, app)]
     if config.cloud is not None and config.cloud.desk:
         app.services.append(build_desired(config, app, slot))
     return app
@@ -387,9 +388,12 @@ def mqtt_options(config: Config) -> MqttOptions:
     part = config.mqtt
     topic = f"wayside/v1/{config.site}/gateway/{config.gateway}/status"
     will = msgspec.json.encode({"v": 1, "gateway": config.gateway, "state": "lost"})
-    for file in (part.ca_file, part.certificate_file, part.key_file):
-        if file is not None and not file.exists():
-            raise SetupError(f"mqtt: {file} does not exist")
+    if part.ca_file is not None and (fault := authority_fault(part.ca_file)):
+        raise SetupError(f"{config.place('mqtt', 'ca_file')}: {fault}")
+    if (part.certificate_file is None) != (part.key_file is None):
+        raise SetupError(f"{config.place('mqtt')}: certificate_file and key_file go together")
+    if part.certificate_file is not None and part.key_file is not None and (fault := pair_fault(part.certificate_file, part.key_file)):
+        raise SetupError(f"{config.place('mqtt', 'certificate_file')}: {fault}")
     _secret(part.password_file, "mqtt.password_file")
     queued, unqueued, replaced = subscriptions(config)
     return MqttOptions(
@@ -454,8 +458,8 @@ def build_cloud(config: Config) -> Cloud | None:
     """The connection to the cloud, or None if the config has none. Raises SetupError for an unusable certificate file or token."""
     if config.cloud is None:
         return None
-    if config.cloud.ca_file is not None and not config.cloud.ca_file.exists():
-        raise SetupError(f"cloud.ca_file: {config.cloud.ca_file} does not exist")
+    if config.cloud.ca_file is not None and (fault := authority_fault(config.cloud.ca_file)):
+        raise SetupError(f"{config.place('cloud', 'ca_file')}: {fault}")
     return Cloud(config.cloud.url, cloud_token(config.cloud), config.cloud.ca_file)
 
 
@@ -471,6 +475,8 @@ def _secret(path: Path | None, name: str) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise SetupError(f"{name}: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{name}: {path} is not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from None

@@ -43,10 +43,19 @@ class ModelSlot:
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Propensities, float32 (n,), or None without a usable model."""
+        return self._answered(rows, OnnxScorer.score)
+
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Probabilities of a purchase without the offer, float32 (n,), or None without a usable model of uplift."""
+        return self._answered(rows, OnnxScorer.untreated)
+
+    def _answered(
+        self, rows: NDArray[np.float32], ask: Callable[[OnnxScorer, NDArray[np.float32]], NDArray[np.float32] | None]
+    ) -> NDArray[np.float32] | None:
         if self._scorer is None or self._is_expired:
             return None
         try:
-            return self._scorer.score(rows)
+            return ask(self._scorer, rows)
         except ScorerError as error:
             log.error("%s", error)  # noqa: TRY400 - one line without traceback
             self._unload()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ SWITCHES = (
 )
 
 
+SILENCE_S = 60.0
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"  # axe-core 4.14.1 (Deque Systems, MPL-2.0), unchanged
 
 
@@ -154,6 +156,8 @@ class Browser:
 
     def _hear(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            if not select.select([self._answers], [], [], SILENCE_S)[0]:
+                raise RuntimeError(f"the browser was silent for {SILENCE_S:g} s")
             piece = os.read(self._answers, 65_536)
             if not piece:
                 raise RuntimeError("the browser ended")

@@ -6,7 +6,7 @@ It is signed with a key of its own at each start. A changed file is checked, sig
 
 from __future__ import annotations
 
-import shutil
+import re
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from gateway.core.offers import Campaign
 
 
+HOLDOUT = 0.5
+"""Share of the people without offers in a demonstration: with the world's share the margin added is known only after half an hour."""
+
+
 class LiveCampaign:
     """Signs the campaign and installs it for all gateways of the demonstration."""
 
     def __init__(self, settings: Config, folder: Path, file: Path | None) -> None:
-        """Read the world's bundle, which `settings` name, and write the public key into `folder`. `file` is made if it does not exist.
+        """Read the world's bundle, which `settings` name, and write the public key into `folder`.
+
+        `file` is made from the world's campaign, with HOLDOUT, if it does not exist; without one the same campaign runs.
 
         Raises BundleError, TomlFileError and OSError.
         """
@@ -39,11 +45,13 @@ class LiveCampaign:
         self.key.write_bytes(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.public_key.write_text(public_key_line(self._key.public_key()) + "\n", "utf-8")
         self._folder, self.file, self.trouble = folder, file, ""
-        if file is not None and not file.exists():
-            shutil.copy(settings.bundle.path.with_name("campaign.toml"), file)
-        self.text_file = settings.bundle.path.with_name("campaign.toml") if file is None else file
+        begun = folder / "campaign.toml" if file is None else file
+        if not begun.exists():
+            text = settings.bundle.path.with_name("campaign.toml").read_text("utf-8")
+            begun.write_text(re.sub(r"(?m)^holdout = .*$", f"holdout = {HOLDOUT}", text), "utf-8")
+        self.text_file = begun
         self._read_ns = 0 if file is None else file.stat().st_mtime_ns
-        self._campaign = self._bundle.campaign if file is None else load_campaign(file, self._bundle.schema).campaign
+        self._campaign = load_campaign(begun, self._bundle.schema).campaign
         self._version = self._bundle.manifest.version
         self._install(self._campaign)
 
