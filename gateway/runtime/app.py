@@ -1,6 +1,6 @@
 """The running gateway: takes messages in batches, decodes and folds them, commits, publishes triggers and acknowledges.
 
-`turn()` is one round of that, on one thread, the writer. MQTT and the uplink have their own threads and reach the writer through the
+`turn()` is one round of that, on one thread, the writer. MQTT and the uplink have own threads and reach the writer through the
 mailbox. Messages are acknowledged after the commit. `gateway.build` makes an App from a config.
 """
 
@@ -358,7 +358,7 @@ class App:
             self._publish_status("online")
 
     def _note_lost_queue(self, link: Link) -> None:
-        """Log and count MQTT sessions that the broker has lost with their queue, and from when on messages may be missing."""
+        """Log and count MQTT sessions that the broker has lost with the queue, and from when on messages may be missing."""
         is_first = self._connects == 0 and not self._was_here
         lost = link.fresh - self._fresh - (1 if is_first and link.fresh else 0)
         self._fresh = link.fresh
