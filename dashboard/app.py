@@ -31,6 +31,7 @@ from dashboard.people.routes import AccountPages
 from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
 from dashboard.rendering import Rendering
+from dashboard.results_routes import ResultPages
 from dashboard.settings import Settings
 from dashboard.store import Store
 from dashboard.studio.api import DesiredApi
@@ -100,6 +101,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
         with store.writing() as connection:
             publisher.begin(connection, settings.campaign, "the campaign of the base bundle", settings.now_ms())
         app.include_router(DesiredApi(settings, store, publisher, orders, identify).routes())
+    app.include_router(ResultPages(settings, store, rendering, publisher).routes())
     app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())

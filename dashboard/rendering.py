@@ -22,7 +22,14 @@ OUTCOME_LABELS = {
     "dismissed": "Dismissed, no visit",
     "ignored": "No answer, no visit",
 }
-NAVIGATION = (("/", "Overview"), ("/campaign", "Campaign"), ("/quarantine", "Quarantine"), ("/people", "People"), ("/audit", "Audit log"))
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/results", "Results"),
+    ("/campaign", "Campaign"),
+    ("/quarantine", "Quarantine"),
+    ("/people", "People"),
+    ("/audit", "Audit log"),
+)
 
 
 def caller_of(request: Request) -> Caller | None:

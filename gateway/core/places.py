@@ -27,7 +27,7 @@ def overlaps(zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:
 
 
 def swapped(zones: Sequence[Zone], city: Corner) -> list[str]:
-    """Zones far from the city of their time zone whose coordinates are much nearer to it when exchanged."""
+    """Zones far from the city of the time zone whose coordinates are much nearer to it when exchanged."""
     found = []
     for zone in zones:
         place = _centre(zone)
@@ -72,7 +72,7 @@ def _edges_cross(one: Sequence[Corner], other: Sequence[Corner]) -> bool:
 
 
 def _cross(start: Corner, end: Corner, other_start: Corner, other_end: Corner) -> bool:
-    """Whether two edges cross within both, not only at their ends."""
+    """Whether two edges cross within both, not only at an end."""
     sides = (
         _side(start, end, other_start) * _side(start, end, other_end),
         _side(other_start, other_end, start) * _side(other_start, other_end, end),

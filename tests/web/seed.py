@@ -123,7 +123,7 @@ def street_outcomes(number: int) -> dict[str, int]:
         "came": 90,
         "accepted": 60,
         "accepted_came": 30,
-        "redeemed": 150 if number else -4,
+        "redeemed": 150 if number else -2,
     }
 
 
@@ -132,7 +132,8 @@ def street_batches(variance: float = VARIANCE) -> list[Json]:
     batches = []
     for gateway, zones in STREET_ZONES.items():
         for window in range(5):
-            counts = dict.fromkeys(zones, (window + 1) * 40 - 50)
+            count = (window + 1) * 40 - 50
+            counts = dict.fromkeys(zones, max(0, count) if variance == CLEAR else count)  # such noise makes nothing negative
             records = [health(f"{window}.h", gateway=gateway, window=window)]
             records.append(hours(f"{window}.t", counts, gateway=gateway, window=window, variance=variance))
             if window == 2:

@@ -22,6 +22,8 @@ PAGES = (
     "/gateways/gw-a",
     "/offers/two-for-one-on-everything-that-the-market-has-left-today",
     "/gateways/nope",
+    "/results",
+    "/results?by=zone",
     "/campaign",
     "/campaign/edit",
     "/campaign/versions/2",
@@ -125,7 +127,9 @@ def test_every_page_fits_and_can_be_read(browser: Browser, street: str, width: i
         assert contrast["faint"] == [], path
         assert browser.violations() == [], path
         if PICTURES:
-            browser.screenshot(Path(PICTURES) / f"{path.strip('/').replace('/', '-') or 'overview'}-{width}-{scheme}.png")
+            browser.screenshot(
+                Path(PICTURES) / f"{path.strip('/').translate({ord(one): '-' for one in '/?='}) or 'overview'}-{width}-{scheme}.png"
+            )
 
 
 def test_the_empty_page_fits_and_can_be_read(browser: Browser, settings: Settings) -> None:
