@@ -18,6 +18,7 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.desired import AppliedFile, DesiredError, DeskTarget
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.mqtt import MqttBus
@@ -27,12 +28,14 @@ from gateway.adapters.onnx_scorer import ScorerError
 from gateway.adapters.personal_data import Scanner
 from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
+from gateway.adapters.tls_files import authority_fault, pair_fault
 from gateway.adapters.toml_files import TomlFileError
-from gateway.build_services import build_desk, build_http, build_page, build_webhook, http_tokens
+from gateway.build_services import build_desk, build_http, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
+from gateway.core.desired import without_stopped
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreError
 from gateway.core.site import ClaimRules, Door, Retention, ScreenTerms, Site
@@ -43,6 +46,7 @@ from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.runtime.app import App
+from gateway.runtime.desired import DesiredThread, Running
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -59,7 +63,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from gateway.config import Config
-    from gateway.config_network import FeedPart
+    from gateway.config_network import CloudPart, FeedPart
     from gateway.config_sources import CodecPart, SourcePart
 
 
@@ -73,7 +77,9 @@ FAULTS = (SetupError, TomlFileError, StoreError, BundleError, ScorerError, Bundl
 def build(config: Config) -> App:
     """A gateway for this config, not yet connected. Raises one of FAULTS."""
     clock = SystemClock()
-    bundle = checked_bundle(config, EXPIRY_UNCHECKED)  # with an expired bundle consents and sightings are still processed
+    bundle = without_stopped(
+        checked_bundle(config, EXPIRY_UNCHECKED), stopped_offers(config)
+    )  # with an expired bundle consents and sightings are still processed
     _make_claim_secret(config)
     coupon_signer(config, may_create=True)
     site = build_site(config, bundle)
@@ -108,7 +114,9 @@ def build(config: Config) -> App:
     webhook = build_webhook(config)
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
-    app.services += build_feeds(config, mailbox, clock)
+    app.services += [*build_feeds(config, mailbox, clock), build_report(config, app)]
+    if config.cloud is not None and config.cloud.desk:
+        app.services.append(build_desired(config, app, slot))
     return app
 
 
@@ -168,7 +176,38 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
         check_channels(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
-    return bundle
+    return without_stopped(bundle, stopped_offers(config))
+
+
+def stopped_offers(config: Config) -> tuple[str, ...]:
+    """The offers that the desk has stopped on this gateway; none without a desk. Raises BundleStoreError."""
+    if config.cloud is None or not config.cloud.desk:
+        return ()
+    try:
+        return AppliedFile(config.bundle.path).read().stopped
+    except DesiredError as error:
+        raise BundleStoreError(str(error)) from None
+
+
+def build_desired(config: Config, app: App, slot: ModelSlot) -> DesiredThread:
+    """The thread that applies the desired state of the desk, not started. Raises SetupError and BundleStoreError."""
+    assert config.cloud is not None
+    bundles = BundleStore(config.bundle.path)
+    if bundles.state() is None:
+        manifest = open_config_bundle(config, EXPIRY_UNCHECKED).manifest
+        bundles.install(config.bundle.path.read_bytes(), manifest.name, manifest.version)
+
+    def check(content: bytes) -> None:
+        bundle = open_bundle(content, trusted_keys(config), app.clock.now_ms())
+        check_model(bundle.model)
+        build_site(config, bundle)
+
+    running = Running(config.gateway, tuple(zone.id for zone in config.zones), lambda: slot.version, check)
+    desk = DeskTarget(config.cloud.url, cloud_token(config.cloud), trusted_keys(config), config.cloud.ca_file)
+    try:
+        return DesiredThread(running, desk, bundles, AppliedFile(config.bundle.path), FAULTS)
+    except DesiredError as error:
+        raise SetupError(str(error)) from None
 
 
 def check_zone_kinds(config: Config, bundle: Bundle) -> None:
@@ -349,9 +388,12 @@ def mqtt_options(config: Config) -> MqttOptions:
     part = config.mqtt
     topic = f"wayside/v1/{config.site}/gateway/{config.gateway}/status"
     will = msgspec.json.encode({"v": 1, "gateway": config.gateway, "state": "lost"})
-    for file in (part.ca_file, part.certificate_file, part.key_file):
-        if file is not None and not file.exists():
-            raise SetupError(f"mqtt: {file} does not exist")
+    if part.ca_file is not None and (fault := authority_fault(part.ca_file)):
+        raise SetupError(f"{config.place('mqtt', 'ca_file')}: {fault}")
+    if (part.certificate_file is None) != (part.key_file is None):
+        raise SetupError(f"{config.place('mqtt')}: certificate_file and key_file go together")
+    if part.certificate_file is not None and part.key_file is not None and (fault := pair_fault(part.certificate_file, part.key_file)):
+        raise SetupError(f"{config.place('mqtt', 'certificate_file')}: {fault}")
     _secret(part.password_file, "mqtt.password_file")
     queued, unqueued, replaced = subscriptions(config)
     return MqttOptions(
@@ -416,18 +458,25 @@ def build_cloud(config: Config) -> Cloud | None:
     """The connection to the cloud, or None if the config has none. Raises SetupError for an unusable certificate file or token."""
     if config.cloud is None:
         return None
-    if config.cloud.ca_file is not None and not config.cloud.ca_file.exists():
-        raise SetupError(f"cloud.ca_file: {config.cloud.ca_file} does not exist")
-    token = _secret(config.cloud.token_file, "cloud.token_file") or ""
+    if config.cloud.ca_file is not None and (fault := authority_fault(config.cloud.ca_file)):
+        raise SetupError(f"{config.place('cloud', 'ca_file')}: {fault}")
+    return Cloud(config.cloud.url, cloud_token(config.cloud), config.cloud.ca_file)
+
+
+def cloud_token(part: CloudPart) -> str:
+    """The token of the cloud. Raises SetupError."""
+    token = _secret(part.token_file, "cloud.token_file") or ""
     if not token.isascii() or not token.isprintable() or not token:
-        raise SetupError(f"cloud.token_file: {config.cloud.token_file} must hold one line of printable ASCII")
-    return Cloud(config.cloud.url, token, config.cloud.ca_file)
+        raise SetupError(f"cloud.token_file: {part.token_file} must hold one line of printable ASCII")
+    return token
 
 
 def _secret(path: Path | None, name: str) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise SetupError(f"{name}: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{name}: {path} is not UTF-8 (byte {error.object[error.start]:#04x}); save it as UTF-8") from None

@@ -22,6 +22,7 @@ from gateway.page.service import PageService
 from gateway.runtime.api import Api, may_call
 from gateway.runtime.app import App
 from gateway.runtime.desk import Desk
+from gateway.runtime.report import ReportService, reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,16 @@ def desk_socket(config: Config) -> Path:
     return config.store.path.with_name(f"{config.store.path.name}.desk")
 
 
+def report_socket(config: Config) -> Path:
+    """The Unix socket of the running gateway's report, beside the database."""
+    return config.store.path.with_name(f"{config.store.path.name}.status")
+
+
+def build_report(config: Config, app: App) -> ReportService:
+    """The service of the running gateway's report."""
+    return ReportService(lambda: HttpServer(report_socket(config), 0, reporter(app)))
+
+
 def desk_audit(config: Config) -> Audit:
     """The audit log of the operator's desk, beside the database. Raises SetupError before the first start."""
     return Audit(config.store.path.with_name(f"{config.store.path.name}.audit"), lasting_key(config))
@@ -111,7 +122,7 @@ def build_desk(config: Config, app: App) -> HttpServer:
     try:
         return HttpServer(path, 0, Desk(app, app.clock.now_ms).handle)
     except OSError as error:
-        raise SetupError(f"desk: {path} cannot be used ({error}); choose a shorter store.path or another folder") from None
+        raise SetupError(f"desk: {path} cannot be used ({error}); choose another folder in store.path") from None
 
 
 def _page_secret(config: Config) -> bytes:

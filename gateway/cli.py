@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "run": "Run the gateway in the foreground until SIGINT or SIGTERM.",
     "check": "Validate a config, a schema or a campaign without starting anything.",
+    "init": "Make a config that runs: listen to the broker, assign the scanners that are heard to zones, and check the result.",
+    "doctor": "Find the cause if no offer arrives: config, clock, disk, certificates, broker, and each step from message to offer.",
+    "status": "Show the numbers of the running gateway, from the broker to the offers, and each source's last message.",
+    "watch": "Show the numbers of the running gateway again and again; with --json one report a line.",
     "decode": "Decode captured MQTT messages: read JSON lines from stdin, write one JSON line for each to stdout.",
     "replay": "Publish captured messages to a broker, each with QoS 1, and wait until the broker has acknowledged all of them.",
     "discover": "Subscribe to all topics of a broker for a time and print a config for the devices that publish.",

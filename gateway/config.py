@@ -15,13 +15,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from gateway.adapters.toml_files import TomlFileError, read_toml
 from gateway.config_network import CloudPart, DeskPart, FeedPart, HttpPart, Id, PagePart, WebhookPart, is_loopback
 from gateway.config_part import Part as _Part
+from gateway.config_part import plain
 from gateway.config_privacy import PrivacyPart
 from gateway.config_sources import CodecPart, SourcePart
 from gateway.core import limits
 from gateway.core import opening_hours as hours
 from gateway.core.nearest import nearest
+from gateway.core.places import crosses_itself
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.records import ZONES_MAX
@@ -192,12 +195,16 @@ class ZonePart(_Part):
     def _outline(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
         if value and len(set(value)) < CORNERS_MIN:
             raise ValueError(f"an outline needs at least {CORNERS_MIN} different corners, as [[lat, lon], ...]")
+        if crosses_itself(value):
+            raise ValueError("the outline crosses itself: list the corners in the order in which they follow each other")
         return value
 
     @model_validator(mode="after")
     def _one_outline(self) -> ZonePart:
         if (self.latitude_deg is None) != (self.longitude_deg is None):
             raise ValueError("latitude_deg and longitude_deg go together")
+        if self.latitude_deg is not None and not self.polygon and not self.radius_m:
+            raise ValueError("a centre needs a radius, or no position is within: set radius_m, such as 30")
         if self.polygon and self.latitude_deg is not None:
             raise ValueError("a zone has a polygon or a centre and radius, not both")
         return self
@@ -409,15 +416,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 def _table(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The table and the lines of a TOML file. Raises ConfigError."""
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file; `wayside init` makes one, or name it with --config")
     try:
-        content = path.read_text(encoding="utf-8")
-        return tomllib.loads(content), content.splitlines()
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; copy deploy/worlds/street/gw-a.toml and adapt it") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); name the gateway's TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        file = read_toml(path)
+    except TomlFileError as error:
+        raise ConfigError(str(error)) from None
+    return file.table, list(file.lines)
 
 
 def _override(table: dict[str, Any], override: str) -> None:
@@ -458,11 +463,25 @@ def _anchored(config: _Part, folder: Path) -> _Part:
 def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
     """One line: file, line, field, fault, and the nearest known name."""
     where = [part for part in fault["loc"] if isinstance(part, str)]
-    name = where[-1] if where else ""
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        message = f"unknown key{nearest(name, _known_keys(where[:-1]))}"
+    message = _unknown(where) if fault["type"] == "extra_forbidden" else plain(fault, _described(where))
     return f"{_place(path, lines, fault['loc'])}: {message}"
+
+
+def _unknown(where: list[str]) -> str:
+    return f"unknown key{nearest(where[-1], _known_keys(where[:-1]))}"
+
+
+def _described(where: list[str]) -> str:
+    """The description of a setting, or an empty text."""
+    model: type[BaseModel] | None = Config
+    for name in where:
+        field = model.model_fields.get(name) if model is not None else None
+        if field is None:
+            return ""
+        if name == where[-1]:
+            return field.description or ""
+        model = _model_in(field.annotation)
+    return ""
 
 
 def _place(path: Path, lines: list[str], setting: Sequence[str | int]) -> str:

@@ -8,7 +8,6 @@ so a client that drips bytes holds a thread; a web framework would bring an appl
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
+from gateway.adapters import unix_sockets
 from gateway.core.http import Request, Response, problem
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class HttpServer:
             self._socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
             self.port = int(self._socket.getsockname()[1])
         else:
-            self._socket, self.port = _unix_socket(host), 0
+            self._socket, self.port = unix_sockets.listen(host), 0
         self._open: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -212,19 +212,6 @@ class _Connection:
         self._writer.write(content or b"")
         async with asyncio.timeout(self._limits.write_s):
             await self._writer.drain()
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    """A socket file of this process's own; that of an earlier process, which has ended, is replaced."""
-    path.unlink(missing_ok=True)
-    made = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
-    try:
-        made.bind(str(path))
-    finally:
-        os.umask(before)
-    made.listen()
-    return made
 
 
 def _stated_length(head: h11.Request) -> int:

@@ -6,6 +6,7 @@ packet ids are used again after a reconnect, and acknowledging the wrong message
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections import deque
@@ -13,8 +14,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.adapters.broker_faults import connection_fault, speaks_tls, wants_tls
 from gateway.adapters.mqtt_connection import LAST_PUBACK_S_MAX, LAST_READ_S_MAX, Connection
-from gateway.adapters.mqtt_options import CONNACK_S_MIN, CONNECT_S_MAX, UNSUPPORTED_PROTOCOL, MqttOptions, password, pause_s, tls_context
+from gateway.adapters.mqtt_options import (
+    CONNACK_S_MIN,
+    CONNECT_S_MAX,
+    STABLE_S,
+    UNSUPPORTED_PROTOCOL,
+    MqttOptions,
+    password,
+    pause_s,
+    tls_context,
+)
 from gateway.adapters.mqtt_wire import Wire
 from gateway.core.bus import Link, Publication
 from gateway.core.mqtt.packets import ConnAck, ProtocolFaultError, Version, refusal_text
@@ -26,7 +37,7 @@ if TYPE_CHECKING:
     from gateway.core.bus import Deliver
     from gateway.core.types import Message
 
-STABLE_S = 60.0  # a connection that lasted as long ends the doubling of pauses
+TLS_PROBE_S = 1.0
 CUT_OFF_TIMES = 2  # accepted connections in a row that ended before: the broker closes one of two connections with the same client id
 NAMES: dict[Version, str] = {4: "MQTT 3.1.1", 5: "MQTT 5"}
 
@@ -129,7 +140,8 @@ class MqttBus:
         if connack.reason:
             advice = "" if connack.reason in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
             raise ConnectionError(f"broker {self._place} refuses: {refusal_text(connack.reason)}{advice}")
-        self._link = Link(connected=True, protocol=NAMES[self._version], connects=self._link.connects + 1)
+        fresh = self._link.fresh + (not connack.session_present)
+        self._link = Link(connected=True, protocol=NAMES[self._version], connects=self._link.connects + 1, fresh=fresh)
         options, connection = self._options, self._connection
         if connection is not None:
             # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.
@@ -144,9 +156,18 @@ class MqttBus:
             text = f"connection to {self._place} lost ({error})"
             if self._cut_off >= CUT_OFF_TIMES:
                 text += f"; it happens again and again: does another client use the id {self._options.client_id!r}?"
+        elif self._refusal is None and self._meets_tls():
+            text = wants_tls(self._place).text
+        elif isinstance(error, ssl.SSLError):
+            text = connection_fault(self._place, error, is_tls=True).text
         elif isinstance(error, TimeoutError):
             text = f"broker {self._place} accepted the connection but {error}"
         self._link = msgspec.structs.replace(self._link, connected=False, trouble=text)
+
+    def _meets_tls(self) -> bool:
+        """Whether the first connections fail because they are plain and the port has TLS."""
+        options = self._options
+        return options.ca_file is None and not self._link.connects and speaks_tls(options.host, options.port, TLS_PROBE_S)
 
     def _trouble(self, text: str) -> None:
         self._link = msgspec.structs.replace(self._link, trouble=text)
@@ -160,4 +181,5 @@ class MqttBus:
             return Wire(self._options.host, self._options.port, CONNECT_S_MAX, tls_context(self._options))
         except (OSError, ValueError) as error:
             self._refusal = 0  # the other protocol would not help
-            raise ConnectionError(f"broker {self._place} does not answer ({error}): start it, or correct mqtt.host and mqtt.port") from None
+            fault = connection_fault(self._place, error, is_tls=self._options.ca_file is not None)
+            raise ConnectionError(fault.text) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -71,7 +72,11 @@ def load_schema(path: Path) -> Schema:
 
 def load_campaign(path: Path, schema: Schema | None = None) -> CampaignFile:
     """The campaign in the TOML file at `path`, checked against `schema` if given. Raises TomlFileError with every fault."""
-    file = read_toml(path)
+    return checked_campaign(read_toml(path), schema)
+
+
+def checked_campaign(file: TomlFile, schema: Schema | None = None) -> CampaignFile:
+    """The campaign in a decoded file, checked against `schema` if given. Raises TomlFileError with every fault."""
     try:
         campaign = compile_campaign(file.table, schema)
     except CampaignError as error:
@@ -110,9 +115,30 @@ def read_toml(path: Path) -> TomlFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise TomlFileError(f"{path}: the file is UTF-16; save it as UTF-8") from None
         raise TomlFileError(f"{path}:{line}: a character is not UTF-8 (byte {content[error.start]:#04x}); save the file as UTF-8") from None
+    return toml_text(path, text)
+
+
+def toml_text(path: Path, text: str) -> TomlFile:
+    """The TOML in `text`, which faults call `path`. Raises TomlFileError with the cause."""
     try:
         return TomlFile(path, tomllib.loads(text), text.splitlines())
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        hint = "; TOML, not JSON, is expected" if text.lstrip().startswith("{") else ""
-        raise TomlFileError(f"{path}: not valid TOML: {error}{hint}") from None
+        raise TomlFileError(_no_toml(path, text, str(error))) from None
+
+
+def _no_toml(path: Path, text: str, error: str) -> str:
+    """File, line and cause of a text that is not TOML, with the most likely way out."""
+    cause, _, place = error.partition(" (at ")
+    number = re.match(r"line (\d+), column (\d+)", place)
+    line = text.splitlines()[int(number[1]) - 1].strip() if number and int(number[1]) <= len(text.splitlines()) else ""
+    at, column = (f":{number[1]}", f" in column {number[2]} of {line[:60]!r}") if number else ("", "")
+    if text.lstrip().startswith("{"):
+        hint = "TOML, not JSON, is expected"
+    elif cause == "Invalid value":
+        hint = 'texts stand in quotes: name = "value"'
+    else:
+        hint = "write name = value, or [table]"
+    return f"{path}{at}: not valid TOML: {cause}{column}; {hint}"

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from ssl import create_default_context
+from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import typer
 from aiomqtt import Client, MqttError
+from aiomqtt.exceptions import MqttConnectError
 
+from gateway.adapters.broker_faults import OPTIONS, Names, connection_fault, speaks_tls, wants_tls
 from gateway.core.types import Message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 CONNECT_S_MAX = 5.0
+REFUSAL_S_MAX = 0.3
 ACKNOWLEDGED_S_MAX = 30.0
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 CALLS_PENDING_MAX = 1_000_000  # aiomqtt warns above it; the bound on messages is the caller's
@@ -26,8 +30,15 @@ _SILENT = logging.getLogger(__name__)  # errors of a connection are raised; the 
 _SILENT.disabled = True
 
 
+REFUSED_LOGIN = frozenset({4, 5, 0x86, 0x87})  # CONNACK: MQTT 3.1.1 table 3.1; MQTT 5 section 3.2.2.2
+
+
 class BrokerError(RuntimeError):
-    """The broker cannot be used; the text names the cause and the way out."""
+    """The broker cannot be used; the text names the cause and the way out, and `code` the cause for programs."""
+
+    def __init__(self, text: str, code: str = "broker") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Connection:
@@ -81,11 +92,13 @@ class Connection:
 
 
 class Login(NamedTuple):
-    """User name and password, which are never printed, and the certificate authority of a broker with TLS."""
+    """User name and password, which are never printed, and for TLS the authority and the client's certificate with its key."""
 
     username: str | None = None
     password: str | None = None
     ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
 
 
 NO_LOGIN = Login()
@@ -105,19 +118,24 @@ def login(username: str | None, password_file: Path | None, ca_file: Path | None
 
 
 @asynccontextmanager
-async def connect(broker: str, receive: Callable[[Message], object] = lambda _: None, login: Login = NO_LOGIN) -> AsyncIterator[Connection]:
-    """A connection to `mqtt://host:port`, or `mqtts://host:port` with TLS, which ends with the block.
+async def connect(
+    broker: str, receive: Callable[[Message], object] = lambda _: None, login: Login = NO_LOGIN, names: Names = OPTIONS
+) -> AsyncIterator[Connection]:
+    """A connection to `mqtt://host:port`, or `mqtts://host:port` with TLS, which ends with the block. `names` are for errors.
 
     Raises BrokerError if `broker` is no such address, does not answer or refuses the connection, and if the connection ends or
     an acknowledgement is missing within the block.
     """
     client = _client(broker, login)
     try:
+        if urlsplit(broker).scheme == "mqtts":
+            await asyncio.to_thread(_shake_hands, broker, login)
         await client.__aenter__()
+    except OSError as error:
+        fault = connection_fault(broker, error, is_tls=True, names=names)
+        raise BrokerError(fault.text, fault.code) from None
     except MqttError as error:
-        if isinstance(error.__context__, OSError) and error.__context__.args:  # an error of the socket, not a time limit
-            raise BrokerError(f"broker {broker} does not answer ({error}): start it, or correct --broker") from None
-        raise BrokerError(f"broker {broker} refuses the connection or does not answer ({error}): check its access control") from None
+        raise _refusal(broker, error, names) from None
     connection = Connection(client, receive)
     try:
         yield connection
@@ -127,6 +145,47 @@ async def connect(broker: str, receive: Callable[[Message], object] = lambda _: 
         await connection.end()
         with suppress(MqttError):  # the connection may have ended already
             await client.__aexit__(None, None, None)
+
+
+def _shake_hands(broker: str, login: Login) -> None:
+    """Make a TLS connection and end it, because aiomqtt does not pass the cause of a failed one on. Raises OSError.
+
+    In TLS 1.3 a broker refuses the client's certificate after the handshake, so it is given a moment to do so.
+    """
+    address = urlsplit(broker)
+    host, port = address.hostname or "", address.port or PORTS[address.scheme]
+    with socket.create_connection((host, port), CONNECT_S_MAX) as plain, _tls(login).wrap_socket(plain, server_hostname=host) as wire:
+        wire.settimeout(REFUSAL_S_MAX)
+        with suppress(TimeoutError):
+            if not wire.recv(1):
+                raise ConnectionResetError("closed by the broker after the handshake")
+
+
+def _tls(login: Login) -> SSLContext:
+    """The TLS context of a login. Raises OSError for files that cannot be used."""
+    context = create_default_context(cafile=login.ca_file)
+    if login.certificate_file is not None:
+        context.load_cert_chain(login.certificate_file, login.key_file)
+    return context
+
+
+def _refusal(broker: str, error: MqttError, names: Names) -> BrokerError:
+    """Cause and way out of a connection that was not made."""
+    address = urlsplit(broker)
+    host, port, is_tls = address.hostname or "", address.port or PORTS[address.scheme], address.scheme == "mqtts"
+    cause = error.__context__
+    if isinstance(cause, OSError) and cause.args:  # an error of the socket, not a time limit
+        fault = connection_fault(broker, cause, is_tls=is_tls, names=names)
+        return BrokerError(fault.text, fault.code)
+    if isinstance(error, MqttConnectError):
+        number: object = getattr(error.rc, "value", 0) if not isinstance(error.rc, int) else error.rc
+        code = "broker_login" if number in REFUSED_LOGIN else "broker_refuses"
+        return BrokerError(f"broker {broker} refuses the connection ({error}): check its access control", code)
+    if not is_tls and speaks_tls(host, port, CONNECT_S_MAX):
+        fault = wants_tls(broker, names)
+        return BrokerError(fault.text, fault.code)
+    text = f"broker {broker} closes the connection, or does not answer ({error}): check its access control"
+    return BrokerError(text, "broker_closes")
 
 
 def _client(broker: str, login: Login) -> Client:
@@ -140,7 +199,7 @@ def _client(broker: str, login: Login) -> Client:
     if address.scheme not in PORTS or not host:
         raise BrokerError(f"{broker!r} is not the address of a broker; write it as mqtt://host:port or mqtts://host:port")
     try:
-        tls = create_default_context(cafile=login.ca_file) if address.scheme == "mqtts" else None
+        tls = _tls(login) if address.scheme == "mqtts" else None
     except OSError as error:  # SSLError too
         raise BrokerError(f"{login.ca_file} is no certificate authority ({error}): name its PEM file with --ca-file") from None
     client = Client(host, port, username=login.username, password=login.password, tls_context=tls, timeout=CONNECT_S_MAX, logger=_SILENT)

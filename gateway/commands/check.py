@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.timezone_places import city_of
 from gateway.adapters.toml_files import load_campaign, load_schema
 from gateway.build import (
     EXPIRY_UNCHECKED,
@@ -20,7 +21,8 @@ from gateway.build import (
     open_config_bundle,
 )
 from gateway.build_services import build_webhook, check_certificates, http_tokens
-from gateway.commands.options import SetOption, command_app, errors, fail, guarded, load
+from gateway.commands.options import SetOption, command_app, fail, guarded, load, warn
+from gateway.core.places import overlaps, swapped
 from gateway.core.site import local
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.sources import shared_ids
@@ -59,9 +61,11 @@ def check(
         if settings.mqtt.danger:
             fail(settings.mqtt.danger)
         for text in _never_known(site, SystemClock().now_ms()):
-            errors.print(f"wayside: {config}: {text}")
+            warn(f"{config}: {text}")
         for warning in guarded(lambda: [*shared_ids(build_router(settings).sources), *_unheard(settings)]):
-            errors.print(f"wayside: {config}: {warning}")
+            warn(f"{config}: {warning}")
+        for warning in _misplaced(settings):
+            warn(warning)
         typer.echo(f"{config}: fine. {summary}")
     if schema is not None:
         declared = guarded(lambda: load_schema(schema))
@@ -82,7 +86,7 @@ def _check_campaign(path: Path, schema: Schema | None, zones: Sequence[str] | No
     campaign = loaded.campaign
     silent = loaded.never_sent(zones, SystemClock().now_ms())
     for line in silent.lines:
-        errors.print(f"wayside: {line}")
+        warn(line)
     sent = len(campaign.offers) - silent.offers
     if not sent:
         fail(f"{path}: none of its {len(campaign.offers)} offers can be sent")
@@ -99,6 +103,19 @@ def _reach(neighbours: Sequence[str], most: int) -> str:
         "caps and budgets hold on each gateway alone: two gateways may send a person "
         f'{2 * most} offers a day, not {most}, unless they list each other in devices (kind = "gateway")'
     )
+
+
+def _misplaced(settings: Config) -> Iterator[str]:
+    """Zones that overlap, and zones whose latitude and longitude seem to be exchanged."""
+    zones, number = [part.zone() for part in settings.zones], {part.id: at for at, part in enumerate(settings.zones)}
+    for one, other in overlaps(zones):
+        yield f"{settings.place('zones', number[other])}: {other!r} overlaps {one!r}: a position in both counts for both"
+    city = city_of(settings.timezone)
+    for name in swapped(zones, city) if city is not None else ():
+        yield (
+            f"{settings.place('zones', number[name])}: {name!r} is far from {settings.timezone}, and near it with latitude and "
+            "longitude exchanged: the latitude stands first"
+        )
 
 
 def _unheard(settings: Config) -> Iterator[str]:

@@ -29,9 +29,15 @@ def command_app(description: str | None = None) -> typer.Typer:
     return typer.Typer(no_args_is_help=description is not None, help=description, add_completion=False, rich_markup_mode="markdown")
 
 
+def warn(message: str) -> None:
+    """Print each line of `message` on stderr: place, cause, and allowed or nearest values or the next step."""
+    for line in message.splitlines():
+        errors.print(f"wayside: {line}")
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Print the error in one line on stderr and leave with exit code `code`."""
-    errors.print(f"wayside: {message}")
+    """Print each fault in one line on stderr and leave with exit code `code`."""
+    warn(message)
     raise typer.Exit(code)
 
 

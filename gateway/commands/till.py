@@ -21,7 +21,7 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.coupon_keys import CouponKeys, read_keys
 from gateway.adapters.till_store import TillStore, TillStoreError
 from gateway.commands.broker import BrokerError, Connection, connect
-from gateway.commands.options import JsonOption, command_app, errors, fail
+from gateway.commands.options import JsonOption, command_app, fail, warn
 from gateway.core import limits
 from gateway.core.coupons import Coupon, CouponError, check, read
 from gateway.core.types import Message, Redeemed
@@ -102,7 +102,7 @@ class Till:
         """Note the redemptions at other tills, and print a clash that a gateway has found."""
         if message.topic.endswith("/coupon"):
             with suppress(msgspec.DecodeError):
-                errors.print(f"wayside: this coupon was redeemed twice: {msgspec.json.decode(message.payload)}")
+                warn(f"this coupon was redeemed twice: {msgspec.json.decode(message.payload)}")
             return
         with suppress(DecodeError):
             for observation in decode(message):
@@ -140,7 +140,7 @@ class Link:
             except BrokerError as error:
                 if str(error) != trouble:
                     trouble = str(error)
-                    errors.print(f"wayside: {trouble}; sales wait in the till's file")
+                    warn(f"{trouble}; sales wait in the till's file")
                 is_over = is_last
             if not is_over:
                 with suppress(TimeoutError):
@@ -181,7 +181,7 @@ async def _serve(machine: Till, link: Link | None, codes: list[str] | None, *, a
             await asyncio.wait_for(sending, FLUSH_S_MAX)
     waiting = len(machine.store.waiting())
     if waiting:
-        errors.print(f"wayside: {waiting} sales wait for the broker; they are sent at the next start with --broker")
+        warn(f"{waiting} sales wait for the broker; they are sent at the next start with --broker")
     return is_fine
 
 

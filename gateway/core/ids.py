@@ -12,6 +12,8 @@ from msgspec import Meta
 
 _ID = r"\A[a-z0-9][a-z0-9_-]{0,63}\Z"
 
+RULE = "an id: 1 to 64 lower-case letters, digits, - and _, beginning with a letter or a digit"
+
 Id = Annotated[str, Meta(pattern=_ID)]
 """An id of 1 to 64 characters."""
 
@@ -22,5 +24,5 @@ RecordId = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_.-]{0,127}\Z")]
 def checked_id(text: str) -> str:
     """`text`, where it is an `Id`. Raises ValueError, with the rule, where it is not."""
     if re.search(_ID, text) is None:
-        raise ValueError(f"{text[:80]!r} is not an id: 1 to 64 lower-case letters, digits, - and _, beginning with a letter or a digit")
+        raise ValueError(f"{text[:80]!r} is not {RULE}")
     return text

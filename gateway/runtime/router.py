@@ -17,10 +17,11 @@ from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
 from gateway.core.recent import Recent
 from gateway.core.strangers import Concern
-from gateway.core.types import Consent, Count, OfferRequest, Position, Reading, Sighting
+from gateway.core.types import Consent, Count, OfferRequest, Position, Purchase, Reading, Sighting
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.topics import TopicTree, without_share
-from gateway.runtime.sources import Installed, Source, Speech
+from gateway.runtime.sources import Installed, Source, named
+from gateway.runtime.tallies import Examples, Tally, Unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,19 +31,21 @@ if TYPE_CHECKING:
 ROUTES_CACHED_MAX = 10_000  # a phone has one topic per kind; this bounds the memory under a flood of topics
 SPEAKERS_KEPT_MAX = 64  # of one topic: more than a scanner has names
 
+_INSTALLED_ONLY = frozenset({Count, Purchase, Reading})  # the engine drops those of a device without a zone
+_UNMAPPED = frozenset({Discard.UNMAPPED_ANCHOR, Discard.UNMAPPED_DEVICE})
+
 Dropped = Callable[[Concern], Discard | None]
-"""The reason for which the messages of a topic change nothing, by the topic alone, or None if their payload is needed."""
+"""The reason for which the messages of a topic change nothing, by the topic alone, or None if the payload is needed."""
 
 
 class Route:
     """Everything that follows from a topic: its speaker, its concern, the function that decodes its payloads, and speakers of sightings."""
 
-    __slots__ = ("concern", "name", "read", "sightings", "speech")
+    __slots__ = ("concern", "read", "sightings", "speech", "tally")
 
-    def __init__(self, speech: Speech, concern: Concern | None, topic: str) -> None:
-        self.speech, self.concern = speech, concern
-        decoder = speech.source.decoder
-        self.name = decoder.name
+    def __init__(self, tally: Tally, concern: Concern | None, topic: str) -> None:
+        self.tally, self.speech, self.concern = tally, tally.source.speech(topic), concern
+        decoder = tally.source.decoder
         self.read: Callable[[bytes], list[Observation]] | None = None
         self.sightings: dict[str, tuple[str, Discard | None]] = {}
         if decoder.at is not None:
@@ -63,9 +66,11 @@ class Router:
         self.dropped: Dropped | None = None
         self.passed = 0
         self._installed = installed or Installed()
-        self._tree = TopicTree((without_share(one.topic), one) for one in self.sources)
+        self.tallies = tuple(map(Tally, self.sources))
+        self.unnamed, self.examples = Unnamed(), Examples()
+        self._unknown = 0
+        self._tree = TopicTree((without_share(one.source.topic), one) for one in self.tallies)
         self._routes: Recent[Route] = Recent(ROUTES_CACHED_MAX)
-        self.messages: Counter[str] = Counter()
         self.observations: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.discarded: Counter[Discard] = Counter()
@@ -74,16 +79,17 @@ class Router:
     def decode_all(self, messages: Sequence[Message]) -> list[Observation]:
         """The observations of a batch, in order. After a consent in it every payload is read: it may be of the person who consented."""
         found: list[Observation] = []
-        dropped, passed = self.dropped, dict[tuple[str, Discard], int]()
+        dropped, passed = self.dropped, dict[tuple[Tally, Discard], int]()
         for message in messages:
             made = self._decode(message, dropped, passed)
             if made:
                 found += made
                 if type(made[0]) is Consent:
                     dropped = None
-        for (decoder, reason), count in passed.items():
-            self.messages[decoder] += count
-            self.observations[decoder] += count
+        for (tally, reason), count in passed.items():
+            tally.messages += count
+            tally.newest_ms = messages[-1].received_at_ms
+            self.observations[tally.name] += count
             self.discarded[reason] += count
             self.passed += count
         return found
@@ -92,39 +98,45 @@ class Router:
         """The observations of one message, whose payload is read; none if it is refused or its topic is unknown."""
         return list(self._decode(message, None, {}))
 
-    def _decode(self, message: Message, dropped: Dropped | None, passed: dict[tuple[str, Discard], int]) -> Sequence[Observation]:
-        """The observations of one message; one that is dropped by its topic is counted in `passed`, by decoder and reason."""
-        topic, source = message.topic, None
+    def _decode(self, message: Message, dropped: Dropped | None, passed: dict[tuple[Tally, Discard], int]) -> Sequence[Observation]:
+        """The observations of one message; one that is dropped by its topic is counted in `passed`, by source and reason."""
+        topic = message.topic
         route = self._routes.get(topic)
         if route is not None:
-            concern, name = route.concern, route.name
+            concern, tally = route.concern, route.tally
         else:
             levels = topic.split("/")
-            source = self._tree.first(levels) if topic else None
-            if source is None:
-                self.messages[Discard.UNKNOWN_TOPIC] += 1
+            found = self._tree.first(levels) if topic else None
+            if found is None:
+                self._unknown += 1
                 return ()
-            decoder = source.decoder
-            concern, name = decoder.concern(levels) if decoder.concern is not None else None, decoder.name
+            tally = found
+            decoder = tally.source.decoder
+            concern = decoder.concern(levels) if decoder.concern is not None else None
         if dropped is not None and concern is not None:
             reason = dropped(concern)
             if reason is not None:  # it takes no place among the routes
-                passed[name, reason] = passed.get((name, reason), 0) + 1
+                passed[tally, reason] = passed.get((tally, reason), 0) + 1
+                if reason is Discard.UNMAPPED_ANCHOR and concern[1] is not None:
+                    self.unnamed.note(concern[1])
                 return ()
         if route is None:
-            assert source is not None
-            route = Route(source.speech(topic), concern, topic)
+            route = Route(tally, concern, topic)
             self._routes.put(topic, route)
         return self._read(route, message)
 
     def _read(self, route: Route, message: Message) -> list[Observation]:
         """The observations of a message that is not dropped."""
-        name = route.name
-        self.messages[name] += 1
+        tally = route.tally
+        name = tally.name
+        tally.messages += 1
+        tally.newest_ms = message.received_at_ms
         try:
             found = route.speech.source.decoder.decode(message) if route.read is None else route.read(message.payload)
         except DecodeError as error:
-            self.refused[f"{name}:{error.reason}"] += 1
+            key = f"{name}:{error.reason}"
+            self.refused[key] += 1
+            self.examples.note(key, error, len(message.payload))
             self._bury(message, name, error)
             return []
         self.observations[name] += len(found)
@@ -142,7 +154,19 @@ class Router:
         return self._source(topic) is not None
 
     def _source(self, topic: str) -> Source | None:
-        return self._tree.first(topic.split("/")) if topic else None
+        found = self._tree.first(topic.split("/")) if topic else None
+        return None if found is None else found.source
+
+    @property
+    def messages(self) -> Counter[str]:
+        """Messages by decoder, and under `unknown_topic` those without a source."""
+        counted: Counter[str] = Counter()
+        for tally in self.tallies:
+            if tally.messages:
+                counted[tally.name] += tally.messages
+        if self._unknown:
+            counted[Discard.UNKNOWN_TOPIC] = self._unknown
+        return counted
 
     def dead_letters(self) -> list[DeadLetter]:
         """The refused messages since `forget_dead_letters`, one for each decoder, reason and topic, at most DEAD_LETTERS_MAX."""
@@ -176,15 +200,19 @@ class Router:
                 checked = self._installed.attributed(one, route.speech)
             if isinstance(checked, Discard):
                 self.discarded[checked] += 1
+                if checked in _UNMAPPED:
+                    self.unnamed.note(named(one))
             else:
                 kept.append(checked)
+                if type(one) in _INSTALLED_ONLY and not self._installed.has(named(checked)):
+                    self.unnamed.note(named(checked))
         return kept
 
     def _without_outdated(self, found: list[Observation]) -> list[Observation]:
         """The observations of a retained message that can still be used; the broker repeats it at every reconnect, at any age.
 
         Sightings, positions, counts and requests are outdated, and so is a consent with purposes: a yes may be withdrawn since. Readings
-        are used if dated, and other facts are recognised by their envelope.
+        are used if dated, and other facts are recognised by the envelope.
         """
         kept = [
             one for one in found if not isinstance(one, Sighting | Position | Count | Reading | Consent | OfferRequest) or _is_usable(one)

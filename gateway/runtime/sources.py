@@ -89,6 +89,10 @@ class Installed:
         self.devices = devices
         self.anchors = frozenset(anchors)
 
+    def has(self, name: str) -> bool:
+        """Whether a device is installed; any is, without `devices`."""
+        return self.devices is None or name in self.devices
+
     def attributed(self, one: Observation, speech: Speech) -> Observation | Discard:
         """The observation under the speaker's id, or the reason for which it is dropped."""
         name = named(one)

@@ -72,6 +72,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     uptime_s: int
     protocol: str
     connects: int
+    queues_lost: int
     messages: int
     messages_shed: int
     messages_by_decoder: dict[str, int]
@@ -138,6 +139,7 @@ def gateway_status(
         uptime_s=(now_ms - counters.started_ms) // 1000,
         protocol=link.protocol,
         connects=link.connects,
+        queues_lost=counts["queues_lost"],
         messages=counts["messages"],
         messages_shed=counts["messages_shed"],
         messages_by_decoder=dict(router.messages),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
 from gateway.core import limits
@@ -9,7 +12,8 @@ from gateway.core.state.clock import ClockState
 
 FLOOR = 1_700_000_000_000
 NOW = FLOOR + 5_000_000_000
-HOUR = 3_600_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 IN_1970 = 12 * HOUR
 
@@ -67,3 +71,80 @@ def test_a_step_back_after_a_start_corrects_it_but_never_behind_the_newest_decis
     state.rebase(-DAY)
     state.note(NOW - DAY, FLOOR)
     assert state.steady_ms(NOW - DAY) == NOW - HOUR
+
+
+class Machine:
+    """A gateway's clock: `true_ms` passes, the wall clock is `wrong_ms` off, and the sum of the steps outlives a restart."""
+
+    def __init__(self) -> None:
+        self.true_ms, self.wrong_ms, self.newest_ms = NOW, 0, 0
+        self.state = ClockState(NOW)
+        self.wait(HOUR)
+
+    @property
+    def now_ms(self) -> int:
+        return self.true_ms + self.wrong_ms
+
+    def steady_ms(self) -> int:
+        return self.state.steady_ms(self.now_ms)
+
+    def wait(self, ms: int) -> None:
+        for _ in range(0, ms, MINUTE):
+            self.true_ms += MINUTE
+            self.state.note(self.now_ms, FLOOR)
+        self.newest_ms = self.steady_ms()
+
+    def step(self, ms: int) -> None:
+        self.wrong_ms += ms
+        self.state.rebase(ms)
+        self.state.note(self.now_ms, FLOOR)
+
+    def restart(self, off_ms: int = MINUTE, wrong_ms: int | None = None) -> None:
+        """Off for a time; `wrong_ms` is the error of the clock that it wakes up with, the same as before if None."""
+        self.true_ms += off_ms
+        self.wrong_ms = self.wrong_ms if wrong_ms is None else wrong_ms
+        self.state = ClockState(self.now_ms, self.state.set_ms, self.newest_ms)
+        self.state.note(self.now_ms, FLOOR)
+
+
+@pytest.mark.parametrize("back", [HOUR, DAY, NOW - IN_1970], ids=["an hour", "a day", "1970"])
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        lambda machine: machine.step(-machine.wrong_ms),
+        lambda machine: (machine.restart(), machine.wait(2 * MINUTE), machine.step(-machine.wrong_ms)),
+        lambda machine: machine.restart(wrong_ms=0),
+        lambda machine: (machine.restart(), machine.restart(), machine.step(-machine.wrong_ms)),
+    ],
+    ids=["while it runs", "after a restart", "while it is off", "after two restarts"],
+)
+def test_a_step_back_that_is_corrected_leaves_no_trace(back: int, corrected: Callable[[Machine], object]) -> None:
+    machine = Machine()
+    for _ in range(3):
+        machine.step(-back)
+        machine.wait(20 * MINUTE)
+        corrected(machine)
+        machine.wait(HOUR)
+        assert -HOUR <= machine.steady_ms() - machine.true_ms <= 0
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_steady_time_runs_neither_back_nor_ahead(seed: int) -> None:
+    """A step is hours or days, back or forward; it may be corrected, and the gateway may start anew in between."""
+    draws, machine = random.Random(seed), Machine()  # noqa: S311 - a seeded test
+    for _ in range(60):
+        before_ms, off_ms = machine.newest_ms, draws.randrange(DAY)
+        match draws.randrange(5):
+            case 0:
+                machine.restart(off_ms)
+                assert machine.steady_ms() >= before_ms
+            case 1:
+                machine.restart(off_ms, wrong_ms=0)
+                assert machine.steady_ms() >= before_ms
+            case 2:
+                machine.step(draws.choice((HOUR, -HOUR, DAY, -DAY)))
+            case 3:
+                machine.step(-machine.wrong_ms)
+            case _:
+                machine.wait(draws.randrange(HOUR))
+        assert machine.steady_ms() <= machine.true_ms + max(0, machine.wrong_ms)

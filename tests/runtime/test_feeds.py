@@ -163,7 +163,7 @@ def test_an_event_that_a_feed_repeats_counts_once(city: City, tmp_path: Path) ->
     config = write_config(tmp_path, more='"city-trains" = { zone = "*", kind = "feed" }\n' + FEED.format(port=city.server.port))
     app = build(settings_of(config))
     app.bus = FakeBus(FakeBroker(app.clock.now_ms))
-    (feed,) = app.services
+    feed, _ = app.services
     assert isinstance(feed, FeedThread)
     for etag, count in ((1, 1), (2, 2)):
         items = [late | {"id": str(number)} for number in range(etag)]

@@ -40,7 +40,7 @@ def test_numbers_add_up(gateway: App) -> None:
     for one in everything:
         gateway.mailbox.deliver([one])
     assert gateway.turn(0.0) == len(everything)
-    told = gateway._status("online")
+    told = gateway.status("online")
     assert told.messages == sum(told.messages_by_decoder.values()) == len(everything)
     assert told.messages_by_decoder == {"wayside_v1": len(everything) - 1, "unknown_topic": 1}
     assert told.refused == {"wayside_v1:not_json": 1}
@@ -55,31 +55,31 @@ def test_numbers_add_up(gateway: App) -> None:
 
 
 def test_the_policy_that_decides_is_shown_with_its_losses(gateway: App) -> None:
-    assert gateway._status("online").learning is None, "the campaign does not learn"
+    assert gateway.status("online").learning is None, "the campaign does not learn"
     gateway.site = msgspec.structs.replace(gateway.site, campaign=Campaign(gateway.site.campaign.offers, Policy(learn=True)))
-    shown = gateway._status("online").learning
+    shown = gateway.status("online").learning
     assert shown is not None
     assert (shown.policy, shown.answers, shown.calibration_error, shown.started) == ("learned-1", 0, None, 0)
     gateway.state.learning.health = Health(201, Losses(0.7, 201), Losses(0.6, 201), alarms=1, demoted=True)
-    assert gateway._status("online").learning == LearningStatus("plain-1", 201, 1, None, 0.7, 0.6, 0)
+    assert gateway.status("online").learning == LearningStatus("plain-1", 201, 1, None, 0.7, 0.6, 0)
 
 
 def test_nothing_of_anybody_is_in_it(gateway: App) -> None:
     for one in walk_in("phone-4711"):
         gateway.mailbox.deliver([one])
     gateway.turn(0.0)
-    text = msgspec.json.encode(gateway._status("online"))
+    text = msgspec.json.encode(gateway.status("online"))
     (subject,) = set(gateway.state.people.identities.values())
     for word in ("phone-4711", subject, "flat-white"):
         assert word.encode() not in text
 
 
 def test_the_retained_status_does_not_depend_on_people(gateway: App) -> None:
-    before = retained(gateway._status("online"))
+    before = retained(gateway.status("online"))
     for one in [*walk_in("phone-4711"), message("till-cafe", "purchase", 1, amount_minor=450)]:
         gateway.mailbox.deliver([one])
     gateway.turn(0.0)
-    after = gateway._status("online")
+    after = gateway.status("online")
     assert (after.facts, after.triggers) == (2, 1)
     unsteady = {"at_ms", "uptime_s"}
     assert {name: value for name, value in msgspec.structs.asdict(retained(after)).items() if name not in unsteady} == {

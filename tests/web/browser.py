@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -120,6 +121,11 @@ class Browser:
         """Load a page and wait until it is loaded."""
         self.send("Page.navigate", url=address)
         self.loaded()
+
+    def sign_in(self, address: str, cookies: Mapping[str, str]) -> None:
+        """Send these cookies to `address` from now on."""
+        for name, value in cookies.items():
+            self.send("Network.setCookie", url=address, name=name, value=value, httpOnly=True)
 
     def loaded(self) -> None:
         """Wait until another page than the last one is loaded; each load of a document has an id of its own."""

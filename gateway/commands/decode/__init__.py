@@ -11,7 +11,7 @@ import typer
 from gateway.commands.decode.lines import decode_line, wire_payload
 from gateway.commands.decode.listing import listing
 from gateway.commands.decode.preview import Preview
-from gateway.commands.options import command_app, errors, fail
+from gateway.commands.options import command_app, fail, warn
 from gateway.config import ConfigError
 
 __all__ = ["command", "decode_line", "wire_payload"]
@@ -48,5 +48,5 @@ def decode(
         sys.stdout.buffer.write((decode_line(line) if preview is None else preview.line(line)) + b"\n")
         sys.stdout.buffer.flush()
         for hint in preview.hints() if preview is not None else ():
-            errors.print(f"wayside: {hint}")
+            warn(f"{hint}")
     sys.stdout.buffer.flush()

@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.adapters.bundle import Draft, open_bundle, public_key_line, read_public_keys, write_bundle
+from gateway.adapters.bundle import open_bundle, public_key_line, read_public_keys, redrafted, write_bundle
 from gateway.adapters.bundle_store import BundleStore
 from gateway.adapters.toml_files import TomlFileError, load_campaign
 from gateway.core.bundle import BundleError
@@ -39,13 +40,16 @@ class LiveCampaign:
         """
         keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
         self._bundle = open_bundle(settings.bundle.path, keys, None)
-        self._key, self.public_key = Ed25519PrivateKey.generate(), folder / "demo.pub"
+        self._key, self.public_key, self.key = Ed25519PrivateKey.generate(), folder / "demo.pub", folder / "demo.key"
+        self.key.touch(mode=0o600)
+        self.key.write_bytes(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.public_key.write_text(public_key_line(self._key.public_key()) + "\n", "utf-8")
         self._folder, self.file, self.trouble = folder, file, ""
         begun = folder / "campaign.toml" if file is None else file
         if not begun.exists():
             text = settings.bundle.path.with_name("campaign.toml").read_text("utf-8")
             begun.write_text(re.sub(r"(?m)^holdout = .*$", f"holdout = {HOLDOUT}", text), "utf-8")
+        self.text_file = begun
         self._read_ns = 0 if file is None else file.stat().st_mtime_ns
         self._campaign = load_campaign(begun, self._bundle.schema).campaign
         self._version = self._bundle.manifest.version
@@ -80,23 +84,7 @@ class LiveCampaign:
         return True
 
     def _install(self, campaign: Campaign) -> None:
-        bundle, manifest, path = self._bundle, self._bundle.manifest, self._folder / "signed.bundle"
-        known = {offer.id for offer in campaign.offers}
-        draft = Draft(
-            manifest.name,
-            self._version,
-            manifest.created_at_ms,
-            manifest.expires_at_ms,
-            bundle.model,
-            bundle.schema,
-            campaign,
-            manifest.metrics,
-            manifest.app_min,
-            bundle.patterns,
-            None
-            if bundle.priors is None
-            else tuple(one for one in bundle.priors if one.offer in known or ":" in one.offer or one.offer == "all"),
-            bundle.groups,
-        )
+        path = self._folder / "signed.bundle"
+        draft = redrafted(self._bundle, campaign, self._version)
         write_bundle(path, self._key, draft)
         self._signed = path.read_bytes()

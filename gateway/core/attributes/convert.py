@@ -9,8 +9,11 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 
 import msgspec
 
+from gateway.core.ids import _ID, RULE
 from gateway.core.nearest import nearest
 from gateway.core.toml_lines import Path
+
+EPOCH_S_MIN = 1_000_000_000  # seconds since 1970 of a moment in 2001; milliseconds are larger
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -92,6 +95,10 @@ def _plain(message: str, kind: Any, value: object) -> str:
     due = [meta for one in _nested(kind) for meta in getattr(one, "__metadata__", ()) if meta.pattern and meta.description]
     if "matching regex" in message and due:
         return f"{value!r} is not {due[0].description}"
+    if f"matching regex {_ID!r}" in message:
+        return f"{value!r} is not {RULE}"
+    if message.startswith("Expected `str`, got `int`") and isinstance(value, int) and value >= EPOCH_S_MIN:
+        return f"{value} is a number: a moment is written as a date such as 2026-12-25, or in quotes with its time"
     return message.partition(" - at `$")[0]
 
 

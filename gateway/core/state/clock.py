@@ -2,7 +2,8 @@
 
 Steps of a clock that was trusted count. After a start the network sets the clock within minutes. A step forward then may be the time for
 which the gateway was off, or the end of an error that was there before: it counts as no time, so that a cap holds too long and never too
-short. A step back corrects the start. Steady time is never before the newest decision.
+short. A step back corrects the start. A step back that was counted is forgotten at a start if the clock may have been corrected while the
+gateway was off. At a start steady time is never before the newest decision.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class ClockState:
 
     def __init__(self, now_ms: int, set_ms: int = 0, newest_ms: int = 0) -> None:
         """Trust the clock CLOCK_SETTLE_MS after a start at `now_ms`; `newest_ms` is the steady time of the newest decision."""
-        self.set_ms, self._newest_ms = min(set_ms, now_ms - newest_ms), newest_ms
+        is_corrected = set_ms < 0 <= now_ms - newest_ms
+        self.set_ms, self._newest_ms = 0 if is_corrected else min(set_ms, now_ms - newest_ms), newest_ms
         self._settles_ms = now_ms + limits.CLOCK_SETTLE_MS
         self.is_trusted = False
 

@@ -1,0 +1,145 @@
+"""`wayside init`: from a broker to a config that runs, with a world's campaign as the starting point."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.commands.broker import BrokerError, connect, login
+from gateway.commands.check import checked
+from gateway.commands.discover.findings import Findings
+from gateway.commands.init.broker_address import find_broker, is_remote, local_timezone
+from gateway.commands.init.start import Start, read_start
+from gateway.commands.init.text import Answers, assigned, config_text
+from gateway.commands.options import command_app, fail, guarded, load, warn
+from gateway.core.ids import checked_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gateway.commands.broker import Login
+
+TICK_S = 0.25
+command = command_app()
+
+
+@command.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="folder of the config; it is made")] = Path(),
+    site: Annotated[str, typer.Option(help="the world to start from (zones, offers, model): street, mall or station")] = "street",
+    name: Annotated[str, typer.Option(help="the site's name in topics; default: that of the world")] = "",
+    gateway: Annotated[str, typer.Option(help="this gateway's name")] = "gw-1",
+    broker: Annotated[str, typer.Option(help="the broker, as mqtt://host:port or mqtts://host:port; default: on this machine")] = "",
+    username: Annotated[str | None, typer.Option(help="user name at the broker")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="file that holds the password")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="certificate authority of a broker with TLS")] = None,
+    state: Annotated[Path | None, typer.Option(help="folder of bundle, database and keys; default: that of the config")] = None,
+    timezone: Annotated[str, typer.Option(help="the site's time zone; default: this machine's")] = "",
+    zone: Annotated[list[str] | None, typer.Option(help="ZONE=SCANNER: the scanner or beacon of a zone; others are asked for")] = None,
+    seconds: Annotated[float, typer.Option(min=0.25, help="seconds to listen")] = 20.0,
+    *,
+    plaintext: Annotated[bool, typer.Option(help="allow a broker on another machine without TLS")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="ask nothing, and take what was found")] = False,
+) -> None:
+    """Make a config that runs: listen to the broker, assign the scanners that are heard to zones, and check the result.
+
+    Questions are asked on a terminal only; each has an option.
+
+    Example: `wayside init shop --site mall --broker mqtt://127.0.0.1:1883 --zone atrium=scanner-1`
+    """
+    target = folder / "wayside.toml"
+    if target.exists():
+        fail(f"{target} exists, and is kept: name another folder, or move it away")
+    start = guarded(lambda: read_start(site))
+    is_asking = sys.stdin.isatty() and not yes
+    try:
+        name, gateway = checked_id(name or start.site), checked_id(gateway)
+    except ValueError as error:
+        fail(str(error), 2)
+    address = broker or (find_broker() or (typer.prompt("broker (mqtt://host:port)") if is_asking else ""))
+    if not address:
+        fail("no broker answers on this machine at ports 1883 and 8883: name yours with --broker mqtt://host:port")
+    if is_remote(address) and not plaintext:
+        fail(f"passwords and messages would cross the network to {address} in plain text: use mqtts:// with --ca-file, or --plaintext")
+    try:
+        heard = asyncio.run(_listen(address, seconds, login(username, password_file, ca_file)))
+    except BrokerError as error:
+        fail(str(error))
+    answers = Answers(name, gateway, timezone or local_timezone(), address, username, password_file, ca_file, plaintext)
+    proposal = heard.config()  # decides on sources whose decoder is guessed
+    zones = guarded(lambda: assigned(start, heard.fixed(), _stated(zone or [], start)))
+    if is_asking:
+        zones = _asked(start, heard, zones)
+    target = _written(folder, state, start, lambda kept: config_text(start, answers, heard, zones, kept))
+    for line in (one for one in proposal.splitlines() if one.startswith(("# Unsure", "# No decoder", "# Warning", "# Bytes"))):
+        warn(line.removeprefix("# "))
+    summary, _ = guarded(lambda: checked(load(target)))
+    typer.echo(f"{target}: fine. {summary}")
+    typer.echo(f"next: wayside run --config {target}; then wayside doctor --config {target}")
+
+
+def _written(folder: Path, state: Path | None, start: Start, text: Callable[[str], str]) -> Path:
+    """Write the config into `folder`, with the start's files in `state` (None: beside it); the config's path."""
+    target, kept = folder / "wayside.toml", state or folder
+    for one in (folder, kept):
+        one.mkdir(parents=True, exist_ok=True)
+    for file in start.files:
+        if not (kept / file.name).exists():
+            shutil.copyfile(file, kept / file.name)
+            _hand_over(kept / file.name, kept)
+    target.write_text(text("" if state is None else f"{state.resolve()}/"), encoding="utf-8")
+    _hand_over(target, folder)
+    return target
+
+
+def _hand_over(file: Path, folder: Path) -> None:
+    """Give a file of root to the owner and group of its folder: the gateway runs as another user."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
+
+
+async def _listen(broker: str, seconds: float, user: Login) -> Findings:
+    """Listen to all topics, and show the first sighting of each scanner. Raises BrokerError."""
+    findings, shown = Findings(), set[str]()
+    typer.echo(f"listening at {broker} for {seconds:g} s: carry a tag or a phone past each scanner", err=True)
+    async with connect(broker, findings.add, user) as connection:
+        await connection.subscribe("#")
+        for tick in range(max(1, int(seconds / TICK_S))):
+            await connection.wait(TICK_S)
+            for scanner in sorted(findings.hearers - shown):
+                shown.add(scanner)
+                typer.echo(f"  {(tick + 1) * TICK_S:>5.1f} s  first sighting by {scanner}", err=True)
+    if not findings.messages and not findings.unknown:
+        warn(f"no message arrived from {broker} in {seconds:g} s: zones and sources are those of the starting point")
+    return findings
+
+
+def _stated(zones: Sequence[str], start: Start) -> dict[str, str]:
+    """Scanner -> zone of the options `--zone ZONE=SCANNER`; a wrong one ends the program."""
+    stated = {}
+    for one in zones:
+        zone, equals, scanner = one.partition("=")
+        if not equals or not scanner:
+            fail(f"--zone {one}: write it as ZONE=SCANNER, such as {start.zone_ids[0]}=scanner-1", 2)
+        if zone not in start.zone_ids:
+            fail(f"--zone {one}: {start.unknown_zone(zone)}", 2)
+        stated[scanner] = zone
+    return stated
+
+
+def _asked(start: Start, heard: Findings, zones: dict[str, str]) -> dict[str, str]:
+    """The zones of the scanners, each confirmed on the terminal."""
+    typer.echo(f"zones of the campaign: {', '.join(start.zone_ids)}", err=True)
+    answered = dict(zones)
+    for scanner in heard.fixed():
+        while (zone := typer.prompt(f"zone of scanner {scanner}", default=zones[scanner], err=True)) not in start.zone_ids:
+            warn(start.unknown_zone(zone))
+        answered[scanner] = zone
+    return answered

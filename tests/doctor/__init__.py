@@ -1,0 +1,1 @@
+"""`wayside doctor` against broken set-ups with a real broker."""
