@@ -7,34 +7,46 @@ records and sends the batch again.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.collector import collector_routes
+from dashboard.collector import GatewayTokens, collector_routes
 from dashboard.live import Notifier
 from dashboard.pages import Pages, page_routes
+from dashboard.people.access import Access, HostList, NeedsLogin
+from dashboard.people.accounts import Accounts
+from dashboard.people.login import LoginPages, login_form
+from dashboard.people.routes import AccountPages
+from dashboard.quarantine_routes import QuarantinePages
 from dashboard.refusals import Refused
+from dashboard.rendering import Rendering
+from dashboard.results_routes import ResultPages
 from dashboard.settings import Settings
 from dashboard.store import Store
+from dashboard.studio.api import DesiredApi
+from dashboard.studio.publisher import Publisher
+from dashboard.studio.routes import CampaignPages
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "no-store",
 }
 
 
@@ -55,34 +67,69 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application for `settings`. `app.state.notifier.close()` ends its open streams. Raises StoreError from the store."""
-    store = Store(settings.database_url)
-    notifier = Notifier()
-    pages = Pages(settings, store)
+def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAPI:
+    """The application for `settings`, with campaigns if there is a publisher.
+
+    `app.state.notifier.close()` ends its open streams, `app.state.orders.close()` the held requests of gateways. Raises StoreError.
+    """
+    store = Store(settings.database_url, settings.people_max)
+    notifier, orders = Notifier(), Notifier()
+    identify = GatewayTokens(settings)
+    rendering = Rendering(settings.time_zone)
+    pages = Pages(settings, store, rendering)
+    accounts = Accounts(store, settings.audit_key or secrets.token_bytes(32), settings.now_ms)
+    access = Access(accounts, is_secure=settings.is_secure)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         notifier.close()
+        orders.close()
         store.close()
 
-    app = FastAPI(title="Wayside dashboard", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.notifier = notifier
-    app.include_router(collector_routes(settings, store, notifier))
+    app = FastAPI(
+        title="Wayside dashboard",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(access.guard)],
+    )
+    app.state.notifier, app.state.accounts, app.state.orders = notifier, accounts, orders
+    app.include_router(collector_routes(settings, store, notifier, identify))
+    if publisher is not None:
+        with store.writing() as connection:
+            publisher.begin(connection, settings.campaign, "the campaign of the base bundle", settings.now_ms())
+        app.include_router(DesiredApi(settings, store, publisher, orders, identify).routes())
+    app.include_router(ResultPages(settings, store, rendering, publisher).routes())
+    app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
     app.include_router(page_routes(settings, pages, notifier))
+    app.include_router(LoginPages(settings, accounts, access, rendering).routes())
+    app.include_router(AccountPages(settings, store, accounts, access, rendering).routes())
+    app.include_router(QuarantinePages(settings, store, accounts, rendering, notifier).routes())
+    app.add_api_route("/v1/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    app.add_middleware(HostList, hosts=settings.all_hosts)
     app.add_middleware(SecurityHeaders)
-    _answer_refusals(app, pages)
+    _answer_refusals(app, pages, rendering)
     return app
 
 
-def _answer_refusals(app: FastAPI, pages: Pages) -> None:
+def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:
     def answer(request: Request, status: int, line: str) -> Response:
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status == 503 else {}
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status in (429, 503) else {}
         if request.url.path.startswith("/v1/"):
             return JSONResponse({"error": line}, status, headers)
-        return HTMLResponse(pages.error(status, line), status, headers)
+        return HTMLResponse(pages.error(request, status, line), status, headers)
+
+    @app.exception_handler(NeedsLogin)
+    def on_needs_login(request: Request, fault: NeedsLogin) -> Response:
+        if request.url.path.startswith("/v1/") or request.url.path == "/live":
+            return answer(request, 401, "log in, or send the bearer token of an account (page /account)")
+        if request.method == "GET":
+            target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?{urlencode({'next': target})}", 303)
+        return login_form(rendering, request, request.url.path, fault.kept, status=401)
 
     @app.exception_handler(Refused)
     def on_refused(request: Request, refused: Refused) -> Response:

@@ -8,22 +8,30 @@ a few seconds, with exit code 0.
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 from rich.console import Console
 
 from dashboard import limits
 from dashboard.app import create_app
-from dashboard.settings import SettingsError, load_settings
-from dashboard.store import StoreError
+from dashboard.people.accounts import Accounts
+from dashboard.people.audit import AuditKeyError, read_key, verify
+from dashboard.people.roles import ROLES, Role
+from dashboard.server import Server
+from dashboard.settings import HOSTS, SettingsError, audit_key_file, load_settings, sqlite_url, wall_clock_ms
+from dashboard.store import Store, StoreError
+from dashboard.studio.publisher import Publisher, StudioError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DEMONSTRATION: Mapping[str, Role] = {"desk": "admin", "second": "approver"}
+"""Accounts of a demonstration: a second one, because a campaign is signed off by another person."""
 
 SERVE_HELP = """Serve the collector and the web pages until SIGINT or SIGTERM.
 
@@ -37,39 +45,6 @@ cli = typer.Typer(
 )
 
 
-class Server(uvicorn.Server):
-    """A uvicorn server that calls `announce` when it accepts connections, and exits with code 0 after a signal."""
-
-    def __init__(self, app: FastAPI, announce: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=limits.SHUTDOWN_S_MAX,
-                limit_concurrency=limits.CONNECTIONS_MAX,
-            )
-        )
-        self._notifier = app.state.notifier
-        self._announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept connections, then call `announce`."""
-        await super().startup(sockets)
-        self._announce()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the streams, then shut down."""
-        self._notifier.close()
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  the shape that uvicorn calls
-        """Shut down at the first signal, at once at the second. Unlike uvicorn, do not raise the signal again afterwards."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-
 @cli.callback()
 def _root() -> None:
     """Without a callback, typer would make the only command the program itself."""
@@ -80,28 +55,125 @@ def serve(
     *,
     store: Annotated[Path, typer.Option(help="SQLite file for the records; created if absent.")],
     token_file: Annotated[Path, typer.Option(help="File with one line `gateway-id token` per gateway.")],
-    host: Annotated[str, typer.Option(help="Address to listen on. Pages have no login: keep it local, or behind a proxy with a login.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[str, typer.Option(help="Address to listen on. Beyond this machine, put a proxy with TLS before it.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 picks a free one.")] = 8080,
     time_zone: Annotated[str, typer.Option(help="Time zone of the times on the pages, such as Europe/Berlin.")] = "UTC",
+    public_url: Annotated[str, typer.Option(help="Address of the desk for people, such as https://desk.example.")] = "",
+    people_max: Annotated[
+        int, typer.Option(min=1, help="Most people in one zone and window of a gateway; larger counts are quarantined.")
+    ] = limits.PEOPLE_MAX,
+    campaign: Annotated[Path | None, typer.Option(help="Campaign of --bundle in TOML, the first version of a new desk.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Base bundle, whose model and schema published bundles have.")] = None,
+    bundle_key: Annotated[Path | None, typer.Option(help="Public key of --bundle.")] = None,
+    campaign_key: Annotated[
+        Path | None, typer.Option(help="Private key that signs published bundles and orders; gateways trust its public half.")
+    ] = None,
+    demonstration: Annotated[
+        bool, typer.Option(help="Make two accounts and print links that log in without a password; on loopback only.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON line.")] = False,
 ) -> None:
-    """Bind the socket, print the address, serve."""
+    """Bind the socket, print the address and the link of the first account, serve."""
+    os.umask(0o077)
+    if demonstration and host not in LOOPBACK:
+        _fail(f"--demonstration logs in without a password, so it needs a loopback --host, not {host}", 2)
+    links = {secrets.token_urlsafe(24): name for name in DEMONSTRATION} if demonstration else {}
     try:
-        settings = load_settings(store, token_file, time_zone)
+        settings = load_settings(
+            store,
+            token_file,
+            time_zone,
+            public_url=public_url,
+            people_max=people_max,
+            hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
+            audit_key=read_key(audit_key_file(store)),
+            demonstration_links=links,
+            campaign=campaign.read_text(encoding="utf-8") if campaign is not None else "",
+        )
+        publisher = (
+            None if bundle is None or bundle_key is None or campaign_key is None else Publisher.load(bundle, bundle_key, campaign_key)
+        )
     except SettingsError as error:
         _fail(str(error), 2)
+    except (AuditKeyError, StudioError) as error:
+        _fail(str(error), 1)
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"--campaign {campaign}: {error}", 2)
     try:
         listener = _bind(host, port)
     except OSError as fault:
         _fail(f"cannot listen on {host} port {port}: {fault.strerror}; choose another with --port, or --port 0 for a free one", 1)
     with listener:
         try:
-            app = create_app(settings)
+            app = create_app(settings, publisher)
         except StoreError as fault:
             _fail(f"{store}: {fault}", 1)
-        Server(app, lambda: _announce(listener, store, as_json=as_json)).run([listener])
+        more = _entrances(app.state.accounts, links)
+        Server(app, lambda: _announce(listener, store, more, as_json=as_json)).run([listener])
+
+
+account = typer.Typer(no_args_is_help=True, help="Accounts of the desk, from the machine that it runs on.")
+audit = typer.Typer(no_args_is_help=True, help="The audit log of the desk.")
+cli.add_typer(account, name="account")
+cli.add_typer(audit, name="audit")
+StoreOption = Annotated[Path, typer.Option(help="The SQLite file of the desk.", exists=True, dir_okay=False)]
+
+
+@account.command("link")
+def account_link(
+    name: Annotated[str, typer.Argument(help="Name of the account, new or known.")],
+    store: StoreOption,
+    role: Annotated[str, typer.Option(help="Role of a new account.")] = "admin",
+) -> None:
+    """Print the path of a one-time link that sets the password of an account, also of a locked-out admin.
+
+    Example: wayside-dashboard account link ines --role marketer --store street.db
+    """
+    if role not in ROLES:
+        _fail(f"--role {role}: choose one of {', '.join(ROLES)}", 2)
+    typer.echo(f"/welcome/{_local(store).invite(name, role, '')}")
+
+
+@account.command("token")
+def account_token(
+    name: Annotated[str, typer.Argument(help="Name of the account; made as a viewer if it is new.")], store: StoreOption
+) -> None:
+    """Print a token with which a program reads as an account.
+
+    Example: wayside-dashboard account token grafana --store street.db
+    """
+    accounts = _local(store)
+    if name not in {one.name for one in accounts.all()}:
+        accounts.make(name, "viewer", secrets.token_urlsafe(24))
+    typer.echo(accounts.program_token(name))
+
+
+@audit.command("verify")
+def audit_verify(
+    store: StoreOption,
+    expect: Annotated[str, typer.Option(help="NUMBER:HEAD that an earlier verification printed.")] = "",
+) -> None:
+    """Walk the audit log and print NUMBER:HEAD of its last entry; exit code 1 if an entry was changed or removed.
+
+    Example: wayside-dashboard audit verify --store street.db
+    """
+    number, _, head = expect.partition(":")
+    if expect and not (number.isdecimal() and head):
+        _fail("--expect: write NUMBER:HEAD, as this command prints it", 2)
+    opened = Store(sqlite_url(store))
+    with opened.reading() as connection:
+        verdict = verify(connection, read_key(audit_key_file(store)), (int(number), head) if expect else None)
+    if verdict.fault:
+        _fail(f"{store}: {verdict.fault}", 1)
+    typer.echo(f"{verdict.entries}:{verdict.head}")
+
+
+def _local(store: Path) -> Accounts:
+    """The accounts in a store. Ends the program if it cannot be used."""
+    try:
+        return Accounts(Store(sqlite_url(store)), read_key(audit_key_file(store)), wall_clock_ms)
+    except (StoreError, AuditKeyError) as fault:
+        _fail(f"{store}: {fault}", 1)
 
 
 def main() -> None:
@@ -122,11 +194,24 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(listener: socket.socket, store: Path, *, as_json: bool) -> None:
+def _entrances(accounts: Accounts, links: Mapping[str, str]) -> dict[str, str]:
+    """Name and path of each link to print beside the address: one-time links, or those of a demonstration and its token for programs."""
+    if links:
+        names = {name: f"/enter/{token}" for token, name in links.items()}
+        for name, role in DEMONSTRATION.items():
+            if name not in {one.name for one in accounts.all()}:
+                accounts.make(name, role, secrets.token_urlsafe(24))
+        return names | {"token": accounts.program_token(next(iter(DEMONSTRATION)))}
+    return {"first account": f"/welcome/{accounts.invite('', 'admin', '')}"} if accounts.is_empty() else {}
+
+
+def _announce(listener: socket.socket, store: Path, entrances: Mapping[str, str], *, as_json: bool) -> None:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    line = {"address": address, "host": host, "port": port, "store": str(store)}
-    sys.stdout.write((json.dumps(line) if as_json else f"Wayside dashboard on {address}") + "\n")
+    links = {name: address + text if text.startswith("/") else text for name, text in entrances.items()}
+    line = {"address": address, "host": host, "port": port, "store": str(store), **links}
+    text = "".join(f"\n{name}: {link}" for name, link in links.items())
+    sys.stdout.write((json.dumps(line) if as_json else f"Wayside dashboard on {address}{text}") + "\n")
     sys.stdout.flush()
 
 

@@ -10,26 +10,27 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from dashboard import limits, quarantine
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
 from dashboard.gateways import known_gateways
 from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
+from dashboard.people.throttle import Throttle
 from dashboard.refusals import Refused
 from dashboard.settings import Settings, digest
 from dashboard.store import Store
 from gateway.core.records import Receipt
 
 
-def collector_routes(settings: Settings, store: Store, notifier: Notifier) -> APIRouter:
+def collector_routes(settings: Settings, store: Store, notifier: Notifier, identify: GatewayTokens) -> APIRouter:
     """`/v1/batches`, `/v1/summary` and `/v1/health`."""
     router = APIRouter(prefix="/v1")
-    gateway_by_digest = settings.gateway_by_digest()
 
     @router.post("/batches")
     async def take(request: Request) -> Response:
         """Store a batch of records (gzip JSON, `gateway.core.records.Batch`); the response is a Receipt."""
-        gateway = _authenticated(request, gateway_by_digest)
+        gateway = identify(request)
         text = await read_text(request)
         receipt = await run_in_threadpool(_take, text, gateway)
         notifier.notify()
@@ -60,12 +61,27 @@ def known_span(span: str) -> Span:
     raise Refused(422, f"unknown period; choose {', '.join(SPANS[:-1])} or {SPANS[-1]}")
 
 
-def _authenticated(request: Request, gateway_by_digest: dict[bytes, str]) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    gateway = gateway_by_digest.get(digest(token.strip())) if scheme.lower() == "bearer" else None
-    if gateway is None:
+class GatewayTokens:
+    """The bearer tokens of the gateways."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._gateway_by_digest = settings.gateway_by_digest()
+        self._wrong = Throttle(limits.TOKENS_BY_ADDRESS_MAX, limits.TOKEN_S, settings.now_ms)
+
+    def __call__(self, request: Request) -> str:
+        """The gateway of a request. Raises Refused: 401 for a wrong token, 429 after many from one address.
+
+        A right token is always good, so a wrong one behind the same address keeps no gateway away.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        gateway = self._gateway_by_digest.get(digest(token.strip())) if scheme.lower() == "bearer" else None
+        if gateway is not None:
+            return gateway
+        address = request.client.host if request.client else ""
+        if self._wrong.wait_s(address):
+            raise Refused(429, "too many wrong bearer tokens from this address; check this gateway's line in the token file")
+        self._wrong.failed(address)
         raise Refused(401, "unknown or missing bearer token; check this gateway's line in the token file")
-    return gateway
 
 
 def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
@@ -73,10 +89,12 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
     with store.reading() as connection:
         found = figures(connection, View(span=span), settings.time_zone)
         gateways = known_gateways(connection, settings.tokens, now_ms)
+        quarantined = quarantine.count(connection)
     answers = found.answers
     return {
         "now_ms": now_ms,
         "records": found.records,
+        "quarantined": quarantined,
         "span": span,
         "from_ms": found.from_ms,
         "until_ms": found.until_ms,

@@ -109,13 +109,13 @@ def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figu
     """All figures of `view`."""
     period = _period(connection, view)
     of_hours = _where(hours, view) & (hours.c.window_start_ms >= period.from_ms)
-    of_days = _where(contacts, view) & (contacts.c.window_start_ms + contacts.c.window_ms > period.from_ms)
+    of_days = _of_days(view, period)
     # The windows do not know offers, so a page of one offer has whole days only.
     chart, of_chart = (contacts, of_days & contacts.c.outcome.in_(SENT)) if view.offer else (hours, of_hours)
     from_ms, window_ms = _begin(connection, contacts, of_days) if view.offer else (period.from_ms, period.window_ms)
     step_ms = step_for(period.until_ms - from_ms, window_ms)
-    zones = _outcomes_by(connection, contacts.c.zone, of_days)
-    offers = _outcomes_by(connection, contacts.c.offer, of_days)
+    zones = outcomes_by(connection, contacts.c.zone, of_days)
+    offers = outcomes_by(connection, contacts.c.offer, of_days)
     answers = _answers(connection, of_days)
     sent = {name: _sum(found, SENT) for name, found in zones.items()} if view.offer else _sent(connection, of_hours, of_days, period)
     return Figures(
@@ -130,6 +130,15 @@ def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figu
         offers=_rows({name: _sum(found, SENT) for name, found in offers.items()}, offers),
         columns=_columns(connection, chart, of_chart, from_ms, period.until_ms, step_ms, time_zone),
     )
+
+
+def days_of(connection: Connection, view: View) -> ColumnElement[bool]:
+    """Condition for the contacts of the service days that ended in the period of `view`."""
+    return _of_days(view, _period(connection, view))
+
+
+def _of_days(view: View, period: Period) -> ColumnElement[bool]:
+    return _where(contacts, view) & (contacts.c.window_start_ms + contacts.c.window_ms > period.from_ms)
 
 
 def step_for(length_ms: int, window_ms: int) -> int:
@@ -163,7 +172,7 @@ def _sum(found: dict[str, Estimate], outcomes: tuple[OutcomeCell, ...]) -> Estim
     return total(found[outcome] for outcome in outcomes if outcome in found)
 
 
-def _outcomes_by(connection: Connection, name: ColumnElement[str], where: ColumnElement[bool]) -> dict[str, dict[str, Estimate]]:
+def outcomes_by(connection: Connection, name: ColumnElement[str], where: ColumnElement[bool]) -> dict[str, dict[str, Estimate]]:
     """By zone or offer, and by outcome: the sum of the counts."""
     query = select(name, contacts.c.outcome, *_sums(contacts)).where(where).group_by(name, contacts.c.outcome)
     found: dict[str, dict[str, Estimate]] = {}

@@ -82,6 +82,12 @@ def date_and_time(at_ms: int, time_zone: tzinfo) -> str:
     return f"{at.day} {at:%b %Y, %H:%M}" if at_ms % 60_000 == 0 else f"{at.day} {at:%b %Y, %H:%M:%S}"
 
 
+def day(at_ms: int, time_zone: tzinfo) -> str:
+    """Local date, such as "14 Nov 2025"."""
+    at = datetime.fromtimestamp(at_ms / 1000, time_zone)
+    return f"{at.day} {at:%b %Y}"
+
+
 def machine_time(at_ms: int, time_zone: tzinfo) -> str:
     """Local time in ISO 8601, for <time datetime>."""
     return datetime.fromtimestamp(at_ms / 1000, time_zone).isoformat(timespec="seconds")

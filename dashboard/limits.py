@@ -11,8 +11,17 @@ BODY_BYTES_MAX = 1_000_000  # compressed
 TEXT_BYTES_MAX = 4_000_000  # decompressed; 2,000 records with the longest ids have less than 1.2 MB
 RECORDS_PER_BATCH_MAX = 2_000
 BODY_S_MAX = 30.0  # for one megabyte
-WINDOW_START_MS_MAX = 4_102_444_800_000  # 2100-01-01; later times come from a wrong clock
+WINDOW_START_MS_MAX = 4_102_444_800_000  # 2100-01-01; later times come from a wrong clock, and larger ones fit no column
 TAKE_TRIES_MAX = 3  # two writers of a shared database may insert the same id
+
+# --- plausible records; others are quarantined --------------------------------------------------
+AHEAD_MS_MAX = 3_600_000  # a window may end this long after now, because clocks differ
+BEHIND_MS_MAX = 90 * 86_400_000  # a gateway that was offline for a season
+PEOPLE_MAX = 5_000  # with consent, in one zone and window of a gateway; `--people-max` sets it
+NOISE_SIGMAS = 10.0  # a noised count is within these of the true one, but for one in 10^6
+VARIANCE_ERROR_MAX = 0.02  # relative, of the stated variance against the stated noise
+CATALOGUE_ROWS_MAX = 4_000  # zones and offers of one gateway
+QUARANTINE_ROWS_MAX = 200  # shown on one page
 
 # --- one page ----------------------------------------------------------------------------------
 BARS_MAX = 30  # a column of a chart is then at least 9 px wide on a phone
@@ -20,11 +29,20 @@ ROWS_MAX = 50  # zones or offers in one table
 WINDOWS_MAX = 24  # health windows on a gateway's page
 
 # --- live --------------------------------------------------------------------------------------
-READERS_MAX = 64  # streams open at once
+READERS_MAX = 256  # streams open at once
+HELD_MAX = 512  # requests of gateways that wait for a newer desired state
+HELD_S = 25.0
+REPORT_BYTES_MAX = 262_144
+READERS_PER_ACCOUNT_MAX = 12
+READER_S_MAX = 900.0  # then the page connects again, and its session is checked again
 REFRESH_S = 5.0  # ages change without new records
 GAP_S = 0.5  # least time between two updates of one stream
 SHUTDOWN_S_MAX = 3  # streams close at once; this is for requests in progress
-CONNECTIONS_MAX = 256
+CONNECTIONS_MAX = 1_024
+
+# --- requests ----------------------------------------------------------------------------------
+HEADER_S_MAX = 10.0  # from the connection, or the last response, to the end of the request's header
+HALF_OPEN_MAX = 128  # connections without a complete header; a further one ends the oldest of them
 
 # --- contact with gateways ---------------------------------------------------------------------
 LATE_WINDOWS = 2
@@ -40,4 +58,22 @@ assert BODY_BYTES_MAX < TEXT_BYTES_MAX
 assert RECORDS_PER_BATCH_MAX * 600 < TEXT_BYTES_MAX  # a record's JSON is under 600 bytes
 assert LATE_WINDOWS < SILENT_WINDOWS
 assert GAP_S < REFRESH_S
-assert READERS_MAX < CONNECTIONS_MAX  # open pages leave connections for gateways
+assert READERS_MAX + HELD_MAX + HALF_OPEN_MAX < CONNECTIONS_MAX  # open pages leave connections for gateways
+
+# --- people ------------------------------------------------------------------------------------
+PASSWORD_CHARS_MIN = 10
+PASSWORD_CHARS_MAX = 256
+SESSION_MS_MAX = 12 * 3_600_000  # from the login
+SESSION_IDLE_MS_MAX = 2 * 3_600_000
+PROGRAM_MS_MAX = 365 * 86_400_000  # a token for programs
+LINK_MS_MAX = 24 * 3_600_000
+LOGINS_BY_ADDRESS_MAX = 20  # failures within LOGIN_S
+LOGINS_BY_ACCOUNT_MAX = 10
+LOGIN_S = 600
+TOKENS_BY_ADDRESS_MAX = 60  # wrong bearer tokens within TOKEN_S
+TOKEN_S = 60
+HASHERS_MAX = 2  # passwords hashed at once: each takes 64 MiB
+THROTTLED_KEYS_MAX = 10_000
+FORM_BYTES_MAX = 600_000  # a campaign of 400 kB, encoded
+FORM_FIELDS_MAX = 4_000
+FORM_S_MAX = 20.0

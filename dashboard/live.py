@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,7 @@ class Notifier:
 
     def __init__(self) -> None:
         self.count = 0
-        self.readers = 0
+        self.readers: Counter[str] = Counter()
         self.closed = False
         self._next = asyncio.Event()
 
@@ -53,19 +54,23 @@ def server_sent(text: str) -> str:
     return "".join(f"data: {line}\n" for line in text.splitlines()) + "\n"
 
 
-def open_stream(notifier: Notifier, render: Callable[[], str], refresh_s: float, gap_s: float) -> AsyncIterator[str]:
-    """Stream of the results of `render`. Raises Refused (503) if too many are open or the server is shutting down."""
-    if notifier.closed or notifier.readers >= limits.READERS_MAX:
-        raise Refused(503, f"{limits.READERS_MAX} pages are open already; close one, or reload this one for newer figures")
-    return _stream(notifier, render, refresh_s, gap_s)
+def open_stream(notifier: Notifier, render: Callable[[], str], refresh_s: float, gap_s: float, account: str) -> AsyncIterator[str]:
+    """Stream of the results of `render`, for `READER_S_MAX`; a browser then connects again.
+
+    Raises Refused (503) if too many are open, in all or for this account, or if the server is shutting down.
+    """
+    if notifier.closed or notifier.readers.total() >= limits.READERS_MAX or notifier.readers[account] >= limits.READERS_PER_ACCOUNT_MAX:
+        raise Refused(503, "Too many pages are open already; close one, or reload this one for newer figures")
+    return _stream(notifier, render, refresh_s, gap_s, account)
 
 
-async def _stream(notifier: Notifier, render: Callable[[], str], refresh_s: float, gap_s: float) -> AsyncIterator[str]:
-    notifier.readers += 1
+async def _stream(notifier: Notifier, render: Callable[[], str], refresh_s: float, gap_s: float, account: str) -> AsyncIterator[str]:
+    notifier.readers[account] += 1
+    ends_s = asyncio.get_running_loop().time() + limits.READER_S_MAX
     try:
         last = ""
         yield "retry: 2000\n\n"
-        while not notifier.closed:
+        while not notifier.closed and asyncio.get_running_loop().time() < ends_s:
             seen = notifier.count
             text = await run_in_threadpool(render)
             yield server_sent(text) if text != last else ": nothing new\n\n"
@@ -73,4 +78,4 @@ async def _stream(notifier: Notifier, render: Callable[[], str], refresh_s: floa
             await asyncio.sleep(gap_s)
             await notifier.wait(seen, refresh_s)
     finally:
-        notifier.readers -= 1
+        notifier.readers[account] -= 1

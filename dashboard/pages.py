@@ -7,46 +7,36 @@ the stream.
 
 from __future__ import annotations
 
-from datetime import tzinfo
 from functools import partial
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from dashboard import formats, limits
+from dashboard import limits
 from dashboard.collector import known_span
-from dashboard.figures import SPANS, View, figures, known_offers
+from dashboard.figures import View, figures, known_offers
 from dashboard.gateways import Gateway, known_gateways
 from dashboard.health import health_of
 from dashboard.live import Notifier, open_stream
 from dashboard.refusals import Refused
+from dashboard.rendering import Rendering, caller_of
 from dashboard.settings import Settings
 from dashboard.store import Store
-
-SPAN_LABELS = {"day": "24 hours", "week": "7 days", "all": "All time"}
-OUTCOME_LABELS = {
-    "accepted": "Accepted, redeemed included",
-    "redeemed": "Redeemed",
-    "came": "Came to the shop",
-    "dismissed": "Dismissed, no visit",
-    "ignored": "No answer, no visit",
-}
 
 
 class Pages:
     """Renders pages from the store; without state of its own."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, rendering: Rendering) -> None:
         self._settings = settings
         self._store = store
-        self._templates = _environment(settings.time_zone)
+        self._rendering = rendering
 
-    def page(self, view: View) -> str:
+    def page(self, request: Request, view: View) -> str:
         """HTML of a whole page. Raises Refused (404) if the gateway or offer of the view is unknown."""
-        return self._templates.get_template("page.html").render(view=view, live=self.live(view))
+        return self._rendering.page(request, "page.html", view=view, live=self.live(view))
 
     def check(self, view: View) -> None:
         """Raises Refused (404) if the gateway or offer of the view is unknown; a stream that has started cannot change its status."""
@@ -64,14 +54,17 @@ class Pages:
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
                 "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),
             }
-        return self._templates.get_template("live.html").render(view=view, gateways=shown, now_ms=now_ms, **context)
+        return self._rendering.part("live.html", view=view, gateways=shown, now_ms=now_ms, **context)
 
-    def error(self, status: int, line: str) -> str:
-        """HTML of an error page: status, explanation, and links to known gateways and offers."""
-        with self._store.reading() as connection:
-            known = known_gateways(connection, self._settings.tokens, self._settings.now_ms())
-            offers = known_offers(connection)[: limits.ROWS_MAX]
-        return self._templates.get_template("error.html").render(status=status, line=line, gateways=known, offers=offers)
+    def error(self, request: Request, status: int, line: str) -> str:
+        """HTML of an error page: status, explanation, and for an account links to known gateways and offers."""
+        known: list[Gateway] = []
+        offers: list[str] = []
+        if caller_of(request) is not None:
+            with self._store.reading() as connection:
+                known = known_gateways(connection, self._settings.tokens, self._settings.now_ms())
+                offers = known_offers(connection)[: limits.ROWS_MAX]
+        return self._rendering.page(request, "error.html", status=status, line=line, gateways=known, offers=offers)
 
 
 def page_routes(settings: Settings, pages: Pages, notifier: Notifier) -> APIRouter:
@@ -79,22 +72,23 @@ def page_routes(settings: Settings, pages: Pages, notifier: Notifier) -> APIRout
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/")
-    def street(span: str = "day") -> Response:
-        return HTMLResponse(pages.page(View(span=known_span(span))))
+    def street(request: Request, span: str = "day") -> Response:
+        return HTMLResponse(pages.page(request, View(span=known_span(span))))
 
     @router.get("/gateways/{gateway}")
-    def gateway_page(gateway: str, span: str = "day") -> Response:
-        return HTMLResponse(pages.page(View(span=known_span(span), gateway=gateway)))
+    def gateway_page(request: Request, gateway: str, span: str = "day") -> Response:
+        return HTMLResponse(pages.page(request, View(span=known_span(span), gateway=gateway)))
 
     @router.get("/offers/{offer}")
-    def offer_page(offer: str, span: str = "day") -> Response:
-        return HTMLResponse(pages.page(View(span=known_span(span), offer=offer)))
+    def offer_page(request: Request, offer: str, span: str = "day") -> Response:
+        return HTMLResponse(pages.page(request, View(span=known_span(span), offer=offer)))
 
     @router.get("/live")
-    async def live(span: str = "day", gateway: str | None = None, offer: str | None = None) -> Response:
+    async def live(request: Request, span: str = "day", gateway: str | None = None, offer: str | None = None) -> Response:
         view = View(span=known_span(span), gateway=gateway, offer=offer)
         await run_in_threadpool(pages.check, view)
-        stream = open_stream(notifier, partial(pages.live, view), settings.refresh_s, settings.gap_s)
+        account = request.state.caller.account
+        stream = open_stream(notifier, partial(pages.live, view), settings.refresh_s, settings.gap_s, account)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     return router
@@ -111,30 +105,3 @@ def _shown_gateways(connection: Connection, view: View, known: list[Gateway]) ->
             raise Refused(404, "There are no records of this offer. Choose one below.")
         return []
     return known
-
-
-def _environment(time_zone: tzinfo) -> Environment:
-    templates = Environment(
-        loader=PackageLoader("dashboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    templates.filters.update(
-        number=formats.number,
-        estimate=formats.estimate,
-        share=formats.share,
-        points=formats.points,
-        age=formats.age,
-        duration=formats.duration,
-        moment=partial(formats.moment, time_zone=time_zone),
-        date_and_time=partial(formats.date_and_time, time_zone=time_zone),
-        machine_time=partial(formats.machine_time, time_zone=time_zone),
-    )
-    templates.globals.update(
-        width=formats.width,
-        spans=[(span, SPAN_LABELS[span]) for span in SPANS],
-        outcomes=list(OUTCOME_LABELS.items()),
-        rows_max=limits.ROWS_MAX,
-        late_windows=limits.LATE_WINDOWS,
-        silent_windows=limits.SILENT_WINDOWS,
-        time_zone=time_zone,
-    )
-    return templates

@@ -1,17 +1,18 @@
 """Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
-recognised; `hours`, `contacts` and `health` keep the numbers, a row for each count of a record. Keys
-include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
+recognised; `hours`, `contacts` and `health` keep the numbers, a row for each count of a record. `catalogue`
+has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that they would
+be. Keys include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -93,4 +94,128 @@ health = Table(
     Column("demonstration", Boolean, nullable=False),
     *_of_record(),
     Index("health_by_window", "gateway", "window_start_ms"),
+)
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("kind", String(8), primary_key=True),  # zone or offer
+    Column("name", String(64), primary_key=True),
+)
+
+quarantined = Table(
+    "quarantined",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("content", Text, nullable=False),  # JSON: table -> rows
+    *_of_record(),
+    Index("quarantined_by_time", "since_ms"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("role", String(32), nullable=False),
+    Column("password", Text, nullable=False),  # argon2id
+    Column("made_ms", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("kind", String(8), nullable=False),  # browser or program
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("ends_ms", BigInteger, nullable=False),
+    Index("sessions_by_account", "account"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account", String(64), nullable=False),  # empty: the name is chosen with the password
+    Column("role", String(32), nullable=False),
+    Column("ends_ms", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("text", Text, nullable=False),  # the campaign in TOML
+)
+
+sign_offs = Table(
+    "sign_offs",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("account", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("may_offend", Boolean, nullable=False),
+    Column("may_harm", Boolean, nullable=False),
+    Column("uses_misfortune", Boolean, nullable=False),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),  # of the bundle in its series
+    Column("campaign", BigInteger, nullable=False),  # number of the version of the campaign
+    Column("halted", Text, nullable=False),  # the reason, empty while it may be published
+    Column("content", LargeBinary, nullable=False),
+)
+
+desired = Table(
+    "desired",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("sha256", String(64)),  # none: the gateway keeps its bundle
+    Column("before", String(64)),  # the bundle before, for a halt
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+reported = Table(
+    "reported",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("serial_at_ms", BigInteger, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("bundle", String(128), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("stopped", Text, nullable=False),  # JSON
+    Column("zones", Text, nullable=False),  # JSON
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("offer", String(64), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("account", String(64), nullable=False),
 )

@@ -13,6 +13,7 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,6 +23,8 @@ from gateway.core.ids import checked_id
 
 GatewayId = Annotated[str, AfterValidator(checked_id)]
 Token = Annotated[str, Field(pattern=r"^[!-~]+$", min_length=limits.TOKEN_CHARS_MIN, max_length=limits.TOKEN_CHARS_MAX)]
+
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _ID_FORM = "a gateway id has lower-case letters, digits, '-' or '_', at most 64 of them, and begins with a letter or digit"
 _TOKEN_FORM = f"a token has {limits.TOKEN_CHARS_MIN} to {limits.TOKEN_CHARS_MAX} printable ASCII characters and no space"
@@ -46,6 +49,11 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def audit_key_file(store: Path) -> Path:
+    """The key of the audit log, beside the database."""
+    return store.with_name(f"{store.name}.audit-key")
+
+
 class Settings(BaseModel):
     """Everything that a dashboard is started with. Raises pydantic.ValidationError for values that it cannot work with."""
 
@@ -54,6 +62,14 @@ class Settings(BaseModel):
     database_url: str
     tokens: dict[GatewayId, Token] = Field(repr=False, description="gateway id -> its bearer token")
     now_ms: Callable[[], int] = wall_clock_ms
+    audit_key: bytes = Field(b"", repr=False, description="key of the audit log; by default one that is forgotten at the end")
+    hosts: tuple[str, ...] = Field(HOSTS, description="names under which the desk answers")
+    public_url: str = Field(
+        "", pattern=r"^(https?://[^\s/]+)?/?$", description="address of the desk for people, if not the one it listens on"
+    )
+    people_max: int = Field(limits.PEOPLE_MAX, gt=0, description="most people in one zone and window of a gateway")
+    demonstration_links: dict[str, str] = Field({}, repr=False, description="token -> account that its link logs in; for loopback only")
+    campaign: str = Field("", description="text of the base bundle's campaign, the first version of a new desk")
     time_zone: ZoneInfo = Field(ZoneInfo("UTC"), description="time zone of the hours on the pages")
     refresh_s: float = Field(limits.REFRESH_S, gt=0)
     gap_s: float = Field(limits.GAP_S, ge=0)
@@ -65,18 +81,29 @@ class Settings(BaseModel):
             raise ValueError("two gateways share one token; give each its own")
         return tokens
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach the desk over https, so that cookies may be `Secure`."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def all_hosts(self) -> frozenset[str]:
+        """Host names under which the desk answers, that of the public address included."""
+        public = urlsplit(self.public_url).hostname
+        return frozenset({*self.hosts, *([public] if public else [])})
+
     def gateway_by_digest(self) -> dict[bytes, str]:
         """Gateway id by the digest of its token."""
         return {digest(token): gateway for gateway, token in self.tokens.items()}
 
 
-def load_settings(store: Path, token_file: Path, time_zone: str) -> Settings:
+def load_settings(store: Path, token_file: Path, time_zone: str, **more: Any) -> Settings:
     """Settings from the program's options; `token_file` has lines `gateway-id token`, blank lines and lines with # are skipped.
 
-    Raises SettingsError.
+    `more` are further fields of Settings. Raises SettingsError.
     """
     tokens, line_of = _read_tokens(token_file)
-    given: dict[str, Any] = {"database_url": sqlite_url(store), "tokens": tokens, "time_zone": time_zone}
+    given: dict[str, Any] = {"database_url": sqlite_url(store), "tokens": tokens, "time_zone": time_zone, **more}
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -111,11 +138,13 @@ def _read_tokens(file: Path) -> tuple[dict[str, str], dict[str, int]]:
 
 
 def _fault(fault: dict[str, Any], token_file: Path, line_of: Mapping[str, int]) -> str:
-    """One line for a fault that pydantic found: the file and line, or the option, and what is expected there."""
+    """One line for a fault that pydantic found: the file and line, or the option, and the expected form."""
     field, *rest = fault["loc"]
     if field == "tokens" and rest:
         gateway = rest[0]
         return f"{token_file}:{line_of[gateway]}: {gateway!r}: {_ID_FORM if rest[-1] == '[key]' else _TOKEN_FORM}"
+    if field == "public_url":
+        return "--public-url: write an address such as https://desk.example, without a path"
     if field == "time_zone":
         return f"--time-zone: there is no {fault['input']!r}{_nearest_zone(fault['input'])}"
     return f"{token_file}: {str(fault['msg']).removeprefix('Value error, ')}"

@@ -8,17 +8,20 @@ transactions with BEGIN IMMEDIATE: a transaction that began as a reader cannot a
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dashboard import limits
+from dashboard import limits, quarantine
+from dashboard.bounds import implausible
 from dashboard.refusals import Refused
 from dashboard.schema import VERSION, batches, contacts, gateways, health, hours, metadata, records, schema_version
 from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
@@ -38,15 +41,17 @@ def content_digest(value: Batch | Record) -> bytes:
 class Store:
     """The database at `url`; missing tables are created. Raises StoreError if it cannot be used."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, people_max: int = limits.PEOPLE_MAX) -> None:
+        self._people_max = people_max
         try:
             self._engine = create_engine(url, hide_parameters=True)
             if self._engine.dialect.name == "sqlite":
+                _make_private(make_url(url).database)
                 _sqlite(self._engine)
             with self._engine.begin() as connection:
                 metadata.create_all(connection)
                 _check_version(connection)
-        except (ArgumentError, DBAPIError) as fault:
+        except (ArgumentError, DBAPIError, OSError) as fault:
             cause = fault.orig if isinstance(fault, DBAPIError) else fault
             raise StoreError(f"cannot use the store: {cause}") from fault
 
@@ -60,6 +65,12 @@ class Store:
         with self._engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in one transaction that writes."""
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
     def take(self, batch: Batch, now_ms: int) -> Receipt:
         """Store `batch`; the receipt lists its record ids. Raises Refused (409) if one of its ids is stored with other content."""
         for _ in range(limits.TAKE_TRIES_MAX - 1):
@@ -70,9 +81,9 @@ class Store:
         return self._take(batch, now_ms)
 
     def _take(self, batch: Batch, now_ms: int) -> Receipt:
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with self.writing() as connection:
             if not _known_batch(connection, batch):
-                _insert_records(connection, _new_records(connection, batch), now_ms)
+                self._insert_records(connection, _new_records(connection, batch), now_ms)
                 _insert(
                     connection,
                     batches,
@@ -80,6 +91,27 @@ class Store:
                 )
             _record_contact(connection, batch.gateway, now_ms)
         return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
+
+    def _insert_records(self, connection: Connection, new: dict[str, Record], now_ms: int) -> None:
+        """Insert records, plausible ones as rows of the counts and the others into quarantine."""
+        known = [{"gateway": one.gateway, "id": one.id, "digest": content_digest(one), "received_ms": now_ms} for one in new.values()]
+        _insert(connection, records, known)
+        if not new:
+            return
+        gateway = next(iter(new.values())).gateway
+        before = quarantine.known_of(connection, gateway, new.values())
+        plausible: list[Record] = []
+        for record in new.values():
+            reason = implausible(record, before, now_ms, self._people_max)
+            if reason is None:
+                plausible.append(record)
+            else:
+                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record))
+                quarantine.set_aside(connection, record, rows, reason, now_ms)
+        quarantine.learn(connection, gateway, before.zones, before.offers)
+        _insert(connection, hours, [row for record in plausible for row in _hour_rows(record)])
+        _insert(connection, contacts, [row for record in plausible for row in _contact_rows(record)])
+        _insert(connection, health, [msgspec.structs.asdict(record) for record in plausible if isinstance(record, GatewayHealth)])
 
 
 def _known_batch(connection: Connection, batch: Batch) -> bool:
@@ -105,22 +137,16 @@ def _new_records(connection: Connection, batch: Batch) -> dict[str, Record]:
     return new
 
 
-def _insert_records(connection: Connection, new: dict[str, Record], now_ms: int) -> None:
-    known = [
-        {"gateway": record.gateway, "id": record.id, "digest": content_digest(record), "received_ms": now_ms} for record in new.values()
-    ]
-    _insert(connection, records, known)
-    _insert(connection, hours, [row for record in new.values() if isinstance(record, HourCounts) for row in _hour_rows(record)])
-    _insert(connection, contacts, [row for record in new.values() if isinstance(record, OfferCounts) for row in _contact_rows(record)])
-    _insert(connection, health, [msgspec.structs.asdict(record) for record in new.values() if isinstance(record, GatewayHealth)])
-
-
-def _hour_rows(record: HourCounts) -> Iterator[dict[str, Any]]:
+def _hour_rows(record: Record) -> Iterator[dict[str, Any]]:
+    if not isinstance(record, HourCounts):
+        return
     for zone, count in zip(record.zones, record.counts, strict=True):
         yield _row(record) | {"zone": zone, "count": count}
 
 
-def _contact_rows(record: OfferCounts) -> Iterator[dict[str, Any]]:
+def _contact_rows(record: Record) -> Iterator[dict[str, Any]]:
+    if not isinstance(record, OfferCounts):
+        return
     cells = ((zone, outcome) for zone in record.zones for outcome in OUTCOMES)
     for (zone, outcome), count in zip(cells, record.counts, strict=True):
         yield _row(record) | {"offer": record.offer, "zone": zone, "outcome": outcome, "count": count}
@@ -151,6 +177,17 @@ def _check_version(connection: Connection) -> None:
         _insert(connection, schema_version, [{"version": VERSION}])
     elif version != VERSION:
         raise StoreError(f"the store has schema version {version}, not {VERSION}; use the release that made it, or another file")
+
+
+def _make_private(database: str | None) -> None:
+    """Make the file readable by its owner only; SQLite gives its journal files the same mode."""
+    if not database or database == ":memory:":
+        return
+    path = Path(database)
+    path.touch(mode=0o600)
+    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        if file.exists() and file.stat().st_uid == os.getuid():
+            file.chmod(0o600)
 
 
 def _sqlite(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from gateway.adapters.bundle_store import BundleStore, BundleStoreError
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.cloud import Cloud
 from gateway.adapters.coupon_keys import CouponSigner, open_signer
+from gateway.adapters.desired import AppliedFile, DesiredError, DeskTarget
 from gateway.adapters.feeds import HttpFeed
 from gateway.adapters.http_client import HttpTarget
 from gateway.adapters.mqtt import MqttBus
@@ -34,6 +35,7 @@ from gateway.build_store import SetupError, open_store
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
+from gateway.core.desired import without_stopped
 from gateway.core.nearest import nearest
 from gateway.core.ports import StoreError
 from gateway.core.site import ClaimRules, Door, Retention, ScreenTerms, Site
@@ -44,6 +46,7 @@ from gateway.decoders.mapping.decode import mapping_decoder
 from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
 from gateway.decoders.topics import is_filter
 from gateway.runtime.app import App
+from gateway.runtime.desired import DesiredThread, Running
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -60,7 +63,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from gateway.config import Config
-    from gateway.config_network import FeedPart
+    from gateway.config_network import CloudPart, FeedPart
     from gateway.config_sources import CodecPart, SourcePart
 
 
@@ -74,7 +77,9 @@ FAULTS = (SetupError, TomlFileError, StoreError, BundleError, ScorerError, Bundl
 def build(config: Config) -> App:
     """A gateway for this config, not yet connected. Raises one of FAULTS."""
     clock = SystemClock()
-    bundle = checked_bundle(config, EXPIRY_UNCHECKED)  # with an expired bundle consents and sightings are still processed
+    bundle = without_stopped(
+        checked_bundle(config, EXPIRY_UNCHECKED), stopped_offers(config)
+    )  # with an expired bundle consents and sightings are still processed
     _make_claim_secret(config)
     coupon_signer(config, may_create=True)
     site = build_site(config, bundle)
@@ -110,6 +115,8 @@ def build(config: Config) -> App:
     if webhook is not None:
         app.services.append(OutboundThread(webhook, app.triggers, mailbox, clock.now_ms))
     app.services += [*build_feeds(config, mailbox, clock), build_report(config, app)]
+    if config.cloud is not None and config.cloud.desk:
+        app.services.append(build_desired(config, app, slot))
     return app
 
 
@@ -169,7 +176,38 @@ def _reopened(config: Config, path: Path, now_ms: int) -> Bundle:
         check_channels(config, bundle)
     except SetupError as error:
         raise BundleStoreError(str(error)) from None
-    return bundle
+    return without_stopped(bundle, stopped_offers(config))
+
+
+def stopped_offers(config: Config) -> tuple[str, ...]:
+    """The offers that the desk has stopped on this gateway; none without a desk. Raises BundleStoreError."""
+    if config.cloud is None or not config.cloud.desk:
+        return ()
+    try:
+        return AppliedFile(config.bundle.path).read().stopped
+    except DesiredError as error:
+        raise BundleStoreError(str(error)) from None
+
+
+def build_desired(config: Config, app: App, slot: ModelSlot) -> DesiredThread:
+    """The thread that applies the desired state of the desk, not started. Raises SetupError and BundleStoreError."""
+    assert config.cloud is not None
+    bundles = BundleStore(config.bundle.path)
+    if bundles.state() is None:
+        manifest = open_config_bundle(config, EXPIRY_UNCHECKED).manifest
+        bundles.install(config.bundle.path.read_bytes(), manifest.name, manifest.version)
+
+    def check(content: bytes) -> None:
+        bundle = open_bundle(content, trusted_keys(config), app.clock.now_ms())
+        check_model(bundle.model)
+        build_site(config, bundle)
+
+    running = Running(config.gateway, tuple(zone.id for zone in config.zones), lambda: slot.version, check)
+    desk = DeskTarget(config.cloud.url, cloud_token(config.cloud), trusted_keys(config), config.cloud.ca_file)
+    try:
+        return DesiredThread(running, desk, bundles, AppliedFile(config.bundle.path), FAULTS)
+    except DesiredError as error:
+        raise SetupError(str(error)) from None
 
 
 def check_zone_kinds(config: Config, bundle: Bundle) -> None:
@@ -422,10 +460,15 @@ def build_cloud(config: Config) -> Cloud | None:
         return None
     if config.cloud.ca_file is not None and (fault := authority_fault(config.cloud.ca_file)):
         raise SetupError(f"{config.place('cloud', 'ca_file')}: {fault}")
-    token = _secret(config.cloud.token_file, "cloud.token_file") or ""
+    return Cloud(config.cloud.url, cloud_token(config.cloud), config.cloud.ca_file)
+
+
+def cloud_token(part: CloudPart) -> str:
+    """The token of the cloud. Raises SetupError."""
+    token = _secret(part.token_file, "cloud.token_file") or ""
     if not token.isascii() or not token.isprintable() or not token:
-        raise SetupError(f"cloud.token_file: {config.cloud.token_file} must hold one line of printable ASCII")
-    return Cloud(config.cloud.url, token, config.cloud.ca_file)
+        raise SetupError(f"cloud.token_file: {part.token_file} must hold one line of printable ASCII")
+    return token
 
 
 def _secret(path: Path | None, name: str) -> str | None:

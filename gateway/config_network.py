@@ -52,6 +52,7 @@ class CloudPart(Part):
     token_file: Path = Field(description="file that holds this gateway's token")
     ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
     interval_s: float = Field(30.0, ge=0.1, description="how often to look for new records")
+    desk: bool = Field(default=False, description="apply the signed desired state of the desk there: bundles and stopped offers")
 
     @field_validator("url")
     @classmethod

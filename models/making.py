@@ -27,7 +27,7 @@ from gateway.adapters.bundle import (
 )
 from gateway.adapters.toml_files import TomlFileError, load_campaign, load_schema
 from gateway.core.attributes.schema import Schema
-from gateway.core.bundle import LoadableModel
+from gateway.core.bundle import LoadableModel, ModelEntry
 from gateway.core.offers import Campaign
 from gateway.runtime.model_check import check_model
 from models.bundles import AsJson, MakeError, private_key, show_verified, summary
@@ -37,6 +37,8 @@ from models.imported.table import Table
 from models.report import read_report
 from models.rule_types import type_faults
 from models.screen import say, working
+from models.uplift.commands import REPORT as UPLIFT_REPORT
+from models.uplift.commands import report_in
 
 DAY_MS = 86_400_000
 VALID_DAYS = 365
@@ -190,12 +192,19 @@ def make(
 
 
 def _trained(folder: Path) -> Trained:
+    if (folder / UPLIFT_REPORT).exists():
+        of_trial = report_in(folder)
+        return _in_folder(folder, of_trial.model, of_trial.metrics(), "not measured")
     report = read_report(folder)
     entry = msgspec.structs.replace(report.model, calibration=report.calibration)
+    speed = f"{report.batch_1_us} µs of processor time for 1 row, {report.batch_64_us} µs for 64"
+    return _in_folder(folder, entry, report.metrics(), speed)
+
+
+def _in_folder(folder: Path, entry: ModelEntry, metrics: Mapping[str, float], speed: str) -> Trained:
     parity = read_parity((folder / PARITY).read_bytes(), len(entry.columns))
     model = LoadableModel((folder / MODEL).read_bytes(), entry, parity.rows, parity.expected)
-    speed = f"{report.batch_1_us} µs of processor time for 1 row, {report.batch_64_us} µs for 64"
-    return Trained(model, read_schema((folder / SCHEMA).read_bytes(), entry.columns), report.metrics(), speed)
+    return Trained(model, read_schema((folder / SCHEMA).read_bytes(), entry.columns), metrics, speed)
 
 
 def _imported(file: OnnxFile, key: Ed25519PublicKey, seed: int, budget_us: float) -> Trained:

@@ -36,7 +36,7 @@ class Model:
     def __init__(self, bundle: Bundle) -> None:
         """Load the model. Raises ScorerError if it is not allowed."""
         self._scorer = OnnxScorer(bundle.model.onnx, bundle.manifest.model)
-        self.score = self._scorer.score
+        self.score, self.untreated = self._scorer.score, self._scorer.untreated
         self.version = VERSION
 
 

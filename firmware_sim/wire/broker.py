@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from aiomqtt import Client, MqttCodeError, MqttError, ProtocolVersion
 
 HANDSHAKE_S_MAX = 5.0
+CLOSE_S_MAX = 0.5  # until the broker closes a connection that failed
 DEFAULT_PORT = 1883
 CALLS_PENDING_MAX = 1_000_000  # aiomqtt warns above it; the bound on messages is the caller's
 REFUSED_V5 = {"Unsupported protocol version", "Unacceptable protocol version"}
@@ -83,7 +85,7 @@ async def connect(broker: Broker, name: str) -> AsyncIterator[tuple[Client, str]
         )
         client.pending_calls_threshold = CALLS_PENDING_MAX
         try:
-            await client.__aenter__()
+            await _enter(client)
         except MqttCodeError as error:
             cause = str(error.rc)
             if cause in REFUSED_V5:
@@ -101,3 +103,14 @@ async def connect(broker: Broker, name: str) -> AsyncIterator[tuple[Client, str]
                 await client.__aexit__(None, None, None)
         return
     raise BrokerError(f"the broker at {broker.url} refused the connection: {cause}")
+
+
+async def _enter(client: Client) -> None:
+    """Connect; the socket of an attempt that failed is closed, which the client leaves open."""
+    try:
+        await client.__aenter__()
+    except (MqttError, asyncio.CancelledError):
+        client.timeout = CLOSE_S_MAX
+        with suppress(MqttError):
+            await client.__aexit__(None, None, None)
+        raise

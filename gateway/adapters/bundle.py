@@ -83,6 +83,31 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     groups: Groups | None = None
 
 
+def redrafted(bundle: Bundle, campaign: Campaign, version: int) -> Draft:
+    """The content of a bundle with another campaign; priors of offers that it lacks are left out."""
+    known = {offer.id for offer in campaign.offers}
+    priors = (
+        None
+        if bundle.priors is None
+        else tuple(one for one in bundle.priors if one.offer in known or ":" in one.offer or one.offer == "all")
+    )
+    manifest = bundle.manifest
+    return Draft(
+        name=manifest.name,
+        version=version,
+        created_at_ms=manifest.created_at_ms,
+        expires_at_ms=manifest.expires_at_ms,
+        model=bundle.model,
+        schema=bundle.schema,
+        campaign=campaign,
+        metrics=manifest.metrics,
+        app_min=manifest.app_min,
+        patterns=bundle.patterns,
+        priors=priors,
+        groups=bundle.groups,
+    )
+
+
 class Parity(NamedTuple):
     """Parity rows, float32 (n, columns), and the answers that the model must give, float32 (n,)."""
 

@@ -16,7 +16,16 @@ import msgspec
 
 from gateway.adapters.broker_faults import connection_fault, speaks_tls, wants_tls
 from gateway.adapters.mqtt_connection import LAST_PUBACK_S_MAX, LAST_READ_S_MAX, Connection
-from gateway.adapters.mqtt_options import CONNACK_S_MIN, CONNECT_S_MAX, UNSUPPORTED_PROTOCOL, MqttOptions, password, pause_s, tls_context
+from gateway.adapters.mqtt_options import (
+    CONNACK_S_MIN,
+    CONNECT_S_MAX,
+    STABLE_S,
+    UNSUPPORTED_PROTOCOL,
+    MqttOptions,
+    password,
+    pause_s,
+    tls_context,
+)
 from gateway.adapters.mqtt_wire import Wire
 from gateway.core.bus import Link, Publication
 from gateway.core.mqtt.packets import ConnAck, ProtocolFaultError, Version, refusal_text
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
     from gateway.core.types import Message
 
 TLS_PROBE_S = 1.0
-STABLE_S = 60.0  # a connection that lasted as long ends the doubling of pauses
 CUT_OFF_TIMES = 2  # accepted connections in a row that ended before: the broker closes one of two connections with the same client id
 NAMES: dict[Version, str] = {4: "MQTT 3.1.1", 5: "MQTT 5"}
 
@@ -132,7 +140,8 @@ class MqttBus:
         if connack.reason:
             advice = "" if connack.reason in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
             raise ConnectionError(f"broker {self._place} refuses: {refusal_text(connack.reason)}{advice}")
-        self._link = Link(connected=True, protocol=NAMES[self._version], connects=self._link.connects + 1)
+        fresh = self._link.fresh + (not connack.session_present)
+        self._link = Link(connected=True, protocol=NAMES[self._version], connects=self._link.connects + 1, fresh=fresh)
         options, connection = self._options, self._connection
         if connection is not None:
             # At most QoS 1: messages published with QoS 2 arrive with QoS 1, and envelopes remove repetitions.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RECONNECT_S_MIN = 0.2
 RECONNECT_S_MAX = 30.0
+STABLE_S = 60.0  # a connection that lasted as long ends the doubling of pauses
 CONNACK_S_MIN = 2.0  # wait at the first try: a 3.1.1 broker may wait for more bytes after an MQTT 5 CONNECT
 CONNECT_S_MAX = 10.0
 LAST_PUBACK_S_MAX = 5.0  # wait at the end for the broker to acknowledge the last publication
@@ -52,13 +53,20 @@ def password(options: MqttOptions) -> str | None:
 
 
 def tls_context(options: MqttOptions) -> ssl.SSLContext | None:
-    """The TLS context, or None without `ca_file`. Raises OSError for missing files and files without a certificate."""
+    """The TLS context, or None without `ca_file`. Raises OSError for missing files and files without a certificate, with their names."""
     if options.ca_file is None:
         return None
-    context = ssl.create_default_context(cafile=str(options.ca_file))
+    try:
+        context = ssl.create_default_context(cafile=str(options.ca_file))
+    except OSError as error:
+        raise OSError(f"mqtt.ca_file {options.ca_file} holds no certificate ({error.strerror or error})") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if options.certificate_file is not None:
-        context.load_cert_chain(str(options.certificate_file), str(options.key_file) if options.key_file else None)
+        pair = f"mqtt.certificate_file {options.certificate_file}, or mqtt.key_file {options.key_file}"
+        try:
+            context.load_cert_chain(str(options.certificate_file), str(options.key_file) if options.key_file else None)
+        except OSError as error:
+            raise OSError(f"{pair}, cannot be used ({error.strerror or error})") from None
     return context
 
 

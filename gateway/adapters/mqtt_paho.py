@@ -11,6 +11,7 @@ message expiry; here they are dropped, and the caller decides again.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from gateway.adapters.mqtt_options import (
     CONNACK_S_MIN,
     CONNECT_S_MAX,
     LAST_PUBACK_S_MAX,
+    STABLE_S,
     UNSUPPORTED_PROTOCOL,
     MqttOptions,
     password,
@@ -144,6 +146,7 @@ class PahoBus:
         """Open one connection after another until closed, each with a new client."""
         while not self._closing.is_set():
             self._disconnected.clear()
+            started_s = time.monotonic()
             client = self._new_client()
             if self._try_connect(client):
                 if not self._closing.is_set():  # checked after `clear`, which may have cleared a `close`
@@ -151,6 +154,8 @@ class PahoBus:
                 if self._closing.is_set():
                     return
                 client.loop_stop()
+            if time.monotonic() - started_s >= STABLE_S:
+                self._failures = 0
             self._closing.wait(pause_s(self._failures))
             self._failures += 1
 
@@ -209,18 +214,18 @@ class PahoBus:
             client.will_set(options.will.topic, options.will.payload, options.will.qos, options.will.retain)
         return client
 
-    def _on_connect(self, client: paho.Client, _userdata: object, _flags: object, reason: Any, _properties: object) -> None:
+    def _on_connect(self, client: paho.Client, _userdata: object, flags: Any, reason: Any, _properties: object) -> None:
         if reason.is_failure:
             advice = "" if reason.value in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
             self._trouble(f"broker {self._options.host}:{self._options.port} refuses: {reason}{advice}")
             self._refusal = int(reason.value)
             self._connack.set()
             return
-        self._failures = 0
         with self._lock:
             self._connection += 1
         protocol = "MQTT 5" if self._protocol == MQTTProtocolVersion.MQTTv5 else "MQTT 3.1.1"
-        self._link = Link(connected=True, protocol=protocol, connects=self._link.connects + 1)
+        fresh = self._link.fresh + (not flags.session_present)
+        self._link = Link(connected=True, protocol=protocol, connects=self._link.connects + 1, fresh=fresh)
         options = self._options
         if options.replaced:
             client.unsubscribe(list(options.replaced))

@@ -59,7 +59,7 @@ class OnnxScorer:
             raise ScorerError("model_broken", "its operators differ from those in the manifest")
         self._faults = load_runtime()
         self._session = _session(onnx, self._faults)
-        self._output, self.width = entry.output, len(entry.columns)
+        self._output, self._untreated, self.width = entry.output, entry.untreated, len(entry.columns)
         self._feeds = _Feeds(entry)
         self._check_signature()
 
@@ -68,13 +68,20 @@ class OnnxScorer:
 
         Raises ScorerError("bad_scores") for rows of another shape, if the model fails, or if any score is not within 0..1.
         """
+        return self._answers(rows, self._output)
+
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Probability of a purchase without the offer, as `score`; None of a model without it. Raises ScorerError("bad_scores")."""
+        return None if self._untreated is None else self._answers(rows, self._untreated)
+
+    def _answers(self, rows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         count = len(rows)
         if rows.dtype != np.float32 or rows.shape != (count, self.width) or count > limits.SCORE_ROWS_MAX:
             raise ScorerError("bad_scores", f"the rows are {rows.dtype} of shape {rows.shape}")
         if count == 0:
             return np.zeros(0, dtype=np.float32)
         try:
-            answer = np.asarray(self._session.run([self._output], self._feeds.of(rows))[0])
+            answer = np.asarray(self._session.run([output], self._feeds.of(rows))[0])
         except self._faults as error:
             raise ScorerError("bad_scores", f"the model failed ({str(error)[:120]})") from error
         if answer.dtype != np.float32 or answer.shape not in {(count,), (count, 1), (count, 2)}:
@@ -106,8 +113,10 @@ class OnnxScorer:
                     f"{of[name][0]} of shape (n, {', '.join(map(str, of[name][1]))})" if name in of else "absent" for of in (found, due)
                 )
                 raise ScorerError("model_broken", f"its input {name!r} is {here}, in the manifest {there}")
-        if self._output not in [entry.name for entry in self._session.get_outputs()]:
-            raise ScorerError("model_broken", f"it has no output {self._output!r}")
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        for name in (self._output, self._untreated):
+            if name is not None and name not in outputs:
+                raise ScorerError("model_broken", f"it has no output {name!r}")
 
 
 class _Text(NamedTuple):

@@ -72,7 +72,11 @@ def load_schema(path: Path) -> Schema:
 
 def load_campaign(path: Path, schema: Schema | None = None) -> CampaignFile:
     """The campaign in the TOML file at `path`, checked against `schema` if given. Raises TomlFileError with every fault."""
-    file = read_toml(path)
+    return checked_campaign(read_toml(path), schema)
+
+
+def checked_campaign(file: TomlFile, schema: Schema | None = None) -> CampaignFile:
+    """The campaign in a decoded file, checked against `schema` if given. Raises TomlFileError with every fault."""
     try:
         campaign = compile_campaign(file.table, schema)
     except CampaignError as error:
@@ -114,6 +118,11 @@ def read_toml(path: Path) -> TomlFile:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise TomlFileError(f"{path}: the file is UTF-16; save it as UTF-8") from None
         raise TomlFileError(f"{path}:{line}: a character is not UTF-8 (byte {content[error.start]:#04x}); save the file as UTF-8") from None
+    return toml_text(path, text)
+
+
+def toml_text(path: Path, text: str) -> TomlFile:
+    """The TOML in `text`, which faults call `path`. Raises TomlFileError with the cause."""
     try:
         return TomlFile(path, tomllib.loads(text), text.splitlines())
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -93,7 +93,8 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """The ONNX model in the manifest: its inputs and output, opset, operators, calibration (None in a manifest without it).
 
     `columns` are columns of the schema. A model reads them in this order as one float32 matrix (n, len(columns)) called `input`, or, as
-    skl2onnx writes a pipeline with a ColumnTransformer, as `inputs` of shape (n, 1). Raises ValueError unless it has one of the two forms.
+    skl2onnx writes a pipeline with a ColumnTransformer, as `inputs` of shape (n, 1). A model of uplift has a second output `untreated`: the
+    probability of a purchase without the offer. Raises ValueError unless it has one of the two forms.
     """
 
     input: Annotated[str, Meta(min_length=1, max_length=limits.INPUT_CHARS_MAX)] | None = None
@@ -103,6 +104,7 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ops: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)]
     columns: Annotated[tuple[str, ...], Meta(min_length=1, max_length=limits.COLUMNS_MAX)]
     calibration: CalibrationName | None = None
+    untreated: Annotated[str, Meta(min_length=1, max_length=limits.INPUT_CHARS_MAX)] | None = None
 
     def __post_init__(self) -> None:
         if (self.input is None) != bool(self.inputs):

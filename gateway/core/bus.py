@@ -28,12 +28,16 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """State of the connection: protocol, number of connections so far, and the cause of the last failure as text."""
+    """State of the connection: protocol, number of connections so far, and the cause of the last failure as text.
+
+    `fresh` is the number of connections for which the broker had no session, so that no message has waited there.
+    """
 
     connected: bool
     protocol: str = ""
     connects: int = 0
     trouble: str = ""
+    fresh: int = 0
 
 
 Deliver = Callable[[Sequence[Message]], bool]

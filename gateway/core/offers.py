@@ -85,6 +85,11 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     creatives: Annotated[tuple[Creative, ...], Meta(max_length=CREATIVES_MAX)] = ()
 
     @property
+    def usual_minor(self) -> float:
+        """Margin of a purchase without the offer."""
+        return self.value_minor + (self.discount or 0.0) * (self.price_minor or 0)
+
+    @property
     def horizon_ms(self) -> int:
         """Time after a proposal in which its outcome counts."""
         return int(self.expiry_hours * 3_600_000) if self.horizon_s is None else self.horizon_s * 1_000
@@ -119,6 +124,21 @@ class Ignored(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent_s: WindowSeconds
 
 
+Weight = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Weights of the criteria of a compromise ranking (`gateway.core.compromise`), and its `v`.
+
+    `margin` is that of an accepted offer, `novelty` the rarity of the offer among the contacts of the person.
+    """
+
+    propensity: Weight
+    margin: Weight
+    novelty: Weight = 0.0
+    v: Weight = 0.5
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Contact policy for all offers together.
 
@@ -127,7 +147,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     Caps are counted on the stored contacts of a person, so no cap may exceed CONTACTS_KEPT_MAX.
     An offer that a person dismissed is not proposed again for `refusal_s` seconds.
     `holdout` is the share of people to whom nothing is sent, for comparison. With `learn` the propensities are learned from answers; then
-    a purchase would have come without an offer in `buying_share` of the visits within `anyway_s` seconds.
+    a purchase would have come without an offer in `buying_share` of the visits within `anyway_s` seconds. With a `ranking`, offers above
+    their cost are ranked by a compromise of criteria in place of the expected value.
     """
 
     per_person_day_max: Annotated[int, Meta(ge=0, le=limits.CONTACTS_KEPT_MAX)] = 4
@@ -144,6 +165,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     learn: bool = False
     anyway_s: Annotated[int, Meta(ge=1, le=86_400)] = 3_600
     buying_share: Annotated[float, Meta(ge=0, le=10)] = 0.6
+    ranking: Ranking | None = None
 
     @property
     def days_back(self) -> int:
@@ -207,6 +229,7 @@ class OfferTable:
         self.is_service = np.array([offer.kind == "service" for offer in offers], dtype=np.bool_)
         self.during_incident = np.array([offer.during_incident for offer in offers], dtype=np.bool_)
         self.value_minor = np.array([offer.value_minor for offer in offers], dtype=np.float64)
+        self.usual_minor = np.array([offer.usual_minor for offer in offers], dtype=np.float64)
         self.cost_minor = np.array([offer.cost_minor for offer in offers], dtype=np.int64)
         self.budgets = {at: offer.budget_minor for at, offer in enumerate(offers) if offer.budget_minor is not None}
         self.budgeted = tuple(self.ids[at] for at in self.budgets)

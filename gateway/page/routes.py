@@ -14,7 +14,7 @@ from gateway.page import export, forms, offer_views, views
 from gateway.page.actions import CODE_MS, Actions, BusyError
 from gateway.page.forms import FormError
 from gateway.page.owners import is_own
-from gateway.page.streams import STREAMS_MAX, Shown, Streams
+from gateway.page.streams import STOP, STREAMS_MAX, Shown, Streams
 from gateway.page.texts import Texts, all_texts, preferred
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class Page:
     async def live(self, visit: Visit) -> Response:
         """The changing part of the page with the offers, as server-sent events."""
         if visit.person is None or visit.device is None:
-            return _stranger(visit)
+            return Response(200, STOP, "text/event-stream")  # a browser that reconnects after a withdrawal loads the page again
         if self.streams.open >= STREAMS_MAX:
             return _html(views.refused(visit.texts, "busy"), 503)
         device, texts = visit.device, visit.texts

@@ -7,11 +7,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.core.ports import StoreError
+
 if TYPE_CHECKING:
     from gateway.core.state import Changes
 
 STREAMS_MAX = 128
 ALIVE_S = 15.0  # between two signs of life, so that a page that was closed is noticed
+AGAIN_S = 1.0  # after a read that failed, as while an erasure replaces the key of the database
+STOP = b"event: stop\ndata:\n\n"
 LIFE_S = 600.0  # of one stream; the browser opens the next by itself
 
 
@@ -61,9 +65,14 @@ class Streams:
         try:
             while loop.time() < until:
                 event.clear()
-                shown = await render()
+                try:
+                    shown = await render()
+                except StoreError:
+                    yield b":\n\n"
+                    await asyncio.sleep(AGAIN_S)
+                    continue
                 if shown is None:
-                    yield b"event: stop\ndata:\n\n"
+                    yield STOP
                     return
                 yield b":\n\n" if shown.markup == before else _message(shown.markup)
                 before = shown.markup

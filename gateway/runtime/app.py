@@ -10,6 +10,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from gateway.core.bus import Bus
+    from gateway.core.bus import Bus, Link
     from gateway.core.discards import Discard
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
@@ -128,7 +129,9 @@ class App:
         self.counters = Counters(clock.now_ms())
         self.status_interval_ms = status_interval_ms
         self._status_at_ms = self._housekeeping_at_ms = self._quiet_at_ms = self._times_at_ms = self._rekey_at_ms = 0
-        self._connects = 0
+        self._connects = self._fresh = 0
+        self._was_here = bool(self.state.people.identities)
+        self._deaf_ms = clock.now_ms()
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
@@ -197,6 +200,8 @@ class App:
         """Note whether messages can arrive, and the last time of arrival that is taken."""
         visits = self.state.visits
         if not self.bus.link().connected:
+            if visits.hears_from_ms is not None:
+                self._deaf_ms = now_ms
             visits.hears_from_ms = None
         elif visits.hears_from_ms is None:
             visits.hears_from_ms = now_ms
@@ -329,6 +334,7 @@ class App:
         """Send waiting triggers after a reconnect, store sent triggers and dead letters, load another bundle, publish the status."""
         link = self.bus.link()
         if link.connects != self._connects:
+            self._note_lost_queue(link)
             self._connects, self._status_at_ms = link.connects, 0
             self._backlog_until_ms = now_ms + BACKLOG_MS_MAX
             self._quiet_at_ms = now_ms + QUIET_MS
@@ -350,6 +356,19 @@ class App:
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms
             self._publish_status("online")
+
+    def _note_lost_queue(self, link: Link) -> None:
+        """Log and count MQTT sessions that the broker has lost with their queue, and from when on messages may be missing."""
+        is_first = self._connects == 0 and not self._was_here
+        lost = link.fresh - self._fresh - (1 if is_first and link.fresh else 0)
+        self._fresh = link.fresh
+        if lost > 0:
+            self.counters.counts["queues_lost"] += lost
+            log.warning(
+                "the broker has lost the MQTT session of this gateway: consents, answers and purchases since %s are missing unless the"
+                " devices repeat them; check persistence and session expiry of the broker",
+                datetime.fromtimestamp(self._deaf_ms / 1000, UTC).isoformat(timespec="seconds") if self._connects else "its last stop",
+            )
 
     def _replace_key(self, now_ms: int) -> None:
         """Replace the key of the store some time after an erasure, so that copies made before cannot be read."""

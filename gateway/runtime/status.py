@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import resource
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,6 +72,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     uptime_s: int
     protocol: str
     connects: int
+    queues_lost: int
     messages: int
     messages_shed: int
     messages_by_decoder: dict[str, int]
@@ -137,6 +139,7 @@ def gateway_status(
         uptime_s=(now_ms - counters.started_ms) // 1000,
         protocol=link.protocol,
         connects=link.connects,
+        queues_lost=counts["queues_lost"],
         messages=counts["messages"],
         messages_shed=counts["messages_shed"],
         messages_by_decoder=dict(router.messages),
@@ -191,6 +194,11 @@ def percentile(values: Iterable[float], share: float) -> float | None:
 
 
 def peak_memory_mib() -> float:
-    """Peak resident memory of this process in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+    """Peak resident memory of this process in MiB.
+
+    Linux counts the peak of the process that started this one into `ru_maxrss` (getrusage(2), execve(2)), so VmHWM is read there.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return round(int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

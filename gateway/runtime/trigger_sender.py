@@ -102,9 +102,9 @@ class TriggerSender:
             self.contacts.state(trigger.target, trigger.id, trigger.offer)
 
     def _open_offer(self, trigger: Trigger, now_ms: int) -> Offer | None:
-        """The offer of a trigger; None if it has expired, is silenced or is not in the campaign, and then the trigger is done."""
+        """The offer of a trigger; None if one of both has ended, it is silenced or not in the campaign; then the trigger is done."""
         offer, is_silenced = self._offers.get(trigger.offer), self._is_silenced(trigger, now_ms)
-        if offer is not None and trigger.expires_at_ms > now_ms and not is_silenced:
+        if offer is not None and min(trigger.expires_at_ms, offer.ends_ms) > now_ms and not is_silenced:
             return offer
         self.silenced += is_silenced
         self.expired += not is_silenced

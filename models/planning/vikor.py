@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.compromise import Distances, compromise, distances
 from models.planning.sheets import PlanningError, Sheet
 
 Floats = NDArray[np.float64]
@@ -88,37 +89,30 @@ def rank(sheet: Sheet, weights: Sequence[float], *, costs: Sequence[str] = (), s
     if unknown := sorted(set(costs) - set(sheet.columns)):
         raise PlanningError(f"no criterion is called {unknown[0]!r}; there are {', '.join(sheet.columns)}")
     better = np.where(np.isin(sheet.columns, costs), -1.0, 1.0) * sheet.cells
-    span = better.max(axis=0) - better.min(axis=0)
-    if not span.any():
+    if not np.ptp(better, axis=0).any():
         raise PlanningError("all alternatives are equal in every criterion: there is nothing to rank by")
     share = np.asarray(weights, dtype=np.float64) / sum(weights)
-    regret = share * np.divide(better.max(axis=0) - better, span, out=np.zeros_like(better), where=span > 0)
-    s, r = regret.sum(axis=1), regret.max(axis=1)
+    found = distances(better, share)
     return Ranking(
         alternatives=sheet.rows,
         criteria=sheet.columns,
         weights=tuple(share.tolist()),
-        s=tuple(s.tolist()),
-        r=tuple(r.tolist()),
-        sweep=tuple(_compromise(sheet.rows, s, r, v) for v in sweep),
+        s=tuple(found.s.tolist()),
+        r=tuple(found.r.tolist()),
+        sweep=tuple(_compromise(sheet.rows, found, v) for v in sweep),
     )
 
 
-def _compromise(names: Sequence[str], s: Floats, r: Floats, v: float) -> Compromise:
-    q = v * _scaled(s) + (1 - v) * _scaled(r)
+def _compromise(names: Sequence[str], of: Distances, v: float) -> Compromise:
+    q = compromise(of, v)
     order = np.argsort(q, kind="stable")
     first, second = order[0], order[1]
     advantage = 1 / (len(names) - 1)
     ahead = bool(q[second] - q[first] >= advantage)
-    stable = bool(s[first] == s.min() or r[first] == r.min())
+    stable = bool(of.s[first] == of.s.min() or of.r[first] == of.r.min())
     near = order[q[order] - q[first] < advantage]
     chosen = order[: 1 if stable else 2] if ahead else near
     return Compromise(v, tuple(q.tolist()), tuple(names[place] for place in chosen), ahead, stable)
-
-
-def _scaled(values: Floats) -> Floats:
-    span = np.ptp(values)
-    return (values - values.min()) / span if span else np.zeros_like(values)
 
 
 def _name_of(wrong: NDArray[np.bool_], criteria: Sequence[str]) -> str:

@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import typer
 
-from gateway.adapters.bundle import MODEL
+from gateway.adapters.bundle import MODEL, SCHEMA
 from gateway.adapters.onnx_scorer import OnnxScorer
 from gateway.core import limits
+from gateway.core.attributes.schema import schema_bytes
 from gateway.core.bundle import ModelEntry
 from models.arrays import Floats
 from models.dataset.loading import SCHEMA_FILE
@@ -31,6 +32,7 @@ from models.uplift.ranking import UpliftRanking
 from models.uplift.trial import Trial
 
 REPORT = "uplift.json"
+ENDS = ("", "_low", "_high")
 
 app = typer.Typer(no_args_is_help=True, help="Uplift: the effect of a treatment on each customer, from a randomised trial.")
 
@@ -92,6 +94,14 @@ class UpliftReport(msgspec.Struct, frozen=True):
     model: ModelEntry
     parity_worst: float
 
+    def metrics(self) -> dict[str, float]:
+        """The figures for a bundle's manifest."""
+        figures = {"effect": self.effect, "qini": self.ranking.qini}
+        bounds = {
+            f"{name}{end}": value for name, one in figures.items() for end, value in zip(ENDS, (one.value, one.low, one.high), strict=True)
+        }
+        return {"units": float(self.units)} | {name: round(value, 4) for name, value in bounds.items()}
+
 
 class UpliftEvaluation(msgspec.Struct, frozen=True):
     """Result of `uplift evaluate`: figures of a finished model on another table, with intervals over its units."""
@@ -142,6 +152,7 @@ def train(
     exported = export_uplift(fitted, read.inputs.columns, read.inputs.drawn(seed, PARITY_ROWS, UNKNOWN), seed)
     exported.save(out)
     (out / SCHEMA_FILE).write_text(read.schema, encoding="utf-8")
+    (out / SCHEMA).write_bytes(schema_bytes(read.inputs.schema))
     report = UpliftReport(
         table=table.name,
         counts=read.counts,
@@ -184,7 +195,7 @@ def evaluate_model(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a trained model on another randomised trial with the same columns: Qini and uplift@k with intervals."""
-    trained = _report_in(model)
+    trained = report_in(model)
     roles = TrialRoles(treatment, outcome, positive, listed(group), (), treated, control)
     read = load_trial_by_columns(table, roles, model / SCHEMA_FILE, trained.model.columns, trained.treatment)
     checks.check_arms(read.trial)
@@ -248,7 +259,8 @@ def _over_units(trial: Trial, forecast: Floats, seed: int) -> UpliftFigures:
     return UpliftFigures(found.pop("Qini"), found)
 
 
-def _report_in(folder: Path) -> UpliftReport:
+def report_in(folder: Path) -> UpliftReport:
+    """The report of `uplift train`. Raises UpliftError if the folder has none."""
     try:
         return msgspec.json.decode((folder / REPORT).read_bytes(), type=UpliftReport)
     except (OSError, msgspec.DecodeError) as error:

@@ -57,7 +57,7 @@ def export_uplift(fitted: Uplift, columns: tuple[str, ...], rows: NDArray[np.flo
     Raises ScorerError if a gateway would refuse the model or a probability differs by more than 1e-5.
     """
     model = joined(fitted, len(columns))
-    entry = msgspec.structs.replace(entry_of(model, columns), output=TREATED)
+    entry = msgspec.structs.replace(entry_of(model, columns), output=TREATED, untreated=UNTREATED)
     scorers = (OnnxScorer(model, entry), OnnxScorer(model, msgspec.structs.replace(entry, output=UNTREATED)))
     worst = 0.0
     for asked in (rows, extreme_rows(rows, seed)):

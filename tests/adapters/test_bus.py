@@ -79,7 +79,7 @@ def payloads(messages: list[Message]) -> list[bytes]:
 def test_messages_are_delivered_and_the_link_tells_how(rig: Rig) -> None:
     box: list[Message] = []
     with connected(rig.bus(), into(box)) as bus:
-        assert bus.link() == Link(connected=True, protocol=rig.protocol, connects=1)
+        assert bus.link() == Link(connected=True, protocol=rig.protocol, connects=1, fresh=1)
         rig.publish("in/a", b"one", b"two")
         rig.publish("elsewhere", b"not ours")
         rig.publish("in/b", b"three", qos=0)
@@ -133,6 +133,18 @@ def test_what_comes_while_away_waits_for_us(rig: Rig) -> None:
         rig.publish("in/a", b"last")
         until(lambda: len(again) == 1)
     assert payloads(again) == [b"last"]
+
+
+@on(*KEEPING)
+def test_a_connection_without_a_session_at_the_broker_is_counted(rig: Rig) -> None:
+    with connected(rig.bus(), lambda _messages: True) as bus:
+        rig.cut(bus)
+        until(lambda: bus.link().connects == 2)
+        assert bus.link().fresh == 1, "the session was kept"
+    with connected(rig.bus(), lambda _messages: True) as bus:
+        assert bus.link().fresh == 0
+    with connected(rig.bus("another"), lambda _messages: True) as bus:
+        assert bus.link().fresh == 1
 
 
 @on(*KEEPING)

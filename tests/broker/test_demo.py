@@ -71,10 +71,10 @@ class RunningDemo:
             self.parts |= descendants(self.process.pid)
 
     def address(self, lines: IO[str] | None) -> str:
-        """Wait for the dashboard's address among the lines of stdout (with --json: stderr)."""
+        """Wait for the link of the desk among the lines of stdout (with --json: stderr)."""
         assert lines is not None
         for line in lines:
-            if found := re.search(r"dashboard: (http://\S+)", line):
+            if found := re.search(r"desk: (http://\S+)", line):
                 return found[1]
         pytest.fail(str(self.end()))
 
@@ -113,7 +113,9 @@ def test_it_runs_adds_up_and_leaves_nothing_behind(tmp_path: Path, world: str) -
     mosquitto_path()
     demo = RunningDemo(tmp_path, "--world", world, "--port", "0", "--json")
     address = demo.address(demo.process.stderr)
-    until(lambda: is_full(httpx.get(f"{address}/v1/summary", timeout=WAIT_S).json()))
+    with httpx.Client(timeout=WAIT_S) as desk:
+        assert desk.get(address).status_code == 303  # signed in
+        until(lambda: is_full(desk.get(httpx.URL(address).join("/v1/summary")).json()))
     demo.process.send_signal(signal.SIGINT)
     out, err = demo.end()
     assert demo.process.returncode == 0, err

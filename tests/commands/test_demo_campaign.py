@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.commands.demo.course import Course
-from gateway.commands.demo.live_campaign import LiveCampaign
+from gateway.commands.demo.live_campaign import HOLDOUT, LiveCampaign
 from gateway.commands.demo.summary import Totals
 from gateway.commands.demo.worlds import configs
 from gateway.config import load_config
@@ -21,7 +22,9 @@ def test_an_edited_file_is_signed_and_installed_and_a_wrong_one_is_not(tmp_path:
     live.install("gw-a")
     keys = read_public_keys(live.public_key)
     first = open_bundle(live.path("gw-a"), keys, None)
-    assert first.campaign == open_bundle(config.bundle.path, read_public_keys(config.bundle.trusted_keys[0]), None).campaign
+    of_world = open_bundle(config.bundle.path, read_public_keys(config.bundle.trusted_keys[0]), None).campaign
+    assert first.campaign.offers == of_world.offers
+    assert first.campaign.policy == msgspec.structs.replace(of_world.policy, holdout=HOLDOUT)
     assert not live.changed(), "nothing was edited"
 
     text = file.read_text("utf-8")
@@ -38,6 +41,13 @@ def test_an_edited_file_is_signed_and_installed_and_a_wrong_one_is_not(tmp_path:
     file.write_text(text, "utf-8")
     assert live.changed()
     assert live.trouble == ""
+
+
+def test_without_a_file_the_same_campaign_runs(tmp_path: Path) -> None:
+    live = LiveCampaign(load_config(configs("street")["gw-a"]), tmp_path, None)
+    live.install("gw-a")
+    assert open_bundle(live.path("gw-a"), read_public_keys(live.public_key), None).campaign.policy.holdout == HOLDOUT
+    assert not live.changed()
 
 
 def test_a_wrong_file_at_the_start_is_refused(tmp_path: Path) -> None:

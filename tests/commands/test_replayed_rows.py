@@ -27,7 +27,7 @@ from models.history.rows import Places, write_rows
 from tests.kit.attributes import GROUPED, GROUPED_COLUMNS, GROUPED_MINED, RICH, RICH_COLUMNS
 from tests.kit.testbed import EVERYTHING, HOUR_MS, OFFERS, ZONES, Gateway, Phone, TableScorer, campaign, make_site, purchase
 
-DECISIONS_MIN = 2_000
+DECISIONS_MIN = 600
 ANCHORS = ("scan-cafe", "scan-bar", "scan-station")
 
 

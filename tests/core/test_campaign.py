@@ -21,7 +21,7 @@ from gateway.core.campaign.never import never_sent
 from gateway.core.campaign.triggers import WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording import pressure
 from gateway.core.creatives import Creative
-from gateway.core.offers import Cap, Ignored
+from gateway.core.offers import Cap, Ignored, Ranking
 
 DEMO = Path(__file__).parents[2] / "deploy" / "worlds" / "street"
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -196,6 +196,30 @@ def test_windows_of_the_contact_policy() -> None:
     assert (policy.refusal_s, policy.caps) == (864_000, (Cap("category", 3, 604_800),))
     assert policy.ignored == (Ignored("offer", 2, 2_592_000, 5_184_000),)
     assert policy.days_back == 90
+
+
+@pytest.mark.parametrize(
+    ("policy", "path", "why"),
+    [
+        ({"ranking": {"propensity": 0.0, "margin": 0.0}}, "policy.ranking", "all weights are 0"),
+        ({"ranking": {"propensity": 1.5, "margin": 0.0}}, "policy.ranking.propensity", "<= 1.0"),
+        ({"ranking": {"margin": 0.5}}, "policy.ranking.propensity", "required"),
+        ({"ranking": {"propensity": 0.5, "margin": 0.5}, "learn": True}, "policy.ranking", "leave out one of the two"),
+    ],
+)
+def test_a_ranking_that_cannot_rank_is_refused(policy: dict[str, Any], path: str, why: str) -> None:
+    table = offer()
+    with pytest.raises(CampaignError) as refusal:
+        compile_campaign(table | {"policy": table["policy"] | policy})
+    assert path in str(refusal.value)
+    assert why in str(refusal.value)
+
+
+def test_a_ranking_has_weights_and_v() -> None:
+    table = offer()
+    found = compile_campaign(table | {"policy": table["policy"] | {"ranking": {"propensity": 0.6, "margin": 0.3, "novelty": 0.1}}})
+    assert found.policy.ranking == Ranking(0.6, 0.3, 0.1, 0.5)
+    assert parse_campaign(campaign_bytes(found)) == found
 
 
 def test_holdout_learning_and_horizons() -> None:

@@ -16,14 +16,14 @@ from gateway.core import context as contexts
 from gateway.core.attributes.history import Stated
 from gateway.core.attributes.schema import parse
 from gateway.core.context import ZoneContext
-from gateway.core.offers import Campaign
+from gateway.core.offers import Campaign, Ranking
 from gateway.core.policy.choose import Scorer, decide
 from gateway.core.policy.decision import Decision
 from gateway.core.policy.gates import REASONS
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.types import Occasion
 from tests.kit.attributes import COLUMNS, KINDS
-from tests.kit.testbed import NOON_MS, Phone, TableScorer, berlin_ms, campaign, make_site, offer
+from tests.kit.testbed import NOON_MS, OneOutput, Phone, TableScorer, berlin_ms, campaign, make_site, offer
 
 PERSON = contexts.with_consent(None, "s1", Phone().consent(told={"visits_month_bar": 2.0}), (), NOON_MS, make_site().plan.history)
 
@@ -41,7 +41,7 @@ def by_kind(**values: int) -> list[Any]:
     return [offer(kind.replace("_", "-"), category=kind, value_minor=value, zones=("cafe",)) for kind, value in values.items()]
 
 
-class RowScorer:
+class RowScorer(OneOutput):
     """These scores, in the order of the rows."""
 
     version = "rows-1"
@@ -239,3 +239,65 @@ def test_every_candidate_has_one_reason_and_the_best_open_one_is_chosen(
     open_offers = [one for one in offers if zone in one.zones and "entered" in one.occasions]
     assert sum(len(rows) for rows in scorer.asked) == len(open_offers)
     assert len(scorer.asked) == min(1, len(open_offers))
+
+
+# --- ranking by compromise ---------------------------------------------------------------------------------
+
+
+def ranked(*scores: float, ranking: Ranking | None, margins: tuple[int, ...] = (100, 400, 1_100)) -> Decision:
+    offers = [offer(f"o{number}", zones=("cafe",), value_minor=margin) for number, margin in enumerate(margins)]
+    policy = {"contact_cost_minor": 1.0, "propensity_min": 0.1, "ranking": ranking}
+    return decided(campaign(*offers, **policy), RowScorer(*scores))
+
+
+def test_a_compromise_ranks_by_its_weights() -> None:
+    """Scores .9, .5, .2 and margins 100, 400, 1,100: score x margin takes the third, and equal weights the second at v = .4.
+
+    Weighted distances .5 x (0, .571, 1) and .5 x (1, .7, 0), so S is (.5, .636, .5) and R (.5, .35, .5); scaled (0, 1, 0) and (1, 0, 1),
+    hence Q is (1 - v, v, 1 - v).
+    """
+    scores = (0.9, 0.5, 0.2)
+    assert ranked(*scores, ranking=None).offer == "o2"
+    assert ranked(*scores, ranking=Ranking(1.0, 0.0)).offer == "o0"
+    assert ranked(*scores, ranking=Ranking(0.0, 1.0)).offer == "o2"
+    assert ranked(*scores, ranking=Ranking(0.5, 0.5, v=0.4)).offer == "o1"
+    assert ranked(*scores, ranking=Ranking(0.5, 0.5, v=0.6)).offer == "o0"
+    assert ranked(*scores, ranking=Ranking(0.5, 0.5, v=0.4)).policy.startswith("vikor-1.")
+
+
+def test_a_compromise_opens_no_gate() -> None:
+    """An offer below the least propensity, or not worth its contact, is not chosen at any weight."""
+    assert ranked(0.09, 0.5, 0.2, ranking=Ranking(0.0, 0.0, 1.0)).offer == "o1"
+    assert ranked(0.09, 0.09, 0.09, ranking=Ranking(1.0, 1.0)).offer is None
+    assert ranked(0.9, 0.5, 0.2, ranking=Ranking(1.0, 0.0), margins=(1, 400, 1_100)).offer == "o1"
+
+
+# --- the change that an offer makes --------------------------------------------------------------------------
+
+
+class TwoHeads(RowScorer):
+    """Scores with an offer, and without it."""
+
+    def __init__(self, treated: tuple[float, ...], untreated: tuple[float, ...]) -> None:
+        super().__init__(*treated)
+        self.without = np.array(untreated, dtype=np.float32)
+
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        assert len(rows) == len(self.without)
+        return self.without
+
+
+def test_with_a_model_of_uplift_the_change_counts() -> None:
+    """Margin 400 with 100 off, usual 500. Bought by .9 with it and .8 without: .9 x 400 - .8 x 500 - 20 = -60.
+
+    So a sure thing gets no discount. Bought by .3 with it and .1 without: 120 - 50 - 20 = 50. Propensity alone would take the first (340).
+    """
+    offers = [offer(id_, zones=("cafe",), value_minor=400, price_minor=1_000, discount=0.1) for id_ in ("sure", "moved")]
+    own = campaign(*offers, contact_cost_minor=20.0, propensity_min=0.1)
+    assert decided(own, RowScorer(0.9, 0.3)).offer == "sure"
+    made = decided(own, TwoHeads((0.9, 0.3), (0.8, 0.1)))
+    assert made.offer == "moved"
+    values = {one.offer: one.expected_value_minor for one in made.candidates}
+    assert values == {"sure": pytest.approx(-60.0, abs=1e-3), "moved": pytest.approx(50.0, abs=1e-3)}
+    assert {one.offer: one.reason for one in made.candidates}["sure"] == "not_worth_it"
+    assert decided(own, TwoHeads((0.9, 0.3), (0.8, 0.3))).offer is None, "no change, no message"

@@ -25,7 +25,7 @@ from gateway.core.site import Site
 from gateway.core.types import Named, Occasion
 from tests.core import reference
 from tests.kit.attributes import person
-from tests.kit.testbed import DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, ZONES, make_site
+from tests.kit.testbed import DAY_MS, EVERYTHING, HOUR_MS, NOON_MS, ZONES, OneOutput, make_site
 
 CATEGORIES = ("tea", "cake", "pie")
 ZONE_IDS = tuple(zone.id for zone in ZONES)
@@ -37,7 +37,7 @@ TIMEZONES = tuple(ZoneInfo(name) for name in ("Europe/Berlin", "Asia/Beirut", "A
 """In Beirut and Havana clocks change at midnight; Apia is 13 hours ahead of UTC."""
 
 
-class HashScorer:
+class HashScorer(OneOutput):
     """A score that depends on every bit of a row; by chance invalid, and rounded, so that offers rank equal."""
 
     version = "hash-1"

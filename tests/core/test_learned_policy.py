@@ -12,14 +12,14 @@ import pytest
 
 from gateway.core.attributes.schema import Attribute, Between, Clock, Schema
 from gateway.core.context import Contact
-from gateway.core.learning import outlook, person, predictors
+from gateway.core.learning import anyway, outlook, person, predictors
 from gateway.core.learning.anyway import Visits
 from gateway.core.learning.busy import Busy, relative
 from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
 from gateway.core.learning.policy import Learner
 from gateway.core.learning.regression import Weights
-from gateway.core.learning.state import ALL, LearnedState, PersonState, state_of
-from gateway.core.learning.types import Ended, Moment, Outcome, Settings
+from gateway.core.learning.state import ALL, LearnedState, PersonState, Share, state_of
+from gateway.core.learning.types import Ended, Moment, Outcome, Settings, Weighed
 from gateway.core.offers import Offer, Policy
 
 DAY_MS = 86_400_000
@@ -230,13 +230,43 @@ def test_fatigue_of_earlier_messages_is_part_of_the_price() -> None:
     assert after.net_minor[0] == pytest.approx(weighed.net_minor[0] - weighed.fatigue_minor[1])
 
 
+def test_a_discount_for_a_visit_that_comes_anyway_is_not_sent() -> None:
+    """Worth 300 with 200 off: with a visit and a purchase in all silent moments it loses 200, without support it is worth 300.
+
+    An offer without a discount then adds nothing. With a purchase in half of the silent moments both bring 250 less.
+    """
+    dear = Offer("dear", "tea", ("plaza",), "shop", 300, 0, 400 * DAY_MS, 2.0, "dear", price_minor=500, discount=0.4)
+    plain = msgspec.structs.replace(dear, id="plain", value_minor=500, discount=None)
+    policy = Learner(SCHEMA, COLUMNS, (dear, plain), Policy(contact_cost_minor=20.0), Settings(buys=1.0))
+    here = moment()._replace(positions=np.arange(2), scores=np.array((0.9, 0.9)), rows=moment().rows[:2])
+    share = LearnedState().shares.get("redeemed", Share()).mean(*Settings().redeemed)
+
+    def after(decisions: float, visited: float) -> Weighed:
+        places = {"shop": Visits(decisions, visited), anyway.place("shop", "plaza", "entered"): Visits(decisions, visited)}
+        return policy.weigh(LearnedState(visits=places), PersonState(), here)
+
+    assert after(0.0, 0.0).worth_minor == pytest.approx(np.array((300.0, 500.0)) * share)
+    assert after(1e6, 5e5).worth_minor == pytest.approx(np.array((50.0, 250.0)) * share, abs=0.1)
+    sure = after(1e6, 1e6)
+    assert sure.worth_minor == pytest.approx(np.array((-200.0, 0.0)) * share, abs=0.1)
+    assert policy.chosen(LearnedState(), sure.arms, None, [0.0, 0.5, 1.0, 1.0]).position is None, "also at the highest draw"
+
+
 # --- choice ----------------------------------------------------------------------------------------------------
 
 
 def test_an_arm_is_worth_its_margin_less_its_price() -> None:
     state, me = lived(200)
-    weighed = learner(lever_max=1.0).weigh(state, me, moment(DAY_MS * 20))
+    weighed = learner(lever_power=0.0).weigh(state, me, moment(DAY_MS * 20))
     assert weighed.arms.values(np.zeros(3)) == pytest.approx(weighed.net_minor)
+
+
+def test_offers_that_were_shown_less_than_an_even_share_are_worth_more() -> None:
+    """Shown 9, 29 and 19 times, 20 with one more each: factors (20 / 10)^3, (20 / 30)^3 and 1, within .4 and 3."""
+    state = LearnedState(shown={"green": 9.0, "black": 29.0, "pie": 19.0})
+    levered, plain = (learner(**settings).weigh(state, PersonState(), moment()).arms for settings in ({}, {"lever_power": 0.0}))
+    assert (levered.worth - plain.cost + 20.0) / (plain.worth - plain.cost + 20.0) == pytest.approx((3.0, 0.4, 1.0))
+    assert levered.cost.tolist() == plain.cost.tolist()
 
 
 @pytest.mark.parametrize("count", [0, 60, 300])

@@ -10,10 +10,8 @@ import pytest
 from gateway.core.types import Observation, Position, Reading
 from gateway.decoders.registry import load
 from tests.decoders.expected import NOT_KEPT, SHARE_MIN, Tally, holds_value, message_of, reason_for, tally
-from tests.decoders.formats import FORMATS
+from tests.decoders.formats import COLLECTED, FORMATS
 from tests.kit.shared import shared_path
-
-OURS_ALONE = "wayside_v1"
 
 
 @cache
@@ -27,7 +25,7 @@ def tally_of(form: str) -> Tally:
     return tally(form, decode)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != OURS_ALONE])
+@pytest.mark.parametrize("form", COLLECTED)
 def test_expected_values_are_found(form: str) -> None:
     found = tally_of(form)
     assert found.share >= SHARE_MIN or not found.missed, f"{found.share:.1%} of {form}; missed:\n" + "\n".join(found.missed[:40])
@@ -35,7 +33,7 @@ def test_expected_values_are_found(form: str) -> None:
 
 def test_enough_is_expected_to_mean_something() -> None:
     shared_path("data/messages")
-    total = sum(tally_of(form).matched for form in FORMATS if form != OURS_ALONE)
+    total = sum(tally_of(form).matched for form in COLLECTED)
     assert total >= 200, f"only {total} expected values were matched: are the messages still read?"
 
 

@@ -19,10 +19,8 @@ from gateway.decoders.contract import DecodeError
 from gateway.decoders.registry import by_topic, load
 from tests.decoders.expected import message_of
 from tests.decoders.expected_ble import CUT_OFF
-from tests.decoders.formats import FORMATS as ALL_FORMATS
-from tests.kit.shared import shared_messages
-
-FORMATS = tuple(form for form in ALL_FORMATS if form != "wayside_v1")  # our own format, without a publisher
+from tests.decoders.formats import COLLECTED, UNCOLLECTED
+from tests.kit.shared import shared_messages, shared_path
 
 # Topics that do not identify the format: it has to be configured, or another decoder reads them equally well.
 _AMBIGUOUS: dict[str, str] = {
@@ -36,7 +34,7 @@ def _decoded(form: str) -> list[tuple[dict[str, Any], list[Observation]]]:
     return [(line, decoder.decode(message_of(line))) for line in shared_messages(form) if not line.get("negative")]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", COLLECTED)
 def test_each_is_decoded_or_refused_as_marked(form: str) -> None:
     lines = shared_messages(form)
     assert lines
@@ -55,13 +53,18 @@ def test_each_is_decoded_or_refused_as_marked(form: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", COLLECTED)
 def test_their_topics_tell_the_format(form: str) -> None:
     decoder = load(form)
     if not decoder.topics:
         return  # without default topics
     topics = {line["topic"] for line in shared_messages(form) if line["topic"]} - set(_AMBIGUOUS)
     assert [topic for topic in topics if by_topic(topic) is not decoder] == []
+
+
+def test_formats_without_captured_messages_are_known() -> None:
+    folder = shared_path("data/messages")
+    assert [form for form in UNCOLLECTED if (folder / f"{form}.jsonl").exists()] == []
 
 
 def test_owntracks_positions() -> None:

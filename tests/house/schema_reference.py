@@ -38,6 +38,7 @@ CAMPAIGN_TABLES: Mapping[str, type[msgspec.Struct]] = {
     "policy": form.PolicyForm,
     "policy.caps[]": form.CapForm,
     "policy.ignored[]": form.IgnoredForm,
+    "policy.ranking": form.RankingForm,
     "sign_off": form.SignOffForm,
     "offers[]": form.OfferForm,
     "offers[].threshold": form.ThresholdForm,

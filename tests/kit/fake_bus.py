@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from gateway.core import limits
 from gateway.core.bus import Deliver, Link, Publication
 from gateway.core.types import Message
@@ -173,7 +175,7 @@ class FakeBus:
         self._connection += 1
         if self._session.bus is self:
             self._session.bus = None
-        self._link = Link(connected=False, protocol=self._link.protocol, connects=self._link.connects, trouble=trouble)
+        self._link = msgspec.structs.replace(self._link, connected=False, trouble=trouble)
 
     def _run(self) -> None:
         for message in self._messages():
@@ -211,10 +213,11 @@ class FakeBus:
         elif self._broker.password not in {None, self._password}:
             trouble = "the broker refuses the password"
         if trouble:
-            self._link = Link(connected=False, connects=self._link.connects, trouble=trouble)
+            self._link = msgspec.structs.replace(self._link, connected=False, trouble=trouble)
         return not trouble
 
     def _connect(self) -> None:
+        fresh = self._link.fresh + (self._name not in self._broker.sessions)
         self._session = self._broker.sessions.setdefault(self._name, _Session())
         self._session.filters = self._topics
         self._session.bus = self
@@ -223,7 +226,7 @@ class FakeBus:
             if any(topic_matches(wanted, queued.topic) for wanted in self._topics):
                 self._session.waiting.append(queued._replace(retained=True, qos=min(1, queued.qos)))
         self._connection += 1
-        self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1)
+        self._link = Link(connected=True, protocol="memory", connects=self._link.connects + 1, fresh=fresh)
 
     def _next(self) -> Message | None:
         queued = self._session.waiting.popleft()

@@ -22,7 +22,7 @@ from gateway.core.policy.decision import Decision
 from gateway.core.policy.prepared import DecisionRequest, Prepared
 from gateway.core.site import Site, Zone
 from gateway.core.types import Purpose
-from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, Phone, campaign, make_site, offer
+from tests.kit.testbed import DAY_MS, HOUR_MS, NOON_MS, OneOutput, Phone, campaign, make_site, offer
 
 
 def _person(name: str, dtype: str = "number", **source: object) -> dict[str, object]:
@@ -188,7 +188,7 @@ def with_facts(facts: Sequence[HistoryFact], of: Site | None = None, purposes: t
     return msgspec.structs.replace(made, history=history)
 
 
-class ConstantScorer:
+class ConstantScorer(OneOutput):
     """The same propensity for every offer."""
 
     version = "constant-1"
@@ -197,7 +197,7 @@ class ConstantScorer:
         return np.full(len(rows), 0.5, dtype=np.float32)
 
 
-class ColumnScorer:
+class ColumnScorer(OneOutput):
     """0.2, and up to 0.6 more in proportion to one column, which counts as 0 where unknown."""
 
     version = "column-1"

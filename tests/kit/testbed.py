@@ -157,7 +157,14 @@ def seeded_draw(seed: int = 1) -> Draw:
     return lambda: f"{source.getrandbits(64):016x}"
 
 
-class TableScorer:
+class OneOutput:
+    """A model without probabilities of a purchase without the offer."""
+
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:  # noqa: ARG002 (of the protocol)
+        return None
+
+
+class TableScorer(OneOutput):
     """A fixed propensity for all offers, or by kind; None means no model. `asked` holds the matrices of all calls."""
 
     def __init__(self, propensity: float | Mapping[str, float] | None = 0.5, version: str = "table-1") -> None:

@@ -129,6 +129,8 @@ class Images:
             for operation in self._flying[file]:
                 lost += self._survive(content, operation, share)
             (folder / file).write_bytes(content)
+        hashes = database.with_name(f"{database.name}.hashes")  # synced before the database refers to it
+        (folder / hashes.name).write_bytes(hashes.read_bytes())
         for place, ending in enumerate(MARKS):
             mark = database.with_name(database.name + ending)
             low = self._operations[after - 1].marks[place]

@@ -168,7 +168,7 @@ def facts_under_faults(
 
 def _in_store(folder: Path, sent: Mapping[Envelope, int], acked: set[Envelope]) -> Verdict:
     """The verdict on the database, once it has as many facts as were acknowledged."""
-    store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False))
+    store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False), key_file=folder / "gw-t.key")
     try:
         until(lambda: store.totals()["facts"] >= len(acked), PATIENCE_S)
         by_hash = {bytes(store.facts._hasher.envelope(envelope)): envelope for envelope in sent}

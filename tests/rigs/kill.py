@@ -84,7 +84,7 @@ def _tills(url: str, count: int, rate: int, out: Path) -> subprocess.Popen[bytes
 
 def _await_facts(gateway: GatewayProcess, folder: Path, keys: Sequence[Envelope]) -> tuple[int, int]:
     """Number of stored facts, and of those of `keys` that are stored, once the gateway has all."""
-    store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False))
+    store = Store(folder / "gw-t.db", read_key(folder / "gw-t.key", may_create=False), key_file=folder / "gw-t.key")
     try:
         until(lambda: store.totals()["facts"] >= len(keys), WAIT_S, describe=lambda: (store.totals(), gateway.latest))
         return store.totals()["facts"], sum(store.is_known(key) for key in keys)

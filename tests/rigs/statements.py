@@ -20,7 +20,7 @@ from tests.kit.testbed import Gateway, open_store
 from tests.rigs.day import IN_MEMORY, Script, Step, digest, faults
 from tests.rigs.report import Progress, Report, quiet
 
-ENDINGS = ("", "-wal", ".withdrawn", ".released")
+ENDINGS = ("", "-wal", ".withdrawn", ".released", ".hashes")
 
 
 class DeathError(RuntimeError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.adapters.store.database import PAGE_BYTES
 from tests.rigs import power, statements, wear
 
 ZEROS = {"corrupt": 0, "lost": 0, "double": 0, "half": 0}
@@ -48,5 +49,5 @@ def test_the_wear_of_the_card_is_measured(tmp_path: Path) -> None:
     assert figures["facts of the run"] >= 10
     assert figures["sightings and readings of the run"] >= 1_000
     singles = figures["bytes written for 1,000 purchases, one a commit"]
-    assert singles >= 1_000 * 4_096, "each commit writes a page at least"
+    assert singles >= 1_000 * PAGE_BYTES, "each commit writes a page at least"
     assert figures["bytes written for 1,000 sightings and readings"] < singles, "most sightings are folded in memory"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,18 @@ class Street:
     """An App on a broker in memory, by a clock of the test; a person is in the plaza."""
 
     def __init__(self, folder: Path) -> None:
-        built = build(settings_of(write_config(folder, 1883), "presence.dwell_s=600"))
+        self.built = build(settings_of(write_config(folder, 1883), "presence.dwell_s=600"))
         self.clock = ManualClock()
         self.broker = FakeBroker(self.clock.now_ms)
-        bus = FakeBus(self.broker, "gw-t", ("wayside/v1/street/up/+/+",))
+        self.start()
+        for one in walk_in():
+            self.clock.advance(500)
+            self.receive(one)
+        assert self.visits() == (1, 0)
+
+    def start(self) -> None:
+        """A start of the gateway, with what is stored."""
+        built, bus = self.built, FakeBus(self.broker, "gw-t", ("wayside/v1/street/up/+/+",))
         self.app = App(
             built.site,
             clock=self.clock,
@@ -41,10 +50,6 @@ class Street:
         bus.start(self.app.mailbox.deliver)
         until(lambda: bus.link().connected)
         self.app.turn(0.0)
-        for one in walk_in():
-            self.clock.advance(500)
-            self.receive(one)
-        assert self.visits() == (1, 0)
 
     def receive(self, one: Message) -> None:
         assert self.app.mailbox.deliver([self.now(one)])
@@ -108,6 +113,40 @@ def test_a_person_who_left_in_an_outage_left_when_last_heard(street: Street) -> 
     street.pass_time(SILENCE_S + 2)
     assert street.visits() == (1, 1)
     assert street.stored("left_ms", "visits") == heard_ms
+
+
+def test_a_lost_session_is_reported_with_the_time_from_which_messages_may_be_missing(
+    street: Street, caplog: pytest.LogCaptureFixture
+) -> None:
+    street.broker.stop()
+    street.pass_time(5)
+    street.broker.start()
+    until(lambda: street.app.bus.link().connected)
+    street.pass_time(2)
+    assert street.app.counters.counts["queues_lost"] == 0, "the broker kept the session"
+    street.broker.stop()
+    deaf_ms = street.clock.now_ms()
+    street.pass_time(600)
+    street.broker.sessions.clear()
+    street.broker.start()
+    until(lambda: street.app.bus.link().connected)
+    street.pass_time(12)
+    assert street.app.latest.queues_lost == 1
+    since = datetime.fromtimestamp(deaf_ms / 1_000 + 1, UTC).isoformat(timespec="seconds")
+    assert f"consents, answers and purchases since {since} are missing unless the devices repeat them" in caplog.text
+
+
+def test_a_session_that_is_lost_while_the_gateway_is_off_is_reported(street: Street, caplog: pytest.LogCaptureFixture) -> None:
+    street.app.bus.close()
+    street.start()
+    street.pass_time(2)
+    assert street.app.counters.counts["queues_lost"] == 0
+    street.app.bus.close()
+    street.broker.sessions.clear()
+    street.start()
+    street.pass_time(2)
+    assert street.app.counters.counts["queues_lost"] == 1
+    assert "since its last stop" in caplog.text
 
 
 def test_a_message_that_waited_in_the_mailbox_ends_a_silence(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:

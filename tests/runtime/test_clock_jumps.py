@@ -192,3 +192,26 @@ def test_a_wrong_clock_does_no_harm(shared: Gateway, monkeypatch: pytest.MonkeyP
     before = len(play.offers)
     play.walk(30)
     assert len(play.offers) > before, "the next day there are offers again"
+
+
+def test_a_clock_that_fell_to_1970_over_restarts_opens_no_cap(shared: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step back is noted, the one that mends it is not, because the gateway started in between; later the clock is a day behind."""
+    kernel = Kernel(berlin_ms(2026, 6, 10, 12))
+    monkeypatch.setattr(clock_port, "time", kernel)
+    shared.wipe()
+    play = Play(shared, kernel)
+    play.walk(30)
+    for _ in range(2):
+        play.jump(JUMPS_MS["1970"])
+        play.wait(20 * MINUTE_MS)
+        play.start()
+        play.wait(2 * MINUTE_MS)
+        play.jump(-JUMPS_MS["1970"])
+        play.wait(20 * MINUTE_MS)
+    play.wait(24 * HOUR_MS)
+    play.walk(30)
+    play.jump(-DAY_MS)
+    play.start()
+    play.walk(60)
+    days = [local_day(at_ms) for _, at_ms in play.offers]
+    assert days.count("2026-06-10") == days.count("2026-06-11") == CAP

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +104,12 @@ def test_percentiles_of_few_values() -> None:
 
 def test_memory_is_a_number_of_this_machine() -> None:
     assert 1.0 < peak_memory_mib() < 1_000_000.0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux passes a peak on to a started process")
+def test_memory_of_the_process_that_started_this_one_does_not_count() -> None:
+    start = "import subprocess, sys; ballast = bytearray(200_000_000); ballast[::4096] = bytes(len(ballast[::4096]))"
+    code = "from gateway.runtime.status import peak_memory_mib; print(peak_memory_mib())"
+    run = f"{start}; subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    found = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    assert float(found.stdout) < 150.0

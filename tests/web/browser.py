@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +35,7 @@ SWITCHES = (
 )
 
 
+SILENCE_S = 60.0
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"  # axe-core 4.14.1 (Deque Systems, MPL-2.0), unchanged
 
 
@@ -119,6 +122,11 @@ class Browser:
         self.send("Page.navigate", url=address)
         self.loaded()
 
+    def sign_in(self, address: str, cookies: Mapping[str, str]) -> None:
+        """Send these cookies to `address` from now on."""
+        for name, value in cookies.items():
+            self.send("Network.setCookie", url=address, name=name, value=value, httpOnly=True)
+
     def loaded(self) -> None:
         """Wait until another page than the last one is loaded; each load of a document has an id of its own."""
         while True:
@@ -148,6 +156,8 @@ class Browser:
 
     def _hear(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            if not select.select([self._answers], [], [], SILENCE_S)[0]:
+                raise RuntimeError(f"the browser was silent for {SILENCE_S:g} s")
             piece = os.read(self._answers, 65_536)
             if not piece:
                 raise RuntimeError("the browser ended")

@@ -6,14 +6,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from httpx import Response
 from starlette.testclient import TestClient
 
 from dashboard.app import create_app
 from dashboard.settings import Settings, sqlite_url
+from dashboard.studio.publisher import Publisher
+from tests.web.people import COOKIE, sign_in
 from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, bearer, packed
 
 Post = Callable[[Json], Response]
+
+WORLD = Path(__file__).resolve().parents[2] / "deploy" / "worlds" / "street"
+KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 
 
 class ManualClock:
@@ -43,7 +50,8 @@ def settings(tmp_path: Path, clock: ManualClock) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings)) as client:
+    app = create_app(settings)
+    with TestClient(app, base_url="http://localhost", cookies={COOKIE: sign_in(app)}) as client:
         yield client
 
 
@@ -51,3 +59,10 @@ def client(settings: Settings) -> Iterator[TestClient]:
 def post(client: TestClient) -> Post:
     """Post a batch as the gateway that it names."""
     return lambda body: client.post("/v1/batches", content=packed(body), headers=bearer(body["gateway"]))
+
+
+@pytest.fixture(scope="session")
+def publisher(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
+    key = tmp_path_factory.mktemp("key") / "campaign.key"
+    key.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return Publisher.load(WORLD / "street.bundle", WORLD / "bundle.pub", key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,14 +19,16 @@ DAY_START_MS = START_MS // DAY_MS * DAY_MS
 TOKENS = {"gw-a": "token-of-gateway-a-0001", "gw-b": "token-of-gateway-b-0002"}
 OUTCOMES = ("held_out", "held_out_came", "ignored", "dismissed", "came", "accepted", "accepted_came", "redeemed")
 VARIANCE = 127.83  # of the default terms
-CLEAR = 1e-6  # of counts whose noise can be ignored: they are shown as "± 1"
+CLEAR = 0.01366  # of counts whose noise can be ignored: they are shown as "± 1"
 
 Json = dict[str, Any]
 
 
 def noise(variance: float = CLEAR) -> Json:
-    """The statement of the noise."""
-    return {"epsilon_millionths": 500_000, "contacts_max": 4, "variance": variance}
+    """A statement of the noise that has this variance."""
+    scale = 0.5 / math.asinh(math.sqrt(0.5 / variance)) if variance > 0 else 8.0
+    contacts = 1 if scale < 1 else 4
+    return {"epsilon_millionths": round(contacts * 1_000_000 / scale), "contacts_max": contacts, "variance": variance}
 
 
 def hours(
@@ -120,7 +123,7 @@ def street_outcomes(number: int) -> dict[str, int]:
         "came": 90,
         "accepted": 60,
         "accepted_came": 30,
-        "redeemed": 150 if number else -4,
+        "redeemed": 150 if number else -2,
     }
 
 
@@ -129,7 +132,8 @@ def street_batches(variance: float = VARIANCE) -> list[Json]:
     batches = []
     for gateway, zones in STREET_ZONES.items():
         for window in range(5):
-            counts = dict.fromkeys(zones, (window + 1) * 40 - 50)
+            count = (window + 1) * 40 - 50
+            counts = dict.fromkeys(zones, max(0, count) if variance == CLEAR else count)  # such noise makes nothing negative
             records = [health(f"{window}.h", gateway=gateway, window=window)]
             records.append(hours(f"{window}.t", counts, gateway=gateway, window=window, variance=variance))
             if window == 2:

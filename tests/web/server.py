@@ -8,18 +8,21 @@ from types import TracebackType
 from typing import Self
 
 from dashboard.app import create_app
-from dashboard.cli import Server
+from dashboard.server import Server
 from dashboard.settings import Settings
+from dashboard.studio.publisher import Publisher
+from tests.web.people import COOKIE, sign_in
 
 
 class LiveServer:
     """Runs within a `with` block; `address` is valid from its begin, `stop` may be called early."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, publisher: Publisher | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._ready = threading.Event()
-        self.app = create_app(settings)
+        self.app = create_app(settings, publisher)
+        self.cookies = {COOKIE: sign_in(self.app)}
         self._server = Server(self.app, self._ready.set)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
 

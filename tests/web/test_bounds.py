@@ -22,7 +22,7 @@ from dashboard.intake import Inflater
 from dashboard.refusals import Refused
 from dashboard.settings import Settings
 from tests.web.conftest import Post
-from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, batch, bearer, hours, offers, packed
+from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, batch, bearer, hours, noise, offers, packed
 
 CANARY = "jane.doe@example.org"
 
@@ -88,8 +88,8 @@ def test_a_gateway_speaks_only_for_itself(body: Json, client: TestClient) -> Non
             "$.records[0].noise.epsilon_millionths has",
         ),
         (hours("r1", noise={"epsilon_millionths": 500_000, "contacts_max": 0, "variance": 1.0}), "$.records[0].noise.contacts_max has"),
-        (hours("r1", variance=0.0), "$.records[0].noise.variance has a wrong type"),
-        (hours("r1", variance=1e9), "$.records[0].noise.variance has a wrong type"),
+        (hours("r1", noise=noise() | {"variance": 0.0}), "$.records[0].noise.variance has a wrong type"),
+        (hours("r1", noise=noise() | {"variance": 1e9}), "$.records[0].noise.variance has a wrong type"),
         (hours("r1", noise=None), "$.records[0].noise has a wrong type"),
         (hours("r1", window_ms=0), "$.records[0].window_ms has a wrong type"),
         (hours("r1", window_start_ms=START_MS + 1), "$.records[0].window_start_ms is not at a whole window_ms after a midnight"),
@@ -158,7 +158,11 @@ def test_a_declared_length_over_the_bound_is_refused_before_a_byte_is_read(setti
         "path": "/v1/batches",
         "raw_path": b"/v1/batches",
         "query_string": b"",
-        "headers": [(b"authorization", f"Bearer {TOKENS['gw-a']}".encode()), (b"content-length", b"1" + b"0" * 30)],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"authorization", f"Bearer {TOKENS['gw-a']}".encode()),
+            (b"content-length", b"1" + b"0" * 30),
+        ],
     }
     asyncio.run(create_app(settings)(scope, receive, send))
     assert answers[0]["status"] == 413

@@ -44,7 +44,9 @@ def test_it_serves_and_a_signal_ends_it_politely(number: signal.Signals, tmp_pat
         assert address == f"http://127.0.0.1:{told['port']}"
         body = packed(batch("b1", [hours("r1")]))
         assert httpx.post(f"{address}/v1/batches", content=body, headers=bearer()).status_code == 200
-        with httpx.stream("GET", f"{address}/live", timeout=30) as stream:
+        form = {"name": "ines", "password": "four random words", "again": "four random words"}
+        cookies = httpx.post(told["first account"], data=form).cookies
+        with httpx.stream("GET", f"{address}/live", timeout=30, cookies=cookies) as stream:
             lines = stream.iter_lines()
             assert next(lines) == "retry: 2000"
             process.send_signal(number)

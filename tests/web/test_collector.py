@@ -20,7 +20,7 @@ from dashboard.schema import contacts, health, hours, records
 from dashboard.settings import Settings, sqlite_url
 from dashboard.store import Store
 from tests.web.conftest import ManualClock, Post
-from tests.web.seed import TOKENS, Json, batch, bearer, offers, packed, street_batches
+from tests.web.seed import HOUR_MS, START_MS, TOKENS, Json, batch, bearer, offers, packed, street_batches
 from tests.web.seed import health as health_record
 from tests.web.seed import hours as hour_record
 
@@ -33,7 +33,10 @@ def rows(store: Store) -> list[tuple[Any, ...]]:
     return sorted((tuple(row) for row in found), key=repr)
 
 
-def take(store: Store, body: Json, now_ms: int = 1) -> tuple[str, ...]:
+NOW_MS = START_MS + 12 * HOUR_MS
+
+
+def take(store: Store, body: Json, now_ms: int = NOW_MS) -> tuple[str, ...]:
     return store.take(decode(json.dumps(body).encode(), body["gateway"]), now_ms).taken
 
 
@@ -60,7 +63,7 @@ def test_any_order_and_any_repetition_gives_the_same_table(sending: tuple[list[J
     once, often = Store("sqlite://"), Store("sqlite://")
     for body in batches:
         take(once, body)
-    for moment, body in enumerate(order):
+    for moment, body in enumerate(order, NOW_MS):
         assert take(often, body, moment) == tuple(dict.fromkeys(record["id"] for record in body["records"]))
     assert rows(once) == rows(often)
     distinct = {(record["gateway"], record["id"]) for body in batches for record in body["records"]}

@@ -54,6 +54,15 @@ class Asked(NamedTuple):
     offer: str
 
 
+class Counted(NamedTuple):
+    """An offer that counts, in the window of its decision."""
+
+    window_ms: int
+    zone: str
+    device: str
+    decision: str
+
+
 class Stay(NamedTuple):
     """A visit that has begun, by true time."""
 
@@ -71,7 +80,8 @@ class Book:
         self.facts: Counter[str] = Counter()
         self.amount_minor = 0
         self.asked: dict[str, Asked] = {}
-        self.sent: list[tuple[int, str, str]] = []  # window, zone and device of each offer that counts
+        self.sent: list[Counted] = []
+        self.left: set[str] = set()  # decisions whose window has left
         self._used: Counter[tuple[int, str]] = Counter()
         self.secrets: set[str] = set()
         self.digits: set[str] = set()  # of keys
@@ -129,7 +139,7 @@ class Book:
         self.seen[said["answer"]] += 1
         return True
 
-    def _consent(self, device: str, envelope: tuple[str, str, int], said: dict[str, Any], now_ms: int) -> bool:
+    def _consent(self, device: str, envelope: tuple[str, str, int], said: dict[str, Any], __: int) -> bool:
         start, seq, before = envelope[:2], envelope[2], self.words.get(device)
         is_older = before is not None and before.boot == start[1] and seq <= before.seq
         if said["purposes"] and (seq <= self._no_seqs.get(start, -1) or is_older):
@@ -138,7 +148,7 @@ class Book:
         self.secrets |= {device, *tags}
         self.digits |= {half for key in said.get("eid_keys", ()) for half in (key[:16], key[16:])}
         if "measurement" not in said["purposes"]:
-            self._uncount(device, now_ms)
+            self._uncount(device)
         if not said["purposes"]:
             if before is not None:
                 del self.words[device]
@@ -174,20 +184,19 @@ class Book:
         decided_ms = said["expires_at_ms"] - self._campaign.policy.trigger_expiry_s * 1000
         self._not_too_often(word, asked, decided_ms)
         word.told.append((decided_ms, said["decision"]))
-        self._count(word, decided_ms, asked)
+        self._count(word, decided_ms, asked, said["decision"])
         self.seen["trigger"] += 1
 
-    def _count(self, word: Word, now_ms: int, asked: Asked) -> None:
+    def _count(self, word: Word, now_ms: int, asked: Asked, decision: str) -> None:
         """Four offers count of a person and local day."""
         day = (_clock(now_ms).toordinal(), asked.device)
         if "measurement" in word.purposes and self._used[day] < CONTACTS_MAX:
             self._used[day] += 1
-            self.sent.append((now_ms - now_ms % self._window_ms, asked.zone, asked.device))
+            self.sent.append(Counted(now_ms - now_ms % self._window_ms, asked.zone, asked.device, decision))
 
-    def _uncount(self, device: str, now_ms: int) -> None:
+    def _uncount(self, device: str) -> None:
         """What has not left when a person takes the yes to measurement back does not leave."""
-        window_ms = now_ms - now_ms % self._window_ms
-        self.sent = [one for one in self.sent if one[0] != window_ms or one[2] != device]
+        self.sent = [one for one in self.sent if one.device != device or one.decision in self.left]
 
     def _not_too_often(self, word: Word, asked: Asked, now_ms: int) -> None:
         policy = self._campaign.policy

@@ -143,7 +143,7 @@ def _records(rig: Rig) -> Iterator[str]:
         for zone, count in noised.items():
             if abs(count - exact.get(zone, 0)) > NOISE_MAX:
                 yield f"{zone}, {start_ms}: {count} left for {exact.get(zone, 0)}"
-    said = Counter((start_ms, zone) for start_ms, zone, _ in rig.book.sent if start_ms <= max(rig.exact, default=0))
+    said = Counter((one.window_ms, one.zone) for one in rig.book.sent if one.window_ms <= max(rig.exact, default=0))
     held = Counter({(start_ms, zone): count for start_ms, exact in rig.exact.items() for zone, count in exact.items()})
     expired = rig.totals()["expired"]
     if expired or rig.clock_was_set or rig.held_s or rig.machine.deaths:

@@ -224,6 +224,7 @@ class Rig:
         if start_ms in self.exact:
             self.book.complain("records", f"the window {start_ms} left twice")
         self.exact[start_ms] = exact
+        self.book.left.update(self.codes)
 
     def _saved(self, changes: Changes) -> None:
         self.book.saved(changes, self._turn_ms)

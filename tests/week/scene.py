@@ -24,7 +24,7 @@ from gateway.decoders.registry import load
 from gateway.runtime.router import Router
 from gateway.runtime.sources import source
 from tests.kit.attributes import COLUMNS, SCHEMA
-from tests.kit.testbed import BERLIN, HOUR_MS, berlin_ms, offer
+from tests.kit.testbed import BERLIN, HOUR_MS, OneOutput, berlin_ms, offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +159,7 @@ def router(make: Callable[[list[Source]], Router] = Router) -> Router:
     return make([source(topic, load(name), SPEAKERS.get(name)) for topic, name in SOURCES])
 
 
-class HabitScorer:
+class HabitScorer(OneOutput):
     """Who comes often to places of a kind takes offers of that kind, the more so the nearer.
 
     It reads what is known of the person and nothing of the weather: what one person is offered must not depend on which

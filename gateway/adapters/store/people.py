@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from gateway.core.addresses import Cipher
     from gateway.core.state.people import PeopleChanges
 
-CONTACTS_BACK_MS = (limits.CONTACT_DAYS_MAX + 1) * 86_400_000  # one more, because a local day has up to 25 h
 CONTACTS_SQL = (
-    "SELECT id, intended, at_ms, answer, arm = 'sent', steady_ms FROM (SELECT id, intended, at_ms, answer, arm, steady_ms FROM decisions "
-    "WHERE subject = ?1 AND intended IS NOT NULL AND arm != 'undelivered' "
-    "AND steady_ms >= (SELECT max(steady_ms) FROM decisions WHERE subject = ?1) - ?2 "
-    "ORDER BY steady_ms DESC LIMIT ?3) ORDER BY steady_ms"
+    "SELECT id, intended, at_ms, answer, arm = 'sent', steady_ms FROM decisions "
+    "WHERE subject = ? AND (intended IS NULL) = 0 AND arm != 'undelivered' ORDER BY rowid DESC LIMIT ?"
 )
+"""A person's contacts, the newest first, by the order of their writing, which no clock changes."""
+
 ELSEWHERE_SQL = (
     "SELECT at_ms, kind, decision, detail FROM facts AS one WHERE subject = ? AND EXISTS "
     "(SELECT 1 FROM facts WHERE decision = one.decision AND kind IN ('contact', 'contact_held_out')) ORDER BY at_ms, kind DESC"
@@ -70,13 +69,13 @@ class PeopleTable(Table):
         body = self.one("SELECT body FROM contexts WHERE subject = ?", (subject,))
         if body is None:
             return None
-        rows = self.rows(CONTACTS_SQL, (subject, CONTACTS_BACK_MS, limits.CONTACTS_KEPT_MAX))
-        contacts = tuple(Contact(id_, offer, at_ms, answer, bool(sent), steady_ms) for id_, offer, at_ms, answer, sent, steady_ms in rows)
+        rows = self.rows(CONTACTS_SQL, (subject, limits.CONTACTS_KEPT_MAX))
+        newest = [Contact(id_, offer, at_ms, answer, bool(sent), steady_ms) for id_, offer, at_ms, answer, sent, steady_ms in rows]
         elsewhere = elsewhere_of(self.rows(ELSEWHERE_SQL, (subject,)))
         stored = _CONTEXT.decode(body)
         granted = {grant.purpose for grant in self._register.grants(subject)}
         purposes = tuple(purpose for purpose in stored.purposes if purpose in granted)
-        context = msgspec.structs.replace(stored, contacts=contacts, elsewhere=elsewhere, purposes=purposes)
+        context = msgspec.structs.replace(stored, contacts=tuple(reversed(newest)), elsewhere=elsewhere, purposes=purposes)
         self._cache(context)
         return context
 

@@ -252,8 +252,8 @@ class Reader:
         return list(self._rows(sql, (subject,)))
 
     def details(self, kind: str) -> list[str]:
-        """The details of all facts of a kind, the oldest first, without people."""
-        return [str(one) for (one,) in self._rows("SELECT detail FROM facts WHERE kind = ? ORDER BY at_ms", (kind,))]
+        """The details of all facts of a kind, the oldest first, without people; none of erased ones."""
+        return [str(one) for (one,) in self._rows("SELECT detail FROM facts WHERE kind = ? AND detail IS NOT NULL ORDER BY at_ms", (kind,))]
 
     def contacts_used(self, subject: str) -> dict[str, int]:
         """By table of counts: the person's contacts that count today."""

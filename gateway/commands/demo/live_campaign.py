@@ -6,12 +6,13 @@ It is signed with a key of its own at each start. A changed file is checked, sig
 
 from __future__ import annotations
 
-import shutil
+import re
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.adapters.bundle import Draft, open_bundle, public_key_line, read_public_keys, write_bundle
+from gateway.adapters.bundle import open_bundle, public_key_line, read_public_keys, redrafted, write_bundle
 from gateway.adapters.bundle_store import BundleStore
 from gateway.adapters.toml_files import TomlFileError, load_campaign
 from gateway.core.bundle import BundleError
@@ -23,23 +24,34 @@ if TYPE_CHECKING:
     from gateway.core.offers import Campaign
 
 
+HOLDOUT = 0.5
+"""Share of the people without offers in a demonstration: with the world's share the margin added is known only after half an hour."""
+
+
 class LiveCampaign:
     """Signs the campaign and installs it for all gateways of the demonstration."""
 
     def __init__(self, settings: Config, folder: Path, file: Path | None) -> None:
-        """Read the world's bundle, which `settings` name, and write the public key into `folder`. `file` is made if it does not exist.
+        """Read the world's bundle, which `settings` name, and write the public key into `folder`.
+
+        `file` is made from the world's campaign, with HOLDOUT, if it does not exist; without one the same campaign runs.
 
         Raises BundleError, TomlFileError and OSError.
         """
         keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
         self._bundle = open_bundle(settings.bundle.path, keys, None)
-        self._key, self.public_key = Ed25519PrivateKey.generate(), folder / "demo.pub"
+        self._key, self.public_key, self.key = Ed25519PrivateKey.generate(), folder / "demo.pub", folder / "demo.key"
+        self.key.touch(mode=0o600)
+        self.key.write_bytes(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.public_key.write_text(public_key_line(self._key.public_key()) + "\n", "utf-8")
         self._folder, self.file, self.trouble = folder, file, ""
-        if file is not None and not file.exists():
-            shutil.copy(settings.bundle.path.with_name("campaign.toml"), file)
+        begun = folder / "campaign.toml" if file is None else file
+        if not begun.exists():
+            text = settings.bundle.path.with_name("campaign.toml").read_text("utf-8")
+            begun.write_text(re.sub(r"(?m)^holdout = .*$", f"holdout = {HOLDOUT}", text), "utf-8")
+        self.text_file = begun
         self._read_ns = 0 if file is None else file.stat().st_mtime_ns
-        self._campaign = self._bundle.campaign if file is None else load_campaign(file, self._bundle.schema).campaign
+        self._campaign = load_campaign(begun, self._bundle.schema).campaign
         self._version = self._bundle.manifest.version
         self._install(self._campaign)
 
@@ -72,23 +84,7 @@ class LiveCampaign:
         return True
 
     def _install(self, campaign: Campaign) -> None:
-        bundle, manifest, path = self._bundle, self._bundle.manifest, self._folder / "signed.bundle"
-        known = {offer.id for offer in campaign.offers}
-        draft = Draft(
-            manifest.name,
-            self._version,
-            manifest.created_at_ms,
-            manifest.expires_at_ms,
-            bundle.model,
-            bundle.schema,
-            campaign,
-            manifest.metrics,
-            manifest.app_min,
-            bundle.patterns,
-            None
-            if bundle.priors is None
-            else tuple(one for one in bundle.priors if one.offer in known or ":" in one.offer or one.offer == "all"),
-            bundle.groups,
-        )
+        path = self._folder / "signed.bundle"
+        draft = redrafted(self._bundle, campaign, self._version)
         write_bundle(path, self._key, draft)
         self._signed = path.read_bytes()

@@ -67,10 +67,18 @@ class Demo:
         tokens = {gateway: secrets.token_urlsafe(24) for gateway in files}
         (self.folder / "tokens").write_text("".join(f"{gateway} {token}\n" for gateway, token in tokens.items()))
         self.dashboard = self._part(
-            "dashboard", "wayside-dashboard", "serve", "--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"
+            "dashboard",
+            "wayside-dashboard",
+            "serve",
+            "--demonstration",
+            *("--campaign", str(self.campaign.text_file), "--bundle", "signed.bundle", "--bundle-key", "demo.pub"),
+            *("--campaign-key", "demo.key"),
+            *("--port", str(port), "--store", "dashboard.db", "--token-file", "tokens", "--json"),
         )
         self._await(self.dashboard)
-        self.address = str(self.dashboard.latest["address"])
+        started = self.dashboard.latest
+        self.address, self.desk, self.second = (str(started[name]) for name in ("address", "desk", "second"))
+        self._reader = str(started["token"])
         self.gateways = [self._gateway(config, tokens[gateway], broker_port) for gateway, config in files.items()]
         for gateway in self.gateways:
             self._await(gateway)
@@ -90,6 +98,7 @@ class Demo:
             "cloud.url": self.address,
             "cloud.token_file": self.folder / f"{gateway}.token",
             "cloud.interval_s": 1.0,
+            "cloud.desk": "true",
             "bundle.path": self.campaign.path(gateway),
             "bundle.trusted_keys": f'["{self.campaign.public_key}"]',
         }
@@ -131,7 +140,8 @@ class Demo:
 
     def _dashboard(self) -> dict[str, Any]:
         try:
-            with urllib.request.urlopen(f"{self.address}/v1/summary", timeout=5) as answer:  # noqa: S310 - our own loopback address
+            request = urllib.request.Request(f"{self.address}/v1/summary", headers={"Authorization": f"Bearer {self._reader}"})  # noqa: S310
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own loopback address
                 found = json.load(answer)
         except OSError:
             return {}
@@ -168,7 +178,8 @@ def run_demo(
     demo = Demo(port, seed, world, campaign=campaign)
     try:
         out.print(demo.broker)
-        out.print(f"[bold]dashboard: {demo.address}[/bold]   (Ctrl-C ends)")
+        out.print(f"[bold]desk: {demo.desk}[/bold]   (Ctrl-C ends)", soft_wrap=True)
+        out.print(f"a second person, to sign off a campaign: {demo.second}", highlight=False, soft_wrap=True)
         out.print(invitation(demo.settings[0], out), highlight=False, markup=False, soft_wrap=True)
         began_s = time.monotonic()
         course = Course()

@@ -99,6 +99,10 @@ class _Model:
         """The scores, (n,)."""
         return self._scorer.score(rows)
 
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Probabilities without the offer, (n,), or None."""
+        return self._scorer.untreated(rows)
+
 
 def compare(settings: Config, path: Path, days: int, *, show: bool) -> WhatIf:
     """The figures of the last `days` days with the campaign at `path`. Raises SetupError without a decision, and `gateway.build.FAULTS`."""

@@ -15,13 +15,13 @@ from gateway.core import limits
 from gateway.core.attributes.convert import Fault, convert
 from gateway.core.attributes.schema import Schema
 from gateway.core.campaign import units
-from gateway.core.campaign.form import CampaignForm, EventForm, IgnoredForm, OfferForm, PolicyForm, SignOffForm, ThresholdForm
+from gateway.core.campaign.form import CampaignForm, EventForm, IgnoredForm, OfferForm, PolicyForm, RankingForm, SignOffForm, ThresholdForm
 from gateway.core.campaign.trigger_faults import trigger_faults
 from gateway.core.campaign.triggers import EVENT_HOURS_MAX, WEEKDAYS, EventFilter, Schedule, Threshold
 from gateway.core.campaign.wording_faults import wording_faults
 from gateway.core.creatives import Creative
 from gateway.core.nearest import nearest
-from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Cap, Ignored, Offer, Policy, SignOff
+from gateway.core.offers import GAP_S_MAX, VALID_HOURS_MAX, Campaign, Cap, Ignored, Offer, Policy, Ranking, SignOff
 from gateway.core.toml_lines import Path
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ def compile_campaign(table: Mapping[str, Any], schema: Schema | None = None) -> 
     offers = tuple(_offer(one, ("offers", at), numbers) for at, one in enumerate(form.offers))
     policy = _policy(form.policy, numbers)
     faults += _forgotten(policy)
+    faults += _unranked(form.policy)
     faults += [fault for at, one in enumerate(offers) for fault in _unpriced(one, ("offers", at))]
     faults += _repeated(form)
     faults += [fault for at, one in enumerate(form.offers) for fault in wording_faults(one, ("offers", at))]
@@ -167,11 +168,25 @@ def _policy(form: PolicyForm, numbers: _Numbers) -> Policy:
         learn=form.learn,
         anyway_s=numbers.duration(form.anyway, ("policy", "anyway"), least_s=1, most_s=86_400),
         buying_share=form.buying_share,
+        ranking=_ranking(form.ranking),
     )
 
 
 def _ignored(form: IgnoredForm, path: Path, numbers: _Numbers) -> Ignored:
     return Ignored(form.per, form.times, numbers.window(form.within, (*path, "within")), numbers.window(form.silent, (*path, "silent")))
+
+
+def _ranking(form: RankingForm | None) -> Ranking | None:
+    return None if form is None else Ranking(form.propensity, form.margin, form.novelty, form.v)
+
+
+def _unranked(form: PolicyForm) -> Iterator[Fault]:
+    """A ranking without a weight, or beside learning, which ranks by learned values."""
+    ranking = form.ranking
+    if ranking is not None and not ranking.propensity + ranking.margin + ranking.novelty:
+        yield Fault(("policy", "ranking"), "all weights are 0; state at least one above 0")
+    if ranking is not None and form.learn:
+        yield Fault(("policy", "ranking"), "`learn` ranks by learned values; leave out one of the two")
 
 
 def _sign_off(form: SignOffForm | None) -> SignOff | None:

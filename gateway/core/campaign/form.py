@@ -15,7 +15,7 @@ from gateway.core import limits
 from gateway.core.campaign.triggers import TIMES_MAX, EventText, Weekday
 from gateway.core.creatives import CREATIVES_MAX, Language, PlacementName
 from gateway.core.ids import Id
-from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup, OfferChannel
+from gateway.core.offers import CAPS_MAX, HOLDOUT_MAX, CapGroup, OfferChannel, Weight
 from gateway.core.types import Occasion
 
 Currency = Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z", description="ISO 4217, the currency of all amounts")]
@@ -124,6 +124,15 @@ class IgnoredForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent: Annotated[Duration, Meta(description="time without a proposal of the group after the last of them")]
 
 
+class RankingForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Compromise ranking (VIKOR) of the offers that are worth their cost; weights as those of `wayside-models ahp`."""
+
+    propensity: Annotated[Weight, Meta(description="weight of the probability of acceptance")]
+    margin: Annotated[Weight, Meta(description="weight of the margin of an accepted offer")]
+    novelty: Annotated[Weight, Meta(description="weight of the rarity of the offer among the person's contacts")] = 0.0
+    v: Annotated[Weight, Meta(description="weight of the sum of all criteria against the worst one")] = 0.5
+
+
 class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Contact policy for all offers together. A cap of 0 allows no offer; a cap that is left out has its default."""
 
@@ -147,6 +156,7 @@ class PolicyForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     anyway: Annotated[Duration, Meta(description="with `learn`: time within which a visit would have come without an offer")] = "1 h"
     buying_share: Annotated[float, Meta(ge=0, le=10, description="with `learn`: purchases per visit of a shop")] = 0.6
+    ranking: Annotated[RankingForm, Meta(description="rank by a compromise of criteria; without it by score x margin")] | None = None
 
 
 class SignOffForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -59,7 +59,7 @@ class Columns:
         self._categories, self.category = _codes(category_key(offer.category) for offer in offers)
         self.shops, self.shop = _codes(offer.shop for offer in offers)
         self.value = np.array([offer.value_minor for offer in offers], dtype=np.float64)
-        self.usual = np.array([_usual_minor(offer) for offer in offers])
+        self.usual = np.array([offer.usual_minor for offer in offers])
         self.cap = np.array([offer.per_person_day_max for offer in offers], dtype=np.float64)
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.float64)
         placed = [tuple(sorted({f"{zone}|{when}" for zone in offer.zones for when in offer.occasions})) for offer in offers]
@@ -185,8 +185,3 @@ def _codes(names: Iterable[T]) -> tuple[list[T], NDArray[np.intp]]:
     every = list(names)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(every))}
     return list(numbers), np.array([numbers[name] for name in every], dtype=np.intp)
-
-
-def _usual_minor(offer: Offer) -> float:
-    """Margin of a purchase without the offer."""
-    return offer.value_minor + (offer.discount or 0.0) * (offer.price_minor or 0)

@@ -108,11 +108,14 @@ class Learner:
         return 0.0 if model is None else max(0.0, -float(model.arrays(self.plan.shape)[0][RECENT, 0]))
 
     def _levers(self, state: LearnedState, positions: NDArray[np.intp]) -> Floats:
-        """Factors on the values of offers that have been shown less than an even share: the long tail is shown as well."""
+        """Factors on the values of offers, above 1 for those shown less than an even share and below 1 for the others.
+
+        So exposure stays even among the offers above the campaign's least propensity, which no lever changes.
+        """
         shown = self._columns.shown(state.shown)
         even = shown.sum() / max(len(state.shown), 1)
-        short: Floats = np.maximum((even + 1.0) / (shown[positions] + 1.0), 1.0) ** self.settings.lever_power
-        return np.minimum(short, self.settings.lever_max)
+        levers: Floats = ((even + 1.0) / (shown[positions] + 1.0)) ** self.settings.lever_power
+        return np.minimum(np.maximum(levers, self.settings.lever_min), self.settings.lever_max)
 
     def _risks(self, state: LearnedState, me: PersonState, here: Moment, outlooks: Outlooks, now: _Figures) -> Floats:
         """The margin that each offer loses if it is not accepted: P(dismissed) x prospects."""

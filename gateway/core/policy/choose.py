@@ -1,7 +1,8 @@
 """Gates, then scores, then ranks. Silence is a candidate with an expected value of 0, and no rank reopens a gate.
 
-Expected value = propensity x value - cost of contacting the person, in minor units of the currency; a campaign that learns has learned
-figures and explores (`gateway.core.policy.learned`). All offers that the gates
+Expected value = propensity x value - P(purchase without the offer) x usual margin - cost of contacting the person, in minor units of the
+currency. The second term is known with a model of uplift, and 0 otherwise; a campaign that learns has learned figures and explores
+(`gateway.core.policy.learned`). All offers that the gates
 leave open are scored in batches of the model. Offers are positions in the campaign and reasons are steps of REASONS until the end: only
 the CANDIDATES_KEPT_MAX furthest offers become candidates, the others are counted by reason.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from gateway.core import limits
+from gateway.core.compromise import compromise, distances
 from gateway.core.policy.decision import Arm, Candidate, Decision
 from gateway.core.policy.gates import (
     CHOSEN,
@@ -49,8 +51,10 @@ if TYPE_CHECKING:
     from gateway.core.offers import Policy
     from gateway.core.policy.learned import Deliberation
 
-PLAIN, LEARNED, SLATE = "plain-1", "learned-1", "slate-1"
-"""Versions of the policies: without learning the highest score x value, `gateway.core.learning.policy`, and further items of a slate."""
+PLAIN, VIKOR, LEARNED, SLATE = "plain-1", "vikor-1", "learned-1", "slate-1"
+"""Versions of the policies: without learning the highest score x value, or a compromise; `gateway.core.learning.policy`; further items of a
+slate.
+"""
 _ARMS: Mapping[Reason, Arm] = {CHOSEN.reason: "sent", HELD_OUT.reason: "held_out"}
 _BY_STEP = tuple(REASONS)
 _LOWER_RANK = STEPS[LOWER_RANK.reason]
@@ -67,6 +71,9 @@ class Scorer(Protocol):
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Probabilities in [0, 1], shape (n,), for rows of shape (n, columns), n <= SCORE_ROWS_MAX; None without a usable model."""
 
+    def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Probabilities of a purchase without the offer, as `score`; None of a model that does not have them."""
+
 
 def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision_id: str, thought: Deliberation | None = None) -> Decision:
     """The offer with the highest expected value, or silence; every offer of the campaign is a candidate with a reason.
@@ -74,7 +81,8 @@ def decide(request: DecisionRequest, here: ZoneContext, scorer: Scorer, decision
     The reason of the decision is that of the candidate that passed the most checks. With `thought` the learned policy chooses, unless
     it is demoted.
     """
-    policy = SLATE if request.beside else PLAIN if thought is None or thought.demoted else LEARNED
+    plain = PLAIN if request.site.campaign.policy.ranking is None else VIKOR
+    policy = SLATE if request.beside else plain if thought is None or thought.demoted else LEARNED
     prepared = Prepared(request, here)
     closed = closed_to_all(prepared)
     if closed is not None:
@@ -113,11 +121,11 @@ def _ranked(prepared: Prepared, scorer: Scorer, positions: NDArray[np.intp], tho
     """
     offers, policy, plan = prepared.offers, prepared.request.site.campaign.policy, prepared.request.site.plan
     request, numbers = prepared.reading, prepared.numbers
-    propensity, sure, scored_rows = _propensities(plan, request, positions, numbers, scorer)
-    expected_value = propensity * offers.value_minor[positions] - policy.contact_cost_minor
+    propensity, anyway, sure, scored_rows = _propensities(plan, request, positions, numbers, scorer)
+    expected_value = propensity * offers.value_minor[positions] - anyway * offers.usual_minor[positions] - policy.contact_cost_minor
     barred = _barred(prepared, positions, propensity, sure)
     steps = _steps(policy, propensity, expected_value, barred)
-    at, p_select = _best(steps, expected_value), 1.0
+    at, p_select = _best(steps, expected_value if policy.ranking is None else _compromises(prepared, positions, propensity, steps)), 1.0
     if thought is not None and not barred.all():
         choice = thought.choose(prepared, positions, propensity, scored_rows, at, barred == 0)
         if not thought.demoted:
@@ -172,19 +180,40 @@ def _best(steps: NDArray[np.intp], expected_value: NDArray[np.float64]) -> int |
     return int(able[np.argmax(expected_value[able])]) if len(able) else None
 
 
+def _compromises(
+    prepared: Prepared, positions: NDArray[np.intp], propensity: NDArray[np.float64], steps: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """The values of a campaign with a ranking: -Q of the offers that may be chosen, compared among themselves; others have 0."""
+    ranking, able = prepared.request.site.campaign.policy.ranking, np.flatnonzero(steps == _LOWER_RANK)
+    values = np.zeros(len(positions))
+    if ranking is not None and len(able):
+        seen = prepared.times(positions[able], prepared.request.subject.reached)
+        margins, weights = prepared.offers.value_minor[positions[able]], np.array((ranking.propensity, ranking.margin, ranking.novelty))
+        cells = np.column_stack((propensity[able], margins, 1.0 / (1.0 + seen)))
+        values[able] = -compromise(distances(cells, weights / weights.sum()), ranking.v)
+    return values
+
+
 def _propensities(
     plan: ReadPlan, request: Request, positions: NDArray[np.intp], numbers: Numbers, scorer: Scorer
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], Floats | None]:
-    """For the offers at these positions: scores, NaN for all without a usable model; sure things; and the rows, if it was one batch."""
-    found, sure, rows = np.full(len(positions), np.nan), np.zeros(len(positions), dtype=np.bool_), None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], Floats | None]:
+    """Scores of the offers at these positions, and probabilities of a purchase without the offer; sure things; the rows of one batch.
+
+    All scores are NaN without a usable model, the probabilities 0 where they are unknown, the rows None for several batches.
+    """
+    found, anyway = np.full(len(positions), np.nan), np.zeros(len(positions))
+    sure, rows = np.zeros(len(positions), dtype=np.bool_), None
     for start in range(0, len(positions), limits.SCORE_ROWS_MAX):
         batch = slice(start, start + limits.SCORE_ROWS_MAX)
         rows = plan.matrix(request, positions[batch], numbers)
         scores = scorer.score(rows)
         if scores is None:
-            return np.full(len(positions), np.nan), sure, rows
+            return np.full(len(positions), np.nan), anyway, sure, rows
         found[batch], sure[batch] = scores, plan.are_sure(rows)
-    return found, sure, rows if len(positions) <= limits.SCORE_ROWS_MAX else None
+        untreated = scorer.untreated(rows)
+        if untreated is not None:
+            anyway[batch] = untreated
+    return found, anyway, sure, rows if len(positions) <= limits.SCORE_ROWS_MAX else None
 
 
 def _decision(

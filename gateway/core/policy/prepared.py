@@ -129,4 +129,5 @@ class Prepared:
             return []
         start_ms, end_ms = local_day_ms(self.clock)
         set_ms = self.request.set_ms
-        return [contact for contact in contacts if any(start_ms <= at_ms < end_ms for at_ms in contact.times_ms(set_ms))]
+        times = ((contact, *contact.times_ms(set_ms)) for contact in contacts)
+        return [contact for contact, at_ms, passed_ms in times if start_ms <= at_ms < end_ms or passed_ms >= start_ms]

@@ -1,7 +1,9 @@
-"""The steady time: the clock without its steps. It measures the time that has really passed.
+"""The steady time: the clock without its steps. It measures the time that has passed for certain.
 
-Only steps of a clock that was trusted count. At a start the network sets the clock within minutes, and before the clock's floor it was
-never set: these steps correct the start, and the times recorded before it were right.
+Steps of a clock that was trusted count. After a start the network sets the clock within minutes. A step forward then may be the time for
+which the gateway was off, or the end of an error that was there before: it counts as no time, so that a cap holds too long and never too
+short. A step back corrects the start. A step back that was counted is forgotten at a start if the clock may have been corrected while the
+gateway was off. At a start steady time is never before the newest decision.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ class ClockState:
     """`set_ms` is the sum of all steps that count; the steady time is the clock's less that."""
 
     def __init__(self, now_ms: int, set_ms: int = 0, newest_ms: int = 0) -> None:
-        """Trust the clock CLOCK_SETTLE_MS after a start at `now_ms`; `newest_ms` is the newest known steady time."""
-        self.set_ms, self._newest_ms = set_ms, newest_ms
+        """Trust the clock CLOCK_SETTLE_MS after a start at `now_ms`; `newest_ms` is the steady time of the newest decision."""
+        is_corrected = set_ms < 0 <= now_ms - newest_ms
+        self.set_ms, self._newest_ms = 0 if is_corrected else min(set_ms, now_ms - newest_ms), newest_ms
         self._settles_ms = now_ms + limits.CLOCK_SETTLE_MS
         self.is_trusted = False
 
@@ -28,10 +31,10 @@ class ClockState:
         return now_ms - self.set_ms
 
     def note(self, now_ms: int, floor_ms: int) -> None:
-        """Trust the clock once it is set and has settled. A step back while the gateway was off shows then: steady time never runs back."""
-        if not self.is_trusted and now_ms >= max(floor_ms, self._settles_ms):
-            self.is_trusted = True
+        """Trust the clock once it is set and has settled."""
+        if not self.is_trusted:
             self.set_ms = min(self.set_ms, now_ms - self._newest_ms)
+            self.is_trusted = now_ms >= max(floor_ms, self._settles_ms)
 
     def accept(self, changes: ClockChanges) -> None:
         """Apply nothing."""
@@ -39,5 +42,5 @@ class ClockState:
     def rebase(self, step_ms: int) -> None:
         """Count a step of the clock."""
         self._settles_ms += step_ms
-        if self.is_trusted:
+        if self.is_trusted or step_ms > 0:
             self.set_ms += step_ms

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gateway.adapters.bundle import MODEL
+from gateway.adapters.bundle import MODEL, open_bundle, read_public_keys
+from gateway.adapters.onnx_scorer import OnnxScorer, load_scorer
 from models.arrays import Rows
 from models.measures import Interval
 from models.uplift import choice
@@ -18,6 +20,7 @@ from models.uplift.export import TREATED, UNTREATED, export_uplift
 from models.uplift.learners import LEARNERS
 from models.uplift.loading import TrialRoles, load_trial
 from models.uplift.trial import Trial, trial_of
+from tests.house.tree import ROOT
 from tests.models.history.tables import run
 
 
@@ -50,6 +53,9 @@ def test_every_learner_finds_the_effect_and_is_exported(name: str) -> None:
     assert exported.parity_worst < 1e-5
     assert exported.entry.output == TREATED
     assert not np.allclose(exported.treated, exported.untreated)
+    scorer = OnnxScorer(exported.model, exported.entry)
+    assert scorer.score(exported.rows[:64]) == pytest.approx(exported.treated[:64], abs=1e-5)
+    assert scorer.untreated(exported.rows[:64]) == pytest.approx(exported.untreated[:64], abs=1e-5)
 
 
 def _rows() -> Rows:
@@ -173,6 +179,23 @@ def test_training_and_evaluation_by_commands_alone(
     assert qini.low > 0
     assert trained.low - 0.02 < qini.value < trained.high + 0.02
     assert found["ranking"]["uplift_at"]["30%"]["value"] > 0.1
+    _signed(out, tmp_path, monkeypatch)
+
+
+def _signed(model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bundle make` takes the folder, and a gateway that opens the bundle has both outputs."""
+    text = (ROOT / "deploy/worlds/street/campaign.toml").read_text("utf-8")
+    campaign = folder / "campaign.toml"
+    campaign.write_text(re.sub(r"(?m)^category = .*$", 'category = "any"', text), "utf-8")
+    assert run(monkeypatch, "keygen", "--out", folder / "k") == 0
+    made = ("--model", model, "--campaign", campaign, "--key", folder / "k.key", "--out", folder / "a.bundle")
+    assert run(monkeypatch, "bundle", "make", *made) == 0
+    opened = open_bundle(folder / "a.bundle", read_public_keys(folder / "k.pub"), None)
+    assert opened.manifest.metrics["qini"] > opened.manifest.metrics["qini_low"] > 0
+    scorer = load_scorer(opened.model)
+    untreated = scorer.untreated(opened.model.rows[:64])
+    assert untreated is not None
+    assert not np.allclose(untreated, scorer.score(opened.model.rows[:64]))
 
 
 def test_commands_refuse_a_trial_with_a_column_written_afterwards(

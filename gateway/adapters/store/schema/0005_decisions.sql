@@ -20,8 +20,8 @@ CREATE TABLE decisions (
   body BLOB NOT NULL
 ) STRICT;
 
--- `intended` is in the index, so a person's contacts are found without a look at the silent decisions
-CREATE INDEX decisions_by_subject ON decisions (subject, steady_ms, intended);
+-- a person's contacts are found, the newest first, without a look at the silent decisions
+CREATE INDEX decisions_by_subject ON decisions (subject, (intended IS NULL));
 CREATE INDEX decisions_by_time ON decisions (at_ms);
 
 -- id: the decision's; target: where the channel delivers (a phone's device id)

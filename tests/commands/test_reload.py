@@ -1,0 +1,58 @@
+"""SIGHUP: the gateway starts again with a config that is right as a whole, or goes on with the one that it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.commands.run import Reloads
+from tests.kit.gateways import write_config
+
+
+class Running:
+    """A gateway that notes whether it was stopped."""
+
+    is_stopped = False
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path)
+
+
+def test_a_right_config_is_taken_once(config: Path) -> None:
+    config.write_text(config.read_text("utf-8").replace("interval_s = 0.2", "interval_s = 3.0"), "utf-8")
+    reloads, running = Reloads(config, ["log_level=error"]), Running()
+    reloads.ask(running)  # type: ignore[arg-type]
+    taken = reloads.taken()
+    assert running.is_stopped
+    assert taken is not None
+    assert (taken.status_interval_s, taken.log_level) == (3.0, "error"), "the options of the command line still hold"
+    assert reloads.taken() is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda text: text.replace("[mqtt]", "[mqqt]"), "mqqt"),
+        (lambda text: text + "\n[[sources]]\ntopic = 'x/#'\ndecoder = 'no_such_format'\n", "no_such_format"),
+        (lambda text: text.replace("[mqtt]", "[mqtt]\npassword_file = 'absent'"), "absent"),
+        (lambda text: text.replace("[mqtt]", "[mqtt]\nca_file = 'wayside.toml'"), "wayside.toml"),
+        (lambda text: text.replace("tiny.wayside", "absent.wayside").replace(".bundle", ".absent"), "absent"),
+    ],
+    ids=["a misspelt key", "an unknown format", "a password file that is absent", "a certificate that is none", "a bundle that is absent"],
+)
+def test_a_wrong_one_changes_nothing(config: Path, caplog: pytest.LogCaptureFixture, wrong: object, told: str) -> None:
+    """Each is found before the running gateway is stopped, although another part of the config is right and new."""
+    text = config.read_text("utf-8").replace("interval_s = 0.2", "interval_s = 3.0")
+    config.write_text(wrong(text), "utf-8")  # type: ignore[operator]
+    reloads, running = Reloads(config, []), Running()
+    reloads.ask(running)  # type: ignore[arg-type]
+    assert not running.is_stopped
+    assert reloads.taken() is None
+    assert "the present config stays" in caplog.text
+    assert told in caplog.text
