@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from firmware_sim.policies.figures import CEILING, REFERENCE, Figure, Row
 
@@ -11,6 +13,7 @@ from firmware_sim.policies.figures import CEILING, REFERENCE, Figure, Row
 COLOURS = ("#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a8f98", "#1f2430", "#b8a800")
 INK, QUIET = "#1f2430", "#8a8f98"
 WIDTH, HEIGHT, LEFT, BOTTOM, RIGHT = 760, 360, 90, 40, 110
+LABEL_PX, STEPS_MIN = 12.0, 4
 STYLE = f"""
 body {{ font-family: sans-serif; color: {INK}; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
@@ -39,37 +42,22 @@ def page(title: str, setting: str, rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    heads = (
-        "policy",
-        "margin",
-        "accepted",
-        "messages",
-        "margin ratio",
-        "message ratio",
-        "error",
-        "calibration",
-        "Gini",
-        "coverage",
-        "s/run",
-    )
-    lines = [
-        (
-            html.escape(row.policy),
-            _cell(row.margin_minor, 0),
-            _cell(row.accepted, 1),
-            _cell(row.messages, 1),
-            _cell(row.margin_ratio, 2),
-            _cell(row.message_ratio, 2),
-            _cell(row.error, 3),
-            _cell(row.calibration, 3),
-            _cell(row.gini, 2),
-            _cell(row.coverage, 2),
-            f"{row.seconds:.1f}",
-        )
-        for row in rows
+    columns = [
+        ("policy", [html.escape(row.policy) for row in rows]),
+        ("margin", [_cell(row.margin_minor, 0) for row in rows]),
+        ("accepted", [_cell(row.accepted, 1) for row in rows]),
+        ("messages", [_cell(row.messages, 1) for row in rows]),
+        ("margin ratio", [_cell(row.margin_ratio, 2) for row in rows]),
+        ("message ratio", [_cell(row.message_ratio, 2) for row in rows]),
+        ("error", [_cell(row.error, 3) for row in rows]),
+        ("calibration", [_cell(row.calibration, 3) for row in rows]),
+        ("Gini", [_cell(row.gini, 2) for row in rows]),
+        ("coverage", [_cell(row.coverage, 2) for row in rows]),
+        ("s/run", [f"{row.seconds:.1f}" for row in rows]),
     ]
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in line) + "</tr>\n" for line in lines)
-    return '<div class="wide"><table><tr>' + "".join(f"<th>{head}</th>" for head in heads) + f"</tr>\n{body}</table></div>"
+    stated = [(head, cells) for head, cells in columns if any(cells)]
+    body = "".join("<tr>" + "".join(f"<td>{cells[at]}</td>" for _, cells in stated) + "</tr>\n" for at in range(len(rows)))
+    return '<div class="wide"><table><tr>' + "".join(f"<th>{head}</th>" for head, _ in stated) + f"</tr>\n{body}</table></div>"
 
 
 def _cell(figure: Figure | None, digits: int) -> str:
@@ -86,7 +74,7 @@ def _margins(rows: Sequence[Row]) -> str:
     def x(value: float) -> float:
         return LEFT + (value - least) / (most - least) * (WIDTH - LEFT - RIGHT)
 
-    parts = [_axis_x([least + (most - least) * step / 5 for step in range(6)], x, height - BOTTOM)]
+    parts = [_axis_x(_steps(least, most), x, height - BOTTOM)]
     for place, row in enumerate(rows):
         y, colour, known = 18 + 26 * place, COLOURS[place % len(COLOURS)], row.margin_minor
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end" font-size="12" fill="{INK}">{html.escape(row.policy)}</text>')
@@ -110,19 +98,38 @@ def _regrets(rows: Sequence[Row]) -> str:
         return HEIGHT - BOTTOM - (value - least) / (most - least) * (HEIGHT - BOTTOM - 12)
 
     parts = [_axis_x(range(0, days + 1, max(1, -(-days // 6))), x, HEIGHT - BOTTOM)]
-    for step in range(5):
-        value = least + (most - least) * step / 4
-        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end" font-size="11" fill="{QUIET}">{value:.0f}</text>')
-    for place, row in curves:
+    parts += [
+        f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end" font-size="11" fill="{QUIET}">{value:.0f}</text>'
+        for value in _steps(least, most)
+    ]
+    ends = _apart([y(row.regret_days[-1].mean) for _, row in curves])
+    for (place, row), end in zip(curves, ends, strict=True):
         colour = COLOURS[place % len(COLOURS)]
         band = [(x(0), y(0.0)), *((x(day + 1), y(point.high)) for day, point in enumerate(row.regret_days))]
         band += [(x(day + 1), y(point.low)) for day, point in reversed(list(enumerate(row.regret_days)))]
         middle = [(x(0), y(0.0)), *((x(day + 1), y(point.mean)) for day, point in enumerate(row.regret_days))]
         parts.append(f'<polygon points="{_points(band)}" fill="{colour}" fill-opacity="0.15"/>')
         parts.append(f'<polyline points="{_points(middle)}" fill="none" stroke="{colour}" stroke-width="1.8"/>')
-        end = middle[-1]
-        parts.append(f'<text x="{end[0] + 6:.1f}" y="{end[1] + 4:.1f}" font-size="11" fill="{colour}">{html.escape(row.policy)}</text>')
+        x_end = middle[-1][0] + 6
+        parts.append(f'<text x="{x_end:.1f}" y="{end + 4:.1f}" font-size="11" fill="{colour}">{html.escape(row.policy)}</text>')
     return _svg(HEIGHT, parts)
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """The heights in the same order, moved so far that labels at these do not overlap."""
+    found, order = list(heights), sorted(range(len(heights)), key=heights.__getitem__)
+    for above, at in pairwise(order):
+        found[at] = max(found[at], found[above] + LABEL_PX)
+    for place, at in enumerate(reversed(order)):
+        found[at] = min(found[at], HEIGHT - BOTTOM - place * LABEL_PX)
+    return found
+
+
+def _steps(least: float, most: float) -> list[float]:
+    """Four to ten round figures between two bounds."""
+    size = 10.0 ** math.floor(math.log10(most - least))
+    step = next(size * part for part in (1.0, 0.5, 0.2, 0.1) if (most - least) / (size * part) >= STEPS_MIN)
+    return [step * at for at in range(math.ceil(least / step), math.floor(most / step) + 1)]
 
 
 def _axis_x(ticks: Sequence[float], x: Callable[[float], float], y: float) -> str:

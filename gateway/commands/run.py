@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.adapters.personal_data import LogFilter, Scanner
+from gateway.adapters.service_manager import ALIVE, READY, STOPPING, notify
 from gateway.build import FAULTS, build
 from gateway.commands.check import checked
 from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
@@ -92,6 +93,7 @@ def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
     watcher = threading.Thread(target=_watch, args=(gateway, settings, ended, trouble, as_json), name="watch", daemon=True)
     watcher.start()
     gateway.run()
+    notify(STOPPING)
     ended.set()
     watcher.join(1.0)
     if as_json:
@@ -101,12 +103,15 @@ def serve(gateway: App, settings: Config, *, as_json: bool) -> str:
 
 def _watch(gateway: App, settings: Config, ended: threading.Event, trouble: list[str], as_json: bool) -> None:  # noqa: FBT001 - a thread's argument
     """Stop the gateway if the first connection takes too long, log changes of the connection, and print status reports as JSON."""
-    waited_s, connected = 0.0, False
+    waited_s, connected, beats = 0.0, False, -1
     while not ended.wait(POLL_S):
         link = gateway.bus.link()
         if link.connected != connected:
             connected = link.connected
             log.info("connected with %s" if connected else "%s", link.protocol if connected else link.trouble)
+        if gateway.beats != beats:  # a writer that hangs gives no sign of life
+            beats = gateway.beats
+            notify(*((READY, ALIVE) if link.connects else (ALIVE,)), f"STATUS={gateway.latest.state}, {link.protocol or link.trouble}")
         waited_s += POLL_S
         limit_s = settings.mqtt.first_connect_s
         if link.connects == 0 and limit_s and waited_s >= limit_s:

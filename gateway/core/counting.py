@@ -18,7 +18,7 @@ from gateway.core.types import Count, Direction
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 CROWD_MS_MAX = HOUR_MS  # after a longer silence of a counter neither the present flow nor the start of its next count is known
-CROWD_FIRST_MS = 10_000  # reports closer than this were queued on the way, so they cover a longer time than their distance
+CROWD_FIRST_MS = 10_000  # reports closer than this were queued on the way, so they cover a longer time than the distance
 CROWD_MEAN_MS = 10 * MINUTE_MS  # mean life of the flow: a train's arrival shows within minutes and is gone after a quarter of an hour
 PRESENT_MS_MAX = 3 * HOUR_MS  # a balance is not kept through a longer silence of all doors
 DOOR_PER_S_MAX = 10  # more people a second pass no door that one device counts
@@ -61,7 +61,7 @@ class Counting(msgspec.Struct, frozen=True):
 
     `crowds` are flows by counter, and `totals` and `passed_ms` (the stated time of the newest passages) by counter and direction.
     `minutes` are the passages in and out of the last hour, `since_ms` the first report with a direction. `present` is the balance of the
-    doors at `present_ms`, `in_view` people by counter with their time.
+    doors at `present_ms`, `in_view` people by counter with the time.
     """
 
     crowds: Mapping[str, Crowd] = {}
@@ -157,7 +157,7 @@ Known = tuple[float, int]
 
 
 def flow(counting: Counting, now_ms: int, max_age_ms: float = math.inf) -> Known | None:
-    """People an hour past all counters that reported recently enough, and the oldest time of their reports; None without any.
+    """People an hour past all counters that reported recently enough, and the oldest time of these reports; None without any.
 
     With directions, entries only: each person passes a door twice.
     """

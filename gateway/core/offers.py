@@ -180,7 +180,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
 
 
 class SignOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The approval of a campaign: the approvers, and their answers to the three questions on sensitivity."""
+    """The approval of a campaign: the approvers, and the answers to the three questions on sensitivity."""
 
     approver: str
     may_offend: bool
@@ -267,7 +267,7 @@ class OfferTable:
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """Offers and their contact policy; without `sign_off` it is a draft.
 
-    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, occasions without their trigger,
+    Raises ValueError for duplicate ids, reversed dates, offers without zones, budgets without a cost, occasions without a trigger,
     offers on screens with a coupon or a budget, and offers during incidents that are no service messages.
     """
 

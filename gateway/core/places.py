@@ -1,4 +1,4 @@
-"""Faults of zones on the map: self-crossing outlines, overlapping zones, latitude and longitude exchanged."""
+"""Faults of zones on the map: outlines that cross themselves, zones that overlap, latitude and longitude that were exchanged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def overlaps(zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:
 
 
 def swapped(zones: Sequence[Zone], city: Corner) -> list[str]:
-    """Zones far from the city of the time zone, and much nearer to it with exchanged coordinates."""
+    """Zones far from the city of the time zone whose coordinates are much nearer to it when exchanged."""
     found = []
     for zone in zones:
         place = _centre(zone)
@@ -72,7 +72,7 @@ def _edges_cross(one: Sequence[Corner], other: Sequence[Corner]) -> bool:
 
 
 def _cross(start: Corner, end: Corner, other_start: Corner, other_end: Corner) -> bool:
-    """Whether two edges cross within both, not only at the ends."""
+    """Whether two edges cross within both, not only at an end."""
     sides = (
         _side(start, end, other_start) * _side(start, end, other_end),
         _side(other_start, other_end, start) * _side(other_start, other_end, end),

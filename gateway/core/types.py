@@ -173,7 +173,7 @@ class Redemption(msgspec.Struct, frozen=True, order=True):
 
     @property
     def place(self) -> tuple[str, str]:
-        """Identifies the redemption of a decision; gateways may differ by their clocks in the time of one sale."""
+        """Identifies the redemption of a decision; gateways may differ by clock in the time of one sale."""
         return self.till, self.sale
 
 

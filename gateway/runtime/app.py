@@ -1,6 +1,6 @@
 """The running gateway: takes messages in batches, decodes and folds them, commits, publishes triggers and acknowledges.
 
-`turn()` is one round of that, on one thread, the writer. MQTT and the uplink have their own threads and reach the writer through the
+`turn()` is one round of that, on one thread, the writer. MQTT and the uplink have own threads and reach the writer through the
 mailbox. Messages are acknowledged after the commit. `gateway.build` makes an App from a config.
 """
 
@@ -138,6 +138,7 @@ class App:
         self.router.dropped = self._dropped
         self._stopping = threading.Event()
         self.is_damaged = False
+        self.beats = 0  # rises while the writer works or waits; the watchdog looks at it
         self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.listeners: list[Callable[[Changes], None]] = []
@@ -165,6 +166,7 @@ class App:
 
     def turn(self, wait_s: float) -> int:
         """Process one batch; waits up to `wait_s` for messages. Returns the number of messages processed."""
+        self.beats += 1
         messages, calls = self.mailbox.take(limits.BATCH_MESSAGES_MAX, wait_s)
         step_ms = self.clock.take_step()
         if step_ms:
@@ -277,6 +279,7 @@ class App:
                 break
             except StoreFullError as error:
                 self._degrade(str(error))
+                self.beats += 1
                 self._holding = True  # calls must not fold further observations on top of changes that are not stored
                 for call in self.mailbox.take(0, FULL_DISK_PAUSE_S)[1]:
                     call.run(self.store)  # the uplink goes on emptying the outbox, which may free space
@@ -355,7 +358,7 @@ class App:
             self._publish_status("online")
 
     def _note_lost_queue(self, link: Link) -> None:
-        """Log and count MQTT sessions that the broker has lost with their queue, and from when on messages may be missing."""
+        """Log and count MQTT sessions that the broker has lost with the queue, and from when on messages may be missing."""
         is_first = self._connects == 0 and not self._was_here
         lost = link.fresh - self._fresh - (1 if is_first and link.fresh else 0)
         self._fresh = link.fresh

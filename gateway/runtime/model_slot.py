@@ -43,19 +43,17 @@ class ModelSlot:
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Propensities, float32 (n,), or None without a usable model."""
-        return self._answered(rows, OnnxScorer.score)
+        return self._answered(lambda scorer: scorer.score(rows))
 
     def untreated(self, rows: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Probabilities of a purchase without the offer, float32 (n,), or None without a usable model of uplift."""
-        return self._answered(rows, OnnxScorer.untreated)
+        return self._answered(lambda scorer: scorer.untreated(rows))
 
-    def _answered(
-        self, rows: NDArray[np.float32], ask: Callable[[OnnxScorer, NDArray[np.float32]], NDArray[np.float32] | None]
-    ) -> NDArray[np.float32] | None:
+    def _answered(self, ask: Callable[[OnnxScorer], NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
         if self._scorer is None or self._is_expired:
             return None
         try:
-            return ask(self._scorer, rows)
+            return ask(self._scorer)
         except ScorerError as error:
             log.error("%s", error)  # noqa: TRY400 - one line without traceback
             self._unload()

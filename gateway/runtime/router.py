@@ -35,7 +35,7 @@ _INSTALLED_ONLY = frozenset({Count, Purchase, Reading})  # the engine drops thos
 _UNMAPPED = frozenset({Discard.UNMAPPED_ANCHOR, Discard.UNMAPPED_DEVICE})
 
 Dropped = Callable[[Concern], Discard | None]
-"""The reason for which the messages of a topic change nothing, by the topic alone, or None if their payload is needed."""
+"""The reason for which the messages of a topic change nothing, by the topic alone, or None if the payload is needed."""
 
 
 class Route:
@@ -212,7 +212,7 @@ class Router:
         """The observations of a retained message that can still be used; the broker repeats it at every reconnect, at any age.
 
         Sightings, positions, counts and requests are outdated, and so is a consent with purposes: a yes may be withdrawn since. Readings
-        are used if dated, and other facts are recognised by their envelope.
+        are used if dated, and other facts are recognised by the envelope.
         """
         kept = [
             one for one in found if not isinstance(one, Sighting | Position | Count | Reading | Consent | OfferRequest) or _is_usable(one)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
+from gateway.adapters.certificates import Authority, create
 from gateway.cli import app
 from tests.house.tree import ROOT
 from tests.kit.broker import MosquittoBroker
@@ -188,6 +192,33 @@ def test_a_revoked_certificate_and_none_at_all_are_refused(shipped: Shipped, tmp
         assert refused.ended.wait(WAIT_S)
         assert not refused.subscribed.is_set()
         refused.close()
+
+
+@pytest.mark.parametrize("issued_days", [-30, 30], ids=["expired", "not valid yet"])
+def test_a_certificate_of_another_time_is_refused(shipped: Shipped, tmp_path: Path, issued_days: int) -> None:
+    Authority(tmp_path / "pki").issue("ben", datetime.now(UTC) + timedelta(days=issued_days), days=10)
+    assert _is_refused(shipped, tmp_path / "pki", "ben")
+
+
+def test_a_certificate_of_another_authority_is_refused(shipped: Shipped, tmp_path: Path) -> None:
+    create(tmp_path / "other", "street", datetime.now(UTC)).issue("ben", datetime.now(UTC))
+    for ending in ("crt", "key"):
+        (tmp_path / f"pki/ben.{ending}").write_bytes((tmp_path / f"other/ben.{ending}").read_bytes())
+    assert _is_refused(shipped, tmp_path / "pki", "ben")
+
+
+def test_tls_1_2_is_refused(shipped: Shipped, tmp_path: Path) -> None:
+    context = ssl.create_default_context(cafile=str(tmp_path / "pki/ca.crt"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection((shipped.host, shipped.port)) as link, pytest.raises(ssl.SSLError, match="alert protocol version"):
+        context.wrap_socket(link, server_hostname=shipped.host)
+
+
+def _is_refused(shipped: Shipped, pki: Path, name: str) -> bool:
+    client = Client(shipped, pki, name)
+    assert client.ended.wait(WAIT_S)
+    client.close()
+    return not client.subscribed.is_set()
 
 
 def test_another_access_list_holds_after_a_reload(shipped: Shipped, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ LOCAL = {
     "page": "page --config wayside.toml",
     "subject": "subject list --as anna --config wayside.toml",
     "till": "till 04ABC --key absent.pub --shop cafe",
+    "status": "status --config wayside.toml",
+    "watch": "watch --config wayside.toml --times 1 --interval 0.1",
     "why": "why --reasons",
     "results": "results --config wayside.toml --html results.html",
     "what-if": "what-if --campaign absent.toml --config wayside.toml",
@@ -34,6 +36,8 @@ LOCAL = {
 """Command lines that need no network at all."""
 TO_A_BROKER = {
     "run": "run --config wayside.toml --set mqtt.first_connect_s=1 --set mqtt.port={port}",
+    "doctor": "doctor --config wayside.toml --seconds 0.1 --set mqtt.port={port}",
+    "init": "init made --broker mqtt://127.0.0.1:{port}",
     "discover": "discover --broker mqtt://127.0.0.1:{port} --seconds 1",
     "replay": "replay absent.jsonl --broker mqtt://127.0.0.1:{port}",
     "calibrate": "calibrate --config wayside.toml --broker mqtt://127.0.0.1:{port} --tag e375cf000001 --mark plaza=1 --mark plaza=4",
@@ -64,7 +68,7 @@ def test_every_command_is_watched() -> None:
 def test_commands_of_this_machine_open_no_connection(folder: Path) -> None:
     seen = watched.run(list(LOCAL.values()), folder)
     assert seen.broken == []
-    assert dict(zip(LOCAL, seen.codes, strict=True)) == {**dict.fromkeys(LOCAL, 0), "subject": 2, "till": 2, "what-if": 1}
+    assert dict(zip(LOCAL, seen.codes, strict=True)) == {**dict.fromkeys(LOCAL, 0), "subject": 2, "status": 1, "till": 2, "what-if": 1}
     assert "Traceback" not in seen.text
 
 

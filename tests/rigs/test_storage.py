@@ -8,12 +8,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import apsw
 import pytest
 
-from gateway.core.ports import StoreError
-from tests.kit.testbed import KEY, Gateway
+from gateway.core.ports import StoreError, StoreFullError
+from gateway.core.types import Message
+from gateway.runtime.app import SAVE_MS
+from tests.kit.testbed import KEY, Gateway, purchase
 from tests.rigs.day import InspectedStore, Script, digest
+from tests.rigs.disk import Kind, Recorder
 from tests.rigs.statements import ENDINGS
+from tests.runtime.test_storage_faults import Scene
+
+QUARTER_S = 900
+WRITTEN_BYTES_MAX = 250_000  # of a quarter of an hour: 24 MB a day
 
 
 class Left(NamedTuple):
@@ -94,3 +102,48 @@ def test_a_deleted_index_of_the_log_loses_nothing(left: Left) -> None:
     found = opened(left.folder)
     assert found is not None
     assert found[0] == left.digests[-1]
+
+
+class FailingDisk(Recorder):
+    """Fails with EIO at operations of one kind while it is named."""
+
+    fails_at: Kind | None = None
+
+    def note(self, kind: Kind, file: str | None, offset: int = 0, data: bytes = b"") -> None:
+        if kind == self.fails_at:
+            raise apsw.IOError("EIO")
+        super().note(kind, file, offset, data)
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_a_disk_that_fails_with_eio_stores_nothing_of_a_batch_and_heals(tmp_path: Path, kind: Kind) -> None:
+    disk = FailingDisk(tmp_path / "gateway.db")
+    with disk.recording(), closing(Gateway(tmp_path)) as gateway:
+        gateway.apply(purchase("till-cafe", 1))
+        disk.fails_at = kind
+        for _ in range(3):
+            with pytest.raises(StoreFullError, match="the disk is full or failing"):
+                gateway.apply(purchase("till-cafe", 2))
+        disk.fails_at = None
+        gateway.apply(purchase("till-cafe", 2))
+        assert len(gateway.rows("facts")) == 2
+
+
+@pytest.mark.parametrize(("save_ms", "is_little"), [(SAVE_MS, True), (1_000, False)], ids=["as it is", "stored each second"])
+def test_a_broken_sensor_wears_the_card_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_ms: int, *, is_little: bool) -> None:
+    """Four refused messages a second from one sensor: a row with a count, stored with the times of visits."""
+    monkeypatch.setattr("gateway.runtime.app.SAVE_MS", save_ms)
+    disk = Recorder(tmp_path / "gw-t.db")
+    with disk.recording():
+        scene = Scene(tmp_path)
+        disk.operations.clear()
+        for _ in range(QUARTER_S):
+            scene.clock.advance(1_000)
+            scene.mailbox.deliver([Message("espresense/rooms/hall/status", b"{broken", scene.clock.now_ms()) for _ in range(4)])
+            scene.app.turn(0.0)
+        written = sum(len(one.data) for one in disk.operations)
+        letters = list(scene.store.dead_letters.rows("SELECT count FROM dead_letters"))
+        scene.store.close()
+    assert sum(scene.app.router.refused.values()) == 4 * QUARTER_S
+    assert len(letters) == 1
+    assert (written < WRITTEN_BYTES_MAX) == is_little

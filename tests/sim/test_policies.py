@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
 from firmware_sim.people.counterfactual import baseline_purchases, own_purchase
-from firmware_sim.policies import baselines, figures, learned
+from firmware_sim.policies import baselines, figures, learned, page
 from firmware_sim.policies.city import City
 from firmware_sim.policies.figures import Summary, calibration_error, rows
 from firmware_sim.policies.run import Choice, Closed, Sent, Situation, run
@@ -176,6 +176,16 @@ def call(*options: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
+def test_labels_at_the_end_of_curves_do_not_overlap() -> None:
+    found = page._apart([10.0, 318.0, 11.0, 320.0])
+    assert found == [10.0, 308.0, 22.0, 320.0]
+
+
+def test_ticks_are_round() -> None:
+    assert page._steps(0.0, 2_114.0) == [0.0, 500.0, 1_000.0, 1_500.0, 2_000.0]
+    assert page._steps(-30.0, 1.0) == [-30.0, -25.0, -20.0, -15.0, -10.0, -5.0, 0.0]
+
+
 def test_the_command_writes_a_page_and_json(tmp_path: Path) -> None:
     chosen = [part for name in ("propensity", "random", "oracle") for part in ("--policy", name)]
     code, out, err = call("--world", "station", "--seeds", "2", "--develop", "--out", str(tmp_path), "--json", *chosen)
@@ -184,9 +194,9 @@ def test_the_command_writes_a_page_and_json(tmp_path: Path) -> None:
     assert report["seeds"] == [1000, 1001]
     assert [row["policy"] for row in report["policies"]] == ["propensity", "random", "oracle"]
     assert report["policies"][0]["margin_ratio"]["mean"] == 1.0
-    page = (tmp_path / "policies-station.html").read_text("utf-8")
-    assert page.count("<svg") == 2
-    assert "http" not in page.replace("http://www.w3.org", "")
+    written = (tmp_path / "policies-station.html").read_text("utf-8")
+    assert written.count("<svg") == 2
+    assert "http" not in written.replace("http://www.w3.org", "")
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class CountsTable(Table):
     def note_lost(self, marks: Iterable[Released]) -> None:
         """Note the releases of the marks that an older copy of the database lacks.
 
-        The contacts of their days and tables do not count any more: some of them have left, and it is unknown which.
+        The contacts of those days and tables do not count any more: some of them have left, and it is unknown which.
         """
         known = set(self.rows("SELECT name, start_ms FROM releases"))
         lost = [mark for mark in marks if mark[:2] not in known]
@@ -190,7 +190,7 @@ class CountsTable(Table):
         self._made = len(records)
 
     def _show(self, records: Sequence[Record]) -> None:
-        """Keep the newest released counts, with their noise, for the person's page; those of offers that are gone go with the next day."""
+        """Keep the newest released counts, with noise, for the person's page; those of offers that are gone go with the next day."""
         if any(isinstance(record, OfferCounts) for record in records):
             self._db.execute("DELETE FROM shown_records WHERE name = 'offers'")
         for record in records:

@@ -63,10 +63,10 @@ def guessed(samples: list[Message], decoder: Decoder) -> Guess | None:
 
 
 def read_by(decoder: Decoder, message: Message) -> list[Observation]:
-    """The observations of a decoder; none where it refuses the message."""
+    """The observations of a decoder; none where it refuses the message, or its optional library is not installed, as on a device."""
     try:
         return decoder.decode(message)
-    except DecodeError:
+    except (DecodeError, ImportError):
         return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from gateway.commands.options import command_app, fail, guarded, load, warn
 from gateway.core.ids import checked_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.commands.broker import Login
 
@@ -38,6 +39,7 @@ def init(
     username: Annotated[str | None, typer.Option(help="user name at the broker")] = None,
     password_file: Annotated[Path | None, typer.Option(help="file that holds the password")] = None,
     ca_file: Annotated[Path | None, typer.Option(help="certificate authority of a broker with TLS")] = None,
+    state: Annotated[Path | None, typer.Option(help="folder of bundle, database and keys; default: that of the config")] = None,
     timezone: Annotated[str, typer.Option(help="the site's time zone; default: this machine's")] = "",
     zone: Annotated[list[str] | None, typer.Option(help="ZONE=SCANNER: the scanner or beacon of a zone; others are asked for")] = None,
     seconds: Annotated[float, typer.Option(min=0.25, help="seconds to listen")] = 20.0,
@@ -74,16 +76,33 @@ def init(
     zones = guarded(lambda: assigned(start, heard.fixed(), _stated(zone or [], start)))
     if is_asking:
         zones = _asked(start, heard, zones)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in start.files:
-        if not (folder / file.name).exists():
-            shutil.copyfile(file, folder / file.name)
-    target.write_text(config_text(start, answers, heard, zones), encoding="utf-8")
+    target = _written(folder, state, start, lambda kept: config_text(start, answers, heard, zones, kept))
     for line in (one for one in proposal.splitlines() if one.startswith(("# Unsure", "# No decoder", "# Warning", "# Bytes"))):
         warn(line.removeprefix("# "))
     summary, _ = guarded(lambda: checked(load(target)))
     typer.echo(f"{target}: fine. {summary}")
     typer.echo(f"next: wayside run --config {target}; then wayside doctor --config {target}")
+
+
+def _written(folder: Path, state: Path | None, start: Start, text: Callable[[str], str]) -> Path:
+    """Write the config into `folder`, with the start's files in `state` (None: beside it); the config's path."""
+    target, kept = folder / "wayside.toml", state or folder
+    for one in (folder, kept):
+        one.mkdir(parents=True, exist_ok=True)
+    for file in start.files:
+        if not (kept / file.name).exists():
+            shutil.copyfile(file, kept / file.name)
+            _hand_over(kept / file.name, kept)
+    target.write_text(text("" if state is None else f"{state.resolve()}/"), encoding="utf-8")
+    _hand_over(target, folder)
+    return target
+
+
+def _hand_over(file: Path, folder: Path) -> None:
+    """Give a file of root to the owner and group of its folder: the gateway runs as another user."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 async def _listen(broker: str, seconds: float, user: Login) -> Findings:

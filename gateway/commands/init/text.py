@@ -53,8 +53,11 @@ def assigned(start: Start, scanners: Sequence[str], stated: Mapping[str, str]) -
     return found
 
 
-def config_text(start: Start, answers: Answers, heard: Findings, zones: Mapping[str, str]) -> str:
-    """The config as TOML; without scanners that were heard, the starting point's anchors and sources stay."""
+def config_text(start: Start, answers: Answers, heard: Findings, zones: Mapping[str, str], state: str = "") -> str:
+    """The config as TOML; without scanners that were heard, the starting point's anchors and sources stay.
+
+    `state` is the folder of bundle, database and keys with a slash, or empty for that of the config.
+    """
     lines = [
         "# Made by `wayside init`. Every setting with its default and meaning stands in the settings of gateway/README.md.",
         "# `wayside check` validates this file, and `wayside doctor` finds the cause if no offer arrives.",
@@ -64,15 +67,15 @@ def config_text(start: Start, answers: Answers, heard: Findings, zones: Mapping[
         "",
         *_mqtt_lines(answers),
         "[bundle]  # model, offers and contact policy in one signed file",
-        f"path = {_text(next(one.name for one in start.files if one.suffix == '.bundle'))}",
-        'trusted_keys = ["bundle.pub"]',
+        f"path = {_text(state + next(one.name for one in start.files if one.suffix == '.bundle'))}",
+        f"trusted_keys = [{_text(state + 'bundle.pub')}]",
         "",
         "[store]  # made at the first start; the key is needed to read the database",
-        f"path = {_text(answers.gateway + '.db')}",
-        f"key_file = {_text(answers.gateway + '.key')}",
+        f"path = {_text(f'{state}{answers.gateway}.db')}",
+        f"key_file = {_text(f'{state}{answers.gateway}.key')}",
         "",
         "[claims]  # codes that are issued with tags (wayside tags); the secret is made at the first start",
-        'secret_file = "tags.secret"',
+        f"secret_file = {_text(state + 'tags.secret')}",
         "",
         *_zone_lines(start, zones),
         *_source_lines(start, answers, heard),

@@ -161,7 +161,7 @@ def _described(levels: list[str], payload: bytes) -> dict[str, Value]:
 
 
 def _spelled_out(stated: dict[str, Any]) -> dict[str, Any]:
-    """The fields by their long names, with `~` replaced by the base topic."""
+    """The fields by long names, with `~` replaced by the base topic."""
     base = stated.get("~")
     fields = {_LONG.get(key, key): value for key, value in stated.items()}
     topic = fields.get("state_topic")

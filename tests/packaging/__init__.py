@@ -1,0 +1,1 @@
+"""The Debian package and the service of the gateway."""
