@@ -16,6 +16,7 @@ from dashboard.figures import SPANS, Span, View, figures
 from dashboard.gateways import known_gateways
 from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
+from dashboard.metrics import CONTENT_TYPE, metrics
 from dashboard.people.throttle import Throttle
 from dashboard.refusals import Refused
 from dashboard.settings import Settings, digest
@@ -43,6 +44,11 @@ def collector_routes(settings: Settings, store: Store, notifier: Notifier, ident
     def summary(span: str = "all") -> Response:
         """The figures of the overview page as JSON; `span` is day, week or all."""
         return _json(_summary(settings, store, known_span(span)))
+
+    @router.get("/metrics")
+    def prometheus() -> Response:
+        """Figures of the desk itself, in the text format of Prometheus."""
+        return Response(metrics(settings, store, notifier), media_type=CONTENT_TYPE)
 
     @router.get("/health")
     def health() -> Response:

@@ -24,6 +24,7 @@ PAGES: Mapping[str, Access] = {
     "GET /offers/{offer}": ALL,
     "GET /live": ALL,
     "GET /v1/summary": ALL,
+    "GET /v1/metrics": ALL,
     "GET /v1/health": "public",
     "GET /v1/openapi.json": ALL,
     "POST /v1/batches": "gateway",

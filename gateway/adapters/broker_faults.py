@@ -32,7 +32,7 @@ _OF_SOCKETS: tuple[tuple[type[Exception], Code, str], ...] = (
 
 
 class Names(NamedTuple):
-    """Settings to correct, as the user knows them."""
+    """Settings to correct, by the user's names."""
 
     address: str = "mqtt.host and mqtt.port"
     ca: str = "mqtt.ca_file"

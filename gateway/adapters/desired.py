@@ -75,7 +75,7 @@ class DeskTarget:
         return verified(signed, self._keys, report.gateway)
 
     def bundle(self, sha256: str) -> bytes:
-        """The bytes of a bundle. Raises DesiredError if they have another hash, and ClientError without an answer."""
+        """The bytes of a bundle. Raises DesiredError for another hash, and ClientError without an answer."""
         address = f"{self._url}/v1/bundles/{sha256}"
         target = HttpTarget(address, ca_file=self._ca_file, deadline_s=BUNDLE_S_MAX, body_bytes_max=BUNDLE_BYTES_MAX)
         answer = target.exchange("GET", self._headers)

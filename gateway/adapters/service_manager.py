@@ -1,4 +1,4 @@
-"""Notices to systemd (sd_notify(3)): the gateway is ready, it is alive, it ends. Without a service manager they go nowhere."""
+"""Notices to systemd (sd_notify(3)): the gateway is ready, it is alive, it ends. Without a service manager none is sent."""
 
 from __future__ import annotations
 

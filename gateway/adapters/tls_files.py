@@ -24,7 +24,7 @@ def authority_fault(path: Path) -> str:
 
 
 def pair_fault(certificate: Path, key: Path) -> str:
-    """The fault of a certificate with its private key, with the way out; empty if they can be used."""
+    """The fault of a certificate with its private key, with the way out; empty if both can be used."""
     fault = _unlike(certificate, CERTIFICATE, "certificate") or _unlike(key, KEY, "private key")
     if fault:
         return fault

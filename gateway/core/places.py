@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from gateway.core.geometry import METRES_PER_DEGREE, Corner, depth_m, offset_m
 from gateway.core.site import Zone
 
-FAR_KM = 1_500.0  # from the city of a time zone: most places are nearer to theirs
+FAR_KM = 1_500.0  # from the city of a time zone: most places are nearer
 
 
 def crosses_itself(polygon: Sequence[Corner]) -> bool:
@@ -27,7 +27,7 @@ def overlaps(zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:
 
 
 def swapped(zones: Sequence[Zone], city: Corner) -> list[str]:
-    """Zones far from the city of the time zone whose coordinates are much nearer to it when exchanged."""
+    """Zones far from the city of the time zone, and much nearer to it with exchanged coordinates."""
     found = []
     for zone in zones:
         place = _centre(zone)
@@ -72,7 +72,7 @@ def _edges_cross(one: Sequence[Corner], other: Sequence[Corner]) -> bool:
 
 
 def _cross(start: Corner, end: Corner, other_start: Corner, other_end: Corner) -> bool:
-    """Whether two edges cross within both, not only at an end."""
+    """Whether two edges cross within both, not only at the ends."""
     sides = (
         _side(start, end, other_start) * _side(start, end, other_end),
         _side(other_start, other_end, start) * _side(other_start, other_end, end),

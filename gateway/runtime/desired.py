@@ -111,7 +111,7 @@ class DesiredThread:
         """Stop offers at once; then verify and install the bundle, and try it out. Raises OSError or ValueError while the desk is away."""
         wanted = desired.bundle
         is_new = wanted is not None and wanted.sha256 != digest(self._bundles.active)
-        if set(desired.stopped) != set(self._applied.stopped):  # before a bundle, whose download may take long
+        if set(desired.stopped) != set(self._applied.stopped):  # first, because a download may take long
             self._keep(msgspec.structs.replace(self._applied, stopped=desired.stopped))
             self._reload()
         if wanted is None or not is_new:

@@ -82,7 +82,7 @@ def make_report(app: App) -> Report:
 
 
 def _written_bytes() -> int | None:
-    """Bytes that this process has caused to be written to disks (proc_pid_io(5)); None where the system does not count them."""
+    """Bytes that this process has caused to be written to disks (proc_pid_io(5)); None where the system counts none."""
     try:
         lines = OWN_IO.read_text("ascii").splitlines()
     except OSError:

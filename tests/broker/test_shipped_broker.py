@@ -66,12 +66,14 @@ class Shipped(MosquittoBroker):
         for asked, here in (
             ("listener 8883", f"listener {self.port} {self.host}"),
             ("/etc/mosquitto/wayside", str(self._folder / "pki")),
-            ("/var/lib/mosquitto/", f"{self._folder}/"),
         ):
             assert asked in shipped
             shipped = shipped.replace(asked, here)
         path = self._folder / "mosquitto.conf"
-        path.write_text(shipped + ("user root\n" if os.geteuid() == 0 else ""), "utf-8")
+        assert "persistence_location" not in [line.split(" ")[0] for line in shipped.splitlines()]  # Debian's own file has it
+        path.write_text(
+            f"{shipped}persistence true\npersistence_location {self._folder}/\n" + ("user root\n" if os.geteuid() == 0 else ""), "utf-8"
+        )
         return path
 
     def reload(self) -> None:

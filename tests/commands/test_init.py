@@ -43,6 +43,7 @@ def test_the_config_runs(tmp_path: Path) -> None:
         assert {zone.id: zone.anchors for zone in settings.zones if zone.anchors} == {"plaza": ("attic",), "cafe": ("cafee",)}
         assert [one.topic for one in settings.sources] == ["wayside/v1/shop/up/+/+", "espresense/#"]
         assert not settings.privacy.demonstration
+        assert settings.store.key_file.name == "database.key"  # not the name that `wayside pki` gives the gateway's own key
         app = made.gateway(config)
         until(lambda: app.router.tallies[1].messages)
         assert wayside("status", "--config", config).code == 0

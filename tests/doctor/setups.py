@@ -341,7 +341,7 @@ def cloud_away(bench: Bench) -> Path:
 def foreign_names(bench: Bench) -> Path:
     bench.broker()
     config = bench.config()
-    forged = [Message(one.topic.replace("phone-0001", TAG), one.payload, 0) for one in walk_in()[1:]]
+    forged = [Message(one.topic.replace("phone-0001", "plaza"), one.payload, 0) for one in walk_in()[1:]]  # the name of a scanner
     bench.flow(config, walk_in()[0], *forged)
     return config
 

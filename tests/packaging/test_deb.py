@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("dpkg-deb") is None or not Path("/usr/bin/python3").exists(), reason="this is no Debian"),
 ]
 
+INSTALLED_AT = "/opt/wayside"
 INSTALLED_MB_MAX = 165
 SECONDS_MAX = 1_200
 
@@ -34,11 +35,11 @@ def test_the_package_is_whole_and_runs(tmp_path: Path) -> None:
     _run("/usr/bin/dpkg-deb", "-x", package, root)
     listed = _run("/usr/bin/dpkg-deb", "-c", package).splitlines()
     assert all(line.split()[1] == "root/root" for line in listed)
-    prefix = root / "opt/wayside"
+    prefix = root / INSTALLED_AT[1:]
     assert sum(path.lstat().st_blocks for path in prefix.rglob("*")) * 512 / 1e6 <= INSTALLED_MB_MAX
     for file in [prefix / "pyvenv.cfg", *(path for path in (prefix / "bin").iterdir() if path.is_file() and not path.is_symlink())]:
-        assert "/root/opt/wayside" not in file.read_text("utf-8"), file
-    assert (prefix / "bin/wayside").read_text("utf-8").startswith("#!/opt/wayside/bin/python")
+        assert f"/root{INSTALLED_AT}" not in file.read_text("utf-8"), file
+    assert (prefix / "bin/wayside").read_text("utf-8").startswith(f"#!{INSTALLED_AT}/bin/python")
     python = prefix / "bin/python"
     started = _run(python, "-m", "gateway.cli", "check", "--config", prefix / "share/wayside/worlds/mall/gw-a.toml")
     assert ": fine. " in started

@@ -211,3 +211,67 @@ def test_a_picture_of_the_page_has_its_width(browser: Browser, street: str, tmp_
         header = (tmp_path / "page.png").read_bytes()[:24]
         assert header[:8] == b"\x89PNG\r\n\x1a\n"
         assert int.from_bytes(header[16:20]) == width
+
+
+FOCUSED = "document.activeElement ? (document.activeElement.getAttribute('name') || document.activeElement.textContent.trim()) : ''"
+PASSWORD = "four random words"
+
+
+def key(browser: Browser, name: str, text: str = "") -> None:
+    """Press and release a key as a person does."""
+    codes = {"Tab": 9, "Enter": 13, " ": 32}
+    for kind in ("keyDown", "keyUp"):
+        more = {"text": text} if text and kind == "keyDown" else {}
+        browser.send("Input.dispatchKeyEvent", type=kind, key=name, windowsVirtualKeyCode=codes[name], **more)
+
+
+def reach(browser: Browser, wanted: str) -> None:
+    """Press Tab until the focus is on an element with this name or text."""
+    for _ in range(80):
+        if str(browser.evaluate(FOCUSED)).startswith(wanted):
+            return
+        key(browser, "Tab")
+    pytest.fail(f"the keyboard does not reach {wanted} on: {browser.evaluate('document.body.innerText')[:300]}")
+
+
+def submit(browser: Browser) -> None:
+    """Press Enter on the focused button and wait for the next page."""
+    key(browser, "Enter", "\r")
+    browser.loaded()
+
+
+def test_a_first_account_edits_and_stops_with_the_keyboard_and_without_scripts(
+    browser: Browser, settings: Settings, publisher: Publisher
+) -> None:
+    browser.send("Network.clearBrowserCookies")
+    browser.screen(390, 844, "light")
+    text = (WORLD / "campaign.toml").read_text("utf-8")
+    browser.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        with LiveServer(settings.model_copy(update={"campaign": text}), publisher) as server:
+            link = server.app.state.accounts.invite("", "admin", "")
+            browser.open(f"{server.address}/welcome/{link}")
+            for name, typed in (("name", "ines"), ("password", PASSWORD), ("again", PASSWORD)):
+                reach(browser, name)
+                browser.send("Input.insertText", text=typed)
+            reach(browser, "Set it")
+            submit(browser)
+            reach(browser, "Campaign")
+            submit(browser)
+            reach(browser, "Edit the campaign")
+            submit(browser)
+            reach(browser, "policy.gap")
+            browser.evaluate("document.activeElement.select()")
+            browser.send("Input.insertText", text="45 s")
+            reach(browser, "Check and save")
+            submit(browser)
+            assert "15 seconds → 45 seconds" in browser.evaluate("document.body.innerText")
+            reach(browser, "Campaign")
+            submit(browser)
+            reach(browser, "Stop everywhere")
+            submit(browser)
+            assert "stopped by ines" in browser.evaluate("document.body.innerText")
+            browser.open("about:blank")
+    finally:
+        browser.send("Emulation.setScriptExecutionDisabled", value=False)
+        browser.send("Network.clearBrowserCookies")

@@ -196,6 +196,23 @@ def test_machines_receive_errors_as_json(client: TestClient) -> None:
     assert client.get("/v1/openapi.json").status_code == 200
 
 
+def test_the_metrics_are_of_the_desk_and_parse(client: TestClient, post: Post, clock: ManualClock) -> None:
+    post(batch("b1", [hours("r1"), health("h1", backlog=2_000_000), hours("r2", window=9)]))
+    clock.advance(90_000)
+    answer = client.get("/v1/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r'[a-z_]+(\{gateway="[a-z0-9_-]+"\})? -?[0-9.e+-]+', line) for line in lines)
+    for line in (
+        "wayside_records_stored 3",
+        "wayside_records_quarantined 1",
+        'wayside_gateway_age_seconds{gateway="gw-a"} 90',
+        'wayside_gateway_backlog_records{gateway="gw-a"} 2000000',
+        'wayside_gateway_silent{gateway="gw-b"} 1',
+    ):
+        assert line in lines
+
+
 def test_a_gateway_page_counts_its_own_only(client: TestClient, post: Post) -> None:
     post(batch("b1", [hours("r1", {"plaza": 5}), health("h1", backlog=4_321)]))
     post(batch("b1", [hours("r1", {"pub": 7}, gateway="gw-b")], "gw-b"))

@@ -35,7 +35,7 @@ class Sent(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where a sighting happens: `scanners` that report to the topic of ESPresense, and `beacons` that phones hear, with their zones."""
+    """Where a sighting happens: `scanners` that report to the topic of ESPresense, and `beacons` that phones hear, with zones."""
 
     site: str
     scanners: tuple[str, ...]
@@ -43,7 +43,7 @@ class Places(NamedTuple):
 
 
 def places(config: Config) -> Places:
-    """The anchors of a config, by their form. Raises ValueError unless it has a scanner and a beacon."""
+    """The anchors of a config, by form. Raises ValueError unless it has a scanner and a beacon."""
     anchors = sorted(config.anchors())
     scanners = tuple(anchor for anchor in anchors if ":" not in anchor)
     beacons = tuple(anchor for anchor in anchors if ":" in anchor)

@@ -32,7 +32,7 @@ def doctor(
 ) -> None:
     """Find the cause if no offer arrives: config, clock, disk, certificates, broker, and each step from message to offer.
 
-    Exit code 0: offers flow, or a rule of the campaign holds them; 1: there is a fault, and the first one named is the cause.
+    Exit code 0: offers flow, or a rule of the campaign holds offers back; 1: there is a fault, and the first one named is the cause.
 
     Example: `wayside doctor --config wayside.toml`
     """

@@ -22,7 +22,7 @@ DISK_FULL_BYTES = 16 * 1024 * 1024  # as much as the database's log takes before
 DISK_LOW_SHARE, DISK_LOW_BYTES = 0.05, 500_000_000
 CERTIFICATE_DAYS, BUNDLE_DAYS = 30, 14
 DAY_MS = 86_400_000
-CONNECTS_MIN, CONNECT_SPAN_S = 3, 120  # so many connections, each shorter than this on average: they are being cut off
+CONNECTS_MIN, CONNECT_SPAN_S = 3, 120  # so many connections, each shorter than this on average, are being cut off
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:

@@ -75,7 +75,7 @@ def _refused(report: Report, decoder: str = "") -> Iterator[Finding]:
 
 
 def _lost(evidence: Evidence, report: Report) -> Iterator[Finding]:
-    """Observations that were dropped although they may concern people with consent: unmapped, else refused, else by another reason."""
+    """Observations that were dropped that may concern people with consent: unmapped, else refused, else by another reason."""
     dropped = report.status.discarded
     placed = dropped.get(Discard.NOT_CONSENTED, 0) if not report.people else 0
     if not placed and any(dropped.get(one) for one in UNMAPPED) and report.unnamed:

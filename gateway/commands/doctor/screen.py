@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.runtime.report import Report
 
 DAY_S = 86_400
+RATE_S_MIN = 3_600  # the writes of a start are no rate
 NAMES = {"fault": "FAULT", "hold": "HOLD", "warning": "WARNING"}
 
 
@@ -70,7 +71,7 @@ def _machine(evidence: Evidence) -> Iterator[str]:
     yield f"clock    {_moment(evidence.now_ms)}"
     if evidence.free_bytes is not None and evidence.store_bytes is not None:
         yield f"disk     {evidence.free_bytes / 1e9:.1f} GB free, database {evidence.store_bytes / 1e6:.1f} MB"
-    if report is not None and report.written_bytes is not None and report.status.uptime_s:
+    if report is not None and report.written_bytes is not None and report.status.uptime_s >= RATE_S_MIN:
         yield f"wear     {report.written_bytes / report.status.uptime_s * DAY_S / 1e6:,.0f} MB written a day at the rate since the start"
     for one in evidence.certificates:
         if not one.fault:

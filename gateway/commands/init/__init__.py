@@ -72,7 +72,7 @@ def init(
     except BrokerError as error:
         fail(str(error))
     answers = Answers(name, gateway, timezone or local_timezone(), address, username, password_file, ca_file, plaintext)
-    proposal = heard.config()  # decides on sources whose decoder is guessed
+    proposal = heard.config()  # decides on sources with a guessed decoder
     zones = guarded(lambda: assigned(start, heard.fixed(), _stated(zone or [], start)))
     if is_asking:
         zones = _asked(start, heard, zones)

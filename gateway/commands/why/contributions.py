@@ -34,8 +34,8 @@ REFERENCES_MAX = 32  # rows with values that replace an attribute
 class Parts(msgspec.Struct, frozen=True):
     """The figures of one scored offer.
 
-    propensity = `model` + `learned`; expected value = propensity x `value_minor` - `contact_cost_minor` + `levers_minor`, in minor units. The
-    levers are the margin that would come without the offer (learned, or by a model of uplift) and, if learned, the price of a message.
+    propensity = `model` + `learned`; expected value = propensity x `value_minor` - `contact_cost_minor` + `levers_minor`, in minor units.
+    The levers are the margin that would come without the offer (learned, or by a model of uplift) and, if learned, the price of a message.
     """
 
     offer: str
