@@ -29,15 +29,15 @@ demo: $(STAMP) ## run a simulated street, two gateways and the dashboard in one 
 	@sh scripts/parts.sh --optional mosquitto
 	@$(BIN)/wayside demo $(DEMO_ARGS)
 
-test: $(STAMP) ## run all tests but the soak; those that need Mosquitto or Chromium are skipped without them (CI=true: fail)
+test: $(STAMP) ## run all tests but the soak and those of `make check`; those that need Mosquitto or Chromium are skipped without them (CI=true: fail)
 	@sh scripts/parts.sh
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/house $(TEST_ARGS)
 
 check: $(STAMP) ## check format, lint rules, types and the house tests
 	@echo "check: format" && $(BIN)/ruff format --check --quiet . || { echo "check: the files above are not formatted; run: make format" >&2; exit 1; }
 	@echo "check: lint" && $(BIN)/ruff check --quiet .
 	@echo "check: types" && $(BIN)/mypy
-	@echo "check: house" && $(BIN)/python -m pytest -q tests/house
+	@echo "check: house" && $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/house
 
 format: $(STAMP) ## format the code and apply safe fixes
 	@$(BIN)/ruff check --fix-only --quiet .
