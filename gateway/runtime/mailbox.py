@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, deque
 from concurrent.futures import Future
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gateway.core import limits
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.core.types import Message
 
 T = TypeVar("T")
+TOPICS_KEPT = 2 * limits.MAILBOX_MESSAGES_MAX  # topics whose device is known, so that a shed does not work each out again
 
 
 class Call(Generic[T]):
@@ -54,7 +56,7 @@ class Mailbox:
 
     def __init__(self, messages_max: int, sender: Callable[[str], str] = _above) -> None:
         """Hold at most `messages_max` messages and MAILBOX_BYTES_MAX in each lane; `sender` names the device of a topic."""
-        self._sender = sender
+        self._sender = lru_cache(TOPICS_KEPT)(sender)  # a message that waits is looked at many times
         self._kept: OrderedDict[str, deque[Message]] = OrderedDict()
         self._kept_count = self._kept_bytes = 0
         self._in_order: deque[Message] = deque()
@@ -189,16 +191,16 @@ class Mailbox:
 
     def _shed(self) -> None:
         """Drop messages of the second lane beyond its bounds, and an eighth more, so that it is not done for each message."""
-        self._shed_to(self._messages_max, lambda _: 1)
-        self._shed_to(limits.MAILBOX_BYTES_MAX, lambda message: len(message.payload))
+        if len(self._others) > self._messages_max:
+            self._shed_to(self._messages_max, lambda _: 1)
+        if self._other_bytes > limits.MAILBOX_BYTES_MAX:
+            self._shed_to(limits.MAILBOX_BYTES_MAX, lambda message: len(message.payload))
 
     def _shed_to(self, most: int, size: Callable[[Message], int]) -> None:
         """Drop the oldest messages of each device that holds more than its share."""
         held: Counter[str] = Counter()
         for message in self._others:
             held[self._sender(message.topic)] += size(message)
-        if held.total() <= most:
-            return
         share = _share(held.values(), most - most // 8)
         before, self._others = self._others, deque()
         for message in before:

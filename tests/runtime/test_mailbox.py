@@ -194,3 +194,17 @@ def test_a_closed_mailbox_takes_no_message_and_cancels_calls() -> None:
     for future in (waiting, mailbox.call(lambda store: store.backlog())):
         with pytest.raises(CancelledError):
             future.result(0)
+
+
+def test_the_device_of_a_topic_is_worked_out_once_while_messages_are_shed() -> None:
+    asked: list[str] = []
+
+    def sender(topic: str) -> str:
+        asked.append(topic)
+        return topic.partition("/")[0]
+
+    mailbox = Mailbox(100, sender)
+    for number in range(40):
+        mailbox.deliver([Message(f"d{at % 7}/t{at % 50}", b"", number) for at in range(100)])
+    assert mailbox.shed > 3_000
+    assert len(asked) == len(set(asked))
