@@ -63,7 +63,7 @@ def serve(
         int, typer.Option(min=1, help="Most people in one zone and window of a gateway; larger counts are quarantined.")
     ] = limits.PEOPLE_MAX,
     campaign: Annotated[Path | None, typer.Option(help="Campaign of --bundle in TOML, the first version of a new desk.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Base bundle, whose model and schema published bundles have.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Base bundle; published bundles take its model and schema.")] = None,
     bundle_key: Annotated[Path | None, typer.Option(help="Public key of --bundle.")] = None,
     campaign_key: Annotated[
         Path | None, typer.Option(help="Private key that signs published bundles and orders; gateways trust its public half.")

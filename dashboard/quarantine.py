@@ -87,7 +87,7 @@ def count(connection: Connection) -> int:
 def accept(connection: Connection, gateway: str, ids: Sequence[str]) -> int:
     """Count quarantined records from now on, and add the names to the catalogue; the number of records.
 
-    A record whose window is counted by another one meanwhile stays.
+    A record stays in quarantine if another record of its window was counted in the meantime.
     """
     done = 0
     for row in connection.execute(select(quarantined).where(_chosen(quarantined, gateway, ids))).all():

@@ -79,7 +79,7 @@ class QuarantinePages:
                 detail = f"{gateway}: {done} records of {begin} to {end}"
                 self._accounts.note(connection, request.state.caller.account, "counts retracted", detail)
         if not done:
-            return self._page(request, gateway, begin, end, "This gateway has no counts whose window begins between these two times.")
+            return self._page(request, gateway, begin, end, "No counts of this gateway begin between these two times.")
         self._notifier.notify()
         return RedirectResponse("/quarantine", 303)
 

@@ -1,8 +1,8 @@
 """Results by offer or zone: the funnel, the money, and the incremental lift against people held out, with intervals that hold the noise.
 
-The lift is the share of visitors among people with an offer less that among people held out. Its interval has the noise of the four sums,
-whose variance each record states, and the chance of samples of this size. A lift whose interval is wider than `CLEAR_MARGIN` on either side
-is not shown, but the days that are still needed if the counts come in as before.
+The lift is the share of visitors among people with an offer, minus the share among people held out. Its interval includes the noise of the
+four sums (each record states the variance) and the chance of samples of this size. If the interval is wider than `CLEAR_MARGIN` on either
+side, the lift is not shown, but the days that are still needed if the counts come in as before.
 """
 
 from __future__ import annotations

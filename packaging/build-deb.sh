@@ -4,7 +4,7 @@
 # usage: sh packaging/build-deb.sh WHEEL      (PYTHON chooses the interpreter of the target, such as /usr/bin/python3)
 #
 # The package holds a virtual environment with the locked distributions, so nothing is fetched when it is installed.
-# With SOURCE_DATE_EPOCH two builds of the same files are the same, bit for bit.
+# SOURCE_DATE_EPOCH is the time of all files in the package.
 set -eu
 
 fail() { printf 'build-deb: %s\n' "$*" >&2; exit 1; }

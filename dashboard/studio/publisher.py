@@ -174,7 +174,7 @@ class Publisher:
             connection.execute(insert(desired), [values])
             return
         before = row.before if row.sha256 == sha256 else row.sha256
-        # Serials begin with the time, so that a desk whose database was lost is still newer than the last order.
+        # The serial begins with the time: after a loss of the database new orders are still newer than the last one.
         serial = max(row.serial + 1, now_ms)
         values = {"serial": serial, "sha256": sha256, "before": before, "at_ms": now_ms}
         connection.execute(update(desired).where(desired.c.gateway == gateway).values(values))

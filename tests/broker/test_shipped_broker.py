@@ -171,7 +171,7 @@ def test_an_offer_goes_the_whole_way(shipped: Shipped, tmp_path: Path) -> None:
         for one in walk_in("anna"):
             anna.publish(one.topic, one.payload)
         until(lambda: f"{OWN}/down/anna/offer" in anna.received)
-        gateway.stop()
+        assert gateway.stop() == 0, gateway.stderr.read_text("utf-8")
 
 
 def test_a_client_id_gives_no_rights(shipped: Shipped, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 HOLDOUT = 0.5
-"""Share of the people without offers in a demonstration: with the world's share the margin added is known only after half an hour."""
+"""Share of the people without offers in a demonstration: larger than in the worlds, because the comparison needs enough visits of both."""
 
 
 class LiveCampaign:

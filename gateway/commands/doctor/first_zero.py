@@ -107,7 +107,7 @@ def _no_people(evidence: Evidence, report: Report) -> Iterator[Finding]:
     yield Finding(
         "hold",
         "no_people",
-        f"nobody has consented yet{seen}",
+        f"no consent was given yet{seen}",
         "enrol a phone: the page's QR code (wayside page), or a consent of the app on wayside/v1/SITE/up/DEVICE/consent",
     )
 
