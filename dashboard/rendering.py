@@ -73,7 +73,7 @@ def _environment(time_zone: tzinfo) -> Environment:
         duration=formats.duration,
         moment=partial(formats.moment, time_zone=time_zone),
         date_and_time=partial(formats.date_and_time, time_zone=time_zone),
-        day=partial(formats.day, time_zone=time_zone),
+        day=formats.day,
         machine_time=partial(formats.machine_time, time_zone=time_zone),
     )
     templates.globals.update(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -18,11 +19,15 @@ PENDING = {"approver": "pending", "may_offend": False, "may_harm": False, "uses_
 
 
 class Checked(NamedTuple):
-    """The campaign, None with faults, each with its line in the text; `silent` are the offers that can never be sent, with the reason."""
+    """The campaign, None with faults, each with its line in the text.
+
+    `silent` are the offers that can never be sent, with the reason. Dates of the text are local to `time_zone`.
+    """
 
     campaign: Campaign | None
     faults: tuple[str, ...]
     silent: tuple[str, ...] = ()
+    time_zone: ZoneInfo = ZoneInfo("UTC")
 
 
 def check(text: str, schema: Schema, zones: Collection[str] | None, now_ms: int) -> Checked:
@@ -33,7 +38,9 @@ def check(text: str, schema: Schema, zones: Collection[str] | None, now_ms: int)
     except TomlFileError as error:
         return Checked(None, tuple(_short(line) for line in str(error).splitlines()))
     silent = found.never_sent(zones, now_ms).lines
-    return Checked(msgspec.structs.replace(found.campaign, sign_off=None), (), tuple(_short(line) for line in silent))
+    return Checked(
+        msgspec.structs.replace(found.campaign, sign_off=None), (), tuple(_short(line) for line in silent), ZoneInfo(file.table["timezone"])
+    )
 
 
 def signed_off(campaign: Campaign, sign_off: SignOff) -> Campaign:

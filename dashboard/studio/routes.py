@@ -66,6 +66,7 @@ class CampaignPages:
             context = {
                 "newest": newest,
                 "offers": checked.campaign.offers if checked.campaign else (),
+                "time_zone_of_campaign": checked.time_zone,
                 "faults": checked.faults,
                 "silent": checked.silent,
                 "stops": {row.offer: row for row in connection.execute(select(stops))},
@@ -140,8 +141,8 @@ class CampaignPages:
 
     def _clash(self, connection: Connection, newest: Version, base: int) -> str:
         before = self._check(connection, versions.version(connection, base).text).campaign if base else None
-        after = self._check(connection, newest.text).campaign
-        lines = differences(before, after, self._currency, self._settings.time_zone) if before and after else []
+        after = self._check(connection, newest.text)
+        lines = differences(before, after.campaign, self._currency, after.time_zone) if before and after.campaign else []
         changes = "; ".join(lines[:6]) or "its text"
         return (
             f"{newest.author or 'The program'} saved version {newest.number} meanwhile ({changes}). "
@@ -160,7 +161,7 @@ class CampaignPages:
             checked = self._check(connection, of.text)
             before = self._check(connection, versions.version(connection, number - 1).text).campaign if number > 1 else None
             changes = (
-                differences(before, checked.campaign, publisher.base.schema.currency, self._settings.time_zone)
+                differences(before, checked.campaign, publisher.base.schema.currency, checked.time_zone)
                 if before and checked.campaign
                 else []
             )

@@ -289,3 +289,15 @@ def test_what_a_gateway_loads_has_no_stopped_offer(publisher: Publisher) -> None
     assert ended == ["flat-white"]
     assert stopped.offers[0].ends_ms <= START_MS
     assert without_stopped(publisher.base, ()) is publisher.base
+
+
+def test_dates_are_those_of_the_campaign_and_not_of_the_desk(app: FastAPI) -> None:
+    """The desk's time zone is UTC; the campaign begins at midnight in Berlin."""
+    assert 'timezone = "Europe/Berlin"' in TEXT
+    assert "starts = 2026-01-01" in TEXT
+    desk = Desk(app)
+    text = desk.page().text
+    assert "1 Jan 2026 to 31 Dec 2035" in text
+    assert "31 Dec 2025" not in text
+    desk.send("save", base="1", text=TEXT.replace("starts = 2026-01-01", "starts = 2026-02-01", 1), note="")
+    assert "1 Jan 2026 → 1 Feb 2026" in desk.page("/versions/2").text
