@@ -166,7 +166,7 @@ def test_a_cell_of_ones_own_cannot_be_told_from_an_empty_one() -> None:
         ones += [seen[cell] for cell in seen if true[cell] == 1]
         empty += [seen[cell] for cell in seen if true[cell] == 0]
     gap = max(sum(x >= t for x in ones) / len(ones) - sum(x >= t for x in empty) / len(empty) for t in range(-30, 31))
-    most = math.tanh(0.5 / float(TERMS.scale))
+    most = math.tanh(0.5 / float(TERMS.scale("offers")))
     assert gap <= most + 3 * math.sqrt(0.25 / len(ones))
     assert sum(x > 0 for x in ones) / len(ones) < 0.6
 
@@ -232,5 +232,5 @@ def test_no_two_records_of_days_or_gateways_share_an_id() -> None:
         for record in release.offer_records(Catalogue(gateway, ZONES, {"offer-0": ZONES}), DAY, {}, random.Random(1).getrandbits, name)  # noqa: S311
     ]
     assert len({record.id for record in made}) == len(made)
-    shared = {"gateway", "zones", "offer", "window_ms", "window_start_ms", "noise"}
+    shared = {"gateway", "zones", "offer", "window_ms", "window_start_ms", "noise", "sums_zones"}
     assert {name for name in made[0].__struct_fields__ if getattr(made[0], name) == getattr(made[1], name)} - {"counts"} == shared
