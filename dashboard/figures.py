@@ -215,7 +215,7 @@ def _sent(
 ) -> tuple[dict[str, Estimate], Estimate]:
     """Offers sent, by zone, and of all zones.
 
-    Whole days and weeks of the period are in both tables, so both estimates are combined, if no window of them is missing. Counts of all
+    Whole days and weeks of the period are in both tables, so both estimates are combined, unless a window is missing. Counts of all
     zones of an offer are combined with the windows of all zones.
     """
     whole = of_days & (contacts.c.window_start_ms >= period.from_ms)

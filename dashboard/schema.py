@@ -16,7 +16,7 @@ VERSION = 4
 ALL_ZONES = "all zones"
 """In `contacts`, the zone of a count of all zones of an offer; no id has a space."""
 CONTROL_ITEMS = ("answers", "distance")
-"""In `control`: the number of answers, and the sum of their distances from the middle of the scale."""
+"""In `control`: the number of answers, and the sum of the distances from the middle of the scale."""
 
 metadata = MetaData()
 
