@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from gateway.adapters.certificates import Authority, CertificateError, Issued, locked
-from gateway.adapters.enrolment import PORT, Link, open_token, read_tokens
 from gateway.commands.options import JsonOption, command_app, fail, warn
 from gateway.commands.page import terminal_qr
 from gateway.commands.pki import FOLDER, FolderOption, HostOption, PortOption, now
-from gateway.commands.pki.server import registrar_server, server_hosts
+from gateway.pki.certificates import Authority, CertificateError, Issued, locked
+from gateway.pki.enrolment import PORT, Link, open_token, read_tokens
+from gateway.pki.server import registrar_server, server_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from gateway.adapters.enrolment import PORT
+from gateway.pki.enrolment import PORT
 from tests.broker.test_shipped_broker import Client
 from tests.commands.terminal import wayside
 from tests.kit.broker import HOST, MosquittoBroker, free_port

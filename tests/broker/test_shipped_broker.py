@@ -21,8 +21,8 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from typer.testing import CliRunner
 
-from gateway.adapters.certificates import Authority, create
 from gateway.cli import app
+from gateway.pki.certificates import Authority, create
 from tests.house.tree import ROOT
 from tests.kit.broker import MosquittoBroker
 from tests.kit.gateways import GatewayProcess, walk_in, write_config

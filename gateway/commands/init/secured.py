@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.adapters.certificates import CertificateError, create, write_file
-from gateway.adapters.device_certificate import enrol_here, pair_file
-from gateway.adapters.enrolment import PORT
 from gateway.commands.acl import access_list_of
 from gateway.commands.demo.worlds import FOLDER
 from gateway.core.refusal import Refusal
+from gateway.pki.certificates import CertificateError, create, write_file
+from gateway.pki.device import enrol_here, pair_file
+from gateway.pki.enrolment import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

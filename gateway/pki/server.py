@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 
-from gateway.adapters.certificates import Authority, CertificateError, locked
-from gateway.adapters.enrolment import Registrar
 from gateway.adapters.http_server import HttpServer, tls_context
+from gateway.pki.certificates import Authority, CertificateError, locked
+from gateway.pki.enrolment import Registrar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

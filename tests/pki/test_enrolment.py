@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from gateway.adapters.certificates import Authority, CertificateError, create, named
-from gateway.adapters.device_certificate import enrol, enrolled, renew
-from gateway.adapters.enrolment import ENROL, RENEW, Link, Registrar, fingerprint, open_token, parse_link
-from gateway.commands.pki.server import registrar_server
 from gateway.core.http import Request
+from gateway.pki.certificates import Authority, CertificateError, create, named
+from gateway.pki.device import enrol, enrolled, renew
+from gateway.pki.enrolment import ENROL, RENEW, Link, Registrar, fingerprint, open_token, parse_link
+from gateway.pki.server import registrar_server
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOST = "127.0.0.1"
@@ -137,7 +137,7 @@ def test_a_clock_that_is_not_set(pki: Path, port: int, tmp_path: Path) -> None:
 def test_an_enrolment_that_was_cut_off_goes_on(pki: Path, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link, folder = _link(pki, port), tmp_path / "tls"
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.adapters.device_certificate._take", _cut_off)
+        patch.setattr("gateway.pki.device._take", _cut_off)
         with pytest.raises(KeyboardInterrupt):  # the answer is lost after the authority has used the token
             enrol(link, folder, NOW)
     assert enrol(link, folder, NOW).name == "phone-1"

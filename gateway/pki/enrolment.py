@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gateway.adapters.certificates import Authority, CertificateError, checked_name, locked, write_file
 from gateway.core.http import Response, problem
+from gateway.pki.certificates import Authority, CertificateError, checked_name, locked, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from gateway.adapters.certificates import Authority, CertificateError, checked_name, locked, named, pem_key, write_file
-from gateway.adapters.enrolment import AUTHORITY, ENROL, RENEW, EnrolBody, RenewBody, fingerprint, parse_link
 from gateway.adapters.http_client import ClientError, HttpTarget
 from gateway.core import limits
+from gateway.pki.certificates import Authority, CertificateError, checked_name, locked, named, pem_key, write_file
+from gateway.pki.enrolment import AUTHORITY, ENROL, RENEW, EnrolBody, RenewBody, fingerprint, parse_link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

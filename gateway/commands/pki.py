@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from gateway.adapters.certificates import AUTHORITY_DAYS, DEVICE_DAYS, Authority, create, locked
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.device_certificate import enrol as enrol_device
-from gateway.adapters.device_certificate import enrolled
-from gateway.adapters.device_certificate import renew as renew_device
-from gateway.adapters.enrolment import PORT
 from gateway.commands.options import command_app, fail
-from gateway.commands.pki.server import registrar_server, server_hosts
+from gateway.pki.certificates import AUTHORITY_DAYS, DEVICE_DAYS, Authority, create, locked
+from gateway.pki.device import enrol as enrol_device
+from gateway.pki.device import enrolled
+from gateway.pki.device import renew as renew_device
+from gateway.pki.enrolment import PORT
+from gateway.pki.server import registrar_server, server_hosts
 
 FolderOption = Annotated[Path, typer.Option("--in", help="folder of the authority")]
 HostOption = Annotated[list[str] | None, typer.Option("--host", help="a name or address by which devices reach this machine")]
