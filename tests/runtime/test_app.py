@@ -104,6 +104,19 @@ def test_an_outage_of_the_broker_ends_no_visit(street: Street) -> None:
     assert street.visits() == (1, 0)
 
 
+def test_a_half_open_connection_ends_no_visit(street: Street) -> None:
+    """The connection still counts as open, but the broker has not answered since."""
+    heard_ms = street.clock.now_ms()
+    assert isinstance(street.app.bus, FakeBus)
+    street.app.bus.hear(heard_ms)
+    street.pass_time(10 * SILENCE_S)
+    assert (street.visits(), street.app._next_due_ms(street.clock.now_ms()) > heard_ms + SILENCE_S * 1_000) == ((1, 0), True)
+    street.app.bus.hear(street.clock.now_ms())
+    street.pass_time(1)
+    assert street.visits() == (1, 1)
+    assert street.stored("left_ms", "visits") == heard_ms
+
+
 def test_a_person_who_left_in_an_outage_left_when_last_heard(street: Street) -> None:
     heard_ms = street.clock.now_ms()
     street.broker.stop()
