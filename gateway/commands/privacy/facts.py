@@ -142,7 +142,7 @@ def registry(found: Facts) -> dict[str, Any]:
                 "pre_processing_eda_hyperparameter_tuning": "First contacts of a person and day, by a keyed hash of day and device.",
                 "mechanisms": f"Discrete Laplace of scale {found.scale:g}, exact in integers (Canonne, Kamath, Steinke 2020), from the "
                 f"operating system's random bits; counts are bounded by {COUNT_MAX:,}.",
-                "justification": "See the figures of error and of the audit in gateway/README.md.",
+                "justification": "See the figures of error and of the audit in gateway/core/privacy/README.md.",
             },
             "resources": {"sources": "https://arxiv.org/abs/2004.00010", "registry_authors": None},
         },
