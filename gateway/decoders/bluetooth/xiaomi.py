@@ -1,6 +1,6 @@
 """Xiaomi's MiBeacon (service data of FE95, versions 2 to 5): a header, then objects of type, length, value.
 
-The type of an object says what it holds, for any product, so the product id is not looked up. Objects whose meaning depends on the
+The meaning of an object follows from its type, for any product, so the product id is not looked up. Objects whose meaning depends on the
 product (buttons, locks), measurements of a body, and the encryption of versions 2 and 3 are left to other parsers. Encrypted objects
 of versions 4 and 5 need the sensor's key (16 bytes, AES-CCM with a tag of 4 bytes). Source: Xiaomi, "MiBeacon BLE broadcast protocol";
 the types from 0x4801 on are read as published messages of sensors show them.
