@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 
 import pytest
@@ -82,3 +83,13 @@ def test_xml_is_no_deeper_than_any_format_needs(form: str, depth: int) -> None:
     with pytest.raises(DecodeError) as refusal:
         load(form).decode(Message("", b"<a>" * depth + b"</a>" * depth, 0))
     assert refusal.value.reason == "too_large"
+
+
+def test_a_reader_without_a_bound_on_the_payload_is_caught() -> None:
+    tracemalloc.start()
+    try:
+        json.loads("[" + "{}," * (TWO_MEGABYTES // 3) + "{}]")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes > PEAK_BYTES_MAX

@@ -1,4 +1,7 @@
-"""Forty scripts of a wrong clock, through the real clock port: no offer too soon or too often, nothing deleted, and no silence for days."""
+"""Forty scripts of a wrong clock, through the real clock port: no offer too soon or too often, nothing deleted, and no silence for days.
+
+The functions of `time` that the port calls are replaced: a time namespace of Linux moves the monotonic clock only (time_namespaces(7)).
+"""
 
 from __future__ import annotations
 

@@ -70,6 +70,16 @@ def test_facts_go_before_sightings_and_a_flood_of_these_drops_the_oldest() -> No
     assert (mailbox.take(9, 0.0)[0], mailbox.waiting_since_ms()) == ([message(8), message(9)], None)
 
 
+def test_in_one_lane_a_withdrawal_would_wait_behind_the_flood() -> None:
+    """The same withdrawal at QoS 0 and at QoS 1."""
+    for qos, place in ((0, 1_000), (1, 0)):
+        mailbox = Mailbox(2_000)
+        mailbox.deliver([message(number) for number in range(1_000)])
+        withdrawal = Message("phone-0001/consent", b"", 1_000, qos=qos)
+        mailbox.deliver([withdrawal])
+        assert mailbox.take(1_001, 0.0)[0].index(withdrawal) == place
+
+
 def test_a_flood_of_large_messages_is_bounded_by_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.runtime.mailbox.limits.MAILBOX_BYTES_MAX", 1_000)
     mailbox = Mailbox(10_000)

@@ -54,6 +54,17 @@ def test_numbers_add_up(gateway: App) -> None:
     assert told.records_waiting == told.records_made == 0
 
 
+def test_a_connection_without_observations_is_not_flowing(gateway: App) -> None:
+    """A message that is refused moves no time of the last observation; one that is read does."""
+    ages: list[int | None] = []
+    for one in (Message("wayside/v1/street/up/x/status", b"{", 0), *walk_in()):
+        gateway.mailbox.deliver([one])
+        gateway.turn(0.0)
+        ages.append(gateway.status("online").observed_at_ms)
+    assert ages[0] is None
+    assert None not in ages[1:]
+
+
 def test_the_policy_that_decides_is_shown_with_its_losses(gateway: App) -> None:
     assert gateway.status("online").learning is None, "the campaign does not learn"
     gateway.site = msgspec.structs.replace(gateway.site, campaign=Campaign(gateway.site.campaign.offers, Policy(learn=True)))

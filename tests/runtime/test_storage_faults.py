@@ -157,6 +157,13 @@ def test_deleted_or_replaced_it_holds_until_the_file_is_back(scene: Scene, fault
     scene.holds(2, "was deleted or replaced", lambda: aside.rename(scene.path), HOURS_S if fault == "deleted" else MINUTE_S)
 
 
+def test_without_a_look_at_the_file_a_sale_would_be_acknowledged_and_lost(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "_check_file", lambda _: None)
+    scene.path.rename(scene.path.with_name("aside"))
+    scene.sell(2)
+    assert (len(scene.bus.thanked), scene.path.exists()) == (2, False)
+
+
 def test_damaged_it_fails_closed_and_a_new_database_is_begun(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     scene.store._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     content = bytearray(scene.path.read_bytes())
