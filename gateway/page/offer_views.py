@@ -236,7 +236,7 @@ def _sent(texts: Texts, terms: Terms, one: Decided, titles: dict[str, str]) -> H
 def _counts(texts: Texts, terms: Terms, kept: Kept) -> str:
     if all(one.purpose != "measurement" for one in kept.consents):
         return texts("kept.counts_none")
-    used = max(kept.contacts_today.values(), default=0)
+    used = max(kept.contacts_waiting.get(table, 0) for table in ("hours", "offers"))
     return texts("kept.counts_today", used=used, most=terms.contacts_max, epsilon=terms.epsilon_day)
 
 
