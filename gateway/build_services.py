@@ -158,6 +158,7 @@ def page_terms(config: Config, part: PagePart) -> views.Terms:
         epsilon_day=f"{config.privacy.epsilon_day:g}",
         decisions_days=config.retention.decisions_days,
         visits_days=config.retention.visits_days,
+        withdrawals_days=config.retention.withdrawals_days,
         timezone=ZoneInfo(config.timezone),
         address=part.address,
     )

@@ -221,7 +221,7 @@ def audit(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOption
 
 @command.command()
 def control(who: AsOption, config: ConfigOption = CONFIG_FILE, override: SetOption = None) -> None:
-    """Print the mean of the two questions on perceived control, once enough people have answered. It does not leave the gateway.
+    """Print the mean of the two questions on perceived control, once enough people have answered. It leaves only as noised sums.
 
     Example: `wayside subject control --as anna --config wayside.toml`
     """

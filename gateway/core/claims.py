@@ -7,6 +7,8 @@ A claim in a consent is linked by one of three proofs:
 - a key (see `addresses.py` and `ephemeral.py`), which recognises changing ids.
 
 A radio id is linked to one person. The claim of another one changes nothing, and both devices have a reply.
+
+An app links its person's page in the same way: it claims the page's device id with the code that the page shows.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from gateway.core import limits
+from gateway.core.channels import is_page
 from gateway.core.state.claims import Refusals
 from gateway.core.state.replies import Reply
 
@@ -66,7 +69,7 @@ def present(work: UnitOfWork, scanner: str, tag: str, rssi_dbm: float) -> None:
 
 
 def _outcome(work: UnitOfWork, device: str, subject: str, tag: str, code: str | None) -> Outcome:
-    if not names_radio(tag) or tag in work.site.anchors or tag in work.site.devices:
+    if not (names_radio(tag) or is_page(tag)) or tag in work.site.anchors or tag in work.site.devices:
         return "not_a_radio"
     if _refusals(work, device).claims >= limits.CLAIMS_REFUSED_MAX:
         return "too_many"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from gateway.core import context as contexts
 from gateway.core import signed_codes
 from gateway.core.channels import coupon_code, offer_message
+from gateway.core.claims import claim_code
 from gateway.core.creatives import choose_creative
 from gateway.core.types import Answer, CheckIn, Consent, Control, Envelope, Purpose
 from gateway.decoders.values.radio_ids import canonical_id
@@ -198,6 +199,11 @@ class Actions:
                 break
             change = int(str(receipt["change"])) + 1
         return receipt
+
+    def app_code(self, device: str) -> str | None:
+        """The code with which an app claims a page, or None if the site issues no codes."""
+        secret = self._gateway.site.claims.secret
+        return None if secret is None else claim_code(secret, device)
 
     async def erase(self, person: SubjectContext) -> tuple[str, dict[str, int]]:
         """Withdraw: everything is deleted in one commit. Returns the number of the receipt, and the rows deleted by table.

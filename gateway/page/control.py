@@ -1,7 +1,7 @@
 """Perceived control: two statements on a scale of 1 to 7, once a year at most. The answers stay on the gateway.
 
-A record that leaves needs a row of the closed set of types (`gateway.core.records`), and there is none for a mean of so few answers: it is
-printed at the operator's desk instead, without reference to a person.
+The mean is printed at the operator's desk, without reference to a person. It leaves only as noised sums of a quarter, if the site's terms
+have them (`gateway.core.privacy`).
 """
 
 from __future__ import annotations

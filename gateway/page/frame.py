@@ -65,8 +65,8 @@ def moment(at_ms: int, timezone: ZoneInfo) -> Html:
 
 
 def clock(at_ms: int, timezone: ZoneInfo) -> str:
-    """A time of day at the site, to the second."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, timezone):%H:%M:%S}"
+    """A time of day at the site, to the minute."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, timezone):%H:%M}"
 
 
 def _navigation(texts: Texts, here: str) -> Html:

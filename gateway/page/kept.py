@@ -111,7 +111,7 @@ class Kept(msgspec.Struct, frozen=True):
     attributes: Mapping[str, Any]
     learned: Any
     history: tuple[Logged, ...]
-    contacts_today: Mapping[str, int]
+    contacts_waiting: Mapping[str, int]
 
     @property
     def rows(self) -> dict[str, int]:
@@ -130,7 +130,7 @@ TABLES = (
     "stated",
     "attributes",
     "history",
-    "contacts_today",
+    "contacts_waiting",
 )
 """Fields of `Kept` that hold rows."""
 
@@ -153,7 +153,7 @@ def kept(people: People, person: SubjectContext, now_ms: int) -> Kept:
         attributes={name: msgspec.to_builtins(state) for name, state in person.history.items()},
         learned=msgspec.to_builtins(person.learned),
         history=tuple(Logged(row.number, row.at_ms, msgspec.to_builtins(row.body)) for row in people.history(subject)),
-        contacts_today=people.contacts_used(subject),
+        contacts_waiting=people.contacts_used(subject),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import segno
 
 from gateway.core.channels import is_page
@@ -147,13 +148,10 @@ def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str],
         _section(
             texts,
             "purposes",
-            [
-                join(texts(f"purposes.{one.purpose}.name"), " (", moment(one.at_ms, timezone), f", {one.version}, {one.wording or '-'})")
-                for one in kept.consents
-            ],
+            [join(texts(f"purposes.{one.purpose}.name"), " (", moment(one.at_ms, timezone), ")") for one in kept.consents],
         ),
         _section(texts, "identifiers", [join(one) for one in kept.identifiers if not is_page(one)]),
-        _section(texts, "wishes", _wishes(kept)),
+        _section(texts, "wishes", _wishes(texts, kept, titles)),
         _section(texts, "places", [join(place(one.zone), ", ", moment(one.entered_ms, timezone)) for one in kept.presences]),
         el("h2", texts("kept.offers")),
         el("p", texts("kept.offers_about", days=terms.decisions_days)),
@@ -195,28 +193,29 @@ def _left(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], left: 
     for record in left:
         if isinstance(record, OfferCounts) and record.offer not in mine:
             continue
-        cells = len(record.counts) // len(record.zones)
+        zones = (texts("kept.all_zones"),) if isinstance(record, OfferCounts) and record.sums_zones else tuple(map(place, record.zones))
+        cells = len(record.counts) // len(zones)
         error = round(NORMAL_95 * (record.noise.variance * cells) ** 0.5)
         name = titles.get(record.offer, record.offer) if isinstance(record, OfferCounts) else texts("kept.sent")
         start, end = (moment(at_ms, terms.timezone) for at_ms in (record.window_start_ms, record.window_start_ms + record.window_ms))
-        for at, zone in enumerate(record.zones):
+        for at, zone in enumerate(zones):
             count = max(0, sum(record.counts[at * cells : (at + 1) * cells]))
-            rows.append(join(f"{name}, {place(zone)}: {count} ± {error} (", start, " - ", end, ")"))
+            rows.append(join(f"{name}, {zone}: {count} ± {error} (", start, " - ", end, ")"))
     return rows
 
 
-def _wishes(kept: Kept) -> list[Html]:
-    """The stated names and hours, as stored."""
+def _wishes(texts: Texts, kept: Kept, titles: dict[str, str]) -> list[Html]:
+    """The stated names and hours."""
     if kept.wishes is None:
         return []
     rows = [
-        join(f"{mood}, {kind}: ", ", ".join(names))
+        join(f"{texts(f'wishes.{kind}')}, {texts(f'wishes.{mood}')}: ", ", ".join(titles.get(name, place(name)) for name in names))
         for mood, named in (("blocked", kept.wishes.blocked), ("wanted", kept.wishes.wanted))
         for kind in ("categories", "shops", "offers")
         if (names := getattr(named, kind))
     ]
     spans = [f"{start // 60:02d}:{start % 60:02d}-{end // 60:02d}:{end % 60:02d}" for start, end in kept.wishes.hours]
-    return rows + ([join("hours: ", ", ".join(spans))] if spans else [])
+    return rows + ([join(texts("wishes.hours"), ": ", ", ".join(spans))] if spans else [])
 
 
 def _section(texts: Texts, name: str, rows: list[Html], about: str = "") -> Html:
@@ -237,8 +236,23 @@ def _sent(texts: Texts, terms: Terms, one: Decided, titles: dict[str, str]) -> H
 def _counts(texts: Texts, terms: Terms, kept: Kept) -> str:
     if all(one.purpose != "measurement" for one in kept.consents):
         return texts("kept.counts_none")
-    used = max(kept.contacts_today.values(), default=0)
+    used = max(kept.contacts_waiting.get(table, 0) for table in ("hours", "offers"))
     return texts("kept.counts_today", used=used, most=terms.contacts_max, epsilon=terms.epsilon_day)
+
+
+def link_app(texts: Texts, device: str, code: str) -> Html:
+    """The page with the code for a person's app: the fields that the app adds to its consent."""
+    fields = msgspec.json.encode({"tags": [device], "codes": {device: code}}).decode()
+    return document(
+        texts,
+        texts("app.title"),
+        el("p", texts("app.about")),
+        qr(fields, texts("app.title")),
+        el("p", fields, class_="code"),
+        el("p", texts("app.own"), class_="notice"),
+        el("p", texts("app.wait"), class_="small"),
+        el("p", el("a", texts("app.back"), href=f"/{texts.language}/")),
+    )
 
 
 def screen(texts: Texts, zone: str, address: str, seconds: int) -> Html:

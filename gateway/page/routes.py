@@ -50,6 +50,8 @@ class Visit(NamedTuple):
     person: SubjectContext | None
 
 
+APP_S = 5  # between two looks of a page for the claim of an app
+
 Answer = Callable[["Page", Visit], Awaitable[Response]]
 
 
@@ -121,7 +123,7 @@ class Page:
             ticket = self._do.ticket(zone)
         if visit.person is not None:
             return await self._offers(visit, visit.person, ticket, zone)
-        return _html(views.start(visit.texts, self._terms, ticket, zone))
+        return _html(views.start(visit.texts, self._terms, ticket, zone, has_app=self._do.app_code("") is not None))
 
     async def offers(self, visit: Visit) -> Response:
         """The offers of the moment."""
@@ -130,11 +132,23 @@ class Page:
     async def _offers(self, visit: Visit, person: SubjectContext, ticket: str = "", zone: str | None = None) -> Response:
         texts = visit.texts
         live, stays = await self._do.shown(person, texts)
-        notice = texts("choices.saved", number=person.consent_change or 0) if forms.one(visit.fields, "done") == "consent" else None
+        notice = texts("choices.saved") if forms.one(visit.fields, "done") == "consent" else None
         page = offer_views.offers(
             texts, self._terms, live, stays, may_offer=self._do.may_offer(person), ticket=ticket, zone=zone, notice=notice
         )
         return _html(page)
+
+    async def app(self, visit: Visit) -> Response:
+        """The code for a person's app, on a page that loads itself again until the app has claimed it."""
+        if visit.person is not None:
+            return redirect(f"/{visit.texts.language}/offers")
+        token = visit.token or self._do.new_token()
+        device = self._do.owners.device(token)
+        code = self._do.app_code(device)
+        if code is None:
+            return _html(views.refused(visit.texts, "not_found"), 404)
+        page = offer_views.link_app(visit.texts, device, code)
+        return _html(page, 200, self._do.owners.set_cookie(token), ("Refresh", str(APP_S)))
 
     async def consent(self, visit: Visit) -> Response:
         """Take the purposes that were ticked; none of them is a no."""
@@ -278,6 +292,7 @@ CLAIMS = ("linked", "waiting", "unproven", "contested", "too_many", "not_a_radio
 
 ROUTES: Mapping[str, Mapping[str, Answer]] = {
     "": {"GET": Page.start},
+    "app": {"GET": Page.app},
     "offers": {"GET": Page.offers},
     "answer": {"POST": Page.answer},
     "checkin": {"POST": Page.check_in},

@@ -33,12 +33,13 @@ class Terms(NamedTuple):
     epsilon_day: str
     decisions_days: int
     visits_days: int
+    withdrawals_days: int
     timezone: ZoneInfo
     address: str | None = None
 
 
-def start(texts: Texts, terms: Terms, ticket: str, zone: str | None) -> Html:
-    """The page before a consent; `ticket` is of a check-in that was begun in `zone`."""
+def start(texts: Texts, terms: Terms, ticket: str, zone: str | None, *, has_app: bool) -> Html:
+    """The page before a consent; `ticket` is of a check-in that was begun in `zone`. With `has_app` an app may claim the page."""
     incentive = terms.incentives.get(texts.language) or next(iter(terms.incentives.values()), "")
     return document(
         texts,
@@ -54,6 +55,7 @@ def start(texts: Texts, terms: Terms, ticket: str, zone: str | None) -> Html:
             el("p", texts("start.no")),
             button(texts("start.agree"), "main"),
         ),
+        has_app and el("p", el("a", texts("app.offer"), href=f"/{texts.language}/app")),
     )
 
 
@@ -157,7 +159,7 @@ def gone(texts: Texts, terms: Terms, at_ms: int, number: str, rows: dict[str, in
     return document(
         texts,
         texts("gone.title"),
-        el("p", texts("gone.about")),
+        el("p", texts("gone.about", days=terms.withdrawals_days) if number else texts("gone.nothing")),
         el("h2", texts("gone.receipt")),
         facts(
             (texts("gone.time"), moment(at_ms, terms.timezone)),

@@ -126,7 +126,7 @@ def test_all_languages_have_all_sentences_and_numbers() -> None:
     for sentence in sentences:
         assert set(sentence) == set(texts.LANGUAGES)
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in sentence.values()]
-        assert fields[0] <= {*Facts.__struct_fields__, "offers_by"}
+        assert fields[0] <= {*Facts.__struct_fields__, "offers_by", "factor"}
         assert all(one == fields[0] for one in fields)
         assert len(set(sentence.values())) == len(texts.LANGUAGES) or sentence == texts.NOT_SENT
     assert set(texts.ATTACK_TITLES) == set(ATTACKS)

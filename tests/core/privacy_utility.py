@@ -163,7 +163,7 @@ def by_choice(found: Street, people: int) -> list[str]:
     rows += ["", f"{'':30}" + "".join(f"{number:>10}" for number in range(1, len(titles) + 1))]
     for choice in choices:
         made = counted(found, choice.contacts)
-        shape = (" all zones in one" if choice.sums_zones else "") + (" weekly" if choice.weekly else "")
+        shape = (" site" if choice.sums_zones else "") + (" week" if choice.weekly else "")
         sizes = [needed(made, choice, people, at).rjust(10) for at in range(len(titles))]
         rows.append(f"{choice.contacts} contacts, {choice.share}{shape}".ljust(30) + "".join(sizes))
     return rows

@@ -91,6 +91,8 @@ def test_every_page_fits_can_be_read_and_has_no_violation(browser: Browser, serv
     browser.screen(width, 800, scheme)
     browser.open(f"{served.address}/in/{screen_code(served)}")
     check(browser, width, f"start-{width}-{scheme}")
+    browser.open(f"{served.address}/en/app")
+    check(browser, width, f"app-{width}-{scheme}")
     arrive(browser, served)
     for name in KNOWN:
         browser.open(f"{served.address}/de/{name}")
@@ -124,7 +126,7 @@ def test_the_whole_way_without_javascript(browser: Browser, served: ServedPage) 
         assert "Show this code at the till" in browser.evaluate("document.body.innerText")
         follow(browser, "a.stop")  # the first tap
         follow(browser, "button.danger")  # and the second
-        assert "Nothing is kept of you any more." in browser.evaluate("document.body.innerText")
+        assert "Everything that was kept of you is deleted." in browser.evaluate("document.body.innerText")
     finally:
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
 

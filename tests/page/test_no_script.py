@@ -155,7 +155,7 @@ def test_a_no_is_taken_with_a_receipt_whatever_comes_with_it(served: ServedPage)
     assert re.search(r"Number of the receipt [0-9a-f]{12}", text(gone))
     assert [reader_rows(served, table) for table in ("contexts", "identities", "register", "decisions", "presences", "history")] == [0] * 6
     assert not visitor.browser.cookies
-    assert text(visitor.send("stop")).count("Nothing is kept of you any more.") == 1, "also if nothing is kept"
+    assert text(visitor.send("stop")).count("Nothing was kept of you") == 1, "also if nothing is kept"
 
 
 def test_an_export_during_an_erasure_is_refused_and_a_no_that_waits_is_still_taken(served: ServedPage) -> None:
@@ -183,7 +183,7 @@ def test_an_export_during_an_erasure_is_refused_and_a_no_that_waits_is_still_tak
 
 def test_the_counts_that_left_are_shown_with_their_error(served: ServedPage) -> None:
     visitor = arrive(served)
-    assert "1 of at most 4 contacts" in text(visitor.open("kept"))
+    assert "Of your offers, 1 are in counts that have not left yet. At most 4 a day count." in text(visitor.open("kept"))
     store = store_of(served.app)
     period = served.app.state.counts.period
     assert period is not None
@@ -258,7 +258,7 @@ def test_the_export_is_valid_and_both_forms_hold_the_same(served: ServedPage, tm
     visitor.open("offers")
     as_json = visitor.open("export.json")
     kept = msgspec.json.decode(as_json.content, type=Kept)
-    assert kept.rows.keys() >= {"consents", "decisions", "facts", "presences", "history", "contacts_today"}
+    assert kept.rows.keys() >= {"consents", "decisions", "facts", "presences", "history", "contacts_waiting"}
     assert "attachment" in as_json.headers["content-disposition"]
     (tmp_path / "me.sqlite").write_bytes(visitor.open("export.sqlite").content)
     with closing(sqlite3.connect(tmp_path / "me.sqlite")) as file:

@@ -41,7 +41,7 @@ def test_a_person_consents_sees_an_offer_exports_and_withdraws_over_tls(served: 
     with visitor.browser.stream("GET", "/en/live") as live:
         assert "A flat white, one euro off" in next(part for part in live.iter_text() if "data:" in part)
     assert visitor.open("export.json").json()["consents"]
-    assert "Nothing is kept of you any more" in text(visitor.send("stop"))
+    assert "Everything that was kept of you is deleted" in text(visitor.send("stop"))
     assert not visitor.browser.cookies
 
 

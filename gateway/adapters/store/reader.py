@@ -53,12 +53,11 @@ class OfferFact(NamedTuple):
 
 
 class LedgerDay(NamedTuple):
-    """Epsilon of a service day in millionths: its budget, and the spending of each table."""
+    """Epsilon of a service day in millionths: its budget, and the spending of all tables."""
 
     day_start_ms: int
     budget: int
-    hours: int
-    offers: int
+    spent: int
 
 
 class LoggedDecision(NamedTuple):
@@ -186,7 +185,8 @@ class Reader:
 
     def ledger(self) -> list[LedgerDay]:
         """Epsilon spent by each service day, oldest first."""
-        return [LedgerDay(*row) for row in self._rows("SELECT day_start_ms, budget, hours, offers FROM ledger ORDER BY day_start_ms")]
+        sql = "SELECT day_start_ms, budget, hours + offers + control FROM ledger ORDER BY day_start_ms"
+        return [LedgerDay(*row) for row in self._rows(sql)]
 
     def newest_release(self) -> tuple[str, int] | None:
         """Table and start of the newest release, or None."""
@@ -256,7 +256,7 @@ class Reader:
         return [str(one) for (one,) in self._rows("SELECT detail FROM facts WHERE kind = ? AND detail IS NOT NULL ORDER BY at_ms", (kind,))]
 
     def contacts_used(self, subject: str) -> dict[str, int]:
-        """By table of counts: the person's contacts that count today."""
+        """By table of counts: the person's contacts that count and have not left."""
         return dict(self._rows("SELECT name, count(*) FROM contacts WHERE subject = ? GROUP BY name", (subject,)))
 
     def shown_records(self) -> list[HourCounts | OfferCounts]:

@@ -83,7 +83,7 @@ def of_ledger(settings: Config) -> Iterator[Check]:
     """Spending of the days of the database, and the marks beside it. Raises one of `gateway.build.FAULTS`."""
     with closing(open_reader(settings)) as reader:
         days, newest = reader.ledger(), reader.newest_release()
-    over = [day for day in days if day.hours + day.offers > day.budget]
+    over = [day for day in days if day.spent > day.budget]
     yield Check(f"service days that spent more than their epsilon, of {len(days)}", "0", str(len(over)), not over)
     marks = read_marks(marks_path(settings.store.path))
     lacks = newest is not None and newest not in {mark[:2] for mark in marks}

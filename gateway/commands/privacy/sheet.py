@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -67,7 +68,10 @@ def sheet(
 
 def sections(found: Facts, language: texts.Language) -> list[Section]:
     """The sheet in a language."""
-    values = msgspec.structs.asdict(found) | {"offers_by": texts.OFFERS_BY[found.sums_zones, found.weekly][language]}
+    values = msgspec.structs.asdict(found) | {
+        "offers_by": texts.OFFERS_BY[found.sums_zones, found.weekly][language],
+        "factor": f"{math.exp(found.epsilon):.3g}",
+    }
     made = [Section(title[language], [line[language].format(**values) for line in lines]) for title, lines in texts.SECTIONS.values()]
     sent = (texts.SENT_TO if found.cloud else texts.NOT_SENT)[language].format(**values)
     control = [texts.CONTROL[language].format(**values)] if found.control_epsilon else []
@@ -101,8 +105,8 @@ def _html(section: Section) -> str:
     lines = "".join(f"<p>{escape(line)}</p>" for line in section.lines)
     items = "".join(f"<li>{escape(item)}</li>" for item in section.items)
     rows = [
-        "<tr>" + "".join(f"<{cell}>{escape(text)}</{cell}>" for text in row) + "</tr>"
-        for cell, row in zip(("th", *["td"] * len(section.table)), section.table, strict=False)
+        "<tr>" + "".join(f"<{cell}>{escape(text)}</{cell[:2]}>" for text in row) + "</tr>"
+        for cell, row in zip(('th scope="col"', *["td"] * len(section.table)), section.table, strict=False)
     ]
     tail = (f"<ul>{items}</ul>" if items else "") + (f"<table>{''.join(rows)}</table>" if rows else "")
     return f"<section{kind}>{head}{lines}{tail}</section>"

@@ -53,12 +53,12 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
                 "des deux tableaux. Dans 95 cas sur 100, l'écart avec le nombre exact est d'au plus {error}.",
             ),
             _text(
-                "With or without one person's day, every possible result is almost equally likely: by a factor of at most e to the power "
-                "of {epsilon:g}. Several days add up.",
-                "Mit oder ohne den Tag eines Menschen ist jedes Ergebnis fast gleich wahrscheinlich: höchstens um den Faktor e hoch "
-                "{epsilon:g}. Mehrere Tage addieren sich.",
-                "Avec ou sans la journée d'une personne, chaque résultat est presque aussi probable : à un facteur d'au plus e puissance "
-                "{epsilon:g}. Plusieurs jours s'additionnent.",
+                "With or without one person's day, the probability of every possible result differs by a factor of at most {factor} "
+                "(e to the power of {epsilon:g}). Several days add up.",
+                "Mit oder ohne den Tag eines Menschen unterscheidet sich die Wahrscheinlichkeit jedes möglichen Ergebnisses höchstens um "
+                "den Faktor {factor} (e hoch {epsilon:g}). Mehrere Tage addieren sich.",
+                "Avec ou sans la journée d'une personne, la probabilité de chaque résultat possible diffère d'un facteur d'au plus "
+                "{factor} (e puissance {epsilon:g}). Plusieurs jours s'additionnent.",
             ),
         ),
     ),
@@ -117,6 +117,11 @@ SECTIONS: Mapping[str, tuple[Text, tuple[Text, ...]]] = {
                 "Visites {visits_days} jours, décisions {decisions_days} jours, réponses, achats et consentements {facts_days} "
                 "jours, retraits "
                 "(sous forme de hachage à clé) {withdrawals_days} jours. Un retrait efface aussitôt les données d'une personne.",
+            ),
+            _text(
+                "Contacts that are counted stay until their number has left: to the end of the day, the week or the quarter.",
+                "Gezählte Kontakte bleiben, bis ihre Zahl das Gateway verlassen hat: bis zum Ende des Tages, der Woche oder des Quartals.",
+                "Les contacts comptés restent jusqu'à la transmission de leur nombre : fin du jour, de la semaine ou du trimestre.",
             ),
         ),
     ),

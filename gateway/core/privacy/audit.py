@@ -11,13 +11,14 @@ from typing import NamedTuple
 from gateway.core.privacy import release
 from gateway.core.privacy.laplace import Entropy
 from gateway.core.privacy.tables import Catalogue, Period, Terms
-from gateway.core.records import MILLION, HourCounts, OfferCounts
+from gateway.core.records import CONTROL_CHANGE_MAX, MILLION, ControlCounts, HourCounts, OfferCounts
 
 Z_MAX = 6.0  # of a check that must not fail by chance
 SIGMAS = 3.0
 EXPECTED_MIN = 20  # draws in each class of the chi-square statistic
 AUDITED = Catalogue("audit", ("a",), {"o": ("a",)})
 CELL = ("a", "o", "redeemed")
+DISTANCE = CONTROL_CHANGE_MAX - 1  # of two answers of 7 from the middle of the scale
 
 
 class Loss(NamedTuple):
@@ -54,13 +55,13 @@ def day_loss(
 ) -> Loss:
     """The privacy loss of a day, measured on `releases` days with and without a person with `contacts` in one cell of each table.
 
-    Event: both counts are at least `terms.contacts_max`. `contacts` defaults to that too, the most that a gateway counts.
+    Event: each count is at least as high as with that person. `contacts` defaults to the most that a gateway counts.
     """
     most = terms.contacts_max if contacts is None else contacts
     seen = Counter[bool]()
     for _ in range(releases):
         for is_there in (False, True):
-            seen[is_there] += min(_day(terms, most if is_there else 0, entropy)) >= terms.contacts_max
+            seen[is_there] += _is_as_high(terms, most if is_there else 0, entropy)
         tick()
     present, absent = max(1, seen[True]), max(1, seen[False])
     loss = math.log(present / absent)
@@ -73,11 +74,15 @@ def epsilon(terms: Terms) -> float:
     return terms.epsilon_millionths / MILLION
 
 
-def _day(terms: Terms, contacts: int, entropy: Entropy) -> tuple[int, int]:
-    """The counts of the person's two cells as they leave."""
+def _is_as_high(terms: Terms, contacts: int, entropy: Entropy) -> bool:
+    """Whether all counts of a released day are at least those of a person with the most contacts."""
     hours: HourCounts = release.hour_record(AUDITED, _period(terms), {"a": contacts}, entropy, "a")
     offers: OfferCounts = release.offer_records(AUDITED, _period(terms), {CELL: contacts}, entropy, "a")[0]
-    return hours.counts[0], offers.counts[-1]
+    found = min(hours.counts[0], offers.counts[-1]) >= terms.contacts_max
+    if terms.control:
+        answers: ControlCounts = release.control_record(AUDITED, _period(terms), [DISTANCE] if contacts else [], entropy, "a")
+        found = found and answers.counts[0] >= 1 and answers.counts[1] >= DISTANCE
+    return found
 
 
 def _period(terms: Terms) -> Period:
