@@ -45,7 +45,9 @@ def is_flowing(report: Report, now_ms: int) -> bool:
 def metrics(report: Report, now_ms: int) -> Iterator[Metric]:
     """All metrics of a report."""
     status = report.status
-    heard = {("topic", one.topic): float(one.newest_ms is not None and now_ms - one.newest_ms < HEARD_MS) for one in report.sources}
+    heard: dict[tuple[str, str] | None, float] = {
+        ("topic", one.topic): float(one.newest_ms is not None and now_ms - one.newest_ms < HEARD_MS) for one in report.sources
+    }
     yield _one(
         "flowing", "gauge", "1 if it is connected, stores, has a model, and heard a source within the hour", is_flowing(report, now_ms)
     )

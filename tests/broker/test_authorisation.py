@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from paho.mqtt import client as paho
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.broker.test_shipped_broker import DEVICES, GATEWAY, OWN, TOPICS, Shipped, _files, _reads, _writes
@@ -49,7 +50,9 @@ class Client:
         self.link.on_connect = lambda *_: self._connected.set()
         self.link.on_subscribe = lambda *_: self._acknowledged.set()
         self.link.on_message = lambda _link, _data, message: self.received.append((message.topic, message.payload.decode()))
-        self.link.connect(broker.host, broker.port, **({"clean_start": False} if protocol is MQTTProtocolVersion.MQTTv5 else {}))
+        self.link.connect(
+            broker.host, broker.port, clean_start=False if protocol is MQTTProtocolVersion.MQTTv5 else MQTT_CLEAN_START_FIRST_ONLY
+        )
         self.link.loop_start()
         assert self._connected.wait(WAIT_S)
 
@@ -69,7 +72,7 @@ class Client:
     def vanish(self) -> None:
         """Cut the connection, so that the broker publishes the will."""
         sock = self.link.socket()
-        assert sock is not None
+        assert isinstance(sock, socket.socket)
         sock.shutdown(socket.SHUT_RDWR)
         self.link.loop_stop()
 

@@ -86,7 +86,7 @@ class Shipped(MosquittoBroker):
 class Client:
     """A client with a device's certificate, subscribed to everything. `received` are the topics so far."""
 
-    def __init__(self, broker: Shipped, pki: Path, name: str | None, client_id: str = "") -> None:
+    def __init__(self, broker: MosquittoBroker, pki: Path, name: str | None, client_id: str = "") -> None:
         self.received: list[str] = []
         self.subscribed, self.ended = threading.Event(), threading.Event()
         self.link = paho.Client(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
