@@ -44,7 +44,9 @@ done
 # The libraries keep their symbols: `strip` breaks those that auditwheel has patched (ELF load command not page-aligned).
 
 # --- units, starting points, documents ---------------------------------------------------------
-install -D -m 0644 "$here/wayside.service" "$root/usr/lib/systemd/system/wayside.service"
+for unit in wayside.service wayside-authority.service wayside-renew.service wayside-renew.timer; do
+  install -D -m 0644 "$here/$unit" "$root/usr/lib/systemd/system/$unit"
+done
 install -d "$root/usr/bin" "$root$prefix/share/wayside"
 ln -s "$prefix/bin/wayside" "$root/usr/bin/wayside"
 cp -r "$project/deploy/worlds" "$root$prefix/share/wayside/worlds"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.commands.broker import Login
 
 TICK_S = 0.25
+UNITS = "wayside wayside-authority wayside-renew.timer"
 SECURE_BROKER = "mqtts://127.0.0.1:8883"
 command = command_app()
 
@@ -93,10 +94,9 @@ def init(
     typer.echo(f"{target}: fine. {summary}")
     if secure:
         write_broker(files, target)
-        typer.echo(
-            f"{files.mosquitto}: TLS 1.3 at port 8883, certificates, access list; the authority is {authority}, which only root may read"
-        )
-        typer.echo("next: systemctl restart mosquitto && systemctl enable --now wayside; then wayside devices add DEVICE")
+        typer.echo(f"{files.mosquitto}: TLS 1.3 at port 8883, certificates, access list; only root may read the authority, {authority}")
+        typer.echo(f"next: systemctl restart mosquitto && systemctl enable --now {UNITS}")
+        typer.echo("then enrol each device: wayside devices add NAME")
         return
     typer.echo(f"next: wayside run --config {target}; then wayside doctor --config {target}")
 
