@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from models import screen
-from tests.rigs import clock, flood, judge, kill, power, statements
+from tests.rigs import clock, flood, judge, kill, power, statements, update
 from tests.rigs.report import Progress, Report
 
 BROKEN_SHOWN = 10
@@ -31,6 +31,7 @@ RIGS: dict[str, Rig] = {
     "kill": Rig("kills, with 500 facts each", 200, kill.run),
     "judge": Rig("facts under faults", 12_000, judge.run),
     "clock": Rig("scripts of a clock", 40, clock.run),
+    "update": Rig("interrupted updates", 200, update.run),
     "flood": Rig("withdrawals under a flood, one a second", 600, flood.run),
 }
 

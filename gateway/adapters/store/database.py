@@ -1,13 +1,15 @@
 """Opening the database file: key, pragmas, and the numbered schema files in `schema/`.
 
 `PRAGMA user_version` holds the number of the last schema file applied. Each file is applied once, in order, in one transaction with its
-number. A database with a higher number than this program has is refused.
+number and with its way back, `NNNN_name.down.sql`, which is kept in the database: so an older program, which does not have that file, can
+undo the change when a new version was taken back. A database with a higher number and no way back is refused.
 """
 
 from __future__ import annotations
 
 import fcntl
 import itertools
+import logging
 import os
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -19,6 +21,9 @@ from gateway.core.ports import StoreDamagedError
 if TYPE_CHECKING:
     from pathlib import Path
 
+log = logging.getLogger("wayside")
+
+DOWN = ".down.sql"
 SQLITE_MIN = (3, 51, 3)  # earlier versions can corrupt the WAL at its reset
 BUSY_MS = 5_000  # a reader waits while the gateway writes
 WRITER_BUSY_MS = 1_000  # another program that writes is reported within 2 s
@@ -135,22 +140,36 @@ def newest() -> int:
     return _scripts()[-1][0]
 
 
-def _scripts() -> list[tuple[int, str]]:
-    """The numbered schema files, oldest first."""
-    return sorted(
-        (int(file.name[:4]), file.read_text())
-        for file in resources.files("gateway.adapters.store").joinpath("schema").iterdir()
-        if file.name.endswith(".sql")
-    )
+def _scripts() -> list[tuple[int, str, str]]:
+    """The numbered schema files, oldest first, each with its way back (empty for those of the first version)."""
+    files = {file.name: file.read_text() for file in resources.files("gateway.adapters.store").joinpath("schema").iterdir()}
+    forward = sorted(name for name in files if name.endswith(".sql") and not name.endswith(DOWN))
+    return [(int(name[:4]), files[name], files.get(name.removesuffix(".sql") + DOWN, "")) for name in forward]
 
 
 def _migrate(database: apsw.Connection, version: int, path: Path, failure: type[Exception]) -> None:
     scripts = _scripts()
-    newest = scripts[-1][0]
-    if version > newest:
-        raise failure(f"{path} has schema {version}, this program knows {newest}: install the newer version again")
-    for number, script in scripts:
+    if version > scripts[-1][0]:
+        _go_back(database, version, scripts[-1][0], path, failure)
+    for number, script, back in scripts:
         if number > version:
             with database:
                 database.execute(script)
+                if back:
+                    database.execute("INSERT OR REPLACE INTO ways_back VALUES (?, ?)", (number, back))
                 database.pragma("user_version", number)
+
+
+def _go_back(database: apsw.Connection, version: int, newest: int, path: Path, failure: type[Exception]) -> None:
+    """Undo the schema files of a newer program, the newest first, by the ways back that it left in the database."""
+    ways = {}
+    if database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ways_back'").fetchone():
+        ways = dict(database.execute("SELECT number, script FROM ways_back WHERE number > ?", (newest,)))
+    if set(ways) != set(range(newest + 1, version + 1)):
+        raise failure(f"{path} has schema {version}, this program knows {newest}: install the newer version again")
+    for number in range(version, newest, -1):
+        log.warning("%s: schema %d of a newer version is undone", path, number)
+        with database:
+            database.execute(ways[number])
+            database.execute("DELETE FROM ways_back WHERE number = ?", (number,))
+            database.pragma("user_version", number - 1)

@@ -1,0 +1,123 @@
+"""`wayside update`: a newer version of the program from signed releases, tried out before it stays."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.adapters.bundle import APP_VERSION
+from gateway.adapters.clock import SystemClock
+from gateway.commands.options import command_app, fail
+from gateway.core.limits import CLOCK_FLOOR_MS
+from gateway.update.archive import Release, ReleaseError, unpack
+from gateway.update.client import Source
+from gateway.update.slots import Slots, SlotsError, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+command = command_app()
+FOLDER = Path("/var/lib/wayside/program")
+TRIAL_S_MAX = 300.0
+POLL_S = 0.1
+
+
+@command.command()
+def update(
+    source: Annotated[str, typer.Option("--from", help="address or folder (a USB stick) of the repository of releases")],
+    root: Annotated[Path, typer.Option("--root", help="folder of the versions")] = FOLDER,
+    ca_file: Annotated[Path | None, typer.Option("--ca-file", help="certificate authority of the repository's server")] = None,
+    *,
+    again: Annotated[bool, typer.Option("--again", help="try a version again that was taken back")] = False,
+) -> None:
+    """Install the newest signed release for this machine, and try it out: it stays if the gateway proves itself with it.
+
+    Needs the launcher (`python -m gateway.update.launch`), which returns to the version before otherwise. After an interruption the same
+    command goes on. Exit code 0: the newest version runs.
+
+    Example: `wayside update --from /media/usb/releases`
+    """
+    slots = Slots(root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _alone(root):
+            trial = _waiting(slots)
+            if trial is None:
+                release = _chosen(Source(source, root, ca_file), slots, again=again)
+                if release is None:
+                    return
+                slots.begin(release.version)
+                trial = slots.state().trial
+            typer.echo(_outcome(slots, trial))
+    except (ReleaseError, SlotsError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or root}: {error.strerror}; the version in use stays, and the same command begins anew")
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Raises ReleaseError while another update runs."""
+    descriptor = os.open(root / "update.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ReleaseError("another update is running: wait for its end") from None
+    finally:
+        os.close(descriptor)
+
+
+def _waiting(slots: Slots) -> Trial | None:
+    """The trial that an interrupted update left, or None."""
+    trial = slots.state().trial
+    return trial if trial is not None and trial.slot == slots.current() else None
+
+
+def _chosen(source: Source, slots: Slots, *, again: bool) -> Release | None:
+    """Put the newest release into the free slot; None if it runs already, or was taken back. Raises ReleaseError, OSError."""
+    if SystemClock().now_ms() < CLOCK_FLOOR_MS:
+        raise ReleaseError("the clock of this machine is not set: without it withheld updates are not noticed; wait for the time server")
+    release, state = source.newest(), slots.state()
+    running = state.version or APP_VERSION
+    if release is None or release.order <= tuple(int(part) for part in running.split(".")):
+        typer.echo(f"{running} is the newest version")
+        return None
+    if release.version in state.refused and not again:
+        reason = state.refused[release.version]
+        raise ReleaseError(f"{release.version} was taken back before ({reason}): a newer version is needed, or --again tries it once more")
+    typer.echo(f"installing {release.version} beside {running}")
+    made = slots.root / "unpacked"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir()
+    try:
+        unpack(source.fetch(release.file), made, release)
+        slots.fill(made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return release
+
+
+def _outcome(slots: Slots, trial: Trial | None) -> str:
+    """Have the launcher try the version out, and wait for the end of the trial. Raises ReleaseError if it is taken back."""
+    assert trial is not None
+    pid_file = slots.root / "launch.pid"
+    with suppress(OSError, ValueError):
+        os.kill(int(pid_file.read_text()), signal.SIGUSR1)
+    ends = time.monotonic() + TRIAL_S_MAX
+    while time.monotonic() < ends:
+        state = slots.state()
+        if state.trial is None:
+            if state.version == trial.version:
+                return f"{trial.version} runs"
+            raise ReleaseError(f"{trial.version} was taken back: {state.refused.get(trial.version, 'it was interrupted')}")
+        time.sleep(POLL_S)
+    raise ReleaseError(f"{trial.version} waits for its trial: start the gateway with the launcher, and repeat the command")
