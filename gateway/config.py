@@ -276,7 +276,7 @@ class Config(_Part):
     gateway: Id = Field(description="this gateway's name in topics and records")
     timezone: str = Field(description="the site's time zone, such as Europe/Berlin")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
-    status_interval_s: float = Field(10.0, ge=0.1, description="how often the retained status is renewed")
+    status_interval_s: float = Field(10.0, ge=0.02, description="how often the retained status is renewed")
     mqtt: MqttPart = Field(default_factory=MqttPart, description="the broker")
     store: StorePart = Field(default_factory=StorePart, description="the database")
     bundle: BundlePart = Field(description="model, offers and policy")

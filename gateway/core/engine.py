@@ -107,6 +107,7 @@ class _Batch(UnitOfWork):
     def __init__(self, site: Site, state: State, now_ms: int, repository: Repository, scorer: Scorer, draw: Draw) -> None:
         super().__init__(site, state, now_ms, repository, draw)
         self.scorer = scorer
+        self._anchors = site.anchors
 
     def fold(self, observation: Observation) -> Discard | None:
         """Fold one observation into the changes."""
@@ -144,10 +145,18 @@ class _Batch(UnitOfWork):
 
     def _sighting(self, sighting: Sighting) -> Discard | None:
         """Fold a sighting; either an anchor scanner heard a tag, or a phone heard an anchor beacon."""
-        heard = self._heard(sighting)
-        if heard is None:
-            return Discard.UNMAPPED_ANCHOR
-        zone, anchor, subject = heard
+        zone = self._anchors.get(sighting.hearer)
+        if zone is not None:
+            anchor, subject = sighting.hearer, self.subject_heard(sighting.heard)
+            if self.site.claims.counters:
+                claims.present(self, anchor, sighting.heard, sighting.rssi_dbm)
+        else:
+            anchor = sighting.heard
+            zone = self._anchors.get(anchor)
+            if zone is None:
+                return Discard.UNMAPPED_ANCHOR
+            subject = self.subject_of(sighting.hearer)
+            second_fact.note_app(self, subject)
         if sighting.rssi_dbm > second_fact.IMPLAUSIBLE_DBM:
             return Discard.IMPLAUSIBLE
         observed_ms = None
@@ -157,25 +166,10 @@ class _Batch(UnitOfWork):
                 return Discard.LATE
         if subject is None:
             return Discard.NOT_CONSENTED
-        if second_fact.is_replayed(self, sighting):
+        if sighting.sent is not None and second_fact.is_replayed(self, sighting):
             return Discard.REPEATED
         self._fold_sighting(subject, zone, anchor, sighting.rssi_dbm, observed_ms)
         return None
-
-    def _heard(self, sighting: Sighting) -> tuple[str, str, str | None] | None:
-        """Zone, anchor and subject of a sighting; None without an anchor of this site."""
-        zone = self.site.anchors.get(sighting.hearer)
-        if zone is not None:
-            subject = self.subject_heard(sighting.heard)
-            if self.site.claims.counters:
-                claims.present(self, sighting.hearer, sighting.heard, sighting.rssi_dbm)
-            return zone, sighting.hearer, subject
-        zone = self.site.anchors.get(sighting.heard)
-        if zone is None:
-            return None
-        subject = self.subject_of(sighting.hearer)
-        second_fact.note_app(self, subject)
-        return zone, sighting.heard, subject
 
     def _fold_sighting(self, subject: str, zone: str, anchor: str, rssi_dbm: float, observed_ms: int | None) -> None:
         rules, key = self.site.presence, (subject, zone)

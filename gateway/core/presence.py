@@ -280,7 +280,10 @@ def rebased(presence: Presence, step_ms: int) -> Presence:
 
 def _is_below(window: tuple[Sample, ...], rules: PresenceRules) -> bool:
     """Whether the level of a window is below `exit_dbm`. The powers are compared; a logarithm is taken only close to the threshold."""
-    total, bound = 0.0, rules.exit_mw * len(window)
+    bound = rules.exit_mw * len(window)
+    if window[-1][1] >= bound * CLOSE:  # the newest sample alone is enough, as it nearly always is
+        return False
+    total = 0.0
     for _, power in window:
         total += power
     return total < bound * CLOSE and (total < bound * FAR or mean_dbm(window) < rules.exit_dbm)

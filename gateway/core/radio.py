@@ -22,7 +22,7 @@ Sample = tuple[int, float]
 
 def milliwatts(dbm: float) -> float:
     """Power in milliwatts of a level in dBm."""
-    return float(10.0 ** (0.1 * dbm))
+    return math.pow(10.0, 0.1 * dbm)
 
 
 def mean_dbm(window: Sequence[Sample]) -> float:

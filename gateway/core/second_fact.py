@@ -27,18 +27,18 @@ CIRCLE = 2.0  # levels are 6 dB uncertain, which doubles a distance
 PLACE_M = 15.0  # from the centre of a zone to its anchors, at both ends
 WALK_M_S = 3.0
 DOUBT_MS = 600_000  # after a tag was in two places
+NOTHING_SENT = Sent()
 
 
 def is_replayed(work: UnitOfWork, sighting: Sighting) -> bool:
     """Whether this sighting arrived before, by boot and sequence number of its message."""
     if sighting.sent is None:
         return False
-    key = f"{sighting.hearer}\0{sighting.heard}"
-    before = work.out.claims.sent.get(key) or work.state.claims.sent.get(key) or Sent()
-    after = before.with_message(*sighting.sent)
+    key, changed = (sighting.hearer, sighting.heard), work.out.claims.sent
+    after = (changed.get(key) or work.state.claims.sent.get(key) or NOTHING_SENT).with_message(*sighting.sent)
     if after is None:
         return True
-    work.out.claims.sent[key] = after
+    changed[key] = after
     return False
 
 

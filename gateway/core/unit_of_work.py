@@ -56,7 +56,8 @@ class UnitOfWork:
 
         An address is looked up only if an anchor received it by radio; a device that states it as its id proves nothing.
         """
-        subject = self.subject_of(identifier)
+        changed = self._identities
+        subject = changed[identifier] if identifier in changed else self._known_identities.get(identifier)
         if subject is None and self.state.people.keys:
             by_key = self._ephemeral.get(identifier)
             if by_key is not None:

@@ -154,7 +154,8 @@ def parse_json(payload: bytes, decoder: msgspec.json.Decoder[Any] | None = None)
 
     A `decoder` builds only the fields that it declares and skips the rest, so nesting is bounded only without one.
     """
-    check_size(payload)
+    if len(payload) > limits.PAYLOAD_BYTES_MAX:
+        check_size(payload)
     if decoder is None and _is_too_deep(payload):
         refuse("too_large", f"JSON is nested deeper than {limits.JSON_DEPTH_MAX} levels")
     try:
@@ -245,6 +246,8 @@ def rssi(value: object, field: str = "rssi") -> float:
 
 def number_or_none(value: object, low: float, high: float) -> float | None:
     """`value` as a float, where it is a number within [low, high], or `None`: for fields that a message can do without."""
+    if type(value) is float:
+        return value if low <= value <= high else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         return None
     return float(value)

@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from gateway.core.ports import Store
     from gateway.core.site import Site
     from gateway.core.state import Changes, Trigger
-    from gateway.core.strangers import Concern
     from gateway.core.types import Message, Observation
     from gateway.core.unit_of_work import Draw
     from gateway.runtime.mailbox import Mailbox
@@ -135,7 +135,7 @@ class App:
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
-        self.router.dropped = self._dropped
+        self.router.dropped = partial(strangers.dropped, site, self.state.people)  # a bundle changes no device and no zone
         self._stopping = threading.Event()
         self.is_damaged = False
         self.beats = 0  # rises while the writer works or waits; the watchdog looks at it
@@ -192,9 +192,6 @@ class App:
         self.bus.acknowledge(self.mailbox.settled(messages))
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
-
-    def _dropped(self, concern: Concern) -> Discard | None:
-        return strangers.dropped(self.site, self.state.people, concern)
 
     def _note_hearing(self, now_ms: int) -> None:
         """Note whether messages can arrive, and the time up to which all that arrived are taken."""
@@ -266,7 +263,7 @@ class App:
             self._times_failed, self._times_at_ms = True, 0
 
     def _save_heard(self) -> None:
-        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then."""
+        """Store when people in open visits were last heard, so that after a stop or a crash a visit ends then, and learned averages."""
         try:
             self.store.save_heard(self.state.visits)
         except StoreFullError as error:
@@ -296,6 +293,8 @@ class App:
 
     def _publish_triggers(self, changes: Changes, messages: Sequence[Message]) -> None:
         """Publish the triggers of the batch, and record the time since its oldest message."""
+        if not changes.decisions.triggers:
+            return
         arrived_ms = min((message.received_at_ms for message in messages), default=None)
         for trigger in changes.decisions.triggers:
             if self.triggers.begin(trigger, self.clock.now_ms()) and arrived_ms is not None:
@@ -351,8 +350,7 @@ class App:
             self._times_at_ms = now_ms + SAVE_MS
             if self._times_failed:
                 self._save_times()
-            if self.state.visits.presences:
-                self._save_heard()
+            self._save_heard()
             self._store_dead_letters()
         if now_ms >= self._status_at_ms:
             self._status_at_ms = now_ms + self.status_interval_ms

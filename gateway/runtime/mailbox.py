@@ -143,10 +143,13 @@ class Mailbox:
                 self._waiting = False
         with self._ready:
             messages = self._take_kept(most)
-            size = 0
-            while self._others and len(messages) < most and size < limits.TURN_BYTES_MAX:
-                size += len(self._others[0].payload)
-                messages.append(self._others.popleft())
+            others, size = self._others, 0
+            for _ in range(min(len(others), most - len(messages))):
+                message = others.popleft()
+                messages.append(message)
+                size += len(message.payload)
+                if size >= limits.TURN_BYTES_MAX:
+                    break
             self._other_bytes -= size
         calls: list[Call[Any]] = []
         while self._calls:
@@ -160,6 +163,8 @@ class Mailbox:
     def settled(self, messages: Sequence[Message]) -> list[Message]:
         """The messages to acknowledge once these are worked through: in the order of arrival [MQTT-4.6.0-2]."""
         settled: list[Message] = []
+        if not self._in_order:
+            return settled
         with self._ready:
             self._done.update((id(message), True) for message in messages if id(message) in self._done)
             while self._in_order and self._done.get(id(self._in_order[0]), True):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.core.types import Message, Observation
 
 ROUTES_CACHED_MAX = 10_000  # a phone has one topic per kind; this bounds the memory under a flood of topics
-SPEAKERS_KEPT_MAX = 64  # of one topic: more than a scanner has names
+HEARERS_KEPT_MAX = 64  # of one topic: more than a scanner has names
 
 _INSTALLED_ONLY = frozenset({Count, Purchase, Reading})  # the engine drops those of a device without a zone
 _UNMAPPED = frozenset({Discard.UNMAPPED_ANCHOR, Discard.UNMAPPED_DEVICE})
@@ -39,15 +39,18 @@ Dropped = Callable[[Concern], Discard | None]
 
 
 class Route:
-    """Everything that follows from a topic: its speaker, its concern, the function that decodes its payloads, and speakers of sightings."""
+    """Everything that follows from a topic: its speaker, its concern, and the function that decodes its payloads.
 
-    __slots__ = ("concern", "read", "sightings", "speech", "tally")
+    Sightings of the `hearers` are kept as they are.
+    """
+
+    __slots__ = ("concern", "hearers", "read", "speech", "tally")
 
     def __init__(self, tally: Tally, concern: Concern | None, topic: str) -> None:
         self.tally, self.speech, self.concern = tally, tally.source.speech(topic), concern
         decoder = tally.source.decoder
         self.read: Callable[[bytes], list[Observation]] | None = None
-        self.sightings: dict[str, tuple[str, Discard | None]] = {}
+        self.hearers: set[str] = set()
         if decoder.at is not None:
             with suppress(DecodeError):  # `decode` raises it for each message
                 self.read = decoder.at(topic)
@@ -71,7 +74,6 @@ class Router:
         self._unknown = 0
         self._tree = TopicTree((without_share(one.source.topic), one) for one in self.tallies)
         self._routes: Recent[Route] = Recent(ROUTES_CACHED_MAX)
-        self.observations: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.discarded: Counter[Discard] = Counter()
         self._dead: dict[tuple[str, str, str], DeadLetter] = {}
@@ -89,7 +91,7 @@ class Router:
         for (tally, reason), count in passed.items():
             tally.messages += count
             tally.newest_ms = messages[-1].received_at_ms
-            self.observations[tally.name] += count
+            tally.observations += count
             self.discarded[reason] += count
             self.passed += count
         return found
@@ -116,7 +118,8 @@ class Router:
         if dropped is not None and concern is not None:
             reason = dropped(concern)
             if reason is not None:  # it takes no place among the routes
-                passed[tally, reason] = passed.get((tally, reason), 0) + 1
+                key = tally, reason
+                passed[key] = passed.get(key, 0) + 1
                 if reason is Discard.UNMAPPED_ANCHOR and concern[1] is not None:
                     self.unnamed.note(concern[1])
                 return ()
@@ -128,20 +131,22 @@ class Router:
     def _read(self, route: Route, message: Message) -> list[Observation]:
         """The observations of a message that is not dropped."""
         tally = route.tally
-        name = tally.name
         tally.messages += 1
         tally.newest_ms = message.received_at_ms
         try:
             found = route.speech.source.decoder.decode(message) if route.read is None else route.read(message.payload)
         except DecodeError as error:
-            key = f"{name}:{error.reason}"
+            key = f"{tally.name}:{error.reason}"
             self.refused[key] += 1
             self.examples.note(key, error, len(message.payload))
-            self._bury(message, name, error)
+            self._bury(message, tally.name, error)
             return []
-        self.observations[name] += len(found)
-        kept = self._without_outdated(found) if message.retained else found
-        return self._attributed(kept, route)
+        tally.observations += len(found)
+        if message.retained:
+            found = self._without_outdated(found)
+        elif len(found) == 1 and type(found[0]) is Sighting and found[0].hearer in route.hearers:  # nearly always
+            return found
+        return self._attributed(found, route)
 
     def sender(self, topic: str) -> str:
         """The device that a topic names, else the levels above its last one; for any thread."""
@@ -168,6 +173,15 @@ class Router:
             counted[Discard.UNKNOWN_TOPIC] = self._unknown
         return counted
 
+    @property
+    def observations(self) -> Counter[str]:
+        """Observations by decoder; each message that was dropped by its topic counts as one."""
+        counted: Counter[str] = Counter()
+        for tally in self.tallies:
+            if tally.observations:
+                counted[tally.name] += tally.observations
+        return counted
+
     def dead_letters(self) -> list[DeadLetter]:
         """The refused messages since `forget_dead_letters`, one for each decoder, reason and topic, at most DEAD_LETTERS_MAX."""
         return list(self._dead.values())
@@ -187,17 +201,15 @@ class Router:
 
     def _attributed(self, found: list[Observation], route: Route) -> list[Observation]:
         """The observations that the speaker of the topic may make; the others are counted by reason."""
-        known, kept = route.sightings, []
+        hearers = route.hearers
+        kept: list[Observation] = []
         for one in found:
-            if type(one) is Sighting:
-                own = known.get(one.hearer)
-                if own is None:
-                    own = self._installed.verdict("sighting", one.hearer, route.speech)
-                    if len(known) < SPEAKERS_KEPT_MAX:
-                        known[one.hearer] = own
-                checked = one if own == (one.hearer, None) else self._installed.attributed(one, route.speech)
-            else:
-                checked = self._installed.attributed(one, route.speech)
+            if type(one) is Sighting and one.hearer in hearers:
+                kept.append(one)
+                continue
+            checked = self._installed.attributed(one, route.speech)
+            if checked is one and type(one) is Sighting and len(hearers) < HEARERS_KEPT_MAX:
+                hearers.add(one.hearer)
             if isinstance(checked, Discard):
                 self.discarded[checked] += 1
                 if checked in _UNMAPPED:

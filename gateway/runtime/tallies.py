@@ -14,14 +14,14 @@ EXAMPLES_MAX = 256
 
 
 class Tally:
-    """Messages of one source since the start, and the time at which the newest arrived."""
+    """Messages and observations of one source since the start, and the time at which the newest message arrived."""
 
-    __slots__ = ("messages", "name", "newest_ms", "source")
+    __slots__ = ("messages", "name", "newest_ms", "observations", "source")
 
     def __init__(self, source: Source) -> None:
         """Start at zero."""
         self.source, self.name = source, source.decoder.name
-        self.messages, self.newest_ms = 0, 0
+        self.messages = self.observations = self.newest_ms = 0
 
 
 class Unnamed:

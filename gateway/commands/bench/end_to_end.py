@@ -15,13 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.build import claim_secret
 from gateway.commands.bench import street
-from gateway.commands.demo.processes import Part, program, start_broker
+from gateway.commands.demo.processes import DemoError, Part, program, start_broker
 from gateway.core.bus import Publication
 from gateway.core.mqtt import encoder
 from gateway.core.mqtt.decoder import Decoder
@@ -30,12 +31,15 @@ from gateway.core.mqtt.packets import Ack
 if TYPE_CHECKING:
     from gateway.config import Config
 
-FLOOD_S = 6.0
-PREPARED = 60_000  # packets of the mix, sent again and again
+MESSAGES = 120_000  # of the mix
+WAITING = 3_000  # fewer than the mailbox of the gateway holds, so that none is shed
+LOST_S_MAX = 30.0
 PART = 200  # packets of one write
-SETTLE_S = 1.0
-START_S_MAX = 30.0
+LATENCY_S_MAX = 6
+START_S_MAX = 120.0
 TICK_S = 0.005
+REPORT_S = 0.05
+PROBE_S = 0.1
 
 Start = Callable[[int, Path], Part]
 """Starts the measured process on a broker's port, in a folder; it prints JSON lines with `messages`, the number received."""
@@ -55,7 +59,7 @@ bus = MqttBus(MqttOptions(host="127.0.0.1", port=int(sys.argv[1]), client_id="re
 bus.start(counted)
 while True:
     print(json.dumps({"messages": count}), flush=True)
-    threading.Event().wait(0.25)
+    threading.Event().wait(0.03)
 """
 _PAHO = """
 import json, sys, threading
@@ -71,16 +75,18 @@ client.connect("127.0.0.1", int(sys.argv[1]))
 client.loop_start()
 while True:
     print(json.dumps({"messages": count}), flush=True)
-    threading.Event().wait(0.25)
+    threading.Event().wait(0.03)
 """
 
 
 class Rate(NamedTuple):
-    """Messages a second in the flood, processor time of a message, and peak memory of the process."""
+    """Messages a second, processor time of a message, peak memory, and decisions (offers, if it decides) of 1,000 messages."""
 
     per_second: float
     cpu_us: float
     memory_mib: float
+    decisions: float = 0.0
+    offers: float = 0.0
 
 
 class Latency(NamedTuple):
@@ -99,9 +105,10 @@ def gateway(config: Path) -> Start:
             "mqtt.port": port,
             "store.path": folder / "bench.db",
             "store.key_file": folder / "bench.key",
-            "status_interval_s": 0.25,
+            "status_interval_s": REPORT_S,
         }
-        arguments = [argument for key, value in overrides.items() for argument in ("--set", f"{key}={value}")]
+        settings = [*street.SETTINGS, *(f"{key}={value}" for key, value in overrides.items())]
+        arguments = [argument for setting in settings for argument in ("--set", setting)]
         return Part("gateway", [program("wayside"), "run", "--config", str(config.resolve()), "--json", *arguments], folder)
 
     return start
@@ -113,6 +120,13 @@ def _script(text: str) -> Start:
 
 READERS: dict[str, Start] = {"bare reader": _script(_READER), "paho": _script(_PAHO)}
 """Processes that only count the messages: with the gateway's own client, and with paho."""
+
+
+@cache
+def flood(where: street.Places) -> list[bytes]:
+    """The street mix as writes of PART packets each; sightings have QoS 0, so the packets fit every connection."""
+    packets = [encoder.publish(4, Publication(one.topic, one.payload), 0) for one in islice(street.sightings(where, "bench"), MESSAGES)]
+    return [b"".join(packets[at : at + PART]) for at in range(0, MESSAGES, PART)]
 
 
 class Sender:
@@ -176,8 +190,7 @@ def measured(start: Start) -> Iterator[tuple[Part, int]]:
             part = start(port, folder)
             os.sched_setaffinity(0, rest)
             try:
-                part.reported.wait(START_S_MAX)
-                threading.Event().wait(SETTLE_S)
+                _subscribed(part, port)
                 yield part, port
             finally:
                 part.end()
@@ -186,25 +199,50 @@ def measured(start: Start) -> Iterator[tuple[Part, int]]:
             broker.end()
 
 
-def rate(start: Start, config: Config, seconds: float = FLOOD_S) -> Rate:
-    """The street mix as fast as the broker takes it."""
+def rate(start: Start, config: Config) -> Rate:
+    """The whole street mix as fast as the process takes it: at most WAITING messages are sent that it has not reported yet.
+
+    Raises DemoError if messages are lost, so that all processes are measured on the same ones.
+    """
     with measured(start) as (part, port):
         sender, where = Sender(port), street.places(config)
         sender.facts(list(street.consents(where, claim_secret(config), "bench")))
-        packets = [sender.packet(one) for one in islice(street.sightings(where, "bench"), PREPARED)]
-        parts = [b"".join(packets[at : at + PART]) for at in range(0, PREPARED, PART)]
+        parts = flood(where)
         _settled(part)
-        before, cpu_s, began = part.latest["messages"], part.cpu_s(), time.monotonic()
-        at = 0
-        while time.monotonic() - began < seconds:
-            sender.send(parts[at % len(parts)])
-            at += 1
-        flooded = part.latest["messages"]
-        took = time.monotonic() - began
-        _settled(part)
-        count = part.latest["messages"] - before
+        before, cpu_s, began = part.latest, part.cpu_s(), time.monotonic()
+        first = before["messages"]
+        for number, packets in enumerate(parts):
+            _await(part, first + number * PART - WAITING)
+            sender.send(packets)
+        _await(part, first + len(parts) * PART)
+        took, after = time.monotonic() - began, part.latest
+        cpu_s = part.cpu_s() - cpu_s
         sender.close()
-        return Rate((flooded - before) / took, (part.cpu_s() - cpu_s) / max(count, 1) * 1e6, part.peak_mib())
+        count = after["messages"] - first
+        decided = (_decided(after) - _decided(before)) / count * 1_000
+        offered = (_offered(after) - _offered(before)) / count * 1_000
+        return Rate(count / took, cpu_s / count * 1e6, part.peak_mib(), decided, offered)
+
+
+def _await(part: Part, messages: int) -> None:
+    """Wait until the process has received so many messages. Raises DemoError if it receives none for LOST_S_MAX."""
+    last, since = -1, time.monotonic()
+    while (now := part.latest["messages"]) < messages:
+        if now != last:
+            last, since = now, time.monotonic()
+        if time.monotonic() - since > LOST_S_MAX or not part.is_running:
+            raise DemoError(f"the measured process received {now} of {messages} messages: {part.last_error_line()}")
+        threading.Event().wait(TICK_S)
+
+
+def _decided(report: dict[str, Any]) -> int:
+    """The decisions of a report: the gateway counts them by outcome, a peer all together."""
+    found = report.get("decisions", 0)
+    return sum(found.values()) if isinstance(found, dict) else found
+
+
+def _offered(report: dict[str, Any]) -> int:
+    return int(report.get("triggers", report.get("offers", 0)))
 
 
 def facts_per_second(start: Start, config: Config, count: int) -> Rate:
@@ -229,14 +267,14 @@ def latency(start: Start, config: Config, load: int, requests: int = 40, every_s
     with measured(start) as (part, port):
         sender, where = Sender(port), street.places(config)
         sender.facts(list(street.consents(where, claim_secret(config), "bench")))
-        packets = [sender.packet(one) for one in islice(street.sightings(where, "bench"), PREPARED)]
+        packets = [sender.packet(one) for one in islice(street.sightings(where, "bench"), load * LATENCY_S_MAX)]
         _settled(part)
         asker = Sender(port, (f"wayside/v1/{config.site}/reply/phone-0000/offer",))
         sent, began, times_ms = 0, time.monotonic(), list[float]()
         for number in range(requests):
             while time.monotonic() - began < number * every_s:
                 due = int((time.monotonic() - began) * load) - sent
-                sender.send(b"".join(packets[(sent + at) % PREPARED] for at in range(due)))
+                sender.send(b"".join(packets[(sent + at) % len(packets)] for at in range(due)))
                 sent += due
                 threading.Event().wait(TICK_S)
             body = b'{"v":1,"boot":"bench-ask","seq":%d,"zone":"%b"}' % (number, next(iter(config.zones)).id.encode())
@@ -248,6 +286,21 @@ def latency(start: Start, config: Config, load: int, requests: int = 40, every_s
         asker.close()
         ordered = sorted(times_ms) or [float("nan")]
         return Latency(load, ordered[len(ordered) // 2], ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)])
+
+
+def _subscribed(part: Part, port: int) -> None:
+    """Send sightings of a stranger until the process receives one. Raises DemoError if it never does."""
+    sender = Sender(port)
+    probe = encoder.publish(4, Publication("espresense/devices/probe/probe", b'{"rssi":-60}'), 0)
+    for _ in range(int(START_S_MAX / PROBE_S)):
+        sender.send(probe)
+        threading.Event().wait(PROBE_S)
+        if part.latest.get("messages") or not part.is_running:
+            break
+    sender.close()
+    if not part.latest.get("messages"):
+        raise DemoError(f"the measured process receives no messages: {part.last_error_line()}")
+    _settled(part)
 
 
 def _settled(part: Part) -> None:

@@ -26,8 +26,12 @@ SAVED = Path("bench.json")
 METHOD = (
     "Parts: 5 runs of 0.25 s each after a warm-up, in one process.\n"
     f"Whole processes: {ROUNDS} rounds, in each one the gateway and the others in turn, so that a change of the machine's speed\n"
-    "meets all of them; broker and sender on the other cores, the measured process pinned to one. CPU is processor time of that\n"
-    f"process for each message that it received. The street mix: {street.MIX}.\n"
+    "meets all of them; broker and sender on the other cores, the measured process pinned to one. All receive the same\n"
+    f"{end_to_end.MESSAGES:,} messages and lose none: at most {end_to_end.WAITING:,} are sent ahead of the last report of the process.\n"
+    "CPU is processor time of the process for each message.\n"
+    f"The street mix: {street.MIX}.\n"
+    "The Node peers know who consented, keep presence by level, score with the same model when a person enters, and publish the\n"
+    "best offer; their decisions and offers are counted. They have no store, no commit before a trigger, no privacy, no learning.\n"
     "Latency: from the publication of a request to the reply, at a load of the street mix. Flash: bytes at the system calls of\n"
     "the store, with checkpoints. Figures: min / median / max; ratios are of one round each."
 )
@@ -39,7 +43,7 @@ NOT_COVERED = (
 
 def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> None:
     """Measure everything, print it and write it to `saved`, with the ratio to the run that it holds. Raises DemoError without a broker."""
-    config = load_config(config_path)
+    config = load_config(config_path, street.SETTINGS)
     started: dict[str, end_to_end.Start] = {"gateway": end_to_end.gateway(config_path), **end_to_end.READERS}
     if peers:
         started |= found_peers(config)
@@ -66,6 +70,8 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
         facts = step(end_to_end.facts_per_second(started["gateway"], config, FACTS))
     figures["street mix, CPU us a message"] = {name: [one.cpu_us for one in rates] for name, rates in rounds.items()}
     figures["street mix, messages a second"] = {name: [one.per_second for one in rates] for name, rates in rounds.items()}
+    figures["street mix, decisions of 1,000 messages"] = {name: [one.decisions for one in rates] for name, rates in rounds.items()}
+    figures["street mix, offers of 1,000 messages"] = {name: [one.offers for one in rates] for name, rates in rounds.items()}
     figures["CPU of the gateway, ratio to"] = {
         name: [own.cpu_us / other.cpu_us for own, other in zip(rounds["gateway"], rates, strict=True) if other.cpu_us]
         for name, rates in rounds.items()

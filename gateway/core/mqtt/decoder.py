@@ -43,6 +43,7 @@ Packet = Message | ConnAck | Ack | SubAck | PingResp | Disconnect | Auth
 PACKET_BYTES_MAX = limits.PAYLOAD_BYTES_MAX + limits.TOPIC_BYTES_MAX + 1_024
 TOPICS_KEPT_MAX = 16_384  # topics whose text is kept, so that a frequent topic is decoded once
 PACKET_ID_BITS = 16
+PLAIN = PUBLISH << 4  # a PUBLISH of QoS 0 that is neither retained nor a duplicate
 UNREADABLE = "\ufffd"
 """Stands for a topic that no broker may send; it matches no filter but #, and no format."""
 _TOO_LARGE = bytes(limits.PAYLOAD_BYTES_MAX + 1)
@@ -65,7 +66,7 @@ class Decoder:
         """The packets that are complete with `data`; messages have the arrival time `now_ms`. Raises ProtocolFaultError."""
         data = self._after_skipped(data)
         found: list[Packet] = []
-        add, publish = found.append, self._publish
+        add, publish, topics, is_5 = found.append, self._publish, self._topics, self._version == 5
         at, size = 0, len(data)
         while size - at >= 2:
             length, body = data[at + 1], at + 2
@@ -85,6 +86,13 @@ class Decoder:
                     at = size
                 break
             first = data[at]
+            if first == PLAIN and 2 <= length <= limits.PAYLOAD_BYTES_MAX:
+                start = body + 2 + (data[body] << 8 | data[body + 1])
+                topic = topics.get(data[body + 2 : start]) if start + is_5 <= end and not (is_5 and data[start]) else None
+                if topic:  # nearly always; the long way gives the same message, or the fault
+                    add(Message(topic, data[start + is_5 : end], now_ms))
+                    at = end
+                    continue
             if first >> 4 == PUBLISH and length <= PACKET_BYTES_MAX:
                 add(publish(data, first, body, end, now_ms))
             else:

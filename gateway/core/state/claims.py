@@ -39,9 +39,9 @@ class Sent(NamedTuple):
             return Sent(boot, seq, 1, ((self.boot, *self.boots) if self.boot else ())[:BOOTS_KEPT])
         back = self.newest - seq
         if back < 0:
-            return self._replace(newest=seq, seen=(self.seen << -back | 1) & SENT_MASK if -back < limits.SENT_MESSAGES_MAX else 1)
+            return Sent(boot, seq, (self.seen << -back | 1) & SENT_MASK if -back < limits.SENT_MESSAGES_MAX else 1, self.boots)
         is_known = back >= limits.SENT_MESSAGES_MAX or self.seen >> back & 1
-        return None if is_known else self._replace(seen=self.seen | 1 << back)
+        return None if is_known else Sent(boot, self.newest, self.seen | 1 << back, self.boots)
 
 
 SENT_MASK = (1 << limits.SENT_MESSAGES_MAX) - 1
@@ -59,7 +59,7 @@ class ClaimsChanges(SliceChanges):
     asked: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     refused: dict[str, Refusals] = msgspec.field(default_factory=dict)
     notified: dict[str, int] = msgspec.field(default_factory=dict)
-    sent: dict[str, Sent] = msgspec.field(default_factory=dict)
+    sent: dict[tuple[str, str], Sent] = msgspec.field(default_factory=dict)
     doubted: dict[str, int] = msgspec.field(default_factory=dict)
     spoke: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class ClaimsState:
     def __init__(self, now_ms: int = 0) -> None:
         """Start empty at `now_ms`."""
         self.since_ms = now_ms
-        self.sent: dict[str, Sent] = {}
+        self.sent: dict[tuple[str, str], Sent] = {}
         self.doubted: dict[str, int] = {}
         self.spoke: dict[str, int] = {}
         self.presented: dict[str, int] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -90,7 +91,7 @@ def _apply(table: dict[str, str], changes: Mapping[str, str | None]) -> None:
             table[name] = owner
 
 
-def keep_newest(table: dict[str, T], news: Mapping[str, T], most: int) -> None:
+def keep_newest(table: dict[K, T], news: Mapping[K, T], most: int) -> None:
     """Write `news` into `table` and drop its oldest entries beyond `most`."""
     for name, value in news.items():
         table.pop(name, None)
