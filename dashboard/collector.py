@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from dashboard import limits, quarantine
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
-from dashboard.gateways import known_gateways
+from dashboard.gateways import find_gateways
 from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
 from dashboard.metrics import CONTENT_TYPE, metrics
@@ -94,7 +94,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
     now_ms = settings.now_ms()
     with store.reading() as connection:
         found = figures(connection, View(span=span), settings.time_zone)
-        gateways = known_gateways(connection, settings.tokens, now_ms)
+        gateways, _ = find_gateways(connection, now_ms)
         quarantined = quarantine.count(connection)
     answers = found.answers
     return {
@@ -114,7 +114,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         "outcomes": {name: one.figures() for name, one in answers.outcomes.items()},
         "shares": {name: _share(one) for name, one in answers.shares.items()},
         "lift": _share(answers.lift),
-        "gateways": gateways,
+        "gateways": sorted(gateways, key=lambda one: one.gateway),
     }
 
 
