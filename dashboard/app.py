@@ -7,6 +7,7 @@ records and sends the batch again.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.collector import GatewayTokens, collector_routes
+from dashboard.fleet.alarms import AlarmWatch
+from dashboard.fleet.routes import FleetPages
+from dashboard.gateways import register
 from dashboard.live import Notifier
 from dashboard.pages import Pages, page_routes
 from dashboard.people.access import Access, HostList, NeedsLogin
@@ -73,6 +77,8 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     `app.state.notifier.close()` ends its open streams, `app.state.orders.close()` the held requests of gateways. Raises StoreError.
     """
     store = Store(settings.database_url, settings.people_max)
+    with store.writing() as connection:
+        register(connection, settings.tokens)
     notifier, orders = Notifier(), Notifier()
     identify = GatewayTokens(settings)
     rendering = Rendering(settings.time_zone)
@@ -80,9 +86,13 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     accounts = Accounts(store, settings.audit_key or secrets.token_bytes(32), settings.now_ms)
     access = Access(accounts, is_secure=settings.is_secure)
 
+    watch = AlarmWatch(settings, store)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(watch.run())
         yield
+        watching.cancel()
         notifier.close()
         orders.close()
         store.close()
@@ -95,7 +105,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
         lifespan=lifespan,
         dependencies=[Depends(access.guard)],
     )
-    app.state.notifier, app.state.accounts, app.state.orders = notifier, accounts, orders
+    app.state.notifier, app.state.accounts, app.state.orders, app.state.watch = notifier, accounts, orders, watch
     app.include_router(collector_routes(settings, store, notifier, identify))
     if publisher is not None:
         with store.writing() as connection:
@@ -103,6 +113,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
         app.include_router(DesiredApi(settings, store, publisher, orders, identify).routes())
     app.include_router(ResultPages(settings, store, rendering, publisher).routes())
     app.include_router(CampaignPages(settings, store, accounts, rendering, publisher, orders).routes())
+    app.include_router(FleetPages(settings, store, accounts, rendering).routes())
     app.include_router(page_routes(settings, pages, notifier))
     app.include_router(LoginPages(settings, accounts, access, rendering).routes())
     app.include_router(AccountPages(settings, store, accounts, access, rendering).routes())

@@ -59,6 +59,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 picks a free one.")] = 8080,
     time_zone: Annotated[str, typer.Option(help="Time zone of the times on the pages, such as Europe/Berlin.")] = "UTC",
     public_url: Annotated[str, typer.Option(help="Address of the desk for people, such as https://desk.example.")] = "",
+    alarm_url: Annotated[str, typer.Option(help="Address that new alarms of the fleet are posted to as JSON.")] = "",
     people_max: Annotated[
         int, typer.Option(min=1, help="Most people in one zone and window of a gateway; larger counts are quarantined.")
     ] = limits.PEOPLE_MAX,
@@ -85,6 +86,7 @@ def serve(
             time_zone,
             public_url=public_url,
             people_max=people_max,
+            alarm_url=alarm_url,
             hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
             audit_key=read_key(audit_key_file(store)),
             demonstration_links=links,

@@ -14,7 +14,7 @@ from dashboard import limits, quarantine
 from dashboard.control import perceived_control
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
-from dashboard.gateways import known_gateways
+from dashboard.gateways import find_gateways
 from dashboard.intake import decode, read_text
 from dashboard.live import Notifier
 from dashboard.metrics import CONTENT_TYPE, metrics
@@ -95,7 +95,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
     now_ms = settings.now_ms()
     with store.reading() as connection:
         found = figures(connection, View(span=span), settings.time_zone)
-        gateways = known_gateways(connection, settings.tokens, now_ms)
+        gateways, _ = find_gateways(connection, now_ms)
         quarantined = quarantine.count(connection)
         control = perceived_control(connection)
     answers = found.answers
@@ -117,7 +117,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         "shares": {name: _share(one) for name, one in answers.shares.items()},
         "lift": _share(answers.lift),
         "perceived_control": _share(control),
-        "gateways": gateways,
+        "gateways": sorted(gateways, key=lambda one: one.gateway),
     }
 
 

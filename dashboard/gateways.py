@@ -1,22 +1,24 @@
-"""Known gateways, and the age of the last batch of each.
+"""Known gateways: one row for each, with its last contact and its newest health record, so that ten thousand are one short query.
 
-The age is measured from the last batch that was stored, by the server's clock. A gateway sends once a
-window, so the limits for late and silent are multiples of its window.
+The age is measured from the last batch that was stored, by the server's clock. A gateway sends once a window, so the limits for late and
+silent are multiples of its window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, true, update
 
 from dashboard import limits
-from dashboard.health import Health, latest_health
+from dashboard.health import Health
 from dashboard.schema import gateways
+from gateway.core.records import Batch, GatewayHealth
 
-State = Literal["fresh", "late", "silent"]
+State = Literal["silent", "late", "fresh"]
+STATES: tuple[State, ...] = ("silent", "late", "fresh")  # the first needs attention most
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -36,14 +38,86 @@ def state_of(age_ms: int | None, window_ms: int) -> State:
     return "late" if age_ms > limits.LATE_WINDOWS * window_ms + limits.SLACK_MS else "fresh"
 
 
-def known_gateways(connection: Connection, configured: Iterable[str], now_ms: int) -> list[Gateway]:
-    """Every gateway with a token or a stored batch, sorted by id."""
-    seen = dict(connection.execute(select(gateways.c.gateway, gateways.c.last_seen_ms)).all())
-    healths = latest_health(connection)
-    return [_gateway(name, seen.get(name), healths.get(name), now_ms) for name in sorted({*configured, *seen})]
+def register(connection: Connection, configured: Iterable[str]) -> None:
+    """A row for each gateway with a token; those without a token and without a batch are forgotten."""
+    names = set(configured)
+    held = dict(connection.execute(select(gateways.c.gateway, gateways.c.last_seen_ms)).all())
+    gone = [{"name": name} for name, last_ms in held.items() if last_ms is None and name not in names]
+    for row in gone:
+        connection.execute(delete(gateways).where(gateways.c.gateway == row["name"]))
+    new = [{"gateway": name} for name in sorted(names - set(held))]
+    if new:
+        connection.execute(insert(gateways), new)
 
 
-def _gateway(name: str, last_ms: int | None, latest: Health | None, now_ms: int) -> Gateway:
-    age_ms = None if last_ms is None else max(0, now_ms - last_ms)
-    window_ms = latest.window_ms if latest else limits.WINDOW_MS_ASSUMED
-    return Gateway(gateway=name, state=state_of(age_ms, window_ms), last_seen_ms=last_ms, age_ms=age_ms, health=latest)
+def note_contact(connection: Connection, batch: Batch, now_ms: int) -> None:
+    """Keep the time of a batch, and its newest health record. Neither goes back in time, also if the server's clock does."""
+    row = connection.execute(select(gateways).where(gateways.c.gateway == batch.gateway)).one_or_none()
+    values: dict[str, Any] = {"last_seen_ms": max(now_ms, row.last_seen_ms or 0) if row is not None else now_ms}
+    ends_ms = now_ms + limits.AHEAD_MS_MAX
+    stated = [one for one in batch.records if isinstance(one, GatewayHealth) and one.window_start_ms + one.window_ms <= ends_ms]
+    newest = max(stated, key=lambda one: one.window_start_ms, default=None)
+    if newest is not None and (row is None or newest.window_start_ms >= (row.window_start_ms or 0)):
+        values |= {name: getattr(newest, name) for name in ("window_start_ms", "window_ms", "backlog", "demonstration")}
+    if row is None:
+        connection.execute(insert(gateways), [{"gateway": batch.gateway, **values}])
+    elif any(getattr(row, name) != value for name, value in values.items()):
+        connection.execute(update(gateways).where(gateways.c.gateway == batch.gateway).values(values))
+
+
+def known_gateways(connection: Connection) -> list[str]:
+    """The ids of all gateways with a token or a stored batch, sorted."""
+    return list(connection.execute(select(gateways.c.gateway).order_by(gateways.c.gateway)).scalars())
+
+
+def count_states(connection: Connection, now_ms: int) -> dict[State, int]:
+    """The number of gateways in each state."""
+    rank = _rank(now_ms)
+    found = dict(connection.execute(select(rank, func.count()).group_by(rank)).all())
+    return {state: found.get(number, 0) for number, state in enumerate(STATES)}
+
+
+def find_gateways(
+    connection: Connection,
+    now_ms: int,
+    *,
+    search: str = "",
+    state: State | None = None,
+    names: Sequence[str] | None = None,
+    most: int | None = None,
+    skip: int = 0,
+) -> tuple[list[Gateway], int]:
+    """Gateways that need attention first, then by id: at most `most` after `skip`, and the number of all that match."""
+    rank = _rank(now_ms)
+    where: ColumnElement[bool] = true()
+    if search:
+        where = and_(where, gateways.c.gateway.contains(search, autoescape=True))
+    if state is not None:
+        where = and_(where, rank == STATES.index(state))
+    if names is not None:
+        where = and_(where, gateways.c.gateway.in_(names))
+    total = connection.execute(select(func.count()).select_from(gateways).where(where)).scalar_one()
+    query = select(gateways).where(where).order_by(rank, gateways.c.gateway).offset(skip).limit(most)
+    return [_gateway(row, now_ms) for row in connection.execute(query)], total
+
+
+def _rank(now_ms: int) -> ColumnElement[int]:
+    """The position of a gateway's state in STATES."""
+    window_ms = func.coalesce(gateways.c.window_ms, limits.WINDOW_MS_ASSUMED)
+    age_ms = now_ms - gateways.c.last_seen_ms
+    is_silent = or_(gateways.c.last_seen_ms.is_(None), age_ms > limits.SILENT_WINDOWS * window_ms + limits.SLACK_MS)
+    return case((is_silent, 0), (age_ms > limits.LATE_WINDOWS * window_ms + limits.SLACK_MS, 1), else_=2)
+
+
+def _gateway(row: Any, now_ms: int) -> Gateway:
+    age_ms = None if row.last_seen_ms is None else max(0, now_ms - row.last_seen_ms)
+    latest = None
+    if row.window_start_ms is not None:
+        latest = Health(row.gateway, row.window_start_ms, row.window_ms, row.backlog, row.demonstration)
+    return Gateway(
+        gateway=row.gateway,
+        state=state_of(age_ms, limits.WINDOW_MS_ASSUMED if latest is None else latest.window_ms),
+        last_seen_ms=row.last_seen_ms,
+        age_ms=age_ms,
+        health=latest,
+    )

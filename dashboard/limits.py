@@ -1,4 +1,4 @@
-"""Every limit of the dashboard, with its unit last in the name; assertions below check the relations between them.
+"""Every limit of the dashboard, with its unit last in the name; assertions below check the relations.
 
 A gateway is authenticated and still not trusted: with a stolen token, a sender must not be able to
 fill the memory, keep a connection open for ever, or make a page that no browser can show.
@@ -27,6 +27,8 @@ QUARANTINE_ROWS_MAX = 200  # shown on one page
 BARS_MAX = 30  # a column of a chart is then at least 9 px wide on a phone
 ROWS_MAX = 50  # zones or offers in one table
 WINDOWS_MAX = 24  # health windows on a gateway's page
+OVERVIEW_ROWS_MAX = 20  # gateways on the overview
+FLEET_ROWS_MAX = 100  # gateways on one page of the fleet
 
 # --- live --------------------------------------------------------------------------------------
 READERS_MAX = 256  # streams open at once
@@ -42,13 +44,20 @@ CONNECTIONS_MAX = 1_024
 
 # --- requests ----------------------------------------------------------------------------------
 HEADER_S_MAX = 10.0  # from the connection, or the last response, to the end of the request's header
-HALF_OPEN_MAX = 128  # connections without a complete header; a further one ends the oldest of them
+HALF_OPEN_MAX = 128  # connections without a complete header; a further one ends the oldest
 
 # --- contact with gateways ---------------------------------------------------------------------
 LATE_WINDOWS = 2
 SILENT_WINDOWS = 6
 SLACK_MS = 15_000  # for the transfer
 WINDOW_MS_ASSUMED = 3_600_000  # until the first health record of a gateway
+
+# --- alarms ------------------------------------------------------------------------------------
+ALARM_S = 30.0  # between two looks at the fleet
+ALARMS_ROWS_MAX = 50  # on one page, and in one message to the webhook
+BACKLOG_RECORDS_MAX = 1_000
+CERTIFICATE_DAYS_MIN = 30
+HOOK_S_MAX = 10.0
 
 # --- tokens ------------------------------------------------------------------------------------
 TOKEN_CHARS_MIN = 16

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import func, select
 
 from dashboard import quarantine
-from dashboard.gateways import Gateway, known_gateways
+from dashboard.gateways import Gateway, find_gateways
 from dashboard.live import Notifier
 from dashboard.schema import batches, records
 from dashboard.settings import Settings
@@ -21,7 +21,7 @@ def metrics(settings: Settings, store: Store, notifier: Notifier) -> str:
     with store.reading() as connection:
         held = quarantine.count(connection)
         stored, taken = (connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (records, batches))
-        gateways = known_gateways(connection, settings.tokens, settings.now_ms())
+        gateways, _ = find_gateways(connection, settings.now_ms())
     lines = [
         *_metric("wayside_records_stored", "gauge", "Records stored, quarantined ones included.", [("", stored)]),
         *_metric("wayside_batches_stored", "gauge", "Batches stored.", [("", taken)]),

@@ -18,7 +18,7 @@ from dashboard import limits
 from dashboard.collector import known_span
 from dashboard.control import perceived_control
 from dashboard.figures import View, figures, known_offers
-from dashboard.gateways import Gateway, known_gateways
+from dashboard.gateways import Gateway, count_states, find_gateways
 from dashboard.health import health_of
 from dashboard.live import Notifier, open_stream
 from dashboard.refusals import Refused
@@ -42,18 +42,18 @@ class Pages:
     def check(self, view: View) -> None:
         """Raises Refused (404) if the gateway or offer of the view is unknown; a stream that has started cannot change its status."""
         with self._store.reading() as connection:
-            _shown_gateways(connection, view, known_gateways(connection, self._settings.tokens, self._settings.now_ms()))
+            _shown_gateways(connection, view, self._settings.now_ms())
 
     def live(self, view: View) -> str:
         """HTML of the part that changes. Raises Refused (404) as `page` does."""
         now_ms = self._settings.now_ms()
         with self._store.reading() as connection:
-            known = known_gateways(connection, self._settings.tokens, now_ms)
-            shown = _shown_gateways(connection, view, known)
+            shown = _shown_gateways(connection, view, now_ms)
             context = {
                 "found": figures(connection, view, self._settings.time_zone),
                 "control": None if view.offer else perceived_control(connection, view.gateway),
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
+                "counts": count_states(connection, now_ms),
                 "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),
             }
         return self._rendering.part("live.html", view=view, gateways=shown, now_ms=now_ms, **context)
@@ -64,7 +64,7 @@ class Pages:
         offers: list[str] = []
         if caller_of(request) is not None:
             with self._store.reading() as connection:
-                known = known_gateways(connection, self._settings.tokens, self._settings.now_ms())
+                known, _ = find_gateways(connection, self._settings.now_ms(), most=limits.ROWS_MAX)
                 offers = known_offers(connection)[: limits.ROWS_MAX]
         return self._rendering.page(request, "error.html", status=status, line=line, gateways=known, offers=offers)
 
@@ -96,9 +96,10 @@ def page_routes(settings: Settings, pages: Pages, notifier: Notifier) -> APIRout
     return router
 
 
-def _shown_gateways(connection: Connection, view: View, known: list[Gateway]) -> list[Gateway]:
+def _shown_gateways(connection: Connection, view: View, now_ms: int) -> list[Gateway]:
+    """The gateway of the view, or the first of the fleet, which need attention most."""
     if view.gateway is not None:
-        shown = [gateway for gateway in known if gateway.gateway == view.gateway]
+        shown, _ = find_gateways(connection, now_ms, names=[view.gateway])
         if not shown:
             raise Refused(404, "This gateway is unknown. Choose one below, or add it to the token file.")
         return shown
@@ -106,4 +107,4 @@ def _shown_gateways(connection: Connection, view: View, known: list[Gateway]) ->
         if view.offer not in known_offers(connection):
             raise Refused(404, "There are no records of this offer. Choose one below.")
         return []
-    return known
+    return find_gateways(connection, now_ms, most=limits.OVERVIEW_ROWS_MAX)[0]

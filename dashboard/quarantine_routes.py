@@ -40,7 +40,7 @@ class QuarantinePages:
             context = {
                 "held": quarantine.held(connection),
                 "total": quarantine.count(connection),
-                "gateways": [one.gateway for one in known_gateways(connection, self._settings.tokens, self._settings.now_ms())],
+                "gateways": known_gateways(connection),
             }
         text = self._rendering.page(request, "quarantine.html", gateway=gateway, begin=begin, end=end, fault=fault, **context)
         return HTMLResponse(text, 422 if fault else 200)

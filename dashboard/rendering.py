@@ -26,6 +26,7 @@ NAVIGATION = (
     ("/", "Overview"),
     ("/results", "Results"),
     ("/campaign", "Campaign"),
+    ("/fleet", "Fleet"),
     ("/quarantine", "Quarantine"),
     ("/people", "People"),
     ("/audit", "Audit log"),

@@ -2,8 +2,8 @@
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
 recognised; `hours`, `contacts`, `control` and `health` keep the numbers, a row for each count of a record. `catalogue`
-has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that they would
-be. Keys include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
+has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that
+accepting one inserts. Keys include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
 """
 
 from __future__ import annotations
@@ -26,8 +26,24 @@ gateways = Table(
     "gateways",
     metadata,
     Column("gateway", String(64), primary_key=True),
-    Column("first_seen_ms", BigInteger, nullable=False),
-    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger),  # of the last batch; none before the first
+    # The newest health record, so that pages of the fleet read one row for each gateway.
+    Column("window_start_ms", BigInteger),
+    Column("window_ms", BigInteger),
+    Column("backlog", BigInteger),
+    Column("demonstration", Boolean),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("sent_ms", BigInteger),  # none: not sent to the webhook yet
+    Column("account", String(64), nullable=False),  # that has acknowledged it; empty: none has
+    Column("acknowledged_ms", BigInteger),
 )
 
 batches = Table(
@@ -224,6 +240,7 @@ reported = Table(
     Column("sha256", String(64), nullable=False),
     Column("stopped", Text, nullable=False),  # JSON
     Column("zones", Text, nullable=False),  # JSON
+    Column("condition", Text, nullable=False),  # JSON; empty if the gateway states none
     Column("at_ms", BigInteger, nullable=False),
 )
 

@@ -67,6 +67,7 @@ class Settings(BaseModel):
     public_url: str = Field(
         "", pattern=r"^(https?://[^\s/]+)?/?$", description="address of the desk for people, if not the one it listens on"
     )
+    alarm_url: str = Field("", pattern=r"^(https?://\S+)?$", repr=False, description="address that new alarms are posted to as JSON")
     people_max: int = Field(limits.PEOPLE_MAX, gt=0, description="most people in one zone and window of a gateway")
     demonstration_links: dict[str, str] = Field({}, repr=False, description="token -> account that its link logs in; for loopback only")
     campaign: str = Field("", description="text of the base bundle's campaign, the first version of a new desk")
@@ -145,6 +146,8 @@ def _fault(fault: dict[str, Any], token_file: Path, line_of: Mapping[str, int]) 
         return f"{token_file}:{line_of[gateway]}: {gateway!r}: {_ID_FORM if rest[-1] == '[key]' else _TOKEN_FORM}"
     if field == "public_url":
         return "--public-url: write an address such as https://desk.example, without a path"
+    if field == "alarm_url":
+        return "--alarm-url: write an address that begins with https:// or http://"
     if field == "time_zone":
         return f"--time-zone: there is no {fault['input']!r}{_nearest_zone(fault['input'])}"
     return f"{token_file}: {str(fault['msg']).removeprefix('Value error, ')}"

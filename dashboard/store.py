@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dashboard import limits, quarantine
 from dashboard.bounds import implausible
+from dashboard.gateways import note_contact
 from dashboard.refusals import Refused
 from dashboard.schema import (
     ALL_ZONES,
@@ -30,7 +31,6 @@ from dashboard.schema import (
     batches,
     contacts,
     control,
-    gateways,
     health,
     hours,
     metadata,
@@ -102,7 +102,7 @@ class Store:
                     batches,
                     [{"gateway": batch.gateway, "batch": batch.batch, "digest": content_digest(batch), "received_ms": now_ms}],
                 )
-            _record_contact(connection, batch.gateway, now_ms)
+            note_contact(connection, batch, now_ms)
         return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
 
     def _insert_records(self, connection: Connection, new: dict[str, Record], now_ms: int) -> None:
@@ -181,15 +181,6 @@ def _row(record: HourCounts | OfferCounts | ControlCounts) -> dict[str, Any]:
 def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _record_contact(connection: Connection, gateway: str, now_ms: int) -> None:
-    where = gateways.c.gateway == gateway
-    last_ms = connection.execute(select(gateways.c.last_seen_ms).where(where)).scalar_one_or_none()
-    if last_ms is None:
-        _insert(connection, gateways, [{"gateway": gateway, "first_seen_ms": now_ms, "last_seen_ms": now_ms}])
-    elif now_ms > last_ms:  # the server's clock may step back, the time of the last contact may not
-        connection.execute(update(gateways).where(where).values(last_seen_ms=now_ms))
 
 
 def _check_version(connection: Connection) -> None:

@@ -30,6 +30,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
 from gateway.adapters.tls_files import authority_fault, pair_fault
 from gateway.adapters.toml_files import TomlFileError
+from gateway.build_condition import condition_of
 from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
 from gateway.core import limits
@@ -204,7 +205,11 @@ def build_desired(config: Config, app: App, slot: ModelSlot) -> DesiredThread:
         check_model(bundle.model)
         build_site(config, bundle)
 
-    running = Running(config.gateway, tuple(zone.id for zone in config.zones), lambda: slot.version, check)
+    try:
+        condition = condition_of(config, app)
+    except (OSError, ValueError) as error:
+        raise SetupError(f"a certificate file cannot be read: {error}") from None
+    running = Running(config.gateway, tuple(zone.id for zone in config.zones), lambda: slot.version, check, condition)
     desk = DeskTarget(config.cloud.url, cloud_token(config.cloud), trusted_keys(config), config.cloud.ca_file)
     try:
         return DesiredThread(running, desk, bundles, AppliedFile(config.bundle.path), FAULTS)

@@ -118,6 +118,7 @@ class Publisher:
             "sha256": report.sha256,
             "stopped": msgspec.json.encode(report.stopped).decode(),
             "zones": msgspec.json.encode(report.zones).decode(),
+            "condition": "" if report.condition is None else msgspec.json.encode(report.condition).decode(),
             "at_ms": now_ms,
         }
         connection.execute(delete(reported).where(reported.c.gateway == report.gateway))

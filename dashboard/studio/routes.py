@@ -70,7 +70,7 @@ class CampaignPages:
                 "faults": checked.faults,
                 "silent": checked.silent,
                 "stops": {row.offer: row for row in connection.execute(select(stops))},
-                "standings": standings(connection, self._gateways(connection)),
+                "standings": standings(connection, known_gateways(connection)),
                 "versions": [(one, versions.approvals(connection, one.number), published) for one in versions.all_versions(connection)],
                 "money": self._money,
             }
@@ -173,7 +173,7 @@ class CampaignPages:
                 "changes": changes,
                 "missing": "" if bundle is not None else versions.missing_approval(given),
                 "halted": bundle.halted if bundle is not None else "",
-                "standings": standings(connection, self._gateways(connection)),
+                "standings": standings(connection, known_gateways(connection)),
                 "questions": versions.QUESTIONS,
             }
         return HTMLResponse(self._rendering.page(request, "version.html", fault=fault, **context), 409 if fault else 200)
@@ -203,7 +203,7 @@ class CampaignPages:
         name, chosen = fields(request, "ring", "gateway")
         try:
             with self._store.writing() as connection:
-                gateways = ring(self._gateways(connection), name, chosen)
+                gateways = ring(known_gateways(connection), name, chosen)
                 publisher.publish(connection, number, gateways, self._settings.now_ms())
                 detail = f"version {number}: {len(gateways)} gateways ({name})"
                 self._accounts.note(connection, request.state.caller.account, "campaign published", detail)
@@ -226,7 +226,7 @@ class CampaignPages:
         now_ms = self._settings.now_ms()
         try:
             with self._store.writing() as connection:
-                gateways = self._gateways(connection)
+                gateways = known_gateways(connection)
                 if action == "offer stopped":
                     publisher.stop(connection, offer, account, now_ms, gateways)
                 else:
@@ -241,9 +241,6 @@ class CampaignPages:
         if self._publisher is None:
             raise Refused(404, "This desk has no campaign: start it with --bundle, --bundle-key, --campaign-key and --campaign.")
         return self._publisher
-
-    def _gateways(self, connection: Connection) -> list[str]:
-        return [one.gateway for one in known_gateways(connection, self._settings.tokens, self._settings.now_ms())]
 
     def _check(self, connection: Connection, text: str) -> Checked:
         return check(text, self._studio().base.schema, known_zones(connection) or None, self._settings.now_ms())

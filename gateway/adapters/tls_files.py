@@ -5,10 +5,19 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 CERTIFICATE, KEY = b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----"
+
+
+def first_end_ms(files: Iterable[Path]) -> int | None:
+    """The first end of the certificates in some files; None without any. Raises OSError or ValueError for a file that cannot be read."""
+    ends = [one.not_valid_after_utc for file in files for one in x509.load_pem_x509_certificates(file.read_bytes())]
+    return int(min(ends).timestamp() * 1000) if ends else None
 
 
 def authority_fault(path: Path) -> str:

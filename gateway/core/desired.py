@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from gateway.core import limits
 from gateway.core.bundle import Bundle
+from gateway.core.condition import Condition
 from gateway.core.ids import Id
 
 DOMAIN = b"wayside desired state 1\n"
@@ -57,6 +58,7 @@ class Reported(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Annotated[str, Meta(max_length=64)]
     stopped: Annotated[tuple[Id, ...], Meta(max_length=limits.OFFERS_MAX)]
     zones: Annotated[tuple[Id, ...], Meta(max_length=1_000)]
+    condition: Condition | None = None
 
 
 class Applied(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

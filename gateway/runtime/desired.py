@@ -20,6 +20,8 @@ from gateway.core.desired import Applied, Desired, DesiredBundle, Reported
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.core.condition import Condition
+
 log = logging.getLogger("wayside")
 
 LOAD_S_MAX = 30.0  # from the installation until the running gateway has loaded the bundle
@@ -50,12 +52,13 @@ class Memory(Protocol):
 
 
 class Running(NamedTuple):
-    """The gateway that runs: its name and zones, name and version of the bundle in use, and a full check of the bytes of another."""
+    """The gateway that runs: name, zones, name and version of the bundle in use, a full check of the bytes of another, its condition."""
 
     gateway: str
     zones: tuple[str, ...]
     version: Callable[[], str]
     check: Callable[[bytes], None]
+    condition: Callable[[], Condition]
 
 
 class DesiredThread:
@@ -105,7 +108,8 @@ class DesiredThread:
         """The present state."""
         applied, running = self._applied, self._running
         sha256 = digest(self._bundles.active)
-        return Reported(running.gateway, applied.serial, applied.fault, running.version(), sha256, applied.stopped, running.zones)
+        state = (applied.serial, applied.fault, running.version(), sha256, applied.stopped)
+        return Reported(running.gateway, *state, running.zones, running.condition())
 
     def _apply(self, desired: Desired) -> None:
         """Stop offers at once; then verify and install the bundle, and try it out. Raises OSError or ValueError while the desk is away."""

@@ -177,6 +177,7 @@ ROOMS: tuple[Room, ...] = (
             "gateway.adapters.toml_files",
             "gateway.core.attributes.schema",
             "gateway.core.bundle",
+            "gateway.core.condition",
             "gateway.core.desired",
             "gateway.core.ids",
             "gateway.core.offers",

@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.adapters.bundle_store import BundleStore, digest
 from gateway.adapters.desired import AppliedFile, DesiredError, verified
+from gateway.core.condition import Condition
 from gateway.core.desired import DOMAIN, Applied, Desired, DesiredBundle, Reported, SignedDesired
 from gateway.runtime import desired as room
 from gateway.runtime.desired import DesiredThread, Running
 
 OLD, NEW = b"the old bundle", b"the new bundle"
+CONDITION = Condition("0.1.0", connected=True)
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 
 
@@ -54,7 +56,9 @@ class Street:
         self.memory = AppliedFile(self.store.active)
 
     def thread(self, desk: FakeDesk) -> DesiredThread:
-        return DesiredThread(Running("gw-a", ("plaza",), self.version, self.check), desk, self.store, self.memory, (ValueError,))
+        return DesiredThread(
+            Running("gw-a", ("plaza",), self.version, self.check, lambda: CONDITION), desk, self.store, self.memory, (ValueError,)
+        )
 
     def version(self) -> str:
         return "street-2" if self.loads and self.store.active.read_bytes() == NEW else "street-1"

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from dashboard.settings import Settings
 from dashboard.studio.publisher import Publisher
+from gateway.core.condition import Condition, SourceCondition
+from gateway.core.desired import Reported
 from tests.web.browser import Browser, chromium
 from tests.web.conftest import WORLD
 from tests.web.people import csrf
-from tests.web.seed import VARIANCE, batch, bearer, hours, offers, packed, street_batches
+from tests.web.seed import START_MS, VARIANCE, batch, bearer, hours, offers, packed, street_batches
 from tests.web.server import LiveServer
 
 PAGES: tuple[str, ...] = (
@@ -27,6 +30,7 @@ PAGES: tuple[str, ...] = (
     "/results?by=both",
     "/results?by=hour",
     "/campaign",
+    "/fleet",
     "/campaign/edit",
     "/campaign/versions/2",
     "/login",
@@ -103,6 +107,11 @@ def server(settings: Settings, browser: Browser, publisher: Publisher) -> Iterat
         good = offers("fw", dict.fromkeys(("plaza", "cafe"), GOOD), offer="flat-white", variance=VARIANCE)
         assert send(server.address, batch("fw", [good])) == 200
         assert send(server.address, batch("odd", [hours("odd", {"harbour": 4}, window=5)])) == 200
+        condition = Condition("0.1.0", connected=True, sources=(SourceCondition("ble", 2),), certificate_ends_ms=START_MS)
+        report = Reported("gw-a", 0, "", "street-1", "", (), ("plaza", "cafe"), condition)
+        answer = httpx.post(f"{server.address}/v1/desired", content=msgspec.json.encode(report), headers=bearer())
+        assert answer.status_code == 200
+        server.app.state.watch.step()
         yield server
         browser.open("about:blank")  # ends its streams
 

@@ -59,7 +59,7 @@ class Desk:
 
     def report(self, gateway: str = "gw-a", serial: int = 0, **more: str) -> Response:
         values = {"fault": "", "bundle": "street-1", "sha256": "", **more}
-        body = msgspec.json.encode(Reported(gateway, serial, stopped=(), zones=("plaza", "cafe"), **values))
+        body = msgspec.json.encode(Reported(gateway, serial, stopped=(), zones=("plaza", "cafe"), condition=None, **values))
         answer: Response = self.client.post("/v1/desired", content=body, headers={"Authorization": f"Bearer {TOKENS[gateway]}"})
         return answer
 
