@@ -24,8 +24,8 @@ from gateway.backup.members import DATABASE, HASHES, KEY, RELEASED, WITHDRAWN, m
 from gateway.build_store import SetupError, store_key
 from gateway.config import Config, ConfigError, load_config
 from gateway.core.ports import StoreError
-from gateway.core.privacy.tables import TABLES, open_period
-from gateway.core.site import local, local_day_ms
+from gateway.core.privacy.tables import open_period
+from gateway.core.site import local, local_spans_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,11 +193,13 @@ def _plan(opener: Opener, manifest: Manifest, config: Config, config_file: Path,
 
 
 def _muted(config: Config, now_ms: int) -> list[str]:
-    """Marks of this service day, so that none of its counts leaves the replacement."""
-    day = local_day_ms(local(now_ms, ZoneInfo(config.timezone)))
+    """Marks of the open periods, so that no count of them leaves the replacement."""
     terms = config.privacy.terms()
-    start_ms = open_period(now_ms, terms, day).day_start_ms
-    return ["\n", *(line(Released(table, start_ms, start_ms, terms.epsilon_millionths)) for table in TABLES)]
+    period = open_period(now_ms, terms, local_spans_ms(local(now_ms, ZoneInfo(config.timezone))))
+    spans = {table: period.span(table) for table in terms.tables} | {"hours": (period.window_start_ms, period.window_end_ms)}
+    epsilon = terms.epsilon_millionths
+    marks = (Released(table, *spans[table], period.day_start_ms, epsilon, terms.share_millionths(table)) for table in terms.tables)
+    return ["\n", *map(line, marks)]
 
 
 def _parts(opener: Opener, size: int) -> Iterator[bytes]:

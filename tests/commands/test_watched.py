@@ -20,6 +20,7 @@ LOCAL = {
     "decode": "decode --list",
     "acl": "acl wayside.toml",
     "pki": "pki init pki --site mall",
+    "devices": "devices list --in pki",
     "tags": "tags E3:75:CF:00:BE:EF --config wayside.toml",
     "page": "page --config wayside.toml",
     "subject": "subject list --as anna --config wayside.toml",

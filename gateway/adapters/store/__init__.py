@@ -427,8 +427,14 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('erased', 1)")
 
     def _carry_out_marks(self, path: Path) -> None:
-        """Carry out the withdrawals since this copy of the file was made. Raises StoreError if the marks are older than the file."""
+        """Carry out the withdrawals since this copy of the file was made.
+
+        Raises StoreError if the marks are older than the file, and StoreDamagedError if marks of that time are gone.
+        """
         known = self.people.generation()
+        if known < self.marks.floor and self.people.owners():
+            self.close()
+            raise StoreDamagedError(f"{path} is a copy from before an erasure, whose mark went with the key of that time")
         if known > self.marks.generation:
             self.close()
             raise StoreError(

@@ -1,6 +1,7 @@
 """Marks of releases, in a separate file beside the database: an older copy of the database releases no period again.
 
-Each line is a table, the start of the period, the start of its service day, and the epsilon of that day in millionths.
+Each line is a table, start and end of the period, the start of its service day, and the epsilon of that day and of the table in
+millionths.
 The file is only appended to, and every append is on the disk before the release is committed.
 """
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-PARTS = 4
+PARTS = 6
 
 
 class Released(NamedTuple):
@@ -25,8 +26,10 @@ class Released(NamedTuple):
 
     table: TableName
     start_ms: int
+    end_ms: int
     day_start_ms: int
-    epsilon_millionths: int
+    budget_millionths: int
+    share_millionths: int
 
 
 class ReleaseMarks:
