@@ -114,7 +114,7 @@ class Launcher:
         python = sys.executable if slot == PACKAGE else str(self._slots.folder(slot) / "bin" / "python")
         variables = os.environ | {"NOTIFY_SOCKET": f"{self._folder.name}/notify"}
         try:
-            return subprocess.Popen([python, "-P", "-m", "gateway.cli", *self._arguments], env=variables)  # noqa: S603 - the slot is ours, the arguments those of the service
+            return subprocess.Popen([python, "-I", "-m", "gateway.cli", *self._arguments], env=variables)  # noqa: S603 - the slot is ours, the arguments those of the service
         except OSError as error:
             _log(f"{python} does not start ({error})")
             return subprocess.Popen([sys.executable, "-c", "raise SystemExit(126)"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from gateway.config import Config
 from gateway.config_network import CloudPart, HttpPart, WebhookPart
 from gateway.core.ports import StoreDamagedError
 from tests.backup.device import NOW_MS, PASSPHRASE, Device, inhabited, no
+from tests.kit.cuts import is_cut
 from tests.kit.gateways import settings_of, walk_in
 
 
@@ -254,38 +254,6 @@ def test_a_full_disk_leaves_nothing_and_changes_nothing(device: Device, tmp_path
 
 
 # --- interruptions --------------------------------------------------------------------------------------------
-
-
-CHANGES = ("fsync", "rename", "unlink", "rmdir", "chmod", "mkdir")
-CUT = 77
-
-
-def is_cut(number: int, action: Callable[[], object]) -> bool:
-    """Run `action` in a process that ends at once before its call `number` of CHANGES; False if it came to its end before."""
-    child = os.fork()
-    if child == 0:
-        left = number
-
-        def counted(call: Callable[..., Any]) -> Callable[..., Any]:
-            def instead(*arguments: Any, **more: Any) -> Any:
-                nonlocal left
-                left -= 1
-                if not left:
-                    os._exit(CUT)
-                return call(*arguments, **more)
-
-            return instead
-
-        for name in CHANGES:
-            setattr(os, name, counted(getattr(os, name)))
-        try:
-            action()
-        except BaseException:  # noqa: BLE001 - the parent sees the code
-            os._exit(1)
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in {0, CUT}
-    return code == CUT
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ LOCAL = {
     "privacy": "privacy sheet --config wayside.toml --html sheet.html",
     "backup": "backup one.backup --config wayside.toml --passphrase-file passphrase",
     "restore": "restore one.backup --check --passphrase-file passphrase",
+    "update": "update --from repository --root program",
+    "release": "release init repository --keys keys",
     "history": "history export --config wayside.toml --out history --format csv",
 }
 """Command lines that need no network at all."""
@@ -72,7 +74,7 @@ def test_every_command_is_watched() -> None:
 def test_commands_of_this_machine_open_no_connection(folder: Path) -> None:
     seen = watched.run(list(LOCAL.values()), folder)
     assert seen.broken == []
-    assert dict(zip(LOCAL, seen.codes, strict=True)) == {**dict.fromkeys(LOCAL, 0), "subject": 2, "status": 1, "till": 2, "what-if": 1}
+    assert dict(zip(LOCAL, seen.codes, strict=True)) == {**dict.fromkeys(LOCAL, 0), "subject": 2, "status": 1, "till": 2, "update": 1, "what-if": 1}
     assert "Traceback" not in seen.text
 
 
