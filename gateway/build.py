@@ -30,7 +30,7 @@ from gateway.adapters.store import Store
 from gateway.adapters.store.keys import make_key
 from gateway.adapters.tls_files import authority_fault, pair_fault
 from gateway.adapters.toml_files import TomlFileError
-from gateway.build_services import build_desk, build_http, build_page, build_report, build_webhook, http_tokens
+from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
@@ -107,6 +107,8 @@ def build(config: Config) -> App:
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
+    if config.metrics is not None:
+        app.services.append(build_metrics(config, app))
     if config.page is not None:
         app.services.append(build_page(config, app))
     if config.desk is not None:

@@ -206,7 +206,7 @@ class App:
         elif visits.hears_from_ms is None:
             visits.hears_from_ms = now_ms
         self.state.outcomes.hears_from_ms = visits.hears_from_ms
-        waiting_ms = self.mailbox.waiting_since_ms()  # after the link, because what it has heard is in the mailbox
+        waiting_ms = self.mailbox.waiting_since_ms()  # after the link: its messages are in the mailbox
         visits.heard_until_ms = min((moment for moment in (link.heard_ms, waiting_ms) if moment is not None), default=None)
 
     def ask(self, observations: Sequence[Observation], device: str) -> Future[Asked]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.certificates import Authority, create
+from gateway.pki.certificates import Authority, create
 from tests.commands.terminal import wayside
 from tests.kit.broker import HOST, MosquittoBroker, mosquitto
 from tests.kit.gateways import write_config
