@@ -427,9 +427,10 @@ def test_limits_of_a_broker_are_named(line: str, expected: str, tmp_path: Path) 
     bus = MqttBus(MqttOptions(HOST, broker.port, "gw-t", ("in/#",), will=Publication("out/status", b"lost", 1, retain=True)), lambda: 1)
     bus.start(into([]))
     try:
-        until(lambda: bus.link().connected or expected in bus.link().trouble)
+        until(lambda: bus.link().connected or bus.link().trouble)
         bus.publish(Publication("out/status", bytes(1_000), 1, retain=True))
-        until(lambda: expected in bus.link().trouble, describe=bus.link)
+        until(lambda: bus.link().trouble)
+        assert expected in bus.link().trouble
     finally:
         bus.close()
         broker.kill()
