@@ -139,8 +139,7 @@ class MqttBus:
         """Note an accepted connection and subscribe. Raises ConnectionError for a refused one."""
         self._refusal = connack.reason
         if connack.reason:
-            advice = "" if connack.reason in UNSUPPORTED_PROTOCOL else "; check mqtt.username and the password"
-            raise ConnectionError(f"broker {self._place} refuses: {refusal_text(connack.reason)}{advice}")
+            raise ConnectionError(f"broker {self._place} refuses: {refusal_text(connack.reason)}")
         fresh = self._link.fresh + (not connack.session_present)
         self._link = Link(connected=True, protocol=NAMES[self._version], connects=self._link.connects + 1, fresh=fresh)
         options, connection = self._options, self._connection
@@ -155,7 +154,9 @@ class MqttBus:
         if self._link.connected and not self._closing.is_set():
             self._cut_off += 1
             text = f"connection to {self._place} lost ({error})"
-            if self._cut_off >= CUT_OFF_TIMES:
+            if self._link.trouble:  # of this connection: some brokers close after a refusal
+                text += f" after {self._link.trouble}"
+            elif self._cut_off >= CUT_OFF_TIMES:
                 text += f"; it happens again and again: does another client use the id {self._options.client_id!r}?"
         elif self._refusal is None and self._meets_tls():
             text = wants_tls(self._place).text

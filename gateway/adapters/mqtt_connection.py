@@ -80,6 +80,8 @@ class Connection:
                 return False
             packet = self._session.publish(publication)
             if packet is None:
+                if self._session.fault:
+                    self._trouble(self._session.fault)
                 return False
             self._put(packet)
             return True

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -123,5 +124,7 @@ def _watch(gateway: App, settings: Config, ended: threading.Event, trouble: list
 
 
 def _print(gateway: App) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(gateway.latest) + b"\n")
-    sys.stdout.buffer.flush()
+    """Print the status, unless its reader is gone."""
+    with suppress(BrokenPipeError):
+        sys.stdout.buffer.write(msgspec.json.encode(gateway.latest) + b"\n")
+        sys.stdout.buffer.flush()

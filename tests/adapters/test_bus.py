@@ -24,7 +24,7 @@ from gateway.adapters.mqtt_options import MqttOptions
 from gateway.adapters.mqtt_paho import PahoBus
 from gateway.core.bus import Bus, Deliver, Link, Publication
 from gateway.core.types import Message
-from tests.kit.broker import MosquittoBroker, free_port
+from tests.kit.broker import HOST, MosquittoBroker, free_port
 from tests.kit.rigs import AmqttRig, FakeRig, MosquittoRig, Mqtt311Rig, PahoRig, Rig
 from tests.kit.waiting import WAIT_S, until
 from tests.rigs.relay import Rates, Relay, chunks
@@ -406,6 +406,34 @@ def test_a_subscription_that_is_denied_is_told() -> None:
     granted, denied = (ReasonCode(PacketTypes.SUBACK, identifier=code) for code in (1, 0x87))
     bus._on_subscribe(paho.Client(CallbackAPIVersion.VERSION2), None, 1, [granted, denied], None)
     assert bus.link().trouble == "the broker refuses the subscription to closed/#: check its access control list"
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("retain_available false", "refuses: it retains no messages, but the status of a gateway is retained: allow it"),
+        ("max_packet_size 300", "the broker takes 300 bytes at once, and a message has 1"),
+        ("acl_file {acl}", "check its access control list"),
+    ],
+)
+def test_limits_of_a_broker_are_named(line: str, expected: str, tmp_path: Path) -> None:
+    """A will that may not be retained, a publication that is too large, and one that the broker answers with a lost connection."""
+    acl = tmp_path / "acl"
+    acl.write_text("topic read in/#\n")
+    acl.chmod(0o644)
+    broker = MosquittoBroker(tmp_path, lines=(line.format(acl=acl),))
+    broker.start()
+    bus = MqttBus(MqttOptions(HOST, broker.port, "gw-t", ("in/#",), will=Publication("out/status", b"lost", 1, retain=True)), lambda: 1)
+    bus.start(into([]))
+    try:
+        until(lambda: bus.link().connected or bus.link().trouble)
+        bus.publish(Publication("out/status", bytes(1_000), 1, retain=True))
+        until(lambda: bus.link().trouble)
+        assert expected in bus.link().trouble
+    finally:
+        bus.close()
+        broker.kill()
 
 
 @pytest.mark.broker

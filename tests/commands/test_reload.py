@@ -1,11 +1,15 @@
-"""SIGHUP: the gateway starts again with a config that is right as a whole, or goes on with the one that it has."""
+"""`wayside run`: SIGHUP starts the gateway again with a config that is right as a whole; a reader that goes away ends nothing."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from gateway.commands import run
 from gateway.commands.run import Reloads
 from tests.kit.gateways import write_config
 
@@ -56,3 +60,14 @@ def test_a_wrong_one_changes_nothing(config: Path, caplog: pytest.LogCaptureFixt
     assert reloads.taken() is None
     assert "the present config stays" in caplog.text
     assert told in caplog.text
+
+
+def test_a_reader_of_the_reports_that_goes_away_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that prints them also gives the service manager its signs of life."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb", buffering=0) as pipe:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=pipe))
+        with pytest.raises(BrokenPipeError):
+            pipe.write(b"a report")
+        run._print(SimpleNamespace(latest={"state": "online"}))  # type: ignore[arg-type]

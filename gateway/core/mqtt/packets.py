@@ -82,6 +82,8 @@ _REFUSALS = {
     0x8C: "bad authentication method",
     0x95: "packet too large",
     0x97: "quota exceeded",
+    0x9A: "it retains no messages, but the status of a gateway is retained: allow it",
+    0x9B: "it takes no messages of QoS 1: allow them",
     0x9C: "use another server",
     0x9D: "server moved",
     0x9F: "connection rate exceeded",
@@ -92,8 +94,10 @@ _REFUSALS = {
     5: "not authorised",
 }
 """Reasons of CONNACK: MQTT 5 table 3-1; MQTT 3.1.1 table 3.1 from 1 to 5."""
+_CREDENTIALS = frozenset((0x86, 0x87, 0x8A, 0x8C, 4, 5))
 
 
 def refusal_text(reason: int) -> str:
-    """The meaning of a reason code of CONNACK, or its number."""
-    return _REFUSALS.get(reason, f"reason {reason:#04x}")
+    """The meaning of a reason code of CONNACK, or its number, with the way out where it is known."""
+    text = _REFUSALS.get(reason, f"reason {reason:#04x}")
+    return f"{text}; check mqtt.username and the password" if reason in _CREDENTIALS else text

@@ -76,6 +76,7 @@ class Session:
         self._exactly_once: set[int] = set()
         self._in_flight_max = IN_FLIGHT_MAX
         self._bytes_max: int | None = None
+        self.fault = ""  # why a publication cannot be sent
         self._pings = 0
         self._is_connected = False
         self.keepalive_s: int | None = None
@@ -116,6 +117,7 @@ class Session:
         packet_id = self._next_id() if publication.qos else 0
         packet = encoder.publish(self.version, publication, packet_id)
         if self._bytes_max is not None and len(packet) > self._bytes_max:
+            self.fault = f"the broker takes {self._bytes_max} bytes at once, and a message has {len(packet)}: raise its max_packet_size"
             return None
         if publication.qos:
             self._waiting[packet_id] = publication.token
