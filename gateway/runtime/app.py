@@ -18,6 +18,7 @@ import msgspec
 from gateway.core import engine, limits, schedule, strangers
 from gateway.core.bus import Publication
 from gateway.core.channels import is_page
+from gateway.core.discards import Discard
 from gateway.core.incidents import silences
 from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gateway.core.bus import Bus, Link
-    from gateway.core.discards import Discard
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
     from gateway.core.site import Site
@@ -194,7 +194,10 @@ class App:
         return len(messages)
 
     def _dropped(self, concern: Concern) -> Discard | None:
-        return strangers.dropped(self.site, self.state.people, concern)
+        reason = strangers.dropped(self.site, self.state.people, concern)
+        if reason is Discard.NOT_CONSENTED and self.site.privacy.visitors and concern[1] is not None:
+            self.state.counts.visitors.hear(concern[0], self.site.anchors[concern[1]])
+        return reason
 
     def _note_hearing(self, now_ms: int) -> None:
         """Note whether messages can arrive, and the last time of arrival that is taken."""
