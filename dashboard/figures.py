@@ -142,6 +142,11 @@ def days_of(connection: Connection, view: View) -> ColumnElement[bool]:
     return _of_days(view, _period(connection, view))
 
 
+def windows_of(connection: Connection, view: View) -> ColumnElement[bool]:
+    """Condition for the windows of the period of `view`, in the table `hours`."""
+    return _where(hours, view) & (hours.c.window_start_ms >= _period(connection, view).from_ms)
+
+
 def _of_days(view: View, period: Period) -> ColumnElement[bool]:
     return _where(contacts, view) & (contacts.c.window_start_ms + contacts.c.window_ms > period.from_ms)
 

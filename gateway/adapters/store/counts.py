@@ -97,6 +97,11 @@ class CountsTable(Table):
         """Remove the person's contacts from the counts; the used numbers of the day stay used."""
         self._db.execute("UPDATE contacts SET subject = NULL, zone = NULL, offer = NULL, outcome = NULL WHERE subject = ?", (subject,))
 
+    def forget_period(self) -> None:
+        """End the open period without a release: its contacts are deleted, and the next period begins anew."""
+        self._db.execute("DELETE FROM contacts")
+        self._db.execute("DELETE FROM meta WHERE name = 'period'")
+
     def committed(self, _: CountsChanges) -> None:
         """Add to the totals since the start."""
         self.made += self._made

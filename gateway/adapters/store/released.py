@@ -47,7 +47,7 @@ class ReleaseMarks:
         new = [mark for mark in marks if mark not in self.marks]
         if not new:
             return
-        text = "".join(_line(mark) for mark in new)
+        text = "".join(line(mark) for mark in new)
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
@@ -64,7 +64,7 @@ class ReleaseMarks:
         """Keep the newest RELEASED_MARKS_MAX marks."""
         self.marks = dict.fromkeys(list(self.marks)[-limits.RELEASED_MARKS_MAX :])
         draft = self._path.with_name(f"{self._path.name}.new")
-        draft.write_text("".join(_line(mark) for mark in self.marks))
+        draft.write_text("".join(line(mark) for mark in self.marks))
         draft.chmod(0o600)
         draft.replace(self._path)
 
@@ -80,7 +80,8 @@ def read_marks(path: Path) -> dict[Released, None]:
     return dict.fromkeys(mark for line in lines if (mark := _parsed(line)) is not None)
 
 
-def _line(mark: Released) -> str:
+def line(mark: Released) -> str:
+    """The line of a mark in the file."""
     return f"{' '.join(map(str, mark))} .\n"
 
 
