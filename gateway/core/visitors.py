@@ -19,7 +19,7 @@ HASH_BYTES = 16
 
 
 class Visitors:
-    """`fresh` has the devices by zone that were counted since `take`; of a day at most VISITORS_MAX count."""
+    """`fresh` has the devices by zone that were counted since `take`; of a day at most VISITOR_DEVICES_MAX count."""
 
     def __init__(self, new_key: Callable[[], bytes]) -> None:
         """`new_key` draws 32 random bytes."""
@@ -44,7 +44,7 @@ class Visitors:
             return
         digest = hashlib.blake2b(device.encode("utf-8", "surrogatepass"), key=self._key, digest_size=HASH_BYTES).digest()
         zones = self._zones.get(digest, ())
-        is_full = not zones and len(self._zones) >= limits.VISITORS_MAX
+        is_full = not zones and len(self._zones) >= limits.VISITOR_DEVICES_MAX
         if zone in zones or len(zones) >= VISITOR_ZONES_MAX or is_full:
             return
         self._zones[digest] = (*zones, zone)

@@ -86,7 +86,7 @@ def test_two_days_have_two_keys_and_no_join() -> None:
 
 
 def test_addresses_that_change_are_not_counted_and_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "VISITORS_MAX", 3)
+    monkeypatch.setattr(limits, "VISITOR_DEVICES_MAX", 3)
     heard = Visitors(keys())
     for device in (PHONE, "0a252d00cafe", "7f252d00cafe"):
         assert not is_fixed(device)
