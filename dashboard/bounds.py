@@ -17,7 +17,7 @@ import msgspec
 
 from dashboard import limits
 from gateway.core.privacy.laplace import variance
-from gateway.core.records import MILLION, ControlCounts, HourCounts, Noise, OfferCounts, Record
+from gateway.core.records import MILLION, ControlCounts, HourCounts, Noise, OfferCounts, Record, VisitorCounts
 
 DAY_MS = 86_400_000
 DISTANCE_MAX = 6  # of an answer to the question of perceived control from the middle of the scale
@@ -59,7 +59,7 @@ def implausible(record: Record, known: Known, now_ms: int, people_max: int) -> R
     if isinstance(record, ControlCounts):
         if reason := _implausible_control(record, people_max):
             return reason
-    elif isinstance(record, HourCounts | OfferCounts):
+    elif isinstance(record, HourCounts | OfferCounts | VisitorCounts):
         reason = _implausible_names(record, known) or _implausible_counts(record, people_max)
         if reason is not None:
             return reason
@@ -71,7 +71,7 @@ def implausible(record: Record, known: Known, now_ms: int, people_max: int) -> R
     return None
 
 
-def _implausible_names(record: HourCounts | OfferCounts, known: Known) -> Reason | None:
+def _implausible_names(record: HourCounts | OfferCounts | VisitorCounts, known: Known) -> Reason | None:
     if known.zones and not known.zones.issuperset(record.zones):
         return "zone of no catalogue"
     if isinstance(record, OfferCounts) and record.offer not in known.offers and known.first_day_ms not in (None, record.window_start_ms):
@@ -79,7 +79,7 @@ def _implausible_names(record: HourCounts | OfferCounts, known: Known) -> Reason
     return None
 
 
-def _implausible_counts(record: HourCounts | OfferCounts, people_max: int) -> Reason | None:
+def _implausible_counts(record: HourCounts | OfferCounts | VisitorCounts, people_max: int) -> Reason | None:
     most = people_max * record.noise.contacts_max * whole_days(record.window_ms)
     return _misstated(record.noise) or _out_of_bounds(record.counts, record.noise, 0, most)
 

@@ -22,6 +22,7 @@ from dashboard.people.throttle import Throttle
 from dashboard.refusals import Refused
 from dashboard.settings import Settings, digest
 from dashboard.store import Store
+from dashboard.visitors import visitors_by_zone
 from gateway.core.records import Receipt
 
 
@@ -98,6 +99,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         gateways, _ = find_gateways(connection, now_ms)
         quarantined = quarantine.count(connection)
         control = perceived_control(connection)
+        heard = visitors_by_zone(connection, found.from_ms)
     answers = found.answers
     return {
         "now_ms": now_ms,
@@ -117,6 +119,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         "shares": {name: _share(one) for name, one in answers.shares.items()},
         "lift": _share(answers.lift),
         "perceived_control": _share(control),
+        "visitors_by_zone": {zone: one.figures() for zone, one in heard.items()},
         "gateways": sorted(gateways, key=lambda one: one.gateway),
     }
 

@@ -17,10 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from dashboard import limits
 from dashboard.refusals import Refused
-from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts, Record
+from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts, Record, VisitorCounts
 
 QUARTER_MS = 900_000
-_SHAPES = (Batch, HourCounts, OfferCounts, ControlCounts, GatewayHealth, Noise)
+_SHAPES = (Batch, HourCounts, OfferCounts, ControlCounts, VisitorCounts, GatewayHealth, Noise)
 _NAMES = sorted({name for shape in _SHAPES for name in shape.__struct_fields__} | {"type"})
 _FIELD = "|".join(_NAMES)
 _PLACE = re.compile(rf" - at `(\$(?:\.(?:{_FIELD})|\[\d{{1,9}}\])*)`\Z")
@@ -99,7 +99,7 @@ def decode(text: bytes, gateway: str) -> Batch:
         raise Refused(403, "the batch is of another gateway than the token")
     for index, record in enumerate(batch.records):
         _check_window(index, record)
-        if isinstance(record, HourCounts | OfferCounts):
+        if isinstance(record, HourCounts | OfferCounts | VisitorCounts):
             _check_counts(index, record)
     return batch
 
@@ -124,7 +124,7 @@ def _check_window(index: int, record: Record) -> None:
         raise Refused(422, f"wrong shape: $.records[{index}].window_start_ms is after the year 2100; check the gateway's clock")
 
 
-def _check_counts(index: int, record: HourCounts | OfferCounts) -> None:
+def _check_counts(index: int, record: HourCounts | OfferCounts | VisitorCounts) -> None:
     cells = len(OUTCOMES) if isinstance(record, OfferCounts) else 1
     places = 1 if isinstance(record, OfferCounts) and record.sums_zones else len(record.zones)
     if len(record.counts) != cells * places:

@@ -25,6 +25,7 @@ from dashboard.refusals import Refused
 from dashboard.rendering import Rendering, caller_of
 from dashboard.settings import Settings
 from dashboard.store import Store
+from dashboard.visitors import visitors_by_zone
 
 
 class Pages:
@@ -49,9 +50,11 @@ class Pages:
         now_ms = self._settings.now_ms()
         with self._store.reading() as connection:
             shown = _shown_gateways(connection, view, now_ms)
+            found = figures(connection, view, self._settings.time_zone)
             context = {
-                "found": figures(connection, view, self._settings.time_zone),
+                "found": found,
                 "control": None if view.offer else perceived_control(connection, view.gateway),
+                "heard": {} if view.offer else visitors_by_zone(connection, found.from_ms, view.gateway),
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
                 "counts": count_states(connection, now_ms),
                 "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),

@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from dashboard import limits
 from dashboard.bounds import Known, Reason
-from dashboard.schema import ALL_ZONES, catalogue, contacts, control, hours, quarantined
-from gateway.core.records import ControlCounts, GatewayHealth, HourCounts, OfferCounts, Record
+from dashboard.schema import ALL_ZONES, catalogue, contacts, control, hours, quarantined, visitors
+from gateway.core.records import ControlCounts, GatewayHealth, HourCounts, OfferCounts, Record, VisitorCounts
 
-COUNTS = {"hours": hours, "contacts": contacts, "control": control}
+COUNTS = {"hours": hours, "contacts": contacts, "control": control, "visitors": visitors}
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Table -> rows of it."""
 
@@ -51,6 +51,8 @@ def known_of(connection: Connection, gateway: str, records: Iterable[Record]) ->
         contacts.c.gateway == gateway, contacts.c.window_start_ms.in_(starts)
     )
     known.windows |= {("offers", offer, start_ms) for offer, start_ms in connection.execute(of_days.distinct())}
+    of_visitors = select(visitors.c.window_start_ms).where(visitors.c.gateway == gateway, visitors.c.window_start_ms.in_(starts))
+    known.windows |= {("visitors", "", start_ms) for start_ms in connection.execute(of_visitors.distinct()).scalars()}
     of_quarters = select(control.c.window_start_ms).where(control.c.gateway == gateway, control.c.window_start_ms.in_(starts))
     known.windows |= {("control", "", start_ms) for start_ms in connection.execute(of_quarters.distinct()).scalars()}
     return known
@@ -132,12 +134,15 @@ def rows_of(
     hour_rows: Iterable[Mapping[str, Any]],
     contact_rows: Iterable[Mapping[str, Any]],
     control_rows: Iterable[Mapping[str, Any]],
+    visitor_rows: Iterable[Mapping[str, Any]],
 ) -> Rows:
     """The rows of a record by table; none for a health record, which has no counts."""
     if isinstance(record, HourCounts):
         return {"hours": list(hour_rows)}
     if isinstance(record, ControlCounts):
         return {"control": list(control_rows)}
+    if isinstance(record, VisitorCounts):
+        return {"visitors": list(visitor_rows)}
     return {"contacts": list(contact_rows)} if isinstance(record, OfferCounts) else {}
 
 

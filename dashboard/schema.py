@@ -1,7 +1,7 @@
 """Tables in SQLAlchemy Core, without dialect, so that both SQLite and PostgreSQL can hold them.
 
 `records` keeps the id and a digest of the content of every stored record, so that a repeated record is
-recognised; `hours`, `contacts`, `control` and `health` keep the numbers, a row for each count of a record. `catalogue`
+recognised; `hours`, `contacts`, `control`, `visitors` and `health` keep the numbers, a row for each count of a record. `catalogue`
 has the zones and offers of each gateway, `quarantined` the records that no figure counts, with the rows that
 accepting one inserts. Keys include the gateway, so no gateway can use or probe the ids of another. Times are milliseconds, hence BIGINT.
 """
@@ -101,6 +101,17 @@ contacts = Table(
     *_count(),
     *_of_record(),
     Index("contacts_by_window", "window_start_ms"),
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("gateway", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("zone", String(64), primary_key=True),
+    *_count(),
+    *_of_record(),
+    Index("visitors_by_window", "window_start_ms"),
 )
 
 control = Table(

@@ -36,8 +36,9 @@ from dashboard.schema import (
     metadata,
     records,
     schema_version,
+    visitors,
 )
-from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
+from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, OfferCounts, Receipt, Record, VisitorCounts
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
 
@@ -119,12 +120,13 @@ class Store:
             if reason is None:
                 plausible.append(record)
             else:
-                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record), _control_rows(record))
+                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record), _control_rows(record), _visitor_rows(record))
                 quarantine.set_aside(connection, record, rows, reason, now_ms)
         quarantine.learn(connection, gateway, before.zones, before.offers)
         _insert(connection, hours, [row for record in plausible for row in _hour_rows(record)])
         _insert(connection, contacts, [row for record in plausible for row in _contact_rows(record)])
         _insert(connection, control, [row for record in plausible for row in _control_rows(record)])
+        _insert(connection, visitors, [row for record in plausible for row in _visitor_rows(record)])
         _insert(connection, health, [msgspec.structs.asdict(record) for record in plausible if isinstance(record, GatewayHealth)])
 
 
@@ -173,7 +175,13 @@ def _control_rows(record: Record) -> Iterator[dict[str, Any]]:
             yield _row(record) | {"item": item, "count": count}
 
 
-def _row(record: HourCounts | OfferCounts | ControlCounts) -> dict[str, Any]:
+def _visitor_rows(record: Record) -> Iterator[dict[str, Any]]:
+    if isinstance(record, VisitorCounts):
+        for zone, count in zip(record.zones, record.counts, strict=True):
+            yield _row(record) | {"zone": zone, "count": count}
+
+
+def _row(record: HourCounts | OfferCounts | ControlCounts | VisitorCounts) -> dict[str, Any]:
     fields = {name: getattr(record, name) for name in ("gateway", "id", "window_start_ms", "window_ms")}
     return fields | {"variance": record.noise.variance}
 

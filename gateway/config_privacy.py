@@ -28,6 +28,10 @@ class PrivacyPart(Part):
     perceived_control: bool = Field(
         default=False, description="true: the sum of the answers to the yearly question leaves each quarter, for a ninth of epsilon"
     )
+    visitors: bool = Field(
+        default=False,
+        description="true: devices of no consenting person are counted by zone and day, by hashes in memory only, for a third of epsilon",
+    )
     demonstration: bool = Field(
         default=False, description="true: short windows, and a service day of 24 windows; for simulated people only, shown on the dashboard"
     )
@@ -83,4 +87,5 @@ class PrivacyPart(Part):
             sums_zones=self.offers_by == "site",
             weekly=self.offers_every == "week",
             control=self.perceived_control,
+            visitors=self.visitors,
         )

@@ -47,6 +47,11 @@ def is_resolvable(identifier: str) -> bool:
     return len(identifier) == ADDRESS_CHARS and identifier[0] in "4567" and _is_hex(identifier)
 
 
+def is_fixed(identifier: str) -> bool:
+    """Whether a radio id stays the same for a day: every id but an address that may be private (12 hex digits, first bit 0)."""
+    return not (len(identifier) == ADDRESS_CHARS and identifier[0] in "01234567" and _is_hex(identifier))
+
+
 def resolve(addresses: Sequence[str], keys: Sequence[str], cipher: Cipher, now_ms: int) -> dict[str, Resolved]:
     """Address -> the key that resolves it, or None if no key or more than one does; valid for ADDRESS_LIFE_MS_MAX."""
     until_ms = now_ms + limits.ADDRESS_LIFE_MS_MAX

@@ -165,6 +165,8 @@ class _Batch(UnitOfWork):
             if self._is_late(observed_ms):
                 return Discard.LATE
         if subject is None:
+            if self.site.privacy.visitors and anchor == sighting.hearer and sighting.heard not in self.site.anchors:
+                self.out.counts.heard.append((sighting.heard, zone))
             return Discard.NOT_CONSENTED
         if sighting.sent is not None and second_fact.is_replayed(self, sighting):
             return Discard.REPEATED
@@ -520,7 +522,9 @@ class _Batch(UnitOfWork):
         calendar = local_spans_ms(local(self.now_ms, self.site.timezone))
         self.out.counts.opened = opened = open_period(self.now_ms, self.site.privacy, calendar, period)
         if period is not None:
-            self.out.counts.closing = Closing(*period.closed(opened), catalogue(self.site), self.draw())
+            self.out.counts.closing = Closing(
+                *period.closed(opened), catalogue(self.site), self.draw(), dict(self.state.counts.visitors.fresh)
+            )
 
     def _is_late(self, at_ms: int) -> bool:
         return self.now_ms - at_ms > limits.SIGHTING_AGE_MS_MAX

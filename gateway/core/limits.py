@@ -92,6 +92,7 @@ CANDIDATES_KEPT_MAX = 64  # of one decision in the log: the best ones; the rest 
 PLAYED_ROWS_MAX = 64  # of one report of a screen
 SLATE_ITEMS_MAX = 6  # offers in one answer: more are not looked at
 PRIORS_MAX = 64  # offers with priors in a bundle
+VISITOR_DEVICES_MAX = 20_000  # devices of no consenting person in memory, in one day
 CONTROL_MS = 31_536_000_000  # between two answers of a person to the question of perceived control
 BLOCKED_HOURS_MAX = 8  # spans of a day without offers, of one person
 INCIDENT_S_MAX = 86_400  # a zone is silent, without another message

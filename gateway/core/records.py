@@ -22,6 +22,8 @@ HOUR_MS = 3_600_000
 DAY_MS_MAX = 25 * HOUR_MS  # the day on which summer time ends
 WEEK_MS_MAX = 169 * HOUR_MS  # with that day
 QUARTER_MS_MAX = (92 * 24 + 1) * HOUR_MS
+VISITOR_ZONES_MAX = 4  # zones of one day in which a device of no consenting person counts
+EPOCHS_MAX = 2  # keys of one day under which such a device counts
 CONTROL_CHANGE_MAX = 7  # of one person's answers: one to their number, and at most 6 to their sum
 EPSILON_MILLIONTHS_MIN, EPSILON_MILLIONTHS_MAX = 1_000, 5 * MILLION  # of one table: a ninth of 0.01, to half of 10
 VARIANCE_MAX = 1e8  # of the largest scale, 7 at an epsilon of 0.001: 2 x 7,000 x 7,000
@@ -92,6 +94,18 @@ class ControlCounts(_Counts, frozen=True, tag="control", tag_field="type"):
     counts: tuple[NoisedCount, NoisedCount]
 
 
+class VisitorCounts(_Counts, frozen=True, tag="visitors", tag_field="type"):
+    """Devices of no consenting person within one service day, one count for each of `zones`.
+
+    `epochs` is the number of keys of the day: a device counts once under each, in at most VISITOR_ZONES_MAX zones.
+    """
+
+    window_ms: Annotated[int, Meta(gt=0, le=DAY_MS_MAX)]
+    zones: Zones
+    counts: Annotated[tuple[NoisedCount, ...], Meta(min_length=1, max_length=ZONES_MAX)]
+    epochs: Annotated[int, Meta(ge=0, le=EPOCHS_MAX)]
+
+
 class GatewayHealth(msgspec.Struct, frozen=True, tag="health", tag_field="type", forbid_unknown_fields=True):
     """State of a gateway at the end of a window: `backlog` is the number of records waiting to leave.
 
@@ -106,7 +120,7 @@ class GatewayHealth(msgspec.Struct, frozen=True, tag="health", tag_field="type",
     demonstration: bool
 
 
-Record = HourCounts | OfferCounts | ControlCounts | GatewayHealth
+Record = HourCounts | OfferCounts | ControlCounts | VisitorCounts | GatewayHealth
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

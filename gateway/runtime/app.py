@@ -19,6 +19,7 @@ import msgspec
 from gateway.core import engine, limits, schedule, strangers
 from gateway.core.bus import Publication
 from gateway.core.channels import is_page
+from gateway.core.discards import Discard
 from gateway.core.incidents import silences
 from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from gateway.core.bus import Bus, Link
-    from gateway.core.discards import Discard
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
     from gateway.core.site import Site
+    from gateway.core.strangers import Concern
     from gateway.core.state import Changes, Trigger
     from gateway.core.types import Message, Observation
     from gateway.core.unit_of_work import Draw
@@ -135,7 +136,8 @@ class App:
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
-        self.router.dropped = partial(strangers.dropped, site, self.state.people)  # a bundle changes no device and no zone
+        # A bundle changes no device and no zone.
+        self.router.dropped = self._dropped if site.privacy.visitors else partial(strangers.dropped, site, self.state.people)
         self._stopping = threading.Event()
         self.is_damaged = False
         self.beats = 0  # rises while the writer works or waits; the watchdog looks at it
@@ -192,6 +194,12 @@ class App:
         self.bus.acknowledge(self.mailbox.settled(messages))
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
+
+    def _dropped(self, concern: Concern) -> Discard | None:
+        reason = strangers.dropped(self.site, self.state.people, concern)
+        if reason is Discard.NOT_CONSENTED and self.site.privacy.visitors and concern[1] is not None:
+            self.state.counts.visitors.hear(concern[0], self.site.anchors[concern[1]])
+        return reason
 
     def _note_hearing(self, now_ms: int) -> None:
         """Note whether messages can arrive, and the time up to which all that arrived are taken."""

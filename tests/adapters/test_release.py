@@ -173,9 +173,9 @@ def test_the_shape_of_a_day_does_not_depend_on_people(tmp_path: Path) -> None:
 def test_a_day_spends_half_of_epsilon_on_each_table_however_many_windows_leave(counting: Counting) -> None:
     for hour in range(10):
         counting.turn(MORNING_MS + hour * HOUR_MS)
-    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 0, 0, 0)]
+    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 0, 0, 0, 0, 0)]
     counting.turn(MORNING_MS + DAY_MS)
-    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 500_000, 0, 1)]
+    assert counting.rows("SELECT * FROM ledger") == [(MORNING_MS, 1_000_000, 500_000, 500_000, 0, 0, 0, 1)]
 
 
 def test_the_schema_refuses_to_overspend_and_to_release_twice(counting: Counting) -> None:

@@ -120,7 +120,15 @@ def facts_without_cloud() -> Facts:
 
 def test_all_languages_have_all_sentences_and_numbers() -> None:
     sentences = [texts.TITLE, texts.DEMONSTRATION, texts.NOT_SENT, texts.SENT_TO, texts.FLEET, texts.FLEET_COLUMNS, texts.ATTACKS]
-    sentences += [texts.CONTROL, texts.DAYS, texts.DAYS_ABOUT, texts.DAYS_COLUMNS, *texts.OFFERS_BY.values()]
+    sentences += [
+        texts.CONTROL,
+        texts.VISITORS,
+        texts.ONLY_CONSENTING,
+        texts.DAYS,
+        texts.DAYS_ABOUT,
+        texts.DAYS_COLUMNS,
+        *texts.OFFERS_BY.values(),
+    ]
     sentences += [title for title, _ in texts.SECTIONS.values()] + [line for _, lines in texts.SECTIONS.values() for line in lines]
     sentences += [texts.ATTACK_TITLES[attack] for attack in ATTACKS]
     for sentence in sentences:
@@ -133,11 +141,23 @@ def test_all_languages_have_all_sentences_and_numbers() -> None:
 
 
 def test_the_sheet_states_the_tables_of_a_small_site() -> None:
-    small = ("--set", "privacy.offers_by=site", "--set", "privacy.offers_every=week", "--set", "privacy.perceived_control=true")
+    small = (
+        "--set",
+        "privacy.offers_by=site",
+        "--set",
+        "privacy.offers_every=week",
+        "--set",
+        "privacy.perceived_control=true",
+        "--set",
+        "privacy.visitors=true",
+    )
     plain, found = run("sheet", "--config", CONFIG).stdout, run("sheet", "--config", CONFIG, *small).stdout
     assert "Outcomes by zone, offer and day" in plain
     assert "Outcomes by offer and calendar week, all zones together" in found
     assert "yearly question" in found
+    assert "All others are in no number" in plain
+    assert "All others are in no number" not in found, "devices without consent are counted here"
+    assert "Devices of people without consent" in found
     assert "yearly question" not in plain
     entry = json.loads(run("sheet", "--config", CONFIG, *small, "--json").stdout)["deployment"]
     assert "by offer and outcome, each calendar week. Perceived control, each quarter" in entry["product"]["description"]

@@ -145,6 +145,22 @@ def test_every_cell_of_the_catalogue_leaves_in_order_and_nothing_else(monkeypatc
     assert {(one.window_start_ms, one.window_ms) for one in offers} == {(NOON.day_start_ms, DAY_MS)}
 
 
+def test_vectors_of_gateways_add_up_over_two_servers() -> None:
+    """Each count is split into two random shares modulo 2^32; the sum of all shares is the sum of the counts, within the public bound."""
+    draws, modulus = random.Random(9), 2**32  # noqa: S311 - reproducible
+    made = [hour_record(STREET, NOON, {"cafe": number}, seeded(number), "w") for number in range(100)]
+    assert {(len(one.counts), one.zones, one.noise.count_max) for one in made} == {(4, STREET.zones, COUNT_MAX)}
+    assert 2 * len(made) * COUNT_MAX < modulus, "a sum cannot wrap around"
+    first_server = [[draws.randrange(modulus) for _ in one.counts] for one in made]
+    second_server = [
+        [(count - share) % modulus for count, share in zip(one.counts, shares, strict=True)]
+        for one, shares in zip(made, first_server, strict=True)
+    ]
+    sums = [sum(column) % modulus for column in zip(*first_server, *second_server, strict=True)]
+    signed = [total - modulus if total >= modulus // 2 else total for total in sums]
+    assert signed == [sum(column) for column in zip(*(one.counts for one in made), strict=True)]
+
+
 def test_the_shop_is_a_zone_of_its_offer_too() -> None:
     elsewhere = make_site(campaign=campaign(offer(zones=("square",), shop="cafe")))
     assert catalogue(elsewhere).offers == {"flat-white": ("cafe", "square")}

@@ -49,7 +49,7 @@ def empty() -> State:
         BudgetsState(),
         OutcomesState(),
         LearningState(),
-        CountsState(),
+        CountsState(None, lambda: bytes(32)),
         SensorsState(),
         RetentionState(T0),
         ClaimsState(),

@@ -39,8 +39,9 @@ def claim(served: ServedPage, fields: dict[str, Any], device: str = APP, change:
     """The outcomes of an app's consent with these fields."""
     stated = Consent(Envelope(device, f"b{change}", 1), ALL, 1, tags=tuple(fields["tags"]), codes=fields["codes"], change=change)  # type: ignore[arg-type]  # names of purposes
     reply = served.app.ask([stated], device).result(10).reply
-    outcomes: list[str] = list(reply["claims"])  # type: ignore[call-overload]  # of a receipt
-    return outcomes
+    claims = reply["claims"]
+    assert isinstance(claims, list)
+    return claims
 
 
 def test_the_page_of_an_app_shows_and_changes_the_app_s_person(served: ServedPage) -> None:

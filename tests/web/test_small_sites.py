@@ -109,3 +109,31 @@ def test_few_answers_are_hidden_by_the_noise(client: TestClient) -> None:
 def test_answers_of_more_people_than_there_can_be_do_not_count(client: TestClient, counts: list[int]) -> None:
     assert post(client, control(0, 0, counts=counts)) == 422 or summary(client)["quarantined"] == 1
     assert summary(client)["perceived_control"] is None
+
+
+def heard(counts: list[int], **fields: Any) -> Json:
+    """Devices of no consenting person on a day, by zone."""
+    usual: Json = {
+        "type": "visitors",
+        "id": "v1",
+        "gateway": "gw-a",
+        "window_start_ms": DAY_START_MS - DAY_MS,
+        "window_ms": DAY_MS,
+        "noise": noise(),
+        "zones": ZONES,
+        "counts": counts,
+        "epochs": 1,
+    }
+    return usual | fields
+
+
+def test_devices_without_consent_are_shown_by_zone(client: TestClient) -> None:
+    assert "Devices without consent" not in client.get("/?span=all").text
+    assert post(client, *windows(0.01366), heard([70, 30])) == 200
+    assert summary(client)["visitors_by_zone"] == {"bar": {"value": 70, "plus_minus": 1}, "plaza": {"value": 30, "plus_minus": 1}}
+    assert "Devices without consent" in client.get("/?span=all").text
+
+
+@pytest.mark.parametrize("fields", [{"epochs": 3}, {"epochs": -1}, {"counts": [1]}, {"window_ms": 2 * DAY_MS}, {"zones": ["bar", "bar"]}])
+def test_devices_of_another_shape_are_refused(client: TestClient, fields: Json) -> None:
+    assert post(client, heard([1, 2]) | fields) == 422

@@ -5,6 +5,7 @@ A release is one transaction: it reads the frozen counts, draws the noise, debit
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,9 @@ from gateway.adapters.store.released import Released
 from gateway.adapters.store.table import Table
 from gateway.core import limits
 from gateway.core.privacy.contribution import first
-from gateway.core.privacy.release import control_record, health_record, hour_record, offer_records
+from gateway.core.privacy.release import control_record, health_record, hour_record, offer_records, visitor_record
 from gateway.core.privacy.tables import Period
-from gateway.core.records import Batch, HourCounts, OfferCounts, Record
+from gateway.core.records import EPOCHS_MAX, Batch, HourCounts, OfferCounts, Record
 from gateway.core.state import CountsState
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ MUTED: dict[TableName, str] = {
     "OR EXISTS (SELECT 1 FROM ledger WHERE day_start_ms = :day_ms AND closed)",
     "offers": _OVERLAPS,
     "control": _OVERLAPS,
+    "visitors": _OVERLAPS,
 }
 """By table: whether its window or a part of its days was released before, or its contacts are lost."""
 OPEN_DAY = "INSERT INTO ledger (day_start_ms, budget) VALUES (:day_ms, :budget) ON CONFLICT DO NOTHING"
@@ -43,8 +45,10 @@ DEBIT: dict[TableName, str] = {
     "hours": "UPDATE ledger SET hours = max(hours, :share) WHERE day_start_ms = :day_ms",
     "offers": "UPDATE ledger SET offers = offers + :share WHERE day_start_ms >= :start_ms AND day_start_ms < :end_ms",
     "control": "UPDATE ledger SET control = control + :share WHERE day_start_ms >= :start_ms AND day_start_ms < :end_ms",
+    "visitors": "UPDATE ledger SET visitors = visitors + :share WHERE day_start_ms = :day_ms",
 }
 """By table: spend its share of a day. All windows of `hours` are one release, because the bound of contacts holds for the whole day."""
+ADD_VISITORS = "INSERT INTO visitors VALUES (?1, ?2) ON CONFLICT DO UPDATE SET number = number + ?2"
 ADD_RELEASE = "INSERT INTO releases (name, start_ms, end_ms, day_start_ms, lost) VALUES (:table, :start_ms, :end_ms, :day_ms, :lost)"
 
 CUT = (
@@ -72,11 +76,12 @@ class CountsTable(Table):
         self._hasher, self._entropy = hasher, entropy
         self.waiting = self.quarantined = self._position = 0
         self.made = self.dropped = self._made = self._dropped = 0
+        self._epoch = (0, 0)  # day, and number of the key of this process in it
         self.recount()
 
     def state(self) -> CountsState:
         """The open period as of the last commit."""
-        return CountsState(self._period())
+        return CountsState(self._period(), lambda: os.urandom(32))
 
     def save(self, changes: CountsChanges) -> None:
         """Release the period that is over, open the next, and count the contacts."""
@@ -183,14 +188,19 @@ class CountsTable(Table):
     def _release(self, closing: Closing) -> None:
         """Write the records of a period that is over into the outbox, and debit the ledger."""
         period, name = closing.period, closing.name
+        if closing.visitors and period.terms.visitors:
+            self._count_visitors(closing)
         records: list[Record] = [health_record(closing.catalogue, period, self.waiting, name)]
         for mark in self.due(closing):
             if mark.table == "hours":
                 records.append(hour_record(closing.catalogue, period, self._sent(), self._entropy, name))
             elif mark.table == "offers":
                 records += offer_records(closing.catalogue, period, self._closed(), self._entropy, name)
-            else:
+            elif mark.table == "control":
                 records.append(control_record(closing.catalogue, period, self._distances(), self._entropy, name))
+            else:
+                heard = dict(self.rows("SELECT zone, number FROM visitors"))
+                records.append(visitor_record(closing.catalogue, period, heard, self._epochs(period.day_start_ms), self._entropy, name))
             self._spend(mark)
         self._clear(closing)
         self._put_out(records)
@@ -205,6 +215,20 @@ class CountsTable(Table):
         )
         return {(zone, offer, outcome): number for zone, offer, outcome, number in rows}
 
+    def _count_visitors(self, closing: Closing) -> None:
+        """Add the devices of a window, unless EPOCHS_MAX keys of the day have counted before this process."""
+        day_ms = closing.period.day_start_ms
+        self._db.execute(OPEN_DAY, {"day_ms": day_ms, "budget": closing.period.terms.epsilon_millionths})
+        if self._epoch[0] != day_ms:
+            self._epoch = (day_ms, self._epochs(day_ms) + 1)
+        if self._epoch[1] > EPOCHS_MAX or self._is_muted("visitors", closing.period):
+            return
+        self._db.execute("UPDATE ledger SET epochs = max(epochs, ?) WHERE day_start_ms = ?", (self._epoch[1], day_ms))
+        self._db.executemany(ADD_VISITORS, list(closing.visitors.items()))
+
+    def _epochs(self, day_ms: int) -> int:
+        return int(self.one("SELECT epochs FROM ledger WHERE day_start_ms = ?", (day_ms,)) or 0)
+
     def _distances(self) -> list[int]:
         return [int(distance) for (distance,) in self.rows("SELECT outcome FROM contacts WHERE name = 'control' AND zone IS NOT NULL")]
 
@@ -214,6 +238,7 @@ class CountsTable(Table):
         for table in closing.ended:
             self._db.execute("DELETE FROM contacts WHERE name = ?", (table,))
         if "hours" in closing.ended:
+            self._db.execute("DELETE FROM visitors")
             period = closing.period
             self._db.execute(OPEN_DAY, {"day_ms": period.day_start_ms, "budget": period.terms.epsilon_millionths})
             self._db.execute("UPDATE ledger SET closed = 1 WHERE day_start_ms = ?", (period.day_start_ms,))

@@ -185,7 +185,7 @@ class Reader:
 
     def ledger(self) -> list[LedgerDay]:
         """Epsilon spent by each service day, oldest first."""
-        sql = "SELECT day_start_ms, budget, hours + offers + control FROM ledger ORDER BY day_start_ms"
+        sql = "SELECT day_start_ms, budget, hours + offers + control + visitors FROM ledger ORDER BY day_start_ms"
         return [LedgerDay(*row) for row in self._rows(sql)]
 
     def newest_release(self) -> tuple[str, int] | None:

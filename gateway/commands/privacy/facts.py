@@ -10,7 +10,7 @@ import msgspec
 from gateway.core.privacy.laplace import variance
 from gateway.core.privacy.release import catalogue
 from gateway.core.privacy.tables import DAY_MS, WINDOWS_OF_DEMONSTRATION
-from gateway.core.records import COUNT_MAX, MILLION, OUTCOMES
+from gateway.core.records import COUNT_MAX, EPOCHS_MAX, MILLION, OUTCOMES, VISITOR_ZONES_MAX
 
 if TYPE_CHECKING:
     from gateway.core.privacy.tables import TableName, Terms
@@ -37,7 +37,8 @@ ATTACKS: dict[str, str] = {
 class Facts(msgspec.Struct, frozen=True):
     """Epsilon of one person and service day in all, and of each table of offers; `error` is half of the 95 % interval of one count.
 
-    `control_epsilon` and `control_error` are those of perceived control, 0 if it does not leave.
+    `control_epsilon` and `control_error` are those of perceived control, and `visitors_…` those of devices of no consenting person; 0 if
+    they do not leave.
     """
 
     gateway: str
@@ -57,6 +58,8 @@ class Facts(msgspec.Struct, frozen=True):
     weekly: bool
     control_epsilon: float
     control_error: int
+    visitors_epsilon: float
+    visitors_error: int
     visits_days: int
     decisions_days: int
     facts_days: int
@@ -98,6 +101,8 @@ def facts(site: Site, cloud: str) -> Facts:
         weekly=terms.weekly,
         control_epsilon=terms.share_millionths("control") / MILLION if terms.control else 0.0,
         control_error=_error(terms, "control") if terms.control else 0,
+        visitors_epsilon=terms.share_millionths("visitors") / MILLION if terms.visitors else 0.0,
+        visitors_error=_error(terms, "visitors") if terms.visitors else 0,
         visits_days=kept.visits_days,
         decisions_days=kept.decisions_days,
         facts_days=kept.facts_days,
@@ -117,18 +122,23 @@ def registry(found: Facts) -> dict[str, Any]:
         "contacts of a person and day count in each table. Neighbouring inputs differ by all contacts of one person on one day."
     )
     offers_of = f"{'offer' if found.sums_zones else 'zone, offer'} and outcome, each {'calendar week' if found.weekly else 'day'}"
-    control = (
+    others = (
         f" Perceived control, each quarter: the number of answers and their sum, {found.control_epsilon:g} of epsilon."
         if found.control_epsilon
         else ""
     )
+    if found.visitors_epsilon:
+        others += (
+            f" Devices of no consenting person, by zone and day, each in at most {VISITOR_ZONES_MAX} zones under each of "
+            f"{EPOCHS_MAX} keys of a day: {found.visitors_epsilon:g} of epsilon."
+        )
     product = {
         "name": f"Contacts with offers, gateway {found.gateway}",
         "data_curators": None,
         "intended_use": "Offers sent by zone and hour; outcomes of offers, against the holdout; perceived control of people.",
         "data_product_type": "Summary statistics",
         "data_product_region": None,
-        "description": f"Noised counts: {found.hour_counts} a day by zone and window, {found.offer_counts} by {offers_of}.{control}",
+        "description": f"Noised counts: {found.hour_counts} a day by zone and window, {found.offer_counts} by {offers_of}.{others}",
         "publication_date": None,
         "data_product_sector": "Retail",
     }
@@ -162,7 +172,7 @@ def registry(found: Facts) -> dict[str, Any]:
                 "privacy_unit": "Person-day-level",
                 "privacy_unit_description": unit,
                 "privacy_parameters": {"epsilon": found.epsilon},
-                "privacy_parameters_description": f"{found.table_epsilon:g} for each of two tables of offers.{control} A person seen by G "
+                "privacy_parameters_description": f"{found.table_epsilon:g} for each of two tables of offers.{others} A person seen by G "
                 f"gateways on one day has G x {found.epsilon:g}, and over D days D times that.",
             },
             "model": model,

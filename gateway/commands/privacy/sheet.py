@@ -74,8 +74,10 @@ def sections(found: Facts, language: texts.Language) -> list[Section]:
     }
     made = [Section(title[language], [line[language].format(**values) for line in lines]) for title, lines in texts.SECTIONS.values()]
     sent = (texts.SENT_TO if found.cloud else texts.NOT_SENT)[language].format(**values)
-    control = [texts.CONTROL[language].format(**values)] if found.control_epsilon else []
-    made[2] = made[2]._replace(lines=[*made[2].lines, *control, sent])
+    others = {texts.CONTROL[language]: found.control_epsilon, texts.VISITORS[language]: found.visitors_epsilon}
+    made[2] = made[2]._replace(lines=[*made[2].lines, *(line.format(**values) for line, share in others.items() if share), sent])
+    if found.visitors_epsilon:
+        made[0] = made[0]._replace(lines=[texts.ONLY_CONSENTING[language], *made[0].lines[1:]])
     columns = texts.DAYS_COLUMNS[language].split(" | ")
     days = [[str(number), f"{epsilon:g}", f"{100 * most:.0f} %"] for number, epsilon, most in found.days]
     made.append(Section(texts.DAYS[language], [texts.DAYS_ABOUT[language]], table=[columns, *days]))

@@ -148,6 +148,24 @@ CONTROL = _text(
     "Réponses à la question annuelle sur la maîtrise de ses données : leur nombre et leur somme, une fois par trimestre "
     "(epsilon {control_epsilon:g} ; dans 95 cas sur 100, à {control_error} au plus des valeurs exactes).",
 )
+VISITORS = _text(
+    "Devices of people without consent: how many with a fixed radio id were heard, by zone and day (epsilon {visitors_epsilon:g}; in 95 "
+    "of 100 cases at most {visitors_error} away from the true number). A device is a hash in memory under a key that ends with the day; "
+    "it is never stored, and two days cannot be linked. Phones that change their address are not counted.",
+    "Geräte von Menschen ohne Einwilligung: wie viele mit fester Funkkennung gehört wurden, nach Zone und Tag (Epsilon "
+    "{visitors_epsilon:g}; in 95 von 100 Fällen um höchstens {visitors_error} von der wahren Zahl entfernt). Ein Gerät ist ein Hash im "
+    "Arbeitsspeicher unter einem Schlüssel, der mit dem Tag endet; es wird nie gespeichert, und zwei Tage lassen sich nicht verbinden. "
+    "Telefone, die ihre Adresse wechseln, zählen nicht.",
+    "Appareils de personnes sans consentement : combien, à identifiant radio fixe, ont été entendus, par zone et par jour (epsilon "
+    "{visitors_epsilon:g} ; dans 95 cas sur 100, à {visitors_error} au plus du nombre exact). Un appareil est un hachage en mémoire, "
+    "sous une clé qui finit avec le jour ; il n'est jamais enregistré, et deux jours ne peuvent être reliés. Les téléphones qui "
+    "changent d'adresse ne comptent pas.",
+)
+ONLY_CONSENTING = _text(
+    "Only people with consent to measurement are counted in the tables of offers.",
+    "In den Tabellen der Angebote werden nur Menschen gezählt, die der Messung zugestimmt haben.",
+    "Dans les tableaux des offres, seules les personnes qui ont consenti à la mesure sont comptées.",
+)
 DAYS = _text("Days that add up", "Tage, die sich addieren", "Jours qui s'additionnent")
 DAYS_ABOUT = _text(
     "Ten people are known, and one of them came each day with the same habits. The highest probability with which all the "

@@ -11,12 +11,21 @@ from typing import NamedTuple
 from gateway.core.privacy import release
 from gateway.core.privacy.laplace import Entropy
 from gateway.core.privacy.tables import Catalogue, Period, Terms
-from gateway.core.records import CONTROL_CHANGE_MAX, MILLION, ControlCounts, HourCounts, OfferCounts
+from gateway.core.records import (
+    CONTROL_CHANGE_MAX,
+    EPOCHS_MAX,
+    MILLION,
+    VISITOR_ZONES_MAX,
+    ControlCounts,
+    HourCounts,
+    OfferCounts,
+    VisitorCounts,
+)
 
 Z_MAX = 6.0  # of a check that must not fail by chance
 SIGMAS = 3.0
 EXPECTED_MIN = 20  # draws in each class of the chi-square statistic
-AUDITED = Catalogue("audit", ("a",), {"o": ("a",)})
+AUDITED = Catalogue("audit", ("a", "b", "c", "d"), {"o": ("a",)})
 CELL = ("a", "o", "redeemed")
 DISTANCE = CONTROL_CHANGE_MAX - 1  # of two answers of 7 from the middle of the scale
 
@@ -82,6 +91,10 @@ def _is_as_high(terms: Terms, contacts: int, entropy: Entropy) -> bool:
     if terms.control:
         answers: ControlCounts = release.control_record(AUDITED, _period(terms), [DISTANCE] if contacts else [], entropy, "a")
         found = found and answers.counts[0] >= 1 and answers.counts[1] >= DISTANCE
+    if terms.visitors:
+        heard = dict.fromkeys(AUDITED.zones[:VISITOR_ZONES_MAX], EPOCHS_MAX) if contacts else {}
+        devices: VisitorCounts = release.visitor_record(AUDITED, _period(terms), heard, EPOCHS_MAX, entropy, "a")
+        found = found and min(devices.counts) >= EPOCHS_MAX
     return found
 
 

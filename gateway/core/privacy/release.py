@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.privacy import laplace
 from gateway.core.privacy.tables import Catalogue
-from gateway.core.records import COUNT_MAX, OUTCOMES, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts
+from gateway.core.records import COUNT_MAX, OUTCOMES, ControlCounts, GatewayHealth, HourCounts, Noise, OfferCounts, VisitorCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,6 +81,23 @@ def control_record(catalogue: Catalogue, period: Period, distances: Sequence[int
         window_ms=end_ms - start_ms,
         noise=noise(period.terms, "control"),
         counts=(_bounded(number), _bounded(total)),
+    )
+
+
+def visitor_record(
+    catalogue: Catalogue, period: Period, heard: Mapping[str, int], epochs: int, entropy: Entropy, name: str
+) -> VisitorCounts:
+    """The record of the devices of no consenting person; `heard` has the exact counts by zone. Raises ValueError for a negative count."""
+    start_ms, end_ms = period.span("visitors")
+    return VisitorCounts(
+        id=f"{catalogue.gateway}.{name}.v",
+        gateway=catalogue.gateway,
+        window_start_ms=start_ms,
+        window_ms=end_ms - start_ms,
+        noise=noise(period.terms, "visitors"),
+        zones=catalogue.zones,
+        counts=_noised([heard.get(zone, 0) for zone in catalogue.zones], period.terms, "visitors", entropy),
+        epochs=epochs,
     )
 
 

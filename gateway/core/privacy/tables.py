@@ -2,7 +2,8 @@
 
 `hours` counts offers sent by zone and window, `offers` counts contacts by zone, offer and final outcome for each service day. A small
 site adds up the zones of an offer, or the days of a week, in `offers`. `control`, if it is turned on, sums the answers to the question of
-perceived control over a quarter. The cells follow from the public catalogue of zones and offers alone; every cell leaves, zeros included.
+perceived control over a quarter, and `visitors` counts devices of no consenting person by
+zone and day. The cells follow from the public catalogue of zones and offers alone; every cell leaves, zeros included.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
-from gateway.core.records import CONTROL_CHANGE_MAX, MILLION, OutcomeCell
+from gateway.core.records import CONTROL_CHANGE_MAX, EPOCHS_MAX, MILLION, VISITOR_ZONES_MAX, OutcomeCell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 WINDOWS_OF_DEMONSTRATION = 24  # of a service day
 
-TableName = Literal["hours", "offers", "control"]
+TableName = Literal["hours", "offers", "control", "visitors"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
 Unit = Literal["day", "week", "quarter"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 DAYS_OF_DEMONSTRATION: Mapping[Unit, int] = {"day": 1, "week": 7, "quarter": 91}
-WEIGHTS: Mapping[TableName, int] = {"hours": 4, "offers": 4, "control": 1}
+WEIGHTS: Mapping[TableName, int] = {"hours": 4, "offers": 4, "control": 1, "visitors": 4}
 """By table: its part of epsilon, relative to the other tables that leave."""
 
 Spans = dict[Unit, tuple[int, int]]
@@ -37,7 +38,7 @@ class Terms(msgspec.Struct, frozen=True):
     """Epsilon of a service day in millionths, over all tables; contacts of one person and day that count in each; length of a window.
 
     With `sums_zones` the table of offers has one count for all zones of an offer, with `weekly` one release a calendar week. With `control`
-    the table of perceived control leaves too.
+    the table of perceived control leaves too, and with `visitors` that of devices of no consenting person.
     """
 
     epsilon_millionths: int = MILLION
@@ -47,11 +48,13 @@ class Terms(msgspec.Struct, frozen=True):
     sums_zones: bool = False
     weekly: bool = False
     control: bool = False
+    visitors: bool = False
 
     @property
     def tables(self) -> tuple[TableName, ...]:
         """The tables that leave."""
-        return TABLES if self.control else TABLES[:2]
+        is_left = {"control": self.control, "visitors": self.visitors}
+        return tuple(table for table in TABLES if is_left.get(table, True))
 
     def share_millionths(self, table: TableName) -> int:
         """Epsilon of a table for a service day, in millionths."""
@@ -63,6 +66,8 @@ class Terms(msgspec.Struct, frozen=True):
 
     def change_max(self, table: TableName) -> int:
         """The most by which one person's day changes all counts of a table, added up."""
+        if table == "visitors":
+            return VISITOR_ZONES_MAX * EPOCHS_MAX
         return CONTROL_CHANGE_MAX if table == "control" else self.contacts_max
 
     def scale(self, table: TableName) -> Fraction:

@@ -28,13 +28,18 @@ CREATE TABLE releases (
 CREATE INDEX releases_by_day ON releases (day_start_ms);
 
 -- Epsilon in millionths, by service day and table: a table spends its share of a day once, in however many windows it leaves, and a table
--- of several days spends it on each of them. `closed` is 1 once the used contacts of the day in `hours` are deleted.
+-- of several days spends it on each of them. `epochs` are the keys under which devices of no consenting person counted. `closed` is 1 once the used contacts of the day in `hours` are deleted.
 CREATE TABLE ledger (
   day_start_ms INTEGER PRIMARY KEY,
   budget INTEGER NOT NULL CHECK (budget > 0),
   hours INTEGER NOT NULL DEFAULT 0 CHECK (hours >= 0),
   offers INTEGER NOT NULL DEFAULT 0 CHECK (offers >= 0),
   control INTEGER NOT NULL DEFAULT 0 CHECK (control >= 0),
+  visitors INTEGER NOT NULL DEFAULT 0 CHECK (visitors >= 0),
+  epochs INTEGER NOT NULL DEFAULT 0 CHECK (epochs BETWEEN 0 AND 2),
   closed INTEGER NOT NULL DEFAULT 0,
-  CHECK (hours + offers + control <= budget)
+  CHECK (hours + offers + control + visitors <= budget)
 ) STRICT;
+
+-- Devices of no consenting person in the open service day, by zone: numbers alone.
+CREATE TABLE visitors (zone TEXT PRIMARY KEY, number INTEGER NOT NULL CHECK (number >= 0)) STRICT, WITHOUT ROWID;
