@@ -74,7 +74,14 @@ def test_every_command_is_watched() -> None:
 def test_commands_of_this_machine_open_no_connection(folder: Path) -> None:
     seen = watched.run(list(LOCAL.values()), folder)
     assert seen.broken == []
-    assert dict(zip(LOCAL, seen.codes, strict=True)) == {**dict.fromkeys(LOCAL, 0), "subject": 2, "status": 1, "till": 2, "update": 1, "what-if": 1}
+    assert dict(zip(LOCAL, seen.codes, strict=True)) == {
+        **dict.fromkeys(LOCAL, 0),
+        "subject": 2,
+        "status": 1,
+        "till": 2,
+        "update": 1,
+        "what-if": 1,
+    }
     assert "Traceback" not in seen.text
 
 

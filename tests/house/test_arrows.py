@@ -23,7 +23,20 @@ PURE = frozenset(
     "zlib zoneinfo".split()
 )
 
-DEVICE = ("apsw", "cryptography", "msgspec", "numpy", "onnxruntime", "pydantic", "pydantic_core", "rich", "tuf", "typer", "urllib3")
+DEVICE = (
+    "apsw",
+    "cryptography",
+    "msgspec",
+    "numpy",
+    "onnxruntime",
+    "pydantic",
+    "pydantic_core",
+    "rich",
+    "securesystemslib",
+    "tuf",
+    "typer",
+    "urllib3",
+)
 TRAINING = ("sklearn", "scipy", "onnx", "pandas", "joblib", "duckdb", "statsmodels", "matplotlib", "skl2onnx", "holidays", "lightgbm")
 SCREEN = ("typer", "rich", "click")
 
