@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.adapters.bundle import APP_VERSION
+from gateway.adapters.clock import SystemClock
 from gateway.commands.options import command_app, fail
 from gateway.update.archive import Release, ReleaseError, here, pack
 from gateway.update.repository import Repository
@@ -80,7 +81,7 @@ def renew(repository: RepositoryArgument, keys: KeysOption) -> None:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC)
 
 
 def _done(action: Callable[[], object], text: str) -> None:

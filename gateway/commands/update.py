@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import signal
-import time
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,15 +109,14 @@ def _chosen(source: Source, slots: Slots, *, again: bool) -> Release | None:
 def _outcome(slots: Slots, trial: Trial | None) -> str:
     """Have the launcher try the version out, and wait for the end of the trial. Raises ReleaseError if it is taken back."""
     assert trial is not None
-    pid_file = slots.root / "launch.pid"
+    pid_file, pause = slots.root / "launch.pid", threading.Event()
     with suppress(OSError, ValueError):
         os.kill(int(pid_file.read_text()), signal.SIGUSR1)
-    ends = time.monotonic() + TRIAL_S_MAX
-    while time.monotonic() < ends:
+    for _ in range(int(TRIAL_S_MAX / POLL_S)):
         state = slots.state()
         if state.trial is None:
             if state.version == trial.version:
                 return f"{trial.version} runs"
             raise ReleaseError(f"{trial.version} was taken back: {state.refused.get(trial.version, 'it was interrupted')}")
-        time.sleep(POLL_S)
+        pause.wait(POLL_S)
     raise ReleaseError(f"{trial.version} waits for its trial: start the gateway with the launcher, and repeat the command")

@@ -56,7 +56,7 @@ class Launcher:
             self._restart.clear()
             code = self._life()
             if not self._is_asked():
-                time.sleep(PAUSE_S)
+                self._stop.wait(PAUSE_S)
         self._folder.cleanup()
         return code
 

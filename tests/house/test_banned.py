@@ -62,6 +62,7 @@ BANS: tuple[Ban, ...] = (
             "gateway/commands/bench/parts.py": "measures time",
             "gateway/commands/bench/end_to_end.py": "measures time",
             "gateway/commands/demo/show.py": "a demonstration takes place in real time",
+            "gateway/update/launch.py": "a version on trial has to prove itself within a real time",
             "gateway/commands/replay.py": "publishes captured messages at the pace at which they once came",
         },
     ),

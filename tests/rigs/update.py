@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 import gateway
 from gateway.adapters.store import Store
 from gateway.adapters.store.database import newest
@@ -156,7 +158,8 @@ def run(count: int, seed: int, progress: Progress = quiet) -> Report:
                 for _ in range(5):
                     sell(till, next(sold))
                 tally["interrupted"] += interrupted(device, sources[at], draws)
-                rollbacks += settled(device, sources[at], KINDS[at], lambda: sell(till, next(sold)), broken)
+                rollbacks += settled(device, sources[at], KINDS[at], broken)
+                sell(till, next(sold))
                 is_new = device.slots.current() != before
                 tally["installed" if is_new else "taken back"] += 1
                 if is_new != KINDS[at].works:
@@ -202,24 +205,23 @@ def interrupted(device: Device, source: Path, draws: random.Random) -> bool:
     return is_running
 
 
-def settled(device: Device, source: Path, kind: Kind, sell_one: object, broken: list[str]) -> list[float]:
+def settled(device: Device, source: Path, kind: Kind, broken: list[str]) -> list[float]:
     """Repeat the update until it has an end, and wait until the gateway is online; seconds of a rollback."""
-    assert callable(sell_one)
-    update, taken_back_s, online_s = device.update(source), None, list[float]()
-    began = time.monotonic()
-    while time.monotonic() - began < 3 * HEALTH_S:
-        if taken_back_s is None and kind.version in device.slots.state().refused:
-            taken_back_s = time.monotonic()
-        if update.poll() is not None and device.slots.state().trial is None and device.is_online():
-            if taken_back_s is not None:
-                online_s.append(time.monotonic() - taken_back_s)
-            sell_one()
-            return online_s
-        time.sleep(0.05)
-    broken.append(f"the gateway is dead after an update to {kind.version}, slot {device.slots.current() or PACKAGE!r}")
-    device.kill()
-    device.start()
-    return online_s
+    update, taken_back_s = device.update(source), list[float]()
+
+    def is_settled() -> bool:
+        if not taken_back_s and kind.version in device.slots.state().refused:
+            taken_back_s.append(time.monotonic())
+        return update.poll() is not None and device.slots.state().trial is None and device.is_online()
+
+    try:
+        until(is_settled, 3 * HEALTH_S, describe=device.log.read_text)
+    except pytest.fail.Exception:
+        broken.append(f"the gateway is dead after an update to {kind.version}, slot {device.slots.current() or PACKAGE!r}")
+        device.kill()
+        device.start()
+        return []
+    return [time.monotonic() - at_s for at_s in taken_back_s]
 
 
 def stored(device: Device, total: int) -> tuple[int, int]:

@@ -116,8 +116,8 @@ def test_a_version_without_an_interpreter_is_taken_back(device: Device) -> None:
     (device.slots.folder("b") / "bin" / "python").unlink()
     device.slots.begin("0.3.0")
     device.start()
-    until(lambda: device.slots.state().refused == {"0.3.0": "it ended with exit code 126"}, describe=device.log)
     until(lambda: device.running() == FIRST, describe=device.log)
+    assert device.slots.state().refused == {"0.3.0": "it ended with exit code 126"}
 
 
 def test_a_version_that_never_proves_itself_over_power_cuts_is_taken_back(device: Device) -> None:
@@ -128,8 +128,8 @@ def test_a_version_that_never_proves_itself_over_power_cuts_is_taken_back(device
         until(lambda starts=starts: device.slots.state().trial == Trial("b", "0.3.0", "a", starts), describe=device.log)  # type: ignore[misc]
         device.kill()
     device.start()
-    until(lambda: device.slots.state().refused == {"0.3.0": "it was started 3 times without proving itself"}, describe=device.log)
     until(lambda: device.running() == FIRST, describe=device.log)
+    assert device.slots.state().refused == {"0.3.0": "it was started 3 times without proving itself"}
 
 
 def test_notices_reach_the_service_manager(device: Device, tmp_path: Path) -> None:
