@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import tomllib
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,7 @@ from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, 
 from gateway.decoders.topics import is_filter
 from gateway.runtime.app import App
 from gateway.runtime.desired import DesiredThread, Running
+from gateway.runtime.echo import Echo, echo_topic
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -104,6 +106,7 @@ def build(config: Config) -> App:
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
         clean=Scanner(config.privacy.phone_regions).clean,
+        echo=Echo(echo_topic(config.site, config.gateway), token_hex(8)),
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
@@ -401,7 +404,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         port=part.port,
         client_id=f"wayside-{config.site}-{config.gateway}",
         subscriptions=queued,
-        unqueued=unqueued,
+        unqueued=(*unqueued, echo_topic(config.site, config.gateway)),
         replaced=replaced,
         username=part.username,
         password_file=part.password_file,
