@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import tomllib
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -48,7 +47,7 @@ from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, 
 from gateway.decoders.topics import covers, is_filter
 from gateway.runtime.app import App
 from gateway.runtime.desired import DesiredThread, Running
-from gateway.runtime.echo import Echo, echo_topic
+from gateway.runtime.echo import echo_topic
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -106,7 +105,7 @@ def build(config: Config) -> App:
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
         clean=Scanner(config.privacy.phone_regions).clean,
-        echo=Echo(echo_topic(config.site, config.gateway), token_hex(8)),
+        echo_topic=echo_topic(config.site, config.gateway),
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))

@@ -22,6 +22,7 @@ from gateway.core.incidents import silences
 from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
+from gateway.runtime.echo import Echo
 from gateway.runtime.redemptions import RedemptionExchange
 from gateway.runtime.screens import programmes
 from gateway.runtime.status import GatewayStatus, gateway_status, retained
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from gateway.core.state import Changes, Trigger
     from gateway.core.types import Message, Observation
     from gateway.core.unit_of_work import Draw
-    from gateway.runtime.echo import Echo
     from gateway.runtime.mailbox import Mailbox
     from gateway.runtime.model_slot import ModelSlot
     from gateway.runtime.router import Router
@@ -107,14 +107,15 @@ class App:
         draw: Draw = _draw,
         status_interval_ms: int = 10_000,
         clean: Callable[[str], str] = str,
-        echo: Echo | None = None,
+        echo_topic: str | None = None,
     ) -> None:
         """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox.
 
-        `clean` removes texts with personal data from dead letters and the status. `echo` measures the way from the broker.
+        `clean` removes texts with personal data from dead letters and the status. An echo on `echo_topic` measures the
+        way from the broker; without a topic nothing measures it.
         """
-        self.echo = echo
-        router.echo_topic = echo.topic if echo is not None else None
+        self.echo = Echo(echo_topic, draw()) if echo_topic is not None else None
+        router.echo_topic = echo_topic
         self.clean = clean
         self.site = site
         self.clock = clock

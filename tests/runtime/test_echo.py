@@ -90,7 +90,7 @@ def test_the_gateway_reports_a_queue_as_trouble(tmp_path: Path) -> None:
         scorer=built.scorer,
         router=built.router,
         mailbox=built.mailbox,
-        echo=Echo(topic, "boot"),
+        echo_topic=topic,
     )
     bus.start(app.mailbox.deliver)
     until(lambda: bus.link().connected)
