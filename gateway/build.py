@@ -48,6 +48,7 @@ from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, 
 from gateway.decoders.topics import covers, is_filter
 from gateway.runtime.app import App
 from gateway.runtime.desired import DesiredThread, Running
+from gateway.runtime.echo import echo_topic
 from gateway.runtime.feeds import PREFIX, FeedThread, feed_topic
 from gateway.runtime.mailbox import Mailbox
 from gateway.runtime.model_check import check_model
@@ -105,6 +106,7 @@ def build(config: Config) -> App:
         model_slot=slot,
         status_interval_ms=int(config.status_interval_s * 1000),
         clean=Scanner(config.privacy.phone_regions).clean,
+        echo_topic=echo_topic(config.site, config.gateway),
     )
     if tokens is not None:
         app.services.append(build_http(config, app, tokens))
@@ -412,7 +414,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         port=part.port,
         client_id=f"wayside-{config.site}-{config.gateway}",
         subscriptions=queued,
-        unqueued=unqueued,
+        unqueued=(*unqueued, echo_topic(config.site, config.gateway)),
         replaced=replaced,
         username=part.username,
         password_file=part.password_file,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gateway.core.channels import CHANNELS
 from gateway.decoders.topics import without_share
 from gateway.decoders.values.speakers import Template
+from gateway.runtime.echo import echo_topic
 from gateway.runtime.sources import Source
 
 OWN = "%u"
@@ -44,8 +45,9 @@ def _of_gateway(member: Member) -> list[str]:
     own = f"wayside/v1/{member.site}"
     down = [channel.topic(member.site, "+") for channel in CHANNELS.values() if channel.topic is not None]
     up = [f"{own}/up/{member.gateway}/{kind}" for kind in ("redeemed", "contact")]
-    written = [f"{own}/gateway/{member.gateway}/status", *up, f"{own}/reply/+/+", *down]
-    return [*(f"topic read {without_share(one)}" for one in member.filters), *(f"topic write {one}" for one in written)]
+    echo = echo_topic(member.site, member.gateway)
+    written = [f"{own}/gateway/{member.gateway}/status", echo, *up, f"{own}/reply/+/+", *down]
+    return [*(f"topic read {without_share(one)}" for one in (*member.filters, echo)), *(f"topic write {one}" for one in written)]
 
 
 def _of_devices(member: Member) -> list[str]:

@@ -178,7 +178,13 @@ class Api:
     async def health(self, _: Call) -> Response:
         """State of the gateway, for monitoring; no person and no client is named."""
         latest = self._gateway.latest
-        body = {"state": latest.state, "gateway": latest.gateway, "at_ms": latest.at_ms, "broker": bool(latest.protocol)}
+        body = {
+            "state": latest.state,
+            "gateway": latest.gateway,
+            "at_ms": latest.at_ms,
+            "broker": bool(latest.protocol),
+            "round_trip_ms": latest.round_trip_ms,
+        }
         return Response(200, msgspec.json.encode(body))
 
     async def openapi(self, _: Call) -> Response:

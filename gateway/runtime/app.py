@@ -11,7 +11,6 @@ import secrets
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -24,6 +23,7 @@ from gateway.core.incidents import silences
 from gateway.core.ports import StoreDamagedError, StoreFullError
 from gateway.core.types import TimePassed, Undelivered
 from gateway.runtime.counters import Counters
+from gateway.runtime.echo import Echo
 from gateway.runtime.redemptions import RedemptionExchange
 from gateway.runtime.screens import programmes
 from gateway.runtime.status import GatewayStatus, gateway_status, retained
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from gateway.core.policy.choose import Scorer
     from gateway.core.ports import Store
     from gateway.core.site import Site
-    from gateway.core.strangers import Concern
     from gateway.core.state import Changes, Trigger
+    from gateway.core.strangers import Concern
     from gateway.core.types import Message, Observation
     from gateway.core.unit_of_work import Draw
     from gateway.runtime.mailbox import Mailbox
@@ -108,11 +108,15 @@ class App:
         draw: Draw = _draw,
         status_interval_ms: int = 10_000,
         clean: Callable[[str], str] = str,
+        echo_topic: str | None = None,
     ) -> None:
         """Load the state from the store; nothing is connected yet. Without `uplink` records stay in the outbox.
 
-        `clean` removes texts with personal data from dead letters and the status.
+        `clean` removes texts with personal data from dead letters and the status. An echo on `echo_topic` measures the
+        way from the broker; without a topic nothing measures it.
         """
+        self.echo = Echo(echo_topic, draw()) if echo_topic is not None else None
+        router.echo_topic = echo_topic
         self.clean = clean
         self.site = site
         self.clock = clock
@@ -136,8 +140,8 @@ class App:
         self._backlog_until_ms: int | None = None
         self.state.visits.hears_from_ms = self.state.outcomes.hears_from_ms = None  # until the first connection
         self.state.retention.settles_ms = clock.now_ms() + limits.CLOCK_SETTLE_MS
-        # A bundle changes no device and no zone.
-        self.router.dropped = self._dropped if site.privacy.visitors else partial(strangers.dropped, site, self.state.people)
+        self._drop = strangers.dropping(site, self.state.people)  # a bundle changes no device and no zone
+        self.router.dropped = self._drop_heard if site.privacy.visitors else self._drop
         self._stopping = threading.Event()
         self.is_damaged = False
         self.beats = 0  # rises while the writer works or waits; the watchdog looks at it
@@ -189,17 +193,29 @@ class App:
             observations.append(TimePassed())
         if observations and self._fold(observations, now_ms, messages) is None:
             return 0  # without acknowledgement the broker delivers the messages again
-        self.counters.counts["messages"] += len(messages)
+        self.counters.counts["messages"] += len(messages) - self._hear_echoes()
         self.counters.counts["messages_shed"] = self.mailbox.shed
         self.bus.acknowledge(self.mailbox.settled(messages))
         self._housekeep(now_ms, is_idle=not messages)
         return len(messages)
 
-    def _dropped(self, concern: Concern) -> Discard | None:
-        reason = strangers.dropped(self.site, self.state.people, concern)
-        if reason is Discard.NOT_CONSENTED and self.site.privacy.visitors and concern[1] is not None:
+    def _drop_heard(self, concern: Concern) -> Discard | None:
+        """As `strangers.dropping`, and counts the device as a visitor of the day."""
+        reason = self._drop(concern)
+        if reason is Discard.NOT_CONSENTED and concern[1] is not None:
             self.state.counts.visitors.hear(concern[0], self.site.anchors[concern[1]])
         return reason
+
+    def _hear_echoes(self) -> int:
+        """Note the echoes of the batch, after its commit; their number."""
+        echoes = self.router.take_echoes()
+        if echoes and self.echo is not None:
+            self.echo.hear(echoes, self.clock.now_ms())
+        return len(echoes)
+
+    def _send_echo(self, now_ms: int) -> None:
+        if self.echo is not None and self.bus.link().connected and (echo := self.echo.next(now_ms)) is not None:
+            self.bus.publish(echo)
 
     def _note_hearing(self, now_ms: int) -> None:
         """Note whether messages can arrive, and the time up to which all that arrived are taken."""
@@ -250,6 +266,8 @@ class App:
     def _rebase(self, step_ms: int) -> None:
         """Move all times with the clock, also in the store, because after a restart the step could not be detected."""
         log.warning("the clock was set by %+d ms; open visits move with it", step_ms)
+        if self.echo is not None:
+            self.echo.forget()
         self.state.rebase(step_ms)
         self.state.retention.settles_ms = self.clock.now_ms() + limits.CLOCK_SETTLE_MS
         self._status_at_ms += step_ms
@@ -300,13 +318,17 @@ class App:
         return True
 
     def _publish_triggers(self, changes: Changes, messages: Sequence[Message]) -> None:
-        """Publish the triggers of the batch, and record the time since its oldest message."""
+        """Publish the triggers of the batch, and record the time since its oldest message came to the broker.
+
+        The way from the broker is that of the newest echo.
+        """
         if not changes.decisions.triggers:
             return
         arrived_ms = min((message.received_at_ms for message in messages), default=None)
+        way_ms = self.echo.transit_ms if self.echo is not None else 0
         for trigger in changes.decisions.triggers:
             if self.triggers.begin(trigger, self.clock.now_ms()) and arrived_ms is not None:
-                self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms)
+                self.counters.latencies_ms.append(self.clock.now_ms() - arrived_ms + way_ms)
 
     def _is_silenced(self, trigger: Trigger, now_ms: int) -> bool:
         return silences(self.state, self.site.campaign, trigger.zone, trigger.offer, now_ms)
@@ -344,8 +366,11 @@ class App:
         if link.connects != self._connects:
             self._note_lost_queue(link)
             self._connects, self._status_at_ms = link.connects, 0
+            if self.echo is not None:
+                self.echo.forget()
             self._backlog_until_ms = now_ms + BACKLOG_MS_MAX
             self._quiet_at_ms = now_ms + QUIET_MS
+        self._send_echo(now_ms)
         self._send_waiting(now_ms, is_idle=is_idle)
         self.redemptions.repeat(self.store, now_ms)
         if now_ms >= self._housekeeping_at_ms:
@@ -453,6 +478,7 @@ class App:
             counted=self.store.counted(),
             is_demonstration=self.site.privacy.demonstration,
             mailbox=len(self.mailbox),
+            round_trip_ms=self.echo.round_trip_ms(self.clock.now_ms()) if self.echo is not None else None,
             model=self.scorer.version,
             health=self.state.learning.health if self.site.learner is not None else None,
         )

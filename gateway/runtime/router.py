@@ -16,7 +16,7 @@ from gateway.core import limits
 from gateway.core.discards import Discard
 from gateway.core.ports import DeadLetter
 from gateway.core.recent import Recent
-from gateway.core.strangers import Concern
+from gateway.core.strangers import Concern, Dropped
 from gateway.core.types import Consent, Count, OfferRequest, Position, Purchase, Reading, Sighting
 from gateway.decoders.contract import DecodeError
 from gateway.decoders.topics import TopicTree, without_share
@@ -33,9 +33,6 @@ HEARERS_KEPT_MAX = 64  # of one topic: more than a scanner has names
 
 _INSTALLED_ONLY = frozenset({Count, Purchase, Reading})  # the engine drops those of a device without a zone
 _UNMAPPED = frozenset({Discard.UNMAPPED_ANCHOR, Discard.UNMAPPED_DEVICE})
-
-Dropped = Callable[[Concern], Discard | None]
-"""The reason for which the messages of a topic change nothing, by the topic alone, or None if the payload is needed."""
 
 
 class Route:
@@ -60,7 +57,7 @@ class Router:
     """Decodes messages by the configured sources. Used by one thread.
 
     `dropped` decides by the topic whether a message is dropped before its payload is read; without it every payload is read. `passed` is
-    the number of messages that were dropped so.
+    the number of messages that were dropped so. Messages on `echo_topic` are kept apart.
     """
 
     def __init__(self, sources: Sequence[Source], installed: Installed | None = None) -> None:
@@ -68,6 +65,8 @@ class Router:
         self.sources = tuple(sources)
         self.dropped: Dropped | None = None
         self.passed = 0
+        self.echo_topic: str | None = None
+        self._echoes: list[Message] = []
         self._installed = installed or Installed()
         self.tallies = tuple(map(Tally, self.sources))
         self.unnamed, self.examples = Unnamed(), Examples()
@@ -106,6 +105,9 @@ class Router:
         route = self._routes.get(topic)
         if route is not None:
             concern, tally = route.concern, route.tally
+        elif topic == self.echo_topic:
+            self._echoes.append(message)
+            return ()
         else:
             levels = topic.split("/")
             found = self._tree.first(levels) if topic else None
@@ -147,6 +149,11 @@ class Router:
         elif len(found) == 1 and type(found[0]) is Sighting and found[0].hearer in route.hearers:  # nearly always
             return found
         return self._attributed(found, route)
+
+    def take_echoes(self) -> list[Message]:
+        """The messages on the echo topic since the last call; no source counts them."""
+        taken, self._echoes = self._echoes, []
+        return taken
 
     def sender(self, topic: str) -> str:
         """The device that a topic names, else the levels above its last one; for any thread."""

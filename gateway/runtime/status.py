@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.core.discards import Discard
 from gateway.core.policy.choose import LEARNED, PLAIN
+from gateway.runtime.echo import ROUND_TRIP_MS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,11 @@ class RetainedStatus(msgspec.Struct, frozen=True):
 
 
 class GatewayStatus(msgspec.Struct, frozen=True):
-    """See the fields; times in milliseconds, memory in MiB (the process's peak resident set)."""
+    """See the fields; times in milliseconds, memory in MiB (the process's peak resident set).
+
+    `trigger_ms` run from the arrival at the broker to the publication of the trigger; `round_trip_ms` is the newest way of a message to the
+    broker and back to the writer, or the age of one that is still out (None: not known yet).
+    """
 
     v: int
     gateway: str
@@ -102,6 +107,7 @@ class GatewayStatus(msgspec.Struct, frozen=True):
     observed_at_ms: int | None
     trigger_ms_p50: float | None
     trigger_ms_p99: float | None
+    round_trip_ms: int | None
     demonstration: bool
     mailbox: int
     model: str
@@ -123,6 +129,7 @@ def gateway_status(
     counted: Counted,
     is_demonstration: bool,
     mailbox: int,
+    round_trip_ms: int | None,
     model: str,
     health: Health | None,
 ) -> GatewayStatus:
@@ -169,11 +176,22 @@ def gateway_status(
         observed_at_ms=counters.observed_at_ms,
         trigger_ms_p50=percentile(counters.latencies_ms, 0.50),
         trigger_ms_p99=percentile(counters.latencies_ms, 0.99),
+        round_trip_ms=round_trip_ms,
         demonstration=is_demonstration,
         mailbox=mailbox,
         model=model,
         memory_mib=peak_memory_mib(),
-        trouble=counters.trouble or link.trouble or (uplink.trouble if uplink else ""),
+        trouble=counters.trouble or link.trouble or _late(round_trip_ms) or (uplink.trouble if uplink else ""),
+    )
+
+
+def _late(round_trip_ms: int | None) -> str:
+    """The trouble of a gateway that its messages reach too late; empty if they come in time."""
+    if round_trip_ms is None or round_trip_ms <= ROUND_TRIP_MS_MAX:
+        return ""
+    return (
+        f"a message takes {round_trip_ms / 1000:.1f} s from the broker to a decision: more messages come than this machine handles, or the "
+        "broker or the network is slow; compare messages and messages_shed, and give scanners a longer interval"
     )
 
 

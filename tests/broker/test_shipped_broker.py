@@ -36,6 +36,7 @@ TOPICS = [
     *(f"{OWN}/up/{name}/{kind}" for name in DEVICES for kind in ("consent", "purchase")),
     *(f"{OWN}/{way}" for name in DEVICES for way in (f"down/{name}/offer", f"reply/{name}/receipt")),
     f"{OWN}/gateway/{GATEWAY}/status",
+    f"{OWN}/gateway/{GATEWAY}/echo",
     f"{OWN}/up/{GATEWAY}/redeemed",
     f"{OWN}/up/{GATEWAY}/contact",
     *(f"ruuvi/{name}/c8252d00cafe" for name in DEVICES),
@@ -47,14 +48,17 @@ MARK = f"{OWN}/up/%s/status"
 
 def _writes(name: str, topic: str) -> bool:
     if name == GATEWAY:
-        own = [f"{OWN}/gateway/{GATEWAY}/status", *(f"{OWN}/up/{GATEWAY}/{kind}" for kind in ("redeemed", "contact"))]
+        own = [
+            *(f"{OWN}/gateway/{GATEWAY}/{kind}" for kind in ("status", "echo")),
+            *(f"{OWN}/up/{GATEWAY}/{kind}" for kind in ("redeemed", "contact")),
+        ]
         return "/down/" in topic or "/reply/" in topic or topic in own
     return topic.startswith((f"{OWN}/up/{name}/", f"ruuvi/{name}/"))
 
 
 def _reads(name: str, topic: str) -> bool:
     if name == GATEWAY:
-        return topic.startswith((f"{OWN}/up/", "ruuvi/", "zigbee2mqtt/"))
+        return topic.startswith((f"{OWN}/up/", "ruuvi/", "zigbee2mqtt/", f"{OWN}/gateway/{GATEWAY}/echo"))
     return topic.startswith((f"{OWN}/down/{name}/", f"{OWN}/reply/{name}/"))
 
 

@@ -220,7 +220,7 @@ def test_a_wrong_method_names_the_right_one(served: Served) -> None:
 
 def test_health_and_the_document_need_no_token_and_name_no_client(served: Served) -> None:
     health = served.client.send("GET", "/v1/health")
-    assert health.json.keys() == {"state", "gateway", "at_ms", "broker"}
+    assert health.json.keys() == {"state", "gateway", "at_ms", "broker", "round_trip_ms"}
     document = served.client.send("GET", "/v1/openapi.json")
     assert document.json["openapi"] == "3.1.0"
     assert "kiosk-plaza" not in document.body.decode() + health.body.decode()

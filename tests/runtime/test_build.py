@@ -94,7 +94,7 @@ def test_the_broker_is_told_who_we_are_and_what_to_say_when_we_are_lost(config: 
     queued = ("answer", "consent", "contact", "incident", "played", "purchase", "redeemed", "wishes")
     assert options.subscriptions == tuple(f"{up}/{kind}" for kind in queued)
     unqueued = ("count", "position", "reading", "request", "sighting", "status")
-    assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#")
+    assert options.unqueued == (*(f"{up}/{kind}" for kind in unqueued), "espresense/#", "wayside/v1/street/gateway/gw-t/echo")
     assert options.replaced == (f"{up}/+",)
     assert options.will is not None
     assert options.will.topic == "wayside/v1/street/gateway/gw-t/status"

@@ -13,7 +13,7 @@ from gateway.core import ephemeral
 from gateway.core.discards import Discard
 from gateway.core.site import ClaimRules
 from gateway.core.state import PeopleState
-from gateway.core.strangers import dropped
+from gateway.core.strangers import dropping
 from gateway.core.types import Message, Observation
 from gateway.decoders.registry import load
 from gateway.decoders.topics import TopicTree, topic_matches
@@ -59,13 +59,13 @@ WITH_KEYS = PeopleState({"tag-1": "s"}, {IRK: "s", f"{ephemeral.KEY_PREFIX}{IRK}
 def test_a_message_is_dropped_only_if_it_can_change_nothing(
     people: PeopleState, name: str, scanner: str | None, expected: Discard | None
 ) -> None:
-    assert dropped(SITE, people, (name, scanner)) == expected
+    assert dropping(SITE, people)((name, scanner)) == expected
 
 
 def test_a_tag_at_a_counter_may_be_claimed() -> None:
     counter = make_site(claims=ClaimRules(counters=frozenset({"scan-cafe"})))
-    assert dropped(counter, PEOPLE, ("tag-9", "scan-cafe")) is None
-    assert dropped(counter, PEOPLE, ("tag-9", "scan-bar")) is Discard.NOT_CONSENTED
+    assert dropping(counter, PEOPLE)(("tag-9", "scan-cafe")) is None
+    assert dropping(counter, PEOPLE)(("tag-9", "scan-bar")) is Discard.NOT_CONSENTED
 
 
 def heard(tag: str, scanner: str = "scan-cafe", payload: bytes = b'{"rssi":-60}') -> Message:
@@ -76,7 +76,7 @@ def router_of(gateway: Gateway) -> Router:
     """A router that drops by the people of a gateway."""
     sources = [source("espresense/#", load("espresense")), source("wayside/v1/+/up/+/+", load("wayside_v1"))]
     router = Router(sources, Installed({}, tuple(gateway.site.anchors)))
-    router.dropped = lambda concern: dropped(gateway.site, gateway.state.people, concern)
+    router.dropped = dropping(gateway.site, gateway.state.people)
     return router
 
 

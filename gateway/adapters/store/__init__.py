@@ -471,9 +471,10 @@ class Store:
                 self._tables[name].save_times(getattr(state, name))
 
     def save_heard(self, visits: VisitsState) -> None:
-        """Store when people in open visits were last heard. Raises StoreFullError."""
+        """Store when people in open visits were last heard, and the averages over decisions. Raises StoreFullError."""
         with self._transaction():
             self.visits.save_times(visits)
+            self.learning.save_moments()
 
     def _apply_consent(self, subject: str, context: SubjectContext | None) -> None:
         """Delete the rows that the consent no longer covers; all of them after a withdrawal."""

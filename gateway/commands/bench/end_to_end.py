@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MESSAGES = 120_000  # of the mix
 WAITING = 3_000  # fewer than the mailbox of the gateway holds, so that none is shed
 LOST_S_MAX = 30.0
+MEMORY_MESSAGES = 20_000
 PART = 200  # packets of one write
 LATENCY_S_MAX = 6
 START_S_MAX = 120.0
@@ -243,6 +244,40 @@ def _decided(report: dict[str, Any]) -> int:
 
 def _offered(report: dict[str, Any]) -> int:
     return int(report.get("triggers", report.get("offers", 0)))
+
+
+def first_decision(start: Start, config: Config) -> float:
+    """Seconds of processor time from the start of the process to its first decision. Raises DemoError without a decision."""
+    with measured(start) as (part, port):
+        sender, where = Sender(port), street.places(config)
+        sender.facts(list(street.consents(where, claim_secret(config), "bench", people=1)))
+        seen = sender.packet(street.by_scanner(where.scanners[0], street.tag(0), -60.0))
+        for _ in range(int(LOST_S_MAX / PROBE_S)):
+            sender.send(seen)
+            threading.Event().wait(PROBE_S)
+            if _decided(part.latest):
+                sender.close()
+                return part.cpu_s()
+        raise DemoError(f"the gateway decided nothing: {part.last_error_line()}")
+
+
+def people_memory(start: Start, config: Config, people: int) -> float:
+    """Peak memory in MiB after the consents of so many people and a part of the street mix."""
+    with measured(start) as (part, port):
+        sender, where = Sender(port), street.places(config)
+        before = part.latest["messages"]
+        consents = list(street.consents(where, claim_secret(config), "bench", people))
+        for at in range(0, people, PART):
+            sender.facts(consents[at : at + PART])
+        _await(part, before + people)
+        parts = flood(where)[: MEMORY_MESSAGES // PART]
+        first = part.latest["messages"]
+        for number, packets in enumerate(parts):
+            _await(part, first + number * PART - WAITING)
+            sender.send(packets)
+        _await(part, first + len(parts) * PART)
+        sender.close()
+        return part.peak_mib()
 
 
 def facts_per_second(start: Start, config: Config, count: int) -> Rate:

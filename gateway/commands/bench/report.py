@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.commands.bench import end_to_end, flash, parts, street
+from gateway.commands.bench import end_to_end, flash, parts, road, starts, street
 from gateway.commands.bench.peers import found_peers
 from gateway.config import load_config
 
 FACTS = 20_000
 ROUNDS = 3
 LOADS = (100, 1_000, 5_000)
+PEOPLE = (200, 40_000)
 SAVED = Path("bench.json")
 
 METHOD = (
@@ -49,7 +50,7 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
         started |= found_peers(config)
     rounds: dict[str, list[end_to_end.Rate]] = {name: [] for name in started}
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("measuring", total=6 + ROUNDS * (len(started) + len(LOADS)))
+        bar = progress.add_task("measuring", total=11 + ROUNDS * (len(started) + len(LOADS)))
 
         def step(result: Any) -> Any:
             progress.advance(bar)
@@ -61,6 +62,13 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
             "decide, us": {"8 offers": step(parts.deciding(config))},
             "facts committed a second": step(parts.committing(config)),
             "flash, bytes": step(flash.written(config)),
+            "road in one process, CPU us a sighting": step(road.costs(config_path)),
+            "commands, CPU s": step(starts.starts(config_path)),
+        }
+        gateway = started["gateway"]
+        figures["commands, CPU s"]["start to first decision"] = [step(end_to_end.first_decision(gateway, config))]
+        figures["memory, MiB"] = {
+            f"{people:,} people, peak": [step(end_to_end.people_memory(gateway, config, people))] for people in PEOPLE
         }
         latencies: list[end_to_end.Latency] = []
         for _ in range(ROUNDS):
@@ -80,7 +88,6 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
     for share, name in (("p50_ms", "request to reply, p50 ms"), ("p99_ms", "request to reply, p99 ms")):
         figures[name] = {f"{load:,} a second": [getattr(one, share) for one in latencies if one.load == load] for load in LOADS}
     figures["facts, end to end"] = {"a second": [facts.per_second], "CPU us": [facts.cpu_us]}
-    figures["memory, MiB"] = {"gateway, peak": [max(facts.memory_mib, *(one.memory_mib for one in rounds["gateway"]))]}
     _print(figures, as_json=as_json, before=_read(saved))
     saved.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
 

@@ -58,9 +58,9 @@ def places(config: Config) -> Places:
 def consents(where: Places, secret: bytes | None, boot: str, people: int = PEOPLE) -> Iterator[Sent]:
     """The consent of every person to all purposes, with the tag and its code."""
     for number in range(people):
-        tag = _tag(number)
-        codes = {} if secret is None else {tag: claim_code(secret, tag)}
-        body = {"v": 1, "boot": f"{boot}-c", "seq": 0, "version": 1, "tags": [tag], "codes": codes}
+        own = tag(number)
+        codes = {} if secret is None else {own: claim_code(secret, own)}
+        body = {"v": 1, "boot": f"{boot}-c", "seq": 0, "version": 1, "tags": [own], "codes": codes}
         body["purposes"] = ["presence", "offers", "learning", "measurement"]
         yield Sent(f"wayside/v1/{where.site}/up/phone-{number:04}/consent", msgspec.json.encode(body), 1)
 
@@ -76,7 +76,7 @@ def sightings(where: Places, boot: str, seed: int = 1) -> Iterator[Sent]:
             at = seq % len(passing)
             if not draws.randrange(STRANGER_SIGHTINGS):
                 passing[at] = draws.randrange(STRANGER_IDS)
-            yield _by_scanner(draws.choice(where.scanners), f"{passing[at]:012x}", draws)
+            yield by_scanner(draws.choice(where.scanners), f"{passing[at]:012x}", _level(draws))
             continue
         at = draws.randrange(PRESENT)
         walk = present[at]
@@ -85,7 +85,7 @@ def sightings(where: Places, boot: str, seed: int = 1) -> Iterator[Sent]:
             present[at] = walk = _Walk(waiting.pop(0), STAY, draws.randrange(1_000))
         present[at] = walk._replace(left=walk.left - 1)
         if walk.place % 2:
-            yield _by_scanner(where.scanners[walk.place % len(where.scanners)], _tag(walk.person), draws)
+            yield by_scanner(where.scanners[walk.place % len(where.scanners)], tag(walk.person), _level(draws))
         else:
             yield _by_phone(where, where.beacons[walk.place % len(where.beacons)], walk.person, boot, seq, draws)
 
@@ -96,17 +96,22 @@ class _Walk(NamedTuple):
     place: int
 
 
-def _tag(number: int) -> str:
+def tag(number: int) -> str:
+    """The tag of a person."""
     return f"iBeacon:5a1e0000-0000-4000-8000-0000000000bb-7-{number}"
 
 
-def _by_scanner(scanner: str, heard: str, draws: random.Random) -> Sent:
-    level = round(draws.gauss(-60.0, 3.0), 1)
+def by_scanner(scanner: str, heard: str, level: float) -> Sent:
+    """A sighting of a radio by a scanner at a level in dBm, as ESPresense sends it."""
     body = {"mac": "5a3f1c9d0e42", "id": heard, "rssi@1m": -59, "rssi": level, "rxAdj": 0, "rssiVar": 4.0, "distance": 2.4, "int": 1000}
     return Sent(f"espresense/devices/{heard}/{scanner}", msgspec.json.encode(body))
 
 
 def _by_phone(where: Places, beacon: str, person: int, boot: str, seq: int, draws: random.Random) -> Sent:
-    heard = [{"id": beacon, "rssi": round(draws.gauss(-60.0, 3.0), 1), "tx": -59}]
+    heard = [{"id": beacon, "rssi": _level(draws), "tx": -59}]
     body = {"v": 1, "boot": boot, "seq": seq, "heard": heard}
     return Sent(f"wayside/v1/{where.site}/up/phone-{person:04}/sighting", msgspec.json.encode(body))
+
+
+def _level(draws: random.Random) -> float:
+    return round(draws.gauss(-60.0, 3.0), 1)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 Packet = Message | ConnAck | Ack | SubAck | PingResp | Disconnect | Auth
 
 PACKET_BYTES_MAX = limits.PAYLOAD_BYTES_MAX + limits.TOPIC_BYTES_MAX + 1_024
-TOPICS_KEPT_MAX = 16_384  # topics whose text is kept, so that a frequent topic is decoded once
+TOPICS_KEPT_MAX = 16_384  # topics whose text is kept, so that a frequent topic is decoded a few times only
+MET_KEPT = 8  # one of so many is kept: soon a frequent one, and a flood of radios that pass once makes and drops few
 PACKET_ID_BITS = 16
 PLAIN = PUBLISH << 4  # a PUBLISH of QoS 0 that is neither retained nor a duplicate
 UNREADABLE = "\ufffd"
@@ -59,6 +60,7 @@ class Decoder:
         self._alias_max = topic_alias_max
         self._aliases: dict[int, str] = {}
         self._topics: dict[bytes, str] = {}
+        self._met = 0
         self._rest = b""
         self._skipping = 0
 
@@ -86,13 +88,16 @@ class Decoder:
                     at = size
                 break
             first = data[at]
-            if first == PLAIN and 2 <= length <= limits.PAYLOAD_BYTES_MAX:
-                start = body + 2 + (data[body] << 8 | data[body + 1])
-                topic = topics.get(data[body + 2 : start]) if start + is_5 <= end and not (is_5 and data[start]) else None
-                if topic:  # nearly always; the long way gives the same message, or the fault
-                    add(Message(topic, data[start + is_5 : end], now_ms))
-                    at = end
-                    continue
+            if (  # nearly always a whole PUBLISH without properties; the long way gives the same message, or the fault
+                first == PLAIN
+                and 2 <= length <= limits.PAYLOAD_BYTES_MAX
+                and (head := body + 2 + is_5 + (data[body] << 8 | data[body + 1])) <= end
+                and not (is_5 and data[head - 1])
+                and (topic := topics.get(raw := data[body + 2 : head - is_5]) or self._topic(raw))
+            ):
+                add(Message(topic, data[head:end], now_ms))
+                at = end
+                continue
             if first >> 4 == PUBLISH and length <= PACKET_BYTES_MAX:
                 add(publish(data, first, body, end, now_ms))
             else:
@@ -142,11 +147,13 @@ class Decoder:
         UNREADABLE instead of a fault: the broker would deliver the message again at every connection, and none would last.
         """
         topic = raw.decode(errors="replace")
-        if "\ufffd" in topic or "\0" in topic or "#" in topic or "+" in topic:
+        if "#" in topic or "+" in topic or "\0" in topic or (not topic.isascii() and "\ufffd" in topic):
             topic = UNREADABLE
-        if len(self._topics) >= TOPICS_KEPT_MAX:
-            self._topics.clear()
-        self._topics[raw] = topic
+        self._met += 1
+        if not self._met % MET_KEPT:
+            if len(self._topics) >= TOPICS_KEPT_MAX:
+                self._topics.clear()
+            self._topics[raw] = topic
         return topic
 
     def _published(self, topic: str, data: bytes, at: int, end: int) -> tuple[str, int]:
