@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
-from dashboard import limits, quarantine
+from dashboard import limits, quarantine, schema
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
 from dashboard.gateways import find_gateways
@@ -96,10 +97,11 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         found = figures(connection, View(span=span), settings.time_zone)
         gateways, _ = find_gateways(connection, now_ms)
         quarantined = quarantine.count(connection)
+        records = connection.execute(select(func.count()).select_from(schema.records)).scalar_one()
     answers = found.answers
     return {
         "now_ms": now_ms,
-        "records": found.records,
+        "records": records,
         "quarantined": quarantined,
         "span": span,
         "from_ms": found.from_ms,

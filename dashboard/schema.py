@@ -12,11 +12,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 4
-
 metadata = MetaData()
-
-schema_version = Table("schema_version", metadata, Column("version", BigInteger, primary_key=True, autoincrement=False))
 
 gateways = Table(
     "gateways",
@@ -84,6 +80,7 @@ hours = Table(
     *_count(),
     *_of_record(),
     Index("hours_by_window", "window_start_ms"),
+    Index("hours_by_gateway", "gateway", "window_start_ms"),
 )
 
 contacts = Table(
@@ -97,6 +94,8 @@ contacts = Table(
     *_count(),
     *_of_record(),
     Index("contacts_by_window", "window_start_ms"),
+    Index("contacts_by_gateway", "gateway", "window_start_ms"),
+    Index("contacts_by_offer", "offer", "window_start_ms"),
 )
 
 health = Table(
