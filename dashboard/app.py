@@ -8,6 +8,7 @@ records and sends the batch again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,18 +18,19 @@ from urllib.parse import urlencode
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import OperationalError
-from starlette.datastructures import MutableHeaders
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from starlette.datastructures import FormData, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.announcer import Announcer
 from dashboard.collector import GatewayTokens, collector_routes
 from dashboard.fleet.alarms import AlarmWatch
 from dashboard.fleet.routes import FleetPages
 from dashboard.gateways import register
 from dashboard.live import Notifier
 from dashboard.pages import Pages, page_routes
-from dashboard.people.access import Access, HostList, NeedsLogin
+from dashboard.people.access import Access, HostList, NeedsLogin, read_form
 from dashboard.people.accounts import Accounts
 from dashboard.people.login import LoginPages, login_form
 from dashboard.people.routes import AccountPages
@@ -42,6 +44,9 @@ from dashboard.studio.api import DesiredApi
 from dashboard.studio.publisher import Publisher
 from dashboard.studio.routes import CampaignPages
 
+log = logging.getLogger("wayside.dashboard")
+
+SECRET_FIELDS = ("password", "old", "again")  # of forms; not shown again
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -90,9 +95,12 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(watch.run())
+        tasks = [asyncio.create_task(watch.run())]
+        if store.is_shared:
+            tasks.append(asyncio.create_task(Announcer(store, {"records": notifier, "orders": orders}).run()))
         yield
-        watching.cancel()
+        for task in tasks:
+            task.cancel()
         notifier.close()
         orders.close()
         store.close()
@@ -123,6 +131,7 @@ def create_app(settings: Settings, publisher: Publisher | None = None) -> FastAP
     app.add_middleware(HostList, hosts=settings.all_hosts)
     app.add_middleware(SecurityHeaders)
     _answer_refusals(app, pages, rendering)
+    _answer_absence(app, rendering)
     return app
 
 
@@ -151,7 +160,20 @@ def _answer_refusals(app: FastAPI, pages: Pages, rendering: Rendering) -> None:
         line = "There is no page at this address." if fault.status_code == 404 else str(fault.detail)
         return answer(request, fault.status_code, line)
 
+
+def _answer_absence(app: FastAPI, rendering: Rendering) -> None:
+    """Answer requests while the database cannot be used; a form is shown again with its fields."""
+
     @app.exception_handler(OperationalError)
-    def on_store(_request: Request, _fault: OperationalError) -> Response:
-        # JSON on every path: rendering the error page would read the database that has just failed.
-        return JSONResponse({"error": "the database is not available; try again later"}, 503, {"Retry-After": "5"})
+    @app.exception_handler(InterfaceError)
+    async def on_store(request: Request, fault: DBAPIError) -> Response:
+        log.error("the database cannot be used: %s", str(fault.orig).strip().splitlines()[0])
+        headers = {"Retry-After": "5"}
+        if request.url.path.startswith("/v1/") or request.url.path == "/live":
+            return JSONResponse({"error": "the database is not available; try again later"}, 503, headers)
+        try:
+            form = await read_form(request) if request.method == "POST" else FormData()
+        except Refused as refused:
+            return HTMLResponse(rendering.page(request, "away.html", kept=[], target="", fault=refused.line), refused.status)
+        kept = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name not in SECRET_FIELDS]
+        return HTMLResponse(rendering.page(request, "away.html", kept=kept, target=request.url.path, fault=""), 503, headers)

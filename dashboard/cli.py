@@ -21,12 +21,13 @@ from rich.console import Console
 
 from dashboard import limits
 from dashboard.app import create_app
+from dashboard.database import StoreError
 from dashboard.people.accounts import Accounts
 from dashboard.people.audit import AuditKeyError, read_key, verify
 from dashboard.people.roles import ROLES, Role
 from dashboard.server import Server
-from dashboard.settings import HOSTS, SettingsError, audit_key_file, load_settings, sqlite_url, wall_clock_ms
-from dashboard.store import Store, StoreError
+from dashboard.settings import HOSTS, SettingsError, load_settings, store_place, wall_clock_ms
+from dashboard.store import Store
 from dashboard.studio.publisher import Publisher, StudioError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -53,12 +54,13 @@ def _root() -> None:
 @cli.command(help=SERVE_HELP)
 def serve(
     *,
-    store: Annotated[Path, typer.Option(help="SQLite file for the records; created if absent.")],
+    store: Annotated[str, typer.Option(help="SQLite file for the records, created if absent; or postgresql://USER@HOST/DATABASE.")],
     token_file: Annotated[Path, typer.Option(help="File with one line `gateway-id token` per gateway.")],
     host: Annotated[str, typer.Option(help="Address to listen on. Beyond this machine, put a proxy with TLS before it.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 picks a free one.")] = 8080,
     time_zone: Annotated[str, typer.Option(help="Time zone of the times on the pages, such as Europe/Berlin.")] = "UTC",
     public_url: Annotated[str, typer.Option(help="Address of the desk for people, such as https://desk.example.")] = "",
+    audit_key: Annotated[Path | None, typer.Option(help="File with the key of the audit log; by default beside a SQLite file.")] = None,
     alarm_url: Annotated[str, typer.Option(help="Address that new alarms of the fleet are posted to as JSON.")] = "",
     people_max: Annotated[
         int, typer.Option(min=1, help="Most people in one zone and window of a gateway; larger counts are quarantined.")
@@ -80,15 +82,16 @@ def serve(
         _fail(f"--demonstration logs in without a password, so it needs a loopback --host, not {host}", 2)
     links = {secrets.token_urlsafe(24): name for name in DEMONSTRATION} if demonstration else {}
     try:
+        place = store_place(store, audit_key)
         settings = load_settings(
-            store,
+            place,
             token_file,
             time_zone,
             public_url=public_url,
             people_max=people_max,
             alarm_url=alarm_url,
             hosts=(*HOSTS, *([] if host in ("0.0.0.0", "::") else [host.lower()])),  # noqa: S104  a comparison
-            audit_key=read_key(audit_key_file(store)),
+            audit_key=read_key(place.audit_key),
             demonstration_links=links,
             campaign=campaign.read_text(encoding="utf-8") if campaign is not None else "",
         )
@@ -109,16 +112,17 @@ def serve(
         try:
             app = create_app(settings, publisher)
         except StoreError as fault:
-            _fail(f"{store}: {fault}", 1)
+            _fail(f"{place.shown}: {fault}", 1)
         more = _entrances(app.state.accounts, links)
-        Server(app, lambda: _announce(listener, store, more, as_json=as_json)).run([listener])
+        Server(app, lambda: _announce(listener, place.shown, more, as_json=as_json)).run([listener])
 
 
 account = typer.Typer(no_args_is_help=True, help="Accounts of the desk, from the machine that it runs on.")
 audit = typer.Typer(no_args_is_help=True, help="The audit log of the desk.")
 cli.add_typer(account, name="account")
 cli.add_typer(audit, name="audit")
-StoreOption = Annotated[Path, typer.Option(help="The SQLite file of the desk.", exists=True, dir_okay=False)]
+StoreOption = Annotated[str, typer.Option(help="The SQLite file of the desk, or postgresql://USER@HOST/DATABASE.")]
+KeyOption = Annotated[Path | None, typer.Option("--audit-key", help="File with the key of the audit log, with PostgreSQL.")]
 
 
 @account.command("link")
@@ -126,6 +130,7 @@ def account_link(
     name: Annotated[str, typer.Argument(help="Name of the account, new or known.")],
     store: StoreOption,
     role: Annotated[str, typer.Option(help="Role of a new account.")] = "admin",
+    audit_key: KeyOption = None,
 ) -> None:
     """Print the path of a one-time link that sets the password of an account, also of a locked-out admin.
 
@@ -133,18 +138,20 @@ def account_link(
     """
     if role not in ROLES:
         _fail(f"--role {role}: choose one of {', '.join(ROLES)}", 2)
-    typer.echo(f"/welcome/{_local(store).invite(name, role, '')}")
+    typer.echo(f"/welcome/{_local(store, audit_key).invite(name, role, '')}")
 
 
 @account.command("token")
 def account_token(
-    name: Annotated[str, typer.Argument(help="Name of the account; made as a viewer if it is new.")], store: StoreOption
+    name: Annotated[str, typer.Argument(help="Name of the account; made as a viewer if it is new.")],
+    store: StoreOption,
+    audit_key: KeyOption = None,
 ) -> None:
     """Print a token with which a program reads as an account.
 
     Example: wayside-dashboard account token grafana --store street.db
     """
-    accounts = _local(store)
+    accounts = _local(store, audit_key)
     if name not in {one.name for one in accounts.all()}:
         accounts.make(name, "viewer", secrets.token_urlsafe(24))
     typer.echo(accounts.program_token(name))
@@ -154,6 +161,7 @@ def account_token(
 def audit_verify(
     store: StoreOption,
     expect: Annotated[str, typer.Option(help="NUMBER:HEAD that an earlier verification printed.")] = "",
+    audit_key: KeyOption = None,
 ) -> None:
     """Walk the audit log and print NUMBER:HEAD of its last entry; exit code 1 if an entry was changed or removed.
 
@@ -162,20 +170,31 @@ def audit_verify(
     number, _, head = expect.partition(":")
     if expect and not (number.isdecimal() and head):
         _fail("--expect: write NUMBER:HEAD, as this command prints it", 2)
-    opened = Store(sqlite_url(store))
+    opened, key = _opened(store, audit_key)
     with opened.reading() as connection:
-        verdict = verify(connection, read_key(audit_key_file(store)), (int(number), head) if expect else None)
+        verdict = verify(connection, key, (int(number), head) if expect else None)
     if verdict.fault:
-        _fail(f"{store}: {verdict.fault}", 1)
+        _fail(f"{store_place(store, audit_key).shown}: {verdict.fault}", 1)
     typer.echo(f"{verdict.entries}:{verdict.head}")
 
 
-def _local(store: Path) -> Accounts:
+def _local(store: str, audit_key: Path | None) -> Accounts:
     """The accounts in a store. Ends the program if it cannot be used."""
+    return Accounts(*_opened(store, audit_key), wall_clock_ms)
+
+
+def _opened(store: str, audit_key: Path | None) -> tuple[Store, bytes]:
+    """An existing store, and the key of its audit log. Ends the program if it cannot be used."""
+    if "://" not in store and not Path(store).is_file():
+        _fail(f"--store: there is no file {store}; `wayside-dashboard serve` makes one", 2)
     try:
-        return Accounts(Store(sqlite_url(store)), read_key(audit_key_file(store)), wall_clock_ms)
+        place = store_place(store, audit_key)
+    except SettingsError as fault:
+        _fail(str(fault), 2)
+    try:
+        return Store(place.url), read_key(place.audit_key)
     except (StoreError, AuditKeyError) as fault:
-        _fail(f"{store}: {fault}", 1)
+        _fail(f"{place.shown}: {fault}", 1)
 
 
 def main() -> None:
@@ -207,11 +226,11 @@ def _entrances(accounts: Accounts, links: Mapping[str, str]) -> dict[str, str]:
     return {"first account": f"/welcome/{accounts.invite('', 'admin', '')}"} if accounts.is_empty() else {}
 
 
-def _announce(listener: socket.socket, store: Path, entrances: Mapping[str, str], *, as_json: bool) -> None:
+def _announce(listener: socket.socket, store: str, entrances: Mapping[str, str], *, as_json: bool) -> None:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     links = {name: address + text if text.startswith("/") else text for name, text in entrances.items()}
-    line = {"address": address, "host": host, "port": port, "store": str(store), **links}
+    line = {"address": address, "host": host, "port": port, "store": store, **links}
     text = "".join(f"\n{name}: {link}" for name, link in links.items())
     sys.stdout.write((json.dumps(line) if as_json else f"Wayside dashboard on {address}{text}") + "\n")
     sys.stdout.flush()

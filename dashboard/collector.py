@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
-from dashboard import limits, quarantine
+from dashboard import limits, quarantine, schema
 from dashboard.control import perceived_control
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
@@ -100,10 +101,11 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         quarantined = quarantine.count(connection)
         control = perceived_control(connection)
         heard = visitors_by_zone(connection, found.from_ms)
+        records = connection.execute(select(func.count()).select_from(schema.records)).scalar_one()
     answers = found.answers
     return {
         "now_ms": now_ms,
-        "records": found.records,
+        "records": records,
         "quarantined": quarantined,
         "span": span,
         "from_ms": found.from_ms,

@@ -14,12 +14,12 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true, union_all
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true
 
 from dashboard import limits
 from dashboard.bounds import whole_days
 from dashboard.estimates import Estimate, Share, combined, difference, share, total
-from dashboard.schema import ALL_ZONES, contacts, health, hours, records
+from dashboard.schema import ALL_ZONES, catalogue, contacts, health, hours
 from gateway.core.records import OUTCOMES, OutcomeCell
 
 Span = Literal["day", "week", "all"]
@@ -92,9 +92,8 @@ class Period(NamedTuple):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Figures of one view; `records` counts all stored records, `cells` the counts of its chart."""
+    """Figures of one view; `cells` is the number of counts of its chart."""
 
-    records: int
     cells: int
     from_ms: int
     until_ms: int
@@ -124,7 +123,6 @@ def figures(connection: Connection, view: View, time_zone: tzinfo = UTC) -> Figu
     else:
         sent, site = _sent(connection, of_hours, of_days, period)
     return Figures(
-        records=connection.execute(select(func.count()).select_from(records)).scalar_one(),
         cells=connection.execute(select(func.count()).select_from(chart).where(of_chart)).scalar_one(),
         from_ms=from_ms,
         until_ms=period.until_ms,
@@ -161,8 +159,9 @@ def step_for(length_ms: int, window_ms: int) -> int:
 
 
 def known_offers(connection: Connection) -> list[str]:
-    """Every offer that occurs in a record, sorted."""
-    return list(connection.execute(select(contacts.c.offer).distinct().order_by(contacts.c.offer)).scalars())
+    """Every offer in the catalogue of a gateway, sorted: of its records, or published to it."""
+    query = select(catalogue.c.name).where(catalogue.c.kind == "offer").distinct()
+    return list(connection.execute(query.order_by(catalogue.c.name)).scalars())
 
 
 def _where(table: Table, view: View) -> ColumnElement[bool]:
@@ -258,15 +257,22 @@ def _rows(sent: dict[str, Estimate], outcomes: dict[str, dict[str, Estimate]]) -
 
 
 def _period(connection: Connection, view: View) -> Period:
-    windows = [select(table.c.window_start_ms, table.c.window_ms, table.c.gateway) for table in (hours, health)]
-    held = union_all(*windows).subquery()
-    where = true() if view.gateway is None else held.c.gateway == view.gateway
-    until_ms = connection.execute(select(func.max(held.c.window_start_ms + held.c.window_ms)).where(where)).scalar_one() or 0
+    """By the first and last windows, in the order of an index. Windows of one fleet have few lengths, so the last to start ends last."""
+    firsts: list[Any] = []
+    lasts: list[Any] = []
+    for table in (hours, health):
+        where = true() if view.gateway is None else table.c.gateway == view.gateway
+        query = select(table.c.window_start_ms, table.c.window_ms).where(where)
+        lasts += connection.execute(query.order_by(table.c.window_start_ms.desc()).limit(1)).all()
+    until_ms = max((row.window_start_ms + row.window_ms for row in lasts), default=0)
     span_ms = SPAN_MS[view.span]
-    if span_ms is not None:
-        where = where & (held.c.window_start_ms >= until_ms - span_ms)
-    from_ms, window_ms = connection.execute(select(func.min(held.c.window_start_ms), func.max(held.c.window_ms)).where(where)).one()
-    return Period(from_ms or 0, until_ms, window_ms or 0)
+    for table in (hours, health):
+        where = true() if view.gateway is None else table.c.gateway == view.gateway
+        where = where if span_ms is None else and_(where, table.c.window_start_ms >= until_ms - span_ms)
+        query = select(table.c.window_start_ms, table.c.window_ms).where(where)
+        firsts += connection.execute(query.order_by(table.c.window_start_ms).limit(1)).all()
+    from_ms = min((row.window_start_ms for row in firsts), default=0)
+    return Period(from_ms, until_ms, max((row.window_ms for row in (*firsts, *lasts)), default=0))
 
 
 def _begin(connection: Connection, table: Table, where: ColumnElement[bool]) -> tuple[int, int]:

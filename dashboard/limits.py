@@ -39,6 +39,7 @@ READERS_PER_ACCOUNT_MAX = 12
 READER_S_MAX = 900.0  # then the page connects again, and its session is checked again
 REFRESH_S = 5.0  # ages change without new records
 GAP_S = 0.5  # least time between two updates of one stream
+ANNOUNCE_S = 0.25  # least time between two news of a kind for other desks
 SHUTDOWN_S_MAX = 3  # streams close at once; this is for requests in progress
 CONNECTIONS_MAX = 1_024
 
@@ -58,6 +59,11 @@ ALARMS_ROWS_MAX = 50  # on one page, and in one message to the webhook
 BACKLOG_RECORDS_MAX = 1_000
 CERTIFICATE_DAYS_MIN = 30
 HOOK_S_MAX = 10.0
+
+# --- database ----------------------------------------------------------------------------------
+POOL_CONNECTIONS = 8  # to PostgreSQL, kept open; as many again under load
+CONNECT_S_MAX = 5
+RECONNECT_S = 1.0
 
 # --- tokens ------------------------------------------------------------------------------------
 TOKEN_CHARS_MIN = 16

@@ -23,13 +23,15 @@ class Notifier:
 
     def __init__(self) -> None:
         self.count = 0
+        self.own = 0  # of `count`, those of this process
         self.readers: Counter[str] = Counter()
         self.closed = False
         self._next = asyncio.Event()
 
-    def notify(self) -> None:
-        """Wake all streams: new records are stored."""
+    def notify(self, *, is_own: bool = True) -> None:
+        """Wake all streams: new records are stored, by this process or by another one on the same database."""
         self.count += 1
+        self.own += is_own
         self._wake()
 
     def close(self) -> None:

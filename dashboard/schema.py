@@ -12,15 +12,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKeyConstraint, Index, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 4
 ALL_ZONES = "all zones"
 """In `contacts`, the zone of a count of all zones of an offer; no id has a space."""
 CONTROL_ITEMS = ("answers", "distance")
 """In `control`: the number of answers, and the sum of the distances from the middle of the scale."""
 
 metadata = MetaData()
-
-schema_version = Table("schema_version", metadata, Column("version", BigInteger, primary_key=True, autoincrement=False))
 
 gateways = Table(
     "gateways",
@@ -88,6 +85,7 @@ hours = Table(
     *_count(),
     *_of_record(),
     Index("hours_by_window", "window_start_ms"),
+    Index("hours_by_gateway", "gateway", "window_start_ms"),
 )
 
 contacts = Table(
@@ -101,6 +99,8 @@ contacts = Table(
     *_count(),
     *_of_record(),
     Index("contacts_by_window", "window_start_ms"),
+    Index("contacts_by_gateway", "gateway", "window_start_ms"),
+    Index("contacts_by_offer", "offer", "window_start_ms"),
 )
 
 visitors = Table(

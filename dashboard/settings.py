@@ -12,11 +12,13 @@ import time
 import zoneinfo
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from dashboard import limits
 from gateway.core.ids import checked_id
@@ -49,9 +51,28 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def audit_key_file(store: Path) -> Path:
-    """The key of the audit log, beside the database."""
-    return store.with_name(f"{store.name}.audit-key")
+class StorePlace(NamedTuple):
+    """Where the records are: the address of the database, its text without a password, and the file with the key of the audit log."""
+
+    url: str
+    shown: str
+    audit_key: Path
+
+
+def store_place(text: str, audit_key: Path | None = None) -> StorePlace:
+    """The place of `--store`: a SQLite file, or postgresql:// with the key of the log in `audit_key`. Raises SettingsError."""
+    if "://" not in text:
+        path = Path(text)
+        return StorePlace(sqlite_url(path), text, audit_key or path.with_name(f"{path.name}.audit-key"))
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if url is None or url.drivername not in ("postgresql", "postgres"):
+        raise SettingsError("--store: name a SQLite file, or an address such as postgresql://desk@db.example/wayside")
+    if audit_key is None:
+        raise SettingsError("--audit-key is needed with PostgreSQL: one file with the key of the audit log, the same for all desks")
+    return StorePlace(text, url.render_as_string(), audit_key)
 
 
 class Settings(BaseModel):
@@ -59,7 +80,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
-    database_url: str
+    database_url: str = Field(repr=False)
     tokens: dict[GatewayId, Token] = Field(repr=False, description="gateway id -> its bearer token")
     now_ms: Callable[[], int] = wall_clock_ms
     audit_key: bytes = Field(b"", repr=False, description="key of the audit log; by default one that is forgotten at the end")
@@ -98,13 +119,13 @@ class Settings(BaseModel):
         return {digest(token): gateway for gateway, token in self.tokens.items()}
 
 
-def load_settings(store: Path, token_file: Path, time_zone: str, **more: Any) -> Settings:
+def load_settings(store: StorePlace, token_file: Path, time_zone: str, **more: Any) -> Settings:
     """Settings from the program's options; `token_file` has lines `gateway-id token`, blank lines and lines with # are skipped.
 
     `more` are further fields of Settings. Raises SettingsError.
     """
     tokens, line_of = _read_tokens(token_file)
-    given: dict[str, Any] = {"database_url": sqlite_url(store), "tokens": tokens, "time_zone": time_zone, **more}
+    given: dict[str, Any] = {"database_url": store.url, "tokens": tokens, "time_zone": time_zone, **more}
     try:
         return Settings(**given)
     except ValidationError as error:

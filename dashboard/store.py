@@ -1,50 +1,36 @@
 """The collector's database: a batch is stored whole or not at all, and repeating it changes nothing.
 
-A receipt promises that the records are stored, so the transaction is on the disk (synchronous=FULL)
-before the receipt is made. SQL has no dialect outside `_sqlite`, which sets pragmas and starts writing
-transactions with BEGIN IMMEDIATE: a transaction that began as a reader cannot always become a writer.
+A receipt promises that the records are stored, so the transaction is on the disk before the receipt is made
+(SQLite: synchronous=FULL; PostgreSQL: synchronous_commit).
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from dashboard import limits, quarantine
 from dashboard.bounds import implausible
+from dashboard.database import Database
 from dashboard.gateways import note_contact
 from dashboard.refusals import Refused
 from dashboard.schema import (
     ALL_ZONES,
     CONTROL_ITEMS,
-    VERSION,
     batches,
     contacts,
     control,
     health,
     hours,
-    metadata,
     records,
-    schema_version,
     visitors,
 )
 from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, OfferCounts, Receipt, Record, VisitorCounts
-
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000")
-
-
-class StoreError(RuntimeError):
-    """The database cannot be used; the text is one line with the cause."""
 
 
 def content_digest(value: Batch | Record) -> bytes:
@@ -52,38 +38,12 @@ def content_digest(value: Batch | Record) -> bytes:
     return hashlib.sha256(msgspec.json.encode(value)).digest()
 
 
-class Store:
-    """The database at `url`; missing tables are created. Raises StoreError if it cannot be used."""
+class Store(Database):
+    """The database at `url`, with the batches of the gateways. Raises StoreError if it cannot be used."""
 
     def __init__(self, url: str, people_max: int = limits.PEOPLE_MAX) -> None:
+        super().__init__(url)
         self._people_max = people_max
-        try:
-            self._engine = create_engine(url, hide_parameters=True)
-            if self._engine.dialect.name == "sqlite":
-                _make_private(make_url(url).database)
-                _sqlite(self._engine)
-            with self._engine.begin() as connection:
-                metadata.create_all(connection)
-                _check_version(connection)
-        except (ArgumentError, DBAPIError, OSError) as fault:
-            cause = fault.orig if isinstance(fault, DBAPIError) else fault
-            raise StoreError(f"cannot use the store: {cause}") from fault
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection in one transaction, so that all reads see the same state."""
-        with self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection in one transaction that writes."""
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
 
     def take(self, batch: Batch, now_ms: int) -> Receipt:
         """Store `batch`; the receipt lists its record ids. Raises Refused (409) if one of its ids is stored with other content."""
@@ -95,7 +55,7 @@ class Store:
         return self._take(batch, now_ms)
 
     def _take(self, batch: Batch, now_ms: int) -> Receipt:
-        with self.writing() as connection:
+        with self.writing(batch.gateway) as connection:
             if not _known_batch(connection, batch):
                 self._insert_records(connection, _new_records(connection, batch), now_ms)
                 _insert(
@@ -189,38 +149,3 @@ def _row(record: HourCounts | OfferCounts | ControlCounts | VisitorCounts) -> di
 def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
     if rows:
         connection.execute(insert(table), rows)
-
-
-def _check_version(connection: Connection) -> None:
-    version = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
-    if version is None:
-        _insert(connection, schema_version, [{"version": VERSION}])
-    elif version != VERSION:
-        raise StoreError(f"the store has schema version {version}, not {VERSION}; use the release that made it, or another file")
-
-
-def _make_private(database: str | None) -> None:
-    """Make the file readable by its owner only; SQLite gives its journal files the same mode."""
-    if not database or database == ":memory:":
-        return
-    path = Path(database)
-    path.touch(mode=0o600)
-    for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        if file.exists() and file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-
-
-def _sqlite(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # Turn off the driver's implicit transactions; `_on_begin` issues BEGIN.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

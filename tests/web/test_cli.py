@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
 from dashboard.cli import cli
-from dashboard.settings import Settings, SettingsError, load_settings
+from dashboard.settings import Settings, SettingsError, load_settings, store_place
 from tests.web.seed import TOKENS, batch, bearer, hours, packed
 
 PROGRAM = [sys.executable, "-m", "dashboard.cli"]
@@ -114,7 +114,7 @@ def test_a_token_file_with_a_fault_names_its_line(text: str, line: str, tmp_path
     file = tmp_path / "tokens.txt"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
-        load_settings(tmp_path / "s.db", file, "UTC")
+        load_settings(store_place(str(tmp_path / "s.db")), file, "UTC")
     (told,) = str(caught.value).splitlines()
     assert str(file) in told
     assert line in told
@@ -125,7 +125,7 @@ def test_every_fault_of_the_settings_is_a_line(tmp_path: Path) -> None:
     file = tmp_path / "tokens.txt"
     file.write_text("gw-a short\nGW-B token-of-gateway-b-0001\n", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
-        load_settings(tmp_path / "s.db", file, "Europe/Berln")
+        load_settings(store_place(str(tmp_path / "s.db")), file, "Europe/Berln")
     token, gateway, zone = str(caught.value).splitlines()
     assert ":1: 'gw-a'" in token
     assert ":2: 'GW-B'" in gateway
@@ -135,7 +135,7 @@ def test_every_fault_of_the_settings_is_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["Nowhere/Atall", "", "../etc/passwd", "a\0b"])
 def test_an_unknown_time_zone_is_one_line(name: str, tmp_path: Path, token_file: Path) -> None:
     with pytest.raises(SettingsError, match=r"\A--time-zone: there is no .*\Z"):
-        load_settings(tmp_path / "s.db", token_file, name)
+        load_settings(store_place(str(tmp_path / "s.db")), token_file, name)
 
 
 def test_settings_are_frozen_and_keep_tokens_to_themselves() -> None:

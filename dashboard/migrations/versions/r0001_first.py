@@ -1,0 +1,15 @@
+"""The tables of the first release. Later changes are migrations of their own; this one may change until the release."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from dashboard.schema import metadata
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make all tables."""
+    metadata.create_all(op.get_bind(), checkfirst=False)
