@@ -29,7 +29,7 @@ demo: $(STAMP) ## run a simulated street, two gateways and the dashboard in one 
 	@sh scripts/parts.sh --optional mosquitto
 	@$(BIN)/wayside demo $(DEMO_ARGS)
 
-test: $(STAMP) ## run all tests but the soak and those of `make check`; those that need Mosquitto or Chromium are skipped without them (CI=true: fail)
+test: $(STAMP) ## run all tests but the soak and those of `make check`; those that need Mosquitto, Chromium or PostgreSQL are skipped without them (CI=true: fail)
 	@sh scripts/parts.sh
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/house $(TEST_ARGS)
 
