@@ -87,9 +87,18 @@ def build(config: Config) -> App:
     site = build_site(config, bundle)
     slot = model_slot(config, bundle)
     slot.poll(clock.now_ms())
+    store = open_store(config)
+    try:
+        return _wired(config, clock, site, slot, store)
+    except Exception:
+        store.close()  # so that the start can be tried again
+        raise
+
+
+def _wired(config: Config, clock: SystemClock, site: Site, slot: ModelSlot, store: Store) -> App:
+    """The gateway on an open store, with its services. Raises as `build`."""
     router = build_router(config)
     cloud = build_cloud(config)
-    store = open_store(config)
     bus = build_bus(config, clock, store)
     mailbox = Mailbox(limits.MAILBOX_MESSAGES_MAX, router.sender)
     uplink = UplinkThread(config.gateway, cloud, mailbox, clock.now_ms, config.cloud.interval_s) if cloud and config.cloud else None

@@ -19,6 +19,7 @@ from gateway.build import FAULTS, build
 from gateway.commands.check import checked
 from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
 from gateway.config import ConfigError, load_config
+from gateway.core.ports import StoreFullError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
     os.umask(0o077)  # the database, its log and all other files of the gateway are its own
     reloads = Reloads(config, override or [])
     while True:
-        gateway = guarded(partial(build, settings))
+        gateway = guarded(partial(started, settings))
         if settings.mqtt.danger:
             log.warning("%s", settings.mqtt.danger)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -59,6 +60,22 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
         if reloaded is None and not gateway.is_damaged:
             return
         settings = reloaded or settings
+
+
+def started(settings: Config) -> App:
+    """A gateway, as soon as its database can be written: a full disk is waited for. Raises one of FAULTS."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        signal.signal(number, handler)  # not those of the gateway before
+    trouble, pause = "", threading.Event()
+    while True:
+        try:
+            return build(settings)
+        except StoreFullError as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                log.error("%s; the gateway starts once it can", trouble)  # noqa: TRY400 - one line
+            notify(READY, ALIVE, f"STATUS=holding, {trouble}")
+            pause.wait(POLL_S)
 
 
 class Reloads:

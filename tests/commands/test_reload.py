@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import apsw
 import pytest
 
+from gateway.adapters.store import Store
+from gateway.build_store import SetupError, open_store
 from gateway.commands import run
 from gateway.commands.run import Reloads
+from gateway.config import load_config
+from gateway.core.ports import StoreFullError
 from tests.kit.gateways import write_config
 
 
@@ -60,6 +66,39 @@ def test_a_wrong_one_changes_nothing(config: Path, caplog: pytest.LogCaptureFixt
     assert reloads.taken() is None
     assert "the present config stays" in caplog.text
     assert told in caplog.text
+
+
+def test_a_start_waits_for_a_full_disk_and_is_ended_by_any_other_fault(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first tries meet a full disk; each leaves the database unlocked."""
+    filters, full = Store.former_filters, [StoreFullError("the disk is full")] * 2
+
+    def former(store: Store, wanted: Sequence[str]) -> list[str]:
+        if full:
+            raise full.pop()
+        return filters(store, wanted)
+
+    monkeypatch.setattr(run, "POLL_S", 0.0)
+    monkeypatch.setattr(Store, "former_filters", former)
+    run.started(load_config(config)).store.close()  # type: ignore[attr-defined]
+    assert caplog.messages == ["the disk is full; the gateway starts once it can"]
+    (config.parent / "gw-t.key").chmod(0o644)
+    with pytest.raises(SetupError, match="can be read by other users"):
+        run.started(load_config(config))
+
+
+def test_a_database_that_another_program_holds_is_waited_for(config: Path) -> None:
+    settings = load_config(config)
+    open_store(settings).close()
+    holder = apsw.Connection(str(settings.store.path))
+    holder.pragma("cipher", "chacha20")
+    holder.pragma("hexkey", settings.store.key_file.read_text().strip())
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreFullError, match="another program"):
+        open_store(settings)
+    holder.close()
+    open_store(settings).close()
 
 
 def test_a_reader_of_the_reports_that_goes_away_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,9 +150,13 @@ class Store:
             "clock": self.clock,
             "screens": self.screens,
         }
-        self._carry_out_marks(path)
-        self.release_marks = ReleaseMarks(marks_path(path))
-        self._note_lost_releases(path)
+        try:
+            self._carry_out_marks(path)
+            self.release_marks = ReleaseMarks(marks_path(path))
+            self._note_lost_releases(path)
+        except StoreError:
+            self.close()
+            raise
         self._mark_in_use()
 
     def _begin_marks(self) -> None:
@@ -196,20 +200,27 @@ class Store:
             )
 
     def _hash_key(self) -> bytes:
-        """The key of the hashes: from its file, which is made with a new database. Raises StoreError if it was lost."""
+        """The key of the hashes: from its file, which is made with a new database.
+
+        Raises StoreError if it was lost, and StoreFullError if a new database cannot be written.
+        """
         file = keys.hash_key_file(self._path, self._key_file)
         try:
-            key = keys.hash_key(file)
-            if key is None and not self._db.execute("SELECT 1 FROM meta WHERE name = 'hashed'").fetchone():
+            key, is_new = keys.hash_key(file), not self._db.execute("SELECT 1 FROM meta WHERE name = 'hashed'").fetchone()
+            if key is None and is_new:
                 key = keys.make_key(file)
+            if is_new:
+                with self._db:
+                    self._db.execute("INSERT INTO meta VALUES ('hashed', 1)")
+        except (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError) as error:
+            self._db.close()
+            raise StoreFullError(f"{self._path} cannot be written ({error})") from None
         except (OSError, ValueError) as error:
             self._db.close()
             raise StoreError(f"{file} cannot be used: {error}") from None
         if key is None:
             self._db.close()
             raise StoreError(f"{file} is missing: restore it, because repeated facts could not be recognised without it")
-        with self._db:
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('hashed', 1)")
         return key
 
     def _mark_in_use(self) -> None:
@@ -433,10 +444,8 @@ class Store:
         """
         known = self.people.generation()
         if known < self.marks.floor and self.people.owners():
-            self.close()
             raise StoreDamagedError(f"{path} is a copy from before an erasure, whose mark went with the key of that time")
         if known > self.marks.generation:
-            self.close()
             raise StoreError(
                 f"{path}.withdrawn holds {self.marks.generation} withdrawals, the database {known}: restore the file that belongs to it, "
                 "because an older one could revive withdrawn consents"
@@ -456,7 +465,6 @@ class Store:
         """Note the releases since this copy of the file was made. Raises StoreError if the marks are older than the file."""
         newest = self.counts.newest_release()
         if newest is not None and newest not in {mark[:2] for mark in self.release_marks.marks}:
-            self.close()
             raise StoreError(
                 f"{path}.released lacks releases that the database has: restore the file that belongs to it, "
                 "because an older one could release a period twice"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from gateway.core.ports import StoreDamagedError
+from gateway.core.ports import StoreDamagedError, StoreFullError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def lock(path: Path, failure: type[Exception]) -> int:
 def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Connection:
     """Open or create the encrypted database and apply missing schema files. Raises `failure` with cause and way out.
 
-    Raises StoreDamagedError for a damaged file.
+    Raises StoreDamagedError for a damaged file, and StoreFullError while the disk is full or another program holds the file.
     """
     if tuple(int(part) for part in apsw.sqlite_lib_version().split(".")) < SQLITE_MIN:
         raise failure(f"SQLite {apsw.sqlite_lib_version()} can lose data; install apsw-sqlite3mc 3.51.3 or later")
@@ -84,6 +84,7 @@ def open_database(path: Path, key: bytes, failure: type[Exception]) -> apsw.Conn
         if database is not None:
             database.close(force=True)
         raised = StoreDamagedError if isinstance(error, apsw.CorruptError) else failure
+        raised = StoreFullError if isinstance(error, (apsw.FullError, apsw.BusyError)) else raised
         raise raised(f"{path} {next(text for kind, text in WAYS_OUT.items() if isinstance(error, kind))}") from None
     return database
 
