@@ -32,6 +32,8 @@ _INTERNATIONAL = re2.compile(r"(?:\+|\b00|tel:)[ (]*\d(?:[ ()./-]{0,3}\d){5,16}"
 _PRINTED = re2.compile(r"\(\d{2,5}\)[ -]?\d{2,4}[ -]?\d{3,4}(?:[ -]?\d{2,4})?|\d{3}[-.]\d{3}[-.]\d{4}|0\d(?:[ ./-]?\d){7,9}")
 """Numbers without country code in a usual print: area code in brackets, the North American form, or a leading zero."""
 _NATIONAL = re2.compile(r"\(?\d(?:[ ()./-]{0,3}\d){6,14}")
+_AMOUNT = re2.compile(r"1\d{12}|[1-9]\d*0000|[1-9]\d*\.\d+")
+"""A time in milliseconds, a round number or a decimal one: taken for no national phone number, though some countries have such."""
 _DATES = re2.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]+\d{1,2}[:.]\d{2})?|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}")
 _UUID = re2.compile(r"(?i)[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}")
 _PLACE = re2.compile(
@@ -94,6 +96,8 @@ class Scanner:
         if next(_alone(_PRINTED, undated), None) is not None:
             return True
         for candidate in _alone(_NATIONAL, undated) if self._regions else ():
+            if _AMOUNT.fullmatch(candidate):
+                continue
             numbers += 1
             if numbers > NUMBERS_MAX or any(_is_phone(candidate, region) for region in self._regions):
                 return True

@@ -139,37 +139,14 @@ def qr(content: str, label: str) -> Html:
 def what_is_kept(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str], left: list[HourCounts | OfferCounts]) -> Html:
     """Everything that is kept of a person, readable."""
     sent = [one for one in kept.decisions if one.offer is not None]
-    timezone = terms.timezone
-    purchases = [one for one in kept.facts if one.kind == "purchase"]
     return document(
         texts,
         texts("kept.title"),
         el("p", texts("kept.about")),
-        _section(
-            texts,
-            "purposes",
-            [join(texts(f"purposes.{one.purpose}.name"), " (", moment(one.at_ms, timezone), ")") for one in kept.consents],
-        ),
-        _section(texts, "identifiers", [join(one) for one in kept.identifiers if not is_page(one)]),
-        _section(texts, "wishes", _wishes(texts, kept, titles)),
-        _section(texts, "places", [join(place(one.zone), ", ", moment(one.entered_ms, timezone)) for one in kept.presences]),
+        _sections(texts, terms, kept, titles),
         el("h2", texts("kept.offers")),
         el("p", texts("kept.offers_about", days=terms.decisions_days)),
         [_sent(texts, terms, one, titles) for one in sent] or el("p", texts("kept.no_offers")),
-        _section(
-            texts,
-            "visits",
-            [
-                join(
-                    place(one.zone), ", ", texts("kept.from", start=clock(one.entered_ms, timezone), end=clock(one.left_ms or 0, timezone))
-                )
-                for one in kept.visits
-            ],
-            texts("kept.visits_about", days=terms.visits_days),
-        ),
-        _section(texts, "purchases", [join(moment(one.at_ms, timezone), f", {(one.amount_minor or 0) / 100:.2f}") for one in purchases]),
-        _section(texts, "stated", [join(name, ": ", str(value)) for name, value in kept.stated.items()]),
-        _section(texts, "learned", [Html(el("code", name.partition(":")[0])) for name in kept.attributes]),
         el("h2", texts("kept.counts")),
         el("p", _counts(texts, terms, kept)),
         el("p", texts("kept.counts_left")) if left else None,
@@ -218,9 +195,33 @@ def _wishes(texts: Texts, kept: Kept, titles: dict[str, str]) -> list[Html]:
     return rows + ([join(texts("wishes.hours"), ": ", ", ".join(spans))] if spans else [])
 
 
-def _section(texts: Texts, name: str, rows: list[Html], about: str = "") -> Html:
-    listed = el("ul", [el("li", row) for row in rows]) if rows else el("p", texts("kept.nothing"))
-    return join(el("h2", texts(f"kept.{name}")), el("p", about) if about else None, listed)
+def _sections(texts: Texts, terms: Terms, kept: Kept, titles: dict[str, str]) -> Html:
+    """The parts of which something is kept, and the names of the others in one sentence."""
+    timezone = terms.timezone
+    visits = [
+        join(place(one.zone), ", ", moment(one.entered_ms, timezone), " - ", clock(one.left_ms or 0, timezone)) for one in kept.visits
+    ]
+    purchases = [
+        join(moment(one.at_ms, timezone), f", {(one.amount_minor or 0) / 100:.2f}") for one in kept.facts if one.kind == "purchase"
+    ]
+    found: dict[str, list[Html]] = {
+        "purposes": [join(texts(f"purposes.{one.purpose}.name"), " (", moment(one.at_ms, timezone), ")") for one in kept.consents],
+        "identifiers": [join(one) for one in kept.identifiers if not is_page(one)],
+        "wishes": _wishes(texts, kept, titles),
+        "places": [join(place(one.zone), ", ", moment(one.entered_ms, timezone)) for one in kept.presences],
+        "visits": visits,
+        "purchases": purchases,
+        "stated": [join(name, ": ", str(value)) for name, value in kept.stated.items()],
+        "learned": [Html(el("code", name.partition(":")[0])) for name in kept.attributes],
+    }
+    about = {"visits": texts("kept.visits_about", days=terms.visits_days)}
+    shown = [
+        join(el("h2", texts(f"kept.{name}")), el("p", about[name]) if name in about else None, el("ul", [el("li", row) for row in rows]))
+        for name, rows in found.items()
+        if rows
+    ]
+    empty = ", ".join(texts(f"kept.{name}") for name, rows in found.items() if not rows)
+    return join(shown, empty and el("p", texts("kept.nothing", names=empty)))
 
 
 def _sent(texts: Texts, terms: Terms, one: Decided, titles: dict[str, str]) -> Html:

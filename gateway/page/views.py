@@ -55,7 +55,7 @@ def start(texts: Texts, terms: Terms, ticket: str, zone: str | None, *, has_app:
             el("p", texts("start.no")),
             button(texts("start.agree"), "main"),
         ),
-        has_app and el("p", el("a", texts("app.offer"), href=f"/{texts.language}/app")),
+        el("p", el("a", texts("app.offer"), href=f"/{texts.language}/app")) if has_app else None,
     )
 
 
@@ -164,8 +164,8 @@ def gone(texts: Texts, terms: Terms, at_ms: int, number: str, rows: dict[str, in
         facts(
             (texts("gone.time"), moment(at_ms, terms.timezone)),
             (texts("gone.number"), number or None),
-            (texts("gone.deleted"), el("ul", deleted) if deleted else None),
         ),
+        deleted and join(el("h2", texts("gone.deleted")), el("ul", deleted)),
         el("p", texts("gone.keep")),
         el("p", el("a", texts("gone.again"), href=f"/{texts.language}/")),
     )

@@ -51,6 +51,7 @@ NUMBERED = frozenset({"ADDRESS", "NATIONAL_ID", "DRIVER_LICENSE", "POSTCODE", "D
 """Labels of texts that are no clean traffic, because they have numbers of people."""
 NATIONAL = "phone number, national form"
 GENERATED, CLEAN_LINES = 1_000, 10_000
+PRESIDIO_REGIONS = ("US", "GB", "DE", "IL", "IN", "CA", "BR")  # whose national phone numbers it looks for by default
 REGIONS = "DE AT CH FR IT ES PT NL BE PL CZ SE NO DK FI GB IE US BR JP".split()
 
 
@@ -235,10 +236,12 @@ def main() -> None:
         "lines of a gateway": lambda: traffic(1),
     }
     for title, texts in sets.items():
-        mine = measure(texts(), ours())
+        mine, of_regions = measure(texts(), ours()), measure(texts(), ours(PRESIDIO_REGIONS))
         theirs = measure(texts(), other) if other else None
         lines = [title, f"{'':28} {'texts':>6}  {'recall (low) alarms':>24}  {'Presidio':>24}"]
         lines += [f"{kind:28} {mine.texts[kind]:6}  {_cells(mine, kind)}  {_cells(theirs, kind)}" for kind in sorted(mine.texts)]
+        if mine.texts[NATIONAL]:
+            lines += [f"{'the same, phone_regions set':28} {of_regions.texts[NATIONAL]:6}  {_cells(of_regions, NATIONAL)}"]
         lines += [
             f"alarms on clean texts: {mine.alarms_on_clean} of {mine.clean}" + (f", Presidio {theirs.alarms_on_clean}" if theirs else "")
         ]

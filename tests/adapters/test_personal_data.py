@@ -6,6 +6,7 @@ import logging
 import random
 import socket
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,14 @@ def test_the_recall_on_generated_texts_is_over_99_percent() -> None:
 def test_lines_of_a_gateway_stay() -> None:
     found = pii_recall.measure(pii_recall.traffic(2), pii_recall.ours())
     assert found.alarms_on_clean <= 0.001 * found.clean
+
+
+def test_national_numbers_of_the_site_are_found_and_times_and_amounts_of_a_gateway_stay() -> None:
+    ours = pii_recall.ours(pii_recall.PRESIDIO_REGIONS)
+    found = pii_recall.measure(shared_path("data/pii"), ours)
+    assert found.recall(pii_recall.NATIONAL) > 0.88
+    lines = pii_recall.measure(islice(pii_recall.traffic(2), 2_000), ours)
+    assert lines.alarms_on_clean <= 0.001 * lines.clean
 
 
 def test_a_blind_finder_is_noticed() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core import limits
 from gateway.core.privacy.tables import Contact, Terms
-from gateway.core.records import OUTCOMES, ControlCounts, HourCounts, OfferCounts, Record
+from gateway.core.records import OUTCOMES, ControlCounts, HourCounts, OfferCounts, Record, VisitorCounts
 from gateway.core.state import Changes
 from gateway.core.types import Control, Envelope, TimePassed
 from tests.adapters.test_release import Counting, clock_scripts, closed, sent
@@ -144,6 +144,37 @@ def test_no_day_is_in_two_releases_of_a_table_whatever_the_clock_does(tmp_path: 
         assert all(start_ms + length_ms <= next_ms for (start_ms, length_ms), (next_ms, _) in pairwise(spans))
     assert not counting.rows("SELECT * FROM ledger WHERE hours + offers + control > budget")
     counting.close()
+
+
+@pytest.mark.soak
+def test_a_kill_at_any_statement_of_the_release_of_a_quarter_releases_nothing_twice(tmp_path: Path) -> None:
+    """30 June ends a day and a quarter; the files are copied before each statement, as a kill would leave them, and opened again."""
+    terms = Terms(weekly=True, control=True, visitors=True)
+    original = Counting(tmp_path / "a", terms)
+    last_ms = MONDAY_MS + 15 * DAY_MS
+    original.turn(last_ms)
+    original.count(sent("p1"), closed("p1"), answered("p1", 3))
+    copies: list[Path] = []
+
+    def copy(*_: object) -> bool:
+        copies.append(shutil.copytree(tmp_path / "a", tmp_path / f"copy-{len(copies)}"))
+        return True
+
+    original.store._db.exec_trace = copy
+    original.turn(last_ms + DAY_MS)
+    original.store._db.exec_trace = None
+    original.close()
+    assert len(copies) > 20
+    for copied in copies:
+        counting = Counting(copied, terms)
+        for day in (1, 2, 8, 9, 100):
+            counting.turn(last_ms + day * DAY_MS + HOUR_MS, "again")
+            counting.count(closed("p9"), answered("p9", 1))
+        made = [one for one in counting.outbox() if isinstance(one, OfferCounts | ControlCounts | VisitorCounts)]
+        keys = [(type(one), getattr(one, "offer", ""), one.window_start_ms) for one in made]
+        assert len(set(keys)) == len(keys)
+        assert not counting.rows("SELECT * FROM ledger WHERE hours + offers + control + visitors > budget")
+        counting.close()
 
 
 # --- perceived control -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -141,25 +142,51 @@ def test_the_advantage_of_all_but_one_is_within_what_epsilon_allows() -> None:
 # --- bystanders, and cells of one person --------------------------------------------------------------------------
 
 
-def test_a_bystander_learns_answers_from_exact_hours_and_not_from_records() -> None:
+class Bystander(NamedTuple):
+    """Shares: of exact hourly cells with one contact, of answers certain from them, of answers guessed right from records, and blindly."""
+
+    ones: float
+    certain: float
+    right: float
+    blind: float
+    guessed: int
+
+
+def bystander() -> Bystander:
     """Who saw one offer looks whether all, or none, of that zone, offer and hour were accepted."""
     contacts = day(4)
     by_hour = Counter((one.hour, *one.cell[:2]) for one in contacts)
     accepted = Counter((one.hour, *one.cell[:2]) for one in contacts if one.outcome in ACCEPTED)
     certain = sum(accepted[key] in (0, by_hour[key]) for key in ((one.hour, *one.cell[:2]) for one in contacts))
-    assert certain / len(contacts) > 0.57
-    assert Counter(by_hour.values())[1] / len(by_hour) > 0.76, "most exact cells hold one contact"
     seen, right, guessed = released(contacts, 5), 0, 0
     for one in bounded(contacts):
         here = {outcome: seen[one.zone, one.offer, outcome] for outcome in SENT}
         guess = max(here, key=here.__getitem__)
         guessed += 1
         right += guess in ACCEPTED if one.outcome in ACCEPTED else guess not in ACCEPTED
-    without = max(0.5, 1 - len(ACCEPTED) / len(SENT))
-    assert right / guessed <= without + 3 * math.sqrt(0.25 / guessed), "no better than chance"
+    blind = max(0.5, 1 - len(ACCEPTED) / len(SENT))
+    ones = Counter(by_hour.values())[1] / len(by_hour)
+    return Bystander(ones, certain / len(contacts), right / guessed, blind, guessed)
 
 
-def test_a_cell_of_ones_own_cannot_be_told_from_an_empty_one() -> None:
+def test_a_bystander_learns_answers_from_exact_hours_and_not_from_records() -> None:
+    found = bystander()
+    assert found.certain > 0.57
+    assert found.ones > 0.76, "most exact cells hold one contact"
+    assert found.right <= found.blind + 3 * math.sqrt(0.25 / found.guessed), "no better than chance"
+
+
+class OwnCell(NamedTuple):
+    """Advantage of the sharpest threshold on a cell of one contact against an empty one, and the most that the scale allows."""
+
+    gap: float
+    most: float
+    cells: int
+    positive: float
+    people: float
+
+
+def own_cell() -> OwnCell:
     """Whether a cell with a count of 0 or of 1 holds somebody: with the sharpest threshold, at most e^(1/scale) times as likely."""
     contacts = bounded(day(6))
     true = exact(contacts)
@@ -170,8 +197,15 @@ def test_a_cell_of_ones_own_cannot_be_told_from_an_empty_one() -> None:
         empty += [seen[cell] for cell in seen if true[cell] == 0]
     gap = max(sum(x >= t for x in ones) / len(ones) - sum(x >= t for x in empty) / len(empty) for t in range(-30, 31))
     most = math.tanh(0.5 / float(TERMS.scale("offers")))
-    assert gap <= most + 3 * math.sqrt(0.25 / len(ones))
-    assert sum(x > 0 for x in ones) / len(ones) < 0.6
+    alone = {one.person for one in contacts if true[one.cell] == 1}
+    return OwnCell(gap, most, len(ones), sum(x > 0 for x in ones) / len(ones), len(alone) / PEOPLE)
+
+
+def test_a_cell_of_ones_own_cannot_be_told_from_an_empty_one() -> None:
+    found = own_cell()
+    assert found.people > 0.9, "of nearly everybody the exact counts hold a cell of their own"
+    assert found.gap <= found.most + 3 * math.sqrt(0.25 / found.cells)
+    assert found.positive < 0.6
 
 
 # --- people who declined ------------------------------------------------------------------------------------------
@@ -221,3 +255,21 @@ def test_no_two_records_of_days_or_gateways_share_an_id() -> None:
     assert len({record.id for record in made}) == len(made)
     shared = {"gateway", "zones", "offer", "window_ms", "window_start_ms", "noise", "sums_zones"}
     assert {name for name in made[0].__struct_fields__ if getattr(made[0], name) == getattr(made[1], name)} - {"counts"} == shared
+
+
+def main() -> None:
+    """Print each attack with exact counts and with records."""
+    seen, own = bystander(), own_cell()
+    best = advantage(lambda contacts, seed: released(contacts, seed, CORNER))
+    rows = (
+        ("exact hourly cells with one contact", f"{seen.ones:.0%}", "-"),
+        ("people with a cell of their own; advantage on it", f"{own.people:.0%}; 1", f"{own.gap:.3f} of {own.most:.3f}"),
+        ("answers that a bystander knows for certain; guesses right", f"{seen.certain:.0%}", f"{seen.right:.0%}, blindly {seen.blind:.0%}"),
+        ("days known to all but one", "40 of 40", f"{share_reconstructed(lambda contacts: released(contacts, 2)) * PEOPLE:.0f} of 40"),
+        ("advantage of all but one on a known day", "1", f"{best:.3f} of {math.tanh(epsilon(TERMS) / 4):.3f} (400 trials: +- .106)"),
+    )
+    sys.stdout.write("".join(f"{title:60}{before:>12}   {after}\n" for title, before, after in rows))
+
+
+if __name__ == "__main__":
+    main()

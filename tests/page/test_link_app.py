@@ -60,6 +60,16 @@ def test_the_page_of_an_app_shows_and_changes_the_app_s_person(served: ServedPag
     assert claim(served, {"tags": [], "codes": {}}, change=2) == [], "the app's consent was withdrawn with it, and may be given anew"
 
 
+def test_a_site_without_codes_for_tags_links_no_app(tmp_path: Path) -> None:
+    config = page_config(tmp_path)
+    config.write_text(config.read_text().replace('secret_file = "tags.secret"', ""))
+    with ServedPage(config) as plain:
+        start = plain.visitor().open()
+        assert "app" not in text(start)
+        assert "False" not in text(start)
+        assert plain.visitor().open("app").status_code == 404
+
+
 def test_nothing_is_kept_of_a_page_that_waits_for_an_app(served: ServedPage) -> None:
     visitor = served.visitor()
     assert shown(visitor) == shown(visitor), "the same code until the cookie is gone"

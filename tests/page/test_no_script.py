@@ -102,6 +102,8 @@ def test_an_offer_comes_with_its_reason_is_taken_and_its_coupon_lives_on_the_pag
     assert "redeemed" not in text(taken)
     kept = visitor.open("kept")
     assert "Your answer taken" in text(kept)
+    assert "Nothing is kept under: Tags and phones, Wishes, Visits, Purchases with an offer of yours" in text(kept)
+    assert "False" not in text(kept)
     assert "because you came to plaza" in text(kept)
     answers = [fact for fact in visitor.open("export.json").json()["facts"] if fact["kind"] == "answer"]
     assert [(fact["detail"], fact["reason"]) for fact in answers] == [("shown", None), ("accepted", "on_my_way")]
