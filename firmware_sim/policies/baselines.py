@@ -1,4 +1,4 @@
-"""Baselines of a comparison, from silence to an oracle that knows the truth.
+"""Baselines of a comparison, from silence to Thompson sampling.
 
 A policy sees only the offers that the gateway's gates leave open. `shipped` is the gateway's own `decide`.
 """
@@ -124,30 +124,3 @@ class Thompson(Popular):
         """Count the outcome and the model's score."""
         super().learn(closed)
         self.scores[closed.choice.position] += closed.choice.known
-
-
-class Oracle(Silence):
-    """Knows tastes, segments and the chances of a purchase without an offer, but not the draws to come.
-
-    It sends the offer with the highest true gain if that is above `price_minor`, which stands for the fatigue and the place within the
-    caps that a message uses up.
-    """
-
-    name = "oracle"
-
-    def __init__(self, price_minor: float) -> None:
-        self._price_minor = price_minor
-
-    def choose(self, here: Situation) -> Choice | None:
-        """The offer with the highest true gain."""
-        truth = here.truth
-        bounds = [(truth.gain(here.offers[at], truth.acceptance(here.offers[at]), 0.0), at) for at in here.open]
-        if max(bounds, default=(0.0, 0))[0] <= self._price_minor:
-            return None
-        baselines = truth.baselines(here.draws("oracle"))
-        found = []
-        for at in here.open:
-            acceptance = truth.acceptance(here.offers[at])
-            found.append((truth.gain(here.offers[at], acceptance, baselines[here.offers[at].shop]), at, acceptance))
-        gain, position, acceptance = max(found)
-        return Choice(position, acceptance) if gain > self._price_minor else None

@@ -34,8 +34,7 @@ class City:
     def __init__(self, scenario: Scenario, *, seed: int, days: int, people: int, dwelled_s: float) -> None:
         self.scenario = scenario.changed(rhythm=scenario.rhythm or _rhythm(scenario), clock=None)
         self.days, self.until_s = days, days * DAY_S
-        since_midnight_ms = (scenario.start_ms + scenario.clock_offset_min * 60_000) % (DAY_S * 1000)
-        self.world = World(self.scenario, seed, scenario.start_ms - since_midnight_ms, 1.0)
+        self.world = World(self.scenario, seed, begins_ms(scenario), 1.0)
         everyone = (Walker(self.world, number) for number in range(1, people + 1))
         self.walkers = [walker for walker in everyone if walker.consents]
         found = [moment for person in range(len(self.walkers)) for moment in self._moments(person, dwelled_s)]
@@ -50,6 +49,11 @@ class City:
                 if at_s < min(stay.until_s, self.until_s) and walker.consents_at(at_s):
                     found.append(Moment(at_s, person, stay.zone, occasion, after_s))
         return found
+
+
+def begins_ms(scenario: Scenario) -> int:
+    """The midnight at which a run starts, in the site's own time."""
+    return scenario.start_ms - (scenario.start_ms + scenario.clock_offset_min * 60_000) % (DAY_S * 1000)
 
 
 def _rhythm(scenario: Scenario) -> Rhythm:

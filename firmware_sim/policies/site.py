@@ -1,7 +1,8 @@
 """The gateway's side of a comparison: site, campaign and model of a world, and the context of each person.
 
 The campaign is that of the bundle if the world has its shops; otherwise it is made from the true offers of the scenario, with the margin
-that a shop knows: `value = amount * (margin share - discount)`. Schema and model are those of the bundle.
+that a shop knows: `value = amount * (margin share - discount)`. Schema and model are those of the bundle. Its offers end with the run, as
+each campaign has an end that a policy knows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from firmware_sim.people.walker import Walker
-from firmware_sim.policies.city import City
+from firmware_sim.policies.city import City, begins_ms
 from firmware_sim.scenario import Scenario
 from gateway.adapters.bundle import open_bundle, read_public_keys
 from gateway.adapters.onnx_scorer import OnnxScorer
@@ -28,6 +29,7 @@ from gateway.core.types import Purpose
 DAY_MS = 86_400_000
 EXPIRY_HOURS = 2.0
 VERSION = "bundle"
+FOREVER_MS = 2**53
 
 
 class Model:
@@ -48,15 +50,21 @@ class Shop(NamedTuple):
     positives: float
 
 
-def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
-    """Site and model for a scenario. Raises BundleError, ScorerError, ValueError or OSError for a bundle that cannot be used."""
+def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int, contact_cost_minor: float | None = None) -> Shop:
+    """Site and model for a scenario, whose campaign has this cost of a contact, or its own.
+
+    Raises BundleError, ScorerError, ValueError or OSError for a bundle that cannot be used.
+    """
     opened = open_bundle(bundle, read_public_keys(key), None)
     zones = {
         zone.id: Zone(zone.id, zone.kind, transit=any(line.zone == zone.id for line in scenario.trains), x_m=zone.x_m, y_m=zone.y_m)
         for zone in scenario.zones
     }
     fits = all({offer.shop, *offer.zones} <= zones.keys() for offer in opened.campaign.offers)
-    campaign = opened.campaign if fits else made_campaign(scenario, days)
+    campaign = _ended(opened.campaign if fits else made_campaign(scenario), begins_ms(scenario) + days * DAY_MS)
+    if contact_cost_minor is not None:
+        policy = msgspec.structs.replace(campaign.policy, contact_cost_minor=contact_cost_minor)
+        campaign = msgspec.structs.replace(campaign, policy=policy)
     for offer in campaign.offers:
         if offer.category not in opened.schema.categories:
             raise ValueError(f"the schema of the bundle has no category {offer.category!r}; state the bundle of the world with --bundle")
@@ -76,7 +84,7 @@ def open_shop(scenario: Scenario, bundle: Path, key: Path, days: int) -> Shop:
     return Shop(site, Model(opened), opened.positives)
 
 
-def made_campaign(scenario: Scenario, days: int) -> Campaign:
+def made_campaign(scenario: Scenario) -> Campaign:
     """The scenario's offers as a campaign: each may be sent in every zone, at both occasions, once a day to a person."""
     everywhere = tuple(zone.id for zone in scenario.zones)
     offers = []
@@ -92,7 +100,7 @@ def made_campaign(scenario: Scenario, days: int) -> Campaign:
                 shop=offer.shop,
                 value_minor=max(0, round(taste.amount_minor * (taste.margin_share - offer.discount))),
                 starts_ms=scenario.start_ms - DAY_MS,
-                ends_ms=scenario.start_ms + (days + 1) * DAY_MS,
+                ends_ms=FOREVER_MS,
                 expiry_hours=EXPIRY_HOURS,
                 title=offer.id,
                 occasions=("entered", "dwelled"),
@@ -101,6 +109,11 @@ def made_campaign(scenario: Scenario, days: int) -> Campaign:
             )
         )
     return Campaign(tuple(offers))
+
+
+def _ended(campaign: Campaign, ends_ms: int) -> Campaign:
+    offers = tuple(msgspec.structs.replace(offer, ends_ms=min(offer.ends_ms, ends_ms)) for offer in campaign.offers)
+    return msgspec.structs.replace(campaign, offers=offers)
 
 
 def subject(shop: Shop, city: City, walker: Walker) -> SubjectContext:

@@ -10,19 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_sim.nearest import nearest
-from firmware_sim.policies import baselines, learned
+from firmware_sim.policies import baselines, learned, oracle
 from firmware_sim.policies.city import City
 from firmware_sim.policies.figures import Summary, summary
 from firmware_sim.policies.run import Policy, run
-from firmware_sim.policies.site import open_shop
+from firmware_sim.policies.site import Shop, open_shop
 from firmware_sim.scenario import Scenario
 from firmware_sim.wire.broker import UsageError
 from gateway.adapters.onnx_scorer import ScorerError
 from gateway.core.learning.types import Settings
-
-# The price of a message for the oracle, in minor units: the best of 0, 50, 100, 150, 200, 300 on seed 1000.
-ORACLE_PRICE_MINOR = {"street": 100.0, "mall": 50.0, "station": 50.0}
-OTHER_PRICE_MINOR = 50.0
 
 MAKERS: Mapping[str, Callable[[Scenario], Policy]] = {
     "silence": lambda _: baselines.Silence(),
@@ -35,7 +31,7 @@ MAKERS: Mapping[str, Callable[[Scenario], Policy]] = {
     "learned": lambda scenario: learned.Learned(
         Settings(horizon_ms=round(scenario.choices.anyway_s * 1000), buys=scenario.people.buying_share)
     ),
-    "oracle": lambda scenario: baselines.Oracle(ORACLE_PRICE_MINOR.get(scenario.site, OTHER_PRICE_MINOR)),
+    "oracle": lambda _: oracle.Oracle(),
 }
 NAMES = tuple(MAKERS)
 
@@ -45,7 +41,7 @@ class StudyError(UsageError):
 
 
 class Task(NamedTuple):
-    """The input of a comparison."""
+    """The input of a comparison. `contact_cost_minor` replaces the campaign's cost of a contact."""
 
     scenario: Scenario
     bundle: Path
@@ -53,6 +49,11 @@ class Task(NamedTuple):
     days: int
     people: int
     policies: tuple[str, ...]
+    contact_cost_minor: float | None = None
+
+    def shop(self) -> Shop:
+        """Site and model. Raises BundleError, ScorerError, ValueError or OSError for a bundle that cannot be used."""
+        return open_shop(self.scenario, self.bundle, self.key, self.days, self.contact_cost_minor)
 
 
 def run_all(task: Task, seeds: Iterable[int], jobs: int, done: Callable[[], None]) -> dict[str, list[Summary]]:
@@ -75,7 +76,7 @@ def run_all(task: Task, seeds: Iterable[int], jobs: int, done: Callable[[], None
 
 def _check(task: Task) -> None:
     try:
-        shop = open_shop(task.scenario, task.bundle, task.key, task.days)
+        shop = task.shop()
     except (OSError, ValueError, ScorerError) as error:
         raise StudyError(f"{task.bundle}: {error}") from error
     known = [offer.id for offer in task.scenario.offers]
@@ -86,7 +87,7 @@ def _check(task: Task) -> None:
 
 def run_seed(task: Task, seed: int) -> dict[str, Summary]:
     """One seed: summaries by policy."""
-    shop = open_shop(task.scenario, task.bundle, task.key, task.days)
+    shop = task.shop()
     dwelled_s = shop.site.presence.dwell_ms / 1000
     city = City(task.scenario, seed=seed, days=task.days, people=task.people, dwelled_s=dwelled_s)
     found = {}

@@ -159,7 +159,15 @@ def test_a_changed_policy_is_stated(config: Path) -> None:
 
 def test_spread_over_the_offers(config: Path) -> None:
     write_log(config, [Made(0), Made(1), Made(2, is_held=True)])
-    assert report(config)["exposure"] == {"gini": 0.5, "coverage": 0.5, "novelty_bits": 0.0}
+    spread = {"gini": 0.5, "coverage": 0.5, "novelty_bits": 0.0, "serendipity": 0.0, "diversity": 0.0}
+    assert report(config)["exposure"] == spread
+
+
+def test_an_accepted_offer_beyond_the_popular_one_and_of_another_shop(config: Path) -> None:
+    """Of two accepted offers one is the most popular; the two of one person share a category, and differ in the shop: 1 - 1/3."""
+    write_log(config, [Made(0, answer="accepted"), Made(0, NOON_MS + HOUR_MS, offer="never-sent", answer="accepted"), Made(1)])
+    found = report(config)["exposure"]
+    assert (found["serendipity"], found["diversity"]) == (0.5, pytest.approx(2 / 3))
 
 
 def test_silence_is_counted_by_zone_hour_and_reason(config: Path) -> None:

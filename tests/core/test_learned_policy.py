@@ -13,7 +13,7 @@ import pytest
 from gateway.core.attributes.schema import Attribute, Between, Clock, Schema
 from gateway.core.context import Contact
 from gateway.core.learning import anyway, outlook, person, predictors
-from gateway.core.learning.anyway import Visits
+from gateway.core.learning.anyway import Habit, Visits
 from gateway.core.learning.busy import Busy, relative
 from gateway.core.learning.outlook import DEVIATIONS, Outlook, prospects
 from gateway.core.learning.policy import Learner
@@ -74,13 +74,14 @@ SAME = Outlook(deviations=tuple(float(at == 0.0) for at in DEVIATIONS))
 
 
 def worth(one: Outlook, days: float, *, moments: float = 1.0, cap: float = 1e9, cost: float = 0.0, dismissed: float = 0.5) -> float:
-    shares, columns = np.array([one.deviations]) / sum(one.deviations), np.array([[0.0], [100.0], [moments], [days], [cap]])
-    return float(prospects(shares, *columns, cost_minor=cost, dismissed=dismissed)[0])
+    shares, worths = np.array([one.deviations]) / sum(one.deviations), np.full((1, len(DEVIATIONS)), 100.0)
+    columns = np.array([[0.0], [moments], [days], [cap]])
+    return float(prospects(shares, columns[0], worths, *columns[1:], cost_minor=cost, dismissed=dismissed)[0])
 
 
-def test_prospects_of_equal_moments_are_a_geometric_sum() -> None:
-    """Propensity .5, worth 100, dismissed .5: a message brings 50 and ends it with .25, so M moments bring 50 M / (1 + .25 M)."""
-    assert worth(SAME, 4.0) == pytest.approx(100.0)
+def test_prospects_of_equal_moments_have_a_closed_form() -> None:
+    """Propensity .5, worth 100, dismissed .5: a message brings 50 and ends it with .25, so M moments bring 200 (1 - exp(-M / 4))."""
+    assert worth(SAME, 4.0) == pytest.approx(200.0 * (1.0 - math.exp(-1.0)))
     assert worth(SAME, 1e9) == pytest.approx(200.0)
     assert worth(SAME, 0.0) == 0.0
     assert worth(SAME, 4.0, cost=60.0) == 0.0
@@ -99,23 +100,67 @@ def test_a_cap_bounds_the_messages_of_a_day() -> None:
 def test_prospects_wait_for_the_better_moments() -> None:
     """Half of the moments have log-odds -2 and half 2: of many, only the better ones are used, and they bring more than equal ones.
 
-    Sent at those, with p = .8808: 500 x 88.08 / (1 + 500 x (1 - p) / 2) of 1,000 moments.
+    Sent at those, with p = .8808: 88.08 / (.5 x (1 - p)) of 1,000 moments, until it is dismissed.
     """
     mixed = Outlook(deviations=tuple(float(at in {-2.0, 2.0}) for at in DEVIATIONS))
-    assert worth(mixed, 1_000.0) == pytest.approx(88.08 * 500 / (1 + 0.05960 * 500), rel=1e-3)
+    assert worth(mixed, 1_000.0) == pytest.approx(88.08 / 0.05960, rel=1e-3)
     assert worth(mixed, 1_000.0) > 5 * worth(SAME, 1_000.0)
 
 
 def test_the_log_odds_of_moments_become_the_outlook() -> None:
     found, draws = Outlook(), random.Random(4)  # noqa: S311 (as above)
     for _ in range(1_500):
-        found = found.plus(-1.0, draws.gauss(0.0, 1.0), 80.0)
+        deviation = draws.gauss(0.0, 1.0)
+        found = found.plus(-1.0, deviation, 0.3 + 0.1 * deviation)
     shares = np.array(found.deviations) / sum(found.deviations)
     assert float(shares @ np.array(DEVIATIONS)) == pytest.approx(0.0, abs=0.1)
     assert float(shares @ np.array(DEVIATIONS) ** 2) ** 0.5 == pytest.approx(1.0, abs=0.1)
     assert found.level.mean == pytest.approx(-1.0)
-    assert found.worth.mean == pytest.approx(80.0)
+    assert found.anyway.mean == pytest.approx(0.3, abs=0.01)
+    assert found.slope == pytest.approx(0.1, abs=0.01)
+    assert Outlook().slope == 0.0
     assert sum(found.plus(0.0, 0.0, 0.0).deviations) <= outlook.ROWS_MAX + 1
+
+
+def test_a_habit_is_visits_over_those_expected_drawn_to_one() -> None:
+    often, never = Habit(), Habit()
+    assert often.factor == 1.0
+    for _ in range(120):
+        often, never = often.plus(0.25, visited=True), never.plus(0.25, visited=False)
+    assert often.factor == pytest.approx((120.0 + anyway.PRIOR_VISITS) / (30.0 + anyway.PRIOR_VISITS))
+    assert never.factor == pytest.approx(anyway.PRIOR_VISITS / (30.0 + anyway.PRIOR_VISITS))
+    for _ in range(10_000):
+        often = often.plus(0.25, visited=False)
+    assert often.factor < 0.1, "older visits fade"
+    assert often.expected <= anyway.EXPECTED_MAX
+
+
+def test_the_habit_of_a_person_lowers_the_worth_of_an_offer() -> None:
+    """.25 of all people visit the shop after this moment, this person twice as often: half of the acceptances replace a purchase."""
+    places = {"shop": Visits(1e6, 25e4), anyway.place("shop", "plaza", "entered"): Visits(1e6, 25e4)}
+    policy, state, here = learner(buys=1.0), LearnedState(visits=places), moment()
+    keen = PersonState(habits={"shop": Habit(1e6, 2e6)})
+    some, more = policy.weigh(state, PersonState(), here), policy.weigh(state, keen, here)
+    assert some.anyway == pytest.approx([0.25] * 3, abs=1e-4)
+    assert more.anyway == pytest.approx([0.5] * 3, abs=1e-4)
+    assert more.usually == pytest.approx(some.usually)
+    assert more.worth_minor == pytest.approx(some.worth_minor * 2.0 / 3.0, rel=1e-3)
+
+
+def test_silent_moments_become_the_habit_of_a_person() -> None:
+    """A visit of the shop within the hour after one of two silent moments, where half of all people visit it."""
+    half = {"shop": Visits(1e6, 5e5), anyway.place("shop", "plaza", "entered"): Visits(1e6, 5e5)}
+    policy, state, me = learner(), LearnedState(visits=half), PersonState()
+    for at_ms, zone, occasion in (
+        (0, "plaza", "entered"),
+        (1_800_000, "shop", "dwelled"),
+        (9_000_000, "plaza", "entered"),
+        (18_000_000, "plaza", "entered"),
+    ):
+        _, me = policy.seen(state, me, Moment(zone, occasion, DAY_MS + at_ms, ()), None, None, 0.5, learning=False)
+    shop = me.habits["shop"]
+    assert shop.visited == 2.0, "of the moments at 0 and at half past, and not of that at 2.5 h"
+    assert shop.expected == pytest.approx(0.5 * 3, abs=0.1)
 
 
 # --- predictors ------------------------------------------------------------------------------------------------
@@ -199,26 +244,17 @@ def test_answers_raise_the_tea_and_lower_the_cake() -> None:
 def test_a_refusal_costs_more_the_better_the_prospects_are() -> None:
     state, me = lived(200)
     here = moment(DAY_MS * 20)
-    close, far = (learner(look_ahead_days=days, attention=0.0).weigh(state, me, here) for days in (0.0, 30.0))
+    close, far = (learner(look_ahead_days=days).weigh(state, me, here) for days in (0.0, 30.0))
     cost = close.propensity * close.worth_minor - close.net_minor
     assert cost == pytest.approx([cost[0]] * 3)
     more = close.net_minor - far.net_minor
-    assert more[0] > 20.0
+    assert more[0] > 10.0
     assert more[0] > 2 * more[2] > 0.0
-
-
-def test_attention_costs_a_share_of_the_mean_gain_of_a_message() -> None:
-    policy, here = learner(look_ahead_days=0.0, attention=0.5), moment()
-    weighed = policy.weigh(LearnedState(), PersonState(), here)
-    changed, _ = policy.seen(LearnedState(), PersonState(), here, weighed, OFFERS[2], 0.5, learning=True)
-    after = policy.weigh(changed, PersonState(), here)
-    price = after.propensity * after.worth_minor - after.net_minor
-    assert price[0] == pytest.approx(20.0 + 0.5 * weighed.propensity[2] * weighed.worth_minor[2])
 
 
 def test_fatigue_of_earlier_messages_is_part_of_the_price() -> None:
     """Log-odds -.5 for each recent contact, p about .3: the mean loss of messages one hour after another is r x .5 x p (1 - p) x worth."""
-    policy = learner(look_ahead_days=0.0, attention=0.0)
+    policy = learner(look_ahead_days=0.0)
     means = np.zeros(policy.plan.shape)
     means[1, 0] = -0.5
     state = LearnedState(models={ALL: Weights(means.tobytes(), np.full(policy.plan.shape, 0.01).tobytes())})

@@ -1,4 +1,4 @@
-"""The page of promises: every test that it names exists, every promise has a test or is marked open, and every fault has an outcome."""
+"""Pages of promises and methods: each named test exists, a promise has a test or is marked open, each fault has an outcome."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.house import tree
 
 PAGE = tree.ROOT / "gateway" / "PROMISES.md"
+METHODS = tree.ROOT / "gateway" / "core" / "policy" / "README.md"
 OUTCOMES = {"reject and count", "hold", "degrade", "fail closed"}
 OPEN_FAULTS_MAX = 2  # may only fall
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
@@ -33,9 +36,10 @@ def rows(text: str, columns: int) -> list[list[str]]:
     return [row for row in found if len(row) == columns and row[0] not in {"#", "fault"} and not row[0].startswith("--")]
 
 
-def test_every_named_test_exists() -> None:
-    text = PAGE.read_text("utf-8")
-    assert len(NAMED.findall(text)) >= 80, "hardly any test is named"
+@pytest.mark.parametrize(("page", "least"), [(PAGE, 80), (METHODS, 45)])
+def test_every_named_test_exists(page: Path, least: int) -> None:
+    text = page.read_text("utf-8")
+    assert len(NAMED.findall(text)) >= least, "hardly any test is named"
     assert not missing(text, tree.ROOT), "\n".join(missing(text, tree.ROOT))
 
 

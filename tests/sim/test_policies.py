@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from firmware_sim.cli import app
 from firmware_sim.draws import generator
 from firmware_sim.people.counterfactual import baseline_purchases, own_purchase
-from firmware_sim.policies import baselines, figures, learned, page
+from firmware_sim.policies import baselines, figures, learned, oracle, page
 from firmware_sim.policies.city import City
 from firmware_sim.policies.figures import Summary, calibration_error, rows
 from firmware_sim.policies.run import Choice, Closed, Sent, Situation, run
@@ -50,7 +50,7 @@ def test_a_policy_meets_the_same_city_again(city: City, shop: Shop) -> None:
 def test_silence_earns_nothing_and_the_oracle_most(city: City, shop: Shop) -> None:
     assert run(city, shop, baselines.Silence()) == []
     others = [baselines.Random(), baselines.Propensity(), baselines.Shipped()]
-    assert margin(run(city, shop, baselines.Oracle(100.0))) > max(margin(run(city, shop, policy)) for policy in others)
+    assert margin(run(city, shop, oracle.Oracle())) > max(margin(run(city, shop, policy)) for policy in others)
 
 
 def test_learning_is_repeatable(city: City, shop: Shop) -> None:
@@ -77,6 +77,25 @@ def test_learning_corrects_a_wrong_model(shop: Shop) -> None:
         return float(np.mean([abs(one.propensity - one.acceptance) for one in sent if one.propensity is not None and one.day == 3]))
 
     assert error(run(city, shop, learned.Learned(Settings(horizon_ms=1_200_000)))) < 0.75 * error(run(city, shop, baselines.Propensity()))
+
+
+def test_prospects_of_the_oracle_have_a_closed_form() -> None:
+    """Ten equal moments with gain 50 and acceptance .5: each message ends it with .5 x P(dismissed) = q, so 50 / q x (1 - exp(-10 q)).
+
+    An offer that may not be sent has none, and one message a day at most of ten moments a day brings 50 without dismissals.
+    """
+    lost = 0.5 * oracle.DISMISSED
+    acceptance, gain = np.full((10, 2), 0.5), np.column_stack((np.full(10, 50.0), np.full(10, oracle.NEVER_MINOR)))
+    found = oracle.prospects(acceptance, gain, np.full(2, 1e9), 30.0)
+    assert found[0].tolist() == [0.0, 0.0]
+    assert found[-1] == pytest.approx([50.0 / lost * (1.0 - math.exp(-10.0 * lost)), 0.0], rel=0.02)
+    assert oracle.prospects(np.ones((10, 2)), gain, np.ones(2), 1.0)[-1, 0] == pytest.approx(50.0 * (1.0 - math.exp(-10.0)))
+
+
+def test_a_higher_cost_of_a_contact_sends_fewer_messages(city: City) -> None:
+    cheap, dear = (open_shop(load("street"), BUNDLE, KEY, 2, cost) for cost in (0.0, 400.0))
+    assert dear.site.campaign.policy.contact_cost_minor == 400.0
+    assert len(run(city, dear, baselines.Shipped())) < len(run(city, cheap, baselines.Shipped()))
 
 
 def test_caps_gaps_and_zones_hold_for_every_policy(city: City, shop: Shop) -> None:
@@ -140,7 +159,7 @@ def test_own_purchase_has_the_mean_of_the_rollouts() -> None:
 def test_a_campaign_made_from_a_scenario_knows_the_margins() -> None:
     """The street's own campaign states the same margins, by the formula of `made_campaign`."""
     plan = load("street")
-    made = {offer.id: offer.value_minor for offer in made_campaign(plan, 1).offers}
+    made = {offer.id: offer.value_minor for offer in made_campaign(plan).offers}
     assert made == {offer.id: offer.value_minor for offer in open_shop(plan, BUNDLE, KEY, 1).site.campaign.offers}
 
 

@@ -16,7 +16,7 @@ from gateway.core.measure.rates import Interval, Sums, sums, wilson
 from gateway.core.policy.gates import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.commands.results.rows import Row, Rows
     from gateway.core.measure.forecasts import Decile
@@ -33,6 +33,7 @@ _REACHED = {
 }
 """The answer that stands -> the steps of the funnel that it implies."""
 TOTAL = "all offers"
+POPULAR_SHARE = 0.1  # of the offers, at least one
 SPANS_MAX = 3_650  # days: a longer forecast is none
 
 
@@ -80,11 +81,17 @@ class Money(msgspec.Struct, frozen=True):
 
 
 class Exposure(msgspec.Struct, frozen=True):
-    """How the sent offers are spread over the campaign; `novelty_bits` is the mean of -log2 of the share of people with that offer."""
+    """How the sent offers are spread over the campaign; `novelty_bits` is the mean of -log2 of the share of people with that offer.
+
+    `serendipity` is the share of the accepted offers that are not among the POPULAR_SHARE most popular ones, and `diversity` the mean
+    distance of two offers of one person by category, shop and tags, over people with two.
+    """
 
     gini: float
     coverage: float
     novelty_bits: float
+    serendipity: float
+    diversity: float
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -281,15 +288,29 @@ def _sample_ratio(rows: Rows, share: float) -> SampleRatio | Later:
 def _exposure(rows: Rows, campaign: Campaign) -> Exposure:
     sent = rows.sent()
     counts = Counter(row.offer for row in sent)
-    reached = {person for person, _ in {(row.person, row.offer) for row in sent}}
-    people = Counter(offer for _, offer in {(row.person, row.offer) for row in sent})
+    pairs = {(row.person, row.offer) for row in sent}
+    reached = {person for person, _ in pairs}
+    people = Counter(offer for _, offer in pairs)
     exposures = [float(counts[offer.id]) for offer in campaign.offers]
     popularity = [people[offer] / len(reached) for offer in counts]
+    popular = {offer for offer, _ in people.most_common(math.ceil(len(campaign.offers) * POPULAR_SHARE))}
     return Exposure(
         exposure.gini(exposures),
         exposure.coverage(exposures),
         exposure.novelty_bits(popularity, [float(counts[offer]) for offer in counts]),
+        exposure.serendipity([row.offer for row in sent if row.is_taken], popular),
+        _diversity(pairs, campaign),
     )
+
+
+def _diversity(pairs: Iterable[tuple[int, str]], campaign: Campaign) -> float:
+    features = {offer.id: {offer.category, offer.shop, *offer.tags} for offer in campaign.offers}
+    of_people: dict[int, list[set[str]]] = {}
+    for person, offer in sorted(pairs):
+        if offer in features:
+            of_people.setdefault(person, []).append(features[offer])
+    found = [exposure.diversity(items) for items in of_people.values() if len(items) > 1]
+    return sum(found) / len(found) if found else 0.0
 
 
 def _judged(rows: Rows) -> list[Row]:

@@ -135,6 +135,8 @@ def _exposure(found: Results) -> Part:
         ("Gini coefficient of the offers (0: all equally often)", f"{of.gini:.2f}"),
         ("share of the offers sent at all", f"{of.coverage:.0%}"),
         ("novelty, bits", f"{of.novelty_bits:.2f}"),
+        ("serendipity: accepted offers beyond the popular ones", f"{of.serendipity:.0%}"),
+        ("diversity of the offers of one person (0: all alike)", f"{of.diversity:.2f}"),
         (
             "mean gap between propensity and share accepted",
             waiting(calibration) if isinstance(calibration, Later) else f"{calibration:.3f}",

@@ -2,6 +2,8 @@
 
 A purchase at a till has no person, but a visit has one. So P(purchase without the offer) = P(visit within the horizon) x purchases per
 visit of the shop. Only decisions without a message count, or the effect of the offers would be taken for the people's own habit.
+
+P(visit) = rate of the place x habit of the person x visits of the hour, each as far as it is known.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from collections.abc import Mapping
 import msgspec
 
 PRIOR_ROWS = 20.0  # weight of 0 in the rate of a shop, and of that in the rate of one place
+PRIOR_VISITS = 3.0  # of a person, as often as expected
+EXPECTED_MAX = 60.0  # visits that a habit remembers
+HOUR_POWER = 0.5  # of the visits of the hour: half of the logarithm, or a closed shop would be known too surely
 
 
 class Visits(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -22,6 +27,23 @@ class Visits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def plus(self, *, visited: bool) -> Visits:
         """With one more decision."""
         return Visits(self.decisions + 1.0, self.visited + visited)
+
+
+class Habit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Visits of one person to one shop that were expected from the rates of the places, and those that were made."""
+
+    expected: float = 0.0
+    visited: float = 0.0
+
+    @property
+    def factor(self) -> float:
+        """Visits made over visits expected, drawn to 1."""
+        return (self.visited + PRIOR_VISITS) / (self.expected + PRIOR_VISITS)
+
+    def plus(self, expected: float, *, visited: bool) -> Habit:
+        """With one more decision."""
+        keep = min(1.0, EXPECTED_MAX / (self.expected + expected)) if self.expected + expected > 0.0 else 1.0
+        return Habit((self.expected + expected) * keep, (self.visited + visited) * keep)
 
 
 def place(shop: str, zone: str, occasion: str) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.core.context import Contact
 from gateway.core.learning import anyway, busy, person
-from gateway.core.learning.anyway import Visits
+from gateway.core.learning.anyway import Habit, Visits
 from gateway.core.learning.busy import Busy
 from gateway.core.learning.outlook import DEVIATIONS, Level, Outlook
 from gateway.core.learning.person import Effect
@@ -39,12 +39,13 @@ class _Wide(NamedTuple):
 
 
 class Outlooks(NamedTuple):
-    """Outlooks of n offers: distribution of deviations (n, DEVIATIONS), level and rows of it, and worth."""
+    """Outlooks of n offers: distribution of deviations (n, DEVIATIONS), level and rows of it, mean and slope of `anyway`."""
 
     deviations: Floats
     level: Floats
     rows: Floats
-    worth: Floats
+    anyway: Floats
+    slope: Floats
 
 
 class Columns:
@@ -63,11 +64,13 @@ class Columns:
         self.cap = np.array([offer.per_person_day_max for offer in offers], dtype=np.float64)
         self.ends_ms = np.array([offer.ends_ms for offer in offers], dtype=np.float64)
         placed = [tuple(sorted({f"{zone}|{when}" for zone in offer.zones for when in offer.occasions})) for offer in offers]
-        self._placements, self.placement = _codes(placed)
+        placements, self.placement = _codes(placed)
+        self._places = sorted({place for places in placements for place in places})
+        self._holds = np.array([[place in places for place in self._places] for places in placements], dtype=np.float64)
         self._weights = np.zeros((count, self.size)), np.zeros((count, self.size))
         self._held: list[tuple[Weights, _Wide] | None] = [None] * count
         self._wide: list[_Wide | None] = [None] * len(self._categories)
-        self._outlooks = Outlooks(np.zeros((count, len(DEVIATIONS))), *(np.zeros(count) for _ in range(3)))
+        self._outlooks = Outlooks(np.zeros((count, len(DEVIATIONS))), *(np.zeros(count) for _ in range(4)))
         self._outlook: list[Outlook | None] = [None] * count
         self._stale = np.ones(count, dtype=np.bool_)
         self._stale_outlooks = np.ones(count, dtype=np.bool_)
@@ -100,7 +103,7 @@ class Columns:
             if one is not self._outlook[at]:
                 self._outlook[at] = one
                 deviations = np.array(one.deviations)
-                row = deviations / deviations.sum(), one.level.mean, one.level.rows, one.worth.mean
+                row = deviations / deviations.sum(), one.level.mean, one.level.rows, one.anyway.mean, one.slope
                 for column, value in zip(self._outlooks, row, strict=True):
                     column[at] = value
             self._stale_outlooks[at] = False
@@ -109,6 +112,10 @@ class Columns:
     def shown(self, shown: Mapping[str, float]) -> Floats:
         """Messages by offer (all offers,)."""
         return self._kept("shown", (shown,), lambda: [shown.get(id_, 0.0) for id_ in self.ids])
+
+    def habits(self, habits: Mapping[str, Habit]) -> Floats:
+        """Factors of a person on the visits of each shop, (shops,)."""
+        return np.array([habits[shop].factor if shop in habits else 1.0 for shop in self.shops])
 
     def anyway(self, visits: Mapping[str, Visits], zone: str, occasion: str) -> Floats:
         """Probability of a visit within the horizon, (shops,)."""
@@ -122,12 +129,11 @@ class Columns:
 
     def placed(self, moments: Mapping[str, float]) -> Floats:
         """Share of all moments at which an offer may be sent, (placements,); 1 before any moment."""
-
-        def shares() -> list[float]:
-            total = sum(moments.values())
-            return [sum(moments.get(place, 0.0) for place in places) / total if total else 1.0 for places in self._placements]
-
-        return self._kept("placed", (moments,), shares)
+        total = sum(moments.values())
+        if not total:
+            return np.ones(len(self._holds))
+        shares: Floats = self._holds @ np.array([moments.get(place, 0.0) for place in self._places]) / total
+        return shares
 
     def is_new(self, contacts: Iterable[Contact], positions: Positions) -> NDArray[np.bool_]:
         """Whether the person has had no contact with each offer, (n,)."""

@@ -2,13 +2,14 @@
 
 A refused offer is closed to the person for the policy's refusal period. So a message costs more than attention: with the probability
 (1 - propensity) x P(dismissed, not accepted) it ends the offer's prospects with this person. Those are the value of waiting for the better
-moments, and solve
+moments. With the time left they grow by
 
-    prospects = moments x E[max(0, propensity x worth - cost - P(dismissed) x prospects)]
+    d prospects / d time = moments x E[max(0, propensity x worth - cost - P(dismissed) x prospects)]
 
-over the moments of the refusal period. The log-odds of a moment are those of the person's level and a deviation from it; levels are kept by
-person and category, the distribution of deviations by offer. Optimal stopping with recall of none: McCall (1970), Quarterly Journal of
-Economics 84, with a failed attempt in place of an accepted wage.
+from 0 at the end of the offer or of the refusal period. The log-odds of a moment are those of the person's level and a deviation from it;
+levels are kept by person and category, the distribution of deviations by offer. A moment near the shop has a higher propensity, but often a
+higher P(purchase without the offer) as well, and so a lower worth: the line through both is kept by offer. Optimal stopping with recall of
+none: McCall (1970), Quarterly Journal of Economics 84, with a failed attempt in place of an accepted wage.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ DEVIATIONS = tuple(step / 4 - 2.5 for step in range(21))  # log-odds
 SPREAD_ROWS, SPREAD = 20.0, 0.6  # the start of a distribution: a normal one of this standard deviation, in rows
 LEVEL_ROWS_MAX = 60.0  # moments that a person's level remembers
 ROWS_MAX = 2_000.0  # moments that a distribution remembers
-ROUNDS = 4  # of the solution: it starts below and rises, and the last steps are small
+STEPS = tuple(2**step / 31 for step in range(5))  # shares of the time left, from its end on, as prospects rise fastest there
 
 Floats = NDArray[np.float64]
+TINY = 1e-12
 _AT = np.array(DEVIATIONS)
 _START = np.exp(-0.5 * (_AT / SPREAD) ** 2)
 _START *= SPREAD_ROWS / _START.sum()
@@ -42,20 +44,39 @@ class Level(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Outlook(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The log-odds of an offer over all moments: their mean, the rows of each of DEVIATIONS from the person's level, and the worth."""
+    """The log-odds of an offer over all moments: their mean, and the rows of each of DEVIATIONS from the person's level.
+
+    `anyway` is the mean of P(purchase without the offer), `product` that of its distance from the mean times the deviation, and `square`
+    that of the deviation squared.
+    """
 
     level: Level = Level()
     deviations: tuple[float, ...] = tuple(_START.tolist())
-    worth: Level = Level()
+    anyway: Level = Level()
+    product: Level = Level()
+    square: Level = Level()
 
-    def plus(self, log_odds: float, deviation: float, worth_minor: float) -> Outlook:
+    @property
+    def slope(self) -> float:
+        """Rise of P(purchase without the offer) with the deviation, drawn to 0."""
+        return self.product.mean * self.product.rows / (self.square.mean * self.square.rows + SPREAD_ROWS * SPREAD**2)
+
+    def plus(self, log_odds: float, deviation: float, anyway: float) -> Outlook:
         """With one more moment."""
         at = min(max(round((deviation - DEVIATIONS[0]) * 4), 0), len(DEVIATIONS) - 1)
         total = sum(self.deviations)
         keep = 1.0 if total < ROWS_MAX else (ROWS_MAX - 1.0) / total
         counts = [rows * keep for rows in self.deviations]
         counts[at] += 1.0
-        return Outlook(self.level.plus(log_odds, ROWS_MAX), tuple(counts), self.worth.plus(worth_minor, ROWS_MAX))
+        mean = self.anyway.plus(anyway, ROWS_MAX)
+        product, square = (deviation * (anyway - mean.mean), deviation**2)
+        return Outlook(
+            self.level.plus(log_odds, ROWS_MAX),
+            tuple(counts),
+            mean,
+            self.product.plus(product, ROWS_MAX),
+            self.square.plus(square, ROWS_MAX),
+        )
 
 
 def prospects(
@@ -71,21 +92,22 @@ def prospects(
 ) -> Floats:
     """Expected margin, (n,), of n offers over so many `days` with `moments` a day each, until they are dismissed; at least 0.
 
-    `deviations` (n, DEVIATIONS) are shares of the moments, `levels` the person's usual log-odds, `worths` the margin of an accepted offer,
-    `caps` the most messages a day, `cost_minor` the cost of a message, and `dismissed` the probability that an offer that is not accepted
-    is dismissed. The moments of a day are taken as a Poisson process, of which the first ones use up the cap.
+    `deviations` (n, DEVIATIONS) are shares of the moments, `levels` the person's usual log-odds, `worths` (n, DEVIATIONS) the margin of
+    an accepted offer, `caps` the most messages a day, `cost_minor` the cost of a message, `dismissed` the probability that an offer that is
+    not accepted is dismissed. The moments of a day are taken as a Poisson process, of which the first ones use up the cap.
     """
     rows, most = deviations * moments[:, np.newaxis], np.maximum(caps, 1e-9)
     propensity = 1.0 / (1.0 + np.exp(-(levels[:, np.newaxis] + _AT)))
-    gain = propensity * worths[:, np.newaxis] - cost_minor
+    gain = propensity * worths - cost_minor
     lost = dismissed * (1.0 - propensity)
     found = np.zeros(len(rows))
-    for _ in range(ROUNDS):
+    for step in STEPS:
         sent = rows * (gain > lost * found[:, np.newaxis])
-        fitting = np.maximum(sent.sum(axis=1) / most, 1e-12)
-        held = days * -np.expm1(-fitting) / fitting
-        found = held * np.einsum("ij,ij->i", sent, gain) / (1.0 + held * np.einsum("ij,ij->i", sent, lost))
-    return np.maximum(found, 0.0)
+        fitting = np.maximum(sent.sum(axis=1) / most, TINY)
+        held = step * days * -np.expm1(-fitting) / fitting
+        ended = held * np.einsum("ij,ij->i", sent, lost) + TINY
+        found = found * np.exp(-ended) + held * np.einsum("ij,ij->i", sent, gain) * -np.expm1(-ended) / ended
+    return found
 
 
 def log_odds(probability: Floats) -> Floats:

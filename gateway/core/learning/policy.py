@@ -1,13 +1,12 @@
 """The learned policy: the value of each open offer at a moment, the choice with its probability, and the change by an outcome.
 
     expected value = P(redeem) x (value - P(purchase without the offer) x usual margin) - price of a message
-    price          = cost of a contact + attention + loss of later messages + P(dismissed) x prospects of the offer with this person
+    price          = cost of a contact + loss of later messages + P(dismissed) x prospects of the offer with this person
 
 P(redeem) is the learned propensity of the offer with the effects of the person, times the share of accepted offers that are redeemed.
 The prospects (`outlook`) are the margin that a refused offer would still have brought; a later message loses by the fatigue that this one
-causes; the price of attention is a share of the mean gain of a message, so that a person gets only the better ones. Everything is learned
-from answers, visits and contacts. A cold start imitates the rules (score x value - cost), with a ramp by accepted offers. All open offers
-are weighed at once, as columns.
+causes; a campaign with a higher cost of a contact sends only the better messages. Everything is learned from answers, visits and contacts.
+A cold start imitates the rules (score x value - cost), with a ramp by accepted offers. All open offers are weighed at once, as columns.
 
 `Learner` holds no state: `weigh` and `chosen` read a LearnedState and a PersonState, `seen` and `after` return the changes.
 """
@@ -24,21 +23,22 @@ from numpy.typing import NDArray
 
 from gateway.core.attributes.schema import Schema
 from gateway.core.learning import anyway, explore, outlook, person, predictors, regression
-from gateway.core.learning.anyway import Visits
+from gateway.core.learning.anyway import Habit, Visits
 from gateway.core.learning.busy import Busy
-from gateway.core.learning.columns import Columns, Floats, Outlooks
-from gateway.core.learning.outlook import Level, Outlook
+from gateway.core.learning.columns import Columns, Floats
+from gateway.core.learning.outlook import DEVIATIONS, Level, Outlook
 from gateway.core.learning.regression import Weights
-from gateway.core.learning.state import ALL, LearnedState, PersonState, Share, Waiting
+from gateway.core.learning.state import ALL, LearnedState, PersonState, Share, Waiting, merged
 from gateway.core.learning.types import Chosen, Moment, Outcome, Settings, Weighed, chain, effect_keys
 from gateway.core.offers import Offer
 from gateway.core.offers import Policy as ContactPolicy
 
 DAY_MS = 86_400_000
 SILENT_MAX = 200  # moments of a person that wait for their horizon
-MEANS_ROWS = 500.0  # messages that the mean gain and the mean loss by fatigue remember
+MEANS_ROWS = 500.0  # messages that the mean loss by fatigue remembers
 RECENT = 1  # place of the predictor of recent contacts
 TINY = 1e-9
+_DEVIATIONS = np.array(DEVIATIONS)
 
 
 class Learner:
@@ -61,25 +61,26 @@ class Learner:
         """The open offers."""
         columns, at = self._columns, here.positions
         shops, recent = columns.shop[at], predictors.recency(here.contacts, here.now_ms)
+        busy, habits = columns.busy(state.busy, here.now_ms)[shops], columns.habits(me.habits)[shops]
         score, is_new = outlook.log_odds(here.scores), columns.is_new(here.contacts, at)
-        rows = self.plan.rows(score, here.rows, recent=recent, new=is_new, busy=columns.busy(state.busy, here.now_ms)[shops])
+        rows = self.plan.rows(score, here.rows, recent=recent, new=is_new, busy=busy)
         places = rows.bins + (at[:, np.newaxis] * columns.size + self._first)
         shared = regression.posterior(*columns.weights(state.models, at), places, rows.times)
         own, own_variance = columns.effects(me.effects, at)
         among, spread = score + shared.mean, shared.variance + own_variance
         propensity = regression.probability(among + own, spread)
-        without = np.minimum(columns.anyway(state.visits, here.zone, here.occasion) * self.settings.buys, 1.0)[shops]
+        usually = columns.anyway(state.visits, here.zone, here.occasion)[shops] * busy**anyway.HOUR_POWER * self.settings.buys
+        without = np.minimum(usually * habits, 1.0)
         worth = columns.value[at] - without * columns.usual[at]
-        margin = worth * state.shares.get("redeemed", Share()).mean(*self.settings.redeemed)
-        outlooks = columns.outlooks(state.outlooks, at)
-        cost = self._cost(state)
-        risk = self._risks(state, me, here, outlooks, _Figures(among, own, spread, margin, cost))
+        redeemed = state.shares.get("redeemed", Share()).mean(*self.settings.redeemed)
+        margin, cost = worth * redeemed, self._cost(state)
+        risk = self._risks(state, me, here, _Figures(among, own, spread, usually, habits, redeemed, cost))
         doubt = propensity * (1.0 - propensity)
         lost = min(recent, predictors.RECENT_MAX) * self._tiredness(state) * doubt * (margin + risk)
         deviation = np.sqrt(np.minimum(shared.variance, 1.0 / (doubt * (self.settings.rows_min + 1.0) + TINY)))
         arms = explore.Arms(outlook.log_odds(propensity), deviation, margin * self._levers(state, at) + risk, cost + risk)
         net = propensity * margin - cost - (1.0 - propensity) * risk
-        return Weighed(propensity, without, margin, net, np.maximum(lost, 0.0), among, arms, rows, score)
+        return Weighed(propensity, without, usually, margin, net, np.maximum(lost, 0.0), among, arms, rows, score)
 
     def chosen(self, state: LearnedState, arms: explore.Arms, ruled: int | None, draws: Sequence[float]) -> Chosen:
         """The choice with `draws`: one of the ramp, one of the floor, and one for each arm. `ruled` is the choice of the rules."""
@@ -98,9 +99,8 @@ class Learner:
         return best if values[best] > self._policy.contact_cost_minor else None
 
     def _cost(self, state: LearnedState) -> float:
-        """Cost of a message: that of a contact, of attention, and the mean loss of later messages by the fatigue that one causes."""
-        fatigue, gain = state.means.get("fatigue", Level()).mean, state.means.get("gain", Level()).mean
-        return self._policy.contact_cost_minor + fatigue + self.settings.attention * gain
+        """Cost of a message: that of a contact, and the mean loss of later messages by the fatigue that one causes."""
+        return self._policy.contact_cost_minor + state.means.get("fatigue", Level()).mean
 
     def _tiredness(self, state: LearnedState) -> float:
         """Log-odds that all offers lose by one recent contact."""
@@ -117,19 +117,22 @@ class Learner:
         levers: Floats = ((even + 1.0) / (shown[positions] + 1.0)) ** self.settings.lever_power
         return np.minimum(np.maximum(levers, self.settings.lever_min), self.settings.lever_max)
 
-    def _risks(self, state: LearnedState, me: PersonState, here: Moment, outlooks: Outlooks, now: _Figures) -> Floats:
+    def _risks(self, state: LearnedState, me: PersonState, here: Moment, now: _Figures) -> Floats:
         """The margin that each offer loses if it is not accepted: P(dismissed) x prospects."""
         columns, at = self._columns, here.positions
+        outlooks = columns.outlooks(state.outlooks, at)
         level, rows = columns.levels(me.levels, at)
         usual = (np.where(outlooks.rows * rows > 0.0, outlooks.level + level, now.among) + now.own) / np.sqrt(
             1.0 + regression.PROBIT * now.spread
         )
         dismissed = state.shares.get("dismissed", Share()).mean(*self.settings.dismissed)
+        without = np.where(outlooks.rows > 0.0, outlooks.anyway, now.usually)[:, np.newaxis] + outlooks.slope[:, np.newaxis] * _DEVIATIONS
+        without = np.clip(without * now.habits[:, np.newaxis], 0.0, 1.0)
         left_ms = np.minimum(columns.ends_ms[at] - here.now_ms, min(self._policy.refusal_s * 1000, self.settings.look_ahead_days * DAY_MS))
         return dismissed * outlook.prospects(
             outlooks.deviations,
             usual,
-            np.where(outlooks.rows > 0.0, outlooks.worth, now.margin),
+            (columns.value[at, np.newaxis] - without * columns.usual[at, np.newaxis]) * now.redeemed,
             self._moments(me, here.now_ms) * columns.placed(state.moments)[columns.placement[at]],
             np.maximum(left_ms, 0.0) / DAY_MS,
             columns.cap[at],
@@ -179,16 +182,16 @@ class Learner:
         A moment without a message waits for its horizon, after which it counts for
         the purchases without an offer.
         """
-        after, visits = self._visited(me, here, state.visits if learning else {})
+        after, visits = self._visited(me, here, state.visits)
         if sent is None:
             after = msgspec.structs.replace(after, silent=(*after.silent, Waiting(here.now_ms, here.zone, here.occasion))[-SILENT_MAX:])
         outlooks, levels, means = dict[str, Outlook](), dict[str, Level](), dict[str, Level]()
         if weighed is not None:
             at = int(draw * len(here.positions))
-            offer, among, worth = self.offers[here.positions[at]], float(weighed.among[at]), float(weighed.worth_minor[at])
+            offer, among, usually = self.offers[here.positions[at]], float(weighed.among[at]), float(weighed.usually[at])
             before, level = state.outlooks.get(offer.id, Outlook()), me.levels.get(offer.category, Level())
             apart = among - before.level.mean if before.level.rows else 0.0
-            outlooks[offer.id] = before.plus(among, apart - level.mean if level.rows else 0.0, worth)
+            outlooks[offer.id] = before.plus(among, apart - level.mean if level.rows else 0.0, usually)
             levels[offer.category] = level.plus(apart)
         after = msgspec.structs.replace(
             after, moments=me.moments + 1.0, since_ms=me.since_ms or here.now_ms, levels={**me.levels, **levels}
@@ -199,25 +202,25 @@ class Learner:
         if sent is not None and weighed is not None:
             at = [self.offers[position].id for position in here.positions.tolist()].index(sent.id)
             shown[sent.id] = state.shown.get(sent.id, 0.0) + 1.0
-            gain = max(0.0, float(weighed.propensity[at] * weighed.worth_minor[at]))
-            for name, value in (("fatigue", float(weighed.fatigue_minor[at])), ("gain", gain)):
-                means[name] = state.means.get(name, Level()).plus(value, MEANS_ROWS)
+            means["fatigue"] = state.means.get("fatigue", Level()).plus(float(weighed.fatigue_minor[at]), MEANS_ROWS)
         where, keys = here.place, [ALL, here.zone] if here.zone in self._columns.shops else [ALL]
         visited = {key: state.busy.get(key, Busy()).plus(here.now_ms) for key in keys} if here.occasion == "dwelled" else {}
         moments = {where: state.moments.get(where, 0.0) + 1.0}
         return LearnedState(visits=visits, means=means, shown=shown, moments=moments, outlooks=outlooks, busy=visited), after
 
     def _visited(self, me: PersonState, here: Moment, known: Mapping[str, Visits]) -> tuple[PersonState, dict[str, Visits]]:
-        """The person without the silent moments of an ended horizon, and the visits of these."""
-        visits, horizon_ms = dict[str, Visits](), self.settings.horizon_ms
+        """The person without the silent moments of an ended horizon, with habits from these, and the visits of these."""
+        visits, habits, horizon_ms = dict[str, Visits](), dict[str, Habit](), self.settings.horizon_ms
         over = sum(1 for past in me.silent if here.now_ms - past.at_ms > horizon_ms)
         for past in me.silent[:over]:
             for shop in self._columns.shops:
                 visited = past.at_ms <= me.visited.get(shop, 0) <= past.at_ms + horizon_ms
+                expected = anyway.rate(known, shop, past.zone, past.occasion)
+                habits[shop] = (habits.get(shop) or me.habits.get(shop) or Habit()).plus(expected, visited=visited)
                 for key in (shop, anyway.place(shop, past.zone, past.occasion)):
                     visits[key] = visits.get(key, known.get(key, Visits())).plus(visited=visited)
         last = {**me.visited, here.zone: here.now_ms} if here.occasion == "dwelled" and here.zone in self._columns.shops else me.visited
-        return msgspec.structs.replace(me, silent=me.silent[over:], visited=last), visits
+        return msgspec.structs.replace(me, silent=me.silent[over:], visited=last, habits=merged(me.habits, habits)), visits
 
     def _models(self, state: LearnedState, offer: Offer) -> list[Weights]:
         """The models of an offer, the narrowest first."""
@@ -225,12 +228,18 @@ class Learner:
 
 
 class _Figures(NamedTuple):
-    """The open offers as columns: log-odds among all people, effects of the person, variance, margin of an acceptance, cost."""
+    """The open offers as columns, for their prospects.
+
+    Log-odds among all people, effects of the person and variance; P(purchase without the offer) of all people, and the person's factor on
+    it; share of the accepted offers that are redeemed, and cost of a message.
+    """
 
     among: Floats
     own: Floats
     spread: Floats
-    margin: Floats
+    usually: Floats
+    habits: Floats
+    redeemed: float
     cost: float
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core.learning.anyway import Visits
+from gateway.core.learning.anyway import Habit, Visits
 from gateway.core.learning.busy import Busy
 from gateway.core.learning.outlook import Level, Outlook
 from gateway.core.learning.person import Effect
@@ -40,8 +40,8 @@ class LearnedState(msgspec.Struct, frozen=True):
     """Everything learned that is not about a person.
 
     `models` are by offer, by category ("category:tea") and for all offers (ALL). `visits` are by shop, and by shop, zone and occasion.
-    `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has the "gain" of
-    a message and "fatigue", its loss by the contacts before it. `shown` counts messages by offer, `moments` the moments by
+    `shares` are "taken" of all answers, "redeemed" of the accepted offers and "dismissed" of those not accepted. `means` has
+    "fatigue", the loss of a message by the contacts before it. `shown` counts messages by offer, `moments` the moments by
     zone and occasion, `outlooks` have the log-odds by offer, `busy` the visits by shop and of the site (ALL).
     """
 
@@ -92,13 +92,15 @@ class PersonState(msgspec.Struct, frozen=True):
     """Everything learned about one person.
 
     `effects` are on all offers, by category and by offer, `levels` by category. `silent` are moments without a message that wait for the
-    end of their horizon, the oldest first, and `visited` is the time of the last visit by zone. `moments` are counted since `since_ms`.
+    end of their horizon, the oldest first, `visited` is the time of the last visit by zone, and `habits` are by shop. `moments` are counted
+    since `since_ms`.
     """
 
     effects: Mapping[str, Effect] = {}
     levels: Mapping[str, Level] = {}
     silent: tuple[Waiting, ...] = ()
     visited: Mapping[str, int] = {}
+    habits: Mapping[str, Habit] = {}
     moments: float = 0.0
     since_ms: int = 0
 

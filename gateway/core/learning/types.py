@@ -27,7 +27,6 @@ class Settings(msgspec.Struct, frozen=True):
     """Settings of a site. `horizon_ms` is the time within which a purchase would have come anyway, `buys` the purchases per visit.
 
     `positives` are the accepted offers that the bundle's model was trained on: the policy starts with it, so the ramp counts these.
-    `attention` is the price of attention in mean gains of a message.
     `look_ahead_days` bounds the time for which the prospects of an offer count. `redeemed` and `dismissed` are shares before any answer,
     and `moments` those a day of a person before the first; each with its weight in rows or days.
     """
@@ -37,12 +36,11 @@ class Settings(msgspec.Struct, frozen=True):
     positives: float = 0.0
     half_life_days: float = 90.0
     floor: float = 0.005
-    attention: float = 0.35
     rows_min: float = 150.0
-    look_ahead_days: float = 3.0
-    lever_power: float = 3.0
-    lever_min: float = 0.4
-    lever_max: float = 3.0
+    look_ahead_days: float = 30.0
+    lever_power: float = 2.0
+    lever_min: float = 0.5
+    lever_max: float = 2.0
     redeemed: tuple[float, float] = (0.8, 20.0)
     dismissed: tuple[float, float] = (0.6, 20.0)
     moments: tuple[float, float] = (4.0, 2.0)
@@ -79,13 +77,14 @@ class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Weighed(NamedTuple):
     """The open offers of a moment as columns (n,), in their order; all amounts are in minor units.
 
-    `anyway` is P(purchase without the offer), `worth_minor` the margin that an acceptance adds, `net_minor` the expected margin of a
-    message less its price. `among` are the log-odds among all people, `fatigue_minor` the loss by the contacts before the message, `arms`
-    the posteriors to draw from.
+    `anyway` is P(purchase without the offer), `usually` that of all people, `worth_minor` the margin that an acceptance adds, `net_minor`
+    the expected margin of a message less its price. `among` are the log-odds among all people, `fatigue_minor` the loss by the contacts
+    before the message, `arms` the posteriors to draw from.
     """
 
     propensity: Floats
     anyway: Floats
+    usually: Floats
     worth_minor: Floats
     net_minor: Floats
     fatigue_minor: Floats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.core.measure.exposure import coverage, gini, novelty_bits
+from gateway.core.measure.exposure import coverage, diversity, gini, novelty_bits, serendipity
 from gateway.core.measure.fairness import fairness
 from gateway.core.measure.forecasts import calibration_error, deciles
 from gateway.core.measure.holdout import sample_ratio
@@ -51,6 +51,19 @@ def test_exposure_gini_coverage_and_novelty() -> None:
     assert novelty_bits([0.5, 0.25, 0.125]) == 2.0
     assert novelty_bits([0.5, 0.25], [3.0, 1.0]) == 1.25
     assert novelty_bits([]) == 0.0
+
+
+def test_serendipity_is_the_relevant_beyond_the_popular() -> None:
+    assert serendipity(["tea", "tea", "cake", "pie"], {"tea"}) == 0.5
+    assert (serendipity(["tea"], {"tea"}), serendipity(["pie"], {"tea"}), serendipity([], {"tea"})) == (0.0, 1.0, 0.0)
+
+
+def test_diversity_is_the_mean_distance_of_two_items() -> None:
+    """Identical items 0, without a common feature 1; of {a, b}, {a, b}, {a, c} the distances are 0, 2/3 and 2/3."""
+    assert diversity([{"a"}, {"a"}, {"a"}]) == 0.0
+    assert diversity([{"a"}, {"b"}]) == 1.0
+    assert diversity([{"a", "b"}, {"a", "b"}, {"a", "c"}]) == pytest.approx(4 / 9)
+    assert (diversity([]), diversity([{"a"}]), diversity([set(), set()])) == (0.0, 0.0, 0.0)
 
 
 def test_wilson_interval() -> None:
