@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -79,6 +80,12 @@ def _implausible_names(record: HourCounts | OfferCounts | VisitorCounts, known: 
     return None
 
 
+@lru_cache(limits.CATALOGUE_ROWS_MAX)
+def _variance(contacts_max: int, epsilon_millionths: int) -> float:
+    """The variance of noise of this size; a gateway has few sizes."""
+    return variance(Fraction(contacts_max * MILLION, epsilon_millionths))
+
+
 def _implausible_counts(record: HourCounts | OfferCounts | VisitorCounts, people_max: int) -> Reason | None:
     most = people_max * record.noise.contacts_max * whole_days(record.window_ms)
     return _misstated(record.noise) or _out_of_bounds(record.counts, record.noise, 0, most)
@@ -99,7 +106,7 @@ def whole_days(window_ms: int) -> int:
 
 
 def _misstated(noise: Noise) -> Reason | None:
-    true = variance(Fraction(noise.contacts_max * MILLION, noise.epsilon_millionths))
+    true = _variance(noise.contacts_max, noise.epsilon_millionths)
     return "noise misstated" if abs(noise.variance - true) > limits.VARIANCE_ERROR_MAX * true else None
 
 

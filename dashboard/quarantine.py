@@ -10,10 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+)
 
 from dashboard import limits
-from dashboard.bounds import Known, Reason
+from dashboard.bounds import Known, Reason, window_key
 from dashboard.schema import ALL_ZONES, catalogue, contacts, control, hours, quarantined, visitors
 from gateway.core.records import ControlCounts, GatewayHealth, HourCounts, OfferCounts, Record, VisitorCounts
 
@@ -37,25 +51,37 @@ class Held(NamedTuple):
 
 def known_of(connection: Connection, gateway: str, records: Iterable[Record]) -> Known:
     """The catalogue of `gateway`, and those of its stored windows that `records` are of."""
-    names = connection.execute(select(catalogue.c.kind, catalogue.c.name).where(catalogue.c.gateway == gateway)).all()
-    starts = {record.window_start_ms for record in records if not isinstance(record, GatewayHealth)}
-    known = Known(
-        {name for kind, name in names if kind == "zone"},
-        {name for kind, name in names if kind == "offer"},
-        connection.execute(select(func.min(contacts.c.window_start_ms)).where(contacts.c.gateway == gateway)).scalar_one(),
-        set(),
-    )
-    of_hours = select(hours.c.window_start_ms).where(hours.c.gateway == gateway, hours.c.window_start_ms.in_(starts))
-    known.windows |= {("hours", "", start_ms) for start_ms in connection.execute(of_hours.distinct()).scalars()}
-    of_days = select(contacts.c.offer, contacts.c.window_start_ms).where(
-        contacts.c.gateway == gateway, contacts.c.window_start_ms.in_(starts)
-    )
-    known.windows |= {("offers", offer, start_ms) for offer, start_ms in connection.execute(of_days.distinct())}
-    of_visitors = select(visitors.c.window_start_ms).where(visitors.c.gateway == gateway, visitors.c.window_start_ms.in_(starts))
-    known.windows |= {("visitors", "", start_ms) for start_ms in connection.execute(of_visitors.distinct()).scalars()}
-    of_quarters = select(control.c.window_start_ms).where(control.c.gateway == gateway, control.c.window_start_ms.in_(starts))
-    known.windows |= {("control", "", start_ms) for start_ms in connection.execute(of_quarters.distinct()).scalars()}
+    starts: dict[str, set[int]] = {"hours": set(), "offers": set(), "control": set(), "visitors": set()}
+    for record in records:
+        if not isinstance(record, GatewayHealth):
+            starts[window_key(record)[0]].add(record.window_start_ms)
+    names = connection.execute(_NAMES, {"gateway": gateway}).all()
+    first_day_ms = connection.execute(_FIRST_DAY, {"gateway": gateway}).scalar_one()
+    known = Known({name for kind, name in names if kind == "zone"}, {name for kind, name in names if kind == "offer"}, first_day_ms, set())
+    for table, wanted in starts.items():
+        if wanted:
+            found = connection.execute(_WINDOWS[table], {"gateway": gateway, "starts": list(wanted)})
+            known.windows |= {(table, offer, start_ms) for offer, start_ms in found}
     return known
+
+
+# Made once: to build a statement takes longer than to run it.
+_GATEWAY: BindParameter[str] = bindparam("gateway", type_=String)
+_NAMES = select(catalogue.c.kind, catalogue.c.name).where(catalogue.c.gateway == _GATEWAY)
+_FIRST_DAY = select(func.min(contacts.c.window_start_ms)).where(contacts.c.gateway == _GATEWAY)
+
+
+def _windows(table: Table, offer: ColumnElement[str]) -> Select[Any]:
+    of_starts = table.c.window_start_ms.in_(bindparam("starts", expanding=True))
+    return select(offer, table.c.window_start_ms).where(table.c.gateway == _GATEWAY, of_starts).distinct()
+
+
+_WINDOWS = {
+    "hours": _windows(hours, literal("")),
+    "offers": _windows(contacts, contacts.c.offer),
+    "control": _windows(control, literal("")),
+    "visitors": _windows(visitors, literal("")),
+}
 
 
 def learn(connection: Connection, gateway: str, zones: Iterable[str], offers: Iterable[str]) -> None:

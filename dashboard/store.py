@@ -32,10 +32,12 @@ from dashboard.schema import (
 )
 from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, OfferCounts, Receipt, Record, VisitorCounts
 
+_ENCODER = msgspec.json.Encoder()
 
-def content_digest(value: Batch | Record) -> bytes:
-    """SHA-256 of a value encoded in the field order of the schema: spacing and key order of the sender do not matter."""
-    return hashlib.sha256(msgspec.json.encode(value)).digest()
+
+def content_digest(record: Record) -> bytes:
+    """SHA-256 of a record encoded in the field order of the schema: spacing and key order of the sender do not matter."""
+    return hashlib.sha256(_ENCODER.encode(record)).digest()
 
 
 class Store(Database):
@@ -47,33 +49,35 @@ class Store(Database):
 
     def take(self, batch: Batch, now_ms: int) -> Receipt:
         """Store `batch`; the receipt lists its record ids. Raises Refused (409) if one of its ids is stored with other content."""
-        for _ in range(limits.TAKE_TRIES_MAX - 1):
+        contents = [content_digest(record) for record in batch.records]
+        for number in range(limits.TAKE_TRIES_MAX - 1):
             try:
-                return self._take(batch, now_ms)
-            except IntegrityError:  # another writer has inserted the same id meanwhile; the next try sees it
+                return self._take(batch, contents, now_ms, look=number > 0)
+            except IntegrityError:  # an id is known, or another writer has inserted it meanwhile; the next try looks
                 continue
-        return self._take(batch, now_ms)
+        return self._take(batch, contents, now_ms, look=True)
 
-    def _take(self, batch: Batch, now_ms: int) -> Receipt:
+    def _take(self, batch: Batch, contents: list[bytes], now_ms: int, *, look: bool) -> Receipt:
+        """One try. Without a `look` all records are taken for new, as nearly always; the first known one raises IntegrityError."""
+        whole = hashlib.sha256(b"".join(contents)).digest()
         with self.writing(batch.gateway) as connection:
-            if not _known_batch(connection, batch):
-                self._insert_records(connection, _new_records(connection, batch), now_ms)
-                _insert(
-                    connection,
-                    batches,
-                    [{"gateway": batch.gateway, "batch": batch.batch, "digest": content_digest(batch), "received_ms": now_ms}],
-                )
+            if not _known_batch(connection, batch, whole):
+                self._insert_records(connection, _new_records(connection, batch, contents, look=look), now_ms)
+                row = {"gateway": batch.gateway, "batch": batch.batch, "digest": whole, "received_ms": now_ms}
+                _insert(connection, batches, [row])
             note_contact(connection, batch, now_ms)
         return Receipt(batch=batch.batch, taken=tuple(dict.fromkeys(record.id for record in batch.records)))
 
-    def _insert_records(self, connection: Connection, new: dict[str, Record], now_ms: int) -> None:
-        """Insert records, plausible ones as rows of the counts and the others into quarantine."""
-        known = [{"gateway": one.gateway, "id": one.id, "digest": content_digest(one), "received_ms": now_ms} for one in new.values()]
+    def _insert_records(self, connection: Connection, found: list[tuple[Record, bytes]], now_ms: int) -> None:
+        """Insert records with their digests, plausible ones as rows of the counts and the others into quarantine."""
+        known = [{"gateway": one.gateway, "id": one.id, "digest": content, "received_ms": now_ms} for one, content in found]
         _insert(connection, records, known)
-        if not new:
+        if not found:
             return
+        new = {record.id: record for record, _ in found}
         gateway = next(iter(new.values())).gateway
         before = quarantine.known_of(connection, gateway, new.values())
+        named = len(before.zones), len(before.offers)
         plausible: list[Record] = []
         for record in new.values():
             reason = implausible(record, before, now_ms, self._people_max)
@@ -82,7 +86,8 @@ class Store(Database):
             else:
                 rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record), _control_rows(record), _visitor_rows(record))
                 quarantine.set_aside(connection, record, rows, reason, now_ms)
-        quarantine.learn(connection, gateway, before.zones, before.offers)
+        if (len(before.zones), len(before.offers)) != named:
+            quarantine.learn(connection, gateway, before.zones, before.offers)
         _insert(connection, hours, [row for record in plausible for row in _hour_rows(record)])
         _insert(connection, contacts, [row for record in plausible for row in _contact_rows(record)])
         _insert(connection, control, [row for record in plausible for row in _control_rows(record)])
@@ -90,24 +95,25 @@ class Store(Database):
         _insert(connection, health, [msgspec.structs.asdict(record) for record in plausible if isinstance(record, GatewayHealth)])
 
 
-def _known_batch(connection: Connection, batch: Batch) -> bool:
+def _known_batch(connection: Connection, batch: Batch, content: bytes) -> bool:
     where = (batches.c.gateway == batch.gateway) & (batches.c.batch == batch.batch)
     held = connection.execute(select(batches.c.digest).where(where)).scalar_one_or_none()
-    if held is not None and held != content_digest(batch):
+    if held is not None and held != content:
         raise Refused(409, "this batch id was used before with other records; give every batch its own id")
     return held is not None
 
 
-def _new_records(connection: Connection, batch: Batch) -> dict[str, Record]:
-    ids = {record.id for record in batch.records}
-    where = (records.c.gateway == batch.gateway) & records.c.id.in_(ids)
-    held = dict(connection.execute(select(records.c.id, records.c.digest).where(where)).all())
-    new: dict[str, Record] = {}
-    for index, record in enumerate(batch.records):
-        content = content_digest(record)
+def _new_records(connection: Connection, batch: Batch, contents: list[bytes], *, look: bool) -> list[tuple[Record, bytes]]:
+    """The records that are not stored, each once, with their digests; without a `look` none is taken for stored."""
+    held: dict[str, bytes] = {}
+    if look:
+        where = (records.c.gateway == batch.gateway) & records.c.id.in_({record.id for record in batch.records})
+        held = dict(connection.execute(select(records.c.id, records.c.digest).where(where)).all())
+    new: list[tuple[Record, bytes]] = []
+    for index, (record, content) in enumerate(zip(batch.records, contents, strict=True)):
         if record.id not in held:
             held[record.id] = content
-            new[record.id] = record
+            new.append((record, content))
         elif held[record.id] != content:
             raise Refused(409, f"$.records[{index}] has the id of a stored record with other content; nothing of this batch was stored")
     return new

@@ -399,7 +399,7 @@ def subscriptions(config: Config) -> tuple[tuple[str, ...], tuple[str, ...], tup
             unqueued += [f"{head}/{kind}" for kind in sorted(one.kinds - FACTS)]
         else:
             queued.append(one.topic)
-    every = dict.fromkeys((*queued, *unqueued))
+    every = dict.fromkeys((*queued, *unqueued, echo_topic(config.site, config.gateway)))
     widest = [one for one in every if not any(covers(other, one) for other in every if other != one)]
     with_facts = [one for one in widest if any(covers(one, other) for other in queued)]
     return tuple(with_facts), tuple(one for one in widest if one not in with_facts), tuple(replaced)
@@ -423,7 +423,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         port=part.port,
         client_id=f"wayside-{config.site}-{config.gateway}",
         subscriptions=queued,
-        unqueued=(*unqueued, echo_topic(config.site, config.gateway)),
+        unqueued=unqueued,
         replaced=replaced,
         username=part.username,
         password_file=part.password_file,

@@ -47,7 +47,7 @@ def _of_gateway(member: Member) -> list[str]:
     up = [f"{own}/up/{member.gateway}/{kind}" for kind in ("redeemed", "contact")]
     echo = echo_topic(member.site, member.gateway)
     written = [f"{own}/gateway/{member.gateway}/status", echo, *up, f"{own}/reply/+/+", *down]
-    return [*(f"topic read {without_share(one)}" for one in (*member.filters, echo)), *(f"topic write {one}" for one in written)]
+    return [*(f"topic read {without_share(one)}" for one in member.filters), *(f"topic write {one}" for one in written)]
 
 
 def _of_devices(member: Member) -> list[str]:

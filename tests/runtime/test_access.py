@@ -43,7 +43,6 @@ def test_a_gateway_receives_its_sources_and_sends_to_every_device() -> None:
     section = lines[lines.index("user gw-a") + 1 : lines.index("")]
     assert section == [
         "topic read wayside/v1/mall/up/+/+",
-        "topic read wayside/v1/mall/gateway/gw-a/echo",
         "topic write wayside/v1/mall/gateway/gw-a/status",
         "topic write wayside/v1/mall/gateway/gw-a/echo",
         "topic write wayside/v1/mall/up/gw-a/redeemed",

@@ -15,12 +15,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.commands.bench import end_to_end, flash, parts, road, starts, street
-from gateway.commands.bench.peers import found_peers
+from gateway.commands.bench.peers import LOOP, found_peers
 from gateway.config import load_config
 
 FACTS = 20_000
 ROUNDS = 3
 LOADS = (100, 1_000, 5_000)
+PEER_LOAD = 1_000
 PEOPLE = (200, 40_000)
 SAVED = Path("bench.json")
 
@@ -50,7 +51,7 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
         started |= found_peers(config)
     rounds: dict[str, list[end_to_end.Rate]] = {name: [] for name in started}
     with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("measuring", total=11 + ROUNDS * (len(started) + len(LOADS)))
+        bar = progress.add_task("measuring", total=11 + ROUNDS * (len(started) + len(LOADS) + peers))
 
         def step(result: Any) -> Any:
             progress.advance(bar)
@@ -71,11 +72,14 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
             f"{people:,} people, peak": [step(end_to_end.people_memory(gateway, config, people))] for people in PEOPLE
         }
         latencies: list[end_to_end.Latency] = []
+        of_loop: list[end_to_end.Latency] = []
         for _ in range(ROUNDS):
             for name, start in started.items():
                 rounds[name].append(step(end_to_end.rate(start, config)))
-            latencies += [step(end_to_end.latency(started["gateway"], config, load)) for load in LOADS]
-        facts = step(end_to_end.facts_per_second(started["gateway"], config, FACTS))
+            latencies += [step(end_to_end.latency(gateway, config, load)) for load in LOADS]
+            if LOOP in started:
+                of_loop.append(step(end_to_end.latency(started[LOOP], config, PEER_LOAD)))
+        facts = step(end_to_end.facts_per_second(gateway, config, FACTS))
     figures["street mix, CPU us a message"] = {name: [one.cpu_us for one in rates] for name, rates in rounds.items()}
     figures["street mix, messages a second"] = {name: [one.per_second for one in rates] for name, rates in rounds.items()}
     figures["street mix, decisions of 1,000 messages"] = {name: [one.decisions for one in rates] for name, rates in rounds.items()}
@@ -87,6 +91,8 @@ def run_bench(config_path: Path, *, as_json: bool, peers: bool, saved: Path) -> 
     }
     for share, name in (("p50_ms", "request to reply, p50 ms"), ("p99_ms", "request to reply, p99 ms")):
         figures[name] = {f"{load:,} a second": [getattr(one, share) for one in latencies if one.load == load] for load in LOADS}
+        if of_loop:
+            figures[name][f"{LOOP}, {PEER_LOAD:,} a second"] = [getattr(one, share) for one in of_loop]
     figures["facts, end to end"] = {"a second": [facts.per_second], "CPU us": [facts.cpu_us]}
     _print(figures, as_json=as_json, before=_read(saved))
     saved.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PACKAGES = ("mqtt@5", "onnxruntime-node@1", "node-red@4")
 SCRIPTS = ("work.js", "loop.js", "flow.js")
 INSTALL_S_MAX = 600
+LOOP = "Node + ONNX Runtime"
 
 
 def found_peers(config: Config) -> dict[str, Start]:
@@ -40,7 +41,7 @@ def found_peers(config: Config) -> dict[str, Start]:
         return Part("receiver", command, own, ours=False)
 
     return {
-        "Node + ONNX Runtime": lambda port, own: run("loop.js", port, own),
+        LOOP: lambda port, own: run("loop.js", port, own),
         "Node-RED": lambda port, own: run("flow.js", port, own),
     }
 
@@ -71,6 +72,7 @@ def _written(config: Config, folder: Path) -> tuple[Path, Path]:
     settings = {
         "topics": [one.topic for one in config.sources],
         "down": f"wayside/v1/{site.name}/offer",
+        "reply": f"wayside/v1/{site.name}/reply",
         "anchors": site.anchors,
         "offsets": rules.offset_db,
         "enter": rules.enter_dbm,

@@ -39,9 +39,17 @@ module.exports = (site, score, send) => {
   const decide = async (person, here, occasion, now) => {
     counts.decisions++;
     if (!person.purposes.has('offers') || now - person.offered < site.gap || person.offers >= site.most) return;
-    const open = site.offers.filter(offer => offer.zones.includes(here.zone));
-    if (!open.length) return;
     person.offered = now;
+    const best = await choose(person, here.zone, occasion, now);
+    if (!best) return;
+    person.offers++;
+    counts.offers++;
+    send(`${site.down}/${person.device}`, JSON.stringify({v: 1, offer: best.id, zone: here.zone, expires_at_ms: now + 60000}));
+  };
+
+  const choose = async (person, zone, occasion, now) => {
+    const open = site.offers.filter(offer => offer.zones.includes(zone));
+    if (!open.length) return null;
     const rows = new Float32Array(open.length * site.width), clock = new Date(now);
     open.forEach((offer, at) => {
       rows.set(offer.row, at * site.width);
@@ -50,9 +58,12 @@ module.exports = (site, score, send) => {
     const chances = await score(rows, open.length);
     let best = 0;
     for (let at = 1; at < open.length; at++) if (chances[at] > chances[best]) best = at;
-    person.offers++;
-    counts.offers++;
-    send(`${site.down}/${person.device}`, JSON.stringify({v: 1, offer: open[best].id, zone: here.zone, expires_at_ms: now + 60000}));
+    return open[best];
+  };
+
+  const answer = async (person, body, now) => {
+    const best = await choose(person, body.zone, 'requested', now);
+    send(`${site.reply}/${person.device}/offer`, JSON.stringify({v: 1, offer: best && best.id, zone: body.zone}));
   };
 
   setInterval(() => {
@@ -74,5 +85,6 @@ module.exports = (site, score, send) => {
       const person = people.get(levels[4]);
       if (person) for (const one of body.heard) if (site.anchors[one.id]) heard(person, site.anchors[one.id], one.id, one.rssi, now);
     } else if (levels[5] === 'consent') consented(levels[4], body);
+    else if (levels[5] === 'request' && people.has(levels[4])) answer(people.get(levels[4]), body, now);
   };
 };
