@@ -43,6 +43,8 @@ COMMANDS: dict[str, str] = {
     "results": "Measure the offers of a gateway: funnel, lift against the holdout, money, fairness, and why nothing was offered.",
     "what-if": "Replay the decisions of the log with another campaign: offers by count, spend, caps hit, differences, and the effect.",
     "bundle": "Verify, show, install or roll back a signed bundle (model, offers and contact policy in one file).",
+    "backup": "Back up a gateway, which may be running, into one encrypted file.",
+    "restore": "Restore a stopped gateway from a backup; withdrawals since the backup are carried out.",
     "privacy": "Look for personal data in texts, state the numbers that leave, and check the noise and the ledger.",
     "history": "Export visits, offers, answers and purchases as training data.",
     "demo": "Run a complete demonstration: broker, simulated world, two gateways and dashboard.",

@@ -16,10 +16,10 @@ from gateway.core.ids import checked_id
 
 def _public_id(text: str) -> str:
     """`text`, if it is an id that may leave. Raises ValueError."""
-    kind = Scanner()(checked_id(text))
+    kind = Scanner()(text)
     if kind is not None:
-        raise ValueError(f"it looks like a {kind}, and this id leaves the gateway in records and topics; choose another name")
-    return text
+        raise ValueError(f"it looks like personal data ({kind}), and this id leaves the gateway in records and topics; choose another name")
+    return checked_id(text)
 
 
 Id = Annotated[str, AfterValidator(_public_id)]

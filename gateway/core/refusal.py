@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Refusal(Exception):  # noqa: N818 - the errors of each part derive from it, under names of their own
-    """What cannot be used. Its text is `place: cause: way out`, in one line for each fault.
+    """A value that cannot be used. Its text is `place: cause: way out`, in one line for each fault.
 
     `place` is a file with its line, a setting or an address. `way_out` holds allowed or nearest values, or the next step. Both may be
     empty.

@@ -27,13 +27,16 @@ HEARD_MS = 3_600_000
 ONLINE = "online"
 
 
+Label = tuple[str, str]
+
+
 class Metric(NamedTuple):
     """A name without its prefix, its kind and meaning, and its values by label (name, value); a single value has no label."""
 
     name: str
     kind: str
     meaning: str
-    values: Mapping[tuple[str, str] | None, float]
+    values: Mapping[Label | None, float]
 
 
 def is_flowing(report: Report, now_ms: int) -> bool:
@@ -45,7 +48,7 @@ def is_flowing(report: Report, now_ms: int) -> bool:
 def metrics(report: Report, now_ms: int) -> Iterator[Metric]:
     """All metrics of a report."""
     status = report.status
-    heard: dict[tuple[str, str] | None, float] = {
+    heard: dict[Label | None, float] = {
         ("topic", one.topic): float(one.newest_ms is not None and now_ms - one.newest_ms < HEARD_MS) for one in report.sources
     }
     yield _one(
@@ -92,7 +95,7 @@ def _one(name: str, kind: str, meaning: str, value: float) -> Metric:
     return Metric(name, kind, meaning, {None: float(value)})
 
 
-def _by(label: str, counts: Mapping[str, int]) -> dict[tuple[str, str] | None, float]:
+def _by(label: str, counts: Mapping[str, int]) -> dict[Label | None, float]:
     return {(label, name): float(count) for name, count in counts.items()}
 
 
@@ -101,7 +104,7 @@ def _lines(metric: Metric) -> str:
     return head + "".join(f"wayside_{metric.name}{_label(label)} {value:.15g}\n" for label, value in metric.values.items())
 
 
-def _label(label: tuple[str, str] | None) -> str:
+def _label(label: Label | None) -> str:
     """A label in braces; quotes, backslashes and line ends in its value are escaped."""
     if label is None:
         return ""

@@ -117,6 +117,17 @@ def test_a_format_without_its_library(decoder: str, library: str, config: Path, 
     assert re.fullmatch(rf"{re.escape(str(config))}:\d+: sources\.1: {re.escape(expected)}", line), line
 
 
+def test_filters_that_share_some_topics_are_a_warning(config: Path) -> None:
+    """The broker delivers a message of such a topic twice. A filter that another one covers is left out without a warning."""
+    more = '[[sources]]\ntopic = "espresense/{}"\ndecoder = "espresense"\n\n'
+    text = config.read_text("utf-8").replace("espresense/#", "espresense/devices/+/plaza")
+    config.write_text(text + more.format("devices/beacon/+"), "utf-8")
+    twice = "topics that match both 'espresense/devices/+/plaza' and 'espresense/devices/beacon/+' arrive twice: narrow one of them"
+    assert twice in wayside("check", "--config", config).err
+    config.write_text(text + more.format("#"), "utf-8")
+    assert "arrive twice" not in wayside("check", "--config", config).err
+
+
 @pytest.fixture
 def pki(config: Path) -> Path:
     folder, now = config.with_name("pki"), datetime.now(UTC).replace(microsecond=0)

@@ -32,6 +32,8 @@ LOCAL = {
     "what-if": "what-if --campaign absent.toml --config wayside.toml",
     "bundle": "bundle verify tiny.bundle --config wayside.toml",
     "privacy": "privacy sheet --config wayside.toml --html sheet.html",
+    "backup": "backup one.backup --config wayside.toml --passphrase-file passphrase",
+    "restore": "restore one.backup --check --passphrase-file passphrase",
     "history": "history export --config wayside.toml --out history --format csv",
 }
 """Command lines that need no network at all."""
@@ -58,6 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         built.mailbox.deliver([one])
         built.turn(0.0)
     built.store.close()
+    (made / "passphrase").write_text("a passphrase of tests", "utf-8")
     config.write_text(config.read_text("utf-8") + '\n[page]\noperator = "the mall"\nport = 0\n', "utf-8")
     return made
 

@@ -48,7 +48,7 @@ def default_hosts() -> list[str]:
 
 
 def make_certificates(to: Secured, site: str, gateway: str, now: datetime) -> tuple[Path, Path]:
-    """Authority, broker's and gateway's certificate; what exists is kept. Returns the gateway's authority file and its pair.
+    """Authority, broker's and gateway's certificate; existing ones are kept. Returns the gateway's authority file and its pair.
 
     Raises Refusal if Mosquitto is not installed, and CertificateError.
     """
@@ -69,7 +69,7 @@ def make_certificates(to: Secured, site: str, gateway: str, now: datetime) -> tu
 
 
 def write_broker(to: Secured, config: Path) -> None:
-    """The broker's list of revocations, its access list for this config, and its configuration. Raises Refusal."""
+    """The broker's list of revocations, its access list for this config, and its configuration. Raises Refusal, CertificateError."""
     shipped = next((one for one in SHIPPED if one.is_file()), None)
     if shipped is None:
         raise Refusal(f"the shipped {CONF} is not installed ({SHIPPED[-1]})", "use the package, or a clone of the project")

@@ -60,7 +60,7 @@ def config_text(start: Start, answers: Answers, heard: Findings, zones: Mapping[
     `state` is the folder of bundle, database and keys with a slash, or empty for that of the config.
     """
     lines = [
-        "# Made by `wayside init`. Every setting with its default and meaning stands in the settings of gateway/README.md.",
+        "# Made by `wayside init`. Every setting with its default and meaning stands in gateway/SETTINGS.md.",
         "# `wayside check` validates this file, and `wayside doctor` finds the cause if no offer arrives.",
         f"site = {_text(answers.site)}  # the site's name in topics: wayside/v1/{answers.site}/up/DEVICE/KIND",
         f"gateway = {_text(answers.gateway)}  # another name for each gateway of the site",
