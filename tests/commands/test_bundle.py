@@ -128,7 +128,7 @@ def test_a_model_that_needs_too_much_is_stopped(config: Path, monkeypatch: pytes
     keys = [key for path in settings.bundle.trusted_keys for key in read_public_keys(path)]
     model = open_bundle(settings.bundle.path, keys, None).model
     model_check.check_model(model)
-    monkeypatch.setattr(limits, "MODEL_CHECK_S_MAX", 0)
+    monkeypatch.setattr(limits, "MODEL_CHECK_ELAPSED_S_MAX", 0)
     with pytest.raises(ScorerError, match="did not end within 0 s"):
         model_check.check_model(model)
 
