@@ -44,7 +44,7 @@ from gateway.decoders.bluetooth.keys import parse_keys
 from gateway.decoders.contract import Decoder, Keys, Kind
 from gateway.decoders.lorawan.javascript import Codec, Codecs
 from gateway.decoders.mapping.decode import mapping_decoder
-from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load
+from gateway.decoders.registry import BrokenDecoderError, DecoderNotFoundError, load, usable
 from gateway.decoders.topics import covers, is_filter
 from gateway.runtime.app import App
 from gateway.runtime.desired import DesiredThread, Running
@@ -59,7 +59,7 @@ from gateway.runtime.sources import Installed, Source, source
 from gateway.runtime.uplink import UplinkThread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -147,9 +147,9 @@ def trusted_keys(config: Config) -> list[Ed25519PublicKey]:
     try:
         return [key for path in config.bundle.trusted_keys for key in read_public_keys(path)]
     except OSError as error:
-        raise SetupError(f"bundle.trusted_keys: {error.filename} cannot be read ({error.strerror})") from None
+        raise SetupError(f"{config.place('bundle', 'trusted_keys')}: {error.filename} cannot be read ({error.strerror})") from None
     except ValueError as error:
-        raise SetupError(f"bundle.trusted_keys: {error}") from None
+        raise SetupError(f"{config.place('bundle', 'trusted_keys')}: {error}") from None
 
 
 def open_config_bundle(config: Config, now_ms: int) -> Bundle:
@@ -162,7 +162,10 @@ def _open_installed(config: Config, path: Path, now_ms: int) -> Bundle:
     bundle_store = BundleStore(config.bundle.path)
     trusted_ms = now_ms if now_ms >= limits.CLOCK_FLOOR_MS else None
     version_min = bundle_store.version_min() if path == bundle_store.active else 1
-    return open_bundle(path, trusted_keys(config), trusted_ms, version_min=version_min)
+    try:
+        return open_bundle(path, trusted_keys(config), trusted_ms, version_min=version_min)
+    except BundleError as error:
+        raise BundleError(error.reason, error.detail, place=f"{config.place('bundle', 'path')}: {path}") from None
 
 
 def checked_bundle(config: Config, now_ms: int) -> Bundle:
@@ -306,29 +309,39 @@ def build_site(config: Config, bundle: Bundle) -> Site:
 def build_router(config: Config) -> Router:
     """The router for the sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker or keys file."""
     # The feeds first, so that no filter of the broker takes their messages.
-    sources = [*(_feed_source(part) for part in config.feeds), *build_sources(config.sources, config.codecs)]
+    sources = [*(_feed_source(part) for part in config.feeds), *build_sources(config.sources, config.codecs, config.place)]
     return Router(
         sources, Installed({config.gateway: "gateway", **{name: part.kind for name, part in config.devices.items()}}, config.anchors())
     )
 
 
-def build_sources(parts: Sequence[SourcePart], codec_parts: Sequence[CodecPart]) -> list[Source]:
-    """The sources of a config. Raises SetupError for a wrong topic filter, decoder, speaker, keys file or codec."""
+def _dotted(*setting: str | int) -> str:
+    return ".".join(map(str, setting))
+
+
+def build_sources(
+    parts: Sequence[SourcePart], codec_parts: Sequence[CodecPart], place: Callable[[str, int], str] = _dotted
+) -> list[Source]:
+    """The sources of a config, whose place in its file is for errors.
+
+    Raises SetupError for a wrong topic filter, decoder, speaker, keys file or codec, and for a library that is not installed.
+    """
     codecs, sources = build_codecs(codec_parts), []
     remembering: dict[str, Decoder] = {}  # one of each format, shared by the sources of descriptions and of values
-    for part in parts:
+    for number, part in enumerate(parts):
+        where = place("sources", number)
         if not is_filter(part.topic):
-            raise SetupError(f"sources: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
+            raise SetupError(f"{where}: {part.topic!r} is not an MQTT topic filter (# stands only at the end, + for a whole level)")
         try:
             if part.mapping is not None:
                 decoder = mapping_decoder(part.mapping.mapping())
             else:
-                found = load(part.decoder or "").coded(codecs)
+                found = usable(part.decoder or "").coded(codecs)
                 decoder = remembering.setdefault(found.name, found.remembering()) if found.fresh is not None else found
             keyed = decoder.keyed(_keys(part.keys_file)) if part.keys_file else decoder
             sources.append(source(part.topic, keyed, part.speaker, part.kinds, is_bridge=part.bridge))
         except (DecoderNotFoundError, BrokenDecoderError, ValueError) as error:
-            raise SetupError(f"sources: {error}") from None
+            raise SetupError(f"{where}: {error}") from None
     return sources
 
 
@@ -416,7 +429,7 @@ def mqtt_options(config: Config) -> MqttOptions:
         raise SetupError(f"{config.place('mqtt')}: certificate_file and key_file go together")
     if part.certificate_file is not None and part.key_file is not None and (fault := pair_fault(part.certificate_file, part.key_file)):
         raise SetupError(f"{config.place('mqtt', 'certificate_file')}: {fault}")
-    _secret(part.password_file, "mqtt.password_file")
+    _secret(part.password_file, config.place("mqtt", "password_file"))
     queued, unqueued, replaced = subscriptions(config)
     return MqttOptions(
         host=part.host,
@@ -459,7 +472,7 @@ def _make_claim_secret(config: Config) -> None:
 def claim_secret(config: Config) -> bytes | None:
     """The secret of the codes issued with tags, or None without one. Raises SetupError."""
     path = config.claims.secret_file
-    secret = _secret(path, "claims.secret_file") if path is not None and path.exists() else None
+    secret = _secret(path, config.place("claims", "secret_file")) if path is not None and path.exists() else None
     if secret is not None and not SECRET_CHARS_MIN <= len(secret.encode()) <= SECRET_CHARS_MAX:
         raise SetupError(f"claims.secret_file: {config.claims.secret_file} must hold {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} characters")
     return None if secret is None else secret.encode()

@@ -17,14 +17,14 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 
 from gateway.adapters.toml_files import TomlFileError, read_toml
 from gateway.config_network import CloudPart, DeskPart, FeedPart, HttpPart, Id, MetricsPart, PagePart, WebhookPart, is_loopback
+from gateway.config_part import BOUNDS, PlacedError, plain
 from gateway.config_part import Part as _Part
-from gateway.config_part import plain
 from gateway.config_privacy import PrivacyPart
 from gateway.config_sources import CodecPart, SourcePart
 from gateway.core import limits
 from gateway.core import opening_hours as hours
 from gateway.core.nearest import nearest
-from gateway.core.places import crosses_itself
+from gateway.core.places import crosses_itself, is_flat
 from gateway.core.presence import PresenceRules
 from gateway.core.radio import level_dbm
 from gateway.core.records import ZONES_MAX
@@ -33,9 +33,10 @@ from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED
 from gateway.runtime.sources import DeviceKind
 
-Latitude = Annotated[float, Field(ge=-90, le=90)]
+Latitude = Annotated[float, Field(ge=-90, le=90, description="latitude, which stands first")]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 CORNERS_MIN = 3
+PLAN_M_MAX = 100_000.0
 
 
 class ConfigError(ValueError):
@@ -45,18 +46,34 @@ class ConfigError(ValueError):
 class MqttPart(_Part):
     """The broker."""
 
-    host: str = Field("127.0.0.1", description="the broker's name or address")
+    host: str = Field(
+        "127.0.0.1", pattern=r"^[^\s/]+$", description="the broker's name or address alone; `port` and `ca_file` state the rest"
+    )
     port: int = Field(1883, gt=0, lt=65_536, description="the broker's port; 8883 with TLS")
     username: str | None = Field(None, description="user name, if the broker requires one")
     password_file: Path | None = Field(None, description="file that holds the password")
     ca_file: Path | None = Field(None, description="certificate authority; naming one turns TLS on")
     certificate_file: Path | None = Field(None, description="this gateway's certificate")
     key_file: Path | None = Field(None, description="this gateway's private key")
-    websocket_path: str | None = Field(None, pattern="^/", description="MQTT over websockets, with this path, such as /mqtt")
+    websocket_path: str | None = Field(None, pattern="^/", description="a path such as /mqtt, for MQTT over websockets")
     first_connect_s: float = Field(
         10.0, ge=0, description="how long to wait for the broker at the start before giving up; 0 waits for ever"
     )
     plaintext: bool = Field(default=False, description="true: passwords and messages may cross the network in plain text")
+
+    @field_validator("host")
+    @classmethod
+    def _without_port(cls, value: str) -> str:
+        name, colon, port = value.rpartition(":")
+        if colon and port.isdecimal() and ":" not in name:
+            raise ValueError(f"{value!r} has a port: write host = {name!r} and port = {port}")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_login(self) -> MqttPart:
+        if self.password_file is not None and self.username is None:
+            raise ValueError("a password_file needs a username")
+        return self
 
     @property
     def danger(self) -> str:
@@ -64,7 +81,7 @@ class MqttPart(_Part):
         if self.ca_file is not None or self.plaintext or is_loopback(self.host):
             return ""
         return (
-            f"mqtt.host: {self.host!r} is another machine, and passwords and messages would cross the network in plain text: "
+            f"{self.host!r} is another machine, and passwords and messages would cross the network in plain text: "
             "set mqtt.ca_file, or mqtt.plaintext = true if the network is your own"
         )
 
@@ -161,12 +178,12 @@ class ZonePart(_Part):
     id: Id = Field(description="its name in offers, records and screens")
     kind: Id | None = Field(None, description="kind of place, one of zone_kinds of the bundle's schema")
     transit: bool = Field(default=False, description="transit zone: people are on their way to work (morning) or home (evening)")
-    x_m: float = Field(0.0, description="metres east on the site's plan")
-    y_m: float = Field(0.0, description="metres north on the site's plan")
+    x_m: float = Field(0.0, ge=-PLAN_M_MAX, le=PLAN_M_MAX, description="metres east on the site's plan")
+    y_m: float = Field(0.0, ge=-PLAN_M_MAX, le=PLAN_M_MAX, description="metres north on the site's plan")
     anchors: tuple[str, ...] = Field((), description="canonical ids of the scanners and beacons of this zone")
     latitude_deg: float | None = Field(None, ge=-90, le=90, description="centre, for position fixes")
     longitude_deg: float | None = Field(None, ge=-180, le=180, description="centre, for position fixes")
-    radius_m: float = Field(0.0, ge=0, description="radius, for position fixes")
+    radius_m: float = Field(0.0, ge=0, le=PLAN_M_MAX, description="radius, for position fixes")
     polygon: tuple[tuple[Latitude, Longitude], ...] = Field(
         (), description="outline instead of a circle, as [[lat, lon], ...]: at least three corners"
     )
@@ -195,6 +212,8 @@ class ZonePart(_Part):
     def _outline(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
         if value and len(set(value)) < CORNERS_MIN:
             raise ValueError(f"an outline needs at least {CORNERS_MIN} different corners, as [[lat, lon], ...]")
+        if value and is_flat(value):
+            raise ValueError("the corners lie on one line, so no position is within: list the corners of an area")
         if crosses_itself(value):
             raise ValueError("the outline crosses itself: list the corners in the order in which they follow each other")
         return value
@@ -334,7 +353,7 @@ class Config(_Part):
         for what, names in (("zone", zones), ("anchor", anchors), ("region", regions), ("feed", [feed.name for feed in self.feeds])):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"{what} {twice[0]!r} occurs twice; each {what} must occur once")
+                raise PlacedError(f"{what} {twice[0]!r} occurs twice; each {what} must occur once", *self._second(what, twice[0]))
         unstated = UNSTATED in self.devices or UNSTATED in anchors
         if unstated:
             raise ValueError(
@@ -343,21 +362,36 @@ class Config(_Part):
             )
         for counter in self.claims.counters:
             if counter not in anchors:
-                raise ValueError(f"claims.counters: {counter!r} is not an anchor of any zone{nearest(counter, anchors)}")
+                raise PlacedError(f"{counter!r} is not an anchor of any zone{nearest(counter, anchors)}", "claims", "counters")
         for anchor in self.presence.offset_db:
             if anchor not in anchors:
-                raise ValueError(f"presence.offset_db: {anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}")
+                raise PlacedError(f"{anchor!r} is not an anchor of any zone{nearest(anchor, anchors)}", "presence", "offset_db", anchor)
         return self
+
+    def _second(self, what: str, name: str) -> tuple[str | int, ...]:
+        """The place of the second zone, anchor, region or feed of a name."""
+        fields = {"anchor": "anchors", "region": "regions"}
+        if what == "feed":
+            return ("feeds", [number for number, one in enumerate(self.feeds) if one.name == name][1], "name")
+        found = [
+            (number, fields.get(what, "id"))
+            for number, zone in enumerate(self.zones)
+            for held in (getattr(zone, fields[what]) if what in fields else (zone.id,))
+            if held == name
+        ]
+        return ("zones", *found[1])
 
     @model_validator(mode="after")
     def _placed(self) -> Config:
         zones = [zone.id for zone in self.zones]
         for device, part in self.devices.items():
             if part.zone != EVERYWHERE and part.zone not in zones:
-                raise ValueError(f"devices: {device!r} is in zone {part.zone!r}, which is not defined{nearest(part.zone, zones)}")
+                text = f"{device!r} is in zone {part.zone!r}, which is not defined{nearest(part.zone, zones)}"
+                raise PlacedError(text, "devices", device)
             if part.from_zone is not None and (part.from_zone not in zones or part.from_zone == part.zone):
                 other = nearest(part.from_zone, [zone for zone in zones if zone != part.zone])
-                raise ValueError(f"devices: {device!r} counts people from {part.from_zone!r}, which is no other zone{other}")
+                text = f"{device!r} counts people from {part.from_zone!r}, which is no other zone{other}"
+                raise PlacedError(text, "devices", device, "from_zone")
         return self
 
     @property
@@ -463,9 +497,12 @@ def _anchored(config: _Part, folder: Path) -> _Part:
 
 def _fault(path: Path, lines: list[str], fault: dict[str, Any]) -> str:
     """One line: file, line, field, fault, and the nearest known name."""
-    where = [part for part in fault["loc"] if isinstance(part, str)]
+    error = fault.get("ctx", {}).get("error")
+    setting = (*fault["loc"], *error.place) if isinstance(error, PlacedError) else fault["loc"]
+    where = [part for part in setting if isinstance(part, str)]
     message = _unknown(where) if fault["type"] == "extra_forbidden" else plain(fault, _described(where))
-    return f"{_place(path, lines, fault['loc'])}: {message}"
+    order = "; a corner is [latitude, longitude]" if "polygon" in where and fault["type"] in BOUNDS else ""
+    return f"{_place(path, lines, setting)}: {message}{order}"
 
 
 def _unknown(where: list[str]) -> str:

@@ -48,7 +48,9 @@ def is_loopback(host: str) -> bool:
 class CloudPart(Part):
     """The cloud that records are sent to."""
 
-    url: str = Field(pattern=r"^https?://[^\s/]+/?$", description="the dashboard, such as https://dashboard.example")
+    url: str = Field(
+        pattern=r"^https?://[^\s/]+/?$", description="the dashboard's address without a path, such as https://dashboard.example"
+    )
     token_file: Path = Field(description="file that holds this gateway's token")
     ca_file: Path | None = Field(None, description="certificate authority of the dashboard, if not a public one")
     interval_s: float = Field(30.0, ge=0.1, description="how often to look for new records")

@@ -135,10 +135,26 @@ def _no_toml(path: Path, text: str, error: str) -> str:
     number = re.match(r"line (\d+), column (\d+)", place)
     line = text.splitlines()[int(number[1]) - 1].strip() if number and int(number[1]) <= len(text.splitlines()) else ""
     at, column = (f":{number[1]}", f" in column {number[2]} of {line[:60]!r}") if number else ("", "")
+    return f"{path}{at}: not valid TOML: {cause}{column}; {_hint(text, cause, line.partition('#')[0])}"
+
+
+def _hint(text: str, cause: str, line: str) -> str:
+    """The most likely way out, by the line of the fault."""
     if text.lstrip().startswith("{"):
-        hint = "TOML, not JSON, is expected"
-    elif cause == "Invalid value":
-        hint = 'texts stand in quotes: name = "value"'
-    else:
-        hint = "write name = value, or [table]"
-    return f"{path}{at}: not valid TOML: {cause}{column}; {hint}"
+        return "TOML, not JSON, is expected"
+    value = line.partition("=")[2].strip()
+    found = (hint for pattern, hint in _HINTS if re.search(pattern, value))
+    if hint := next(found, ""):
+        return hint
+    if cause.startswith(("Cannot overwrite", "Cannot declare")):
+        return "it occurs a second time: keep one; [[name]] begins the next entry of a list, [name] a single table"
+    return 'texts stand in quotes: name = "value"' if cause == "Invalid value" else "write name = value, or [table]"
+
+
+_HINTS = (
+    ("[\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb]", 'texts stand in straight quotes: name = "value"'),
+    ("^(True|TRUE|False|FALSE|yes|no|on|off)$", "write true or false, in lower case"),
+    (r"^[-+]?\d+,\d+$", "decimals have a point: 1.5"),
+    (r"^0\d+$", "a number has no leading zero"),
+)
+"""Patterns of values that other notations allow, and the way out."""

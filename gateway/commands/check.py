@@ -23,6 +23,7 @@ from gateway.build import (
     subscriptions,
 )
 from gateway.build_services import build_webhook, check_certificates, http_tokens
+from gateway.build_store import SetupError
 from gateway.commands.options import SetOption, command_app, fail, guarded, load, warn
 from gateway.core.places import overlaps, swapped
 from gateway.core.site import local
@@ -62,12 +63,12 @@ def check(
         settings = load(config, override)
         summary, site = guarded(lambda: checked(settings))
         if settings.mqtt.danger:
-            fail(settings.mqtt.danger)
+            fail(f"{settings.place('mqtt', 'host')}: {settings.mqtt.danger}")
         for text in _never_known(site, SystemClock().now_ms()):
             warn(f"{config}: {text}")
         for warning in guarded(lambda: [*shared_ids(build_router(settings).sources), *_twice(settings), *_unheard(settings)]):
             warn(f"{config}: {warning}")
-        for warning in _misplaced(settings):
+        for warning in (*_misplaced(settings), *_silent_sources(settings)):
             warn(warning)
         typer.echo(f"{config}: fine. {summary}")
     if schema is not None:
@@ -138,6 +139,21 @@ def _unheard(settings: Config) -> Iterator[str]:
             yield f"the caps of {name!r} are not shared: no source has the topic {topic}"
 
 
+def _silent_sources(settings: Config) -> Iterator[str]:
+    """Sources to which no message can come: an earlier one has their topic, their topic is of another site, or has a blank at an end."""
+    seen: dict[str, int] = {}
+    own = f"wayside/v1/{settings.site}/"
+    for number, one in enumerate(settings.sources):
+        where = settings.place("sources", number, "topic")
+        if one.topic in seen:
+            yield f"{where}: sources.{seen[one.topic]} has the topic {one.topic!r} too, and takes all of its messages"
+        seen.setdefault(one.topic, number)
+        if one.topic.startswith("wayside/v1/") and not one.topic.startswith((own, "wayside/v1/+/")):
+            yield f"{where}: {one.topic!r} is of another site than {settings.site!r}, whose topics begin with {own!r}"
+        if one.topic != one.topic.strip():
+            yield f"{where}: {one.topic!r} begins or ends with a blank, which belongs to the topic"
+
+
 def _never_known(site: Site, now_ms: int) -> Iterator[str]:
     """Attributes in use that the config leaves unknown at all times."""
     year = local(now_ms, site.timezone).year
@@ -148,6 +164,15 @@ def _never_known(site: Site, now_ms: int) -> Iterator[str]:
     for one in site.plan.used:
         if one.clock is not None and (cause := missing.get(one.clock.field)):
             yield f"the attribute {one.name!r} stays unknown: {cause}"
+
+
+def _check_store(settings: Config) -> None:
+    """Raises SetupError if no database can be at the place of the config; nothing is made."""
+    path = settings.store.path
+    if path.is_dir():
+        raise SetupError(f"{settings.place('store', 'path')}: {path} is a folder: name a file in it, such as {path / 'wayside.db'}")
+    if not path.parent.is_dir():
+        raise SetupError(f"{settings.place('store', 'path')}: the folder {path.parent} does not exist: make it, or name another one")
 
 
 def checked(settings: Config) -> tuple[str, Site]:
@@ -162,6 +187,7 @@ def checked(settings: Config) -> tuple[str, Site]:
     build_cloud(settings)
     http_tokens(settings)
     check_certificates(settings)
+    _check_store(settings)
     build_webhook(settings)
     build_feeds(settings, Mailbox(1), SystemClock())
     offers = len(site.campaign.offers)

@@ -49,7 +49,7 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
     while True:
         gateway = guarded(partial(started, settings))
         if settings.mqtt.danger:
-            log.warning("%s", settings.mqtt.danger)
+            log.warning("mqtt.host: %s", settings.mqtt.danger)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_, running=gateway: running.stop())
         signal.signal(signal.SIGHUP, lambda *_, running=gateway: reloads.ask(running))

@@ -21,6 +21,7 @@ from gateway.core.campaign.rules import Rules
 from gateway.core.ids import Id
 from gateway.core.learned import OfferPriors, Pattern
 from gateway.core.offers import Campaign
+from gateway.core.refusal import Refusal
 
 Reason = Literal[
     "not_a_bundle",
@@ -57,11 +58,11 @@ ADVICE: Mapping[Reason, str] = {
 """Reason -> the way out."""
 
 
-class BundleError(ValueError):
+class BundleError(Refusal):
     """The bundle is refused: `reason` is for counting, `detail` for the log; the text adds the way out."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}; {ADVICE[reason]}")
+    def __init__(self, reason: Reason, detail: str, *, place: str = "") -> None:
+        super().__init__(f"{reason}: {detail}; {ADVICE[reason]}", place=place)
         self.reason: Reason = reason
         self.detail = detail
 

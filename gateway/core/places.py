@@ -19,6 +19,12 @@ def crosses_itself(polygon: Sequence[Corner]) -> bool:
     return any(_cross(*edges[one], *edges[other]) for one, other in apart)
 
 
+def is_flat(polygon: Sequence[Corner]) -> bool:
+    """Whether all corners lie on one line."""
+    first, second = polygon[0], next((one for one in polygon if one != polygon[0]), polygon[0])
+    return all(_side(first, second, one) == 0 for one in polygon)
+
+
 def overlaps(zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:
     """Pairs of zones with a common area, of those with coordinates."""
     for one, other in itertools.combinations([zone for zone in zones if _centre(zone) is not None], 2):

@@ -103,6 +103,8 @@ class Decoder(NamedTuple):
     Two more functions are for formats with many sightings. `concern` is the radio or device that the levels of a topic state, for topics
     whose messages place that one only. `at` returns a function that decodes the payloads of one topic, as `decode` does, with everything
     that follows from the topic worked out; it raises DecodeError for a wrong topic.
+
+    `requires` are the modules of optional libraries; a source of the format is refused without them.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Decoder(NamedTuple):
     fresh: Callable[[], Decoder] | None = None
     concern: Callable[[Sequence[str]], Concern | None] | None = None
     at: Callable[[str], Callable[[bytes], list[Observation]]] | None = None
+    requires: tuple[str, ...] = ()
 
     def coded(self, codecs: Any) -> Decoder:
         """This decoder with the codecs of LoRaWAN devices, where it reads uplinks; otherwise the decoder itself."""

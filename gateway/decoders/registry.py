@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 from gateway.decoders.contract import Decoder
 from gateway.decoders.topics import topic_matches
@@ -64,6 +65,18 @@ def load(name: str) -> Decoder:
     if not isinstance(found, Decoder) or found.name != name:
         message = f"{point.value} is not a Decoder named {name!r}"
         raise BrokenDecoderError(message)
+    return found
+
+
+def usable(name: str) -> Decoder:
+    """The decoder called `name`, with the libraries that it needs.
+
+    Raises DecoderNotFoundError and BrokenDecoderError as `load`, and BrokenDecoderError without one of the libraries.
+    """
+    found = load(name)
+    for module in found.requires:
+        if any(find_spec(part) is None for part in (module.partition(".")[0], module)):
+            raise BrokenDecoderError(f"{name} needs the library {module}, which is not installed: install wayside[formats]")
     return found
 
 

@@ -235,7 +235,7 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
+    owner = path.parent.stat()
+    if os.geteuid() == 0 and (owner.st_uid, owner.st_gid) != (0, 0):  # a service of root may be forbidden to give files away
         os.chown(part, owner.st_uid, owner.st_gid)
     part.replace(path)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 URL_FILE = "authority.url"
+REVOCATIONS = "crl"  # a broker's folder also holds the list of revoked certificates
 
 
 class Held(NamedTuple):
@@ -78,7 +79,7 @@ def renew(folder: Path, name: str, now: datetime, days_left: int) -> Held | None
 
 def enrolled(folder: Path) -> list[str]:
     """The names with a certificate in `folder`."""
-    return sorted(path.stem for path in folder.glob("*.pem"))
+    return sorted(path.stem for path in folder.glob("*.pem") if path.stem != REVOCATIONS)
 
 
 def pair_file(folder: Path, name: str) -> Path:

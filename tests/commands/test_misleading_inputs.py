@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.decoders import registry
 from gateway.pki.certificates import Authority, create
 from tests.commands.terminal import wayside
 from tests.kit.broker import HOST, MosquittoBroker, mosquitto
@@ -42,10 +43,10 @@ def config(tmp_path: Path) -> Path:
         (lambda text: text.replace("\n[mqtt]", '\nlog_leve = "info"\n[mqtt]', 1), r":\d+: log_leve: unknown key; did you mean 'log_level'"),
         (lambda text: "holidays = [1790000000000]\n" + text, r":1: holidays.0: 1790000000000 is no date: .* such as 2026-12-25"),
         (lambda text: text + '\n[page]\noperator = "x"\naddress = "example.com"\n', r":\d+: page.address: 'example.com' is not the page"),
-        (lambda text: text + "\n[retention]\nvisits_days = 1790000000000\n", r":\d+: retention.visits_days: .* to 800, not 1790000000000"),
+        (lambda text: text + "\n[retention]\nvisits_days = 1790000000000\n", r":\d+: retention.visits_days: .*: it is at most 800"),
         (lambda text: text + "\n[mqtt.x]\n", r":\d+: mqtt.x: unknown key"),
         (_zone("latitude_deg = 52.5\nlongitude_deg = 13.4"), r":\d+: zones.1: a centre needs a radius, .*: set radius_m, such as 30"),
-        (_zone("latitude_deg = 113.4\nlongitude_deg = 52.5\nradius_m = 30"), r":\d+: zones.1.latitude_deg: .* equal to 90, not 113.4"),
+        (_zone("latitude_deg = 113.4\nlongitude_deg = 52.5\nradius_m = 30"), r":\d+: zones.1.latitude_deg: 113.4 is .*: it is at most 90"),
         (_zone("polygon = [[0, 0], [1, 1], [1, 0], [0, 1]]"), r":\d+: zones.1.polygon: the outline crosses itself: list the corners"),
     ],
     ids=["no quotes", "JSON", "id", "key", "epoch", "pattern", "days", "table", "no radius", "swapped range", "crossing"],
@@ -76,8 +77,10 @@ def test_latin_1_and_utf_16_are_named(config: Path) -> None:
 def test_a_secret_in_latin_1(setting: str, config: Path) -> None:
     file = config.with_name("secret")
     file.write_bytes("café-café-café-café".encode("latin-1"))
-    words = ["--set", f"{setting}={file}", *(("--set", "cloud.url=https://a.example") if setting.startswith("cloud") else ())]
-    assert wayside("check", "--config", config, *words).refusal(1) == f"{setting}: {file} is not UTF-8 (byte 0xe9); save it as UTF-8"
+    more = {"cloud": ["cloud.url=https://a.example"], "mqtt": ["mqtt.username=gw"]}.get(setting.partition(".")[0], [])
+    words = [word for one in (f"{setting}={file}", *more) for word in ("--set", one)]
+    line = wayside("check", "--config", config, *words).refusal(1)
+    assert line.endswith(f"{setting}: {file} is not UTF-8 (byte 0xe9); save it as UTF-8")
 
 
 def test_a_campaign_with_a_moment_as_number_and_a_name_as_id(tmp_path: Path) -> None:
@@ -102,6 +105,16 @@ def test_zones_that_overlap_or_are_exchanged_are_warnings(config: Path) -> None:
     assert len(re.findall("latitude and longitude exchanged: the latitude stands first", found.err)) == 2
     config.write_text(_zone("latitude_deg = 52.52\nlongitude_deg = 13.405\nradius_m = 30")(write_config(config.parent).read_text("utf-8")))
     assert wayside("check", "--config", config).err == ""
+
+
+@pytest.mark.parametrize(("decoder", "library"), [("senml_cbor", "cbor2"), ("senml_xml", "defusedxml")])
+def test_a_format_without_its_library(decoder: str, library: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text(config.read_text("utf-8").replace('decoder = "espresense"', f'decoder = "{decoder}"'), "utf-8")
+    assert wayside("check", "--config", config).code == 0
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == library else True)
+    line = wayside("check", "--config", config).refusal(1)
+    expected = f"{decoder} needs the library {library}, which is not installed: install wayside[formats]"
+    assert re.fullmatch(rf"{re.escape(str(config))}:\d+: sources\.1: {re.escape(expected)}", line), line
 
 
 def test_filters_that_share_some_topics_are_a_warning(config: Path) -> None:

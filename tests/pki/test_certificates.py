@@ -102,3 +102,14 @@ def test_an_unknown_device_is_not_revoked(tmp_path: Path) -> None:
 def test_a_host_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match="neither a DNS name nor an address"):
         create(tmp_path, "mall", NOW).issue("broker", NOW, ["brökér"])
+
+
+def test_files_of_root_are_not_given_away_needlessly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit of the authority forbids chown(2), also to the same owner."""
+    monkeypatch.setattr("os.chown", lambda *_: pytest.fail("chown"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    if tmp_path.stat().st_uid == 0:
+        create(tmp_path / "pki", "mall", NOW).issue("till-1", NOW)
+    else:
+        with pytest.raises(pytest.fail.Exception):
+            create(tmp_path / "pki", "mall", NOW)

@@ -80,6 +80,7 @@ def test_a_device_enrols_and_its_key_stays(pki: Path, port: int, tmp_path: Path)
     assert held.path.stat().st_mode & 0o777 == 0o600
     assert not [path for path in pki.iterdir() if path.name.startswith("phone-1")]
     assert sorted(path.name for path in (tmp_path / "tls").iterdir()) == ["authority.url", "ca.crt", "phone-1.pem"]
+    (tmp_path / "tls" / "crl.pem").write_bytes((pki / "crl.pem").read_bytes())  # as in a broker's folder
     assert enrolled(tmp_path / "tls") == ["phone-1"]
 
 

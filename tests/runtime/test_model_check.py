@@ -7,7 +7,7 @@ import pytest
 
 from gateway.adapters.onnx_scorer import OnnxScorer, ScorerError
 from gateway.core.bundle import LoadableModel
-from gateway.runtime.model_check import check_model
+from gateway.runtime.model_check import check_model, processor_s
 from tests.kit.graphs import entry_for, named_model, slow_model, wide_model
 
 COLUMNS = ("visits", "spent", "hour")
@@ -43,3 +43,7 @@ def test_a_pipeline_with_named_inputs_passes() -> None:
     model, entry = named_model()
     rows = np.array([[1, 1, 0, 0, 0], [3, 0, 0, 1, 1], [np.nan] * 5], np.float32)
     check_model(LoadableModel(model, entry, rows, OnnxScorer(model, entry).score(rows)))
+
+
+def test_a_slow_machine_has_more_time_and_a_fast_one_no_less() -> None:
+    assert [processor_s(import_s) for import_s in (0.3, 3.0, 12.0)] == [30.0, 30.0, 120.0]

@@ -106,4 +106,4 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-DECODER = Decoder("senml_cbor", (), decode, kinds=PLACED)
+DECODER = Decoder("senml_cbor", (), decode, kinds=PLACED, requires=("cbor2",))

@@ -45,4 +45,4 @@ def _typed(field: str, value: str) -> object:
     return value if amount is None else amount
 
 
-DECODER = Decoder("senml_xml", (), decode, kinds=PLACED)
+DECODER = Decoder("senml_xml", (), decode, kinds=PLACED, requires=("defusedxml",))

@@ -194,4 +194,6 @@ def _fresh() -> Decoder:
     return DECODER._replace(decode=lambda message: decode(message, aliases))
 
 
-DECODER = Decoder("sparkplug_b", (f"{_NAMESPACE}/#",), decode, speakers=_SPEAKERS, role="device", fresh=_fresh)
+DECODER = Decoder(
+    "sparkplug_b", (f"{_NAMESPACE}/#",), decode, speakers=_SPEAKERS, role="device", fresh=_fresh, requires=("google.protobuf",)
+)

@@ -17,11 +17,14 @@ def root_of(payload: bytes) -> Any:
     """The outermost element.
 
     Raises DecodeError: "too_large" above PAYLOAD_BYTES_MAX or JSON_DEPTH_MAX, "not_text" for invalid UTF-8,
-    "wrong_shape" for XML that is not well formed or has a document type.
+    "wrong_shape" for XML that is not well formed or has a document type, and without the library for XML.
     """
-    # Imported on first use: only sources with XML need it.
-    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
-    from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
+    # Imported on first use: only sources with XML need it, and formats that are JSON as a rule have it rarely.
+    try:
+        from defusedxml.common import DefusedXmlException  # noqa: PLC0415
+        from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
+    except ImportError:
+        refuse("wrong_shape", "XML needs the library defusedxml: install wayside[formats]")
 
     check_size(payload)
     try:
