@@ -74,6 +74,11 @@ class StorePart(_Part):
 
     path: Path = Field(Path("wayside.db"), description="the SQLite file")
     key_file: Path = Field(Path("wayside.key"), description="64 hex digits; made at the first start; WAYSIDE_STORE_KEY replaces it")
+    written_mb_day_max: int = Field(
+        2_000,
+        gt=0,
+        description="budget of the disk's wear in MB written a day: 500 rewrites of a 32 GB card in 20 years; above it is an alarm",
+    )
 
 
 class BundlePart(_Part):
