@@ -21,8 +21,8 @@ class Reserves(msgspec.Struct, frozen=True):
     """State of the disk of the database, in bytes.
 
     `written_day_bytes` are the bytes that the process has caused to be written, as a day at the rate since its start;
-    `written_day_bytes_max` is the budget. `buffer_hours` is the time until the outbox or the disk is full at the rate since the start, if no
-    record leaves. Both are None in the first hour, and `buffer_hours` also if nothing grows.
+    `written_day_bytes_max` is the budget. `buffer_hours` is the time until the outbox or the disk is full at the rate since the start, if
+    no record leaves. Both are None in the first hour, and `buffer_hours` also if nothing grows.
     """
 
     written_day_bytes: int | None
