@@ -143,6 +143,7 @@ class App:
         self._holding = self._times_failed = False
         self.services: list[Service] = []
         self.gauge: Gauge | None = None
+        self.reload: Callable[[], None] = self.stop  # read the config again, and start with it
         self.listeners: list[Callable[[Changes], None]] = []
         self.latest = self.status("starting")
 
