@@ -33,6 +33,7 @@ from gateway.adapters.toml_files import TomlFileError
 from gateway.build_condition import condition_of
 from gateway.build_services import build_desk, build_http, build_metrics, build_page, build_report, build_webhook, http_tokens
 from gateway.build_store import SetupError, open_store
+from gateway.config import ConfigError, combined
 from gateway.core import limits
 from gateway.core.bundle import Bundle, BundleError
 from gateway.core.bus import Bus, Publication
@@ -223,7 +224,28 @@ def build_desired(config: Config, app: App, slot: ModelSlot) -> DesiredThread:
         condition = condition_of(config, app)
     except (OSError, ValueError) as error:
         raise SetupError(f"a certificate file cannot be read: {error}") from None
-    running = Running(config.gateway, tuple(zone.id for zone in config.zones), lambda: slot.version, check, condition)
+
+    def check_settings(text: str) -> None:
+        try:
+            other = combined(config, text)
+        except ConfigError as error:
+            raise SetupError(str(error)) from None
+        build_site(other, open_config_bundle(other, EXPIRY_UNCHECKED))
+        build_router(other)
+
+    def restart() -> None:
+        app.reload()
+
+    running = Running(
+        config.gateway,
+        tuple(zone.id for zone in config.zones),
+        lambda: slot.version,
+        check,
+        condition,
+        check_settings,
+        lambda: app.bus.link().connected,
+        restart,
+    )
     desk = DeskTarget(config.cloud.url, cloud_token(config.cloud), trusted_keys(config), config.cloud.ca_file)
     try:
         return DesiredThread(running, desk, bundles, AppliedFile(config.bundle.path), FAULTS)

@@ -24,6 +24,7 @@ from gateway.runtime.app import App
 from gateway.runtime.desk import Desk
 from gateway.runtime.metrics import exporter
 from gateway.runtime.report import ReportService, reporter
+from gateway.runtime.reserves import Gauge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,8 @@ def report_socket(config: Config) -> Path:
 
 
 def build_report(config: Config, app: App) -> ReportService:
-    """The service of the running gateway's report."""
+    """The service of the running gateway's report, with the reserves of its disk."""
+    app.gauge = Gauge(config.store.path, config.store.written_mb_day_max * 1_000_000)
     return ReportService(lambda: HttpServer(report_socket(config), 0, reporter(app)))
 
 

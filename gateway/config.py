@@ -6,6 +6,7 @@ force. The file holds no secrets; it names the files that do.
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Sequence
 from datetime import date
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
+from gateway.adapters.desired import AppliedFile, DesiredError
 from gateway.adapters.toml_files import TomlFileError, read_toml
 from gateway.config_network import CloudPart, DeskPart, FeedPart, HttpPart, Id, MetricsPart, PagePart, WebhookPart, is_loopback
 from gateway.config_part import BOUNDS, PlacedError, plain
@@ -23,6 +25,7 @@ from gateway.config_privacy import PrivacyPart
 from gateway.config_sources import CodecPart, SourcePart
 from gateway.core import limits
 from gateway.core import opening_hours as hours
+from gateway.core.desired import SETTINGS
 from gateway.core.nearest import nearest
 from gateway.core.places import crosses_itself, is_flat
 from gateway.core.presence import PresenceRules
@@ -32,6 +35,8 @@ from gateway.core.site import EVERYWHERE, Zone
 from gateway.core.toml_lines import line_of
 from gateway.decoders.contract import UNSTATED
 from gateway.runtime.sources import DeviceKind
+
+log = logging.getLogger("wayside")
 
 Latitude = Annotated[float, Field(ge=-90, le=90, description="latitude, which stands first")]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
@@ -91,6 +96,11 @@ class StorePart(_Part):
 
     path: Path = Field(Path("wayside.db"), description="the SQLite file")
     key_file: Path = Field(Path("wayside.key"), description="64 hex digits; made at the first start; WAYSIDE_STORE_KEY replaces it")
+    written_mb_day_max: int = Field(
+        2_000,
+        gt=0,
+        description="budget of the disk's wear in MB written a day: 500 rewrites of a 32 GB card in 20 years; above it is an alarm",
+    )
 
 
 class BundlePart(_Part):
@@ -329,6 +339,7 @@ class Config(_Part):
 
     _file: Path | None = PrivateAttr(None)
     _lines: list[str] = PrivateAttr([])
+    _table: dict[str, Any] = PrivateAttr({})
 
     @field_validator("devices", mode="before")
     @classmethod
@@ -403,9 +414,14 @@ class Config(_Part):
         """Ids of the scanners and beacons of all zones."""
         return [anchor for zone in self.zones for anchor in zone.anchors]
 
-    def read_from(self, file: Path, lines: list[str]) -> None:
-        """Note the file that the config was read from, for `place`."""
-        self._file, self._lines = file, lines
+    def read_from(self, file: Path, lines: list[str], table: dict[str, Any]) -> None:
+        """Note the file that the config was read from, for `place`, and its table with the overrides, for `combined`."""
+        self._file, self._lines, self._table = file, lines, table
+
+    def origin(self) -> tuple[Path, dict[str, Any]]:
+        """The file and the table that the config was read from."""
+        assert self._file is not None
+        return self._file, self._table
 
     def place(self, *setting: str | int) -> str:
         """File, line and dotted name of a setting, for an error message; the name alone if it does not come from a file."""
@@ -443,8 +459,42 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         config = Config.model_validate(table)
     except ValidationError as error:
         raise ConfigError("\n".join(_fault(path, lines, dict(fault)) for fault in error.errors(include_url=False))) from None
-    config.read_from(path, lines)
+    config.read_from(path, lines, table)
     whole = _anchored(config, path.resolve().parent)
+    assert isinstance(whole, Config)
+    return with_desk_settings(whole)
+
+
+def with_desk_settings(config: Config) -> Config:
+    """The config with the settings that the desk has stated; the file's own if these do not fit, so that a gateway always starts."""
+    if config.cloud is None or not config.cloud.desk:
+        return config
+    try:
+        text = AppliedFile(config.bundle.path).read().settings
+        return combined(config, text) if text else config
+    except (DesiredError, ConfigError) as error:
+        log.error("the desk's settings are left out: %s", error)  # noqa: TRY400 - one line
+        return config
+
+
+def combined(config: Config, text: str) -> Config:
+    """A config with the desk's settings in place of those of its file. Raises ConfigError."""
+    file, table = config.origin()
+    try:
+        stated = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the desk's settings: {error}") from None
+    for name in stated:
+        if name not in SETTINGS:
+            raise ConfigError(f"the desk's settings: {name} is set on the gateway only; a desk sets {', '.join(SETTINGS)}")
+    try:
+        made = Config.model_validate(table | stated)
+    except ValidationError as error:
+        raise ConfigError(
+            "\n".join(_fault(Path("the desk's settings"), [], dict(one)) for one in error.errors(include_url=False))
+        ) from None
+    made.read_from(file, [], table)
+    whole = _anchored(made, file.resolve().parent)
     assert isinstance(whole, Config)
     return whole
 

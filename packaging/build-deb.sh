@@ -41,6 +41,10 @@ rm -f "$root$prefix"/bin/activate* "$root$prefix"/bin/Activate*
 for file in "$root$prefix"/bin/* "$root$prefix/pyvenv.cfg"; do
   [ -L "$file" ] || [ ! -f "$file" ] || sed -i "s|$root||g" "$file"
 done
+# pip notes the hashes of the scripts as it made them, and the path of the wheel: both differ from build to build.
+site=$(echo "$root$prefix"/lib/python*/site-packages)
+sed -i -E 's|^(\.\./\.\./\.\./bin/[^,]*),.*|\1,,|; /direct_url\.json,/d' "$site"/*.dist-info/RECORD
+rm -f "$site"/*.dist-info/direct_url.json
 # The libraries keep their symbols: `strip` breaks those that auditwheel has patched (ELF load command not page-aligned).
 
 # --- units, starting points, documents ---------------------------------------------------------
@@ -52,6 +56,7 @@ ln -s "$prefix/bin/wayside" "$root/usr/bin/wayside"
 cp -r "$project/deploy/worlds" "$root$prefix/share/wayside/worlds"
 cp "$project/deploy/broker/mosquitto.conf" "$here/README.md" "$root$prefix/share/wayside/"
 install -D -m 0644 "$project/LICENSE" "$root/usr/share/doc/wayside/copyright"
+"$python" "$here/sbom.py" "$site" "$root/usr/share/doc/wayside"
 
 # --- control -----------------------------------------------------------------------------------
 version=$(basename "$wheel" | cut -d- -f2)

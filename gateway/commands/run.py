@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway import settings_trial
 from gateway.adapters.personal_data import LogFilter, Scanner
 from gateway.adapters.service_manager import ALIVE, READY, STOPPING, notify
 from gateway.build import FAULTS, build
 from gateway.commands.check import checked
-from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, guarded, load
+from gateway.commands.options import ConfigOption, JsonOption, SetOption, command_app, fail, load
 from gateway.config import ConfigError, load_config
 from gateway.core.ports import StoreFullError
 
@@ -47,7 +48,16 @@ def run(config: ConfigOption, override: SetOption = None, *, as_json: JsonOption
     os.umask(0o077)  # the database, its log and all other files of the gateway are its own
     reloads = Reloads(config, override or [])
     while True:
-        gateway = guarded(partial(started, settings))
+        if settings_trial.count_start(settings):
+            settings = load(config, override)
+        try:
+            gateway = started(settings)
+        except FAULTS as error:
+            if not settings_trial.take_back(settings, str(error)):
+                fail(str(error))
+            settings = load(config, override)
+            continue
+        gateway.reload = partial(reloads.ask, gateway)
         if settings.mqtt.danger:
             log.warning("mqtt.host: %s", settings.mqtt.danger)
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gateway.core.unit_of_work import Draw
     from gateway.runtime.mailbox import Mailbox
     from gateway.runtime.model_slot import ModelSlot
+    from gateway.runtime.reserves import Gauge
     from gateway.runtime.router import Router
     from gateway.runtime.uplink import UplinkThread
 
@@ -147,6 +148,8 @@ class App:
         self.beats = 0  # rises while the writer works or waits; the watchdog looks at it
         self._holding = self._times_failed = False
         self.services: list[Service] = []
+        self.gauge: Gauge | None = None
+        self.reload: Callable[[], None] = self.stop  # read the config again, and start with it
         self.listeners: list[Callable[[Changes], None]] = []
         self.latest = self.status("starting")
 

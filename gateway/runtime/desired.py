@@ -1,12 +1,14 @@
-"""Applies the desired state of the desk: a thread that reports, fetches, installs, and returns to the last good bundle by itself.
+"""Applies the desired state of the desk: a thread that reports, fetches, installs, and returns to the last good state by itself.
 
 A bundle is verified in full before it is installed. Then it is on trial: the gateway must load it and reach the desk with it, each within a
-time, or the previous bundle becomes active again and the fault is reported. A refused desired state is kept by its serial and not tried
-again; without an answer of the desk the gateway goes on as it is.
+time, or the previous bundle becomes active again and the fault is reported. Settings are checked as a whole; then the gateway starts again
+with them, and has to be connected and reach the desk within the same time (see `gateway.settings_trial`). A refused desired state is kept
+by its serial and not tried again; without an answer of the desk the gateway goes on as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import threading
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from gateway.adapters.bundle_store import BundleStore, BundleStoreError, digest
-from gateway.core.desired import Applied, Desired, DesiredBundle, Reported
+from gateway.core.desired import FAULT_CHARS_MAX, Applied, Desired, DesiredBundle, Reported, SettingsTrial, taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,6 @@ LOAD_S_MAX = 30.0  # from the installation until the running gateway has loaded 
 HOME_S_MAX = 300.0  # and until the desk has answered again
 RETRY_S_MIN, RETRY_S_MAX = 1.0, 60.0
 POLL_S = 0.1
-FAULT_CHARS_MAX = 400
 
 
 class Desk(Protocol):
@@ -52,13 +53,19 @@ class Memory(Protocol):
 
 
 class Running(NamedTuple):
-    """The gateway that runs: name, zones, name and version of the bundle in use, a full check of the bytes of another, its condition."""
+    """The gateway that runs: its name and zones, name and version of the bundle in use, and its condition.
+
+    `check` and `check_settings` are full checks of another bundle and of other settings; `is_connected` is whether the broker is reached; `restart` starts the gateway again with the kept settings.
+    """
 
     gateway: str
     zones: tuple[str, ...]
     version: Callable[[], str]
     check: Callable[[bytes], None]
     condition: Callable[[], Condition]
+    check_settings: Callable[[str], None]
+    is_connected: Callable[[], bool]
+    restart: Callable[[], None]
 
 
 class DesiredThread:
@@ -85,6 +92,8 @@ class DesiredThread:
         pause_s = RETRY_S_MIN
         if self._applied.trial:  # the gateway ended meanwhile
             self._try_out()
+        if self._applied.settings_trial is not None:
+            self._try_out_settings()
         while not self._stopping.is_set():
             if self.step():
                 pause_s = RETRY_S_MIN
@@ -108,8 +117,9 @@ class DesiredThread:
         """The present state."""
         applied, running = self._applied, self._running
         sha256 = digest(self._bundles.active)
+        settings = hashlib.sha256(applied.settings.encode()).hexdigest() if applied.settings else ""
         state = (applied.serial, applied.fault, running.version(), sha256, applied.stopped)
-        return Reported(running.gateway, *state, running.zones, running.condition())
+        return Reported(running.gateway, *state, running.zones, running.condition(), settings)
 
     def _apply(self, desired: Desired) -> None:
         """Stop offers at once; then verify and install the bundle, and try it out. Raises OSError or ValueError while the desk is away."""
@@ -119,7 +129,7 @@ class DesiredThread:
             self._keep(msgspec.structs.replace(self._applied, stopped=desired.stopped))
             self._reload()
         if wanted is None or not is_new:
-            self._keep(Applied(desired.serial, desired.stopped))
+            self._apply_settings(desired)
             return
         content = self._desk.bundle(wanted.sha256)
         try:
@@ -127,9 +137,35 @@ class DesiredThread:
         except self._faults as error:
             self._refuse(desired.serial, f"bundle {wanted.name}-{wanted.version} is refused: {error}")
             return
-        self._keep(Applied(desired.serial, desired.stopped, trial=f"{wanted.name}-{wanted.version}"))
+        trial = f"{wanted.name}-{wanted.version}"
+        self._keep(Applied(desired.serial, desired.stopped, trial=trial, settings=self._applied.settings))
         self._install(content, wanted)
         self._try_out()
+        if not self._applied.fault:
+            self._apply_settings(desired)
+
+    def _apply_settings(self, desired: Desired) -> None:
+        """Check other settings as a whole, and have the gateway start again with them on trial. Raises OSError."""
+        present, wanted = self._applied.settings, desired.settings
+        if wanted is None or wanted == present:
+            self._keep(Applied(desired.serial, desired.stopped, settings=present))
+            return
+        try:
+            self._running.check_settings(wanted)
+        except self._faults as error:
+            self._refuse(desired.serial, f"the settings are refused: {error}")
+            return
+        self._keep(Applied(desired.serial, desired.stopped, settings=wanted, settings_trial=SettingsTrial(present)))
+        log.warning("the desk's settings are on trial: the gateway starts again")
+        self._running.restart()
+
+    def _try_out_settings(self) -> None:
+        """Wait until the gateway is connected and the desk has answered; otherwise start again with the settings before."""
+        if self._within(HOME_S_MAX, lambda: self._running.is_connected() and self._reaches_home()):
+            self._keep(msgspec.structs.replace(self._applied, settings_trial=None))
+        elif not self._stopping.is_set():
+            self._keep(taken_back(self._applied, "broker or desk were out of reach with them"))
+            self._running.restart()
 
     def _install(self, content: bytes, wanted: DesiredBundle) -> None:
         state = self._bundles.state()
@@ -172,7 +208,7 @@ class DesiredThread:
 
     def _refuse(self, serial: int, fault: str) -> None:
         self._note(fault)
-        self._keep(Applied(serial, self._applied.stopped, fault[:FAULT_CHARS_MAX]))
+        self._keep(Applied(serial, self._applied.stopped, fault[:FAULT_CHARS_MAX], settings=self._applied.settings))
 
     def _reload(self) -> None:
         """Have the running gateway open its bundle again, with the stopped offers of the kept state."""

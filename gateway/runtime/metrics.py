@@ -68,6 +68,13 @@ def metrics(report: Report, now_ms: int) -> Iterator[Metric]:
     yield _one("memory_bytes", "gauge", "peak resident memory", status.memory_mib * 1024 * 1024)
     if report.written_bytes is not None:
         yield _one("written_bytes_total", "counter", "bytes written to disks since the start", report.written_bytes)
+    if report.reserves is not None:
+        yield _one("written_bytes_day_max", "gauge", "budget of bytes written a day", report.reserves.written_day_bytes_max)
+        yield _one("wear_alarm", "gauge", "1 if more is written than the budget", report.reserves.is_worn)
+        if report.reserves.buffer_hours is not None:
+            yield _one(
+                "buffer_hours", "gauge", "hours until the outbox or the disk is full without the cloud", report.reserves.buffer_hours
+            )
     yield _one("start_time_seconds", "gauge", "start of the process, in seconds since 1970", report.started_ms / 1000)
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.core.http import Response, problem
 from gateway.core.ports import StoreError
+from gateway.runtime.reserves import Reserves
 from gateway.runtime.status import GatewayStatus
 
 if TYPE_CHECKING:
@@ -59,25 +60,27 @@ class Report(msgspec.Struct, frozen=True):
     people: int
     present: int
     written_bytes: int | None
+    reserves: Reserves | None = None
 
 
 def make_report(app: App) -> Report:
     """The report at this moment, on the writer thread."""
-    link, router = app.bus.link(), app.router
+    link, router, status, written = app.bus.link(), app.router, app.status(), _written_bytes()
     return Report(
         site=app.site.name,
         started_ms=app.counters.started_ms,
         connected=link.connected,
         link_trouble=app.clean(link.trouble),
         cloud_trouble=app.clean(app.uplink.trouble) if app.uplink is not None else "",
-        status=app.status(),
+        status=status,
         sources=tuple(SourceReport(one.source.topic, one.name, one.messages, one.newest_ms or None) for one in router.tallies),
         unnamed={app.clean(name): times for name, times in router.unnamed.times.most_common()},
         unnamed_others=router.unnamed.others,
         examples={key: app.clean(text) for key, text in router.examples.texts.items()},
         people=len(app.state.people.identities),
         present=len(app.state.visits.presences),
-        written_bytes=_written_bytes(),
+        written_bytes=written,
+        reserves=app.gauge.read(status.uptime_s, written, status.records_made, status.records_waiting) if app.gauge is not None else None,
     )
 
 

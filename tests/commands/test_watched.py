@@ -34,7 +34,6 @@ LOCAL = {
     "privacy": "privacy sheet --config wayside.toml --html sheet.html",
     "backup": "backup one.backup --config wayside.toml --passphrase-file passphrase",
     "restore": "restore one.backup --check --passphrase-file passphrase",
-    "update": "update --from repository --root program",
     "release": "release init repository --keys keys",
     "history": "history export --config wayside.toml --out history --format csv",
 }
@@ -46,6 +45,7 @@ TO_A_BROKER = {
     "discover": "discover --broker mqtt://127.0.0.1:{port} --seconds 1",
     "replay": "replay absent.jsonl --broker mqtt://127.0.0.1:{port}",
     "calibrate": "calibrate --config wayside.toml --broker mqtt://127.0.0.1:{port} --tag e375cf000001 --mark plaza=1 --mark plaza=4",
+    "update": "update --from http://127.0.0.1:{port} --root program",
     "incident": "incident end --broker mqtt://127.0.0.1:{port} --site street --desk desk-1 --zone plaza",
 }
 OWN_PARTS = {"demo", "bench"}

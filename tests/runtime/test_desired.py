@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.adapters.bundle_store import BundleStore, digest
 from gateway.adapters.desired import AppliedFile, DesiredError, verified
 from gateway.core.condition import Condition
-from gateway.core.desired import DOMAIN, Applied, Desired, DesiredBundle, Reported, SignedDesired
+from gateway.core.desired import DOMAIN, Applied, Desired, DesiredBundle, Reported, SettingsTrial, SignedDesired
 from gateway.runtime import desired as room
 from gateway.runtime.desired import DesiredThread, Running
 
@@ -52,13 +53,22 @@ class Street:
         self.folder = folder
         self.store = BundleStore(folder / "active.bundle")
         self.store.install(OLD, "street", 1)
-        self.loads = self.checks = True
+        self.loads = self.checks = self.connects = True
+        self.restarts = 0
         self.memory = AppliedFile(self.store.active)
 
     def thread(self, desk: FakeDesk) -> DesiredThread:
-        return DesiredThread(
-            Running("gw-a", ("plaza",), self.version, self.check, lambda: CONDITION), desk, self.store, self.memory, (ValueError,)
+        running = Running(
+            "gw-a", ("plaza",), self.version, self.check, lambda: CONDITION, self.check_settings, lambda: self.connects, self.restart
         )
+        return DesiredThread(running, desk, self.store, self.memory, (ValueError,))
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+    def check_settings(self, text: str) -> None:
+        if "mqtt" in text:
+            raise ValueError("mqtt is set on the gateway only")
 
     def version(self) -> str:
         return "street-2" if self.loads and self.store.active.read_bytes() == NEW else "street-1"
@@ -172,3 +182,86 @@ def test_an_order_that_is_not_signed_for_this_gateway_is_refused(harm: str) -> N
         verified(SignedDesired(payload, KEY.sign(DOMAIN + payload)), [KEY.public_key()], "gw-b" if harm == "gateway" else "gw-a").serial
         == 1
     )
+
+
+# --- settings -------------------------------------------------------------------------------------------------
+
+QUIET, LOUD = 'log_level = "error"', 'log_level = "debug"'
+
+
+def wants(serial: int, settings: str | None) -> Desired:
+    return Desired("gw-a", serial, None, (), settings)
+
+
+def test_settings_are_kept_on_trial_and_stay_once_the_desk_is_reached(street: Street) -> None:
+    street.thread(FakeDesk(wants(3, QUIET))).step()
+    assert street.memory.read() == Applied(3, settings=QUIET, settings_trial=SettingsTrial(""))
+    assert street.restarts == 1
+    desk = FakeDesk()
+    thread = street.thread(desk)  # after the restart
+    thread._try_out_settings()
+    assert street.memory.read() == Applied(3, settings=QUIET)
+    assert thread.report().settings == hashlib.sha256(QUIET.encode()).hexdigest()
+    street.thread(FakeDesk(wants(4, None))).step()
+    assert street.memory.read() == Applied(4, settings=QUIET), "an order without settings leaves them"
+    assert street.restarts == 1
+
+
+def test_settings_that_do_not_fit_change_nothing(street: Street) -> None:
+    street.memory.write(Applied(2, settings=QUIET))
+    thread = street.thread(FakeDesk(wants(3, "[mqtt]")))
+    thread.step()
+    assert street.memory.read() == Applied(3, fault="the settings are refused: mqtt is set on the gateway only", settings=QUIET)
+    assert street.restarts == 0
+
+
+@pytest.mark.parametrize("lost", ["desk", "broker"])
+def test_settings_with_which_the_gateway_is_cut_off_are_taken_back(street: Street, lost: str) -> None:
+    street.memory.write(Applied(3, settings=LOUD, settings_trial=SettingsTrial(QUIET, 1)))
+    street.connects = lost != "broker"
+    orders = [OSError("no route")] * 50 if lost == "desk" else []
+    thread = street.thread(FakeDesk(*orders))
+    thread._try_out_settings()
+    assert street.memory.read().settings == QUIET
+    assert "taken back: broker or desk were out of reach" in thread.report().fault
+    assert street.restarts == 1
+
+
+# --- versions of both sides --------------------------------------------------------------------------------------
+
+
+class NewerDesired(Desired, frozen=True):
+    """As a newer desk states it."""
+
+    hours: int = 7
+
+
+class OlderReported(msgspec.Struct, frozen=True):
+    """As an older desk reads it, and an older gateway writes it."""
+
+    gateway: str
+    serial: int
+    fault: str
+    bundle: str
+    sha256: str
+    stopped: tuple[str, ...]
+    zones: tuple[str, ...]
+
+
+def test_an_older_gateway_applies_the_part_of_a_newer_desk_that_it_knows() -> None:
+    payload = msgspec.json.encode(NewerDesired("gw-a", 9, None, ("tea",), QUIET))
+    signed = SignedDesired(payload, KEY.sign(DOMAIN + payload))
+    assert verified(signed, [KEY.public_key()], "gw-a") == Desired("gw-a", 9, None, ("tea",), QUIET)
+
+
+def test_gateways_and_desks_of_two_versions_read_each_others_reports(street: Street) -> None:
+    new = street.thread(FakeDesk()).report()
+    older = msgspec.json.decode(msgspec.json.encode(new), type=OlderReported)
+    assert (older.gateway, older.zones) == ("gw-a", ("plaza",))
+    assert msgspec.json.decode(msgspec.json.encode(older), type=Reported) == new
+
+
+def test_the_kept_state_of_another_version_is_read(street: Street) -> None:
+    path = street.folder / "active.bundle.desired"
+    path.write_text('{"serial":5,"stopped":["tea"],"later":1}')
+    assert street.memory.read() == Applied(5, ("tea",))

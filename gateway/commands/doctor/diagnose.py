@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.runtime.report import Report
+    from gateway.runtime.reserves import Reserves
 
 DISK_FULL_BYTES = 16 * 1024 * 1024  # as much as the database's log takes before it is written back
 DISK_LOW_SHARE, DISK_LOW_BYTES = 0.05, 500_000_000
@@ -116,10 +117,24 @@ def _soon(evidence: Evidence) -> Iterator[Finding]:
         )
     if free is not None and whole and DISK_FULL_BYTES <= free < min(DISK_LOW_BYTES, DISK_LOW_SHARE * whole):
         yield Finding("warning", "disk_low", f"the disk of the database has {free // 1_000_000} MB left", "free some space")
+    if evidence.report is not None and evidence.report.reserves is not None:
+        yield from _reserves(evidence.report.reserves)
     config = evidence.config
     if config is not None and config.privacy.demonstration:
         text = "privacy.demonstration is true: counts leave with less protection than people need"
         yield Finding("warning", "demonstration", text, "remove it before real people take part")
+
+
+def _reserves(reserves: Reserves) -> Iterator[Finding]:
+    """Wear above the budget, and a buffer that ends soon."""
+    if reserves.is_worn and reserves.written_day_bytes is not None:
+        written, budget = reserves.written_day_bytes // 1_000_000, reserves.written_day_bytes_max // 1_000_000
+        text = f"{written} MB are written a day, {budget} are in the budget"
+        way = "look which source sends most (sources above), or raise store.written_mb_day_max for a larger disk"
+        yield Finding("warning", "wear", text, way)
+    if reserves.is_short:
+        text = f"without the cloud the outbox or the disk is full in {reserves.buffer_hours:g} hours"
+        yield Finding("warning", "buffer_short", text, "free some space, and let records leave (cloud)")
 
 
 def _renewal(one: Certificate) -> str:

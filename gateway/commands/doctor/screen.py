@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from gateway.commands.doctor.finding import Evidence, Finding
     from gateway.runtime.report import Report
+    from gateway.runtime.reserves import Reserves
 
 DAY_S = 86_400
-RATE_S_MIN = 3_600  # the writes of a start are no rate
 NAMES = {"fault": "FAULT", "hold": "HOLD", "warning": "WARNING"}
 
 
@@ -53,6 +53,9 @@ def report_lines(report: Report, now_ms: int) -> Iterator[str]:
             yield f"{title:<9}{', '.join(f'{name} {count:,}' for name, count in ordered[:8])}"
     yield f"model    {status.model or 'none: no offer is sent'}"
     yield f"cloud    {_cloud(report, now_ms)}"
+    if report.reserves is not None:
+        yield f"wear     {_wear(report.reserves)}"
+        yield f"buffer   {_buffer(report.reserves)}"
 
 
 def _cloud(report: Report, now_ms: int) -> str:
@@ -63,16 +66,29 @@ def _cloud(report: Report, now_ms: int) -> str:
     return f"{status.records_waiting:,} records wait, {status.records_taken:,} taken{taken}"
 
 
+def _wear(reserves: Reserves) -> str:
+    budget = f"{reserves.written_day_bytes_max / 1e6:,.0f} MB a day in the budget"
+    if reserves.written_day_bytes is None:
+        return f"{budget}; the rate is known after an hour"
+    return f"{reserves.written_day_bytes / 1e6:,.0f} MB written a day at the rate since the start, {budget}"
+
+
+def _buffer(reserves: Reserves) -> str:
+    room = f"database {reserves.store_bytes / 1e6:.1f} MB, {reserves.free_bytes / 1e9:.1f} GB free"
+    hours = (
+        f"{reserves.buffer_hours:,.0f} hours left without the cloud" if reserves.buffer_hours is not None else "no end at the present rate"
+    )
+    return f"{hours}; {room}"
+
+
 def _machine(evidence: Evidence) -> Iterator[str]:
     """Clock, disk, wear, certificates, bundle and privacy."""
-    config, report = evidence.config, evidence.report
+    config = evidence.config
     if config is None:
         return
     yield f"clock    {_moment(evidence.now_ms)}"
     if evidence.free_bytes is not None and evidence.store_bytes is not None:
         yield f"disk     {evidence.free_bytes / 1e9:.1f} GB free, database {evidence.store_bytes / 1e6:.1f} MB"
-    if report is not None and report.written_bytes is not None and report.status.uptime_s >= RATE_S_MIN:
-        yield f"wear     {report.written_bytes / report.status.uptime_s * DAY_S / 1e6:,.0f} MB written a day at the rate since the start"
     for one in evidence.certificates:
         if not one.fault:
             yield f"until    {_moment(one.ends_ms)}  {one.setting}"
