@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 
 from dashboard import limits, quarantine, schema
+from dashboard.control import perceived_control
 from dashboard.estimates import Share
 from dashboard.figures import SPANS, Span, View, figures
 from dashboard.gateways import find_gateways
@@ -98,6 +99,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         gateways, _ = find_gateways(connection, now_ms)
         quarantined = quarantine.count(connection)
         records = connection.execute(select(func.count()).select_from(schema.records)).scalar_one()
+        control = perceived_control(connection)
     answers = found.answers
     return {
         "now_ms": now_ms,
@@ -116,6 +118,7 @@ def _summary(settings: Settings, store: Store, span: Span) -> dict[str, object]:
         "outcomes": {name: one.figures() for name, one in answers.outcomes.items()},
         "shares": {name: _share(one) for name, one in answers.shares.items()},
         "lift": _share(answers.lift),
+        "perceived_control": _share(control),
         "gateways": sorted(gateways, key=lambda one: one.gateway),
     }
 

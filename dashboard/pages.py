@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from dashboard import limits
 from dashboard.collector import known_span
+from dashboard.control import perceived_control
 from dashboard.figures import View, figures, known_offers
 from dashboard.gateways import Gateway, count_states, find_gateways
 from dashboard.health import health_of
@@ -50,6 +51,7 @@ class Pages:
             shown = _shown_gateways(connection, view, now_ms)
             context = {
                 "found": figures(connection, view, self._settings.time_zone),
+                "control": None if view.offer else perceived_control(connection, view.gateway),
                 "healths": health_of(connection, view.gateway) if view.gateway else [],
                 "counts": count_states(connection, now_ms),
                 "is_demonstration": any(one.health is not None and one.health.demonstration for one in shown),

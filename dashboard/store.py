@@ -19,8 +19,8 @@ from dashboard.bounds import implausible
 from dashboard.database import Database
 from dashboard.gateways import note_contact
 from dashboard.refusals import Refused
-from dashboard.schema import batches, contacts, health, hours, records
-from gateway.core.records import OUTCOMES, Batch, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
+from dashboard.schema import ALL_ZONES, CONTROL_ITEMS, batches, contacts, control, health, hours, records
+from gateway.core.records import OUTCOMES, Batch, ControlCounts, GatewayHealth, HourCounts, OfferCounts, Receipt, Record
 
 
 def content_digest(value: Batch | Record) -> bytes:
@@ -70,11 +70,12 @@ class Store(Database):
             if reason is None:
                 plausible.append(record)
             else:
-                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record))
+                rows = quarantine.rows_of(record, _hour_rows(record), _contact_rows(record), _control_rows(record))
                 quarantine.set_aside(connection, record, rows, reason, now_ms)
         quarantine.learn(connection, gateway, before.zones, before.offers)
         _insert(connection, hours, [row for record in plausible for row in _hour_rows(record)])
         _insert(connection, contacts, [row for record in plausible for row in _contact_rows(record)])
+        _insert(connection, control, [row for record in plausible for row in _control_rows(record)])
         _insert(connection, health, [msgspec.structs.asdict(record) for record in plausible if isinstance(record, GatewayHealth)])
 
 
@@ -111,12 +112,19 @@ def _hour_rows(record: Record) -> Iterator[dict[str, Any]]:
 def _contact_rows(record: Record) -> Iterator[dict[str, Any]]:
     if not isinstance(record, OfferCounts):
         return
-    cells = ((zone, outcome) for zone in record.zones for outcome in OUTCOMES)
+    zones = (ALL_ZONES,) if record.sums_zones else record.zones
+    cells = ((zone, outcome) for zone in zones for outcome in OUTCOMES)
     for (zone, outcome), count in zip(cells, record.counts, strict=True):
         yield _row(record) | {"offer": record.offer, "zone": zone, "outcome": outcome, "count": count}
 
 
-def _row(record: HourCounts | OfferCounts) -> dict[str, Any]:
+def _control_rows(record: Record) -> Iterator[dict[str, Any]]:
+    if isinstance(record, ControlCounts):
+        for item, count in zip(CONTROL_ITEMS, record.counts, strict=True):
+            yield _row(record) | {"item": item, "count": count}
+
+
+def _row(record: HourCounts | OfferCounts | ControlCounts) -> dict[str, Any]:
     fields = {name: getattr(record, name) for name in ("gateway", "id", "window_start_ms", "window_ms")}
     return fields | {"variance": record.noise.variance}
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the programs that tests and demonstration use, if run as root on a Debian-like system. Prints one line for each.
 #
-# usage: sh scripts/parts.sh [--optional] [PART...]     parts: mosquitto chromium (without names: all of them)
+# usage: sh scripts/parts.sh [--optional] [PART...]     parts: mosquitto chromium postgresql (without names: all of them)
 #
 # On other systems nothing is changed, and tests that need an absent part are skipped. With CI=true an absent part is an
 # error, because no test may be skipped (unless --optional: without Mosquitto the demonstration uses amqtt).
@@ -16,12 +16,18 @@ missing=
 optional=
 
 [ "${1:-}" != --optional ] || { optional=yes; shift; }
-[ $# -gt 0 ] || set -- mosquitto chromium
+[ $# -gt 0 ] || set -- mosquitto chromium postgresql
 
-# Debian installs daemons in sbin, which is not on every PATH.
+# Debian installs daemons in sbin, which is not on every PATH, and those of PostgreSQL in a folder for each version.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-present() { command -v "$1" >/dev/null 2>&1; }
+present() {
+  if [ "$1" = postgresql ]; then
+    command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+  else
+    command -v "$1" >/dev/null 2>&1
+  fi
+}
 may_install() { [ "$(id -u)" -eq 0 ] && present apt-get && [ -e /etc/debian_version ]; }
 
 forbid_services() {
@@ -50,10 +56,10 @@ install_part() {
 
 for part in "$@"; do
   case $part in
-    mosquitto) note=" (no system service was started)" ;;
+    mosquitto | postgresql) note=" (no system service was started)" ;;
     chromium) note="" ;;
     *)
-      echo "parts: there is no part '$part'; parts are mosquitto and chromium" >&2
+      echo "parts: there is no part '$part'; parts are mosquitto, chromium and postgresql" >&2
       exit 2
       ;;
   esac

@@ -22,16 +22,17 @@ CLOSE = 0.75
 
 
 class Answers(NamedTuple):
-    """The answers of the operator."""
+    """The answers of the operator; `pair_file` holds the gateway's certificate and key."""
 
     site: str
     gateway: str
     timezone: str
-    broker: str
-    username: str | None
-    password_file: Path | None
-    ca_file: Path | None
-    plaintext: bool
+    broker: str = ""
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    plaintext: bool = False
+    pair_file: Path | None = None
 
 
 def assigned(start: Start, scanners: Sequence[str], stated: Mapping[str, str]) -> dict[str, str]:
@@ -89,7 +90,12 @@ def _mqtt_lines(answers: Answers) -> list[str]:
     lines = ["[mqtt]", f"host = {_text(address.hostname or '')}", f"port = {address.port or PORTS[address.scheme]}"]
     if answers.username is not None:
         lines.append(f"username = {_text(answers.username)}")
-    files = {"password_file": answers.password_file, "ca_file": answers.ca_file}
+    files = {
+        "password_file": answers.password_file,
+        "ca_file": answers.ca_file,
+        "certificate_file": answers.pair_file,
+        "key_file": answers.pair_file,
+    }
     lines += [f"{name} = {_text(str(path.resolve()))}" for name, path in files.items() if path is not None]
     if answers.plaintext:
         lines.append("plaintext = true  # passwords and messages can be read by others on the network")
